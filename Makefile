@@ -1,0 +1,69 @@
+# `make demo` runs the main job, `make test` the tests; both make the environment first if it is missing or out of date.
+
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+PYTEST_ARGS ?=
+DEMO_ARGS ?= --data freesolv
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check build lock lowest clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## Install what is missing and run the main job on FreeSolv with a small encoder
+	$(BIN)/molweight fit $(DEMO_ARGS)
+
+# One thread per test process: the processes share the cores already.
+test: $(VENV)/.installed-dev  ## Run all tests and doctests; PYTEST_ARGS="-k name" selects, WORKERS=8 uses more processes
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --durations=15 $(PYTEST_ARGS)
+
+check: $(VENV)/.installed-dev  ## Run linter, formatter, type checker and the check of the layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+build: $(VENV)/.installed-dev  ## Build the wheel and the source distribution into dist/
+	$(BIN)/python -m build
+
+lock: $(VENV)/.installed-dev  ## Write the versions of the environment to constraints.txt
+	@sed -n '/^#/p' constraints.txt > $(VENV)/constraints.txt
+	@$(BIN)/pip freeze --all --exclude-editable | sed -E -e '/^(pip|molweight)[ =]/d' -e '/^#/d' -e 's/\+[a-z0-9.]+$$//' >> $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
+
+# Downloads what an old torch asks for, which are gigabytes where it has no build for the processor alone.
+lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that pyproject.toml allows, in .venv-lowest
+	$(BIN)/python -m venv --clear $(VENV)-lowest
+	sed -nE 's/^  "([a-z-]+)(\[[a-z]+\])?>=([0-9.]+)",.*/\1==\3/p' pyproject.toml > $(VENV)-lowest/constraints.txt
+	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt torch
+	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable . \
+	  build hypothesis pytest pytest-xdist setuptools
+	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+clean:  ## Remove the environment and everything that was built; runs/ stays
+	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch first and pinned: left to itself, the resolver takes the newest, with gigabytes of packages that are not needed.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --constraint constraints.txt torch
+	$(BIN)/python -m pip install --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The first Python on PATH that is new enough and can make environments; PYTHON=... chooses another.
+$(BIN)/pip:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	  if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	    echo "Making $(VENV) with $$("$$python" --version)"; \
+	    exec "$$python" -m venv --clear $(VENV); \
+	  fi; \
+	done; \
+	echo "molweight needs Python 3.11 or newer with venv and pip, and none is on PATH. Install it" >&2; \
+	echo "(Debian and Ubuntu: apt install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11 ..." >&2; \
+	exit 1

@@ -1,0 +1,129 @@
+"""Which columns of an unknown table hold the SMILES and the labels."""
+
+import logging
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from molweight.datasets._catalogue import Task
+from molweight.datasets._labels import is_missing, is_number
+from molweight.datasets._table import TextTable
+from molweight.errors import DataError
+
+__all__ = ["find_smiles", "find_targets"]
+
+_LOG: Final = logging.getLogger(__name__)
+_NAMES: Final = ("smiles", "canonical_smiles", "isomeric_smiles", "smi", "mol", "molecule", "structure", "compound")
+"""Names of SMILES columns, the likeliest first."""
+
+_IDENTIFIER: Final = re.compile(
+    r"(unnamed: \d+|.*(^|[ _.-])(id|idx|index|num|number|no|nr|row|cid|sid))?", re.IGNORECASE
+)
+_PROBE: Final = 30
+"""Cells parsed to see whether a column holds SMILES."""
+_SHARE: Final = 0.8
+"""Share of them that has to parse."""
+_COUNTER: Final = 3
+"""Rows from which an ascending column of whole numbers is taken for a counter."""
+
+
+def find_smiles(table: TextTable) -> str:
+    """The column with the SMILES: by its name, otherwise the one whose first cells RDKit can parse.
+
+    Args:
+        table: The table.
+
+    Returns:
+        Its name.
+
+    Raises:
+        DataError: If no column looks like SMILES.
+    """
+    ranked = sorted((rank, name) for name in set(table.columns) if (rank := _rank(name)) is not None)
+    by_content = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
+    for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_content:
+        _LOG.info("%s: SMILES are read from column %r", table.source, name)
+        return name
+    raise DataError(
+        f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
+        "can be parsed. Name the column (smiles=...); a file without a header line needs one, e.g. 'smiles,y'."
+    )
+
+
+def _rank(name: str) -> int | None:
+    """How likely a name is to be that of the SMILES column, 0 first; ``None`` for not at all."""
+    folded = re.sub(r"[ .-]+", "_", name.lower())
+    if folded in _NAMES:
+        return _NAMES.index(folded)
+    return len(_NAMES) if "smiles" in folded else None
+
+
+def _parsable_share(table: TextTable, column: str) -> float:
+    """Share of the first cells that are SMILES; numbers, and repeated columns, count as none."""
+    from rdkit import Chem, rdBase
+
+    if table.columns.count(column) > 1:
+        return 0.0
+    cells = [cell for cell in table.cells(column) if not is_missing(cell)][:_PROBE]
+    with rdBase.BlockLogs():
+        parsed = [not is_number(cell) and Chem.MolFromSmiles(cell) is not None for cell in cells]
+    return sum(parsed) / len(parsed) if parsed else 0.0
+
+
+def find_targets(table: TextTable, smiles: str, task: Task | None) -> list[str]:
+    """The columns with labels: those that hold numbers, except identifiers and row counters.
+
+    Args:
+        table: The table.
+        smiles: Its SMILES column.
+        task: What the labels are to be used for; with ``"classification"`` only columns of 0 and 1 are taken.
+
+    Returns:
+        Their names; none for a table without labels.
+
+    Raises:
+        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant.
+    """
+    numeric = [name for name in table.columns if name != smiles and _is_numeric(table, name)]
+    labels = [name for name in numeric if not _is_identifier(name, table.cells(name))]
+    classes = [name for name in labels if _is_binary(table.cells(name))]
+    if task == "classification":
+        labels = classes
+    elif task is None and 0 < len(classes) < len(labels):
+        others = [name for name in labels if name not in classes]
+        raise DataError(
+            f"{table.source}: the columns {_listed(classes)} hold classes (0 and 1), the columns {_listed(others)} "
+            "hold numbers. Say which are the labels: targets=[...], or task='classification' for the former."
+        )
+    skipped = [name for name in table.columns if name not in (smiles, *labels)]
+    _LOG.info("%s: labels are read from %s; not used: %s", table.source, _listed(labels), _listed(skipped))
+    return labels
+
+
+def _is_numeric(table: TextTable, name: str) -> bool:
+    """Whether a column holds numbers, at least one, and nothing else."""
+    if table.columns.count(name) > 1:
+        return False
+    present = {cell for cell in table.cells(name) if not is_missing(cell)}
+    return bool(present) and all(is_number(cell) for cell in present)
+
+
+def _is_identifier(name: str, cells: Sequence[str]) -> bool:
+    """Whether a column of numbers numbers the rows: by its name, or because whole numbers ascend all the way."""
+    if _IDENTIFIER.fullmatch(name):
+        return True
+    if len(cells) < _COUNTER or not all(cell.isdigit() for cell in cells):
+        return False
+    values = [int(cell) for cell in cells]
+    return all(low < high for low, high in pairwise(values))
+
+
+def _is_binary(cells: Sequence[str]) -> bool:
+    return {float(cell) for cell in cells if not is_missing(cell)} <= {0.0, 1.0}
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    """Names for a message, not too many."""
+    shown = ", ".join(repr(name) for name in names[:most]) or "none"
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")

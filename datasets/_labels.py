@@ -1,0 +1,181 @@
+"""From the text of label columns to numbers, and from the numbers to the task."""
+
+import logging
+import math
+import re
+from collections.abc import Sequence
+from typing import Final, get_args
+
+import numpy as np
+
+from molweight.datasets._catalogue import Metric, Task
+from molweight.datasets._table import TextTable
+from molweight.errors import ConfigError, DataError, suggest
+
+__all__ = ["Labels", "check_choice", "check_labels", "infer_task", "is_missing", "is_number", "parse_labels", "settle"]
+
+Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+_LOG: Final = logging.getLogger(__name__)
+_MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_LARGEST: Final = float(np.finfo(np.float32).max)
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no label: empty, ``NaN``, ``NA``, ``N/A``, ``null``, ``none`` in any case.
+
+    Example:
+        >>> [is_missing(cell) for cell in ("", "N/A", "0")]
+        [True, True, False]
+    """
+    return cell.lower() in _MISSING
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite decimal number as programs write it.
+
+    Example:
+        >>> [is_number(cell) for cell in ("-1.5", "2e-3", "1.0e", "1_000", "inf", "1,5")]
+        [True, True, False, False, False, False]
+    """
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def parse_labels(table: TextTable, columns: Sequence[str]) -> Labels:
+    """The labels of the named columns.
+
+    Args:
+        table: The table.
+        columns: Its label columns.
+
+    Returns:
+        ``n x T`` float32 with NaN where a label is missing.
+
+    Raises:
+        DataError: If a cell is neither a number nor empty; the message names row and column.
+    """
+    labels = np.empty((len(table.frame), len(columns)), dtype=np.float32)
+    for place, column in enumerate(columns):
+        labels[:, place] = _parse_column(table, column)
+    return labels
+
+
+def _parse_column(table: TextTable, column: str) -> list[float]:
+    cells = table.cells(column)
+    known = {cell: _parse_cell(cell) for cell in set(cells)}
+    values = [known[cell] for cell in cells]
+    wrong = [record for record, value in enumerate(values) if value is None]
+    if wrong:
+        raise DataError(_complaint(table, column, cells, wrong))
+    return [value for value in values if value is not None]
+
+
+def _parse_cell(cell: str) -> float | None:
+    """The number, NaN for a missing label, or ``None`` for what is neither."""
+    if is_missing(cell):
+        return math.nan
+    value = float(cell) if is_number(cell) else math.inf
+    return value if abs(value) <= _LARGEST else None
+
+
+def _complaint(table: TextTable, column: str, cells: Sequence[str], wrong: Sequence[int]) -> str:
+    cell = cells[wrong[0]]
+    infinite = _INFINITE.fullmatch(cell) or is_number(cell)
+    found = f"{cell[:60]!r} is {'not a finite float32 number' if infinite else 'not a number'}"
+    comma = " Write decimals with a point." if is_number(cell.replace(",", ".", 1)) and "," in cell else ""
+    more = f" ({len(wrong)} such cells in this column)" if len(wrong) > 1 else ""
+    return (
+        f"{table.source}, row {table.row(wrong[0])}, column {column!r}: {found}{more}.{comma} Correct it, leave the "
+        "cell empty where the label is missing, or name other columns as targets."
+    )
+
+
+def infer_task(labels: Labels) -> Task:
+    """Classification if every label that is present is 0 or 1, regression otherwise.
+
+    Example:
+        >>> infer_task(np.array([[0.0], [1.0], [np.nan]], dtype=np.float32))
+        'classification'
+    """
+    present = labels[~np.isnan(labels)]
+    return "classification" if np.isin(present, (0, 1)).all() else "regression"
+
+
+def settle(
+    labels: Labels | None, columns: Sequence[str], task: Task | None, metric: Metric | None, where: str
+) -> tuple[Task | None, Metric | None]:
+    """Task and metric for some labels, inferred where they are not given, and the labels checked against them.
+
+    Args:
+        labels: ``n x T`` labels, NaN for missing; ``None`` for none.
+        columns: Their ``T`` names.
+        task: The task; ``None`` to infer it, which is logged.
+        metric: The metric; ``None`` for what MoleculeNet uses for most tables of the task.
+        where: The table, for messages.
+
+    Returns:
+        The task and the metric; ``None`` and ``None`` without labels.
+
+    Raises:
+        ConfigError: If there is no such task or metric.
+        DataError: If nothing can be learned from the labels.
+    """
+    if labels is None:
+        return None, None
+    if task is None:
+        task = infer_task(labels)
+        reason = "all labels are 0 or 1" if task == "classification" else "not all labels are 0 or 1"
+        _LOG.info("%s: taken for %s, because %s", where, task, reason)
+    if metric is None:
+        metric = "roc_auc" if task == "classification" else "rmse"
+    check_choice("task", task, get_args(Task))
+    check_choice("metric", metric, get_args(Metric))
+    check_labels(labels, columns, task, where)
+    return task, metric
+
+
+def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that is not among the choices of an option.
+
+    Raises:
+        ConfigError: With the nearest choices.
+    """
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ConfigError(f"{option}={value!r} is no choice;{suggest(str(value), choices)} Use one of {listed}.")
+
+
+def check_labels(labels: Labels, columns: Sequence[str], task: Task, where: str) -> None:
+    """Refuse labels nothing can be learned from.
+
+    Args:
+        labels: ``n x T`` labels, NaN for missing.
+        columns: Their ``T`` names.
+        task: What they are to be used for.
+        where: The table, for messages.
+
+    Raises:
+        DataError: If a column has no label, or, for classification, a label other than 0 and 1, or only one class.
+    """
+    for place, column in enumerate(columns):
+        present = labels[:, place][~np.isnan(labels[:, place])]
+        if len(present) == 0:
+            raise DataError(f"{where}, column {column!r}: has no label at all. Leave it out of the targets.")
+        if task == "classification":
+            _check_classes(present, f"{where}, column {column!r}")
+
+
+def _check_classes(present: np.ndarray[tuple[int], np.dtype[np.float32]], where: str) -> None:
+    classes = np.unique(present)
+    others = classes[~np.isin(classes, (0, 1))]
+    if len(others) > 0:
+        raise DataError(
+            f"{where}: the label {others[0]:g} is not a class. Write the classes as 0 and 1, or use task='regression'."
+        )
+    if len(classes) == 1:
+        raise DataError(
+            f"{where}: all {len(present)} labels are {classes[0]:g}, but a classifier needs both classes. "
+            "Add molecules of the other class, leave the column out, or use task='regression' if it holds numbers."
+        )

@@ -1,0 +1,151 @@
+"""Tables and corpora by name."""
+
+import logging
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._catalogue import CORPORA, TABLES, Corpus, Table
+from molweight.datasets._embedded import read_embedded
+from molweight.datasets._labels import parse_labels
+from molweight.datasets._table import TextTable, parse_table
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.graphs import MoleculeDataset, build_dataset
+
+__all__ = ["available", "available_corpora", "info", "load", "load_corpus", "table_smiles"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def available() -> list[str]:
+    """Names of the tables :func:`load` knows.
+
+    Example:
+        >>> available()
+        ['bace', 'bbbp', 'clintox', 'esol', 'freesolv', 'lipophilicity', 'sider', 'tox21']
+    """
+    return sorted(TABLES)
+
+
+def available_corpora() -> list[str]:
+    """Names of the corpora :func:`load_corpus` knows.
+
+    Example:
+        >>> available_corpora()
+        ['zinc']
+    """
+    return sorted(CORPORA)
+
+
+def info(name: str) -> Table | Corpus:
+    """What is known of a table or corpus: task, targets, metric, size, source, citation.
+
+    Args:
+        name: Its name.
+
+    Returns:
+        Its entry in the catalogue.
+
+    Raises:
+        UnknownNameError: If there is no such table or corpus, with the nearest names.
+
+    Example:
+        >>> info("bbbp").rows, info("bbbp").metric
+        (2050, 'roc_auc')
+    """
+    found = TABLES.get(name) or CORPORA.get(name)
+    if found is None:
+        raise UnknownNameError("dataset", name, [*TABLES, *CORPORA])
+    return found
+
+
+def load(name: str, *, cache: bool = True, n_jobs: int | None = None, progress: bool = False) -> MoleculeDataset:
+    """A table of MoleculeNet, verified against its checksum.
+
+    Args:
+        name: One of :func:`available`; :mod:`molweight.datasets` says what each is.
+        cache: Whether to keep the featurised molecules for the next time.
+        n_jobs: Processes for featurising; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The molecules RDKit can parse, with their labels; the rows it cannot parse are in ``rejects``.
+
+    Raises:
+        UnknownNameError: If there is no such table, with the nearest names.
+        DataError: If the embedded file is damaged.
+
+    Example:
+        >>> load("freesolv")
+        <MoleculeDataset freesolv: 642 molecules, 1 targets (regression)>
+    """
+    if name not in TABLES:
+        raise UnknownNameError("dataset", name, TABLES)
+    entry = TABLES[name]
+    table = _read(entry)
+    return build_dataset(
+        table.cells(entry.smiles),
+        parse_labels(table, entry.targets),
+        name=name,
+        task=entry.task,
+        metric=entry.metric,
+        target_names=entry.targets,
+        cache=cache,
+        n_jobs=n_jobs,
+        progress=progress,
+    )
+
+
+def load_corpus(
+    name: str = "zinc",
+    size: int | None = None,
+    seed: int = 0,
+    *,
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    """Molecules without labels, to pretrain on.
+
+    Args:
+        name: One of :func:`available_corpora`.
+        size: How many molecules; ``None`` for all. The stored order is random, so with ``seed=0`` these are the first
+            ones, and a smaller corpus is contained in a larger one.
+        seed: Another seed draws another sample of that size.
+        cache: Whether to keep the featurised molecules for the next time.
+        n_jobs: Processes for featurising; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The molecules, with ``rows`` counting within the sample.
+
+    Raises:
+        UnknownNameError: If there is no such corpus, with the nearest names.
+        ConfigError: If ``size`` is not between 1 and the size of the corpus.
+        DataError: If the embedded file is damaged.
+
+    Example:
+        >>> load_corpus("zinc", size=3)
+        <MoleculeDataset zinc: 3 molecules>
+    """
+    if name not in CORPORA:
+        raise UnknownNameError("corpus", name, CORPORA)
+    corpus = CORPORA[name]
+    wanted = corpus.size if size is None else size
+    if not 1 <= wanted <= corpus.size:
+        raise ConfigError(f"size must be between 1 and {corpus.size}, the size of corpus {name!r}, got {size}.")
+    smiles = read_embedded(corpus.file).decode().split()
+    if seed != 0:
+        order = np.random.default_rng(seed).permutation(len(smiles))
+        smiles = [smiles[place] for place in order[:wanted]]
+    return build_dataset(smiles[:wanted], name=name, cache=cache, n_jobs=n_jobs, progress=progress)
+
+
+def table_smiles(name: str) -> list[str]:
+    """The SMILES of every row of a table's source, in order, those that cannot be parsed included."""
+    return _read(TABLES[name]).cells(TABLES[name].smiles)
+
+
+def _read(entry: Table) -> TextTable:
+    file = f"{entry.name}.csv.xz"
+    return parse_table(read_embedded(file).decode(), file, delimiter=",")

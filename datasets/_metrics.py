@@ -1,0 +1,148 @@
+"""Metrics as MoleculeNet and OGB define them: per task, missing labels left out, the mean over tasks."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import DataError, UnknownNameError
+
+__all__ = ["METRICS", "Score", "higher_is_better", "score"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+Metric = Callable[[Array, Array], float]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The outcome of scoring predictions.
+
+    Args:
+        value: Mean over the tasks that can be scored; NaN if none can, in which case all are in ``excluded``.
+        per_task: Value of each task by name, without the excluded ones.
+        excluded: Why a task was left out, by name.
+    """
+
+    value: float
+    per_task: dict[str, float]
+    excluded: dict[str, str]
+
+
+def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None = None) -> Score:
+    """Score predictions.
+
+    Args:
+        metric: ``"roc_auc"``; ``"prc_auc"`` (area under the precision-recall curve by the trapezoidal rule, as in
+            MoleculeNet); ``"rmse"``; ``"mae"``.
+        y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the first two metrics.
+        y_pred: Predictions of the same shape; for the first two metrics any score that grows with the probability of 1.
+        names: Names of the ``T`` tasks; ``None`` for ``y0``, ``y1``, ...
+
+    Returns:
+        The mean over tasks, each task's value, and the tasks left out: those without a label and, for the first two
+        metrics, those with only one class, as in OGB's ``Evaluator``.
+
+    Raises:
+        UnknownNameError: If there is no such metric, with the nearest names.
+        DataError: If the shapes differ or a prediction is not finite.
+
+    Example:
+        >>> labels = np.array([[0, 1], [1, 1], [1, np.nan]])
+        >>> score("roc_auc", labels, np.array([[0.2, 0.1], [0.4, 0.9], [0.1, 0.5]]), ["a", "b"])
+        Score(value=0.5, per_task={'a': 0.5}, excluded={'b': 'only one class'})
+    """
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    truth, predicted = _as_table(y_true), _as_table(y_pred)
+    names = [f"y{place}" for place in range(truth.shape[1])] if names is None else names
+    _check(truth, predicted, names)
+    per_task: dict[str, float] = {}
+    excluded: dict[str, str] = {}
+    for place, name in enumerate(names):
+        labelled = ~np.isnan(truth[:, place])
+        reason = _unscorable(metric, truth[labelled, place])
+        if reason:
+            excluded[name] = reason
+        else:
+            per_task[name] = METRICS[metric](truth[labelled, place], predicted[labelled, place])
+    return Score(float(np.mean(list(per_task.values()))) if per_task else math.nan, per_task, excluded)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether larger values of a metric are better: true for ROC-AUC and PRC-AUC, false for errors.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+    """
+    if metric not in METRICS:
+        raise UnknownNameError("metric", metric, METRICS)
+    return metric in _OF_CLASSES
+
+
+def _as_table(values: Array) -> Array:
+    array = np.asarray(values, dtype=np.float64)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def _check(truth: Array, predicted: Array, names: Sequence[str]) -> None:
+    if truth.shape != predicted.shape or truth.ndim != 2 or truth.shape[1] != len(names):  # noqa: PLR2004 - n x T
+        raise DataError(
+            f"labels of shape {truth.shape} and predictions of shape {predicted.shape} for {len(names)} tasks do not "
+            "fit: both must be molecules x tasks."
+        )
+    if len(set(names)) != len(names):
+        raise DataError(f"two tasks have the same name: {', '.join(sorted(names))}. Give each its own.")
+    wrong = np.argwhere(~np.isfinite(predicted))
+    if len(wrong) > 0:
+        row, task = wrong[0]
+        raise DataError(
+            f"{len(wrong)} predictions are not finite, first molecule {row}, task {names[task]!r}: "
+            f"{predicted[row, task]}. Did training diverge? Try a smaller learning rate."
+        )
+
+
+def _unscorable(metric: str, labels: Array) -> str:
+    """Why a task cannot be scored; empty if it can."""
+    if len(labels) == 0:
+        return "no label"
+    if metric not in _OF_CLASSES:
+        return ""
+    classes = np.unique(labels)
+    if not np.isin(classes, (0, 1)).all():
+        raise DataError(
+            f"{metric} needs labels 0 and 1, got {classes[~np.isin(classes, (0, 1))][0]:g}. Use rmse or mae."
+        )
+    return "only one class" if len(classes) == 1 else ""
+
+
+def _roc_auc(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(truth, predicted))
+
+
+def _prc_auc(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import auc, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(truth, predicted)
+    return float(auc(recall, precision))
+
+
+def _rmse(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import root_mean_squared_error
+
+    return float(root_mean_squared_error(truth, predicted))
+
+
+def _mae(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import mean_absolute_error
+
+    return float(mean_absolute_error(truth, predicted))
+
+
+METRICS: Final[dict[str, Metric]] = {"mae": _mae, "prc_auc": _prc_auc, "rmse": _rmse, "roc_auc": _roc_auc}
+"""Every metric, for one task without missing labels, by name."""
+
+_OF_CLASSES: Final = ("prc_auc", "roc_auc")

@@ -1,0 +1,74 @@
+"""Splitting a table by a named method."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Final, get_args
+
+from molweight.datasets._frozen import frozen_split
+from molweight.datasets._labels import check_choice
+from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["split"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def split(
+    data: MoleculeDataset,
+    method: str = "scaffold",
+    protocol: Protocol = "four-role",
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+    *,
+    frozen: bool = True,
+) -> Splits:
+    """Give every molecule a role.
+
+    ``meta`` is the published validation part. Under the protocol ``"four-role"``, ``select`` is held out of train:
+    whole groups, spread over its order, up to a tenth of all molecules. Under ``"paper"``, ``select`` is ``meta``, and
+    train keeps everything.
+
+    Args:
+        data: The molecules.
+        method: ``"scaffold"`` (deterministic, chirality kept), ``"random"``, or a registered name.
+        protocol: ``"four-role"`` or ``"paper"``.
+        fractions: Shares of train, validation and test; they sum to 1.
+        seed: Seed of the methods that draw; ``"scaffold"`` does not.
+        frozen: Whether to use the roles that are stored for the tables of :func:`molweight.datasets.load`, which do not
+            depend on the version of RDKit and survive dropped rows; if not, or for other tables, they are computed.
+
+    Returns:
+        The positions by role, with the exact definition of the method.
+
+    Raises:
+        UnknownNameError: If there is no such method, with the nearest names.
+        ConfigError: If protocol or fractions make no sense.
+        DataError: If a role would have no molecule.
+
+    Example:
+        >>> from molweight.datasets import load
+        >>> split(load("freesolv"), protocol="paper")
+        <Splits scaffold (paper, frozen): train 513, meta 64, select 64, test 65>
+    """
+    check_choice("protocol", protocol, get_args(Protocol))
+    request = Request(protocol, _checked(fractions), seed)
+    splitter = SPLITTERS.get(method)
+    splits = frozen_split(data, method, request) if frozen else None
+    if splits is None:
+        splits = splitter(data, request)
+    check_roles(data, splits)
+    _LOG.info("%s: %r", data.name, splits)
+    return splits
+
+
+def _checked(fractions: Sequence[float]) -> tuple[float, float, float]:
+    """The fractions, if they are three positive shares of one."""
+    if len(fractions) != 3 or min(fractions) <= 0 or not math.isclose(sum(fractions), 1.0):  # noqa: PLR2004 - three parts
+        raise ConfigError(
+            f"fractions must be three positive numbers that sum to 1 (train, validation, test), got {fractions!r}."
+        )
+    train, valid, test = fractions
+    return (train, valid, test)

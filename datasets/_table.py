@@ -1,0 +1,167 @@
+"""A delimited table as text, with the row of the file each record begins in."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from molweight.datasets._text import read_text
+from molweight.errors import ConfigError, DataError, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TextTable", "parse_table", "read_table"]
+
+_DELIMITERS: Final = ",\t;|"
+_PROBE: Final = 50
+"""Records looked at to find the delimiter."""
+
+Record = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The cells of a table as they stand in the file.
+
+    Args:
+        source: What the table is called in messages: its path, or its name.
+        frame: One column of text per column of the file. The index is the row in which a record begins, counted as a
+            person does who opens the file: the header stands in row 1, and blank rows count.
+    """
+
+    source: str
+    frame: "pd.DataFrame"
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns, in order."""
+        return [str(column) for column in self.frame.columns]
+
+    def cells(self, column: str) -> list[str]:
+        """The text of a column, blanks around it removed.
+
+        Raises:
+            DataError: If there is no such column, or more than one.
+        """
+        count = self.columns.count(column)
+        if count > 1:
+            raise DataError(f"{self.source}, row 1: {count} columns are called {column!r}. Rename all but one.")
+        if count == 0:
+            listed = ", ".join(repr(name) for name in self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")  # noqa: PLR2004 - as many as a reader takes in
+            raise DataError(
+                f"{self.source}, row 1: there is no column {column!r};{suggest(column, self.columns)} "
+                f"The columns are {listed}. Name one of them."
+            )
+        return [cell.strip() for cell in self.frame[column]]
+
+    def row(self, record: int) -> int:
+        """The row of the file in which a record begins, from its position."""
+        return int(self.frame.index[record])
+
+
+def read_table(path: str | Path, delimiter: str | None = None, encoding: str | None = None) -> TextTable:
+    """Read a delimited file; nothing is converted, and no record is dropped except blank lines.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+        delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
+        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: If the file cannot be read as a table; the message names the row.
+        ConfigError: If ``delimiter`` is not one character.
+    """
+    return parse_table(read_text(path, encoding), str(path), delimiter)
+
+
+def parse_table(text: str, source: str, delimiter: str | None = None) -> TextTable:
+    r""":func:`read_table` for text that is at hand.
+
+    Args:
+        text: The text of the file.
+        source: What it is called in messages.
+        delimiter: What separates the cells; ``None`` to find it.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: If the text cannot be read as a table; the message names the row.
+        ConfigError: If ``delimiter`` is not one character.
+
+    Example:
+        >>> table = parse_table("smiles,y\r\n\r\nCCO ,1\r\n", "mine.csv")
+        >>> table.columns, table.cells("smiles"), table.row(0)
+        (['smiles', 'y'], ['CCO'], 3)
+    """
+    import pandas as pd
+
+    if delimiter is not None and len(delimiter) != 1:
+        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
+    records = _records(text, source, delimiter or _find_delimiter(text))
+    first, header = next(records, (1, []))
+    lines, rows = [], []
+    for line, record in records:
+        lines.append(line)
+        rows.append(_fit(record, header, f"{source}, row {line}"))
+    if not rows:
+        raise DataError(f"{source}: only row {first}, a header, and no molecules. Add one row per molecule.")
+    frame = pd.DataFrame(
+        rows, index=pd.Index(lines, name="row"), columns=[name.strip() for name in header], dtype=object
+    )
+    return TextTable(source, frame)
+
+
+def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
+    """The records that are not blank, each with the line it begins in."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    line = 1
+    try:
+        for record in reader:
+            if len(record) > 1 or (record and record[0].strip()):
+                yield line, record
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(
+            f"{source}, row {line}: cannot be read as a table ({error}). Close or double the quotes in it, or name the "
+            "right delimiter."
+        ) from error
+
+
+def _fit(record: list[str], header: list[str], where: str) -> list[str]:
+    """The record, without empty cells beyond the header.
+
+    Raises:
+        DataError: If the record has another length: nobody can tell which of its cells belong to which column.
+    """
+    if len(record) > len(header) and not any(cell.strip() for cell in record[len(header) :]):
+        record = record[: len(header)]
+    if len(record) != len(header):
+        raise DataError(
+            f"{where}: has {len(record)} cells where the header has {len(header)}. Quote cells that hold the "
+            "delimiter, or name the right delimiter."
+        )
+    return record
+
+
+def _find_delimiter(text: str) -> str:
+    """The delimiter under which the first records all are as long as the header, and longest; a comma otherwise."""
+    return max(_DELIMITERS, key=lambda delimiter: (_regular_width(text, delimiter), delimiter == ","))
+
+
+def _regular_width(text: str, delimiter: str) -> tuple[float, int]:
+    """Share of the first records that are as long as the header, and that length; nothing for a single column."""
+    try:
+        widths = [len(record) for _, record in islice(_records(text, "", delimiter), _PROBE)]
+    except DataError:
+        return (0.0, 0)
+    if not widths or widths[0] == 1:
+        return (0.0, 0)
+    return (sum(width == widths[0] for width in widths) / len(widths), widths[0])

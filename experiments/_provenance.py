@@ -1,0 +1,49 @@
+"""Where a number comes from: command, commit, machine, versions."""
+
+import platform
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["provenance"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+def provenance(seeds: list[int]) -> dict[str, Any]:
+    """Command, commit, machine, versions and seeds, as JSON values.
+
+    Args:
+        seeds: Seeds that the measurement used.
+    """
+    return {
+        "command": " ".join(["python", f"experiments/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "commit": _commit(),
+        "machine": {
+            "processor": _processor(),
+            "cores": torch.get_num_threads(),
+            "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "python": platform.python_version(),
+        },
+        "versions": {
+            name: version(name) for name in ("molweight", "torch", "torch-geometric", "rdkit", "ogb", "numpy")
+        },
+        "seeds": seeds,
+    }
+
+
+def _commit() -> str:
+    run = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if not info.exists():
+        return platform.processor()
+    lines = info.read_text(encoding="utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,115 @@
+"""How fast molecules become arrays and batches, and how fast ``import molweight`` is; ratios within one run.
+
+    python experiments/benchmark_data.py [--output experiments/results/data.json]
+
+Each figure is the median of several rounds in which the competitors take turns, so that what else the machine does
+meets all of them alike. One core: set OMP_NUM_THREADS=1 for figures per core, as the committed result does.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OUTDATED_IGNORE", "1")  # ogb otherwise asks the package index for its newest version
+
+import numpy as np
+from _provenance import provenance
+from ogb.utils import smiles2graph
+from rdkit import Chem, rdBase
+from torch_geometric.data import Batch
+
+from molweight.datasets import load_corpus
+from molweight.graphs import MoleculeDataset, featurize
+
+ROUNDS = 9
+
+
+def median_seconds(competitors: dict[str, Callable[[], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Median duration of each competitor over rounds in which they take turns, after one round to warm up."""
+    taken: dict[str, list[float]] = {name: [] for name in competitors}
+    for turn in range(rounds + 1):
+        for name, work in competitors.items():
+            start = time.perf_counter()
+            work()
+            if turn:
+                taken[name].append(time.perf_counter() - start)
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
+
+
+def featurising(smiles: list[str]) -> dict[str, float]:
+    """Molecules per second of parsing alone, of ours and of ogb's featuriser, in one process."""
+
+    def parse() -> None:
+        for text in smiles:
+            Chem.MolFromSmiles(text)
+
+    def ogb() -> None:
+        for text in smiles:
+            smiles2graph(text)
+
+    with rdBase.BlockLogs():
+        seconds = median_seconds({"parse": parse, "ours": lambda: featurize(smiles, n_jobs=1), "ogb": ogb})
+    rates = {f"{name}_per_second": len(smiles) / value for name, value in seconds.items()}
+    return rates | {
+        "ours_over_ogb": seconds["ogb"] / seconds["ours"],
+        "ours_over_parse": seconds["parse"] / seconds["ours"],
+    }
+
+
+def batching(data: MoleculeDataset, size: int = 1024) -> dict[str, float]:
+    """Milliseconds for a PyG batch of ``size`` molecules: by index arithmetic and by PyG's collation."""
+    indices = np.random.default_rng(0).integers(0, len(data), size)
+    items = [data[int(index)] for index in indices]
+    seconds = median_seconds(
+        {
+            "batch": lambda: data.batch(indices),
+            "graphs": lambda: data.graphs(indices),
+            "from_data_list": lambda: Batch.from_data_list(items),
+        },
+        rounds=50,
+    )
+    return {f"{name}_ms": 1e3 * value for name, value in seconds.items()} | {
+        "batch_over_from_data_list": seconds["from_data_list"] / seconds["batch"]
+    }
+
+
+def importing(rounds: int = 5) -> dict[str, Any]:
+    """Seconds of ``import molweight`` in a new interpreter, and which heavy packages it loads."""
+    code = "import time; t = time.perf_counter(); import molweight; print(time.perf_counter() - t)"
+    runs = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(rounds)
+    ]
+    heavy = "import sys, molweight; print([m for m in ('rdkit', 'torch', 'torch_geometric') if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout.strip()
+    return {"seconds": statistics.median(runs), "loads": loaded}
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/data.json"))
+    output = parser.parse_args().output
+    corpus = load_corpus("zinc", size=4000)
+    result = {
+        "molecules": "first 4,000 of the embedded ZINC sample",
+        "featurising": featurising(list(corpus.smiles)),
+        "batching_1024": batching(corpus),
+        "stored_bytes_per_molecule": corpus.molecules.nbytes / len(corpus),
+        "import_molweight": importing(),
+        "provenance": provenance([0]),
+    }
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Entry point of the command line."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Final
+
+from jsonargparse import Namespace
+
+from molweight import __version__
+from molweight.cli import _fit, _list
+from molweight.cli._parser import Parser
+from molweight.errors import ConfigError, MolweightError, suggest
+
+__all__ = ["main"]
+
+Command = Callable[[Namespace], None]
+_COMMANDS: Final[dict[str, tuple[Callable[[], Parser], Command]]] = {
+    "fit": (_fit.parser, _fit.run),
+    "list": (_list.parser, _list.run),
+}
+_USAGE: Final = f"""usage: molweight COMMAND [options]
+
+molweight {__version__}: task-adaptive pretraining with learned objective weights.
+
+commands:
+  fit    pretrain with learned weights, finetune, compare with baselines; writes runs/NAME
+  list   what is available: objectives, encoders, weightings, solvers, datasets
+
+'molweight COMMAND --help' shows the options of a command."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        argv: Arguments without the program's name; those of the process if ``None``.
+
+    Returns:
+        The exit status: 0 for success, 2 for an error the user can mend, 130 if interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    try:
+        return _dispatch(arguments)
+    except MolweightError as error:
+        sys.stderr.write(f"molweight: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("molweight: interrupted.\n")
+        return 130
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(f"{_USAGE}\n")
+        return 0
+    if arguments[0] == "--version":
+        sys.stdout.write(f"molweight {__version__}\n")
+        return 0
+    name, rest = arguments[0], arguments[1:]
+    if name not in _COMMANDS:
+        raise ConfigError(f"unknown command {name!r};{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
+    rest = _load_plugins(rest)
+    parser, command = _COMMANDS[name]
+    command(parser().parse_args(rest))
+    return 0
+
+
+def _load_plugins(arguments: list[str]) -> list[str]:
+    """Import the modules named by ``--plugin``, before any name is looked up; the other arguments come back."""
+    rest: list[str] = []
+    pending = iter(arguments)
+    for argument in pending:
+        flag, _, value = argument.partition("=")
+        if flag == "--plugin":
+            _import_plugin(value or next(pending, ""))
+        else:
+            rest.append(argument)
+    return rest
+
+
+def _import_plugin(module: str) -> None:
+    sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
+    try:
+        import_module(module)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"--plugin {module!r} cannot be imported: {error}. Name an importable module.") from error
+    finally:
+        sys.path.remove("")

@@ -1,0 +1,126 @@
+"""Embeddings of discrete atom and bond features: the sum of one learned vector per feature."""
+
+from math import prod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from molweight.errors import DataError
+from molweight.graphs import ATOM_SIZES, BOND_SIZES
+
+__all__ = ["Codes", "FeatureEmbedding", "atom_codes", "bond_codes"]
+
+_GRID_LIMIT = 1024
+
+
+class Codes(NamedTuple):
+    """Discrete features of ``n`` items, prepared for any number of embedding tables.
+
+    Args:
+        hot: Zeros and ones, ``k x rows``: the rows of the table that each of ``k`` combinations of values adds up.
+        items: The combination of each item, ``n`` int64; ``None`` where items and combinations are the same.
+    """
+
+    hot: Tensor
+    items: Tensor | None
+
+
+class FeatureEmbedding(nn.Module):
+    """Sum of one learned vector per discrete feature, with one extra vector per feature for masked items.
+
+    The same function as ``AtomEncoder`` and ``BondEncoder`` of ogb (Hu et al., *Open Graph Benchmark*, NeurIPS 2020),
+    with all tables in one parameter. A batch has few distinct combinations of values, about a hundred among 6,000
+    drug-like atoms: each is summed up once, then copied to its atoms, which on CPU takes a third of the time of nine
+    look-ups, in all orders of differentiation.
+
+    Args:
+        sizes: Number of values of each feature; the value ``sizes[i]`` means masked.
+        width: Size of the vectors.
+
+    Example:
+        >>> embed = FeatureEmbedding((4, 2), width=8)
+        >>> embed(codes(torch.tensor([[0, 1], [3, 0], [4, 2]]), (4, 2))).shape
+        torch.Size([3, 8])
+    """
+
+    def __init__(self, sizes: tuple[int, ...], width: int) -> None:
+        """Initialise each feature's table as ogb does: uniform after Glorot & Bengio (2010)."""
+        super().__init__()
+        self.sizes = sizes
+        self.weight = nn.Parameter(torch.empty(sum(sizes) + len(sizes), width))
+        with torch.no_grad():
+            for table in torch.split(self.weight, [size + 1 for size in sizes]):
+                nn.init.xavier_uniform_(table)
+
+    def forward(self, codes: Codes) -> Tensor:
+        """The vectors of the items, ``n x width``."""
+        distinct = codes.hot.to(self.weight.dtype) @ self.weight
+        return distinct if codes.items is None else distinct.index_select(0, codes.items)
+
+
+def atom_codes(x: Tensor) -> Codes:
+    """Codes of atoms from their features ``x``, ``N x 9``."""
+    return codes(x, ATOM_SIZES, "atom")
+
+
+def bond_codes(edge_attr: Tensor) -> Codes:
+    """Codes of edges from their features ``edge_attr``, ``E x 3``."""
+    return codes(edge_attr, BOND_SIZES, "bond")
+
+
+def codes(features: Tensor, sizes: tuple[int, ...], item: str = "item") -> Codes:
+    """Codes of items from their discrete features.
+
+    Args:
+        features: ``n x len(sizes)`` int64; the value ``sizes[i]`` of feature ``i`` means masked.
+        sizes: Number of values of each feature.
+        item: What the rows are, for messages.
+
+    Returns:
+        The codes. Features with few possible combinations are coded by all of these. Others are coded by the distinct
+        rows on CPU, and row by row on an accelerator, where looking for distinct rows would stop the queue.
+
+    Raises:
+        DataError: If the features do not fit ``sizes`` (values are checked on CPU only).
+    """
+    if features.dim() != 2 or features.size(1) != len(sizes):  # noqa: PLR2004 - a matrix
+        raise DataError(f"{item} features have shape {tuple(features.shape)}, expected n x {len(sizes)}.")
+    on_cpu = features.device.type == "cpu"
+    if on_cpu:
+        _check_range(features, sizes, item)
+    if prod(size + 1 for size in sizes) <= _GRID_LIMIT:
+        grid = torch.cartesian_prod(*[torch.arange(size + 1, device=features.device) for size in sizes])
+        return Codes(_multi_hot(grid, sizes), _packed(features, sizes))
+    if not on_cpu:
+        return Codes(_multi_hot(features, sizes), None)
+    distinct, index = torch.unique(_packed(features, sizes), return_inverse=True)
+    rows = torch.arange(len(features), device=features.device)
+    example = torch.empty_like(distinct).scatter_(0, index, rows)
+    return Codes(_multi_hot(features.index_select(0, example), sizes), index)
+
+
+def _check_range(features: Tensor, sizes: tuple[int, ...], item: str) -> None:
+    if len(features) == 0:
+        return
+    low, high = features.aminmax(dim=0)
+    for column, (least, most, size) in enumerate(zip(low.tolist(), high.tolist(), sizes, strict=True)):
+        if least < 0 or most > size:
+            found = least if least < 0 else most
+            raise DataError(
+                f"{item} feature {column} has the value {found}; it must lie in 0..{size} ({size} means masked). "
+                "Make graphs with molweight.graphs or ogb.utils.smiles2graph, whose features these are."
+            )
+
+
+def _packed(features: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    code = features[:, 0]
+    for column, size in enumerate(sizes[1:], start=1):
+        code = code * (size + 1) + features[:, column]
+    return code
+
+
+def _multi_hot(features: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    starts = torch.tensor([0, *(size + 1 for size in sizes[:-1])], device=features.device).cumsum(0)
+    hot = torch.zeros(len(features), sum(sizes) + len(sizes), device=features.device)
+    return hot.scatter_(1, features + starts, 1.0)

@@ -1,0 +1,72 @@
+"""Normalisation layers that are pure functions of their input and parameters."""
+
+import torch
+from torch import Tensor, nn
+
+from molweight.options import check_choice
+
+__all__ = ["NORMS", "BatchNorm", "build_norm"]
+
+NORMS = ("batch", "layer", "none")
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation that never writes its running statistics in ``forward``.
+
+    In training mode it normalises by the statistics of the batch. In evaluation mode it uses ``running_mean`` and
+    ``running_var``, which only :func:`molweight.encoders.calibrate` changes; before the first call these are 0 and 1.
+    So derivative passes cannot move them, and functional calls need no special care. A batch of one row comes out as
+    ``bias``, up to rounding.
+
+    Source: Ioffe & Szegedy, ICML 2015; Wu & Johnson, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576.
+
+    Args:
+        width: Number of columns.
+        eps: Added to the variance.
+
+    Example:
+        >>> norm = BatchNorm(2)
+        >>> norm(torch.tensor([[1.0, -1.0], [3.0, 1.0]])).detach().round(decimals=4)
+        tensor([[-1., -1.],
+                [ 1.,  1.]])
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
+        """Start as the identity up to the statistics."""
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(width))
+        self.bias = nn.Parameter(torch.zeros(width))
+        self.register_buffer("running_mean", torch.zeros(width))
+        self.register_buffer("running_var", torch.ones(width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Normalise the columns of ``rows``, ``n x width``."""
+        if self.training:  # torch.batch_norm, since functional.batch_norm refuses a single row
+            return torch.batch_norm(rows, self.weight, self.bias, None, None, True, 0.0, self.eps, False)  # noqa: FBT003 - positional only
+        return torch.batch_norm(
+            rows,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            False,  # noqa: FBT003 - positional only
+            0.0,
+            self.eps,
+            False,  # noqa: FBT003 - positional only
+        )
+
+
+def build_norm(name: str, width: int) -> nn.Module:
+    """A normalisation layer by name: ``"batch"``, ``"layer"`` or ``"none"``.
+
+    Raises:
+        ConfigError: If the name is none of these.
+    """
+    check_choice("encoder", "norm", name, NORMS)
+    if name == "batch":
+        return BatchNorm(width)
+    return nn.LayerNorm(width) if name == "layer" else nn.Identity()

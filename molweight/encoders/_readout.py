@@ -1,0 +1,53 @@
+"""From vectors of atoms to vectors of molecules."""
+
+import torch
+from torch import Tensor
+
+from molweight.options import check_choice
+
+__all__ = ["READOUTS", "readout"]
+
+READOUTS = ("mean", "sum", "max")
+
+
+def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+    """Pool the atoms of each molecule with index-based operations that are right to second order.
+
+    Args:
+        name: ``"mean"``, ``"sum"`` or ``"max"``.
+        nodes: Vectors of atoms, ``N x d``.
+        batch: Molecule of each atom, ``N`` int64.
+        num_graphs: ``G``.
+
+    Returns:
+        Vectors of molecules, ``G x d``; zeros for a molecule without atoms.
+
+    Raises:
+        ConfigError: If the name is unknown.
+
+    Example:
+        >>> atoms = torch.tensor([[1.0, 4.0], [3.0, 2.0], [5.0, 5.0]])
+        >>> readout("max", atoms, torch.tensor([0, 0, 1]), 2).tolist()
+        [[3.0, 4.0], [5.0, 5.0]]
+    """
+    check_choice("encoder", "readout", name, READOUTS)
+    if name == "max":
+        return _max(nodes, batch, num_graphs)
+    total = nodes.new_zeros(num_graphs, nodes.size(1)).index_add(0, batch, nodes)
+    if name == "sum":
+        return total
+    return total / torch.bincount(batch, minlength=num_graphs).clamp_(min=1).to(nodes.dtype)[:, None]
+
+
+def _max(nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+    # The first atom that attains the maximum is found outside the graph; gathering it is differentiable to any order.
+    with torch.no_grad():
+        column = batch[:, None].expand_as(nodes)
+        low = nodes.new_full((num_graphs, nodes.size(1)), -torch.inf)
+        highest = low.scatter_reduce(0, column, nodes, "amax")
+        rows = torch.arange(len(nodes), device=nodes.device)[:, None].expand_as(nodes)
+        candidate = torch.where(nodes == highest.index_select(0, batch), rows, len(nodes))
+        none = torch.full(highest.shape, len(nodes), device=nodes.device)
+        first = none.scatter_reduce(0, column, candidate, "amin")
+    padded = torch.cat([nodes, nodes.new_zeros(1, nodes.size(1))])
+    return padded.gather(0, first)

@@ -1,0 +1,73 @@
+"""The errors molweight raises: each says what was found, where, and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DuplicateNameError",
+    "MolweightError",
+    "TrainingError",
+    "UnknownNameError",
+    "suggest",
+]
+
+
+class MolweightError(Exception):
+    """Base of every error that a user's input can cause; the command line prints it as one paragraph."""
+
+
+class ConfigError(MolweightError, ValueError):
+    """An option or argument that cannot be used as given."""
+
+
+class DataError(MolweightError, ValueError):
+    """A table, a row or a molecule that cannot be used as given."""
+
+
+class TrainingError(MolweightError, RuntimeError):
+    """Training that cannot go on, such as a loss that is no longer finite."""
+
+
+class DuplicateNameError(MolweightError, ValueError):
+    """A name that is registered already."""
+
+
+class UnknownNameError(MolweightError, LookupError):
+    """A name that is not registered; the message lists the nearest ones.
+
+    Args:
+        kind: What was looked up, in the singular, e.g. ``"objective"``.
+        name: The name that was asked for.
+        choices: The names that exist.
+
+    Example:
+        >>> print(UnknownNameError("dataset", "freesolve", ["bbbp", "freesolv"]))
+        unknown dataset 'freesolve'; did you mean 'freesolv'? Available: bbbp, freesolv.
+    """
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        """Compose the message from the nearest of ``choices``."""
+        names = sorted(choices)
+        listed = ", ".join(names) if names else "none are registered"
+        super().__init__(f"unknown {kind} {name!r};{suggest(name, names)} Available: {listed}.")
+
+
+def suggest(name: str, choices: Iterable[str]) -> str:
+    """The clause `` did you mean 'x' or 'y'?`` for a misspelt name, or nothing where no choice is near.
+
+    Args:
+        name: What was typed.
+        choices: What exists.
+
+    Returns:
+        The clause with a leading blank, or the empty string.
+
+    Example:
+        >>> suggest("gni", ["gin", "gcn"])
+        " did you mean 'gin'?"
+    """
+    by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
+    return f" did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else ""

@@ -1,0 +1,51 @@
+"""SMILES to arrays, columnar storage, batches made on the device.
+
+Example:
+    >>> from molweight.graphs import build_dataset
+    >>> data = build_dataset(["CCO", "c1ccccc1"], [[0.5], [1.5]], name="demo", task="regression", cache=False)
+    >>> data[0].x.shape, data.batch([0, 1]).num_graphs
+    (torch.Size([3, 9]), 2)
+"""
+
+from molweight.graphs._batch import GraphBatch
+from molweight.graphs._build import build_dataset
+from molweight.graphs._cache import cache_root, content_key, partial_name
+from molweight.graphs._columns import attach_targets, target_column
+from molweight.graphs._dataset import MoleculeDataset, Task
+from molweight.graphs._featurize import featurize
+from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._smiles import SmilesColumn
+from molweight.graphs._targets import TargetSpec
+from molweight.graphs._vocabulary import (
+    ATOM_FEATURES,
+    ATOM_MASK,
+    ATOM_SIZES,
+    BOND_FEATURES,
+    BOND_MASK,
+    BOND_SIZES,
+    FEATURISER_VERSION,
+)
+
+__all__ = [
+    "ATOM_FEATURES",
+    "ATOM_MASK",
+    "ATOM_SIZES",
+    "BOND_FEATURES",
+    "BOND_MASK",
+    "BOND_SIZES",
+    "FEATURISER_VERSION",
+    "GraphBatch",
+    "MoleculeDataset",
+    "Molecules",
+    "Reject",
+    "SmilesColumn",
+    "TargetSpec",
+    "Task",
+    "attach_targets",
+    "build_dataset",
+    "cache_root",
+    "content_key",
+    "featurize",
+    "partial_name",
+    "target_column",
+]

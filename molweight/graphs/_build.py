@@ -1,0 +1,112 @@
+"""From SMILES to a cached dataset."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import DataError
+from molweight.graphs._cache import cache_root, content_key, read_folder, write_folder
+from molweight.graphs._dataset import Float32, MoleculeDataset, Task
+from molweight.graphs._featurize import featurize
+from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._vocabulary import FEATURISER_VERSION
+
+__all__ = ["build_dataset"]
+
+_ARRAYS: Final = tuple(item.name for item in fields(Molecules))
+_log = logging.getLogger(__name__)
+
+
+def build_dataset(
+    smiles: Sequence[str],
+    targets: np.ndarray[tuple[int, ...], np.dtype[np.floating]] | Sequence[Sequence[float]] | None = None,
+    *,
+    name: str = "molecules",
+    task: Task | None = None,
+    metric: str | None = None,
+    target_names: Sequence[str] | None = None,
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    """Featurise molecules, or find them featurised in the cache, and keep their labels aligned.
+
+    The cache lies under :func:`molweight.graphs.cache_root`; its key is the content (all SMILES) and the version of the
+    featuriser, so a changed table is never served from an old cache. Labels are not part of it.
+
+    Args:
+        smiles: One SMILES per row.
+        targets: Labels, rows x targets, NaN where missing; ``None`` for a corpus.
+        name: What the table is called in messages.
+        task: ``"classification"`` or ``"regression"``.
+        metric: How predictions are scored.
+        target_names: Name of each label; numbered by default.
+        cache: Whether to read and write the cache.
+        n_jobs: Processes for featurising; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The dataset of all rows that could be parsed; the others are in its ``rejects``, with row and reason.
+
+    Raises:
+        DataError: If no molecule could be parsed, or labels and SMILES differ in number.
+
+    Example:
+        >>> build_dataset(["CCO", "C1CC"], [[1.0], [0.0]], name="two", task="classification", cache=False)
+        <MoleculeDataset two: 1 molecules, 1 targets (classification), 1 rows rejected>
+    """
+    labels = None if targets is None else _labels(targets, len(smiles), name)
+    folder = _folder(smiles) if cache else None
+    molecules, rejects = _cached(folder, smiles, name, n_jobs=n_jobs, progress=progress)
+    if len(molecules) == 0:
+        first = f", e.g. row {rejects[0].row} {rejects[0].smiles!r}: {rejects[0].reason}" if rejects else ""
+        raise DataError(f"{name}: none of {len(smiles)} rows holds a usable molecule{first}. Check the SMILES column.")
+    if rejects:
+        _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
+    width = 0 if labels is None else labels.shape[1]
+    return MoleculeDataset(
+        molecules,
+        None if labels is None else labels[molecules.rows],
+        name=name,
+        task=task,
+        metric=metric,
+        target_names=[f"y{index}" for index in range(width)] if target_names is None else target_names,
+        rejects=rejects,
+        folder=folder,
+    )
+
+
+def _labels(targets: object, rows: int, name: str) -> Float32:
+    labels = np.asarray(targets, dtype=np.float32)
+    if labels.ndim == 1:
+        labels = labels[:, None]
+    if labels.ndim != 2 or len(labels) != rows:  # noqa: PLR2004 - rows x targets
+        raise DataError(f"{name}: labels of shape {labels.shape} for {rows} SMILES; they must be rows x targets.")
+    return labels
+
+
+def _folder(smiles: Sequence[str]) -> Path:
+    text = "\n".join(map(str, smiles)).encode()
+    return cache_root() / "molecules" / content_key([f"featuriser {FEATURISER_VERSION}".encode(), text])
+
+
+def _cached(
+    folder: Path | None, smiles: Sequence[str], name: str, *, n_jobs: int | None, progress: bool
+) -> tuple[Molecules, list[Reject]]:
+    found = read_folder(folder) if folder else None
+    if found is not None:
+        arrays, meta = found
+        return _molecules(arrays), [Reject(**item) for item in meta["rejects"]]
+    molecules, rejects = featurize(smiles, n_jobs=n_jobs, progress=f"featurising {name}" if progress else None)
+    if folder:
+        meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
+        write_folder(folder, {item: getattr(molecules, item) for item in _ARRAYS}, meta)
+    return molecules, rejects
+
+
+def _molecules(arrays: Mapping[str, Any]) -> Molecules:
+    return Molecules(**{item: arrays[item] for item in _ARRAYS})

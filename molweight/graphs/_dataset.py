@@ -1,0 +1,205 @@
+"""A table of molecules with labels, in columns."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.errors import DataError
+from molweight.graphs._assemble import Resident
+from molweight.graphs._batch import GraphBatch
+from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._smiles import SmilesColumn
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch, Data
+
+__all__ = ["MoleculeDataset", "Task"]
+
+Task = Literal["classification", "regression"]
+Float32 = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Indices = Sequence[int] | Int64 | Tensor
+
+
+class MoleculeDataset:
+    """``n`` molecules as flat arrays, with ``T`` labels each.
+
+    Args:
+        molecules: The arrays.
+        targets: Labels, ``n x T`` float32, NaN where missing; ``None`` for a corpus without labels.
+        name: What the table is called in messages and reports.
+        task: ``"classification"`` or ``"regression"``; ``None`` without labels.
+        metric: How predictions are scored, e.g. ``"roc_auc"`` or ``"rmse"``; ``None`` without labels.
+        target_names: Name of each of the ``T`` labels.
+        rejects: Rows of the source that could not be used, with the reason.
+        folder: Where the arrays are cached, and values computed from the molecules may be kept; ``None`` for nowhere.
+
+    Raises:
+        DataError: If the labels do not fit the molecules or their names.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> data = build_dataset(["CCO", "?", "C"], [[1.0], [2.0], [3.0]], name="demo", task="regression", cache=False)
+        >>> len(data), data.smiles[1], data.targets.ravel().tolist(), data.rows.tolist()
+        (2, 'C', [1.0, 3.0], [0, 2])
+        >>> data.graphs([1, 0]).ptr.tolist()
+        [0, 1, 4]
+    """
+
+    def __init__(
+        self,
+        molecules: Molecules,
+        targets: Float32 | None = None,
+        *,
+        name: str = "molecules",
+        task: Task | None = None,
+        metric: str | None = None,
+        target_names: Sequence[str] = (),
+        rejects: Sequence[Reject] = (),
+        folder: Path | None = None,
+    ) -> None:
+        """Check that the labels fit the molecules."""
+        self.molecules = molecules
+        self.targets: Float32 = np.empty((len(molecules), 0), dtype=np.float32) if targets is None else targets
+        self.name = name
+        self.task = task
+        self.metric = metric
+        self.target_names = list(target_names)
+        self.rejects = list(rejects)
+        self.folder = folder
+        self.columns: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+        self._resident: dict[torch.device, Resident] = {}
+        self._tensors: dict[tuple[str, torch.device], Tensor] = {}
+        if self.targets.shape != (len(molecules), len(self.target_names)):
+            raise DataError(
+                f"{name}: labels of shape {self.targets.shape} for {len(molecules)} molecules and "
+                f"{len(self.target_names)} target names; they must be molecules x targets."
+            )
+
+    def __len__(self) -> int:
+        """Number of molecules, without the rejected rows."""
+        return len(self.molecules)
+
+    def __repr__(self) -> str:
+        """Name and sizes."""
+        labels = f", {len(self.target_names)} targets ({self.task})" if self.target_names else ""
+        rejected = f", {len(self.rejects)} rows rejected" if self.rejects else ""
+        return f"<MoleculeDataset {self.name}: {len(self)} molecules{labels}{rejected}>"
+
+    @property
+    def smiles(self) -> SmilesColumn:
+        """The SMILES as they were given."""
+        return self.molecules.smiles
+
+    @property
+    def rows(self) -> Int64:
+        """Row of the source that each molecule came from, counted from 0."""
+        return self.molecules.rows
+
+    def __getitem__(self, index: int) -> "Data":
+        """One molecule as PyG ``Data`` with ``x, edge_index, edge_attr, y, smiles``."""
+        from torch_geometric.data import Data
+
+        position = range(len(self))[index]
+        graph = self.graphs([position])
+        fields = {"x": graph.x, "edge_index": graph.edge_index, "edge_attr": graph.edge_attr}
+        if self.target_names:
+            fields["y"] = torch.from_numpy(self.targets[[position]])
+        return Data(**fields, smiles=self.smiles[position])
+
+    def graphs(self, indices: Indices, device: torch.device | str | None = None) -> GraphBatch:
+        """Molecules as a batch of plain tensors, made by index arithmetic on the device.
+
+        Args:
+            indices: Positions of the molecules, in the order wanted; repetitions are allowed.
+            device: Where to make the batch; the whole table is placed there on first use. CPU by default.
+
+        Returns:
+            The batch, with ``y`` where there are labels and with all attached columns.
+
+        Raises:
+            DataError: If a position lies outside the table.
+        """
+        where = torch.device(device or "cpu")
+        chosen = self._checked(indices)
+        if where not in self._resident:
+            self._resident[where] = Resident.of(self.molecules, where)
+        graph = self._resident[where].batch(chosen)
+        on_device = torch.from_numpy(chosen).to(where)
+        columns = {name: self._tensor(name, where)[on_device] for name in self.columns}
+        labels = self._tensor("y", where)[on_device] if self.target_names else None
+        return GraphBatch(
+            graph.x, graph.edge_index, graph.edge_attr, graph.batch, graph.ptr, graph.num_graphs, labels, columns
+        )
+
+    def batch(self, indices: Indices, device: torch.device | str | None = None) -> "Batch":
+        """Molecules as a PyG ``Batch``, equal to collating ``[self[i] for i in indices]`` but for the SMILES.
+
+        No Python runs per molecule; ``batch.to_data_list()`` and ``batch[i]`` work.
+
+        Args:
+            indices: Positions of the molecules, in the order wanted.
+            device: Where to make the batch.
+        """
+        from molweight.graphs._pyg import to_pyg
+
+        return to_pyg(self.graphs(indices, device))
+
+    def subset(self, indices: Indices) -> "MoleculeDataset":
+        """Some of the molecules as a dataset of their own, in the order given; rejected rows are left behind.
+
+        Args:
+            indices: Positions of the molecules.
+
+        Raises:
+            DataError: If a position lies outside the table.
+        """
+        chosen = self._checked(indices)
+        part = MoleculeDataset(
+            self.molecules.take(chosen),
+            self.targets[chosen],
+            name=self.name,
+            task=self.task,
+            metric=self.metric,
+            target_names=self.target_names,
+        )
+        return part.with_columns({name: column[chosen] for name, column in self.columns.items()})
+
+    def with_columns(
+        self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
+    ) -> "MoleculeDataset":
+        """The same molecules with further values per molecule, which every batch then carries in ``columns``.
+
+        Args:
+            columns: Arrays with one row per molecule.
+
+        Raises:
+            DataError: If an array has another number of rows.
+        """
+        for name, column in columns.items():
+            if len(column) != len(self):
+                raise DataError(f"{self.name}: column {name!r} has {len(column)} rows for {len(self)} molecules.")
+        other = copy.copy(self)
+        other.columns = {**self.columns, **columns}
+        other._tensors = {}  # noqa: SLF001 - a copy of our own class: its tensors are placed anew
+        return other
+
+    def _tensor(self, name: str, device: torch.device) -> Tensor:
+        if (name, device) not in self._tensors:
+            array = self.targets if name == "y" else self.columns[name]
+            self._tensors[name, device] = torch.from_numpy(array).to(device)
+        return self._tensors[name, device]
+
+    def _checked(self, indices: Indices) -> Int64:
+        chosen: Int64 = np.ascontiguousarray(
+            indices.cpu().numpy() if isinstance(indices, Tensor) else indices, dtype=np.int64
+        ).reshape(-1)
+        if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(self)):
+            worst = chosen[(chosen < 0) | (chosen >= len(self))][0]
+            raise DataError(f"{self.name}: no molecule at position {worst}; there are {len(self)}, counted from 0.")
+        return chosen

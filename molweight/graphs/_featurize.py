@@ -1,0 +1,149 @@
+"""SMILES to columnar molecules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from molweight.graphs._binary import Decoded, decode
+from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._parallel import map_chunks
+from molweight.graphs._reference import read_molecule
+from molweight.graphs._smiles import SmilesColumn
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["featurize", "featurize_chunk"]
+
+_CHUNK: Final = 512
+_MOST_ATOMS: Final = 65_535
+"""Bond ends are stored as 16-bit numbers."""
+
+
+def featurize(
+    smiles: Sequence[str], *, n_jobs: int | None = None, progress: str | None = None
+) -> tuple[Molecules, list[Reject]]:
+    """Parse SMILES and read OGB's features of atoms and bonds.
+
+    Args:
+        smiles: What to parse.
+        n_jobs: Processes to use; ``None`` for all cores. Few molecules are always done in this process.
+        progress: Title of a progress bar; ``None`` for none.
+
+    Returns:
+        The molecules that could be parsed, in order, with ``rows`` telling which ones they are; and for each of the
+        others its row and the reason.
+
+    Example:
+        >>> molecules, rejects = featurize(["CCO", "C1CC", ""])
+        >>> molecules.atoms.shape, molecules.rows.tolist()
+        ((3, 9), [0])
+        >>> [(reject.row, reject.reason) for reject in rejects]
+        [(1, 'not a valid SMILES'), (2, 'empty SMILES')]
+    """
+    parts: list[Molecules] = []
+    rejects: list[Reject] = []
+    if len(smiles) == 0:
+        return featurize_chunk([])
+    for index, (part, refused) in enumerate(
+        map_chunks(featurize_chunk, smiles, chunk=_CHUNK, n_jobs=n_jobs, progress=progress)
+    ):
+        shift = index * _CHUNK
+        parts.append(replace(part, rows=part.rows + shift))
+        rejects.extend(replace(reject, row=reject.row + shift) for reject in refused)
+    return Molecules.concatenate(parts), rejects
+
+
+def featurize_chunk(smiles: Sequence[str]) -> tuple[Molecules, list[Reject]]:
+    """:func:`featurize` for one chunk, in this process."""
+    from rdkit import rdBase
+
+    parsed: list[Mol] = []
+    rows: list[int] = []
+    rejects: list[Reject] = []
+    with rdBase.BlockLogs():
+        for row, text in enumerate(smiles):
+            molecule = _parse(text)
+            if isinstance(molecule, str):
+                rejects.append(Reject(row, str(text), molecule))
+            else:
+                parsed.append(molecule)
+                rows.append(row)
+    return _columns(parsed, [smiles[row] for row in rows], rows), rejects
+
+
+def _parse(smiles: object) -> "Mol | str":
+    """The molecule, or why there is none."""
+    from rdkit import Chem
+
+    if not isinstance(smiles, str):
+        return f"not a string but {type(smiles).__name__}"
+    if not smiles or smiles.isspace():
+        return "empty SMILES"
+    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        return _reason(smiles)
+    if molecule.GetNumAtoms() == 0:
+        return "no atoms"
+    if molecule.GetNumAtoms() > _MOST_ATOMS:
+        return f"{molecule.GetNumAtoms()} atoms; at most {_MOST_ATOMS} can be stored"
+    return molecule
+
+
+def _reason(smiles: str) -> str:
+    """RDKit's objection to a SMILES that it refused."""
+    from rdkit import Chem
+
+    molecule: Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
+    if molecule is None:
+        return "not a valid SMILES"
+    problems = Chem.DetectChemistryProblems(molecule)
+    return problems[0].Message() if problems else "refused by RDKit's sanitisation"
+
+
+def _columns(parsed: "list[Mol]", smiles: list[str], rows: list[int]) -> Molecules:
+    arrays = decode([molecule.ToBinary(0) for molecule in parsed])
+    if not arrays.understood.all():
+        arrays = _complete(parsed, arrays)
+    text = SmilesColumn.of(smiles)
+    return Molecules(
+        atoms=arrays.atoms,
+        ends=arrays.ends,
+        bonds=arrays.bonds,
+        atom_offsets=_offsets(arrays.num_atoms),
+        bond_offsets=_offsets(arrays.num_bonds),
+        rows=np.array(rows, dtype=np.int64),
+        smiles_data=text.data,
+        smiles_offsets=text.offsets,
+    )
+
+
+def _complete(parsed: "list[Mol]", decoded: Decoded) -> Decoded:
+    """All molecules of a chunk: those whose binary form was not understood are read through RDKit's attributes."""
+    atom_cuts, bond_cuts = np.cumsum(decoded.num_atoms)[:-1], np.cumsum(decoded.num_bonds)[:-1]
+    pieces = zip(
+        np.split(decoded.atoms, atom_cuts),
+        np.split(decoded.ends, bond_cuts),
+        np.split(decoded.bonds, bond_cuts),
+        strict=True,
+    )
+    each = [
+        next(pieces) if understood else read_molecule(molecule)
+        for molecule, understood in zip(parsed, decoded.understood, strict=True)
+    ]
+    return Decoded(
+        understood=np.ones(len(parsed), dtype=bool),
+        num_atoms=np.array([len(item[0]) for item in each], dtype=np.int64),
+        num_bonds=np.array([len(item[1]) for item in each], dtype=np.int64),
+        atoms=np.concatenate([item[0] for item in each]),
+        ends=np.concatenate([item[1] for item in each]),
+        bonds=np.concatenate([item[2] for item in each]),
+    )
+
+
+def _offsets(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    offsets = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=offsets[1:])
+    return offsets

@@ -1,0 +1,116 @@
+"""Molecules as flat arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from molweight.graphs._smiles import SmilesColumn
+
+__all__ = ["Molecules", "Reject"]
+
+Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
+Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A row that could not be used.
+
+    Args:
+        row: Position in the input, counted from 0.
+        smiles: What stood there.
+        reason: Why it could not be used.
+    """
+
+    row: int
+    smiles: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Molecules:
+    """``n`` molecules with ``A`` atoms and ``B`` bonds in all: about 400 bytes per drug-like molecule.
+
+    Args:
+        atoms: Atom features, ``A x 9`` uint8.
+        ends: End atoms of each bond, counted within its molecule, ``B x 2`` uint16; each bond stands once.
+        bonds: Bond features, ``B x 3`` uint8.
+        atom_offsets: First atom of each molecule and the total, ``n + 1`` int64.
+        bond_offsets: First bond of each molecule and the total, ``n + 1`` int64.
+        rows: Position of each molecule in the input, ``n`` int64.
+        smiles_data: The SMILES, as bytes.
+        smiles_offsets: First byte of each SMILES and the total, ``n + 1`` int64.
+    """
+
+    atoms: Uint8
+    ends: Uint16
+    bonds: Uint8
+    atom_offsets: Int64
+    bond_offsets: Int64
+    rows: Int64
+    smiles_data: np.ndarray[tuple[int], np.dtype[np.uint8]]
+    smiles_offsets: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    def __len__(self) -> int:
+        """Number of molecules."""
+        return len(self.rows)
+
+    @property
+    def smiles(self) -> SmilesColumn:
+        """The SMILES as they were given."""
+        return SmilesColumn(self.smiles_data, self.smiles_offsets)
+
+    @property
+    def nbytes(self) -> int:
+        """Size of all arrays in bytes."""
+        return sum(getattr(self, item.name).nbytes for item in fields(self))
+
+    def take(self, indices: Int64) -> "Molecules":
+        """The molecules at some positions, in that order; ``rows`` keep pointing to the input."""
+        atom, atom_offsets = _select(self.atom_offsets, indices)
+        bond, bond_offsets = _select(self.bond_offsets, indices)
+        byte, smiles_offsets = _select(self.smiles_offsets, indices)
+        return Molecules(
+            atoms=self.atoms[atom],
+            ends=self.ends[bond],
+            bonds=self.bonds[bond],
+            atom_offsets=atom_offsets,
+            bond_offsets=bond_offsets,
+            rows=self.rows[indices],
+            smiles_data=self.smiles_data[byte],
+            smiles_offsets=smiles_offsets,
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Molecules"]) -> "Molecules":
+        """The molecules of all parts, in order; ``rows`` are kept as they are."""
+        return cls(
+            atoms=np.concatenate([part.atoms for part in parts]),
+            ends=np.concatenate([part.ends for part in parts]),
+            bonds=np.concatenate([part.bonds for part in parts]),
+            atom_offsets=_join([part.atom_offsets for part in parts]),
+            bond_offsets=_join([part.bond_offsets for part in parts]),
+            rows=np.concatenate([part.rows for part in parts]),
+            smiles_data=np.concatenate([part.smiles_data for part in parts]),
+            smiles_offsets=_join([part.smiles_offsets for part in parts]),
+        )
+
+
+def _join(
+    offsets: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.int64]]],
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Offsets of concatenated arrays from the offsets of each."""
+    lengths = np.concatenate([np.diff(part) for part in offsets])
+    joined = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=joined[1:])
+    return joined
+
+
+def _select(offsets: Int64, indices: Int64) -> tuple[Int64, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Positions of all items of the chosen molecules, and the new offsets."""
+    counts = np.diff(offsets)[indices]
+    joined = np.zeros(len(counts) + 1, dtype=np.int64)
+    np.cumsum(counts, out=joined[1:])
+    return np.arange(joined[-1]) + np.repeat(offsets[indices] - joined[:-1], counts), joined

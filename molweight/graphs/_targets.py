@@ -1,0 +1,84 @@
+"""Targets that are computed from a molecule once and stored beside its dataset."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from molweight.errors import ConfigError, DataError
+
+__all__ = ["TargetSpec"]
+
+_KINDS = "biuf"
+
+
+@dataclass(frozen=True)
+class TargetSpec:
+    """What an objective wants to know of every molecule: a name, a shape, and the function that computes it.
+
+    Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``;
+    batches carry it as ``batch.columns[name]``, ``G x dim``.
+
+    Args:
+        name: Name of the column; letters, digits and underscores.
+        version: Part of the cache key; raise it whenever ``compute`` would return other values.
+        dim: Number of values per molecule.
+        dtype: NumPy name of the type they are stored in, e.g. ``"uint8"`` or ``"float32"``; NaN means missing.
+        compute: Maps ``n`` SMILES to an array ``n x dim``, one row per SMILES in their order. A function at the top
+            level of its module, so that worker processes can import it.
+
+    Raises:
+        ConfigError: If a field cannot be used as given.
+
+    Example:
+        >>> def lengths(smiles):
+        ...     return np.array([[len(text)] for text in smiles], dtype=np.uint8)
+        >>> spec = TargetSpec("smiles_length", version=1, dim=1, dtype="uint8", compute=lengths)
+        >>> spec(["C", "CCO"]).tolist()
+        [[1], [3]]
+    """
+
+    name: str
+    version: int
+    dim: int
+    dtype: str
+    compute: Callable[[Sequence[str]], np.ndarray]
+
+    def __post_init__(self) -> None:
+        """Refuse fields that would fail later, in a worker process or as a file name."""
+        if not (self.name.isascii() and self.name.isidentifier()):
+            raise ConfigError(f"target name {self.name!r} must consist of letters, digits and underscores.")
+        for field, value in (("version", self.version), ("dim", self.dim)):
+            if value < 1:
+                raise ConfigError(f"target {self.name!r} has {field} {value}; it must be at least 1.")
+        if not _is_numeric(self.dtype):
+            raise ConfigError(f"target {self.name!r} has dtype {self.dtype!r}; use a NumPy name such as 'float32'.")
+        if not callable(self.compute):
+            raise ConfigError(f"target {self.name!r} needs a function as compute, got {self.compute!r}.")
+
+    def __call__(self, smiles: Sequence[str]) -> np.ndarray:
+        """The targets of ``smiles``, checked and in the declared type.
+
+        Args:
+            smiles: Molecules that RDKit can parse.
+
+        Returns:
+            An array ``len(smiles) x dim``.
+
+        Raises:
+            DataError: If ``compute`` returned another shape.
+        """
+        values = np.asarray(self.compute(smiles))
+        if values.shape != (len(smiles), self.dim):
+            raise DataError(
+                f"target {self.name!r} returned an array of shape {values.shape} for {len(smiles)} molecules; "
+                f"its compute function must return {(len(smiles), self.dim)}."
+            )
+        return values.astype(self.dtype, copy=False)
+
+
+def _is_numeric(dtype: str) -> bool:
+    try:
+        return np.dtype(dtype).kind in _KINDS
+    except TypeError:
+        return False

@@ -1,0 +1,76 @@
+"""Multi-level optimisation by implicit differentiation, for any torch model.
+
+A problem is a chain of levels. Each is a pure loss of its own variables and of those of the level above; the
+hypergradient carries the gradient of an outer loss up the chain, one linear solve per level.
+
+Example:
+    Choose the decay of a ridge regression by the loss on other data:
+
+    >>> import torch
+    >>> from molweight.mlo import Level, hypergradient, solvers
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> x, y = torch.randn(20, 3, generator=generator), torch.randn(20, generator=generator)
+    >>> train, held_out = slice(0, 10), slice(10, 20)
+    >>> def fit(own, upper):
+    ...     return ((x[train] @ own["w"] - y[train]) ** 2).sum() + upper["log_decay"].exp() * (own["w"] ** 2).sum()
+    >>> def outer(own, upper):
+    ...     return ((x[held_out] @ own["w"] - y[held_out]) ** 2).mean()
+    >>> def solve(decay):
+    ...     return torch.linalg.solve(x[train].T @ x[train] + decay * torch.eye(3), x[train].T @ y[train])
+    >>> upper = {"log_decay": torch.tensor(0.0)}
+    >>> cg = solvers.create("cg", iterations=3)
+    >>> result = hypergradient([Level("fit", fit)], [{"w": solve(1.0)}], upper, outer, cg)
+    >>> step = 1e-2
+    >>> up, down = (outer({"w": solve(torch.tensor(s).exp())}, {}) for s in (step, -step))
+    >>> abs(result.value["log_decay"] - (up - down) / (2 * step)).item() < 1e-3
+    True
+    >>> result.stats["fit"].outcome.name
+    'CONVERGED'
+
+:class:`ThreeLevel` is the loop built on it: objectives reweighted while a model is pretrained for a task.
+"""
+
+from molweight.mlo import solvers, weightings
+from molweight.mlo._accuracy import Accuracy, compare_solvers, three_levels
+from molweight.mlo._cross import VJP, Cross, LinearWeightsCross, ProximalCross
+from molweight.mlo._curvature import Hessian
+from molweight.mlo._gauss_newton import Composite, GaussNewton
+from molweight.mlo._hypergradient import Hypergradient, hypergradient
+from molweight.mlo._level import Level, LevelLoss
+from molweight.mlo._probe import check_deterministic
+from molweight.mlo._record import Record
+from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_hypergradient
+from molweight.mlo._three_level import OptimizerFactory, ThreeLevel
+from molweight.mlo._two_level import TwoLevel, loop_for
+from molweight.mlo._vectors import Layout, LossFn, Params
+
+__all__ = [
+    "VJP",
+    "Accuracy",
+    "Composite",
+    "Cross",
+    "GaussNewton",
+    "Hessian",
+    "Hypergradient",
+    "Layout",
+    "Level",
+    "LevelLoss",
+    "LinearWeightsCross",
+    "LossFn",
+    "OptimizerFactory",
+    "Params",
+    "ProximalCross",
+    "Record",
+    "ThreeLevel",
+    "TwoLevel",
+    "check_deterministic",
+    "compare_solvers",
+    "hypergradient",
+    "loop_for",
+    "minimise",
+    "resolved_hypergradient",
+    "solvers",
+    "three_levels",
+    "unrolled_hypergradient",
+    "weightings",
+]

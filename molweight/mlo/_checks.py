@@ -1,0 +1,92 @@
+"""Refusals: each names the level, what was found and the remedy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from molweight.errors import ConfigError
+
+__all__ = ["check_leaves", "check_same_place", "check_scalar", "check_variables"]
+
+
+def check_variables(level: str, params: Any) -> None:
+    """Refuse variables that are not a non-empty dict of floating-point tensors of one dtype on one device.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    if not isinstance(params, Mapping) or not all(isinstance(tensor, Tensor) for tensor in params.values()):
+        raise ConfigError(
+            f"level {level!r}: its variables must be a dict[str, Tensor], got {type(params).__name__}. "
+            "Use dict(model.named_parameters())."
+        )
+    if not params:
+        raise ConfigError(f"level {level!r} has no variables. Pass at least one tensor, by name.")
+    for name, tensor in params.items():
+        if not tensor.is_floating_point():
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is {tensor.dtype}, which has no gradient. "
+                "Leave integer tensors and buffers out of the variables."
+            )
+    _check_uniform(level, params)
+
+
+def _check_uniform(level: str, params: Mapping[str, Tensor]) -> None:
+    first, reference = next(iter(params.items()))
+    for name, tensor in params.items():
+        if tensor.device != reference.device:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is on {tensor.device} but {first!r} is on {reference.device}. "
+                "Move the model to one device before its parameters are taken."
+            )
+        if tensor.dtype != reference.dtype:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is {tensor.dtype} but {first!r} is {reference.dtype}. "
+                "Convert the model to one floating-point type."
+            )
+
+
+def check_same_place(level: str, params: Mapping[str, Tensor], other: str, others: Mapping[str, Tensor]) -> None:
+    """Refuse two levels whose variables differ in device or dtype.
+
+    Raises:
+        ConfigError: With both levels' names and the remedy.
+    """
+    one, two = next(iter(params.values())), next(iter(others.values()))
+    if (one.device, one.dtype) != (two.device, two.dtype):
+        raise ConfigError(
+            f"level {level!r} is {one.dtype} on {one.device} but level {other!r} is {two.dtype} on {two.device}. "
+            "Use one device and one floating-point type for all levels."
+        )
+
+
+def check_leaves(level: str, params: Mapping[str, Tensor]) -> None:
+    """Refuse variables that an optimiser cannot step: frozen ones and results of a computation.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    for name, tensor in params.items():
+        if not tensor.requires_grad:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is frozen (requires_grad is False). "
+                "Leave frozen tensors out of the variables, or call requires_grad_() on them."
+            )
+        if not tensor.is_leaf:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is the result of a computation. "
+                "Pass tensor.detach().requires_grad_()."
+            )
+
+
+def check_scalar(level: str, value: Any) -> Tensor:
+    """The loss value itself, refused unless it is a scalar tensor.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    if not isinstance(value, Tensor) or value.dim() != 0:
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(f"{level}: the loss must be a scalar tensor, got {found}. Reduce it, e.g. with .mean().")
+    return value

@@ -1,0 +1,160 @@
+"""Backward passes of the three levels: small pure functions that the loop is made of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError, suggest
+from molweight.mlo._curvature import Hessian
+from molweight.mlo._gauss_newton import CurvatureName, GaussNewton
+from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
+from molweight.mlo.weightings import Needs, Signals
+
+__all__ = [
+    "ObjectivePass",
+    "check_objectives",
+    "loss_scales",
+    "objective_pass",
+    "read_signals",
+    "weighted_curvature",
+    "weighted_sum",
+]
+
+
+@dataclass(frozen=True)
+class ObjectivePass:
+    """What the backward passes of level 1 gave; detached.
+
+    Args:
+        total: ``sum_k weights_k g_k``, flat.
+        losses: K losses.
+        norms: K norms ``|g_k|`` over the leading block.
+        slopes: K inner products ``<g_k, direction>``, or ``None`` without a direction.
+        rows: The K gradients, ``K x n``, if they were kept.
+    """
+
+    total: Tensor
+    losses: Tensor
+    norms: Tensor
+    slopes: Tensor | None
+    rows: Tensor | None
+
+
+def check_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> None:
+    """Refuse losses that do not match the weighting's objectives.
+
+    Raises:
+        ConfigError: Naming the objectives that are unknown or missing.
+    """
+    for name in given:
+        if name not in names:
+            raise ConfigError(
+                f"level 'pretrain': a loss is given for objective {name!r}, which the weighting does not know;"
+                f"{suggest(name, names)} It was built for: {', '.join(names)}."
+            )
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise ConfigError(f"level 'pretrain': no loss is given for objective {', '.join(missing)}.")
+
+
+def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:
+    """``sum_k weights_k loss_k`` as one loss: what level 1 minimises."""
+
+    def loss(params: Params) -> Tensor:
+        total = weights.new_zeros(())
+        for objective, weight in zip(objectives.values(), weights, strict=True):
+            total = total + weight * objective(params)
+        return total
+
+    return loss
+
+
+def weighted_curvature(
+    kind: CurvatureName, objectives: Mapping[str, LossFn], weights: Tensor, at: Params
+) -> Callable[[Tensor], Tensor]:
+    """Curvature of the weighted sum at a point: its Hessian, or the weighted sum of the Gauss-Newton matrices."""
+    if kind == "hessian":
+        return Hessian(weighted_sum(objectives, weights), at, "level 'pretrain'")
+    parts = [GaussNewton(loss, at, f"level 'pretrain', objective {name!r}") for name, loss in objectives.items()]
+
+    def product(vector: Tensor) -> Tensor:
+        total = torch.zeros_like(vector)
+        for part, weight in zip(parts, weights, strict=True):
+            total.addcmul_(part(vector), weight)
+        return total
+
+    return product
+
+
+def objective_pass(
+    objectives: Mapping[str, LossFn],
+    params: Params,
+    weights: Tensor,
+    direction: Tensor | None = None,
+    *,
+    block: int = 0,
+    keep_rows: bool = False,
+) -> ObjectivePass:
+    """One backward pass per objective, one at a time, so that only one graph is alive at any moment.
+
+    The weighted sum of the gradients is level 1's own step; the inner product of each gradient with the solved
+    direction is, up to sign, the derivative of the meta loss with respect to that objective's weight. It costs
+    nothing more, because the weights enter level 1 linearly.
+
+    Args:
+        objectives: Loss per name; taken in this order.
+        params: Variables of level 1.
+        weights: K weights.
+        direction: ``q1``, flat over ``params``, or ``None``.
+        block: Number of leading entries that the norms are taken over, i.e. the shared encoder; 0 for all.
+        keep_rows: Whether to keep all gradients (K times the memory of the parameters).
+    """
+    layout = Layout.of(params)
+    total = weights.new_zeros(layout.size)
+    losses, norms, slopes, rows = [], [], [], []
+    for (name, objective), weight in zip(objectives.items(), weights, strict=True):
+        value, parts = _objective_gradient(name, objective, params)
+        gradient = layout.join(parts)
+        total.addcmul_(gradient, weight)
+        losses.append(value)
+        norms.append(gradient[: block or None].norm())
+        if direction is not None:
+            slopes.append(gradient @ direction)
+        if keep_rows:
+            rows.append(gradient)
+    stacked = torch.stack(slopes) if slopes else None
+    return ObjectivePass(total, torch.stack(losses), torch.stack(norms), stacked, torch.stack(rows) if rows else None)
+
+
+def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
+    """Size of each loss at ``params``, as K positive numbers; one where a loss is zero or not finite."""
+    with torch.no_grad():
+        sizes = torch.stack([loss(params).abs() for loss in objectives.values()])
+    return torch.where(sizes.isfinite() & (sizes > 0), sizes, 1.0)
+
+
+def read_signals(needs: Needs, passed: ObjectivePass, direction: Tensor | None, scales: Tensor | None) -> Signals:
+    """What the weighting learns from: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
+
+    Args:
+        needs: What the weighting asks for.
+        passed: The backward passes of level 1.
+        direction: ``q1``, or the meta gradient where cosines are asked for.
+        scales: K numbers the losses are divided by, or ``None``.
+    """
+    inverse = torch.ones_like(passed.losses) if scales is None else 1 / scales
+    losses, norms = passed.losses * inverse, passed.norms * inverse
+    if passed.rows is not None:
+        return Signals(losses, norms, gramian=passed.rows @ passed.rows.T * torch.outer(inverse, inverse))
+    if passed.slopes is None or direction is None:
+        return Signals(losses, norms)
+    if needs is Needs.ALIGNMENT:
+        size = (passed.norms * direction.norm()).clamp_min(torch.finfo(losses.dtype).tiny)
+        return Signals(losses, norms, alignment=passed.slopes / size)
+    return Signals(losses, norms, hypergradient=-passed.slopes * inverse)
+
+
+def _objective_gradient(name: str, objective: LossFn, params: Params) -> tuple[Tensor, list[Tensor]]:
+    return value_and_gradient(objective, params, f"level 'pretrain', objective {name!r}")

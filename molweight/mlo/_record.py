@@ -1,0 +1,64 @@
+"""What one step of the three levels reports."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from molweight.mlo.solvers import Stats
+
+__all__ = ["Record"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """Measurements of one step: detached tensors, so that keeping them costs no synchronisation with the device.
+
+    Args:
+        step: 0-based number of the step.
+        names: Names of the K objectives; the order of every vector here.
+        losses: K objective losses, before the step.
+        weights: K weights the step was taken with.
+        norms: K norms of the objectives' gradients over the shared encoder; exactly zero: it was taught nothing.
+        train_loss: Finetuning loss before level 2 moved, without the proximal term; ``None`` if level 2 did not move.
+        meta_loss: Meta loss after level 2 moved; ``None`` if no hypergradient was taken.
+        hypergradient: K derivatives of the meta loss with respect to the weights, or ``None``.
+        solves: Statistics of the solves, by level name (``"finetune"``, ``"pretrain"``).
+    """
+
+    step: int
+    names: tuple[str, ...]
+    losses: Tensor
+    weights: Tensor
+    norms: Tensor
+    train_loss: Tensor | None = None
+    meta_loss: Tensor | None = None
+    hypergradient: Tensor | None = None
+    solves: dict[str, Stats] = field(default_factory=dict)
+
+    @property
+    def zero_gradient(self) -> tuple[str, ...]:
+        """Names of the objectives whose gradient on the encoder was identically zero (reads the device)."""
+        return tuple(name for name, norm in zip(self.names, self.norms.tolist(), strict=True) if norm == 0)
+
+    def summary(self) -> dict[str, Any]:
+        """The step as plain numbers for a log or JSON (reads the device).
+
+        Returns:
+            ``step``; ``losses``, ``weights``, ``norms`` and, if taken, ``hypergradient``, each by objective name;
+            ``train_loss`` and ``meta_loss`` where present; ``solves`` by level; ``zero_gradient`` where there is any.
+        """
+        shown: dict[str, Any] = {"step": self.step}
+        for key in ("losses", "weights", "norms", "hypergradient"):
+            vector = getattr(self, key)
+            if vector is not None:
+                shown[key] = dict(zip(self.names, vector.tolist(), strict=True))
+        for key in ("train_loss", "meta_loss"):
+            scalar = getattr(self, key)
+            if scalar is not None:
+                shown[key] = float(scalar)
+        if self.solves:
+            shown["solves"] = {level: stats.summary() for level, stats in self.solves.items()}
+        if self.zero_gradient:
+            shown["zero_gradient"] = list(self.zero_gradient)
+        return shown

@@ -1,0 +1,64 @@
+"""Solvers for ``A x = b`` where ``A`` is a curvature matrix known only through products.
+
+Example:
+    >>> import torch
+    >>> from molweight.mlo import solvers
+    >>> solvers.available()
+    ['cg', 'dense', 'identity', 'neumann', 'nystrom']
+    >>> cg = solvers.create("cg", iterations=10, damping=0.1)
+    >>> solution = cg.solve(lambda v: 0.9 * v, torch.tensor([1.0, 2.0]))
+    >>> solution.value.tolist(), solution.stats.outcome.name
+    ([1.0, 2.0], 'CONVERGED')
+"""
+
+from typing import Any
+
+from molweight.errors import ConfigError
+from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats
+from molweight.mlo.solvers._cg import ConjugateGradient
+from molweight.mlo.solvers._dense import Dense, materialize
+from molweight.mlo.solvers._identity import Identity
+from molweight.mlo.solvers._neumann import Neumann
+from molweight.mlo.solvers._nystrom import Nystrom
+from molweight.mlo.solvers._registry import solvers
+
+__all__ = [
+    "ConjugateGradient",
+    "Dense",
+    "Identity",
+    "Neumann",
+    "Nystrom",
+    "Operator",
+    "Outcome",
+    "Solution",
+    "Solver",
+    "Stats",
+    "available",
+    "create",
+    "get",
+    "materialize",
+    "register",
+]
+
+register = solvers.register
+get = solvers.get
+available = solvers.available
+
+
+def create(name: str, **options: Any) -> Solver:
+    """The solver registered under ``name``, with its options.
+
+    Args:
+        name: A name from :func:`available`.
+        **options: Fields of its class.
+
+    Raises:
+        ConfigError: If an option does not exist or is out of range.
+        UnknownNameError: If the name does not exist.
+    """
+    kind = get(name)
+    known = sorted(getattr(kind, "__dataclass_fields__", {}))
+    for option in options:
+        if known and option not in known:
+            raise ConfigError(f"solver {name!r} has no option {option!r}; it has: {', '.join(known)}.")
+    return kind(**options)

@@ -1,0 +1,133 @@
+"""What every solver is and returns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar, TypeAlias
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError
+
+__all__ = ["Operator", "Outcome", "Solution", "Solver", "Stats", "at_least", "fill"]
+
+Operator: TypeAlias = Callable[[Tensor], Tensor]
+"""A symmetric linear map on flat vectors: ``matvec(v) -> A v``."""
+
+
+class Outcome(IntEnum):
+    """How a solve ended."""
+
+    CONVERGED = 0
+    BUDGET_SPENT = 1
+    NEGATIVE_CURVATURE = 2
+    DIVERGED = 3
+    NON_FINITE = 4
+    UNCHECKED = 5
+
+    @property
+    def advice(self) -> str:
+        """What happened, and what to do about it."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Outcome.CONVERGED: "the residual is below the tolerance",
+    Outcome.BUDGET_SPENT: "all iterations were used; raise iterations, damping or tolerance if the residual matters",
+    Outcome.NEGATIVE_CURVATURE: "a direction of negative or zero curvature was met; raise damping or use Gauss-Newton",
+    Outcome.DIVERGED: "the residual grew; lower the step, or raise damping if the curvature is negative",
+    Outcome.NON_FINITE: "a product was not finite; look at the loss for overflow or division by zero",
+    Outcome.UNCHECKED: "an approximation by design; its residual is not computed",
+}
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What happened in a solve, as tensors on its device, so that keeping them costs no synchronisation.
+
+    Args:
+        iterations: Iterations that changed the answer, 0-dim int64.
+        residual: ``|b - A x| / |b|`` at the end, 0-dim; ``None`` where it was not computed.
+        code: The :class:`Outcome`, 0-dim int64.
+    """
+
+    iterations: Tensor
+    residual: Tensor | None
+    code: Tensor
+
+    @property
+    def outcome(self) -> Outcome:
+        """How the solve ended (reads the device)."""
+        return Outcome(int(self.code))
+
+    @property
+    def converged(self) -> bool:
+        """Whether the residual went below the tolerance (reads the device)."""
+        return self.outcome is Outcome.CONVERGED
+
+    @property
+    def reason(self) -> str:
+        """Why it ended as it did, with advice (reads the device)."""
+        return self.outcome.advice
+
+    def summary(self) -> dict[str, float | int | str]:
+        """The fields as plain numbers and words for a log (reads the device)."""
+        shown: dict[str, float | int | str] = {"iterations": int(self.iterations), "outcome": self.outcome.name.lower()}
+        if self.residual is not None:
+            shown["residual"] = float(self.residual)
+        return shown
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The answer of a solver and what happened; the answer is always finite if ``b`` is.
+
+    Args:
+        value: Flat vector, the approximate ``A^-1 b``.
+        stats: How it was reached.
+    """
+
+    value: Tensor
+    stats: Stats
+
+
+class Solver(ABC):
+    """Approximates ``(A + damping I)^-1 b`` for a symmetric ``A`` that is only known through products."""
+
+    uses_start: ClassVar[bool] = False
+    """Whether :meth:`solve` makes use of ``start``."""
+
+    @abstractmethod
+    def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
+        """Solve for one right-hand side.
+
+        Args:
+            operator: The map ``v -> A v`` on flat vectors of the length of ``b``.
+            b: Right-hand side, 1-D.
+            start: Where to start from, e.g. the solution of a nearby problem; solvers that cannot use it ignore it.
+
+        Returns:
+            The approximate solution with its statistics.
+        """
+
+
+def at_least(solver: str, **bounds: tuple[float, float]) -> None:
+    """Refuse options below their bound.
+
+    Args:
+        solver: Name of the solver, for the message.
+        **bounds: Option name to (value, least allowed value).
+
+    Raises:
+        ConfigError: Naming the first option that is too small.
+    """
+    for name, (value, least) in bounds.items():
+        if not value >= least:
+            raise ConfigError(f"solver {solver!r}: {name} must be at least {least:g}, got {value:g}.")
+
+
+def fill(like: Tensor, value: int) -> Tensor:
+    """A 0-dim int64 on the device of ``like``, written there by a kernel rather than copied from the host."""
+    return torch.full((), value, dtype=torch.int64, device=like.device)

@@ -1,0 +1,88 @@
+"""Truncated Neumann series."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats, at_least, fill
+from molweight.mlo.solvers._registry import solvers
+from molweight.mlo.solvers._spectrum import largest_eigenvalue_bound
+
+__all__ = ["Neumann"]
+
+_GROWTH = 10.0
+"""Residual growth, against the right-hand side, at which the series is called divergent."""
+
+
+@solvers.register("neumann")
+@dataclass(frozen=True)
+class Neumann(Solver):
+    """``x = step * sum_j (I - step (A + damping I))^j b``, truncated (Lorraine et al. 2020).
+
+    Precondition: ``A + damping I`` is positive definite and ``step < 2 / lambda_max``. The component along an
+    eigenvector of eigenvalue ``a`` has relative error ``(1 - step * a)^iterations``. ``step=None`` takes one over an
+    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix.
+
+    Args:
+        iterations: Terms of the series, one product each.
+        damping: Added to the diagonal.
+        step: Step of the series, or ``None`` to measure a safe one.
+        probes: Products spent on measuring the step (Lanczos steps).
+        tolerance: Stop once ``|b - A x| <= tolerance * |b|``.
+
+    Example:
+        >>> solution = Neumann(iterations=50, step=0.5).solve(lambda v: 2 * v, torch.tensor([4.0, 6.0]))
+        >>> solution.value.tolist(), solution.stats.converged
+        ([2.0, 3.0], True)
+    """
+
+    uses_start = True
+
+    iterations: int = 10
+    damping: float = 0.0
+    step: float | None = None
+    probes: int = 3
+    tolerance: float = 1e-6
+
+    def __post_init__(self) -> None:
+        """Refuse impossible options."""
+        at_least("neumann", iterations=(self.iterations, 1), damping=(self.damping, 0), tolerance=(self.tolerance, 0))
+        at_least("neumann", probes=(self.probes, 1))
+        if self.step is not None:
+            at_least("neumann", step=(self.step, torch.finfo(torch.float64).tiny))
+
+    def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
+        """Sum the series for the residual of ``start``, or of zero."""
+
+        def product(vector: Tensor) -> Tensor:
+            return operator(vector).add(vector, alpha=self.damping)
+
+        x = torch.zeros_like(b) if start is None else start
+        r = b if start is None else b - product(start)
+        step = self._step(product, r)
+        norm, iterations = b.norm(), fill(b, 0)
+        code = _judge(r.norm(), norm, self.tolerance)
+        for _ in range(self.iterations):
+            if b.device.type == "cpu" and code != Outcome.BUDGET_SPENT:
+                break
+            running = code == Outcome.BUDGET_SPENT
+            proposal = r - step * product(r)
+            sound = running & proposal.norm().isfinite() & (proposal.norm() <= _GROWTH * norm)
+            code = torch.where(running, _judge(proposal.norm(), norm, self.tolerance), code)
+            x = torch.where(sound, x + step * r, x)
+            r = torch.where(sound, proposal, r)
+            iterations = iterations + sound
+        residual = r.norm() / norm.clamp_min(torch.finfo(b.dtype).tiny)
+        return Solution(x, Stats(iterations, residual, code))
+
+    def _step(self, product: Operator, r: Tensor) -> Tensor:
+        if self.step is not None:
+            return torch.full((), self.step, dtype=r.dtype, device=r.device)
+        return 1.0 / largest_eigenvalue_bound(product, r, self.probes)
+
+
+def _judge(residual: Tensor, norm: Tensor, tolerance: float) -> Tensor:
+    code = torch.where(residual <= tolerance * norm, Outcome.CONVERGED, Outcome.BUDGET_SPENT)
+    code = torch.where(residual > _GROWTH * norm, Outcome.DIVERGED, code)
+    return torch.where(residual.isfinite(), code, Outcome.NON_FINITE)

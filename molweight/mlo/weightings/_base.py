@@ -1,0 +1,95 @@
+"""What every weighting is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from molweight.errors import ConfigError
+
+__all__ = ["Needs", "Signals", "Weighting"]
+
+
+class Needs(StrEnum):
+    """What a weighting learns from; the training step computes no more than that."""
+
+    NOTHING = "nothing"
+    LOSSES = "losses"
+    GRADIENTS = "gradients"
+    ALIGNMENT = "alignment"
+    HYPERGRADIENT = "hypergradient"
+
+    @property
+    def task(self) -> bool:
+        """Whether the finetuning and meta losses are needed, i.e. levels 2 and 3."""
+        return self in {Needs.ALIGNMENT, Needs.HYPERGRADIENT}
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a step hands to the weighting; every tensor is detached and in the order of the objectives' names.
+
+    Args:
+        losses: K losses.
+        norms: K norms of the objectives' gradients over the shared encoder.
+        hypergradient: K derivatives of the meta loss with respect to the weights, or ``None`` if none was taken.
+        alignment: K cosines of each objective's gradient with the meta gradient, over the shared encoder, or ``None``.
+        gramian: ``K x K`` inner products of the objectives' gradients, or ``None`` unless the weighting needs them.
+    """
+
+    losses: Tensor
+    norms: Tensor
+    hypergradient: Tensor | None = None
+    alignment: Tensor | None = None
+    gramian: Tensor | None = None
+
+
+class Weighting(nn.Module, ABC):
+    """Weights of K named objectives, on the simplex.
+
+    It is a module without parameters: everything it learns is in buffers, so that ``to``, ``state_dict`` and
+    ``load_state_dict`` are PyTorch's and a state holds nothing but named tensors.
+
+    Args:
+        names: Names of the objectives, without repetition.
+
+    Raises:
+        ConfigError: If there is no name or one is repeated.
+    """
+
+    needs: ClassVar[Needs] = Needs.NOTHING
+    joint: ClassVar[bool] = False
+    """Whether one encoder is to be trained on objectives and task together (two levels instead of three)."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Keep the names."""
+        super().__init__()
+        if not names:
+            raise ConfigError("a weighting needs at least one objective.")
+        repeated = sorted({name for name in names if list(names).count(name) > 1})
+        if repeated:
+            raise ConfigError(f"objective names must differ, got {', '.join(repeated)} twice.")
+        self.names = tuple(names)
+
+    @property
+    @abstractmethod
+    def weights(self) -> Tensor:
+        """The K weights: non-negative, summing to one, detached."""
+
+    def update(self, signals: Signals) -> None:
+        """Learn from one step.
+
+        Args:
+            signals: What the step measured; the fields that :attr:`needs` names are present.
+        """
+
+    def as_dict(self) -> dict[str, float]:
+        """The weights by name, as plain numbers (reads the device)."""
+        return dict(zip(self.names, self.weights.tolist(), strict=True))
+
+    def _uniform(self) -> Tensor:
+        return torch.full((len(self.names),), 1.0 / len(self.names))

@@ -1,0 +1,66 @@
+"""Dynamic weight average."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError
+from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._registry import weightings
+
+__all__ = ["DynamicWeightAverage"]
+
+
+@weightings.register("dwa")
+class DynamicWeightAverage(Weighting):
+    """``weights = softmax(r / temperature)``, ``r_k`` the ratio of objective k's mean loss in the last two windows.
+
+    Objectives that fall slowly get more weight. Source: Liu, Johns, Davison, CVPR 2019, with windows of steps in place
+    of epochs.
+
+    Args:
+        names: Names of the objectives.
+        temperature: Larger is closer to equal weights.
+        window: Steps that are averaged.
+
+    Example:
+        >>> weighting = DynamicWeightAverage(["stuck", "falling"], window=1, temperature=1.0)
+        >>> for loss in (4.0, 2.0):
+        ...     weighting.update(Signals(torch.tensor([4.0, loss]), torch.ones(2)))
+        >>> weighting.as_dict()["stuck"] > 0.6
+        True
+    """
+
+    needs = Needs.LOSSES
+    _sum: Tensor
+    _windows: Tensor
+    _count: Tensor
+
+    def __init__(self, names: Sequence[str], *, temperature: float = 2.0, window: int = 50) -> None:
+        """Start from equal weights."""
+        super().__init__(names)
+        if not temperature > 0 or window < 1:
+            raise ConfigError(f"dwa: temperature and window must be positive, got {temperature} and {window}.")
+        self.temperature, self.window = temperature, window
+        self.register_buffer("_sum", torch.zeros(len(self.names)))
+        self.register_buffer("_windows", torch.zeros(2, len(self.names)))
+        self.register_buffer("_count", torch.zeros(()))
+
+    @property
+    def weights(self) -> Tensor:
+        """The K weights; equal until two windows are full."""
+        older, newer = self._windows
+        known = (older.abs() > 0) & newer.isfinite() & older.isfinite()
+        ratio = torch.where(known, newer / torch.where(known, older, 1.0), 1.0)
+        return torch.softmax(ratio / self.temperature, 0)
+
+    def update(self, signals: Signals) -> None:
+        """Add the losses to the window, and close it when it is full."""
+        self._sum.add_(signals.losses.nan_to_num(0.0, 0.0, 0.0).to(self._sum))
+        self._count.add_(1)
+        full = self._count == self.window
+        closed = torch.stack([self._windows[1], self._sum / self.window])
+        self._windows.copy_(torch.where(full, closed, self._windows))
+        self._sum.mul_(~full)
+        self._count.mul_(~full)

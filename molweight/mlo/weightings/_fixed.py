@@ -1,0 +1,72 @@
+"""Weights chosen by the user."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError, suggest
+from molweight.mlo.weightings._base import Weighting
+from molweight.mlo.weightings._registry import weightings
+
+__all__ = ["Fixed"]
+
+
+@weightings.register("fixed")
+class Fixed(Weighting):
+    """Given weights, normalised to sum to one.
+
+    Args:
+        names: Names of the objectives.
+        weights: One non-negative number per objective, as a sequence in the order of ``names`` or by name.
+
+    Raises:
+        ConfigError: If the weights do not match the names, are negative, not finite, or all zero.
+
+    Example:
+        >>> Fixed(["masking", "contrast"], {"contrast": 1, "masking": 3}).as_dict()
+        {'masking': 0.75, 'contrast': 0.25}
+    """
+
+    _weights: Tensor
+
+    def __init__(self, names: Sequence[str], weights: Mapping[str, float] | Sequence[float]) -> None:
+        """Validate and normalise."""
+        super().__init__(names)
+        values = torch.tensor(check_weights(self.names, weights))
+        self.register_buffer("_weights", values / values.sum())
+
+    @property
+    def weights(self) -> Tensor:
+        """The K weights."""
+        return self._weights
+
+
+def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[float]) -> list[float]:
+    """The weights in the order of ``names``.
+
+    Args:
+        names: Names of the objectives.
+        weights: One number per objective, in order or by name.
+
+    Raises:
+        ConfigError: Naming the objective and what is wrong with its weight.
+    """
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in names:
+                raise ConfigError(f"a weight is given for {name!r}, which is no objective here;{suggest(name, names)}")
+        missing = [name for name in names if name not in weights]
+        if missing:
+            raise ConfigError(f"no weight is given for {', '.join(missing)}. Give one per objective (0 is allowed).")
+        weights = [weights[name] for name in names]
+    if len(weights) != len(names):
+        raise ConfigError(f"got {len(weights)} weights for {len(names)} objectives ({', '.join(names)}).")
+    values = [float(weight) for weight in weights]
+    for name, value in zip(names, values, strict=True):
+        if not math.isfinite(value) or value < 0:
+            raise ConfigError(f"the weight of objective {name!r} is {value}; weights must be finite and not negative.")
+    if not sum(values) > 0:
+        raise ConfigError("all weights are zero; at least one objective needs a positive weight.")
+    return values

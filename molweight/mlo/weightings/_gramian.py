@@ -1,0 +1,100 @@
+"""Conflict-averse weightings, by TorchJD: weights from the inner products of the objectives' gradients."""
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError
+from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._registry import weightings
+
+__all__ = ["MGDA", "GramianWeighting", "PCGrad", "UPGrad"]
+
+
+class GramianWeighting(Weighting):
+    """Weights of the present step from its ``K x K`` matrix of gradient inner products, normalised to sum to one.
+
+    The rule is TorchJD's, on the CPU in float64; reading the matrix waits for an accelerator once per step, and the
+    K gradients are kept at the same time. The normalisation keeps the direction of the combined gradient.
+
+    Args:
+        names: Names of the objectives.
+        seed: For rules that draw: with the number of the step it determines the draw.
+        **options: Options of TorchJD's class.
+
+    Raises:
+        ConfigError: If TorchJD is not installed.
+    """
+
+    needs = Needs.GRADIENTS
+    rule: ClassVar[str]
+    _weights: Tensor
+
+    def __init__(self, names: Sequence[str], *, seed: int = 0, **options: Any) -> None:
+        """Build TorchJD's rule."""
+        super().__init__(names)
+        self.seed, self._step = seed, 0
+        self._rule: Callable[[Tensor], Tensor] = _torchjd(self.rule)(**options)
+        self.register_buffer("_weights", self._uniform())
+
+    @property
+    def weights(self) -> Tensor:
+        """The K weights of the last step; equal before the first."""
+        return self._weights
+
+    def update(self, signals: Signals) -> None:
+        """Apply the rule; the last weights stay if the matrix is zero or not finite."""
+        if signals.gramian is None:
+            return
+        self._step += 1
+        gramian = signals.gramian.detach().to("cpu", torch.float64)
+        if not bool(gramian.isfinite().all()) or not bool(gramian.diagonal().max() > 0):
+            return
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed((self.seed << 32) + self._step)
+            weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
+        if bool(weights.sum() > 0):
+            self._weights.copy_(weights / weights.sum())
+
+    def get_extra_state(self) -> Tensor:
+        """Number of the step."""
+        return torch.tensor(self._step)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Go back to a step."""
+        self._step = int(state)
+
+
+@weightings.register("pcgrad")
+class PCGrad(GramianWeighting):
+    """Projects each gradient off those it conflicts with (Yu et al., NeurIPS 2020); see :class:`GramianWeighting`."""
+
+    rule = "PCGradWeighting"
+
+
+@weightings.register("mgda")
+class MGDA(GramianWeighting):
+    """The shortest convex combination of the gradients (Desideri 2012; Sener & Koltun 2018)."""
+
+    rule = "MGDAWeighting"
+
+
+@weightings.register("upgrad")
+class UPGrad(GramianWeighting):
+    """The mean of the gradients' projections on the dual cone (Quinton & Rey 2024); see :class:`GramianWeighting`."""
+
+    rule = "UPGradWeighting"
+
+
+def _torchjd(name: str) -> Callable[..., Callable[[Tensor], Tensor]]:
+    try:
+        module = importlib.import_module("torchjd.aggregation")
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"this weighting needs {error.name}, which is not installed: pip install 'molweight[baselines]'."
+        ) from error
+    rule: Callable[..., Callable[[Tensor], Tensor]] = getattr(module, name)
+    return rule

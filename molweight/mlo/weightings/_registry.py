@@ -1,0 +1,8 @@
+"""The table of weightings."""
+
+from molweight.mlo.weightings._base import Weighting
+from molweight.registry import Registry
+
+__all__ = ["weightings"]
+
+weightings: Registry[type[Weighting]] = Registry("weighting", group="molweight.weightings")

@@ -1,0 +1,90 @@
+"""Building a registered class from a name and options that a user typed."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from molweight.errors import ConfigError, suggest
+
+__all__ = ["accepted_options", "check_choice", "construct"]
+
+T = TypeVar("T")
+
+
+def accepted_options(factory: Callable[..., Any], reserved: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The options that ``factory`` takes, with their defaults.
+
+    Args:
+        factory: A class or function.
+        reserved: Parameters that are filled in by the caller, not by a user.
+
+    Returns:
+        Name of each named parameter that is not reserved, mapped to its default or to ``inspect.Parameter.empty``.
+
+    Example:
+        >>> accepted_options(lambda width, rate=0.15: None, reserved=("width",))
+        {'rate': 0.15}
+    """
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    parameters = inspect.signature(factory).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind in kinds and p.name not in reserved}
+
+
+def construct(
+    kind: str, name: str, factory: Callable[..., T], options: Mapping[str, Any], fixed: Mapping[str, Any] | None = None
+) -> T:
+    """Call ``factory`` with ``options``, answering an option it does not take with the nearest names.
+
+    Args:
+        kind: What is built, in the singular, e.g. ``"encoder"``; used in messages.
+        name: Name it was asked for by; used in messages.
+        factory: A class or function whose named parameters are the options.
+        options: What the user set.
+        fixed: Further keyword arguments, which are not options.
+
+    Returns:
+        What ``factory`` returns.
+
+    Raises:
+        ConfigError: If ``factory`` has no such option, or needs one that is missing.
+
+    Example:
+        >>> construct("encoder", "toy", lambda width=2: width * "o", {"widht": 3})
+        Traceback (most recent call last):
+            ...
+        molweight.errors.ConfigError: encoder 'toy' has no option 'widht'; did you mean 'width'? Options: width.
+    """
+    fixed = fixed or {}
+    accepted = accepted_options(factory, tuple(fixed))
+    listed = ", ".join(accepted) or "none"
+    for option in options:
+        if option not in accepted:
+            clause = suggest(option, accepted)
+            raise ConfigError(f"{kind} {name!r} has no option {option!r};{clause} Options: {listed}.")
+    missing = [key for key, default in accepted.items() if default is inspect.Parameter.empty and key not in options]
+    if missing:
+        raise ConfigError(f"{kind} {name!r} needs the option {missing[0]!r}. Options: {listed}.")
+    return factory(**fixed, **options)
+
+
+def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that is not among the choices of an option.
+
+    Args:
+        owner: What the option belongs to, e.g. ``"encoder 'gin'"``.
+        option: Name of the option.
+        value: What was given.
+        choices: What may be given.
+
+    Raises:
+        ConfigError: If ``value`` is none of ``choices``, with the nearest ones.
+
+    Example:
+        >>> check_choice("gin", "norm", "bacth", ("batch", "layer"))
+        Traceback (most recent call last):
+            ...
+        molweight.errors.ConfigError: gin: norm='bacth' is unknown; did you mean 'batch'? Choices: batch, layer.
+    """
+    if value not in choices:
+        clause = suggest(str(value), choices)
+        raise ConfigError(f"{owner}: {option}={value!r} is unknown;{clause} Choices: {', '.join(choices)}.")

@@ -1,0 +1,39 @@
+"""General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
+
+from molweight.training._compare import BASELINES, Comparison, Row, compare, format_table
+from molweight.training._device import resolve_device
+from molweight.training._finetune import Finetuning, finetune, predict_positions
+from molweight.training._general import general_pretraining
+from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
+from molweight.training._plot import plot_weights
+from molweight.training._pretrain import Corpus, TaskSource, pretrain
+from molweight.training._run import Run, load
+from molweight.training._sampling import Batches, generator_for
+from molweight.training._tapweight import DEFAULT_OBJECTIVES, TapWeight
+
+__all__ = [
+    "BASELINES",
+    "DEFAULT_OBJECTIVES",
+    "Batches",
+    "Comparison",
+    "Corpus",
+    "Finetuning",
+    "Predictor",
+    "Pretrainer",
+    "Row",
+    "Run",
+    "TapWeight",
+    "TaskSource",
+    "build_predictor",
+    "build_pretrainer",
+    "compare",
+    "finetune",
+    "format_table",
+    "general_pretraining",
+    "generator_for",
+    "load",
+    "plot_weights",
+    "predict_positions",
+    "pretrain",
+    "resolve_device",
+]

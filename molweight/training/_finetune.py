@@ -1,0 +1,179 @@
+"""Finetuning held near the pretrained encoder, with the checkpoint picked on the ``select`` role."""
+
+import copy
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from molweight.datasets import Splits, higher_is_better, score
+from molweight.encoders import calibrate
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.training._models import Predictor
+from molweight.training._sampling import Batches
+
+__all__ = ["Finetuning", "finetune", "label_statistics", "predict_positions"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+_CALIBRATION: Final = 2048
+"""Molecules that the statistics of batch normalisation are estimated on, at most."""
+_EVALUATION_BATCH: Final = 512
+
+
+@dataclass
+class Finetuning:
+    """How finetuning went.
+
+    Args:
+        metric: Name of the metric on ``select``.
+        best_epoch: Epoch of the checkpoint that was kept, counted from 1; 0 is the state before training.
+        best: The metric there.
+        curve: Metric on ``select`` after each epoch.
+    """
+
+    metric: str
+    best_epoch: int = 0
+    best: float = math.nan
+    curve: list[float] = field(default_factory=list)
+
+
+def finetune(
+    model: Predictor,
+    data: MoleculeDataset,
+    splits: Splits,
+    batches: Batches,
+    *,
+    epochs: int,
+    patience: int,
+    lr: float,
+    gamma: float,
+    seeds: np.random.Generator,
+    device: torch.device,
+    progress: str | None = None,
+) -> Finetuning:
+    """Solve level 2: minimise ``task loss + gamma |omega - theta|^2`` from ``omega = theta`` by Adam.
+
+    The encoder of ``model`` as it comes in is theta. After each epoch the model is judged on ``splits.select``; it
+    ends at its best epoch, with its statistics of batch normalisation estimated on training molecules.
+
+    Args:
+        model: Encoder and head; changed in place.
+        data: The table.
+        splits: Roles; only ``train`` and ``select`` are used.
+        batches: Source of the training batches.
+        epochs: Passes over the training molecules.
+        patience: Epochs without a better metric after which training stops.
+        lr: Learning rate of Adam.
+        gamma: Strength of the proximal term; 0 lets the encoder go.
+        seeds: Source of dropout seeds.
+        device: Where to compute.
+        progress: Title of a progress bar; ``None`` for none.
+
+    Returns:
+        How it went.
+
+    Raises:
+        ConfigError: If the table has no labels.
+    """
+    if data.metric is None:
+        raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
+    anchor = {name: tensor.detach().clone() for name, tensor in model.encoder.named_parameters()}
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    result = Finetuning(data.metric)
+    best = _judge(model, data, splits, result, device)
+    with tqdm(range(epochs), desc=progress, unit=" epochs", disable=progress is None or None) as bar:
+        for epoch in bar:
+            for indices in batches.epoch():
+                loss = model.bound_loss(data.graphs(indices, device), int(seeds.integers(2**31)))
+                _descend(model, loss(dict(model.named_parameters())), optimizer, anchor, gamma)
+            best = _judge(model, data, splits, result, device) or best
+            bar.set_postfix_str(f"select {result.metric} {result.curve[-1]:.4f}, best {result.best:.4f}")
+            if epoch + 1 - result.best_epoch >= patience:
+                break
+    if best is not None:
+        model.load_state_dict(best)
+    return result
+
+
+def _descend(
+    model: Predictor, loss: Tensor, optimizer: torch.optim.Optimizer, anchor: dict[str, Tensor], gamma: float
+) -> None:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it without annotations
+    for name, tensor in model.encoder.named_parameters():
+        if gamma and tensor.grad is not None:
+            tensor.grad.add_(tensor.detach() - anchor[name], alpha=2 * gamma)
+    optimizer.step()
+
+
+def _judge(
+    model: Predictor, data: MoleculeDataset, splits: Splits, result: Finetuning, device: torch.device
+) -> dict[str, Any] | None:
+    """Score the model on ``select``; its state if that is the best so far."""
+    calibrate_on(model, data, splits.train, device)
+    value = score(
+        result.metric, data.targets[splits.select], predict_positions(model, data, splits.select, device)
+    ).value
+    result.curve.append(value)
+    sign = 1.0 if higher_is_better(result.metric) else -1.0
+    if math.isnan(result.best) or sign * value > sign * result.best:
+        result.best, result.best_epoch = value, len(result.curve) - 1
+        return copy.deepcopy(model.state_dict())
+    return None
+
+
+def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device) -> None:
+    """Estimate the statistics of batch normalisation on (at most 2,048 of) the molecules at ``indices``."""
+    chosen = indices[:_CALIBRATION] if len(indices) <= _CALIBRATION else indices[:: -(-len(indices) // _CALIBRATION)]
+    calibrate(model.encoder, (data.graphs(part, device) for part in _chunks(chosen)))
+
+
+def predict_positions(model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device) -> Predictions:
+    """Predictions for molecules of a dataset.
+
+    Args:
+        model: The model; evaluated in evaluation mode, its mode is restored.
+        data: The molecules.
+        indices: Their positions.
+        device: Where to compute.
+
+    Returns:
+        Probabilities or labels, ``len(indices) x T``.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            parts = [model.predict(data.graphs(part, device)).cpu().numpy() for part in _chunks(indices)]
+    finally:
+        model.train(was_training)
+    return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
+
+
+def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classification.
+
+    A label that is constant there gets a standard deviation of 1.
+    """
+    count = len(data.target_names)
+    if data.task == "classification":
+        return torch.zeros(count), torch.ones(count)
+    labels = data.targets[train].astype(np.float64)
+    known = ~np.isnan(labels)
+    number = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, labels, 0.0).sum(axis=0) / number
+    deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
+    return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()
+
+
+def _chunks(indices: Index) -> Iterator[Index]:
+    for start in range(0, len(indices), _EVALUATION_BATCH):
+        yield indices[start : start + _EVALUATION_BATCH]

@@ -1,0 +1,94 @@
+"""General pretraining: equal weights on a corpus, once per corpus, encoder and set of objectives."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+
+from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
+from molweight.mlo import ThreeLevel, weightings
+from molweight.training._models import Pretrainer, build_pretrainer, seeded
+from molweight.training._pretrain import Corpus, pretrain
+from molweight.training._sampling import Batches, generator_for
+from molweight.training._store import read_tensors, write_tensors
+
+if TYPE_CHECKING:
+    from molweight.training._tapweight import TapWeight
+
+__all__ = ["general_pretraining"]
+
+_LOOP_VERSION: Final = 1
+"""Part of the cache key: raise it whenever general pretraining would end elsewhere."""
+_log = logging.getLogger(__name__)
+
+
+def general_pretraining(
+    options: "TapWeight", corpus: MoleculeDataset, device: torch.device, *, progress: bool = False
+) -> tuple[Pretrainer, MoleculeDataset]:
+    """An encoder with heads, pretrained with equal weights or found so in the cache.
+
+    Args:
+        options: Names and sizes; with ``start="scratch"`` nothing is trained.
+        corpus: Unlabelled molecules.
+        device: Where to compute.
+        progress: Whether to show progress bars on a terminal.
+
+    Returns:
+        The model on the device, and the corpus with the columns that the objectives need.
+    """
+    names, settings = list(options.objectives), options.objective_options
+    with seeded(options.seed):
+        model = build_pretrainer(options.encoder, options.encoder_options, names, settings)
+    specs = [spec for name in names for spec in model.objective(name).targets]
+    prepared = attach_targets(corpus, specs, progress=progress)
+    for name in names:
+        model.objective(name).prepare(prepared.columns)
+    model.to(device)
+    if options.start == "pretrained" and options.general_steps > 0:
+        _load_or_train(options, model, prepared, device, progress=progress)
+    return model, prepared
+
+
+def _load_or_train(
+    options: "TapWeight", model: Pretrainer, corpus: MoleculeDataset, device: torch.device, *, progress: bool
+) -> None:
+    about = _describe(options, corpus)
+    path = _checkpoint(about)
+    if path.exists():
+        tensors, _ = read_tensors(path)
+        model.load_state_dict(tensors)
+        _log.info("general pretraining: found in the cache, %s", path)
+        return
+    batches = Batches(range(len(corpus)), options.batch_size, generator_for(options.seed, "general"))
+    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(options.seed))
+    loop = ThreeLevel(
+        dict(model.named_parameters()),
+        {},
+        weightings.create("equal", list(options.objectives)),
+        pretrain_lr=options.pretrain_lr,
+    )
+    title = "general pretraining" if progress else None
+    pretrain(model, source, loop, steps=options.general_steps, progress=title)
+    write_tensors(path, model.state_dict(), about)
+
+
+def _describe(options: "TapWeight", corpus: MoleculeDataset) -> dict[str, Any]:
+    """Everything that general pretraining depends on, as JSON values."""
+    chosen = ("encoder", "encoder_options", "objective_options", "general_steps", "batch_size", "pretrain_lr", "seed")
+    values: Mapping[str, Any] = options.options()
+    return {
+        "featuriser": FEATURISER_VERSION,
+        "loop": _LOOP_VERSION,
+        "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
+        "objectives": list(options.objectives),
+        **{name: values[name] for name in chosen},
+    }
+
+
+def _checkpoint(about: Mapping[str, Any]) -> Path:
+    key = content_key([json.dumps(about, sort_keys=True).encode()])
+    return cache_root() / "pretrained" / f"{key}.safetensors"

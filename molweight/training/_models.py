@@ -1,0 +1,169 @@
+"""The two models of a run: encoder with the objectives' heads, encoder with the task's head."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from molweight import encoders, objectives
+from molweight.encoders import Encoder
+from molweight.errors import ConfigError
+from molweight.graphs import GraphBatch, Task
+from molweight.objectives import Objective
+
+__all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "seeded"]
+
+Loss = Callable[[dict[str, Tensor]], Tensor]
+
+
+class Pretrainer(nn.Module):
+    """Level 1: an encoder and the heads of the objectives.
+
+    Args:
+        encoder: The encoder theta.
+        heads: The objectives by name; their parameters are phi.
+    """
+
+    def __init__(self, encoder: Encoder, heads: Mapping[str, Objective]) -> None:
+        """Keep both as submodules, so that parameters are named ``encoder.*`` and ``objectives.<name>.*``."""
+        super().__init__()
+        self.encoder = encoder
+        self.objectives = nn.ModuleDict(heads)
+
+    def objective(self, name: str) -> Objective:
+        """The objective ``name``."""
+        found = self.objectives[name]
+        if not isinstance(found, Objective):
+            raise ConfigError(f"objective {name!r} is a {type(found).__name__}, which is no Objective.")
+        return found
+
+    def forward(self, name: str, views: Any) -> Tensor:
+        """Loss of the objective ``name`` on what it drew, 0-dim."""
+        return self.objective(name).loss(self.encoder, views)
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> dict[str, Loss]:
+        """Draw for every objective; what comes back are pure functions of the parameters.
+
+        Args:
+            batch: Molecules of the corpus, with the columns that the objectives need.
+            generator: Source of all randomness, on the batch's device.
+        """
+        names = list(self.objectives)
+        return {name: bind(self, name, self.objective(name).draw(batch, generator)) for name in names}
+
+
+class Predictor(nn.Module):
+    """Level 2: an encoder and the head of the task.
+
+    Args:
+        encoder: The encoder omega.
+        task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units.
+        mean: Mean of each label over the training molecules, ``T``; zeros for classification.
+        scale: Standard deviation of each label, ``T``; ones for classification.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, encoder: Encoder, task: Task, mean: Tensor, scale: Tensor) -> None:
+        """Create a linear head, as in Hu et al. 2020."""
+        super().__init__()
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.width, len(mean))
+        self.task = task
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+
+    def forward(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
+        """Outputs ``G x T``: logits, or labels in standard units."""
+        outputs: Tensor = self.head(self.encoder(graphs, seed).graphs)
+        return outputs
+
+    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Mean over all known labels of the cross-entropy or of the squared error in standard units, 0-dim."""
+        known = ~labels.isnan()
+        if self.task == "classification":
+            each = nn.functional.binary_cross_entropy_with_logits(outputs, labels.nan_to_num(), reduction="none")
+        else:
+            each = (outputs - ((labels - self.mean) / self.scale).nan_to_num()).square()
+        return (each * known).sum() / known.sum().clamp_min(1)
+
+    def predict(self, graphs: GraphBatch) -> Tensor:
+        """Predictions ``G x T``: probabilities, or labels in their own units."""
+        outputs: Tensor = self(graphs)
+        return outputs.sigmoid() if self.task == "classification" else outputs * self.scale + self.mean
+
+    def bound_loss(self, graphs: GraphBatch, seed: int | None) -> Loss:
+        """The loss on a labelled batch as a pure function of the parameters."""
+        if graphs.y is None:
+            raise ConfigError("a labelled batch is needed for the task's loss, and this one has no labels.")
+        labels = graphs.y
+
+        def loss(params: dict[str, Tensor]) -> Tensor:
+            return self.loss(functional_call(self, params, (graphs, seed)), labels)
+
+        return loss
+
+
+def bind(model: nn.Module, *arguments: Any) -> Loss:
+    """``model(*arguments)`` as a function of the model's parameters."""
+
+    def loss(params: dict[str, Tensor]) -> Tensor:
+        value: Tensor = functional_call(model, params, arguments)
+        return value
+
+    return loss
+
+
+def build_pretrainer(
+    encoder: str, encoder_options: Mapping[str, Any], names: Sequence[str], objective_options: Mapping[str, Any]
+) -> Pretrainer:
+    """A new encoder with the heads of the objectives.
+
+    Args:
+        encoder: Name of the encoder.
+        encoder_options: Its options.
+        names: Names of the objectives.
+        objective_options: Options by name of objective.
+
+    Raises:
+        UnknownNameError: If a name is unknown.
+        ConfigError: If an option is unknown, or options are given for an objective that is not used.
+    """
+    for name in objective_options:
+        if name not in names:
+            raise ConfigError(f"options are given for objective {name!r}, which is not among {', '.join(names)}.")
+    body = encoders.build(encoder, **encoder_options)
+    heads = {name: objectives.build(name, width=body.width, **objective_options.get(name, {})) for name in names}
+    return Pretrainer(body, heads)
+
+
+def build_predictor(
+    encoder: str, encoder_options: Mapping[str, Any], task: Task, mean: Tensor, scale: Tensor
+) -> Predictor:
+    """A new encoder with the head of a task; see :class:`Predictor`."""
+    return Predictor(encoders.build(encoder, **encoder_options), task, mean, scale)
+
+
+class seeded:  # noqa: N801 - used as a context manager, like torch.no_grad
+    """Make what is initialised inside depend on a seed alone, and leave PyTorch's global state as it was.
+
+    Args:
+        seed: The seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Prepare the fork of the random state."""
+        self._seed = seed
+        self._fork = torch.random.fork_rng(devices=[])
+
+    def __enter__(self) -> None:
+        """Seed PyTorch's CPU generator."""
+        self._fork.__enter__()
+        torch.manual_seed(self._seed)
+
+    def __exit__(self, *error: object) -> None:
+        """Restore the global state."""
+        self._fork.__exit__(None, None, None)

@@ -1,0 +1,231 @@
+"""What a fit leaves behind: the model, the learned weights, the history."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from molweight import __version__
+from molweight.datasets import ROLES, Score, Splits, score
+from molweight.errors import ConfigError, suggest
+from molweight.graphs import MoleculeDataset, Reject, featurize
+from molweight.training._device import resolve_device
+from molweight.training._finetune import Finetuning, predict_positions
+from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
+from molweight.training._store import read_tensors, write_file, write_tensors
+
+__all__ = ["Run", "load"]
+
+Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+_log = logging.getLogger(__name__)
+
+
+class Run:
+    """A finetuned model with the objective weights it was pretrained with.
+
+    Args:
+        options: What the run was started with.
+        pretrainer: Encoder and heads after pretraining.
+        model: Encoder and head of the task, finetuned.
+        data: The table; ``None`` for a run that was loaded.
+        splits: Its roles; ``None`` for a run that was loaded.
+        weights: Weight per objective at the end of pretraining; empty if there was no continued pretraining.
+        records: One record per step of continued pretraining.
+        finetuning: How finetuning went.
+        seconds: Duration of the fit.
+        device: Where the models are.
+    """
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        *,
+        pretrainer: Pretrainer,
+        model: Predictor,
+        data: MoleculeDataset | None,
+        splits: Splits | None,
+        weights: dict[str, float],
+        records: list[dict[str, Any]],
+        finetuning: Finetuning,
+        seconds: float,
+        device: torch.device,
+    ) -> None:
+        """Keep everything; nothing is evaluated yet."""
+        self.options = options
+        self.pretrainer = pretrainer
+        self.model = model
+        self.data = data
+        self.splits = splits
+        self.weights = weights
+        self.records = records
+        self.finetuning = finetuning
+        self.seconds = seconds
+        self.device = device
+        self.target_names: list[str] = list(data.target_names) if data else []
+        self.rejects: list[Reject] = []
+        self._scores: dict[str, Score] = {}
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per step of continued pretraining.
+
+        Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``norms.<objective>``,
+        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``.
+        """
+        return pd.json_normalize(self.records)
+
+    def evaluate(self, role: str = "test") -> Score:
+        """Score the model on a role, by the metric that belongs to the table.
+
+        The test set is opened once: the score is computed on the first call and remembered.
+
+        Args:
+            role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
+
+        Returns:
+            The metric, per task and on average.
+
+        Raises:
+            ConfigError: If there is no such role, or the run was loaded without its table.
+        """
+        if role not in ROLES:
+            raise ConfigError(f"role {role!r} is unknown;{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
+        if self.data is None or self.splits is None or self.data.metric is None:
+            raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
+        if role not in self._scores:
+            positions = self.splits.roles()[role]
+            predicted = predict_positions(self.model, self.data, positions, self.device)
+            truth = self.data.targets[positions]
+            self._scores[role] = score(self.data.metric, truth, predicted, self.data.target_names)
+        return self._scores[role]
+
+    def predict(self, smiles: Sequence[str]) -> Array:
+        """Predictions for molecules, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES.
+
+        Returns:
+            ``n x T``: probabilities for classification, labels in their own units for regression. A row that holds no
+            molecule is NaN; :attr:`rejects` tells which ones, and why.
+        """
+        data, rows = self._read(smiles)
+        everything = np.arange(len(rows))
+        return self._aligned(len(smiles), rows, predict_positions(self.model, data, everything, self.device))
+
+    def embed(self, smiles: Sequence[str]) -> Array:
+        """Vectors of molecules from the finetuned encoder, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES.
+
+        Returns:
+            ``n x d``; NaN where a row holds no molecule.
+        """
+        data, rows = self._read(smiles)
+        self.model.eval()
+        parts = [np.empty((0, self.model.encoder.width), dtype=np.float32)]
+        with torch.no_grad():
+            for start in range(0, len(rows), 512):
+                graphs = data.graphs(range(start, min(start + 512, len(rows))), self.device)
+                parts.append(self.model.encoder(graphs).graphs.cpu().numpy())
+        return self._aligned(len(smiles), rows, np.concatenate(parts))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the run: ``weights.safetensors``, ``weights.json`` (options, weights, checksum), ``history.csv``.
+
+        Args:
+            folder: Where to; it is made if missing.
+
+        Raises:
+            DataError: If it cannot be written.
+        """
+        place = Path(folder)
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors |= {f"pretrainer.{name}": tensor for name, tensor in self.pretrainer.state_dict().items()}
+        write_file(place / "history.csv", self.history.to_csv(index=False).encode())
+        write_tensors(place / "weights.safetensors", tensors, self.describe())
+
+    def describe(self) -> dict[str, Any]:
+        """What the run is, as JSON values."""
+        return {
+            "molweight": __version__,
+            "torch": torch.__version__,
+            "options": self.options,
+            "task": self.model.task,
+            "target_names": self.target_names,
+            "weights": self.weights,
+            "finetuning": asdict(self.finetuning),
+            "seconds": self.seconds,
+        }
+
+    def _read(self, smiles: Sequence[str]) -> tuple[MoleculeDataset, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
+        if isinstance(smiles, str):
+            raise ConfigError(f"a sequence of SMILES is needed, got the single string {smiles!r}. Use [{smiles!r}].")
+        molecules, self.rejects = featurize(list(smiles))
+        if self.rejects:
+            _log.warning("%d of %d rows hold no molecule; see run.rejects", len(self.rejects), len(smiles))
+        return MoleculeDataset(molecules), molecules.rows
+
+    def _aligned(
+        self, total: int, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]], values: np.ndarray[Any, Any]
+    ) -> Array:
+        aligned = np.full((total, values.shape[1]), np.nan, dtype=np.float32)
+        aligned[rows] = values
+        return aligned
+
+
+def load(folder: str | Path, device: str = "auto") -> Run:
+    """A run that :meth:`Run.save` wrote, ready to predict.
+
+    Args:
+        folder: The run's folder.
+        device: Where to put it.
+
+    Returns:
+        The run, without its table.
+
+    Raises:
+        DataError: If the folder holds no run, or a damaged one.
+    """
+    place = Path(folder)
+    tensors, about = read_tensors(place / "weights.safetensors")
+    options, where = about["options"], resolve_device(device)
+    state = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
+    heads = {key.removeprefix("pretrainer."): value for key, value in tensors.items() if key.startswith("pretrainer.")}
+    model = build_predictor(
+        options["encoder"], options["encoder_options"], about["task"], state["mean"], state["scale"]
+    )
+    pretrainer = build_pretrainer(
+        options["encoder"], options["encoder_options"], options["objectives"], options["objective_options"]
+    )
+    model.load_state_dict(state)
+    pretrainer.load_state_dict(heads)
+    run = Run(
+        options,
+        pretrainer=pretrainer.to(where),
+        model=model.to(where),
+        data=None,
+        splits=None,
+        weights=about["weights"],
+        records=_records(place),
+        finetuning=Finetuning(**about["finetuning"]),
+        seconds=about["seconds"],
+        device=where,
+    )
+    run.target_names = about["target_names"]
+    return run
+
+
+def _records(place: Path) -> list[dict[str, Any]]:
+    path = place / "history.csv"
+    if not path.exists() or path.stat().st_size <= 1:
+        return []
+    rows: list[dict[str, Any]] = json.loads(pd.read_csv(path).to_json(orient="records"))
+    return rows

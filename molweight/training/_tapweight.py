@@ -1,0 +1,268 @@
+"""From a table and a corpus to a finetuned model: the public entry point."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final, Literal
+
+import torch
+
+from molweight import encoders, objectives
+from molweight.datasets import Splits
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import ThreeLevel, solvers, weightings
+from molweight.training._device import resolve_device
+from molweight.training._finetune import Finetuning, finetune, label_statistics
+from molweight.training._general import general_pretraining
+from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
+from molweight.training._pretrain import Corpus, TaskSource, pretrain
+from molweight.training._run import Run
+from molweight.training._sampling import Batches, generator_for
+
+__all__ = ["DEFAULT_OBJECTIVES", "TapWeight"]
+
+DEFAULT_OBJECTIVES: Final = ("attribute_masking", "graphcl", "functional_groups", "descriptors")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapWeight:
+    """Pretrain an encoder with several objectives, weighted for a task, and finetune it on that task.
+
+    Three stages: general pretraining on the corpus with equal weights (cached, as it does not depend on the task);
+    continued pretraining with the weights of ``weighting``; finetuning from there. All weightings run through the same
+    code.
+
+    Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
+
+    Args:
+        encoder: Name of the encoder; see ``molweight list encoders``.
+        encoder_options: Options of the encoder, e.g. ``{"layers": 3, "width": 64}``.
+        objectives: Names of the pretraining objectives; see ``molweight list objectives``.
+        objective_options: Options by name of objective, e.g. ``{"graphcl": {"strength": 0.1}}``.
+        weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
+            ``"none"`` leaves continued pretraining out.
+        weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
+        solver: How the inverse Hessians are applied: ``"cg"``, ``"neumann"``, ``"identity"``, ...
+        solver_options: Options of the solver.
+        start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
+        gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one.
+        every: Steps of continued pretraining between hypergradients.
+        general_steps: Steps of general pretraining.
+        steps: Steps of continued pretraining.
+        batch_size: Molecules of the corpus per step.
+        solve_batch_size: Molecules of the corpus that level 1's curvature is taken on.
+        task_batch_size: Labelled molecules per step of finetuning.
+        meta_batch_size: Labelled molecules per hypergradient.
+        pretrain_lr: Learning rate of pretraining.
+        finetune_lr: Learning rate of finetuning.
+        epochs: Most epochs of finetuning.
+        patience: Epochs without a better metric on ``select`` after which finetuning stops.
+        seed: Seed of everything random.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+
+    Raises:
+        ConfigError: If an option is out of range.
+        UnknownNameError: If a name is unknown, with the nearest ones.
+
+    Example:
+        >>> from molweight import datasets
+        >>> data = datasets.load("freesolv")
+        >>> small = TapWeight(
+        ...     encoder_options={"layers": 2, "width": 16},
+        ...     objectives=["attribute_masking", "functional_groups"],
+        ...     general_steps=2,
+        ...     steps=2,
+        ...     every=1,
+        ...     epochs=1,
+        ...     batch_size=32,
+        ... )
+        >>> run = small.fit(data, datasets.split(data, "scaffold"), datasets.load_corpus("zinc", size=64))
+        >>> sorted(run.weights), round(sum(run.weights.values()), 6)
+        (['attribute_masking', 'functional_groups'], 1.0)
+        >>> run.predict(["CCO", "not a molecule"]).shape
+        (2, 1)
+    """
+
+    encoder: str = "gin"
+    encoder_options: dict[str, Any] = field(default_factory=dict)
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES
+    objective_options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    weighting: str = "tapweight"
+    weighting_options: dict[str, Any] = field(default_factory=dict)
+    solver: str = "cg"
+    solver_options: dict[str, Any] = field(default_factory=lambda: {"iterations": 5, "damping": 0.1})
+    start: Literal["pretrained", "scratch"] = "pretrained"
+    gamma: float = 0.1
+    every: int = 5
+    general_steps: int = 500
+    steps: int = 200
+    batch_size: int = 256
+    solve_batch_size: int = 64
+    task_batch_size: int = 64
+    meta_batch_size: int = 64
+    pretrain_lr: float = 1e-3
+    finetune_lr: float = 1e-3
+    epochs: int = 100
+    patience: int = 20
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuse unknown names and impossible numbers before any work is done."""
+        encoders.get(self.encoder)
+        if not self.objectives:
+            raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
+        for name in self.objectives:
+            objectives.get(name)
+        if self.weighting != "none":
+            weightings.create(self.weighting, self.objectives, **self.weighting_options)
+        solvers.create(self.solver, **self.solver_options)
+        _check_numbers(self)
+        resolve_device(self.device)
+
+    def variant(self, **changes: Any) -> "TapWeight":
+        """The same options but for ``changes``."""
+        return replace(self, **changes)
+
+    def options(self) -> dict[str, Any]:
+        """All options as JSON values."""
+        return {**asdict(self), "objectives": list(self.objectives)}
+
+    def fit(
+        self, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset | None = None, *, progress: bool = False
+    ) -> Run:
+        """Pretrain and finetune.
+
+        Args:
+            data: The labelled table.
+            splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched.
+            corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
+            progress: Whether to show progress bars on a terminal.
+
+        Returns:
+            The finetuned model with the learned weights and the history.
+
+        Raises:
+            ConfigError: If the table has no labels.
+            TrainingError: If a loss stops being finite.
+        """
+        if data.task is None:
+            raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
+        started = time.perf_counter()
+        device = resolve_device(self.device)
+        unlabelled = _corpus(data, splits, corpus)
+        pretrainer, prepared = general_pretraining(self, unlabelled, device, progress=progress)
+        model, history = self._continue(pretrainer, prepared, data, splits, device, progress=progress)
+        finetuning = self._finetune(model, data, splits, device, progress=progress)
+        learned = history[-1]["weights"] if history else {}
+        seconds = time.perf_counter() - started
+        return Run(
+            self.options(),
+            pretrainer=pretrainer,
+            model=model,
+            data=data,
+            splits=splits,
+            weights=learned,
+            records=history,
+            finetuning=finetuning,
+            seconds=seconds,
+            device=device,
+        )
+
+    def _continue(
+        self,
+        pretrainer: Pretrainer,
+        corpus: MoleculeDataset,
+        data: MoleculeDataset,
+        splits: Splits,
+        device: torch.device,
+        *,
+        progress: bool,
+    ) -> tuple[Predictor, list[dict[str, Any]]]:
+        """Continued pretraining; a fresh model of the task comes back, with the encoder that came out of it."""
+        if self.weighting == "none" or self.steps == 0:
+            return self._predictor(pretrainer, data, splits, device), []
+        level2 = self._predictor(pretrainer, data, splits, device)
+        loop = ThreeLevel(
+            dict(pretrainer.named_parameters()),
+            dict(level2.named_parameters()),
+            weightings.create(self.weighting, self.objectives, **self.weighting_options),
+            solver=solvers.create(self.solver, **self.solver_options),
+            gamma=self.gamma,
+            pretrain_lr=self.pretrain_lr,
+            finetune_lr=self.finetune_lr,
+            every=self.every,
+        )
+        history = pretrain(
+            pretrainer,
+            self._source(corpus, device),
+            loop,
+            steps=self.steps,
+            task=self._task(level2, data, splits, device),
+            progress=f"{self.weighting} pretraining" if progress else None,
+        )
+        return self._predictor(pretrainer, data, splits, device), history
+
+    def _predictor(
+        self, pretrainer: Pretrainer, data: MoleculeDataset, splits: Splits, device: torch.device
+    ) -> Predictor:
+        """A model of the task that starts from the pretrained encoder; its head depends on the seed alone."""
+        mean, scale = label_statistics(data, splits.train)
+        with seeded(self.seed):
+            model = build_predictor(self.encoder, self.encoder_options, data.task or "regression", mean, scale)
+        model.encoder.load_state_dict(pretrainer.encoder.state_dict())
+        return model.to(device)
+
+    def _source(self, corpus: MoleculeDataset, device: torch.device) -> Corpus:
+        everything = range(len(corpus))
+        solve = None
+        if self.solver != "identity":
+            solve = Batches(everything, self.solve_batch_size, generator_for(self.seed, "solve"))
+        generator = torch.Generator(device).manual_seed(self.seed)
+        return Corpus(
+            corpus, Batches(everything, self.batch_size, generator_for(self.seed, "corpus")), solve, generator
+        )
+
+    def _task(self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:
+        train = Batches(splits.train, self.task_batch_size, generator_for(self.seed, "train"))
+        meta = Batches(splits.meta, self.meta_batch_size, generator_for(self.seed, "meta"))
+        return TaskSource(model, data, train, meta, generator_for(self.seed, "dropout"), device)
+
+    def _finetune(
+        self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device, *, progress: bool
+    ) -> Finetuning:
+        # A random encoder is nothing to stay near to: without any pretraining the proximal term is left out.
+        untrained = self.start == "scratch" and (self.weighting == "none" or self.steps == 0)
+        return finetune(
+            model,
+            data,
+            splits,
+            Batches(splits.train, self.task_batch_size, generator_for(self.seed, "finetune")),
+            epochs=self.epochs,
+            patience=self.patience,
+            lr=self.finetune_lr,
+            gamma=0.0 if untrained else self.gamma,
+            seeds=generator_for(self.seed, "finetune dropout"),
+            device=device,
+            progress="finetuning" if progress else None,
+        )
+
+
+def _corpus(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset | None) -> MoleculeDataset:
+    return data.subset(splits.train) if corpus is None else corpus
+
+
+def _check_numbers(options: TapWeight) -> None:
+    values: Mapping[str, Any] = vars(options)
+    for name in ("batch_size", "solve_batch_size", "task_batch_size", "meta_batch_size", "every", "patience"):
+        if values[name] < 1:
+            raise ConfigError(f"{name}={values[name]} must be at least 1.")
+    for name in ("general_steps", "steps", "epochs", "gamma", "seed"):
+        if values[name] < 0:
+            raise ConfigError(f"{name}={values[name]} must not be negative.")
+    for name in ("pretrain_lr", "finetune_lr"):
+        if not values[name] > 0:
+            raise ConfigError(f"{name}={values[name]} must be positive.")
+    if options.start not in ("pretrained", "scratch"):
+        raise ConfigError(f"start={options.start!r} is unknown. Use 'pretrained' or 'scratch'.")

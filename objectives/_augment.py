@@ -1,0 +1,164 @@
+"""Random changes to the molecules of a batch, for objectives that compare views.
+
+Each augmentation changes a share ``strength`` of every molecule, rounded down: as masks over atoms and edges first
+(:class:`Edit`), so that several can be combined before :func:`apply` makes a batch of them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from molweight.errors import DataError
+from molweight.graphs import ATOM_MASK, GraphBatch
+from molweight.objectives._segments import offsets, random_subset
+from molweight.objectives._subgraph import grow
+
+__all__ = [
+    "AUGMENTATIONS",
+    "Edit",
+    "apply",
+    "attribute_mask",
+    "edge_perturb",
+    "mask_tokens",
+    "node_drop",
+    "random_edit",
+    "share",
+    "subgraph",
+]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What to change in a batch; ``None`` for nothing of the kind.
+
+    Args:
+        drop_atoms: Atoms to remove, with their bonds, ``N`` bool.
+        drop_edges: Edges to remove, both directions of a bond alike, ``E`` bool.
+        mask_atoms: Atoms whose features are replaced by the mask token, ``N`` bool.
+    """
+
+    drop_atoms: Tensor | None = None
+    drop_edges: Tensor | None = None
+    mask_atoms: Tensor | None = None
+
+
+Augmentation = Callable[[GraphBatch, float, torch.Generator], Edit]
+
+
+def share(ptr: Tensor, strength: float) -> Tensor:
+    """The part ``strength`` of each segment's items, rounded down.
+
+    Example:
+        >>> share(torch.tensor([0, 1, 11, 31]), 0.2).tolist()
+        [0, 2, 4]
+    """
+    # The small number undoes rounding of products such as .2 * 15 that are whole on paper.
+    return ((ptr[1:] - ptr[:-1]) * strength + 1e-6).long()
+
+
+def node_drop(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
+    """Remove random atoms with their bonds."""
+    return Edit(drop_atoms=random_subset(batch.batch, batch.ptr, share(batch.ptr, strength), generator))
+
+
+def subgraph(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
+    """Keep a connected part around a random atom, of as many atoms as :func:`node_drop` keeps."""
+    size = batch.ptr[1:] - batch.ptr[:-1] - share(batch.ptr, strength)
+    return Edit(drop_atoms=~grow(batch, size, generator))
+
+
+def edge_perturb(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
+    """Remove random bonds, both directions together; none are added, since there is no type to give them."""
+    bonds = batch.edge_index[:, ::2]
+    if batch.device.type == "cpu" and not torch.equal(bonds, batch.edge_index[:, 1::2].flip(0)):
+        raise DataError("the two directions of a bond are not neighbours in edge_index; see GraphBatch.")
+    molecule = batch.batch[bonds[0]]
+    ptr = offsets(molecule, batch.num_graphs)
+    chosen = random_subset(molecule, ptr, share(ptr, strength), generator)
+    return Edit(drop_edges=chosen.repeat_interleave(2))
+
+
+def attribute_mask(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
+    """Replace the features of random atoms by the mask token."""
+    return Edit(mask_atoms=random_subset(batch.batch, batch.ptr, share(batch.ptr, strength), generator))
+
+
+AUGMENTATIONS: dict[str, Augmentation] = {
+    "node_drop": node_drop,
+    "subgraph": subgraph,
+    "edge_perturb": edge_perturb,
+    "attribute_mask": attribute_mask,
+}
+
+
+def random_edit(batch: GraphBatch, kinds: tuple[str, ...], strength: float, generator: torch.Generator) -> Edit:
+    """Change each molecule by one augmentation, chosen at random.
+
+    Args:
+        batch: The molecules.
+        kinds: Names in :data:`AUGMENTATIONS` to choose from.
+        strength: Share of atoms or bonds to change.
+        generator: Source of randomness.
+
+    Returns:
+        The changes.
+    """
+    kind = torch.randint(len(kinds), (batch.num_graphs,), generator=generator, device=batch.device)
+    of_atom = kind[batch.batch]
+    drop, mask = (torch.zeros(batch.num_nodes, dtype=torch.bool, device=batch.device) for _ in range(2))
+    drop_edges = torch.zeros(batch.num_edges, dtype=torch.bool, device=batch.device)
+    for number, name in enumerate(kinds):
+        edit = AUGMENTATIONS[name](batch, strength, generator)
+        chosen = of_atom == number
+        if edit.drop_atoms is not None:
+            drop |= edit.drop_atoms & chosen
+        if edit.mask_atoms is not None:
+            mask |= edit.mask_atoms & chosen
+        if edit.drop_edges is not None:
+            drop_edges |= edit.drop_edges & chosen[batch.edge_index[0]]
+    return Edit(drop, drop_edges, mask)
+
+
+def mask_tokens(x: Tensor, masked: Tensor) -> Tensor:
+    """Atom features with those of the masked atoms replaced by the mask token."""
+    return torch.where(masked[:, None], torch.tensor(ATOM_MASK, device=x.device), x)
+
+
+def apply(batch: GraphBatch, edit: Edit) -> GraphBatch:
+    """The molecules of a batch with changes made.
+
+    Args:
+        batch: The molecules; not modified.
+        edit: The changes.
+
+    Returns:
+        A batch with as many molecules, without labels and columns.
+    """
+    out = replace(batch, y=None, columns={})
+    if edit.mask_atoms is not None:
+        out = replace(out, x=mask_tokens(out.x, edit.mask_atoms))
+    keep_edges = None if edit.drop_edges is None else ~edit.drop_edges
+    if edit.drop_atoms is None:
+        return out if keep_edges is None else _select_edges(out, keep_edges)
+    return _select_atoms(out, ~edit.drop_atoms, keep_edges)
+
+
+def _select_edges(batch: GraphBatch, keep: Tensor) -> GraphBatch:
+    kept = keep.nonzero().squeeze(1)
+    return replace(batch, edge_index=batch.edge_index[:, kept], edge_attr=batch.edge_attr[kept])
+
+
+def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) -> GraphBatch:
+    both = keep[batch.edge_index].all(0)
+    edges = _select_edges(batch, both if keep_edges is None else both & keep_edges)
+    before = torch.nn.functional.pad(keep.cumsum(0), (1, 0))  # kept atoms before each position
+    kept = keep.nonzero().squeeze(1)
+    return replace(
+        edges,
+        x=batch.x[kept],
+        batch=batch.batch[kept],
+        ptr=before[batch.ptr],
+        edge_index=before[edges.edge_index],
+    )

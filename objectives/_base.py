@@ -1,0 +1,127 @@
+"""What every objective is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders import Encoding
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.typing import GraphLike
+
+__all__ = ["FAMILIES", "Encode", "Objective", "check_share", "column_of", "draw_seed"]
+
+FAMILIES = ("masking", "contrastive", "motif", "property", "structure")
+
+
+class Encode(Protocol):
+    """An encoder, or the same as a function of given parameters: what a loss may call."""
+
+    def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
+        """Encode a batch; see :class:`molweight.encoders.Encoder`."""
+        ...
+
+
+class Objective(nn.Module, ABC):
+    """A pretraining task: a head, and a loss that needs no labels beyond what is computed from the molecule.
+
+    All randomness sits in :meth:`draw`, which makes views of a batch on the batch's device. :meth:`loss` is a pure
+    function of the encoder's and the head's parameters and of the views, so every derivative of a training step sees
+    the same masks, negatives and dropout. ``objective(encoder, views)`` is the loss, which lets
+    ``torch.func.functional_call`` replace the head's parameters.
+
+    Subclasses take ``width`` and named options in ``__init__`` and implement ``draw`` and ``loss``. A loss is
+    differentiable twice and finite on every batch, one atom included.
+
+    Args:
+        width: Size ``d`` of the encoder's vectors.
+
+    Attributes:
+        family: What kind of task: masking, contrastive, motif, property or structure.
+        paper: Where it was published.
+        targets: Values per molecule that the objective needs; batches carry each in ``columns[spec.name]``.
+    """
+
+    family: ClassVar[str]
+    paper: ClassVar[str]
+    targets: ClassVar[tuple[TargetSpec, ...]] = ()
+
+    def __init__(self, width: int) -> None:
+        """Check ``width``; subclasses create their head."""
+        super().__init__()
+        if width < 1:
+            raise ConfigError(f"objective {type(self).__name__}: width={width} must be at least 1.")
+        self.width = width
+
+    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+        """Learn statistics of the corpus, once, before training; most objectives need none.
+
+        Args:
+            columns: For each of ``targets`` the values of the whole corpus, ``n x dim``, by name.
+        """
+
+    @abstractmethod
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> Any:
+        """Make the views of one step.
+
+        Args:
+            batch: Molecules, with ``columns`` for ``targets``; not modified.
+            generator: The only source of randomness, on the batch's device.
+
+        Returns:
+            A frozen dataclass that :meth:`loss` understands.
+        """
+
+    @abstractmethod
+    def loss(self, encoder: Encode, views: Any) -> Tensor:
+        """The loss of drawn views.
+
+        Args:
+            encoder: An encoder of this objective's width, or a function like one.
+            views: What :meth:`draw` returned.
+
+        Returns:
+            A scalar.
+        """
+
+    def forward(self, encoder: Encode, views: Any) -> Tensor:
+        """The loss; see :meth:`loss`."""
+        return self.loss(encoder, views)
+
+
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for the encoder's dropout, drawn from ``generator``.
+
+    Example:
+        >>> draw_seed(torch.Generator().manual_seed(0)) == draw_seed(torch.Generator().manual_seed(0))
+        True
+    """
+    return int(torch.randint(2**62, (), generator=generator, device=generator.device).item())
+
+
+def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:
+    """The values of ``spec`` that a batch carries, ``G x dim``.
+
+    Raises:
+        DataError: If the batch does not carry them.
+    """
+    if spec.name not in batch.columns:
+        raise DataError(
+            f"the batch has no column {spec.name!r}. Attach the targets of the objectives to the dataset first: "
+            "molweight.graphs.attach_targets(dataset, objective.targets)."
+        )
+    return batch.columns[spec.name]
+
+
+def check_share(objective: str, option: str, value: float) -> None:
+    """Refuse a share that is not at least 0 and below 1.
+
+    Raises:
+        ConfigError: If ``value`` lies outside.
+    """
+    if not 0 <= value < 1:
+        raise ConfigError(f"objective {objective!r}: {option}={value} must be at least 0 and below 1.")

@@ -1,0 +1,72 @@
+"""Functional groups: which of RDKit's 85 does a molecule have."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.objectives._base import Encode, Objective, column_of, draw_seed
+from molweight.objectives._rdkit_groups import GROUPS, count_groups
+from molweight.objectives._registry import register
+
+__all__ = ["FUNCTIONAL_GROUPS", "FunctionalGroups", "LabelledGraphs"]
+
+FUNCTIONAL_GROUPS: Final = TargetSpec(
+    "functional_groups", version=1, dim=len(GROUPS), dtype="uint8", compute=count_groups
+)
+"""Counts of RDKit's ``fr_*`` groups, at most 255 of each."""
+
+
+@dataclass(frozen=True)
+class LabelledGraphs:
+    """Molecules with a target each.
+
+    Args:
+        graphs: The molecules.
+        labels: Their targets, ``G x dim``.
+        seed: Of the encoder's dropout.
+    """
+
+    graphs: GraphBatch
+    labels: Tensor
+    seed: int
+
+
+@register("functional_groups")
+class FunctionalGroups(Objective):
+    """Predict which of RDKit's 85 functional groups (``fr_*``) a molecule has, from its vector.
+
+    Binary cross-entropy, averaged over molecules and groups; the head is linear.
+
+    Source: Rong et al., *Self-Supervised Graph Transformer on Large-Scale Molecular Data* (GROVER), NeurIPS 2020:
+    graph-level motif prediction.
+
+    Args:
+        width: Size of the encoder's vectors.
+
+    Example:
+        >>> FunctionalGroups(width=8).head.out_features
+        85
+    """
+
+    family: ClassVar[str] = "motif"
+    paper: ClassVar[str] = "Rong et al., NeurIPS 2020 (GROVER)"
+    targets: ClassVar[tuple[TargetSpec, ...]] = (FUNCTIONAL_GROUPS,)
+
+    def __init__(self, width: int) -> None:
+        """Create the head."""
+        super().__init__(width)
+        self.head = nn.Linear(width, FUNCTIONAL_GROUPS.dim)
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledGraphs:
+        """Look the groups up; only the dropout seed is random."""
+        present = column_of(batch, FUNCTIONAL_GROUPS) > 0
+        return LabelledGraphs(batch, present.to(self.head.weight.dtype), draw_seed(generator))
+
+    def loss(self, encoder: Encode, views: LabelledGraphs) -> Tensor:
+        """Binary cross-entropy of the groups."""
+        graphs = encoder(views.graphs, seed=views.seed).graphs
+        return functional.binary_cross_entropy_with_logits(self.head(graphs), views.labels)

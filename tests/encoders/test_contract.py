@@ -1,0 +1,224 @@
+"""What holds for every registered encoder."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.func import functional_call, grad, jvp
+
+from molweight import encoders
+from molweight.encoders import Encoder, Encoding
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.graphs import GraphBatch, build_dataset
+
+Params = dict[str, Tensor]
+Make = Callable[[Sequence[str]], GraphBatch]
+
+SMALL: dict[str, dict[str, Any]] = {"gin": {"layers": 2, "width": 6}}
+VARIANTS: list[dict[str, Any]] = [
+    {},
+    {"norm": "layer"},
+    {"norm": "none"},
+    {"readout": "sum"},
+    {"readout": "max"},
+    {"jk": "sum"},
+    {"jk": "concat"},
+    {"dropout": 0.5},
+]
+CASES = [(name, variant) for name in encoders.available() for variant in VARIANTS]
+IDS = [f"{name}-{'-'.join(f'{k}={v}' for k, v in variant.items()) or 'default'}" for name, variant in CASES]
+every_encoder = pytest.mark.parametrize(("name", "variant"), CASES, ids=IDS)
+
+
+def build(name: str, variant: dict[str, Any]) -> Encoder:
+    """A small encoder in float64 whose biases are not zero, so that no ReLU sits on its kink."""
+    torch.manual_seed(1)
+    encoder = encoders.build(name, **SMALL.get(name, {}), **variant).double()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return encoder
+
+
+def scalar(encoding: Encoding) -> Tensor:
+    """A scalar in which every output counts, nonlinearly."""
+    weights = torch.linspace(-1, 2, encoding.graphs.numel(), dtype=torch.float64).view_as(encoding.graphs)
+    return (encoding.graphs * weights).sin().sum() + encoding.nodes.square().mean()
+
+
+def loss_of(encoder: Encoder, graphs: GraphBatch, seed: int | None = 3) -> Callable[[Params], Tensor]:
+    """The loss as a function of the parameters alone."""
+    return lambda params: scalar(functional_call(encoder, params, (graphs, seed)))
+
+
+def parameters(encoder: Encoder) -> Params:
+    return {name: value.detach().clone() for name, value in encoder.named_parameters()}
+
+
+@every_encoder
+def test_shapes_and_finite(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, variant)
+    encoding = encoder(molecules)
+    assert encoding.nodes.shape == (molecules.num_nodes, encoder.width)
+    assert encoding.graphs.shape == (molecules.num_graphs, encoder.width)
+    assert encoding.nodes.isfinite().all()
+    assert encoding.graphs.isfinite().all()
+
+
+@every_encoder
+def test_derivatives_are_right_to_second_order(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, variant)
+    params = parameters(encoder)
+    names = list(params)
+    loss = loss_of(encoder, molecules)
+
+    def of(*values: Tensor) -> Tensor:
+        return loss(dict(zip(names, values, strict=True)))
+
+    leaves = tuple(value.requires_grad_() for value in params.values())
+    assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
+    assert torch.autograd.gradgradcheck(of, leaves, fast_mode=True)
+
+
+@every_encoder
+def test_forward_over_reverse_agrees_with_double_backward(
+    name: str, variant: dict[str, Any], molecules: GraphBatch
+) -> None:
+    encoder = build(name, variant)
+    params = parameters(encoder)
+    direction = {key: torch.randn_like(value) for key, value in params.items()}
+    loss = loss_of(encoder, molecules)
+    forward = jvp(grad(loss), (params,), (direction,))[1]
+    leaves = {key: value.clone().requires_grad_() for key, value in params.items()}
+    gradient = torch.autograd.grad(loss(leaves), list(leaves.values()), create_graph=True)
+    inner = sum((g * v).sum() for g, v in zip(gradient, direction.values(), strict=True))
+    assert isinstance(inner, Tensor)
+    backward = torch.autograd.grad(inner, list(leaves.values()))
+    for key, value in zip(params, backward, strict=True):
+        torch.testing.assert_close(forward[key], value, rtol=1e-9, atol=1e-10, msg=key)
+    slope = jvp(loss, (params,), (direction,))[1]
+    torch.testing.assert_close(slope, inner_product(gradient, direction))
+
+
+def inner_product(gradient: Sequence[Tensor], direction: Params) -> Tensor:
+    products = [(g.detach() * v).sum() for g, v in zip(gradient, direction.values(), strict=True)]
+    return torch.stack(products).sum()
+
+
+@every_encoder
+def test_no_buffer_moves(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, variant)
+    before = {key: value.clone() for key, value in encoder.state_dict().items()}
+    torch.autograd.grad(scalar(encoder(molecules, seed=1)), list(encoder.parameters()))
+    for key, value in encoder.state_dict().items():
+        assert torch.equal(before[key], value), key
+
+
+@every_encoder
+def test_seed_decides_everything(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, variant)
+    first, again, other, off = (encoder(molecules, seed=seed).nodes for seed in (5, 5, 6, None))
+    torch.manual_seed(99)
+    assert torch.equal(first, again)
+    drops = variant.get("dropout", 0) > 0
+    assert torch.equal(first, other) != drops
+    assert torch.equal(first, off) != drops
+    assert torch.equal(encoder.eval()(molecules, seed=5).nodes, encoder(molecules).nodes)
+
+
+@pytest.mark.parametrize("name", encoders.available())
+@pytest.mark.parametrize(
+    "smiles", [["C"], ["[Na+].[Cl-]"], ["CC"], ["C", "C"]], ids=["atom", "salt", "pair", "two atoms"]
+)
+def test_least_molecules(name: str, smiles: list[str], make: Make) -> None:
+    encoder = build(name, {})
+    graphs = make(smiles)
+    for mode in (True, False):
+        loss = scalar(encoder.train(mode)(graphs))
+        gradient = torch.autograd.grad(loss, list(encoder.parameters()), materialize_grads=True)
+        assert loss.isfinite()
+        assert all(g.isfinite().all() for g in gradient)
+
+
+def permuted(graphs: GraphBatch, atoms: Tensor, edges: Tensor) -> GraphBatch:
+    """The same molecules with their atoms in another order (``atoms`` lists old positions) and edges shuffled."""
+    new_position = torch.argsort(atoms)
+    return replace(
+        graphs,
+        x=graphs.x[atoms],
+        batch=graphs.batch[atoms],
+        edge_index=new_position[graphs.edge_index[:, edges]],
+        edge_attr=graphs.edge_attr[edges],
+    )
+
+
+POOL = ["CCO", "c1ccccc1O", "[Na+].[Cl-]", "C", "CC(=O)Nc1ccc(O)cc1", "C1CC1N", "CS(=O)(=O)C", "O=C=O"]
+
+
+@pytest.mark.parametrize("readout", ["mean", "sum", "max"])
+@pytest.mark.parametrize("name", encoders.available())
+@settings(max_examples=15, deadline=None)
+@given(picks=st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=5), seed=st.integers(0, 2**31))
+def test_atom_order_does_not_matter(name: str, readout: str, picks: list[int], seed: int) -> None:
+    graphs = build_dataset([POOL[i] for i in picks], cache=False, n_jobs=1).graphs(range(len(picks)))
+    encoder = build(name, {"readout": readout})
+    random = torch.Generator().manual_seed(seed)
+    atoms = torch.randperm(graphs.num_nodes, generator=random)
+    edges = torch.randperm(graphs.num_edges, generator=random)
+    plain, mixed = encoder(graphs), encoder(permuted(graphs, atoms, edges))
+    torch.testing.assert_close(mixed.nodes, plain.nodes[atoms])
+    torch.testing.assert_close(mixed.graphs, plain.graphs)
+
+
+@pytest.mark.parametrize("name", encoders.available())
+@settings(max_examples=15, deadline=None)
+@given(order=st.permutations(range(len(POOL))))
+def test_molecule_order_carries_over(name: str, order: list[int]) -> None:
+    data = build_dataset(POOL, cache=False, n_jobs=1)
+    encoder = build(name, {})
+    plain = encoder(data.graphs(range(len(POOL)))).graphs
+    torch.testing.assert_close(encoder(data.graphs(order)).graphs, plain[order])
+
+
+@pytest.mark.parametrize("name", encoders.available())
+def test_pyg_batches_are_read_too(name: str) -> None:
+    data = build_dataset(POOL, cache=False, n_jobs=1)
+    encoder = build(name, {})
+    ours, theirs = encoder(data.graphs([0, 3, 1])), encoder(data.batch([0, 3, 1]))
+    assert torch.equal(ours.graphs, theirs.graphs)
+
+
+@pytest.mark.parametrize("name", encoders.available())
+def test_state_round_trips(name: str, molecules: GraphBatch) -> None:
+    encoder, other = build(name, {}), encoders.build(name, **SMALL.get(name, {})).double()
+    encoders.calibrate(encoder, [molecules])
+    other.load_state_dict(encoder.state_dict())
+    assert torch.equal(encoder.eval()(molecules).graphs, other.eval()(molecules).graphs)
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'gin'"):
+        encoders.build("ginn")
+    with pytest.raises(ConfigError, match="no option 'witdh'; did you mean 'width'"):
+        encoders.build("gin", witdh=64)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": 0}, "layers=0"),
+        ({"width": 0}, "width=0"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"norm": "bacth"}, "did you mean 'batch'"),
+        ({"readout": "mena"}, "did you mean 'mean'"),
+        ({"jk": "lasst"}, "did you mean 'last'"),
+    ],
+)
+def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        encoders.build("gin", **options)

@@ -1,0 +1,131 @@
+"""Every weighting drives the same loop; the two-level ablation and cosine alignment against what they should be."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from molweight.mlo import Level, ThreeLevel, hypergradient, loop_for, weightings
+from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
+from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
+
+Params = dict[str, Tensor]
+Loss = Callable[[Params], Tensor]
+NAMES = ("one", "two")
+
+
+def _randn(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def _regression(head: str, seed: int) -> Loss:
+    x, y = _randn(15, 4, seed=seed), _randn(15, seed=seed + 100)
+    return lambda p: ((torch.tanh(x @ p["encoder"]) @ p[head] - y) ** 2).mean() + 0.01 * (p[head] ** 2).sum()
+
+
+OBJECTIVES = {"one": _regression("head.one", 1), "two": _regression("head.two", 2)}
+TRAIN, META = _regression("task", 3), _regression("task", 4)
+
+
+def _loop(weighting: Weighting, **options: Any) -> ThreeLevel:
+    def leaf(*shape: int, seed: int) -> Tensor:
+        return (0.5 * _randn(*shape, seed=seed)).requires_grad_()
+
+    pretrained = {"head.one": leaf(3, seed=5), "encoder": leaf(4, 3, seed=6), "head.two": leaf(3, seed=7)}
+    finetuned = {"task": leaf(3, seed=8), "encoder": leaf(4, 3, seed=6)}
+    options = {"pretrain_lr": 0.01, "finetune_lr": 0.01} | options
+    return loop_for(weighting)(pretrained, finetuned, weighting, **options)
+
+
+def _gradient(loss: Loss, params: Params, names: list[str]) -> Tensor:
+    point = {name: tensor.detach().clone().requires_grad_() for name, tensor in params.items()}
+    parts = torch.autograd.grad(loss(point), [point[name] for name in names], materialize_grads=True)
+    return torch.cat([part.reshape(-1) for part in parts])
+
+
+@pytest.mark.parametrize("name", weightings.available())
+def test_every_weighting_drives_the_loop_and_resumes(name: str) -> None:
+    if name in {"mgda", "pcgrad", "upgrad"}:
+        pytest.importorskip("torchjd")
+    options: dict[str, Any] = {"weights": [1, 3]} if name == "fixed" else {}
+    straight, first, second = (_loop(weightings.create(name, NAMES, **options), scale_losses=True) for _ in range(3))
+    record = straight.step(OBJECTIVES, TRAIN, META)
+    for _ in range(4):
+        straight.step(OBJECTIVES, TRAIN, META)
+    assert float(record.weights.sum()) == pytest.approx(1.0)
+    for _ in range(2):
+        first.step(OBJECTIVES, TRAIN, META)
+    second.load_state_dict(first.state_dict())
+    for _ in range(3):
+        second.step(OBJECTIVES, TRAIN, META)
+    assert torch.equal(second.weighting.weights, straight.weighting.weights)
+    assert all(torch.equal(second.pretrained[key], straight.pretrained[key]) for key in straight.pretrained)
+
+
+def test_alignment_sees_the_cosines_of_the_encoder_gradients() -> None:
+    seen: list[Tensor | None] = []
+
+    class Watch(Alignment):
+        def update(self, signals: weightings.Signals) -> None:
+            seen.append(signals.alignment)
+
+    loop = _loop(Watch(NAMES))
+    theta = {name: tensor.detach().clone() for name, tensor in loop.pretrained.items()}
+    loop.step(OBJECTIVES, TRAIN, META)
+    meta = _gradient(META, loop.finetuned, ["encoder"])
+    rows = [_gradient(loss, theta, ["encoder"]) for loss in OBJECTIVES.values()]
+    expected = torch.stack([torch.nn.functional.cosine_similarity(row, meta, dim=0) for row in rows])
+    assert seen[0] is not None
+    torch.testing.assert_close(seen[0], expected)
+
+
+@pytest.mark.parametrize("solver", [Identity(), Dense(damping=5.0), ConjugateGradient(100, 5.0, 1e-11)])
+def test_two_levels_take_the_joint_hypergradient(solver: Any) -> None:
+    weighting = Bilevel(NAMES)
+    loop = _loop(weighting, solver=solver)
+    joint = {name: tensor.detach().clone() for name, tensor in (loop.finetuned | loop.pretrained).items()}
+    weights = weighting.weights.clone()
+    record = loop.step(OBJECTIVES, TRAIN, META)
+    joint["task"] = loop.finetuned["task"].detach().clone()
+
+    def merged(own: Params, upper: Params) -> Tensor:
+        return upper["weights"] @ torch.stack([loss(own) for loss in OBJECTIVES.values()]) + TRAIN(own)
+
+    rule = solver if isinstance(solver, Identity) else Dense(damping=5.0)
+    level = Level("pretrain", merged)
+    expected = hypergradient([level], [joint], {"weights": weights}, lambda own, _: META(own), rule)
+    assert record.hypergradient is not None
+    torch.testing.assert_close(record.hypergradient, expected.value["weights"], rtol=1e-8, atol=1e-10)
+
+
+def test_two_levels_train_one_encoder() -> None:
+    loop = _loop(Bilevel(NAMES))
+    plain = {n: t.detach().clone().requires_grad_() for n, t in (loop.finetuned | loop.pretrained).items()}
+    weights = loop.weighting.weights.clone()
+    record = loop.step(OBJECTIVES, TRAIN, META)
+    total = weights[0] * OBJECTIVES["one"](plain) + weights[1] * OBJECTIVES["two"](plain) + TRAIN(plain)
+    total.backward()  # type: ignore[no-untyped-call]  # torch
+    torch.optim.Adam(list(plain.values()), lr=0.01).step()
+    for name, tensor in (loop.finetuned | loop.pretrained).items():
+        torch.testing.assert_close(tensor, plain[name])
+    assert torch.equal(loop.finetuned["encoder"], loop.pretrained["encoder"])
+    assert record.train_loss is not None
+
+
+def test_scaled_losses_do_not_depend_on_their_units() -> None:
+    one, two = (_loop(TapWeight(NAMES), scale_losses=True, solver=ConjugateGradient(damping=1.0)) for _ in range(2))
+    louder = OBJECTIVES | {"one": lambda p: 1e4 * OBJECTIVES["one"](p)}
+    for _ in range(3):
+        plain, scaled = one.step(OBJECTIVES, TRAIN, META), two.step(louder, TRAIN, META)
+        assert float(scaled.losses[0]) == pytest.approx(1e4 * float(plain.losses[0]), rel=1e-6)
+        assert plain.hypergradient is not None
+        assert scaled.hypergradient is not None
+        torch.testing.assert_close(plain.hypergradient, scaled.hypergradient, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(one.weighting.weights, two.weighting.weights, rtol=1e-6, atol=0.0)
+
+
+def test_a_loop_for_each_weighting() -> None:
+    assert loop_for(Bilevel(NAMES)).__name__ == "TwoLevel"
+    assert loop_for(Equal(NAMES)) is ThreeLevel

@@ -1,0 +1,219 @@
+"""One contract for every weighting, and what each promises of its own."""
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.mlo import weightings
+from molweight.mlo.weightings import Fixed, Signals, TapWeight, Weighting, through_softmax
+
+NAMES = ("masking", "contrast", "motif")
+OPTIONS: dict[str, dict[str, Any]] = {"fixed": {"weights": [1.0, 2.0, 1.0]}}
+
+
+def _signals(seed: int) -> Signals:
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(3, 8, generator=generator)
+    losses = torch.rand(3, generator=generator) + 0.1
+    return Signals(
+        losses, rows.norm(dim=1), torch.randn(3, generator=generator), rows[:, 0] / rows.norm(dim=1), rows @ rows.T
+    )
+
+
+def _build(name: str) -> Weighting:
+    if name in {"mgda", "pcgrad", "upgrad"}:
+        pytest.importorskip("torchjd")
+    return weightings.create(name, NAMES, **OPTIONS.get(name, {}))
+
+
+def assert_simplex(weights: Tensor) -> None:
+    assert weights.shape == (len(NAMES),)
+    assert not weights.requires_grad
+    assert float(weights.min()) >= 0.0
+    assert float(weights.sum()) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", weightings.available())
+def test_weights_stay_on_the_simplex(name: str) -> None:
+    weighting = _build(name)
+    assert_simplex(weighting.weights)
+    for seed in range(20):
+        weighting.update(_signals(seed))
+        assert_simplex(weighting.weights)
+    assert list(weighting.as_dict()) == list(NAMES)
+
+
+@pytest.mark.parametrize("name", weightings.available())
+def test_resume_is_exact_and_a_state_is_tensors(name: str) -> None:
+    straight, first = _build(name), _build(name)
+    for seed in range(4):
+        straight.update(_signals(seed))
+    for seed in range(2):
+        first.update(_signals(seed))
+    state = {key: value.clone() for key, value in first.state_dict().items()}
+    assert all(isinstance(value, Tensor) for value in state.values())
+    second = _build(name)
+    second.load_state_dict(state)
+    for seed in range(2, 4):
+        second.update(_signals(seed))
+    assert torch.equal(second.weights, straight.weights)
+
+
+@pytest.mark.parametrize("name", weightings.available())
+def test_it_moves_to_another_type(name: str) -> None:
+    weighting = _build(name).to(torch.float64)
+    weighting.update(_signals(0))
+    assert weighting.weights.dtype == torch.float64
+
+
+@pytest.mark.parametrize("name", weightings.available())
+def test_repeated_or_absent_names_are_refused(name: str) -> None:
+    _build(name)
+    with pytest.raises(ConfigError, match="masking twice"):
+        weightings.create(name, ["masking", "masking"], **({"weights": [1, 1]} if name == "fixed" else {}))
+    with pytest.raises(ConfigError, match="at least one objective"):
+        weightings.create(name, [], **({"weights": []} if name == "fixed" else {}))
+
+
+def test_unknown_names_and_options_are_refused() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'tapweight'"):
+        weightings.create("tapweigth", NAMES)
+    with pytest.raises(ConfigError, match=r"'tapweight'.*'rate'"):
+        weightings.create("tapweight", NAMES, rate=1.0)
+    with pytest.raises(ConfigError, match=r"'fixed'.*'weights'"):
+        weightings.create("fixed", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ([1, 2], "2 weights for 3 objectives"),
+        ([1, -2, 1], "'contrast' is -2.0"),
+        ([1, float("nan"), 1], "'contrast' is nan"),
+        ([0, 0, 0], "all weights are zero"),
+        ({"masking": 1, "contrast": 1}, "no weight is given for motif"),
+        ({"masking": 1, "contrast": 1, "motifs": 1}, "'motifs', which is no objective here; did you mean 'motif'"),
+    ],
+)
+def test_fixed_refuses_weights_that_do_not_fit(weights: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Fixed(NAMES, weights)
+
+
+@given(st.lists(st.floats(-30, 30), min_size=2, max_size=6), st.integers(0, 1000))
+def test_the_softmax_rule_is_the_derivative_of_softmax(logits: list[float], seed: int) -> None:
+    alpha = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
+    gradient = torch.randn(len(logits), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    exact = torch.autograd.grad(torch.softmax(alpha, 0) @ gradient, alpha)[0]
+    torch.testing.assert_close(
+        through_softmax(torch.softmax(alpha, 0).detach(), gradient), exact, rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_tapweight_ignores_the_scale_of_the_hypergradient(scale: float) -> None:
+    one, two = TapWeight(NAMES).double(), TapWeight(NAMES).double()
+    for seed in range(10):
+        signals = _signals(seed)
+        assert signals.hypergradient is not None
+        one.update(signals)
+        two.update(Signals(signals.losses, signals.norms, scale * signals.hypergradient.double()))
+    torch.testing.assert_close(one.weights, two.weights, rtol=1e-9, atol=0.0)
+
+
+def test_tapweight_is_adam_on_the_logits() -> None:
+    weighting = TapWeight(NAMES, lr=0.1, betas=(0.8, 0.95), size="entry").double()
+    alpha = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([alpha], lr=0.1, betas=(0.8, 0.95), eps=0.0)
+    for seed in range(10):
+        signals = _signals(seed)
+        assert signals.hypergradient is not None
+        alpha.grad = through_softmax(torch.softmax(alpha.detach(), 0), signals.hypergradient.double())
+        adam.step()
+        weighting.update(signals)
+    torch.testing.assert_close(weighting.alpha, alpha.detach(), rtol=1e-9, atol=1e-12)
+
+
+def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finite() -> None:
+    weighting = TapWeight(NAMES)
+    weighting.update(_signals(0))
+    before = {key: value.clone() for key, value in weighting.state_dict().items()}
+    weighting.update(Signals(torch.ones(3), torch.ones(3)))
+    weighting.update(Signals(torch.ones(3), torch.ones(3), torch.tensor([1.0, float("inf"), 0.0])))
+    assert all(torch.equal(before[key], value) for key, value in weighting.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"lr": 0.0},
+        {"lr": -1.0},
+        {"betas": (1.0, 0.9)},
+        {"size": "all"},
+        {"confidence": -1.0},
+        {"floor": 0.4},
+        {"pull": -0.1},
+        {"prior": [1.0, 0.0, 1.0]},
+    ],
+)
+def test_tapweight_refuses_impossible_options(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(options))):
+        TapWeight(NAMES, **options)
+
+
+def _feed(weighting: Weighting, hypergradients: list[Tensor]) -> Tensor:
+    for gradient in hypergradients:
+        weighting.update(Signals(torch.ones(3), torch.ones(3), gradient))
+    return weighting.weights
+
+
+def test_the_floor_and_the_prior_hold() -> None:
+    weighting = TapWeight(NAMES, lr=0.5, floor=0.1, prior={"masking": 2, "contrast": 1, "motif": 1})
+    torch.testing.assert_close(weighting.weights, torch.tensor([0.5, 0.25, 0.25]))
+    weights = _feed(weighting, [torch.tensor([1.0, -1.0, 0.0])] * 100)
+    assert float(weights.min()) >= 0.1
+    assert weighting.as_dict()["contrast"] > 0.75
+
+
+def test_the_pull_leads_back_to_the_prior() -> None:
+    weighting = TapWeight(NAMES, lr=0.1, pull=1.0, prior=[2, 1, 1])
+    _feed(weighting, [torch.tensor([1.0, -1.0, 0.0])] * 20)
+    weights = _feed(weighting, [torch.zeros(3)] * 300)
+    torch.testing.assert_close(weights, torch.tensor([0.5, 0.25, 0.25]), rtol=0.05, atol=0.0)
+
+
+def test_confidence_holds_still_under_noise_and_follows_a_signal() -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise = [torch.randn(3, generator=generator) for _ in range(300)]
+    careful = _feed(TapWeight(NAMES, confidence=2.0), noise)
+    careless = _feed(TapWeight(NAMES), noise)
+    equal = torch.full((3,), 1 / 3)
+    assert float((careful - equal).abs().max()) < 0.5 * float((careless - equal).abs().max())
+    drift = torch.tensor([-1.0, 0.5, 0.5])
+    assert float(_feed(TapWeight(NAMES, confidence=2.0), [drift + 0.5 * n for n in noise])[0]) > 0.9
+
+
+def test_the_joint_size_keeps_relative_sizes() -> None:
+    gradient = [torch.tensor([-1.0, 1.0, 0.999])] * 20
+    entry, joint = (_feed(TapWeight(NAMES, size=size), gradient) for size in ("entry", "joint"))
+    assert float(entry[1] - entry[2]) == pytest.approx(0.0, abs=1e-3)
+    assert float(joint[0]) > 0.34
+    small = [torch.tensor([-1.0, 0.0, -0.01])] * 20
+    entry, joint = (_feed(TapWeight(NAMES, size=size), small) for size in ("entry", "joint"))
+    assert float(joint[2]) < float(joint[0])
+    assert float(joint.sum()) == pytest.approx(1.0)
+
+
+def test_conflict_averse_weights_do_not_conflict() -> None:
+    pytest.importorskip("torchjd")
+    rows = torch.tensor([[1.0, 0.2, 0.0], [-0.8, 0.5, 0.1], [0.1, 0.3, 1.0]])
+    signals = Signals(torch.ones(3), rows.norm(dim=1), gramian=rows @ rows.T)
+    for name in ("upgrad", "mgda"):
+        weighting = weightings.create(name, NAMES)
+        weighting.update(signals)
+        assert float((rows @ (weighting.weights @ rows)).min()) > -1e-3

@@ -1,0 +1,262 @@
+"""What holds for every registered objective: a new one is tested by being registered."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, jvp
+
+from molweight import encoders, objectives
+from molweight.encoders import Encoder
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.objectives import Objective
+
+Make = Callable[[Sequence[str]], GraphBatch]
+Params = dict[str, Tensor]
+
+NAMES = objectives.available()
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *[(name, {}) for name in NAMES],
+    ("attribute_masking", {"mask_bonds": True}),
+    ("graphcl", {"augmentations": ["subgraph", "edge_perturb"], "strength": 0.5}),
+]
+every_objective = pytest.mark.parametrize(
+    ("name", "options"), VARIANTS, ids=[f"{name}-{'-'.join(options) or 'default'}" for name, options in VARIANTS]
+)
+every_name = pytest.mark.parametrize("name", NAMES)
+
+
+class Joint(nn.Module):
+    """Encoder and objective as one module, so that one functional call replaces the parameters of both."""
+
+    def __init__(self, encoder: Encoder, objective: Objective) -> None:
+        super().__init__()
+        self.encoder, self.objective = encoder, objective
+
+    def forward(self, views: object) -> Tensor:
+        loss: Tensor = self.objective(self.encoder, views)
+        return loss
+
+
+def build(name: str, corpus: MoleculeDataset, *, layers: int = 2, width: int = 6, **options: Any) -> Joint:
+    torch.manual_seed(1)
+    encoder = encoders.build("gin", layers=layers, width=width, dropout=0.2)
+    objective = objectives.build(name, width=encoder.width, **options)
+    objective.prepare(dict(corpus.columns))
+    return Joint(encoder, objective)
+
+
+def double(joint: Joint) -> Joint:
+    """In float64, away from the kinks of ReLU."""
+    joint = joint.double()
+    with torch.no_grad():
+        for parameter in joint.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return joint
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def parameters(joint: Joint) -> Params:
+    return {name: value.detach().clone() for name, value in joint.named_parameters()}
+
+
+@every_objective
+def test_loss_is_a_finite_scalar(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options)
+    loss = joint(joint.objective.draw(corpus.graphs(range(32)), seeded()))
+    assert loss.shape == ()
+    assert loss.isfinite()
+    assert loss.item() > 0
+
+
+@every_objective
+def test_derivatives_are_right_to_second_order(
+    name: str, options: dict[str, Any], corpus: MoleculeDataset, awkward: GraphBatch
+) -> None:
+    joint = double(build(name, corpus, **options))
+    views = joint.objective.draw(awkward, seeded())
+    names = list(parameters(joint))
+
+    def of(*values: Tensor) -> Tensor:
+        loss: Tensor = functional_call(joint, dict(zip(names, values, strict=True)), (views,))
+        return loss
+
+    leaves = tuple(value.requires_grad_() for value in parameters(joint).values())
+    assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
+    assert torch.autograd.gradgradcheck(of, leaves, fast_mode=True)
+
+
+@every_objective
+def test_forward_over_reverse_works(
+    name: str, options: dict[str, Any], corpus: MoleculeDataset, awkward: GraphBatch
+) -> None:
+    joint = double(build(name, corpus, **options))
+    views = joint.objective.draw(awkward, seeded())
+    params = parameters(joint)
+    direction = {key: torch.randn_like(value) for key, value in params.items()}
+
+    def loss(values: Params) -> Tensor:
+        out: Tensor = functional_call(joint, values, (views,))
+        return out
+
+    product = jvp(grad(loss), (params,), (direction,))[1]
+    leaves = {key: value.requires_grad_() for key, value in params.items()}
+    gradient = torch.autograd.grad(loss(leaves), list(leaves.values()), create_graph=True)
+    along = torch.stack([(g * v).sum() for g, v in zip(gradient, direction.values(), strict=True)]).sum()
+    expected = torch.autograd.grad(along, list(leaves.values()), materialize_grads=True)
+    for key, value in zip(params, expected, strict=True):
+        torch.testing.assert_close(product[key], value, msg=key)
+
+
+@every_objective
+def test_every_parameter_is_used(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options)
+    loss = joint(joint.objective.draw(corpus.graphs(range(32)), seeded()))
+    gradient = torch.autograd.grad(loss, list(joint.objective.parameters()))
+    assert all(g.abs().max() > 0 for g in gradient)
+
+
+@every_objective
+def test_the_generator_decides_everything(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options)
+    batch = corpus.graphs(range(16))
+    losses = []
+    for seed, noise in ((3, 0), (3, 1), (4, 0)):
+        torch.manual_seed(noise)
+        views = joint.objective.draw(batch, seeded(seed))
+        losses.append(joint(views).item())
+        assert joint(views).item() == losses[-1]
+    assert losses[0] == losses[1] != losses[2]
+
+
+@every_objective
+def test_drawing_leaves_the_batch_alone(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options)
+    batch = corpus.graphs(range(16))
+    kept = {key: value.clone() for key, value in tensors(batch).items()}
+    views = joint.objective.draw(batch, seeded())
+    joint(views)
+    for key, value in tensors(batch).items():
+        assert torch.equal(kept[key].nan_to_num(), value.nan_to_num()), key
+
+
+def tensors(batch: GraphBatch) -> dict[str, Tensor]:
+    plain = {key: getattr(batch, key) for key in ("x", "edge_index", "edge_attr", "batch", "ptr")}
+    return {**plain, **batch.columns}
+
+
+def with_atoms_shuffled(batch: GraphBatch, generator: torch.Generator) -> GraphBatch:
+    """The same molecules with the atoms of each in another order."""
+    atoms = torch.argsort(batch.batch + torch.rand(batch.num_nodes, generator=generator, dtype=torch.float64))
+    position = torch.argsort(atoms)
+    return replace(batch, x=batch.x[atoms], edge_index=position[batch.edge_index])
+
+
+@every_name
+def test_order_does_not_matter_in_expectation(name: str, corpus: MoleculeDataset) -> None:
+    """Over 150 draws, the mean losses of two orders differ by no more than four standard errors."""
+    joint = build(name, corpus).double()
+    order = list(range(12))
+    batches = [corpus.graphs(order), with_atoms_shuffled(corpus.graphs(order[::-1]), seeded())]
+    with torch.no_grad():
+        losses = [
+            torch.stack([joint(joint.objective.draw(batch, seeded(seed))) for seed in range(150)]) for batch in batches
+        ]
+    error = torch.stack([values.var() / len(values) for values in losses]).sum().sqrt()
+    assert (losses[0].mean() - losses[1].mean()).abs() < 4 * error + 1e-9
+
+
+LEARNED = {"attribute_masking": 0.2, "graphcl": 0.5, "functional_groups": 0.25, "descriptors": 0.5}
+"""What remains of the first loss after 60 steps at most; half of it where nothing is stated."""
+
+
+@every_name
+def test_it_learns(name: str, corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, layers=3, width=64)
+    batch, random = corpus.graphs(range(256)), seeded()
+    optimiser = torch.optim.Adam(joint.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(60):
+        loss = joint(joint.objective.draw(batch, random))
+        gradient = torch.autograd.grad(loss, list(joint.parameters()), materialize_grads=True)
+        for parameter, value in zip(joint.parameters(), gradient, strict=True):
+            parameter.grad = value
+        optimiser.step()
+        losses.append(loss.item())
+    assert sum(losses[-5:]) / 5 < LEARNED.get(name, 0.5) * losses[0], losses
+
+
+@every_objective
+@pytest.mark.parametrize(
+    "smiles",
+    [["C"], ["[Na+].[Cl-]"], ["CC"], ["C", "[Fe]"], ["CC(=O)Oc1ccccc1C(=O)O"]],
+    ids=["atom", "salt", "pair", "atoms", "one molecule"],
+)
+def test_least_batches(
+    name: str, options: dict[str, Any], smiles: list[str], corpus: MoleculeDataset, make: Make
+) -> None:
+    joint = build(name, corpus, **options)
+    for seed in range(5):
+        loss = joint(joint.objective.draw(make(smiles), seeded(seed)))
+        gradient = torch.autograd.grad(loss, list(joint.parameters()), materialize_grads=True)
+        assert loss.isfinite()
+        assert all(g.isfinite().all() for g in gradient)
+
+
+@every_objective
+def test_state_round_trips(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options)
+    fresh = objectives.build(name, width=joint.encoder.width, **options)
+    fresh.load_state_dict(joint.objective.state_dict())
+    batch = corpus.graphs(range(16))
+    first, second = (item(joint.encoder, item.draw(batch, seeded())) for item in (joint.objective, fresh))
+    assert torch.equal(first, second)
+
+
+@every_name
+def test_catalogue_entries_are_complete(name: str) -> None:
+    objective = objectives.get(name)
+    assert objective.family in objectives.FAMILIES
+    assert objective.paper
+    assert objective.__doc__ is not None
+    assert "Source:" in objective.__doc__
+
+
+def test_unknown_names_are_answered_with_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'graphcl'"):
+        objectives.build("graph_cl", width=8)
+    with pytest.raises(ConfigError, match="no option 'strenght'; did you mean 'strength'"):
+        objectives.build("graphcl", width=8, strenght=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("attribute_masking", {"rate": 1.0}, "rate=1.0"),
+        ("graphcl", {"strength": -0.1}, "strength=-0.1"),
+        ("graphcl", {"temperature": 0}, "temperature"),
+        ("graphcl", {"augmentations": []}, "at least one augmentation"),
+        ("graphcl", {"augmentations": ["node_dorp"]}, "did you mean 'node_drop'"),
+        ("descriptors", {"left_out": 2}, "left_out=2"),
+        ("functional_groups", {"width": 0}, "width=0"),
+    ],
+)
+def test_options_out_of_range_are_refused(name: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        objectives.build(name, **{"width": 8, **options})
+
+
+def test_registration_needs_family_and_paper() -> None:
+    with pytest.raises(ConfigError, match="family"):
+
+        @objectives.register("nameless")
+        class Nameless(Objective): ...
+
+    assert "nameless" not in objectives.available()

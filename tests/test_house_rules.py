@@ -1,0 +1,141 @@
+"""What the repository asks of its code beyond the linter."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("molweight", "objectives", "datasets", "experiments", ".ci")
+SOURCES = sorted(
+    path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.resolve() == path.absolute()
+)
+PACKAGE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in FOLDERS[:3]]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _nodes(path: Path) -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", node
+
+
+def _code_lines(node: Function, lines: list[str]) -> int:
+    """Lines of the body that hold code: no docstring, blank lines or comments."""
+    body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+    if not body:
+        return 0
+    span = lines[body[0].lineno - 1 : node.end_lineno]
+    return sum(1 for line in span if line.strip() and not line.strip().startswith("#"))
+
+
+def _lengths() -> dict[str, int]:
+    lengths: dict[str, int] = {}
+    for path in SOURCES:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        for place, node in _nodes(path):
+            if isinstance(node, Function):
+                lengths[f"{place} {node.name}"] = _code_lines(node, lines)
+    return lengths
+
+
+def test_functions_are_short() -> None:
+    lengths = _lengths()
+    assert {place: length for place, length in lengths.items() if length > 40} == {}
+    assert sum(length < 20 for length in lengths.values()) >= 0.95 * len(lengths), sorted(
+        lengths.items(), key=lambda item: -item[1]
+    )[:20]
+
+
+def test_files_are_short() -> None:
+    sizes = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in SOURCES}
+    assert {path: size for path, size in sizes.items() if size > 400} == {}
+
+
+def test_no_broad_except() -> None:
+    found = [
+        place
+        for path in SOURCES
+        for place, node in _nodes(path)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or _names(node.type) & {"Exception", "BaseException"})
+    ]
+    assert found == []
+
+
+def _names(node: ast.expr) -> set[str]:
+    return {child.id for child in ast.walk(node) if isinstance(child, ast.Name)}
+
+
+def test_no_assert_in_the_package() -> None:
+    assert [place for path in PACKAGE for place, node in _nodes(path) if isinstance(node, ast.Assert)] == []
+
+
+def test_only_the_command_line_prints() -> None:
+    cli = ROOT / "molweight" / "cli"
+    found = [
+        place
+        for path in PACKAGE
+        for place, node in _nodes(path)
+        if isinstance(node, ast.Name) and node.id in {"print", "input", "breakpoint"} and cli not in path.parents
+    ]
+    assert found == []
+
+
+def test_everything_public_is_documented() -> None:
+    # The linter takes all of `_cg.py` for private, though its public names are re-exported by the package.
+    assert [place for path in PACKAGE for place in _undocumented(path)] == []
+
+
+def _undocumented(path: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    pending: list[ast.stmt] = list(tree.body)
+    if ast.get_docstring(tree) is None:
+        yield f"{path.relative_to(ROOT)}:1"
+    while pending:
+        node = pending.pop()
+        if not isinstance(node, ast.ClassDef | Function) or node.name.startswith("_") or _is_overload(node):
+            continue
+        if ast.get_docstring(node) is None:
+            yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
+        if isinstance(node, ast.ClassDef):
+            pending.extend(node.body)
+
+
+def _is_overload(node: ast.ClassDef | Function) -> bool:
+    return any(isinstance(decorator, ast.Name) and decorator.id == "overload" for decorator in node.decorator_list)
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """Every text file of the repository, by its path."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.splitlines()
+    paths = [ROOT / name for name in listed] or SOURCES  # outside a clone: the sources
+    suffixes = {"", ".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".cff", ".in", ".json"}
+    files = [path for path in paths if path.suffix in suffixes and path.is_file()]
+    return {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in files}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        pytest.param(r"(?<![\w.:])/(?:home|Users|root|mnt|work|data|scratch)/\w", id="path-of-a-machine"),
+        pytest.param(r"# *(?:type: *ignore|noqa)(?:\[[^\]]*\]|:[A-Z0-9, ]*)?[ \t]*$", id="silenced-without-a-reason"),
+        pytest.param(r"\b(?:TO" r"DO|FIX" r"ME|X" r"XX)\b", id="left-open"),
+    ],
+)
+def test_no_text_holds(texts: dict[str, str], pattern: str) -> None:
+    found = {
+        f"{path}: {match[0]}"
+        for path, text in texts.items()
+        for match in re.finditer(pattern, text, flags=re.MULTILINE)
+    }
+    assert found == set()
