@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molweight.graphs import ATOM_SIZES, BOND_MASK, BOND_SIZES, GraphBatch
-from molweight.objectives._augment import mask_tokens, share
+from molweight.objectives._augment import bond_ends, mask_tokens, share
 from molweight.objectives._base import Encode, Objective, check_share, draw_seed
 from molweight.objectives._registry import register
 from molweight.objectives._segments import random_subset
@@ -80,8 +80,8 @@ class AttributeMasking(Objective):
         bonds = types = None
         if self.bond_head is not None:
             touched = masked[batch.edge_index].any(0)
-            once = touched[::2].nonzero().squeeze(1) * 2
-            bonds, types = batch.edge_index[:, once], batch.edge_attr[once, 0]
+            once = touched[::2].nonzero().squeeze(1)
+            bonds, types = bond_ends(batch)[:, once], batch.edge_attr[once * 2, 0]
             token = torch.tensor(BOND_MASK, device=batch.device)
             graphs = replace(graphs, edge_attr=torch.where(touched[:, None], token, batch.edge_attr))
         return MaskedAtoms(graphs, atoms, batch.x[atoms, 0], bonds, types, draw_seed(generator))

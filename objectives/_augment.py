@@ -20,6 +20,7 @@ __all__ = [
     "Edit",
     "apply",
     "attribute_mask",
+    "bond_ends",
     "edge_perturb",
     "mask_tokens",
     "node_drop",
@@ -71,10 +72,7 @@ def subgraph(batch: GraphBatch, strength: float, generator: torch.Generator) -> 
 
 def edge_perturb(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
     """Remove random bonds, both directions together; none are added, since there is no type to give them."""
-    bonds = batch.edge_index[:, ::2]
-    if batch.device.type == "cpu" and not torch.equal(bonds, batch.edge_index[:, 1::2].flip(0)):
-        raise DataError("the two directions of a bond are not neighbours in edge_index; see GraphBatch.")
-    molecule = batch.batch[bonds[0]]
+    molecule = batch.batch[bond_ends(batch)[0]]
     ptr = offsets(molecule, batch.num_graphs)
     chosen = random_subset(molecule, ptr, share(ptr, strength), generator)
     return Edit(drop_edges=chosen.repeat_interleave(2))
@@ -119,6 +117,21 @@ def random_edit(batch: GraphBatch, kinds: tuple[str, ...], strength: float, gene
         if edit.drop_edges is not None:
             drop_edges |= edit.drop_edges & chosen[batch.edge_index[0]]
     return Edit(drop, drop_edges, mask)
+
+
+def bond_ends(batch: GraphBatch) -> Tensor:
+    """The two end atoms of every bond, ``2 x E/2``: each second column of ``edge_index``.
+
+    Raises:
+        DataError: If the two directions of a bond are not neighbours in ``edge_index`` (checked on CPU only).
+    """
+    bonds = batch.edge_index[:, ::2]
+    if batch.device.type == "cpu" and not torch.equal(bonds, batch.edge_index[:, 1::2].flip(0)):
+        raise DataError(
+            "the two directions of a bond are not neighbours in edge_index, as they are in a GraphBatch. Make batches "
+            "with MoleculeDataset.graphs."
+        )
+    return bonds
 
 
 def mask_tokens(x: Tensor, masked: Tensor) -> Tensor:

@@ -91,8 +91,10 @@ class Descriptors(Objective):
             columns: ``{"descriptors": n x 132}``; NaN and infinities count as missing.
 
         Raises:
-            DataError: If the corpus has no usable value at all.
+            DataError: If the column is missing, or has no usable value at all.
         """
+        if DESCRIPTOR_VALUES.name not in columns:
+            raise DataError(f"prepare() needs the column {DESCRIPTOR_VALUES.name!r} of the corpus; see attach_targets.")
         values = torch.as_tensor(np.asarray(columns[DESCRIPTOR_VALUES.name], dtype=np.float64))
         present = values.isfinite()
         count = present.sum(0).clamp(min=1)

@@ -54,7 +54,8 @@ def count_groups(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[
     screen = _screen()
     for row, text in enumerate(smiles):
         molecule = parse(text)
-        for column, query in screen.possible(molecule):
+        numbers = [molecule.GetAtomWithIdx(index).GetAtomicNum() for index in range(molecule.GetNumAtoms())]
+        for column, query in screen.possible(numbers):
             counts[row, column] = min(len(molecule.GetSubstructMatches(query)), 255)
     return counts
 
@@ -85,5 +86,5 @@ def _screen() -> "Screen":
     patterns = {row[0].replace("=", "_").replace("-", "_"): row[2] for row in rows if len(row) > 2}  # noqa: PLR2004 - name, text, SMARTS
     missing = [name for name in GROUPS if name not in patterns]
     if missing:
-        raise DataError(f"RDKit's table {table} does not define {missing[0]}; install RDKit 2023.3 or newer.")
+        raise DataError(f"{table} does not define {missing[0]}; install the version of RDKit in constraints.txt.")
     return Screen([MolFromSmarts(patterns[name]) for name in GROUPS])

@@ -25,9 +25,9 @@ class Screen:
         self._needs = [_needs(query) for query in queries]
         self._possible = cache(self._search)
 
-    def possible(self, molecule: "Mol") -> "list[tuple[int, Mol]]":
-        """Number and query of each query whose elements all occur in ``molecule``."""
-        return self._possible(frozenset([atom.GetAtomicNum() for atom in molecule.GetAtoms()]))
+    def possible(self, numbers: list[int]) -> "list[tuple[int, Mol]]":
+        """Number and query of each query that a molecule with atoms of these atomic numbers can match."""
+        return self._possible(frozenset(numbers))
 
     def _search(self, elements: frozenset[int]) -> "list[tuple[int, Mol]]":
         return [

@@ -35,6 +35,7 @@ from molweight.mlo._accuracy import Accuracy, compare_solvers, three_levels
 from molweight.mlo._cross import VJP, Cross, LinearWeightsCross, ProximalCross
 from molweight.mlo._curvature import Hessian
 from molweight.mlo._gauss_newton import Composite, GaussNewton
+from molweight.mlo._health import Finding, Health
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
 from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._probe import check_deterministic
@@ -49,7 +50,9 @@ __all__ = [
     "Accuracy",
     "Composite",
     "Cross",
+    "Finding",
     "GaussNewton",
+    "Health",
     "Hessian",
     "Hypergradient",
     "Layout",

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
+from molweight.mlo._curvature import Hessian
 from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._vectors import Layout, Params, attach
+from molweight.mlo.solvers import ConjugateGradient
 
 __all__ = ["minimise", "resolved_hypergradient", "unrolled_hypergradient"]
 
@@ -69,7 +71,7 @@ def _descend(level: Level, own: Params, context: Params, lr: float) -> Params:
 
 
 def minimise(level: Level, start: Params, upper: Params, *, iterations: int = 200, tolerance: float = 1e-12) -> Params:
-    """The level's variables at its minimum, by L-BFGS.
+    """The level's variables at its minimum, by L-BFGS and a few Newton steps that take the gradient to rounding.
 
     Args:
         level: The level.
@@ -102,7 +104,17 @@ def minimise(level: Level, start: Params, upper: Params, *, iterations: int = 20
         return float(loss.detach())
 
     solver.step(closure)  # type: ignore[no-untyped-call]  # torch
-    return {name: tensor.detach() for name, tensor in own.items()}
+    return _polish(level, {name: tensor.detach() for name, tensor in own.items()}, context)
+
+
+def _polish(level: Level, own: Params, upper: Params, steps: int = 3) -> Params:
+    cg = ConjugateGradient(iterations=200, tolerance=1e-10)
+    for _ in range(steps):
+        hessian = Hessian(lambda point: level.loss(point, upper), own, f"level {level.name!r}")
+        gradient = hessian.layout.join(hessian.gradient).detach()
+        newton = hessian.layout.unravel(cg.solve(hessian, gradient).value)
+        own = {name: tensor - newton[name] for name, tensor in own.items()}
+    return own
 
 
 def resolved_hypergradient(

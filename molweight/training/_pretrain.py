@@ -16,7 +16,7 @@ from molweight.mlo import LossFn, Record, ThreeLevel
 from molweight.training._models import Predictor, Pretrainer
 from molweight.training._sampling import Batches
 
-__all__ = ["Corpus", "TaskSource", "pretrain"]
+__all__ = ["Corpus", "TaskSource", "pretrain", "take_step"]
 
 _FLUSH: Final = 20
 """Steps between reading the records, the only time the loop waits for the device."""
@@ -106,7 +106,7 @@ def pretrain(
     start = time.perf_counter()
     with tqdm(total=steps, desc=progress, unit=" steps", disable=progress is None or None) as bar:
         for step in range(steps):
-            pending.append((time.perf_counter() - start, _step(model, corpus, loop, task)))
+            pending.append((time.perf_counter() - start, take_step(model, corpus, loop, task)))
             if len(pending) == _FLUSH or step == steps - 1:
                 history.extend(_flush(pending))
                 bar.set_postfix_str(_weights(history[-1]))
@@ -115,7 +115,15 @@ def pretrain(
     return history
 
 
-def _step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None) -> Record:
+def take_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None) -> Record:
+    """Draw what the coming step needs, and take it.
+
+    Args:
+        model: Encoder and heads, whose parameters ``loop`` moves.
+        corpus: Unlabelled molecules.
+        loop: The three levels.
+        task: Labelled molecules; ``None`` where the weighting does not learn from the task.
+    """
     objectives = corpus.losses(model)
     train = task.loss(task.train, dropout=True) if task and loop.wants_train else None
     if not (task and loop.wants_meta):

@@ -88,7 +88,7 @@ def test_curvlinops_agrees() -> None:
         (Hessian(loss, params)(vector), curvlinops.HessianLinearOperator),
         (GaussNewton(loss, params)(vector), curvlinops.GGNLinearOperator),
     ):
-        expected = torch.as_tensor(theirs(module, nn.MSELoss(), params, [(X, Y)]) @ vector).detach()
+        expected = torch.as_tensor(theirs(module, nn.MSELoss(), list(params.values()), [(X, Y)]) @ vector).detach()
         torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-12)
 
 

@@ -29,7 +29,7 @@ def _solve(matrix: Tensor, b: Tensor) -> Tensor:
     return solution
 
 
-def _newton(loss: Callable[[Tensor], Tensor], x: Tensor, steps: int = 30) -> Tensor:
+def _newton(loss: Callable[[Tensor], Tensor], x: Tensor, steps: int = 9) -> Tensor:
     for _ in range(steps):
         point = x.detach().requires_grad_()
         gradient = torch.autograd.grad(loss(point), point)[0]
@@ -179,7 +179,7 @@ def test_ridge_regression_against_the_closed_form() -> None:
 
 def test_logistic_regression_with_upper_variables_that_are_not_weights() -> None:
     """A temperature and per-example weights, through three levels, against re-solving both levels."""
-    x, y = _randn(30, N, seed=1), (_randn(30, seed=2) > 0).double()
+    x, y = _randn(10, N, seed=1), (_randn(10, seed=2) > 0).double()
     x2, y2 = _randn(12, N, seed=3), (_randn(12, seed=4) > 0).double()
     gamma = 0.4
 
@@ -212,7 +212,7 @@ def test_logistic_regression_with_upper_variables_that_are_not_weights() -> None
         upper, _, last = solved(flat)
         return float(outer(last, upper))
 
-    flat = torch.cat([torch.tensor([1.3], dtype=torch.float64), _randn(30, seed=5)])
+    flat = torch.cat([torch.tensor([1.3], dtype=torch.float64), _randn(10, seed=5)])
     upper, *variables = solved(flat)
     levels = [Level("pretrain", first), Level("finetune", second, cross=ProximalCross(gamma))]
     exact = hypergradient(levels, variables, upper, outer, Dense()).value

@@ -1,11 +1,13 @@
 """Augmentations: how much they change, what they keep, that they are random."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
+from molweight.errors import DataError
 from molweight.graphs import ATOM_MASK, GraphBatch, MoleculeDataset
 from molweight.objectives import (
     AUGMENTATIONS,
@@ -171,3 +173,10 @@ def test_nothing_to_do(awkward: GraphBatch) -> None:
     view = apply(awkward, Edit())
     assert torch.equal(view.x, awkward.x)
     assert view.columns == {}
+
+
+def test_edges_out_of_order_are_refused(make: Make) -> None:
+    batch = make(["CCO"])
+    mixed = replace(batch, edge_index=batch.edge_index[:, [0, 2, 1, 3]])
+    with pytest.raises(DataError, match="not neighbours"):
+        edge_perturb(mixed, 0.5, seeded())

@@ -173,8 +173,8 @@ def test_order_does_not_matter_in_expectation(name: str, corpus: MoleculeDataset
     assert (losses[0].mean() - losses[1].mean()).abs() < 4 * error + 1e-9
 
 
-LEARNED = {"attribute_masking": 0.2, "graphcl": 0.5, "functional_groups": 0.25, "descriptors": 0.5}
-"""What remains of the first loss after 60 steps at most; half of it where nothing is stated."""
+LEARNED = {"attribute_masking": 0.15, "functional_groups": 0.25}
+"""What remains of the first loss after 60 steps at most, where half of it would not beat the best constant guess."""
 
 
 @every_name

@@ -117,5 +117,7 @@ def test_loss_is_the_mean_over_what_counts(corpus: MoleculeDataset) -> None:
 def test_statistics_are_asked_for(corpus: MoleculeDataset) -> None:
     with pytest.raises(ConfigError, match="call prepare"):
         Descriptors(width=4).draw(corpus.graphs([0, 1]), torch.Generator())
+    with pytest.raises(DataError, match="needs the column 'descriptors'"):
+        Descriptors(width=4).prepare({})
     with pytest.raises(DataError, match="no descriptor varies"):
         Descriptors(width=4).prepare({"descriptors": np.ones((3, 132))})

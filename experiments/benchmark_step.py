@@ -1,0 +1,172 @@
+"""What learning the weights costs: one step of the three-level loop against one equal-weight pretraining step.
+
+    python experiments/benchmark_step.py [--encoders 5x300 3x128] [--rounds 8] [--output experiments/results/step.json]
+
+GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
+and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
+else the machine does meets both; the figure is the median over rounds. Peak memory is that of a process that does
+nothing but one kind of step, over its size before the first step.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from _provenance import provenance
+
+from molweight.datasets import load, load_corpus, split
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import ThreeLevel, solvers, weightings
+from molweight.training import Batches, Corpus, Predictor, TapWeight, TaskSource, general_pretraining, generator_for
+from molweight.training._finetune import label_statistics
+from molweight.training._models import build_predictor
+from molweight.training._pretrain import take_step
+
+CG: Final = {"iterations": 5, "damping": 0.1}
+KINDS: Final[dict[str, dict[str, Any]]] = {
+    "equal": {"weighting": "equal"},
+    "identity": {"weighting": "tapweight", "solver": "identity"},
+    "identity, every 10": {"weighting": "tapweight", "solver": "identity", "every": 10},
+    "cg 5 + 5, every 10, solves on 64": {
+        "weighting": "tapweight",
+        "solver": "cg",
+        "options": CG,
+        "every": 10,
+        "solve": 64,
+    },
+    "cg 5 + 5, every 10, solves on 256": {"weighting": "tapweight", "solver": "cg", "options": CG, "every": 10},
+}
+BLOCK: Final = 10
+"""Steps per turn: one whole period of ``every=10``."""
+
+
+def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], None]:
+    """A function that takes ``n`` steps of one kind, on models of its own.
+
+    Args:
+        kind: A key of :data:`KINDS`.
+        encoder: Layers and width, e.g. ``"5x300"``.
+        device: Where to compute.
+    """
+    layers, width = map(int, encoder.split("x"))
+    setting = KINDS[kind]
+    job = TapWeight(encoder_options={"layers": layers, "width": width}, start="scratch", device=str(device))
+    data = load("freesolv")
+    splits = split(data)
+    model, corpus = general_pretraining(job, load_corpus("zinc", size=2000), device)
+    level2 = build_predictor("gin", job.encoder_options, "regression", *label_statistics(data, splits.train)).to(device)
+    loop = ThreeLevel(
+        dict(model.named_parameters()),
+        dict(level2.named_parameters()),
+        weightings.create(setting["weighting"], list(job.objectives)),
+        solver=solvers.create(setting.get("solver", "identity"), **setting.get("options", {})),
+        gamma=job.gamma,
+        every=setting.get("every", 1),
+    )
+    source = _corpus(corpus, setting.get("solve"), device)
+    task = _task(level2, data, splits.train, splits.meta, device)
+
+    def take(count: int) -> None:
+        for _ in range(count):
+            take_step(model, source, loop, task)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+
+    return take
+
+
+def _corpus(corpus: MoleculeDataset, solve: int | None, device: torch.device) -> Corpus:
+    everything = range(len(corpus))
+    smaller = Batches(everything, solve, generator_for(0, "solve")) if solve else None
+    batches = Batches(everything, 256, generator_for(0, "corpus"))
+    return Corpus(corpus, batches, smaller, torch.Generator(device).manual_seed(0))
+
+
+def _task(model: Predictor, data: MoleculeDataset, train: Any, meta: Any, device: torch.device) -> TaskSource:
+    batches = Batches(train, 64, generator_for(0, "train")), Batches(meta, 64, generator_for(0, "meta"))
+    return TaskSource(model, data, *batches, generator_for(0, "dropout"), device)
+
+
+def durations(encoder: str, rounds: int, device: torch.device) -> dict[str, dict[str, float]]:
+    """Milliseconds per step of each kind, and its ratio to the equal-weight step, as medians over rounds."""
+    competitors = {kind: steps_of(kind, encoder, device) for kind in KINDS}
+    taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for turn in range(rounds + 1):
+        for kind, take in competitors.items():
+            start = time.perf_counter()
+            take(BLOCK)
+            if turn:
+                taken[kind].append((time.perf_counter() - start) / BLOCK)
+    ratios = {kind: [own / base for own, base in zip(taken[kind], taken["equal"], strict=True)] for kind in KINDS}
+    return {
+        kind: {
+            "ms_per_step": 1e3 * statistics.median(taken[kind]),
+            "ratio": statistics.median(ratios[kind]),
+            "ratio_lowest": min(ratios[kind]),
+            "ratio_highest": max(ratios[kind]),
+        }
+        for kind in KINDS
+    }
+
+
+def peak_memory(kind: str, encoder: str, device: torch.device) -> float:
+    """MiB that ``2 * BLOCK`` steps of one kind need at most, in this process; to be called once per process."""
+    take = steps_of(kind, encoder, device)
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+        take(2 * BLOCK)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    before = int(statm[1]) * resource.getpagesize()
+    take(2 * BLOCK)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20
+
+
+def memory_table(encoder: str, device: torch.device) -> dict[str, float]:
+    """Peak memory of each kind in MiB, each in a process of its own."""
+    script = [sys.executable, __file__, "--device", str(device), "--encoders", encoder, "--memory-of"]
+    return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in KINDS}
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoders", nargs="+", default=["5x300", "3x128"])
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--memory-of", default=None, help="print the peak memory of one kind of step and stop")
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/step.json"))
+    options = parser.parse_args()
+    device = torch.device(options.device)
+    if options.memory_of:
+        print(peak_memory(options.memory_of, options.encoders[0], device))
+        return
+    result: dict[str, Any] = {
+        "batches": "256 pretraining, 64 finetuning, 64 meta",
+        "corpus": "ZINC",
+        "task": "freesolv",
+    }
+    for encoder in options.encoders:
+        times = durations(encoder, options.rounds, device)
+        memory = memory_table(encoder, device)
+        result[f"gin {encoder}"] = {
+            kind: {**times[kind], "peak_mib": memory[kind], "peak_ratio": memory[kind] / memory["equal"]}
+            for kind in KINDS
+        }
+    result["provenance"] = provenance([0])
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""What goes wrong quietly in a run: counted on the device, named at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molweight.mlo._record import Record
+from molweight.mlo.solvers import Outcome
+
+__all__ = ["Finding", "Health"]
+
+EXPLODED = 1e3
+"""A loss this many times its first value has exploded."""
+COLLAPSED = 1e-6
+"""A loss this small against its first value has collapsed: there is nothing left to learn from it."""
+SATURATED = 0.95
+"""A weight above this share leaves nothing to the others."""
+OFTEN = 0.1
+"""Share of the steps above which something is worth reporting."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that went wrong.
+
+    Args:
+        kind: ``"zero_gradient"``, ``"not_finite"``, ``"exploded"``, ``"collapsed"``, ``"saturated"`` or ``"solve"``.
+        name: The objective, or the level for ``"solve"``.
+        share: Share of the steps (or solves) it concerns, from 0 to 1.
+        message: One sentence: what, how often, and what to do.
+    """
+
+    kind: str
+    name: str
+    share: float
+    message: str
+
+
+class Health:
+    """Watches the records of a run without ever waiting for the device; :meth:`findings` reads it once.
+
+    Args:
+        names: Names of the objectives.
+
+    Example:
+        >>> health = Health(["useful", "constant"])
+        >>> steps = [Record(0, health.names, torch.ones(2), torch.full((2,), 0.5), torch.tensor([1.0, 0.0]))] * 5
+        >>> for record in steps:
+        ...     health.observe(record)
+        >>> print(health.findings()[0].message)
+        objective 'constant' gave the encoder no gradient in 100% of 5 steps: its weight is wasted; drop or repair it.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Start with nothing seen."""
+        self.names = tuple(names)
+        self._steps = 0
+        self._counts: dict[str, Tensor] = {}
+        self._first: Tensor | None = None
+        self._solves: dict[str, Tensor] = {}
+        self._residuals: dict[str, Tensor] = {}
+
+    def observe(self, record: Record) -> None:
+        """Count what one step shows.
+
+        Args:
+            record: What :meth:`ThreeLevel.step` returned.
+        """
+        self._steps += 1
+        losses = record.losses
+        first = losses.abs() if self._first is None else self._first
+        self._first = torch.where(first.isfinite() & (first > 0), first, losses.abs())
+        self._count("zero_gradient", record.norms == 0)
+        self._count("not_finite", ~losses.isfinite() | ~record.norms.isfinite())
+        self._count("exploded", losses.abs() > EXPLODED * self._first)
+        self._count("collapsed", losses.abs() < COLLAPSED * self._first)
+        self._count("saturated", record.weights > SATURATED)
+        for level, stats in record.solves.items():
+            outcomes = torch.nn.functional.one_hot(stats.code, len(Outcome))
+            self._solves[level] = self._solves.get(level, torch.zeros_like(outcomes)) + outcomes
+            if stats.residual is not None:
+                residual = stats.residual.nan_to_num()
+                self._residuals[level] = self._residuals.get(level, torch.zeros_like(residual)) + residual
+
+    def findings(self) -> list[Finding]:
+        """What is worth reporting, the most frequent first (reads the device)."""
+        found = []
+        for kind, counts in self._counts.items():
+            shares = (counts / self._steps).tolist()
+            for name, share in zip(self.names, shares, strict=True):
+                if share > (0.0 if kind == "not_finite" else OFTEN):
+                    found.append(Finding(kind, name, share, self._sentence(kind, name, share)))
+        for level, counts in self._solves.items():
+            found += _solve_findings(level, counts.tolist(), self._residuals.get(level))
+        return sorted(found, key=lambda finding: -finding.share)
+
+    def _count(self, kind: str, happened: Tensor) -> None:
+        if len(self.names) == 1 and kind == "saturated":
+            return
+        self._counts[kind] = self._counts.get(kind, torch.zeros_like(happened, dtype=torch.int64)) + happened
+
+    def _sentence(self, kind: str, name: str, share: float) -> str:
+        return f"objective {name!r} {_WHAT[kind]} in {share:.0%} of {self._steps} steps: {_ADVICE[kind]}."
+
+
+_WHAT = {
+    "zero_gradient": "gave the encoder no gradient",
+    "not_finite": "had a loss or gradient that is not finite",
+    "exploded": f"had a loss over {EXPLODED:g} times its first value",
+    "collapsed": f"had a loss under {COLLAPSED:g} times its first value",
+    "saturated": f"held over {SATURATED:.0%} of the weight",
+}
+_ADVICE = {
+    "zero_gradient": "its weight is wasted; drop or repair it",
+    "not_finite": "look for overflow or division by zero in it",
+    "exploded": "lower the learning rate of level 1",
+    "collapsed": "it is solved; its weight teaches nothing any more",
+    "saturated": "set a floor or lower the weighting's lr if the others are to count",
+}
+_FAILURES = (Outcome.BUDGET_SPENT, Outcome.NEGATIVE_CURVATURE, Outcome.DIVERGED, Outcome.NON_FINITE)
+
+
+def _solve_findings(level: str, counts: list[int], residuals: Tensor | None) -> list[Finding]:
+    total = sum(counts)
+    mean = "" if residuals is None else f" (mean relative residual {float(residuals) / total:.2g})"
+    found = []
+    for outcome in _FAILURES:
+        share = counts[outcome] / total
+        if share > (0.0 if outcome is Outcome.NON_FINITE else OFTEN):
+            what = outcome.name.lower().replace("_", " ")
+            message = f"level {level!r}: {share:.0%} of {total} solves ended with {what}{mean}: {outcome.advice}."
+            found.append(Finding("solve", level, share, message))
+    return found

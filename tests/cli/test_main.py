@@ -1,0 +1,186 @@
+"""The command line: results, files, and errors of one paragraph."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from molweight import load
+from molweight.cli import main
+
+OPTIONS = {
+    "encoder_options.layers": 2,
+    "encoder_options.width": 16,
+    "corpus_size": 128,
+    "general_steps": 2,
+    "steps": 4,
+    "every": 2,
+    "batch_size": 32,
+    "epochs": 2,
+    "device": "cpu",
+}
+SMALL = [f"--{name}={value}" for name, value in OPTIONS.items()]
+FREESOLV = ["fit", "--data", "freesolv"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    assert main([*FREESOLV, "--runs", str(runs), *SMALL]) == 0
+    return runs / "freesolv"
+
+
+def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    message = captured.err.strip().splitlines()[-1]
+    assert message.startswith("molweight: ")
+    assert "Traceback" not in captured.err
+    return message
+
+
+def test_fit_writes_the_run(folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "history.csv",
+        "metrics.json",
+        "weights.json",
+        "weights.png",
+        "weights.safetensors",
+    ]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert [row["method"] for row in metrics["methods"]] == ["scratch", "equal", "tapweight"]
+    assert metrics["sizes"] == {"train": 472, "meta": 64, "select": 41, "test": 65}
+    assert (folder / "weights.png").read_bytes().startswith(b"\x89PNG")
+    assert len(pd.read_csv(folder / "history.csv")) == 4
+
+
+def test_saved_run_can_be_loaded(folder: Path) -> None:
+    assert load(folder, device="cpu").predict(["CCO"]).shape == (1, 1)
+
+
+def test_saved_config_reproduces_the_run(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["fit", "--config", str(folder / "config.yaml"), "--runs", str(tmp_path), "--name", "again", "--quiet"]
+    assert main(config) == 0
+    first, again = (json.loads((place / "metrics.json").read_text()) for place in (folder, tmp_path / "again"))
+    for one, two in zip(first["methods"], again["methods"], strict=True):
+        assert one["test"] == two["test"]
+        assert one["weights"] == two["weights"]
+    output = capsys.readouterr()
+    assert "TapWeight" in output.out
+    assert output.err == ""
+
+
+def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["name,smiles,active", "bad,C1CC,1", *(f"m{n},{'C' * n}{'O' * (n % 2)},{n % 2}" for n in range(1, 41))]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    arguments = ["fit", str(tmp_path / "mine.csv"), "--runs", str(tmp_path), "--split", "random", *SMALL]
+    assert main([*arguments, "--objectives", "attribute_masking,graphcl", "--baselines", ""]) == 0
+    rejects = pd.read_csv(tmp_path / "mine" / "rejects.csv")
+    assert rejects[["row", "smiles"]].to_numpy().tolist() == [[0, "C1CC"]]
+    assert "test roc_auc" in capsys.readouterr().out
+    assert yaml.safe_load((tmp_path / "mine" / "config.yaml").read_text())["objectives"] == [
+        "attribute_masking",
+        "graphcl",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["fot"], "unknown command 'fot'; did you mean 'fit'?"),
+        (["fit"], "name one table"),
+        (["fit", "--data", "freesolve"], "unknown dataset 'freesolve'; did you mean 'freesolv'"),
+        (
+            ["fit", "--data", "freesolv", "--objectives", "graphlc"],
+            "unknown objective 'graphlc'; did you mean 'graphcl'?",
+        ),
+        (
+            ["fit", "--data", "freesolv", "--objctives", "graphcl"],
+            "unknown option --objctives; did you mean 'objectives'",
+        ),
+        ([*FREESOLV, "--steps", "many"], "steps"),
+        (
+            ["fit", "--data", "freesolv", "--encoder_options.layer", "3"],
+            "has no option 'layer'; did you mean 'layers'?",
+        ),
+        ([*FREESOLV, "--weighting", "equl"], "unknown weighting 'equl'; did you mean 'equal'?"),
+        ([*FREESOLV, "--split", "scafold"], "did you mean 'scaffold'?"),
+        ([*FREESOLV, "--corpus", "zink"], "did you mean 'zinc'?"),
+        ([*FREESOLV, "--baselines", "scrach"], "did you mean 'scratch'?"),
+        (["fit", "nowhere.csv"], "nowhere.csv"),
+        (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["list", "objectivs"], "did you mean 'objectives'"),
+        (["fit", "--plugin", "no_such_module", "--data", "freesolv"], "--plugin 'no_such_module' cannot be imported"),
+    ],
+)
+def test_error_is_one_paragraph(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    small = SMALL if arguments[0] == "fit" and "--config" not in arguments else []
+    assert expected in _fails([*arguments, *small], capsys)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "empty"),
+        ("name,value\na,1\nb,2\n", "smiles"),
+        ("smiles,y\nCCO,high\nC,1\n", "high"),
+        ("smiles,y\n" + "CCO,1\n" * 30, "needs both classes"),
+    ],
+)
+def test_unusable_table_is_one_paragraph(
+    content: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(content)
+    message = _fails(["fit", str(path), "--targets", "y", *SMALL], capsys)
+    assert str(path) in message
+    assert expected in message.lower()
+
+
+def test_list_shows_what_can_be_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    for name in ("graphcl", "gin", "tapweight", "cg", "freesolv"):
+        assert name in text
+    for kind in ("objectives", "encoders", "weightings", "solvers", "datasets"):
+        assert main(["list", kind]) == 0
+    assert "You et al." in capsys.readouterr().out
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert main(["--version"]) == 0
+    with pytest.raises(SystemExit) as stopped:
+        main(["fit", "--help"])
+    assert stopped.value.code == 0
+    assert "--weighting" in capsys.readouterr().out
+
+
+def test_plugin_registers_an_objective(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "atoms_plugin.py").write_text(
+        "import torch\n"
+        "from molweight.objectives import Objective, register\n"
+        "@register('atoms_by_plugin')\n"
+        "class Atoms(Objective):\n"
+        "    family, paper = 'property', 'this test'\n"
+        "    def __init__(self, width):\n"
+        "        super().__init__(width)\n"
+        "        self.head = torch.nn.Linear(width, 1)\n"
+        "    def draw(self, batch, generator):\n"
+        "        return batch\n"
+        "    def loss(self, encoder, views):\n"
+        "        sizes = views.ptr.diff().float().log()\n"
+        "        return (self.head(encoder(views).graphs).squeeze(1) - sizes).square().mean()\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["list", "objectives", "--plugin", "atoms_plugin"]) == 0
+    assert "atoms_by_plugin" in capsys.readouterr().out
+    fit = ["fit", "--data", "freesolv", "--objectives", "atoms_by_plugin,graphcl", "--plugin=atoms_plugin", *SMALL]
+    assert main([*fit, "--baselines", ""]) == 0
+    assert "atoms_by_plugin" in capsys.readouterr().out

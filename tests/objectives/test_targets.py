@@ -1,0 +1,41 @@
+"""Target specs refuse what would fail later, in a worker process or as a file name."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import TargetSpec
+
+
+def lengths(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.array([[len(text)] for text in smiles])
+
+
+GOOD: dict[str, Any] = {"name": "size", "version": 1, "dim": 1, "dtype": "float32", "compute": lengths}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("name", "a/b", "letters, digits"),
+        ("name", "", "letters, digits"),
+        ("version", 0, "version 0"),
+        ("dim", 0, "dim 0"),
+        ("dtype", "flaot32", "dtype 'flaot32'"),
+        ("dtype", "U5", "dtype 'U5'"),
+        ("compute", None, "needs a function"),
+    ],
+)
+def test_fields_are_checked(field: str, value: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        TargetSpec(**{**GOOD, field: value})
+
+
+def test_values_come_in_the_declared_type_and_shape() -> None:
+    spec = TargetSpec(**GOOD)
+    assert spec(["C", "CCO"]).dtype == np.float32
+    with pytest.raises(DataError, match=r"shape \(2, 1\) for 2 molecules.*must return \(2, 3\)"):
+        TargetSpec(**{**GOOD, "dim": 3})(["C", "CCO"])

@@ -1,0 +1,244 @@
+"""The main job through the Python API."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molweight.datasets import Splits, from_smiles, load, score, split
+from molweight.errors import ConfigError, DataError, TrainingError, UnknownNameError
+from molweight.graphs import MoleculeDataset
+from molweight.training import Run, TapWeight, compare, format_table
+from molweight.training import load as load_run
+
+NAMES = ["attribute_masking", "graphcl", "functional_groups", "descriptors"]
+
+
+def _same_model(one: Run, two: Run) -> bool:
+    pairs = zip(one.model.state_dict().values(), two.model.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_weights_are_on_the_simplex_and_moved(run: Run) -> None:
+    assert list(run.weights) == NAMES
+    assert sum(run.weights.values()) == pytest.approx(1)
+    assert min(run.weights.values()) > 0
+    assert max(run.weights.values()) > 0.25
+
+
+def test_history_has_a_row_per_step(run: Run, job: TapWeight) -> None:
+    history = run.history
+    assert history["step"].tolist() == list(range(job.steps))
+    assert {f"weights.{name}" for name in NAMES} <= set(history.columns)
+    taken = history["meta_loss"].notna()
+    assert taken.tolist() == [False, True] * 3
+    assert history.loc[taken, "hypergradient.graphcl"].notna().all()
+    assert history["seconds"].is_monotonic_increasing
+
+
+def test_same_seed_gives_the_same_run(
+    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    again = job.fit(data, splits, corpus)
+    assert again.weights == run.weights
+    assert _same_model(run, again)
+
+
+def test_global_random_state_is_left_alone(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    job.variant(steps=1, epochs=1).fit(data, splits, corpus)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_another_seed_gives_another_run(
+    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    assert job.variant(seed=1).fit(data, splits, corpus).weights != run.weights
+
+
+def test_test_labels_do_not_reach_training(
+    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    labels = data.targets.copy()
+    labels[splits.test] = 1e6
+    hidden = MoleculeDataset(
+        data.molecules, labels, name=data.name, task=data.task, metric=data.metric, target_names=data.target_names
+    )
+    blind = job.fit(hidden, splits, corpus)
+    assert blind.weights == run.weights
+    assert _same_model(run, blind)
+
+
+def test_meta_labels_reach_the_weights(
+    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    labels = data.targets.copy()
+    labels[splits.meta] *= -1
+    other = MoleculeDataset(
+        data.molecules, labels, name=data.name, task=data.task, metric=data.metric, target_names=data.target_names
+    )
+    assert job.fit(other, splits, corpus).weights != run.weights
+
+
+def test_fixed_equal_weights_are_equal_weighting(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    equal = job.variant(weighting="equal").fit(data, splits, corpus)
+    fixed = job.variant(weighting="fixed", weighting_options={"weights": [1, 1, 1, 1]}).fit(data, splits, corpus)
+    assert equal.weights == fixed.weights == dict.fromkeys(NAMES, 0.25)
+    assert _same_model(equal, fixed)
+
+
+def test_without_continued_pretraining_there_are_no_weights(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    none = job.variant(weighting="none").fit(data, splits, corpus)
+    assert none.weights == {}
+    assert none.history.empty
+
+
+def test_predictions_are_aligned_with_the_input(run: Run, data: MoleculeDataset, splits: Splits) -> None:
+    smiles = ["CCO", "not a molecule", *[data.smiles[int(i)] for i in splits.test], ""]
+    predicted = run.predict(smiles)
+    assert predicted.shape == (len(smiles), 1)
+    assert np.flatnonzero(np.isnan(predicted[:, 0])).tolist() == [1, len(smiles) - 1]
+    assert [reject.row for reject in run.rejects] == [1, len(smiles) - 1]
+    expected = score("rmse", data.targets[splits.test], predicted[2:-1]).value
+    assert run.evaluate("test").value == pytest.approx(expected, rel=1e-5)
+
+
+def test_prediction_does_not_depend_on_its_company(run: Run) -> None:
+    alone, together = run.predict(["CCO"]), run.predict(["c1ccccc1", "CCO", "[Na+].[Cl-]"])
+    assert alone[0] == pytest.approx(together[1], rel=1e-5)
+
+
+def test_embedding_is_row_aligned(run: Run) -> None:
+    vectors = run.embed(["CCO", "?", "C"])
+    assert vectors.shape == (3, 16)
+    assert np.isnan(vectors).all(axis=1).tolist() == [False, True, False]
+
+
+def test_single_string_is_refused(run: Run) -> None:
+    with pytest.raises(ConfigError, match="got the single string 'CCO'"):
+        run.predict("CCO")
+
+
+def test_saved_run_predicts_the_same(run: Run, tmp_path: Path) -> None:
+    run.save(tmp_path / "run")
+    loaded = load_run(tmp_path / "run", device="cpu")
+    assert np.array_equal(loaded.predict(["CCO", "?"]), run.predict(["CCO", "?"]), equal_nan=True)
+    assert loaded.weights == run.weights
+    assert len(loaded.history) == len(run.history)
+    with pytest.raises(ConfigError, match="loaded without its table"):
+        loaded.evaluate("test")
+
+
+def test_damaged_or_missing_run_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        load_run(tmp_path / "nothing")
+    run.save(tmp_path)
+    weights = tmp_path / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="is damaged"):
+        load_run(tmp_path)
+
+
+def test_classification_with_missing_labels(job: TapWeight, corpus: MoleculeDataset) -> None:
+    table = load("tox21")
+    some = table.subset(np.arange(0, len(table), 20))
+    assert np.isnan(some.targets).any()
+    run = job.fit(some, split(some, "random"), corpus)
+    predicted = run.predict(["CCO"])
+    assert predicted.shape == (1, 12)
+    assert ((predicted > 0) & (predicted < 1)).all()
+
+
+def test_corpus_may_be_the_table_itself(job: TapWeight, data: MoleculeDataset, splits: Splits) -> None:
+    run = job.variant(objectives=["attribute_masking", "graphcl"]).fit(data, splits)
+    assert list(run.weights) == ["attribute_masking", "graphcl"]
+
+
+def test_table_without_labels_is_refused(job: TapWeight, corpus: MoleculeDataset, splits: Splits) -> None:
+    with pytest.raises(ConfigError, match="zinc has no labels"):
+        job.fit(corpus, splits)
+
+
+def test_diverging_objective_is_named(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    with pytest.raises(TrainingError, match=r"objective '\w+': its loss is (nan|inf) at step \d+. Lower pretrain_lr"):
+        job.variant(pretrain_lr=1e30, weighting="equal", steps=30).fit(data, splits, corpus)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"objectives": ["graphlc"]}, UnknownNameError, "did you mean 'graphcl'"),
+        ({"encoder": "gni"}, UnknownNameError, "did you mean 'gin'"),
+        ({"weighting": "tapwieght"}, UnknownNameError, "did you mean 'tapweight'"),
+        ({"solver": "nuemann"}, UnknownNameError, "did you mean 'neumann'"),
+        ({"objectives": []}, ConfigError, "no objective is chosen"),
+        ({"batch_size": 0}, ConfigError, "batch_size=0 must be at least 1"),
+        ({"gamma": -1.0}, ConfigError, "gamma=-1.0 must not be negative"),
+        ({"finetune_lr": 0.0}, ConfigError, "finetune_lr=0.0 must be positive"),
+        ({"start": "somewhere"}, ConfigError, "start='somewhere' is unknown"),
+        ({"device": "cuda:99"}, ConfigError, "this machine has"),
+        ({"device": "gpu"}, ConfigError, "device='gpu' is unknown"),
+    ],
+)
+def test_impossible_options_are_refused_at_once(
+    job: TapWeight, changes: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        job.variant(**changes)
+
+
+def test_comparison_has_a_line_per_method(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    result = compare(job, data, splits, corpus, baselines=["scratch", "pretrained", "equal"])
+    assert [row.method for row in result.rows] == ["scratch", "pretrained", "equal", "tapweight"]
+    table = format_table(result)
+    assert [line.split("  ")[0] for line in table.splitlines()] == [
+        "method",
+        "from scratch",
+        "no continued pretraining",
+        "equal weights",
+        "TapWeight",
+    ]
+    result.save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "history.csv",
+        "metrics.json",
+        "weights.json",
+        "weights.png",
+        "weights.safetensors",
+    }
+
+
+def test_method_that_is_a_baseline_is_run_once(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    result = compare(job.variant(weighting="equal", epochs=1), data, splits, corpus, baselines=["equal"])
+    assert [row.method for row in result.rows] == ["equal"]
+
+
+def test_unknown_baseline_is_refused(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'scratch'"):
+        compare(job, data, splits, corpus, baselines=["scrach"])
+
+
+def test_own_labels_in_their_own_units(job: TapWeight, corpus: MoleculeDataset) -> None:
+    smiles = ["C" * n for n in range(1, 41)]
+    table = from_smiles(smiles, [[1000.0 + n] for n in range(40)], task="regression", name="chain", cache=False)
+    run = job.variant(epochs=1).fit(table, split(table, "random"), corpus)
+    assert 900 < run.predict(["CCC"])[0, 0] < 1100
