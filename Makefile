@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
 DEMO_ARGS ?= --data freesolv --name demo --encoder_options.layers 3 --encoder_options.width 64 \
-  --corpus_size 4000 --general_steps 300 --steps 200 --batch_size 128
+  --corpus_size 2000 --general_steps 200 --steps 150 --batch_size 128
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check build lock lowest clean

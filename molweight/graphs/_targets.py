@@ -68,7 +68,10 @@ class TargetSpec:
         Raises:
             DataError: If ``compute`` returned another shape.
         """
-        values = np.asarray(self.compute(smiles))
+        from rdkit import rdBase
+
+        with rdBase.BlockLogs():  # RDKit comments on odd molecules on standard error, once per molecule and target
+            values = np.asarray(self.compute(smiles))
         if values.shape != (len(smiles), self.dim):
             raise DataError(
                 f"target {self.name!r} returned an array of shape {values.shape} for {len(smiles)} molecules; "

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError, suggest
 from molweight.mlo._curvature import Hessian
-from molweight.mlo._gauss_newton import CurvatureName, GaussNewton
+from molweight.mlo._gauss_newton import CurvatureName, curvature_of
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
 from molweight.mlo.weightings import Needs, Signals
 
@@ -72,17 +72,29 @@ def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:
 
 
 def weighted_curvature(
-    kind: CurvatureName, objectives: Mapping[str, LossFn], weights: Tensor, at: Params
+    kind: CurvatureName, objectives: Mapping[str, LossFn], weights: Tensor, at: Params, *, recompute: bool = False
 ) -> Callable[[Tensor], Tensor]:
-    """Curvature of the weighted sum at a point: its Hessian, or the weighted sum of the Gauss-Newton matrices."""
-    if kind == "hessian":
+    """Curvature of the weighted sum at a point: its Hessian, or the weighted sum of the Gauss-Newton matrices.
+
+    Args:
+        kind: Which of the two.
+        objectives: Loss per name.
+        weights: K weights.
+        at: The point.
+        recompute: Build each objective's graph anew for every product, so that only one is alive at any moment.
+    """
+    if kind == "hessian" and not recompute:
         return Hessian(weighted_sum(objectives, weights), at, "level 'pretrain'")
-    parts = [GaussNewton(loss, at, f"level 'pretrain', objective {name!r}") for name, loss in objectives.items()]
+
+    def part(name: str) -> Callable[[Tensor], Tensor]:
+        return curvature_of(kind, objectives[name], at, f"level 'pretrain', objective {name!r}")
+
+    kept = {} if recompute else {name: part(name) for name in objectives}
 
     def product(vector: Tensor) -> Tensor:
         total = torch.zeros_like(vector)
-        for part, weight in zip(parts, weights, strict=True):
-            total.addcmul_(part(vector), weight)
+        for name, weight in zip(objectives, weights, strict=True):
+            total.addcmul_((kept.get(name) or part(name))(vector), weight)
         return total
 
     return product

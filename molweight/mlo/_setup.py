@@ -82,9 +82,13 @@ def check_levels(pretrained: Params, finetuned: Params, *, task: bool) -> tuple[
         if pretrained[name].shape != finetuned[name].shape:
             one, two = tuple(pretrained[name].shape), tuple(finetuned[name].shape)
             raise ConfigError(f"variable {name!r} has shape {one} at level 'pretrain' and {two} at level 'finetune'.")
-        if pretrained[name].data_ptr() == finetuned[name].data_ptr() and pretrained[name].numel():
+        if _same(pretrained[name], finetuned[name]):
             raise ConfigError(f"variable {name!r} is the same tensor at both levels. Give level 'finetune' a copy.")
     return shared
+
+
+def _same(one: Tensor, two: Tensor) -> bool:
+    return one is two or (one.data_ptr() == two.data_ptr() != 0)
 
 
 def check_options(gamma: float, every: int) -> None:

@@ -80,6 +80,8 @@ class ThreeLevel:
             units can be compared. Weights and hypergradient then refer to the scaled losses.
         curvature: ``"hessian"``, or ``"gauss_newton"``: every train loss and objective that is solved with must then be
             a :class:`Composite`.
+        recompute: Build each objective's graph anew for every curvature product of level 1: of the K graphs only one is
+            alive at any moment, at more time per product.
 
     Raises:
         ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, or an option
@@ -117,6 +119,7 @@ class ThreeLevel:
         warm_start: bool = True,
         scale_losses: bool = False,
         curvature: CurvatureName = "hessian",
+        recompute: bool = False,
     ) -> None:
         """Check the variables and build both optimisers."""
         check_options(gamma, every)
@@ -134,7 +137,7 @@ class ThreeLevel:
         self._layouts = Layout.of(self.pretrained), Layout.of(self.finetuned)
         self._block = sum(self.pretrained[name].numel() for name in self.shared)
         self._scales: Tensor | None = None
-        self._curvature = curvature
+        self._curvature, self.recompute = curvature, recompute
 
     @property
     def wants_train(self) -> bool:
@@ -241,7 +244,7 @@ class ThreeLevel:
         names = self.weighting.names
         check_objectives(names, objectives)
         ordered = {name: objectives[name] for name in names}
-        return weighted_curvature(self._curvature, ordered, self._factors(), self.pretrained)
+        return weighted_curvature(self._curvature, ordered, self._factors(), self.pretrained, recompute=self.recompute)
 
     def _factors(self) -> Tensor:
         """What each loss is multiplied by at level 1: its weight over its scale."""

@@ -61,7 +61,7 @@ def _load_or_train(
     if path.exists():
         tensors, _ = read_tensors(path)
         model.load_state_dict(tensors)
-        _log.info("general pretraining: found in the cache, %s", path)
+        _log.debug("general pretraining: found in the cache, %s", path)
         return
     batches = Batches(range(len(corpus)), options.batch_size, generator_for(options.seed, "general"))
     source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(options.seed))

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from tqdm import tqdm
 
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import LossFn, Record, ThreeLevel
+from molweight.mlo import Health, LossFn, Record, ThreeLevel
 from molweight.training._models import Predictor, Pretrainer
 from molweight.training._sampling import Batches
 
@@ -103,15 +102,21 @@ def pretrain(
     """
     history: list[dict[str, Any]] = []
     pending: list[tuple[float, Record]] = []
+    health = Health(loop.weighting.names)
     start = time.perf_counter()
     with tqdm(total=steps, desc=progress, unit=" steps", disable=progress is None or None) as bar:
         for step in range(steps):
-            pending.append((time.perf_counter() - start, take_step(model, corpus, loop, task)))
+            record = take_step(model, corpus, loop, task)
+            health.observe(record)
+            pending.append((time.perf_counter() - start, record))
             if len(pending) == _FLUSH or step == steps - 1:
                 history.extend(_flush(pending))
                 bar.set_postfix_str(_weights(history[-1]))
             bar.update()
-    _warn_of_idle_objectives(history, loop.weighting.names)
+    for finding in health.findings() if history else []:
+        # A truncated solve spends its budget by design: worth knowing, nothing to warn of.
+        level = logging.INFO if finding.kind == "solve" else logging.WARNING
+        _log.log(level, "%s", finding.message)
     return history
 
 
@@ -149,9 +154,3 @@ def _flush(pending: list[tuple[float, Record]]) -> list[dict[str, Any]]:
 
 def _weights(row: dict[str, Any]) -> str:
     return " ".join(f"{name} {weight:.2f}" for name, weight in row["weights"].items())
-
-
-def _warn_of_idle_objectives(history: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    for name in names:
-        if history and all(name in row.get("zero_gradient", ()) for row in history):
-            _log.warning("objective %r had no gradient in any step: its weight means nothing.", name)

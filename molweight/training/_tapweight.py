@@ -11,7 +11,7 @@ from molweight import encoders, objectives
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import ThreeLevel, solvers, weightings
+from molweight.mlo import loop_for, solvers, weightings
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune, label_statistics
 from molweight.training._general import general_pretraining
@@ -184,10 +184,11 @@ class TapWeight:
         if self.weighting == "none" or self.steps == 0:
             return self._predictor(pretrainer, data, splits, device), []
         level2 = self._predictor(pretrainer, data, splits, device)
-        loop = ThreeLevel(
+        weighting = weightings.create(self.weighting, self.objectives, **self.weighting_options)
+        loop = loop_for(weighting)(
             dict(pretrainer.named_parameters()),
             dict(level2.named_parameters()),
-            weightings.create(self.weighting, self.objectives, **self.weighting_options),
+            weighting,
             solver=solvers.create(self.solver, **self.solver_options),
             gamma=self.gamma,
             pretrain_lr=self.pretrain_lr,

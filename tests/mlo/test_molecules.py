@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from molweight import datasets, encoders
-from molweight.graphs import GraphBatch
+from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.mlo import Level, Params, check_deterministic, compare_solvers, three_levels
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Nystrom
 
 Loss = Callable[[Params], Tensor]
-DAMPING, GAMMA, WIDTH = 2.0, 0.5, 3
+DAMPING, GAMMA, WIDTH = 20.0, 0.5, 3
+# Below a damping of about 10 the Hessian of this net at its start is indefinite, and only the dense solve is right.
 
 
 class Problem:
@@ -29,7 +30,7 @@ class Problem:
         }
         self.omega = self._encoder() | {"task": torch.randn(WIDTH).double()}
 
-    def _batch(self, data: datasets.MoleculeDataset, start: int) -> tuple[GraphBatch, Tensor]:
+    def _batch(self, data: MoleculeDataset, start: int) -> tuple[GraphBatch, Tensor]:
         rows = torch.arange(start, start + 32)
         return data.graphs(rows), torch.as_tensor(data.targets[start : start + 32, 0]).double()
 

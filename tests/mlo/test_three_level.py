@@ -261,6 +261,15 @@ def test_smaller_batches_for_the_solves_change_only_the_solves() -> None:
         torch.testing.assert_close(two.pretrained[name], tensor)
 
 
+def test_recomputing_graphs_changes_only_cost() -> None:
+    solver = ConjugateGradient(iterations=4, damping=1.0)
+    kept, anew = _loop(TapWeight(NAMES), solver=solver), _loop(TapWeight(NAMES), solver=solver, recompute=True)
+    one, two = (loop.step(_objectives(), _task(20), _task(30)) for loop in (kept, anew))
+    assert one.hypergradient is not None
+    assert two.hypergradient is not None
+    torch.testing.assert_close(one.hypergradient, two.hypergradient, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("solver", [Identity(), ConjugateGradient(damping=0.5)])
 def test_permuting_objectives_permutes_the_weights(solver: Solver) -> None:
     order = (2, 0, 1)

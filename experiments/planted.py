@@ -1,0 +1,265 @@
+"""Does a weighting rule find the one objective that is worth everything, and avoid the one worth nothing?
+
+    python experiments/planted.py run [--tables freesolv esol bbbp] [--rules ...] [--seeds 0 1 2 3 4]
+    python experiments/planted.py table
+
+Four objectives on the training molecules of a table: ``oracle`` is the task itself, ``noise`` regresses random numbers,
+``attribute_masking`` and ``functional_groups`` are ordinary ones. GIN 3x64, batches 128 / 64 / 64, 400 steps from a
+random encoder, no finetuning afterwards. A run is right if the oracle ends above the noise.
+
+Each finished run is appended to ``experiments/results/planted.jsonl`` at once, with its provenance; a run that is there
+already is not repeated, so the study goes on where it was stopped.
+"""
+
+import argparse
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from _provenance import provenance
+from torch import Tensor, nn
+
+from molweight import datasets
+from molweight.datasets import Splits
+from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
+from molweight.mlo import loop_for, solvers, weightings
+from molweight.objectives import Encode, FunctionalGroups, Objective, register
+from molweight.training import (
+    Batches,
+    Corpus,
+    Predictor,
+    TapWeight,
+    TaskSource,
+    general_pretraining,
+    generator_for,
+    pretrain,
+)
+from molweight.training._finetune import label_statistics
+from molweight.training._models import build_predictor, seeded
+
+RESULTS: Final = Path(__file__).parent / "results" / "planted.jsonl"
+NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
+STEPS: Final = 400
+
+RULES: Final[dict[str, dict[str, Any]]] = {
+    "identity": {"solver": "identity", "every": 1, "weighting_options": {"lr": 0.02}},
+    "identity, confidence 1": {"solver": "identity", "every": 1, "weighting_options": {"lr": 0.02, "confidence": 1.0}},
+    "alignment": {"weighting": "alignment", "solver": "identity", "every": 1, "weighting_options": {"lr": 0.02}},
+    "neumann 5": {
+        "solver": "neumann",
+        "solver_options": {"iterations": 5, "damping": 1.0},
+        "weighting_options": {"lr": 0.1},
+    },
+    "cg 5, damping 0.1": {
+        "solver": "cg",
+        "solver_options": {"iterations": 5, "damping": 0.1},
+        "weighting_options": {"lr": 0.1},
+    },
+    "cg 5, damping 1": {
+        "solver": "cg",
+        "solver_options": {"iterations": 5, "damping": 1.0},
+        "weighting_options": {"lr": 0.1},
+    },
+    "cg 2, damping 1": {
+        "solver": "cg",
+        "solver_options": {"iterations": 2, "damping": 1.0},
+        "weighting_options": {"lr": 0.1},
+    },
+    "nystrom 5": {"solver": "nystrom", "solver_options": {"rank": 5, "damping": 1.0}, "weighting_options": {"lr": 0.1}},
+}
+"""What each rule sets; a hypergradient every 5 steps unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A batch with the labels to learn."""
+
+    graphs: GraphBatch
+    labels: Tensor
+
+
+class _Planted(Objective):
+    """The loss of a task on the column that bears the objective's name: cross-entropy or squared error.
+
+    Args:
+        width: Size of the encoder's vectors.
+        outputs: Number of labels.
+        binary: Whether the labels are classes.
+    """
+
+    family, paper, column = "property", "this experiment", ""
+
+    def __init__(self, width: int, *, outputs: int = 1, binary: bool = False) -> None:
+        """Create a linear head."""
+        super().__init__(width)
+        self.head = nn.Linear(width, outputs)
+        self.binary = binary
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> Labelled:
+        """The batch as it is."""
+        del generator
+        return Labelled(batch, batch.columns[self.column])
+
+    def loss(self, encoder: Encode, views: Labelled) -> Tensor:
+        """Mean over the known labels."""
+        known = ~views.labels.isnan()
+        outputs, labels = self.head(encoder(views.graphs).graphs), views.labels.nan_to_num()
+        errors = (outputs - labels).square()
+        if self.binary:
+            errors = nn.functional.binary_cross_entropy_with_logits(outputs, labels, reduction="none")
+        mean: Tensor = (errors * known).sum() / known.sum().clamp_min(1)
+        return mean
+
+
+@register("planted_oracle")
+class Oracle(_Planted):
+    """The task itself, on the training molecules."""
+
+    column = "planted_oracle"
+
+
+@register("planted_noise")
+class Noise(_Planted):
+    """Random labels of the same kind and distribution."""
+
+    column = "planted_noise"
+
+
+def job_of(rule: str, data: MoleculeDataset, seed: int) -> TapWeight:
+    """The options of one run."""
+    planted = {"outputs": len(data.target_names), "binary": data.task == "classification"}
+    options = {"every": 5, "solver_options": {}, **RULES[rule]}
+    return TapWeight(
+        encoder_options={"layers": 3, "width": 64},
+        objectives=NAMES,
+        objective_options={"planted_oracle": planted, "planted_noise": planted},
+        start="scratch",
+        gamma=1.0,
+        batch_size=128,
+        seed=seed,
+        device="cpu",
+        **{"steps": STEPS, **options},
+    )
+
+
+def planted_corpus(data: MoleculeDataset, splits: Splits, seed: int) -> MoleculeDataset:
+    """The training molecules with their labels in standard units, and with labels drawn from other molecules."""
+    mean, scale = (item.numpy() for item in label_statistics(data, splits.train))
+    groups = attach_targets(data, FunctionalGroups.targets)  # of the whole table, so that the cache serves every seed
+    corpus = groups.subset(splits.train)
+    labels = ((corpus.targets - mean) / scale).astype(np.float32)
+    shuffled = generator_for(seed, "planted noise").permutation(labels)
+    return corpus.with_columns({"planted_oracle": labels, "planted_noise": shuffled})
+
+
+def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
+    """One run of the study, as JSON values."""
+    data = datasets.load(table)
+    splits = datasets.split(data)
+    job = job_of(rule, data, seed)
+    device = torch.device("cpu")
+    model, corpus = general_pretraining(job, planted_corpus(data, splits, seed), device)
+    with seeded(seed):
+        level2 = build_predictor(
+            "gin", job.encoder_options, data.task or "regression", *label_statistics(data, splits.train)
+        )
+    level2.encoder.load_state_dict(model.encoder.state_dict())
+    weighting = weightings.create(job.weighting, NAMES, **job.weighting_options)
+    loop = loop_for(weighting)(
+        dict(model.named_parameters()),
+        dict(level2.named_parameters()),
+        weighting,
+        solver=solvers.create(job.solver, **job.solver_options),
+        gamma=job.gamma,
+        every=job.every,
+    )
+    started = time.perf_counter()
+    history = pretrain(model, _source(job, corpus), loop, steps=job.steps, task=_task(job, level2, data, splits))
+    return {
+        "table": table,
+        "rule": rule,
+        "seed": seed,
+        "weights": weighting.as_dict(),
+        "along": {str(row["step"] + 1): row["weights"] for row in history if (row["step"] + 1) % 50 == 0},
+        "seconds": time.perf_counter() - started,
+        "steps": job.steps,
+        "provenance": provenance([seed]),
+    }
+
+
+def _source(job: TapWeight, corpus: MoleculeDataset) -> Corpus:
+    everything = range(len(corpus))
+    solve = None if job.solver == "identity" else Batches(everything, 64, generator_for(job.seed, "solve"))
+    batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
+    return Corpus(corpus, batches, solve, torch.Generator().manual_seed(job.seed))
+
+
+def _task(job: TapWeight, model: Predictor, data: MoleculeDataset, splits: Splits) -> TaskSource:
+    train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
+    meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
+    return TaskSource(model, data, train, meta, generator_for(job.seed, "dropout"), torch.device("cpu"))
+
+
+def finished() -> list[dict[str, Any]]:
+    """Runs that are in the results file."""
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+
+
+def study(tables: list[str], rules: list[str], seeds: list[int]) -> None:
+    """Run what is not finished yet, one after the other."""
+    done = {(row["table"], row["rule"], row["seed"]) for row in finished()}
+    for seed in seeds:
+        for table in tables:
+            for rule in rules:
+                if (table, rule, seed) not in done:
+                    row = run_one(table, rule, seed)
+                    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+                    with RESULTS.open("a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(row) + "\n")
+                    shown = " ".join(f"{name.split('_')[1]} {weight:.2f}" for name, weight in row["weights"].items())
+                    print(f"{table:10s} {rule:24s} seed {seed}  {shown}  {row['seconds']:.0f} s", flush=True)
+
+
+def summary() -> str:
+    """The study as a Markdown table: right runs, mean end weights, seconds."""
+    rows = finished()
+    tables = list(dict.fromkeys(row["table"] for row in rows))
+    lines = ["| rule | " + " | ".join(tables) + " | seconds a run |", "|---" * (len(tables) + 2) + "|"]
+    for rule in dict.fromkeys(row["rule"] for row in rows):
+        cells = [_cell([row for row in rows if row["rule"] == rule and row["table"] == table]) for table in tables]
+        seconds = [row["seconds"] for row in rows if row["rule"] == rule]
+        lines.append(f"| {rule} | " + " | ".join(cells) + f" | {np.median(seconds):.0f} |")
+    return "\n".join(lines)
+
+
+def _cell(rows: list[dict[str, Any]]) -> str:
+    if not rows:
+        return "not run"
+    pairs = [(row["weights"]["planted_oracle"], row["weights"]["planted_noise"]) for row in rows]
+    right = sum(oracle > noise for oracle, noise in pairs)
+    mean = np.mean(pairs, axis=0)
+    return f"{right} of {len(rows)} ({mean[0]:.2f} / {mean[1]:.2f})" if not math.isnan(mean[0]) else "not finite"
+
+
+def main() -> None:
+    """Run the study or print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--tables", nargs="+", default=["freesolv", "esol", "bbbp"])
+    parser.add_argument("--rules", nargs="+", default=list(RULES), choices=list(RULES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    options = parser.parse_args()
+    if options.action == "run":
+        study(options.tables, options.rules, options.seeds)
+    print(summary())
+
+
+if __name__ == "__main__":
+    main()

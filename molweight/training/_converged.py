@@ -1,0 +1,158 @@
+"""The answer that solvers are compared with: dense where the matrix fits, else converged; indefinite matrices allowed."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError
+from molweight.mlo.solvers import Operator, Outcome, Solution, Solver, Stats, materialize
+
+__all__ = ["Converged", "Spectrum"]
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """What a reference solve learned about the matrix ``A`` it was given.
+
+    Args:
+        variables: Size of ``A``.
+        method: ``"dense"`` (all eigenvalues) or ``"minres"`` (Ritz values: the extremes of the spectrum that the
+            right-hand side reaches).
+        products: Products with ``A`` that were spent.
+        residual: ``|b - (A + damping I) x| / |b|`` of the answer.
+        lowest: Lowest eigenvalue of ``A``, without damping.
+        highest: Highest eigenvalue of ``A``.
+        negative: Number of eigenvalues that are negative beyond rounding; with ``"minres"`` a lower bound.
+        nearest: Least ``|eigenvalue + damping|``: near zero the system is nearly singular and its answer arbitrary.
+        indefinite: Whether ``A + damping I`` has a negative eigenvalue, so that CG's precondition does not hold.
+    """
+
+    variables: int
+    method: str
+    products: int
+    residual: float
+    lowest: float
+    highest: float
+    negative: int
+    nearest: float
+    indefinite: bool
+
+
+class Converged(Solver):
+    """Solves ``(A + damping I) x = b`` for a symmetric ``A`` as well as can be, whatever it costs.
+
+    Up to ``limit`` variables by the eigenvalues of the dense matrix; beyond, by MINRES (Paige & Saunders 1975), which
+    unlike CG is right for indefinite matrices, on a Lanczos basis that is kept and fully reorthogonalised.
+
+    Args:
+        damping: Added to the diagonal.
+        limit: Largest dense problem.
+        iterations: Most products of MINRES; the basis takes as many vectors.
+        tolerance: MINRES stops once ``|b - A x| <= tolerance * |b|``.
+
+    Raises:
+        ConfigError: If an option is out of range.
+
+    Example:
+        >>> matrix = torch.tensor([[2.0, 0.0], [0.0, -1.0]])
+        >>> for limit in (0, 2):
+        ...     reference = Converged(damping=0.5, limit=limit)
+        ...     value = reference.solve(lambda v: matrix @ v, torch.tensor([5.0, 1.0])).value
+        ...     print([round(x, 4) for x in value.tolist()], reference.spectra[0].method, reference.spectra[0].indefinite)
+        [2.0, -2.0] minres True
+        [2.0, -2.0] dense True
+    """
+
+    def __init__(
+        self, damping: float = 0.0, *, limit: int = 3_000, iterations: int = 300, tolerance: float = 1e-6
+    ) -> None:
+        """Nothing is solved yet."""
+        if damping < 0 or limit < 0 or iterations < 1 or not 0 < tolerance < 1:
+            raise ConfigError(
+                f"the reference needs damping >= 0, limit >= 0, iterations >= 1 and 0 < tolerance < 1, got {damping}, "
+                f"{limit}, {iterations} and {tolerance}."
+            )
+        self.damping, self.limit, self.iterations, self.tolerance = damping, limit, iterations, tolerance
+        self.spectra: list[Spectrum] = []
+        """One entry per solve, in order."""
+
+    def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (from zero)
+        """Solve, and note what was learned of the matrix in :attr:`spectra`."""
+        value, spectrum = self._dense(operator, b) if b.numel() <= self.limit else self._minres(operator, b)
+        self.spectra.append(spectrum)
+        done = Outcome.CONVERGED if spectrum.residual <= self.tolerance else Outcome.BUDGET_SPENT
+        counts = (torch.full((), number, device=b.device) for number in (spectrum.products, int(done)))
+        iterations, code = counts
+        return Solution(value, Stats(iterations, b.new_tensor(spectrum.residual), code))
+
+    def _dense(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
+        matrix = materialize(operator, b)
+        values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+        value = vectors @ ((vectors.T @ b) / (values + self.damping))
+        gap = b - matrix @ value - self.damping * value
+        residual = float(gap.norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
+        return value, self._spectrum(values, "dense", b, residual, b.numel())
+
+    def _minres(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
+        basis, bands = b.new_zeros(min(self.iterations, b.numel()) + 1, b.numel()), _Bands()
+        norm = float(b.norm())
+        basis[0] = b / max(norm, torch.finfo(b.dtype).tiny)
+        answer, residual = torch.zeros(1), 1.0
+        for step in range(len(basis) - 1):
+            remainder = operator(basis[step])
+            bands.diagonal.append(float(remainder @ basis[step]))
+            for _ in range(2):  # twice is enough (Parlett 1980, after Kahan)
+                remainder = remainder - basis[: step + 1].T @ (basis[: step + 1] @ remainder)
+            bands.below.append(float(remainder.norm()))
+            exhausted = bands.below[-1] <= torch.finfo(b.dtype).eps * max(map(abs, bands.diagonal + bands.below))
+            basis[step + 1] = remainder / (1.0 if exhausted else bands.below[-1])
+            if exhausted or step % 10 == 9 or step == len(basis) - 2:  # noqa: PLR2004 (each check costs a small solve)
+                answer, residual = bands.least_squares(self.damping)
+            if exhausted or residual <= self.tolerance:
+                break
+        value = norm * (basis[: len(answer)].T @ answer.to(b))
+        values = torch.linalg.eigvalsh(bands.matrix()[:-1])
+        return value, self._spectrum(values, "minres", b, residual, len(bands.diagonal))
+
+    def _spectrum(self, values: Tensor, method: str, b: Tensor, residual: float, products: int) -> Spectrum:
+        rounding = torch.finfo(b.dtype).eps * len(values) * float(values.abs().max())
+        lowest = float(values[0])
+        return Spectrum(
+            variables=b.numel(),
+            method=method,
+            products=products,
+            residual=residual,
+            lowest=lowest,
+            highest=float(values[-1]),
+            negative=int((values < -rounding).sum()),
+            nearest=float((values + self.damping).abs().min()),
+            indefinite=lowest + self.damping < -rounding,
+        )
+
+
+class _Bands:
+    """The tridiagonal matrix of a Lanczos process, in float64 on the CPU."""
+
+    def __init__(self) -> None:
+        self.diagonal: list[float] = []
+        self.below: list[float] = []
+
+    def matrix(self) -> Tensor:
+        """``(m + 1) x m``: the tridiagonal matrix and the row that leads out of the basis."""
+        size = len(self.diagonal)
+        made = torch.zeros(size + 1, size, dtype=torch.float64)
+        made[:size].diagonal().copy_(torch.tensor(self.diagonal))
+        below = torch.tensor(self.below)
+        made.diagonal(-1).copy_(below)
+        made.diagonal(1).copy_(below[:-1])
+        return made
+
+    def least_squares(self, damping: float) -> tuple[Tensor, float]:
+        """Coordinates of the answer in the basis for a right-hand side of norm one, and the residual's norm."""
+        matrix = self.matrix()
+        matrix.diagonal().add_(damping)
+        unit = torch.zeros(len(matrix), 1, dtype=torch.float64)
+        unit[0] = 1.0
+        answer = torch.linalg.lstsq(matrix, unit, driver="gelsd").solution
+        return answer.squeeze(1), float((matrix @ answer - unit).norm())
