@@ -23,27 +23,18 @@ import torch
 from _provenance import provenance
 
 from molweight.datasets import load, load_corpus, split
-from molweight.graphs import MoleculeDataset
-from molweight.mlo import ThreeLevel, solvers, weightings
-from molweight.training import Batches, Corpus, Predictor, TapWeight, TaskSource, general_pretraining, generator_for
-from molweight.training._finetune import label_statistics
-from molweight.training._models import build_predictor
-from molweight.training._pretrain import take_step
+from molweight.training import TapWeight, continued_pretraining, general_pretraining
 
-CG: Final = {"iterations": 5, "damping": 0.1}
+CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 0.1}, "every": 10}
 KINDS: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal"},
-    "identity": {"weighting": "tapweight", "solver": "identity"},
-    "identity, every 10": {"weighting": "tapweight", "solver": "identity", "every": 10},
-    "cg 5 + 5, every 10, solves on 64": {
-        "weighting": "tapweight",
-        "solver": "cg",
-        "options": CG,
-        "every": 10,
-        "solve": 64,
-    },
-    "cg 5 + 5, every 10, solves on 256": {"weighting": "tapweight", "solver": "cg", "options": CG, "every": 10},
+    "identity": {"solver": "identity", "solver_options": {}, "every": 1},
+    "identity, every 10": {"solver": "identity", "solver_options": {}, "every": 10},
+    "cg 5 + 5, every 10, solves on 64": {**CG, "solve_batch_size": 64},
+    "cg 5 + 5, every 10, solves on 256": {**CG, "solve_batch_size": 256},
 }
+"""What each kind of step sets; batches are the job's own, 256 / 64 / 64."""
+
 BLOCK: Final = 10
 """Steps per turn: one whole period of ``every=10``."""
 
@@ -57,42 +48,20 @@ def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], N
         device: Where to compute.
     """
     layers, width = map(int, encoder.split("x"))
-    setting = KINDS[kind]
-    job = TapWeight(encoder_options={"layers": layers, "width": width}, start="scratch", device=str(device))
-    data = load("freesolv")
-    splits = split(data)
-    model, corpus = general_pretraining(job, load_corpus("zinc", size=2000), device)
-    level2 = build_predictor("gin", job.encoder_options, "regression", *label_statistics(data, splits.train)).to(device)
-    loop = ThreeLevel(
-        dict(model.named_parameters()),
-        dict(level2.named_parameters()),
-        weightings.create(setting["weighting"], list(job.objectives)),
-        solver=solvers.create(setting.get("solver", "identity"), **setting.get("options", {})),
-        gamma=job.gamma,
-        every=setting.get("every", 1),
+    job = TapWeight(
+        encoder_options={"layers": layers, "width": width}, start="scratch", device=str(device), **KINDS[kind]
     )
-    source = _corpus(corpus, setting.get("solve"), device)
-    task = _task(level2, data, splits.train, splits.meta, device)
+    data = load("freesolv")
+    model, corpus = general_pretraining(job, load_corpus("zinc", size=2000), device)
+    setup = continued_pretraining(job, model, corpus, data, split(data), device=device)
 
     def take(count: int) -> None:
         for _ in range(count):
-            take_step(model, source, loop, task)
+            setup.step()
         if device.type == "cuda":
             torch.cuda.synchronize()
 
     return take
-
-
-def _corpus(corpus: MoleculeDataset, solve: int | None, device: torch.device) -> Corpus:
-    everything = range(len(corpus))
-    smaller = Batches(everything, solve, generator_for(0, "solve")) if solve else None
-    batches = Batches(everything, 256, generator_for(0, "corpus"))
-    return Corpus(corpus, batches, smaller, torch.Generator(device).manual_seed(0))
-
-
-def _task(model: Predictor, data: MoleculeDataset, train: Any, meta: Any, device: torch.device) -> TaskSource:
-    batches = Batches(train, 64, generator_for(0, "train")), Batches(meta, 64, generator_for(0, "meta"))
-    return TaskSource(model, data, *batches, generator_for(0, "dropout"), device)
 
 
 def durations(encoder: str, rounds: int, device: torch.device) -> dict[str, dict[str, float]]:

@@ -27,20 +27,9 @@ from torch import Tensor, nn
 from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
-from molweight.mlo import loop_for, solvers, weightings
 from molweight.objectives import Encode, FunctionalGroups, Objective, register
-from molweight.training import (
-    Batches,
-    Corpus,
-    Predictor,
-    TapWeight,
-    TaskSource,
-    general_pretraining,
-    generator_for,
-    pretrain,
-)
+from molweight.training import TapWeight, continued_pretraining, general_pretraining, generator_for
 from molweight.training._finetune import label_statistics
-from molweight.training._models import build_predictor, seeded
 
 RESULTS: Final = Path(__file__).parent / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
@@ -164,45 +153,19 @@ def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
     job = job_of(rule, data, seed)
     device = torch.device("cpu")
     model, corpus = general_pretraining(job, planted_corpus(data, splits, seed), device)
-    with seeded(seed):
-        level2 = build_predictor(
-            "gin", job.encoder_options, data.task or "regression", *label_statistics(data, splits.train)
-        )
-    level2.encoder.load_state_dict(model.encoder.state_dict())
-    weighting = weightings.create(job.weighting, NAMES, **job.weighting_options)
-    loop = loop_for(weighting)(
-        dict(model.named_parameters()),
-        dict(level2.named_parameters()),
-        weighting,
-        solver=solvers.create(job.solver, **job.solver_options),
-        gamma=job.gamma,
-        every=job.every,
-    )
+    setup = continued_pretraining(job, model, corpus, data, splits, device=device)
     started = time.perf_counter()
-    history = pretrain(model, _source(job, corpus), loop, steps=job.steps, task=_task(job, level2, data, splits))
+    history = setup.run(job.steps)
     return {
         "table": table,
         "rule": rule,
         "seed": seed,
-        "weights": weighting.as_dict(),
+        "weights": setup.loop.weighting.as_dict(),
         "along": {str(row["step"] + 1): row["weights"] for row in history if (row["step"] + 1) % 50 == 0},
         "seconds": time.perf_counter() - started,
         "steps": job.steps,
         "provenance": provenance([seed]),
     }
-
-
-def _source(job: TapWeight, corpus: MoleculeDataset) -> Corpus:
-    everything = range(len(corpus))
-    solve = None if job.solver == "identity" else Batches(everything, 64, generator_for(job.seed, "solve"))
-    batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
-    return Corpus(corpus, batches, solve, torch.Generator().manual_seed(job.seed))
-
-
-def _task(job: TapWeight, model: Predictor, data: MoleculeDataset, splits: Splits) -> TaskSource:
-    train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
-    meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
-    return TaskSource(model, data, train, meta, generator_for(job.seed, "dropout"), torch.device("cpu"))
 
 
 def finished() -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
 
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_table
+from molweight.training._continued import Continued, continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune, predict_positions
 from molweight.training._general import general_pretraining
@@ -16,6 +17,7 @@ __all__ = [
     "DEFAULT_OBJECTIVES",
     "Batches",
     "Comparison",
+    "Continued",
     "Corpus",
     "Finetuning",
     "Predictor",
@@ -27,8 +29,10 @@ __all__ = [
     "build_predictor",
     "build_pretrainer",
     "compare",
+    "continued_pretraining",
     "finetune",
     "format_table",
+    "fresh_predictor",
     "general_pretraining",
     "generator_for",
     "load",

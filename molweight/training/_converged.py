@@ -1,4 +1,4 @@
-"""The answer that solvers are compared with: dense where the matrix fits, else converged; indefinite matrices allowed."""
+"""The answer that solvers are compared with: dense where the matrix fits, else converged; indefinite or not."""
 
 from dataclasses import dataclass
 
@@ -57,9 +57,9 @@ class Converged(Solver):
     Example:
         >>> matrix = torch.tensor([[2.0, 0.0], [0.0, -1.0]])
         >>> for limit in (0, 2):
-        ...     reference = Converged(damping=0.5, limit=limit)
-        ...     value = reference.solve(lambda v: matrix @ v, torch.tensor([5.0, 1.0])).value
-        ...     print([round(x, 4) for x in value.tolist()], reference.spectra[0].method, reference.spectra[0].indefinite)
+        ...     exact = Converged(damping=0.5, limit=limit)
+        ...     value = exact.solve(lambda v: matrix @ v, torch.tensor([5.0, 1.0])).value
+        ...     print([round(x, 4) for x in value.tolist()], exact.spectra[0].method, exact.spectra[0].indefinite)
         [2.0, -2.0] minres True
         [2.0, -2.0] dense True
     """

@@ -1,23 +1,23 @@
 """The three losses of a job, on fixed batches and draws, as pure functions in any floating-point type."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.mlo import Level, LossFn, Params, check_deterministic, three_levels
-from molweight.training._models import Predictor, Pretrainer
+from molweight.training._continued import Continued
 from molweight.training._sampling import Batches, generator_for
-
-if TYPE_CHECKING:
-    from molweight.training._tapweight import TapWeight
+from molweight.training._tapweight import TapWeight
 
 __all__ = ["Problem", "draw_problem", "params_of"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -59,41 +59,34 @@ class Problem:
         check_deterministic(self.meta, finetuned, "the meta loss")
 
 
-def draw_problem(
-    job: "TapWeight",
-    models: tuple[Pretrainer, Predictor],
-    corpus: MoleculeDataset,
-    data: MoleculeDataset,
-    splits: Splits,
-    *,
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Problem:
+def draw_problem(job: TapWeight, run: Continued, data: MoleculeDataset, splits: Splits, dtype: torch.dtype) -> Problem:
     """Draw one batch per loss, of the sizes that the job solves with; the models are copied.
 
     Args:
         job: Sizes and seed.
-        models: Those of level 1 and 2; only their structure and buffers are used.
-        corpus: Unlabelled molecules with the columns that the objectives need.
+        run: Only the models' structure and buffers are used, not their parameters.
         data: The labelled table.
         splits: Its roles.
         dtype: Floating-point type of the losses.
-        device: Where to compute.
     """
-    pretrainer, predictor = (copy.deepcopy(model).to(dtype) for model in models)
-    sources = {
-        "corpus": (corpus, range(len(corpus)), job.solve_batch_size),
-        "train": (data, splits.train, job.task_batch_size),
-        "meta": (data, splits.meta, job.meta_batch_size),
-    }
-    drawn = {}
-    for role, (table, indices, size) in sources.items():
+    device, everything = run.task.device, range(len(run.corpus.data))
+
+    def drawn(table: MoleculeDataset, role: str, indices: Sequence[int] | Index, size: int) -> GraphBatch:
         chosen = Batches(indices, size, generator_for(job.seed, f"check {role}")).next()
-        drawn[role] = _cast(table.graphs(chosen, device), dtype)
-    objectives = pretrainer.draw(drawn["corpus"], torch.Generator(device).manual_seed(job.seed))
-    train = predictor.bound_loss(drawn["train"], int(generator_for(job.seed, "check dropout").integers(2**31)))
-    molecules = {role: batch.num_graphs for role, batch in drawn.items()}
-    return Problem(objectives, train, predictor.bound_loss(drawn["meta"], None), job.gamma, molecules)
+        return _cast(table.graphs(chosen, device), dtype)
+
+    unlabelled = drawn(run.corpus.data, "corpus", everything, job.solve_batch_size)
+    train = drawn(data, "train", splits.train, job.task_batch_size)
+    meta = drawn(data, "meta", splits.meta, job.meta_batch_size)
+    pretrainer, predictor = copy.deepcopy(run.model).to(dtype), copy.deepcopy(run.task.model).to(dtype)
+    seed = int(generator_for(job.seed, "check dropout").integers(2**31))
+    return Problem(
+        pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed)),
+        predictor.bound_loss(train, seed),
+        predictor.bound_loss(meta, None),
+        job.gamma,
+        {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs},
+    )
 
 
 def params_of(model: nn.Module, dtype: torch.dtype) -> Params:
@@ -102,6 +95,9 @@ def params_of(model: nn.Module, dtype: torch.dtype) -> Params:
 
 
 def _cast(graphs: GraphBatch, dtype: torch.dtype) -> GraphBatch:
-    to: Callable[[Tensor], Tensor] = lambda x: x.to(dtype) if x.is_floating_point() else x  # noqa: E731 (one line, local)
-    columns = {name: to(column) for name, column in graphs.columns.items()}
-    return replace(graphs, columns=columns, y=None if graphs.y is None else to(graphs.y))
+    columns = {name: column.to(_floating(column, dtype)) for name, column in graphs.columns.items()}
+    return replace(graphs, columns=columns, y=None if graphs.y is None else graphs.y.to(dtype))
+
+
+def _floating(column: Tensor, dtype: torch.dtype) -> torch.dtype:
+    return dtype if column.is_floating_point() else column.dtype

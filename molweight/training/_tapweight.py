@@ -11,12 +11,12 @@ from molweight import encoders, objectives
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import loop_for, solvers, weightings
+from molweight.mlo import solvers, weightings
+from molweight.training._continued import continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
-from molweight.training._finetune import Finetuning, finetune, label_statistics
+from molweight.training._finetune import Finetuning, finetune
 from molweight.training._general import general_pretraining
-from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
-from molweight.training._pretrain import Corpus, TaskSource, pretrain
+from molweight.training._models import Predictor
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
 
@@ -153,7 +153,11 @@ class TapWeight:
         device = resolve_device(self.device)
         unlabelled = _corpus(data, splits, corpus)
         pretrainer, prepared = general_pretraining(self, unlabelled, device, progress=progress)
-        model, history = self._continue(pretrainer, prepared, data, splits, device, progress=progress)
+        history: list[dict[str, Any]] = []
+        if self.weighting != "none" and self.steps > 0:
+            setup = continued_pretraining(self, pretrainer, prepared, data, splits, device=device)
+            history = setup.run(self.steps, f"{self.weighting} pretraining" if progress else None)
+        model = fresh_predictor(self, pretrainer, data, splits, device)
         finetuning = self._finetune(model, data, splits, device, progress=progress)
         learned = history[-1]["weights"] if history else {}
         seconds = time.perf_counter() - started
@@ -169,66 +173,6 @@ class TapWeight:
             seconds=seconds,
             device=device,
         )
-
-    def _continue(
-        self,
-        pretrainer: Pretrainer,
-        corpus: MoleculeDataset,
-        data: MoleculeDataset,
-        splits: Splits,
-        device: torch.device,
-        *,
-        progress: bool,
-    ) -> tuple[Predictor, list[dict[str, Any]]]:
-        """Continued pretraining; a fresh model of the task comes back, with the encoder that came out of it."""
-        if self.weighting == "none" or self.steps == 0:
-            return self._predictor(pretrainer, data, splits, device), []
-        level2 = self._predictor(pretrainer, data, splits, device)
-        weighting = weightings.create(self.weighting, self.objectives, **self.weighting_options)
-        loop = loop_for(weighting)(
-            dict(pretrainer.named_parameters()),
-            dict(level2.named_parameters()),
-            weighting,
-            solver=solvers.create(self.solver, **self.solver_options),
-            gamma=self.gamma,
-            pretrain_lr=self.pretrain_lr,
-            finetune_lr=self.finetune_lr,
-            every=self.every,
-        )
-        history = pretrain(
-            pretrainer,
-            self._source(corpus, device),
-            loop,
-            steps=self.steps,
-            task=self._task(level2, data, splits, device),
-            progress=f"{self.weighting} pretraining" if progress else None,
-        )
-        return self._predictor(pretrainer, data, splits, device), history
-
-    def _predictor(
-        self, pretrainer: Pretrainer, data: MoleculeDataset, splits: Splits, device: torch.device
-    ) -> Predictor:
-        """A model of the task that starts from the pretrained encoder; its head depends on the seed alone."""
-        mean, scale = label_statistics(data, splits.train)
-        with seeded(self.seed):
-            model = build_predictor(self.encoder, self.encoder_options, data.task or "regression", mean, scale)
-        model.encoder.load_state_dict(pretrainer.encoder.state_dict())
-        return model.to(device)
-
-    def _source(self, corpus: MoleculeDataset, device: torch.device) -> Corpus:
-        everything = range(len(corpus))
-        solve = None
-        if self.solver != "identity":
-            solve = Batches(everything, self.solve_batch_size, generator_for(self.seed, "solve"))
-        generator = torch.Generator(device).manual_seed(self.seed)
-        return Corpus(
-            corpus, Batches(everything, self.batch_size, generator_for(self.seed, "corpus")), solve, generator
-        )
-
-    def _task(self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:
-        train = Batches(splits.train, self.task_batch_size, generator_for(self.seed, "train"))
-        meta = Batches(splits.meta, self.meta_batch_size, generator_for(self.seed, "meta"))
-        return TaskSource(model, data, train, meta, generator_for(self.seed, "dropout"), device)
 
     def _finetune(
         self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device, *, progress: bool

@@ -1,0 +1,113 @@
+"""Continued pretraining of one job, set up: the models, the loop, and where both take their molecules from."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from molweight.datasets import Splits
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import Record, ThreeLevel, loop_for, solvers, weightings
+from molweight.training._finetune import label_statistics
+from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
+from molweight.training._pretrain import Corpus, TaskSource, pretrain, take_step
+from molweight.training._sampling import Batches, generator_for
+
+if TYPE_CHECKING:
+    from molweight.training._tapweight import TapWeight
+
+__all__ = ["Continued", "continued_pretraining", "fresh_predictor"]
+
+
+@dataclass(frozen=True)
+class Continued:
+    """Continued pretraining, ready to go.
+
+    Args:
+        model: Level 1: encoder and heads of the objectives.
+        loop: The three levels.
+        corpus: Source of unlabelled molecules.
+        task: Source of labelled molecules, with the model of level 2.
+    """
+
+    model: Pretrainer
+    loop: ThreeLevel
+    corpus: Corpus
+    task: TaskSource
+
+    def step(self) -> Record:
+        """Take one step."""
+        return take_step(self.model, self.corpus, self.loop, self.task)
+
+    def run(self, steps: int, progress: str | None = None) -> list[dict[str, Any]]:
+        """Take ``steps`` steps; see :func:`molweight.training.pretrain`."""
+        return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress)
+
+
+def continued_pretraining(
+    job: "TapWeight",
+    model: Pretrainer,
+    corpus: MoleculeDataset,
+    data: MoleculeDataset,
+    splits: Splits,
+    *,
+    device: torch.device,
+) -> Continued:
+    """Set up the continued pretraining of a job.
+
+    Args:
+        job: Weighting, solver, sizes and rates.
+        model: What :func:`molweight.training.general_pretraining` returned; its parameters will be moved.
+        corpus: The corpus that came with it, with the columns of the objectives.
+        data: The labelled table.
+        splits: Its roles; ``train`` and ``meta`` are used.
+        device: Where to compute.
+    """
+    level2 = fresh_predictor(job, model, data, splits, device)
+    weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
+    loop = loop_for(weighting)(
+        dict(model.named_parameters()),
+        dict(level2.named_parameters()),
+        weighting,
+        solver=solvers.create(job.solver, **job.solver_options),
+        gamma=job.gamma,
+        pretrain_lr=job.pretrain_lr,
+        finetune_lr=job.finetune_lr,
+        every=job.every,
+    )
+    return Continued(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
+
+
+def fresh_predictor(
+    job: "TapWeight", model: Pretrainer, data: MoleculeDataset, splits: Splits, device: torch.device
+) -> Predictor:
+    """A model of the task that starts from a pretrained encoder; its head depends on the seed alone.
+
+    Args:
+        job: Name and options of the encoder, and the seed.
+        model: Whose encoder to copy.
+        data: The labelled table.
+        splits: Its roles; the units of the labels come from ``train``.
+        device: Where to put it.
+    """
+    mean, scale = label_statistics(data, splits.train)
+    with seeded(job.seed):
+        level2 = build_predictor(job.encoder, job.encoder_options, data.task or "regression", mean, scale)
+    level2.encoder.load_state_dict(model.encoder.state_dict())
+    return level2.to(device)
+
+
+def _corpus(job: "TapWeight", corpus: MoleculeDataset, device: torch.device) -> Corpus:
+    everything = range(len(corpus))
+    batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
+    solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
+    generator = torch.Generator(device).manual_seed(job.seed)
+    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator)
+
+
+def _task(
+    job: "TapWeight", level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device
+) -> TaskSource:
+    train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
+    meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
+    return TaskSource(level2, data, train, meta, generator_for(job.seed, "dropout"), device)
