@@ -34,13 +34,12 @@ lock: $(VENV)/.installed-dev  ## Write the versions of the environment to constr
 	@$(BIN)/pip freeze --all --exclude-editable | sed -E -e '/^(pip|molweight)[ =]/d' -e '/^#/d' -e 's/\+[a-z0-9.]+$$//' >> $(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
 
-# Downloads what an old torch asks for, which are gigabytes where it has no build for the processor alone.
 lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that pyproject.toml allows, in .venv-lowest
 	$(BIN)/python -m venv --clear $(VENV)-lowest
 	sed -nE 's/^  "([a-z-]+)(\[[a-z]+\])?>=([0-9.]+)",.*/\1==\3/p' pyproject.toml > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt torch
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable . \
-	  build hypothesis pytest pytest-xdist setuptools
+	  build hypothesis ogb pytest pytest-xdist pyyaml setuptools
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 clean:  ## Remove the environment and everything that was built; runs/ stays

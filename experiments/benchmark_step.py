@@ -1,6 +1,6 @@
 """What learning the weights costs: one step of the three-level loop against one equal-weight pretraining step.
 
-    python experiments/benchmark_step.py [--encoders 5x300 3x128] [--rounds 8] [--output experiments/results/step.json]
+    python experiments/benchmark_step.py [--encoders 5x300 3x128] [--rounds 5] [--output experiments/results/step.json]
 
 GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
 and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
@@ -87,16 +87,16 @@ def durations(encoder: str, rounds: int, device: torch.device) -> dict[str, dict
 
 
 def peak_memory(kind: str, encoder: str, device: torch.device) -> float:
-    """MiB that ``2 * BLOCK`` steps of one kind need at most, in this process; to be called once per process."""
+    """MiB that one period of steps of one kind need at most, in this process; to be called once per process."""
     take = steps_of(kind, encoder, device)
     if device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-        take(2 * BLOCK)
+        take(BLOCK)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
     before = int(statm[1]) * resource.getpagesize()
-    take(2 * BLOCK)
+    take(BLOCK)
     return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", nargs="+", default=["5x300", "3x128"])
-    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory-of", default=None, help="print the peak memory of one kind of step and stop")
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step.json"))

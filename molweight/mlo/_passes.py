@@ -1,6 +1,6 @@
 """Backward passes of the three levels: small pure functions that the loop is made of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,6 +16,7 @@ __all__ = [
     "ObjectivePass",
     "check_objectives",
     "loss_scales",
+    "mean_gradient",
     "objective_pass",
     "read_signals",
     "weighted_curvature",
@@ -57,6 +58,23 @@ def check_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> Non
     missing = [name for name in names if name not in given]
     if missing:
         raise ConfigError(f"level 'pretrain': no loss is given for objective {', '.join(missing)}.")
+
+
+def mean_gradient(losses: Sequence[LossFn], params: Params, name: str) -> tuple[Tensor, Tensor]:
+    """The mean of several losses with its flat gradient; only one graph is alive at any moment.
+
+    Args:
+        losses: At least one loss.
+        params: Leaves that require gradients.
+        name: What the losses belong to, for messages.
+    """
+    layout, values = Layout.of(params), []
+    total = next(iter(params.values())).new_zeros(layout.size)
+    for loss in losses:
+        value, parts = value_and_gradient(loss, params, name)
+        total.add_(layout.join(parts), alpha=1 / len(losses))
+        values.append(value)
+    return torch.stack(values).mean(), total
 
 
 def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:

@@ -120,13 +120,17 @@ def solver_pair(solver: Solver | Sequence[Solver] | None) -> tuple[Solver, Solve
     return solver[0], solver[1]
 
 
-def as_list(train: LossFn | Sequence[LossFn] | None) -> list[LossFn]:
-    """The training losses of one step.
+def as_list(given: LossFn | Sequence[LossFn] | None, which: str) -> list[LossFn]:
+    """The losses of one kind of one step.
+
+    Args:
+        given: One loss or several.
+        which: ``"train"`` or ``"meta"``, for the message.
 
     Raises:
         ConfigError: If there is none.
     """
-    losses = [train] if callable(train) else list(train or [])
+    losses = [given] if callable(given) else list(given or [])
     if not losses:
-        raise ConfigError("the coming step needs the train loss (see wants_train), and none was given.")
+        raise ConfigError(f"the coming step needs the {which} loss (see wants_{which}), and none was given.")
     return losses

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor
@@ -10,7 +10,14 @@ from torch import Tensor
 from molweight.errors import ConfigError
 from molweight.mlo._gauss_newton import CurvatureName, check_curvature, curvature_of
 from molweight.mlo._hypergradient import solve_level
-from molweight.mlo._passes import check_objectives, loss_scales, objective_pass, read_signals, weighted_curvature
+from molweight.mlo._passes import (
+    check_objectives,
+    loss_scales,
+    mean_gradient,
+    objective_pass,
+    read_signals,
+    weighted_curvature,
+)
 from molweight.mlo._record import Record
 from molweight.mlo._setup import (
     as_list,
@@ -104,6 +111,9 @@ class ThreeLevel:
         True
     """
 
+    joint: ClassVar[bool] = False
+    """Whether one encoder is trained on objectives and task together."""
+
     def __init__(
         self,
         pretrained: Params,
@@ -123,6 +133,10 @@ class ThreeLevel:
     ) -> None:
         """Check the variables and build both optimisers."""
         check_options(gamma, every)
+        if weighting.joint and not self.joint:
+            raise ConfigError(
+                f"weighting {type(weighting).__name__} needs the two-level loop: mlo.loop_for(weighting)."
+            )
         check_curvature("ThreeLevel", curvature)
         self.shared = check_levels(pretrained, finetuned, task=weighting.needs.task)
         self.pretrained, self.finetuned = shared_first(pretrained, self.shared), shared_first(finetuned, self.shared)
@@ -158,7 +172,7 @@ class ThreeLevel:
         self,
         objectives: Mapping[str, LossFn],
         train: LossFn | Sequence[LossFn] | None = None,
-        meta: LossFn | None = None,
+        meta: LossFn | Sequence[LossFn] | None = None,
         *,
         solve_objectives: Mapping[str, LossFn] | None = None,
         solve_train: LossFn | None = None,
@@ -169,7 +183,7 @@ class ThreeLevel:
             objectives: Loss per objective name, of :attr:`pretrained`.
             train: Finetuning loss of :attr:`finetuned`, or several for as many steps of level 2; see
                 :attr:`wants_train`.
-            meta: Meta loss of :attr:`finetuned`; see :attr:`wants_meta`.
+            meta: Meta loss of :attr:`finetuned`, or several to be averaged against noise; see :attr:`wants_meta`.
             solve_objectives: Smaller-batch versions of ``objectives`` for level 1's curvature products.
             solve_train: Smaller-batch version of ``train`` for level 2's curvature products.
 
@@ -187,9 +201,8 @@ class ThreeLevel:
         train_loss = self._move_finetuned(train) if self.wants_train else None
         answer = None
         if self.wants_meta:
-            if meta is None:
-                raise ConfigError("the coming step needs the meta loss (see wants_meta), and none was given.")
-            answer = self._answer(meta, solve_train or as_list(train)[-1], solve_objectives or objectives)
+            last = solve_train or as_list(train, "train")[-1]
+            answer = self._answer(as_list(meta, "meta"), last, solve_objectives or objectives)
         return self._move_pretrained(ordered, train_loss, answer)
 
     def _move_finetuned(self, train: LossFn | Sequence[LossFn] | None) -> Tensor:
@@ -199,7 +212,7 @@ class ThreeLevel:
                 "level 'finetune' has no variables, and the weighting learns from the task. Pass finetuned."
             )
         values = []
-        for loss in as_list(train):
+        for loss in as_list(train, "train"):
             value, gradient = value_and_gradient(loss, self.finetuned, "level 'finetune'")
             values.append(value)
             self._add_proximal(gradient)
@@ -213,10 +226,9 @@ class ThreeLevel:
                 distance = self.finetuned[name] - self.pretrained[name]
                 gradient[i] = torch.add(gradient[i], distance, alpha=2 * self.gamma)
 
-    def _answer(self, meta: LossFn, train: LossFn, objectives: Mapping[str, LossFn]) -> Answer:
+    def _answer(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> Answer:
         """``v``, ``q2``, ``u`` and ``q1`` of the hypergradient, in this order."""
-        meta_loss, parts = value_and_gradient(meta, self.finetuned, "level 'meta'")
-        v = self._layouts[1].join(parts)
+        meta_loss, v = mean_gradient(meta, self.finetuned, "level 'meta'")
         if self.weighting.needs is Needs.ALIGNMENT:
             return Answer(self._pad(v[: self._block]), meta_loss, {})
         q2, finetune = self._solve(0, "finetune", self._finetune_curvature(train), v)

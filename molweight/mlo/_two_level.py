@@ -7,7 +7,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo._curvature import Hessian
-from molweight.mlo._passes import check_objectives, weighted_sum
+from molweight.mlo._passes import check_objectives, mean_gradient, weighted_sum
 from molweight.mlo._setup import as_list, descend, tensors
 from molweight.mlo._three_level import Answer, ThreeLevel
 from molweight.mlo._vectors import LossFn, Params, value_and_gradient
@@ -28,6 +28,7 @@ class TwoLevel(ThreeLevel):
     and ``gamma`` has no effect. Everything else is as in :class:`ThreeLevel`; of a pair of solvers the second is used.
     """
 
+    joint = True
     _pull: Tensor | None = None
 
     @property
@@ -39,7 +40,7 @@ class TwoLevel(ThreeLevel):
         """The task's gradient: its head moves at once, the encoder together with the objectives."""
         if self.finetune_optimizer is None:
             raise ConfigError("level 'finetune' has no variables, and the weighting learns from the task.")
-        losses, values = as_list(train), []
+        losses, values = as_list(train, "train"), []
         self._pull = torch.zeros_like(self._layouts[0].ravel(self.pretrained).detach())
         for loss in losses:
             value, gradient = value_and_gradient(loss, self._joint, "level 'finetune'")
@@ -50,10 +51,9 @@ class TwoLevel(ThreeLevel):
             descend(self.finetune_optimizer, tensors(self.finetuned), heads)
         return values[0]
 
-    def _answer(self, meta: LossFn, train: LossFn, objectives: Mapping[str, LossFn]) -> Answer:
+    def _answer(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> Answer:
         """``v`` and ``q``; the joint problem has no cross term of its own."""
-        meta_loss, parts = value_and_gradient(meta, self._joint, "level 'meta'")
-        v = self._layouts[1].join(parts)
+        meta_loss, v = mean_gradient(meta, self._joint, "level 'meta'")
         direction = self._pad(v[: self._block])
         if self.weighting.needs is Needs.ALIGNMENT:
             return Answer(direction, meta_loss, {})

@@ -5,6 +5,8 @@ from molweight.training._continued import Continued, continued_pretraining, fres
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune, predict_positions
 from molweight.training._general import general_pretraining
+from molweight.training._hypergrad_check import default_candidates, hypergrad_check
+from molweight.training._hypergrad_report import HypergradCheck
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
 from molweight.training._plot import plot_weights
 from molweight.training._pretrain import Corpus, TaskSource, pretrain
@@ -20,6 +22,7 @@ __all__ = [
     "Continued",
     "Corpus",
     "Finetuning",
+    "HypergradCheck",
     "Predictor",
     "Pretrainer",
     "Row",
@@ -30,11 +33,13 @@ __all__ = [
     "build_pretrainer",
     "compare",
     "continued_pretraining",
+    "default_candidates",
     "finetune",
     "format_table",
     "fresh_predictor",
     "general_pretraining",
     "generator_for",
+    "hypergrad_check",
     "load",
     "plot_weights",
     "predict_positions",

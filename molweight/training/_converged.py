@@ -90,9 +90,7 @@ class Converged(Solver):
         matrix = materialize(operator, b)
         values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
         value = vectors @ ((vectors.T @ b) / (values + self.damping))
-        gap = b - matrix @ value - self.damping * value
-        residual = float(gap.norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
-        return value, self._spectrum(values, "dense", b, residual, b.numel())
+        return value, self._spectrum(values, "dense", b, self._residual(matrix @ value, value, b), b.numel())
 
     def _minres(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
         basis, bands = b.new_zeros(min(self.iterations, b.numel()) + 1, b.numel()), _Bands()
@@ -113,7 +111,13 @@ class Converged(Solver):
                 break
         value = norm * (basis[: len(answer)].T @ answer.to(b))
         values = torch.linalg.eigvalsh(bands.matrix()[:-1])
-        return value, self._spectrum(values, "minres", b, residual, len(bands.diagonal))
+        return value, self._spectrum(
+            values, "minres", b, self._residual(operator(value), value, b), len(bands.diagonal) + 1
+        )
+
+    def _residual(self, product: Tensor, value: Tensor, b: Tensor) -> float:
+        """The true one: that of the recursion does not know of rounding."""
+        return float((b - product - self.damping * value).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
 
     def _spectrum(self, values: Tensor, method: str, b: Tensor, residual: float, products: int) -> Spectrum:
         rounding = torch.finfo(b.dtype).eps * len(values) * float(values.abs().max())
@@ -142,8 +146,8 @@ class _Bands:
         """``(m + 1) x m``: the tridiagonal matrix and the row that leads out of the basis."""
         size = len(self.diagonal)
         made = torch.zeros(size + 1, size, dtype=torch.float64)
-        made[:size].diagonal().copy_(torch.tensor(self.diagonal))
-        below = torch.tensor(self.below)
+        made[:size].diagonal().copy_(torch.tensor(self.diagonal, dtype=torch.float64))
+        below = torch.tensor(self.below, dtype=torch.float64)
         made.diagonal(-1).copy_(below)
         made.diagonal(1).copy_(below[:-1])
         return made

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -22,56 +23,33 @@ from molweight.training._hypergrad_problem import Problem, draw_problem, params_
 from molweight.training._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
 from molweight.training._tapweight import TapWeight
 
-__all__ = ["damped_solver", "default_candidates", "hypergrad_check", "kendall"]
+__all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
+
+Candidate: TypeAlias = tuple[str, Mapping[str, Any]]
+"""Name of a solver and its options; a damping not given is that of the reference."""
+Damping: TypeAlias = float | Literal["safe"]
+"""A number, or one that makes both Hessians positive definite at the point."""
 
 _SETTINGS: Final[dict[str, list[dict[str, Any]]]] = {
-    "neumann": [{"iterations": 10}],
-    "cg": [{"iterations": 5}, {"iterations": 10}, {"iterations": 20}, {"iterations": 5, "damping": 1.0}],
-    "nystrom": [{"rank": 10}, {"rank": 10, "damping": 1.0}],
+    "neumann": [{"iterations": 10}, {"iterations": 20}],
+    "cg": [{"iterations": 5}, {"iterations": 10}, {"iterations": 20}],
+    "nystrom": [{"rank": 10}, {"rank": 20}],
 }
-"""What is compared by default; a damping not given here is that of the reference."""
 _TIMED: Final = 3
 """Repetitions of a timing, of which the least is taken."""
+_MARGIN: Final = 1.5
+"""Safe damping over the size of the lowest curvature that was met."""
 
 
-def damped_solver(name: str, damping: float, options: Mapping[str, Any] | None = None) -> tuple[str, Solver]:
-    """A solver with the damping of the reference unless its options say otherwise, and the name to show it under.
-
-    Args:
-        name: Name of the solver.
-        damping: Damping of the reference.
-        options: Further options of the solver.
-
-    Raises:
-        ConfigError: If an option does not exist or is out of range.
-        UnknownNameError: If there is no such solver.
-
-    Example:
-        >>> damped_solver("cg", 0.1, {"iterations": 7})
-        ('cg iterations=7 damping=0.1', ConjugateGradient(iterations=7, damping=0.1, tolerance=1e-06))
-        >>> damped_solver("identity", 0.1)
-        ('identity', Identity(scale=1.0))
-    """
-    chosen = dict(options or {})
-    if "damping" in getattr(solvers.get(name), "__dataclass_fields__", {}):
-        chosen.setdefault("damping", damping)
-    title = " ".join([name, *(f"{key}={value:g}" for key, value in chosen.items())])
-    return title, solvers.create(name, **chosen)
-
-
-def default_candidates(damping: float) -> dict[str, Solver]:
+def default_candidates() -> list[Candidate]:
     """Every registered solver but the dense one, with a few settings each.
 
-    Args:
-        damping: Damping of the reference.
-
     Example:
-        >>> [name for name in default_candidates(0.1) if "nystrom" not in name]
-        ['cg iterations=5 damping=0.1', 'cg iterations=10 damping=0.1', 'cg iterations=20 damping=0.1',
-         'cg iterations=5 damping=1', 'identity', 'neumann iterations=10 damping=0.1']
+        >>> [name for name, _ in default_candidates()]
+        ['cg', 'cg', 'cg', 'identity', 'neumann', 'neumann', 'nystrom', 'nystrom']
     """
-    named = [(name, options) for name in solvers.available() for options in _SETTINGS.get(name, [{}])]
-    return dict(damped_solver(name, damping, options) for name, options in named if name != "dense")
+    names = [name for name in solvers.available() if name != "dense"]
+    return [(name, options) for name in names for options in _SETTINGS.get(name, [{}])]
 
 
 def hypergrad_check(
@@ -81,9 +59,12 @@ def hypergrad_check(
     corpus: MoleculeDataset | None = None,
     *,
     points: Sequence[int] = (0, 50, 200),
-    candidates: Mapping[str, Solver] | None = None,
-    reference: Converged | None = None,
+    dampings: Sequence[Damping] = (0.1, "safe"),
+    candidates: Sequence[Candidate] | None = None,
     dtype: torch.dtype = torch.float64,
+    limit: int = 3_000,
+    iterations: int = 300,
+    tolerance: float = 1e-6,
     progress: bool = False,
 ) -> HypergradCheck:
     """Compare solvers by the hypergradient ``dF/dlambda`` they give on a job's own models and losses.
@@ -91,8 +72,9 @@ def hypergrad_check(
     The job runs as :meth:`TapWeight.fit` runs it. At each point its parameters are copied, and every solver answers
     for the same batches and draws, from a cold start, as does the reference: both Hessians plus one damping, solved
     densely where they are small and by MINRES elsewhere. The Hessian of a network that is being trained is usually
-    indefinite, so the reference is the answer of the damped system and not that of a minimum; the result says what
-    curvature was met.
+    indefinite. With a small damping the reference is then a stationary point and not a minimum, and close to singular;
+    ``"safe"`` stands for 1.5 times the size of the most negative curvature that the first damping's reference met, so
+    that every solver's precondition holds. The result says what curvature there was.
 
     Args:
         job: Encoder, objectives, gamma, learning rates and the solver that the run itself uses.
@@ -100,13 +82,16 @@ def hypergrad_check(
         splits: Its roles; ``train`` and ``meta`` are used.
         corpus: Unlabelled molecules; the training molecules of ``data`` if ``None``.
         points: Steps of continued pretraining after which to compare; the job's own ``steps`` is not used.
-        candidates: Solvers by the name to show; :func:`default_candidates` if ``None``.
-        reference: What they are compared with; by default with the damping of the job's solver, or 0.1.
+        dampings: Of the references, each compared with all solvers; the first is a number.
+        candidates: Solvers with their options; :func:`default_candidates` if ``None``. The job's own is added.
         dtype: Floating-point type of the comparison; the run itself is in float32.
+        limit: Most variables of a level for the dense reference.
+        iterations: Most products of the MINRES reference, which keeps as many vectors.
+        tolerance: Relative residual at which it stops.
         progress: Whether to show progress bars on a terminal.
 
     Returns:
-        Accuracy and cost per solver and point.
+        Accuracy and cost per point, damping and solver.
 
     Raises:
         ConfigError: If a point is negative, there is only one objective, the table has no labels, or the job's
@@ -122,37 +107,27 @@ def hypergrad_check(
         ...     solve_batch_size=8,
         ... )
         >>> corpus = datasets.load_corpus("zinc", size=64)
-        >>> cg = {"cg": solvers.create("cg", iterations=60, damping=20.0, tolerance=1e-10)}
+        >>> cg = [("cg", {"iterations": 60, "tolerance": 1e-10})]
         >>> check = hypergrad_check(
-        ...     job,
-        ...     data,
-        ...     datasets.split(data),
-        ...     corpus,
-        ...     points=[0],
-        ...     candidates=cg,
-        ...     reference=Converged(20.0, limit=0, tolerance=1e-9),
+        ...     job, data, datasets.split(data), corpus, points=[0], dampings=[100.0], candidates=cg, limit=0
         ... )
-        >>> check.points[0].solvers[0].relative_error < 1e-6
+        >>> check.points[0].solvers[0].relative_error < 1e-5
         True
     """
-    at = _check(job, data, points)
-    exact = reference or Converged(getattr(solvers.create(job.solver, **job.solver_options), "damping", 0.0) or 0.1)
-    compared = default_candidates(exact.damping) if candidates is None else dict(candidates)
-    unlabelled = data.subset(splits.train) if corpus is None else corpus
-    run = _start(job, data, splits, unlabelled, progress=progress)
+    at = _check(job, data, points, dampings)
+    asked = [*(default_candidates() if candidates is None else candidates), (job.solver, job.solver_options)]
+    compare = _Comparison(asked, dampings, partial(Converged, limit=limit, iterations=iterations, tolerance=tolerance))
+    run = _start(job, data, splits, data.subset(splits.train) if corpus is None else corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
+    found = [compare.at(_Place.of(problem, run, dtype), step) for step in _visit(run, at, progress=progress)]
     return HypergradCheck(
         data=data.name,
         encoder=" ".join([job.encoder, *(f"{key}={value}" for key, value in job.encoder_options.items())]),
         gamma=job.gamma,
-        damping=exact.damping,
         dtype=str(dtype).removeprefix("torch."),
         molecules=problem.molecules,
         seed=job.seed,
-        points=[
-            _at_point(_Place.of(problem, run, dtype), step, compared, exact)
-            for step in _visit(run, at, progress=progress)
-        ],
+        points=[point for points in found for point in points],
     )
 
 
@@ -196,19 +171,59 @@ class _Place:
         return result, value, time.perf_counter() - started
 
 
-def _at_point(place: _Place, step: int, compared: Mapping[str, Solver], reference: Converged) -> CheckedPoint:
-    solved = len(reference.spectra)
-    exact = place.answer(reference)[1]
-    # The chain is solved from its end: the reference saw level 2 first.
-    levels = _time_levels(place, list(reversed(reference.spectra[solved:])))
-    multiples = {level.level: level.multiple for level in levels}
-    return CheckedPoint(
-        step=step,
-        weights=dict(zip(place.names, place.weights.tolist(), strict=True)),
-        reference=dict(zip(place.names, exact.tolist(), strict=True)),
-        levels=levels,
-        solvers=[_row(place, name, solver, exact, multiples) for name, solver in compared.items()],
-    )
+@dataclass(frozen=True)
+class _Comparison:
+    """What is compared at every point, and with what."""
+
+    candidates: Sequence[Candidate]
+    dampings: Sequence[Damping]
+    reference: Callable[[float], Converged]
+
+    def __post_init__(self) -> None:
+        """Refuse names and options before anything is trained."""
+        for name, options in self.candidates:
+            _build(name, options, damping=1.0)
+        self.reference(1.0)
+
+    def at(self, place: _Place, step: int) -> list[CheckedPoint]:
+        """One entry per damping; none for a safe damping where the first one is safe."""
+        found: list[CheckedPoint] = []
+        for asked in self.dampings:
+            damping = _safe(found[0]) if asked == "safe" else asked
+            if damping is not None:
+                found.append(self._with(place, step, damping))
+        return found
+
+    def _with(self, place: _Place, step: int, damping: float) -> CheckedPoint:
+        reference = self.reference(damping)
+        exact = place.answer(reference)[1]
+        levels = _time_levels(place, list(reversed(reference.spectra)))  # the chain is solved from its end
+        multiples = {level.level: level.multiple for level in levels}
+        compared = dict(_build(name, options, damping) for name, options in self.candidates)
+        return CheckedPoint(
+            step=step,
+            damping=damping,
+            weights=dict(zip(place.names, place.weights.tolist(), strict=True)),
+            reference=dict(zip(place.names, exact.tolist(), strict=True)),
+            levels=levels,
+            solvers=[_row(place, title, solver, exact, multiples) for title, solver in compared.items()],
+        )
+
+
+def _safe(point: CheckedPoint) -> float | None:
+    """A damping with which no curvature that was met at ``point`` stays negative, or ``None`` if none was."""
+    lowest = min(level.spectrum.lowest for level in point.levels)
+    indefinite = any(level.spectrum.indefinite for level in point.levels)
+    return float(f"{_MARGIN * -lowest:.2g}") if indefinite else None
+
+
+def _build(name: str, options: Mapping[str, Any], damping: float) -> tuple[str, Solver]:
+    """A solver, with the damping of the reference unless it has its own, under the name to show it by."""
+    chosen = dict(options)
+    if "damping" in getattr(solvers.get(name), "__dataclass_fields__", {}):
+        chosen.setdefault("damping", damping)
+    title = " ".join([name, *(f"{key}={value}" for key, value in chosen.items())])
+    return title, solvers.create(name, **chosen)
 
 
 def _row(place: _Place, name: str, solver: Solver, exact: Tensor, multiples: Mapping[str, float]) -> CheckedSolver:
@@ -283,10 +298,12 @@ def _settle(value: Tensor) -> None:
         torch.cuda.synchronize(value.device)
 
 
-def _check(job: TapWeight, data: MoleculeDataset, points: Sequence[int]) -> list[int]:
+def _check(job: TapWeight, data: MoleculeDataset, points: Sequence[int], dampings: Sequence[Damping]) -> list[int]:
     """The points in order, once each."""
     if not points or min(points) < 0:
         raise ConfigError(f"points={list(points)} must be steps of the run: at least one, none negative.")
+    if not dampings or dampings[0] == "safe" or any(value != "safe" and value < 0 for value in dampings):
+        raise ConfigError(f"dampings={list(dampings)} must be a number, at least 0, then numbers or 'safe'.")
     if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
         raise ConfigError("one objective has weight 1 whatever the hypergradient is. Name at least two objectives.")
     if data.task is None:

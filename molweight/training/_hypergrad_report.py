@@ -63,10 +63,11 @@ class LevelFacts:
 
 @dataclass(frozen=True)
 class CheckedPoint:
-    """All solvers at one point of the run.
+    """All solvers at one point of the run, against one reference.
 
     Args:
         step: Steps of continued pretraining before it.
+        damping: Added to both Hessians in the reference.
         weights: Objective weights there.
         reference: The reference's ``dF/dlambda`` by objective.
         levels: What is known of each level, the lowest first.
@@ -74,6 +75,7 @@ class CheckedPoint:
     """
 
     step: int
+    damping: float
     weights: dict[str, float]
     reference: dict[str, float]
     levels: list[LevelFacts]
@@ -88,7 +90,6 @@ class HypergradCheck:
         data: Name of the table.
         encoder: Name and options of the encoder.
         gamma: Strength of the proximal term.
-        damping: Added to both Hessians in the reference.
         dtype: Floating-point type of the comparison.
         molecules: Molecules that each loss was taken on.
         seed: Seed of the run.
@@ -98,7 +99,6 @@ class HypergradCheck:
     data: str
     encoder: str
     gamma: float
-    damping: float
     dtype: str
     molecules: dict[str, int]
     seed: int
@@ -114,10 +114,8 @@ class HypergradCheck:
 
     def table(self) -> str:
         """A paragraph per point for a terminal: the weights, the reference with the curvature it met, the solvers."""
-        head = (
-            f"{self.data}, {self.encoder}, {self.dtype}, gamma {self.gamma:g}, reference: both Hessians + "
-            f"{self.damping:g} I, on {', '.join(f'{count} {role}' for role, count in self.molecules.items())} molecules"
-        )
+        batches = ", ".join(f"{count} {role}" for role, count in self.molecules.items())
+        head = f"{self.data}, {self.encoder}, {self.dtype}, gamma {self.gamma:g}; molecules per loss: {batches}"
         return "\n\n".join([head, *(_paragraph(point) for point in self.points)])
 
 
@@ -126,17 +124,17 @@ _HEADER = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds"
 
 def _paragraph(point: CheckedPoint) -> str:
     weights = ", ".join(f"{name} {weight:.3f}" for name, weight in point.weights.items())
-    lines = [f"after {point.step} steps; weights: {weights}", *(f"  {_facts(level)}" for level in point.levels)]
-    return "\n".join([*lines, *_aligned([_HEADER, *(_cells(row) for row in point.solvers)])])
+    head = f"after {point.step} steps, against the Hessians + {point.damping:g} I; weights: {weights}"
+    return "\n".join([head, *map(_facts, point.levels), *_aligned([_HEADER, *map(_cells, point.solvers)])])
 
 
 def _facts(level: LevelFacts) -> str:
     found = level.spectrum
-    warning = "; indefinite with the damping, so CG and Neumann have no guarantee" if found.indefinite else ""
+    definite = "indefinite" if found.indefinite else "positive definite"
     return (
-        f"{level.level}: {found.variables} variables, {found.method} with {found.products} products, residual "
-        f"{found.residual:.0e}, curvature {found.lowest:.2g} to {found.highest:.3g}, {found.negative} negative"
-        f"{warning}; a product costs {level.multiple:.1f} gradients"
+        f"  {level.level}: {found.variables} variables, {found.method}, residual {found.residual:.0e}, curvature "
+        f"{found.lowest:.2g} to {found.highest:.3g}, {definite} with the damping; a product costs "
+        f"{level.multiple:.1f} gradients"
     )
 
 

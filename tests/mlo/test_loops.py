@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from molweight.errors import ConfigError
 from molweight.mlo import Level, ThreeLevel, hypergradient, loop_for, weightings
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
 from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
@@ -129,3 +130,5 @@ def test_scaled_losses_do_not_depend_on_their_units() -> None:
 def test_a_loop_for_each_weighting() -> None:
     assert loop_for(Bilevel(NAMES)).__name__ == "TwoLevel"
     assert loop_for(Equal(NAMES)) is ThreeLevel
+    with pytest.raises(ConfigError, match="Bilevel needs the two-level loop"):
+        ThreeLevel({}, {}, Bilevel(NAMES))

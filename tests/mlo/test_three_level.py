@@ -261,6 +261,19 @@ def test_smaller_batches_for_the_solves_change_only_the_solves() -> None:
         torch.testing.assert_close(two.pretrained[name], tensor)
 
 
+def test_several_meta_losses_are_averaged() -> None:
+    one, two, both = (_loop(TapWeight(NAMES)) for _ in range(3))
+    records = [
+        loop.step(_objectives(), _task(20), meta)
+        for loop, meta in ((one, _task(30)), (two, _task(31)), (both, [_task(30), _task(31)]))
+    ]
+    first, second, mean = (record.hypergradient for record in records)
+    assert first is not None
+    assert second is not None
+    assert mean is not None
+    torch.testing.assert_close(mean, (first + second) / 2)
+
+
 def test_recomputing_graphs_changes_only_cost() -> None:
     solver = ConjugateGradient(iterations=4, damping=1.0)
     kept, anew = _loop(TapWeight(NAMES), solver=solver), _loop(TapWeight(NAMES), solver=solver, recompute=True)

@@ -21,7 +21,7 @@ class Uncertainty(Weighting):
 
     Args:
         names: Names of the objectives.
-        lr: Step of the log-variances (RMSprop-like: about how far one moves per step).
+        lr: Step of the log-variances (its gradient is divided by its running size where that exceeds one).
         decay: Decay of the running mean square that the step is divided by.
 
     Example:

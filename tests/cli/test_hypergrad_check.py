@@ -1,0 +1,85 @@
+"""``molweight hypergrad-check``: the table, the file, and errors of one paragraph."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from molweight.cli import main
+
+SMALL = [
+    "hypergrad-check",
+    "--data=freesolv",
+    "--encoder_options.layers=1",
+    "--encoder_options.width=4",
+    "--objectives=functional_groups,graphcl",
+    "--corpus_size=64",
+    "--general_steps=1",
+    "--batch_size=16",
+    "--solve_batch_size=16",
+    "--points=0,2",
+    "--candidates=cg:iterations=3,identity",
+    "--limit=0",
+    "--iterations=20",
+    "--device=cpu",
+    "--quiet",
+]
+
+
+def test_prints_the_table_and_writes_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "check.json"
+    assert main([*SMALL, "--output", str(path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert "after 2 steps" in captured.out
+    assert "identity" in captured.out
+    found = json.loads(path.read_text())
+    assert found["data"] == "freesolv"
+    assert {point["step"] for point in found["points"]} == {0, 2}
+    first = found["points"][0]
+    assert [row["solver"] for row in first["solvers"]] == [
+        "cg iterations=3 damping=0.1",
+        "identity",
+        "cg iterations=5 damping=0.1",
+    ]
+    assert sorted(first["reference"]) == ["functional_groups", "graphcl"]
+
+
+def test_options_can_stand_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "check.yaml").write_text("points: [1]\ndampings: 50\ncandidates: [identity]\n")
+    arguments = [argument for argument in SMALL if not argument.startswith(("--points", "--candidates"))]
+    assert main([*arguments, "--config", str(tmp_path / "check.yaml")]) == 0
+    text = capsys.readouterr().out
+    assert "after 1 steps, against the Hessians + 50 I" in text
+    assert "neumann" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--candidates", "cq"], "unknown solver 'cq'; did you mean 'cg'"),
+        (["--candidates", "cg:iterations"], "'iterations' in 'cg:iterations' has no value"),
+        (["--candidates", "cg:iteration=5"], "has no option 'iteration'"),
+        (["--candidates", "cg:iterations=0"], "iterations must be at least 1"),
+        (["--points", "zero"], "--points: 'zero' is no int"),
+        (["--points=-1"], "none negative"),
+        (["--dampings", "small"], "--dampings: 'small' is no float"),
+        (["--dampings", "safe"], "must be a number"),
+        (["--weighting", "equal"], "trains no finetuning level"),
+        (["--dtype", "float16"], "float16"),
+        (["--steps", "5"], "unknown option --steps"),
+        (["--data", "freesolve"], "did you mean 'freesolv'"),
+    ],
+)
+def test_error_is_one_paragraph(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SMALL, *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("molweight: ")
+    assert captured.err.count("\n") == 1
+    assert expected in captured.err
+
+
+def test_the_command_is_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "hypergrad-check" in capsys.readouterr().out

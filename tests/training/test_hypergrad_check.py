@@ -1,0 +1,235 @@
+"""Solvers against the reference on a tiny GIN, 32 molecules, float64."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+
+from molweight.datasets import Splits
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import Params
+from molweight.mlo.solvers import Dense, Outcome
+from molweight.training import HypergradCheck, TapWeight, default_candidates, hypergrad_check
+from molweight.training import _hypergrad_check as module
+from molweight.training._converged import Converged
+from molweight.training._hypergrad_check import kendall
+from molweight.training._hypergrad_problem import draw_problem, params_of
+
+TINY = TapWeight(
+    encoder_options={"layers": 1, "width": 2},
+    objectives=["functional_groups", "graphcl"],
+    general_steps=2,
+    every=2,
+    gamma=0.5,
+    batch_size=32,
+    solve_batch_size=32,
+    task_batch_size=32,
+    meta_batch_size=32,
+    device="cpu",
+)
+CANDIDATES = [("cg", {"iterations": 5}), ("identity", {})]
+
+
+@pytest.fixture(scope="module")
+def exact(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> HypergradCheck:
+    """Against the dense answer, which takes as many products as there are variables."""
+    return hypergrad_check(
+        TINY, data, splits, corpus, points=(0,), dampings=[5.0], candidates=[("dense", {}), *CANDIDATES]
+    )
+
+
+@pytest.fixture(scope="module")
+def along(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> HypergradCheck:
+    """Along a run, against MINRES."""
+    return hypergrad_check(
+        TINY, data, splits, corpus, points=(3, 0), candidates=CANDIDATES, limit=0, iterations=60, tolerance=1e-11
+    )
+
+
+def _indefinite(size: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64, generator=generator)).Q
+    return (basis * torch.linspace(-1.0, 3.0, size, dtype=torch.float64)) @ basis.T
+
+
+@pytest.mark.parametrize("limit", [0, 100])
+@pytest.mark.parametrize("damping", [0.07, 2.0])
+def test_the_reference_solves_indefinite_systems(limit: int, damping: float) -> None:
+    matrix, b = _indefinite(30), torch.linspace(1, 2, 30, dtype=torch.float64)
+    reference = Converged(damping, limit=limit, tolerance=1e-11)
+    solution = reference.solve(lambda v: matrix @ v, b)
+    assert torch.allclose(solution.value, Dense(damping).solve(lambda v: matrix @ v, b).value, rtol=1e-8)
+    assert solution.stats.outcome is Outcome.CONVERGED
+    found = reference.spectra[0]
+    assert found.method == ("dense" if limit else "minres")
+    assert found.lowest == pytest.approx(-1, abs=1e-8)
+    assert found.highest == pytest.approx(3, abs=1e-8)
+    assert found.negative == 8  # of -1 + 4 k / 29, those with k < 7.25
+    assert found.indefinite is (damping < 1)
+
+
+def test_the_reference_says_when_it_has_not_converged() -> None:
+    matrix, b = _indefinite(30), torch.ones(30, dtype=torch.float64)
+    reference = Converged(0.07, limit=0, iterations=5)
+    solution = reference.solve(lambda v: matrix @ v, b)
+    gap = b - matrix @ solution.value - 0.07 * solution.value
+    assert solution.stats.outcome is Outcome.BUDGET_SPENT
+    assert reference.spectra[0].residual == pytest.approx(float(gap.norm() / b.norm()))
+    assert reference.spectra[0].products == 6  # one for the residual
+
+
+@pytest.mark.parametrize("limit", [0, 100])
+def test_a_zero_right_hand_side_has_the_answer_zero(limit: int) -> None:
+    solution = Converged(0.1, limit=limit).solve(lambda v: v, torch.zeros(4))
+    assert solution.value.tolist() == [0.0] * 4
+    assert float(solution.stats.residual or 0.0) == 0
+
+
+def test_the_exact_solver_agrees_with_the_reference(exact: HypergradCheck) -> None:
+    (point,) = exact.points
+    dense = point.solvers[0]
+    assert dense.solver == "dense damping=5.0"
+    assert dense.relative_error < 1e-8
+    assert dense.cosine == pytest.approx(1, abs=1e-12)
+    assert dense.kendall == 1
+    assert {level.spectrum.method for level in point.levels} == {"dense"}
+
+
+def test_the_safe_damping_makes_both_levels_definite(along: HypergradCheck) -> None:
+    assert [point.step for point in along.points] == [0, 0, 3, 3]
+    for plain, safe in zip(along.points[::2], along.points[1::2], strict=True):
+        assert plain.damping == 0.1
+        assert any(level.spectrum.indefinite for level in plain.levels)
+        assert not any(level.spectrum.indefinite for level in safe.levels)
+        assert all(level.spectrum.residual < 1e-9 for level in safe.levels)
+        assert safe.damping > 0.1
+
+
+def test_the_identity_row_is_the_closed_form(
+    along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    run = module._start(TINY, data, splits, corpus, progress=False)
+    problem = draw_problem(TINY, run, data, splits, torch.float64)
+    theta, omega = (_leaves(params_of(model, torch.float64)) for model in (run.model, run.task.model))
+    v = dict(zip(omega, torch.autograd.grad(problem.meta(omega), list(omega.values())), strict=True))
+    for name, loss in problem.objectives.items():
+        parts = torch.autograd.grad(loss(theta), list(theta.values()), materialize_grads=True, allow_unused=True)
+        g = dict(zip(theta, parts, strict=True))
+        alignment = sum(float((g[key] * v[key]).sum()) for key in g if key in v)
+        row = next(row for row in along.points[0].solvers if row.solver == "identity")
+        assert row.hypergradient[name] == pytest.approx(-2 * TINY.gamma * alignment, rel=1e-10)
+        assert row.products == {"finetune": 0, "pretrain": 0}
+        assert row.gradients == 0
+
+
+def _leaves(params: Params) -> Params:
+    return {name: tensor.requires_grad_() for name, tensor in params.items()}
+
+
+def test_the_answers_do_not_depend_on_the_order_of_the_solvers(
+    along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    again = hypergrad_check(
+        TINY, data, splits, corpus, points=(0,), candidates=CANDIDATES[::-1], limit=0, iterations=60, tolerance=1e-11
+    )
+    for one, two in zip(along.points[:2], again.points, strict=True):
+        assert one.reference == two.reference
+        assert [row.solver for row in one.solvers] != [row.solver for row in two.solvers]
+        answers = {row.solver: row.hypergradient for row in one.solvers}
+        assert all(answers[row.solver] == row.hypergradient for row in two.solvers)
+
+
+def test_the_run_is_the_jobs_own(
+    along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    run = replace(TINY, steps=4, epochs=0).fit(data, splits, corpus)
+    assert along.points[2].weights == pytest.approx(run.records[3]["weights"], abs=1e-12)
+    assert along.points[2].weights["graphcl"] != 0.5
+
+
+def test_minres_agrees_with_the_dense_reference(
+    exact: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    again = hypergrad_check(
+        TINY, data, splits, corpus, points=(0,), dampings=[5.0], candidates=[], limit=0, tolerance=1e-11
+    )
+    assert {level.spectrum.method for level in again.points[0].levels} == {"minres"}
+    assert again.points[0].reference == pytest.approx(exact.points[0].reference, rel=1e-8)
+
+
+def test_the_jobs_own_solver_is_always_there(along: HypergradCheck) -> None:
+    shown = [row.solver for row in along.points[1].solvers]
+    assert shown[-1] == "cg iterations=5 damping=0.1"
+    assert len(shown) == 3
+    assert len(along.points[0].solvers) == 2  # there it is one of the candidates
+
+
+def test_cost_counts_the_products(along: HypergradCheck) -> None:
+    point = along.points[1]
+    row = point.solvers[0]
+    multiple = {level.level: level.multiple for level in point.levels}
+    assert row.solver.startswith("cg iterations=5")
+    assert all(1 <= count <= 5 for count in row.products.values())
+    assert row.gradients == pytest.approx(sum(count * multiple[level] for level, count in row.products.items()))
+    assert row.seconds > 0
+
+
+def test_the_result_is_json_and_a_table(along: HypergradCheck) -> None:
+    values = json.loads(json.dumps(along.as_dict()))
+    assert values["points"][0]["levels"][0]["multiple"] > 0
+    assert values["points"][3]["solvers"][1]["solver"] == "identity"
+    text = along.table()
+    assert text.count("after 3 steps") == 2
+    assert "float64" in text
+    assert "indefinite with the damping" in text
+    assert "positive definite with the damping" in text
+
+
+def test_kendall_is_that_of_pandas() -> None:
+    generator = torch.Generator().manual_seed(1)
+    for size in (2, 3, 7):
+        one, two = torch.randn(2, size, generator=generator)
+        expected = pd.Series(one.numpy()).corr(pd.Series(two.numpy()), method="kendall")
+        assert kendall(one, two) == pytest.approx(expected)
+
+
+def test_default_candidates_hold_every_solver_but_the_dense_one() -> None:
+    assert {name for name, _ in default_candidates()} >= {"identity", "neumann", "cg", "nystrom"}
+    assert "dense" not in {name for name, _ in default_candidates()}
+
+
+@pytest.mark.parametrize(
+    ("job", "options", "expected"),
+    [
+        (TINY, {"points": ()}, "points="),
+        (TINY, {"points": (-1,)}, "none negative"),
+        (TINY, {"dampings": ("safe",)}, "must be a number"),
+        (TINY, {"dampings": (-1.0,)}, "must be a number"),
+        (TINY, {"candidates": [("cg", {"iteration": 5})]}, "has no option 'iteration'"),
+        (TINY, {"tolerance": 2.0}, "tolerance"),
+        (replace(TINY, objectives=["graphcl"]), {}, "at least two objectives"),
+        (replace(TINY, weighting="equal"), {}, "trains no finetuning level"),
+        (replace(TINY, weighting="none"), {}, "trains no finetuning level"),
+        (replace(TINY, weighting="bilevel"), {}, "trains no finetuning level"),
+    ],
+)
+def test_impossible_checks_are_refused(
+    job: TapWeight,
+    options: dict[str, object],
+    expected: str,
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset,
+) -> None:
+    with pytest.raises(ConfigError, match=expected):
+        hypergrad_check(job, data, splits, corpus, **({"points": (0,)} | options))  # type: ignore[arg-type]  # on purpose
+
+
+def test_unknown_solver_is_answered_with_the_nearest(
+    data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'neumann'"):
+        hypergrad_check(TINY, data, splits, corpus, points=(0,), candidates=[("neuman", {})])
