@@ -52,8 +52,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install --constraint constraints.txt --editable .
 	touch $@
 
+# curvlinops without its dependencies: one that we do not use asks for torchvision, and that for another torch.
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --constraint constraints.txt --no-deps curvlinops-for-pytorch
 	touch $@
 
 # The first Python on PATH that is new enough and can make environments; PYTHON=... chooses another.

@@ -65,7 +65,7 @@ def suggest(name: str, choices: Iterable[str]) -> str:
         The clause with a leading blank, or the empty string.
 
     Example:
-        >>> suggest("gni", ["gin", "gcn"])
+        >>> suggest("gni", ["gin", "schnet"])
         " did you mean 'gin'?"
     """
     by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}

@@ -74,7 +74,7 @@ def hypergrad_check(
     densely where they are small and by MINRES elsewhere. The Hessian of a network that is being trained is usually
     indefinite. With a small damping the reference is then a stationary point and not a minimum, and close to singular;
     ``"safe"`` stands for 1.5 times the size of the most negative curvature that the first damping's reference met, so
-    that every solver's precondition holds. The result says what curvature there was.
+    that every solver's precondition holds and MINRES converges quickly. The result says what curvature there was.
 
     Args:
         job: Encoder, objectives, gamma, learning rates and the solver that the run itself uses.
@@ -177,7 +177,7 @@ class _Comparison:
 
     candidates: Sequence[Candidate]
     dampings: Sequence[Damping]
-    reference: Callable[[float], Converged]
+    reference: Callable[..., Converged]
 
     def __post_init__(self) -> None:
         """Refuse names and options before anything is trained."""
@@ -189,13 +189,15 @@ class _Comparison:
         """One entry per damping; none for a safe damping where the first one is safe."""
         found: list[CheckedPoint] = []
         for asked in self.dampings:
-            damping = _safe(found[0]) if asked == "safe" else asked
-            if damping is not None:
-                found.append(self._with(place, step, damping))
+            if asked != "safe":
+                found.append(self._with(place, step, self.reference(asked)))
+            elif (damping := _safe(found[0])) is not None:
+                # A definite system converges in few products: no need to build the matrix again.
+                found.append(self._with(place, step, self.reference(damping, limit=0)))
         return found
 
-    def _with(self, place: _Place, step: int, damping: float) -> CheckedPoint:
-        reference = self.reference(damping)
+    def _with(self, place: _Place, step: int, reference: Converged) -> CheckedPoint:
+        damping = reference.damping
         exact = place.answer(reference)[1]
         levels = _time_levels(place, list(reversed(reference.spectra)))  # the chain is solved from its end
         multiples = {level.level: level.multiple for level in levels}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from molweight.training._converged import Spectrum
 
@@ -119,7 +119,9 @@ class HypergradCheck:
         return "\n\n".join([head, *(_paragraph(point) for point in self.points)])
 
 
-_HEADER = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
+_DOUBTFUL: Final = 1e-3
+"""Residual of a reference above which the table warns."""
+_HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
 
 
 def _paragraph(point: CheckedPoint) -> str:
@@ -130,10 +132,11 @@ def _paragraph(point: CheckedPoint) -> str:
 
 def _facts(level: LevelFacts) -> str:
     found = level.spectrum
+    doubt = " (not converged: compare with care)" if found.residual > _DOUBTFUL else ""
     definite = "indefinite" if found.indefinite else "positive definite"
     return (
-        f"  {level.level}: {found.variables} variables, {found.method}, residual {found.residual:.0e}, curvature "
-        f"{found.lowest:.2g} to {found.highest:.3g}, {definite} with the damping; a product costs "
+        f"  {level.level}: {found.variables} variables, {found.method}, residual {found.residual:.0e}{doubt}, "
+        f"curvature {found.lowest:.2g} to {found.highest:.3g}, {definite} with the damping; a product costs "
         f"{level.multiple:.1f} gradients"
     )
 

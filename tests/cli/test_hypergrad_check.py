@@ -57,7 +57,7 @@ def test_options_can_stand_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--candidates", "cq"], "unknown solver 'cq'; did you mean 'cg'"),
+        (["--candidates", "neuman"], "unknown solver 'neuman'; did you mean 'neumann'"),
         (["--candidates", "cg:iterations"], "'iterations' in 'cg:iterations' has no value"),
         (["--candidates", "cg:iteration=5"], "has no option 'iteration'"),
         (["--candidates", "cg:iterations=0"], "iterations must be at least 1"),

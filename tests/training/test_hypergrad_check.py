@@ -52,7 +52,8 @@ def along(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Hyp
 def _indefinite(size: int) -> torch.Tensor:
     generator = torch.Generator().manual_seed(0)
     basis = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64, generator=generator)).Q
-    return (basis * torch.linspace(-1.0, 3.0, size, dtype=torch.float64)) @ basis.T
+    matrix: torch.Tensor = (basis * torch.linspace(-1.0, 3.0, size, dtype=torch.float64)) @ basis.T
+    return matrix
 
 
 @pytest.mark.parametrize("limit", [0, 100])
@@ -184,6 +185,7 @@ def test_the_result_is_json_and_a_table(along: HypergradCheck) -> None:
     text = along.table()
     assert text.count("after 3 steps") == 2
     assert "float64" in text
+    assert "not converged" not in text.split("after 0 steps, ")[2]
     assert "indefinite with the damping" in text
     assert "positive definite with the damping" in text
 
@@ -216,7 +218,7 @@ def test_default_candidates_hold_every_solver_but_the_dense_one() -> None:
         (replace(TINY, weighting="bilevel"), {}, "trains no finetuning level"),
     ],
 )
-def test_impossible_checks_are_refused(
+def test_impossible_checks_are_refused(  # noqa: PLR0917 (parameters and fixtures)
     job: TapWeight,
     options: dict[str, object],
     expected: str,
