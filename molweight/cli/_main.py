@@ -49,6 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MolweightError as error:
         sys.stderr.write(f"molweight: {error}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(
+            f"molweight: {error.filename or 'a file'}: {error.strerror}. Free the place or choose another.\n"
+        )
+        return 2
     except KeyboardInterrupt:
         sys.stderr.write("molweight: interrupted.\n")
         return 130

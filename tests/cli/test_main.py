@@ -141,6 +141,16 @@ def test_unusable_table_is_one_paragraph(
     assert expected in message.lower()
 
 
+def test_unwritable_places_are_one_paragraph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    assert "Free the place or choose another" in _fails([*FREESOLV, "--runs", str(blocked), *SMALL], capsys)
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(blocked))
+    assert "Free the place or choose another" in _fails([*FREESOLV, *SMALL], capsys)
+
+
 def test_list_shows_what_can_be_used(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     text = capsys.readouterr().out
