@@ -39,7 +39,24 @@ CANDIDATES: Final[list[tuple[str, dict[str, Any]]]] = [
     ("cg", {"iterations": 20}),
     ("nystrom", {"rank": 10}),
 ]
-VERDICT: Final = """(to be written)"""
+VERDICT: Final = """\
+**Worth its price: CG with 5 iterations, with a damping that makes both Hessians positive definite.** It ranks the
+objectives as the converged answer does nearly always, for less than half the gradients of Neumann or Nystrom, which
+are less accurate. 20 iterations make it exact for two to three times the price. The identity costs nothing, but ranks
+them right in {identity} and points away from the answer at some points of the tiny model.
+
+**The damping decides more than the solver.** With damping 0.1 the Hessians were indefinite at {indefinite} levels and
+points. CG then stops at the first negative curvature, after a few products, so that 20 iterations give what 5 give,
+and neither Neumann nor Nystrom has its precondition. The exact answer of that system is no target either: where it
+could be had (tiny, dense) it points away from the answer of the definite system in {against} cases. For GIN 3x64 MINRES
+does not converge with damping 0.1, so those rows are shown for completeness only. CG as the loop ran it (5
+iterations, damping 0.1) ranks the objectives as the definite system does in {loop}. A new head is the worst: at
+step 0 the safe damping is up to {start:g}, at step 300 up to {end:g}.
+
+Limits: one batch of 32 molecules per loss, cold starts, two seeds. That the safe system is definite is known for tiny;
+for GIN 3x64 it is what up to 60 Ritz values show. The gradients leave out the one per level that builds the graph of
+the products, and what all solvers share. The table says how well a linear system is solved, not which damping learns
+the better weights: that is for the planted test to say."""
 
 
 def measure(model: str, table: str, seed: int) -> dict[str, Any]:
@@ -168,9 +185,48 @@ def report(result: dict[str, Any]) -> str:
     about = result["provenance"]
     lines = ["# Accuracy and price of the solvers", "", f"`{about['command']}`, commit {about['commit']}, seeds "]
     lines[-1] += f"{about['seeds']}, {about['machine']['processor']}, one thread; {result['seconds']:.0f} s."
-    lines += ["", VERDICT, "", "## Solvers", "", *_solver_table(result["summary"]), "", "## Curvature", ""]
+    lines += ["", verdict(result), "", "## In short, with the safe damping", "", *_short_table(result["runs"])]
+    lines += ["", "## Solvers", "", *_solver_table(result["summary"]), "", "## Curvature", ""]
     lines += [*_curvature_table(result["curvature"]), "", "## Agreement of the two references", ""]
     return "\n".join([*lines, *_agreement_table(result["agreement"]), ""])
+
+
+def verdict(result: dict[str, Any]) -> str:
+    """What the numbers say, in words; the sentences were written for this result, the numbers are read from it."""
+    levels = [row for row in result["curvature"] if row["damping"].startswith("0.1 ")]
+    tiny = [cosine for row in result["agreement"] if row["model"] == "tiny" for cosine in row["cosines"]]
+    safe = [row for row in result["summary"] if row["damping"] == "safe"]
+    loop = [row for row in safe if row["solver"].endswith("damping=0.1")]
+    largest = {step: _largest_damping(result["runs"], step) for step in (POINTS[0], POINTS[-1])}
+    return VERDICT.format(
+        indefinite=f"{sum(row['indefinite'] for row in levels)} of {sum(row['runs'] for row in levels)}",
+        against=f"{sum(cosine < 0 for cosine in tiny)} of {len(tiny)}",
+        loop=_right(loop),
+        identity=_right([row for row in safe if row["solver"] == "identity"]),
+        start=largest[POINTS[0]],
+        end=largest[POINTS[-1]],
+    )
+
+
+def _right(rows: list[dict[str, Any]]) -> str:
+    return f"{sum(row['same_ranking'] for row in rows)} of {sum(row['runs'] for row in rows)} cases"
+
+
+def _largest_damping(runs: list[dict[str, Any]], step: int) -> float:
+    return max(float(point["damping"]) for run in runs for point in run["points"] if point["step"] == step)
+
+
+def _short_table(runs: list[dict[str, Any]]) -> list[str]:
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for model, system, _, row in _rows(runs):
+        if system == "safe":
+            groups.setdefault((model, row["title"]), []).append(row)
+    made = ["| model | solver | median cosine | least cosine | same ranking | gradients |", "|---|---|---|---|---|---|"]
+    for (model, solver), rows in groups.items():
+        right, cosines = sum(row["kendall"] == 1 for row in rows), [row["cosine"] for row in rows]
+        figures = f"{statistics.median(cosines):.3f} | {min(cosines):.3f} | {right} of {len(rows)}"
+        made.append(f"| {model} | {solver} | {figures} | {statistics.median(row['gradients'] for row in rows):.0f} |")
+    return made
 
 
 def _solver_table(rows: list[dict[str, Any]]) -> list[str]:
@@ -209,7 +265,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--tables", nargs="+", default=["freesolv", "bbbp"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--report", action="store_true", help="only write the Markdown file anew from the JSON file")
+    parser.add_argument("--report", action="store_true", help="measure nothing: summarise the JSON file's runs anew")
     parser.add_argument("--output", type=Path, default=Path("experiments/results/solver_accuracy.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -218,8 +274,8 @@ def main() -> None:
         result |= _summaries(result["runs"])
     else:
         result = _measured(options)
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(json.dumps(_rounded(result), indent=1) + "\n", encoding="utf-8")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(_rounded(result), indent=1) + "\n", encoding="utf-8")
     text = report(result)
     options.output.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

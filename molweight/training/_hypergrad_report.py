@@ -21,7 +21,8 @@ class CheckedSolver:
         kendall: Kendall's tau of the objectives' order by ``dF/dlambda`` with the reference's order: 1 is the same
             ranking, -1 the reverse.
         products: Curvature products, by level.
-        gradients: The products in units of a gradient of the same level's loss, all levels together.
+        gradients: The products in units of a gradient of the same level's loss, all levels together; without the one
+            gradient per level that builds the graph of the products, and without what every solver needs.
         seconds: Wall time of the whole hypergradient.
         outcomes: How the solve of each level ended.
         hypergradient: ``dF/dlambda`` by objective.
