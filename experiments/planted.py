@@ -35,31 +35,22 @@ RESULTS: Final = Path(__file__).parent / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
 STEPS: Final = 400
 
+
+def _solving(solver: str, lr: float = 0.1, **options: float) -> dict[str, Any]:
+    return {"solver": solver, "solver_options": options, "weighting_options": {"lr": lr}}
+
+
 RULES: Final[dict[str, dict[str, Any]]] = {
-    "identity": {"solver": "identity", "every": 1, "weighting_options": {"lr": 0.02}},
-    "identity, confidence 1": {"solver": "identity", "every": 1, "weighting_options": {"lr": 0.02, "confidence": 1.0}},
-    "alignment": {"weighting": "alignment", "solver": "identity", "every": 1, "weighting_options": {"lr": 0.02}},
-    "neumann 5": {
-        "solver": "neumann",
-        "solver_options": {"iterations": 5, "damping": 1.0},
-        "weighting_options": {"lr": 0.1},
+    "cg 5, damping 10": _solving("cg", iterations=5, damping=10.0),
+    "identity": {**_solving("identity", lr=0.02), "every": 1},
+    "cg 5, damping 0.1": _solving("cg", iterations=5, damping=0.1),
+    "alignment": {**_solving("identity", lr=0.02), "weighting": "alignment", "every": 1},
+    "neumann 5, damping 10": _solving("neumann", iterations=5, damping=10.0),
+    "nystrom 5, damping 10": _solving("nystrom", rank=5, damping=10.0),
+    "cg 5, damping 10, confidence 1": {
+        **_solving("cg", iterations=5, damping=10.0),
+        "weighting_options": {"lr": 0.1, "confidence": 1.0},
     },
-    "cg 5, damping 0.1": {
-        "solver": "cg",
-        "solver_options": {"iterations": 5, "damping": 0.1},
-        "weighting_options": {"lr": 0.1},
-    },
-    "cg 5, damping 1": {
-        "solver": "cg",
-        "solver_options": {"iterations": 5, "damping": 1.0},
-        "weighting_options": {"lr": 0.1},
-    },
-    "cg 2, damping 1": {
-        "solver": "cg",
-        "solver_options": {"iterations": 2, "damping": 1.0},
-        "weighting_options": {"lr": 0.1},
-    },
-    "nystrom 5": {"solver": "nystrom", "solver_options": {"rank": 5, "damping": 1.0}, "weighting_options": {"lr": 0.1}},
 }
 """What each rule sets; a hypergradient every 5 steps unless it says otherwise."""
 

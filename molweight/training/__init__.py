@@ -12,11 +12,12 @@ from molweight.training._plot import plot_weights
 from molweight.training._pretrain import Corpus, TaskSource, pretrain
 from molweight.training._run import Run, load
 from molweight.training._sampling import Batches, generator_for
-from molweight.training._tapweight import DEFAULT_OBJECTIVES, TapWeight
+from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
 
 __all__ = [
     "BASELINES",
     "DEFAULT_OBJECTIVES",
+    "SOLVER_DEFAULTS",
     "Batches",
     "Comparison",
     "Continued",

@@ -7,7 +7,7 @@ import torch
 
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Record, ThreeLevel, loop_for, solvers, weightings
+from molweight.mlo import Record, ThreeLevel, loop_for, weightings
 from molweight.training._finetune import label_statistics
 from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
 from molweight.training._pretrain import Corpus, TaskSource, pretrain, take_step
@@ -69,7 +69,7 @@ def continued_pretraining(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),
         weighting,
-        solver=solvers.create(job.solver, **job.solver_options),
+        solver=job.make_solver(),
         gamma=job.gamma,
         pretrain_lr=job.pretrain_lr,
         finetune_lr=job.finetune_lr,

@@ -21,7 +21,7 @@ from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
 from molweight.training._hypergrad_problem import Problem, draw_problem, params_of
 from molweight.training._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
-from molweight.training._tapweight import TapWeight
+from molweight.training._tapweight import SOLVER_DEFAULTS, TapWeight
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
 
@@ -115,7 +115,10 @@ def hypergrad_check(
         True
     """
     at = _check(job, data, points, dampings)
-    asked = [*(default_candidates() if candidates is None else candidates), (job.solver, job.solver_options)]
+    asked = [
+        *(default_candidates() if candidates is None else candidates),
+        (job.solver, {**SOLVER_DEFAULTS.get(job.solver, {}), **job.solver_options}),
+    ]
     compare = _Comparison(asked, dampings, partial(Converged, limit=limit, iterations=iterations, tolerance=tolerance))
     run = _start(job, data, splits, data.subset(splits.train) if corpus is None else corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)

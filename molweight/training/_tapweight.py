@@ -20,9 +20,21 @@ from molweight.training._models import Predictor
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
 
-__all__ = ["DEFAULT_OBJECTIVES", "TapWeight"]
+__all__ = ["DEFAULT_OBJECTIVES", "SOLVER_DEFAULTS", "TapWeight"]
 
 DEFAULT_OBJECTIVES: Final = ("attribute_masking", "graphcl", "functional_groups", "descriptors")
+
+SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "cg": {"iterations": 5, "damping": 10.0},
+    "neumann": {"iterations": 5, "damping": 10.0},
+    "nystrom": {"rank": 5, "damping": 10.0},
+    "dense": {"damping": 10.0},
+}
+"""What a solver is given on molecules.
+
+The Hessians met there are indefinite, with negative curvature of the order of 10 during a run
+(``experiments/results/solver_accuracy.md``); with a smaller damping conjugate gradients stop after a few products.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +56,7 @@ class TapWeight:
             ``"none"`` leaves continued pretraining out.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         solver: How the inverse Hessians are applied: ``"cg"``, ``"neumann"``, ``"identity"``, ...
-        solver_options: Options of the solver.
+        solver_options: Options of the solver, over :data:`SOLVER_DEFAULTS`.
         start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one.
         every: Steps of continued pretraining between hypergradients.
@@ -91,7 +103,7 @@ class TapWeight:
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = field(default_factory=dict)
     solver: str = "cg"
-    solver_options: dict[str, Any] = field(default_factory=lambda: {"iterations": 5, "damping": 0.1})
+    solver_options: dict[str, Any] = field(default_factory=dict)
     start: Literal["pretrained", "scratch"] = "pretrained"
     gamma: float = 0.1
     every: int = 5
@@ -117,9 +129,13 @@ class TapWeight:
             objectives.get(name)
         if self.weighting != "none":
             weightings.create(self.weighting, self.objectives, **self.weighting_options)
-        solvers.create(self.solver, **self.solver_options)
+        self.make_solver()
         _check_numbers(self)
         resolve_device(self.device)
+
+    def make_solver(self) -> solvers.Solver:
+        """The solver with its options: those given, over those of :data:`SOLVER_DEFAULTS`."""
+        return solvers.create(self.solver, **{**SOLVER_DEFAULTS.get(self.solver, {}), **self.solver_options})
 
     def variant(self, **changes: Any) -> "TapWeight":
         """The same options but for ``changes``."""

@@ -102,6 +102,15 @@ def test_without_continued_pretraining_there_are_no_weights(
     assert none.history.empty
 
 
+@pytest.mark.parametrize("solver", ["identity", "neumann", "nystrom"])
+def test_every_solver_runs_with_its_own_defaults(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, solver: str
+) -> None:
+    other = job.variant(solver=solver, steps=2, epochs=1).fit(data, splits, corpus)
+    assert other.history["meta_loss"].notna().sum() == 1
+    assert sum(other.weights.values()) == pytest.approx(1)
+
+
 def test_predictions_are_aligned_with_the_input(run: Run, data: MoleculeDataset, splits: Splits) -> None:
     smiles = ["CCO", "not a molecule", *[data.smiles[int(i)] for i in splits.test], ""]
     predicted = run.predict(smiles)
