@@ -3,7 +3,7 @@
     python experiments/benchmark_data.py [--output experiments/results/data.json]
 
 Each figure is the median of several rounds in which the competitors take turns, so that what else the machine does
-meets all of them alike. One core: set OMP_NUM_THREADS=1 for figures per core, as the committed result does.
+meets all of them alike. Featurising is measured in one process on one core; batches use PyTorch's threads.
 """
 
 import argparse

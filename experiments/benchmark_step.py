@@ -10,7 +10,6 @@ nothing but one kind of step, over its size before the first step.
 
 import argparse
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from _provenance import provenance
 from molweight.datasets import load, load_corpus, split
 from molweight.training import TapWeight, continued_pretraining, general_pretraining
 
-CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 0.1}, "every": 10}
+CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 10.0}, "every": 10}
 KINDS: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal"},
     "identity": {"solver": "identity", "solver_options": {}, "every": 1},
@@ -94,10 +93,15 @@ def peak_memory(kind: str, encoder: str, device: torch.device) -> float:
         torch.cuda.reset_peak_memory_stats()
         take(BLOCK)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
-    statm = Path("/proc/self/statm").read_text(encoding="ascii").split()
-    before = int(statm[1]) * resource.getpagesize()
+    before = _resident("VmRSS")
     take(BLOCK)
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20
+    return _resident("VmHWM") - before
+
+
+def _resident(field: str) -> float:
+    """MiB of this process now (``VmRSS``) or at most so far (``VmHWM``; ``getrusage`` would include the parent's)."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def memory_table(encoder: str, device: torch.device) -> dict[str, float]:
@@ -106,11 +110,20 @@ def memory_table(encoder: str, device: torch.device) -> dict[str, float]:
     return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in KINDS}
 
 
+def measure(encoder: str, rounds: int, device: torch.device) -> dict[str, dict[str, float]]:
+    """Memory of each kind of step and, unless ``rounds`` is 0, its duration."""
+    memory = memory_table(encoder, device)
+    times = durations(encoder, rounds, device) if rounds else {kind: {} for kind in KINDS}
+    return {
+        kind: {**times[kind], "peak_mib": memory[kind], "peak_ratio": memory[kind] / memory["equal"]} for kind in KINDS
+    }
+
+
 def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", nargs="+", default=["5x300", "3x128"])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="0 measures memory only")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory-of", default=None, help="print the peak memory of one kind of step and stop")
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step.json"))
@@ -125,12 +138,7 @@ def main() -> None:
         "task": "freesolv",
     }
     for encoder in options.encoders:
-        times = durations(encoder, options.rounds, device)
-        memory = memory_table(encoder, device)
-        result[f"gin {encoder}"] = {
-            kind: {**times[kind], "peak_mib": memory[kind], "peak_ratio": memory[kind] / memory["equal"]}
-            for kind in KINDS
-        }
+        result[f"gin {encoder}"] = measure(encoder, options.rounds, device)
     result["provenance"] = provenance([0])
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

@@ -148,7 +148,10 @@ class MoleculeDataset:
         """
         from molweight.graphs._pyg import to_pyg
 
-        return to_pyg(self.graphs(indices, device))
+        chosen = self._checked(indices)
+        first = self.molecules.bond_offsets
+        edges = 2 * (first[chosen + 1] - first[chosen])
+        return to_pyg(self.graphs(chosen, device), torch.from_numpy(np.concatenate([[0], np.cumsum(edges)])))
 
     def subset(self, indices: Indices) -> "MoleculeDataset":
         """Some of the molecules as a dataset of their own, in the order given; rejected rows are left behind.

@@ -1,6 +1,6 @@
 """SMILES to columnar molecules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -58,38 +58,36 @@ def featurize(
 
 def featurize_chunk(smiles: Sequence[str]) -> tuple[Molecules, list[Reject]]:
     """:func:`featurize` for one chunk, in this process."""
-    from rdkit import rdBase
+    from rdkit import Chem, rdBase
 
-    parsed: list[Mol] = []
+    binaries: list[bytes] = []
     rows: list[int] = []
     rejects: list[Reject] = []
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
-            molecule = _parse(text)
+            # Only the bytes are kept: a chunk of living molecules would cost half as much again as parsing them.
+            molecule = _parse(text, Chem.MolFromSmiles)
             if isinstance(molecule, str):
                 rejects.append(Reject(row, str(text), molecule))
             else:
-                parsed.append(molecule)
+                binaries.append(molecule.ToBinary(0))
                 rows.append(row)
-    return _columns(parsed, [smiles[row] for row in rows], rows), rejects
+        return _columns(binaries, [smiles[row] for row in rows], rows), rejects
 
 
-def _parse(smiles: object) -> "Mol | str":
+def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
     """The molecule, or why there is none."""
-    from rdkit import Chem
-
     if not isinstance(smiles, str):
         return f"not a string but {type(smiles).__name__}"
     if not smiles or smiles.isspace():
         return "empty SMILES"
-    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    molecule = read(smiles)
     if molecule is None:
         return _reason(smiles)
-    if molecule.GetNumAtoms() == 0:
+    count = molecule.GetNumAtoms()
+    if count == 0:
         return "no atoms"
-    if molecule.GetNumAtoms() > _MOST_ATOMS:
-        return f"{molecule.GetNumAtoms()} atoms; at most {_MOST_ATOMS} can be stored"
-    return molecule
+    return molecule if count <= _MOST_ATOMS else f"{count} atoms; at most {_MOST_ATOMS} can be stored"
 
 
 def _reason(smiles: str) -> str:
@@ -103,10 +101,10 @@ def _reason(smiles: str) -> str:
     return problems[0].Message() if problems else "refused by RDKit's sanitisation"
 
 
-def _columns(parsed: "list[Mol]", smiles: list[str], rows: list[int]) -> Molecules:
-    arrays = decode([molecule.ToBinary(0) for molecule in parsed])
+def _columns(binaries: list[bytes], smiles: list[str], rows: list[int]) -> Molecules:
+    arrays = decode(binaries)
     if not arrays.understood.all():
-        arrays = _complete(parsed, arrays)
+        arrays = _complete(smiles, arrays)
     text = SmilesColumn.of(smiles)
     return Molecules(
         atoms=arrays.atoms,
@@ -120,8 +118,10 @@ def _columns(parsed: "list[Mol]", smiles: list[str], rows: list[int]) -> Molecul
     )
 
 
-def _complete(parsed: "list[Mol]", decoded: Decoded) -> Decoded:
+def _complete(smiles: list[str], decoded: Decoded) -> Decoded:
     """All molecules of a chunk: those whose binary form was not understood are read through RDKit's attributes."""
+    from rdkit import Chem
+
     atom_cuts, bond_cuts = np.cumsum(decoded.num_atoms)[:-1], np.cumsum(decoded.num_bonds)[:-1]
     pieces = zip(
         np.split(decoded.atoms, atom_cuts),
@@ -130,11 +130,11 @@ def _complete(parsed: "list[Mol]", decoded: Decoded) -> Decoded:
         strict=True,
     )
     each = [
-        next(pieces) if understood else read_molecule(molecule)
-        for molecule, understood in zip(parsed, decoded.understood, strict=True)
+        next(pieces) if understood else read_molecule(Chem.MolFromSmiles(text))
+        for text, understood in zip(smiles, decoded.understood, strict=True)
     ]
     return Decoded(
-        understood=np.ones(len(parsed), dtype=bool),
+        understood=np.ones(len(smiles), dtype=bool),
         num_atoms=np.array([len(item[0]) for item in each], dtype=np.int64),
         num_bonds=np.array([len(item[1]) for item in each], dtype=np.int64),
         atoms=np.concatenate([item[0] for item in each]),
