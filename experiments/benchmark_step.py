@@ -89,10 +89,10 @@ def peak_memory(kind: str, encoder: str, device: torch.device) -> float:
     """MiB that one period of steps of one kind need at most, in this process; to be called once per process."""
     take = steps_of(kind, encoder, device)
     if device.type == "cuda":
-        before = torch.cuda.memory_allocated()
+        allocated = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
         take(BLOCK)
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
+        return (torch.cuda.max_memory_allocated() - allocated) / 2**20
     before = _resident("VmRSS")
     take(BLOCK)
     return _resident("VmHWM") - before
