@@ -40,7 +40,7 @@ def test_prints_the_table_and_writes_the_file(tmp_path: Path, capsys: pytest.Cap
     assert [row["solver"] for row in first["solvers"]] == [
         "cg iterations=3 damping=0.1",
         "identity",
-        "cg iterations=5 damping=0.1",
+        "cg iterations=5 damping=10.0",
     ]
     assert sorted(first["reference"]) == ["functional_groups", "graphcl"]
 
