@@ -123,7 +123,7 @@ def compare(
     general_pretraining(options, corpus, resolve_device(options.device), progress=progress)
     general_seconds = time.perf_counter() - started
     methods = [(name, options.variant(**BASELINES[name])) for name in baselines if not _same(options, name)]
-    methods.append((options.weighting if options.start == "pretrained" else "scratch", options))
+    methods.append((options.weighting if options.weighting != "none" else options.start, options))
     runs = {name: method.fit(data, splits, corpus, progress=progress) for name, method in methods}
     rows = [_row(name, run) for name, run in runs.items()]
     return Comparison(

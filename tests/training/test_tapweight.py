@@ -239,6 +239,14 @@ def test_method_that_is_a_baseline_is_run_once(
     assert [row.method for row in result.rows] == ["equal"]
 
 
+def test_a_weighting_without_general_pretraining_keeps_its_own_line(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    result = compare(job.variant(start="scratch", epochs=1), data, splits, corpus, baselines=["scratch"])
+    assert [row.method for row in result.rows] == ["scratch", "tapweight"]
+    assert [bool(row.weights) for row in result.rows] == [False, True]
+
+
 def test_unknown_baseline_is_refused(
     job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
