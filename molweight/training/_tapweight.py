@@ -55,7 +55,8 @@ class TapWeight:
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` leaves continued pretraining out.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
-        solver: How the inverse Hessians are applied: ``"cg"``, ``"neumann"``, ``"identity"``, ...
+        solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
+            the planted objectives of ``experiments/planted.py`` speak for so far.
         solver_options: Options of the solver, over :data:`SOLVER_DEFAULTS`.
         start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one.
@@ -102,11 +103,11 @@ class TapWeight:
     objective_options: dict[str, dict[str, Any]] = field(default_factory=dict)
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = field(default_factory=dict)
-    solver: str = "cg"
+    solver: str = "identity"
     solver_options: dict[str, Any] = field(default_factory=dict)
     start: Literal["pretrained", "scratch"] = "pretrained"
     gamma: float = 0.1
-    every: int = 5
+    every: int = 1
     general_steps: int = 500
     steps: int = 200
     batch_size: int = 256

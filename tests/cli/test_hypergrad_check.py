@@ -10,6 +10,7 @@ from molweight.cli import main
 SMALL = [
     "hypergrad-check",
     "--data=freesolv",
+    "--solver=cg",
     "--encoder_options.layers=1",
     "--encoder_options.width=4",
     "--objectives=functional_groups,graphcl",

@@ -19,6 +19,7 @@ from molweight.training._hypergrad_check import kendall
 from molweight.training._hypergrad_problem import draw_problem, params_of
 
 TINY = TapWeight(
+    solver="cg",
     solver_options={"iterations": 5, "damping": 0.1},
     encoder_options={"layers": 1, "width": 2},
     objectives=["functional_groups", "graphcl"],
