@@ -1,6 +1,7 @@
 """What learning the weights costs: one step of the three-level loop against one equal-weight pretraining step.
 
     python experiments/benchmark_step.py [--encoders 5x300 3x128] [--rounds 5] [--output experiments/results/step.json]
+    python experiments/benchmark_step.py --rounds 0 --output experiments/results/step_memory.json
 
 GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
 and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
@@ -29,8 +30,8 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal"},
     "identity": {"solver": "identity", "solver_options": {}, "every": 1},
     "identity, every 10": {"solver": "identity", "solver_options": {}, "every": 10},
-    "cg 5 + 5, every 10, solves on 64": {**CG, "solve_batch_size": 64},
-    "cg 5 + 5, every 10, solves on 256": {**CG, "solve_batch_size": 256},
+    "cg 5 + 5, damping 10, every 10, solves on 64": {**CG, "solve_batch_size": 64},
+    "cg 5 + 5, damping 10, every 10, solves on 256": {**CG, "solve_batch_size": 256},
 }
 """What each kind of step sets; batches are the job's own, 256 / 64 / 64."""
 
@@ -63,17 +64,17 @@ def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], N
     return take
 
 
-def durations(encoder: str, rounds: int, device: torch.device) -> dict[str, dict[str, float]]:
+def durations(encoder: str, rounds: int, kinds: list[str], device: torch.device) -> dict[str, dict[str, float]]:
     """Milliseconds per step of each kind, and its ratio to the equal-weight step, as medians over rounds."""
-    competitors = {kind: steps_of(kind, encoder, device) for kind in KINDS}
-    taken: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    competitors = {kind: steps_of(kind, encoder, device) for kind in kinds}
+    taken: dict[str, list[float]] = {kind: [] for kind in kinds}
     for turn in range(rounds + 1):
         for kind, take in competitors.items():
             start = time.perf_counter()
             take(BLOCK)
             if turn:
                 taken[kind].append((time.perf_counter() - start) / BLOCK)
-    ratios = {kind: [own / base for own, base in zip(taken[kind], taken["equal"], strict=True)] for kind in KINDS}
+    ratios = {kind: [own / base for own, base in zip(taken[kind], taken["equal"], strict=True)] for kind in kinds}
     return {
         kind: {
             "ms_per_step": 1e3 * statistics.median(taken[kind]),
@@ -81,7 +82,7 @@ def durations(encoder: str, rounds: int, device: torch.device) -> dict[str, dict
             "ratio_lowest": min(ratios[kind]),
             "ratio_highest": max(ratios[kind]),
         }
-        for kind in KINDS
+        for kind in kinds
     }
 
 
@@ -104,26 +105,26 @@ def _resident(field: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 
 
-def memory_table(encoder: str, device: torch.device) -> dict[str, float]:
+def memory_table(encoder: str, kinds: list[str], device: torch.device) -> dict[str, float]:
     """Peak memory of each kind in MiB, each in a process of its own."""
     script = [sys.executable, __file__, "--device", str(device), "--encoders", encoder, "--memory-of"]
-    return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in KINDS}
+    return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in kinds}
 
 
-def measure(encoder: str, rounds: int, device: torch.device) -> dict[str, dict[str, float]]:
-    """Memory of each kind of step and, unless ``rounds`` is 0, its duration."""
-    memory = memory_table(encoder, device)
-    times = durations(encoder, rounds, device) if rounds else {kind: {} for kind in KINDS}
-    return {
-        kind: {**times[kind], "peak_mib": memory[kind], "peak_ratio": memory[kind] / memory["equal"]} for kind in KINDS
-    }
+def measure(encoder: str, rounds: int, kinds: list[str], device: torch.device) -> dict[str, dict[str, float]]:
+    """Duration of each kind of step over its rounds, or its peak memory where ``rounds`` is 0."""
+    if rounds:
+        return durations(encoder, rounds, kinds, device)
+    memory = memory_table(encoder, kinds, device)
+    return {kind: {"peak_mib": memory[kind], "peak_ratio": memory[kind] / memory["equal"]} for kind in kinds}
 
 
 def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoders", nargs="+", default=["5x300", "3x128"])
-    parser.add_argument("--rounds", type=int, default=5, help="0 measures memory only")
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS), help="equal must be among them")
+    parser.add_argument("--rounds", type=int, default=5, help="0 measures peak memory instead")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--memory-of", default=None, help="print the peak memory of one kind of step and stop")
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step.json"))
@@ -138,7 +139,7 @@ def main() -> None:
         "task": "freesolv",
     }
     for encoder in options.encoders:
-        result[f"gin {encoder}"] = measure(encoder, options.rounds, device)
+        result[f"gin {encoder}"] = measure(encoder, options.rounds, options.kinds, device)
     result["provenance"] = provenance([0])
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
