@@ -1,19 +1,30 @@
-"""Molecules with labels: embedded tables, people's own files, splits into roles, metrics.
+"""Molecules with labels: tables of benchmarks, people's own files, splits into roles, metrics.
 
-Tables (:func:`molweight.datasets.load`); every one is in the wheel, with the frozen split ``scaffold``:
+The 14 tables of MoleculeNet (:func:`molweight.datasets.load`):
 
-============= ============== ======= ===== ======= ======== ===================================================
-name          task           targets rows  metric  split    what is measured
-============= ============== ======= ===== ======= ======== ===================================================
-bace          classification 1       1513  roc_auc scaffold inhibition of human beta-secretase 1
-bbbp          classification 1       2050  roc_auc scaffold penetration of the blood-brain barrier
-clintox       classification 2       1484  roc_auc scaffold approved by the FDA; failed a trial for toxicity
-esol          regression     1       1128  rmse    scaffold log10 of the solubility in water, mol/l
-freesolv      regression     1       642   rmse    scaffold free energy of hydration, kcal/mol
-lipophilicity regression     1       4200  rmse    scaffold log10 of the octanol/water distribution at pH 7.4
-sider         classification 27      1427  roc_auc scaffold side effects by organ class
-tox21         classification 12      7831  roc_auc scaffold nuclear-receptor and stress-response assays
-============= ============== ======= ===== ======= ======== ===================================================
+============= ============== ======= ====== ======= ========== ===== =================================================
+name          task           targets rows   metric  split      where what is measured
+============= ============== ======= ====== ======= ========== ===== =================================================
+bace          classification 1       1513   roc_auc scaffold   wheel inhibition of human beta-secretase 1
+bbbp          classification 1       2050   roc_auc scaffold   wheel penetration of the blood-brain barrier
+clintox       classification 2       1484   roc_auc random     wheel approved by the FDA; failed a trial for toxicity
+esol          regression     1       1128   rmse    random     wheel log10 of the solubility in water, mol/l
+freesolv      regression     1       642    rmse    random     wheel free energy of hydration, kcal/mol
+hiv           classification 1       41127  roc_auc scaffold   net   inhibition of HIV replication
+lipophilicity regression     1       4200   rmse    random     wheel log10 of the octanol/water distribution at pH 7.4
+muv           classification 17      93087  prc_auc random     net   active in one of 17 bioassays, chosen to be hard
+qm7           regression     1       6834   mae     stratified net   atomisation energy, kcal/mol
+qm8           regression     12      21786  mae     random     net   two electronic transitions, by three methods
+qm9           regression     19      133885 mae     random     net   properties from density functional theory
+sider         classification 27      1427   roc_auc random     wheel side effects by organ class
+tox21         classification 12      7831   roc_auc random     wheel nuclear-receptor and stress-response assays
+toxcast       classification 617     8597   roc_auc random     net   high-throughput toxicity assays
+============= ============== ======= ====== ======= ========== ===== =================================================
+
+``rows`` counts those of the source, unparsable ones included. Metric and split are those of MoleculeNet's own paper.
+The literature of pretraining mostly splits by scaffold, as :func:`molweight.datasets.split` does by default; that split
+is frozen for the tables in the wheel. The others are read from the folder that the environment variable
+``MOLWEIGHT_DATA`` names, or downloaded once (``net``) and verified.
 
 Corpora (:func:`molweight.datasets.load_corpus`), without labels:
 
@@ -22,8 +33,6 @@ name size  what
 ==== ===== ======================================
 zinc 50000 random sample of ZINC250k
 ==== ===== ======================================
-
-The metric is the one MoleculeNet prescribes. ``rows`` counts those of the source, unparsable ones included.
 
 Example:
     >>> from molweight import datasets
@@ -36,11 +45,12 @@ if __name__ != "molweight.datasets":
     raise ImportError("import molweight.datasets, not datasets: the repository root is on sys.path")
 
 from molweight.datasets import _random, _scaffold  # noqa: F401 - they register themselves
-from molweight.datasets._catalogue import CORPORA, TABLES, Corpus, Source, Table
+from molweight.datasets._catalogue import CORPORA, TABLES, Corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
+from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, available_corpora, info, load, load_corpus
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._scaffold import murcko_scaffold
@@ -56,12 +66,14 @@ __all__ = [
     "SPLITTERS",
     "TABLES",
     "Corpus",
+    "Metric",
     "Request",
     "Score",
     "Source",
     "Splits",
     "Splitter",
     "Table",
+    "Task",
     "available",
     "available_corpora",
     "from_csv",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from molweight.datasets._catalogue import Task
+from molweight.datasets._kinds import Task
 from molweight.datasets._labels import is_missing, is_number
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from molweight.datasets._catalogue import Metric, Task
 from molweight.datasets._columns import find_smiles, find_targets
+from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import check_choice, parse_labels, settle
 from molweight.datasets._table import TextTable, read_table
 from molweight.errors import DataError

@@ -5,8 +5,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from molweight.datasets._catalogue import Metric, Task
 from molweight.datasets._from_csv import OnError
+from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import Labels, check_choice, settle
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset, build_dataset

@@ -8,13 +8,14 @@ from typing import Final, get_args
 
 import numpy as np
 
-from molweight.datasets._catalogue import Metric, Task
+from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._table import TextTable
 from molweight.errors import ConfigError, DataError, suggest
 
 __all__ = ["Labels", "check_choice", "check_labels", "infer_task", "is_missing", "is_number", "parse_labels", "settle"]
 
 Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Labels1d = np.ndarray[tuple[int], np.dtype[np.float32]]
 
 _LOG: Final = logging.getLogger(__name__)
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
@@ -62,26 +63,26 @@ def parse_labels(table: TextTable, columns: Sequence[str]) -> Labels:
     return labels
 
 
-def _parse_column(table: TextTable, column: str) -> list[float]:
-    cells = table.cells(column)
-    known = {cell: _parse_cell(cell) for cell in set(cells)}
-    values = [known[cell] for cell in cells]
-    wrong = [record for record, value in enumerate(values) if value is None]
-    if wrong:
-        raise DataError(_complaint(table, column, cells, wrong))
-    return [value for value in values if value is not None]
+def _parse_column(table: TextTable, column: str) -> Labels1d:
+    codes, texts = table.distinct(column)
+    values = np.array([_parse_cell(text) for text in texts])
+    wrong = np.flatnonzero(np.isinf(values)[codes])
+    if len(wrong) > 0:
+        raise DataError(_complaint(table, column, [texts[code] for code in codes[wrong]], wrong.tolist()))
+    parsed: Labels1d = values.astype(np.float32)[codes]
+    return parsed
 
 
-def _parse_cell(cell: str) -> float | None:
-    """The number, NaN for a missing label, or ``None`` for what is neither."""
-    if is_missing(cell):
-        return math.nan
-    value = float(cell) if is_number(cell) else math.inf
-    return value if abs(value) <= _LARGEST else None
+def _parse_cell(cell: str) -> float:
+    """The number, NaN for a missing label, or infinity for what is neither, or beyond float32."""
+    if is_number(cell):
+        value = float(cell)
+        return value if abs(value) <= _LARGEST else math.inf
+    return math.nan if is_missing(cell) else math.inf
 
 
 def _complaint(table: TextTable, column: str, cells: Sequence[str], wrong: Sequence[int]) -> str:
-    cell = cells[wrong[0]]
+    cell = cells[0]
     infinite = _INFINITE.fullmatch(cell) or is_number(cell)
     found = f"{cell[:60]!r} is {'not a finite float32 number' if infinite else 'not a number'}"
     comma = " Write decimals with a point." if is_number(cell.replace(",", ".", 1)) and "," in cell else ""

@@ -1,13 +1,16 @@
 """Tables and corpora by name."""
 
 import logging
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from molweight.datasets._catalogue import CORPORA, TABLES, Corpus, Table
+from molweight.datasets._catalogue import CORPORA, TABLES, Corpus
 from molweight.datasets._embedded import read_embedded
+from molweight.datasets._kinds import Table
 from molweight.datasets._labels import parse_labels
+from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset, build_dataset
@@ -22,7 +25,8 @@ def available() -> list[str]:
 
     Example:
         >>> available()
-        ['bace', 'bbbp', 'clintox', 'esol', 'freesolv', 'lipophilicity', 'sider', 'tox21']
+        ['bace', 'bbbp', 'clintox', 'esol', 'freesolv', 'hiv', 'lipophilicity', 'muv', 'qm7', 'qm8', 'qm9', 'sider',
+        'tox21', 'toxcast']
     """
     return sorted(TABLES)
 
@@ -59,11 +63,23 @@ def info(name: str) -> Table | Corpus:
     return found
 
 
-def load(name: str, *, cache: bool = True, n_jobs: int | None = None, progress: bool = False) -> MoleculeDataset:
+def load(
+    name: str,
+    targets: str | Sequence[str] | None = None,
+    *,
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
     """A table of MoleculeNet, verified against its checksum.
+
+    Tables that are not in the wheel are read from ``moleculenet/<name>.csv.gz`` in the folder that the environment
+    variable ``MOLWEIGHT_DATA`` names; otherwise they are downloaded once, into the cache.
 
     Args:
         name: One of :func:`available`; :mod:`molweight.datasets` says what each is.
+        targets: Some of its label columns; ``None`` for all. ``info(name).scored`` names those that MoleculeNet's
+            benchmark scores, where it leaves some out.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -73,7 +89,7 @@ def load(name: str, *, cache: bool = True, n_jobs: int | None = None, progress: 
 
     Raises:
         UnknownNameError: If there is no such table, with the nearest names.
-        DataError: If the embedded file is damaged.
+        DataError: If the file is damaged or cannot be had, or a column is not in it.
 
     Example:
         >>> load("freesolv")
@@ -83,17 +99,23 @@ def load(name: str, *, cache: bool = True, n_jobs: int | None = None, progress: 
         raise UnknownNameError("dataset", name, TABLES)
     entry = TABLES[name]
     table = _read(entry)
+    columns = _columns(entry, table) if targets is None else ([targets] if isinstance(targets, str) else list(targets))
     return build_dataset(
         table.cells(entry.smiles),
-        parse_labels(table, entry.targets),
+        parse_labels(table, columns),
         name=name,
         task=entry.task,
         metric=entry.metric,
-        target_names=entry.targets,
+        target_names=columns,
         cache=cache,
         n_jobs=n_jobs,
         progress=progress,
     )
+
+
+def _columns(entry: Table, table: TextTable) -> list[str]:
+    """The label columns: as listed, or all but the SMILES."""
+    return list(entry.targets) or [name for name in table.columns if name != entry.smiles]
 
 
 def load_corpus(
@@ -147,5 +169,7 @@ def table_smiles(name: str) -> list[str]:
 
 
 def _read(entry: Table) -> TextTable:
-    file = f"{entry.name}.csv.xz"
-    return parse_table(read_embedded(file).decode(), file, delimiter=",")
+    if entry.embedded:
+        file = f"{entry.name}.csv.xz"
+        return parse_table(read_embedded(file).decode(), file, delimiter=",")
+    return parse_table(read_source(entry).decode(), f"{entry.name}.csv", delimiter=",")

@@ -8,6 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from molweight.datasets._text import read_text
 from molweight.errors import ConfigError, DataError, suggest
 
@@ -21,6 +23,7 @@ _PROBE: Final = 50
 """Records looked at to find the delimiter."""
 
 Record = tuple[int, list[str]]
+Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,22 @@ class TextTable:
         Raises:
             DataError: If there is no such column, or more than one.
         """
+        self._check(column)
+        return [cell.strip() for cell in self.frame[column]]
+
+    def distinct(self, column: str) -> tuple[Codes, list[str]]:
+        """The distinct texts of a column, blanks around them removed, and which of them each cell holds.
+
+        Raises:
+            DataError: If there is no such column, or more than one.
+        """
+        import pandas as pd
+
+        self._check(column)
+        codes, texts = pd.factorize(self.frame[column])
+        return codes, [text.strip() for text in texts]
+
+    def _check(self, column: str) -> None:
         count = self.columns.count(column)
         if count > 1:
             raise DataError(f"{self.source}, row 1: {count} columns are called {column!r}. Rename all but one.")
@@ -56,7 +75,6 @@ class TextTable:
                 f"{self.source}, row 1: there is no column {column!r};{suggest(column, self.columns)} "
                 f"The columns are {listed}. Name one of them."
             )
-        return [cell.strip() for cell in self.frame[column]]
 
     def row(self, record: int) -> int:
         """The row of the file in which a record begins, from its position."""

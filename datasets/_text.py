@@ -9,7 +9,7 @@ from typing import Final
 
 from molweight.errors import DataError, suggest
 
-__all__ = ["read_text"]
+__all__ = ["read_bytes", "read_text"]
 
 _PACKED: Final = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
 """Decompressors by the first bytes of a file, whatever its name ends in."""
@@ -38,7 +38,7 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
         DataError: If the file cannot be read, is empty, truncated, or not text in that encoding.
     """
     path = Path(path)
-    content = _unpack(path, _read(path))
+    content = read_bytes(path)
     if content.startswith(b"PK\x03\x04"):
         raise DataError(f"{path}: this is a zip archive or a spreadsheet, not text. Save the table as CSV.")
     text = _decode(path, content, encoding)
@@ -51,6 +51,21 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
             "Export it again as UTF-8, or name its encoding, e.g. encoding='utf-16'."
         )
     return text
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file, unpacked.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+
+    Returns:
+        The bytes.
+
+    Raises:
+        DataError: If the file cannot be read or unpacked.
+    """
+    return _unpack(path, _read(path))
 
 
 def _read(path: Path) -> bytes:

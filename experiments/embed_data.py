@@ -67,6 +67,8 @@ def embed_sources(output: Path) -> Entries:
     entries: Entries = {}
     with tempfile.TemporaryDirectory() as scratch:
         for table in TABLES.values():
+            if table.source is None:  # not embedded
+                continue
             content = lzma.compress(
                 cut_table(fetch(table.source, Path(scratch)), table), preset=9 | lzma.PRESET_EXTREME
             )
@@ -144,7 +146,7 @@ def sample(content: bytes, corpus: Corpus) -> bytes:
 def freeze_splits(output: Path) -> Entries:
     """Compute and write the split of every table; nothing frozen before is used."""
     entries: Entries = {}
-    for name, table in TABLES.items():
+    for name, table in ((name, table) for name, table in TABLES.items() if table.embedded):
         data = from_csv(output / f"{name}.csv.xz", table.smiles, table.targets, task=table.task, name=name)
         splits = split(data, SPLIT, frozen=False)
         stored = {

@@ -30,12 +30,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         config.stash[_CACHE].cleanup()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is marked ``gpu`` where there is none."""
-    marked = [item for item in items if item.get_closest_marker("gpu") is not None]
-    if marked and not torch.cuda.is_available():
-        for item in marked:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that runs what takes minutes."""
+    parser.addoption("--slow", action="store_true", help="run the tests that are marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what is marked ``gpu`` where there is none, and what is marked ``slow`` unless asked for."""
+    for item in items:
+        if item.get_closest_marker("gpu") is not None and not torch.cuda.is_available():
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+        if item.get_closest_marker("slow") is not None and not config.getoption("--slow"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
 
 
 @pytest.fixture(scope="session")

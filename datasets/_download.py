@@ -1,0 +1,146 @@
+"""Downloading one file: resumed where it was cut off, verified, and never half there."""
+
+import gzip
+import logging
+import shutil
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from molweight.errors import DataError
+
+if TYPE_CHECKING:
+    from requests import Response
+
+__all__ = ["download"]
+
+_LOG: Final = logging.getLogger(__name__)
+_BLOCK: Final = 1 << 16
+_TIMEOUT: Final = 30.0
+"""Seconds without a byte after which a connection counts as broken."""
+
+_NOTHING_LEFT: Final = 416
+"""Status of an answer to a request that begins behind the end of the file."""
+
+
+def download(url: str, path: Path, sha256: str | None, remedy: str) -> None:
+    """Download a file unless it is there already, and verify it.
+
+    What has arrived of a file is kept beside ``path`` when the connection breaks, and the next attempt, in this call or
+    a later one, goes on from there. Processes that want the same file wait for the first.
+
+    Args:
+        url: Address of the file; an answer packed with gzip is unpacked where ``sha256`` is given.
+        path: Where it is to lie.
+        sha256: Checksum of the file, unpacked; ``None`` where none is published.
+        remedy: What to do where there is no network; a sentence.
+
+    Raises:
+        DataError: If the file cannot be had, or is not the published one.
+    """
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        resumed = part.exists()
+        try:
+            _retrieve(url, path, sha256, part, remedy)
+        except DataError:
+            if not resumed or part.exists():
+                raise
+            _LOG.info("%s: what was left of an earlier download is of another file; starting anew", url)
+            _retrieve(url, path, sha256, part, remedy)
+
+
+def _retrieve(url: str, path: Path, sha256: str | None, part: Path, remedy: str) -> None:
+    """One download through pooch, which verifies the checksum and moves the file into place."""
+    import pooch
+    from requests import RequestException
+
+    through = partial(_through, part, sha256 is not None)
+    known = None if sha256 is None else f"sha256:{sha256}"
+    try:
+        pooch.retrieve(url, known, fname=path.name, path=path.parent, downloader=through)
+    except RequestException as error:
+        kept = f" The {part.stat().st_size} bytes that arrived are kept." if part.exists() else ""
+        raise DataError(f"{path.name}: cannot be downloaded from {url} ({_short(error)}).{kept} {remedy}") from error
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path.name}: what {url} answered is damaged or not the published file ({_short(error)}); it was thrown "
+            f"away. Try again. {remedy}"
+        ) from error
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _through(part: Path, unpack: bool, url: str, output: str, _: Any) -> None:
+    """Complete ``part``, and move its content to ``output``: a downloader as pooch wants it."""
+    _complete(url, part)
+    with part.open("rb") as stream:
+        packed = unpack and stream.read(2) == b"\x1f\x8b"
+    try:
+        if packed:
+            with gzip.open(part) as source, Path(output).open("wb") as target:
+                shutil.copyfileobj(source, target)
+        else:
+            shutil.copyfile(part, output)
+    finally:
+        part.unlink()
+
+
+def _complete(url: str, part: Path) -> None:
+    """Ask for what is missing, again and again as long as each answer brings something."""
+    from requests import ConnectionError as Broken
+    from requests import Timeout
+    from requests.exceptions import ChunkedEncodingError
+
+    size = -1
+    while True:
+        try:
+            _ask(url, part)
+        except (Broken, Timeout, ChunkedEncodingError) as error:
+            arrived = part.stat().st_size if part.exists() else 0
+            if arrived <= max(size, 0):
+                raise
+            size = arrived
+            _LOG.info("%s: cut off after %d bytes (%s); going on from there", url, size, _short(error))
+        else:
+            return
+
+
+def _ask(url: str, part: Path) -> None:
+    """One request, for the bytes behind those that are there."""
+    import requests
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+    with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+        if have and answer.status_code == _NOTHING_LEFT:
+            return
+        answer.raise_for_status()
+        _append(answer, part, have if answer.status_code == requests.codes.partial_content else 0)
+
+
+def _append(answer: "Response", part: Path, have: int) -> None:
+    """Write the answer behind the first ``have`` bytes."""
+    from tqdm import tqdm
+
+    length = answer.headers.get("Content-Length")
+    with (
+        part.open("ab" if have else "wb") as stream,
+        tqdm(
+            desc=part.name.strip(".").removesuffix(".part"),
+            total=have + int(length) if length else None,
+            initial=have,
+            unit="B",
+            unit_scale=True,
+            disable=None,  # shown on terminals only
+        ) as bar,
+    ):
+        for block in answer.iter_content(_BLOCK):
+            stream.write(block)
+            bar.update(len(block))

@@ -1,0 +1,85 @@
+"""The files the wheel does not carry: from the folder that ``MOLWEIGHT_DATA`` names, or downloaded once."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Final
+
+from molweight.datasets._download import download
+from molweight.datasets._kinds import Table
+from molweight.datasets._text import read_bytes
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import cache_root
+
+__all__ = ["data_folder", "read_source"]
+
+VARIABLE: Final = "MOLWEIGHT_DATA"
+
+
+def data_folder() -> Path | None:
+    """The folder that the environment variable ``MOLWEIGHT_DATA`` names; ``None`` where it is not set.
+
+    Raises:
+        ConfigError: If it names something else than a folder.
+    """
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        raise ConfigError(
+            f"{VARIABLE} names {named!r}, which is no folder. Correct it, or unset it to download tables."
+        )
+    return Path(named)
+
+
+def read_source(entry: Table) -> bytes:
+    """The CSV of a table, verified.
+
+    It is looked for as ``moleculenet/<name>.csv.gz`` or ``.csv`` in the folder that ``MOLWEIGHT_DATA`` names, then in
+    the cache, and otherwise downloaded into the cache.
+
+    Args:
+        entry: The table.
+
+    Returns:
+        Its bytes as MoleculeNet publishes them.
+
+    Raises:
+        DataError: If it cannot be had, or is not the published file.
+    """
+    found = _placed(entry.name)
+    if found is not None:
+        content = read_bytes(found)
+        _verify(found, content, entry.sha256)
+        return content
+    path = cache_root() / "downloads" / f"{entry.name}.csv"
+    download(entry.url, path, entry.sha256, _remedy(entry))
+    return path.read_bytes()
+
+
+def _placed(name: str) -> Path | None:
+    """The file of a table in the user's own folder."""
+    folder = data_folder()
+    if folder is None:
+        return None
+    candidates = [folder / "moleculenet" / f"{name}{ending}" for ending in (".csv.gz", ".csv")]
+    return next((path for path in candidates if path.exists()), None)
+
+
+def _verify(path: Path, content: bytes, expected: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{path}: is not the table as MoleculeNet published it: its sha256, unpacked, is {found}, published is "
+            f"{expected}. Replace it, or remove it to have it downloaded; a table of your own is read by from_file."
+        )
+
+
+def _remedy(entry: Table) -> str:
+    """What to do without a network."""
+    folder = data_folder() or Path("FOLDER")
+    place = folder / "moleculenet" / f"{entry.name}.csv.gz"
+    return (
+        f"Without a network: fetch {entry.url} elsewhere, place it at {place} (or, unpacked, as {entry.name}.csv "
+        f"beside it), and set {VARIABLE}={folder}."
+    )
