@@ -147,7 +147,7 @@ def apply(batch: GraphBatch, edit: Edit) -> GraphBatch:
         edit: The changes.
 
     Returns:
-        A batch with as many molecules, without labels and columns.
+        A batch with as many molecules, without labels and columns per molecule.
     """
     out = replace(batch, y=None, columns={})
     if edit.mask_atoms is not None:
@@ -171,6 +171,7 @@ def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) ->
     return replace(
         edges,
         x=batch.x[kept],
+        atom_columns={name: column[kept] for name, column in batch.atom_columns.items()},
         batch=batch.batch[kept],
         ptr=before[batch.ptr],
         edge_index=before[edges.edge_index],

@@ -13,9 +13,13 @@ from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.typing import GraphLike
 
-__all__ = ["FAMILIES", "Encode", "Objective", "check_share", "column_of", "draw_seed"]
+__all__ = ["FAMILIES", "Encode", "Objective", "check_share", "column_of", "corpus_column", "draw_seed"]
 
 FAMILIES = ("masking", "contrastive", "motif", "property", "structure")
+_REMEDY = (
+    "Attach the targets of the objectives to the dataset first: "
+    "molweight.graphs.attach_targets(dataset, objective.targets)."
+)
 
 
 class Encode(Protocol):
@@ -43,12 +47,13 @@ class Objective(nn.Module, ABC):
     Attributes:
         family: What kind of task: masking, contrastive, motif, property or structure.
         paper: Where it was published.
-        targets: Values per molecule that the objective needs; batches carry each in ``columns[spec.name]``.
+        targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
+            ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
     """
 
     family: ClassVar[str]
     paper: ClassVar[str]
-    targets: ClassVar[tuple[TargetSpec, ...]] = ()
+    targets: tuple[TargetSpec, ...] = ()
 
     def __init__(self, width: int) -> None:
         """Check ``width``; subclasses create their head."""
@@ -61,7 +66,7 @@ class Objective(nn.Module, ABC):
         """Learn statistics of the corpus, once, before training; most objectives need none.
 
         Args:
-            columns: For each of ``targets`` the values of the whole corpus, ``n x dim``, by name.
+            columns: For each of ``targets`` the values of the whole corpus, one row per molecule or atom, by name.
         """
 
     @abstractmethod
@@ -104,17 +109,28 @@ def draw_seed(generator: torch.Generator) -> int:
 
 
 def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:
-    """The values of ``spec`` that a batch carries, ``G x dim``.
+    """The values of ``spec`` that a batch carries, ``G x dim``, or ``N x dim`` for values per atom.
 
     Raises:
         DataError: If the batch does not carry them.
     """
-    if spec.name not in batch.columns:
-        raise DataError(
-            f"the batch has no column {spec.name!r}. Attach the targets of the objectives to the dataset first: "
-            "molweight.graphs.attach_targets(dataset, objective.targets)."
-        )
-    return batch.columns[spec.name]
+    carried = batch.atom_columns if spec.per == "atom" else batch.columns
+    if spec.name not in carried:
+        raise DataError(f"the batch has no column {spec.name!r}. {_REMEDY}")
+    return carried[spec.name]
+
+
+def corpus_column(
+    columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]], spec: TargetSpec
+) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """The values of ``spec`` for a whole corpus, as :meth:`Objective.prepare` is given them.
+
+    Raises:
+        DataError: If they are not there.
+    """
+    if spec.name not in columns:
+        raise DataError(f"prepare() needs the column {spec.name!r} of the corpus. {_REMEDY}")
+    return columns[spec.name]
 
 
 def check_share(objective: str, option: str, value: float) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, check_share, column_of, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, column_of, corpus_column, draw_seed
 from molweight.objectives._rdkit_descriptors import DESCRIPTORS, compute_descriptors
 from molweight.objectives._registry import register
 
@@ -68,7 +68,7 @@ class Descriptors(Objective):
 
     family: ClassVar[str] = "property"
     paper: ClassVar[str] = "Li et al., Nature Communications 2023 (KPGT); Burns et al., 2025 (CheMeleon)"
-    targets: ClassVar[tuple[TargetSpec, ...]] = (DESCRIPTOR_VALUES,)
+    targets: tuple[TargetSpec, ...] = (DESCRIPTOR_VALUES,)
 
     mean: Tensor
     scale: Tensor
@@ -93,9 +93,7 @@ class Descriptors(Objective):
         Raises:
             DataError: If the column is missing, or has no usable value at all.
         """
-        if DESCRIPTOR_VALUES.name not in columns:
-            raise DataError(f"prepare() needs the column {DESCRIPTOR_VALUES.name!r} of the corpus; see attach_targets.")
-        values = torch.as_tensor(np.asarray(columns[DESCRIPTOR_VALUES.name], dtype=np.float64))
+        values = torch.as_tensor(np.asarray(corpus_column(columns, DESCRIPTOR_VALUES), dtype=np.float64))
         present = values.isfinite()
         count = present.sum(0).clamp(min=1)
         mean = torch.where(present, values, 0).sum(0) / count

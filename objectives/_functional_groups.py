@@ -54,7 +54,7 @@ class FunctionalGroups(Objective):
 
     family: ClassVar[str] = "motif"
     paper: ClassVar[str] = "Rong et al., NeurIPS 2020 (GROVER)"
-    targets: ClassVar[tuple[TargetSpec, ...]] = (FUNCTIONAL_GROUPS,)
+    targets: tuple[TargetSpec, ...] = (FUNCTIONAL_GROUPS,)
 
     def __init__(self, width: int) -> None:
         """Create the head."""

@@ -10,7 +10,7 @@ Example:
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name
-from molweight.graphs._columns import attach_targets, target_column
+from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject
@@ -46,6 +46,7 @@ __all__ = [
     "cache_root",
     "content_key",
     "featurize",
+    "missing_targets",
     "partial_name",
     "target_column",
 ]

@@ -1,5 +1,6 @@
 """Batches by index arithmetic."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +47,13 @@ class Resident:
             bond_offsets=np.asarray(molecules.bond_offsets),
         )
 
-    def batch(self, indices: Index) -> GraphBatch:
-        """The molecules at ``indices``, in that order, as one batch on the device."""
+    def batch(self, indices: Index, atom_columns: Mapping[str, Tensor]) -> GraphBatch:
+        """The molecules at ``indices``, in that order, as one batch on the device.
+
+        Args:
+            indices: Positions of the molecules.
+            atom_columns: Further values of all atoms, each ``A x dim``, on the device.
+        """
         atom_start, atom_count = _extent(self.atom_offsets, indices)
         bond_start, bond_count = _extent(self.bond_offsets, indices)
         layout = torch.from_numpy(np.stack([atom_start, atom_count, bond_start, bond_count])).to(self.atoms.device)
@@ -61,6 +67,7 @@ class Resident:
             batch=molecule,
             ptr=ptr,
             num_graphs=len(indices),
+            atom_columns={name: values.index_select(0, atom) for name, values in atom_columns.items()},
         )
 
 

@@ -26,6 +26,7 @@ class GraphBatch:
         num_graphs: ``G``.
         y: Labels, ``G x tasks`` float32 with NaN for missing; ``None`` without labels.
         columns: Further values per molecule, each with first dimension ``G``, e.g. the targets of objectives.
+        atom_columns: Further values per atom, each with first dimension ``N``, e.g. positions in space.
 
     Example:
         >>> one = torch.zeros(1, 9, dtype=torch.long)
@@ -42,6 +43,7 @@ class GraphBatch:
     num_graphs: int
     y: Tensor | None = None
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    atom_columns: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> "GraphBatch":
@@ -76,4 +78,5 @@ class GraphBatch:
             ptr=self.ptr.to(device),
             y=None if self.y is None else self.y.to(device),
             columns={name: column.to(device) for name, column in self.columns.items()},
+            atom_columns={name: column.to(device) for name, column in self.atom_columns.items()},
         )

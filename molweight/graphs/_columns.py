@@ -1,7 +1,8 @@
-"""Values per molecule that objectives train on: computed once, kept beside the dataset."""
+"""Values per molecule or per atom that objectives train on: computed once, kept beside the dataset."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -9,21 +10,22 @@ import numpy as np
 
 from molweight.errors import DataError
 from molweight.graphs._cache import write_array
-from molweight.graphs._dataset import MoleculeDataset
+from molweight.graphs._dataset import Column, MoleculeDataset
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._targets import TargetSpec
 
-__all__ = ["attach_targets", "target_column"]
+__all__ = ["attach_targets", "missing_targets", "target_column"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-_CHUNK: Final = 128
-_SHARD: Final = 8192
-"""Molecules per file: what an interrupted computation loses at most."""
+_SHARD: Final = 64
+"""Chunks per file: what an interrupted computation loses at most."""
 _log = logging.getLogger(__name__)
 
 
 def attach_targets(dataset: MoleculeDataset, specs: Sequence[TargetSpec], *, progress: bool = False) -> MoleculeDataset:
     """The dataset with one column per spec, computed or read from the cache.
+
+    Molecules for which there is nothing, such as those that no conformer can be found for, are counted in the log; see
+    :func:`missing_targets` for which ones they are.
 
     Args:
         dataset: The molecules.
@@ -31,20 +33,56 @@ def attach_targets(dataset: MoleculeDataset, specs: Sequence[TargetSpec], *, pro
         progress: Whether to show progress bars on a terminal.
 
     Returns:
-        A dataset whose batches carry ``columns[spec.name]``.
+        A dataset whose batches carry ``columns[spec.name]``, or ``atom_columns[spec.name]`` for values per atom.
     """
     unique = {spec.name: spec for spec in specs}
-    return dataset.with_columns(
-        {name: target_column(dataset, spec, progress=progress) for name, spec in unique.items()}
-    )
+    columns = {name: target_column(dataset, spec, progress=progress) for name, spec in unique.items()}
+    atoms = {name: column for name, column in columns.items() if unique[name].per == "atom"}
+    attached = dataset.with_columns({name: columns[name] for name in columns.keys() - atoms.keys()}, atoms)
+    for name in unique:
+        missing = int(missing_targets(attached, name).sum())
+        if missing:
+            _log.warning("%s: %d of %d molecules have no %s", dataset.name, missing, len(dataset), name)
+    return attached
+
+
+def missing_targets(dataset: MoleculeDataset, name: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which molecules have no value at all in a column.
+
+    Args:
+        dataset: The molecules, with the column.
+        name: Name of the column.
+
+    Returns:
+        One bool per molecule: whether all its values are NaN. Columns of whole numbers have no missing values.
+
+    Raises:
+        DataError: If there is no such column.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> data = build_dataset(["CCO", "C"], cache=False).with_columns({"a": np.array([[np.nan], [1.0]])})
+        >>> missing_targets(data, "a").tolist()
+        [True, False]
+    """
+    if name not in dataset.columns:
+        raise DataError(f"{dataset.name} has no column {name!r}. Columns: {', '.join(dataset.columns) or 'none'}.")
+    column = dataset.columns[name]
+    if column.dtype.kind != "f" or len(column) == 0:
+        return np.zeros(len(dataset), dtype=bool)
+    empty: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.isnan(column.reshape(len(column), -1)).all(axis=1)
+    if name in dataset.per_atom:
+        empty = np.logical_and.reduceat(empty, dataset.molecules.atom_offsets[:-1])
+    return empty
 
 
 def target_column(
     dataset: MoleculeDataset, spec: TargetSpec, *, n_jobs: int | None = None, progress: bool = False
-) -> Array:
+) -> Column:
     """One spec's values for every molecule of a dataset.
 
-    They are stored in shards beside the dataset as they are computed, so interrupted work goes on where it stopped.
+    They are stored in files of ``64 * spec.chunk`` molecules beside the dataset as they are computed, each written
+    whole or not at all, so interrupted work goes on where it stopped.
 
     Args:
         dataset: The molecules; where its ``folder`` is ``None`` nothing is stored.
@@ -53,28 +91,53 @@ def target_column(
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        An array ``len(dataset) x spec.dim`` of type ``spec.dtype``.
+        An array of type ``spec.dtype`` with ``spec.dim`` columns and one row per molecule, or per atom.
     """
-    shards = range(0, len(dataset), _SHARD)
+    starts = range(0, len(dataset), _SHARD * spec.chunk)
     place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}" if dataset.folder else None
+    paths = {start: place / f"{number:05d}.npy" for number, start in enumerate(starts)} if place else {}
+    parts = {start: _stored(dataset, spec, start, path) for start, path in paths.items() if path.exists()}
+    missing = [start for start in starts if start not in parts]
     title = f"{spec.name} of {dataset.name}" if progress else None
-    parts = [_shard(dataset, spec, start, place, n_jobs=n_jobs, title=title) for start in shards]
-    return np.concatenate(parts)
+    for start, values in _computed(dataset, spec, missing, n_jobs, title):
+        parts[start] = values
+        if place:
+            write_array(paths[start], values)
+    return np.concatenate([parts[start] for start in starts])
 
 
-def _shard(
-    dataset: MoleculeDataset, spec: TargetSpec, start: int, place: Path | None, *, n_jobs: int | None, title: str | None
-) -> Array:
-    smiles = dataset.smiles[start : start + _SHARD]
-    path = place / f"{start // _SHARD:05d}.npy" if place else None
-    if path and path.exists():
-        stored: Array = np.load(path, allow_pickle=False)
-        if stored.shape != (len(smiles), spec.dim) or stored.dtype != np.dtype(spec.dtype):
-            raise DataError(f"{path} holds {stored.shape} {stored.dtype}, not what {spec.name} needs. Delete the file.")
-        return stored
-    values: Array = np.concatenate(
-        list(map_chunks(spec, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4 * _CHUNK, progress=title))
+def _stop(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:
+    return min(start + _SHARD * spec.chunk, len(dataset))
+
+
+def _rows(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:
+    """Rows of the file that begins with molecule ``start``."""
+    stop, offsets = _stop(dataset, spec, start), dataset.molecules.atom_offsets
+    return int(offsets[stop] - offsets[start]) if spec.per == "atom" else stop - start
+
+
+def _stored(dataset: MoleculeDataset, spec: TargetSpec, start: int, path: Path) -> Column:
+    stored: Column = np.load(path, allow_pickle=False)
+    if stored.shape != (_rows(dataset, spec, start), spec.dim) or stored.dtype != np.dtype(spec.dtype):
+        raise DataError(f"{path} holds {stored.shape} {stored.dtype}, not what {spec.name} needs. Delete the file.")
+    return stored
+
+
+def _computed(
+    dataset: MoleculeDataset, spec: TargetSpec, starts: Sequence[int], n_jobs: int | None, title: str | None
+) -> Iterator[tuple[int, Column]]:
+    """The values of each file that begins with one of ``starts``, as soon as it is complete."""
+    spans = [(start, _stop(dataset, spec, start)) for start in starts]
+    smiles = [text for start, stop in spans for text in dataset.smiles[start:stop]]
+    results = map_chunks(
+        spec, smiles, chunk=spec.chunk, n_jobs=n_jobs, parallel_from=4 * spec.chunk, progress=title if smiles else None
     )
-    if path:
-        write_array(path, values)
-    return values
+    for start, stop in spans:
+        values: Column = np.concatenate(list(islice(results, -(-(stop - start) // spec.chunk))))
+        rows = _rows(dataset, spec, start)
+        if len(values) != rows:
+            raise DataError(
+                f"target {spec.name!r} returned {len(values)} rows for the {rows} atoms of molecules {start} to "
+                f"{stop - 1} of {dataset.name}; its compute function must return one row per atom of each."
+            )
+        yield start, values

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -12,8 +13,10 @@ from torch import Tensor
 from molweight.errors import DataError
 from molweight.graphs._assemble import Resident
 from molweight.graphs._batch import GraphBatch
-from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._cache import cache_root, content_key
+from molweight.graphs._molecules import Molecules, Reject, item_positions
 from molweight.graphs._smiles import SmilesColumn
+from molweight.graphs._vocabulary import FEATURISER_VERSION
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MoleculeDataset", "Task"]
 
 Task = Literal["classification", "regression"]
+Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Float32 = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Indices = Sequence[int] | Int64 | Tensor
@@ -38,6 +42,10 @@ class MoleculeDataset:
         target_names: Name of each of the ``T`` labels.
         rejects: Rows of the source that could not be used, with the reason.
         folder: Where the arrays are cached, and values computed from the molecules may be kept; ``None`` for nowhere.
+
+    Attributes:
+        columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
+        per_atom: Which of the columns have one row per atom.
 
     Raises:
         DataError: If the labels do not fit the molecules or their names.
@@ -72,7 +80,8 @@ class MoleculeDataset:
         self.target_names = list(target_names)
         self.rejects = list(rejects)
         self.folder = folder
-        self.columns: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+        self.columns: dict[str, Column] = {}
+        self.per_atom: frozenset[str] = frozenset()
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):
@@ -129,13 +138,11 @@ class MoleculeDataset:
         chosen = self._checked(indices)
         if where not in self._resident:
             self._resident[where] = Resident.of(self.molecules, where)
-        graph = self._resident[where].batch(chosen)
+        graph = self._resident[where].batch(chosen, {name: self._tensor(name, where) for name in self.per_atom})
         on_device = torch.from_numpy(chosen).to(where)
-        columns = {name: self._tensor(name, where)[on_device] for name in self.columns}
+        columns = {name: self._tensor(name, where)[on_device] for name in self.columns if name not in self.per_atom}
         labels = self._tensor("y", where)[on_device] if self.target_names else None
-        return GraphBatch(
-            graph.x, graph.edge_index, graph.edge_attr, graph.batch, graph.ptr, graph.num_graphs, labels, columns
-        )
+        return replace(graph, y=labels, columns=columns)
 
     def batch(self, indices: Indices, device: torch.device | str | None = None) -> "Batch":
         """Molecules as a PyG ``Batch``, equal to collating ``[self[i] for i in indices]`` but for the SMILES.
@@ -163,32 +170,46 @@ class MoleculeDataset:
             DataError: If a position lies outside the table.
         """
         chosen = self._checked(indices)
+        molecules = self.molecules.take(chosen)
         part = MoleculeDataset(
-            self.molecules.take(chosen),
+            molecules,
             self.targets[chosen],
             name=self.name,
             task=self.task,
             metric=self.metric,
             target_names=self.target_names,
+            folder=_folder_of(molecules) if self.folder else None,
         )
-        return part.with_columns({name: column[chosen] for name, column in self.columns.items()})
+        atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
+        rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
+        picked = {name: column[rows[name]] for name, column in self.columns.items()}
+        return part.with_columns(
+            {name: column for name, column in picked.items() if name not in self.per_atom},
+            {name: picked[name] for name in self.per_atom},
+        )
 
     def with_columns(
-        self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
+        self, columns: Mapping[str, Column], atom_columns: Mapping[str, Column] | None = None
     ) -> "MoleculeDataset":
-        """The same molecules with further values per molecule, which every batch then carries in ``columns``.
+        """The same molecules with further values, which every batch then carries.
 
         Args:
-            columns: Arrays with one row per molecule.
+            columns: Arrays with one row per molecule; in batches under ``columns``.
+            atom_columns: Arrays with one row per atom; in batches under ``atom_columns``.
 
         Raises:
             DataError: If an array has another number of rows.
         """
+        per_atom, atoms = atom_columns or {}, len(self.molecules.atoms)
         for name, column in columns.items():
             if len(column) != len(self):
                 raise DataError(f"{self.name}: column {name!r} has {len(column)} rows for {len(self)} molecules.")
+        for name, column in per_atom.items():
+            if len(column) != atoms:
+                raise DataError(f"{self.name}: column {name!r} has {len(column)} rows for {atoms} atoms.")
         other = copy.copy(self)
-        other.columns = {**self.columns, **columns}
+        other.columns = {**self.columns, **columns, **per_atom}
+        other.per_atom = (self.per_atom - columns.keys()) | per_atom.keys()
         other._tensors = {}  # noqa: SLF001 - a copy of our own class: its tensors are placed anew
         return other
 
@@ -206,3 +227,9 @@ class MoleculeDataset:
             worst = chosen[(chosen < 0) | (chosen >= len(self))][0]
             raise DataError(f"{self.name}: no molecule at position {worst}; there are {len(self)}, counted from 0.")
         return chosen
+
+
+def _folder_of(molecules: Molecules) -> Path:
+    """Where values of a part of a table are kept: a folder named by its molecules."""
+    parts = (molecules.smiles_data.tobytes(), molecules.smiles_offsets.tobytes())
+    return cache_root() / "subsets" / content_key([f"featuriser {FEATURISER_VERSION}".encode(), *parts])

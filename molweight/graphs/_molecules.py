@@ -7,7 +7,7 @@ import numpy as np
 
 from molweight.graphs._smiles import SmilesColumn
 
-__all__ = ["Molecules", "Reject"]
+__all__ = ["Molecules", "Reject", "item_positions"]
 
 Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
@@ -96,6 +96,20 @@ class Molecules:
             smiles_data=np.concatenate([part.smiles_data for part in parts]),
             smiles_offsets=_join([part.smiles_offsets for part in parts]),
         )
+
+
+def item_positions(offsets: Int64, indices: Int64) -> Int64:
+    """Positions of all atoms (or bonds, or bytes) of some molecules, molecule after molecule.
+
+    Args:
+        offsets: First item of each molecule, and the total.
+        indices: The molecules.
+
+    Example:
+        >>> item_positions(np.array([0, 2, 3, 6]), np.array([2, 0])).tolist()
+        [3, 4, 5, 0, 1]
+    """
+    return _select(offsets, indices)[0]
 
 
 def _join(

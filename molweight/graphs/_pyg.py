@@ -21,10 +21,12 @@ def to_pyg(graphs: GraphBatch, edge_ptr: Tensor) -> Batch:
     """
     atom_ptr = graphs.ptr.cpu()
     rows, none = torch.arange(graphs.num_graphs + 1), torch.zeros(graphs.num_graphs, dtype=torch.long)
-    fields = {"x": graphs.x, "edge_index": graphs.edge_index, "edge_attr": graphs.edge_attr, **graphs.columns}
+    fields = {"x": graphs.x, "edge_index": graphs.edge_index, "edge_attr": graphs.edge_attr}
+    fields |= {**graphs.columns, **graphs.atom_columns}
     if graphs.y is not None:
         fields["y"] = graphs.y
     slices = {"x": atom_ptr, "edge_index": edge_ptr, "edge_attr": edge_ptr}
+    slices |= dict.fromkeys(graphs.atom_columns, atom_ptr)
     batch = Batch(_base_cls=Data, **fields, batch=graphs.batch, ptr=graphs.ptr)
     batch._num_graphs = graphs.num_graphs  # noqa: SLF001 - what PyG's collate sets, for want of a public way
     batch._slice_dict = {name: slices.get(name, rows) for name in fields}  # noqa: SLF001 - likewise

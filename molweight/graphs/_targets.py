@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -17,15 +18,20 @@ class TargetSpec:
     """What an objective wants to know of every molecule: a name, a shape, and the function that computes it.
 
     Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``;
-    batches carry it as ``batch.columns[name]``, ``G x dim``.
+    batches carry it as ``batch.columns[name]``, ``G x dim``, or for values per atom as ``batch.atom_columns[name]``,
+    ``N x dim``.
 
     Args:
         name: Name of the column; letters, digits and underscores.
-        version: Part of the cache key; raise it whenever ``compute`` would return other values.
-        dim: Number of values per molecule.
+        version: Part of the cache key; raise it whenever ``compute`` would return other values, or with ``chunk``.
+        dim: Number of values per molecule, or per atom.
         dtype: NumPy name of the type they are stored in, e.g. ``"uint8"`` or ``"float32"``; NaN means missing.
-        compute: Maps ``n`` SMILES to an array ``n x dim``, one row per SMILES in their order. A function at the top
-            level of its module, so that worker processes can import it.
+        compute: Maps ``n`` SMILES to an array ``n x dim``, one row per SMILES in their order; for values per atom one
+            row per atom, in the order in which the SMILES name them. A function at the top level of its module, so that
+            worker processes can import it.
+        per: What a row of the array is: a ``"molecule"`` or an ``"atom"``.
+        chunk: Molecules handed to a process at a time. Every 64 chunks a file is written, and an interrupted
+            computation goes on from there: the slower ``compute`` is, the smaller this should be.
 
     Raises:
         ConfigError: If a field cannot be used as given.
@@ -43,16 +49,20 @@ class TargetSpec:
     dim: int
     dtype: str
     compute: Callable[[Sequence[str]], np.ndarray]
+    per: Literal["molecule", "atom"] = "molecule"
+    chunk: int = 128
 
     def __post_init__(self) -> None:
         """Refuse fields that would fail later, in a worker process or as a file name."""
         if not (self.name.isascii() and self.name.isidentifier()):
             raise ConfigError(f"target name {self.name!r} must consist of letters, digits and underscores.")
-        for field, value in (("version", self.version), ("dim", self.dim)):
+        for field, value in (("version", self.version), ("dim", self.dim), ("chunk", self.chunk)):
             if value < 1:
                 raise ConfigError(f"target {self.name!r} has {field} {value}; it must be at least 1.")
         if not _is_numeric(self.dtype):
             raise ConfigError(f"target {self.name!r} has dtype {self.dtype!r}; use a NumPy name such as 'float32'.")
+        if self.per not in ("molecule", "atom"):
+            raise ConfigError(f"target {self.name!r} is per {self.per!r}; it must be per 'molecule' or per 'atom'.")
         if not callable(self.compute):
             raise ConfigError(f"target {self.name!r} needs a function as compute, got {self.compute!r}.")
 
@@ -63,7 +73,7 @@ class TargetSpec:
             smiles: Molecules that RDKit can parse.
 
         Returns:
-            An array ``len(smiles) x dim``.
+            An array ``len(smiles) x dim``, or one row per atom.
 
         Raises:
             DataError: If ``compute`` returned another shape.
@@ -72,10 +82,12 @@ class TargetSpec:
 
         with rdBase.BlockLogs():  # RDKit comments on odd molecules on standard error, once per molecule and target
             values = np.asarray(self.compute(smiles))
-        if values.shape != (len(smiles), self.dim):
+        rows = len(values) if self.per == "atom" and values.ndim else len(smiles)
+        if values.shape != (rows, self.dim):
+            expected = f"one row of {self.dim} per atom" if self.per == "atom" else f"{(rows, self.dim)}"
             raise DataError(
                 f"target {self.name!r} returned an array of shape {values.shape} for {len(smiles)} molecules; "
-                f"its compute function must return {(len(smiles), self.dim)}."
+                f"its compute function must return {expected}."
             )
         return values.astype(self.dtype, copy=False)
 
