@@ -58,10 +58,10 @@ def test_values_per_atom_travel_with_batches(data: MoleculeDataset) -> None:
 
 
 def test_rows_are_counted(data: MoleculeDataset) -> None:
-    with pytest.raises(DataError, match="5 rows for 18 atoms"):
+    with pytest.raises(DataError, match="5 rows for 17 atoms"):
         data.with_columns({}, {"wrong": np.zeros((5, 1))})
     bad = TargetSpec("bad", 1, 1, "uint8", lambda smiles: np.zeros((len(smiles), 1)), per="atom")
-    with pytest.raises(DataError, match="5 rows for the 18 atoms of molecules 0 to 4"):
+    with pytest.raises(DataError, match="5 rows for the 17 atoms of molecules 0 to 4"):
         target_column(data, bad)
     flat = TargetSpec("flat", 1, 2, "uint8", lambda smiles: np.zeros(3), per="atom")
     with pytest.raises(DataError, match="one row of 2 per atom"):
