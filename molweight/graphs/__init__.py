@@ -9,7 +9,7 @@ Example:
 
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
-from molweight.graphs._cache import cache_root, content_key, partial_name
+from molweight.graphs._cache import cache_root, content_key, partial_name, write_array
 from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._featurize import featurize
@@ -49,4 +49,5 @@ __all__ = [
     "missing_targets",
     "partial_name",
     "target_column",
+    "write_array",
 ]

@@ -70,10 +70,10 @@ def missing_targets(dataset: MoleculeDataset, name: str) -> np.ndarray[tuple[int
     column = dataset.columns[name]
     if column.dtype.kind != "f" or len(column) == 0:
         return np.zeros(len(dataset), dtype=bool)
-    empty: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.isnan(column.reshape(len(column), -1)).all(axis=1)
+    missing = np.isnan(column.reshape(len(column), -1))
     if name in dataset.per_atom:
-        empty = np.logical_and.reduceat(empty, dataset.molecules.atom_offsets[:-1])
-    return empty
+        missing = np.logical_and.reduceat(missing, dataset.molecules.atom_offsets[:-1])
+    return np.asarray(missing.all(axis=1))
 
 
 def target_column(

@@ -111,7 +111,7 @@ def test_interrupted_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert np.array_equal(values, numbers(smiles))
     np.save(place / "00001.npy", np.zeros((3, 2), dtype=np.float32))
     with pytest.raises(DataError, match=r"00001.npy holds \(3, 2\).*Delete"):
-        target_column(data, NUMBERS, n_jobs=1)
+        target_column(data, TargetSpec("numbers", 1, 2, "float32", second, per="atom", chunk=1), n_jobs=1)
 
 
 def test_a_part_of_a_table_is_cached_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
