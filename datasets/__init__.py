@@ -44,18 +44,28 @@ Example:
 if __name__ != "molweight.datasets":
     raise ImportError("import molweight.datasets, not datasets: the repository root is on sys.path")
 
-from molweight.datasets import _random, _scaffold  # noqa: F401 - they register themselves
+from molweight.datasets import (  # noqa: F401 - they register themselves
+    _butina,
+    _random,
+    _scaffold,
+    _scaffold_balanced,
+    _scaffold_random,
+    _stratified,
+)
 from molweight.datasets._catalogue import CORPORA, TABLES, Corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
+from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_roles
 from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, available_corpora, info, load, load_corpus
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
+from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
+from molweight.datasets._table import read_column
 
 __all__ = [
     "CORPORA",
@@ -63,6 +73,7 @@ __all__ = [
     "METRICS",
     "ROLES",
     "ROLE_LETTERS",
+    "ROLE_NAMES",
     "SPLITTERS",
     "TABLES",
     "Corpus",
@@ -83,8 +94,13 @@ __all__ = [
     "info",
     "load",
     "load_corpus",
+    "load_splits",
     "murcko_scaffold",
+    "read_column",
+    "save_splits",
     "score",
     "smiles_digest",
     "split",
+    "split_by_indices",
+    "split_by_roles",
 ]

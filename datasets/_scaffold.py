@@ -1,8 +1,8 @@
-"""The deterministic scaffold split."""
+"""The deterministic scaffold splits, under three definitions of a scaffold."""
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
@@ -10,13 +10,26 @@ from molweight.datasets._fill import Positions
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["group_by_scaffold", "murcko_scaffold", "scaffold_split"]
+__all__ = [
+    "ScaffoldKind",
+    "group_by_scaffold",
+    "murcko_scaffold",
+    "scaffold_achiral_split",
+    "scaffold_generic_split",
+    "scaffold_split",
+]
 
-DEFINITION: Final = (
-    "Bemis-Murcko scaffold SMILES with chirality; molecules without a ring share one group; groups by size, the "
-    "largest first, then by the position of their first molecule, the last first; a group goes to train if it fits, "
-    "else to validation if it fits, else to test; deterministic"
+ScaffoldKind = Literal["chiral", "achiral", "generic"]
+"""Stereochemistry kept; dropped; every atom a carbon and every bond single as well."""
+
+_FILLING: Final = (
+    "molecules without a ring share one group; groups by size, the largest first, then by the position of their first "
+    "molecule, the last first; a group goes to train if it fits, else to validation if it fits, else to test; "
+    "deterministic"
 )
+_CHIRAL: Final = f"Bemis-Murcko scaffold SMILES with chirality; {_FILLING}"
+_ACHIRAL: Final = f"Bemis-Murcko scaffold SMILES without stereochemistry; {_FILLING}"
+_GENERIC: Final = f"generic Bemis-Murcko skeleton (every atom a carbon, every bond single); {_FILLING}"
 
 
 @SPLITTERS.register("scaffold")
@@ -34,11 +47,46 @@ def scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
     Returns:
         The positions by role.
     """
-    return from_groups("scaffold", DEFINITION, group_by_scaffold(data.smiles), request)
+    return from_groups("scaffold", _CHIRAL, group_by_scaffold(data.smiles), request)
 
 
-def group_by_scaffold(smiles: Iterable[str]) -> list[Positions]:
+@SPLITTERS.register("scaffold_achiral")
+def scaffold_achiral_split(data: MoleculeDataset, request: Request) -> Splits:
+    """As :func:`scaffold_split`, with stereoisomers of a scaffold in one group: what DeepChem does.
+
+    Args:
+        data: The molecules.
+        request: Protocol and fractions; the seed is not used.
+
+    Returns:
+        The positions by role.
+    """
+    return from_groups("scaffold_achiral", _ACHIRAL, group_by_scaffold(data.smiles, "achiral"), request)
+
+
+@SPLITTERS.register("scaffold_generic")
+def scaffold_generic_split(data: MoleculeDataset, request: Request) -> Splits:
+    """As :func:`scaffold_split`, with one group per skeleton: ring systems of one shape, whatever their atoms.
+
+    Args:
+        data: The molecules.
+        request: Protocol and fractions; the seed is not used.
+
+    Returns:
+        The positions by role.
+    """
+    return from_groups("scaffold_generic", _GENERIC, group_by_scaffold(data.smiles, "generic"), request)
+
+
+def group_by_scaffold(smiles: Iterable[str], kind: ScaffoldKind = "chiral") -> list[Positions]:
     """Positions of the molecules of each scaffold: the largest group first, then by first position, the last first.
+
+    Args:
+        smiles: The molecules.
+        kind: What counts as one scaffold.
+
+    Returns:
+        The groups.
 
     Example:
         >>> [group.tolist() for group in group_by_scaffold(["CCO", "c1ccccc1", "C", "Cc1ccccc1C", "C1CC1"])]
@@ -46,17 +94,19 @@ def group_by_scaffold(smiles: Iterable[str]) -> list[Positions]:
     """
     groups: dict[str, list[int]] = {}
     for position, text in enumerate(smiles):
-        groups.setdefault(murcko_scaffold(text), []).append(position)
+        groups.setdefault(murcko_scaffold(text, kind), []).append(position)
     ordered = sorted(groups.values(), key=lambda group: (len(group), group[0]), reverse=True)
     return [np.array(group, dtype=np.int64) for group in ordered]
 
 
 @lru_cache(maxsize=1_000_000)
-def murcko_scaffold(smiles: str) -> str:
-    """The Bemis-Murcko scaffold of a molecule as SMILES, with chirality; empty for a molecule without a ring.
+def murcko_scaffold(smiles: str, kind: ScaffoldKind = "chiral") -> str:
+    """The Bemis-Murcko scaffold of a molecule as SMILES; empty for a molecule without a ring.
 
     Args:
         smiles: A molecule RDKit can parse.
+        kind: ``"chiral"`` keeps stereochemistry, ``"achiral"`` drops it, ``"generic"`` also turns every atom into a
+            carbon and every bond into a single one.
 
     Returns:
         Its rings and what links them.
@@ -64,10 +114,14 @@ def murcko_scaffold(smiles: str) -> str:
     Example:
         >>> murcko_scaffold("CC(=O)Oc1ccccc1C(=O)O"), murcko_scaffold("CCO")
         ('c1ccccc1', '')
+        >>> murcko_scaffold("Cc1ccncc1", "generic")
+        'C1CCCCC1'
     """
     from rdkit import Chem, rdBase
-    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol
+    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol, MakeScaffoldGeneric
 
     with rdBase.BlockLogs():
         scaffold = GetScaffoldForMol(Chem.MolFromSmiles(smiles))  # type: ignore[no-untyped-call]  # untyped in RDKit
-        return Chem.MolToSmiles(scaffold)
+        if kind == "generic":
+            scaffold = MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
+        return Chem.MolToSmiles(scaffold, isomericSmiles=kind == "chiral")

@@ -2,14 +2,15 @@
 
 import logging
 import math
-from collections.abc import Sequence
-from typing import Final, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, get_args
 
 from molweight.datasets._frozen import frozen_split
 from molweight.datasets._labels import check_choice
 from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
+from molweight.options import construct
 
 __all__ = ["split"]
 
@@ -23,6 +24,7 @@ def split(
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
     seed: int = 0,
     *,
+    options: Mapping[str, Any] | None = None,
     frozen: bool = True,
 ) -> Splits:
     """Give every molecule a role.
@@ -31,12 +33,32 @@ def split(
     whole groups, spread over its order, up to a tenth of all molecules. Under ``"paper"``, ``select`` is ``meta``, and
     train keeps everything.
 
+    "Scaffold split" is not one thing: name the method, not the family.
+
+    ===================== ====================================================================================
+    method                groups and how they are placed
+    ===================== ====================================================================================
+    ``scaffold``          Bemis-Murcko scaffolds with chirality, the largest first: MoleculeNet
+    ``scaffold_achiral``  the same without stereochemistry: DeepChem
+    ``scaffold_generic``  the same of skeletons, every atom a carbon, every bond single
+    ``scaffold_balanced`` scaffolds without stereochemistry, the large ones to train: chemprop
+    ``random_scaffold``   scaffolds with chirality in random order: Hu et al. 2020
+    ``butina``            clusters of similar fingerprints, the largest first
+    ``random``            single molecules
+    ``stratified``        single molecules, classes or ranges of a label in equal shares
+    ===================== ====================================================================================
+
+    ``splits.definition`` says the same exactly. For a split of your own see
+    :func:`~molweight.datasets.split_by_roles` (a column), :func:`~molweight.datasets.split_by_indices` (lists of rows)
+    and :func:`~molweight.datasets.load_splits` (a file).
+
     Args:
         data: The molecules.
-        method: ``"scaffold"`` (deterministic, chirality kept), ``"random"``, or a registered name.
+        method: One of the methods above, or a registered name.
         protocol: ``"four-role"`` or ``"paper"``.
         fractions: Shares of train, validation and test; they sum to 1.
-        seed: Seed of the methods that draw; ``"scaffold"`` does not.
+        seed: Seed of the methods that draw: the random ones, the balanced and the stratified one.
+        options: Options of the method: ``cutoff`` for ``butina``, ``target`` and ``bins`` for ``stratified``.
         frozen: Whether to use the roles that are stored for the tables of :func:`molweight.datasets.load`, which do not
             depend on the version of RDKit and survive dropped rows; if not, or for other tables, they are computed.
 
@@ -45,7 +67,7 @@ def split(
 
     Raises:
         UnknownNameError: If there is no such method, with the nearest names.
-        ConfigError: If protocol or fractions make no sense.
+        ConfigError: If protocol, fractions or options make no sense.
         DataError: If a role would have no molecule.
 
     Example:
@@ -56,9 +78,9 @@ def split(
     check_choice("protocol", protocol, get_args(Protocol))
     request = Request(protocol, _checked(fractions), seed)
     splitter = SPLITTERS.get(method)
-    splits = frozen_split(data, method, request) if frozen else None
+    splits = frozen_split(data, method, request) if frozen and not options else None
     if splits is None:
-        splits = splitter(data, request)
+        splits = construct("split", method, splitter, options or {}, {"data": data, "request": request})
     check_roles(data, splits)
     _LOG.info("%s: %r", data.name, splits)
     return splits

@@ -7,12 +7,22 @@ from typing import Final, Literal
 
 import numpy as np
 
-from molweight.datasets._fill import SELECT_FRACTION, Positions, fill, hold_out
+from molweight.datasets._fill import SELECT_FRACTION, Filling, Positions, fill, hold_out
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry
 
-__all__ = ["ROLES", "SPLITTERS", "Protocol", "Request", "Splits", "Splitter", "check_roles", "from_groups"]
+__all__ = [
+    "ROLES",
+    "SPLITTERS",
+    "Protocol",
+    "Request",
+    "Splits",
+    "Splitter",
+    "check_roles",
+    "from_filling",
+    "from_groups",
+]
 
 Protocol = Literal["four-role", "paper"]
 Fractions = tuple[float, float, float]
@@ -77,7 +87,8 @@ class Request:
     seed: int = 0
 
 
-Splitter = Callable[[MoleculeDataset, Request], Splits]
+Splitter = Callable[..., Splits]
+"""Takes a dataset and a request, and options of its own as named parameters."""
 
 SPLITTERS: Final = Registry[Splitter]("split", group="molweight.splits")
 """The methods :func:`molweight.datasets.split` knows, by name."""
@@ -104,7 +115,22 @@ def from_groups(name: str, definition: str, groups: list[Positions], request: Re
         <Splits pairs (four-role): train 14, meta 2, select 2, test 2>
     """
     total = sum(len(group) for group in groups)
-    filling = fill(groups, total, request.fractions)
+    return from_filling(name, definition, fill(groups, total, request.fractions), request)
+
+
+def from_filling(name: str, definition: str, filling: Filling, request: Request) -> Splits:
+    """Splits from parts that are filled already; ``select`` as in :func:`from_groups`.
+
+    Args:
+        name: Name of the method.
+        definition: What it does, exactly.
+        filling: The groups of train, validation and test.
+        request: The protocol.
+
+    Returns:
+        The splits.
+    """
+    total = sum(len(group) for part in (filling.train, filling.valid, filling.test) for group in part)
     train, select = filling.train, filling.valid
     if request.protocol == "four-role":
         train, select = hold_out(filling.train, SELECT_FRACTION * total)

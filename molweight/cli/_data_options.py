@@ -1,7 +1,7 @@
 """Options that say which molecules to use, shared by the commands that train."""
 
 from dataclasses import fields
-from typing import Final
+from typing import Any, Final
 
 from jsonargparse import Namespace
 
@@ -24,10 +24,20 @@ def add_data_options(parser: Parser) -> None:
     add("--data", type=str | None, default=None, help="an embedded table: molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
     add("--targets", type=names, default=[], help="label columns of your table: a,b,c; found if left out")
-    add("--split", type=str, default="scaffold", help="how the table is split")
-    add("--protocol", type=str, default="four-role", help="four-role or paper")
+    add_split_options(parser)
     add("--corpus", type=str, default="zinc", help="molecules to pretrain on")
     add("--corpus_size", type=int, default=10_000, help="how many of them")
+
+
+def add_split_options(parser: Parser) -> None:
+    """Add the options of the split."""
+    add = parser.add_argument
+    methods = ", ".join(datasets.SPLITTERS.available())
+    add("--split", type=str, default="scaffold", help=f"how the table is split: {methods}")
+    add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")
+    add("--split_column", type=str | None, default=None, help="column of your table with the role of each row")
+    add("--split_file", type=str | None, default=None, help="JSON file with a saved split, or with rows by role")
+    add("--protocol", type=str, default="four-role", help="four-role or paper")
 
 
 def add_job_options(parser: Parser, *, skip: frozenset[str] = frozenset()) -> None:
@@ -68,8 +78,25 @@ def load_table(options: Namespace) -> MoleculeDataset:
 
 
 def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
-    """The roles of the table's molecules."""
-    return datasets.split(data, options.split, protocol=options.protocol, seed=options.seed)
+    """The roles of the table's molecules.
+
+    Raises:
+        ConfigError: If two splits are named, or a column of a table that has no other columns.
+        DataError: If the split cannot be used as given.
+    """
+    if options.split_column is not None and options.split_file is not None:
+        raise ConfigError("--split_column and --split_file both name a split. Leave one of them out.")
+    if options.split_file is not None:
+        return datasets.load_splits(options.split_file, data, options.protocol)
+    if options.split_column is not None:
+        if options.table is None:
+            raise ConfigError("--split_column names a column of your own table; --data has none. Use --split.")
+        roles = datasets.read_column(options.table, options.split_column)
+        source = f"{options.table}, column {options.split_column!r}"
+        return datasets.split_by_roles(data, roles, options.protocol, source=source)
+    return datasets.split(
+        data, options.split, protocol=options.protocol, seed=options.seed, options=options.split_options
+    )
 
 
 def load_corpus(options: Namespace) -> MoleculeDataset:

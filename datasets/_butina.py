@@ -1,0 +1,72 @@
+"""The split by clusters of similar molecules."""
+
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._fill import Positions
+from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["butina_split"]
+
+DEFINITION: Final = (
+    "Taylor-Butina clusters (RDKit, without reordering) of Morgan fingerprints (radius 2, 2048 bits, no chirality) "
+    "within a Tanimoto distance of {cutoff}; clusters by size, the largest first, then by the position of their first "
+    "molecule, the last first; a cluster goes to train if it fits, else to validation if it fits, else to test; "
+    "deterministic"
+)
+MOST: Final = 25_000
+"""Molecules up to which all pairs are compared: one byte each."""
+
+
+@SPLITTERS.register("butina")
+def butina_split(data: MoleculeDataset, request: Request, *, cutoff: float = 0.6) -> Splits:
+    """Molecules of a cluster stay together; test gets the molecules that are unlike the others.
+
+    Source: Butina, J. Chem. Inf. Comput. Sci. 39, 747 (1999); filled as DeepChem's ``ButinaSplitter`` does, whose
+    cutoff is the default.
+
+    Args:
+        data: The molecules.
+        request: Protocol and fractions; the seed is not used.
+        cutoff: Tanimoto distance up to which two molecules are neighbours, 0 to 1.
+
+    Returns:
+        The positions by role.
+
+    Raises:
+        ConfigError: If the cutoff is no distance, or there are too many molecules to compare them all.
+    """
+    if not 0 <= cutoff < 1:
+        raise ConfigError(f"split 'butina': cutoff={cutoff} must be a Tanimoto distance, at least 0 and below 1.")
+    if len(data) > MOST:
+        raise ConfigError(
+            f"{data.name}: the split 'butina' compares all pairs, and {len(data)} molecules are more than {MOST}. Use "
+            "method='scaffold'."
+        )
+    return from_groups("butina", DEFINITION.format(cutoff=cutoff), _clusters(data, cutoff), request)
+
+
+def _clusters(data: MoleculeDataset, cutoff: float) -> list[Positions]:
+    from rdkit.ML.Cluster import Butina
+
+    far = _far(data, cutoff)
+    found = Butina.ClusterData(far, len(far), 0.5, isDistData=True)  # type: ignore[no-untyped-call]  # untyped in RDKit
+    clusters = sorted((sorted(members) for members in found), key=lambda group: (len(group), group[0]), reverse=True)
+    return [np.array(group, dtype=np.int64) for group in clusters]
+
+
+def _far(data: MoleculeDataset, cutoff: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    """Whether two molecules are farther apart than the cutoff, as 0 and 1 for every pair."""
+    from rdkit import Chem, DataStructs, rdBase
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    with rdBase.BlockLogs():
+        generator = GetMorganGenerator(radius=2, fpSize=2048)
+        prints = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in data.smiles]
+    far = np.empty((len(prints), len(prints)), dtype=np.uint8)
+    for row, one in enumerate(prints):
+        far[row] = 1.0 - np.array(DataStructs.BulkTanimotoSimilarity(one, prints)) > cutoff
+    return far

@@ -1,0 +1,159 @@
+"""Splits that a user gives: a role per row, or rows per role."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final, get_args
+
+import numpy as np
+
+from molweight.datasets._fill import SELECT_FRACTION, Positions, hold_out
+from molweight.datasets._labels import check_choice
+from molweight.datasets._splits import ROLES, Protocol, Splits, check_roles
+from molweight.errors import ConfigError, DataError, suggest
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["ROLE_NAMES", "split_by_indices", "split_by_roles"]
+
+ROLE_NAMES: Final = {
+    "train": "train",
+    "training": "train",
+    "meta": "meta",
+    "valid": "meta",
+    "validation": "meta",
+    "val": "meta",
+    "dev": "meta",
+    "select": "select",
+    "test": "test",
+    "testing": "test",
+    "holdout": "test",
+}
+"""What may stand for a role, in lower case; the published validation part is ``meta``."""
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+def split_by_roles(
+    data: MoleculeDataset, roles: Sequence[str], protocol: Protocol = "four-role", *, source: str = "roles"
+) -> Splits:
+    """The split that a column states: one role per row of the source.
+
+    A role that is not given is held out of train: every n-th molecule, a tenth of all. Rows with an empty cell have no
+    role. Under the protocol ``"paper"``, ``select`` is ``meta``.
+
+    Args:
+        data: The molecules; ``data.rows`` says which row of the source each came from.
+        roles: One of :data:`ROLE_NAMES` for each row of the source, rejected rows included, in any case; empty for
+            none.
+        protocol: ``"four-role"`` or ``"paper"``.
+        source: Where the roles stand, for messages.
+
+    Returns:
+        The positions by role.
+
+    Raises:
+        DataError: If there are too few roles, one is unknown, or a role would have no molecule.
+        ConfigError: If the protocol is unknown.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> data = from_smiles(["C", "CC", "no molecule", "CCC", "CCCC"], cache=False)
+        >>> split_by_roles(data, ["train", "train", "train", "valid", "test"], protocol="paper")
+        <Splits given (paper): train 2, meta 1, select 1, test 1>
+    """
+    needed = int(data.rows.max(initial=-1)) + 1
+    if len(roles) < needed:
+        raise DataError(f"{source}: {len(roles)} roles for {needed} rows of {data.name}. Give one role per row.")
+    parts: dict[str, list[int]] = {role: [] for role in ROLES}
+    for position, row in enumerate(data.rows.tolist()):
+        cell = str(roles[row]).strip()
+        if cell:
+            parts[_role(cell, f"{source}, row {row}")].append(position)
+    return _splits(data, {role: np.array(part, dtype=np.int64) for role, part in parts.items()}, protocol, source)
+
+
+def split_by_indices(
+    data: MoleculeDataset,
+    indices: Mapping[str, Sequence[int]],
+    protocol: Protocol = "four-role",
+    *,
+    source: str = "indices",
+) -> Splits:
+    """The split that lists of rows state; rows that hold no molecule are passed over.
+
+    Args:
+        data: The molecules.
+        indices: Rows of the source by role, counted from 0, rejected rows included; roles as in
+            :func:`split_by_roles`, and what is not given is held out of train as there.
+        protocol: ``"four-role"`` or ``"paper"``.
+        source: Where the lists stand, for messages.
+
+    Returns:
+        The positions by role.
+
+    Raises:
+        DataError: If a role is unknown, a row is in two roles or outside the table, or a role would have no molecule.
+        ConfigError: If the protocol is unknown.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> data = from_smiles(["C", "?", "CC", "CCC"], cache=False)
+        >>> split_by_indices(data, {"train": [0, 1], "valid": [2], "test": [3]}, protocol="paper")
+        <Splits given (paper): train 1, meta 1, select 1, test 1>
+    """
+    rows = len(data) + len(data.rejects)
+    last = max(rows, int(data.rows.max(initial=-1)) + 1)
+    roles = [""] * last
+    for name, chosen in indices.items():
+        role = _role(str(name), source)
+        for row in chosen:
+            _place(roles, row, role, source)
+    return split_by_roles(data, roles, protocol, source=source)
+
+
+def _place(roles: list[str], row: object, role: str, source: str) -> None:
+    """Note the role of one row."""
+    if not isinstance(row, int | np.integer) or isinstance(row, bool) or not 0 <= row < len(roles):
+        raise DataError(f"{source}: {row!r} in role {role!r} is no row; rows count from 0 to {len(roles) - 1}.")
+    if roles[row] not in ("", role):
+        raise DataError(f"{source}: row {row} is in the roles {roles[row]!r} and {role!r}. Leave it in one of them.")
+    roles[row] = role
+
+
+def _role(cell: str, where: str) -> str:
+    """The role that a cell stands for."""
+    role = ROLE_NAMES.get(cell.lower())
+    if role is None:
+        raise DataError(
+            f"{where}: {cell[:60]!r} is no role;{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
+        )
+    return role
+
+
+def _splits(data: MoleculeDataset, parts: dict[str, Positions], protocol: Protocol, source: str) -> Splits:
+    check_choice("protocol", protocol, get_args(Protocol))
+    if protocol == "paper" and len(parts["select"]):
+        raise ConfigError(
+            f"{source}: gives the role 'select', and under protocol='paper' that is the validation part. Use "
+            "protocol='four-role'."
+        )
+    definition = f"given by {source}"
+    for role in ("meta",) if protocol == "paper" else ("meta", "select"):
+        if len(parts[role]) == 0:
+            parts["train"], parts[role] = _every_nth(parts["train"], SELECT_FRACTION * len(data))
+            definition += f"; {role}, which was not given, is every n-th molecule of train"
+    if protocol == "paper":
+        parts["select"] = parts["meta"]
+    train, meta, select, test = (parts[role] for role in ROLES)
+    splits = Splits(train, meta, select, test, "given", definition, protocol)
+    check_roles(data, splits)
+    _LOG.info("%s: %r", data.name, splits)
+    return splits
+
+
+def _every_nth(train: Positions, most: float) -> tuple[Positions, Positions]:
+    stay, taken = hold_out(list(train[:, None]), most)
+    return _join(stay), _join(taken)
+
+
+def _join(groups: list[Positions]) -> Positions:
+    return np.concatenate([np.empty(0, dtype=np.int64), *groups])

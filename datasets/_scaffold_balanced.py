@@ -1,0 +1,59 @@
+"""The balanced scaffold split."""
+
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._fill import Filling, Positions
+from molweight.datasets._scaffold import group_by_scaffold
+from molweight.datasets._splits import SPLITTERS, Request, Splits, from_filling
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["scaffold_balanced_split"]
+
+DEFINITION: Final = (
+    "Bemis-Murcko scaffold SMILES without stereochemistry; molecules without a ring share one group; first the groups "
+    "larger than half of validation or half of test, then the others, both in random order, drawn by NumPy's default "
+    "generator from the seed; a group goes to train if it fits, else to validation if it fits, else to test"
+)
+
+
+@SPLITTERS.register("scaffold_balanced")
+def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
+    """Large scaffolds go to train, the others anywhere: no part consists of rare scaffolds only.
+
+    Source: the rule of ``scaffold_split(balanced=True)`` of chemprop (Yang et al., J. Chem. Inf. Model. 59, 3370
+    (2019)); which molecules it draws differs, as the generator does.
+
+    Args:
+        data: The molecules.
+        request: Protocol, fractions and seed.
+
+    Returns:
+        The positions by role.
+    """
+    total = len(data)
+    large: list[Positions] = []
+    small: list[Positions] = []
+    half = min(request.fractions[1:]) * total / 2
+    for group in group_by_scaffold(data.smiles, "achiral"):
+        (large if len(group) > half else small).append(group)
+    generator = np.random.default_rng(request.seed)
+    ordered = [part[place] for part in (large, small) for place in generator.permutation(len(part))]
+    return from_filling("scaffold_balanced", DEFINITION, _fill_each(ordered, total, request.fractions), request)
+
+
+def _fill_each(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
+    """Fill train and validation each up to its own share, and test with the rest."""
+    filling = Filling([], [], [])
+    train_room, valid_room = fractions[0] * total, fractions[1] * total
+    for group in groups:
+        if len(group) <= train_room:
+            filling.train.append(group)
+            train_room -= len(group)
+        elif len(group) <= valid_room:
+            filling.valid.append(group)
+            valid_room -= len(group)
+        else:
+            filling.test.append(group)
+    return filling

@@ -1,0 +1,131 @@
+"""Splits on disk: roles by SMILES with a checksum, so that they outlive lost and reordered rows."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.datasets._frozen import ROLE_LETTERS
+from molweight.datasets._given import split_by_indices
+from molweight.datasets._splits import Protocol, Splits, check_roles
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset, partial_name
+
+__all__ = ["load_splits", "save_splits"]
+
+FORMAT: Final = 1
+
+
+def save_splits(splits: Splits, data: MoleculeDataset, path: str | Path) -> None:
+    """Write the roles of the molecules as JSON: their SMILES, one letter each, and the SHA-256 of both.
+
+    Args:
+        splits: The roles.
+        data: The molecules they are of.
+        path: The file; it appears whole or not at all.
+
+    Raises:
+        DataError: If it cannot be written.
+    """
+    letters = np.full(len(data), "-")
+    for role, letter in ROLE_LETTERS.items():
+        if splits.protocol == "four-role" or role != "select":
+            letters[splits.roles()[role]] = letter
+    smiles, roles = list(data.smiles), "".join(letters)
+    about = {"format": FORMAT, "table": data.name, "split": splits.name, "definition": splits.definition}
+    stored = {**about, "protocol": splits.protocol, "sha256": _digest(smiles, roles), "roles": roles, "smiles": smiles}
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial_name(target) as partial:
+            partial.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+            partial.replace(target)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}). Free the place or choose another.") from error
+
+
+def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "four-role") -> Splits:
+    """Read what :func:`save_splits` wrote, or lists of rows by role.
+
+    Args:
+        path: A JSON file: either with ``roles`` and ``smiles``, or ``{"train": [0, 1, ...], "valid": [...], ...}`` with
+            rows of the source, counted from 0.
+        data: The molecules; they may be fewer than were stored, and in another order. The k-th molecule with a SMILES
+            gets the role of the k-th one with that SMILES in the file.
+        protocol: What lists of rows are read as: ``"four-role"`` or ``"paper"``. A saved split keeps its own.
+
+    Returns:
+        The positions by role.
+
+    Raises:
+        DataError: If the file is missing or damaged, or a molecule of ``data`` is not in it.
+
+    Example:
+        >>> import tempfile
+        >>> from molweight.datasets import from_smiles, split
+        >>> data = from_smiles(["C" * size for size in range(1, 41)], cache=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save_splits(split(data, "random"), data, Path(folder, "mine.json"))
+        ...     load_splits(Path(folder, "mine.json"), data.subset(range(39, 4, -1)))
+        <Splits random (four-role): train 26, meta 3, select 3, test 3>
+    """
+    stored = _read(Path(path))
+    if "roles" not in stored:
+        return split_by_indices(data, stored, protocol, source=str(path))
+    missing = [key for key in ("smiles", "sha256", "split", "definition", "protocol") if key not in stored]
+    if missing or stored.get("format") != FORMAT or stored["protocol"] not in ("four-role", "paper"):
+        raise DataError(f"{path}: is no split of format {FORMAT} (lacking: {missing}). Save it again.")
+    if _digest(stored["smiles"], stored["roles"]) != stored["sha256"]:
+        raise DataError(f"{path}: is damaged: its SHA-256 is not the one recorded in it. Save it again.")
+    letters = _letters(Path(path), data, stored)
+    positions = {role: np.flatnonzero(letters == letter).astype(np.int64) for role, letter in ROLE_LETTERS.items()}
+    if stored["protocol"] == "paper":
+        positions["select"] = positions["meta"]
+    splits = Splits(
+        **positions, name=stored["split"], definition=stored["definition"], protocol=stored["protocol"], frozen=True
+    )
+    check_roles(data, splits)
+    return splits
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: there is no such file. Check the path.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a split ({error}). Give a JSON file.") from error
+    if not isinstance(stored, dict) or not all("roles" in stored or isinstance(part, list) for part in stored.values()):
+        raise DataError(f'{path}: is no split. Give {{"train": [rows], "valid": [rows], "test": [rows]}}.')
+    return stored
+
+
+def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+    """The stored letter of each molecule."""
+    role_of = dict(zip(_numbered(stored["smiles"]), stored["roles"], strict=True))
+    found = [role_of.get(key, "") for key in _numbered(list(data.smiles))]
+    if "" in found:
+        first = data.smiles[found.index("")]
+        raise DataError(
+            f"{path}: holds no role for {found.count('')} of {len(data)} molecules of {data.name}, first {first!r}. "
+            "Split the table anew, or leave these molecules out."
+        )
+    return np.array(found)
+
+
+def _numbered(smiles: Sequence[str]) -> list[tuple[str, int]]:
+    """Each SMILES with how often it came before."""
+    seen: Counter[str] = Counter()
+    keys = []
+    for text in smiles:
+        keys.append((text, seen[text]))
+        seen[text] += 1
+    return keys
+
+
+def _digest(smiles: Sequence[str], roles: str) -> str:
+    return hashlib.sha256("\n".join([roles, *smiles]).encode()).hexdigest()

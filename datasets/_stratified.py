@@ -1,0 +1,100 @@
+"""The stratified split."""
+
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._fill import SELECT_FRACTION, Positions
+from molweight.datasets._splits import SPLITTERS, Request, Splits
+from molweight.errors import ConfigError, DataError, suggest
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["stratified_split"]
+
+DEFINITION: Final = (
+    "random, with the classes of {target!r} (a missing label is a class of its own) in equal shares in every role; "
+    "scikit-learn's train_test_split, test first, then validation, then select, seed {seed}"
+)
+NUMBERS: Final = (
+    "random, with {bins} ranges of {target!r}, equal in number of molecules (missing labels are one of their own), in "
+    "equal shares in every role; scikit-learn's train_test_split, test first, then validation, then select, seed {seed}"
+)
+
+
+@SPLITTERS.register("stratified")
+def stratified_split(data: MoleculeDataset, request: Request, *, target: str | None = None, bins: int = 10) -> Splits:
+    """Every role gets the same shares of the classes, or of the ranges of a number.
+
+    Scaffolds, and duplicates, fall on both sides, as under ``"random"``.
+
+    Args:
+        data: The molecules.
+        request: Protocol, fractions and seed.
+        target: The label whose classes or ranges are kept; needed where the table has several.
+        bins: Ranges of a number, equal in number of molecules.
+
+    Returns:
+        The positions by role.
+
+    Raises:
+        ConfigError: If the label is not named or not there, or ``bins`` is less than 2.
+        DataError: If a class has too few molecules for every role.
+    """
+    if bins < 2:  # noqa: PLR2004 - one range would be no stratification
+        raise ConfigError(f"split 'stratified': bins={bins} must be at least 2.")
+    name = _target(data, target)
+    strata = _strata(data, name, bins)
+    definition = (DEFINITION if data.task == "classification" else NUMBERS).format(
+        target=name, bins=bins, seed=request.seed
+    )
+    total = len(data)
+    rest, test = _cut(data, np.arange(total), strata, round(request.fractions[2] * total), request.seed)
+    train, meta = _cut(data, rest, strata, round(request.fractions[1] * total), request.seed)
+    select = meta
+    if request.protocol == "four-role":
+        train, select = _cut(data, train, strata, int(SELECT_FRACTION * total), request.seed)
+    return Splits(train, meta, select, test, "stratified", definition, request.protocol)
+
+
+def _target(data: MoleculeDataset, target: str | None) -> str:
+    listed = ", ".join(data.target_names[:20]) or "none"
+    if target is None:
+        if len(data.target_names) == 1:
+            return data.target_names[0]
+        raise ConfigError(
+            f"{data.name} has {len(data.target_names)} labels, and 'stratified' keeps the shares of one. Name it: "
+            f"options={{'target': ...}}. Labels: {listed}."
+        )
+    if target not in data.target_names:
+        clause = suggest(target, data.target_names)
+        raise ConfigError(f"{data.name} has no label {target!r};{clause} Labels: {listed}.")
+    return target
+
+
+def _strata(data: MoleculeDataset, name: str, bins: int) -> Positions:
+    """Class, or range, of each molecule; -1 where the label is missing."""
+    labels = data.targets[:, data.target_names.index(name)]
+    known = ~np.isnan(labels)
+    strata = np.full(len(labels), -1, dtype=np.int64)
+    if data.task == "classification":
+        strata[known] = labels[known].astype(np.int64)
+    else:
+        ranks = np.argsort(np.argsort(labels[known], kind="stable"), kind="stable")
+        strata[known] = ranks * bins // max(len(ranks), 1)
+    return strata
+
+
+def _cut(
+    data: MoleculeDataset, positions: Positions, strata: Positions, size: int, seed: int
+) -> tuple[Positions, Positions]:
+    """The positions without, and those of, a stratified sample."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        stay, taken = train_test_split(positions, test_size=size, stratify=strata[positions], random_state=seed)
+    except ValueError as error:
+        raise DataError(
+            f"{data.name}: the split 'stratified' cannot give every role its share of each class ({error}). Use "
+            "method='random', other fractions, or fewer bins."
+        ) from error
+    return np.sort(stay), np.sort(taken)
