@@ -1,7 +1,7 @@
 """Building a registered class from a name and options that a user typed."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from molweight.errors import ConfigError, suggest
@@ -14,6 +14,9 @@ T = TypeVar("T")
 def accepted_options(factory: Callable[..., Any], reserved: tuple[str, ...] = ()) -> dict[str, Any]:
     """The options that ``factory`` takes, with their defaults.
 
+    Where the constructor of a class ends in ``**options``, these are passed on to the class it inherits from, whose own
+    options therefore count as well.
+
     Args:
         factory: A class or function.
         reserved: Parameters that are filled in by the caller, not by a user.
@@ -24,10 +27,33 @@ def accepted_options(factory: Callable[..., Any], reserved: tuple[str, ...] = ()
     Example:
         >>> accepted_options(lambda width, rate=0.15: None, reserved=("width",))
         {'rate': 0.15}
+        >>> class Base:
+        ...     def __init__(self, *, width=8): ...
+        >>> class Special(Base):
+        ...     def __init__(self, *, heads=4, **options): ...
+        >>> accepted_options(Special)
+        {'heads': 4, 'width': 8}
     """
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = inspect.signature(factory).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind in kinds and p.name not in reserved}
+    found: dict[str, Any] = {}
+    for signature in _signatures(factory):
+        for parameter in signature.parameters.values():
+            if parameter.kind in kinds and parameter.name not in reserved:
+                found.setdefault(parameter.name, parameter.default)
+    return found
+
+
+def _signatures(factory: Callable[..., Any]) -> Iterator[inspect.Signature]:
+    """The signature of ``factory``, then those of the constructors it passes its further named arguments to."""
+    signature = inspect.signature(factory)
+    yield signature
+    bases = factory.__mro__[1:] if isinstance(factory, type) else ()
+    for base in bases:
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values()):
+            return
+        if base is not object and "__init__" in vars(base):
+            signature = inspect.signature(base)
+            yield signature
 
 
 def construct(

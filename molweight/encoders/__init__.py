@@ -1,7 +1,9 @@
 """Graph neural networks that map molecules to vectors.
 
 Every encoder is a pure function of its parameters and an optional dropout seed, differentiable to second order by
-reverse and forward mode. ``available()`` lists the names, ``build("gin", layers=3, width=64)`` creates one.
+reverse and forward mode. ``available()`` lists the names, ``build("gin", layers=3, width=64)`` creates one. Those of
+atoms and bonds take the options of :class:`Trunk`; one of your own needs only a layer, see
+:class:`MessagePassingEncoder`.
 
 Example:
     >>> from molweight import encoders
@@ -11,21 +13,48 @@ Example:
     Traceback (most recent call last):
         ...
     molweight.errors.ConfigError: encoder 'gin' has no option 'layer'; did you mean 'layers'? Options: layers, width, \
-dropout, norm, readout, jk.
+dropout, norm, readout, jk, virtual_node.
 """
 
 from molweight.encoders._base import Encoder, Encoding
 from molweight.encoders._calibrate import calibrate
+from molweight.encoders._dmpnn import DMPNN
+from molweight.encoders._gatv2 import GATv2, GATv2Layer
+from molweight.encoders._gcn import GCN, GCNLayer
 from molweight.encoders._gin import GIN, GINLayer
+from molweight.encoders._gps import GPS, GPSLayer, MoleculeAttention
+from molweight.encoders._graphsage import GraphSAGE, GraphSAGELayer
 from molweight.encoders._norm import BatchNorm
+from molweight.encoders._pna import PNA, PNALayer
+from molweight.encoders._readout import READOUTS
 from molweight.encoders._registry import available, build, get, register
+from molweight.encoders._topology import Topology
+from molweight.encoders._trunk import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
 
 __all__ = [
+    "DMPNN",
+    "GCN",
     "GIN",
+    "GPS",
+    "PNA",
+    "READOUTS",
     "BatchNorm",
+    "CommonOptions",
     "Encoder",
     "Encoding",
+    "GATv2",
+    "GATv2Layer",
+    "GCNLayer",
     "GINLayer",
+    "GPSLayer",
+    "GraphSAGE",
+    "GraphSAGELayer",
+    "MessagePassingEncoder",
+    "MoleculeAttention",
+    "PNALayer",
+    "Topology",
+    "Trunk",
+    "TrunkOptions",
     "available",
     "build",
     "calibrate",

@@ -7,7 +7,7 @@ from molweight.options import check_choice
 
 __all__ = ["JUMPS", "jump", "jump_width"]
 
-JUMPS = ("last", "sum", "concat")
+JUMPS = ("last", "sum", "max", "concat")
 
 
 def jump_width(name: str, layers: int, width: int) -> int:
@@ -26,7 +26,7 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
     Source: Xu et al., *Representation Learning on Graphs with Jumping Knowledge Networks*, ICML 2018.
 
     Args:
-        name: ``"last"``, ``"sum"`` or ``"concat"``.
+        name: ``"last"``, ``"sum"``, ``"max"`` (of each entry) or ``"concat"``.
         states: The embedding, then each layer's output, each ``N x d``.
 
     Returns:
@@ -34,4 +34,6 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
     """
     if name == "concat":
         return torch.cat(states, dim=1)
+    if name == "max":
+        return torch.stack(states).max(0).values
     return states[-1] if name == "last" else torch.stack(states).sum(0)

@@ -1,17 +1,49 @@
 """From vectors of atoms to vectors of molecules."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from molweight.encoders._attention import AttentionReadout
+from molweight.encoders._set2set import Set2SetReadout
 from molweight.options import check_choice
 
-__all__ = ["READOUTS", "readout"]
+__all__ = ["READOUTS", "build_readout", "readout"]
 
-READOUTS = ("mean", "sum", "max")
+READOUTS = ("mean", "sum", "max", "attention", "set2set")
+_FIXED = READOUTS[:3]
+
+
+class _Fixed(nn.Module):
+    """A readout without parameters."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+        return readout(self.name, nodes, batch, num_graphs)
+
+
+def build_readout(name: str, width: int) -> nn.Module:
+    """A readout by name: a module that is called with ``nodes``, ``batch``, ``num_graphs`` as :func:`readout` is.
+
+    Args:
+        name: ``"mean"``, ``"sum"``, ``"max"``, ``"attention"`` or ``"set2set"``.
+        width: Size of the vectors that go in and come out.
+
+    Raises:
+        ConfigError: If the name is unknown.
+    """
+    check_choice("encoder", "readout", name, READOUTS)
+    if name in _FIXED:
+        return _Fixed(name)
+    return AttentionReadout(width) if name == "attention" else Set2SetReadout(width)
 
 
 def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
     """Pool the atoms of each molecule with index-based operations that are right to second order.
+
+    Readouts that have parameters are modules: see :func:`build_readout`.
 
     Args:
         name: ``"mean"``, ``"sum"`` or ``"max"``.
@@ -30,7 +62,7 @@ def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
         >>> readout("max", atoms, torch.tensor([0, 0, 1]), 2).tolist()
         [[3.0, 4.0], [5.0, 5.0]]
     """
-    check_choice("encoder", "readout", name, READOUTS)
+    check_choice("encoder", "readout", name, _FIXED)
     if name == "max":
         return _max(nodes, batch, num_graphs)
     total = nodes.new_zeros(num_graphs, nodes.size(1)).index_add(0, batch, nodes)

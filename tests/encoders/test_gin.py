@@ -6,7 +6,7 @@ from ogb.graphproppred.mol_encoder import AtomEncoder, BondEncoder
 from torch import nn
 from torch_geometric.nn import GINEConv, global_mean_pool
 
-from molweight.encoders import GIN, GINLayer
+from molweight.encoders import GIN, GINLayer, Topology
 from molweight.encoders._embedding import FeatureEmbedding, atom_codes, bond_codes, codes
 from molweight.errors import DataError
 from molweight.graphs import ATOM_MASK, ATOM_SIZES, BOND_SIZES, GraphBatch
@@ -41,9 +41,9 @@ def test_initial_scale_is_glorot() -> None:
 def test_layer_equals_gineconv(molecules: GraphBatch) -> None:
     layer = GINLayer(8)
     reference = GINEConv(layer.mlp)
-    nodes, bonds = torch.randn(molecules.num_nodes, 8), bond_codes(molecules.edge_attr)
-    expected = reference(nodes, molecules.edge_index, layer.bonds(bonds))
-    torch.testing.assert_close(layer(nodes, molecules.edge_index, bonds), expected)
+    nodes, topology = torch.randn(molecules.num_nodes, 8), Topology.of(molecules)
+    expected = reference(nodes, molecules.edge_index, layer.bonds(topology.bonds))
+    torch.testing.assert_close(layer(nodes, topology), expected)
 
 
 def test_network_equals_a_plain_one(molecules: GraphBatch) -> None:

@@ -1,0 +1,63 @@
+"""Graph attention network, second version, with edge features."""
+
+from functools import partial
+from typing import Unpack
+
+from torch import Tensor, nn
+
+from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._heads import check_heads
+from molweight.encoders._registry import register
+from molweight.encoders._topology import Topology
+from molweight.encoders._trunk import MessagePassingEncoder, TrunkOptions
+from molweight.graphs import BOND_SIZES
+
+__all__ = ["GATv2", "GATv2Layer"]
+
+
+class GATv2Layer(nn.Module):
+    """PyG's ``GATv2Conv`` on the atoms and a bond embedding of its own.
+
+    An atom attends to its neighbours and to itself, by a bond that is the mean of its bonds.
+
+    Args:
+        width: Size ``d`` of the vectors.
+        heads: Number of heads, which share ``d`` out among themselves.
+
+    Raises:
+        ConfigError: If ``d`` is not a multiple of ``heads``.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        """Create the bond embedding and PyG's layer."""
+        from torch_geometric.nn import GATv2Conv
+
+        super().__init__()
+        check_heads("gatv2", width, heads)
+        self.bonds = FeatureEmbedding(BOND_SIZES, width)
+        self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width)
+
+    def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
+        """Update the vectors of the atoms, ``N x d``."""
+        updated: Tensor = self.conv(nodes, topology.edge_index, self.bonds(topology.bonds))
+        return updated
+
+
+@register("gatv2")
+class GATv2(MessagePassingEncoder):
+    """Graph attention network whose attention depends on both ends of a bond and on the bond.
+
+    Source: Brody et al., *How Attentive are Graph Attention Networks?*, ICLR 2022.
+
+    Args:
+        heads: Number of attention heads; ``width`` is a multiple of it.
+        **options: ``layers``, ``width``, ``dropout``, ``norm``, ``readout``, ``jk`` and ``virtual_node``; see
+            :class:`molweight.encoders.Trunk`.
+
+    Raises:
+        ConfigError: If an option is out of range.
+    """
+
+    def __init__(self, *, heads: int = 4, **options: Unpack[TrunkOptions]) -> None:
+        """Create embeddings, layers and norms."""
+        super().__init__(partial(GATv2Layer, heads=heads), **options)

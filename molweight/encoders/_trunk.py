@@ -1,0 +1,171 @@
+"""What the encoders have in common: options, embedding of atoms, rounds, jumping knowledge, readout."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders._base import Encoder, Encoding
+from molweight.encoders._dropout import dropout, dropout_generator
+from molweight.encoders._embedding import FeatureEmbedding, atom_codes
+from molweight.encoders._jumping import jump, jump_width
+from molweight.encoders._norm import build_norm
+from molweight.encoders._readout import build_readout
+from molweight.encoders._topology import Topology
+from molweight.encoders._virtual import VirtualNode
+from molweight.errors import ConfigError
+from molweight.graphs import ATOM_SIZES
+from molweight.typing import GraphLike
+
+__all__ = ["CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions"]
+
+
+class CommonOptions(TypedDict, total=False):
+    """Options of every encoder but for ``layers`` and ``norm``; :class:`Trunk` explains them."""
+
+    width: int
+    dropout: float
+    readout: str
+    jk: str
+    virtual_node: bool
+
+
+class TrunkOptions(CommonOptions, total=False):
+    """Options of every encoder; :class:`Trunk` explains them."""
+
+    layers: int
+    norm: str
+
+
+class Trunk(Encoder):
+    """An encoder of atoms and bonds in rounds: subclasses implement :meth:`states`.
+
+    Args:
+        layers: Number of rounds.
+        width: Size of the vectors of atoms.
+        dropout: Share of entries set to 0 after each round, where ``forward`` is given a seed.
+        norm: ``"batch"``, ``"layer"`` or ``"none"``.
+        readout: ``"mean"``, ``"sum"``, ``"max"``, ``"attention"`` or ``"set2set"`` over the atoms of a molecule.
+        jk: ``"last"``, ``"sum"``, ``"max"`` or ``"concat"`` over the embedding and the rounds; ``"concat"`` makes
+            ``encoder.width`` equal to ``width * (layers + 1)``.
+        virtual_node: Whether the atoms of a molecule also exchange messages through one vector that they share.
+
+    Attributes:
+        rounds: The option ``layers``.
+        node_width: The option ``width``.
+
+    Raises:
+        ConfigError: If an option is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int = 5,
+        width: int = 300,
+        dropout: float = 0.0,
+        norm: str = "batch",
+        readout: str = "mean",
+        jk: str = "last",
+        virtual_node: bool = False,
+    ) -> None:
+        """Create what all encoders have."""
+        super().__init__()
+        self._check_sizes(layers, width, dropout)
+        self.width = jump_width(jk, layers, width)
+        self.rounds, self.node_width = layers, width
+        self.dropout, self.jk, self.norm = dropout, jk, norm
+        self.atoms = FeatureEmbedding(ATOM_SIZES, width)
+        self.virtual = VirtualNode(layers - 1, width, norm) if virtual_node else None
+        self.readout = build_readout(readout, self.width)
+
+    def forward(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
+        """Encode a batch of molecules; see :meth:`molweight.encoders.Encoder.forward`."""
+        generator = dropout_generator(seed, graphs.x.device) if self.training else None
+        topology = Topology.of(graphs)
+        nodes = jump(self.jk, self.states(self.embed(graphs, topology), topology, generator))
+        return Encoding(nodes, self.readout(nodes, graphs.batch, graphs.num_graphs))
+
+    def embed(self, graphs: GraphLike, topology: Topology) -> Tensor:  # noqa: ARG002 - subclasses read the topology
+        """The vectors of the atoms before the first round, ``N x width``."""
+        embedded: Tensor = self.atoms(atom_codes(graphs.x))
+        return embedded
+
+    @abstractmethod
+    def states(self, nodes: Tensor, topology: Topology, generator: torch.Generator | None) -> list[Tensor]:
+        """The vectors of the atoms before the first round and after each, for jumping knowledge to combine.
+
+        Args:
+            nodes: What :meth:`embed` returned, ``N x width``.
+            topology: The bonds.
+            generator: Source of dropout masks, or ``None``.
+
+        Returns:
+            ``layers + 1`` matrices ``N x width``; where ``jk`` is ``"last"``, the last one is enough.
+        """
+
+    def _check_sizes(self, layers: int, width: int, rate: float) -> None:
+        name = type(self).__name__
+        if layers < 1 or width < 1:
+            raise ConfigError(f"encoder {name}: layers={layers} and width={width} must be at least 1.")
+        if not 0 <= rate < 1:
+            raise ConfigError(f"encoder {name}: dropout={rate} must be at least 0 and below 1.")
+
+
+class MessagePassingEncoder(Trunk):
+    """Rounds of message passing, each with a layer of its own: an encoder needs only the layer.
+
+    Each layer is followed by normalisation, ReLU (not after the last layer) and dropout.
+
+    Args:
+        layer: Makes a layer of a given width: a module that is called as ``layer(nodes, topology)`` with the vectors of
+            the atoms, ``N x width``, and a :class:`Topology`, and returns new vectors.
+        **options: Those of :class:`Trunk`.
+
+    Raises:
+        ConfigError: If an option is out of range.
+
+    Example:
+        An encoder of your own, in which bonded atoms add up:
+
+        >>> from molweight import encoders
+        >>> class Sum(nn.Module):
+        ...     def __init__(self, width):
+        ...         super().__init__()
+        ...         self.linear = nn.Linear(width, width)
+        ...     def forward(self, nodes, topology):
+        ...         source, target = topology.edge_index
+        ...         return self.linear(nodes.index_add(0, target, nodes[source]))
+        >>> @encoders.register("sum")
+        ... class SumEncoder(encoders.MessagePassingEncoder):
+        ...     def __init__(self, **options):
+        ...         super().__init__(Sum, **options)
+        >>> encoders.build("sum", layers=2, width=16, readout="set2set").width
+        16
+    """
+
+    activates = True
+    """Whether ReLU follows a layer; layers with residual connections go without."""
+
+    def __init__(self, layer: Callable[[int], nn.Module], /, **options: Unpack[TrunkOptions]) -> None:
+        """Create the layers and norms."""
+        super().__init__(**options)
+        self.layers = nn.ModuleList(layer(self.node_width) for _ in range(self.rounds))
+        self.norms = nn.ModuleList(build_norm(self.norm, self.node_width) for _ in range(self.rounds))
+
+    def states(self, nodes: Tensor, topology: Topology, generator: torch.Generator | None) -> list[Tensor]:
+        """The vectors of the atoms before the first layer and after each; see :meth:`Trunk.states`."""
+        states = [nodes]
+        shared = None if self.virtual is None else self.virtual.start(topology.num_graphs)
+        for depth, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True), start=1):
+            nodes = states[-1] if shared is None else states[-1] + shared.index_select(0, topology.batch)
+            last = depth == len(self.layers)
+            if self.virtual is not None and shared is not None and not last:
+                shared = dropout(self.virtual(depth - 1, shared, nodes, topology.batch), self.dropout, generator)
+            nodes = norm(layer(nodes, topology))
+            if self.activates and not last:
+                nodes = nodes.relu()
+            states.append(dropout(nodes, self.dropout, generator))
+        return states

@@ -1,0 +1,59 @@
+"""A virtual node: one vector per molecule that all its atoms share."""
+
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders._norm import build_norm
+
+__all__ = ["VirtualNode"]
+
+
+class VirtualNode(nn.Module):
+    """A vector per molecule that is added to its atoms before each round, and gathers them after all but the last.
+
+    ``v <- MLP(v + sum of the atoms)`` with an MLP ``d -> 2d -> d`` of its own for each update.
+
+    Source: Gilmer et al., *Neural Message Passing for Quantum Chemistry*, ICML 2017, section 5.2 (the idea); Hu et al.,
+    *Open Graph Benchmark*, NeurIPS 2020 (this form).
+
+    Args:
+        updates: How many.
+        width: Size ``d`` of the vectors.
+        norm: Normalisation within the MLP.
+    """
+
+    def __init__(self, updates: int, width: int, norm: str) -> None:
+        """Start at zero, as the source does."""
+        super().__init__()
+        self.initial = nn.Parameter(torch.zeros(width))
+        self.updates = nn.ModuleList(_mlp(width, norm) for _ in range(updates))
+
+    def start(self, num_graphs: int) -> Tensor:
+        """The vectors before the first round, ``G x d``."""
+        return self.initial.expand(num_graphs, -1)
+
+    def forward(self, number: int, shared: Tensor, nodes: Tensor, batch: Tensor) -> Tensor:
+        """The vectors after an update.
+
+        Args:
+            number: Which update, from 0.
+            shared: The vectors so far, ``G x d``.
+            nodes: Vectors of the atoms, ``N x d``.
+            batch: Molecule of each atom, ``N``.
+
+        Returns:
+            ``G x d``.
+        """
+        updated: Tensor = self.updates[number](shared.index_add(0, batch, nodes))
+        return updated
+
+
+def _mlp(width: int, norm: str) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(width, 2 * width),
+        build_norm(norm, 2 * width),
+        nn.ReLU(),
+        nn.Linear(2 * width, width),
+        build_norm(norm, width),
+        nn.ReLU(),
+    )
