@@ -12,6 +12,7 @@ from molweight.training._plot import plot_weights
 from molweight.training._pretrain import Corpus, TaskSource, pretrain
 from molweight.training._run import Run, load
 from molweight.training._sampling import Batches, generator_for
+from molweight.training._search import Trial, WeightSearch, search_weights
 from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "Run",
     "TapWeight",
     "TaskSource",
+    "Trial",
+    "WeightSearch",
     "build_predictor",
     "build_pretrainer",
     "compare",
@@ -46,4 +49,5 @@ __all__ = [
     "predict_positions",
     "pretrain",
     "resolve_device",
+    "search_weights",
 ]

@@ -1,0 +1,237 @@
+"""Search over fixed weights: the outer loop that learned weights are compared with, every trial's cost counted."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+from tqdm import tqdm
+
+from molweight.datasets import Splits, higher_is_better
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset
+from molweight.training._run import Run
+from molweight.training._tapweight import TapWeight
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.samplers import BaseSampler
+    from optuna.trial import FrozenTrial
+    from optuna.trial import Trial as OptunaTrial
+
+__all__ = ["SearchMethod", "Trial", "WeightSearch", "search_weights"]
+
+SearchMethod: TypeAlias = Literal["random", "tpe"]
+_METHODS: Final = ("random", "tpe")
+_LEAST: Final = 1e-6
+"""Least share drawn: its logarithm stays finite."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of fixed weights that was tried.
+
+    Args:
+        number: Position in the search, from 0.
+        weights: Weight per objective.
+        select: The table's metric on ``select``; the test set is not looked at.
+        seconds: What the trial cost: continued pretraining and finetuning.
+        steps: Steps of continued pretraining it took.
+    """
+
+    number: int
+    weights: dict[str, float]
+    select: float
+    seconds: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class WeightSearch:
+    """What a search found, and what it cost.
+
+    Args:
+        method: ``"random"`` or ``"tpe"``.
+        trials: All of them, in their order.
+        best: The one with the best metric on ``select``.
+        run: The run of the best trial.
+    """
+
+    method: SearchMethod
+    trials: list[Trial]
+    best: Trial
+    run: Run
+
+    @property
+    def seconds(self) -> float:
+        """Cost of the search: the seconds of all its trials, not only of the best."""
+        return sum(trial.seconds for trial in self.trials)
+
+    @property
+    def steps(self) -> int:
+        """Steps of continued pretraining of all trials."""
+        return sum(trial.steps for trial in self.trials)
+
+
+def search_weights(
+    options: TapWeight,
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset | None = None,
+    *,
+    method: SearchMethod = "tpe",
+    trials: int = 20,
+    journal: str | Path | None = None,
+    progress: bool = False,
+) -> WeightSearch:
+    """Try fixed weights, each with a whole run, and keep those that do best on ``select``.
+
+    Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` draws them
+    anew each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
+    optuna. General pretraining is shared by all trials and cached.
+
+    Args:
+        options: The job; its weighting is replaced by ``"fixed"``.
+        data: The labelled table.
+        splits: Its roles; ``test`` is not touched.
+        corpus: Unlabelled molecules, as in :meth:`TapWeight.fit`.
+        method: How weights are proposed.
+        trials: How many to try.
+        journal: File that every finished trial is written to at once; a search that finds it there goes on behind the
+            last one and ends as if it had not been interrupted.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        All trials, the best, and its run.
+
+    Raises:
+        ConfigError: If ``method`` or ``trials`` is out of range, optuna is not installed, or the journal belongs to
+            another search.
+        TrainingError: If a loss stops being finite.
+
+    Example:
+        >>> from molweight import datasets
+        >>> data = datasets.load("freesolv")
+        >>> small = TapWeight(
+        ...     encoder_options={"layers": 2, "width": 16},
+        ...     objectives=["attribute_masking", "functional_groups"],
+        ...     start="scratch",
+        ...     steps=2,
+        ...     epochs=1,
+        ...     batch_size=32,
+        ... )
+        >>> search = search_weights(small, data, datasets.split(data), method="random", trials=2)
+        >>> len(search.trials), search.steps, search.best in search.trials
+        (2, 4, True)
+    """
+    _check(method, trials)
+    study = _study(options, data, method, journal)
+    runs: dict[int, Run] = {}
+    for number in _numbers(len(_finished(study)), trials, progress=progress):
+        study.sampler = _sampler(method, options.seed, number)
+        asked = study.ask()
+        runs = _better(study, asked, _fit(options, asked, data, splits, corpus), runs)
+    done = [_read(options, number, trial) for number, trial in enumerate(_finished(study)[:trials])]
+    choose = max if study.direction.name == "MAXIMIZE" else min
+    best = choose(done, key=lambda trial: trial.select)
+    run = runs.get(best.number) or options.variant(**_fixed(best.weights)).fit(data, splits, corpus)
+    return WeightSearch(method, done, best, run)
+
+
+def _finished(study: "Study") -> "list[FrozenTrial]":
+    from optuna.trial import TrialState
+
+    return study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
+
+def _check(method: str, trials: int) -> None:
+    if method not in _METHODS:
+        raise ConfigError(f"search method {method!r} is unknown. Methods: {', '.join(_METHODS)}.")
+    if trials < 1:
+        raise ConfigError(f"trials={trials} must be at least 1.")
+
+
+def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:
+    return iter(tqdm(range(done, trials), "trials", trials, initial=done, disable=None if progress else True))
+
+
+def _study(options: TapWeight, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":
+    """A study in memory, or one that is written to ``journal`` trial by trial."""
+    try:
+        import optuna
+        from optuna.storages.journal import JournalFileBackend
+        from optuna.study import StudyDirection
+    except ImportError as error:
+        raise ConfigError("searching weights needs optuna: pip install 'molweight[baselines]'.") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    backend = None
+    if journal is not None:
+        backend = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    higher = data.metric is not None and higher_is_better(data.metric)
+    direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
+    study = optuna.create_study(storage=backend, study_name="weights", direction=direction, load_if_exists=True)
+    _claim(study, {"method": method, "data": data.name, "options": options.options()}, journal)
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted: it is tried again
+    return study
+
+
+def _claim(study: "Study", about: Mapping[str, Any], journal: str | Path | None) -> None:
+    """Mark a new study with what it searches; refuse one that searches something else."""
+    for key, value in about.items():
+        found = study.user_attrs.get(key)
+        if found is None:
+            study.set_user_attr(key, value)
+        elif found != value:
+            raise ConfigError(f"{journal}: its trials are of another search ({key} differs). Name another journal.")
+
+
+def _sampler(method: str, seed: int, number: int) -> "BaseSampler":
+    """A sampler that depends on the seed and the trial alone, so that a resumed search proposes the same weights."""
+    from optuna.samplers import RandomSampler, TPESampler
+
+    own = 1_000_003 * seed + number
+    return RandomSampler(seed=own) if method == "random" else TPESampler(seed=own)
+
+
+def _fixed(weights: dict[str, float]) -> dict[str, Any]:
+    return {"weighting": "fixed", "weighting_options": {"weights": list(weights.values())}}
+
+
+def _simplex(options: TapWeight, uniform: Mapping[str, float]) -> dict[str, float]:
+    sizes = [-math.log(uniform[name]) for name in options.objectives]
+    return {name: size / sum(sizes) for name, size in zip(options.objectives, sizes, strict=True)}
+
+
+def _fit(
+    options: TapWeight,
+    asked: "OptunaTrial",
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset | None,
+) -> Run:
+    """The run of the weights that the sampler proposes, with its cost noted on the trial."""
+    uniform = {name: asked.suggest_float(name, _LEAST, 1 - _LEAST) for name in options.objectives}
+    started = time.perf_counter()
+    run = options.variant(**_fixed(_simplex(options, uniform))).fit(data, splits, corpus)
+    asked.set_user_attr("seconds", time.perf_counter() - started)
+    return run
+
+
+def _better(study: "Study", asked: "OptunaTrial", run: Run, kept: dict[int, Run]) -> dict[int, Run]:
+    """Tell the study the run's metric; keep the run if it is the best so far."""
+    value = run.finetuning.best
+    if not math.isfinite(value):
+        raise DataError(
+            f"'select' cannot be scored ({run.finetuning.metric} is {value}). Choose another split or seed."
+        )
+    number = len(_finished(study))
+    study.tell(asked, value)
+    return {number: run} if study.best_trial.number == asked.number else kept
+
+
+def _read(options: TapWeight, number: int, trial: "FrozenTrial") -> Trial:
+    value = math.nan if trial.value is None else trial.value
+    return Trial(number, _simplex(options, trial.params), value, trial.user_attrs["seconds"], options.steps)
