@@ -47,48 +47,82 @@ from molweight.objectives._augment import (
     apply,
     attribute_mask,
     edge_perturb,
+    join,
     node_drop,
     random_edit,
     subgraph,
+    take,
 )
 from molweight.objectives._base import FAMILIES, Encode, Objective, column_of, draw_seed
-from molweight.objectives._contrast import nt_xent
+from molweight.objectives._context_prediction import ContextPrediction, NeighbourhoodAndContext
+from molweight.objectives._contrast import discrimination, nt_xent
 from molweight.objectives._descriptors import DESCRIPTOR_VALUES, Descriptors, MaskedTargets
+from molweight.objectives._edge_prediction import AtomPairs, EdgePrediction, sample_non_bonds
 from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS, FunctionalGroups, LabelledGraphs
+from molweight.objectives._graph_mae import GraphMAE, MaskedNeighbours, scaled_cosine_error
 from molweight.objectives._graphcl import GraphCL, TwoViews
+from molweight.objectives._infomax import Infomax, PairedGraphs
+from molweight.objectives._masked_consistency import MaskedConsistency, embedding_rank, embedding_spread
+from molweight.objectives._molclr import MolCLR
+from molweight.objectives._rationality import IntactAndCorrupted, Rationality
 from molweight.objectives._registry import available, build, get, register
-from molweight.objectives._segments import offsets, random_subset, ranks
+from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
+from molweight.objectives._subgraph import grow, hops
 
 __all__ = [
     "AUGMENTATIONS",
     "DESCRIPTOR_VALUES",
     "FAMILIES",
     "FUNCTIONAL_GROUPS",
+    "AtomPairs",
     "AttributeMasking",
+    "ContextPrediction",
     "Descriptors",
+    "EdgePrediction",
     "Edit",
     "Encode",
     "FunctionalGroups",
     "GraphCL",
+    "GraphMAE",
+    "Infomax",
+    "IntactAndCorrupted",
     "LabelledGraphs",
     "MaskedAtoms",
+    "MaskedConsistency",
+    "MaskedNeighbours",
     "MaskedTargets",
+    "MolCLR",
+    "NeighbourhoodAndContext",
     "Objective",
+    "PairedGraphs",
+    "Rationality",
     "TwoViews",
     "apply",
     "attribute_mask",
     "available",
     "build",
     "column_of",
+    "discrimination",
     "draw_seed",
     "edge_perturb",
+    "embedding_rank",
+    "embedding_spread",
     "get",
+    "grow",
+    "hops",
+    "join",
     "node_drop",
     "nt_xent",
     "offsets",
     "random_edit",
+    "random_item",
+    "random_partner",
     "random_subset",
     "ranks",
     "register",
+    "sample_non_bonds",
+    "scaled_cosine_error",
+    "segment_mean",
     "subgraph",
+    "take",
 ]

@@ -22,11 +22,14 @@ __all__ = [
     "attribute_mask",
     "bond_ends",
     "edge_perturb",
+    "join",
     "mask_tokens",
     "node_drop",
+    "random_edges",
     "random_edit",
     "share",
     "subgraph",
+    "take",
 ]
 
 
@@ -72,10 +75,15 @@ def subgraph(batch: GraphBatch, strength: float, generator: torch.Generator) -> 
 
 def edge_perturb(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
     """Remove random bonds, both directions together; none are added, since there is no type to give them."""
+    return Edit(drop_edges=random_edges(batch, strength, generator))
+
+
+def random_edges(batch: GraphBatch, strength: float, generator: torch.Generator) -> Tensor:
+    """A random part of each molecule's bonds, as a mask over edges, ``E`` bool; both directions alike."""
     molecule = batch.batch[bond_ends(batch)[0]]
     ptr = offsets(molecule, batch.num_graphs)
     chosen = random_subset(molecule, ptr, share(ptr, strength), generator)
-    return Edit(drop_edges=chosen.repeat_interleave(2))
+    return chosen.repeat_interleave(2)
 
 
 def attribute_mask(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
@@ -175,4 +183,47 @@ def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) ->
         batch=batch.batch[kept],
         ptr=before[batch.ptr],
         edge_index=before[edges.edge_index],
+    )
+
+
+def take(batch: GraphBatch, keep: Tensor) -> GraphBatch:
+    """A part of the atoms, with the bonds between them, as a batch of the molecules that still have any.
+
+    Args:
+        batch: The molecules; not modified.
+        keep: Atoms to keep, ``N`` bool; at least one.
+
+    Returns:
+        A batch of at most as many molecules, in the same order, without labels and columns.
+
+    Example:
+        >>> x, none = torch.zeros(3, 9).long(), torch.empty(2, 0).long()
+        >>> apart = GraphBatch(x, none, torch.empty(0, 3).long(), torch.arange(3), torch.arange(4), 3)
+        >>> part = take(apart, torch.tensor([True, False, True]))
+        >>> part.num_graphs, part.batch.tolist(), part.ptr.tolist()
+        (2, [0, 1], [0, 1, 2])
+    """
+    part = apply(batch, Edit(drop_atoms=~keep))
+    left = part.ptr.diff() > 0
+    number = left.cumsum(0) - 1
+    ptr = torch.cat([part.ptr[:1], part.ptr[1:][left]])
+    return replace(part, batch=number[part.batch], ptr=ptr, num_graphs=len(ptr) - 1)
+
+
+def join(first: GraphBatch, second: GraphBatch) -> GraphBatch:
+    """The molecules of two batches as one batch, without labels and columns.
+
+    Example:
+        >>> x, none = torch.zeros(1, 9).long(), torch.empty(2, 0).long()
+        >>> atom = GraphBatch.of(x, none, torch.empty(0, 3).long())
+        >>> join(atom, atom).ptr.tolist()
+        [0, 1, 2]
+    """
+    return GraphBatch(
+        x=torch.cat([first.x, second.x]),
+        edge_index=torch.cat([first.edge_index, second.edge_index + first.num_nodes], dim=1),
+        edge_attr=torch.cat([first.edge_attr, second.edge_attr]),
+        batch=torch.cat([first.batch, second.batch + first.num_graphs]),
+        ptr=torch.cat([first.ptr, second.ptr[1:] + first.num_nodes]),
+        num_graphs=first.num_graphs + second.num_graphs,
     )

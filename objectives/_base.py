@@ -49,11 +49,17 @@ class Objective(nn.Module, ABC):
         paper: Where it was published.
         targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
             ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
+        cost: Computing time of a step (drawing, loss and its gradient) over that of ``attribute_masking``, as measured
+            by ``experiments/benchmark_objectives.py``; ``None`` where it has not been measured.
+        collapses: Whether the loss alone is least where all molecules get the same vector, so that it should be
+            combined with another objective.
     """
 
     family: ClassVar[str]
     paper: ClassVar[str]
     targets: tuple[TargetSpec, ...] = ()
+    cost: ClassVar[float | None] = None
+    collapses: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:
         """Check ``width``; subclasses create their head."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["nt_xent"]
+__all__ = ["discrimination", "nt_xent"]
 
 
 def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
@@ -35,3 +35,24 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
     itself = torch.eye(2 * count, dtype=torch.bool, device=first.device)
     positive = torch.cat([similarity.diagonal(count), similarity.diagonal(-count)])
     return (similarity.masked_fill(itself, -torch.inf).logsumexp(1) - positive).mean()
+
+
+def discrimination(positive: Tensor, negative: Tensor) -> Tensor:
+    r"""Binary cross-entropy that tells pairs that belong together from pairs that do not.
+
+    The mean of ``-log \sigma(s)`` over the positive scores plus the mean of ``-log(1 - \sigma(s))`` over the negative
+    ones; the mean over no scores is 0.
+
+    Args:
+        positive: Scores of pairs that belong together, any number of them.
+        negative: Scores of the others, likewise.
+
+    Returns:
+        A scalar.
+
+    Example:
+        >>> round(discrimination(torch.zeros(5), torch.zeros(2)).item(), 4)
+        1.3863
+    """
+    pairs, others = max(len(positive), 1), max(len(negative), 1)
+    return functional.softplus(-positive).sum() / pairs + functional.softplus(negative).sum() / others

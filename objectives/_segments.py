@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["offsets", "random_subset", "ranks"]
+__all__ = ["offsets", "random_item", "random_partner", "random_subset", "ranks", "segment_mean"]
 
 
 def offsets(segment: Tensor, count: int) -> Tensor:
@@ -58,3 +58,58 @@ def random_subset(segment: Tensor, ptr: Tensor, size: Tensor, generator: torch.G
     """
     keys = torch.rand(len(segment), dtype=torch.float64, generator=generator, device=segment.device)
     return ranks(keys, segment, ptr) < size[segment]
+
+
+def random_item(ptr: Tensor, generator: torch.Generator) -> Tensor:
+    """A uniformly random item of each segment; segments must not be empty.
+
+    Example:
+        >>> ptr = torch.tensor([0, 3, 4])
+        >>> first, second = random_item(ptr, torch.Generator().manual_seed(0)).tolist()
+        >>> first in (0, 1, 2), second
+        (True, 3)
+    """
+    count = ptr[1:] - ptr[:-1]
+    random = torch.rand(len(count), dtype=torch.float64, generator=generator, device=ptr.device)
+    return ptr[:-1] + torch.minimum((random * count).long(), count - 1)
+
+
+def random_partner(count: int, generator: torch.Generator) -> Tensor | None:
+    """Another item for each of ``count`` items: the one a random number of places on, the same number for all.
+
+    Each two items are as likely to meet as any other two, so what is compared does not depend on the order of a batch.
+
+    Args:
+        count: Number of items.
+        generator: Source of randomness, whose device the result is on.
+
+    Returns:
+        One position per item, never its own; ``None`` where there is no other item.
+
+    Example:
+        >>> random_partner(2, torch.Generator())
+        tensor([1, 0])
+    """
+    if count < 2:  # noqa: PLR2004 - an item and another one
+        return None
+    shift = torch.randint(1, count, (), generator=generator, device=generator.device)
+    return (torch.arange(count, device=generator.device) + shift) % count
+
+
+def segment_mean(rows: Tensor, segment: Tensor, count: int) -> Tensor:
+    """Mean of the rows of each segment, right to second order.
+
+    Args:
+        rows: ``n x d``.
+        segment: Segment of each row, ``n``.
+        count: Number of segments.
+
+    Returns:
+        ``count x d``; zeros for a segment without rows.
+
+    Example:
+        >>> segment_mean(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 2]), 3).tolist()
+        [[2.0], [0.0], [5.0]]
+    """
+    total = rows.new_zeros(count, rows.size(1)).index_add(0, segment, rows)
+    return total / torch.bincount(segment, minlength=count).clamp_(min=1).to(rows.dtype)[:, None]

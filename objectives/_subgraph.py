@@ -6,7 +6,7 @@ from torch import Tensor
 from molweight.graphs import GraphBatch
 from molweight.objectives._segments import ranks
 
-__all__ = ["grow"]
+__all__ = ["grow", "hops"]
 
 _FAR = 1e6
 _STRIDE = 8
@@ -37,6 +37,30 @@ def grow(batch: GraphBatch, size: Tensor, generator: torch.Generator) -> Tensor:
     distance = _first_passage(batch, _starts(batch, generator), generator)
     keys = distance / (distance.max() + 1) if len(distance) else distance
     return ranks(keys, batch.batch, batch.ptr) < size[batch.batch]
+
+
+def hops(batch: GraphBatch, roots: Tensor, limit: int) -> Tensor:
+    """Number of bonds between each atom and the nearest root.
+
+    Args:
+        batch: The molecules.
+        roots: Positions of atoms.
+        limit: The largest distance of interest, at least 0.
+
+    Returns:
+        ``N`` int64; ``limit + 1`` for atoms that are farther away or cannot be reached.
+
+    Example:
+        >>> x, bonds = torch.zeros(4, 9).long(), torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+        >>> hops(GraphBatch.of(x, bonds, torch.zeros(4, 3).long()), torch.tensor([0]), limit=4)
+        tensor([0, 1, 2, 5])
+    """
+    source, target = batch.edge_index
+    start = torch.full((batch.num_nodes,), limit + 1, device=batch.device)
+    distance = start.index_fill(0, roots, 0)
+    for _ in range(limit):
+        distance = distance.scatter_reduce(0, target, distance[source] + 1, "amin")
+    return distance
 
 
 def _starts(batch: GraphBatch, generator: torch.Generator) -> Tensor:

@@ -37,14 +37,28 @@ def run(options: Namespace) -> None:
         return
     if options.kind not in _KINDS:
         raise UnknownNameError("kind", options.kind, _KINDS)
-    sys.stdout.write("".join(f"{_line(options.kind, name)}\n" for name in _KINDS[options.kind]()))
+    lines = [_line(options.kind, name) for name in _KINDS[options.kind]()]
+    if options.kind == "objectives":
+        lines = [_columns("objective", "family", "cost", "needs", "paper"), *lines]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def _line(kind: str, name: str) -> str:
     if kind == "objectives":
-        found = objectives.get(name)
-        return f"{name:<22} {found.family:<12} {found.paper}"
+        return _objective(name)
     if kind == "datasets":
         table = datasets.TABLES[name]
         return f"{name:<14} {table.task:<15} {table.metric:<8}"
     return name
+
+
+def _objective(name: str) -> str:
+    """Name, family, cost of a step over that of attribute_masking, columns that are computed before, paper."""
+    found = objectives.get(name)
+    cost = "-" if found.cost is None else f"{found.cost:.1f} x"
+    needs = [spec.name for spec in found.targets] + ["company"] * found.collapses
+    return _columns(name, found.family, cost, ", ".join(needs) or "-", found.paper)
+
+
+def _columns(name: str, family: str, cost: str, needs: str, paper: str) -> str:
+    return f"{name:<22} {family:<12} {cost:>6}  {needs:<18} {paper}"

@@ -19,6 +19,7 @@ dropout, norm, readout, jk, virtual_node.
 from molweight.encoders._base import Encoder, Encoding
 from molweight.encoders._calibrate import calibrate
 from molweight.encoders._dmpnn import DMPNN
+from molweight.encoders._embedding import FeatureEmbedding, bond_codes
 from molweight.encoders._gatv2 import GATv2, GATv2Layer
 from molweight.encoders._gcn import GCN, GCNLayer
 from molweight.encoders._gin import GIN, GINLayer
@@ -42,6 +43,7 @@ __all__ = [
     "CommonOptions",
     "Encoder",
     "Encoding",
+    "FeatureEmbedding",
     "GATv2",
     "GATv2Layer",
     "GCNLayer",
@@ -56,6 +58,7 @@ __all__ = [
     "Trunk",
     "TrunkOptions",
     "available",
+    "bond_codes",
     "build",
     "calibrate",
     "get",

@@ -1,5 +1,6 @@
 """The two models of a run: encoder with the objectives' heads, encoder with the task's head."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from molweight.objectives import Objective
 __all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "seeded"]
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
+_log = logging.getLogger(__name__)
 
 
 class Pretrainer(nn.Module):
@@ -120,7 +122,7 @@ def bind(model: nn.Module, *arguments: Any) -> Loss:
 def build_pretrainer(
     encoder: str, encoder_options: Mapping[str, Any], names: Sequence[str], objective_options: Mapping[str, Any]
 ) -> Pretrainer:
-    """A new encoder with the heads of the objectives.
+    """A new encoder with the heads of the objectives; warns where these alone let it collapse.
 
     Args:
         encoder: Name of the encoder.
@@ -137,6 +139,12 @@ def build_pretrainer(
             raise ConfigError(f"options are given for objective {name!r}, which is not among {', '.join(names)}.")
     body = encoders.build(encoder, **encoder_options)
     heads = {name: objectives.build(name, width=body.width, **objective_options.get(name, {})) for name in names}
+    if all(head.collapses for head in heads.values()):
+        _log.warning(
+            "pretraining with nothing but %s may end with the same vector for all molecules, where its loss is least. "
+            "Add another objective, e.g. attribute_masking.",
+            ", ".join(heads),
+        )
     return Pretrainer(body, heads)
 
 

@@ -96,7 +96,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["fit", "--data", "freesolve"], "unknown dataset 'freesolve'; did you mean 'freesolv'"),
         (
             ["fit", "--data", "freesolv", "--objectives", "graphlc"],
-            "unknown objective 'graphlc'; did you mean 'graphcl'?",
+            "unknown objective 'graphlc'; did you mean 'graphcl'",
         ),
         (
             ["fit", "--data", "freesolv", "--objctives", "graphcl"],
@@ -108,7 +108,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             "has no option 'layer'; did you mean 'layers'?",
         ),
         ([*FREESOLV, "--weighting", "equl"], "unknown weighting 'equl'; did you mean 'equal'?"),
-        ([*FREESOLV, "--split", "scafold"], "did you mean 'scaffold'?"),
+        ([*FREESOLV, "--split", "scafold"], "did you mean 'scaffold'"),
         ([*FREESOLV, "--corpus", "zink"], "did you mean 'zinc'?"),
         ([*FREESOLV, "--baselines", "scrach"], "did you mean 'scratch'?"),
         (["fit", "nowhere.csv"], "nowhere.csv"),
@@ -159,6 +159,18 @@ def test_list_shows_what_can_be_used(capsys: pytest.CaptureFixture[str]) -> None
     for kind in ("objectives", "encoders", "weightings", "solvers", "datasets"):
         assert main(["list", kind]) == 0
     assert "You et al." in capsys.readouterr().out
+
+
+def test_list_of_objectives_shows_what_to_choose_by(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "objectives"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["objective", "family", "cost", "needs", "paper"]
+    rows = {line.split()[0]: line for line in lines[1:]}
+    assert "motif" in rows["functional_groups"]
+    assert "GROVER" in rows["functional_groups"]
+    assert rows["functional_groups"].count("functional_groups") == 2  # its name, and the column it needs
+    assert "company" in rows["masked_consistency"]
+    assert "company" not in rows["graphcl"]
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:

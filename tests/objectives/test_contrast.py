@@ -1,11 +1,11 @@
-"""NT-Xent against a plain formula."""
+"""NT-Xent and the binary cross-entropy of pairs against plain formulas."""
 
 import math
 
 import pytest
 import torch
 
-from molweight.objectives import nt_xent
+from molweight.objectives import discrimination, nt_xent
 
 
 def plain(first: torch.Tensor, second: torch.Tensor, temperature: float) -> float:
@@ -53,3 +53,21 @@ def test_zero_vectors_are_no_trouble() -> None:
     loss = nt_xent(zero, zero)
     assert loss.item() == pytest.approx(math.log(5))
     assert torch.autograd.grad(loss, zero)[0].isfinite().all()
+
+
+def test_discrimination_is_the_plain_formula() -> None:
+    random = torch.Generator().manual_seed(0)
+    positive, negative = (3 * torch.randn(size, dtype=torch.float64, generator=random) for size in (7, 4))
+    own = sum(-math.log(1 / (1 + math.exp(-score))) for score in positive.tolist()) / 7
+    others = sum(-math.log(1 - 1 / (1 + math.exp(-score))) for score in negative.tolist()) / 4
+    assert discrimination(positive, negative).item() == pytest.approx(own + others)
+    assert discrimination(positive, negative[:0]).item() == pytest.approx(own)
+    assert discrimination(positive[:0], negative).item() == pytest.approx(others)
+
+
+def test_discrimination_has_derivatives_and_is_finite_far_out() -> None:
+    random = torch.Generator().manual_seed(0)
+    leaves = tuple(torch.randn(3, dtype=torch.float64, generator=random).requires_grad_() for _ in range(2))
+    assert torch.autograd.gradcheck(discrimination, leaves)
+    assert torch.autograd.gradgradcheck(discrimination, leaves)
+    assert discrimination(torch.tensor([-1e4]), torch.tensor([1e4])).item() == 2e4
