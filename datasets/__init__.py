@@ -28,11 +28,16 @@ is frozen for the tables in the wheel. The others are read from the folder that 
 
 Corpora (:func:`molweight.datasets.load_corpus`), without labels:
 
-==== ===== ======================================
-name size  what
-==== ===== ======================================
-zinc 50000 random sample of ZINC250k
-==== ===== ======================================
+========== ======= ============================================ ========
+name       size    what                                         where
+========== ======= ============================================ ========
+zinc       50000   random sample of ZINC250k                    wheel
+zinc250k   249456  drug-like molecules on sale, drawn from ZINC download
+moses      1584663 training part of MOSES: ZINC Clean Leads     download
+moses_test 176074  test part of MOSES                           download
+========== ======= ============================================ ========
+
+Any file with SMILES is a corpus too: ``load_corpus("mine.smi.gz")``.
 
 Example:
     >>> from molweight import datasets
@@ -52,14 +57,15 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _scaffold_random,
     _stratified,
 )
-from molweight.datasets._catalogue import CORPORA, TABLES, Corpus
+from molweight.datasets._catalogue import TABLES
+from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_roles
 from molweight.datasets._kinds import Metric, Source, Table, Task
-from molweight.datasets._load import available, available_corpora, info, load, load_corpus
+from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split

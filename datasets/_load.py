@@ -1,21 +1,20 @@
-"""Tables and corpora by name."""
+"""Tables by name."""
 
 import logging
 from collections.abc import Sequence
 from typing import Final
 
-import numpy as np
-
-from molweight.datasets._catalogue import CORPORA, TABLES, Corpus
+from molweight.datasets._catalogue import TABLES
+from molweight.datasets._corpora import CORPORA, Corpus
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._kinds import Table
 from molweight.datasets._labels import parse_labels
 from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
-from molweight.errors import ConfigError, UnknownNameError
+from molweight.errors import UnknownNameError
 from molweight.graphs import MoleculeDataset, build_dataset
 
-__all__ = ["available", "available_corpora", "info", "load", "load_corpus", "table_smiles"]
+__all__ = ["available", "info", "load", "table_smiles"]
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -29,16 +28,6 @@ def available() -> list[str]:
         'tox21', 'toxcast']
     """
     return sorted(TABLES)
-
-
-def available_corpora() -> list[str]:
-    """Names of the corpora :func:`load_corpus` knows.
-
-    Example:
-        >>> available_corpora()
-        ['zinc']
-    """
-    return sorted(CORPORA)
 
 
 def info(name: str) -> Table | Corpus:
@@ -116,51 +105,6 @@ def load(
 def _columns(entry: Table, table: TextTable) -> list[str]:
     """The label columns: as listed, or all but the SMILES."""
     return list(entry.targets) or [name for name in table.columns if name != entry.smiles]
-
-
-def load_corpus(
-    name: str = "zinc",
-    size: int | None = None,
-    seed: int = 0,
-    *,
-    cache: bool = True,
-    n_jobs: int | None = None,
-    progress: bool = False,
-) -> MoleculeDataset:
-    """Molecules without labels, to pretrain on.
-
-    Args:
-        name: One of :func:`available_corpora`.
-        size: How many molecules; ``None`` for all. The stored order is random, so with ``seed=0`` these are the first
-            ones, and a smaller corpus is contained in a larger one.
-        seed: Another seed draws another sample of that size.
-        cache: Whether to keep the featurised molecules for the next time.
-        n_jobs: Processes for featurising; ``None`` for all cores.
-        progress: Whether to show a progress bar on a terminal.
-
-    Returns:
-        The molecules, with ``rows`` counting within the sample.
-
-    Raises:
-        UnknownNameError: If there is no such corpus, with the nearest names.
-        ConfigError: If ``size`` is not between 1 and the size of the corpus.
-        DataError: If the embedded file is damaged.
-
-    Example:
-        >>> load_corpus("zinc", size=3)
-        <MoleculeDataset zinc: 3 molecules>
-    """
-    if name not in CORPORA:
-        raise UnknownNameError("corpus", name, CORPORA)
-    corpus = CORPORA[name]
-    wanted = corpus.size if size is None else size
-    if not 1 <= wanted <= corpus.size:
-        raise ConfigError(f"size must be between 1 and {corpus.size}, the size of corpus {name!r}, got {size}.")
-    smiles = read_embedded(corpus.file).decode().split()
-    if seed != 0:
-        order = np.random.default_rng(seed).permutation(len(smiles))
-        smiles = [smiles[place] for place in order[:wanted]]
-    return build_dataset(smiles[:wanted], name=name, cache=cache, n_jobs=n_jobs, progress=progress)
 
 
 def table_smiles(name: str) -> list[str]:

@@ -16,7 +16,7 @@ from molweight.errors import ConfigError, DataError, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextTable", "parse_table", "read_column", "read_table"]
+__all__ = ["TextTable", "find_delimiter", "fit_record", "parse_table", "read_column", "read_table"]
 
 _DELIMITERS: Final = ",\t;|"
 _PROBE: Final = 50
@@ -138,12 +138,12 @@ def parse_table(text: str, source: str, delimiter: str | None = None) -> TextTab
 
     if delimiter is not None and len(delimiter) != 1:
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
-    records = _records(text, source, delimiter or _find_delimiter(text))
+    records = _records(text, source, delimiter or find_delimiter(text))
     first, header = next(records, (1, []))
     lines, rows = [], []
     for line, record in records:
         lines.append(line)
-        rows.append(_fit(record, header, f"{source}, row {line}"))
+        rows.append(fit_record(record, header, f"{source}, row {line}"))
     if not rows:
         raise DataError(f"{source}: only row {first}, a header, and no molecules. Add one row per molecule.")
     frame = pd.DataFrame(
@@ -168,7 +168,7 @@ def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
         ) from error
 
 
-def _fit(record: list[str], header: list[str], where: str) -> list[str]:
+def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
     """The record, without empty cells beyond the header.
 
     Raises:
@@ -184,7 +184,7 @@ def _fit(record: list[str], header: list[str], where: str) -> list[str]:
     return record
 
 
-def _find_delimiter(text: str) -> str:
+def find_delimiter(text: str) -> str:
     """The delimiter under which the first records all are as long as the header, and longest; a comma otherwise."""
     return max(_DELIMITERS, key=lambda delimiter: (_regular_width(text, delimiter), delimiter == ","))
 

@@ -73,7 +73,7 @@ def embed_sources(output: Path) -> Entries:
                 cut_table(fetch(table.source, Path(scratch)), table), preset=9 | lzma.PRESET_EXTREME
             )
             entries |= write(output, f"{table.name}.csv.xz", content, source=asdict(table.source), rows=table.rows)
-        for corpus in CORPORA.values():
+        for corpus in (corpus for corpus in CORPORA.values() if corpus.url is None):
             content = lzma.compress(sample(fetch(corpus.source, Path(scratch)), corpus), preset=9 | lzma.PRESET_EXTREME)
             entries |= write(output, corpus.file, content, source=asdict(corpus.source), rows=corpus.size)
     return entries

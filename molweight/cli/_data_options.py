@@ -25,7 +25,8 @@ def add_data_options(parser: Parser) -> None:
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
     add("--targets", type=names, default=[], help="label columns of your table: a,b,c; found if left out")
     add_split_options(parser)
-    add("--corpus", type=str, default="zinc", help="molecules to pretrain on")
+    corpora = ", ".join(datasets.available_corpora())
+    add("--corpus", type=str, default="zinc", help=f"molecules to pretrain on: {corpora}, or a file")
     add("--corpus_size", type=int, default=10_000, help="how many of them")
 
 

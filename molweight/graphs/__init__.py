@@ -15,6 +15,7 @@ from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._smiles import SmilesColumn
+from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
 from molweight.graphs._vocabulary import (
     ATOM_FEATURES,
@@ -37,12 +38,14 @@ __all__ = [
     "GraphBatch",
     "MoleculeDataset",
     "Molecules",
+    "Record",
     "Reject",
     "SmilesColumn",
     "TargetSpec",
     "Task",
     "attach_targets",
     "build_dataset",
+    "build_streamed",
     "cache_root",
     "content_key",
     "featurize",

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -15,9 +15,10 @@ from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._vocabulary import FEATURISER_VERSION
 
-__all__ = ["build_dataset"]
+__all__ = ["ARRAYS", "build_dataset", "check_some", "read_molecules", "write_molecules"]
 
-_ARRAYS: Final = tuple(item.name for item in fields(Molecules))
+ARRAYS: Final = tuple(item.name for item in fields(Molecules))
+"""Names of the arrays of a cached folder."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,9 +63,7 @@ def build_dataset(
     labels = None if targets is None else _labels(targets, len(smiles), name)
     folder = _folder(smiles) if cache else None
     molecules, rejects = _cached(folder, smiles, name, n_jobs=n_jobs, progress=progress)
-    if len(molecules) == 0:
-        first = f", e.g. row {rejects[0].row} {rejects[0].smiles!r}: {rejects[0].reason}" if rejects else ""
-        raise DataError(f"{name}: none of {len(smiles)} rows holds a usable molecule{first}. Check the SMILES column.")
+    check_some(len(molecules), rejects, name)
     if rejects:
         _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
     width = 0 if labels is None else labels.shape[1]
@@ -97,16 +96,45 @@ def _folder(smiles: Sequence[str]) -> Path:
 def _cached(
     folder: Path | None, smiles: Sequence[str], name: str, *, n_jobs: int | None, progress: bool
 ) -> tuple[Molecules, list[Reject]]:
-    found = read_folder(folder) if folder else None
+    found = read_molecules(folder) if folder else None
     if found is not None:
-        arrays, meta = found
-        return _molecules(arrays), [Reject(**item) for item in meta["rejects"]]
+        return found
     molecules, rejects = featurize(smiles, n_jobs=n_jobs, progress=f"featurising {name}" if progress else None)
     if folder:
-        meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
-        write_folder(folder, {item: getattr(molecules, item) for item in _ARRAYS}, meta)
+        write_molecules(folder, molecules, rejects)
     return molecules, rejects
 
 
-def _molecules(arrays: Mapping[str, Any]) -> Molecules:
-    return Molecules(**{item: arrays[item] for item in _ARRAYS})
+def check_some(found: int, rejects: Sequence[Reject], name: str) -> None:
+    """Refuse a source without any molecule.
+
+    Args:
+        found: Number of molecules.
+        rejects: The rows that hold none.
+        name: What the source is called.
+
+    Raises:
+        DataError: If there is no molecule, with an example.
+    """
+    if found == 0:
+        first = f", e.g. row {rejects[0].row} {rejects[0].smiles[:60]!r}: {rejects[0].reason}" if rejects else ""
+        raise DataError(f"{name}: none of {len(rejects)} rows holds a usable molecule{first}. Check the SMILES column.")
+
+
+def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
+    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there is none."""
+    found = read_folder(folder)
+    if found is None:
+        return None
+    arrays, meta = found
+    return Molecules(**cast("dict[str, Any]", {item: arrays[item] for item in ARRAYS})), _rejects(meta)
+
+
+def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject]) -> None:
+    """Write what :func:`read_molecules` reads, whole or not at all."""
+    meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
+    write_folder(folder, {item: getattr(molecules, item) for item in ARRAYS}, meta)
+
+
+def _rejects(meta: Mapping[str, Any]) -> list[Reject]:
+    return [Reject(**item) for item in meta["rejects"]]

@@ -188,6 +188,17 @@ class MoleculeDataset:
             {name: picked[name] for name in self.per_atom},
         )
 
+    def with_rows(self, rows: Int64) -> "MoleculeDataset":
+        """The same molecules and rejects, whose rows are looked up in another count.
+
+        Args:
+            rows: For each row of the input, the row it is to have.
+        """
+        other = copy.copy(self)
+        other.molecules = replace(self.molecules, rows=rows[self.rows])
+        other.rejects = [replace(reject, row=int(rows[reject.row])) for reject in self.rejects]
+        return other
+
     def with_columns(
         self, columns: Mapping[str, Column], atom_columns: Mapping[str, Column] | None = None
     ) -> "MoleculeDataset":

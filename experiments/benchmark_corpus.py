@@ -1,0 +1,97 @@
+"""A large corpus from its file to memory-mapped arrays: memory, size, time to load it again.
+
+    python experiments/benchmark_corpus.py [--corpus moses] [--output experiments/results/corpus.json]
+
+The cache is a temporary folder, so everything is read, featurised and written anew. Memory is the resident set of this
+process and of its workers together, summed every fifth of a second: pages they share count once for each. Seconds are
+wall-clock time and say little on a machine that does other things.
+"""
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from _provenance import provenance
+
+from molweight.datasets import load_corpus
+
+_PAGE = resource.getpagesize()
+
+
+def resident(pid: int) -> int:
+    """Bytes in memory of a process and of all that it started."""
+    try:
+        own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = {int(child) for task in tasks for child in (task / "children").read_text().split()}
+    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+        return 0
+    return own + sum(map(resident, children))
+
+
+class Watch(threading.Thread):
+    """Follows the memory of this process and its workers until it is stopped."""
+
+    def __init__(self) -> None:
+        """Start at what is there now."""
+        super().__init__(daemon=True)
+        self.start_bytes = self.peak_bytes = resident(os.getpid())
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Sample."""
+        while not self.ended.wait(0.2):
+            self.peak_bytes = max(self.peak_bytes, resident(os.getpid()))
+
+
+def measure(name: str, size: int | None) -> dict[str, Any]:
+    """Build, and load again."""
+    watch = Watch()
+    watch.start()
+    start, load = time.perf_counter(), os.getloadavg()[0]
+    data = load_corpus(name, size, progress=True)
+    built = time.perf_counter() - start
+    watch.ended.set()
+    watch.join()
+    start = time.perf_counter()
+    again = load_corpus(name, size)
+    loaded = time.perf_counter() - start
+    folder = again.folder
+    disk = 0 if folder is None else sum(path.stat().st_size for path in folder.iterdir())
+    return {
+        "corpus": name,
+        "molecules": len(data),
+        "rejected": len(data.rejects),
+        "peak_resident_MiB": watch.peak_bytes / 2**20,
+        "resident_before_MiB": watch.start_bytes / 2**20,
+        "disk_MiB": disk / 2**20,
+        "disk_bytes_per_molecule": disk / len(data),
+        "build_seconds": built,
+        "load_again_seconds": loaded,
+        "load_average_before": load,
+        "processes": os.cpu_count(),
+    }
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", default="moses")
+    parser.add_argument("--size", type=int, default=None)
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/corpus.json"))
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["MOLWEIGHT_CACHE"] = cache
+        result = measure(options.corpus, options.size) | {"provenance": provenance([0])}
+    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Corpora of any size: featurised in shards, merged into one memory-mapped folder."""
+
+import json
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from molweight.errors import DataError
+from molweight.graphs._build import ARRAYS, check_some, read_molecules, write_molecules
+from molweight.graphs._cache import cache_root, content_key, partial_name
+from molweight.graphs._dataset import MoleculeDataset
+from molweight.graphs._featurize import featurize
+from molweight.graphs._molecules import Reject
+from molweight.graphs._vocabulary import FEATURISER_VERSION
+
+__all__ = ["Record", "build_streamed"]
+
+Record = tuple[int, str]
+"""Row of the source, counted from 0, and what stands there as SMILES."""
+
+_SHARD: Final = 32_768
+"""Molecules per file: what interrupted work loses at most, and what is held in memory at a time."""
+_log = logging.getLogger(__name__)
+
+
+def build_streamed(
+    read: Callable[[], Iterable[Record]],
+    key: Iterable[bytes],
+    *,
+    name: str = "molecules",
+    total: int | None = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    """Featurise a source that need not fit into memory, or find it featurised in the cache.
+
+    Molecules are read, featurised and written shard by shard, so the memory needed does not grow with the source, and
+    interrupted work goes on at the shard it was in. The merged folder appears whole or not at all. A second process
+    that asks for the same source waits for the first; where that one dies, it goes on.
+
+    Args:
+        read: Gives the records of the source, from the start each time; called only where the cache has nothing.
+        key: What the records depend on, e.g. the checksum of a file: with the version of the featuriser the name of the
+            cached folder.
+        name: What the corpus is called in messages.
+        total: Number of records, for the progress bar; ``None`` where it is not known.
+        n_jobs: Processes for featurising; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The molecules, memory-mapped, with ``rows`` as the records say; ``rejects`` holds the records without a
+        molecule.
+
+    Raises:
+        DataError: If no record holds a molecule.
+
+    Example:
+        >>> data = build_streamed(lambda: [(3, "CCO"), (4, "?"), (7, "C")], [b"example"], name="some")
+        >>> data, data.rows.tolist(), data.rejects[0].row
+        (<MoleculeDataset some: 2 molecules, 1 rows rejected>, [3, 7], 4)
+    """
+    version = f"featuriser {FEATURISER_VERSION}, streamed".encode()
+    folder = cache_root() / "molecules" / content_key([version, *key])
+    found = read_molecules(folder)
+    if found is None:
+        with _alone(folder, name):
+            if read_molecules(folder) is None:
+                _build(folder, read, name, total, n_jobs, progress=progress)
+        found = read_molecules(folder)
+    if found is None:
+        raise DataError(f"{folder}: was removed while it was read. Try again.")
+    molecules, rejects = found
+    if rejects:
+        rows = len(molecules) + len(rejects)
+        _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), rows)
+    return MoleculeDataset(molecules, name=name, rejects=rejects, folder=folder)
+
+
+@contextmanager
+def _alone(folder: Path, name: str) -> Iterator[None]:
+    """Keep other processes from building the same folder; the system lets go of the lock of a process that dies."""
+    from filelock import FileLock, Timeout
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        _log.warning("%s: another process is featurising it; waiting", name)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _build(
+    folder: Path,
+    read: Callable[[], Iterable[Record]],
+    name: str,
+    total: int | None,
+    n_jobs: int | None,
+    *,
+    progress: bool,
+) -> None:
+    parts = folder.with_name(f".{folder.name}.parts")
+    title = f"featurising {name}"
+    with tqdm(total=total, desc=title, unit=" molecules", disable=None if progress else True) as bar:
+        places = [
+            _complete(parts / f"{number:05d}", shard, n_jobs, bar) for number, shard in enumerate(_shards(read()))
+        ]
+    _merge(places, parts / "merged", folder, name)
+    shutil.rmtree(parts)
+
+
+def _shards(records: Iterable[Record]) -> Iterator[list[Record]]:
+    stream = iter(records)
+    while shard := list(islice(stream, _SHARD)):
+        yield shard
+
+
+def _complete(place: Path, shard: Sequence[Record], n_jobs: int | None, bar: "tqdm[Any]") -> Path:
+    """Featurise and write a shard, unless an earlier attempt did."""
+    if not (place / "meta.json").exists():
+        rows = np.array([row for row, _ in shard], dtype=np.int64)
+        molecules, rejects = featurize([text for _, text in shard], n_jobs=n_jobs)
+        renumbered = [replace(reject, row=int(rows[reject.row])) for reject in rejects]
+        write_molecules(place, replace(molecules, rows=rows[molecules.rows]), renumbered)
+    bar.update(len(shard))
+    return place
+
+
+def _merge(places: Sequence[Path], merged: Path, folder: Path, name: str) -> None:
+    """Join the shards array by array in a folder of its own, which then becomes ``folder``."""
+    rejects = [reject for place in places for reject in _rejects(place)]
+    check_some(sum(len(np.load(place / "rows.npy")) for place in places), rejects, name)
+    with partial_name(merged) as partial:
+        partial.mkdir()
+        for item in ARRAYS:
+            _join(partial / f"{item}.npy", [place / f"{item}.npy" for place in places], offsets="offsets" in item)
+        meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
+        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        partial.rename(folder)
+
+
+def _rejects(place: Path) -> list[Reject]:
+    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
+    return [Reject(**item) for item in meta["rejects"]]
+
+
+def _join(target: Path, sources: Sequence[Path], *, offsets: bool) -> None:
+    """Write the concatenation of arrays, one in memory at a time; offsets go on where the last array ended."""
+    first = np.load(sources[0], mmap_mode="r", allow_pickle=False)
+    length = sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in sources)
+    length -= len(sources) - 1 if offsets else 0
+    header = np.lib.format.header_data_from_array_1_0(first) | {"shape": (length, *first.shape[1:])}
+    with target.open("wb") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+        end = 0
+        for number, path in enumerate(sources):
+            array = np.load(path, allow_pickle=False)
+            if offsets:
+                array = array[1 if number else 0 :] + end
+                end = int(array[-1]) if len(array) else end
+            array.tofile(stream)
