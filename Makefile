@@ -8,10 +8,10 @@ DEMO_ARGS ?= --data freesolv --name demo --encoder_options.layers 3 --encoder_op
   --corpus_size 2000 --general_steps 200 --steps 150 --batch_size 128
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check build lock lowest clean
+.PHONY: help demo test test-scatter check build lock lowest clean
 
 help:  ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.installed  ## Install what is missing and run the main job on FreeSolv with a small encoder
 	$(BIN)/molweight fit $(DEMO_ARGS)
@@ -19,6 +19,10 @@ demo: $(VENV)/.installed  ## Install what is missing and run the main job on Fre
 # One thread per test process: the processes share the cores already.
 test: $(VENV)/.installed-dev  ## Run all tests and doctests; PYTEST_ARGS="-k name" selects, WORKERS=8 uses more processes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --durations=15 $(PYTEST_ARGS)
+
+# What the first environment holds is borrowed by a path file, so that only torch-scatter has to be built, once.
+test-scatter: $(VENV)-scatter/.installed  ## Run all tests with torch-scatter installed, which is built first (minutes), in .venv-scatter
+	OMP_NUM_THREADS=1 $(VENV)-scatter/bin/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 check: $(VENV)/.installed-dev  ## Run linter, formatter, type checker and the check of the layers
 	$(BIN)/ruff check
@@ -43,7 +47,7 @@ lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that p
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 clean:  ## Remove the environment and everything that was built; runs/ stays
-	rm -rf $(VENV) $(VENV)-lowest build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-scatter build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first and pinned: left to itself, the resolver takes the newest, with gigabytes of packages that are not needed.
@@ -56,6 +60,15 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --constraint constraints.txt --no-deps curvlinops-for-pytorch
+	touch $@
+
+$(VENV)-scatter/.installed: $(VENV)/.installed-dev
+	$(BIN)/python -m venv --clear --without-pip $(VENV)-scatter
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+	  > "$$($(VENV)-scatter/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/borrowed.pth"
+	$(BIN)/python -m pip --python $(VENV)-scatter/bin/python install --no-build-isolation \
+	  --constraint constraints.txt --editable '.[scatter]'
+	$(VENV)-scatter/bin/python -c 'from torch_geometric.typing import WITH_TORCH_SCATTER as found; exit(not found)'
 	touch $@
 
 # The first Python on PATH that is new enough and can make environments; PYTHON=... chooses another.

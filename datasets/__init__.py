@@ -67,6 +67,7 @@ from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_rol
 from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
+from molweight.datasets._registered import LOADERS, register
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
@@ -76,6 +77,7 @@ from molweight.datasets._table import read_column
 __all__ = [
     "CORPORA",
     "EMBEDDED",
+    "LOADERS",
     "METRICS",
     "ROLES",
     "ROLE_LETTERS",
@@ -103,6 +105,7 @@ __all__ = [
     "load_splits",
     "murcko_scaffold",
     "read_column",
+    "register",
     "save_splits",
     "score",
     "smiles_digest",

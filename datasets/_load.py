@@ -9,6 +9,7 @@ from molweight.datasets._corpora import CORPORA, Corpus
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._kinds import Table
 from molweight.datasets._labels import parse_labels
+from molweight.datasets._registered import LOADERS, load_registered
 from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
 from molweight.errors import UnknownNameError
@@ -20,14 +21,14 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def available() -> list[str]:
-    """Names of the tables :func:`load` knows.
+    """Names of the tables :func:`load` knows: those of the catalogue, and those of :func:`register`.
 
     Example:
         >>> available()
         ['bace', 'bbbp', 'clintox', 'esol', 'freesolv', 'hiv', 'lipophilicity', 'muv', 'qm7', 'qm8', 'qm9', 'sider',
         'tox21', 'toxcast']
     """
-    return sorted(TABLES)
+    return sorted({*TABLES, *LOADERS})
 
 
 def info(name: str) -> Table | Corpus:
@@ -60,7 +61,7 @@ def load(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """A table of MoleculeNet, verified against its checksum.
+    """A table of MoleculeNet, verified against its checksum, or one that :func:`register` was told of.
 
     Tables that are not in the wheel are read from ``moleculenet/<name>.csv.gz`` in the folder that the environment
     variable ``MOLWEIGHT_DATA`` names; otherwise they are downloaded once, into the cache.
@@ -85,7 +86,9 @@ def load(
         <MoleculeDataset freesolv: 642 molecules, 1 targets (regression)>
     """
     if name not in TABLES:
-        raise UnknownNameError("dataset", name, TABLES)
+        if name not in LOADERS:
+            raise UnknownNameError("dataset", name, available())
+        return load_registered(name, {"targets": targets, "cache": cache, "n_jobs": n_jobs, "progress": progress})
     entry = TABLES[name]
     table = _read(entry)
     columns = _columns(entry, table) if targets is None else ([targets] if isinstance(targets, str) else list(targets))

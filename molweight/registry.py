@@ -1,10 +1,12 @@
 """Names under which objectives, encoders, weightings, solvers and datasets are found."""
 
+import re
 from collections.abc import Callable, Iterator
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import Generic, TypeVar
 
-from molweight.errors import DuplicateNameError, UnknownNameError
+from molweight.errors import ConfigError, DuplicateNameError, UnknownNameError
 
 __all__ = ["Registry"]
 
@@ -15,11 +17,13 @@ class Registry(Generic[T]):
     """A mapping from name to class (or other object) that refuses duplicates and answers misses with the nearest names.
 
     Packages of third parties register through an entry-point group: each entry point of ``group`` is loaded on the
-    first look-up, and what it names is registered under the entry point's name unless loading it did so already.
+    first look-up, and what it names is registered under the entry point's name unless loading it did so already. An
+    entry point may also name a module that registers the name when it is imported.
 
     Args:
         kind: What is registered, in the singular; used in messages.
         group: Entry-point group searched for registrations by other packages, e.g. ``"molweight.objectives"``.
+        check: Called with each name and what is to be registered under it; raises where that will not do.
 
     Example:
         >>> shapes = Registry[type]("shape")
@@ -29,10 +33,11 @@ class Registry(Generic[T]):
         (True, ['circle'])
     """
 
-    def __init__(self, kind: str, group: str | None = None) -> None:
+    def __init__(self, kind: str, group: str | None = None, check: Callable[[str, object], None] | None = None) -> None:
         """Start empty; entry points are read lazily, so importing molweight imports no plugin."""
         self.kind = kind
         self._group = group
+        self._check = check
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -42,10 +47,9 @@ class Registry(Generic[T]):
             name: The name to register; lower case with underscores by convention.
 
         Returns:
-            The decorator, which returns its argument unchanged.
-
-        Raises:
-            DuplicateNameError: If the name is taken by something else.
+            The decorator, which returns its argument unchanged. It raises :class:`molweight.errors.DuplicateNameError`
+            if the name is taken by something else, and :class:`molweight.errors.ConfigError` if the name cannot be
+            typed on the command line or its argument is refused.
         """
 
         def decorate(item: T) -> T:
@@ -78,18 +82,40 @@ class Registry(Generic[T]):
         """Whether ``name`` is registered."""
         return name in self.available()
 
-    def _add(self, name: str, item: T) -> None:
+    def _add(self, name: str, item: T, by: str = "") -> None:
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise ConfigError(f"{self.kind} {name!r}: a name is made of letters, digits and underscores.")
         if self._items.get(name, item) is not item:
             raise DuplicateNameError(
-                f"{self.kind} {name!r} is registered already, by {self._items[name]!r}. Choose another name."
+                f"{self.kind} {name!r}{by} is registered already, by {self._items[name]!r}. Choose another name."
             )
+        if self._check is not None:
+            self._check(name, item)
         self._items[name] = item
 
     def _load_entry_points(self) -> None:
         if self._group is None:
             return
-        group, self._group = self._group, None
-        for point in entry_points(group=group):
+        group, self._group = self._group, None  # first, since what is loaded may look names up
+        done = False
+        try:
+            for point in entry_points(group=group):
+                self._load(point)
+            done = True
+        finally:
+            if not done:
+                self._group = group  # the next look-up fails as well
+
+    def _load(self, point: EntryPoint) -> None:
+        by = f" of the package {point.dist.name!r}" if point.dist is not None else ""
+        try:
             item = point.load()
-            if point.name not in self._items:
-                self._add(point.name, item)
+        except (ImportError, AttributeError, SyntaxError) as error:
+            raise ConfigError(
+                f"{self.kind} {point.name!r}{by}: its entry point {point.value!r} cannot be loaded: {error}. "
+                "Repair the package or uninstall it."
+            ) from error
+        if not isinstance(item, ModuleType):
+            self._add(point.name, item, by)
+        elif point.name not in self._items:
+            raise ConfigError(f"{self.kind} {point.name!r}{by}: importing {point.value!r} does not register that name.")

@@ -1,5 +1,6 @@
 """Objectives by name."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,20 @@ __all__ = ["available", "build", "get", "register"]
 
 O = TypeVar("O", bound=type[Objective])  # noqa: E741 - the first letter of what it stands for
 
-_OBJECTIVES = Registry[type[Objective]]("objective", group="molweight.objectives")
+
+def _check(name: str, objective: object) -> None:
+    if not (inspect.isclass(objective) and issubclass(objective, Objective)):
+        raise ConfigError(f"objective {name!r} must be a subclass of Objective, not {objective!r}.")
+    family = getattr(objective, "family", None)
+    if family not in FAMILIES or not getattr(objective, "paper", None):
+        families = ", ".join(FAMILIES)
+        raise ConfigError(
+            f"objective {name!r} needs the class attributes family (one of {families}; found {family!r}) and paper "
+            "(where it comes from)."
+        )
+
+
+_OBJECTIVES = Registry[type[Objective]]("objective", group="molweight.objectives", check=_check)
 
 
 def register(name: str) -> Callable[[O], O]:
@@ -22,23 +36,10 @@ def register(name: str) -> Callable[[O], O]:
         name: Lower case with underscores.
 
     Returns:
-        The decorator.
-
-    Raises:
-        ConfigError: If the class names no family or paper.
-        DuplicateNameError: If the name is taken.
+        The decorator. It raises :class:`molweight.errors.ConfigError` if the class names no family or paper, and
+        :class:`molweight.errors.DuplicateNameError` if the name is taken.
     """
-
-    def decorate(objective: O) -> O:
-        family = getattr(objective, "family", None)
-        if family not in FAMILIES or not getattr(objective, "paper", None):
-            raise ConfigError(
-                f"objective {name!r} needs the class attributes family (one of {', '.join(FAMILIES)}; found "
-                f"{family!r}) and paper (where it comes from)."
-            )
-        return cast(O, _OBJECTIVES.register(name)(objective))
-
-    return decorate
+    return cast(Callable[[O], O], _OBJECTIVES.register(name))
 
 
 def get(name: str) -> type[Objective]:

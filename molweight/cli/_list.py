@@ -1,5 +1,6 @@
 """``molweight list``: names that can be used."""
 
+import inspect
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,6 +20,11 @@ _KINDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "weightings": weightings.available,
     "solvers": solvers.available,
     "datasets": datasets.available,
+}
+_CLASSES: Final[dict[str, Callable[[str], object]]] = {
+    "encoders": encoders.get,
+    "weightings": weightings.get,
+    "solvers": solvers.get,
 }
 
 
@@ -46,10 +52,16 @@ def run(options: Namespace) -> None:
 def _line(kind: str, name: str) -> str:
     if kind == "objectives":
         return _objective(name)
-    if kind == "datasets":
+    if kind != "datasets":
+        return f"{name:<14} {_first_line(_CLASSES[kind](name))}"
+    if name in datasets.TABLES:
         table = datasets.TABLES[name]
-        return f"{name:<14} {table.task:<15} {table.metric:<8}"
-    return name
+        return f"{name:<14} {table.task:<15} {table.metric:<8} {table.title}"
+    return f"{name:<14} {_first_line(datasets.LOADERS.get(name))}"
+
+
+def _first_line(item: object) -> str:
+    return (inspect.getdoc(item) or "").partition("\n")[0]
 
 
 def _objective(name: str) -> str:

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from molweight import __version__
 from molweight.cli import _fit, _hypergrad_check, _list
-from molweight.cli._parser import Parser
+from molweight.cli._parser import Parser, names
 from molweight.errors import ConfigError, MolweightError, suggest
 
 __all__ = ["main"]
@@ -69,30 +69,35 @@ def _dispatch(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in _COMMANDS:
         raise ConfigError(f"unknown command {name!r};{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
-    rest = _load_plugins(rest)
-    parser, command = _COMMANDS[name]
-    command(parser().parse_args(rest))
+    make, command = _COMMANDS[name]
+    parser = make()
+    parser.add_argument("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
+    options = parser.parse_args(_join_plugins(rest))
+    for module in options.plugin:
+        _import_plugin(module)
+    command(options)
     return 0
 
 
-def _load_plugins(arguments: list[str]) -> list[str]:
-    """Import the modules named by ``--plugin``, before any name is looked up; the other arguments come back."""
+def _join_plugins(arguments: list[str]) -> list[str]:
+    """The arguments with all ``--plugin``, which may be repeated, as one."""
     rest: list[str] = []
+    plugins: list[str] = []
     pending = iter(arguments)
     for argument in pending:
         flag, _, value = argument.partition("=")
         if flag == "--plugin":
-            _import_plugin(value or next(pending, ""))
+            plugins.append(value or next(pending, ""))
         else:
             rest.append(argument)
-    return rest
+    return [*rest, f"--plugin={','.join(plugins)}"] if plugins else rest
 
 
 def _import_plugin(module: str) -> None:
     sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
     try:
         import_module(module)
-    except (ImportError, ValueError) as error:
+    except (ImportError, SyntaxError, ValueError) as error:
         raise ConfigError(f"--plugin {module!r} cannot be imported: {error}. Name an importable module.") from error
     finally:
         sys.path.remove("")

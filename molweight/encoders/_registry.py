@@ -1,9 +1,11 @@
 """Encoders by name."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from molweight.encoders._base import Encoder
+from molweight.errors import ConfigError
 from molweight.options import construct
 from molweight.registry import Registry
 
@@ -11,7 +13,13 @@ __all__ = ["available", "build", "get", "register"]
 
 E = TypeVar("E", bound=type[Encoder])
 
-_ENCODERS = Registry[type[Encoder]]("encoder", group="molweight.encoders")
+
+def _check(name: str, encoder: object) -> None:
+    if not (inspect.isclass(encoder) and issubclass(encoder, Encoder)):
+        raise ConfigError(f"encoder {name!r} must be a subclass of Encoder, not {encoder!r}.")
+
+
+_ENCODERS = Registry[type[Encoder]]("encoder", group="molweight.encoders", check=_check)
 
 
 def register(name: str) -> Callable[[E], E]:
@@ -21,10 +29,7 @@ def register(name: str) -> Callable[[E], E]:
         name: Lower case with underscores.
 
     Returns:
-        The decorator.
-
-    Raises:
-        DuplicateNameError: If the name is taken.
+        The decorator. It raises :class:`molweight.errors.DuplicateNameError` if the name is taken.
     """
     return cast(Callable[[E], E], _ENCODERS.register(name))
 

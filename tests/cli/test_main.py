@@ -206,3 +206,19 @@ def test_plugin_registers_an_objective(
     fit = ["fit", "--data", "freesolv", "--objectives", "atoms_by_plugin,graphcl", "--plugin=atoms_plugin", *SMALL]
     assert main([*fit, "--baselines", ""]) == 0
     assert "atoms_by_plugin" in capsys.readouterr().out
+    config = yaml.safe_load((tmp_path / "runs" / "freesolv" / "config.yaml").read_text())
+    assert config["plugin"] == ["atoms_plugin"]
+
+
+def test_plugins_of_a_config_file_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").write_text("data: freesolv\nplugin: [no_such_module]\n")
+    message = _fails(["fit", "--config", str(tmp_path / "config.yaml")], capsys)
+    assert "--plugin 'no_such_module' cannot be imported" in message
+
+
+def test_a_plugin_with_a_syntax_error_is_one_paragraph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "torn_plugin.py").write_text("class Torn:\n")
+    monkeypatch.chdir(tmp_path)
+    assert "'torn_plugin' cannot be imported" in _fails(["list", "--plugin", "torn_plugin"], capsys)

@@ -1,0 +1,137 @@
+"""Names and what stands behind them."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from molweight import datasets, encoders, objectives
+from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
+from molweight.graphs import MoleculeDataset
+from molweight.registry import Registry
+
+Install = Callable[[str, str], None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """A function that puts a package ``shapes_plugin`` with the given entry point and source on the path."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(point: str, source: str) -> None:
+        monkeypatch.delitem(sys.modules, "shapes_plugin", raising=False)
+        (tmp_path / "shapes_plugin.py").write_text(source)
+        about = tmp_path / "shapes_plugin-1.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text("Metadata-Version: 2.1\nName: shapes-plugin\nVersion: 1\n")
+        (about / "entry_points.txt").write_text(f"[test.shapes]\n{point}\n")
+
+    return put
+
+
+def shapes() -> Registry[type]:
+    return Registry[type]("shape", group="test.shapes")
+
+
+def test_a_name_is_registered_once() -> None:
+    registry = shapes()
+    registry.register("circle")(int)
+    registry.register("circle")(int)  # the same again: a module that is imported twice
+    with pytest.raises(DuplicateNameError, match="shape 'circle' is registered already, by <class 'int'>"):
+        registry.register("circle")(str)
+    assert registry.get("circle") is int
+
+
+def test_a_miss_is_answered_with_the_nearest() -> None:
+    registry = shapes()
+    registry.register("circle")(int)
+    with pytest.raises(UnknownNameError, match="unknown shape 'circel'; did you mean 'circle'"):
+        registry.get("circel")
+
+
+@pytest.mark.parametrize("name", ["", "a,b", "a b", "--a=b"])
+def test_names_can_be_typed(name: str) -> None:
+    with pytest.raises(ConfigError, match="letters, digits and underscores"):
+        shapes().register(name)(int)
+
+
+def test_an_entry_point_names_a_class(install: Install) -> None:
+    install("square = shapes_plugin:Square", "class Square: ...")
+    registry = shapes()
+    assert registry.available() == ["square"]
+    assert registry.get("square").__name__ == "Square"
+
+
+@pytest.mark.parametrize("value", ["shapes_plugin:Square", "shapes_plugin"])
+def test_an_entry_point_names_what_registers_itself(
+    value: str, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = shapes()
+    monkeypatch.setattr(sys.modules[__name__], "SHAPES", registry, raising=False)
+    install(
+        f"square = {value}",
+        f"import sys\n@sys.modules[{__name__!r}].SHAPES.register('square')\nclass Square: ...",
+    )
+    assert registry.available() == ["square"]
+
+
+@pytest.mark.parametrize(
+    ("point", "source", "error", "message"),
+    [
+        ("square = shapes_plugin:Sqare", "class Square: ...", ConfigError, "'square' of the package 'shapes-plugin'"),
+        ("square = shapes_plugin:S", "import no_such_module", ConfigError, "No module named 'no_such_module'"),
+        ("square = shapes_plugin:S", "class S:", ConfigError, "cannot be loaded"),
+        ("square = shapes_plugin", "", ConfigError, "does not register that name"),
+        ("circle = shapes_plugin:C", "class C: ...", DuplicateNameError, "'circle' of the package 'shapes-plugin' is"),
+    ],
+)
+def test_a_broken_package_is_named(
+    point: str, source: str, error: type[Exception], message: str, install: Install
+) -> None:
+    install(point, source)
+    registry = shapes()
+    registry.register("circle")(int)
+    for _ in range(2):  # it does not go unnoticed the second time
+        with pytest.raises(error, match=message):
+            registry.available()
+
+
+def test_only_objectives_and_encoders_are_taken() -> None:
+    # The types forbid this; who does not check types is told.
+    with pytest.raises(ConfigError, match="objective 'thing' must be a subclass of Objective"):
+        objectives.register("thing")(int)  # type: ignore[type-var]  # what is tested
+    with pytest.raises(ConfigError, match="encoder 'thing' must be a subclass of Encoder"):
+        encoders.register("thing")(int)  # type: ignore[type-var]  # what is tested
+    assert "thing" not in {*objectives.available(), *encoders.available()}
+
+
+class TestDatasets:
+    """Loaders of tables; each is registered under a name of its own, since names stay."""
+
+    def test_a_loader_is_found_and_given_what_it_takes(self) -> None:
+        seen: dict[str, object] = {}
+
+        @datasets.register("test_alcohols")
+        def alcohols(*, cache: bool, progress: bool) -> MoleculeDataset:
+            seen.update(cache=cache, progress=progress)
+            return datasets.from_smiles(["CO", "CCO", "OCCO"], [1.0, 1.0, 2.0], name="alcohols", cache=cache)
+
+        data = datasets.load("test_alcohols", cache=False)
+        assert (data.name, len(data), seen) == ("alcohols", 3, {"cache": False, "progress": False})
+        assert "test_alcohols" in datasets.available()
+        with pytest.raises(ConfigError, match="takes no 'targets'"):
+            datasets.load("test_alcohols", "y")
+        with pytest.raises(UnknownNameError, match="did you mean 'test_alcohols'"):
+            datasets.load("test_alcohol")
+
+    def test_a_table_of_the_catalogue_cannot_be_replaced(self) -> None:
+        with pytest.raises(DuplicateNameError, match="'bbbp' is a table of molweight"):
+            datasets.register("bbbp")(lambda: datasets.load("bace"))
+
+    def test_anything_but_a_dataset_is_refused(self) -> None:
+        datasets.register("test_nothing")(lambda: 3)  # type: ignore[type-var]  # what is tested
+        with pytest.raises(DataError, match="its loader returned int, not a MoleculeDataset"):
+            datasets.load("test_nothing")
+        with pytest.raises(ConfigError, match="must be a function"):
+            datasets.register("test_class")(MoleculeDataset)
