@@ -10,7 +10,7 @@ from molweight.training._hypergrad_report import HypergradCheck
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
 from molweight.training._plot import plot_weights
 from molweight.training._pretrain import Corpus, TaskSource, pretrain
-from molweight.training._run import Run, load
+from molweight.training._run import Run, load, restore
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._search import Trial, WeightSearch, search_weights
 from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
@@ -49,5 +49,6 @@ __all__ = [
     "predict_positions",
     "pretrain",
     "resolve_device",
+    "restore",
     "search_weights",
 ]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["general_pretraining"]
 
-_LOOP_VERSION: Final = 1
+_LOOP_VERSION: Final = 2
 """Part of the cache key: raise it whenever general pretraining would end elsewhere."""
 _log = logging.getLogger(__name__)
 

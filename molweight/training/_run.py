@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -13,16 +13,18 @@ import torch
 
 from molweight import __version__
 from molweight.datasets import ROLES, Score, Splits, score
-from molweight.errors import ConfigError, suggest
-from molweight.graphs import MoleculeDataset, Reject, featurize
+from molweight.errors import ConfigError, DataError, suggest
+from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
+from molweight.training._card import data_card, model_card
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, predict_positions
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
-from molweight.training._store import read_tensors, write_file, write_tensors
+from molweight.training._store import as_tensor, from_tensor, read_tensors, write_file, write_tensors
 
-__all__ = ["Run", "load"]
+__all__ = ["Run", "load", "restore"]
 
 Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+_HISTORY: Final = "history"
 _log = logging.getLogger(__name__)
 
 
@@ -69,6 +71,7 @@ class Run:
         self.device = device
         self.target_names: list[str] = list(data.target_names) if data else []
         self.rejects: list[Reject] = []
+        self.trained_on: dict[str, Any] = {} if data is None or splits is None else data_card(data, splits)
         self._scores: dict[str, Score] = {}
 
     @property
@@ -138,7 +141,11 @@ class Run:
         return self._aligned(len(smiles), rows, np.concatenate(parts))
 
     def save(self, folder: str | Path) -> None:
-        """Write the run: ``weights.safetensors``, ``weights.json`` (options, weights, checksum), ``history.csv``.
+        """Write the run: ``weights.safetensors``, which :func:`load` needs, and the rest for people.
+
+        ``weights.safetensors`` holds the models, the history and, in its header, options, versions and a checksum; it
+        is replaced as a whole or not at all. ``weights.json`` and ``history.csv`` repeat parts of it in text, and
+        ``README.md`` is the model card.
 
         Args:
             folder: Where to; it is made if missing.
@@ -146,17 +153,24 @@ class Run:
         Raises:
             DataError: If it cannot be written.
         """
-        place = Path(folder)
-        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        tensors |= {f"pretrainer.{name}": tensor for name, tensor in self.pretrainer.state_dict().items()}
+        place, about = Path(folder), self.describe()
+        write_tensors(place / "weights.safetensors", {**self.tensors(), _HISTORY: as_tensor(self.records)}, about)
+        write_file(place / "weights.json", json.dumps(about, indent=2).encode())
         write_file(place / "history.csv", self.history.to_csv(index=False).encode())
-        write_tensors(place / "weights.safetensors", tensors, self.describe())
+        write_file(place / "README.md", model_card(about).encode())
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Everything the two models know: parameters and buffers, named ``model.*`` and ``pretrainer.*``."""
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return tensors | {f"pretrainer.{name}": tensor for name, tensor in self.pretrainer.state_dict().items()}
 
     def describe(self) -> dict[str, Any]:
         """What the run is, as JSON values."""
         return {
             "molweight": __version__,
             "torch": torch.__version__,
+            "featuriser": FEATURISER_VERSION,
+            "data": self.trained_on,
             "options": self.options,
             "task": self.model.task,
             "target_names": self.target_names,
@@ -192,11 +206,27 @@ def load(folder: str | Path, device: str = "auto") -> Run:
         The run, without its table.
 
     Raises:
-        DataError: If the folder holds no run, or a damaged one.
+        DataError: If the folder holds no run, or one that is damaged or of another format.
     """
     place = Path(folder)
     tensors, about = read_tensors(place / "weights.safetensors")
-    options, where = about["options"], resolve_device(device)
+    if _HISTORY not in tensors:
+        raise DataError(f"{place} holds a checkpoint of general pretraining, no finished run. Start from it: --start.")
+    return restore(tensors, about, from_tensor(tensors.pop(_HISTORY)), resolve_device(device))
+
+
+def restore(
+    tensors: Mapping[str, torch.Tensor], about: Mapping[str, Any], records: list[dict[str, Any]], where: torch.device
+) -> Run:
+    """A run from its parts, without its table.
+
+    Args:
+        tensors: What :meth:`Run.tensors` returned.
+        about: What :meth:`Run.describe` returned.
+        records: The run's records.
+        where: Device to put it on.
+    """
+    options = about["options"]
     state = {name.removeprefix("model."): tensor for name, tensor in tensors.items() if name.startswith("model.")}
     heads = {key.removeprefix("pretrainer."): value for key, value in tensors.items() if key.startswith("pretrainer.")}
     model = build_predictor(
@@ -214,18 +244,10 @@ def load(folder: str | Path, device: str = "auto") -> Run:
         data=None,
         splits=None,
         weights=about["weights"],
-        records=_records(place),
+        records=records,
         finetuning=Finetuning(**about["finetuning"]),
         seconds=about["seconds"],
         device=where,
     )
-    run.target_names = about["target_names"]
+    run.target_names, run.trained_on = about["target_names"], about["data"]
     return run
-
-
-def _records(place: Path) -> list[dict[str, Any]]:
-    path = place / "history.csv"
-    if not path.exists() or path.stat().st_size <= 1:
-        return []
-    rows: list[dict[str, Any]] = json.loads(pd.read_csv(path).to_json(orient="records"))
-    return rows

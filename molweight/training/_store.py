@@ -1,11 +1,13 @@
-"""Tensors and their description on disk: safetensors and JSON, never pickle."""
+"""Tensors and what they are, in one file: safetensors with JSON in its header, checked by a SHA-256; never pickle."""
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
@@ -13,14 +15,20 @@ from torch import Tensor
 from molweight.errors import DataError
 from molweight.graphs import partial_name
 
-__all__ = ["FORMAT", "read_tensors", "write_file", "write_tensors"]
+__all__ = ["FORMAT", "as_tensor", "from_tensor", "read_tensors", "write_file", "write_tensors"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of what is written; a newer one is refused."""
+
+_KEY: Final = "molweight"
+_LENGTH: Final = 8
+"""Bytes in front of the header of a safetensors file: the header's length, little-endian."""
+_NO_SUM: Final = "0" * 64
+"""What stands for the checksum while the checksum is taken."""
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write to a temporary name and rename, so that a file is there whole or as it was.
+    """Write to a temporary name, have it on the disk, and rename: the file is there whole, or stays as it was.
 
     Raises:
         DataError: If the place cannot be written or the disk is full.
@@ -28,44 +36,89 @@ def write_file(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial_name(path) as partial:
-            partial.write_bytes(content)
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
             partial.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}. Free the place or choose another.") from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
-    """Write tensors as safetensors, and beside them ``<name>.json`` with ``meta`` and the tensors' SHA-256.
+    """Write tensors and their description as one safetensors file.
+
+    The description is JSON in the file's header, with a SHA-256 over the whole file in which the digits of that sum are
+    zeros. So there is no second file that could belong to another version of the first.
 
     Args:
         path: Where to write; ends in ``.safetensors``.
         tensors: What to write, from any device.
         meta: JSON values that describe them.
     """
-    content = save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
-    described = {"format": FORMAT, "sha256": hashlib.sha256(content).hexdigest(), **meta}
-    write_file(path, content)
-    write_file(path.with_suffix(".json"), json.dumps(described, indent=2).encode())
+    about = json.dumps({"format": FORMAT, "sha256": _NO_SUM, "about": dict(meta)})
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    content = save(copies, metadata={_KEY: about})
+    digest = hashlib.sha256(content).hexdigest()
+    write_file(path, content.replace(_NO_SUM.encode(), digest.encode(), 1))
+
+
+def as_tensor(values: Any) -> Tensor:
+    """JSON values as the bytes of their text, where they are too many for a header."""
+    return torch.frombuffer(bytearray(json.dumps(values).encode()), dtype=torch.uint8)
+
+
+def from_tensor(tensor: Tensor) -> Any:
+    """What :func:`as_tensor` was given."""
+    return json.loads(tensor.numpy().tobytes())
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What :func:`write_tensors` wrote.
 
     Raises:
-        DataError: If a file is missing, damaged, or of a newer format.
+        DataError: If the file is missing, damaged, or of another format.
     """
     try:
         content = path.read_bytes()
-        meta = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise DataError(f"{error.filename} does not exist. Name the folder of a finished run.") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path.with_suffix('.json')} cannot be read: {error}.") from error
-    if meta.get("format") != FORMAT:
-        raise DataError(f"{path} has format {meta.get('format')}; this version reads {FORMAT}. Update molweight.")
-    if meta.get("sha256") != hashlib.sha256(content).hexdigest():
-        raise DataError(f"{path} is damaged: its SHA-256 is not the one recorded beside it. Restore or rebuild it.")
+        raise DataError(f"{path} does not exist. Name the folder of a finished run.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.") from error
+    described = _description(path, content)
+    if described["format"] != FORMAT:
+        newer = "a newer" if described["format"] > FORMAT else "an older"
+        advice = "Update molweight." if described["format"] > FORMAT else "Fit again, or use the version that wrote it."
+        raise DataError(
+            f"{path} was written by {newer} version of molweight (format {described['format']}; this version reads "
+            f"{FORMAT}). {advice}"
+        )
+    blank = content.replace(described["sha256"].encode(), _NO_SUM.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != described["sha256"]:
+        raise DataError(_damaged(path, "its SHA-256 is not the one recorded in it"))
     try:
-        return load(content), meta
+        return load(content), described["about"]
     except SafetensorError as error:
-        raise DataError(f"{path} is not a safetensors file: {error}.") from error
+        raise DataError(_damaged(path, str(error))) from error
+
+
+def _description(path: Path, content: bytes) -> dict[str, Any]:
+    """Format, checksum and description from the header.
+
+    Raises:
+        DataError: If there are none.
+    """
+    end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    try:
+        header = json.loads(content[_LENGTH:end])
+        described: dict[str, Any] = json.loads(header["__metadata__"][_KEY])
+        sound = isinstance(described["format"], int) and len(described["sha256"]) == len(_NO_SUM)
+    except (ValueError, LookupError, TypeError) as error:
+        raise DataError(_damaged(path, "it has no description of molweight's")) from error
+    if not sound:
+        raise DataError(_damaged(path, "its description makes no sense"))
+    return described
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return f"{path} is damaged or no file of molweight's: {reason}. Restore it, or fit again."

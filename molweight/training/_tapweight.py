@@ -175,7 +175,7 @@ class TapWeight:
             setup = continued_pretraining(self, pretrainer, prepared, data, splits, device=device)
             history = setup.run(self.steps, f"{self.weighting} pretraining" if progress else None)
         model = fresh_predictor(self, pretrainer, data, splits, device)
-        finetuning = self._finetune(model, data, splits, device, progress=progress)
+        finetuning = self.finetune(model, data, splits, device, progress=progress)
         learned = history[-1]["weights"] if history else {}
         seconds = time.perf_counter() - started
         return Run(
@@ -191,9 +191,21 @@ class TapWeight:
             device=device,
         )
 
-    def _finetune(
-        self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device, *, progress: bool
+    def finetune(
+        self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device, *, progress: bool = False
     ) -> Finetuning:
+        """The last stage alone: finetune a model whose encoder is pretrained.
+
+        Args:
+            model: Encoder and head, e.g. from :func:`molweight.training.fresh_predictor`; changed in place.
+            data: The labelled table.
+            splits: Its roles; ``train`` and ``select`` are used.
+            device: Where to compute.
+            progress: Whether to show a progress bar on a terminal.
+
+        Returns:
+            How it went.
+        """
         # A random encoder is nothing to stay near to: without any pretraining the proximal term is left out.
         untrained = self.start == "scratch" and (self.weighting == "none" or self.steps == 0)
         return finetune(

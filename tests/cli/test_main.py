@@ -44,6 +44,7 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_fit_writes_the_run(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
+        "README.md",
         "config.yaml",
         "history.csv",
         "metrics.json",

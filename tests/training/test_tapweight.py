@@ -224,6 +224,7 @@ def test_comparison_has_a_line_per_method(
     ]
     result.save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
+        "README.md",
         "history.csv",
         "metrics.json",
         "weights.json",
