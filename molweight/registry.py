@@ -23,6 +23,7 @@ class Registry(Generic[T]):
     Args:
         kind: What is registered, in the singular; used in messages.
         group: Entry-point group searched for registrations by other packages, e.g. ``"molweight.objectives"``.
+        base: Class that whatever is registered must be a subclass of.
         check: Called with each name and what is to be registered under it; raises where that will not do.
 
     Example:
@@ -33,11 +34,18 @@ class Registry(Generic[T]):
         (True, ['circle'])
     """
 
-    def __init__(self, kind: str, group: str | None = None, check: Callable[[str, object], None] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        group: str | None = None,
+        *,
+        base: type | None = None,
+        check: Callable[[str, T], None] | None = None,
+    ) -> None:
         """Start empty; entry points are read lazily, so importing molweight imports no plugin."""
         self.kind = kind
         self._group = group
-        self._check = check
+        self._base, self._check = base, check
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -89,6 +97,8 @@ class Registry(Generic[T]):
             raise DuplicateNameError(
                 f"{self.kind} {name!r}{by} is registered already, by {self._items[name]!r}. Choose another name."
             )
+        if self._base is not None and not (isinstance(item, type) and issubclass(item, self._base)):
+            raise ConfigError(f"{self.kind} {name!r}{by} must be a subclass of {self._base.__name__}, not {item!r}.")
         if self._check is not None:
             self._check(name, item)
         self._items[name] = item

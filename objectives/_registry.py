@@ -1,6 +1,5 @@
 """Objectives by name."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -14,9 +13,7 @@ __all__ = ["available", "build", "get", "register"]
 O = TypeVar("O", bound=type[Objective])  # noqa: E741 - the first letter of what it stands for
 
 
-def _check(name: str, objective: object) -> None:
-    if not (inspect.isclass(objective) and issubclass(objective, Objective)):
-        raise ConfigError(f"objective {name!r} must be a subclass of Objective, not {objective!r}.")
+def _check(name: str, objective: type[Objective]) -> None:
     family = getattr(objective, "family", None)
     if family not in FAMILIES or not getattr(objective, "paper", None):
         families = ", ".join(FAMILIES)
@@ -26,7 +23,7 @@ def _check(name: str, objective: object) -> None:
         )
 
 
-_OBJECTIVES = Registry[type[Objective]]("objective", group="molweight.objectives", check=_check)
+_OBJECTIVES = Registry[type[Objective]]("objective", group="molweight.objectives", base=Objective, check=_check)
 
 
 def register(name: str) -> Callable[[O], O]:

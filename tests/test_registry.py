@@ -9,6 +9,7 @@ import pytest
 from molweight import datasets, encoders, objectives
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import weightings
 from molweight.registry import Registry
 
 Install = Callable[[str, str], None]
@@ -97,12 +98,14 @@ def test_a_broken_package_is_named(
             registry.available()
 
 
-def test_only_objectives_and_encoders_are_taken() -> None:
+def test_only_what_it_is_for_is_taken() -> None:
     # The types forbid this; who does not check types is told.
     with pytest.raises(ConfigError, match="objective 'thing' must be a subclass of Objective"):
         objectives.register("thing")(int)  # type: ignore[type-var]  # what is tested
     with pytest.raises(ConfigError, match="encoder 'thing' must be a subclass of Encoder"):
         encoders.register("thing")(int)  # type: ignore[type-var]  # what is tested
+    with pytest.raises(ConfigError, match="weighting 'thing' must be a subclass of Weighting"):
+        weightings.register("thing")(int)  # type: ignore[arg-type]  # what is tested
     assert "thing" not in {*objectives.available(), *encoders.available()}
 
 

@@ -1,11 +1,9 @@
 """Encoders by name."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from molweight.encoders._base import Encoder
-from molweight.errors import ConfigError
 from molweight.options import construct
 from molweight.registry import Registry
 
@@ -13,13 +11,7 @@ __all__ = ["available", "build", "get", "register"]
 
 E = TypeVar("E", bound=type[Encoder])
 
-
-def _check(name: str, encoder: object) -> None:
-    if not (inspect.isclass(encoder) and issubclass(encoder, Encoder)):
-        raise ConfigError(f"encoder {name!r} must be a subclass of Encoder, not {encoder!r}.")
-
-
-_ENCODERS = Registry[type[Encoder]]("encoder", group="molweight.encoders", check=_check)
+_ENCODERS = Registry[type[Encoder]]("encoder", group="molweight.encoders", base=Encoder)
 
 
 def register(name: str) -> Callable[[E], E]:

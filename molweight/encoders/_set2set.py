@@ -12,7 +12,7 @@ class Set2SetReadout(nn.Module):
     """Repeated attention over a molecule's atoms, asked for by an LSTM that reads the answers.
 
     The same function as PyG's ``Set2Set``, followed by a linear map from ``2d`` back to ``d``. The LSTM is written out
-    because the fused ones of torch, in float32 on CPU and on GPU, cannot be differentiated twice.
+    because ``torch.nn.LSTM`` calls cuDNN on a GPU, which has no double backward.
 
     Source: Vinyals et al., *Order Matters: Sequence to Sequence for Sets*, ICLR 2016; Gilmer et al., ICML 2017.
 

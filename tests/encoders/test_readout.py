@@ -49,7 +49,7 @@ def test_set2set_is_pygs() -> None:
 
 @pytest.mark.parametrize("name", READOUTS)
 def test_second_derivatives_exist_in_float32(name: str) -> None:
-    # The fused LSTM of torch has none there, though it has them in float64, where derivatives are checked.
+    # Fused kernels are chosen by type, so float64, in which derivatives are checked, does not speak for float32.
     readout, rows = build_readout(name, 4), torch.randn(5, 4, requires_grad=True)
     value = readout(rows, BATCH, 4).sin().sum()
     (slope,) = torch.autograd.grad(value, rows, create_graph=True)

@@ -5,4 +5,4 @@ from molweight.registry import Registry
 
 __all__ = ["solvers"]
 
-solvers: Registry[type[Solver]] = Registry("solver", group="molweight.solvers")
+solvers: Registry[type[Solver]] = Registry("solver", group="molweight.solvers", base=Solver)

@@ -5,4 +5,4 @@ from molweight.registry import Registry
 
 __all__ = ["weightings"]
 
-weightings: Registry[type[Weighting]] = Registry("weighting", group="molweight.weightings")
+weightings: Registry[type[Weighting]] = Registry("weighting", group="molweight.weightings", base=Weighting)
