@@ -7,7 +7,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 
-__all__ = ["check_leaves", "check_same_place", "check_scalar", "check_variables"]
+__all__ = ["check_frozen", "check_leaves", "check_same_place", "check_scalar", "check_variables"]
 
 
 def check_variables(level: str, params: Any) -> None:
@@ -58,6 +58,22 @@ def check_same_place(level: str, params: Mapping[str, Tensor], other: str, other
         raise ConfigError(
             f"level {level!r} is {one.dtype} on {one.device} but level {other!r} is {two.dtype} on {two.device}. "
             "Use one device and one floating-point type for all levels."
+        )
+
+
+def check_frozen(level: str, params: Mapping[str, Tensor]) -> None:
+    """Refuse frozen variables among trained ones: they are no variables of the minimisation that is differentiated.
+
+    Plain values, none of which requires a gradient, are accepted: only a mixture tells frozen from trained.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    frozen = [name for name, tensor in params.items() if not tensor.requires_grad]
+    if 0 < len(frozen) < len(params):
+        raise ConfigError(
+            f"level {level!r}: variable {frozen[0]!r} is frozen (requires_grad is False) while others are trained. "
+            "Leave frozen tensors out of the variables, or call requires_grad_() on them."
         )
 
 

@@ -101,10 +101,14 @@ def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start
         start: Warm start.
 
     Raises:
-        ConfigError: What the solver raised, with the level's name before it.
+        ConfigError: What the solver raised, with the level's name before it; or if the start does not fit.
     """
     if start is not None and start.shape != b.shape:
         raise ConfigError(f"level {level!r}: a warm start of {start.numel()} numbers for {b.numel()} variables.")
+    if start is not None and start.device != b.device:
+        raise ConfigError(
+            f"level {level!r}: its warm start is on {start.device} but its variables are on {b.device}. Move it there."
+        )
     try:
         return solver.solve(operator, b, start)
     except ConfigError as error:

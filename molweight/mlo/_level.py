@@ -8,7 +8,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._checks import check_same_place, check_variables
+from molweight.mlo._checks import check_frozen, check_same_place, check_variables
 from molweight.mlo._cross import VJP, Cross
 from molweight.mlo._curvature import Hessian
 from molweight.mlo._gauss_newton import CurvatureName, GaussNewton, bind, check_curvature
@@ -60,9 +60,10 @@ class Level:
         """Refuse variables that this level cannot be differentiated at.
 
         Raises:
-            ConfigError: If they are no floating-point tensors, or the levels' devices or types differ.
+            ConfigError: If they are no floating-point tensors, some are frozen, or the levels' devices or types differ.
         """
         check_variables(self.name, own)
+        check_frozen(self.name, own)
         check_variables(f"above {self.name}", upper)
         check_same_place(self.name, own, f"above {self.name}", upper)
 

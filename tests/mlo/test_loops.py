@@ -48,8 +48,6 @@ def _gradient(loss: Loss, params: Params, names: list[str]) -> Tensor:
 
 @pytest.mark.parametrize("name", weightings.available())
 def test_every_weighting_drives_the_loop_and_resumes(name: str) -> None:
-    if name in {"mgda", "pcgrad", "upgrad"}:
-        pytest.importorskip("torchjd")
     options: dict[str, Any] = {"weights": [1, 3]} if name == "fixed" else {}
     straight, first, second = (_loop(weightings.create(name, NAMES, **options), scale_losses=True) for _ in range(3))
     record = straight.step(OBJECTIVES, TRAIN, META)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -119,12 +119,57 @@ def test_cg_from_the_solution_spends_nothing() -> None:
     assert int(stats.iterations) == 0
 
 
-def test_cg_meets_negative_curvature_at_once_and_falls_back_to_the_identity() -> None:
+def _residual(product: Callable[[Tensor], Tensor], solution: solvers.Solution, b: Tensor) -> float:
+    """That of the value which was returned, after checking that it is the one which was reported."""
+    residual = float((b - product(solution.value)).norm() / b.norm())
+    assert solution.stats.residual is not None
+    assert float(solution.stats.residual) == pytest.approx(residual, rel=1e-9, abs=1e-14)
+    return residual
+
+
+@pytest.mark.parametrize("damping", [0.0, 0.5])
+@pytest.mark.parametrize("size", [None, 3.0, 0.0])
+def test_cg_meets_negative_curvature_at_once_and_falls_back_to_the_identity(size: float | None, damping: float) -> None:
+    """A start that is no better than zero changes nothing: here of zeros, and of any size in the wrong direction."""
     b = _vector()
-    for start in (None, _vector(3)):
-        solution = ConjugateGradient().solve(lambda vector: -vector, b, start)
-        assert solution.stats.outcome is Outcome.NEGATIVE_CURVATURE
-        torch.testing.assert_close(solution.value, b)
+    start = None if size is None else size * b
+    solution = ConjugateGradient(damping=damping).solve(lambda vector: -vector, b, start)
+    assert solution.stats.outcome is Outcome.NEGATIVE_CURVATURE
+    assert int(solution.stats.iterations) == 0
+    assert torch.equal(solution.value, b)
+    assert _residual(lambda vector: (damping - 1) * vector, solution, b) == pytest.approx(2 - damping)
+
+
+def test_cg_keeps_a_good_start_where_negative_curvature_is_met_at_once() -> None:
+    b, near = _vector(), -_vector() + 0.01 * _vector(3)  # of the matrix -I, whose solution is -b
+    solution = ConjugateGradient().solve(lambda vector: -vector, b, near)
+    assert solution.stats.outcome is Outcome.NEGATIVE_CURVATURE
+    assert int(solution.stats.iterations) == 0
+    assert torch.equal(solution.value, near)
+    assert 0 < _residual(lambda vector: -vector, solution, b) < 0.05
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10_000), low=st.floats(-3.0, 0.4), far=st.floats(0.0, 10.0), iterations=st.integers(1, 6))
+def test_cg_reports_the_residual_of_its_answer_whatever_the_curvature(
+    seed: int, low: float, far: float, iterations: int
+) -> None:
+    matrix, b = _spd(seed, low, 2.0), _vector(seed + 1)
+    assume(float(torch.linalg.eigvalsh(matrix).abs().min()) > 1e-2)  # else the start near the solution is huge
+    for start in (None, _exact(matrix, b) + far * _vector(seed + 2)):
+        solution = ConjugateGradient(iterations=iterations, tolerance=1e-3).solve(_product(matrix), b, start)
+        assert solution.stats.residual is not None
+        residual = float((b - matrix @ solution.value).norm() / b.norm())
+        assert float(solution.stats.residual) == pytest.approx(residual, rel=1e-6, abs=1e-6)
+
+
+def test_cg_does_not_use_a_start_that_is_worse_than_zero() -> None:
+    matrix, b = _spd(), _vector()
+    solver = ConjugateGradient(iterations=3)
+    cold, bad = solver.solve(_product(matrix), b), solver.solve(_product(matrix), b, -5.0 * b)
+    assert torch.equal(bad.value, cold.value)
+    lost = solver.solve(_product(matrix), b, torch.full_like(b, float("inf")))
+    assert torch.equal(lost.value, cold.value)
 
 
 def test_cg_keeps_the_iterate_before_negative_curvature() -> None:
@@ -149,6 +194,17 @@ def test_a_right_hand_side_of_zero_gives_zero() -> None:
     matrix, zero = _spd(), torch.zeros(SIZE, dtype=torch.float64)
     for solver in (ConjugateGradient(), Neumann(), Dense(), Identity(), Nystrom()):
         assert float(solver.solve(_product(matrix), zero).value.abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e15])
+def test_neumann_names_curvature_that_is_zero_altogether(scale: float) -> None:
+    b = scale * _vector().float()
+    solution = Neumann().solve(torch.zeros_like, b)
+    assert solution.stats.outcome is Outcome.NEGATIVE_CURVATURE
+    assert "raise damping" in solution.stats.reason
+    assert torch.equal(solution.value, torch.zeros_like(b))
+    assert float(solution.stats.residual or 0) == 1.0
+    assert Neumann(damping=2.0).solve(torch.zeros_like, b).stats.converged
 
 
 @pytest.mark.parametrize("iterations", [1, 2, 5, 20])
@@ -263,3 +319,20 @@ def test_nystrom_drops_negative_curvature_and_says_so() -> None:
     solution = Nystrom(rank=6, damping=1.0).solve(lambda vector: diagonal * vector, _vector())
     assert solution.stats.outcome is Outcome.NEGATIVE_CURVATURE
     assert bool(solution.value.isfinite().all())
+    unchecked = Nystrom(rank=6, damping=1.0, check=False).solve(lambda vector: diagonal * vector, _vector())
+    assert unchecked.stats.outcome is Outcome.NEGATIVE_CURVATURE
+    assert torch.equal(unchecked.value, solution.value)
+
+
+def test_nystrom_without_a_check_spends_one_product_less() -> None:
+    matrix, b, asked = _spd(), _vector(), [0]
+
+    def counted(vector: Tensor) -> Tensor:
+        asked[0] += 1
+        return matrix @ vector
+
+    full = Nystrom(rank=SIZE, damping=0.5, check=False).solve(counted, b)
+    assert asked == [SIZE]
+    assert _error(full.value, _exact(matrix, b, 0.5)) < 1e-8
+    Nystrom(rank=SIZE, damping=0.5).solve(counted, b)
+    assert asked == [2 * SIZE + 1]

@@ -26,8 +26,6 @@ def _signals(seed: int) -> Signals:
 
 
 def _build(name: str) -> Weighting:
-    if name in {"mgda", "pcgrad", "upgrad"}:
-        pytest.importorskip("torchjd")
     return weightings.create(name, NAMES, **OPTIONS.get(name, {}))
 
 
@@ -210,7 +208,6 @@ def test_the_joint_size_keeps_relative_sizes() -> None:
 
 
 def test_conflict_averse_weights_do_not_conflict() -> None:
-    pytest.importorskip("torchjd")
     rows = torch.tensor([[1.0, 0.2, 0.0], [-0.8, 0.5, 0.1], [0.1, 0.3, 1.0]])
     signals = Signals(torch.ones(3), rows.norm(dim=1), gramian=rows @ rows.T)
     for name in ("upgrad", "mgda"):

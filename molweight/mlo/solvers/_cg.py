@@ -1,6 +1,6 @@
 """Conjugate gradients."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,7 +13,10 @@ __all__ = ["ConjugateGradient"]
 
 @dataclass(frozen=True)
 class _State:
-    """One iterate: solution, residual, direction, squared residual, iterations done and the outcome so far."""
+    """One iterate: solution, its residual ``r`` with ``rr = |r|^2``, direction, iterations done, outcome so far.
+
+    ``cold`` says that the iteration began at zero.
+    """
 
     x: Tensor
     r: Tensor
@@ -21,6 +24,7 @@ class _State:
     rr: Tensor
     iterations: Tensor
     code: Tensor
+    cold: Tensor
 
 
 @solvers.register("cg")
@@ -30,8 +34,9 @@ class ConjugateGradient(Solver):
 
     Precondition: ``A + damping I`` is positive definite. Where a direction of negative or zero curvature is met, the
     iterate so far is returned and the statistics say so (truncated Newton; Dembo & Steihaug 1983); if it is met at
-    once, the answer is ``b``, that of the identity. With exact products the error in the ``A``-norm falls at least
-    by ``(sqrt(c) - 1) / (sqrt(c) + 1)`` per iteration, ``c`` the condition number.
+    once, the answer is the start, or, without one, ``b``, that of the identity. A start that is no better than zero is
+    not used. The residual that is reported is that of the answer. With exact products the error in the ``A``-norm falls
+    at least by ``(sqrt(c) - 1) / (sqrt(c) + 1)`` per iteration, ``c`` the condition number.
 
     Args:
         iterations: Most products spent (one more when started from a non-zero vector).
@@ -57,47 +62,55 @@ class ConjugateGradient(Solver):
         at_least("cg", iterations=(self.iterations, 1), damping=(self.damping, 0), tolerance=(self.tolerance, 0))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
-        """Iterate from ``start``, or from zero."""
+        """Iterate from ``start``, or from zero where that is nearer."""
         bb = b @ b
         target = self.tolerance**2 * bb
-        state = _first(b if start is None else b - self._product(operator, start), start, target)
+        state = _zero(b, bb, target) if start is None else _first(b, b - self._product(operator, start), start, target)
         for _ in range(self.iterations):
             if b.device.type == "cpu" and state.code != Outcome.BUDGET_SPENT:
                 break
             state = _advance(state, self._product(operator, state.p), target)
-        return _finish(state, b, bb)
+        scale = bb.clamp_min(torch.finfo(b.dtype).tiny)
+        return Solution(state.x, Stats(state.iterations, (state.rr / scale).sqrt(), state.code))
 
     def _product(self, operator: Operator, vector: Tensor) -> Tensor:
         product = operator(vector)
         return product.add(vector, alpha=self.damping) if self.damping else product
 
 
-def _first(r: Tensor, start: Tensor | None, target: Tensor) -> _State:
-    x = torch.zeros_like(r) if start is None else start
+def _zero(b: Tensor, bb: Tensor, target: Tensor) -> _State:
+    cold = torch.ones_like(bb, dtype=torch.bool)
+    return _State(torch.zeros_like(b), b, b, bb, fill(b, 0), _outcome(bb, target), cold)
+
+
+def _first(b: Tensor, r: Tensor, start: Tensor, target: Tensor) -> _State:
+    """The start, or zero where the start's residual is larger than that of zero (chosen on the device)."""
+    zero = _zero(b, b @ b, target)
+    cold = ~(r @ r < zero.rr)
+    x, r = torch.where(cold, zero.x, start), torch.where(cold, b, r)
     rr = r @ r
+    return _State(x, r, r, rr, zero.iterations, _outcome(rr, target), cold)
+
+
+def _outcome(rr: Tensor, target: Tensor) -> Tensor:
     code = torch.where(rr <= target, Outcome.CONVERGED, Outcome.BUDGET_SPENT)
-    code = torch.where(rr.isfinite(), code, Outcome.NON_FINITE)
-    return _State(x, r, r, rr, fill(r, 0), code)
+    return torch.where(rr.isfinite(), code, Outcome.NON_FINITE)
 
 
 def _advance(state: _State, product: Tensor, target: Tensor) -> _State:
     """One iteration, or the same state where the solve has ended (the choice is made on the device)."""
     curvature = state.p @ product
-    running = state.code == Outcome.BUDGET_SPENT
-    good = running & curvature.isfinite() & (curvature > 0)
-    step = torch.where(good, state.rr / curvature, 0.0)
-    r = torch.where(good, state.r - step * product, state.r)
-    rr = torch.where(good, r @ r, state.rr)
+    running, sound = state.code == Outcome.BUDGET_SPENT, curvature.isfinite()
+    good = running & sound & (curvature > 0)
+    # From zero the first direction is b: one whole step along it is the identity's answer, and updates r as any other.
+    fallback = running & sound & ~good & state.cold & (state.iterations == 0)
+    step = torch.where(good, state.rr / curvature, fallback.to(curvature))
+    moved = good | fallback
+    r = torch.where(moved, state.r - step * product, state.r)
+    rr = torch.where(moved, r @ r, state.rr)
     p = torch.where(good, r + (rr / state.rr) * state.p, state.p)
-    stopped = torch.where(curvature.isfinite(), Outcome.NEGATIVE_CURVATURE, Outcome.NON_FINITE)
+    stopped = torch.where(sound, Outcome.NEGATIVE_CURVATURE, Outcome.NON_FINITE)
     going = torch.where(rr <= target, Outcome.CONVERGED, Outcome.BUDGET_SPENT)
     code = torch.where(running, torch.where(good, going, stopped), state.code)
-    return _State(state.x + step * state.p, r, p, rr, state.iterations + good, code)
-
-
-def _finish(state: _State, b: Tensor, bb: Tensor) -> Solution:
-    stuck = (state.iterations == 0) & (state.code == Outcome.NEGATIVE_CURVATURE)
-    lost = state.code == Outcome.NON_FINITE
-    state = replace(state, x=torch.where(stuck | (lost & (state.iterations == 0)), b, state.x))
-    scale = bb.clamp_min(torch.finfo(b.dtype).tiny)
-    return Solution(state.x, Stats(state.iterations, (state.rr / scale).sqrt(), state.code))
+    x = torch.where(moved, state.x + step * state.p, state.x)
+    return _State(x, r, p, rr, state.iterations + good, code, state.cold)

@@ -22,7 +22,8 @@ class Neumann(Solver):
 
     Precondition: ``A + damping I`` is positive definite and ``step < 2 / lambda_max``. The component along an
     eigenvector of eigenvalue ``a`` has relative error ``(1 - step * a)^iterations``. ``step=None`` takes one over an
-    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix.
+    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix. Where
+    the curvature is zero altogether, the answer is the start, or zero, and the statistics say so.
 
     Args:
         iterations: Terms of the series, one product each.
@@ -63,6 +64,7 @@ class Neumann(Solver):
         step = self._step(product, r)
         norm, iterations = b.norm(), fill(b, 0)
         code = _judge(r.norm(), norm, self.tolerance)
+        code = torch.where((step == 0) & (code == Outcome.BUDGET_SPENT), Outcome.NEGATIVE_CURVATURE, code)
         for _ in range(self.iterations):
             if b.device.type == "cpu" and code != Outcome.BUDGET_SPENT:
                 break
@@ -79,7 +81,9 @@ class Neumann(Solver):
     def _step(self, product: Operator, r: Tensor) -> Tensor:
         if self.step is not None:
             return torch.full((), self.step, dtype=r.dtype, device=r.device)
-        return 1.0 / largest_eigenvalue_bound(product, r, self.probes)
+        bound = largest_eigenvalue_bound(product, r, self.probes)
+        # A matrix of zeros has no safe step: zero, so that nothing moves and the outcome says so.
+        return torch.where(bound <= torch.finfo(r.dtype).tiny, 0.0, 1.0 / bound)
 
 
 def _judge(residual: Tensor, norm: Tensor, tolerance: float) -> Tensor:
