@@ -57,10 +57,13 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _scaffold_random,
     _stratified,
 )
+from molweight.datasets._assemble import OnError
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
+from molweight.datasets._from_file import FileFormat, from_file
+from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_roles
@@ -68,10 +71,12 @@ from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._registered import LOADERS, register
+from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
+from molweight.datasets._standardize import STANDARD_STEPS, StandardStep, standardize
 from molweight.datasets._table import read_column
 
 __all__ = [
@@ -83,19 +88,25 @@ __all__ = [
     "ROLE_LETTERS",
     "ROLE_NAMES",
     "SPLITTERS",
+    "STANDARD_STEPS",
     "TABLES",
     "Corpus",
+    "FileFormat",
     "Metric",
+    "OnError",
     "Request",
     "Score",
     "Source",
     "Splits",
     "Splitter",
+    "StandardStep",
     "Table",
     "Task",
     "available",
     "available_corpora",
     "from_csv",
+    "from_file",
+    "from_frame",
     "from_groups",
     "from_smiles",
     "higher_is_better",
@@ -106,10 +117,12 @@ __all__ = [
     "murcko_scaffold",
     "read_column",
     "register",
+    "row_aligned",
     "save_splits",
     "score",
     "smiles_digest",
     "split",
     "split_by_indices",
     "split_by_roles",
+    "standardize",
 ]

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from molweight.datasets._kinds import Task
-from molweight.datasets._labels import is_missing, is_number
+from molweight.datasets._labels import is_label, is_missing, is_number
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError
 
@@ -40,6 +40,8 @@ def find_smiles(table: TextTable) -> str:
     Raises:
         DataError: If no column looks like SMILES.
     """
+    if table.smiles is not None:
+        return table.smiles
     ranked = sorted((rank, name) for name in set(table.columns) if (rank := _rank(name)) is not None)
     by_content = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
     for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_content:
@@ -106,7 +108,7 @@ def _is_numeric(table: TextTable, name: str) -> bool:
     if table.columns.count(name) > 1:
         return False
     present = {cell for cell in table.cells(name) if not is_missing(cell)}
-    return bool(present) and all(is_number(cell) for cell in present)
+    return bool(present) and all(is_label(cell) for cell in present)
 
 
 def _is_identifier(name: str, cells: Sequence[str]) -> bool:
@@ -120,7 +122,8 @@ def _is_identifier(name: str, cells: Sequence[str]) -> bool:
 
 
 def _is_binary(cells: Sequence[str]) -> bool:
-    return {float(cell) for cell in cells if not is_missing(cell)} <= {0.0, 1.0}
+    present = {cell.lower() for cell in cells if not is_missing(cell)} - {"true", "false"}
+    return {float(cell) for cell in present} <= {0.0, 1.0}
 
 
 def _listed(names: Sequence[str], most: int = 10) -> str:

@@ -1,22 +1,17 @@
-"""A person's own table, from a file."""
+"""A person's own table, from delimited text."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Literal, get_args
 
-from molweight.datasets._columns import find_smiles, find_targets
+from molweight.datasets._assemble import OnError, Options
+from molweight.datasets._from_file import stem
+from molweight.datasets._from_table import from_table
 from molweight.datasets._kinds import Metric, Task
-from molweight.datasets._labels import check_choice, parse_labels, settle
-from molweight.datasets._table import TextTable, read_table
-from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.datasets._standardize import StandardStep
+from molweight.datasets._table import read_table
+from molweight.graphs import MoleculeDataset
 
-__all__ = ["OnError", "from_csv"]
-
-OnError = Literal["skip", "raise"]
-
-_LOG: Final = logging.getLogger(__name__)
+__all__ = ["from_csv"]
 
 
 def from_csv(
@@ -30,28 +25,27 @@ def from_csv(
     delimiter: str | None = None,
     encoding: str | None = None,
     on_error: OnError = "skip",
+    standardize: StandardStep | Sequence[StandardStep] = (),
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
     r"""A dataset from a CSV or TSV file, packed with gzip, xz or bzip2 or not.
 
-    What is not named is found, and what was found is logged. A molecule that cannot be parsed never shifts a label: its
-    row goes to ``rejects``, with the reason. Rows in messages are counted as a person does who opens the file: the
-    header is row 1, blank rows count. ``rows`` and ``rejects`` of the dataset count the records from 0.
+    As :func:`molweight.datasets.from_file`, whatever the name of the file ends in; it says more about each option.
 
     Args:
         path: The file.
         smiles: The SMILES column; ``None`` to find it by its name, or by its content.
         targets: The label columns; ``None`` for every column of numbers except identifiers and row counters; ``[]`` for
-            none. Empty cells, ``NaN``, ``NA`` and ``N/A`` are missing labels.
+            none.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
         metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
         name: What to call the table; ``None`` for the name of the file.
         delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
         encoding: Encoding of the file; ``None`` for UTF-8, or what its byte-order mark says.
-        on_error: What to do with rows whose molecule cannot be parsed: ``"skip"`` puts them into ``rejects``,
-            ``"raise"`` refuses the table.
+        on_error: What to do with what cannot be used: ``"skip"``, ``"nan"`` or ``"raise"``.
+        standardize: Steps towards a standard form; none by default.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -60,7 +54,7 @@ def from_csv(
         The molecules that can be used, with their labels.
 
     Raises:
-        DataError: If the file, a column, a label or (with ``on_error="raise"``) a molecule cannot be used as it stands.
+        DataError: If the file, a column, a label or a molecule cannot be used as it stands.
         ConfigError: If an option has no such choice.
 
     Example:
@@ -74,56 +68,5 @@ def from_csv(
         >>> data.target_names, data.targets.ravel().tolist(), data.rejects[0].row
         (['y'], [0.5, nan], 1)
     """
-    check_choice("on_error", on_error, get_args(OnError))
-    table = read_table(path, delimiter, encoding)
-    smiles = find_smiles(table) if smiles is None else smiles
-    columns = find_targets(table, smiles, task) if targets is None else _names(targets)
-    labels = parse_labels(table, columns) if columns else None
-    task, metric = settle(labels, columns, task, metric, table.source)
-    try:
-        data = build_dataset(
-            table.cells(smiles),
-            labels,
-            name=name or _stem(path),
-            task=task,
-            metric=metric,
-            target_names=columns,
-            cache=cache,
-            n_jobs=n_jobs,
-            progress=progress,
-        )
-    except DataError as error:
-        raise DataError(_no_molecule(table, smiles)) from error
-    _report_rejects(table, smiles, data, on_error)
-    return data
-
-
-def _names(targets: str | Sequence[str]) -> list[str]:
-    return [targets] if isinstance(targets, str) else list(targets)
-
-
-def _no_molecule(table: TextTable, smiles: str) -> str:
-    cells = table.cells(smiles)
-    return (
-        f"{table.source}, column {smiles!r}: none of the {len(cells)} rows from row {table.row(0)} on holds a molecule "
-        f"that can be parsed; the first is {cells[0][:60]!r}. Name the SMILES column (smiles=...)."
-    )
-
-
-def _report_rejects(table: TextTable, smiles: str, data: MoleculeDataset, on_error: OnError) -> None:
-    """Log, or refuse, the rows that cannot be used, with their rows in the file."""
-    if not data.rejects:
-        return
-    shown = "; ".join(
-        f"row {table.row(item.row)}, column {smiles!r}: {item.smiles[:60]!r} {item.reason}" for item in data.rejects[:3]
-    )
-    found = f"{table.source}: {len(data.rejects)} of {len(table.frame)} molecules cannot be used: {shown}"
-    if on_error == "raise":
-        raise DataError(f"{found}. Correct them, or leave them out with on_error='skip'.")
-    _LOG.warning("%s%s", found, "; ..." if len(data.rejects) > 3 else "")  # noqa: PLR2004 - as many as are shown
-
-
-def _stem(path: str | Path) -> str:
-    """The name of a file without its ending, and without that of its packing."""
-    plain = Path(path)
-    return Path(plain.stem).stem if plain.suffix in (".gz", ".xz", ".bz2") else plain.stem
+    options = Options(name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress)
+    return from_table(read_table(path, delimiter, encoding), smiles, targets, options)

@@ -1,15 +1,16 @@
 """A dataset from SMILES and labels at hand."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from molweight.datasets._from_csv import OnError
+from molweight.datasets._assemble import OnError, Options, Rows, assemble
 from molweight.datasets._kinds import Metric, Task
-from molweight.datasets._labels import Labels, check_choice, settle
+from molweight.datasets._labels import BadCell, Labels
+from molweight.datasets._standardize import StandardStep
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.graphs import MoleculeDataset
 
 __all__ = ["from_smiles"]
 
@@ -23,6 +24,7 @@ def from_smiles(
     target_names: Sequence[str] | None = None,
     name: str = "molecules",
     on_error: OnError = "skip",
+    standardize: StandardStep | Sequence[StandardStep] = (),
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
@@ -36,8 +38,9 @@ def from_smiles(
         metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
         target_names: Name of each label; ``None`` for ``y0``, ``y1``, ...
         name: What to call the table in messages.
-        on_error: What to do with molecules that cannot be parsed: ``"skip"`` puts them into ``rejects``, ``"raise"``
-            refuses them all.
+        on_error: What to do with what cannot be used: ``"skip"``, ``"nan"`` or ``"raise"``, as in
+            :func:`molweight.datasets.from_file`.
+        standardize: Steps towards a standard form; none by default. See :func:`molweight.datasets.standardize`.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -53,30 +56,26 @@ def from_smiles(
         >>> from_smiles(["CCO", "?", "c1ccccc1"], [1, 0, 0], cache=False)
         <MoleculeDataset molecules: 2 molecules, 1 targets (classification), 1 rows rejected>
     """
-    check_choice("on_error", on_error, get_args(OnError))
+    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress)
     texts = _texts(smiles, name)
-    labels = None if targets is None else _labels(targets, len(texts), name)
-    if labels is not None and target_names is None:
-        target_names = [f"y{place}" for place in range(labels.shape[1])]
-    task, metric = settle(labels, target_names or (), task, metric, name)
-    data = build_dataset(
-        texts,
-        labels,
-        name=name,
-        task=task,
-        metric=metric,
-        target_names=None if labels is None else target_names,
-        cache=cache,
-        n_jobs=n_jobs,
-        progress=progress,
+    labels, bad = (None, []) if targets is None else _labels(targets, target_names, len(texts), name)
+    columns = _names(labels, target_names)
+    cell = bad[0] if bad else None
+    rows = Rows(
+        source=name,
+        smiles=texts,
+        place=lambda position: f"position {position}",
+        labels=labels,
+        columns=columns,
+        bad=bad,
+        complaint=f"{name}, position {cell.record}, target {cell.column!r}: {cell.problem}." if cell else "",
     )
-    if data.rejects and on_error == "raise":
-        first = data.rejects[0]
-        raise DataError(
-            f"{name}: {len(data.rejects)} of {len(texts)} molecules cannot be used, first position {first.row}: "
-            f"{first.smiles!r} {first.reason}. Correct them, or leave them out with on_error='skip'."
-        )
-    return data
+    return assemble(rows, options)
+
+
+def _names(labels: Labels | None, target_names: Sequence[str] | None) -> list[str]:
+    width = 0 if labels is None else labels.shape[1]
+    return [f"y{place}" for place in range(width)] if target_names is None else list(target_names)
 
 
 def _texts(smiles: Iterable[str], name: str) -> list[str]:
@@ -97,23 +96,18 @@ def _is_none(item: object) -> bool:
     return item is None or (isinstance(item, float) and np.isnan(item))
 
 
-def _labels(targets: Any, rows: int, name: str) -> Labels:
-    """Labels as ``n x T`` float32."""
+def _labels(targets: Any, target_names: Sequence[str] | None, rows: int, name: str) -> tuple[Labels, list[BadCell]]:
+    """Labels as ``n x T`` float32, NaN where one is missing or no finite float32 number; and which ones those are."""
     try:
-        labels = np.asarray(targets, dtype=np.float64)
+        given = np.asarray(targets, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"{name}: the targets are not all numbers ({error}). Use NaN for a missing label.") from error
-    labels = labels[:, None] if labels.ndim == 1 else labels
-    if labels.ndim != 2 or len(labels) != rows:  # noqa: PLR2004 - rows x targets
-        raise DataError(
-            f"{name}: targets of shape {labels.shape} for {rows} SMILES. Give one row of labels per SMILES."
-        )
+    given = given[:, None] if given.ndim == 1 else given
+    if given.ndim != 2 or len(given) != rows:  # noqa: PLR2004 - rows x targets
+        raise DataError(f"{name}: targets of shape {given.shape} for {rows} SMILES. Give one row of labels per SMILES.")
     with np.errstate(over="ignore"):
-        single = labels.astype(np.float32)
-    wrong = np.argwhere(np.isinf(single))
-    if len(wrong) > 0:
-        row, column = wrong[0]
-        raise DataError(
-            f"{name}, position {row}, target {column}: {labels[row, column]} is not a finite float32 number."
-        )
-    return single
+        labels: Labels = given.astype(np.float32)
+    names = _names(labels, target_names)
+    bad = [BadCell(int(row), names[column], str(given[row, column])) for row, column in np.argwhere(np.isinf(labels))]
+    labels[np.isinf(labels)] = np.nan
+    return labels, bad

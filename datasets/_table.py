@@ -2,8 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -32,12 +32,18 @@ class TextTable:
 
     Args:
         source: What the table is called in messages: its path, or its name.
-        frame: One column of text per column of the file. The index is the row in which a record begins, counted as a
-            person does who opens the file: the header stands in row 1, and blank rows count.
+        frame: One column of text per column of the file. The index is the place at which a record stands, counted as a
+            person does who opens the file: in delimited text the header stands in row 1, and blank rows count.
+        unit: What places are called: ``"row"``, ``"record"``, ``"position"``.
+        smiles: The column of the SMILES where the format says which it is.
+        reasons: Why a record, by its position, holds no molecule, where its reader knows.
     """
 
     source: str
     frame: "pd.DataFrame"
+    unit: str = "row"
+    smiles: str | None = None
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:
@@ -68,17 +74,25 @@ class TextTable:
     def _check(self, column: str) -> None:
         count = self.columns.count(column)
         if count > 1:
-            raise DataError(f"{self.source}, row 1: {count} columns are called {column!r}. Rename all but one.")
+            raise DataError(f"{self._header}: {count} columns are called {column!r}. Rename all but one.")
         if count == 0:
             listed = ", ".join(repr(name) for name in self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")  # noqa: PLR2004 - as many as a reader takes in
             raise DataError(
-                f"{self.source}, row 1: there is no column {column!r};{suggest(column, self.columns)} "
+                f"{self._header}: there is no column {column!r};{suggest(column, self.columns)} "
                 f"The columns are {listed}. Name one of them."
             )
 
     def row(self, record: int) -> int:
-        """The row of the file in which a record begins, from its position."""
+        """The place of a record in the file, from its position."""
         return int(self.frame.index[record])
+
+    def place(self, record: int, column: str) -> str:
+        """Where a cell stands, for messages."""
+        return f"{self.unit} {self.row(record)}, column {column!r}"
+
+    @property
+    def _header(self) -> str:
+        return f"{self.source}, row 1" if self.unit == "row" else self.source
 
 
 def read_table(path: str | Path, delimiter: str | None = None, encoding: str | None = None) -> TextTable:

@@ -4,15 +4,24 @@ import bz2
 import gzip
 import lzma
 import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from molweight.errors import DataError, suggest
 
 __all__ = ["read_bytes", "read_text"]
 
-_PACKED: Final = {b"\x1f\x8b": gzip.decompress, b"\xfd7zXZ": lzma.decompress, b"BZh": bz2.decompress}
+_PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ": lzma.open,
+    b"BZh": bz2.open,
+}
 """Decompressors by the first bytes of a file, whatever its name ends in."""
+
+_BLOCK: Final = 1 << 20
+_LONGEST_LINE: Final = 1 << 24
+"""Bytes of a line from which a file is refused before the rest of it is read."""
 
 _MARKS: Final = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -38,7 +47,7 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
         DataError: If the file cannot be read, is empty, truncated, or not text in that encoding.
     """
     path = Path(path)
-    content = read_bytes(path)
+    content = read_bytes(path, longest_line=_LONGEST_LINE)
     if content.startswith(b"PK\x03\x04"):
         raise DataError(f"{path}: this is a zip archive or a spreadsheet, not text. Save the table as CSV.")
     text = _decode(path, content, encoding)
@@ -53,30 +62,58 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
     return text
 
 
-def read_bytes(path: Path) -> bytes:
+def read_bytes(path: str | Path, *, longest_line: int | None = None) -> bytes:
     """The content of a file, unpacked.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
+        longest_line: Number of bytes without a line end from which the file is refused; ``None`` for no limit. Reading
+            stops there, so a file of gigabytes in one line, packed or not, costs neither time nor memory.
 
     Returns:
         The bytes.
 
     Raises:
-        DataError: If the file cannot be read or unpacked.
+        DataError: If the file cannot be read or unpacked, or has too long a line.
     """
-    return _unpack(path, _read(path))
-
-
-def _read(path: Path) -> bytes:
+    path = Path(path)
     try:
-        return path.read_bytes()
+        with path.open("rb") as raw:
+            unpack = next((opened for magic, opened in _PACKED.items() if raw.peek(8).startswith(magic)), None)
+            return b"".join(_blocks(path, unpack(raw) if unpack else raw, longest_line))
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file.{_nearest(path)} Check the path.") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder, not a table. Name one file in it.") from error
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(_damaged(path, error)) from error
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
+        if error.errno is None:  # what bz2 raises
+            raise DataError(_damaged(path, error)) from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check its path and permissions.") from error
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
+
+
+def _blocks(path: Path, stream: BinaryIO, longest_line: int | None) -> Iterator[bytes]:
+    """The content in blocks, counting the bytes since the last line end."""
+    since, lines = 0, 1
+    while block := stream.read(_BLOCK):
+        yield block
+        if longest_line is None:
+            continue
+        since += len(block)
+        lines += block.count(b"\n")
+        last = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        if last >= 0:
+            since = len(block) - last - 1
+        if since > longest_line:
+            raise DataError(
+                f"{path}, row {lines}: has more than {longest_line >> 20} MB without a line end, so this is no table. "
+                "Write one row per molecule."
+            )
 
 
 def _nearest(path: Path) -> str:
@@ -84,18 +121,6 @@ def _nearest(path: Path) -> str:
     if not path.parent.is_dir():
         return f" Its folder {path.parent} does not exist either."
     return suggest(path.name, [item.name for item in path.parent.iterdir()])
-
-
-def _unpack(path: Path, content: bytes) -> bytes:
-    for magic, decompress in _PACKED.items():
-        if content.startswith(magic):
-            try:
-                return decompress(content)
-            except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise DataError(
-                    f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
-                ) from error
-    return content
 
 
 def _decode(path: Path, content: bytes, encoding: str | None) -> str:

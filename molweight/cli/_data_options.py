@@ -20,13 +20,27 @@ _JOB: Final = tuple(field.name for field in fields(TapWeight))
 def add_data_options(parser: Parser) -> None:
     """Add the options of the table, its split and the corpus."""
     add = parser.add_argument
-    add("table", nargs="?", default=None, type=str | None, help="your own table (CSV or TSV, gz or not)")
-    add("--data", type=str | None, default=None, help="an embedded table: molweight list datasets")
+    add(
+        "table",
+        nargs="?",
+        default=None,
+        type=str | None,
+        help="your own table: CSV, TSV, Parquet, SDF, SMILES; gz or not",
+    )
+    add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
     add("--targets", type=names, default=[], help="label columns of your table: a,b,c; found if left out")
+<<<<<<< HEAD
     add_split_options(parser)
     corpora = ", ".join(datasets.available_corpora())
     add("--corpus", type=str, default="zinc", help=f"molecules to pretrain on: {corpora}, or a file")
+=======
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
+    add("--split", type=str, default="scaffold", help="how the table is split")
+    add("--protocol", type=str, default="four-role", help="four-role or paper")
+    add("--corpus", type=str, default="zinc", help="molecules to pretrain on")
+>>>>>>> 2a18738 (Own tables from CSV, TSV, Parquet, SDF, SMILES files and data frames; on_error, a reason for each row, standard forms)
     add("--corpus_size", type=int, default=10_000, help="how many of them")
 
 
@@ -71,11 +85,17 @@ def load_table(options: Namespace) -> MoleculeDataset:
     """
     if (options.table is None) == (options.data is None):
         raise ConfigError(
-            "name one table: an embedded one with --data NAME (see 'molweight list datasets'), or your own file."
+            "name one table: one of MoleculeNet with --data NAME (see 'molweight list datasets'), or your own file."
         )
     if options.data is not None:
         return datasets.load(options.data)
-    return datasets.from_csv(options.table, smiles=options.smiles, targets=options.targets or None)
+    return datasets.from_file(
+        options.table,
+        smiles=options.smiles,
+        targets=options.targets or None,
+        on_error=options.on_error,
+        standardize=options.standardize,
+    )
 
 
 def split_table(options: Namespace, data: MoleculeDataset) -> Splits:

@@ -76,4 +76,4 @@ def _write(folder: Path, options: Namespace, comparison: Comparison, data: Molec
     if data.rejects:
         table = pd.DataFrame([vars(reject) for reject in data.rejects])
         write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
-        _say(options, f"{len(data.rejects)} rows of {data.name} hold no molecule: see {folder / 'rejects.csv'}")
+        _say(options, f"what cannot be used of {data.name}, by row: {folder / 'rejects.csv'}")

@@ -45,7 +45,10 @@ CONTENTS = {
     "no label": (b"smiles,y\nCCO,\nCCN,NA\n", "column 'y': has no label at all"),
     "no such column": (b"smiles,solubility\nCCO,1\n", "no column 'y'.*'smiles', 'solubility'"),
     "a column twice": (b"smiles,y,y\nCCO,1,0\n", "row 1: 2 columns are called 'y'"),
-    "no molecule": (b"smiles,y\nC1CC,0.5\n,1.5\n", "none of the 2 rows from row 2 on.*the first is 'C1CC'"),
+    "no molecule": (
+        b"smiles,y\nC1CC,0.5\n,1.5\n",
+        "none of the 2 rows, from row 2, .*'C1CC' .ring 1 is not closed.",
+    ),
 }
 
 
@@ -106,7 +109,7 @@ def test_labels_that_are_no_classes(write: Write) -> None:
     [
         ("task", "clasification", "did you mean 'classification'"),
         ("metric", "auc_roc", "metric='auc_roc' is no choice"),
-        ("on_error", "ignore", "Use one of 'skip', 'raise'"),
+        ("on_error", "ignore", "Use one of 'raise', 'skip', 'nan'"),
         ("delimiter", ", ", "delimiter must be one character"),
     ],
 )

@@ -1,0 +1,179 @@
+"""From rows of SMILES and labels, however they were read, to a dataset and a report of what could not be used."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal, get_args
+
+import numpy as np
+
+from molweight.datasets._explain import explain
+from molweight.datasets._kinds import Metric, Task
+from molweight.datasets._labels import BadCell, Labels, check_choice, settle
+from molweight.datasets._standardize import check_steps, standardize
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset, Reject, build_dataset
+
+__all__ = ["OnError", "Options", "Rows", "assemble"]
+
+OnError = Literal["raise", "skip", "nan"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SHOWN: Final = 3
+_SYSTEMATIC: Final = 0.5
+"""Share of unreadable labels of a column from which ``"skip"`` refuses the table rather than most of its rows."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the callers of all readers may ask for; :func:`molweight.datasets.from_file` documents it."""
+
+    name: str
+    task: Task | None = None
+    metric: Metric | None = None
+    on_error: OnError = "skip"
+    standardize: str | Sequence[str] = ()
+    cache: bool = True
+    n_jobs: int | None = None
+    progress: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no choice before anything is read."""
+        check_choice("on_error", self.on_error, get_args(OnError))
+        check_steps(self.standardize)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was read.
+
+    Args:
+        source: What it is called in messages.
+        smiles: One text per row.
+        place: Where the molecule of a row stands, for messages.
+        labels: ``n x T``, NaN where missing or unreadable; ``None`` for none.
+        columns: Names of the ``T`` labels.
+        bad: Labels that cannot be read.
+        complaint: The message about those, to refuse the table with.
+        reasons: Why rows hold no molecule, where the reader knows.
+        hint: What to do if no row holds a molecule.
+    """
+
+    source: str
+    smiles: Sequence[str]
+    place: Callable[[int], str]
+    labels: Labels | None = None
+    columns: Sequence[str] = ()
+    bad: Sequence[BadCell] = ()
+    complaint: str = ""
+    reasons: Mapping[int, str] = field(default_factory=dict)
+    hint: str = "Check the SMILES."
+
+
+def assemble(rows: Rows, options: Options) -> MoleculeDataset:
+    """The dataset of the rows that can be used.
+
+    Args:
+        rows: What was read.
+        options: What is asked for.
+
+    Returns:
+        Molecules and labels; ``rejects`` holds, by row, every molecule and every label that cannot be used.
+
+    Raises:
+        DataError: If nothing can be used, or, with ``on_error="raise"``, anything cannot.
+    """
+    if rows.bad and _refuses(rows, options):
+        raise DataError(rows.complaint)
+    dropped = {cell.record for cell in rows.bad} if options.on_error == "skip" else set()
+    labels = None if rows.labels is None else _blanked(rows.labels, dropped)
+    task, metric = settle(labels, rows.columns, options.task, options.metric, rows.source)
+    texts = rows.smiles
+    if options.standardize:
+        texts = standardize(texts, options.standardize, n_jobs=options.n_jobs, progress=options.progress)
+    try:
+        data = build_dataset(
+            texts,
+            labels,
+            name=options.name,
+            task=task,
+            metric=metric,
+            target_names=None if labels is None else rows.columns,
+            cache=options.cache,
+            n_jobs=options.n_jobs,
+            progress=options.progress,
+        )
+    except DataError as error:
+        raise DataError(_no_molecule(rows)) from error
+    return _with_report(rows, options, data, dropped)
+
+
+def _refuses(rows: Rows, options: Options) -> bool:
+    """Whether unreadable labels refuse the table: always if asked to, else if they are most of a column."""
+    if options.on_error != "skip" or rows.labels is None:
+        return options.on_error == "raise"
+    unreadable = {name: sum(cell.column == name for cell in rows.bad) for name in {cell.column for cell in rows.bad}}
+    readable = dict(zip(rows.columns, (~np.isnan(rows.labels)).sum(axis=0).tolist(), strict=True))
+    return any(count >= _SYSTEMATIC * (count + readable[name]) for name, count in unreadable.items())
+
+
+def _blanked(labels: Labels, records: Iterable[int]) -> Labels:
+    """The labels without those of some rows, from which nothing is to be inferred."""
+    blanked = labels.copy()
+    blanked[list(records)] = np.nan
+    return blanked
+
+
+def _no_molecule(rows: Rows) -> str:
+    first = rows.reasons.get(0) or explain(rows.smiles[0])
+    return (
+        f"{rows.source}: none of the {len(rows.smiles)} rows, from {rows.place(0)} on, holds a molecule that can be "
+        f"parsed; the first is {rows.smiles[0][:60]!r}{f' ({first})' if first else ''}. {rows.hint}"
+    )
+
+
+def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: set[int]) -> MoleculeDataset:
+    """The dataset without dropped rows, and with everything that cannot be used in ``rejects``."""
+    molecules = [_explained(item, rows) for item in data.rejects]
+    consequence = "" if options.on_error == "skip" else "; taken as missing"
+    cells = [
+        Reject(cell.record, rows.smiles[cell.record], f"column {cell.column!r}: {cell.problem}{consequence}")
+        for cell in rows.bad
+    ]
+    if dropped:
+        data = data.subset(np.flatnonzero(~np.isin(data.rows, list(dropped))))
+        known = {item.row for item in molecules}
+        cells = _one_per_row([item for item in cells if item.row not in known])
+    data.rejects = sorted([*molecules, *cells], key=lambda item: item.row)
+    _say(rows, options, data.rejects)
+    if len(data) == 0:
+        raise DataError(f"{rows.source}: no row has both a molecule and labels that can be read. {rows.complaint}")
+    return data
+
+
+def _one_per_row(cells: Iterable[Reject]) -> list[Reject]:
+    """Several bad labels of a row as one entry."""
+    merged: dict[int, Reject] = {}
+    for item in cells:
+        known = merged.get(item.row)
+        merged[item.row] = replace(item, reason=f"{known.reason}; {item.reason}") if known else item
+    return list(merged.values())
+
+
+def _explained(item: Reject, rows: Rows) -> Reject:
+    """A reject with the text as it was given, and with plainer words where there are some."""
+    text = rows.smiles[item.row]
+    plain = explain(text) if item.reason == "not a valid SMILES" else None
+    return Reject(item.row, text, rows.reasons.get(item.row) or plain or item.reason)
+
+
+def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
+    """Log, or refuse, what cannot be used."""
+    if not rejects:
+        return
+    shown = "; ".join(f"{rows.place(item.row)}: {item.smiles[:60]!r} {item.reason}" for item in rejects[:_SHOWN])
+    affected = len({item.row for item in rejects})
+    found = f"{rows.source}: {affected} of {len(rows.smiles)} rows cannot be used as they stand: {shown}"
+    if options.on_error == "raise":
+        raise DataError(f"{found}. Correct them, or leave them out with on_error='skip'.")
+    _LOG.warning("%s%s", found, "; ..." if len(rejects) > _SHOWN else "")

@@ -1,0 +1,79 @@
+"""Data frames, of pandas or from Parquet, as tables of text."""
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from molweight.datasets._table import TextTable
+from molweight.datasets._text import read_bytes
+from molweight.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_parquet", "text_frame"]
+
+
+def read_parquet(path: str | Path) -> TextTable:
+    """Read a Parquet file.
+
+    Args:
+        path: The file; it may be packed once more, with gzip, xz or bzip2.
+
+    Returns:
+        The table; its rows are counted from 0.
+
+    Raises:
+        DataError: If the file cannot be read as Parquet, or has no rows.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    content = read_bytes(path)
+    try:
+        frame = parquet.read_table(io.BytesIO(content)).to_pandas()
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again."
+        ) from error
+    return text_frame(frame, str(path))
+
+
+def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:
+    """A data frame as text: numbers so that they come back exactly, missing values as empty cells.
+
+    Args:
+        frame: The data frame.
+        source: What it is called in messages.
+
+    Returns:
+        The table; its rows are counted from 0, whatever the index of ``frame``.
+
+    Raises:
+        DataError: If it has no rows.
+
+    Example:
+        >>> import pandas as pd
+        >>> table = text_frame(pd.DataFrame({"smiles": ["CCO", None], "y": [0.1, float("nan")]}), "mine")
+        >>> table.cells("smiles"), table.cells("y"), table.place(1, "y")
+        (['CCO', ''], ['0.1', ''], "row (from 0) 1, column 'y'")
+    """
+    import pandas as pd
+
+    if len(frame) == 0:
+        raise DataError(f"{source}: there are no rows. Add one row per molecule.")
+    columns = [[_text(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
+    text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(len(frame)), dtype=object)
+    text.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
+    return TextTable(source, text, unit="row (from 0)")
+
+
+def _text(value: Any) -> str:
+    """One value as text."""
+    import pandas as pd
+
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

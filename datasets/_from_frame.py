@@ -1,0 +1,67 @@
+"""A dataset from a data frame."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from molweight.datasets._assemble import OnError, Options
+from molweight.datasets._frames import text_frame
+from molweight.datasets._from_table import from_table
+from molweight.datasets._kinds import Metric, Task
+from molweight.datasets._standardize import StandardStep
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["from_frame"]
+
+
+def from_frame(
+    frame: "pd.DataFrame",
+    smiles: str | None = None,
+    targets: str | Sequence[str] | None = None,
+    *,
+    task: Task | None = None,
+    metric: Metric | None = None,
+    name: str = "frame",
+    on_error: OnError = "skip",
+    standardize: StandardStep | Sequence[StandardStep] = (),
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    """A dataset from a pandas data frame; its columns are found and its rows are treated as those of a file.
+
+    Args:
+        frame: One row per molecule. Its index is not looked at: ``rows`` and ``rejects`` count from 0.
+        smiles: As in :func:`molweight.datasets.from_file`, like everything below.
+        targets: The label columns.
+        task: Classification or regression.
+        metric: How predictions are scored.
+        name: What to call the table.
+        on_error: What to do with what cannot be used.
+        standardize: Steps towards a standard form; none by default.
+        cache: Whether to keep the featurised molecules.
+        n_jobs: Processes for featurising.
+        progress: Whether to show progress bars on a terminal.
+
+    Returns:
+        The molecules that can be used, with their labels.
+
+    Raises:
+        DataError: If the frame, a column, a label or a molecule cannot be used as it stands.
+        ConfigError: If an option has no such choice.
+
+    Example:
+        >>> import pandas as pd
+        >>> frame = pd.DataFrame({"smiles": ["CCO", None, "c1ccccc1"], "y": [0.5, 1.5, None]})
+        >>> from_frame(frame, cache=False)
+        <MoleculeDataset frame: 2 molecules, 1 targets (regression), 1 rows rejected>
+    """
+    import pandas as pd
+
+    if not isinstance(frame, pd.DataFrame):
+        raise DataError(f"{name}: got {type(frame).__name__}, not a pandas DataFrame. Use from_smiles for sequences.")
+    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress)
+    return from_table(text_frame(frame, name), smiles, targets, options)

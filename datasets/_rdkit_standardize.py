@@ -1,0 +1,50 @@
+"""Standard forms of molecules, by RDKit's MolStandardize."""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Final
+
+from rdkit import Chem, rdBase  # noqa: TID253 - this module is imported inside functions only
+from rdkit.Chem import Mol  # noqa: TID253 - this module is imported inside functions only
+from rdkit.Chem.MolStandardize import rdMolStandardize  # noqa: TID253 - this module is imported inside functions only
+
+__all__ = ["STEPS", "standardize_chunk"]
+
+
+@cache
+def _step(name: str) -> Callable[[Mol], Mol]:
+    """The function of a step; made once, because RDKit reads its tables of rules each time."""
+    made: dict[str, Callable[[], Callable[[Mol], Mol]]] = {
+        "salts": lambda: rdMolStandardize.LargestFragmentChooser(preferOrganic=True).choose,
+        "charges": lambda: rdMolStandardize.Uncharger().uncharge,
+        "tautomers": lambda: rdMolStandardize.TautomerEnumerator().Canonicalize,
+    }
+    return made[name]()
+
+
+STEPS: Final = ("salts", "charges", "tautomers")
+"""The steps, in the order in which they are done."""
+
+
+def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:
+    """The standard form of each SMILES, as canonical SMILES; one that cannot be parsed or changed stays as it is.
+
+    Args:
+        smiles: The molecules.
+        steps: Some of ``STEPS``; done in that order, after RDKit's clean-up of functional groups and metals.
+
+    Returns:
+        As many SMILES.
+    """
+    with rdBase.BlockLogs():
+        return [_standard(text, [step for step in STEPS if step in steps]) for text in smiles]
+
+
+def _standard(text: str, steps: Sequence[str]) -> str:
+    molecule: Mol | None = Chem.MolFromSmiles(text)
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        return text
+    molecule = rdMolStandardize.Cleanup(molecule)
+    for step in steps:
+        molecule = _step(step)(molecule)
+    return Chem.MolToSmiles(molecule)

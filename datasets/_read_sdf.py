@@ -1,0 +1,125 @@
+"""SD files: mol blocks with named values."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from molweight.datasets._table import TextTable
+from molweight.datasets._text import read_text
+from molweight.errors import DataError
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["parse_sdf", "read_sdf"]
+
+_LINE: Final = re.compile(r"\r\n|\n|\r")
+_FIELD: Final = re.compile(r">.*?<(.+)>.*")
+_END: Final = "M  END"
+
+Record = tuple[int, list[str]]
+
+
+def read_sdf(path: str | Path, encoding: str | None = None) -> TextTable:
+    """Read an SD file.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+
+    Returns:
+        The table: one row per record, counted from 1; the columns ``structure`` (SMILES), ``title`` and one per named
+        value. A record whose mol block cannot be read keeps its row and its values.
+
+    Raises:
+        DataError: If the file cannot be read, or holds no record.
+    """
+    return parse_sdf(read_text(path, encoding), str(path))
+
+
+def parse_sdf(text: str, source: str) -> TextTable:
+    """:func:`read_sdf` for text that is at hand.
+
+    Args:
+        text: The text of the file.
+        source: What it is called in messages.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: If there is no record.
+    """
+    import pandas as pd
+    from rdkit import rdBase
+
+    records = list(_records(text))
+    if not records:
+        raise DataError(f"{source}: holds no record. Each begins with a mol block and ends with a line $$$$.")
+    reasons: dict[int, str] = {}
+    rows: list[dict[str, str]] = []
+    with rdBase.BlockLogs():
+        for place, (_, lines) in enumerate(records):
+            structure, reason = _structure(lines)
+            if reason:
+                reasons[place] = reason
+            rows.append({"structure": structure, "title": lines[0].strip(), **_values(lines)})
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [[row.get(name, "") for name in names] for row in rows]
+    index = pd.Index([number for number, _ in records], name="record")
+    frame = pd.DataFrame(cells, index=index, columns=names, dtype=object)
+    return TextTable(source, frame, unit="record", smiles="structure", reasons=reasons)
+
+
+def _records(text: str) -> Iterator[Record]:
+    """The lines of each record that is not blank, and its number."""
+    lines: list[str] = []
+    number = 1
+    for line in [*_LINE.split(text), "$$$$"]:
+        if line.rstrip() != "$$$$":
+            lines.append(line)
+            continue
+        if any(item.strip() for item in lines):
+            yield number, lines
+        number += 1
+        lines = []
+
+
+def _structure(lines: list[str]) -> tuple[str, str]:
+    """The SMILES of a record; or nothing, and why."""
+    from rdkit import Chem
+
+    end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)
+    if end is None:
+        return "", f"a record without a line {_END!r}: it is truncated, or no mol block"
+    block = "\n".join(lines[: end + 1])
+    molecule: Mol | None = Chem.MolFromMolBlock(block)
+    if molecule is not None:
+        return (Chem.MolToSmiles(molecule), "") if molecule.GetNumAtoms() else ("", "a mol block without atoms")
+    return "", _reason(Chem.MolFromMolBlock(block, sanitize=False))
+
+
+def _reason(unchecked: "Mol | None") -> str:
+    """RDKit's objection to a mol block that it refused."""
+    from rdkit import Chem
+
+    problems = [] if unchecked is None else Chem.DetectChemistryProblems(unchecked)
+    return problems[0].Message() if problems else "not a valid mol block"
+
+
+def _values(lines: list[str]) -> dict[str, str]:
+    """The named values of a record; one of several lines keeps them, joined by blanks."""
+    values: dict[str, list[str]] = {}
+    current: list[str] | None = None
+    for line in lines:
+        found = _FIELD.fullmatch(line.rstrip()) if line.startswith(">") else None
+        if found and not current:
+            current = values.setdefault(found[1], [])
+            current.clear()
+        elif not line.strip():
+            current = None
+        elif current is not None:
+            current.append(line.strip())
+    taken = {"structure": "structure (value)", "title": "title (value)"}
+    return {taken.get(name, name): " ".join(parts) for name, parts in values.items()}

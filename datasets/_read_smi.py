@@ -1,0 +1,81 @@
+"""Files of SMILES, one a line, each perhaps with a name or values behind it."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from molweight.datasets._table import TextTable, parse_table
+from molweight.datasets._text import read_text
+from molweight.errors import DataError
+
+__all__ = ["parse_smi", "read_smi"]
+
+_LINE: Final = re.compile(r"\r\n|\n|\r")
+_EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
+"""A SMILES with ChemAxon's extension between bars, which belongs to it."""
+
+_HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
+
+
+def read_smi(path: str | Path, encoding: str | None = None) -> TextTable:
+    """Read a file with one SMILES a line.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+
+    Returns:
+        The table; its rows are the lines of the file.
+
+    Raises:
+        DataError: If the file cannot be read, or holds no molecules.
+    """
+    return parse_smi(read_text(path, encoding), str(path))
+
+
+def parse_smi(text: str, source: str) -> TextTable:
+    r""":func:`read_smi` for text that is at hand.
+
+    A line is a SMILES, and behind a blank or tab whatever else stands there: ``name``, or cells separated by tabs. A
+    first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon the file is
+    read as a delimited table.
+
+    Args:
+        text: The text of the file.
+        source: What it is called in messages.
+
+    Returns:
+        The table, its SMILES in the column ``smiles`` unless the first line calls it something else.
+
+    Raises:
+        DataError: If there are no molecules.
+
+    Example:
+        >>> table = parse_smi("CCO ethyl alcohol\n\nC1CC |c:1| x\n", "mine.smi")
+        >>> table.cells("smiles"), table.cells("name"), table.row(1)
+        (['CCO', 'C1CC |c:1|'], ['ethyl alcohol', 'x'], 3)
+    """
+    import pandas as pd
+
+    lines = [(row, line.strip()) for row, line in enumerate(_LINE.split(text), start=1) if line.strip()]
+    first = re.split(r"[,;\s]", lines[0][1], maxsplit=1)[0].strip("\"'").lower()
+    if first in _HEADERS and re.search("[,;]", lines[0][1]):
+        return parse_table(text, source)
+    header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in _HEADERS else []
+    if not lines:
+        raise DataError(f"{source}: only row 1, a header, and no molecules. Add one SMILES per line.")
+    tabs = any("\t" in line for _, line in lines[:50])
+    cells = [_cells(line, tabs) for _, line in lines]
+    width = max(len(header), *map(len, cells))
+    names = [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
+    padded = [item + [""] * (width - len(item)) for item in cells]
+    index = pd.Index([row for row, _ in lines], name="row")
+    return TextTable(source, pd.DataFrame(padded, index=index, columns=names, dtype=object), smiles=names[0])
+
+
+def _cells(line: str, tabs: bool) -> list[str]:
+    """The SMILES of a line, and what stands behind it."""
+    extended = _EXTENSION.fullmatch(line)
+    if extended:
+        return [cell for cell in extended.groups() if cell is not None]
+    return line.split("\t") if tabs and "\t" in line else line.split(maxsplit=1)

@@ -1,0 +1,41 @@
+"""Results in the rows of the source."""
+
+from typing import Any
+
+import numpy as np
+
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["row_aligned"]
+
+
+def row_aligned(data: MoleculeDataset, values: Any, rows: int | None = None) -> np.ndarray[Any, np.dtype[np.floating]]:
+    """Put one value, or row of values, per molecule where its molecule stands in the source.
+
+    Args:
+        data: A dataset, some of whose source's rows may have been left out.
+        values: ``len(data)`` or ``len(data) x ...`` numbers, such as predictions.
+        rows: Number of rows of the source; ``None`` for up to the last one that ``data`` or its ``rejects`` know.
+
+    Returns:
+        ``rows`` or ``rows x ...`` numbers, NaN in each row that holds no molecule.
+
+    Raises:
+        DataError: If there is not one value per molecule, or the source has fewer rows than ``data`` knows.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> data = from_smiles(["CCO", "C1CC", "c1ccccc1"], cache=False)
+        >>> row_aligned(data, [0.5, 1.5]).tolist()
+        [0.5, nan, 1.5]
+    """
+    array = np.asarray(values)
+    if array.ndim == 0 or len(array) != len(data):
+        raise DataError(f"{data.name}: values of shape {array.shape} for {len(data)} molecules. Give one per molecule.")
+    known = 1 + max([int(data.rows.max(initial=-1)), *(item.row for item in data.rejects)])
+    if rows is not None and rows < known:
+        raise DataError(f"{data.name}: the source has at least {known} rows, not {rows}.")
+    aligned = np.full((known if rows is None else rows, *array.shape[1:]), np.nan, np.result_type(array, np.float32))
+    aligned[data.rows] = array
+    return aligned
