@@ -62,7 +62,7 @@ from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
-from molweight.datasets._from_file import FileFormat, from_file
+from molweight.datasets._from_file import FileFormat, from_file, read_column
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
@@ -77,7 +77,6 @@ from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
 from molweight.datasets._standardize import STANDARD_STEPS, StandardStep, standardize
-from molweight.datasets._table import read_column
 
 __all__ = [
     "CORPORA",

@@ -15,7 +15,7 @@ from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["FileFormat", "from_file"]
+__all__ = ["FileFormat", "from_file", "read_column"]
 
 FileFormat = Literal["csv", "parquet", "sdf", "smi"]
 
@@ -98,6 +98,21 @@ def from_file(
     options = Options(name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress)
     table = read_any(path, file_format or format_of(path), delimiter, encoding)
     return from_table(table, smiles, targets, options)
+
+
+def read_column(path: str | Path, column: str, delimiter: str | None = None, encoding: str | None = None) -> list[str]:
+    """The text of one column of a file that :func:`from_file` reads: a cell per record, blanks around it removed.
+
+    Args:
+        path: The file; it may be packed with gzip, xz or bzip2.
+        column: Name of the column.
+        delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
+        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+
+    Returns:
+        The cells, those of rows without a molecule included.
+    """
+    return read_any(path, format_of(path), delimiter, encoding).cells(column)
 
 
 def read_any(path: str | Path, file_format: FileFormat, delimiter: str | None, encoding: str | None) -> TextTable:

@@ -16,7 +16,7 @@ from molweight.errors import ConfigError, DataError, suggest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextTable", "find_delimiter", "fit_record", "parse_table", "read_column", "read_table"]
+__all__ = ["TextTable", "find_delimiter", "fit_record", "parse_table", "read_table"]
 
 _DELIMITERS: Final = ",\t;|"
 _PROBE: Final = 50
@@ -111,21 +111,6 @@ def read_table(path: str | Path, delimiter: str | None = None, encoding: str | N
         ConfigError: If ``delimiter`` is not one character.
     """
     return parse_table(read_text(path, encoding), str(path), delimiter)
-
-
-def read_column(path: str | Path, column: str, delimiter: str | None = None, encoding: str | None = None) -> list[str]:
-    """The text of one column of a delimited file, a cell per record, blanks around it removed.
-
-    Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
-        column: Name of the column.
-        delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
-
-    Returns:
-        The cells, those of rows without a molecule included.
-    """
-    return read_table(path, delimiter, encoding).cells(column)
 
 
 def parse_table(text: str, source: str, delimiter: str | None = None) -> TextTable:

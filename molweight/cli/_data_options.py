@@ -30,17 +30,11 @@ def add_data_options(parser: Parser) -> None:
     add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
     add("--targets", type=names, default=[], help="label columns of your table: a,b,c; found if left out")
-<<<<<<< HEAD
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
     corpora = ", ".join(datasets.available_corpora())
     add("--corpus", type=str, default="zinc", help=f"molecules to pretrain on: {corpora}, or a file")
-=======
-    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
-    add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
-    add("--split", type=str, default="scaffold", help="how the table is split")
-    add("--protocol", type=str, default="four-role", help="four-role or paper")
-    add("--corpus", type=str, default="zinc", help="molecules to pretrain on")
->>>>>>> 2a18738 (Own tables from CSV, TSV, Parquet, SDF, SMILES files and data frames; on_error, a reason for each row, standard forms)
     add("--corpus_size", type=int, default=10_000, help="how many of them")
 
 
