@@ -26,6 +26,9 @@ The literature of pretraining mostly splits by scaffold, as :func:`molweight.dat
 is frozen for the tables in the wheel. The others are read from the folder that the environment variable
 ``MOLWEIGHT_DATA`` names, or downloaded once (``net``) and verified.
 
+The data sets of molecules of the Open Graph Benchmark (``load("ogbg-molhiv")``; :func:`available_ogb` lists them) come
+with OGB's graphs, its published split (``split(data, "ogb")``) and its own evaluator; see :func:`load_ogb`.
+
 Corpora (:func:`molweight.datasets.load_corpus`), without labels:
 
 ========== ======= ============================================ ========
@@ -51,6 +54,7 @@ if __name__ != "molweight.datasets":
 
 from molweight.datasets import (  # noqa: F401 - they register themselves
     _butina,
+    _ogb_split,
     _random,
     _scaffold,
     _scaffold_balanced,
@@ -70,6 +74,7 @@ from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_rol
 from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
+from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
 from molweight.datasets._registered import LOADERS, register
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._scaffold import murcko_scaffold
@@ -92,6 +97,7 @@ __all__ = [
     "Corpus",
     "FileFormat",
     "Metric",
+    "OgbEntry",
     "OnError",
     "Request",
     "Score",
@@ -103,6 +109,7 @@ __all__ = [
     "Task",
     "available",
     "available_corpora",
+    "available_ogb",
     "from_csv",
     "from_file",
     "from_frame",
@@ -112,8 +119,10 @@ __all__ = [
     "info",
     "load",
     "load_corpus",
+    "load_ogb",
     "load_splits",
     "murcko_scaffold",
+    "ogb_entries",
     "read_column",
     "register",
     "row_aligned",

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from molweight.datasets._catalogue import TABLES
@@ -9,10 +10,11 @@ from molweight.datasets._corpora import CORPORA, Corpus
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._kinds import Table
 from molweight.datasets._labels import parse_labels
+from molweight.datasets._ogb import load_ogb, ogb_entries
 from molweight.datasets._registered import LOADERS, load_registered
 from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
-from molweight.errors import UnknownNameError
+from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset, build_dataset
 
 __all__ = ["available", "info", "load", "table_smiles"]
@@ -57,19 +59,22 @@ def load(
     name: str,
     targets: str | Sequence[str] | None = None,
     *,
+    root: str | Path | None = None,
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """A table of MoleculeNet, verified against its checksum, or one that :func:`register` was told of.
+    """A table of MoleculeNet, verified against its checksum, a data set of OGB, or what :func:`register` was told of.
 
     Tables that are not in the wheel are read from ``moleculenet/<name>.csv.gz`` in the folder that the environment
     variable ``MOLWEIGHT_DATA`` names; otherwise they are downloaded once, into the cache.
 
     Args:
-        name: One of :func:`available`; :mod:`molweight.datasets` says what each is.
+        name: One of :func:`available`, and :mod:`molweight.datasets` says what each is; or one of
+            :func:`available_ogb`, such as ``"ogbg-molhiv"``, and :func:`load_ogb` says how it is read.
         targets: Some of its label columns; ``None`` for all. ``info(name).scored`` names those that MoleculeNet's
             benchmark scores, where it leaves some out.
+        root: The folder that holds the folder of an OGB data set; ``None`` for the usual places.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -79,15 +84,20 @@ def load(
 
     Raises:
         UnknownNameError: If there is no such table, with the nearest names.
+        ConfigError: If some targets of an OGB data set are asked for: its evaluator scores all.
         DataError: If the file is damaged or cannot be had, or a column is not in it.
 
     Example:
         >>> load("freesolv")
         <MoleculeDataset freesolv: 642 molecules, 1 targets (regression)>
     """
+    if name.startswith("ogbg-"):
+        if targets is not None:
+            raise ConfigError(f"{name}: OGB's evaluator scores all tasks together. Leave targets out.")
+        return load_ogb(name, root)
     if name not in TABLES:
         if name not in LOADERS:
-            raise UnknownNameError("dataset", name, available())
+            raise UnknownNameError("dataset", name, [*available(), *ogb_entries()])
         return load_registered(name, {"targets": targets, "cache": cache, "n_jobs": n_jobs, "progress": progress})
     entry = TABLES[name]
     table = _read(entry)

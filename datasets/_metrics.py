@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError
 
 __all__ = ["METRICS", "Score", "higher_is_better", "score"]
@@ -35,14 +36,15 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
 
     Args:
         metric: ``"roc_auc"``; ``"prc_auc"`` (area under the precision-recall curve by the trapezoidal rule, as in
-            MoleculeNet); ``"rmse"``; ``"mae"``.
-        y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the first two metrics.
-        y_pred: Predictions of the same shape; for the first two metrics any score that grows with the probability of 1.
+            MoleculeNet); ``"ap"`` (average precision, as in OGB); ``"rmse"``; ``"mae"``; or the metric of a data set of
+            OGB, such as ``"ogbg-molhiv:rocauc"``, whose value is what OGB's own ``Evaluator`` answers.
+        y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the metrics of classes.
+        y_pred: Predictions of the same shape; for classes any score that grows with the probability of 1.
         names: Names of the ``T`` tasks; ``None`` for ``y0``, ``y1``, ...
 
     Returns:
-        The mean over tasks, each task's value, and the tasks left out: those without a label and, for the first two
-        metrics, those with only one class, as in OGB's ``Evaluator``.
+        The mean over tasks, each task's value, and the tasks left out: those without a label and, for those of
+        classes, those with only one class, as in OGB's ``Evaluator``.
 
     Raises:
         UnknownNameError: If there is no such metric, with the nearest names.
@@ -53,6 +55,7 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
         >>> score("roc_auc", labels, np.array([[0.2, 0.1], [0.4, 0.9], [0.1, 0.5]]), ["a", "b"])
         Score(value=0.5, per_task={'a': 0.5}, excluded={'b': 'only one class'})
     """
+    name_of_ogb, metric = metric, ogb_metric(metric) or metric
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     truth, predicted = _as_table(y_true), _as_table(y_pred)
@@ -67,7 +70,10 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
             excluded[name] = reason
         else:
             per_task[name] = METRICS[metric](truth[labelled, place], predicted[labelled, place])
-    return Score(float(np.mean(list(per_task.values()))) if per_task else math.nan, per_task, excluded)
+    value = float(np.mean(list(per_task.values()))) if per_task else math.nan
+    if per_task and name_of_ogb != metric:
+        value = ogb_value(name_of_ogb, truth, predicted)
+    return Score(value, per_task, excluded)
 
 
 def higher_is_better(metric: str) -> bool:
@@ -76,6 +82,7 @@ def higher_is_better(metric: str) -> bool:
     Raises:
         UnknownNameError: If there is no such metric.
     """
+    metric = ogb_metric(metric) or metric
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
     return metric in _OF_CLASSES
@@ -130,6 +137,12 @@ def _prc_auc(truth: Array, predicted: Array) -> float:
     return float(auc(recall, precision))
 
 
+def _average_precision(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import average_precision_score
+
+    return float(average_precision_score(truth, predicted))
+
+
 def _rmse(truth: Array, predicted: Array) -> float:
     from sklearn.metrics import root_mean_squared_error
 
@@ -142,7 +155,13 @@ def _mae(truth: Array, predicted: Array) -> float:
     return float(mean_absolute_error(truth, predicted))
 
 
-METRICS: Final[dict[str, Metric]] = {"mae": _mae, "prc_auc": _prc_auc, "rmse": _rmse, "roc_auc": _roc_auc}
+METRICS: Final[dict[str, Metric]] = {
+    "ap": _average_precision,
+    "mae": _mae,
+    "prc_auc": _prc_auc,
+    "rmse": _rmse,
+    "roc_auc": _roc_auc,
+}
 """Every metric, for one task without missing labels, by name."""
 
-_OF_CLASSES: Final = ("prc_auc", "roc_auc")
+_OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")

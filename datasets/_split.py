@@ -46,6 +46,7 @@ def split(
     ``butina``            clusters of similar fingerprints, the largest first
     ``random``            single molecules
     ``stratified``        single molecules, classes or ranges of a label in equal shares
+    ``ogb``               the published split of a data set of OGB
     ===================== ====================================================================================
 
     ``splits.definition`` says the same exactly. For a split of your own see

@@ -125,4 +125,4 @@ def test_unknown_metrics_name_the_nearest() -> None:
 
 
 def test_directions() -> None:
-    assert {name for name in METRICS if higher_is_better(name)} == {"prc_auc", "roc_auc"}
+    assert {name for name in METRICS if higher_is_better(name)} == {"ap", "prc_auc", "roc_auc"}
