@@ -88,8 +88,8 @@ def find_targets(table: TextTable, smiles: str, task: Task | None) -> list[str]:
         DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant.
     """
     numeric = [name for name in table.columns if name != smiles and _is_numeric(table, name)]
-    labels = [name for name in numeric if not _is_identifier(name, table.cells(name))]
-    classes = [name for name in labels if _is_binary(table.cells(name))]
+    labels = [name for name in numeric if not _is_identifier(table, name)]
+    classes = [name for name in labels if _is_binary(table, name)]
     if task == "classification":
         labels = classes
     elif task is None and 0 < len(classes) < len(labels):
@@ -107,22 +107,23 @@ def _is_numeric(table: TextTable, name: str) -> bool:
     """Whether a column holds numbers, at least one, and nothing else."""
     if table.columns.count(name) > 1:
         return False
-    present = {cell for cell in table.cells(name) if not is_missing(cell)}
+    present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
     return bool(present) and all(is_label(cell) for cell in present)
 
 
-def _is_identifier(name: str, cells: Sequence[str]) -> bool:
+def _is_identifier(table: TextTable, name: str) -> bool:
     """Whether a column of numbers numbers the rows: by its name, or because whole numbers ascend all the way."""
     if _IDENTIFIER.fullmatch(name):
         return True
-    if len(cells) < _COUNTER or not all(cell.isdigit() for cell in cells):
+    codes, texts = table.distinct(name)
+    if len(texts) < len(codes) or len(codes) < _COUNTER or not all(cell.isdigit() for cell in texts):
         return False
-    values = [int(cell) for cell in cells]
+    values = [int(texts[code]) for code in codes]
     return all(low < high for low, high in pairwise(values))
 
 
-def _is_binary(cells: Sequence[str]) -> bool:
-    present = {cell.lower() for cell in cells if not is_missing(cell)} - {"true", "false"}
+def _is_binary(table: TextTable, name: str) -> bool:
+    present = {cell.lower() for cell in table.distinct(name)[1] if not is_missing(cell)} - {"true", "false"}
     return {float(cell) for cell in present} <= {0.0, 1.0}
 
 

@@ -21,6 +21,8 @@ __all__ = ["TextTable", "find_delimiter", "fit_record", "parse_table", "read_tab
 _DELIMITERS: Final = ",\t;|"
 _PROBE: Final = 50
 """Records looked at to find the delimiter."""
+_PROBED: Final = 1 << 22
+"""Characters in which they are looked for."""
 
 Record = tuple[int, list[str]]
 Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
@@ -184,8 +186,15 @@ def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
 
 
 def find_delimiter(text: str) -> str:
-    """The delimiter under which the first records all are as long as the header, and longest; a comma otherwise."""
-    return max(_DELIMITERS, key=lambda delimiter: (_regular_width(text, delimiter), delimiter == ","))
+    """The delimiter under which the first records all are as long as the header, and longest; a comma otherwise.
+
+    A blank is one only where nothing else is, and every record has as many of them.
+    """
+    start = text[:_PROBED]
+    widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}
+    if not any(width for _, width in widths.values()) and _regular_width(start, " ")[0] == 1.0:
+        return " "
+    return max(_DELIMITERS, key=lambda delimiter: (widths[delimiter], delimiter == ","))
 
 
 def _regular_width(text: str, delimiter: str) -> tuple[float, int]:

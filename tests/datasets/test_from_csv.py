@@ -91,6 +91,12 @@ def test_delimiters_are_found(delimiter: str, name: str, write: Write) -> None:
     assert (list(data.smiles), data.target_names) == (["CCO", "CCN"], ["y"])
 
 
+def test_blanks_separate_where_nothing_else_does(write: Write) -> None:
+    data = read(write("smiles y\nCCO 0.1\nCCN 0.2\n"))
+    assert (list(data.smiles), data.target_names) == (["CCO", "CCN"], ["y"])
+    assert list(read(write("smiles\nCCO ethanol\nCCN\n")).smiles) == ["CCO ethanol", "CCN"]
+
+
 def test_a_tab_separated_table_with_commas_in_its_cells(write: Write) -> None:
     data = read(write("smiles\tname, long\ty\nCCO\ta, b\t0.1\nCCN\tc\t0.2\n"))
     assert data.targets.ravel().tolist() == pytest.approx([0.1, 0.2])

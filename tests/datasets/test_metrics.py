@@ -14,6 +14,8 @@ from molweight.datasets import METRICS, higher_is_better, score
 from molweight.errors import DataError, UnknownNameError
 
 OF_SKLEARN = {
+    "ap": sk.average_precision_score,
+    "prc_auc": lambda truth, predicted: sk.auc(*sk.precision_recall_curve(truth, predicted)[1::-1]),
     "roc_auc": sk.roc_auc_score,
     "rmse": lambda truth, predicted: math.sqrt(np.mean((truth - predicted) ** 2)),
     "mae": sk.mean_absolute_error,
@@ -41,7 +43,7 @@ def _tables(seed: int, tasks: int = 12, classes: bool = True) -> tuple[np.ndarra
 
 @pytest.mark.parametrize("metric", OF_SKLEARN)
 def test_each_task_is_scored_on_its_labelled_molecules(metric: str) -> None:
-    truth, predicted = _tables(0, classes=metric == "roc_auc")
+    truth, predicted = _tables(0, classes=metric in {"ap", "prc_auc", "roc_auc"})
     expected = []
     for task in range(truth.shape[1]):
         labelled = ~np.isnan(truth[:, task])
