@@ -49,7 +49,8 @@ class GraphCL(Objective):
     molecules' vectors, and :func:`molweight.objectives.nt_xent` compares them: all ``2G - 1`` other vectors are
     candidates, as in SimCLR, whose loss is bounded below and defined for a single molecule.
 
-    The two views are encoded one after the other, which keeps the statistics of batch normalisation per view.
+    The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
+    call takes as long (``experiments/benchmark_objectives.py``).
 
     Source: You et al., *Graph Contrastive Learning with Augmentations*, NeurIPS 2020.
 
