@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 # `python -m pytest` puts the root on sys.path, where its `datasets/` would shadow Hugging Face's.
 sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
+
+# How long one example takes says nothing on a shared machine.
+settings.register_profile("molweight", deadline=None)
+settings.load_profile("molweight")
 
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

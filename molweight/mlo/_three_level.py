@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
+from molweight.mlo._average import OffsetAverage
 from molweight.mlo._gauss_newton import CurvatureName, check_curvature, curvature_of
 from molweight.mlo._hypergradient import solve_level
 from molweight.mlo._passes import (
@@ -87,6 +88,12 @@ class ThreeLevel:
             units can be compared. Weights and hypergradient then refer to the scaled losses.
         curvature: ``"hessian"``, or ``"gauss_newton"``: every train loss and objective that is solved with must then be
             a :class:`Composite`.
+        follow: Move ``omega`` along with every step of ``theta``, so that level 2 searches for the offset between them.
+            Its minimum is the same; the warm start is then the minimum's own prediction where ``gamma`` is larger than
+            the curvature, and both levels meet the fluctuations of ``theta`` at the same point. Without it ``omega``
+            lags behind by its own steps, and along sharp directions the meta gradient is unrelated to ``theta``.
+        average: Decay of the average of level 2's iterates at which the meta gradient and level 2's curvature are
+            taken; 0 for the last iterate. See :class:`molweight.mlo._average.OffsetAverage`.
         recompute: Build each objective's graph anew for every curvature product of level 1: of the K graphs only one is
             alive at any moment, at more time per product.
 
@@ -130,6 +137,8 @@ class ThreeLevel:
         scale_losses: bool = False,
         curvature: CurvatureName = "hessian",
         recompute: bool = False,
+        follow: bool = True,
+        average: float = 0.95,
     ) -> None:
         """Check the variables and build both optimisers."""
         check_options(gamma, every)
@@ -152,6 +161,8 @@ class ThreeLevel:
         self._block = sum(self.pretrained[name].numel() for name in self.shared)
         self._scales: Tensor | None = None
         self._curvature, self.recompute = curvature, recompute
+        self.follow = follow and bool(self.shared)
+        self._average = OffsetAverage(average, self.shared)
 
     @property
     def wants_train(self) -> bool:
@@ -217,6 +228,8 @@ class ThreeLevel:
             values.append(value)
             self._add_proximal(gradient)
             descend(self.finetune_optimizer, tensors(self.finetuned), gradient)
+            if self._average.decay:
+                self._average.update(self.finetuned, self.pretrained)
         return values[0]
 
     def _add_proximal(self, gradient: list[Tensor]) -> None:
@@ -228,10 +241,11 @@ class ThreeLevel:
 
     def _answer(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> Answer:
         """``v``, ``q2``, ``u`` and ``q1`` of the hypergradient, in this order."""
-        meta_loss, v = mean_gradient(meta, self.finetuned, "level 'meta'")
+        omega = self._average.point(self.pretrained) if self._average.count else self.finetuned
+        meta_loss, v = mean_gradient(meta, omega, "level 'meta'")
         if self.weighting.needs is Needs.ALIGNMENT:
             return Answer(self._pad(v[: self._block]), meta_loss, {})
-        q2, finetune = self._solve(0, "finetune", self._finetune_curvature(train), v)
+        q2, finetune = self._solve(0, "finetune", self._finetune_curvature(train, omega), v)
         u = self._pad(2 * self.gamma * q2[: self._block])
         q1, pretrain = self._solve(1, "pretrain", self._pretrain_curvature(objectives), u)
         return Answer(q1, meta_loss, {"finetune": finetune, "pretrain": pretrain})
@@ -240,9 +254,9 @@ class ThreeLevel:
         """A direction over the shared names, continued with zeros over the objectives' heads."""
         return torch.cat([block, block.new_zeros(self._layouts[0].size - self._block)])
 
-    def _finetune_curvature(self, train: LossFn) -> Operator:
-        """``H_train + 2 gamma P``, where ``P`` selects the shared names."""
-        curvature = curvature_of(self._curvature, train, self.finetuned, "level 'finetune'")
+    def _finetune_curvature(self, train: LossFn, omega: Params) -> Operator:
+        """``H_train + 2 gamma P`` at ``omega``, where ``P`` selects the shared names."""
+        curvature = curvature_of(self._curvature, train, omega, "level 'finetune'")
 
         def product(vector: Tensor) -> Tensor:
             result = curvature(vector)
@@ -285,7 +299,9 @@ class ThreeLevel:
         if passed.rows is not None:
             weights = self.weighting.weights.clone()
             total = self._factors() @ passed.rows
+        offsets = self._offsets() if self.follow and self.weighting.needs.task else []
         self._descend_pretrained(total)
+        self._restore_offsets(offsets)
         self.steps += 1
         meta_loss, solves = (None, {}) if answer is None else (answer.meta_loss, answer.solves)
         measured = (passed.losses, weights, passed.norms, train_loss, meta_loss, signals.hypergradient, solves)
@@ -293,6 +309,17 @@ class ThreeLevel:
 
     def _descend_pretrained(self, total: Tensor) -> None:
         descend(self.pretrain_optimizer, tensors(self.pretrained), self._layouts[0].split(total))
+
+    @torch.no_grad()
+    def _offsets(self) -> list[Tensor]:
+        """``omega - theta`` on the shared names."""
+        return [self.finetuned[name] - self.pretrained[name] for name in self.shared]
+
+    @torch.no_grad()
+    def _restore_offsets(self, offsets: list[Tensor]) -> None:
+        """Carry ``omega`` along with ``theta``: ``omega = theta + offset``."""
+        for name, offset in zip(self.shared, offsets, strict=False):
+            torch.add(self.pretrained[name], offset, out=self.finetuned[name].data)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything an exact resume needs; the tensors are the live ones, so save or copy them before going on."""
@@ -304,6 +331,7 @@ class ThreeLevel:
             "finetune_optimizer": self.finetune_optimizer.state_dict() if self.finetune_optimizer else None,
             "weighting": self.weighting.state_dict(),
             "starts": dict(self._starts),
+            "average": self._average.state_dict(),
             "scales": self._scales,
         }
 
@@ -322,6 +350,7 @@ class ThreeLevel:
         if self.finetune_optimizer is not None:
             self.finetune_optimizer.load_state_dict(state["finetune_optimizer"])
         self.weighting.load_state_dict(state["weighting"])
+        self._average.load_state_dict(state["average"])
         self._starts = {name: tensor.clone() for name, tensor in state["starts"].items()}
         self._scales = None if state["scales"] is None else state["scales"].clone()
         self.steps = int(state["steps"])

@@ -74,6 +74,8 @@ def continued_pretraining(
         pretrain_lr=job.pretrain_lr,
         finetune_lr=job.finetune_lr,
         every=job.every,
+        follow=job.follow,
+        average=job.average,
     )
     return Continued(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
 

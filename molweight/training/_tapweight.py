@@ -61,6 +61,9 @@ class TapWeight:
         start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one.
         every: Steps of continued pretraining between hypergradients.
+        follow: Move the finetuned encoder along with every step of the pretrained one; see
+            :class:`molweight.mlo.ThreeLevel`.
+        average: Decay of the average of finetuning's iterates that the weights are judged at; 0 for the last iterate.
         general_steps: Steps of general pretraining.
         steps: Steps of continued pretraining.
         batch_size: Molecules of the corpus per step.
@@ -106,8 +109,10 @@ class TapWeight:
     solver: str = "identity"
     solver_options: dict[str, Any] = field(default_factory=dict)
     start: Literal["pretrained", "scratch"] = "pretrained"
-    gamma: float = 0.1
+    gamma: float = 1.0
     every: int = 1
+    follow: bool = True
+    average: float = 0.95
     general_steps: int = 500
     steps: int = 200
     batch_size: int = 256
@@ -235,6 +240,8 @@ def _check_numbers(options: TapWeight) -> None:
     for name in ("general_steps", "steps", "epochs", "gamma", "seed"):
         if values[name] < 0:
             raise ConfigError(f"{name}={values[name]} must not be negative.")
+    if not 0 <= options.average < 1:
+        raise ConfigError(f"average={options.average} must be at least 0 and below 1.")
     for name in ("pretrain_lr", "finetune_lr"):
         if not values[name] > 0:
             raise ConfigError(f"{name}={values[name]} must be positive.")

@@ -70,7 +70,7 @@ def test_alignment_sees_the_cosines_of_the_encoder_gradients() -> None:
         def update(self, signals: weightings.Signals) -> None:
             seen.append(signals.alignment)
 
-    loop = _loop(Watch(NAMES))
+    loop = _loop(Watch(NAMES), follow=False, average=0.0)  # the point of the meta gradient is read off after the step
     theta = {name: tensor.detach().clone() for name, tensor in loop.pretrained.items()}
     loop.step(OBJECTIVES, TRAIN, META)
     meta = _gradient(META, loop.finetuned, ["encoder"])

@@ -51,7 +51,7 @@ def _learned_weights(seed: int) -> dict[str, float]:
     loop = ThreeLevel(
         theta,
         omega,
-        TapWeight(list(targets), lr=0.1),
+        TapWeight(list(targets)),
         solver=ConjugateGradient(iterations=2, damping=1.0),
         pretrain_lr=2e-3,
         finetune_lr=2e-3,

@@ -55,7 +55,8 @@ def _leaves(params: Params) -> Params:
 def _loop(weighting: Weighting, **options: Any) -> ThreeLevel:
     pretrained = _encoder() | {"head.regress": _randn(3, 2, seed=7), "head.copy": _randn(3, 4, seed=8)}
     finetuned = _encoder() | {"head.task": _randn(3, 1, seed=9)}
-    options = {"gamma": GAMMA, "pretrain_lr": 0.01, "finetune_lr": 0.01} | options
+    # The tests read the point of the meta gradient off the loop after the step: it must still be there.
+    options = {"gamma": GAMMA, "pretrain_lr": 0.01, "finetune_lr": 0.01, "follow": False, "average": 0.0} | options
     return ThreeLevel(_leaves(pretrained), _leaves(finetuned), weighting, **options)
 
 
@@ -441,3 +442,27 @@ def test_losses_that_cannot_be_used_are_refused() -> None:
         loop.step({**good, "copy": lambda _: torch.tensor(1.0)}, task, task)
     with pytest.raises(ConfigError, match=r"level 'meta'.*scalar tensor, got float"):
         loop.step(good, task, lambda _: 1.0)  # type: ignore[arg-type, return-value]  # on purpose
+
+
+def test_the_finetuned_encoder_follows_the_pretrained_one() -> None:
+    following, staying = (_loop(TapWeight(NAMES), follow=follow) for follow in (True, False))
+    before = _copy(following.pretrained)
+    for loop in (following, staying):
+        loop.step(_objectives(), _task(20), _task(30))
+    for name, tensor in following.finetuned.items():
+        expected = staying.finetuned[name].detach()
+        if name in following.shared:
+            expected = expected + following.pretrained[name].detach() - before[name]
+        torch.testing.assert_close(tensor.detach(), expected)
+
+
+def test_following_changes_no_minimum() -> None:
+    """Level 2 alone, with theta moved in between: both ways end where the proximal loss is least."""
+    ends = []
+    for follow in (True, False):
+        loop = _loop(TapWeight(NAMES), follow=follow, every=10_000, finetune_lr=0.02, pretrain_lr=1e-9)
+        for _ in range(600):
+            loop.step(_objectives(), _task(20))
+        ends.append(_copy(loop.finetuned))
+    for name, tensor in ends[0].items():
+        torch.testing.assert_close(tensor, ends[1][name], rtol=1e-3, atol=1e-3)

@@ -1,6 +1,7 @@
 """One contract for every weighting, and what each promises of its own."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -113,9 +114,10 @@ def test_the_softmax_rule_is_the_derivative_of_softmax(logits: list[float], seed
     )
 
 
+@pytest.mark.parametrize("rule", ["evidence", "adam"])
 @pytest.mark.parametrize("scale", [1e-6, 1e6])
-def test_tapweight_ignores_the_scale_of_the_hypergradient(scale: float) -> None:
-    one, two = TapWeight(NAMES).double(), TapWeight(NAMES).double()
+def test_tapweight_ignores_the_scale_of_the_hypergradient(scale: float, rule: Literal["evidence", "adam"]) -> None:
+    one, two = TapWeight(NAMES, rule=rule).double(), TapWeight(NAMES, rule=rule).double()
     for seed in range(10):
         signals = _signals(seed)
         assert signals.hypergradient is not None
@@ -125,7 +127,7 @@ def test_tapweight_ignores_the_scale_of_the_hypergradient(scale: float) -> None:
 
 
 def test_tapweight_is_adam_on_the_logits() -> None:
-    weighting = TapWeight(NAMES, lr=0.1, betas=(0.8, 0.95), size="entry").double()
+    weighting = TapWeight(NAMES, rule="adam", lr=0.1, betas=(0.8, 0.95), size="entry").double()
     alpha = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     adam = torch.optim.Adam([alpha], lr=0.1, betas=(0.8, 0.95), eps=0.0)
     for seed in range(10):
@@ -135,6 +137,43 @@ def test_tapweight_is_adam_on_the_logits() -> None:
         adam.step()
         weighting.update(signals)
     torch.testing.assert_close(weighting.alpha, alpha.detach(), rtol=1e-9, atol=1e-12)
+
+
+def test_evidence_is_the_sum_in_standard_errors() -> None:
+    weighting = TapWeight(NAMES, lr=0.3, confidence=0.0, prior=[2, 1, 1]).double()
+    given = [torch.tensor([1.0, 4.0, -2.0]), torch.tensor([0.0, 3.0, 0.0]), torch.tensor([-1.0, 5.0, 2.0])]
+    _feed(weighting, given)
+    # Centred: (0, 3, -3), (-1, 2, -1), (-3, 3, 0); sums (-4, 8, -4), sum of mean squares 6 + 2 + 6.
+    exact = torch.tensor([0.5, 0.25, 0.25]).double().log() - 0.3 * torch.tensor([-4.0, 8.0, -4.0]) / 14**0.5
+    torch.testing.assert_close(weighting.alpha, exact, check_dtype=False, rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_within_its_standard_error_does_not_count() -> None:
+    weighting = TapWeight(NAMES, lr=0.3, confidence=1.0).double()
+    _feed(weighting, [torch.tensor([0.0, 3.0, -3.0]), torch.tensor([-1.0, 2.0, -1.0]), torch.tensor([3.0, -3.0, 0.0])])
+    # Sums (2, 2, -4); squares of the standard errors (10, 22, 10): only the last exceeds its own.
+    share = 1 - 10 / 16
+    exact = torch.tensor([0.0, 0.0, 0.3 * share * 4 / 14**0.5]).double()
+    torch.testing.assert_close(weighting.alpha, exact, check_dtype=False, rtol=1e-6, atol=1e-6)
+
+
+def test_one_gradient_is_no_evidence() -> None:
+    assert _feed(TapWeight(NAMES), [torch.tensor([5.0, -5.0, 0.0])]).tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_evidence_fades_with_a_memory() -> None:
+    early, late = [torch.tensor([-1.0, 1.0, 0.0])] * 50, [torch.tensor([1.0, -1.0, 0.0])] * 50
+    never, soon = (_feed(TapWeight(NAMES, memory=memory), early + late) for memory in (1.0, 0.9))
+    torch.testing.assert_close(never, torch.full((3,), 1 / 3))
+    assert float(soon[1]) > float(soon[0])
+
+
+@given(st.integers(0, 10_000))
+def test_evidence_stays_small_under_noise_however_long_the_run(seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    weighting = _fed(TapWeight(NAMES, confidence=0.0), torch.randn(400, 3, generator=generator))
+    # Each logit is lr = 0.5 times a sum in units of its standard error, which exceeds 5 once in a million.
+    assert float(weighting.alpha.abs().max()) < 0.5 * 5
 
 
 def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finite() -> None:
@@ -151,11 +190,17 @@ def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finit
     [
         {"lr": 0.0},
         {"lr": -1.0},
-        {"betas": (1.0, 0.9)},
-        {"size": "all"},
+        {"memory": 0.0},
+        {"betas": (1.0, 0.9), "rule": "adam"},
+        {"size": "all", "rule": "adam"},
+        {"pull": -0.1, "rule": "adam"},
+        {"lr": 0.0, "rule": "adam"},
+        {"confidence": -1.0, "rule": "adam"},
         {"confidence": -1.0},
         {"floor": 0.4},
-        {"pull": -0.1},
+        {"rule": "sgd"},
+        {"betas": (0.9, 0.9)},
+        {"memory": 0.5, "rule": "adam"},
         {"prior": [1.0, 0.0, 1.0]},
     ],
 )
@@ -164,10 +209,14 @@ def test_tapweight_refuses_impossible_options(options: dict[str, Any]) -> None:
         TapWeight(NAMES, **options)
 
 
-def _feed(weighting: Weighting, hypergradients: list[Tensor]) -> Tensor:
+def _fed(weighting: TapWeight, hypergradients: Iterable[Tensor]) -> TapWeight:
     for gradient in hypergradients:
         weighting.update(Signals(torch.ones(3), torch.ones(3), gradient))
-    return weighting.weights
+    return weighting
+
+
+def _feed(weighting: TapWeight, hypergradients: Iterable[Tensor]) -> Tensor:
+    return _fed(weighting, hypergradients).weights
 
 
 def test_the_floor_and_the_prior_hold() -> None:
@@ -179,7 +228,7 @@ def test_the_floor_and_the_prior_hold() -> None:
 
 
 def test_the_pull_leads_back_to_the_prior() -> None:
-    weighting = TapWeight(NAMES, lr=0.1, pull=1.0, prior=[2, 1, 1])
+    weighting = TapWeight(NAMES, rule="adam", lr=0.1, pull=1.0, prior=[2, 1, 1])
     _feed(weighting, [torch.tensor([1.0, -1.0, 0.0])] * 20)
     weights = _feed(weighting, [torch.zeros(3)] * 300)
     torch.testing.assert_close(weights, torch.tensor([0.5, 0.25, 0.25]), rtol=0.05, atol=0.0)
@@ -188,21 +237,21 @@ def test_the_pull_leads_back_to_the_prior() -> None:
 def test_confidence_holds_still_under_noise_and_follows_a_signal() -> None:
     generator = torch.Generator().manual_seed(0)
     noise = [torch.randn(3, generator=generator) for _ in range(300)]
-    careful = _feed(TapWeight(NAMES, confidence=2.0), noise)
-    careless = _feed(TapWeight(NAMES), noise)
+    careful = _feed(TapWeight(NAMES, rule="adam", confidence=2.0), noise)
+    careless = _feed(TapWeight(NAMES, rule="adam"), noise)
     equal = torch.full((3,), 1 / 3)
     assert float((careful - equal).abs().max()) < 0.5 * float((careless - equal).abs().max())
     drift = torch.tensor([-1.0, 0.5, 0.5])
-    assert float(_feed(TapWeight(NAMES, confidence=2.0), [drift + 0.5 * n for n in noise])[0]) > 0.9
+    assert float(_feed(TapWeight(NAMES, rule="adam", confidence=2.0), [drift + 0.5 * n for n in noise])[0]) > 0.9
 
 
 def test_the_joint_size_keeps_relative_sizes() -> None:
     gradient = [torch.tensor([-1.0, 1.0, 0.999])] * 20
-    entry, joint = (_feed(TapWeight(NAMES, size=size), gradient) for size in ("entry", "joint"))
+    entry, joint = (_feed(TapWeight(NAMES, rule="adam", size=size), gradient) for size in ("entry", "joint"))
     assert float(entry[1] - entry[2]) == pytest.approx(0.0, abs=1e-3)
     assert float(joint[0]) > 0.34
     small = [torch.tensor([-1.0, 0.0, -0.01])] * 20
-    entry, joint = (_feed(TapWeight(NAMES, size=size), small) for size in ("entry", "joint"))
+    entry, joint = (_feed(TapWeight(NAMES, rule="adam", size=size), small) for size in ("entry", "joint"))
     assert float(joint[2]) < float(joint[0])
     assert float(joint.sum()) == pytest.approx(1.0)
 

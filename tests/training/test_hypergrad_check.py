@@ -22,6 +22,7 @@ TINY = TapWeight(
     solver="cg",
     solver_options={"iterations": 5, "damping": 0.1},
     encoder_options={"layers": 1, "width": 2},
+    weighting_options={"confidence": 0.0},  # moves at the first hypergradient
     objectives=["functional_groups", "graphcl"],
     general_steps=2,
     every=2,

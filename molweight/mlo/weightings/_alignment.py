@@ -19,7 +19,8 @@ class Alignment(SoftmaxWeighting):
     Example:
         >>> import torch
         >>> weighting = Alignment(["along", "against"])
-        >>> weighting.update(Signals(torch.ones(2), torch.ones(2), alignment=torch.tensor([0.9, -0.2])))
+        >>> for _ in range(2):
+        ...     weighting.update(Signals(torch.ones(2), torch.ones(2), alignment=torch.tensor([0.9, -0.2])))
         >>> weighting.as_dict()["along"] > 0.5
         True
     """

@@ -1,77 +1,73 @@
-"""Weights as a softmax whose logits descend an estimated gradient."""
+"""Weights as a softmax whose logits follow an estimated gradient."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Final, Literal
 
 import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
+from molweight.mlo.weightings._adam_rule import AdamRule, through_softmax
 from molweight.mlo.weightings._base import Signals, Weighting
+from molweight.mlo.weightings._evidence_rule import EvidenceRule
 from molweight.mlo.weightings._fixed import check_weights
+from molweight.mlo.weightings._logit_rule import LogitRule, keep_if
 
 __all__ = ["SoftmaxWeighting", "through_softmax"]
 
 
 class SoftmaxWeighting(Weighting):
-    """``weights = floor + (1 - K floor) softmax(alpha)``; ``alpha`` descends a gradient with a scale-free step.
+    """``weights = floor + (1 - K floor) softmax(alpha)``; ``alpha`` follows a gradient by a scale-free rule.
 
     The size of a hypergradient depends on the proximal strength, the solver and the losses' units, so a raw learning
-    rate would mean nothing. As in Adam (Kingma & Ba 2015) the running mean of the gradient is divided by a running
-    root mean square: the step does not change if the hypergradient is multiplied by any number, and ``lr`` is about
-    how far a logit moves per update.
-
-    A hypergradient is noisy. With ``confidence = z > 0`` an entry only moves while its running mean ``m`` exceeds
-    ``z`` times its standard error ``e``, the latter from the running variance and the effective number of averaged
-    updates; it then moves by the share ``1 - (z e / m)^2`` of the full step (positive-part shrinkage).
+    rate would mean nothing: neither rule changes if the hypergradient is multiplied by any number. A hypergradient is
+    also noisy: ``rule="evidence"`` gives each logit ``lr`` per standard error of the evidence so far
+    (:class:`EvidenceRule`), ``rule="adam"`` takes steps along a running mean (:class:`AdamRule`).
 
     Args:
         names: Names of the objectives.
-        lr: Step of the logits per update.
-        betas: Decay of the running mean and of the running mean square.
-        size: Divide all means by their common root mean square (``"joint"``: keeps the relative sizes, so an entry
-            that hardly matters hardly moves) or each logit's by its own (``"entry"``: Adam).
-        confidence: ``z`` above; 0 moves always.
+        rule: ``"evidence"`` or ``"adam"``.
+        lr: Logit per standard error (0.5 if not given), or per update (0.02).
+        confidence: Standard errors below which an entry does not count; 1 for ``"evidence"``, 0 for ``"adam"``.
         floor: Least weight of an objective, below ``1 / K``, so that none dies by accident.
         prior: Weights to start from, by name or in order; equal if not given.
-        pull: Share of the distance to the prior's logits that is undone per update, in units of ``lr``.
+        memory: Of the rule ``"evidence"``: what a gradient counts for after each later one; 1 if not given.
+        betas: Of the rule ``"adam"``: decay of the running mean and mean square; 0.9 and 0.99 if not given.
+        size: Of the rule ``"adam"``: ``"joint"`` (if not given) or ``"entry"``.
+        pull: Of the rule ``"adam"``: share of the distance to the prior that is undone per update, in units of ``lr``.
 
     Raises:
-        ConfigError: If an option is out of range.
+        ConfigError: If an option is out of range, or belongs to the other rule.
     """
 
     alpha: Tensor
     _origin: Tensor
-    _mean: Tensor
-    _square: Tensor
-    _updates: Tensor
 
     def __init__(
         self,
         names: Sequence[str],
         *,
-        lr: float = 0.02,
-        betas: tuple[float, float] = (0.9, 0.99),
-        size: Literal["entry", "joint"] = "joint",
-        confidence: float = 0.0,
+        rule: Literal["evidence", "adam"] = "evidence",
+        lr: float | None = None,
+        confidence: float | None = None,
         floor: float = 0.0,
         prior: Mapping[str, float] | Sequence[float] | None = None,
-        pull: float = 0.0,
+        memory: float | None = None,
+        betas: tuple[float, float] | None = None,
+        size: Literal["entry", "joint"] | None = None,
+        pull: float | None = None,
     ) -> None:
         """Start from the prior."""
         super().__init__(names)
-        _check(lr, betas, size, confidence=confidence, pull=pull)
         if not 0 <= floor * len(self.names) < 1:
             raise ConfigError(f"floor must be at least 0 and below 1/K = {1 / len(self.names):.3g}, got {floor}.")
-        self.lr, self.betas, self.size = lr, betas, size
-        self.confidence, self.floor, self.pull = confidence, floor, pull
+        self.floor = floor
+        options = {"lr": lr, "confidence": confidence, "memory": memory, "betas": betas, "size": size, "pull": pull}
+        self.rule = _rule(rule, len(self.names), {key: value for key, value in options.items() if value is not None})
         origin = _logits(self.names, prior, floor)
         self.register_buffer("alpha", origin)
         self.register_buffer("_origin", origin.clone())
-        for name in ("_mean", "_square"):
-            self.register_buffer(name, torch.zeros(len(self.names)))
-        self.register_buffer("_updates", torch.zeros(()))
 
     @property
     def weights(self) -> Tensor:
@@ -88,56 +84,27 @@ class SoftmaxWeighting(Weighting):
 
     def update(self, signals: Signals) -> None:
         """One step of the logits; nothing where the gradient is absent or not finite."""
-        estimate = self.estimate(signals)
-        if estimate is None:
+        given = self.estimate(signals)
+        if given is None:
             return
-        gradient = through_softmax(torch.softmax(self.alpha, 0), estimate.to(self.alpha))
-        finite = gradient.isfinite().all()
-        gradient = torch.where(finite, gradient, 0.0)
-        mean = self._mean.lerp(gradient, 1 - self.betas[0])
-        square = self._square.lerp(gradient**2, 1 - self.betas[1])
-        updates = self._updates + 1
-        alpha = self.alpha - self.lr * (self._step(mean, square, updates) + self.pull * (self.alpha - self._origin))
-        pairs = [(self.alpha, alpha), (self._mean, mean), (self._square, square), (self._updates, updates)]
-        for old, new in pairs:
-            old.copy_(torch.where(finite, new, old))
-
-    def _step(self, mean: Tensor, square: Tensor, updates: Tensor) -> Tensor:
-        """The running mean, shrunk where it is not significant, in units of the running size."""
-        tiny = torch.finfo(mean.dtype).tiny
-        average = mean / (1 - self.betas[0] ** updates)
-        second = square / (1 - self.betas[1] ** updates)
-        if self.confidence:
-            average = average * _significance(average, second, self.betas[0] ** updates, self.betas[0], self.confidence)
-        size = second if self.size == "entry" else second.mean()
-        return average / size.sqrt().clamp_min(tiny)
+        estimate = given.to(self.alpha)
+        finite = estimate.isfinite().all()
+        moved = self.rule.move(self.alpha, self._origin, torch.where(finite, estimate, 0.0), finite)
+        keep_if(finite, [(self.alpha, moved)])
 
 
-def _significance(mean: Tensor, second: Tensor, faded: Tensor, beta: float, confidence: float) -> Tensor:
-    """Share of the step that stands out of the noise: ``max(0, 1 - (z e / m)^2)``.
-
-    An exponential mean with decay ``beta`` averages ``(1 + beta)(1 - beta^t) / ((1 - beta)(1 + beta^t))`` updates.
-    """
-    count = (1 + beta) * (1 - faded) / ((1 - beta) * (1 + faded))
-    error = (second - mean**2).clamp_min(0.0) / (count - 1).clamp_min(1e-3)
-    return (1 - confidence**2 * error / (mean**2).clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0.0)
+_RULES: Final[dict[str, type[AdamRule | EvidenceRule]]] = {"evidence": EvidenceRule, "adam": AdamRule}
+_OWN: Final = {"evidence": ("memory",), "adam": ("betas", "size", "pull")}
 
 
-def through_softmax(weights: Tensor, gradient: Tensor) -> Tensor:
-    """``dF/dalpha = (diag(w) - w w^T) dF/dw`` for ``w = softmax(alpha)``.
-
-    Args:
-        weights: ``w``, K numbers.
-        gradient: ``dF/dw``, K numbers.
-
-    Returns:
-        ``dF/dalpha``, K numbers that sum to zero.
-
-    Example:
-        >>> through_softmax(torch.tensor([0.5, 0.5]), torch.tensor([2.0, 0.0])).tolist()
-        [0.5, -0.5]
-    """
-    return weights * (gradient - weights @ gradient)
+def _rule(name: str, count: int, options: Mapping[str, object]) -> LogitRule:
+    if name not in _RULES:
+        raise ConfigError(f"rule {name!r} is unknown. Rules: {', '.join(_RULES)}.")
+    for other, own in _OWN.items():
+        for option in own:
+            if other != name and option in options:
+                raise ConfigError(f"{option} is an option of rule {other!r}; rule {name!r} does not have it.")
+    return _RULES[name](count, **options)  # type: ignore[arg-type] # checked by the rule
 
 
 def _logits(names: Sequence[str], prior: Mapping[str, float] | Sequence[float] | None, floor: float) -> Tensor:
@@ -148,13 +115,3 @@ def _logits(names: Sequence[str], prior: Mapping[str, float] | Sequence[float] |
     if not bool((free > 0).all()):
         raise ConfigError(f"prior: every weight must be above the floor, {floor:g}; an objective cannot start at zero.")
     return (free / free.sum()).log()
-
-
-def _check(lr: float, betas: tuple[float, float], size: str, **least_zero: float) -> None:
-    if not lr > 0 or not all(0 <= beta < 1 for beta in betas):
-        raise ConfigError(f"lr must be positive and betas in [0, 1), got lr={lr}, betas={betas}.")
-    if size not in {"entry", "joint"}:
-        raise ConfigError(f"size must be 'entry' or 'joint', got {size!r}.")
-    for name, value in least_zero.items():
-        if not value >= 0:
-            raise ConfigError(f"{name} must be at least 0, got {value}.")

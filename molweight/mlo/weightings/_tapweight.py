@@ -18,10 +18,11 @@ class TapWeight(SoftmaxWeighting):
 
     Example:
         >>> import torch
-        >>> weighting = TapWeight(["useful", "noise"], lr=0.1)
-        >>> weighting.update(Signals(torch.ones(2), torch.ones(2), hypergradient=torch.tensor([-1.0, 1.0])))
+        >>> weighting = TapWeight(["useful", "noise"])
+        >>> for _ in range(4):
+        ...     weighting.update(Signals(torch.ones(2), torch.ones(2), hypergradient=torch.tensor([-1.0, 1.0])))
         >>> [round(weight, 3) for weight in weighting.weights.tolist()]
-        [0.55, 0.45]
+        [0.818, 0.182]
     """
 
     needs = Needs.HYPERGRADIENT
