@@ -37,8 +37,12 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    run = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    """The commit, marked where what is measured differs from it; results that a script writes are no difference."""
+    run = ["git", "-C", str(_ROOT), "rev-parse", "--short=12", "HEAD"]
+    commit = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    changed = ["git", "-C", str(_ROOT), "status", "--porcelain", "--", ".", ":!experiments/results"]
+    dirty = subprocess.run(changed, capture_output=True, text=True, check=True).stdout.strip()
+    return f"{commit}-dirty" if dirty else commit
 
 
 def _processor() -> str:
