@@ -49,8 +49,8 @@ class Objective(nn.Module, ABC):
         paper: Where it was published.
         targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
             ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
-        cost: Computing time of a step (drawing, loss and its gradient) over that of ``attribute_masking``, as measured
-            by ``experiments/benchmark_objectives.py``; ``None`` where it has not been measured.
+        cost: How many times the atoms of a batch pass through a graph neural network in a step, by which its time
+            grows: 1 for one view, 2 for two. ``experiments/benchmark_objectives.py`` measures the time itself.
         collapses: Whether the loss alone is least where all molecules get the same vector, so that it should be
             combined with another objective.
     """
@@ -58,7 +58,7 @@ class Objective(nn.Module, ABC):
     family: ClassVar[str]
     paper: ClassVar[str]
     targets: tuple[TargetSpec, ...] = ()
-    cost: ClassVar[float | None] = None
+    cost: ClassVar[float] = 1.0
     collapses: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:

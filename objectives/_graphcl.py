@@ -73,6 +73,7 @@ class GraphCL(Objective):
 
     family: ClassVar[str] = "contrastive"
     paper: ClassVar[str] = "You et al., NeurIPS 2020"
+    cost: ClassVar[float] = 2.0
 
     def __init__(
         self,

@@ -83,6 +83,7 @@ class MaskedConsistency(Objective):
 
     family: ClassVar[str] = "contrastive"
     paper: ClassVar[str] = "Zeng et al., Nature Machine Intelligence 2022 (ImageMol)"
+    cost: ClassVar[float] = 2.0
     collapses: ClassVar[bool] = True
 
     def __init__(self, width: int, *, rate: float = 0.15) -> None:

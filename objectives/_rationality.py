@@ -60,6 +60,7 @@ class Rationality(Objective):
 
     family: ClassVar[str] = "contrastive"
     paper: ClassVar[str] = "Zeng et al., Nature Machine Intelligence 2022 (ImageMol)"
+    cost: ClassVar[float] = 2.0
 
     def __init__(self, width: int) -> None:
         """Create the head."""

@@ -65,11 +65,10 @@ def _first_line(item: object) -> str:
 
 
 def _objective(name: str) -> str:
-    """Name, family, cost of a step over that of attribute_masking, columns that are computed before, paper."""
+    """Name, family, cost, what is computed or used beside it, paper."""
     found = objectives.get(name)
-    cost = "-" if found.cost is None else f"{found.cost:.1f} x"
     needs = [spec.name for spec in found.targets] + ["company"] * found.collapses
-    return _columns(name, found.family, cost, ", ".join(needs) or "-", found.paper)
+    return _columns(name, found.family, f"{found.cost:.1f} x", ", ".join(needs) or "-", found.paper)
 
 
 def _columns(name: str, family: str, cost: str, needs: str, paper: str) -> str:

@@ -170,6 +170,8 @@ def test_list_of_objectives_shows_what_to_choose_by(capsys: pytest.CaptureFixtur
     assert "motif" in rows["functional_groups"]
     assert "GROVER" in rows["functional_groups"]
     assert rows["functional_groups"].count("functional_groups") == 2  # its name, and the column it needs
+    assert "1.0 x" in rows["attribute_masking"]
+    assert "2.0 x" in rows["molclr"]
     assert "company" in rows["masked_consistency"]
     assert "company" not in rows["graphcl"]
 

@@ -247,6 +247,23 @@ def test_state_round_trips(name: str, options: dict[str, Any], corpus: MoleculeD
 
 
 @every_name
+def test_the_stated_cost_is_measured(name: str, corpus: MoleculeDataset) -> None:
+    """Atoms that pass through the encoder and through encoders of the objective's own, per atom of the batch."""
+    joint = build(name, corpus)
+    batch = corpus.graphs(range(128))
+    encoded: list[int] = []
+
+    def count(_encoder: nn.Module, inputs: tuple[GraphBatch, int | None]) -> None:
+        encoded.append(inputs[0].num_nodes)
+
+    for module in joint.modules():
+        if isinstance(module, Encoder):
+            module.register_forward_pre_hook(count)
+    joint(joint.objective.draw(batch, seeded()))
+    assert sum(encoded) / batch.num_nodes == pytest.approx(joint.objective.cost, rel=0.15)
+
+
+@every_name
 def test_catalogue_entries_are_complete(name: str) -> None:
     objective = objectives.get(name)
     assert objective.family in objectives.FAMILIES
