@@ -47,6 +47,7 @@ class Table:
         source: Where on the package index the bytes of an embedded table stand; ``None`` for one that is downloaded.
         smiles: The SMILES column.
         unlisted: Number of label columns where they are all columns but the SMILES, too many to list.
+        others: Label columns of the other task, which the published file has and the wheel has not.
         scored: The label columns that MoleculeNet's benchmark scores, where it leaves some out.
     """
 
@@ -63,6 +64,7 @@ class Table:
     source: Source | None = None
     smiles: str = "smiles"
     unlisted: int = 0
+    others: tuple[str, ...] = ()
     scored: tuple[str, ...] = ()
 
     @property

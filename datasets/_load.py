@@ -9,8 +9,8 @@ from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._kinds import Table
-from molweight.datasets._labels import parse_labels
-from molweight.datasets._ogb import load_ogb, ogb_entries
+from molweight.datasets._labels import parse_labels, settle
+from molweight.datasets._ogb import OgbEntry, load_ogb, ogb_entries
 from molweight.datasets._registered import LOADERS, load_registered
 from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
@@ -33,14 +33,14 @@ def available() -> list[str]:
     return sorted({*TABLES, *LOADERS})
 
 
-def info(name: str) -> Table | Corpus:
-    """What is known of a table or corpus: task, targets, metric, size, source, citation.
+def info(name: str) -> Table | Corpus | OgbEntry:
+    """What is known of a table, corpus or data set of OGB: task, targets, metric, size, source, citation.
 
     Args:
         name: Its name.
 
     Returns:
-        Its entry in the catalogue.
+        Its entry in the catalogue, or on OGB's list.
 
     Raises:
         UnknownNameError: If there is no such table or corpus, with the nearest names.
@@ -49,7 +49,7 @@ def info(name: str) -> Table | Corpus:
         >>> info("bbbp").rows, info("bbbp").metric
         (2050, 'roc_auc')
     """
-    found = TABLES.get(name) or CORPORA.get(name)
+    found = TABLES.get(name) or CORPORA.get(name) or ogb_entries().get(name)
     if found is None:
         raise UnknownNameError("dataset", name, [*TABLES, *CORPORA])
     return found
@@ -73,7 +73,8 @@ def load(
         name: One of :func:`available`, and :mod:`molweight.datasets` says what each is; or one of
             :func:`available_ogb`, such as ``"ogbg-molhiv"``, and :func:`load_ogb` says how it is read.
         targets: Some of its label columns; ``None`` for all. ``info(name).scored`` names those that MoleculeNet's
-            benchmark scores, where it leaves some out.
+            benchmark scores, where it leaves some out, and ``info(name).others`` those for the other task, such as
+            ``"pIC50"`` of bace, which are read from the whole published file.
         root: The folder that holds the folder of an OGB data set; ``None`` for the usual places.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
@@ -100,14 +101,18 @@ def load(
             raise UnknownNameError("dataset", name, [*available(), *ogb_entries()])
         return load_registered(name, {"targets": targets, "cache": cache, "n_jobs": n_jobs, "progress": progress})
     entry = TABLES[name]
-    table = _read(entry)
-    columns = _columns(entry, table) if targets is None else ([targets] if isinstance(targets, str) else list(targets))
+    asked = [targets] if isinstance(targets, str) else list(targets or ())
+    other = not set(asked).isdisjoint(entry.others)
+    table = _read(entry, whole=other)
+    columns = asked if targets is not None else _columns(entry, table)
+    labels = parse_labels(table, columns)
+    task, metric = settle(labels, columns, None, None, name) if other else (entry.task, entry.metric)
     return build_dataset(
         table.cells(entry.smiles),
-        parse_labels(table, columns),
+        labels,
         name=name,
-        task=entry.task,
-        metric=entry.metric,
+        task=task,
+        metric=metric,
         target_names=columns,
         cache=cache,
         n_jobs=n_jobs,
@@ -125,8 +130,9 @@ def table_smiles(name: str) -> list[str]:
     return _read(TABLES[name]).cells(TABLES[name].smiles)
 
 
-def _read(entry: Table) -> TextTable:
-    if entry.embedded:
+def _read(entry: Table, *, whole: bool = False) -> TextTable:
+    """The columns that the wheel carries, or the whole file as published."""
+    if entry.embedded and not whole:
         file = f"{entry.name}.csv.xz"
         return parse_table(read_embedded(file).decode(), file, delimiter=",")
     return parse_table(read_source(entry).decode(), f"{entry.name}.csv", delimiter=",")

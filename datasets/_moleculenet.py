@@ -102,6 +102,7 @@ MOLECULENET: Final = (
         split="scaffold",
         source=_molsetrep("bace", "d36f089649984f7bfaa4589ccc3ae907b831780a01ccfd065a5b604939e1a5df"),
         smiles="mol",
+        others=("pIC50",),
     ),
     Table(
         name="bbbp",

@@ -19,7 +19,7 @@ _KINDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "encoders": encoders.available,
     "weightings": weightings.available,
     "solvers": solvers.available,
-    "datasets": datasets.available,
+    "datasets": lambda: [*datasets.available(), *datasets.available_ogb()],
 }
 _CLASSES: Final[dict[str, Callable[[str], object]]] = {
     "encoders": encoders.get,
@@ -56,8 +56,12 @@ def _line(kind: str, name: str) -> str:
         return f"{name:<14} {_first_line(_CLASSES[kind](name))}"
     if name in datasets.TABLES:
         table = datasets.TABLES[name]
-        return f"{name:<14} {table.task:<15} {table.metric:<8} {table.title}"
-    return f"{name:<14} {_first_line(datasets.LOADERS.get(name))}"
+        return f"{name:<16} {table.task:<15} {table.metric:<8} {table.title}"
+    if name in datasets.ogb_entries():
+        entry = datasets.ogb_entries()[name]
+        metric = entry.metric.partition(":")[2]
+        return f"{name:<16} {entry.task:<15} {metric:<8} {entry.num_tasks} targets, of the Open Graph Benchmark"
+    return f"{name:<16} {_first_line(datasets.LOADERS.get(name))}"
 
 
 def _first_line(item: object) -> str:

@@ -82,3 +82,13 @@ def test_some_of_the_targets_of_an_embedded_table() -> None:
     data = datasets.load("clintox", "CT_TOX", n_jobs=1)
     assert data.target_names == ["CT_TOX"]
     assert np.array_equal(data.targets, datasets.load("clintox", n_jobs=1).targets[:, 1:])
+
+
+@needs_sources
+def test_the_numbers_of_bace() -> None:
+    data = datasets.load("bace", "pIC50", n_jobs=1)
+    assert (data.task, data.metric, data.targets.shape) == ("regression", "rmse", (1513, 1))
+    active = datasets.load("bace", n_jobs=1).targets[:, 0] == 1
+    assert np.sum((data.targets[:, 0] >= 7) != active) == 17  # rows of the source that contradict themselves
+    with pytest.raises(DataError, match="no column 'pIC5'"):
+        datasets.load("bace", "pIC5")
