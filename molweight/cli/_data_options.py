@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 from molweight.training import DEFAULT_OBJECTIVES, TapWeight
 
@@ -75,7 +75,7 @@ def load_table(options: Namespace) -> MoleculeDataset:
 
     Raises:
         ConfigError: If none or two are named.
-        DataError: If it cannot be read.
+        DataError: If it cannot be read, or has no labels.
     """
     if (options.table is None) == (options.data is None):
         raise ConfigError(
@@ -83,13 +83,19 @@ def load_table(options: Namespace) -> MoleculeDataset:
         )
     if options.data is not None:
         return datasets.load(options.data)
-    return datasets.from_file(
+    data = datasets.from_file(
         options.table,
         smiles=options.smiles,
         targets=options.targets or None,
         on_error=options.on_error,
         standardize=options.standardize,
     )
+    if data.task is None:
+        raise DataError(
+            f"{options.table}: no column holds labels. Name the label columns: --targets a,b. A table without labels "
+            "can only be what is pretrained on: --corpus FILE."
+        )
+    return data
 
 
 def split_table(options: Namespace, data: MoleculeDataset) -> Splits:

@@ -18,7 +18,7 @@ from molweight.cli._data_options import (
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
-from molweight.training import Comparison, compare, format_table
+from molweight.training import Comparison, compare, format_findings, format_table
 from molweight.training._store import write_file
 
 __all__ = ["parser", "run"]
@@ -51,7 +51,14 @@ def run(options: Namespace) -> None:
     _say(options, f"{data!r}\npretraining on {corpus!r}")
     comparison = compare(job, data, splits, corpus, baselines=options.baselines, progress=not options.quiet)
     _write(folder, options, comparison, data)
-    sys.stdout.write(f"{_heading(comparison, splits)}\n\n{format_table(comparison)}\n\nwritten to {folder}\n")
+    found = format_findings(comparison)
+    parts = [
+        _heading(comparison, splits),
+        format_table(comparison),
+        *([found] if found else []),
+        f"written to {folder}",
+    ]
+    sys.stdout.write("\n\n".join(parts) + "\n")
 
 
 def _say(options: Namespace, text: str) -> None:

@@ -11,6 +11,7 @@ from jsonargparse import Namespace
 from molweight import __version__
 from molweight.cli import _fit, _hypergrad_check, _list
 from molweight.cli._parser import Parser, names
+from molweight.cli._words import as_typed
 from molweight.errors import ConfigError, MolweightError, suggest
 
 __all__ = ["main"]
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except MolweightError as error:
-        sys.stderr.write(f"molweight: {error}\n")
+        sys.stderr.write(f"molweight: {as_typed(str(error), _option_names(arguments))}\n")
         return 2
     except OSError as error:
         sys.stderr.write(
@@ -57,6 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("molweight: interrupted.\n")
         return 130
+
+
+def _option_names(arguments: Sequence[str]) -> list[str]:
+    """Names of the options of the command that is asked for."""
+    make, _ = _COMMANDS.get(arguments[0] if arguments else "", (None, None))
+    return make().option_names() if make else []
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -19,11 +19,12 @@ class Parser(ArgumentParser):
         found = re.search(r"[Uu]nrecognized arguments?:\s*(--?[^\s=]+)", message)
         if found:
             option = found.group(1)
-            clause = suggest(option.lstrip("-"), self._option_names())
+            clause = suggest(option.lstrip("-"), self.option_names())
             raise ConfigError(f"unknown option {option};{clause} See '{self.prog} --help'.") from ex
         raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
 
-    def _option_names(self) -> list[str]:
+    def option_names(self) -> list[str]:
+        """Names of all options, without the dashes."""
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
 
 

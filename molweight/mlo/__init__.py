@@ -35,7 +35,7 @@ from molweight.mlo._accuracy import Accuracy, compare_solvers, three_levels
 from molweight.mlo._cross import VJP, Cross, LinearWeightsCross, ProximalCross
 from molweight.mlo._curvature import Hessian
 from molweight.mlo._gauss_newton import Composite, GaussNewton
-from molweight.mlo._health import Finding, Health
+from molweight.mlo._health import Finding, Health, diagnose
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
 from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._probe import check_deterministic
@@ -68,6 +68,7 @@ __all__ = [
     "TwoLevel",
     "check_deterministic",
     "compare_solvers",
+    "diagnose",
     "hypergradient",
     "loop_for",
     "minimise",

@@ -1,7 +1,8 @@
-"""What goes wrong quietly in a run: counted on the device, named at the end."""
+"""What goes wrong quietly in a run: counted on the device, read whenever it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from molweight.mlo._record import Record
 from molweight.mlo.solvers import Outcome
 
-__all__ = ["Finding", "Health"]
+__all__ = ["Finding", "Health", "diagnose"]
 
 EXPLODED = 1e3
 """A loss this many times its first value has exploded."""
@@ -30,16 +31,23 @@ class Finding:
         name: The objective, or the level for ``"solve"``.
         share: Share of the steps (or solves) it concerns, from 0 to 1.
         message: One sentence: what, how often, and what to do.
+        outcome: How the solves ended, for ``"solve"``; empty otherwise.
     """
 
     kind: str
     name: str
     share: float
     message: str
+    outcome: str = ""
+
+    @property
+    def key(self) -> str:
+        """What is wrong with what, without how often: ``"collapsed: graphcl"``, ``"budget spent: finetune"``."""
+        return f"{self.outcome or self.kind.replace('_', ' ')}: {self.name}"
 
 
 class Health:
-    """Watches the records of a run without ever waiting for the device; :meth:`findings` reads it once.
+    """Watches the records of a run without ever waiting for the device; only :meth:`findings` reads it.
 
     Args:
         names: Names of the objectives.
@@ -131,5 +139,28 @@ def _solve_findings(level: str, counts: list[int], residuals: Tensor | None) -> 
         if share > (0.0 if outcome is Outcome.NON_FINITE else OFTEN):
             what = outcome.name.lower().replace("_", " ")
             message = f"level {level!r}: {share:.0%} of {total} solves ended with {what}{mean}: {outcome.advice}."
-            found.append(Finding("solve", level, share, message))
+            found.append(Finding("solve", level, share, message, what))
     return found
+
+
+def diagnose(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """What was wrong in a run, from its history alone.
+
+    Args:
+        history: Summaries of the steps; see :meth:`Record.summary`.
+
+    Returns:
+        What :meth:`Health.findings` says of them; nothing for an empty history.
+
+    Example:
+        >>> step = {"step": 0, "losses": {"a": 1.0}, "weights": {"a": 1.0}, "norms": {"a": 0.0}}
+        >>> [finding.key for finding in diagnose([step])]
+        ['zero gradient: a']
+    """
+    if not history:
+        return []
+    records = [Record.of_summary(row) for row in history]
+    health = Health(records[0].names)
+    for record in records:
+        health.observe(record)
+    return health.findings()

@@ -1,11 +1,13 @@
 """What one step of the three levels reports."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
+import torch
 from torch import Tensor
 
-from molweight.mlo.solvers import Stats
+from molweight.mlo.solvers import Outcome, Stats
 
 __all__ = ["Record"]
 
@@ -62,3 +64,35 @@ class Record:
         if self.zero_gradient:
             shown["zero_gradient"] = list(self.zero_gradient)
         return shown
+
+    @classmethod
+    def of_summary(cls, shown: Mapping[str, Any]) -> Self:
+        """The record that :meth:`summary` was taken of, with float64 tensors on the CPU.
+
+        Args:
+            shown: What it returned; further keys are ignored.
+
+        Example:
+            >>> record = Record(3, ("one", "two"), torch.ones(2), torch.full((2,), 0.5), torch.tensor([1.0, 0.0]))
+            >>> Record.of_summary(record.summary()).zero_gradient
+            ('two',)
+        """
+
+        def number(value: float) -> Tensor:
+            return torch.tensor(value, dtype=torch.float64)
+
+        names = tuple(shown["losses"])
+        vectors = {
+            key: torch.tensor([shown[key][name] for name in names], dtype=torch.float64)
+            for key in ("losses", "weights", "norms", "hypergradient")
+            if key in shown
+        }
+        scalars = {key: number(shown[key]) for key in ("train_loss", "meta_loss") if key in shown}
+        solves = {level: _stats(stats) for level, stats in shown.get("solves", {}).items()}
+        return cls(int(shown["step"]), names, solves=solves, **vectors, **scalars)
+
+
+def _stats(shown: Mapping[str, Any]) -> Stats:
+    residual = torch.tensor(shown["residual"], dtype=torch.float64) if "residual" in shown else None
+    code = torch.tensor(int(Outcome[shown["outcome"].upper()]))
+    return Stats(torch.tensor(int(shown["iterations"])), residual, code)

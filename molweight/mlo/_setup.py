@@ -91,16 +91,23 @@ def _same(one: Tensor, two: Tensor) -> bool:
     return one is two or (one.data_ptr() == two.data_ptr() != 0)
 
 
-def check_options(gamma: float, every: int) -> None:
+def check_options(gamma: float, every: int, *, tied: bool) -> None:
     """Refuse options out of range.
+
+    Args:
+        gamma: Strength of the proximal term.
+        every: Steps between hypergradients.
+        tied: Whether the weights are learned through the proximal term.
 
     Raises:
         ConfigError: With the option's name.
     """
-    if not gamma > 0:
+    if tied and not gamma > 0:
         raise ConfigError(
             f"gamma must be positive, got {gamma}: without it the finetuned encoder is not tied to level 1."
         )
+    if not gamma >= 0:
+        raise ConfigError(f"gamma must not be negative, got {gamma}.")
     if every < 1:
         raise ConfigError(f"every must be at least 1, got {every}.")
 

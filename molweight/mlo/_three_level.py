@@ -141,7 +141,7 @@ class ThreeLevel:
         average: float = 0.95,
     ) -> None:
         """Check the variables and build both optimisers."""
-        check_options(gamma, every)
+        check_options(gamma, every, tied=weighting.needs.task and not weighting.joint)
         if weighting.joint and not self.joint:
             raise ConfigError(
                 f"weighting {type(weighting).__name__} needs the two-level loop: mlo.loop_for(weighting)."

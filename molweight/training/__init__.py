@@ -1,6 +1,6 @@
 """General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
 
-from molweight.training._compare import BASELINES, Comparison, Row, compare, format_table
+from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
 from molweight.training._continued import Continued, continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune, predict_positions
@@ -39,6 +39,7 @@ __all__ = [
     "continued_pretraining",
     "default_candidates",
     "finetune",
+    "format_findings",
     "format_table",
     "fresh_predictor",
     "general_pretraining",

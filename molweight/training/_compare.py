@@ -3,13 +3,14 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from molweight.datasets import Score, Splits
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import Finding
 from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
 from molweight.training._plot import plot_weights
@@ -17,7 +18,7 @@ from molweight.training._run import Run
 from molweight.training._store import write_file
 from molweight.training._tapweight import TapWeight
 
-__all__ = ["BASELINES", "Comparison", "Row", "compare", "format_table"]
+__all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
 
 BASELINES: Final[dict[str, dict[str, Any]]] = {
     "scratch": {"start": "scratch", "weighting": "none", "weighting_options": {}},
@@ -44,6 +45,7 @@ class Row:
         select: Score on ``select``, of the checkpoint that was kept.
         weights: Weight per objective at the end of continued pretraining; empty without any.
         seconds: Duration, without general pretraining.
+        findings: What was wrong in its continued pretraining.
     """
 
     method: str
@@ -51,6 +53,7 @@ class Row:
     select: float
     weights: dict[str, float]
     seconds: float
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def compare(
 
 
 def _row(name: str, run: Run) -> Row:
-    return Row(name, run.evaluate("test"), run.finetuning.best, run.weights, run.seconds)
+    return Row(name, run.evaluate("test"), run.finetuning.best, run.weights, run.seconds, run.findings)
 
 
 def _same(options: TapWeight, baseline: str) -> bool:
@@ -165,3 +168,17 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
         for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
     )
     return "  ".join([first, *others]).rstrip()
+
+
+def format_findings(comparison: Comparison) -> str:
+    """What was wrong in the runs, a line each, the baselines included; empty if nothing was.
+
+    Args:
+        comparison: What to show.
+    """
+    lines = [
+        f"  {_TITLES.get(row.method, row.method)}: {finding.message}"
+        for row in comparison.rows
+        for finding in row.findings
+    ]
+    return "\n".join(["found during pretraining:", *lines]) if lines else ""

@@ -76,6 +76,9 @@ def continued_pretraining(
         every=job.every,
         follow=job.follow,
         average=job.average,
+        scale_losses=job.scale_losses,
+        recompute=job.recompute,
+        warm_start=job.warm_start,
     )
     return Continued(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
 
@@ -112,4 +115,4 @@ def _task(
 ) -> TaskSource:
     train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
     meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
-    return TaskSource(level2, data, train, meta, generator_for(job.seed, "dropout"), device)
+    return TaskSource(level2, data, train, meta, generator_for(job.seed, "dropout"), device, job.meta_batches)

@@ -14,7 +14,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, Task
 from molweight.objectives import Objective
 
-__all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "seeded"]
+__all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "check_models", "seeded"]
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 _log = logging.getLogger(__name__)
@@ -134,18 +134,45 @@ def build_pretrainer(
         UnknownNameError: If a name is unknown.
         ConfigError: If an option is unknown, or options are given for an objective that is not used.
     """
-    for name in objective_options:
-        if name not in names:
-            raise ConfigError(f"options are given for objective {name!r}, which is not among {', '.join(names)}.")
-    body = encoders.build(encoder, **encoder_options)
-    heads = {name: objectives.build(name, width=body.width, **objective_options.get(name, {})) for name in names}
+    made = _pretrainer(encoder, encoder_options, names, objective_options)
+    heads = {name: made.objective(name) for name in names}
     if all(head.collapses for head in heads.values()):
         _log.warning(
             "pretraining with nothing but %s may end with the same vector for all molecules, where its loss is least. "
             "Add another objective, e.g. attribute_masking.",
             ", ".join(heads),
         )
+    return made
+
+
+def _pretrainer(
+    encoder: str, encoder_options: Mapping[str, Any], names: Sequence[str], objective_options: Mapping[str, Any]
+) -> Pretrainer:
+    for name in objective_options:
+        if name not in names:
+            raise ConfigError(f"options are given for objective {name!r}, which is not among {', '.join(names)}.")
+    body = encoders.build(encoder, **encoder_options)
+    heads = {name: objectives.build(name, width=body.width, **objective_options.get(name, {})) for name in names}
     return Pretrainer(body, heads)
+
+
+def check_models(
+    encoder: str, encoder_options: Mapping[str, Any], names: Sequence[str], objective_options: Mapping[str, Any]
+) -> None:
+    """Refuse options of the encoder and the objectives, before any data is loaded, by building both once.
+
+    Args:
+        encoder: Name of the encoder.
+        encoder_options: Its options.
+        names: Names of the objectives.
+        objective_options: Options by name of objective.
+
+    Raises:
+        UnknownNameError: If a name is unknown.
+        ConfigError: If an option is unknown or out of range, or options are given for an objective that is not used.
+    """
+    with seeded(0):
+        _pretrainer(encoder, encoder_options, names, objective_options)
 
 
 def build_predictor(

@@ -1,6 +1,5 @@
 """The pretraining loop: the same for general and for task-adaptive pretraining, whatever the weighting."""
 
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,17 +8,17 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from molweight.errors import TrainingError
+from molweight.errors import MolweightError, TrainingError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Health, LossFn, Record, ThreeLevel
+from molweight.mlo import LossFn, Record, ThreeLevel
 from molweight.training._models import Predictor, Pretrainer
 from molweight.training._sampling import Batches
+from molweight.training._watch import Watch
 
 __all__ = ["Corpus", "TaskSource", "pretrain", "take_step"]
 
 _FLUSH: Final = 20
 """Steps between reading the records, the only time the loop waits for the device."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,6 +59,7 @@ class TaskSource:
         meta: Which of them a step judges the weights on.
         seeds: Source of dropout seeds.
         device: Where to compute.
+        meta_batches: Meta batches that one hypergradient is averaged over.
     """
 
     model: Predictor
@@ -68,6 +68,7 @@ class TaskSource:
     meta: Batches
     seeds: np.random.Generator
     device: torch.device
+    meta_batches: int = 1
 
     def loss(self, batches: Batches, *, dropout: bool) -> LossFn:
         """The loss on the next batch as a pure function."""
@@ -96,28 +97,35 @@ def pretrain(
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
+        What goes wrong is logged when it first shows, and stands under ``findings`` in the record of that step.
 
     Raises:
         TrainingError: If a loss stops being a finite number.
     """
     history: list[dict[str, Any]] = []
     pending: list[tuple[float, Record]] = []
-    health = Health(loop.weighting.names)
+    watch = Watch(loop.weighting.names, progress or "pretraining")
     start = time.perf_counter()
     with tqdm(total=steps, desc=progress, unit=" steps", disable=progress is None or None) as bar:
         for step in range(steps):
-            record = take_step(model, corpus, loop, task)
-            health.observe(record)
+            record = _watched_step(model, corpus, loop, task, watch)
             pending.append((time.perf_counter() - start, record))
             if len(pending) == _FLUSH or step == steps - 1:
-                history.extend(_flush(pending))
+                history.extend(_flush(pending, watch))
                 bar.set_postfix_str(_weights(history[-1]))
             bar.update()
-    for finding in health.findings() if history else []:
-        # A truncated solve spends its budget by design: worth knowing, nothing to warn of.
-        level = logging.INFO if finding.kind == "solve" else logging.WARNING
-        _log.log(level, "%s", finding.message)
     return history
+
+
+def _watched_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None, watch: Watch) -> Record:
+    """Take a step and count what it shows; where it cannot be taken, what was wrong before is named first."""
+    try:
+        record = take_step(model, corpus, loop, task)
+    except MolweightError:
+        watch.report()
+        raise
+    watch.observe(record)
+    return record
 
 
 def take_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None) -> Record:
@@ -133,15 +141,18 @@ def take_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSou
     train = task.loss(task.train, dropout=True) if task and loop.wants_train else None
     if not (task and loop.wants_meta):
         return loop.step(objectives, train)
-    meta = task.loss(task.meta, dropout=False)
+    meta = [task.loss(task.meta, dropout=False) for _ in range(task.meta_batches)]
     solve = corpus.losses(model, solve=True) if corpus.solve_batches else None
     return loop.step(objectives, train, meta, solve_objectives=solve)
 
 
-def _flush(pending: list[tuple[float, Record]]) -> list[dict[str, Any]]:
-    """Read the pending records off the device, and empty the list."""
+def _flush(pending: list[tuple[float, Record]], watch: Watch) -> list[dict[str, Any]]:
+    """Read the pending records off the device, and empty the list; what is found wrong goes into the last of them."""
     rows = [{**record.summary(), "seconds": seconds} for seconds, record in pending]
     pending.clear()
+    new = watch.report()
+    if new:
+        rows[-1]["findings"] = "; ".join(finding.key for finding in new)
     for row in rows:
         for name, loss in row["losses"].items():
             if not np.isfinite(loss):

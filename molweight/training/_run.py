@@ -15,6 +15,7 @@ from molweight import __version__
 from molweight.datasets import ROLES, Score, Splits, score
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
+from molweight.mlo import Finding, diagnose
 from molweight.training._card import data_card, model_card
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, predict_positions
@@ -79,9 +80,18 @@ class Run:
         """One row per step of continued pretraining.
 
         Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``norms.<objective>``,
-        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``.
+        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
+        names what was first found wrong around that step, if anything was.
         """
         return pd.json_normalize(self.records)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was wrong in continued pretraining, the most frequent first; empty for a healthy run.
+
+        Objectives that teach nothing, explode or collapse, weights that saturate, solves that do not converge.
+        """
+        return diagnose(self.records)
 
     def evaluate(self, role: str = "test") -> Score:
         """Score the model on a role, by the metric that belongs to the table.
@@ -175,6 +185,7 @@ class Run:
             "task": self.model.task,
             "target_names": self.target_names,
             "weights": self.weights,
+            "findings": [asdict(finding) for finding in self.findings],
             "finetuning": asdict(self.finetuning),
             "seconds": self.seconds,
         }

@@ -16,7 +16,7 @@ from molweight.training._continued import continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune
 from molweight.training._general import general_pretraining
-from molweight.training._models import Predictor
+from molweight.training._models import Predictor, check_models
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
 
@@ -64,6 +64,11 @@ class TapWeight:
         follow: Move the finetuned encoder along with every step of the pretrained one; see
             :class:`molweight.mlo.ThreeLevel`.
         average: Decay of the average of finetuning's iterates that the weights are judged at; 0 for the last iterate.
+        scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
+            units can be compared; see :class:`molweight.mlo.ThreeLevel`.
+        recompute: Keep one objective's graph at a time while solving: less memory, more time per product.
+        warm_start: Start each solve from the last solution, for solvers that can.
+        meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
         general_steps: Steps of general pretraining.
         steps: Steps of continued pretraining.
         batch_size: Molecules of the corpus per step.
@@ -113,6 +118,10 @@ class TapWeight:
     every: int = 1
     follow: bool = True
     average: float = 0.95
+    scale_losses: bool = False
+    recompute: bool = False
+    warm_start: bool = True
+    meta_batches: int = 1
     general_steps: int = 500
     steps: int = 200
     batch_size: int = 256
@@ -133,10 +142,10 @@ class TapWeight:
             raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
         for name in self.objectives:
             objectives.get(name)
-        if self.weighting != "none":
-            weightings.create(self.weighting, self.objectives, **self.weighting_options)
         self.make_solver()
         _check_numbers(self)
+        _check_weighting(self)
+        check_models(self.encoder, self.encoder_options, self.objectives, self.objective_options)
         resolve_device(self.device)
 
     def make_solver(self) -> solvers.Solver:
@@ -234,7 +243,15 @@ def _corpus(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset | Non
 
 def _check_numbers(options: TapWeight) -> None:
     values: Mapping[str, Any] = vars(options)
-    for name in ("batch_size", "solve_batch_size", "task_batch_size", "meta_batch_size", "every", "patience"):
+    for name in (
+        "batch_size",
+        "solve_batch_size",
+        "task_batch_size",
+        "meta_batch_size",
+        "meta_batches",
+        "every",
+        "patience",
+    ):
         if values[name] < 1:
             raise ConfigError(f"{name}={values[name]} must be at least 1.")
     for name in ("general_steps", "steps", "epochs", "gamma", "seed"):
@@ -247,3 +264,20 @@ def _check_numbers(options: TapWeight) -> None:
             raise ConfigError(f"{name}={values[name]} must be positive.")
     if options.start not in ("pretrained", "scratch"):
         raise ConfigError(f"start={options.start!r} is unknown. Use 'pretrained' or 'scratch'.")
+
+
+def _check_weighting(options: TapWeight) -> None:
+    """Refuse options of the weighting, and others that it cannot do with."""
+    if options.weighting == "none":
+        return
+    weighting = weightings.create(options.weighting, options.objectives, **options.weighting_options)
+    if weighting.needs.task and not weighting.joint and not options.gamma > 0:
+        raise ConfigError(
+            f"gamma={options.gamma} leaves the finetuned encoder untied from the pretrained one, and "
+            f"weighting={options.weighting!r} learns through that tie. Make gamma positive, e.g. 1."
+        )
+    if weighting.joint and options.recompute:
+        raise ConfigError(
+            f"recompute=True has no effect with weighting={options.weighting!r}, which trains one encoder on "
+            "everything. Leave recompute out."
+        )

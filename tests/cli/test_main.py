@@ -110,7 +110,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         ),
         ([*FREESOLV, "--weighting", "equl"], "unknown weighting 'equl'; did you mean 'equal'?"),
         ([*FREESOLV, "--split", "scafold"], "did you mean 'scaffold'"),
-        ([*FREESOLV, "--corpus", "zink"], "did you mean 'zinc'?"),
+        ([*FREESOLV, "--corpus", "zink"], "did you mean 'zinc'"),
         ([*FREESOLV, "--baselines", "scrach"], "did you mean 'scratch'?"),
         (["fit", "nowhere.csv"], "nowhere.csv"),
         (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
@@ -150,6 +150,61 @@ def test_unwritable_places_are_one_paragraph(
     assert "Free the place or choose another" in _fails([*FREESOLV, "--runs", str(blocked), *SMALL], capsys)
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(blocked))
     assert "Free the place or choose another" in _fails([*FREESOLV, *SMALL], capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
+        (["--gamma", "0"], "--gamma 0.0 leaves the finetuned encoder untied"),
+        (["--start", "nowhere"], "start"),
+        (["--encoder_options.layers", "0"], "layers=0 and width=300 must be at least 1"),
+        (
+            ["--objective_options", '{"graphcl": {"strenght": 0.1}}'],
+            "has no option 'strenght'; did you mean 'strength'?",
+        ),
+        (["--objective_options", '{"graph_mae": {}}'], "'graph_mae', which is not among"),
+    ],
+)
+def test_options_are_refused_before_the_table_is_read_in_the_words_of_the_command_line(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert expected in _fails(["fit", "there_is_no_such_table.csv", *arguments], capsys)
+
+
+def test_a_table_without_labels_is_refused_before_the_split_and_the_corpus(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bare.csv"
+    path.write_text("smiles,name\n" + "".join(f"{'C' * n},m{n}\n" for n in range(1, 5)))
+    message = _fails(["fit", str(path), "--split", "random", "--corpus", "zink", *SMALL], capsys)
+    assert f"{path}: no column holds labels. Name the label columns: --targets a,b" in message
+
+
+def test_remedies_of_the_split_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("smiles,y\nC,0.5\nCC,1.5\nCCC,0.5\n")
+    message = _fails(["fit", str(path), *SMALL], capsys)
+    assert "Use --split random, --protocol paper" in message
+
+
+def test_findings_are_printed_at_the_end_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Conjugate gradients with one iteration cannot converge: every solve is reported."""
+    options = ["--solver", "cg", "--solver_options.iterations", "1", "--solver_options.tolerance", "0", "--quiet"]
+    assert main([*FREESOLV, "--runs", str(tmp_path), "--baselines", "equal", *options, *SMALL]) == 0
+    output = capsys.readouterr()
+    end = output.out.split("found during pretraining:\n")[1]
+    for level in ("finetune", "pretrain"):
+        assert f"  TapWeight: level '{level}': 100% of 2 solves ended with " in end
+        assert f"level '{level}'" not in output.err  # a truncated solve is nothing to warn of
+    methods = json.loads((tmp_path / "freesolv" / "metrics.json").read_text())["methods"]
+    assert [(method["method"], sorted({f["name"] for f in method["findings"]})) for method in methods] == [
+        ("equal", []),
+        ("tapweight", ["finetune", "pretrain"]),
+    ]
+    history = pd.read_csv(tmp_path / "freesolv" / "history.csv")
+    assert history["findings"].notna().sum() == 1
+    assert ": finetune" in history["findings"].iloc[-1]
 
 
 def test_list_shows_what_can_be_used(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.mlo import Health, Record, ThreeLevel
+from molweight.mlo import Health, Record, ThreeLevel, diagnose
 from molweight.mlo.solvers import ConjugateGradient, Outcome, Stats
 from molweight.mlo.weightings import TapWeight
 
@@ -67,6 +67,31 @@ def test_solves_that_do_not_converge_are_counted_by_level_and_reason() -> None:
     )
     assert "raise damping" in messages[0]
     assert "non finite" in messages[1]
+
+
+def test_a_record_comes_back_from_its_summary() -> None:
+    stats = Stats(torch.tensor(5), torch.tensor(0.25), torch.tensor(int(Outcome.NEGATIVE_CURVATURE)))
+    unknown = Stats(torch.tensor(0), None, torch.tensor(int(Outcome.UNCHECKED)))
+    record = _record(meta_loss=torch.tensor(2.0), solves={"pretrain": stats, "finetune": unknown})
+    again = Record.of_summary({**record.summary(), "seconds": 1.0})
+    assert again.summary() == record.summary()
+    assert again.train_loss is again.hypergradient is None
+
+
+def test_a_history_is_diagnosed_as_its_records_are() -> None:
+    stats = Stats(torch.tensor(5), torch.tensor(0.25), torch.tensor(int(Outcome.BUDGET_SPENT)))
+    records = [_record()] * 3 + [_record(norms=torch.tensor([float("nan"), 0.0]), solves={"pretrain": stats})]
+    health = Health(NAMES)
+    for record in records:
+        health.observe(record)
+    found = diagnose([record.summary() for record in records])
+    assert found == health.findings()
+    assert [finding.key for finding in found] == [
+        "budget spent: pretrain",
+        "zero gradient: two",
+        "not finite: one",
+    ]
+    assert diagnose([]) == []
 
 
 def test_it_watches_a_real_loop() -> None:

@@ -12,6 +12,8 @@ from molweight.errors import ConfigError, DataError, TrainingError, UnknownNameE
 from molweight.graphs import MoleculeDataset
 from molweight.training import Run, TapWeight, compare, format_table
 from molweight.training import load as load_run
+from molweight.training._continued import continued_pretraining
+from molweight.training._general import general_pretraining
 
 NAMES = ["attribute_masking", "graphcl", "functional_groups", "descriptors"]
 
@@ -200,6 +202,13 @@ def test_diverging_objective_is_named(
         ({"start": "somewhere"}, ConfigError, "start='somewhere' is unknown"),
         ({"device": "cuda:99"}, ConfigError, "this machine has"),
         ({"device": "gpu"}, ConfigError, "device='gpu' is unknown"),
+        ({"gamma": 0.0}, ConfigError, "gamma=0.0 leaves .* untied .* weighting='tapweight'"),
+        ({"meta_batches": 0}, ConfigError, "meta_batches=0 must be at least 1"),
+        ({"weighting": "bilevel", "recompute": True}, ConfigError, "recompute=True has no effect with .*bilevel"),
+        ({"encoder_options": {"layer": 2}}, ConfigError, "did you mean 'layers'"),
+        ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
+        ({"objective_options": {"graphcl": {"strenght": 1}}}, ConfigError, "did you mean 'strength'"),
+        ({"objective_options": {"graph_mae": {}}}, ConfigError, "'graph_mae', which is not among"),
     ],
 )
 def test_impossible_options_are_refused_at_once(
@@ -207,6 +216,51 @@ def test_impossible_options_are_refused_at_once(
 ) -> None:
     with pytest.raises(error, match=message):
         job.variant(**changes)
+
+
+def test_gamma_may_be_zero_where_nothing_is_learned_through_it(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    run = job.variant(gamma=0.0, weighting="equal", steps=1, epochs=1).fit(data, splits, corpus)
+    assert len(run.records) == 1
+    job.variant(gamma=0.0, weighting="none")
+    job.variant(gamma=0.0, weighting="bilevel")
+
+
+def test_making_a_job_leaves_the_global_random_state_alone(job: TapWeight) -> None:
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    job.variant(seed=3)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_options_of_the_loop_reach_it(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, changed: bool
+) -> None:
+    other = job.variant(
+        start="scratch", scale_losses=changed, recompute=changed, warm_start=not changed, meta_batches=1 + changed
+    )
+    cpu = torch.device("cpu")
+    setup = continued_pretraining(other, *general_pretraining(other, corpus, cpu), data, splits, device=cpu)
+    assert setup.loop.scale_losses == setup.loop.recompute == changed
+    assert setup.loop.warm_start != changed
+    assert setup.task.meta_batches == 1 + changed
+    assert other.options()["meta_batches"] == 1 + changed
+
+
+def test_meta_batches_are_averaged(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    """Of all meta molecules each time, however they are divided, the meta loss of the first step is the same."""
+    layer = {"layers": 2, "width": 16, "norm": "layer"}  # what a batch norm does depends on the batch
+    base = job.variant(encoder_options=layer, start="scratch", steps=1, every=1, epochs=0)
+    whole, halves = (
+        base.variant(meta_batch_size=size, meta_batches=count).fit(data, splits, corpus)
+        for size, count in ((64, 1), (32, 2))
+    )
+    assert len(splits.meta) == 64
+    assert halves.records[0]["meta_loss"] == pytest.approx(whole.records[0]["meta_loss"], rel=1e-5)
 
 
 def test_comparison_has_a_line_per_method(

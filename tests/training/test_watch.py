@@ -1,0 +1,74 @@
+"""What goes wrong in a run is named when it shows, in the history, and in the run that comes out."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from molweight.datasets import Splits
+from molweight.errors import TrainingError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import Record
+from molweight.training import TapWeight
+from molweight.training import load as load_run
+from molweight.training._watch import Watch
+
+NAMES = ("one", "two")
+
+
+def _record(step: int = 0, **fields: Any) -> Record:
+    values = {"losses": torch.ones(2), "weights": torch.full((2,), 0.5), "norms": torch.ones(2)} | fields
+    return Record(step=step, names=NAMES, **values)
+
+
+def test_a_finding_is_logged_once_when_it_first_shows(caplog: pytest.LogCaptureFixture) -> None:
+    watch = Watch(NAMES, "pretraining")
+    assert watch.report() == []
+    watch.observe(_record())
+    assert watch.report() == []
+    for _ in range(2):
+        watch.observe(_record(norms=torch.tensor([1.0, 0.0])))
+        watch.report()
+    watch.observe(_record(weights=torch.tensor([0.99, 0.01])))
+    assert [finding.key for finding in watch.report()] == ["saturated: one"]
+    assert [record.message.split(" in ")[0] for record in caplog.records] == [
+        "pretraining, step 2: objective 'two' gave the encoder no gradient",
+        "pretraining, step 4: objective 'one' held over 95% of the weight",
+    ]
+
+
+@pytest.fixture
+def broken(job: TapWeight) -> TapWeight:
+    """Its weights saturate at once, long before its end."""
+    weights = {"weights": [1, 0, 0, 0]}
+    return job.variant(weighting="fixed", weighting_options=weights, steps=50, epochs=0, start="scratch")
+
+
+def test_a_run_names_its_findings_while_it_goes_on_and_keeps_them(
+    broken: TapWeight, data: MoleculeDataset, splits: Splits, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        run = broken.fit(data, splits)
+    assert "step 20: objective 'attribute_masking' held over 95% of the weight in 100% of 20 steps" in caplog.text
+    named = run.history["findings"].dropna()
+    assert named.index.tolist() == [19]
+    assert "saturated: attribute_masking" in named[19]
+    found = {finding.key: finding for finding in run.findings}
+    assert "in 100% of 50 steps" in found["saturated: attribute_masking"].message
+    run.save(tmp_path)
+    loaded = load_run(tmp_path, device="cpu")
+    assert [finding.key for finding in loaded.findings] == [finding.key for finding in run.findings]
+
+
+def test_findings_are_named_where_training_is_given_up(
+    broken: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.WARNING),
+        pytest.raises(TrainingError, match=r"objective '\w+': its loss is (nan|inf) at step"),
+    ):
+        broken.variant(pretrain_lr=1e30).fit(data, splits, corpus)
+    assert "had a loss or gradient that is not finite" in caplog.text
+    assert "objective 'attribute_masking' held over 95% of the weight" in caplog.text
