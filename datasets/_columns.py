@@ -2,12 +2,13 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
 from molweight.datasets._kinds import Task
-from molweight.datasets._labels import is_label, is_missing, is_number
+from molweight.datasets._labels import complaint, is_label, is_missing, is_number, read_labels
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError
 
@@ -24,6 +25,8 @@ _PROBE: Final = 30
 """Cells parsed to see whether a column holds SMILES."""
 _SHARE: Final = 0.8
 """Share of them that has to parse."""
+_MIXED: Final = 0.5
+"""Share of cells that are no numbers above which a column is taken for text."""
 _COUNTER: Final = 3
 """Rows from which an ascending column of whole numbers is taken for a counter."""
 
@@ -85,8 +88,12 @@ def find_targets(table: TextTable, smiles: str, task: Task | None) -> list[str]:
         Their names; none for a table without labels.
 
     Raises:
-        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant.
+        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if a
+            column holds numbers for the most part but not only, or shares its name; or if none has labels and one is
+            empty.
     """
+    _refuse_repeated(table, smiles)
+    _refuse_mixed(table, smiles)
     numeric = [name for name in table.columns if name != smiles and _is_numeric(table, name)]
     labels = [name for name in numeric if not _is_identifier(table, name)]
     classes = [name for name in labels if _is_binary(table, name)]
@@ -98,9 +105,49 @@ def find_targets(table: TextTable, smiles: str, task: Task | None) -> list[str]:
             f"{table.source}: the columns {_listed(classes)} hold classes (0 and 1), the columns {_listed(others)} "
             "hold numbers. Say which are the labels: targets=[...], or task='classification' for the former."
         )
+    if not labels:
+        _refuse_empty(table, smiles)
     skipped = [name for name in table.columns if name not in (smiles, *labels)]
     _LOG.info("%s: labels are read from %s; not used: %s", table.source, _listed(labels), _listed(skipped))
     return labels
+
+
+def _refuse_repeated(table: TextTable, smiles: str) -> None:
+    """Refuse columns of numbers that share a name: which of them would be the label?"""
+    for place, name in enumerate(table.columns):
+        if name != smiles and table.columns.count(name) > 1:
+            cells = {str(cell).strip() for cell in table.frame.iloc[:, place]}
+            if any(is_label(cell) for cell in cells):
+                table.cells(name)  # refuses it in words
+
+
+def _refuse_mixed(table: TextTable, smiles: str) -> None:
+    """Refuse a column that would be a label but for some cells: left out in silence, it would be missed much later."""
+    for name in _candidates(table, smiles):
+        codes, texts = table.distinct(name)
+        counts = Counter(codes.tolist())
+        good = sum(counts[code] for code, text in enumerate(texts) if is_label(text))
+        other = sum(counts[code] for code, text in enumerate(texts) if not is_label(text) and not is_missing(text))
+        bad = read_labels(table, [name])[1] if good > 0 and other <= _MIXED * (good + other) else []
+        if bad:
+            raise DataError(complaint(table, bad))
+
+
+def _refuse_empty(table: TextTable, smiles: str) -> None:
+    """Refuse an empty column in a table that has no labels otherwise."""
+    for name in _candidates(table, smiles):
+        if all(is_missing(cell) for cell in table.distinct(name)[1]):
+            raise DataError(
+                f"{table.source}, column {name!r}: no row has a label, and no other column holds any. Fill it in, or "
+                "say which columns are the labels: targets=[...]."
+            )
+
+
+def _candidates(table: TextTable, smiles: str) -> Iterator[str]:
+    """The columns that may hold labels, by their names."""
+    for name in table.columns:
+        if name != smiles and table.columns.count(name) == 1 and not _IDENTIFIER.fullmatch(name):
+            yield name
 
 
 def _is_numeric(table: TextTable, name: str) -> bool:

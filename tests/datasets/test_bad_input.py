@@ -151,3 +151,36 @@ def test_odd_molecules_are_used_or_reported_and_shift_nothing(smiles: str, write
     assert len(data) + len(data.rejects) == 3
     assert data.targets[0].item() == 0.5
     assert data.targets[-1].item() == 2.5
+
+
+UNNAMED = {
+    "a word": ("smiles,y\nCCO,1\nC,0\n\nCCN,abc\nCCF,1\n", "row 5, column 'y': 'abc' is not a number. Correct it"),
+    "two words": ("smiles,y\nCCO,1\nC,low\nCCN,abc\nCCF,1\nN,1\n", r"row 3, column 'y': 'low' .* \(2 such cells"),
+    "infinity": ("smiles,y\nCCO,1.5\nC,inf\nCCN,2\n", "row 3, column 'y': 'inf' is not a finite float32 number"),
+    "beside a good one": ("smiles,y,z\nCCO,1,1.5\nC,0,?\nCCN,1,2\n", r"row 3, column 'z': '\?' is not a number"),
+    "an empty column": ("smiles,y\nCCO,\nC,NA\n", r"column 'y': no row has a label.*targets=\[\.\.\.\]"),
+    "a column twice": ("smiles,y,y\nCCO,1,\nC,0,\n", "row 1: 2 columns are called 'y'. Rename all but one"),
+    "the second twice": ("smiles,y,y,z\nCCO,,1,2.5\nC,,0,1\n", "row 1: 2 columns are called 'y'"),
+}
+
+
+@pytest.mark.parametrize("case", UNNAMED)
+def test_a_label_column_that_would_be_found_but_for_some_cells_is_refused(case: str, write: Write) -> None:
+    content, words = UNNAMED[case]
+    path = write(content.encode())
+    with pytest.raises(DataError, match=f"{re.escape(str(path))}, {words}"):
+        from_csv(path, cache=False, n_jobs=1)
+
+
+def test_columns_of_text_and_identifiers_are_left_out_as_before(write: Write) -> None:
+    content = "id,smiles,remark,note,note,y\na1,CCO,good,,x,0.5\n7,CCN,3,,,1.5\n,C,bad,,y,2.5\n"
+    data = from_csv(write(content.encode()), cache=False, n_jobs=1)
+    assert list(data.target_names) == ["y"]
+    empty = from_csv(write(b"smiles,y\nCCO,\nC,\n"), targets=[], cache=False, n_jobs=1)
+    assert empty.task is None
+
+
+def test_an_absent_smiles_column_is_named_before_the_labels(write: Write) -> None:
+    path = write(b"smiles,y\nCCO,1\nC,0\nCCN,abc\n")
+    with pytest.raises(DataError, match="no column 'smile'; did you mean 'smiles'"):
+        from_csv(path, "smile", cache=False, n_jobs=1)
