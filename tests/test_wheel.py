@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["package-dir"]
@@ -64,8 +65,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     purelib = _run(
         scripts / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=environment
     ).strip()
-    # A path file adds the folder and not what path files in it add, such as an editable molweight.
-    Path(purelib, "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    # A path file adds the folder and not what path files in it add, such as an editable molweight, or the folder that
+    # holds torch where this environment has borrowed that itself.
+    folders = dict.fromkeys([sysconfig.get_path("purelib"), str(Path(torch.__file__).parents[1])])
+    Path(purelib, "borrowed.pth").write_text("".join(f"{folder}\n" for folder in folders), encoding="utf-8")
     return scripts
 
 
