@@ -20,6 +20,7 @@ from typing import Any, Final
 import torch
 from _provenance import provenance
 from torch import Tensor
+from tqdm import tqdm
 
 from molweight import encoders, objectives
 from molweight.datasets import load_corpus
@@ -86,7 +87,11 @@ def costs(encoder: Encoder, names: list[str], data: MoleculeDataset, rounds: int
         step(encoder, objective, few, generator)
     batch = data.graphs(range(MOLECULES))
     turns = [
-        {name: step(encoder, objective, batch, generator) for name, objective in built.items()} for _ in range(rounds)
+        {
+            name: step(encoder, objective, batch, generator)
+            for name, objective in tqdm(built.items(), desc=f"round {turn}")
+        }
+        for turn in range(1, rounds + 1)
     ]
     return {name: summary([turn[name] for turn in turns], [turn[REFERENCE] for turn in turns]) for name in names}
 
