@@ -62,6 +62,8 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _stratified,
 )
 from molweight.datasets._assemble import OnError
+from molweight.datasets._audit import Audit, Duplicates, Labels, Leak, Overlap, audit, without
+from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
@@ -94,11 +96,16 @@ __all__ = [
     "SPLITTERS",
     "STANDARD_STEPS",
     "TABLES",
+    "Audit",
     "Corpus",
+    "Duplicates",
     "FileFormat",
+    "Labels",
+    "Leak",
     "Metric",
     "OgbEntry",
     "OnError",
+    "Overlap",
     "Request",
     "Score",
     "Source",
@@ -107,9 +114,11 @@ __all__ = [
     "StandardStep",
     "Table",
     "Task",
+    "audit",
     "available",
     "available_corpora",
     "available_ogb",
+    "format_audit",
     "from_csv",
     "from_file",
     "from_frame",
@@ -133,4 +142,5 @@ __all__ = [
     "split_by_indices",
     "split_by_roles",
     "standardize",
+    "without",
 ]

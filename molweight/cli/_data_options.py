@@ -3,12 +3,13 @@
 from dataclasses import fields
 from typing import Any, Final
 
+import numpy as np
 from jsonargparse import Namespace
 
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.training import DEFAULT_OBJECTIVES, TapWeight
 
@@ -17,8 +18,13 @@ __all__ = ["add_data_options", "add_job_options", "job_of", "load_corpus", "load
 _JOB: Final = tuple(field.name for field in fields(TapWeight))
 
 
-def add_data_options(parser: Parser) -> None:
-    """Add the options of the table, its split and the corpus."""
+def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
+    """Add the options of the table, its split and the corpus.
+
+    Args:
+        parser: Where to add them.
+        corpus: The corpus if none is named; ``None`` for none.
+    """
     add = parser.add_argument
     add(
         "table",
@@ -34,8 +40,9 @@ def add_data_options(parser: Parser) -> None:
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
     corpora = ", ".join(datasets.available_corpora())
-    add("--corpus", type=str, default="zinc", help=f"molecules to pretrain on: {corpora}, or a file")
-    add("--corpus_size", type=int, default=10_000, help="how many of them")
+    add("--corpus", type=str | None, default=corpus, help=f"molecules to pretrain on: {corpora}, or a file")
+    add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
+    add("--remove_overlap", type=names, default=[], help="roles whose molecules are taken out of the corpus: test,meta")
 
 
 def add_split_options(parser: Parser) -> None:
@@ -120,6 +127,29 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
     )
 
 
-def load_corpus(options: Namespace) -> MoleculeDataset:
-    """The molecules to pretrain on."""
-    return datasets.load_corpus(options.corpus, size=options.corpus_size)
+def load_corpus(
+    options: Namespace, data: MoleculeDataset | None = None, splits: Splits | None = None
+) -> MoleculeDataset:
+    """The molecules to pretrain on.
+
+    Args:
+        options: What was typed.
+        data: The table; with ``splits``, its molecules are taken out as ``--remove_overlap`` says.
+        splits: Its roles.
+
+    Raises:
+        ConfigError: If there is no corpus, or ``--remove_overlap`` names no role.
+    """
+    if options.corpus is None:
+        raise ConfigError(
+            f"--corpus names no molecules. Use one of {', '.join(datasets.available_corpora())}, or a file."
+        )
+    corpus = datasets.load_corpus(options.corpus, size=options.corpus_size, progress=not options.as_dict().get("quiet"))
+    for role in options.remove_overlap:
+        if role not in datasets.ROLES:
+            clause = suggest(role, datasets.ROLES)
+            raise ConfigError(f"--remove_overlap: {role!r} is no role;{clause} Roles: {', '.join(datasets.ROLES)}.")
+    if data is None or splits is None or not options.remove_overlap:
+        return corpus
+    roles = splits.roles()
+    return datasets.without(corpus, data, np.concatenate([roles[role] for role in options.remove_overlap]))

@@ -47,7 +47,7 @@ def run(options: Namespace) -> None:
     job, data = job_of(options), load_table(options)
     splits = split_table(options, data)
     folder = Path(options.runs) / (options.name or data.name)
-    corpus = load_corpus(options)
+    corpus = load_corpus(options, data, splits)
     _say(options, f"{data!r}\npretraining on {corpus!r}")
     comparison = compare(job, data, splits, corpus, baselines=options.baselines, progress=not options.quiet)
     _write(folder, options, comparison, data)

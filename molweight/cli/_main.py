@@ -9,7 +9,7 @@ from typing import Final
 from jsonargparse import Namespace
 
 from molweight import __version__
-from molweight.cli import _fit, _hypergrad_check, _list
+from molweight.cli import _audit, _fit, _hypergrad_check, _list
 from molweight.cli._parser import Parser, names
 from molweight.cli._words import as_typed
 from molweight.errors import ConfigError, MolweightError, suggest
@@ -18,6 +18,7 @@ __all__ = ["main"]
 
 Command = Callable[[Namespace], None]
 _COMMANDS: Final[dict[str, tuple[Callable[[], Parser], Command]]] = {
+    "audit": (_audit.parser, _audit.run),
     "fit": (_fit.parser, _fit.run),
     "hypergrad-check": (_hypergrad_check.parser, _hypergrad_check.run),
     "list": (_list.parser, _list.run),
@@ -27,6 +28,7 @@ _USAGE: Final = f"""usage: molweight COMMAND [options]
 molweight {__version__}: task-adaptive pretraining with learned objective weights.
 
 commands:
+  audit            duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus
   fit              pretrain with learned weights, finetune, compare with baselines; writes runs/NAME
   hypergrad-check  how accurate each solver's hypergradient is on your data, and what it costs
   list             what is available: objectives, encoders, weightings, solvers, datasets

@@ -1,0 +1,94 @@
+"""An audit as a few lines of text."""
+
+from molweight.datasets._audit import Audit, Duplicates, Labels
+
+__all__ = ["format_audit"]
+
+_MOST = 12
+"""Labels that are shown; all of them are in :meth:`Audit.to_dict`."""
+
+
+def format_audit(found: Audit) -> str:
+    """What an audit found, for a terminal.
+
+    Args:
+        found: The audit.
+
+    Returns:
+        Lines with a heading each.
+
+    Example:
+        >>> from molweight.datasets import audit, from_smiles
+        >>> print(format_audit(audit(from_smiles(["CCO", "OCC", "C"], [0, 1, 1], name="three", cache=False))))
+        three: 3 molecules, 0 rows without a molecule
+        duplicates  1 molecules occur again: 1 groups, 1 with conflicting labels
+                    1 as compounds (other salts, charges, tautomers, stereoisomers): 1 groups, 1 with conflicting labels
+        stereo      0 molecules (0.0 %) with a stereocentre that is not defined
+        scaffolds   0, of which 0 have one molecule and the largest has 0; 3 molecules (100.0 %) without a ring
+        labels      y0: 3 known, 0 missing, mean 0.667, from 0 to 1
+    """
+    sections = {
+        "duplicates": _duplicates(found),
+        "stereo": [f"{_share(found.undefined_stereo, found.molecules)} with a stereocentre that is not defined"],
+        "scaffolds": [_scaffolds(found)],
+        "labels": _labels(found.labels),
+        "split": [found.split, *(f"{role}: {size} molecules" for role, size in found.sizes.items())],
+        "leakage": [
+            f"{leak.role} in {leak.other}: {leak.molecules} of {leak.size} molecules, {leak.compounds} as compounds, "
+            f"{leak.scaffold} by scaffold"
+            for leak in found.leaks
+        ],
+        "corpus": _corpus(found),
+    }
+    lines = [f"{found.table}: {found.molecules} molecules, {found.rejected} rows without a molecule"]
+    for name, part in sections.items():
+        shown = [text for text in part if text]
+        lines += [f"{'' if place else name:<12}{text}" for place, text in enumerate(shown)]
+    return "\n".join(lines)
+
+
+def _duplicates(found: Audit) -> list[str]:
+    molecules, compounds = found.duplicates, found.duplicate_compounds
+    kinds = "as compounds (other salts, charges, tautomers, stereoisomers)"
+    return [
+        f"{molecules.extra} molecules occur again: {_groups(molecules)}",
+        f"{compounds.extra} {kinds}: {_groups(compounds)}",
+    ]
+
+
+def _scaffolds(found: Audit) -> str:
+    of_which = f"of which {found.single_scaffolds} have one molecule and the largest has {found.largest_scaffold}"
+    return f"{found.scaffolds}, {of_which}; {_share(found.acyclic, found.molecules)} without a ring"
+
+
+def _groups(duplicates: Duplicates) -> str:
+    return f"{duplicates.groups} groups, {duplicates.conflicting} with conflicting labels"
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count} molecules ({100 * count / max(total, 1):.1f} %)"
+
+
+def _labels(labels: list[Labels]) -> list[str]:
+    shown = [_label(item) for item in labels[:_MOST]]
+    return shown + ([f"and {len(labels) - _MOST} more"] if len(labels) > _MOST else [])
+
+
+def _label(item: Labels) -> str:
+    counts = f"{item.name}: {item.known} known, {item.missing} missing"
+    return counts if item.known == 0 else f"{counts}, mean {item.mean:.3g}, from {item.lowest:g} to {item.highest:g}"
+
+
+def _corpus(found: Audit) -> list[str]:
+    if found.overlap is None:
+        return []
+    overlap = found.overlap
+    totals = {"table": found.molecules, **found.sizes}
+    head = f"{overlap.corpus}: {overlap.size} molecules, {overlap.duplicates} of them again"
+    return [
+        head,
+        *(
+            f"{overlap.found[role]} of {total} molecules of {role} are in it, {overlap.compounds[role]} as compounds"
+            for role, total in totals.items()
+        ),
+    ]

@@ -1,0 +1,80 @@
+"""What makes two molecules the same, as numbers that can be kept in a column.
+
+RDKit is imported when they are computed.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molweight.datasets._scaffold import murcko_scaffold
+from molweight.graphs import TargetSpec
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["identity", "structure"]
+
+
+@cache
+def identity() -> TargetSpec:
+    """Two 64-bit numbers per molecule: of its canonical SMILES, and of the compound it is a form of.
+
+    The compound is RDKit's ``HetAtomTautomer`` hash of the largest fragment without stereochemistry, with the number of
+    hydrogens less the charge: the same for acid and base, for counter-ions, stereoisomers, and tautomers that differ in
+    the places of hydrogens on heteroatoms. Equal molecules have equal numbers; of a million different ones, two have
+    the same number with a probability of 3e-8. Both depend on the RDKit installed, whose version is part of the name.
+    """
+    return TargetSpec(f"identity_rdkit_{_version()}", 1, 2, "uint64", _identities)
+
+
+@cache
+def structure() -> TargetSpec:
+    """Of each molecule the 64-bit number of its scaffold (0 without a ring), and its undefined stereocentres."""
+    return TargetSpec(f"structure_rdkit_{_version()}", 1, 2, "uint64", _structures)
+
+
+def _version() -> str:
+    return "".join(letter if letter.isalnum() else "_" for letter in version("rdkit"))
+
+
+def _number(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") if text else 0
+
+
+def _identities(smiles: Sequence[str]) -> np.ndarray:
+    from rdkit import Chem
+
+    numbers = np.empty((len(smiles), 2), dtype=np.uint64)
+    for row, text in enumerate(smiles):
+        molecule = Chem.MolFromSmiles(text)
+        numbers[row] = _number(Chem.MolToSmiles(molecule)), _number(_compound(molecule))
+    return numbers
+
+
+def _compound(molecule: "Mol") -> str:
+    from rdkit import Chem
+    from rdkit.Chem.rdMolHash import HashFunction, MolHash
+
+    fragments = Chem.GetMolFrags(molecule, asMols=True)
+    if len(fragments) > 1:
+        molecule = max(fragments, key=lambda part: (part.GetNumHeavyAtoms(), Chem.MolToSmiles(part)))
+    Chem.RemoveStereochemistry(molecule)
+    skeleton, hydrogens, charge = MolHash(molecule, HashFunction.HetAtomTautomer).rsplit("_", 2)
+    return f"{skeleton} {int(hydrogens) - int(charge)}"
+
+
+def _structures(smiles: Sequence[str]) -> np.ndarray:
+    from rdkit import Chem
+
+    numbers = np.empty((len(smiles), 2), dtype=np.uint64)
+    for row, text in enumerate(smiles):
+        centres = Chem.FindMolChiralCenters(  # type: ignore[no-untyped-call]  # untyped in RDKit
+            Chem.MolFromSmiles(text), includeUnassigned=True, useLegacyImplementation=False
+        )
+        numbers[row] = _number(murcko_scaffold(text)), sum(mark == "?" for _, mark in centres)
+    return numbers

@@ -1,0 +1,37 @@
+"""``molweight audit``: what to know of a table before a number computed on it is believed."""
+
+import json
+import sys
+
+from jsonargparse import Namespace
+
+from molweight import datasets
+from molweight.cli._data_options import add_data_options, load_corpus, load_table, split_table
+from molweight.cli._parser import Parser
+
+__all__ = ["parser", "run"]
+
+
+def parser() -> Parser:
+    """Options of the command: those of the data."""
+    made = Parser(
+        prog="molweight audit",
+        description="Look for duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and "
+        "molecules of the table in the corpus.",
+    )
+    made.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_data_options(made, corpus=None)
+    made.add_argument("--seed", type=int, default=0, help="seed of the split, where it draws")
+    made.add_argument("--json", action="store_true", help="print JSON, with the rows of duplicates and all labels")
+    made.add_argument("--quiet", action="store_true", help="no progress bars")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Load, split, look, print."""
+    data = load_table(options)
+    splits = split_table(options, data)
+    corpus = None if options.corpus is None else load_corpus(options, data, splits)
+    found = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    text = json.dumps(found.to_dict(), indent=2) if options.json else datasets.format_audit(found)
+    sys.stdout.write(f"{text}\n")

@@ -1,0 +1,131 @@
+"""The audit against counts that are known of the published tables, and against pairs made by hand."""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from rdkit import Chem
+
+from molweight.datasets import audit, format_audit, from_smiles, load_corpus, split, split_by_indices, without
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+
+Load = Callable[[str], MoleculeDataset]
+
+
+@pytest.mark.parametrize(
+    ("name", "extra", "groups", "conflicting"),
+    [("bbbp", 64, 60, 10), ("clintox", 19, 19, 19), ("esol", 11, 11, 6), ("freesolv", 0, 0, 0)],
+)
+def test_duplicates_are_those_known_of_the_tables(
+    name: str, extra: int, groups: int, conflicting: int, table: Load
+) -> None:
+    data = table(name)
+    found = audit(data, n_jobs=1).duplicates
+    assert (found.extra, found.groups, found.conflicting) == (extra, groups, conflicting)
+    of_row = dict(zip(data.rows.tolist(), data.smiles, strict=True))
+    for rows in found.rows:
+        assert len({Chem.MolToSmiles(Chem.MolFromSmiles(of_row[row])) for row in rows}) == 1
+    assert sum(map(len, found.rows)) == extra + groups
+
+
+def test_undefined_stereocentres_and_acyclic_molecules_are_those_known_of_the_tables(table: Load) -> None:
+    bace = audit(table("bace"), n_jobs=1)
+    assert 100 * bace.undefined_stereo / bace.molecules == pytest.approx(71.2, abs=0.1)
+    tox21 = audit(table("tox21"), n_jobs=1)
+    assert tox21.acyclic == 1775
+    assert [item.missing for item in tox21.labels] == np.isnan(table("tox21").targets).sum(axis=0).tolist()
+
+
+FORMS = [
+    ("CC(=O)O", "CC(=O)[O-].[Na+]"),  # acid and salt
+    ("C[C@H](N)C(=O)O", "C[C@@H]([NH3+])C(=O)[O-]"),  # stereoisomer and zwitterion
+    ("Oc1ccccn1", "O=c1cccc[nH]1"),  # tautomers
+]
+
+
+@pytest.mark.parametrize(("left", "right"), FORMS)
+def test_forms_of_a_compound_are_one_compound_and_two_molecules(left: str, right: str) -> None:
+    found = audit(from_smiles([left, right], [0.0, 1.0], cache=False), n_jobs=1)
+    assert (found.duplicates.extra, found.duplicates.conflicting) == (0, 0)
+    assert (found.duplicate_compounds.extra, found.duplicate_compounds.conflicting) == (1, 1)
+
+
+@pytest.mark.parametrize(("left", "right"), [("CCO", "CC=O"), ("c1ccccc1", "C1CCCCC1"), ("CCC", "CCCC"), ("CN", "CO")])
+def test_other_compounds_are_others(left: str, right: str) -> None:
+    assert audit(from_smiles([left, right], cache=False), n_jobs=1).duplicate_compounds.extra == 0
+
+
+def test_missing_labels_do_not_conflict() -> None:
+    labels = np.array([[0.0, np.nan], [np.nan, 1.0], [0.0, 1.0], [1.0, 0.0]])
+    smiles = ["CCO", "OCC", "C(O)C", "C"]
+    assert audit(from_smiles(smiles, labels, cache=False), n_jobs=1).duplicates.conflicting == 0
+    labels[2, 0] = 1.0
+    assert audit(from_smiles(smiles, labels, cache=False), n_jobs=1).duplicates.conflicting == 1
+
+
+def test_leakage_is_counted_per_pair_of_roles() -> None:
+    smiles = ["CCO", "Cc1ccccc1", "OCC", "Clc1ccccc1", "CC(=O)O", "CC(=O)[O-]"]
+    data = from_smiles(smiles, name="six", cache=False)
+    splits = split_by_indices(data, {"train": [0, 1], "meta": [2], "select": [3, 4], "test": [5]})
+    found = {(leak.other, leak.role): leak for leak in audit(data, splits, n_jobs=1).leaks}
+    assert len(found) == 6
+    assert (found["train", "meta"].molecules, found["train", "meta"].scaffold) == (1, 0)
+    assert (found["train", "select"].molecules, found["train", "select"].scaffold) == (0, 1)
+    assert (found["select", "test"].molecules, found["select", "test"].compounds) == (0, 1)
+    paper = split_by_indices(data, {"train": [0, 1], "valid": [2, 3], "test": [5]}, "paper")
+    assert [(leak.other, leak.role) for leak in audit(data, paper, n_jobs=1).leaks] == [
+        ("train", "meta"),
+        ("train", "test"),
+        ("meta", "test"),
+    ]
+
+
+def test_a_scaffold_split_leaks_no_scaffold_and_a_random_one_does(table: Load) -> None:
+    data = table("freesolv")
+    assert all(leak.scaffold == 0 for leak in audit(data, split(data), n_jobs=1).leaks)
+    assert any(leak.scaffold > 0 for leak in audit(data, split(data, "random"), n_jobs=1).leaks)
+
+
+def test_molecules_of_the_table_are_found_in_the_corpus_and_taken_out(table: Load) -> None:
+    data = table("freesolv")
+    splits = split(data)
+    test = [data.smiles[place] for place in splits.test.tolist()[:5]]
+    others = list(load_corpus("zinc", size=30).smiles)
+    mixed = [Chem.MolToSmiles(Chem.MolFromSmiles(text), doRandom=True) for text in test]
+    corpus = from_smiles([*others, *mixed, others[0]], name="mixed", cache=False)
+    overlap = audit(data, splits, corpus, n_jobs=1).overlap
+    assert overlap is not None
+    assert (overlap.size, overlap.duplicates, overlap.found["test"], overlap.found["table"]) == (36, 1, 5, 5)
+    assert list(without(corpus, data, splits.test, n_jobs=1).smiles) == [*others, others[0]]
+    assert without(corpus, data, splits.train, n_jobs=1) is corpus
+    assert len(without(corpus, data, same="molecule", n_jobs=1)) == 31
+    with pytest.raises(ConfigError, match="same='molecules' is no choice; did you mean 'molecule'"):
+        without(corpus, data, same="molecules")  # type: ignore[arg-type]  # what a user may type
+
+
+def test_text_and_json_say_the_same(table: Load) -> None:
+    data = table("bbbp")
+    found = audit(data, split(data), load_corpus("zinc", size=30), n_jobs=1)
+    text = format_audit(found)
+    for part in (
+        "bbbp: 2039 molecules, 11 rows without a molecule",
+        "64 molecules occur again: 60 groups, 10 with conflicting labels",
+        "p_np: 2039 known, 0 missing, mean 0.765, from 0 to 1",
+        "test in train: 0 of 204 molecules",
+        "zinc: 30 molecules, 0 of them again",
+    ):
+        assert part in text
+    stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))
+    assert stored["duplicates"]["extra"] == 64
+    assert stored["sizes"]["test"] == 204
+
+
+def test_a_table_without_labels_and_a_target_without_any() -> None:
+    plain = format_audit(audit(from_smiles(["C", "CC"], name="two", cache=False), n_jobs=1))
+    assert "\nlabels" not in plain
+    assert "\nsplit" not in plain
+    data = from_smiles(["C", "CC"], [[0.0], [1.0]], target_names=["a"], cache=False)
+    data.targets[:] = np.nan
+    assert "a: 0 known, 2 missing" in format_audit(audit(data, n_jobs=1))
