@@ -70,11 +70,10 @@ def _compound(molecule: "Mol") -> str:
 
 def _structures(smiles: Sequence[str]) -> np.ndarray:
     from rdkit import Chem
+    from rdkit.Chem.rdMolDescriptors import CalcNumUnspecifiedAtomStereoCenters
 
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
-        centres = Chem.FindMolChiralCenters(  # type: ignore[no-untyped-call]  # untyped in RDKit
-            Chem.MolFromSmiles(text), includeUnassigned=True, useLegacyImplementation=False
-        )
-        numbers[row] = _number(murcko_scaffold(text)), sum(mark == "?" for _, mark in centres)
+        undefined = CalcNumUnspecifiedAtomStereoCenters(Chem.MolFromSmiles(text))
+        numbers[row] = _number(murcko_scaffold(text)), undefined
     return numbers
