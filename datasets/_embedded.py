@@ -54,8 +54,9 @@ def read_embedded_split(table: str, split: str, folder: Path = EMBEDDED) -> dict
     Raises:
         DataError: If the file is damaged.
     """
-    name = f"splits/{table}.{split}.json"
-    if name not in _expected(folder):
+    names = [f"splits/{table}.{split}.json{packing}" for packing in ("", ".xz")]
+    name = next((name for name in names if name in _expected(folder)), None)
+    if name is None:
         return None
     stored: dict[str, str] = json.loads(read_embedded(name, folder))
     return stored

@@ -17,6 +17,7 @@ import numpy as np
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._embedded import read_embedded_split
 from molweight.datasets._load import table_smiles
+from molweight.datasets._source import source_at_hand
 from molweight.datasets._splits import Request, Splits
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
@@ -44,7 +45,7 @@ def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits
     """
     if request.fractions != Request.fractions:
         return None
-    published = _published(data.name, method)
+    published = _published(data.name, method) if _at_hand(data.name) else None
     if published is None:
         return None
     definition, role_of = published
@@ -54,6 +55,11 @@ def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits
         return None
     splits = Splits(**positions, name=method, definition=definition, protocol="four-role", frozen=True)
     return splits if request.protocol == "four-role" else _as_in_paper(splits)
+
+
+def _at_hand(table: str) -> bool:
+    """Whether the published table can be read without a network: a table of one's own may have its name."""
+    return table in TABLES and (TABLES[table].embedded or source_at_hand(TABLES[table]))
 
 
 def _as_in_paper(splits: Splits) -> Splits:
@@ -75,7 +81,7 @@ def smiles_digest(smiles: Sequence[str]) -> str:
 @cache
 def _published(table: str, method: str) -> tuple[str, dict[str, str]] | None:
     """Definition and role letter by SMILES of a published split."""
-    stored = read_embedded_split(table, method) if table in TABLES else None
+    stored = read_embedded_split(table, method)
     if stored is None:
         return None
     smiles = table_smiles(table)

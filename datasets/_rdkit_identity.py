@@ -70,10 +70,14 @@ def _compound(molecule: "Mol") -> str:
 
 def _structures(smiles: Sequence[str]) -> np.ndarray:
     from rdkit import Chem
-    from rdkit.Chem.rdMolDescriptors import CalcNumUnspecifiedAtomStereoCenters
 
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
-        undefined = CalcNumUnspecifiedAtomStereoCenters(Chem.MolFromSmiles(text))
-        numbers[row] = _number(murcko_scaffold(text)), undefined
+        places = Chem.FindPotentialStereo(Chem.MolFromSmiles(text))
+        undefined = [
+            place
+            for place in places
+            if place.type == Chem.StereoType.Atom_Tetrahedral and place.specified == Chem.StereoSpecified.Unspecified
+        ]
+        numbers[row] = _number(murcko_scaffold(text)), len(undefined)
     return numbers

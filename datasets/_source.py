@@ -11,7 +11,7 @@ from molweight.datasets._text import read_bytes
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import cache_root
 
-__all__ = ["data_folder", "read_source"]
+__all__ = ["VARIABLE", "data_folder", "read_source", "source_at_hand"]
 
 VARIABLE: Final = "MOLWEIGHT_DATA"
 
@@ -55,6 +55,11 @@ def read_source(entry: Table) -> bytes:
     path = cache_root() / "downloads" / f"{entry.name}.csv"
     download(entry.url, path, entry.sha256, _remedy(entry))
     return path.read_bytes()
+
+
+def source_at_hand(entry: Table) -> bool:
+    """Whether :func:`read_source` would find the file of a table without downloading it."""
+    return _placed(entry.name) is not None or (cache_root() / "downloads" / f"{entry.name}.csv").exists()
 
 
 def _placed(name: str) -> Path | None:

@@ -34,6 +34,7 @@ from molweight.datasets import (
     Splits,
     Table,
     from_csv,
+    load,
     smiles_digest,
     split,
 )
@@ -146,8 +147,8 @@ def sample(content: bytes, corpus: Corpus) -> bytes:
 def freeze_splits(output: Path) -> Entries:
     """Compute and write the split of every table; nothing frozen before is used."""
     entries: Entries = {}
-    for name, table in ((name, table) for name, table in TABLES.items() if table.embedded):
-        data = from_csv(output / f"{name}.csv.xz", table.smiles, table.targets, task=table.task, name=name)
+    for name, table in TABLES.items():
+        data = frozen_table(output, table)
         splits = split(data, SPLIT, frozen=False)
         stored = {
             "table": name,
@@ -157,8 +158,20 @@ def freeze_splits(output: Path) -> Entries:
             "roles": role_letters(data, splits),
         }
         content = (json.dumps(stored, indent=1) + "\n").encode()
-        entries |= write(output, f"splits/{name}.{SPLIT}.json", content, sizes=splits.sizes)
+        file = f"splits/{name}.{SPLIT}.json"
+        if not table.embedded:  # the large ones, packed
+            file, content = f"{file}.xz", lzma.compress(content, preset=9 | lzma.PRESET_EXTREME)
+        entries |= write(output, file, content, sizes=splits.sizes)
+        print(f"{splits!r}: {name}", flush=True)
     return entries
+
+
+def frozen_table(output: Path, table: Table) -> MoleculeDataset:
+    """A table as just embedded; one that is not embedded from ``MOLWEIGHT_DATA``, or downloaded."""
+    if not table.embedded:
+        return load(table.name)
+    file = output / f"{table.name}.csv.xz"
+    return from_csv(file, table.smiles, table.targets, task=table.task, name=table.name)
 
 
 def smiles_of_rows(data: MoleculeDataset) -> list[str]:

@@ -1,5 +1,6 @@
 """``molweight fit``: the main job."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from jsonargparse import Namespace
 
+from molweight import datasets
 from molweight.cli._data_options import (
     add_data_options,
     add_job_options,
@@ -51,6 +53,8 @@ def run(options: Namespace) -> None:
     _say(options, f"{data!r}\npretraining on {corpus!r}")
     comparison = compare(job, data, splits, corpus, baselines=options.baselines, progress=not options.quiet)
     _write(folder, options, comparison, data)
+    audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
     found = format_findings(comparison)
     parts = [
         _heading(comparison, splits),

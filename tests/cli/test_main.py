@@ -45,6 +45,7 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 def test_fit_writes_the_run(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
+        "audit.json",
         "config.yaml",
         "history.csv",
         "metrics.json",
@@ -57,6 +58,8 @@ def test_fit_writes_the_run(folder: Path) -> None:
     assert metrics["sizes"] == {"train": 472, "meta": 64, "select": 41, "test": 65}
     assert (folder / "weights.png").read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_csv(folder / "history.csv")) == 4
+    audit = json.loads((folder / "audit.json").read_text())
+    assert (audit["table"], audit["sizes"], audit["overlap"]["size"]) == ("freesolv", metrics["sizes"], 128)
 
 
 def test_saved_run_can_be_loaded(folder: Path) -> None:

@@ -110,6 +110,15 @@ def test_other_fractions_are_computed(table: Load) -> None:
     assert len(splits.train) + len(splits.select) <= 0.6 * 642
 
 
+def test_a_table_of_ones_own_by_the_name_of_a_large_one_asks_for_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MOLWEIGHT_DATA", raising=False)
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    data = from_smiles([f"C1{'C' * size}1" for size in range(2, 12)], name="hiv", cache=False)
+    assert not split(data).frozen
+
+
 def test_a_frozen_split_of_another_table_is_refused(
     table: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None
 ) -> None:
