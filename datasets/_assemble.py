@@ -1,6 +1,7 @@
 """From rows of SMILES and labels, however they were read, to a dataset and a report of what could not be used."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, get_args
@@ -112,7 +113,7 @@ def _refuses(rows: Rows, options: Options) -> bool:
     """Whether unreadable labels refuse the table: always if asked to, else if they are most of a column."""
     if options.on_error != "skip" or rows.labels is None:
         return options.on_error == "raise"
-    unreadable = {name: sum(cell.column == name for cell in rows.bad) for name in {cell.column for cell in rows.bad}}
+    unreadable = Counter(cell.column for cell in rows.bad)
     readable = dict(zip(rows.columns, (~np.isnan(rows.labels)).sum(axis=0).tolist(), strict=True))
     return any(count >= _SYSTEMATIC * (count + readable[name]) for name, count in unreadable.items())
 

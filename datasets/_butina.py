@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.datasets._explain import parse
 from molweight.datasets._fill import Positions
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError
@@ -60,12 +61,12 @@ def _clusters(data: MoleculeDataset, cutoff: float) -> list[Positions]:
 
 def _far(data: MoleculeDataset, cutoff: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Whether two molecules are farther apart than the cutoff, as 0 and 1 for every pair."""
-    from rdkit import Chem, DataStructs, rdBase
+    from rdkit import DataStructs, rdBase
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
     with rdBase.BlockLogs():
         generator = GetMorganGenerator(radius=2, fpSize=2048)
-        prints = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in data.smiles]
+        prints = [generator.GetFingerprint(parse(text)) for text in data.smiles]
     far = np.empty((len(prints), len(prints)), dtype=np.uint8)
     for row, one in enumerate(prints):
         far[row] = 1.0 - np.array(DataStructs.BulkTanimotoSimilarity(one, prints)) > cutoff

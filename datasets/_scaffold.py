@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from molweight.datasets._explain import parse
 from molweight.datasets._fill import Positions
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
@@ -121,7 +122,7 @@ def murcko_scaffold(smiles: str, kind: ScaffoldKind = "chiral") -> str:
     from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol, MakeScaffoldGeneric
 
     with rdBase.BlockLogs():
-        scaffold = GetScaffoldForMol(Chem.MolFromSmiles(smiles))  # type: ignore[no-untyped-call]  # untyped in RDKit
+        scaffold = GetScaffoldForMol(parse(smiles))  # type: ignore[no-untyped-call]  # untyped in RDKit
         if kind == "generic":
             scaffold = MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
         return Chem.MolToSmiles(scaffold, isomericSmiles=kind == "chiral")

@@ -94,6 +94,9 @@ def test_molecules_that_rdkit_refuses_are_kept(root: Path) -> None:
     assert len(data) == 20
     assert data.smiles[9] == "C1CC"
     assert data.graphs([9]).x.shape == (3, 9)
+    for method in ("scaffold", "scaffold_balanced", "butina"):
+        with pytest.raises(DataError, match=r"'C1CC' is in the dataset, but .* refuses it \(ring 1 is not closed\)"):
+            datasets.split(data, method)
 
 
 def test_the_published_split(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
