@@ -76,25 +76,28 @@ def _parsable_share(table: TextTable, column: str) -> float:
     return sum(parsed) / len(parsed) if parsed else 0.0
 
 
-def find_targets(table: TextTable, smiles: str, task: Task | None) -> list[str]:
+def find_targets(table: TextTable, smiles: str, task: Task | None, *, lenient: bool = False) -> list[str]:
     """The columns with labels: those that hold numbers, except identifiers and row counters.
 
     Args:
         table: The table.
         smiles: Its SMILES column.
         task: What the labels are to be used for; with ``"classification"`` only columns of 0 and 1 are taken.
+        lenient: Whether a column that holds numbers for the most part is one of them, rather than refused.
 
     Returns:
         Their names; none for a table without labels.
 
     Raises:
         DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if a
-            column holds numbers for the most part but not only, or shares its name; or if none has labels and one is
-            empty.
+            column holds numbers for the most part but not only, unless ``lenient``; if it shares its name; or if none
+            has labels and one is empty.
     """
     _refuse_repeated(table, smiles)
-    _refuse_mixed(table, smiles)
-    numeric = [name for name in table.columns if name != smiles and _is_numeric(table, name)]
+    mixed = _mixed(table, smiles)
+    if mixed and not lenient:
+        raise DataError(complaint(table, read_labels(table, mixed[:1])[1]))
+    numeric = [name for name in table.columns if name in mixed or (name != smiles and _is_numeric(table, name))]
     labels = [name for name in numeric if not _is_identifier(table, name)]
     classes = [name for name in labels if _is_binary(table, name)]
     if task == "classification":
@@ -121,16 +124,17 @@ def _refuse_repeated(table: TextTable, smiles: str) -> None:
                 table.cells(name)  # refuses it in words
 
 
-def _refuse_mixed(table: TextTable, smiles: str) -> None:
-    """Refuse a column that would be a label but for some cells: left out in silence, it would be missed much later."""
+def _mixed(table: TextTable, smiles: str) -> list[str]:
+    """Columns that would be labels but for some cells: left out in silence, they would be missed much later."""
+    found: list[str] = []
     for name in _candidates(table, smiles):
         codes, texts = table.distinct(name)
         counts = Counter(codes.tolist())
         good = sum(counts[code] for code, text in enumerate(texts) if is_label(text))
         other = sum(counts[code] for code, text in enumerate(texts) if not is_label(text) and not is_missing(text))
-        bad = read_labels(table, [name])[1] if good > 0 and other <= _MIXED * (good + other) else []
-        if bad:
-            raise DataError(complaint(table, bad))
+        if good > 0 and other <= _MIXED * (good + other) and read_labels(table, [name])[1]:
+            found.append(name)
+    return found
 
 
 def _refuse_empty(table: TextTable, smiles: str) -> None:
@@ -170,7 +174,7 @@ def _is_identifier(table: TextTable, name: str) -> bool:
 
 
 def _is_binary(table: TextTable, name: str) -> bool:
-    present = {cell.lower() for cell in table.distinct(name)[1] if not is_missing(cell)} - {"true", "false"}
+    present = {cell.lower() for cell in table.distinct(name)[1] if is_label(cell)} - {"true", "false"}
     return {float(cell) for cell in present} <= {0.0, 1.0}
 
 

@@ -68,10 +68,11 @@ def from_file(
         delimiter: What separates the cells of text; ``None`` to find it among comma, tab, semicolon and bar.
         encoding: Encoding of text; ``None`` for UTF-8, or what its byte-order mark says.
         on_error: What to do with rows whose molecule cannot be parsed, or one of whose labels cannot be read:
-            ``"raise"`` refuses the table; ``"skip"`` leaves the row out and reports it in ``rejects`` (but refuses a
-            table in which half of a column cannot be read); ``"nan"`` takes such a label for missing, keeps the row,
-            and reports the cell. A molecule that cannot be parsed is left out in either case;
-            :func:`molweight.datasets.row_aligned` gives it NaN in what is computed later.
+            ``"raise"`` refuses the table; ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a
+            table in which half of a column cannot be read, or any label of a column that was found and not named;
+            ``"nan"`` takes such a label for missing, keeps the row, and reports the cell. A molecule that cannot be
+            parsed is left out in either case; :func:`molweight.datasets.row_aligned` gives it NaN in what is computed
+            later.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.

@@ -31,7 +31,7 @@ def from_table(
     smiles = find_smiles(table) if smiles is None else smiles
     texts = table.cells(smiles)
     if targets is None:
-        columns = find_targets(table, smiles, options.task)
+        columns = find_targets(table, smiles, options.task, lenient=options.on_error == "nan")
     else:
         columns = [targets] if isinstance(targets, str) else list(targets)
     labels, bad = read_labels(table, columns)

@@ -219,6 +219,15 @@ def test_a_messy_table_is_refused_if_asked(write: Write) -> None:
         read(write(MESSY), targets=["z"], on_error="raise")
 
 
+def test_a_column_with_bad_cells_is_found_where_they_are_taken_for_missing(write: Write) -> None:
+    path = write(MESSY.replace(",z", ",remark").replace(",1\n", ",good\n", 1))
+    with pytest.raises(DataError, match=r"row 4, column 'y': '1\.0e' is not a number .*with on_error='nan'"):
+        read(path)
+    data = read(path, on_error="nan")
+    assert data.target_names == ["y", "remark"]
+    assert np.isnan(data.targets[0]).tolist() == [False, True]
+
+
 def test_half_a_column_of_words_is_not_skipped(write: Write) -> None:
     path = write("smiles,y\nCCO,ND\nCCN,ND\nCCC,1.5\nCCF,0.5\n")
     with pytest.raises(DataError, match=r"row 2, column 'y': 'ND' is not a number \(2 such cells in this column\)"):
