@@ -104,6 +104,26 @@ class Health:
             found += _solve_findings(level, counts.tolist(), self._residuals.get(level))
         return sorted(found, key=lambda finding: -finding.share)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What has been counted, to go on after an interruption."""
+        return {
+            "steps": self._steps,
+            "counts": dict(self._counts),
+            "first": self._first,
+            "solves": dict(self._solves),
+            "residuals": dict(self._residuals),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on counting.
+
+        Args:
+            state: What :meth:`state_dict` gave.
+        """
+        self._steps, self._first = int(state["steps"]), state["first"]
+        self._counts, self._solves = dict(state["counts"]), dict(state["solves"])
+        self._residuals = dict(state["residuals"])
+
     def _count(self, kind: str, happened: Tensor) -> None:
         if len(self.names) == 1 and kind == "saturated":
             return

@@ -1,5 +1,6 @@
 """General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
 
+from molweight.training._callback import Callback, TensorBoard
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
 from molweight.training._continued import Continued, continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
@@ -9,10 +10,12 @@ from molweight.training._hypergrad_check import default_candidates, hypergrad_ch
 from molweight.training._hypergrad_report import HypergradCheck
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
 from molweight.training._plot import plot_weights
-from molweight.training._pretrain import Corpus, TaskSource, pretrain
+from molweight.training._pretrain import pretrain
 from molweight.training._run import Run, load, restore
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._search import Trial, WeightSearch, search_weights
+from molweight.training._session import Session
+from molweight.training._sources import Corpus, TaskSource
 from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "DEFAULT_OBJECTIVES",
     "SOLVER_DEFAULTS",
     "Batches",
+    "Callback",
     "Comparison",
     "Continued",
     "Corpus",
@@ -29,8 +33,10 @@ __all__ = [
     "Pretrainer",
     "Row",
     "Run",
+    "Session",
     "TapWeight",
     "TaskSource",
+    "TensorBoard",
     "Trial",
     "WeightSearch",
     "build_predictor",

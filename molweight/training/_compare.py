@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,10 +11,13 @@ from molweight.datasets import Score, Splits
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
+from molweight.training._callback import Callback
 from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
 from molweight.training._plot import plot_weights
+from molweight.training._resume import describe_job
 from molweight.training._run import Run
+from molweight.training._session import Session
 from molweight.training._store import write_file
 from molweight.training._tapweight import TapWeight
 
@@ -102,6 +105,8 @@ def compare(
     *,
     baselines: Sequence[str] = ("scratch", "equal"),
     progress: bool = False,
+    resume: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Comparison:
     """Fit ``options`` and its baselines; open the test set once for each.
 
@@ -112,6 +117,9 @@ def compare(
         corpus: Unlabelled molecules.
         baselines: Names among :data:`BASELINES`.
         progress: Whether to show progress bars on a terminal.
+        resume: Folder where the state of the work is kept, to go on from after an interruption; see
+            :meth:`TapWeight.fit`.
+        callbacks: Objects to tell of every step; see :class:`molweight.training.Callback`.
 
     Returns:
         The table's rows, baselines first, and the run.
@@ -122,12 +130,17 @@ def compare(
     for name in baselines:
         if name not in BASELINES:
             raise ConfigError(f"baseline {name!r} is unknown;{suggest(name, BASELINES)} Baselines: {_listed()}.")
-    started = time.perf_counter()
-    general_pretraining(options, corpus, resolve_device(options.device), progress=progress)
+    session = Session(None if resume is None else Path(resume), callbacks=callbacks)
+    started, device = time.perf_counter(), resolve_device(options.device)
+    shared = replace(session, job=describe_job(options, data, splits, corpus, device))
+    general_pretraining(options, corpus, device, progress=progress, session=shared)
     general_seconds = time.perf_counter() - started
     methods = [(name, options.variant(**BASELINES[name])) for name in baselines if not _same(options, name)]
     methods.append((options.weighting if options.weighting != "none" else options.start, options))
-    runs = {name: method.fit(data, splits, corpus, progress=progress) for name, method in methods}
+    runs = {
+        name: method.fit(data, splits, corpus, progress=progress, session=session.within(name))
+        for name, method in methods
+    }
     rows = [_row(name, run) for name, run in runs.items()]
     return Comparison(
         data.name, str(data.metric), splits.sizes, splits.definition, rows, list(runs.values())[-1], general_seconds

@@ -10,8 +10,10 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import Record, ThreeLevel, loop_for, weightings
 from molweight.training._finetune import label_statistics
 from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
-from molweight.training._pretrain import Corpus, TaskSource, pretrain, take_step
+from molweight.training._pretrain import pretrain, take_step
 from molweight.training._sampling import Batches, generator_for
+from molweight.training._session import Stage
+from molweight.training._sources import Corpus, TaskSource
 
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
@@ -39,9 +41,9 @@ class Continued:
         """Take one step."""
         return take_step(self.model, self.corpus, self.loop, self.task)
 
-    def run(self, steps: int, progress: str | None = None) -> list[dict[str, Any]]:
+    def run(self, steps: int, progress: str | None = None, stage: Stage | None = None) -> list[dict[str, Any]]:
         """Take ``steps`` steps; see :func:`molweight.training.pretrain`."""
-        return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress)
+        return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress, stage=stage)
 
 
 def continued_pretraining(

@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.training._models import Predictor
 from molweight.training._sampling import Batches
+from molweight.training._session import Session, Stage
 
 __all__ = ["Finetuning", "finetune", "label_statistics", "predict_positions"]
 
@@ -58,6 +60,7 @@ def finetune(
     seeds: np.random.Generator,
     device: torch.device,
     progress: str | None = None,
+    stage: Stage | None = None,
 ) -> Finetuning:
     """Solve level 2: minimise ``task loss + gamma |omega - theta|^2`` from ``omega = theta`` by Adam.
 
@@ -76,6 +79,7 @@ def finetune(
         seeds: Source of dropout seeds.
         device: Where to compute.
         progress: Title of a progress bar; ``None`` for none.
+        stage: Where states are kept and whom to tell; a state found there is gone on from.
 
     Returns:
         How it went.
@@ -85,22 +89,86 @@ def finetune(
     """
     if data.metric is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
-    anchor = {name: tensor.detach().clone() for name, tensor in model.encoder.named_parameters()}
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
-    result = Finetuning(data.metric)
-    best = _judge(model, data, splits, result, device)
+    stage = stage or Session().stage("finetune")
+    tuner = _Tuner(model, torch.optim.Adam(model.parameters(), lr=lr), batches, seeds, Finetuning(data.metric))
+    judge = partial(_judge, model, data, splits, tuner.result, device)
+    tuner.start(stage, judge)
     with tqdm(range(epochs), desc=progress, unit=" epochs", disable=progress is None or None) as bar:
-        for epoch in bar:
-            for indices in batches.epoch():
-                loss = model.bound_loss(data.graphs(indices, device), int(seeds.integers(2**31)))
-                _descend(model, loss(dict(model.named_parameters())), optimizer, anchor, gamma)
-            best = _judge(model, data, splits, result, device) or best
-            bar.set_postfix_str(f"select {result.metric} {result.curve[-1]:.4f}, best {result.best:.4f}")
-            if epoch + 1 - result.best_epoch >= patience:
-                break
-    if best is not None:
-        model.load_state_dict(best)
-    return result
+        bar.update(tuner.epoch)
+        with stage.interruptible():
+            while tuner.epoch < epochs and tuner.epoch - tuner.result.best_epoch < patience:
+                for indices in tuner.parts():
+                    stage.boundary(tuner.state)
+                    loss = model.bound_loss(data.graphs(indices, device), int(seeds.integers(2**31)))
+                    _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
+                tuner.finish_epoch(stage, judge)
+                bar.set_postfix_str(f"select {data.metric} {tuner.result.curve[-1]:.4f}, best {tuner.result.best:.4f}")
+                bar.update()
+    if tuner.best is not None:
+        model.load_state_dict(tuner.best)
+    return tuner.result
+
+
+@dataclass
+class _Tuner:
+    """A finetuning under way: everything needed to go on with it exactly."""
+
+    model: Predictor
+    optimizer: torch.optim.Optimizer
+    batches: Batches
+    seeds: np.random.Generator
+    result: Finetuning
+    best: dict[str, Any] | None = None
+    anchor: dict[str, Tensor] = field(default_factory=dict)
+    ahead: list[Index] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """Epochs that are done."""
+        return len(self.result.curve) - 1
+
+    def start(self, stage: Stage, judge: Callable[[], dict[str, Any] | None]) -> None:
+        """Go on from the state that is found; otherwise the encoder as it is becomes the anchor, and is judged."""
+        state = stage.read()
+        if state is None:
+            self.anchor = {name: tensor.detach().clone() for name, tensor in self.model.encoder.named_parameters()}
+            self.best = judge()
+            stage.log(0, {"select": self.result.curve[-1]})
+            return
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.batches.load_state_dict(state["batches"])
+        self.seeds.bit_generator.state = state["seeds"]
+        self.best, self.ahead = state["best"], [part.numpy() for part in state["ahead"]]
+        vars(self.result).update(state["result"])
+        device = next(self.model.parameters()).device
+        self.anchor = {name: tensor.to(device) for name, tensor in state["anchor"].items()}
+
+    def parts(self) -> Iterator[Index]:
+        """What is left of the epoch, or a new one."""
+        self.ahead = self.ahead or self.batches.epoch()
+        while self.ahead:
+            yield self.ahead[0]
+            del self.ahead[0]
+
+    def finish_epoch(self, stage: Stage, judge: Callable[[], dict[str, Any] | None]) -> None:
+        """Judge the model, and tell so."""
+        self.best = judge() or self.best
+        stage.log(self.epoch, {"select": self.result.curve[-1]})
+        stage.boundary(self.state)
+
+    def state(self) -> dict[str, Any]:
+        """Everything an exact resumption needs; ``ahead`` are the batches of the epoch that are still to come."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "batches": self.batches.state_dict(),
+            "seeds": self.seeds.bit_generator.state,
+            "best": self.best,
+            "ahead": [torch.from_numpy(part) for part in self.ahead],
+            "anchor": self.anchor,
+            "result": asdict(self.result),
+        }
 
 
 def _descend(

@@ -12,8 +12,10 @@ import torch
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
 from molweight.mlo import ThreeLevel, weightings
 from molweight.training._models import Pretrainer, build_pretrainer, seeded
-from molweight.training._pretrain import Corpus, pretrain
+from molweight.training._pretrain import pretrain
 from molweight.training._sampling import Batches, generator_for
+from molweight.training._session import Session, Stage
+from molweight.training._sources import Corpus
 from molweight.training._store import read_tensors, write_tensors
 
 if TYPE_CHECKING:
@@ -27,7 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 def general_pretraining(
-    options: "TapWeight", corpus: MoleculeDataset, device: torch.device, *, progress: bool = False
+    options: "TapWeight",
+    corpus: MoleculeDataset,
+    device: torch.device,
+    *,
+    progress: bool = False,
+    session: Session | None = None,
 ) -> tuple[Pretrainer, MoleculeDataset]:
     """An encoder with heads, pretrained with equal weights or found so in the cache.
 
@@ -36,6 +43,7 @@ def general_pretraining(
         corpus: Unlabelled molecules.
         device: Where to compute.
         progress: Whether to show progress bars on a terminal.
+        session: Where states are kept and whom to tell.
 
     Returns:
         The model on the device, and the corpus with the columns that the objectives need.
@@ -49,12 +57,18 @@ def general_pretraining(
         model.objective(name).prepare(prepared.columns)
     model.to(device)
     if options.start == "pretrained" and options.general_steps > 0:
-        _load_or_train(options, model, prepared, device, progress=progress)
+        _load_or_train(options, model, prepared, device, (session or Session()).stage("general"), progress=progress)
     return model, prepared
 
 
 def _load_or_train(
-    options: "TapWeight", model: Pretrainer, corpus: MoleculeDataset, device: torch.device, *, progress: bool
+    options: "TapWeight",
+    model: Pretrainer,
+    corpus: MoleculeDataset,
+    device: torch.device,
+    stage: Stage,
+    *,
+    progress: bool,
 ) -> None:
     about = _describe(options, corpus)
     path = _checkpoint(about)
@@ -72,8 +86,9 @@ def _load_or_train(
         pretrain_lr=options.pretrain_lr,
     )
     title = "general pretraining" if progress else None
-    pretrain(model, source, loop, steps=options.general_steps, progress=title)
+    pretrain(model, source, loop, steps=options.general_steps, progress=title, stage=stage)
     write_tensors(path, model.state_dict(), about)
+    stage.drop()
 
 
 def _describe(options: "TapWeight", corpus: MoleculeDataset) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from molweight.errors import ConfigError
 
@@ -66,8 +67,8 @@ class Batches:
         return np.array_split(order, count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Position and random state, as plain values."""
-        return {"order": self._order.tolist(), "at": self._at, "rng": self.rng.bit_generator.state}
+        """Order and position in the epoch, and random state."""
+        return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""

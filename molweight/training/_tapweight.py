@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
@@ -12,13 +13,16 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
+from molweight.training._callback import Callback
 from molweight.training._continued import continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune
 from molweight.training._general import general_pretraining
 from molweight.training._models import Predictor, check_models
+from molweight.training._resume import describe_job, finish, finished_run
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
+from molweight.training._session import Session, Stage
 
 __all__ = ["DEFAULT_OBJECTIVES", "SOLVER_DEFAULTS", "TapWeight"]
 
@@ -161,7 +165,15 @@ class TapWeight:
         return {**asdict(self), "objectives": list(self.objectives)}
 
     def fit(
-        self, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset | None = None, *, progress: bool = False
+        self,
+        data: MoleculeDataset,
+        splits: Splits,
+        corpus: MoleculeDataset | None = None,
+        *,
+        progress: bool = False,
+        resume: str | Path | None = None,
+        callbacks: Sequence[Callback] = (),
+        session: Session | None = None,
     ) -> Run:
         """Pretrain and finetune.
 
@@ -170,43 +182,72 @@ class TapWeight:
             splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched.
             corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
             progress: Whether to show progress bars on a terminal.
+            resume: Folder where the state of the work is kept, once a minute and on Ctrl-C. A fit that is interrupted,
+                by whatever, and called again with the same folder ends exactly as if it had not been; one that is
+                finished returns its run at once.
+            callbacks: Objects to tell of every step; see :class:`molweight.training.Callback`.
+            session: The two above in one, for a fit that is part of other work.
 
         Returns:
             The finetuned model with the learned weights and the history.
 
         Raises:
-            ConfigError: If the table has no labels.
+            ConfigError: If the table has no labels, or the folder holds the state of another job.
             TrainingError: If a loss stops being finite.
         """
         if data.task is None:
             raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
+        device, unlabelled = resolve_device(self.device), _corpus(data, splits, corpus)
+        session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
+        session = replace(session, job=describe_job(self, data, splits, unlabelled, device))
+        found = finished_run(session, data, splits, device)
+        if found is None:
+            found = self._train(data, splits, unlabelled, device, session, progress=progress)
+            finish(session, found)
+        return found
+
+    def _train(
+        self,
+        data: MoleculeDataset,
+        splits: Splits,
+        corpus: MoleculeDataset,
+        device: torch.device,
+        session: Session,
+        *,
+        progress: bool,
+    ) -> Run:
+        """The three stages."""
         started = time.perf_counter()
-        device = resolve_device(self.device)
-        unlabelled = _corpus(data, splits, corpus)
-        pretrainer, prepared = general_pretraining(self, unlabelled, device, progress=progress)
+        pretrainer, prepared = general_pretraining(self, corpus, device, progress=progress, session=session)
         history: list[dict[str, Any]] = []
         if self.weighting != "none" and self.steps > 0:
             setup = continued_pretraining(self, pretrainer, prepared, data, splits, device=device)
-            history = setup.run(self.steps, f"{self.weighting} pretraining" if progress else None)
+            title = f"{self.weighting} pretraining" if progress else None
+            history = setup.run(self.steps, title, session.stage("continued"))
         model = fresh_predictor(self, pretrainer, data, splits, device)
-        finetuning = self.finetune(model, data, splits, device, progress=progress)
-        learned = history[-1]["weights"] if history else {}
-        seconds = time.perf_counter() - started
+        tuned = self.finetune(model, data, splits, device, progress=progress, stage=session.stage("finetune"))
         return Run(
             self.options(),
             pretrainer=pretrainer,
             model=model,
             data=data,
             splits=splits,
-            weights=learned,
+            weights=history[-1]["weights"] if history else {},
             records=history,
-            finetuning=finetuning,
-            seconds=seconds,
+            finetuning=tuned,
+            seconds=time.perf_counter() - started,
             device=device,
         )
 
     def finetune(
-        self, model: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device, *, progress: bool = False
+        self,
+        model: Predictor,
+        data: MoleculeDataset,
+        splits: Splits,
+        device: torch.device,
+        *,
+        progress: bool = False,
+        stage: Stage | None = None,
     ) -> Finetuning:
         """The last stage alone: finetune a model whose encoder is pretrained.
 
@@ -216,6 +257,7 @@ class TapWeight:
             splits: Its roles; ``train`` and ``select`` are used.
             device: Where to compute.
             progress: Whether to show a progress bar on a terminal.
+            stage: Where states are kept and whom to tell.
 
         Returns:
             How it went.
@@ -234,6 +276,7 @@ class TapWeight:
             seeds=generator_for(self.seed, "finetune dropout"),
             device=device,
             progress="finetuning" if progress else None,
+            stage=stage,
         )
 
 

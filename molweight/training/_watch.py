@@ -1,8 +1,8 @@
 """Names what goes wrong in a run when it first shows, and not only at its end."""
 
 import logging
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from molweight.mlo import Finding, Health, Record
 
@@ -42,3 +42,16 @@ class Watch:
             level = logging.INFO if finding.kind == "solve" else logging.WARNING
             _log.log(level, "%s, step %d: %s", self._stage, self._steps, finding.message)
         return new
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was seen and said, to go on after an interruption."""
+        return {"health": self._health.state_dict(), "said": sorted(self._said), "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Args:
+            state: What it gave.
+        """
+        self._health.load_state_dict(state["health"])
+        self._said, self._steps = set(state["said"]), int(state["steps"])

@@ -1,0 +1,152 @@
+"""Kill fits with SIGKILL at random moments, resume them, and compare with fits that nobody killed, bit by bit.
+
+A small job (all three stages, conjugate gradients with warm starts) is fitted once without disturbance. Then the same
+job is started again and again in processes of its own, each killed after a random time, until one comes to its end. All
+tensors, the history and the curve of finetuning have to be equal to those of the undisturbed fit. The next job has
+another seed, until enough processes were killed. States are written after every step, the worst case.
+
+    python experiments/kill_resume.py --kills 50
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from _provenance import provenance
+
+from molweight import datasets
+from molweight.graphs import MoleculeDataset
+from molweight.training import Session, TapWeight
+from molweight.training._store import from_tensor, read_tensors
+
+JOB = TapWeight(
+    encoder_options={"layers": 1, "width": 8},
+    objectives=["attribute_masking", "graphcl", "functional_groups"],
+    solver="cg",
+    general_steps=12,
+    steps=24,
+    every=2,
+    batch_size=32,
+    solve_batch_size=16,
+    task_batch_size=16,
+    meta_batch_size=16,
+    epochs=12,
+    patience=8,
+    device="cpu",
+)
+STAGES = ("general", "continued", "finetune")
+Tables = tuple[MoleculeDataset, MoleculeDataset]
+"""The labelled table and the corpus."""
+
+
+def main() -> None:
+    """Kill, resume, compare, and write what happened."""
+    options = _options()
+    torch.set_num_threads(1)
+    chance = random.Random(options.seed)  # noqa: S311 (moments, no secrets)
+    table = datasets.load("freesolv")
+    tables = table.subset(range(0, len(table), 4)), datasets.load_corpus("zinc", size=96)
+    hit: Counter[str] = Counter()
+    jobs, started = 0, time.perf_counter()
+    with tempfile.TemporaryDirectory() as name:
+        while hit.total() < options.kills:
+            killed = _trial(Path(name, str(jobs)), jobs, tables, chance, options.kills - hit.total())
+            hit, jobs = hit + killed, jobs + 1
+            print(f"{hit.total()} killed, {jobs} jobs ended as if nothing had happened", flush=True)
+    result = {"kills": hit.total(), "jobs": jobs, "stage_when_killed": dict(hit), "identical": True}
+    if options.output is not None:
+        about = provenance(list(range(jobs)))
+        seconds = round(time.perf_counter() - started, 1)
+        text = json.dumps({**about, "result": result, "seconds": seconds}, indent=2)
+        options.output.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=50, help="processes to kill")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--output", type=Path, default=None, help="JSON file for the result")
+    return parser.parse_args()
+
+
+def _trial(folder: Path, seed: int, tables: Tables, chance: random.Random, most: int) -> Counter[str]:
+    """One job, killed until it ends, compared with its undisturbed twin; in which stages it was killed."""
+    twin, started = folder / "twin", time.perf_counter()
+    _wait(_start(twin, seed, tables))
+    duration = time.perf_counter() - started
+    hit: Counter[str] = Counter()
+    while True:
+        child = _start(folder / "killed", seed, tables)
+        if hit.total() == most or _ends_within(child, chance.uniform(0, 0.7 * duration)):
+            _wait(child)
+            break
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        hit[_stage(folder / "killed" / "state")] += 1
+    _compare(twin, folder / "killed")
+    shutil.rmtree(folder)
+    return hit
+
+
+def _start(folder: Path, seed: int, tables: Tables) -> int:
+    """Fit in a process of its own, with a cache of its own."""
+    child = os.fork()
+    if child == 0:
+        os.environ["MOLWEIGHT_CACHE"] = str(folder / "cache")
+        session = Session(folder / "state", seconds=0)
+        data, corpus = tables
+        JOB.variant(seed=seed).fit(data, datasets.split(data, "random"), corpus, session=session)
+        os._exit(0)
+    return child
+
+
+def _ends_within(child: int, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return True
+        time.sleep(0.002)
+    return False
+
+
+def _wait(child: int) -> None:
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        sys.exit(f"a fit failed with status {status}")
+
+
+def _stage(state: Path) -> str:
+    """How far the states on the disk are."""
+    reached = [name for name in STAGES if (state / f"{name}.safetensors").exists()]
+    return f"{reached[-1]}" if reached else "before the first state"
+
+
+def _compare(twin: Path, killed: Path) -> None:
+    (tensors, state), (other, resumed) = _result(twin), _result(killed)
+    different = [name for name in tensors if not torch.equal(tensors[name], other[name])]
+    if tensors.keys() != other.keys() or different or state != resumed:
+        sys.exit(f"a resumed fit ended elsewhere: {different[:5] or 'its history or curve differs'}")
+
+
+def _result(folder: Path) -> tuple[dict[str, torch.Tensor], Any]:
+    """Tensors and history of a finished fit, without durations."""
+    tensors, _ = read_tensors(folder / "state" / "finished.safetensors")
+    state = from_tensor(tensors.pop("skeleton"))
+    del state["about"]["seconds"]
+    for record in state["records"]:
+        del record["seconds"]
+    return tensors, state
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""Interrupted fits end as if nothing had happened, in the same process and after SIGKILL."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from molweight.datasets import Splits, load, load_corpus, split
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.training import Run, Session, TapWeight, compare
+
+
+class Interrupter:
+    """Sends this process SIGINT when the log comes to a certain line."""
+
+    def __init__(self, stage: str, step: int, number: signal.Signals = signal.SIGINT) -> None:
+        self.at, self.number = (stage, step), number
+        self.seen: list[tuple[str, int]] = []
+
+    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+        self.seen.append((stage, step))
+        assert values
+        if (stage, step) == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+def _without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def _assert_same(one: Run, two: Run) -> None:
+    assert one.tensors().keys() == two.tensors().keys()
+    assert [name for name, tensor in one.tensors().items() if not torch.equal(tensor, two.tensors()[name])] == []
+    assert _without_seconds(one.records) == _without_seconds(two.records)
+    assert one.finetuning == two.finetuning
+    assert one.weights == two.weights
+
+
+@pytest.fixture(scope="module")
+def hard(job: TapWeight) -> TapWeight:
+    """With warm starts, dropout and a stop by patience."""
+    return job.variant(
+        objectives=["attribute_masking", "graphcl"],
+        solver="cg",
+        every=1,
+        epochs=4,
+        patience=3,
+        encoder_options={"layers": 1, "width": 8, "dropout": 0.2},
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> MoleculeDataset:
+    return load("freesolv").subset(range(0, 642, 6))
+
+
+@pytest.fixture(scope="module")
+def splits(data: MoleculeDataset) -> Splits:
+    return split(data, "random")
+
+
+@pytest.fixture(scope="module")
+def corpus() -> MoleculeDataset:
+    return load_corpus("zinc", size=64)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """General pretraining is not found there."""
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_interrupted_in_every_stage(
+    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    states: Path = tmp_path / "states"
+    seen: list[tuple[str, int]] = []
+    for stage, step in (("general", 2), ("continued", 3), ("finetune", 1)):
+        follower = Interrupter(stage, step, signal.SIGTERM if stage == "continued" else signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            hard.fit(data, splits, corpus, session=Session(states, callbacks=[follower], seconds=0))
+        seen += follower.seen
+    run = hard.fit(data, splits, corpus, resume=states)
+    shutil.rmtree(tmp_path / "cache" / "pretrained")
+    expected = hard.fit(data, splits, corpus)
+    _assert_same(run, expected)
+    assert run.evaluate("test") == expected.evaluate("test")
+    assert len(seen) == len(set(seen))  # nothing was done twice
+    assert [path.name for path in states.iterdir()] == ["finished.safetensors"]
+    again = hard.fit(data, splits, corpus, resume=states)
+    _assert_same(again, expected)
+    assert again.seconds == run.seconds  # found, not fitted
+
+
+def test_states_of_another_job_are_refused(
+    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    small = hard.variant(weighting="none", start="scratch", epochs=1)
+    small.fit(data, splits, corpus, resume=tmp_path)
+    with pytest.raises(ConfigError, match=r"options.epochs is 1 there and 2 here.*Go on with the settings"):
+        small.variant(epochs=2).fit(data, splits, corpus, resume=tmp_path)
+    with pytest.raises(ConfigError, match="corpus"):
+        small.fit(data, splits, corpus.subset(range(50)), resume=tmp_path)
+
+
+def test_a_comparison_goes_on_with_the_method_it_was_at(
+    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    small = hard.variant(steps=2, epochs=2)
+    with pytest.raises(KeyboardInterrupt):
+        compare(small, data, splits, corpus, resume=tmp_path, callbacks=[Interrupter("equal/finetune", 1)])
+    follower = Interrupter("nowhere", 0)
+    resumed = compare(small, data, splits, corpus, resume=tmp_path, callbacks=[follower])
+    assert {stage for stage, _ in follower.seen} == {"equal/finetune", "tapweight/continued", "tapweight/finetune"}
+    assert [row.method for row in resumed.rows] == ["scratch", "equal", "tapweight"]
+    _assert_same(resumed.run, small.fit(data, splits, corpus))
+
+
+def test_killed_at_random_moments(root: Path) -> None:
+    script = root / "experiments" / "kill_resume.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--kills", "3"], capture_output=True, text=True, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("3 killed")
