@@ -71,7 +71,7 @@ def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "f
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     save_splits(split(data, "random"), data, Path(folder, "mine.json"))
         ...     load_splits(Path(folder, "mine.json"), data.subset(range(39, 4, -1)))
-        <Splits random (four-role): train 26, meta 3, select 3, test 3>
+        <Splits random (four-role, frozen): train 23, meta 4, select 4, test 4>
     """
     stored = _read(Path(path))
     if "roles" not in stored:
