@@ -1,4 +1,4 @@
-"""What solving on smaller batches costs in accuracy: the hypergradient with level 1's curvature taken on fewer molecules.
+"""What solves on smaller batches cost in accuracy: hypergradients with level 1's curvature taken on fewer molecules.
 
     python experiments/solve_batches.py [--sizes 32 64 128 256] [--output experiments/results/solve_batches.json]
 

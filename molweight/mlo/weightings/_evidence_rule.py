@@ -53,9 +53,8 @@ class EvidenceRule(LogitRule):
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
         """The logits of all evidence with ``estimate`` added to it."""
         del alpha
-        centred = estimate - estimate.mean()
-        total = self.memory * self._sum + centred
-        squares = self.memory**2 * self._squares + centred**2
+        total = self.memory * self._sum + estimate
+        squares = self.memory**2 * self._squares + estimate**2
         keep_if(finite, [(self._sum, total), (self._squares, squares)])
         tiny = torch.finfo(total.dtype).tiny
         share = (1 - self.confidence**2 * squares / (total**2).clamp_min(tiny)).clamp_min(0.0)

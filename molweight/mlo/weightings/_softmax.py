@@ -87,10 +87,20 @@ class SoftmaxWeighting(Weighting):
         given = self.estimate(signals)
         if given is None:
             return
-        estimate = given.to(self.alpha)
+        estimate = _centred(given.to(self.alpha))
         finite = estimate.isfinite().all()
         moved = self.rule.move(self.alpha, self._origin, torch.where(finite, estimate, 0.0), finite)
         keep_if(finite, [(self.alpha, moved)])
+
+
+def _centred(estimate: Tensor) -> Tensor:
+    """Without the common part, which moves no weight; zero where only its rounding error is left.
+
+    A scale-free rule would otherwise blow that error up, and tell identical objectives apart.
+    """
+    centred = estimate - estimate.mean()
+    rounding = 4 * torch.finfo(estimate.dtype).eps * estimate.abs().max()
+    return torch.where(centred.abs() <= rounding, torch.zeros_like(centred), centred)
 
 
 _RULES: Final[dict[str, type[AdamRule | EvidenceRule]]] = {"evidence": EvidenceRule, "adam": AdamRule}

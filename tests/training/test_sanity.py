@@ -1,0 +1,87 @@
+"""Sanity of the method on real molecules: a planted oracle, planted noise, identical and permuted objectives."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from molweight.datasets import Splits, load, split
+from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.objectives import Encode, FunctionalGroups, Objective, register
+from molweight.training import Continued, TapWeight, continued_pretraining, general_pretraining
+
+
+class _Regression(Objective):
+    family, paper, column = "property", "this test", ""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.head = nn.Linear(width, 1)
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> tuple[GraphBatch, Tensor]:
+        return batch, batch.columns[self.column]
+
+    def loss(self, encoder: Encode, views: Any) -> Tensor:
+        return nn.functional.mse_loss(self.head(encoder(views[0]).graphs), views[1])
+
+
+@register("sanity_oracle")
+class Oracle(_Regression):
+    column = "sanity_oracle"
+
+
+@register("sanity_noise")
+class Noise(_Regression):
+    column = "sanity_noise"
+
+
+@register("sanity_groups")
+class Twin(FunctionalGroups):
+    """The same objective under another name."""
+
+
+@pytest.fixture(scope="module")
+def esol() -> MoleculeDataset:
+    return load("esol")
+
+
+@pytest.fixture(scope="module")
+def roles(esol: MoleculeDataset) -> Splits:
+    return split(esol)
+
+
+def _set_up(data: MoleculeDataset, roles: Splits, objectives: list[str], seed: int = 0) -> Continued:
+    """The default method on the training molecules, from a random encoder."""
+    train = data.subset(roles.train)
+    labels = ((train.targets - train.targets.mean()) / train.targets.std()).astype(np.float32)
+    shuffled = np.random.default_rng(seed).permutation(labels)
+    job = TapWeight(
+        encoder_options={"layers": 3, "width": 64},
+        objectives=objectives,
+        start="scratch",
+        batch_size=128,
+        seed=seed,
+        device="cpu",
+    )
+    corpus = train.with_columns({"sanity_oracle": labels, "sanity_noise": shuffled})
+    model, prepared = general_pretraining(job, corpus, torch.device("cpu"))
+    return continued_pretraining(job, model, prepared, data, roles, device=torch.device("cpu"))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_oracle_comes_first_and_the_noise_falls(esol: MoleculeDataset, roles: Splits, seed: int) -> None:
+    setup = _set_up(esol, roles, ["sanity_noise", "attribute_masking", "functional_groups", "sanity_oracle"], seed)
+    setup.run(60)
+    weights = setup.loop.weighting.as_dict()
+    assert weights["sanity_oracle"] > 0.5
+    assert weights["sanity_oracle"] > 4 * weights["sanity_noise"]
+
+
+def test_identical_objectives_keep_equal_weights(esol: MoleculeDataset, roles: Splits) -> None:
+    setup = _set_up(esol, roles, ["functional_groups", "sanity_groups"])
+    twin, first = (setup.model.objective(name) for name in ("sanity_groups", "functional_groups"))
+    twin.load_state_dict(first.state_dict())  # the same head too
+    setup.run(12)
+    assert setup.loop.weighting.as_dict() == pytest.approx({"functional_groups": 0.5, "sanity_groups": 0.5}, abs=1e-6)
