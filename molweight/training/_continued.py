@@ -98,7 +98,8 @@ def fresh_predictor(
         device: Where to put it.
     """
     mean, scale = label_statistics(data, splits.train)
-    with seeded(job.seed):
+    # A stream of its own: an objective's head must not start as a copy of the task's because it happens to come first.
+    with seeded(int(generator_for(job.seed, "task head").integers(2**31))):
         level2 = build_predictor(job.encoder, job.encoder_options, data.task or "regression", mean, scale)
     level2.encoder.load_state_dict(model.encoder.state_dict())
     return level2.to(device)

@@ -140,7 +140,7 @@ def test_tapweight_is_adam_on_the_logits() -> None:
 
 
 def test_evidence_is_the_sum_in_standard_errors() -> None:
-    weighting = TapWeight(NAMES, lr=0.3, confidence=0.0, prior=[2, 1, 1]).double()
+    weighting = TapWeight(NAMES, lr=0.3, confidence=0.0, warmup=0, prior=[2, 1, 1]).double()
     given = [torch.tensor([1.0, 4.0, -2.0]), torch.tensor([0.0, 3.0, 0.0]), torch.tensor([-1.0, 5.0, 2.0])]
     _feed(weighting, given)
     # Centred: (0, 3, -3), (-1, 2, -1), (-3, 3, 0); sums (-4, 8, -4), sum of mean squares 6 + 2 + 6.
@@ -149,7 +149,7 @@ def test_evidence_is_the_sum_in_standard_errors() -> None:
 
 
 def test_what_is_within_its_standard_error_does_not_count() -> None:
-    weighting = TapWeight(NAMES, lr=0.3, confidence=1.0).double()
+    weighting = TapWeight(NAMES, lr=0.3, confidence=1.0, warmup=0).double()
     _feed(weighting, [torch.tensor([0.0, 3.0, -3.0]), torch.tensor([-1.0, 2.0, -1.0]), torch.tensor([3.0, -3.0, 0.0])])
     # Sums (2, 2, -4); squares of the standard errors (10, 22, 10): only the last exceeds its own.
     share = 1 - 10 / 16
@@ -177,9 +177,16 @@ def test_one_gradient_is_no_evidence() -> None:
     assert _feed(TapWeight(NAMES), [torch.tensor([5.0, -5.0, 0.0])]).tolist() == pytest.approx([1 / 3] * 3)
 
 
+def test_the_first_gradients_count_for_less() -> None:
+    one = torch.tensor([1.0, -1.0, 0.0])
+    warm = _fed(TapWeight(NAMES, lr=1.0, confidence=0.0, warmup=4), [one] * 5).alpha
+    share = sum(min(step / 4, 1) for step in range(1, 6)) / sum(min(step / 4, 1) ** 2 for step in range(1, 6)) ** 0.5
+    torch.testing.assert_close(warm, -share * one / (2 / 3) ** 0.5)
+
+
 def test_evidence_fades_with_a_memory() -> None:
     early, late = [torch.tensor([-1.0, 1.0, 0.0])] * 50, [torch.tensor([1.0, -1.0, 0.0])] * 50
-    never, soon = (_feed(TapWeight(NAMES, memory=memory), early + late) for memory in (1.0, 0.9))
+    never, soon = (_feed(TapWeight(NAMES, memory=memory, warmup=0), early + late) for memory in (1.0, 0.9))
     torch.testing.assert_close(never, torch.full((3,), 1 / 3))
     assert float(soon[1]) > float(soon[0])
 
@@ -208,6 +215,7 @@ def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finit
         {"lr": 0.0},
         {"lr": -1.0},
         {"memory": 0.0},
+        {"warmup": -1},
         {"betas": (1.0, 0.9), "rule": "adam"},
         {"size": "all", "rule": "adam"},
         {"pull": -0.1, "rule": "adam"},

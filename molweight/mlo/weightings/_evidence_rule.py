@@ -25,11 +25,15 @@ class EvidenceRule(LogitRule):
     With ``confidence = z > 0`` an entry keeps its origin unless ``|S_k|`` exceeds ``z`` times its own standard error
     ``e_k = sqrt(sum_t c_tk^2)``; it then has the share ``1 - (z e_k / S_k)^2`` of its logit (positive-part shrinkage).
 
+    The first gradients of a run are the largest and say the least: heads are random and level 2 is far from its minimum.
+    With ``warmup = n`` the first ``n`` therefore count for ``1/n, 2/n, ...`` of their size.
+
     Args:
         count: Number K of objectives.
         lr: Logit per standard error.
         confidence: ``z`` above; 0 for none.
         memory: What a gradient counts for after each later one; 1 never forgets.
+        warmup: ``n`` above; 0 for none.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -38,24 +42,31 @@ class EvidenceRule(LogitRule):
     _sum: Tensor
     _squares: Tensor
 
-    def __init__(self, count: int, *, lr: float = 0.5, confidence: float = 1.0, memory: float = 1.0) -> None:
+    _updates: Tensor
+
+    def __init__(
+        self, count: int, *, lr: float = 0.5, confidence: float = 1.0, memory: float = 1.0, warmup: int = 20
+    ) -> None:
         """Start without any evidence."""
         super().__init__()
-        if not lr > 0 or not confidence >= 0 or not 0 < memory <= 1:
+        if not lr > 0 or not confidence >= 0 or not 0 < memory <= 1 or not warmup >= 0:
             raise ConfigError(
-                "lr must be positive, confidence at least 0, and memory in (0, 1], got "
-                f"lr={lr}, confidence={confidence}, memory={memory}."
+                "lr must be positive, confidence and warmup at least 0, and memory in (0, 1], got "
+                f"lr={lr}, confidence={confidence}, warmup={warmup}, memory={memory}."
             )
-        self.lr, self.confidence, self.memory = lr, confidence, memory
+        self.lr, self.confidence, self.memory, self.warmup = lr, confidence, memory, warmup
+        self.register_buffer("_updates", torch.zeros(()))
         self.register_buffer("_sum", torch.zeros(count))
         self.register_buffer("_squares", torch.zeros(count))
 
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
         """The logits of all evidence with ``estimate`` added to it."""
         del alpha
-        total = self.memory * self._sum + estimate
-        squares = self.memory**2 * self._squares + estimate**2
-        keep_if(finite, [(self._sum, total), (self._squares, squares)])
+        updates = self._updates + 1
+        counted = estimate * (updates / max(self.warmup, 1)).clamp_max(1.0)
+        total = self.memory * self._sum + counted
+        squares = self.memory**2 * self._squares + counted**2
+        keep_if(finite, [(self._sum, total), (self._squares, squares), (self._updates, updates)])
         tiny = torch.finfo(total.dtype).tiny
         share = (1 - self.confidence**2 * squares / (total**2).clamp_min(tiny)).clamp_min(0.0)
         return origin - self.lr * share * total / squares.mean().clamp_min(tiny).sqrt()

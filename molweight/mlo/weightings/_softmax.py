@@ -33,6 +33,7 @@ class SoftmaxWeighting(Weighting):
         floor: Least weight of an objective, below ``1 / K``, so that none dies by accident.
         prior: Weights to start from, by name or in order; equal if not given.
         memory: Of the rule ``"evidence"``: what a gradient counts for after each later one; 1 if not given.
+        warmup: Of the rule ``"evidence"``: number of first gradients that count for less; 20 if not given.
         betas: Of the rule ``"adam"``: decay of the running mean and mean square; 0.9 and 0.99 if not given.
         size: Of the rule ``"adam"``: ``"joint"`` (if not given) or ``"entry"``.
         pull: Of the rule ``"adam"``: share of the distance to the prior that is undone per update, in units of ``lr``.
@@ -54,6 +55,7 @@ class SoftmaxWeighting(Weighting):
         floor: float = 0.0,
         prior: Mapping[str, float] | Sequence[float] | None = None,
         memory: float | None = None,
+        warmup: int | None = None,
         betas: tuple[float, float] | None = None,
         size: Literal["entry", "joint"] | None = None,
         pull: float | None = None,
@@ -63,7 +65,8 @@ class SoftmaxWeighting(Weighting):
         if not 0 <= floor * len(self.names) < 1:
             raise ConfigError(f"floor must be at least 0 and below 1/K = {1 / len(self.names):.3g}, got {floor}.")
         self.floor = floor
-        options = {"lr": lr, "confidence": confidence, "memory": memory, "betas": betas, "size": size, "pull": pull}
+        own = {"memory": memory, "warmup": warmup, "betas": betas, "size": size, "pull": pull}
+        options = {"lr": lr, "confidence": confidence} | own
         self.rule = _rule(rule, len(self.names), {key: value for key, value in options.items() if value is not None})
         origin = _logits(self.names, prior, floor)
         self.register_buffer("alpha", origin)
@@ -104,7 +107,7 @@ def _centred(estimate: Tensor) -> Tensor:
 
 
 _RULES: Final[dict[str, type[AdamRule | EvidenceRule]]] = {"evidence": EvidenceRule, "adam": AdamRule}
-_OWN: Final = {"evidence": ("memory",), "adam": ("betas", "size", "pull")}
+_OWN: Final = {"evidence": ("memory", "warmup"), "adam": ("betas", "size", "pull")}
 
 
 def _rule(name: str, count: int, options: Mapping[str, object]) -> LogitRule:
