@@ -25,7 +25,7 @@ class EvidenceRule(LogitRule):
     With ``confidence = z > 0`` an entry keeps its origin unless ``|S_k|`` exceeds ``z`` times its own standard error
     ``e_k = sqrt(sum_t c_tk^2)``; it then has the share ``1 - (z e_k / S_k)^2`` of its logit (positive-part shrinkage).
 
-    The first gradients of a run are the largest and say the least: heads are random and level 2 is far from its minimum.
+    The first gradients of a run are the largest and say the least: heads are random, and level 2 is far from its end.
     With ``warmup = n`` the first ``n`` therefore count for ``1/n, 2/n, ...`` of their size.
 
     Args:

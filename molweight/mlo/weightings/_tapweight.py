@@ -22,7 +22,7 @@ class TapWeight(SoftmaxWeighting):
         >>> for _ in range(4):
         ...     weighting.update(Signals(torch.ones(2), torch.ones(2), hypergradient=torch.tensor([-1.0, 1.0])))
         >>> [round(weight, 3) for weight in weighting.weights.tolist()]
-        [0.818, 0.182]
+        [0.782, 0.218]
     """
 
     needs = Needs.HYPERGRADIENT
