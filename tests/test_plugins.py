@@ -124,7 +124,7 @@ def test_a_package_offers_names_by_entry_points(elsewhere: Path, tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     for line in (
-        r"heteroatoms +property +-  - +this page",
+        r"heteroatoms +property +1\.0 x +- +this page",
         r"bonds_only +Adds up bonded atoms\.",
         r"first_only +All weight on the first objective\.",
         r"chains +Length of some chains\.",
