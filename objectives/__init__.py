@@ -53,11 +53,14 @@ from molweight.objectives._augment import (
     subgraph,
     take,
 )
-from molweight.objectives._base import FAMILIES, Encode, Objective, column_of, draw_seed
+from molweight.objectives._base import FAMILIES, Encode, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._brics_motifs import BRICS_CODES, BricsMotifs, Motifs
 from molweight.objectives._context_prediction import ContextPrediction, NeighbourhoodAndContext
 from molweight.objectives._contrast import discrimination, nt_xent
 from molweight.objectives._descriptors import DESCRIPTOR_VALUES, Descriptors, MaskedTargets
 from molweight.objectives._edge_prediction import AtomPairs, EdgePrediction, sample_non_bonds
+from molweight.objectives._fingerprint import Fingerprint, fingerprint_spec
+from molweight.objectives._fingerprint_clusters import MACCS_KEYS, ClusteredGraphs, FingerprintClusters
 from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS, FunctionalGroups, LabelledGraphs
 from molweight.objectives._graph_mae import GraphMAE, MaskedNeighbours, scaled_cosine_error
 from molweight.objectives._graphcl import GraphCL, TwoViews
@@ -71,16 +74,22 @@ from molweight.objectives._subgraph import grow, hops
 
 __all__ = [
     "AUGMENTATIONS",
+    "BRICS_CODES",
     "DESCRIPTOR_VALUES",
     "FAMILIES",
     "FUNCTIONAL_GROUPS",
+    "MACCS_KEYS",
     "AtomPairs",
     "AttributeMasking",
+    "BricsMotifs",
+    "ClusteredGraphs",
     "ContextPrediction",
     "Descriptors",
     "EdgePrediction",
     "Edit",
     "Encode",
+    "Fingerprint",
+    "FingerprintClusters",
     "FunctionalGroups",
     "GraphCL",
     "GraphMAE",
@@ -92,6 +101,7 @@ __all__ = [
     "MaskedNeighbours",
     "MaskedTargets",
     "MolCLR",
+    "Motifs",
     "NeighbourhoodAndContext",
     "Objective",
     "PairedGraphs",
@@ -102,11 +112,13 @@ __all__ = [
     "available",
     "build",
     "column_of",
+    "corpus_column",
     "discrimination",
     "draw_seed",
     "edge_perturb",
     "embedding_rank",
     "embedding_spread",
+    "fingerprint_spec",
     "get",
     "grow",
     "hops",

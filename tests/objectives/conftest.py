@@ -23,7 +23,8 @@ Make = Callable[[Sequence[str]], GraphBatch]
 
 
 def all_specs() -> list[TargetSpec]:
-    return [spec for name in objectives.available() for spec in objectives.get(name).targets]
+    needed = [spec for name in objectives.available() for spec in objectives.get(name).targets]
+    return [*needed, objectives.fingerprint_spec("path")]
 
 
 @pytest.fixture(scope="session")

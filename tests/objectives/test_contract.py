@@ -27,6 +27,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("graph_mae", {"power": 2.0}),
     ("context_prediction", {"hops": 2, "inner": 1, "outer": 4}),
     ("molclr", {"augmentation": "either"}),
+    ("fingerprint", {"kind": "path"}),
+    ("brics_motifs", {"vocabulary": 40}),
 ]
 every_objective = pytest.mark.parametrize(
     ("name", "options"), VARIANTS, ids=[f"{name}-{'-'.join(options) or 'default'}" for name, options in VARIANTS]

@@ -1,0 +1,120 @@
+"""BRICS motifs: which of the corpus's most frequent fragments does a molecule have."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._rdkit_brics import motif_codes
+from molweight.objectives._registry import register
+
+__all__ = ["BRICS_CODES", "BricsMotifs", "Motifs"]
+
+BRICS_CODES: Final = TargetSpec(
+    "brics_motifs", version=1, dim=1, dtype="int32", compute=motif_codes, per="atom", chunk=128
+)
+"""Number of each BRICS fragment, at its first atom."""
+
+_FREE: Final = 2**40
+"""Stands for a motif that does not exist, in vocabularies of corpora with few fragments; no fragment's number."""
+
+
+@dataclass(frozen=True)
+class Motifs:
+    """Molecules with the motifs they have.
+
+    Args:
+        graphs: The molecules.
+        labels: 1 where a molecule has a motif, ``G x V``.
+        used: 1 for motifs that exist, ``V``.
+        seed: Of the encoder's dropout.
+    """
+
+    graphs: GraphBatch
+    labels: Tensor
+    used: Tensor
+    seed: int
+
+
+@register("brics_motifs")
+class BricsMotifs(Objective):
+    """Predict which BRICS fragments a molecule is made of, from its vector.
+
+    A molecule is broken at all bonds that BRICS breaks; what remains are its fragments, told apart by RDKit's SMILES
+    with numbered attachment points. The motifs are the fragments that occur most often in the corpus (:meth:`prepare`).
+    Binary cross-entropy, averaged over molecules and motifs; the head is linear.
+
+    Source: after Zhang et al., *Motif-based Graph Self-Supervised Learning for Molecular Property Prediction* (MGSSL),
+    NeurIPS 2021; Degen et al., *On the Art of Compiling and Using 'Drug-Like' Chemical Fragment Spaces* (BRICS),
+    ChemMedChem 2008.
+
+    Args:
+        width: Size of the encoder's vectors.
+        vocabulary: Most motifs to predict, ``V``; a corpus with fewer fragments has fewer.
+
+    Raises:
+        ConfigError: If ``vocabulary`` is below 1.
+
+    Example:
+        >>> BricsMotifs(width=8).head.out_features
+        512
+    """
+
+    family: ClassVar[str] = "motif"
+    paper: ClassVar[str] = "after Zhang et al., NeurIPS 2021 (MGSSL)"
+    targets: tuple[TargetSpec, ...] = (BRICS_CODES,)
+
+    motifs: Tensor
+
+    def __init__(self, width: int, *, vocabulary: int = 512) -> None:
+        """Create the head; the motifs come with :meth:`prepare` or from a saved state."""
+        super().__init__(width)
+        if vocabulary < 1:
+            raise ConfigError(f"objective 'brics_motifs': vocabulary={vocabulary} must be at least 1.")
+        self.head = nn.Linear(width, vocabulary)
+        self.register_buffer("motifs", torch.full((vocabulary,), _FREE))
+
+    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+        """Find the most frequent fragments of the corpus; among equally frequent ones the lower number goes first.
+
+        Args:
+            columns: ``{"brics_motifs": A x 1}``, over all atoms of the corpus.
+
+        Raises:
+            DataError: If the column is missing or holds no fragment.
+        """
+        codes = corpus_column(columns, BRICS_CODES).ravel()
+        found, counts = np.unique(codes[codes != 0], return_counts=True)
+        if len(found) == 0:
+            raise DataError(
+                "objective 'brics_motifs': the corpus has no fragment at all; use one that holds molecules."
+            )
+        most = found[np.argsort(-counts, kind="stable")[: len(self.motifs)]]
+        motifs = np.full(len(self.motifs), _FREE)
+        motifs[: len(most)] = np.sort(most)
+        self.motifs.copy_(torch.from_numpy(motifs))
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> Motifs:
+        """Look the motifs up; only the dropout seed is random."""
+        used = self.motifs < _FREE
+        if batch.device.type == "cpu" and not used.any():
+            raise ConfigError("objective 'brics_motifs' has no motifs: call prepare() or load a saved state first.")
+        codes = column_of(batch, BRICS_CODES).squeeze(1).long()
+        size, dtype = len(self.motifs), self.head.weight.dtype
+        place = torch.searchsorted(self.motifs, codes).clamp(max=size - 1)
+        known = (self.motifs[place] == codes).to(dtype)  # 0, which is no fragment, is no motif either
+        labels = known.new_zeros(batch.num_graphs * size).index_add_(0, batch.batch * size + place, known)
+        return Motifs(batch, labels.view(-1, size).clamp(max=1), used.to(dtype), draw_seed(generator))
+
+    def loss(self, encoder: Encode, views: Motifs) -> Tensor:
+        """Binary cross-entropy of the motifs."""
+        guesses = self.head(encoder(views.graphs, seed=views.seed).graphs)
+        each = functional.binary_cross_entropy_with_logits(guesses, views.labels, reduction="none")
+        return (each.mean(0) * views.used).sum() / views.used.sum()

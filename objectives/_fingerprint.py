@@ -1,0 +1,94 @@
+"""Fingerprint: predict the bits of a structural fingerprint."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molweight.errors import ConfigError
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.objectives._base import Encode, Objective, column_of, draw_seed
+from molweight.objectives._functional_groups import LabelledGraphs
+from molweight.objectives._rdkit_fingerprints import ecfp_bits, path_bits, unpack
+from molweight.objectives._registry import register
+from molweight.options import check_choice
+
+__all__ = ["Fingerprint", "fingerprint_spec"]
+
+_Compute = Callable[..., np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
+_KINDS: dict[str, _Compute] = {
+    "ecfp": ecfp_bits,
+    "path": path_bits,
+}
+
+
+def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
+    """What to compute for a fingerprint: its bits, packed eight to a byte.
+
+    Args:
+        kind: ``"ecfp"`` (radius 2) or ``"path"`` (up to 7 bonds).
+        bits: Its length.
+
+    Returns:
+        A spec named after both.
+
+    Raises:
+        ConfigError: If there is no such kind, or ``bits`` is below 1.
+
+    Example:
+        >>> fingerprint_spec("path", 512).name, fingerprint_spec().dim
+        ('path_512', 64)
+    """
+    check_choice("objective 'fingerprint'", "kind", kind, tuple(_KINDS))
+    if bits < 1:
+        raise ConfigError(f"objective 'fingerprint': bits={bits} must be at least 1.")
+    return TargetSpec(f"{kind}_{bits}", 1, dim=-(-bits // 8), dtype="uint8", compute=partial(_KINDS[kind], bits=bits))
+
+
+@register("fingerprint")
+class Fingerprint(Objective):
+    """Predict the bits of a molecule's fingerprint from its vector.
+
+    Binary cross-entropy, averaged over molecules and bits; the head is linear. The fingerprint is ECFP4 (RDKit's Morgan
+    generator with radius 2), or with ``kind="path"`` RDKit's path fingerprint of up to 7 bonds, KPGT's choice.
+
+    Source: Li et al., *A knowledge-guided pre-training framework for improving molecular representation learning*
+    (KPGT), Nature Communications 2023.
+
+    Args:
+        width: Size of the encoder's vectors.
+        kind: ``"ecfp"`` or ``"path"``.
+        bits: Length of the fingerprint.
+
+    Raises:
+        ConfigError: If an option is out of range.
+
+    Example:
+        >>> Fingerprint(width=8).head.out_features, Fingerprint(width=8, kind="path").targets[0].name
+        (512, 'path_512')
+    """
+
+    family: ClassVar[str] = "property"
+    paper: ClassVar[str] = "Li et al., Nature Communications 2023 (KPGT)"
+    targets: tuple[TargetSpec, ...] = (fingerprint_spec(),)
+
+    def __init__(self, width: int, *, kind: str = "ecfp", bits: int = 512) -> None:
+        """Create the head."""
+        super().__init__(width)
+        self.bits = bits
+        self.targets = (fingerprint_spec(kind, bits),)
+        self.head = nn.Linear(width, bits)
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledGraphs:
+        """Unpack the bits; only the dropout seed is random."""
+        bits = unpack(column_of(batch, self.targets[0]), self.bits)
+        return LabelledGraphs(batch, bits.to(self.head.weight.dtype), draw_seed(generator))
+
+    def loss(self, encoder: Encode, views: LabelledGraphs) -> Tensor:
+        """Binary cross-entropy of the bits."""
+        graphs = encoder(views.graphs, seed=views.seed).graphs
+        return functional.binary_cross_entropy_with_logits(self.head(graphs), views.labels)

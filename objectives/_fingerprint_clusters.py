@@ -1,0 +1,138 @@
+"""Fingerprint clusters: which group of the corpus does a molecule belong to, at three granularities."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._kmeans import cluster_counts, fit_centres
+from molweight.objectives._rdkit_fingerprints import MACCS_BITS, maccs_bits, unpack
+from molweight.objectives._registry import register
+from molweight.objectives._sized import SizedLinear
+
+__all__ = ["MACCS_KEYS", "ClusteredGraphs", "FingerprintClusters"]
+
+MACCS_KEYS: Final = TargetSpec("maccs_keys", version=1, dim=21, dtype="uint8", compute=maccs_bits)
+"""The 167 MACCS keys, packed eight to a byte."""
+
+
+@dataclass(frozen=True)
+class ClusteredGraphs:
+    """Molecules with the cluster of each.
+
+    Args:
+        graphs: The molecules.
+        clusters: Cluster of each molecule, ``G`` int64 per granularity.
+        seed: Of the encoder's dropout.
+    """
+
+    graphs: GraphBatch
+    clusters: tuple[Tensor, ...]
+    seed: int
+
+
+class _ClusterHead(SizedLinear):
+    """Guesses the nearest of some centres; the centres are part of its state."""
+
+    centres: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        self.register_buffer("centres", torch.zeros(1, MACCS_BITS))
+
+    def adopt(self, centres: Tensor) -> None:
+        """Take on other centres, with fresh weights."""
+        self.resize(len(centres))
+        self.centres = centres.to(self.centres)
+
+    def nearest(self, bits: Tensor) -> Tensor:
+        """The nearest centre of each row, ``G`` int64."""
+        return (self.centres.square().sum(1) - 2 * bits @ self.centres.T).argmin(1)
+
+
+@register("fingerprint_clusters")
+class FingerprintClusters(Objective):
+    """Predict the cluster of a molecule's fingerprint from its vector, at several granularities.
+
+    The MACCS keys of the corpus are clustered by k-means, once for each granularity (:meth:`prepare`). A molecule
+    belongs to the nearest centre, whether or not it is in the corpus. The loss is the sum of the cross-entropies; the
+    heads are linear. Small corpora are divided into fewer clusters, ten molecules each at the finest.
+
+    Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
+    representation learning framework* (ImageMol), Nature Machine Intelligence 2022: multi-granularity chemical clusters
+    classification (MG3C), here on graphs.
+
+    Args:
+        width: Size of the encoder's vectors.
+        clusters: Number of clusters at each granularity, for a corpus that is large enough.
+
+    Raises:
+        ConfigError: If there is no granularity, or one with fewer than 2 clusters.
+
+    Example:
+        >>> objective = FingerprintClusters(width=8)
+        >>> keys = np.random.default_rng(0).integers(0, 256, (60, 21), dtype=np.uint8)
+        >>> objective.prepare({"maccs_keys": keys})
+        >>> [head.out_features for head in objective.heads]
+        [2, 4, 6]
+    """
+
+    family: ClassVar[str] = "motif"
+    paper: ClassVar[str] = "Zeng et al., Nature Machine Intelligence 2022 (ImageMol)"
+    targets: tuple[TargetSpec, ...] = (MACCS_KEYS,)
+
+    def __init__(self, width: int, *, clusters: Sequence[int] = (100, 1000, 10_000)) -> None:
+        """Create the heads; centres come with :meth:`prepare` or from a saved state."""
+        super().__init__(width)
+        if not clusters or min(clusters) < 2:  # noqa: PLR2004 - one cluster is nothing to tell apart
+            raise ConfigError(
+                f"objective 'fingerprint_clusters': clusters={[*clusters]} must be numbers of at least 2."
+            )
+        self.clusters = tuple(clusters)
+        self.heads = nn.ModuleList(_ClusterHead(width) for _ in clusters)
+
+    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+        """Cluster the corpus; the result is kept in the cache.
+
+        Args:
+            columns: ``{"maccs_keys": n x 21}``.
+
+        Raises:
+            DataError: If the column is missing, or all fingerprints are the same.
+        """
+        packed = torch.from_numpy(np.array(corpus_column(columns, MACCS_KEYS), dtype=np.uint8))
+        bits = unpack(packed, MACCS_BITS).numpy()
+        distinct = len(np.unique(bits, axis=0))
+        if distinct < 2:  # noqa: PLR2004 - as above
+            raise DataError(
+                f"objective 'fingerprint_clusters': the {len(bits)} molecules of the corpus have the same fingerprint, "
+                "so there is nothing to tell apart. Use a corpus of different molecules."
+            )
+        for head, count in zip(self._heads(), cluster_counts(self.clusters, len(bits), distinct), strict=True):
+            head.adopt(torch.from_numpy(fit_centres(bits, count)))
+
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> ClusteredGraphs:
+        """Find the nearest centres; only the dropout seed is random."""
+        heads = self._heads()
+        if any(len(head.centres) == 1 for head in heads):
+            raise ConfigError(
+                "objective 'fingerprint_clusters' has no clusters: call prepare() or load a saved state first."
+            )
+        bits = unpack(column_of(batch, MACCS_KEYS), MACCS_BITS).to(heads[0].centres.dtype)
+        return ClusteredGraphs(batch, tuple(head.nearest(bits) for head in heads), draw_seed(generator))
+
+    def loss(self, encoder: Encode, views: ClusteredGraphs) -> Tensor:
+        """Sum over the granularities of the cross-entropy."""
+        graphs = encoder(views.graphs, seed=views.seed).graphs
+        pairs = zip(self._heads(), views.clusters, strict=True)
+        return torch.stack([functional.cross_entropy(head(graphs), clusters) for head, clusters in pairs]).sum()
+
+    def _heads(self) -> list[_ClusterHead]:
+        return [head for head in self.heads if isinstance(head, _ClusterHead)]

@@ -1,0 +1,65 @@
+"""k-means of fingerprints, once per corpus."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from molweight.graphs import cache_root, content_key, write_array
+
+__all__ = ["cluster_counts", "fit_centres"]
+
+_VERSION: Final = 1
+"""Part of the cache key: raise it whenever other centres would be found."""
+
+Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+
+
+def cluster_counts(wanted: Sequence[int], molecules: int, distinct: int) -> list[int]:
+    """How many clusters a corpus is divided into, at each granularity.
+
+    The finest division keeps ten molecules per cluster on average; where that makes it coarser than wanted, the others
+    get coarser in the same proportion on a logarithmic scale, so that they stay apart.
+
+    Args:
+        wanted: Number of clusters for a large corpus, at each granularity.
+        molecules: Size of the corpus.
+        distinct: How many different fingerprints there are, the most clusters there can be.
+
+    Returns:
+        At least 2 each, unless all fingerprints are the same.
+
+    Example:
+        >>> cluster_counts((100, 1000, 10000), 250_000, 100_000), cluster_counts((100, 1000, 10000), 50_000, 30_000)
+        ([100, 1000, 10000], [71, 595, 5000])
+        >>> cluster_counts((100, 1000, 10000), 256, 240)
+        [5, 11, 26]
+    """
+    finest = max(wanted)
+    power = min(1.0, np.log(max(2.0, molecules / 10)) / np.log(finest)) if finest > 1 else 1.0
+    return [min(distinct, max(2, round(count**power))) for count in wanted]
+
+
+def fit_centres(bits: Uint8, clusters: int) -> Float32:
+    """Centres of a mini-batch k-means of fingerprints, kept in the cache.
+
+    Args:
+        bits: Zeros and ones, ``n x b``.
+        clusters: How many centres to find.
+
+    Returns:
+        ``clusters x b``; the same for the same input.
+    """
+    from sklearn import __version__
+    from sklearn.cluster import MiniBatchKMeans
+
+    about = f"k-means {_VERSION}, scikit-learn {__version__}, {clusters} clusters, {bits.shape[1]} bits"
+    path = cache_root() / "kmeans" / f"{content_key([about.encode(), np.packbits(bits).tobytes()])}.npy"
+    if path.exists():
+        stored: Float32 = np.load(path, allow_pickle=False)
+        return stored
+    model = MiniBatchKMeans(clusters, random_state=0, n_init=1, batch_size=max(1024, 2 * clusters), max_iter=20)
+    centres: Float32 = model.fit(bits.astype(np.float32)).cluster_centers_.astype(np.float32)
+    write_array(path, centres)
+    return centres

@@ -1,0 +1,115 @@
+"""Molecules cut at the bonds of BRICS; RDKit is imported when they are cut."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from molweight.objectives._rdkit_groups import parse
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["cut_places", "fragment_hash", "fragments", "motif_codes"]
+
+
+def fragments(molecule: "Mol") -> Iterator[tuple[str, list[int]]]:
+    """The fragments that remain when all bonds of BRICS are broken.
+
+    Args:
+        molecule: The molecule.
+
+    Yields:
+        SMILES of the fragment as RDKit writes it, with numbered attachment points, and its atoms in ascending order.
+
+    Example:
+        >>> [(smiles, atoms) for smiles, atoms in fragments(parse("CCOCCC"))]
+        [('[4*]CC', [0, 1]), ('[3*]O[3*]', [2]), ('[4*]CCC', [3, 4, 5])]
+    """
+    from rdkit import Chem
+    from rdkit.Chem import BRICS
+
+    atoms: list[tuple[int, ...]] = []
+    cut: Callable[[Mol], Mol] = BRICS.BreakBRICSBonds  # RDKit's Python parts have no types
+    broken = cut(molecule)
+    pieces = Chem.GetMolFrags(broken, asMols=True, sanitizeFrags=False, fragsMolAtomMapping=atoms)
+    for piece, places in zip(pieces, atoms, strict=True):
+        yield Chem.MolToSmiles(piece), sorted(place for place in places if place < molecule.GetNumAtoms())
+
+
+def fragment_hash(smiles: str) -> int:
+    """A number that stands for a fragment: not 0, in the range of int32.
+
+    Of a million fragments some hundred pairs share their number by chance.
+
+    Example:
+        >>> fragment_hash("[16*]c1ccccc1") == fragment_hash("[14*]c1ncccn1")
+        False
+    """
+    number = int.from_bytes(blake2b(smiles.encode(), digest_size=4).digest(), "little", signed=True)
+    return number or 1
+
+
+def motif_codes(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
+    """Which BRICS fragments molecules are made of.
+
+    Args:
+        smiles: ``n`` molecules that RDKit can parse, with ``A`` atoms in all.
+
+    Returns:
+        ``A x 1``: at the first atom of each fragment the fragment's number, 0 at all others.
+    """
+    codes = []
+    for text in smiles:
+        molecule = parse(text)
+        code = np.zeros((molecule.GetNumAtoms(), 1), dtype=np.int32)
+        for fragment, atoms in fragments(molecule):
+            code[atoms[0]] = fragment_hash(fragment)
+        codes.append(code)
+    return np.concatenate(codes)
+
+
+def cut_places(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    """Where the fragments of molecules lie, and where each can be joined to others.
+
+    Fragments are what remains when all bonds of BRICS are broken; a fragment at none of these bonds (a counter-ion, a
+    molecule that BRICS does not cut) has no place. The others are numbered by their size in atoms, the smallest first,
+    and among equals by the lowest of RDKit's canonical ranks, so that a number does not depend on how the SMILES is
+    written. The *head* of a fragment is its atom at a broken bond that ranks lowest, its *tail* the atom that ranks
+    highest; they are the same only in a fragment of one atom, or where no other atom is left.
+
+    Args:
+        smiles: ``n`` molecules that RDKit can parse, with ``A`` atoms in all.
+
+    Returns:
+        ``A x 2``: number of the atom's fragment counted from 1, 0 where it has none; and 1 for a head, 2 for a tail, 3
+        for both, 0 else.
+
+    Example:
+        >>> cut_places(["CCOCCC"]).tolist()
+        [[2, 2], [2, 1], [1, 3], [3, 1], [3, 2], [3, 0]]
+    """
+    return np.concatenate([_places(parse(text)) for text in smiles])
+
+
+def _places(molecule: "Mol") -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
+    from rdkit import Chem
+    from rdkit.Chem import BRICS
+
+    places = np.zeros((molecule.GetNumAtoms(), 2), dtype=np.int16)
+    find: Callable[[Mol], Iterable[tuple[tuple[int, int], object]]] = BRICS.FindBRICSBonds
+    cut = [molecule.GetBondBetweenAtoms(*ends).GetIdx() for ends, _ in find(molecule)]
+    if not cut:
+        return places
+    rank = list(Chem.CanonicalRankAtoms(molecule))
+    ends = {end for bond in map(molecule.GetBondWithIdx, cut) for end in (bond.GetBeginAtomIdx(), bond.GetEndAtomIdx())}
+    pieces = Chem.GetMolFrags(Chem.FragmentOnBonds(molecule, cut, addDummies=False))
+    joinable = [sorted(piece, key=rank.__getitem__) for piece in pieces if ends.intersection(piece)]
+    for number, piece in enumerate(sorted(joinable, key=lambda atoms: (len(atoms), rank[atoms[0]])), start=1):
+        head = next(atom for atom in piece if atom in ends)
+        tail = next((atom for atom in reversed(piece) if atom != head), head)
+        places[list(piece), 0] = number
+        places[head, 1] += 1
+        places[tail, 1] += 2
+    return places

@@ -1,0 +1,53 @@
+"""Fingerprints against RDKit's own bits."""
+
+import numpy as np
+import pytest
+import torch
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
+
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.objectives import Fingerprint, build, fingerprint_spec
+from molweight.objectives._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
+
+SMILES = ["C", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "*CC*", "C" * 40, r"C/C=C\C"]
+
+
+def bits_of(packed: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], bits: int) -> list[list[int]]:
+    rows: list[list[int]] = [row.nonzero().squeeze(1).tolist() for row in unpack(torch.from_numpy(packed), bits)]
+    return rows
+
+
+@pytest.mark.parametrize("bits", [512, 100])
+def test_bits_are_rdkits(corpus: MoleculeDataset, bits: int) -> None:
+    smiles = [*corpus.smiles[:60], *SMILES]
+    molecules = [Chem.MolFromSmiles(text) for text in smiles]
+    generators = {
+        "ecfp": rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=bits),
+        "path": rdFingerprintGenerator.GetRDKitFPGenerator(minPath=1, maxPath=7, fpSize=bits),
+    }
+    for kind, generator in generators.items():
+        expected = [list(generator.GetFingerprint(molecule).GetOnBits()) for molecule in molecules]
+        assert bits_of(fingerprint_spec(kind, bits)(smiles), bits) == expected
+
+
+def test_maccs_keys_are_rdkits(corpus: MoleculeDataset) -> None:
+    smiles = [*corpus.smiles[:30], *SMILES]
+    expected = [list(rdMolDescriptors.GetMACCSKeysFingerprint(Chem.MolFromSmiles(text)).GetOnBits()) for text in smiles]
+    assert bits_of(maccs_bits(smiles), MACCS_BITS) == expected
+
+
+def test_labels_are_the_bits(corpus: MoleculeDataset) -> None:
+    batch = corpus.graphs([5, 0])
+    views = Fingerprint(width=4).draw(batch, torch.Generator())
+    expected = ecfp_bits([corpus.smiles[5], corpus.smiles[0]], bits=512)
+    assert [row.nonzero().squeeze(1).tolist() for row in views.labels] == bits_of(expected, 512)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [({"kind": "ecpf"}, "did you mean 'ecfp'"), ({"bits": 0}, "bits=0 must be at least 1")]
+)
+def test_options_are_checked(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        build("fingerprint", width=8, **options)
