@@ -1,160 +1,57 @@
-"""No molecule in sight: a small transformer on text, its objectives reweighted for a similarity task.
+"""The example without molecules, as users run it: ``experiments/text_example.py``."""
 
-The "language" has words of two topics and words that mean nothing. Masked words are guessed from their neighbours, two
-crops of one sentence are to be told from those of other sentences, and a third objective asks for a label drawn at
-random. The task: do two sentences have the same topic?
-"""
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-
+import pytest
 import torch
-from torch import Tensor, nn
 
-from molweight.mlo import Health, Params, ThreeLevel, check_deterministic
-from molweight.mlo.weightings import Equal, TapWeight, Weighting
-
-WORDS, LENGTH, WIDTH, MASK = 40, 8, 16, 40
-NAMES = ("masked_words", "contrast", "random_labels")
+from molweight.mlo import check_deterministic
+from molweight.mlo.weightings import Equal, TapWeight
 
 
-class Attention(nn.Module):
-    """A transformer block written out, so that it can be differentiated twice on every device."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH), nn.Linear(WIDTH, WIDTH)
-        self.up, self.down = nn.Linear(WIDTH, 2 * WIDTH), nn.Linear(2 * WIDTH, WIDTH)
-        self.norms = nn.ModuleList([nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)])
-
-    def forward(self, h: Tensor) -> Tensor:
-        q, k, v = self.qkv(self.norms[0](h)).chunk(3, -1)
-        h = h + self.out(torch.softmax(q @ k.transpose(1, 2) / WIDTH**0.5, -1) @ v)
-        result: Tensor = h + self.down(torch.tanh(self.up(self.norms[1](h))))
-        return result
+@pytest.fixture(scope="module")
+def script(root: Path) -> Path:
+    return root / "experiments" / "text_example.py"
 
 
-class Encoder(nn.Module):
-    """Words ``B x L`` to vectors ``B x L x d``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words, self.places = nn.Embedding(WORDS + 1, WIDTH), nn.Parameter(0.1 * torch.randn(LENGTH, WIDTH))
-        self.blocks = nn.Sequential(Attention(), Attention())
-
-    def forward(self, words: Tensor) -> Tensor:
-        result: Tensor = self.blocks(self.words(words) + self.places)
-        return result
+@pytest.fixture(scope="module")
+def example(script: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("text_example", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """Sentences, their topic, and a label that means nothing."""
-
-    words: Tensor
-    topic: Tensor
-    label: Tensor
-
-    @classmethod
-    def write(cls, count: int, generator: torch.Generator) -> "Corpus":
-        topic = torch.randint(2, (count,), generator=generator)
-        on_topic = torch.randint(10, (count, LENGTH), generator=generator) + 10 * topic[:, None]
-        filler = torch.randint(20, (count, LENGTH), generator=generator) + 20
-        words = torch.where(torch.rand(count, LENGTH, generator=generator) < 0.4, on_topic, filler)
-        return cls(words, topic, torch.randint(2, (count,), generator=generator))
-
-    def batch(self, size: int, generator: torch.Generator) -> "Corpus":
-        rows = torch.randint(len(self.words), (size,), generator=generator)
-        return Corpus(self.words[rows], self.topic[rows], self.label[rows])
-
-
-Loss = Callable[[Params], Tensor]
-
-
-def _encode(encoder: Encoder, p: Params, words: Tensor) -> Tensor:
-    own = {name.removeprefix("encoder."): tensor for name, tensor in p.items() if name.startswith("encoder.")}
-    result: Tensor = torch.func.functional_call(encoder, own, (words,))
-    return result
-
-
-def _objectives(encoder: Encoder, batch: Corpus, generator: torch.Generator) -> dict[str, Loss]:
-    """Draw, then differentiate: masks and crops are data of the three losses."""
-    hidden = torch.rand(batch.words.shape, generator=generator) < 0.25
-    crops = [batch.words.masked_fill(torch.rand(batch.words.shape, generator=generator) < 0.4, MASK) for _ in range(2)]
-
-    def masked_words(p: Params) -> Tensor:
-        logits = _encode(encoder, p, batch.words.masked_fill(hidden, MASK)) @ p["head.words"]
-        return nn.functional.cross_entropy(logits[hidden], batch.words[hidden])
-
-    def contrast(p: Params) -> Tensor:
-        one, two = (nn.functional.normalize(_encode(encoder, p, crop).mean(1), dim=1) for crop in crops)
-        return nn.functional.cross_entropy(one @ two.T / 0.2, torch.arange(len(one)))
-
-    def random_labels(p: Params) -> Tensor:
-        return nn.functional.cross_entropy(_encode(encoder, p, batch.words).mean(1) @ p["head.random"], batch.label)
-
-    return dict(zip(NAMES, (masked_words, contrast, random_labels), strict=True))
-
-
-def _similarity(encoder: Encoder, batch: Corpus) -> Loss:
-    """Do the first and the second half of the batch, pair by pair, share a topic?"""
-    half = len(batch.words) // 2
-    same = (batch.topic[:half] == batch.topic[half:]).float()
-
-    def loss(p: Params) -> Tensor:
-        one, two = _encode(encoder, p, batch.words).mean(1).tensor_split(2)
-        logits = (one * two) @ p["task.weight"] + p["task.bias"]
-        return nn.functional.binary_cross_entropy_with_logits(logits, same)
-
-    return loss
-
-
-def _loop(encoder: Encoder, weighting: Weighting) -> ThreeLevel:
-    def leaves() -> Iterator[tuple[str, Tensor]]:
-        return ((f"encoder.{n}", p.detach().clone().requires_grad_()) for n, p in encoder.named_parameters())
-
-    heads = {"head.words": 0.1 * torch.randn(WIDTH, WORDS), "head.random": 0.1 * torch.randn(WIDTH, 2)}
-    task = {"task.weight": 0.1 * torch.randn(WIDTH), "task.bias": torch.zeros(())}
-    return ThreeLevel(
-        dict(leaves()) | {name: tensor.requires_grad_() for name, tensor in heads.items()},
-        dict(leaves()) | {name: tensor.requires_grad_() for name, tensor in task.items()},
-        weighting,
-        pretrain_lr=3e-3,
-        finetune_lr=3e-3,
-    )
-
-
-def _train(weighting: Weighting, seed: int, steps: int) -> tuple[ThreeLevel, float, Health]:
-    """Run the loop; the loss of the finetuned model on fresh text."""
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    encoder = Encoder()
-    loop, health = _loop(encoder, weighting), Health(NAMES)
-    corpus, train, meta = (Corpus.write(size, generator) for size in (600, 200, 200))
-    for _ in range(steps):
-        objectives = _objectives(encoder, corpus.batch(48, generator), generator)
-        losses = [_similarity(encoder, part.batch(48, generator)) for part in (train, meta)]
-        health.observe(loop.step(objectives, *losses))
-    with torch.no_grad():
-        return loop, float(_similarity(encoder, Corpus.write(1000, generator))(loop.finetuned)), health
-
-
-def test_a_transformer_learns_which_objectives_help() -> None:
-    loop, _, health = _train(TapWeight(NAMES), seed=2, steps=200)
+def test_a_transformer_learns_which_objectives_help(example: ModuleType) -> None:
+    loop, _, health = example.train(TapWeight(example.NAMES), seed=2, steps=200)
     weights = loop.weighting.as_dict()
     assert weights["masked_words"] > 0.6
     assert weights["random_labels"] < 0.2
     assert not [finding for finding in health.findings() if finding.kind != "solve"]
 
 
-def test_the_same_code_runs_with_equal_weights() -> None:
-    loop, _, health = _train(Equal(NAMES), seed=0, steps=3)
+def test_the_same_code_runs_with_equal_weights(example: ModuleType) -> None:
+    loop, _, health = example.train(Equal(example.NAMES), seed=0, steps=3)
     torch.testing.assert_close(loop.weighting.weights, torch.full((3,), 1 / 3))
     assert health.findings() == []
 
 
-def test_the_losses_are_pure() -> None:
-    encoder, generator = Encoder(), torch.Generator().manual_seed(1)
-    loop = _loop(encoder, Equal(NAMES))
-    for name, loss in _objectives(encoder, Corpus.write(16, generator), generator).items():
+def test_the_losses_are_pure(example: ModuleType) -> None:
+    encoder, generator = example.Encoder(), torch.Generator().manual_seed(1)
+    loop = example.build_loop(encoder, Equal(example.NAMES))
+    for name, loss in example.objectives(encoder, example.Corpus.write(16, generator), generator).items():
         check_deterministic(loss, loop.pretrained, name)
+
+
+def test_the_script_prints_the_weights(script: Path) -> None:
+    done = subprocess.run([sys.executable, script, "--steps", "2"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["masked_words", "contrast", "random_labels"]
+    assert lines[3].startswith("cross-entropy of the similarity task on new sentences: ")
