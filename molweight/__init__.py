@@ -32,7 +32,7 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_MODULES = ("datasets", "encoders", "graphs", "mlo", "objectives", "training")
+_MODULES = ("datasets", "encoders", "estimators", "graphs", "mlo", "objectives", "training")
 _FROM_TRAINING = ("Run", "TapWeight", "compare", "load")
 
 

@@ -1,0 +1,187 @@
+"""What the estimators have in common."""
+
+from dataclasses import replace
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from molweight.datasets import SPLITTERS, Request, Splits, from_smiles, load_corpus
+from molweight.errors import ConfigError, DataError
+from molweight.estimators._input import smiles_of
+from molweight.estimators._options import JOB_OPTIONS, checked, signature, with_signature
+from molweight.estimators._state import dump_run, load_run
+from molweight.graphs import MoleculeDataset, Reject, Task
+from molweight.training import Run, TapWeight
+
+__all__ = ["OWN_OPTIONS", "Array", "MoleculeEstimator", "TapWeightEstimator", "check_rejects"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random", "holdout": 0.1, "on_error": "raise"}
+"""Parameters that are no options of a job, with their defaults."""
+
+
+class MoleculeEstimator(BaseEstimator):
+    """Parameters, reading of SMILES and pickling, for every estimator.
+
+    Args:
+        **options: The parameters below, and every option of :class:`molweight.TapWeight` under its own name but for
+            ``seed``, which is called ``random_state`` as everywhere in scikit-learn. ``None`` is the default of the
+            option.
+
+            * ``corpus``: molecules to pretrain on: the name of an embedded corpus, SMILES, a
+              :class:`molweight.graphs.MoleculeDataset`, or ``None`` for the training molecules.
+            * ``corpus_size``: how many of an embedded corpus.
+            * ``split``: how the training molecules are given their roles, ``"random"`` or ``"scaffold"``.
+            * ``holdout``: share of them that trains the weights, and share that picks the checkpoint; at least one
+              molecule each. The others finetune.
+            * ``on_error``: what to do with a row that holds no molecule: ``"raise"``, or ``"skip"``, which leaves it
+              out of ``fit`` (see ``rejects_``) and answers it with NaN.
+
+    Raises:
+        ConfigError: If there is no such parameter, with the nearest names.
+    """
+
+    _learned: ClassVar[str]
+    """Name of the attribute that ``fit`` sets to the modules it learned."""
+
+    @with_signature(signature(**OWN_OPTIONS))
+    def __init__(self, **options: Any) -> None:
+        """Keep every parameter as it is; nothing is checked before ``fit``."""
+        for name, value in checked(type(self), options).items():
+            setattr(self, name, value)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that rows are strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but modules; those are written as safetensors bytes and JSON."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        if self._learned in state:
+            state[self._learned] = self._dump()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Build the modules again."""
+        super().__setstate__(state)
+        if self._learned in state:
+            setattr(self, self._learned, self._load(state[self._learned]))
+
+    def _dump(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _load(self, state: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def job(self) -> TapWeight:
+        """The job that the parameters describe.
+
+        Raises:
+            ConfigError: If one is out of range.
+        """
+        values = {name: getattr(self, name) for name in JOB_OPTIONS}
+        seed = self.random_state
+        if not isinstance(seed, int | np.integer):
+            seed = check_random_state(seed).randint(2**31)
+        return TapWeight(**{name: value for name, value in values.items() if value is not None}, seed=int(seed))
+
+    def _table(self, X: Any, labels: Array | None, task: Task | None) -> MoleculeDataset:  # noqa: N803 - scikit-learn's name
+        smiles = self._smiles(X, reset=True)
+        if self.on_error not in ("raise", "skip"):
+            raise ConfigError(f"on_error={self.on_error!r} is no choice. Use 'raise' or 'skip'.")
+        data = from_smiles(smiles, labels, task=task, name="training molecules", on_error=self.on_error, cache=False)
+        self.rejects_: list[Reject] = list(data.rejects)
+        return data
+
+    def _train(self, data: MoleculeDataset) -> Run:
+        job = self.job()
+        return job.fit(data, self._roles(data, job.seed), self._corpus())
+
+    def _smiles(self, X: Any, *, reset: bool = False) -> list[str]:  # noqa: N803 - scikit-learn's name
+        """The SMILES of ``X``; the one place where input is read."""
+        smiles = smiles_of(X)
+        if reset:
+            self.n_features_in_ = 1
+        return smiles
+
+    def _corpus(self) -> MoleculeDataset | None:
+        if self.corpus is None or isinstance(self.corpus, MoleculeDataset):
+            return self.corpus
+        if isinstance(self.corpus, str):
+            return load_corpus(self.corpus, size=self.corpus_size)
+        return from_smiles(smiles_of(self.corpus), name="corpus", on_error=self.on_error)
+
+    def _roles(self, data: MoleculeDataset, seed: int) -> Splits:
+        """Train, meta and select; nothing is held out as test, which is scikit-learn's own business."""
+        if not 0 < self.holdout < 0.5:  # noqa: PLR2004 - twice that has to leave something to train on
+            raise ConfigError(f"holdout={self.holdout} must lie above 0 and below 0.5.")
+        least = 3
+        if len(data) < least:
+            raise DataError(
+                f"{len(data)} samples (molecules) are too few: one each is needed to finetune, to train the weights "
+                "and to pick the checkpoint. Give at least 3."
+            )
+        share = max(self.holdout, 1 / len(data))
+        parts = SPLITTERS.get(self.split)(data, Request("paper", (1 - 2 * share, share, share), seed))
+        roles = replace(parts, select=parts.test, test=parts.test[:0], protocol="four-role")
+        if min(len(roles.train), len(roles.meta), len(roles.select)) == 0:
+            raise DataError(
+                f"split={self.split!r} leaves a role without a molecule ({roles!r}): too many of the {len(data)} "
+                "molecules belong together. Use split='random', another holdout, or more molecules."
+            )
+        return roles
+
+
+class TapWeightEstimator(MoleculeEstimator):
+    """What classifier and regressor share: fit a :class:`molweight.TapWeight`, predict with its run."""
+
+    _learned = "run_"
+
+    def _dump(self) -> dict[str, Any]:
+        return dump_run(self.run_)
+
+    def _load(self, state: dict[str, Any]) -> Run:
+        return load_run(state)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that there may be several labels."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether ``fit`` was called."""
+        return hasattr(self, "run_")
+
+    def _fit(self, X: Any, labels: Array, task: Task) -> Self:  # noqa: N803 - scikit-learn's name
+        self.run_ = self._train(self._table(X, labels, task))
+        self.weights_ = dict(self.run_.weights)
+        return self
+
+    def _predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+        check_is_fitted(self)
+        predicted = self.run_.predict(self._smiles(X))
+        check_rejects(self.run_.rejects, self.on_error)
+        return predicted
+
+
+def check_rejects(rejects: list[Reject], on_error: str) -> None:
+    """Refuse molecules that cannot be read, if that is asked for.
+
+    Raises:
+        DataError: If it is, with the first of them.
+    """
+    if not rejects or on_error != "raise":
+        return
+    first = rejects[0]
+    raise DataError(
+        f"X: {len(rejects)} rows hold no molecule, first row {first.row}: {first.smiles!r} {first.reason}. Correct "
+        "them, or answer them with NaN: on_error='skip'."
+    )

@@ -1,0 +1,93 @@
+"""Classes from SMILES."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from molweight.estimators._base import Array, TapWeightEstimator
+from molweight.estimators._labels import decode_classes, encode_classes, known_mean
+
+__all__ = ["TapWeightClassifier"]
+
+
+class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
+    """Tell two classes apart from SMILES, for one or several labels, with learned weights of the objectives.
+
+    For the parameters see :class:`molweight.estimators.MoleculeEstimator`.
+
+    Attributes:
+        classes_: The two classes, sorted; one such array per column where ``y`` had columns.
+        run_: The :class:`molweight.training.Run`: history, learned weights, ``embed``, ``save``.
+        weights_: Learned weight per objective.
+        rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.
+
+    Example:
+        >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
+        >>> model = TapWeightClassifier(general_steps=1, steps=1, epochs=1, **small)
+        >>> model = model.fit(["C" * n for n in range(1, 13)], ["small"] * 6 + ["large"] * 6)
+        >>> model.classes_.tolist(), model.predict_proba(["CCO"]).shape
+        (['large', 'small'], (1, 2))
+    """
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that there are two classes, and may be several labels."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        """Pretrain and finetune.
+
+        Args:
+            X: ``n`` SMILES.
+            y: ``n`` or ``n x T`` labels of two classes each; NaN or ``None`` for a missing label.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            DataError: If molecules or labels cannot be used.
+        """
+        codes, classes = encode_classes(y)
+        self._single = codes.ndim == 1
+        self.classes_: Any = classes[0] if self._single else classes
+        return self._fit(X, codes, "classification")
+
+    def predict_proba(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+        """Probabilities.
+
+        Args:
+            X: ``n`` SMILES.
+
+        Returns:
+            ``n x 2`` for the two classes of a single label; ``n x T`` for the second class of each of several labels.
+        """
+        probability = self._predict(X).astype(np.float64)
+        return np.hstack([1 - probability, probability]) if self._single else probability
+
+    def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+        """The more probable class, ``n`` or ``n x T`` as ``y`` was.
+
+        Args:
+            X: ``n`` SMILES.
+        """
+        probability = self._predict(X)
+        if self._single:
+            return decode_classes(probability[:, 0], self.classes_)
+        return np.column_stack([decode_classes(*pair) for pair in zip(probability.T, self.classes_, strict=True)])
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
+        """Accuracy, averaged over the columns of ``y``, with missing labels left out.
+
+        Args:
+            X: ``n`` SMILES.
+            y: ``n`` or ``n x T`` labels.
+            sample_weight: Weight of each row.
+        """
+        truth, predicted = (
+            np.asarray(values, dtype=object).reshape(len(values), -1) for values in (y, self.predict(X))
+        )
+        known = np.array([[item is not None and item == item for item in row] for row in truth])  # noqa: PLR0124 - NaN
+        return float(np.mean(known_mean(truth == predicted, known, sample_weight)))

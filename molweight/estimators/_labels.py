@@ -1,0 +1,107 @@
+"""Labels as scikit-learn passes them: one or several columns, classes of any kind, some of them missing."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from molweight.errors import ConfigError, DataError
+
+__all__ = ["Array", "decode_classes", "encode_classes", "known_mean", "numbers"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+
+def encode_classes(y: Any) -> tuple[Array, list[Array]]:
+    """Classes as 0 and 1, column by column.
+
+    Args:
+        y: ``n`` or ``n x T`` labels of two classes per column; ``None`` and NaN are missing labels.
+
+    Returns:
+        Float32 of the same shape with NaN for missing labels, and the two classes of each column, sorted.
+
+    Raises:
+        DataError: If there are no labels, or a column has not two classes.
+
+    Example:
+        >>> codes, classes = encode_classes(["no", "yes", None])
+        >>> codes.tolist(), classes[0].tolist()
+        ([0.0, 1.0, nan], ['no', 'yes'])
+    """
+    labels = _array(y)
+    table = labels[:, None] if labels.ndim == 1 else labels
+    codes = np.full(table.shape, np.nan, dtype=np.float32)
+    classes = []
+    for column in range(table.shape[1]):
+        known = ~pd.isna(table[:, column])
+        found = _classes(table[known, column], column)
+        codes[known, column] = np.searchsorted(found, table[known, column].astype(found.dtype))
+        classes.append(found)
+    return codes.reshape(labels.shape), classes
+
+
+def _classes(labels: Array, column: int) -> Array:
+    if labels.dtype == object:
+        labels = np.array(labels.tolist())
+    check_classification_targets(labels)
+    found = np.unique(labels)
+    if len(found) > 2:  # noqa: PLR2004 - two classes
+        raise DataError(
+            f"Only binary classification is supported. The type of the target is {type_of_target(labels)}. Column "
+            f"{column} of y has {len(found)} classes: make one column of two classes for each of them."
+        )
+    if len(found) < 2:  # noqa: PLR2004 - two classes
+        shown = "no label" if len(found) == 0 else f"the class {found[0]!r} only"
+        raise DataError(f"column {column} of y has {shown}, but a classifier needs both classes (1 class is no task).")
+    return found
+
+
+def decode_classes(probability: Array, classes: Array) -> Array:
+    """The more probable class of each row; NaN (``None`` for text) where there is no probability.
+
+    Args:
+        probability: Of the second class, ``n``.
+        classes: The two classes.
+    """
+    missing = np.isnan(probability)
+    decided: Array = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
+    if not missing.any():
+        return decided
+    decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
+    decided[missing] = np.nan if decided.dtype != object else None
+    return decided
+
+
+def numbers(y: Any) -> Array:
+    """Labels as float64, ``n`` or ``n x T``, NaN for missing.
+
+    Raises:
+        DataError: If they are none.
+    """
+    labels = _array(y)
+    try:
+        return labels.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"y holds something that is no number: {error}. Use NaN for a missing label.") from error
+
+
+def _array(y: Any) -> Array:
+    if y is None:
+        raise DataError("this estimator requires y to be passed, but the target y is None. Give one label per row.")
+    labels: Array = np.asarray(y)
+    if labels.dtype.kind == "c":
+        raise DataError("Complex data not supported: y must hold real numbers or classes.")
+    if labels.dtype.kind == "f" and np.isinf(labels).any():
+        raise DataError(f"y holds an infinite label in row {int(np.argwhere(np.isinf(labels))[0][0])}. Correct it.")
+    if labels.ndim not in (1, 2):
+        raise ConfigError(f"y has shape {labels.shape}; rows, or rows x labels, are needed.")
+    return labels
+
+
+def known_mean(values: Array, known: Array, weights: Any = None) -> Array:
+    """Weighted mean of each column of ``values`` over the rows that are known."""
+    weight = known * (1.0 if weights is None else np.asarray(weights, dtype=np.float64)[:, None])
+    mean: Array = (np.where(known, values, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
+    return mean

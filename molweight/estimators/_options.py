@@ -1,0 +1,52 @@
+"""The options of a job as parameters of an estimator."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, Final, TypeVar
+
+from molweight.errors import ConfigError, suggest
+from molweight.training import TapWeight
+
+__all__ = ["JOB_OPTIONS", "checked", "signature", "with_signature"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+JOB_OPTIONS: Final = tuple(field.name for field in fields(TapWeight) if field.name != "seed")
+"""Options of :class:`molweight.TapWeight` that are parameters under their own name; ``seed`` is ``random_state``."""
+
+
+def signature(**extra: Any) -> inspect.Signature:
+    """``extra`` and every option of :class:`molweight.TapWeight`, as keyword arguments with their defaults.
+
+    A default that is made anew for each job, such as an empty dictionary, stands as ``None``, because scikit-learn
+    wants defaults that cannot change.
+    """
+    defaults = {field.name: None if field.default is MISSING else field.default for field in fields(TapWeight)}
+    named = {**extra, **{name: defaults[name] for name in JOB_OPTIONS}, "random_state": 0}
+    kind = inspect.Parameter.KEYWORD_ONLY
+    first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return inspect.Signature([first, *(inspect.Parameter(key, kind, default=value) for key, value in named.items())])
+
+
+def with_signature(shown: inspect.Signature) -> Callable[[F], F]:
+    """Decorator that shows ``shown`` to :func:`inspect.signature`, where scikit-learn looks up parameters."""
+
+    def decorate(function: F) -> F:
+        function.__dict__["__signature__"] = shown
+        return function
+
+    return decorate
+
+
+def checked(estimator: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Every parameter of ``estimator`` with the value given, or its default.
+
+    Raises:
+        ConfigError: If there is no such parameter, with the nearest names.
+    """
+    known = {key: item.default for key, item in inspect.signature(estimator).parameters.items()}
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{estimator.__name__} has no parameter {name!r};{suggest(name, known)} See its help.")
+    return {**known, **options}

@@ -1,0 +1,71 @@
+"""Numbers from SMILES."""
+
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from molweight.estimators._base import Array, TapWeightEstimator
+from molweight.estimators._labels import known_mean, numbers
+
+__all__ = ["TapWeightRegressor"]
+
+
+class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
+    """Predict numbers from SMILES, with learned weights of the pretraining objectives.
+
+    For the parameters see :class:`molweight.estimators.MoleculeEstimator`.
+
+    Attributes:
+        run_: The :class:`molweight.training.Run`: history, learned weights, ``embed``, ``save``.
+        weights_: Learned weight per objective.
+        rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.
+
+    Example:
+        >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
+        >>> model = TapWeightRegressor(general_steps=1, steps=1, epochs=1, on_error="skip", **small)
+        >>> model = model.fit(["C" * n for n in range(1, 13)], np.arange(12.0))
+        >>> np.isnan(model.predict(["CC", "C1CC"])).tolist()
+        [False, True]
+    """
+
+    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+        """Pretrain and finetune.
+
+        Args:
+            X: ``n`` SMILES.
+            y: ``n`` or ``n x T`` numbers, NaN for a missing label.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            DataError: If molecules or labels cannot be used.
+        """
+        labels = numbers(y)
+        self._single = labels.ndim == 1
+        return self._fit(X, labels, "regression")
+
+    def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+        """Predictions, ``n`` or ``n x T`` as ``y`` was.
+
+        Args:
+            X: ``n`` SMILES.
+        """
+        predicted = self._predict(X).astype(np.float64)
+        return predicted[:, 0] if self._single else predicted
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 - scikit-learn's name
+        """R², averaged over the columns of ``y``, with missing labels left out.
+
+        Args:
+            X: ``n`` SMILES.
+            y: ``n`` or ``n x T`` numbers, NaN for a missing label.
+            sample_weight: Weight of each row.
+        """
+        truth = numbers(y)
+        truth = truth[:, None] if truth.ndim == 1 else truth
+        known = ~np.isnan(truth)
+        centre = known_mean(truth, known, sample_weight)
+        residual = known_mean((truth - self._predict(X)) ** 2, known, sample_weight)
+        return float(np.mean(1 - residual / known_mean((truth - centre) ** 2, known, sample_weight)))

@@ -1,0 +1,73 @@
+"""What was learned as safetensors bytes and JSON, in place of pickled modules."""
+
+import json
+from typing import Any, Final
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from molweight import encoders
+from molweight.encoders import Encoder
+from molweight.errors import DataError
+from molweight.training import Run, resolve_device, restore
+
+__all__ = ["dump_encoder", "dump_run", "load_encoder", "load_run"]
+
+_FORMAT: Final = 1
+State = dict[str, Any]
+
+
+def dump_run(run: Run) -> State:
+    """A run as bytes and text; its table is left behind."""
+    return _dump(run.tensors(), {"about": run.describe(), "records": run.records})
+
+
+def load_run(state: State) -> Run:
+    """What :func:`dump_run` returned, as a run on the device it asks for, or on the CPU where that is missing.
+
+    Raises:
+        DataError: If it is damaged or of a newer format.
+    """
+    tensors, meta = _load(state)
+    return restore(tensors, meta["about"], meta["records"], _device(meta["about"]["options"]["device"]))
+
+
+def dump_encoder(encoder: Encoder, name: str, options: dict[str, Any], device: str) -> State:
+    """An encoder as bytes and text."""
+    return _dump(encoder.state_dict(), {"encoder": name, "options": options, "device": device})
+
+
+def load_encoder(state: State) -> Encoder:
+    """What :func:`dump_encoder` returned.
+
+    Raises:
+        DataError: If it is damaged or of a newer format.
+    """
+    tensors, meta = _load(state)
+    encoder = encoders.build(meta["encoder"], **meta["options"])
+    encoder.load_state_dict(tensors)
+    return encoder.to(_device(meta["device"]))
+
+
+def _device(asked: str) -> torch.device:
+    """The CPU where the estimator was told to use it, or where there is nothing else."""
+    return resolve_device("cpu" if asked == "cpu" else "auto")
+
+
+def _dump(tensors: dict[str, torch.Tensor], meta: State) -> State:
+    content = safetensors.torch.save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
+    return {"format": _FORMAT, "tensors": content, "meta": json.dumps(meta)}
+
+
+def _load(state: State) -> tuple[dict[str, torch.Tensor], State]:
+    if state["format"] != _FORMAT:
+        raise DataError(
+            f"this estimator was pickled in format {state['format']}, and this version reads {_FORMAT}. Update "
+            "molweight, or fit again."
+        )
+    try:
+        meta: State = json.loads(state["meta"])
+        return safetensors.torch.load(state["tensors"]), meta
+    except (SafetensorError, ValueError) as error:
+        raise DataError(f"this pickled estimator is damaged: {error}. Fit again, or restore the file.") from error

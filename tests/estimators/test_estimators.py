@@ -1,0 +1,259 @@
+"""Estimators on SMILES."""
+
+import copy
+import inspect
+import io
+import pickle
+from dataclasses import fields
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+
+from molweight.datasets import load, load_corpus
+from molweight.errors import ConfigError, DataError
+from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
+from molweight.training import TapWeight
+
+SMALL: dict[str, Any] = {
+    "encoder_options": {"layers": 1, "width": 8},
+    "objectives": ("attribute_masking", "functional_groups"),
+    "corpus": None,
+    "general_steps": 1,
+    "steps": 2,
+    "every": 1,
+    "batch_size": 16,
+    "epochs": 2,
+    "device": "cpu",
+}
+SMILES = [*("C" * n + "O" for n in range(1, 16)), *("C" * n + "N" for n in range(1, 16))]
+AMINE = np.repeat([0, 1], 15)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> TapWeightClassifier:
+    return TapWeightClassifier(**SMALL).fit(SMILES, AMINE)
+
+
+def test_every_option_of_the_job_is_a_parameter() -> None:
+    names = {field.name for field in fields(TapWeight)} - {"seed"} | {"random_state"}
+    own = {"corpus", "corpus_size", "split", "holdout", "on_error"}
+    assert set(TapWeightClassifier().get_params()) == names | own
+    assert set(MoleculeEmbedder().get_params()) == names | own | {"task"}
+    assert "encoder_options" in inspect.signature(TapWeightRegressor).parameters
+
+
+def test_defaults_are_those_of_the_job() -> None:
+    assert TapWeightRegressor(device="cpu", random_state=3).job() == TapWeight(device="cpu", seed=3)
+
+
+def test_unknown_parameter_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="no parameter 'epoch'; did you mean 'epochs'"):
+        TapWeightClassifier(epoch=3)
+
+
+@pytest.mark.parametrize(
+    "shape", [list, tuple, np.array, pd.Series, lambda x: np.array(x)[:, None], lambda x: pd.DataFrame({"smiles": x})]
+)
+def test_every_shape_of_input_gives_the_same(classifier: TapWeightClassifier, shape: Any) -> None:
+    assert np.array_equal(classifier.predict_proba(shape(SMILES[:3])), classifier.predict_proba(SMILES[:3]))
+
+
+def test_classifier_answers_in_its_classes() -> None:
+    words = np.where(AMINE == 1, "amine", "alcohol")
+    options = {**SMALL, "epochs": 40, "finetune_lr": 0.03, "gamma": 0.001, "holdout": 0.3}
+    model = TapWeightClassifier(**options).fit(SMILES, words)
+    assert model.classes_.tolist() == ["alcohol", "amine"]
+    probability = model.predict_proba(SMILES)
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert np.array_equal(model.predict(SMILES), model.classes_[(probability[:, 1] >= 0.5).astype(int)])
+    assert model.score(SMILES, words) > 0.9
+    assert set(model.weights_) == set(SMALL["objectives"])
+
+
+def test_several_labels_with_missing_ones() -> None:
+    labels = np.column_stack([AMINE, 1 - AMINE, np.arange(30) % 2]).astype(float)
+    labels[::7, 1] = np.nan
+    model = TapWeightClassifier(**SMALL).fit(SMILES, labels)
+    assert model.predict_proba(SMILES).shape == (30, 3)
+    predicted = model.predict(SMILES)
+    known = ~np.isnan(labels)
+    expected = np.mean([(predicted == labels)[known[:, task], task].mean() for task in range(3)])
+    assert model.score(SMILES, labels) == pytest.approx(expected)
+
+
+def test_missing_labels_are_not_learned_from() -> None:
+    labels = AMINE.astype(float)
+    labels[3] = np.nan
+    model = TapWeightClassifier(**SMALL).fit(SMILES, labels)
+    objects = np.array([None if np.isnan(label) else label for label in labels], dtype=object)
+    again = TapWeightClassifier(**SMALL).fit(SMILES, objects)
+    assert np.array_equal(model.predict_proba(SMILES), again.predict_proba(SMILES))
+
+
+def test_regressor_in_the_units_of_the_labels() -> None:
+    y = np.column_stack([1000.0 + np.arange(30), np.linspace(0, 1, 30)])
+    y[4, 0] = np.nan
+    model = TapWeightRegressor(**SMALL).fit(SMILES, y)
+    predicted = model.predict(SMILES)
+    assert predicted.shape == (30, 2)
+    assert np.abs(predicted[:, 0] - 1015).max() < 60
+    known = ~np.isnan(y[:, 0])
+    each = [r2_score(y[known, 0], predicted[known, 0]), r2_score(y[:, 1], predicted[:, 1])]
+    assert model.score(SMILES, y) == pytest.approx(np.mean(each))
+    weights = np.arange(1.0, 31)
+    single = TapWeightRegressor(**SMALL).fit(SMILES, y[:, 1])
+    expected = r2_score(y[:, 1], single.predict(SMILES), sample_weight=weights)
+    assert single.score(SMILES, y[:, 1], weights) == pytest.approx(expected)
+
+
+def test_rows_without_a_molecule(classifier: TapWeightClassifier) -> None:
+    with pytest.raises(DataError, match="X: 1 rows hold no molecule, first row 1: 'C1CC'"):
+        classifier.predict(["C", "C1CC"])
+    with pytest.raises(DataError, match="1 of 31 rows cannot be used"):
+        TapWeightClassifier(**SMALL).fit([*SMILES, "C1CC"], [*AMINE, 1])
+    model = TapWeightClassifier(**SMALL, on_error="skip").fit(["C1CC", *SMILES], [1, *AMINE])
+    assert [reject.row for reject in model.rejects_] == [0]
+    assert np.isnan(model.predict(["C", "C1CC"])).tolist() == [False, True]
+    assert np.isnan(model.predict_proba(["C", "C1CC", None])).all(axis=1).tolist() == [False, True, True]
+    assert np.array_equal(
+        model.predict_proba(SMILES), TapWeightClassifier(**SMALL).fit(SMILES, AMINE).predict_proba(SMILES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "message"),
+    [
+        ("CCO", AMINE, "got the single string 'CCO'"),
+        ([], AMINE, "X has no rows"),
+        ([1.5] * 30, AMINE, "row 0: 1.5 is float, not a SMILES string"),
+        (pd.DataFrame({"a": SMILES, "b": SMILES}), AMINE, "columns 'a', 'b'"),
+        (SMILES, AMINE[:-1], "for 30 SMILES"),
+        (SMILES, None, "requires y to be passed"),
+        (SMILES, np.arange(30) % 3, "Only binary classification is supported"),
+        (SMILES, np.zeros(30), "needs both classes"),
+        (SMILES[:1] + SMILES[-1:], [0, 1], "samples .* are too few"),
+    ],
+)
+def test_impossible_input_is_refused(X: Any, y: Any, message: str) -> None:  # noqa: N803 - scikit-learn's name
+    with pytest.raises(DataError, match=message):
+        TapWeightClassifier(**SMALL).fit(X, y)
+
+
+@pytest.mark.parametrize("count", range(3, 13))
+def test_a_few_molecules_fill_every_role(count: int) -> None:
+    y = [*AMINE[:2], *AMINE[-(count - 2) :]]
+    model = TapWeightRegressor(**SMALL).fit([*SMILES[:2], *SMILES[-(count - 2) :]], y)
+    splits = model.run_.splits
+    assert splits is not None
+    assert [len(splits.meta), len(splits.select) // 2, len(splits.test)] == [1, count // 11, 0]
+    assert sorted([*splits.train, *splits.meta, *splits.select]) == list(range(count))
+
+
+def test_impossible_options_are_refused() -> None:
+    with pytest.raises(ConfigError, match="on_error='ignore' is no choice"):
+        TapWeightClassifier(**SMALL, on_error="ignore").fit(SMILES, AMINE)
+    with pytest.raises(ConfigError, match=r"holdout=0.5 must lie above 0 and below 0\.5"):
+        TapWeightClassifier(**SMALL, holdout=0.5).fit(SMILES, AMINE)
+    with pytest.raises(DataError, match="Use split='random'"):
+        TapWeightClassifier(**SMALL, split="scaffold").fit(SMILES, AMINE)
+
+
+@pytest.mark.parametrize("store", ["pickle", "joblib", "deepcopy"])
+@pytest.mark.parametrize("kind", [TapWeightClassifier, MoleculeEmbedder])
+def test_pickled_estimator_answers_the_same(kind: type, store: str) -> None:
+    model = kind(**SMALL).fit(SMILES, AMINE)
+    answer = model.transform if kind is MoleculeEmbedder else model.predict_proba
+    again = _stored(model, store)
+    answers = again.transform if kind is MoleculeEmbedder else again.predict_proba
+    assert np.array_equal(answers(SMILES), answer(SMILES))
+    assert again.get_params() == model.get_params()
+
+
+def _stored(model: Any, store: str) -> Any:
+    if store == "pickle":
+        return pickle.loads(pickle.dumps(model))  # noqa: S301 - written by this test
+    if store == "deepcopy":
+        return copy.deepcopy(model)
+    buffer = io.BytesIO()
+    joblib.dump(model, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> None:
+    content = pickle.dumps(classifier)
+    assert b"torch" not in content.replace(b'"torch": ', b"")  # the version, in the JSON
+    state = classifier.__getstate__()["run_"]
+    assert [type(value) for value in state.values()] == [int, bytes, str]
+    with pytest.raises(DataError, match="format 2"):
+        classifier._load({**state, "format": 2})
+    with pytest.raises(DataError, match="is damaged"):
+        classifier._load({**state, "tensors": state["tensors"][:-3]})
+
+
+def test_unfitted_estimators_are_cloned_and_pickled() -> None:
+    model = TapWeightClassifier(**SMALL)
+    assert clone(model).get_params() == _stored(model, "pickle").get_params() == model.get_params()
+
+
+def test_grid_search_over_options_of_the_job() -> None:
+    search = GridSearchCV(TapWeightClassifier(**SMALL), {"weighting": ["equal", "tapweight"], "steps": [1]}, cv=2)
+    search.fit(SMILES, AMINE)
+    assert search.best_params_["weighting"] in {"equal", "tapweight"}
+    assert search.best_estimator_.predict(SMILES).shape == (30,)
+
+
+def test_pipelines() -> None:
+    plain = make_pipeline(MoleculeEmbedder(**SMALL), LogisticRegression()).fit(SMILES, AMINE)
+    assert plain.predict(SMILES).shape == (30,)
+    assert cross_val_score(plain, SMILES, AMINE, cv=2).shape == (2,)
+    assert len(plain[:-1].get_feature_names_out()) == 8
+
+
+def test_embedder_learns_from_labels_only_if_told_so() -> None:
+    assert np.array_equal(
+        MoleculeEmbedder(**SMALL).fit_transform(SMILES, AMINE), MoleculeEmbedder(**SMALL).fit_transform(SMILES)
+    )
+    told = MoleculeEmbedder(**SMALL, task="classification").fit(SMILES, AMINE)
+    run = TapWeightClassifier(**SMALL).fit(SMILES, AMINE).run_
+    assert np.array_equal(told.transform(SMILES), run.embed(SMILES))
+    told = MoleculeEmbedder(**SMALL, task="regression", on_error="skip").fit(SMILES, np.arange(30))
+    assert np.isnan(told.transform(["?", "C"])).all(axis=1).tolist() == [True, False]
+    with pytest.raises(ConfigError, match="task='clustering' is unknown"):
+        MoleculeEmbedder(**SMALL, task="clustering").fit(SMILES)
+
+
+def test_corpora() -> None:
+    named = {**SMALL, "corpus": "zinc", "corpus_size": 64}
+    given = {**SMALL, "corpus": load_corpus("zinc", size=64)}
+    one, two = (MoleculeEmbedder(**options).fit_transform(SMILES) for options in (named, given))
+    assert np.array_equal(one, two)
+    texts = {**SMALL, "corpus": list(load_corpus("zinc", size=64).smiles)}
+    assert np.array_equal(one, MoleculeEmbedder(**texts).fit_transform(SMILES))
+
+
+def test_random_state_decides() -> None:
+    one, again, other = (
+        TapWeightRegressor(**SMALL, random_state=state).fit(SMILES, AMINE).predict(SMILES) for state in (0, 0, 1)
+    )
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    drawn = TapWeightRegressor(random_state=np.random.RandomState(5), device="cpu").job().seed
+    assert drawn == np.random.RandomState(5).randint(2**31)
+
+
+def test_real_labels_with_gaps() -> None:
+    data = load("freesolv").subset(range(200))
+    labels = data.targets[:, 0].copy()
+    labels[::5] = np.nan
+    options = {**SMALL, "epochs": 30, "finetune_lr": 0.03, "gamma": 0.01}
+    model = TapWeightRegressor(**options).fit(list(data.smiles), labels)
+    assert model.score(data.smiles, data.targets[:, 0]) > 0.3
