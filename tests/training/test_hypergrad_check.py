@@ -216,7 +216,7 @@ def test_default_candidates_hold_every_solver_but_the_dense_one() -> None:
         (TINY, {"candidates": [("cg", {"iteration": 5})]}, "has no option 'iteration'"),
         (TINY, {"tolerance": 2.0}, "tolerance"),
         (replace(TINY, objectives=["graphcl"]), {}, "at least two objectives"),
-        (replace(TINY, weighting="equal"), {}, "trains no finetuning level"),
+        (replace(TINY, weighting="equal", weighting_options={}), {}, "trains no finetuning level"),
         (replace(TINY, weighting="none"), {}, "trains no finetuning level"),
         (replace(TINY, weighting="bilevel"), {}, "trains no finetuning level"),
     ],
