@@ -9,6 +9,8 @@ import pytest
 import torch
 from hypothesis import settings
 
+from molweight import datasets
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # `python -m pytest` puts the root on sys.path, where its `datasets/` would shadow Hugging Face's.
@@ -47,6 +49,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
         if item.get_closest_marker("slow") is not None and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="takes minutes: run with --slow"))
+
+
+@pytest.fixture
+def registries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after the test what it registers: the processes of a session run tests in any order."""
+    for registry in (datasets.LOADERS, datasets.SPLITTERS):
+        registry.available()  # entry points are read once
+        monkeypatch.setattr(registry, "_items", dict(registry._items))
 
 
 @pytest.fixture(scope="session")

@@ -109,8 +109,9 @@ def test_only_what_it_is_for_is_taken() -> None:
     assert "thing" not in {*objectives.available(), *encoders.available()}
 
 
+@pytest.mark.usefixtures("registries")
 class TestDatasets:
-    """Loaders of tables; each is registered under a name of its own, since names stay."""
+    """Loaders of tables."""
 
     def test_a_loader_is_found_and_given_what_it_takes(self) -> None:
         seen: dict[str, object] = {}

@@ -246,6 +246,7 @@ def test_unknown_choices_name_the_nearest(table: Load) -> None:
         split(table("freesolv"), protocol="papers")  # type: ignore[arg-type]  # what a user may type
 
 
+@pytest.mark.usefixtures("registries")
 def test_a_registered_method_is_found(table: Load) -> None:
     @datasets.SPLITTERS.register("tests_in_file_order")
     def in_file_order(data: MoleculeDataset, request: Request) -> Splits:
