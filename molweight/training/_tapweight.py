@@ -63,7 +63,9 @@ class TapWeight:
             the planted objectives of ``experiments/planted.py`` speak for so far.
         solver_options: Options of the solver, over :data:`SOLVER_DEFAULTS`.
         start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
-        gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one.
+        gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one while the weights
+            are learned: level 2 of the method.
+        finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go.
         every: Steps of continued pretraining between hypergradients.
         follow: Move the finetuned encoder along with every step of the pretrained one; see
             :class:`molweight.mlo.ThreeLevel`.
@@ -119,6 +121,7 @@ class TapWeight:
     solver_options: dict[str, Any] = field(default_factory=dict)
     start: Literal["pretrained", "scratch"] = "pretrained"
     gamma: float = 1.0
+    finetune_gamma: float = 0.0
     every: int = 1
     follow: bool = True
     average: float = 0.95
@@ -272,7 +275,7 @@ class TapWeight:
             epochs=self.epochs,
             patience=self.patience,
             lr=self.finetune_lr,
-            gamma=0.0 if untrained else self.gamma,
+            gamma=0.0 if untrained else self.finetune_gamma,
             seeds=generator_for(self.seed, "finetune dropout"),
             device=device,
             progress="finetuning" if progress else None,
@@ -297,7 +300,7 @@ def _check_numbers(options: TapWeight) -> None:
     ):
         if values[name] < 1:
             raise ConfigError(f"{name}={values[name]} must be at least 1.")
-    for name in ("general_steps", "steps", "epochs", "gamma", "seed"):
+    for name in ("general_steps", "steps", "epochs", "gamma", "finetune_gamma", "seed"):
         if values[name] < 0:
             raise ConfigError(f"{name}={values[name]} must not be negative.")
     if not 0 <= options.average < 1:

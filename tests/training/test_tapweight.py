@@ -198,6 +198,7 @@ def test_diverging_objective_is_named(
         ({"objectives": []}, ConfigError, "no objective is chosen"),
         ({"batch_size": 0}, ConfigError, "batch_size=0 must be at least 1"),
         ({"gamma": -1.0}, ConfigError, "gamma=-1.0 must not be negative"),
+        ({"finetune_gamma": -1.0}, ConfigError, "finetune_gamma=-1.0 must not be negative"),
         ({"finetune_lr": 0.0}, ConfigError, "finetune_lr=0.0 must be positive"),
         ({"start": "somewhere"}, ConfigError, "start='somewhere' is unknown"),
         ({"device": "cuda:99"}, ConfigError, "this machine has"),
@@ -225,6 +226,24 @@ def test_gamma_may_be_zero_where_nothing_is_learned_through_it(
     assert len(run.records) == 1
     job.variant(gamma=0.0, weighting="none")
     job.variant(gamma=0.0, weighting="bilevel")
+
+
+def test_finetuning_is_held_near_the_pretrained_encoder(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    """The distance to it falls as the proximal term grows, and only that of finetuning: level 2 has its own."""
+
+    def distance(**gammas: float) -> float:
+        run = job.variant(weighting="none", epochs=8, patience=8, finetune_lr=0.01, **gammas).fit(data, splits, corpus)
+        moved = [
+            (tuned - start).square().sum().item()
+            for tuned, start in zip(run.model.encoder.parameters(), run.pretrainer.encoder.parameters(), strict=True)
+        ]
+        return sum(moved)
+
+    free, held, tight = (distance(finetune_gamma=gamma) for gamma in (0.0, 1.0, 10.0))
+    assert free > 1.5 * held > 1.5 * 1.5 * tight > 0
+    assert distance(gamma=1000.0) == free
 
 
 def test_making_a_job_leaves_the_global_random_state_alone(job: TapWeight) -> None:

@@ -1,0 +1,119 @@
+"""How tightly should the last finetuning hold the encoder near the pretrained one?
+
+    python experiments/finetune_gamma.py run [--tables freesolv esol bbbp] [--seeds 0 1 2]
+    python experiments/finetune_gamma.py table
+
+The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of continued pretraining),
+then the same pretrained encoder finetuned once per strength of the proximal term. The strength is judged on ``meta``,
+which neither trains nor stops the finetuning; ``test`` stays closed. With learned weights ``meta`` has trained those,
+so equal weights are run beside them.
+
+Each finished run is appended to ``experiments/results/finetune_gamma.jsonl`` at once; a run that is there already is
+not repeated.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from _provenance import provenance
+
+from molweight import datasets
+from molweight.training import TapWeight, continued_pretraining, fresh_predictor, general_pretraining
+from molweight.training._finetune import predict_positions
+
+RESULTS: Final = Path(__file__).parent / "results" / "finetune_gamma.jsonl"
+GAMMAS: Final = (0.0, 0.01, 0.1, 1.0)
+WEIGHTINGS: Final = ("equal", "tapweight")
+CPU: Final = torch.device("cpu")
+
+
+def job_of(weighting: str, seed: int) -> TapWeight:
+    """The options of one pretraining."""
+    return TapWeight(
+        encoder_options={"layers": 3, "width": 64},
+        weighting=weighting,
+        general_steps=200,
+        steps=150,
+        batch_size=128,
+        seed=seed,
+        device="cpu",
+    )
+
+
+def run_one(table: str, weighting: str, seed: int) -> dict[str, Any]:
+    """One pretraining and a finetuning per strength, as JSON values."""
+    data = datasets.load(table)
+    splits, job = datasets.split(data), job_of(weighting, seed)
+    model, corpus = general_pretraining(job, datasets.load_corpus("zinc", size=2000), CPU)
+    continued_pretraining(job, model, corpus, data, splits, device=CPU).run(job.steps)
+    tuned: dict[str, dict[str, float]] = {}
+    for gamma in GAMMAS:
+        started, predictor = time.perf_counter(), fresh_predictor(job, model, data, splits, CPU)
+        result = job.variant(finetune_gamma=gamma).finetune(predictor, data, splits, CPU)
+        predicted = predict_positions(predictor, data, splits.meta, CPU)
+        meta = datasets.score(data.targets[splits.meta], predicted, data.metric or "").value
+        seconds = time.perf_counter() - started
+        tuned[str(gamma)] = {"meta": meta, "select": result.best, "epoch": result.best_epoch, "seconds": seconds}
+    return {
+        "table": table,
+        "weighting": weighting,
+        "seed": seed,
+        "metric": data.metric,
+        "gammas": tuned,
+        "provenance": provenance([seed]),
+    }
+
+
+def finished() -> list[dict[str, Any]]:
+    """Runs that are in the results file."""
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+
+
+def study(tables: list[str], seeds: list[int]) -> None:
+    """Run what is not finished yet, one after the other."""
+    done = {(row["table"], row["weighting"], row["seed"]) for row in finished()}
+    for seed in seeds:
+        for table in tables:
+            for weighting in WEIGHTINGS:
+                if (table, weighting, seed) not in done:
+                    row = run_one(table, weighting, seed)
+                    with RESULTS.open("a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(row) + "\n")
+                    shown = "  ".join(f"{gamma} {found['meta']:.4f}" for gamma, found in row["gammas"].items())
+                    print(f"{table:10s} {weighting:10s} seed {seed}  meta: {shown}", flush=True)
+
+
+def summary() -> str:
+    """Mean and standard deviation over seeds of the metric on ``meta``, as a Markdown table."""
+    rows = finished()
+    lines = ["| table, metric | weights | " + " | ".join(f"gamma {gamma}" for gamma in GAMMAS) + " |"]
+    lines.append("|---" * (len(GAMMAS) + 2) + "|")
+    for table, weighting in sorted({(row["table"], row["weighting"]) for row in rows}):
+        chosen = [row for row in rows if (row["table"], row["weighting"]) == (table, weighting)]
+        values = [[row["gammas"][str(gamma)]["meta"] for row in chosen] for gamma in GAMMAS]
+        cells = [f"{np.mean(column):.3f} ± {np.std(column):.3f}" for column in values]
+        lines.append(f"| {table}, {chosen[0]['metric']} | {weighting} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run the study or print its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--tables", nargs="+", default=["freesolv", "esol", "bbbp"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    options = parser.parse_args()
+    if options.action == "run":
+        study(options.tables, options.seeds)
+    print(summary())
+
+
+if __name__ == "__main__":
+    main()
