@@ -56,7 +56,7 @@ def run_one(table: str, weighting: str, seed: int) -> dict[str, Any]:
         started, predictor = time.perf_counter(), fresh_predictor(job, model, data, splits, CPU)
         result = job.variant(finetune_gamma=gamma).finetune(predictor, data, splits, CPU)
         predicted = predict_positions(predictor, data, splits.meta, CPU)
-        meta = datasets.score(data.targets[splits.meta], predicted, data.metric or "").value
+        meta = datasets.score(data.metric or "", data.targets[splits.meta], predicted).value
         seconds = time.perf_counter() - started
         tuned[str(gamma)] = {"meta": meta, "select": result.best, "epoch": result.best_epoch, "seconds": seconds}
     return {
