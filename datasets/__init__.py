@@ -77,6 +77,7 @@ from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
+from molweight.datasets._records import read_records
 from molweight.datasets._registered import LOADERS, register
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._scaffold import murcko_scaffold
@@ -133,6 +134,7 @@ __all__ = [
     "murcko_scaffold",
     "ogb_entries",
     "read_column",
+    "read_records",
     "register",
     "row_aligned",
     "save_splits",

@@ -1,5 +1,6 @@
 """Options that say which molecules to use, shared by the commands that train."""
 
+from argparse import SUPPRESS
 from dataclasses import fields
 from typing import Any, Final
 
@@ -13,7 +14,16 @@ from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.training import DEFAULT_OBJECTIVES, TapWeight
 
-__all__ = ["add_data_options", "add_job_options", "job_of", "load_corpus", "load_table", "split_table"]
+__all__ = [
+    "add_corpus_options",
+    "add_data_options",
+    "add_job_options",
+    "add_table_options",
+    "job_of",
+    "load_corpus",
+    "load_table",
+    "split_table",
+]
 
 _JOB: Final = tuple(field.name for field in fields(TapWeight))
 
@@ -25,11 +35,17 @@ def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         parser: Where to add them.
         corpus: The corpus if none is named; ``None`` for none.
     """
+    add_table_options(parser)
+    add_corpus_options(parser, corpus=corpus)
+
+
+def add_table_options(parser: Parser) -> None:
+    """Add the options of the table and its split."""
     add = parser.add_argument
     add(
         "table",
         nargs="?",
-        default=None,
+        default=SUPPRESS,
         type=str | None,
         help="your own table: CSV, TSV, Parquet, SDF, SMILES; gz or not",
     )
@@ -39,6 +55,16 @@ def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
+
+
+def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
+    """Add the options of the corpus.
+
+    Args:
+        parser: Where to add them.
+        corpus: The corpus if none is named; ``None`` for none.
+    """
+    add = parser.add_argument
     corpora = ", ".join(datasets.available_corpora())
     add("--corpus", type=str | None, default=corpus, help=f"molecules to pretrain on: {corpora}, or a file")
     add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
@@ -56,15 +82,20 @@ def add_split_options(parser: Parser) -> None:
     add("--protocol", type=str, default="four-role", help="four-role or paper")
 
 
-def add_job_options(parser: Parser, *, skip: frozenset[str] = frozenset()) -> None:
+def add_job_options(
+    parser: Parser, *, skip: frozenset[str] = frozenset(), only: frozenset[str] = frozenset(_JOB)
+) -> None:
     """Add the options of :class:`molweight.TapWeight`.
 
     Args:
         parser: Where to add them.
         skip: Names of those to leave out.
+        only: Names of those to add.
     """
-    parser.add_argument("--objectives", type=names, default=list(DEFAULT_OBJECTIVES), help="objectives: a,b,c")
-    parser.add_class_arguments(TapWeight, skip={"objectives", *skip})
+    left_out = {*skip, *_JOB} - only | skip
+    if "objectives" not in left_out:
+        parser.add_argument("--objectives", type=names, default=list(DEFAULT_OBJECTIVES), help="objectives: a,b,c")
+    parser.add_class_arguments(TapWeight, skip={"objectives", *left_out})
 
 
 def job_of(options: Namespace) -> TapWeight:

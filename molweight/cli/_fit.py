@@ -1,8 +1,6 @@
 """``molweight fit``: the main job."""
 
 import json
-import logging
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,13 +15,17 @@ from molweight.cli._data_options import (
     load_table,
     split_table,
 )
+from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser, names
+from molweight.cli._plugins import add_plugin_option, import_plugins
+from molweight.cli._presets import choose
 from molweight.datasets import Splits
+from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.training import Comparison, compare, format_findings, format_table
+from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
 from molweight.training._store import write_file
 
-__all__ = ["parser", "run"]
+__all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
 
 
 def parser() -> Parser:
@@ -34,27 +36,79 @@ def parser() -> Parser:
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
-    made.add_argument("--name", type=str | None, default=None, help="name of the run; that of the table by default")
-    made.add_argument("--runs", type=str, default="runs", help="folder of the runs")
-    made.add_argument("--baselines", type=names, default=["scratch", "equal"], help="scratch,pretrained,equal")
-    made.add_argument("--quiet", action="store_true", help="no progress bars, no messages but the table")
+    add_run_options(made, baselines=["scratch", "equal"])
+    made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
     add_job_options(made)
     return made
 
 
+def add_run_options(made: Parser, baselines: list[str]) -> None:
+    """Add the options of a run's place and output."""
+    add = made.add_argument
+    add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
+    add("--runs", type=str, default="runs", help="folder of the runs")
+    add("--resume", type=str | None, default=None, help="folder of an interrupted run to go on with: runs/NAME")
+    add("--baselines", type=names, default=baselines, help="scratch,pretrained,equal")
+    add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
+    add_output_options(made)
+
+
 def run(options: Namespace) -> None:
     """Load, fit, print the table, write the run's folder."""
-    if not options.quiet:
-        logging.getLogger("molweight").setLevel(logging.INFO)
+    begin(options)
+    options = resumed(options, parser())
     job, data = job_of(options), load_table(options)
     splits = split_table(options, data)
-    folder = Path(options.runs) / (options.name or data.name)
     corpus = load_corpus(options, data, splits)
-    _say(options, f"{data!r}\npretraining on {corpus!r}")
-    comparison = compare(job, data, splits, corpus, baselines=options.baselines, progress=not options.quiet)
+    say(options, f"pretraining on {corpus!r}\n{_choices(options)}")
+    carry_out(options, parser(), job, data, splits=splits, corpus=corpus)
+
+
+def carry_out(
+    options: Namespace,
+    made: Parser,
+    job: TapWeight,
+    data: MoleculeDataset,
+    *,
+    splits: Splits,
+    corpus: MoleculeDataset,
+) -> None:
+    """Fit with baselines, or go on with it; print and write."""
+    folder = Path(options.runs) / (options.name or data.name)
+    say(options, f"{data!r}, {splits!r}")
+    session = Session(folder / "state")
+    config = _config(options, made)
+    if not (folder / "state" / "config.yaml").exists():  # an interrupted run keeps the options that it began with
+        write_file(folder / "state" / "config.yaml", config)
+    board = [TensorBoard(folder / "tensorboard")] if options.tensorboard else []
+    try:
+        comparison = compare(
+            job,
+            data,
+            splits,
+            corpus,
+            baselines=options.baselines,
+            progress=not options.quiet,
+            resume=session.folder,
+            callbacks=board,
+        )
+    except KeyboardInterrupt as error:
+        command = made.prog.removesuffix(" [options]")
+        raise KeyboardInterrupt(
+            f"interrupted. Go on with: {command} --resume {folder} (or the same command again)."
+        ) from error
+    finally:
+        for callback in board:
+            callback.close()
     _write(folder, options, comparison, data)
     audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
     write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
+    write_file(folder / "config.yaml", config)
+    session.forget()
+    _show(options, comparison, splits, folder)
+
+
+def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Path) -> None:
     found = format_findings(comparison)
     parts = [
         _heading(comparison, splits),
@@ -62,12 +116,49 @@ def run(options: Namespace) -> None:
         *([found] if found else []),
         f"written to {folder}",
     ]
-    sys.stdout.write("\n\n".join(parts) + "\n")
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))
 
 
-def _say(options: Namespace, text: str) -> None:
-    if not options.quiet:
-        sys.stderr.write(f"{text}\n")
+def resumed(options: Namespace, made: Parser) -> Namespace:
+    """The options that the interrupted run was started with; as they are where none is named.
+
+    Raises:
+        ConfigError: If there is no interrupted run.
+    """
+    if options.resume is None:
+        return options
+    path = Path(options.resume, "state", "config.yaml")
+    if not path.is_file():
+        raise ConfigError(
+            f"--resume {options.resume}: there is no interrupted run in this folder. Name the folder that the "
+            "interrupted command wrote to, runs/NAME, or start anew without --resume."
+        )
+    if "plugin" not in {action.dest for action in made._actions}:  # noqa: SLF001 - as argparse itself looks
+        add_plugin_option(made)
+    found: Namespace = made.parse_path(path)
+    import_plugins(found.plugin)
+    found.quiet, found.json, found.resume = options.quiet, options.json, options.resume
+    found.runs, found.name = str(Path(options.resume).parent), Path(options.resume).name
+    return found
+
+
+def _choices(options: Namespace) -> str:
+    """What was chosen where nothing was said."""
+    sizes = f"encoder {options.encoder} {options.encoder_options or '(full size)'}, {options.general_steps} general "
+    return (
+        f"preset {options.preset} ({choose(options.preset)}): {sizes}and {options.steps} steps, at most "
+        f"{options.epochs} epochs; {options.split} split; another size: --preset full or single options"
+    )
+
+
+def _config(options: Namespace, made: Parser) -> bytes:
+    """The options as a file that reproduces the run."""
+    kept = options.clone()
+    kept.pop("config", None)
+    kept.resume = None
+    text: str = made.dump(kept, skip_validation=True)
+    return text.encode()
 
 
 def _heading(comparison: Comparison, splits: Splits) -> str:
@@ -81,10 +172,7 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
     comparison.save(folder)
-    kept = options.clone()
-    kept.pop("config", None)
-    write_file(folder / "config.yaml", parser().dump(kept, skip_validation=True).encode())
     if data.rejects:
         table = pd.DataFrame([vars(reject) for reject in data.rejects])
         write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
-        _say(options, f"what cannot be used of {data.name}, by row: {folder / 'rejects.csv'}")
+        say(options, f"what cannot be used of {data.name}, by row: {folder / 'rejects.csv'}")

@@ -1,39 +1,43 @@
 """Entry point of the command line."""
 
 import logging
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
-
-from jsonargparse import Namespace
+from typing import Any, Final
 
 from molweight import __version__
-from molweight.cli import _audit, _fit, _hypergrad_check, _list
-from molweight.cli._parser import Parser, names
+from molweight.cli._parser import Parser
+from molweight.cli._plugins import add_plugin_option, import_plugins
+from molweight.cli._presets import preset_defaults
 from molweight.cli._words import as_typed
 from molweight.errors import ConfigError, MolweightError, suggest
 
 __all__ = ["main"]
 
-Command = Callable[[Namespace], None]
-_COMMANDS: Final[dict[str, tuple[Callable[[], Parser], Command]]] = {
-    "audit": (_audit.parser, _audit.run),
-    "fit": (_fit.parser, _fit.run),
-    "hypergrad-check": (_hypergrad_check.parser, _hypergrad_check.run),
-    "list": (_list.parser, _list.run),
+_COMMANDS: Final = {
+    "audit": "duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
+    "fit": "pretrain with learned weights, finetune, compare with baselines; writes runs/NAME",
+    "pretrain": "a general checkpoint for fit and finetune to start from",
+    "finetune": "finetune a checkpoint on a table, nothing else",
+    "predict": "predictions of a run for a file of any size, row by row",
+    "embed": "vectors of a run's encoder for a file of any size",
+    "evaluate": "score a run on a labelled table",
+    "hypergrad-check": "how accurate each solver's hypergradient is on your data, and what it costs",
+    "list": "what is available: objectives, encoders, weightings, solvers, datasets",
 }
+"""What each command does; it is the module of its name, ``_fit`` or ``_hypergrad_check``."""
+
 _USAGE: Final = f"""usage: molweight COMMAND [options]
 
 molweight {__version__}: task-adaptive pretraining with learned objective weights.
 
 commands:
-  audit            duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus
-  fit              pretrain with learned weights, finetune, compare with baselines; writes runs/NAME
-  hypergrad-check  how accurate each solver's hypergradient is on your data, and what it costs
-  list             what is available: objectives, encoders, weightings, solvers, datasets
+{chr(10).join(f"  {name:<16} {what}" for name, what in _COMMANDS.items())}
 
-'molweight COMMAND --help' shows the options of a command."""
+'molweight COMMAND --help' shows the options of a command; --print_config prints them as a file for --config. The exit
+status is 0 for success, 2 for what you can mend (said in one paragraph), 130 after Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,20 +56,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MolweightError as error:
         sys.stderr.write(f"molweight: {as_typed(str(error), _option_names(arguments))}\n")
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read it is gone: nothing more goes there
+        return 0
     except OSError as error:
         sys.stderr.write(
             f"molweight: {error.filename or 'a file'}: {error.strerror}. Free the place or choose another.\n"
         )
         return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("molweight: interrupted.\n")
+    except KeyboardInterrupt as error:
+        sys.stderr.write(f"\nmolweight: {str(error) or 'interrupted.'}\n")
         return 130
 
 
 def _option_names(arguments: Sequence[str]) -> list[str]:
     """Names of the options of the command that is asked for."""
-    make, _ = _COMMANDS.get(arguments[0] if arguments else "", (None, None))
-    return make().option_names() if make else []
+    name = arguments[0] if arguments else ""
+    return _module(name).parser().option_names() if name in _COMMANDS else []
+
+
+def _module(name: str) -> Any:
+    """The module of a command, imported when it is asked for."""
+    return import_module(f"molweight.cli._{name.replace('-', '_')}")
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -78,13 +90,14 @@ def _dispatch(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in _COMMANDS:
         raise ConfigError(f"unknown command {name!r};{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
-    make, command = _COMMANDS[name]
-    parser = make()
-    parser.add_argument("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
-    options = parser.parse_args(_join_plugins(rest))
-    for module in options.plugin:
-        _import_plugin(module)
-    command(options)
+    command = _module(name)
+    parser: Parser = command.parser()
+    add_plugin_option(parser)
+    rest = _join_plugins(rest)
+    parser.sized(rest, preset_defaults)
+    options = parser.parse_args(rest)
+    import_plugins(options.plugin)
+    command.run(options)
     return 0
 
 
@@ -100,13 +113,3 @@ def _join_plugins(arguments: list[str]) -> list[str]:
         else:
             rest.append(argument)
     return [*rest, f"--plugin={','.join(plugins)}"] if plugins else rest
-
-
-def _import_plugin(module: str) -> None:
-    sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
-    try:
-        import_module(module)
-    except (ImportError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"--plugin {module!r} cannot be imported: {error}. Name an importable module.") from error
-    finally:
-        sys.path.remove("")

@@ -1,10 +1,11 @@
 """A parser whose refusals are one paragraph, with the nearest names."""
 
 import re
-from collections.abc import Iterable
+from argparse import SUPPRESS
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from molweight.errors import ConfigError, suggest
 
@@ -22,6 +23,45 @@ class Parser(ArgumentParser):
             clause = suggest(option.lstrip("-"), self.option_names())
             raise ConfigError(f"unknown option {option};{clause} See '{self.prog} --help'.") from ex
         raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
+
+    def parse_args(  # type: ignore[override]  # jsonargparse's own signature, which has none of argparse's overloads
+        self,
+        args: Sequence[str] | None = None,
+        namespace: Namespace | None = None,
+        env: bool | None = None,
+        defaults: bool = True,
+        **options: Any,
+    ) -> Namespace:
+        """Parse; a positional argument that may be left out and was is ``None``, unless a file gives it.
+
+        Args:
+            args: The arguments.
+            namespace: What to add to.
+            env: Whether to read the environment.
+            defaults: Whether to fill in the defaults.
+            **options: As of jsonargparse.
+        """
+        found = super().parse_args(args, namespace, env, defaults, **options)
+        if defaults:
+            for action in self._actions:
+                if action.default == SUPPRESS and action.nargs == "?" and action.dest not in found:
+                    found[action.dest] = None
+        return found
+
+    def sized(self, arguments: Sequence[str], defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+        """Set defaults that depend on the options that are given, for a command with the option ``preset``.
+
+        Args:
+            arguments: What was typed.
+            defaults: From the given options, on the command line or in a file, to defaults.
+        """
+        known = {action.dest for action in self._actions}
+        if "preset" not in known:
+            return
+        shown = ("-h", "--help", "--print_config")
+        plain = [argument for argument in arguments if not argument.startswith(shown)]
+        given = self.parse_args(plain, defaults=False).as_dict()
+        self.set_defaults({name: value for name, value in defaults(given).items() if name in known})
 
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""

@@ -1,6 +1,7 @@
 """General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
 
 from molweight.training._callback import Callback, TensorBoard
+from molweight.training._checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
 from molweight.training._continued import Continued, continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
@@ -24,6 +25,7 @@ __all__ = [
     "SOLVER_DEFAULTS",
     "Batches",
     "Callback",
+    "Checkpoint",
     "Comparison",
     "Continued",
     "Corpus",
@@ -55,7 +57,9 @@ __all__ = [
     "plot_weights",
     "predict_positions",
     "pretrain",
+    "read_checkpoint",
     "resolve_device",
     "restore",
+    "save_checkpoint",
     "search_weights",
 ]

@@ -11,6 +11,7 @@ import torch
 
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
 from molweight.mlo import ThreeLevel, weightings
+from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._models import Pretrainer, build_pretrainer, seeded
 from molweight.training._pretrain import pretrain
 from molweight.training._sampling import Batches, generator_for
@@ -56,7 +57,9 @@ def general_pretraining(
     for name in names:
         model.objective(name).prepare(prepared.columns)
     model.to(device)
-    if options.start == "pretrained" and options.general_steps > 0:
+    if options.start not in STARTS:
+        read_checkpoint(options.start).fill(model)
+    elif options.start == "pretrained" and options.general_steps > 0:
         _load_or_train(options, model, prepared, device, (session or Session()).stage("general"), progress=progress)
     return model, prepared
 

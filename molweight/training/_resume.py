@@ -8,6 +8,7 @@ from molweight import __version__
 from molweight.datasets import Splits
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset
 from molweight.training._card import data_card, molecules_digest
+from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._run import Run, restore
 from molweight.training._session import Session
 
@@ -27,6 +28,7 @@ def describe_job(
         "featuriser": FEATURISER_VERSION,
         "device": device.type,
         "options": job.options(),
+        "start": None if job.start in STARTS else read_checkpoint(job.start).sha256,
         "data": data_card(data, splits),
         "corpus": {"molecules": len(corpus), "sha256": molecules_digest(corpus)},
     }

@@ -1,6 +1,7 @@
 """Work that may be interrupted: its states on disk, whom it tells, and a place where it can stop."""
 
 import json
+import shutil
 import signal
 import threading
 import time
@@ -54,6 +55,11 @@ class Session:
     def stage(self, name: str) -> "Stage":
         """The part of the work that is called so."""
         return Stage(self, name)
+
+    def forget(self) -> None:
+        """Remove all states: the work is done."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def within(self, name: str) -> "Session":
         """A part with stages of its own, in a folder of that name."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 
@@ -14,6 +14,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.training._callback import Callback
+from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._continued import continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune
@@ -62,7 +63,8 @@ class TapWeight:
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
             the planted objectives of ``experiments/planted.py`` speak for so far.
         solver_options: Options of the solver, over :data:`SOLVER_DEFAULTS`.
-        start: ``"pretrained"``, or ``"scratch"`` for a random encoder in place of general pretraining.
+        start: ``"pretrained"``; ``"scratch"`` for a random encoder in place of general pretraining; or the folder of a
+            checkpoint (``molweight pretrain``) or of a run, whose encoder is then used.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one while the weights
             are learned: level 2 of the method.
         finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go.
@@ -119,7 +121,7 @@ class TapWeight:
     weighting_options: dict[str, Any] = field(default_factory=dict)
     solver: str = "identity"
     solver_options: dict[str, Any] = field(default_factory=dict)
-    start: Literal["pretrained", "scratch"] = "pretrained"
+    start: str = "pretrained"
     gamma: float = 1.0
     finetune_gamma: float = 0.0
     every: int = 1
@@ -144,6 +146,8 @@ class TapWeight:
 
     def __post_init__(self) -> None:
         """Refuse unknown names and impossible numbers before any work is done."""
+        if self.start not in STARTS:
+            _adopt_encoder(self)
         encoders.get(self.encoder)
         if not self.objectives:
             raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
@@ -308,8 +312,23 @@ def _check_numbers(options: TapWeight) -> None:
     for name in ("pretrain_lr", "finetune_lr"):
         if not values[name] > 0:
             raise ConfigError(f"{name}={values[name]} must be positive.")
-    if options.start not in ("pretrained", "scratch"):
-        raise ConfigError(f"start={options.start!r} is unknown. Use 'pretrained' or 'scratch'.")
+
+
+def _adopt_encoder(options: TapWeight) -> None:
+    """Take the encoder of the checkpoint that is started from; refuse another one if that was asked for.
+
+    Raises:
+        ConfigError: If the encoder is not that of the checkpoint.
+    """
+    found = read_checkpoint(options.start)
+    asked = (options.encoder, options.encoder_options)
+    if asked not in (("gin", {}), (found.encoder, found.encoder_options)):
+        raise ConfigError(
+            f"start={options.start!r} holds the encoder {found.encoder!r} with {found.encoder_options}, and "
+            f"{options.encoder!r} with {options.encoder_options} is asked for. Leave encoder and encoder_options out."
+        )
+    object.__setattr__(options, "encoder", found.encoder)  # the one moment a frozen job is written to
+    object.__setattr__(options, "encoder_options", dict(found.encoder_options))
 
 
 def _check_weighting(options: TapWeight) -> None:

@@ -161,7 +161,7 @@ def test_unwritable_places_are_one_paragraph(
         (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
         (["--gamma", "0"], "--gamma 0.0 leaves the finetuned encoder untied"),
         (["--start", "nowhere"], "start"),
-        (["--encoder_options.layers", "0"], "layers=0 and width=300 must be at least 1"),
+        (["--encoder_options.layers", "0"], "layers=0 and width=64 must be at least 1"),
         (
             ["--objective_options", '{"graphcl": {"strenght": 0.1}}'],
             "has no option 'strenght'; did you mean 'strength'?",

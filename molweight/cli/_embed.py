@@ -1,0 +1,74 @@
+"""``molweight embed``: vectors of a run's encoder for a file of any size."""
+
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from jsonargparse import Namespace
+
+from molweight.cli._molecules import add_molecule_options, stream, table_writer
+from molweight.cli._output import begin, say
+from molweight.cli._parser import Parser
+from molweight.cli._predict import number_rows
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import partial_name
+from molweight.training import Run, load
+
+__all__ = ["parser", "run"]
+
+
+def parser() -> Parser:
+    """Options of the command."""
+    made = Parser(prog="molweight embed", description="Vectors of every molecule of a file, row by row.")
+    made.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_molecule_options(made)
+    made.add_argument("--output", type=str | None, default=None, help=".npz, or .csv (.gz or not); stdout: CSV")
+    made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
+    return made
+
+
+def run(options: Namespace) -> None:
+    """Read, embed and write, a chunk at a time."""
+    begin(options)
+    output = options.output
+    if output is not None and not output.endswith((".npz", ".csv", ".csv.gz")):
+        raise ConfigError(f"--output {output!r}: vectors are written as .npz, .csv or .csv.gz. Choose one of these.")
+    model = load(options.run, options.device)
+    if output is not None and output.endswith(".npz"):
+        _write_npz(options, model, Path(output))
+        return
+    names = [f"v{number}" for number in range(model.model.encoder.width)]
+    with table_writer(output, ["row", "smiles", *names], default=sys.stdout) as write:
+        for rows, smiles, values in stream(options, model, model.embed):
+            write(number_rows(rows, smiles, values))
+
+
+def _write_npz(options: Namespace, model: Run, target: Path) -> None:
+    """``vectors`` of the file's rows, ``n x d``, streamed through a file of raw numbers."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial_name(target) as raw, partial_name(target) as partial:
+            count = _write_raw(options, model, raw)
+            header = {"descr": "<f4", "fortran_order": False, "shape": (count, model.model.encoder.width)}
+            with (
+                zipfile.ZipFile(partial, "w", allowZip64=True) as archive,
+                archive.open("vectors.npy", "w", force_zip64=True) as packed,
+                raw.open("rb") as numbers,
+            ):
+                np.lib.format.write_array_header_2_0(packed, header)
+                while block := numbers.read(1 << 20):
+                    packed.write(block)
+            partial.replace(target)
+    except OSError as error:
+        raise DataError(f"{target} cannot be written: {error.strerror}. Free the place or choose another.") from error
+    say(options, f"{count} vectors of {model.model.encoder.width} numbers in {target}")
+
+
+def _write_raw(options: Namespace, model: Run, path: Path) -> int:
+    count = 0
+    with path.open("wb") as numbers:
+        for rows, _, values in stream(options, model, model.embed):
+            numbers.write(values.astype("<f4").tobytes())
+            count += len(rows)
+    return count

@@ -1,0 +1,44 @@
+"""What commands print: messages to stderr, results to stdout as text or JSON."""
+
+import json
+import logging
+import math
+import sys
+from typing import Any
+
+from jsonargparse import Namespace
+
+from molweight.cli._parser import Parser
+
+__all__ = ["add_output_options", "begin", "result", "say"]
+
+
+def add_output_options(parser: Parser) -> None:
+    """Add the options that say what is printed."""
+    parser.add_argument("--quiet", action="store_true", help="no progress bars, no messages but the result")
+    parser.add_argument("--json", action="store_true", help="the result as one JSON object, for scripts")
+
+
+def begin(options: Namespace) -> None:
+    """Let messages through, or not."""
+    logging.getLogger("molweight").setLevel(logging.WARNING if options.quiet else logging.INFO)
+
+
+def say(options: Namespace, text: str) -> None:
+    """Tell a person, unless that is not wanted."""
+    if not options.quiet:
+        sys.stderr.write(f"{text}\n")
+
+
+def result(options: Namespace, values: dict[str, Any], text: str) -> None:
+    """Print the result in the form that was asked for; a number that is none is ``null`` in JSON."""
+    shown = json.dumps(_finite(values), indent=2) if options.json else text
+    sys.stdout.write(f"{shown}\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,55 @@
+"""Sizes that fit the machine, for options that were left out."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from molweight.errors import ConfigError, suggest
+
+__all__ = ["PRESETS", "choose", "preset_defaults"]
+
+PRESETS: Final[dict[str, dict[str, Any]]] = {
+    "full": {},
+    "small": {
+        "encoder_options": {"layers": 3, "width": 64},
+        "corpus_size": 2_000,
+        "general_steps": 200,
+        "steps": 100,
+        "batch_size": 128,
+    },
+}
+"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores."""
+
+
+def choose(name: str) -> str:
+    """The preset that ``auto`` stands for on this machine, or the named one.
+
+    Args:
+        name: ``"auto"`` or one of :data:`PRESETS`.
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    if name == "auto":
+        import torch
+
+        return "full" if torch.cuda.is_available() else "small"
+    if name not in PRESETS:
+        choices = ("auto", *PRESETS)
+        raise ConfigError(f"--preset {name!r} is unknown;{suggest(name, choices)} Presets: {', '.join(choices)}.")
+    return name
+
+
+def preset_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Defaults in place of those of the parser, for the options that were not given.
+
+    Args:
+        given: The options that stand on the command line or in a file.
+
+    Example:
+        >>> preset_defaults({"preset": "small", "steps": 7, "start": "runs/mine"})["general_steps"]
+        200
+    """
+    sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
+    if "encoder" in given or given.get("start", "pretrained") not in ("pretrained", "scratch"):
+        sizes.pop("encoder_options", None)  # they are those of another encoder
+    return sizes

@@ -1,0 +1,128 @@
+"""Checkpoints of general pretraining as folders: made once, started from by many runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import torch
+from torch import Tensor
+
+from molweight import __version__
+from molweight.errors import ConfigError
+from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, cache_root
+from molweight.training._card import molecules_digest
+from molweight.training._models import Pretrainer
+from molweight.training._store import read_tensors, write_file, write_tensors
+
+if TYPE_CHECKING:
+    from molweight.training._tapweight import TapWeight
+
+__all__ = ["STARTS", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+
+STARTS: Final = ("pretrained", "scratch")
+"""Values of the option ``start`` that are no checkpoint."""
+
+_FILE: Final = "checkpoint.safetensors"
+_RUN: Final = "weights.safetensors"
+_PREFIX: Final = "pretrainer."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A pretrained encoder with the heads of its objectives.
+
+    Args:
+        encoder: Name of the encoder.
+        encoder_options: Its options.
+        state: State of a :class:`molweight.training.Pretrainer`.
+        sha256: Digest of the state.
+    """
+
+    encoder: str
+    encoder_options: dict[str, Any]
+    state: dict[str, Tensor]
+    sha256: str
+
+    def fill(self, model: Pretrainer) -> None:
+        """Load the encoder, and those heads that the model has in the same shape.
+
+        Args:
+            model: The model to fill.
+        """
+        own = model.state_dict()
+        fitting = {
+            name: tensor
+            for name, tensor in self.state.items()
+            if name.startswith("encoder.") or (name in own and own[name].shape == tensor.shape)
+        }
+        model.load_state_dict({**own, **fitting})
+
+
+def find_checkpoint(start: str) -> Path:
+    """The file that ``start`` names.
+
+    Args:
+        start: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    for folder in (Path(start), cache_root() / "checkpoints" / start):
+        for name in (_FILE, _RUN):
+            if (folder / name).is_file():
+                return folder / name
+    raise ConfigError(
+        f"start={start!r} is unknown: there is no checkpoint in a folder of that name. Use 'pretrained', 'scratch', or "
+        "the folder of a checkpoint (made by 'molweight pretrain') or of a run."
+    )
+
+
+def read_checkpoint(start: str) -> Checkpoint:
+    """The checkpoint that ``start`` names; of a run, its pretrained encoder.
+
+    Args:
+        start: As for :func:`find_checkpoint`.
+    """
+    path = find_checkpoint(start)
+    tensors, about = read_tensors(path)
+    if path.name == _RUN:
+        tensors = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
+        about = {**about["options"], "sha256": about["data"].get("sha256", "")}
+    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"])
+
+
+def save_checkpoint(folder: str | Path, job: "TapWeight", model: Pretrainer, corpus: MoleculeDataset) -> None:
+    """Write a general checkpoint: ``checkpoint.safetensors`` and its card, ``README.md``.
+
+    Args:
+        folder: Where to; it is made if missing.
+        job: The options it was pretrained with.
+        model: Encoder and heads.
+        corpus: The molecules it was pretrained on.
+    """
+    about = {
+        "molweight": __version__,
+        "torch": torch.__version__,
+        "featuriser": FEATURISER_VERSION,
+        "encoder": job.encoder,
+        "encoder_options": job.encoder_options,
+        "objectives": list(job.objectives),
+        "options": job.options(),
+        "corpus": {"name": corpus.name, "molecules": len(corpus)},
+        "sha256": molecules_digest(corpus),
+    }
+    write_tensors(Path(folder) / _FILE, model.state_dict(), about)
+    write_file(Path(folder) / "README.md", _card(about).encode())
+
+
+def _card(about: Mapping[str, Any]) -> str:
+    options, corpus = about["options"], about["corpus"]
+    return (
+        f"# A `{about['encoder']}` encoder, pretrained\n\n"
+        f"{options['general_steps']} steps with equal weights on {', '.join(about['objectives'])}.\n\n"
+        f"- Corpus: {corpus['name']}, {corpus['molecules']} molecules, SHA-256 `{about['sha256']}`\n"
+        f"- Encoder options: `{about['encoder_options']}`; seed {options['seed']}\n"
+        f"- Written by molweight {about['molweight']} with torch {about['torch']}, featuriser {about['featuriser']}\n\n"
+        "```sh\nmolweight fit my.csv --start THIS_FOLDER\n```\n"
+    )

@@ -1,0 +1,162 @@
+"""pretrain, fit from a checkpoint, finetune, predict, embed, evaluate; what is printed, saved and resumed."""
+
+import gzip
+import json
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from molweight import load
+from molweight.cli import main
+from molweight.training import TensorBoard
+
+TINY = [
+    "--corpus_size=48",
+    "--general_steps=2",
+    "--batch_size=16",
+    "--objectives=attribute_masking,graphcl",
+    "--device=cpu",
+    "--quiet",
+]
+ENCODER = ["--encoder_options.layers=1", "--encoder_options.width=8"]
+FIT = ["--steps=2", "--epochs=2", "--split=random"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table, a checkpoint made of a corpus, and a run that started from it."""
+    folder = tmp_path_factory.mktemp("place")
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40)]
+    (folder / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+    assert main(["pretrain", "--output", str(folder / "general"), *TINY, *ENCODER]) == 0
+    fit = ["fit", str(folder / "my.csv"), "--runs", str(folder), "--start", str(folder / "general"), *TINY, *FIT]
+    assert main([*fit, "--name=run", "--baselines=", "--tensorboard"]) == 0
+    return folder
+
+
+def test_a_checkpoint_has_a_card_and_its_encoder_is_taken_over(place: Path) -> None:
+    assert {path.name for path in (place / "general").iterdir()} == {
+        "README.md",
+        "checkpoint.safetensors",
+        "config.yaml",
+    }
+    about = json.loads((place / "run" / "weights.json").read_text())
+    assert about["options"]["encoder_options"] == {"layers": 1, "width": 8}
+    assert not (place / "run" / "state").exists()
+    assert len(list((place / "run" / "tensorboard").rglob("events*"))) == 2  # continued, finetune
+
+
+def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
+    config = place / "run" / "config.yaml"
+    assert main(["fit", "--config", str(config), "--name=again"]) == 0
+    smiles = ["CCO", "CCN"]
+    assert np.array_equal(load(place / "run").predict(smiles), load(place / "again").predict(smiles))
+
+
+def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", str(place / "my.csv"), "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert printed["encoder_options"] == {"layers": 3, "width": 64}
+    assert {"steps", "split", "corpus", "plugin", "preset", "solver", "json", "tensorboard"} <= printed.keys()
+
+
+def test_predictions_are_row_aligned_whatever_the_chunks(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    smiles = ["CCO", "no molecule", "CCN", "", "c1ccccc1", "C1CC", "CCC"]
+    with gzip.open(place / "new.csv.gz", "wt") as stream:
+        stream.write("\n".join(["id,smiles", *(f"{n},{text}" for n, text in enumerate(smiles))]))
+    output, rejects = place / "out.csv", place / "rejects.csv"
+    arguments = ["predict", str(place / "run"), str(place / "new.csv.gz"), "--quiet", "--device=cpu"]
+    assert main([*arguments, "--chunk_size=2", "--output", str(output), "--rejects", str(rejects)]) == 0
+    found = pd.read_csv(output, keep_default_na=False)
+    assert found["smiles"].tolist() == smiles
+    assert found["row"].tolist() == list(range(7))
+    assert [row for row, text in enumerate(found["y"]) if text == ""] == [1, 3, 5]
+    expected = load(place / "run").predict(["CCO", "CCN", "c1ccccc1", "CCC"])[:, 0]
+    assert found["y"][[0, 2, 4, 6]].astype(float).to_numpy() == pytest.approx(expected, rel=1e-5)
+    assert pd.read_csv(rejects)["row"].tolist() == [1, 3, 5]
+    assert main([*arguments, "--chunk_size=2"]) == 0
+    assert capsys.readouterr().out.splitlines() == output.read_text().splitlines()
+
+
+def test_a_list_of_smiles_is_embedded(place: Path) -> None:
+    (place / "new.smi").write_text("CCO first\nC1CC second\nCCN\n")
+    arguments = ["embed", str(place / "run"), str(place / "new.smi"), "--quiet", "--device=cpu", "--chunk_size=2"]
+    assert main([*arguments, "--output", str(place / "v.npz")]) == 0
+    vectors = np.load(place / "v.npz")["vectors"]
+    assert np.isnan(vectors).all(axis=1).tolist() == [False, True, False]
+    assert main([*arguments, "--output", str(place / "v.csv")]) == 0
+    table = pd.read_csv(place / "v.csv").iloc[:, 2:].to_numpy()
+    assert table[0] == pytest.approx(vectors[0], rel=1e-5)
+
+
+def test_evaluation_is_that_of_the_predictions(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["evaluate", str(place / "run"), str(place / "my.csv"), "--json", "--quiet", "--device=cpu"]
+    assert main(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    table = pd.read_csv(place / "my.csv")
+    predicted = load(place / "run").predict(table["smiles"].tolist())[:, 0]
+    assert found["value"] == pytest.approx(np.sqrt(((table["y"] - predicted) ** 2).mean()), rel=1e-4)
+
+
+def test_finetune_starts_from_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["finetune", str(place / "my.csv"), "--split=random", "--epochs=1", "--quiet", "--json"]
+    assert main([*arguments, "--runs", str(place), "--name=tuned", "--start", str(place / "run"), "--device=cpu"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [method["weights"] for method in found["methods"]] == [{}]
+    assert load(place / "tuned").options["encoder_options"] == {"layers": 1, "width": 8}
+    assert main(arguments) == 2
+    assert "name what to start from" in capsys.readouterr().err
+
+
+def test_interrupted_fit_says_how_to_go_on(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[int] = []
+
+    def interrupt(self: TensorBoard, stage: str, step: int, values: Mapping[str, float]) -> None:
+        told.append(step)
+        if len(told) == 1:  # a second one would not wait for the state
+            os.kill(os.getpid(), signal.SIGINT)
+
+    fit = ["fit", str(place / "my.csv"), "--runs", str(place), "--name=stopped", "--baselines=", *TINY, *ENCODER, *FIT]
+    with monkeypatch.context() as patch:
+        patch.setattr(TensorBoard, "log", interrupt)  # the moment; everything else is as it is
+        assert main([*fit, "--tensorboard"]) == 130
+    assert f"Go on with: molweight fit --resume {place / 'stopped'}" in capsys.readouterr().err
+    assert list((place / "stopped" / "state").rglob("*.safetensors"))
+    assert main([*fit, "--epochs=3", "--tensorboard"]) == 2
+    assert "options.epochs is 2 there and 3 here" in capsys.readouterr().err
+    assert main(["fit", "--resume", str(place / "stopped"), "--quiet"]) == 0
+    assert (place / "stopped" / "metrics.json").exists()
+    assert main(["fit", "--resume", str(place / "stopped")]) == 2
+    assert "there is no interrupted run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["predict", "nowhere", "my.csv"], "nowhere/weights.safetensors does not exist"),
+        (["predict", "{place}/general", "my.csv"], "does not exist"),
+        (["predict", "{place}/run", "nowhere.csv"], "nowhere.csv"),
+        (["predict", "{place}/run", "{place}/my.csv", "--chunk_size=0"], "--chunk_size 0 must be at least 1"),
+        (["embed", "{place}/run", "{place}/my.csv", "--output=v.xyz"], "written as .npz"),
+        (["evaluate", "{place}/run", "{place}/my.csv", "--metric=rms"], "rms"),
+        (["fit", "{place}/my.csv", "--preset=smal"], "did you mean 'small'"),
+        (["fit", "{place}/my.csv", "--start=nowhere"], "--start nowhere is unknown"),
+        (["fit", "{place}/my.csv", "--start={place}/general", "--encoder=gcn"], "and 'gcn' with {} is asked for"),
+    ],
+)
+def test_error_is_one_paragraph(
+    arguments: list[str], expected: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([argument.format(place=place) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert expected in captured.err.splitlines()[-1]
+    assert captured.out == ""
