@@ -61,6 +61,7 @@ from molweight.objectives._descriptors import DESCRIPTOR_VALUES, Descriptors, Ma
 from molweight.objectives._edge_prediction import AtomPairs, EdgePrediction, sample_non_bonds
 from molweight.objectives._fingerprint import Fingerprint, fingerprint_spec
 from molweight.objectives._fingerprint_clusters import MACCS_KEYS, ClusteredGraphs, FingerprintClusters
+from molweight.objectives._fragment_jigsaw import CUT_PLACES, FragmentJigsaw, JoinedAgain, nested_orders
 from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS, FunctionalGroups, LabelledGraphs
 from molweight.objectives._graph_mae import GraphMAE, MaskedNeighbours, scaled_cosine_error
 from molweight.objectives._graphcl import GraphCL, TwoViews
@@ -75,6 +76,7 @@ from molweight.objectives._subgraph import grow, hops
 __all__ = [
     "AUGMENTATIONS",
     "BRICS_CODES",
+    "CUT_PLACES",
     "DESCRIPTOR_VALUES",
     "FAMILIES",
     "FUNCTIONAL_GROUPS",
@@ -90,11 +92,13 @@ __all__ = [
     "Encode",
     "Fingerprint",
     "FingerprintClusters",
+    "FragmentJigsaw",
     "FunctionalGroups",
     "GraphCL",
     "GraphMAE",
     "Infomax",
     "IntactAndCorrupted",
+    "JoinedAgain",
     "LabelledGraphs",
     "MaskedAtoms",
     "MaskedConsistency",
@@ -123,6 +127,7 @@ __all__ = [
     "grow",
     "hops",
     "join",
+    "nested_orders",
     "node_drop",
     "nt_xent",
     "offsets",
