@@ -55,8 +55,9 @@ from molweight.objectives._augment import (
 )
 from molweight.objectives._base import FAMILIES, Encode, Objective, column_of, corpus_column, draw_seed
 from molweight.objectives._brics_motifs import BRICS_CODES, BricsMotifs, Motifs
+from molweight.objectives._conformers import CONFORMERS, Embedded
 from molweight.objectives._context_prediction import ContextPrediction, NeighbourhoodAndContext
-from molweight.objectives._contrast import discrimination, nt_xent
+from molweight.objectives._contrast import discrimination, ebm_nce, info_nce, nt_xent
 from molweight.objectives._descriptors import DESCRIPTOR_VALUES, Descriptors, MaskedTargets
 from molweight.objectives._edge_prediction import AtomPairs, EdgePrediction, sample_non_bonds
 from molweight.objectives._fingerprint import Fingerprint, fingerprint_spec
@@ -65,6 +66,8 @@ from molweight.objectives._fragment_jigsaw import CUT_PLACES, FragmentJigsaw, Jo
 from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS, FunctionalGroups, LabelledGraphs
 from molweight.objectives._graph_mae import GraphMAE, MaskedNeighbours, scaled_cosine_error
 from molweight.objectives._graphcl import GraphCL, TwoViews
+from molweight.objectives._graphmvp_contrastive import GraphAndConformer, GraphMVPContrastive
+from molweight.objectives._graphmvp_generative import GraphMVPGenerative, NoisyConformers, VariationalMap
 from molweight.objectives._infomax import Infomax, PairedGraphs
 from molweight.objectives._masked_consistency import MaskedConsistency, embedding_rank, embedding_spread
 from molweight.objectives._molclr import MolCLR
@@ -76,6 +79,7 @@ from molweight.objectives._subgraph import grow, hops
 __all__ = [
     "AUGMENTATIONS",
     "BRICS_CODES",
+    "CONFORMERS",
     "CUT_PLACES",
     "DESCRIPTOR_VALUES",
     "FAMILIES",
@@ -89,13 +93,17 @@ __all__ = [
     "Descriptors",
     "EdgePrediction",
     "Edit",
+    "Embedded",
     "Encode",
     "Fingerprint",
     "FingerprintClusters",
     "FragmentJigsaw",
     "FunctionalGroups",
+    "GraphAndConformer",
     "GraphCL",
     "GraphMAE",
+    "GraphMVPContrastive",
+    "GraphMVPGenerative",
     "Infomax",
     "IntactAndCorrupted",
     "JoinedAgain",
@@ -107,10 +115,12 @@ __all__ = [
     "MolCLR",
     "Motifs",
     "NeighbourhoodAndContext",
+    "NoisyConformers",
     "Objective",
     "PairedGraphs",
     "Rationality",
     "TwoViews",
+    "VariationalMap",
     "apply",
     "attribute_mask",
     "available",
@@ -119,6 +129,7 @@ __all__ = [
     "corpus_column",
     "discrimination",
     "draw_seed",
+    "ebm_nce",
     "edge_perturb",
     "embedding_rank",
     "embedding_spread",
@@ -126,6 +137,7 @@ __all__ = [
     "get",
     "grow",
     "hops",
+    "info_nce",
     "join",
     "nested_orders",
     "node_drop",

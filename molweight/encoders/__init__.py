@@ -29,6 +29,7 @@ from molweight.encoders._norm import BatchNorm
 from molweight.encoders._pna import PNA, PNALayer
 from molweight.encoders._readout import READOUTS
 from molweight.encoders._registry import available, build, get, register
+from molweight.encoders._schnet import Conformers, SchNet, SchNetLayer, near_pairs
 from molweight.encoders._topology import Topology
 from molweight.encoders._trunk import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
 
@@ -41,6 +42,7 @@ __all__ = [
     "READOUTS",
     "BatchNorm",
     "CommonOptions",
+    "Conformers",
     "Encoder",
     "Encoding",
     "FeatureEmbedding",
@@ -54,6 +56,8 @@ __all__ = [
     "MessagePassingEncoder",
     "MoleculeAttention",
     "PNALayer",
+    "SchNet",
+    "SchNetLayer",
     "Topology",
     "Trunk",
     "TrunkOptions",
@@ -62,5 +66,6 @@ __all__ = [
     "build",
     "calibrate",
     "get",
+    "near_pairs",
     "register",
 ]

@@ -29,8 +29,8 @@ def all_specs() -> list[TargetSpec]:
 
 @pytest.fixture(scope="session")
 def corpus() -> MoleculeDataset:
-    """256 molecules of ZINC."""
-    return attach_targets(load_corpus("zinc", size=256, cache=False, n_jobs=1), all_specs())
+    """256 molecules of ZINC; the processes of a session compute their targets once."""
+    return attach_targets(load_corpus("zinc", size=256, n_jobs=1), all_specs())
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,53 @@
+"""Conformers of the molecules of a batch, for the objectives that compare graphs with them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from molweight.encoders import Conformers, near_pairs
+from molweight.graphs import GraphBatch, TargetSpec
+from molweight.objectives._base import column_of
+from molweight.objectives._rdkit_conformers import conformers
+
+__all__ = ["CONFORMERS", "Embedded", "embedded"]
+
+CONFORMERS: Final = TargetSpec(
+    "etkdg_conformer", version=1, dim=3, dtype="float32", compute=conformers, per="atom", chunk=32
+)
+"""Positions of the atoms in one conformer, in Angstrom; NaN where a molecule has none."""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The molecules of a batch that have a conformer.
+
+    Args:
+        conformers: These molecules in space.
+        known: Their places in the batch, ascending int64.
+    """
+
+    conformers: Conformers
+    known: Tensor
+
+
+def embedded(batch: GraphBatch, cutoff: float) -> Embedded:
+    """Take the conformers out of a batch.
+
+    Args:
+        batch: Molecules with the column of :data:`CONFORMERS`.
+        cutoff: Distance in Angstrom from which atoms do not see each other.
+
+    Raises:
+        DataError: If the batch does not carry the column.
+    """
+    positions = column_of(batch, CONFORMERS)
+    failed = torch.zeros_like(batch.ptr[1:]).index_add(0, batch.batch, positions.isnan().any(1).long())
+    known = (failed == 0).nonzero().squeeze(1)
+    atoms = (failed == 0)[batch.batch].nonzero().squeeze(1)
+    sizes = batch.ptr.diff()[known]
+    molecules = torch.repeat_interleave(sizes)
+    ptr = torch.cat([sizes.new_zeros(1), sizes.cumsum(0)])
+    pairs, steps = near_pairs(positions[atoms], molecules, ptr, cutoff)
+    return Embedded(Conformers(batch.x[atoms, 0], molecules, len(known), pairs, steps), known)

@@ -1,0 +1,80 @@
+"""One conformer of each molecule; RDKit is imported when it is embedded."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from molweight.objectives._rdkit_groups import parse
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["conformers"]
+
+Positions = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+_SEED: Final = 0xF00D
+_ATTEMPTS: Final = 20
+"""Embeddings of a fragment that are tried before it is started from random coordinates."""
+_APART: Final = 100.0
+"""Angstrom between the fragments of a salt, whose places relative to each other are unknown."""
+
+
+def conformers(smiles: Sequence[str]) -> Positions:
+    """Positions of the atoms of each molecule, in Angstrom: one conformer of ETKDGv3 without a force field.
+
+    Hydrogen atoms take part in the embedding and are left out of the answer. The fragments of a salt are embedded one
+    by one and stand 100 Angstrom apart. The same SMILES gives the same positions.
+
+    Source: Riniker & Landrum, J. Chem. Inf. Model. 55, 2562 (2015); Wang et al., J. Chem. Inf. Model. 60, 2044 (2020).
+
+    Args:
+        smiles: ``n`` molecules that RDKit can parse, with ``A`` atoms in all.
+
+    Returns:
+        ``A x 3``; NaN for all atoms of a molecule that has no conformer.
+
+    Example:
+        >>> ethane, iron = conformers(["CC"]), conformers(["[Fe]"])
+        >>> round(float(np.linalg.norm(ethane[0] - ethane[1])), 1), iron.tolist()
+        (1.5, [[0.0, 0.0, 0.0]])
+    """
+    parts = [_positions(text) for text in smiles]
+    return np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.float32)
+
+
+def _positions(smiles: str) -> Positions:
+    from rdkit import Chem
+
+    molecule = parse(smiles)
+    places: list[tuple[int, ...]] = []
+    pieces = Chem.GetMolFrags(molecule, asMols=True, sanitizeFrags=True, fragsMolAtomMapping=places)
+    found = np.full((molecule.GetNumAtoms(), 3), np.nan, dtype=np.float32)
+    start = 0.0
+    for piece, atoms in zip(pieces, places, strict=True):
+        embedded = _embed(piece)
+        if embedded is None:
+            return np.full_like(found, np.nan)
+        embedded[:, 0] += start - embedded[:, 0].min()
+        start = float(embedded[:, 0].max()) + _APART
+        found[list(atoms)] = embedded
+    return found
+
+
+def _embed(fragment: "Mol") -> Positions | None:
+    """Positions of the heavy atoms of one fragment; ``None`` where the embedding fails."""
+    from rdkit import Chem
+    from rdkit.Chem import rdDistGeom
+
+    if fragment.GetNumAtoms() == 1:
+        return np.zeros((1, 3), dtype=np.float32)
+    whole = Chem.AddHs(fragment)
+    parameters: Any = rdDistGeom.ETKDGv3()  # its stubs know no plain values
+    parameters.randomSeed, parameters.maxIterations = _SEED, _ATTEMPTS
+    if rdDistGeom.EmbedMolecule(whole, parameters) < 0:
+        parameters.useRandomCoords = True
+        if rdDistGeom.EmbedMolecule(whole, parameters) < 0:
+            return None
+    positions: Positions = whole.GetConformer().GetPositions()[: fragment.GetNumAtoms()].astype(np.float32)
+    return positions
