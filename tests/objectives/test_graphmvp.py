@@ -105,7 +105,7 @@ def test_detached_goals_do_not_come_to_meet_the_guess(make: Make) -> None:
         torch.manual_seed(0)
         objective = objectives.GraphMVPGenerative(4, beta=0.0, detach=detach, **SMALL)
         with torch.no_grad():  # the way back guesses a constant: nothing flows through what it is given
-            objective.back.decoder[3].weight.zero_()
+            list(objective.back.decoder.parameters())[-2].zero_()
         views = objective.draw(batch, torch.Generator().manual_seed(0))
         gradient = torch.autograd.grad(objective(encoder, views), list(objective.space.parameters()))
         size[detach] = max(float(g.abs().max()) for g in gradient)
