@@ -40,6 +40,7 @@ Example:
 if __name__ != "molweight.objectives":
     raise ImportError("import molweight.objectives, not objectives: the repository root is on sys.path")
 
+from molweight.objectives._assay_labels import AssayedMolecules, AssayLabels
 from molweight.objectives._attribute_masking import AttributeMasking, MaskedAtoms
 from molweight.objectives._augment import (
     AUGMENTATIONS,
@@ -85,6 +86,8 @@ __all__ = [
     "FAMILIES",
     "FUNCTIONAL_GROUPS",
     "MACCS_KEYS",
+    "AssayLabels",
+    "AssayedMolecules",
     "AtomPairs",
     "AttributeMasking",
     "BricsMotifs",

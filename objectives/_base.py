@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from molweight.encoders import Encoding
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import GraphBatch, TargetSpec
+from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec
 from molweight.typing import GraphLike
 
 __all__ = ["FAMILIES", "Encode", "Objective", "check_share", "column_of", "corpus_column", "draw_seed"]
@@ -49,6 +49,8 @@ class Objective(nn.Module, ABC):
         paper: Where it was published.
         targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
             ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
+        tables: Names of labelled tables that the objective learns from, beside the corpus; :meth:`attach` is given
+            them.
         cost: How many times the atoms of a batch pass through a graph neural network in a step, by which its time
             grows: 1 for one view, 2 for two. ``experiments/benchmark_objectives.py`` measures the time itself.
         collapses: Whether the loss alone is least where all molecules get the same vector, so that it should be
@@ -58,6 +60,7 @@ class Objective(nn.Module, ABC):
     family: ClassVar[str]
     paper: ClassVar[str]
     targets: tuple[TargetSpec, ...] = ()
+    tables: tuple[str, ...] = ()
     cost: ClassVar[float] = 1.0
     collapses: ClassVar[bool] = False
 
@@ -73,6 +76,13 @@ class Objective(nn.Module, ABC):
 
         Args:
             columns: For each of ``targets`` the values of the whole corpus, one row per molecule or atom, by name.
+        """
+
+    def attach(self, tables: Mapping[str, MoleculeDataset]) -> None:
+        """Take the labelled tables that the objective learns from, once, before training; most need none.
+
+        Args:
+            tables: For each of ``tables`` the molecules with their labels, by name.
         """
 
     @abstractmethod

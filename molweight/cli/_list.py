@@ -71,7 +71,7 @@ def _first_line(item: object) -> str:
 def _objective(name: str) -> str:
     """Name, family, cost, what is computed or used beside it, paper."""
     found = objectives.get(name)
-    needs = [spec.name for spec in found.targets] + ["company"] * found.collapses
+    needs = [spec.name for spec in found.targets] + list(found.tables) + ["company"] * found.collapses
     return _columns(name, found.family, f"{found.cost:.1f} x", ", ".join(needs) or "-", found.paper)
 
 

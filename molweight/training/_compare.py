@@ -19,6 +19,7 @@ from molweight.training._resume import describe_job
 from molweight.training._run import Run
 from molweight.training._session import Session
 from molweight.training._store import write_file
+from molweight.training._tables import choose_tables
 from molweight.training._tapweight import TapWeight
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
@@ -130,6 +131,7 @@ def compare(
     for name in baselines:
         if name not in BASELINES:
             raise ConfigError(f"baseline {name!r} is unknown;{suggest(name, BASELINES)} Baselines: {_listed()}.")
+    options = choose_tables(options, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(options.device)
     shared = replace(session, job=describe_job(options, data, splits, corpus, device))

@@ -18,6 +18,7 @@ from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Session, Stage
 from molweight.training._sources import Corpus
 from molweight.training._store import read_tensors, write_tensors
+from molweight.training._tables import attach_tables
 
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
@@ -56,6 +57,7 @@ def general_pretraining(
     prepared = attach_targets(corpus, specs, progress=progress)
     for name in names:
         model.objective(name).prepare(prepared.columns)
+    attach_tables(model)
     model.to(device)
     if options.start not in STARTS:
         read_checkpoint(options.start).fill(model)

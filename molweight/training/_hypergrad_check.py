@@ -21,6 +21,7 @@ from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
 from molweight.training._hypergrad_problem import Problem, draw_problem, params_of
 from molweight.training._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
+from molweight.training._tables import choose_tables
 from molweight.training._tapweight import SOLVER_DEFAULTS, TapWeight
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
@@ -137,7 +138,7 @@ def hypergrad_check(
 def _start(
     job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, progress: bool
 ) -> Continued:
-    device = resolve_device(job.device)
+    job, device = choose_tables(job, data), resolve_device(job.device)
     model, prepared = general_pretraining(job, corpus, device, progress=progress)
     return continued_pretraining(job, model, prepared, data, splits, device=device)
 

@@ -24,6 +24,7 @@ from molweight.training._resume import describe_job, finish, finished_run
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Session, Stage
+from molweight.training._tables import choose_tables
 
 __all__ = ["DEFAULT_OBJECTIVES", "SOLVER_DEFAULTS", "TapWeight"]
 
@@ -204,6 +205,11 @@ class TapWeight:
         """
         if data.task is None:
             raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
+        settled = choose_tables(self, data)
+        if settled is not self:
+            return settled.fit(
+                data, splits, corpus, progress=progress, resume=resume, callbacks=callbacks, session=session
+            )
         device, unlabelled = resolve_device(self.device), _corpus(data, splits, corpus)
         session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
         session = replace(session, job=describe_job(self, data, splits, unlabelled, device))

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, jvp
 
-from molweight import encoders, objectives
+from molweight import datasets, encoders, objectives
 from molweight.encoders import Conformers, Encoder, SchNet
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import GraphBatch, MoleculeDataset
@@ -61,6 +61,7 @@ def build(name: str, corpus: MoleculeDataset, *, width: int = 6, dropout: float 
     encoder = encoders.build("gin", layers=2, width=width, dropout=dropout)
     objective = objectives.build(name, width=encoder.width, **{**SMALL.get(name, {}), **options})
     objective.prepare(dict(corpus.columns))
+    objective.attach({table: datasets.load(table) for table in objective.tables})
     return Joint(encoder, objective)
 
 
@@ -313,6 +314,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         ("molclr", {"rate": -1}, "rate=-1"),
         ("molclr", {"temperature": 0.0}, "temperature=0.0"),
         ("masked_consistency", {"rate": 1}, "rate=1"),
+        ("assay_labels", {"labels": 0}, "labels=0"),
     ],
 )
 def test_options_out_of_range_are_refused(name: str, options: dict[str, Any], message: str) -> None:
