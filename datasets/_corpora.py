@@ -131,7 +131,8 @@ def load_corpus(
 
     Args:
         name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
-            stand behind each) or a table (``.csv``, ``.tsv``), packed with gzip, xz, bzip2, or not.
+            stand behind each), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), packed with gzip, xz, bzip2, or
+            not; or a Parquet file (``.parquet``).
         size: How many molecules; ``None`` for all. Of ``zinc``, whose stored order is random, the first ones with
             ``seed=0``; of the others a random sample in the order of the file. Either way a smaller corpus is contained
             in a larger one of the same seed. Of a file with fewer records, all of them.

@@ -1,9 +1,11 @@
 """Data frames, of pandas or from Parquet, as tables of text."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from molweight.datasets._columns import find_smiles
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import read_bytes
 from molweight.errors import DataError
@@ -11,7 +13,10 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["read_parquet", "text_frame"]
+__all__ = ["parquet_smiles", "read_parquet", "text_frame"]
+
+_PROBE: Final = 50
+"""Rows looked at to find the SMILES column."""
 
 
 def read_parquet(path: str | Path) -> TextTable:
@@ -37,6 +42,38 @@ def read_parquet(path: str | Path) -> TextTable:
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again."
         ) from error
     return text_frame(frame, str(path))
+
+
+def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]:
+    """The SMILES of a Parquet file of any size, a group of rows at a time.
+
+    Args:
+        path: The file.
+        smiles: The SMILES column; ``None`` to find it.
+
+    Yields:
+        One SMILES per row; empty where it is missing.
+
+    Raises:
+        DataError: If the file cannot be read as Parquet, or has no such column.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(path) as file:
+            first = next(file.iter_batches(batch_size=_PROBE), None)
+            if first is None or not len(first):
+                return
+            table = text_frame(first.to_pandas(), str(path))
+            column = find_smiles(table) if smiles is None else smiles
+            table.cells(column)  # refuses a column that is not there, or there twice
+            for batch in file.iter_batches(columns=[column]):
+                yield from (_text(value).strip() for value in batch.column(0).to_pylist())
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again, not packed."
+        ) from error
 
 
 def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:

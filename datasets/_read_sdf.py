@@ -12,7 +12,7 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["parse_sdf", "read_sdf"]
+__all__ = ["parse_sdf", "read_sdf", "structure"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _FIELD: Final = re.compile(r">.*?<(.+)>.*")
@@ -61,10 +61,10 @@ def parse_sdf(text: str, source: str) -> TextTable:
     rows: list[dict[str, str]] = []
     with rdBase.BlockLogs():
         for place, (_, lines) in enumerate(records):
-            structure, reason = _structure(lines)
+            smiles, reason = structure(lines)
             if reason:
                 reasons[place] = reason
-            rows.append({"structure": structure, "title": lines[0].strip(), **_values(lines)})
+            rows.append({"structure": smiles, "title": lines[0].strip(), **_values(lines)})
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[row.get(name, "") for name in names] for row in rows]
     index = pd.Index([number for number, _ in records], name="record")
@@ -86,8 +86,12 @@ def _records(text: str) -> Iterator[Record]:
         lines = []
 
 
-def _structure(lines: list[str]) -> tuple[str, str]:
-    """The SMILES of a record; or nothing, and why."""
+def structure(lines: list[str]) -> tuple[str, str]:
+    """The SMILES of a record; or nothing, and why.
+
+    Args:
+        lines: The record without the line that ends it.
+    """
     from rdkit import Chem
 
     end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)

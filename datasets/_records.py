@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from molweight.datasets._columns import find_smiles
+from molweight.datasets._frames import parquet_smiles
+from molweight.datasets._read_sdf import structure
 from molweight.datasets._table import TextTable, find_delimiter, fit_record
 from molweight.errors import DataError, suggest
 from molweight.graphs import Record
@@ -26,6 +28,9 @@ _PACKED: Final[dict[bytes, Callable[[Path], Any]]] = {
 }
 _LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
+_STRUCTURES: Final = frozenset({".sdf", ".sd"})
+_PARQUET: Final = frozenset({".parquet", ".pq"})
+_KNOWN: Final = _LISTS | _TABLES | _STRUCTURES | _PARQUET
 _PACKINGS: Final = frozenset({".gz", ".xz", ".bz2"})
 _LONGEST: Final = 1 << 20
 """Characters of a line from which a file is refused; a molecule of 65,535 atoms takes a fifth of that."""
@@ -35,13 +40,13 @@ _PROBE: Final = 50
 
 
 def is_molecule_file(path: str | Path) -> bool:
-    """Whether a name ends like that of a file with SMILES.
+    """Whether a name ends like that of a file with molecules.
 
     Example:
         >>> is_molecule_file("mine.smi.gz"), is_molecule_file("zinc")
         (True, False)
     """
-    return _kind(Path(path)) in _LISTS | _TABLES
+    return _kind(Path(path)) in _KNOWN
 
 
 def _kind(path: Path) -> str:
@@ -79,13 +84,15 @@ def content_digest(path: str | Path) -> str:
 
 
 def read_records(path: str | Path, smiles: str | None = None, delimiter: str | None = None) -> Iterator[Record]:
-    """The records of a list of SMILES (``.smi``, ``.smiles``, ``.txt``) or of a table (``.csv``, ``.tsv``).
+    """The records of a list of SMILES, a table, or an SD file, by how the name ends.
 
-    A list has a SMILES at the beginning of each line, and perhaps a name behind it. Blank lines are no records. Bytes
-    that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked at.
+    Lists are ``.smi``, ``.smiles``, ``.txt``; tables ``.csv``, ``.tsv``, ``.parquet``, ``.pq``; SD files ``.sdf``,
+    ``.sd``. A list has a SMILES at the beginning of each line, and perhaps a name behind it. Blank lines are no records.
+    Bytes that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked at. A mol
+    block that RDKit cannot read is a record with an empty SMILES.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
+        path: The file; it may be packed with gzip, xz or bzip2, if it is not Parquet.
         smiles: The SMILES column of a table; ``None`` to find it.
         delimiter: What separates the cells of a table; ``None`` to find it.
 
@@ -97,21 +104,42 @@ def read_records(path: str | Path, smiles: str | None = None, delimiter: str | N
     """
     path = Path(path)
     kind = _kind(path)
-    if kind not in _LISTS | _TABLES:
-        known = ", ".join(sorted(_LISTS | _TABLES))
+    if kind not in _KNOWN:
+        known = ", ".join(sorted(_KNOWN))
         raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")
     row = -1
     try:
-        with _open(path) as stream:
-            text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
-            for row, record in enumerate(
-                _list(text, path) if kind in _LISTS else _table(text, path, smiles, delimiter)
-            ):
-                yield row, record
+        texts = parquet_smiles(path, smiles) if kind in _PARQUET else _texts(path, kind, smiles, delimiter)
+        for row, record in enumerate(texts):
+            yield row, record
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(_reason(path, error)) from error
     if row < 0:
         raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
+
+
+def _texts(path: Path, kind: str, smiles: str | None, delimiter: str | None) -> Iterator[str]:
+    with _open(path) as stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+        if kind in _TABLES:
+            yield from _table(text, path, smiles, delimiter)
+        else:
+            yield from _list(text, path) if kind in _LISTS else _structures(text, path)
+
+
+def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    """The molecules of an SD file, a record at a time; blank records are none."""
+    from rdkit import rdBase
+
+    lines: list[str] = []
+    with rdBase.BlockLogs():
+        for line in chain(_lines(text, path), ["$$$$"]):
+            if line.rstrip() != "$$$$":
+                lines.append(line.rstrip("\r\n"))
+                continue
+            if any(item.strip() for item in lines):
+                yield structure(lines)[0]
+            lines = []
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -76,4 +76,4 @@ def _objective(name: str) -> str:
 
 
 def _columns(name: str, family: str, cost: str, needs: str, paper: str) -> str:
-    return f"{name:<22} {family:<12} {cost:>6}  {needs:<18} {paper}"
+    return f"{name:<22} {family:<12} {cost:>6}  {needs:<26} {paper}"

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rdkit import Chem
 
 from molweight import datasets
 from molweight.datasets import CORPORA, _corpora, load_corpus
@@ -55,6 +57,37 @@ def test_long_tables_are_read_beyond_where_the_column_is_found(write: Write) -> 
     assert list(read_records(path)) == [(n - 1, "C" * n) for n in range(1, 300)]
 
 
+def test_parquet_is_read_in_groups_of_rows(tmp_path: Path) -> None:
+    texts = [*("C" * n for n in range(1, 300)), None, "FAIL"]
+    frame = pd.DataFrame({"n": range(len(texts)), "smiles": texts})
+    frame.to_parquet(tmp_path / "mine.parquet", row_group_size=64)
+    expected = [(row, text or "") for row, text in enumerate(texts)]
+    assert list(read_records(tmp_path / "mine.parquet")) == expected
+    assert list(read_records(tmp_path / "mine.parquet", smiles="smiles")) == expected
+    corpus = load_corpus(tmp_path / "mine.parquet")
+    assert len(corpus) == 299
+    assert [reject.row for reject in corpus.rejects] == [299, 300]
+    with pytest.raises(DataError, match="did you mean 'smiles'"):
+        list(read_records(tmp_path / "mine.parquet", smiles="smile"))
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(DataError, match="cannot be read as Parquet"):
+        list(read_records(tmp_path / "broken.parquet"))
+    frame.iloc[:0].to_parquet(tmp_path / "empty.parquet")
+    with pytest.raises(DataError, match="holds no molecules"):
+        list(read_records(tmp_path / "empty.parquet"))
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+def test_an_sd_file_is_read_record_by_record(packing: str, write: Write) -> None:
+    blocks = [Chem.MolToMolBlock(Chem.MolFromSmiles(text)) for text in ("CCO", "c1ccccc1")]
+    records = [blocks[0] + "> <name>\nethanol\n\n", "no mol block\n", blocks[1]]
+    path = write(PACKINGS[packing]("$$$$\n".join(records).replace("\n", "\r\n").encode()), f"mine.sdf{packing}")
+    assert list(read_records(path)) == [(0, "CCO"), (1, ""), (2, "c1ccccc1")]
+    corpus = load_corpus(path)
+    assert corpus.rows.tolist() == [0, 2]
+    assert [reject.row for reject in corpus.rejects] == [1]
+
+
 def test_bytes_that_are_no_text_reject_one_molecule(write: Write) -> None:
     path = write(b"CCO caf\xe9\nC\xe9C\nCC\0C\nC\n", "mine.smi")
     corpus = load_corpus(path)
@@ -81,7 +114,11 @@ def test_every_line_of_a_list_is_a_record_or_blank(tmp_path_factory: pytest.Temp
         (b"", "mine.smi", "holds no molecules"),
         (b"", "mine.csv", "holds no molecules"),
         (b"smiles,y\n", "mine.csv", "none of the columns 'smiles', 'y' holds SMILES"),
-        (b"CCO\n", "mine.mol2", r"files with molecules end in \.csv, \.smi, \.smiles, \.tsv, \.txt"),
+        (
+            b"CCO\n",
+            "mine.mol2",
+            r"files with molecules end in \.csv, \.parquet, \.pq, \.sd, \.sdf, \.smi, ",
+        ),
         ("CCO\n".encode("utf-16"), "mine.smi", "is UTF-16 text"),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-20], "mine.smi.gz", "truncated or damaged"),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-1] + b"x", "mine.smi.gz", "truncated or damaged"),
