@@ -88,8 +88,8 @@ def read_records(path: str | Path, smiles: str | None = None, delimiter: str | N
 
     Lists are ``.smi``, ``.smiles``, ``.txt``; tables ``.csv``, ``.tsv``, ``.parquet``, ``.pq``; SD files ``.sdf``,
     ``.sd``. A list has a SMILES at the beginning of each line, and perhaps a name behind it. Blank lines are no
-    records. Bytes that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked at. A mol
-    block that RDKit cannot read is a record with an empty SMILES.
+    records. Bytes that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked
+    at. A mol block that RDKit cannot read is a record with an empty SMILES.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2, if it is not Parquet.
