@@ -17,6 +17,7 @@ from molweight.errors import ConfigError, MolweightError, suggest
 __all__ = ["main"]
 
 _COMMANDS: Final = {
+    "benchmark": "tables x methods x seeds from one YAML file, with statistics",
     "audit": "duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
     "fit": "pretrain with learned weights, finetune, compare with baselines; writes runs/NAME",
     "pretrain": "a general checkpoint for fit and finetune to start from",

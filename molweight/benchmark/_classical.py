@@ -1,0 +1,122 @@
+"""Models without a graph: fingerprints or descriptors, and scikit-learn; RDKit is imported when they are computed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+
+from molweight.datasets import Splits, higher_is_better, score
+from molweight.graphs import MoleculeDataset
+from molweight.objectives import DESCRIPTOR_VALUES
+
+__all__ = ["fit_classical"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+_GRID: Final[dict[str, list[dict[str, Any]]]] = {
+    "rf": [
+        {"max_features": "sqrt"},
+        {"max_features": "sqrt", "min_samples_leaf": 3},
+        {"max_features": 0.1},
+        {"max_features": 0.1, "min_samples_leaf": 3},
+    ],
+    "gbm": [
+        {},
+        {"learning_rate": 0.03, "max_iter": 300},
+        {"max_leaf_nodes": 8},
+        {"l2_regularization": 1.0, "max_depth": 4},
+    ],
+}
+"""Settings that are tried on ``select``: four for each model."""
+
+
+def fit_classical(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> tuple[dict[str, float], int]:
+    """Fit a model per label on ``train``, choose its settings on ``select``, and open ``test`` once.
+
+    Morgan fingerprints have radius 2 and 2048 bits; forests 200 trees. The molecules that neural methods learn weights
+    from, ``meta``, are used for nothing.
+
+    Args:
+        method: ``"ecfp_rf"``, ``"ecfp_gbm"`` or ``"descriptors_gbm"``.
+        data: The table.
+        splits: Its roles.
+        seed: Of the models.
+
+    Returns:
+        The metric on ``select`` and ``test``, and how many settings were tried.
+    """
+    features_name, _, model_name = method.partition("_")
+    task = _Task(data, splits, _FEATURES[features_name](data.smiles), model_name, seed)
+    sign = 1 if higher_is_better(data.metric or "") else -1
+    tried: list[tuple[float, list[Any]]] = []
+    for settings in _GRID[model_name]:
+        models = [task.fit(settings, label) for label in range(data.targets.shape[1])]
+        tried.append((sign * task.score(models, splits.select), models))
+    best = max(tried, key=lambda entry: entry[0])
+    return {"select": sign * best[0], "test": task.score(best[1], splits.test)}, len(tried)
+
+
+def _ecfp(smiles: Sequence[str]) -> Array:
+    from rdkit import Chem, rdBase
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    with rdBase.BlockLogs():
+        return np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in smiles])
+
+
+def _descriptors(smiles: Sequence[str]) -> Array:
+    values: Array = np.clip(DESCRIPTOR_VALUES(smiles).astype(np.float64), -1e9, 1e9)
+    return values
+
+
+_FEATURES: Final[dict[str, Callable[[Sequence[str]], Array]]] = {"ecfp": _ecfp, "descriptors": _descriptors}
+_MODELS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
+    ("rf", "classification"): RandomForestClassifier,
+    ("rf", "regression"): RandomForestRegressor,
+    ("gbm", "classification"): HistGradientBoostingClassifier,
+    ("gbm", "regression"): HistGradientBoostingRegressor,
+}
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A table as rows of numbers, and the kind of model that learns it."""
+
+    data: MoleculeDataset
+    splits: Splits
+    features: Array
+    model: str
+    seed: int
+
+    def fit(self, settings: dict[str, Any], label: int) -> Any:
+        """A model of one label; the only class, where the training molecules have no other."""
+        train = self.splits.train
+        labels = self.data.targets[train, label]
+        known = ~np.isnan(labels)
+        wanted = labels[known]
+        if self.data.task == "classification" and len(np.unique(wanted)) < 2:  # noqa: PLR2004 - two classes
+            return float(wanted[0]) if len(wanted) else 0.5
+        trees = {"n_estimators": 200, "n_jobs": 1} if self.model == "rf" else {}
+        model = _MODELS[self.model, self.data.task or "regression"](**trees, **settings, random_state=self.seed)
+        return model.fit(self.features[train][known], wanted)
+
+    def score(self, models: list[Any], role: Array) -> float:
+        """The table's metric on a role."""
+        columns = [self._predict(model, self.features[role]) for model in models]
+        truth, names = self.data.targets[role], self.data.target_names
+        return score(self.data.metric or "", truth, np.stack(columns, axis=1), names).value
+
+    def _predict(self, model: Any, rows: Array) -> Array:
+        if isinstance(model, float):
+            return np.full(len(rows), model)
+        probable = self.data.task == "classification"
+        found: Array = model.predict_proba(rows)[:, 1] if probable else model.predict(rows)
+        return found

@@ -1,0 +1,87 @@
+"""The results of a study: a line per finished run, appended at once, and the same as one tidy table."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from molweight.benchmark._study import Job, Study
+from molweight.benchmark._work import RESULTS_VERSION
+from molweight.errors import ConfigError
+from molweight.training._store import write_file
+
+__all__ = ["Journal", "tidy"]
+
+_FILE: Final = "results.jsonl"
+
+
+class Journal:
+    """The rows of a study in a folder.
+
+    Args:
+        folder: Where they are, or will be.
+        study: What they belong to.
+
+    Raises:
+        ConfigError: If the folder holds rows of another version, or of a study with other options.
+    """
+
+    def __init__(self, folder: str | Path, study: Study) -> None:
+        """Read what is there."""
+        self.path, self.study = Path(folder) / _FILE, study
+        self.rows: list[dict[str, Any]] = []
+        if self.path.exists():
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+            self.rows = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
+
+    def missing(self) -> list[Job]:
+        """Runs of the study that have no row without an error yet."""
+        done = {_job_of(row) for row in self.rows if row["error"] is None}
+        return [job for job in self.study.jobs() if job not in done]
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Write a row at once."""
+        row = {**row, "study": self.study.key()}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+
+    def table(self) -> pd.DataFrame:
+        """One row per run of the study, in its order: the last one that succeeded, or else the last failure."""
+        best = {_job_of(row): row for row in sorted(self.rows, key=lambda row: row["error"] is None)}
+        return tidy([best[job] for job in self.study.jobs() if job in best])
+
+    def export(self) -> Path:
+        """Write the table beside the journal, as ``results.csv``; its path."""
+        target = self.path.with_suffix(".csv")
+        write_file(target, self.table().to_csv(index=False).encode())
+        return target
+
+    def _parsed(self, line: str, number: int) -> dict[str, Any]:
+        place = f"{self.path}, line {number}"
+        try:
+            row: dict[str, Any] = json.loads(line)
+            version, key = row["results_version"], row["study"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{place}: is no row of results. Remove that line, or choose another folder.") from error
+        if version != RESULTS_VERSION:
+            raise ConfigError(
+                f"{place}: was written by another version of results ({version}, now {RESULTS_VERSION}). Choose "
+                "another folder."
+            )
+        if key != self.study.key():
+            raise ConfigError(
+                f"{place}: belongs to a study with other options. Choose another folder, or the options of then."
+            )
+        return row
+
+
+def _job_of(row: dict[str, Any]) -> Job:
+    return Job(row["table"], row["method"], row["seed"])
+
+
+def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with plain cells: weights and versions become columns of their own."""
+    return pd.json_normalize(rows, sep=".") if rows else pd.DataFrame()

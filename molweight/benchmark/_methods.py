@@ -1,0 +1,103 @@
+"""What is compared: pretraining under every weighting, searches over fixed weights, and models without a graph."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from molweight.errors import UnknownNameError
+from molweight.mlo import weightings
+from molweight.training import TapWeight
+
+__all__ = ["METHODS", "Method", "gradients_per_step", "method_of"]
+
+_SOLVED: Final = {"solver": "cg", "every": 10}
+"""The better solver, as seldom as its price asks for."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to get a model.
+
+    Args:
+        title: What it is, in a few words.
+        kind: ``"fit"``: a job of :class:`molweight.TapWeight` with ``changes``; ``"search"``: fixed weights, proposed
+            by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn.
+        changes: Options that differ from the study's.
+        search: ``"random"`` or ``"tpe"``.
+        equal: Whether all trials of a search together take as many steps as a job, rather than each of them.
+    """
+
+    title: str
+    kind: Literal["fit", "search", "classical"] = "fit"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    search: Literal["random", "tpe"] = "random"
+    equal: bool = False
+
+
+def _weighting(name: str, title: str, **changes: Any) -> Method:
+    return Method(title, changes={"weighting": name, **changes})
+
+
+METHODS: Final[Mapping[str, Method]] = MappingProxyType(
+    {
+        "scratch": Method("from scratch", changes={"weighting": "none", "start": "scratch"}),
+        "no_continued": Method("general pretraining only", changes={"weighting": "none"}),
+        "tapweight": _weighting("tapweight", "TapWeight, identity solver"),
+        "tapweight_cg": _weighting("tapweight", "TapWeight, conjugate gradients every 10 steps", **_SOLVED),
+        "bilevel": _weighting("bilevel", "two levels in place of three"),
+        "alignment": _weighting("alignment", "alignment of gradients (META-TARTAN)"),
+        "equal": _weighting("equal", "equal weights"),
+        "random": _weighting("random", "random weights (RLW)"),
+        "uncertainty": _weighting("uncertainty", "uncertainty weighting"),
+        "dwa": _weighting("dwa", "dynamic weight average"),
+        "gradnorm": _weighting("gradnorm", "GradNorm"),
+        "pcgrad": _weighting("pcgrad", "PCGrad"),
+        "mgda": _weighting("mgda", "MGDA"),
+        "upgrad": _weighting("upgrad", "UPGrad"),
+        "random_search": Method("random search over fixed weights", "search"),
+        "tpe": Method("TPE over fixed weights", "search", search="tpe"),
+        "random_search_equal": Method("random search, all trials together as long as a job", "search", equal=True),
+        "tpe_equal": Method("TPE, all trials together as long as a job", "search", search="tpe", equal=True),
+        "ecfp_rf": Method("ECFP, random forest", "classical"),
+        "ecfp_gbm": Method("ECFP, gradient boosting", "classical"),
+        "descriptors_gbm": Method("RDKit descriptors, gradient boosting", "classical"),
+    }
+)
+"""Every method by name."""
+
+
+def method_of(name: str) -> Method:
+    """The method of that name.
+
+    Raises:
+        UnknownNameError: If there is none, with the nearest names.
+    """
+    if name not in METHODS:
+        raise UnknownNameError("method", name, METHODS)
+    return METHODS[name]
+
+
+def gradients_per_step(job: TapWeight) -> float:
+    """Gradients of a loss that one step of continued pretraining evaluates, on average.
+
+    One per objective; where the weighting learns from the task, one of the training loss and, per hypergradient, one of
+    the validation loss for every meta batch; and for solvers other than the identity two systems with as many products
+    as it has iterations, each counted as two gradients.
+
+    Args:
+        job: The options of the job.
+
+    Example:
+        >>> gradients_per_step(TapWeight(weighting="equal")), gradients_per_step(TapWeight())
+        (4.0, 6.0)
+    """
+    own = float(len(job.objectives))
+    if job.weighting == "none":
+        return 0.0
+    weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
+    if not weighting.needs.task:
+        return own
+    made = job.make_solver()
+    products = 0 if job.solver == "identity" else getattr(made, "iterations", getattr(made, "rank", 0))
+    return own + 1 + (job.meta_batches + 2 * 2 * products) / job.every

@@ -1,0 +1,139 @@
+"""Processes that take runs one after the other; one that dies takes no other run with it."""
+
+import multiprocessing
+import os
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, Protocol, TypeVar
+
+from molweight.errors import MolweightError
+
+__all__ = ["Executor", "ProcessPool"]
+
+_FAILURES: Final = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a run may raise that is no word to its user: a study goes on, and its row says what it was."""
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class Executor(Protocol):
+    """What runs the jobs of a study: processes of this machine, or anything else with this method."""
+
+    def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
+        """Do all of it; each item comes back with its row, or with ``{"error": reason}``, as soon as it is done."""
+        ...
+
+
+@dataclass
+class _Worker:
+    process: BaseProcess
+    pipe: "Connection[Any, Any]"
+    item: Any = None
+
+
+class ProcessPool:
+    """Processes of this machine, spawned once, each with one thread.
+
+    Args:
+        workers: How many.
+    """
+
+    def __init__(self, workers: int) -> None:
+        """Start nothing yet."""
+        self.workers = workers
+
+    def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
+        """Do all of it.
+
+        Args:
+            work: What to do with each item; a function that other processes can import.
+            items: What to do it with.
+
+        Yields:
+            Each item with its row as soon as it is done; ``{"error": reason}`` where it failed or its process died.
+        """
+        waiting = list(reversed(items))
+        workers = [_start(work) for _ in range(min(self.workers, len(items)))]
+        try:
+            while workers:
+                for worker in workers:
+                    if worker.item is None and waiting:
+                        worker.item = waiting.pop()
+                        worker.pipe.send(worker.item)
+                busy = [worker for worker in workers if worker.item is not None]
+                if not busy:
+                    return
+                yield from _collect(busy, workers, work)
+        finally:
+            for worker in workers:
+                worker.process.terminate()
+                worker.process.join()
+
+
+def _collect(busy: list[_Worker], workers: list[_Worker], work: Callable[[T], Row]) -> Iterator[tuple[T, Row]]:
+    """Wait for at least one of the busy workers; one that died is replaced."""
+    ready = wait([worker.pipe for worker in busy])
+    for worker in busy:
+        if worker.pipe not in ready:
+            continue
+        item, worker.item = worker.item, None
+        try:
+            row = worker.pipe.recv()
+        except (EOFError, ConnectionResetError):
+            worker.process.join()
+            row = {"error": _death(worker.process.exitcode)}
+            workers[workers.index(worker)] = _start(work)
+        yield item, row
+
+
+def _start(work: Callable[[T], Row]) -> _Worker:
+    context = multiprocessing.get_context("spawn")
+    own, other = context.Pipe()
+    process = context.Process(target=_serve, args=(work, other), daemon=True)
+    process.start()
+    other.close()
+    return _Worker(process, own)
+
+
+def _death(code: int | None) -> str:
+    killed = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+    hint = "; most likely the machine had no memory left: use fewer workers" if code == -9 else ""  # noqa: PLR2004 - SIGKILL
+    return f"its process {killed}{hint}"
+
+
+def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]") -> None:
+    """What a process does: take an item, answer with its row, until the pipe is closed."""
+    import torch
+
+    torch.set_num_threads(max(int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
+    while True:
+        try:
+            item = pipe.recv()
+        except (EOFError, KeyboardInterrupt):
+            return
+        pipe.send(_attempt(work, item))
+
+
+def _attempt(work: Callable[[Any], Row], item: Any) -> Row:
+    """The row, or why there is none; whatever is not foreseen here ends the process, which is then the reason."""
+    try:
+        return work(item)
+    except MolweightError as error:
+        return {"error": str(error)}
+    except _FAILURES as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return {"error": f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"}

@@ -1,0 +1,64 @@
+"""All runs of a study, with progress, failures recorded, and what is finished kept."""
+
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from molweight.benchmark._journal import Journal
+from molweight.benchmark._page import format_page
+from molweight.benchmark._pool import Executor
+from molweight.benchmark._study import Job, Study
+from molweight.benchmark._work import do_job, fixed_facts
+from molweight.training._store import write_file
+
+__all__ = ["run_study"]
+
+
+def run_study(
+    study: Study, folder: str | Path, executor: Executor, *, title: str = "Benchmark", progress: bool = False
+) -> Journal:
+    """Run what has no result yet, write every result at once, and in the end the table and the page.
+
+    Args:
+        study: What to run.
+        folder: Where the results are kept: ``results.jsonl``, ``results.csv``, ``README.md``.
+        executor: What runs the jobs, e.g. :class:`molweight.benchmark.ProcessPool`.
+        title: Of the page.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        The results.
+
+    Raises:
+        ConfigError: If the folder holds results of another study or version.
+    """
+    journal, commit = Journal(folder, study), _commit()
+    missing = journal.missing()
+    with tqdm(
+        total=len(study.jobs()), initial=len(study.jobs()) - len(missing), unit=" runs", disable=not progress or None
+    ) as bar:
+        for job, row in executor.map(partial(do_job, study), missing):
+            journal.append({**_names(job), **fixed_facts(), "commit": commit, **row})
+            bar.set_postfix_str(f"{job.table} {job.method} seed {job.seed}")
+            bar.update()
+    journal.export()
+    if journal.rows:
+        write_file(Path(folder) / "README.md", format_page(study, journal.table(), title).encode())
+    return journal
+
+
+def _names(job: Job) -> dict[str, Any]:
+    return {"table": job.table, "method": job.method, "seed": job.seed, "error": None}
+
+
+def _commit() -> str | None:
+    """The commit of the source tree; ``None`` where molweight was installed from a wheel."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    asked = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    return found.stdout.strip() or None

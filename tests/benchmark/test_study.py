@@ -1,0 +1,256 @@
+"""Studies: what is refused before any work, runs and their rows, deaths, statistics against hand-computed values."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from molweight import datasets
+from molweight.benchmark import (
+    METHODS,
+    Job,
+    Journal,
+    ProcessPool,
+    Study,
+    contrasts,
+    fit_classical,
+    gradients_per_step,
+    holm,
+    mean_ranks,
+    read_study,
+    run_study,
+)
+from molweight.benchmark._work import matched
+from molweight.cli import main
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.training import TapWeight
+
+TINY: dict[str, Any] = {
+    "encoder_options": {"layers": 1, "width": 8},
+    "objectives": ["attribute_masking", "functional_groups"],
+    "general_steps": 2,
+    "steps": 4,
+    "batch_size": 16,
+    "epochs": 2,
+}
+
+
+def study(**changes: Any) -> Study:
+    settings = {"tables": ["freesolv"], "methods": ["tapweight", "equal"], "seeds": [0], "job": TINY, "corpus_size": 64}
+    return Study(**{**settings, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tables": ["freesolf"]}, "did you mean 'freesolv'"),
+        ({"methods": ["tapweigth"]}, "did you mean 'tapweight'"),
+        ({"seeds": [0, 1, 0]}, "seeds: 0 is given twice"),
+        ({"tables": []}, "tables: is empty"),
+        ({"methods": ["equal"]}, "'tapweight' is not among the methods"),
+        ({"match": "second"}, "match: 'second' is unknown"),
+        ({"trials": 0}, "trials: 0"),
+        ({"job": {"weighting": "equal"}}, "job.weighting is set by the study"),
+        ({"job": {"stps": 3}}, "job.stps is no option; did you mean 'steps'"),
+        ({"job": {"steps": -3}}, "steps=-3"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_any_work(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises((ConfigError, UnknownNameError), match=message):
+        study(**changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tables: [freesolv", "is no YAML"),
+        ("- 3", "holds no keys"),
+        ("tabels: [freesolv]", "did you mean 'tables'"),
+        ("tables: freesolv", "tables must be a list"),
+    ],
+)
+def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_study(tmp_path / "study.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_study(tmp_path / "nowhere.yaml")
+
+
+def test_every_method_can_be_set_up() -> None:
+    base = study(methods=list(METHODS)).base(0)
+    for method in METHODS.values():
+        assert gradients_per_step(base.variant(**method.changes)) >= 0
+
+
+def test_gradients_are_those_that_a_step_takes() -> None:
+    assert gradients_per_step(TapWeight(every=5)) == pytest.approx(4 + 1 + 1 / 5)
+    assert gradients_per_step(TapWeight(meta_batches=3)) == 4 + 1 + 3
+    assert gradients_per_step(TapWeight(solver="cg", every=10)) == pytest.approx(4 + 1 + (1 + 4 * 5) / 10)
+    assert gradients_per_step(TapWeight(weighting="none")) == 0
+    equal = study(match="gradients", job={**TINY, "steps": 300})
+    assert matched(equal, equal.base(0)).steps == 150
+    assert matched(equal, equal.base(0).variant(weighting="equal")).steps == 300
+
+
+@pytest.mark.parametrize(("method", "table"), [("ecfp_rf", "esol"), ("descriptors_gbm", "bbbp")])
+def test_classical_models_beat_guessing(method: str, table: str) -> None:
+    data = datasets.load(table).subset(range(0, 1000, 4))
+    splits = datasets.split(data, "random")
+    scores, tried = fit_classical(method, data, splits, seed=0)
+    assert tried == 4
+    guess = np.sqrt(np.mean((data.targets[splits.test, 0] - data.targets[splits.train, 0].mean()) ** 2))
+    assert scores["test"] > 0.6 if table == "bbbp" else scores["test"] < 0.95 * guess
+
+
+WORK = """
+import os, signal
+def work(item):
+    if item == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == 3:
+        raise ValueError("three is too much")
+    return {"square": item * item, "error": None}
+"""
+
+
+def test_a_dead_process_is_a_row_and_takes_nothing_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work_of_a_study.py").write_text(WORK)
+    monkeypatch.syspath_prepend(str(tmp_path))  # which the processes are given, too
+    rows = dict(ProcessPool(2).map(importlib.import_module("work_of_a_study").work, [1, 2, 3, 4, 5]))
+    assert {item: row.get("square") for item, row in rows.items()} == {1: 1, 2: None, 3: None, 4: 16, 5: 25}
+    assert "killed by signal 9; most likely the machine had no memory left" in rows[2]["error"]
+    assert "ValueError: three is too much" in rows[3]["error"]
+
+
+class Inline:
+    """Runs the jobs in this process, up to a number of them."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def map(self, work: Any, items: Any) -> Any:
+        for item in items[: self.most]:
+            yield item, work(item)
+
+
+def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
+    small = study(methods=["tapweight", "equal", "scratch"])
+    assert [job.method for job in run_study(small, tmp_path, Inline(1)).missing()] == ["equal", "scratch"]
+    journal = run_study(small, tmp_path, Inline(9))
+    assert journal.missing() == []
+    assert len((tmp_path / "results.jsonl").read_text().splitlines()) == 3
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["method"].tolist() == ["tapweight", "equal", "scratch"]
+    assert (table["test"] > 0).all()
+    assert table["steps"].tolist() == [4, 4, 0]
+    assert table["gradients"].tolist() == [4 * 4, 4 * 2, 0]
+    assert table.loc[0, ["weights.attribute_masking", "weights.functional_groups"]].sum() == pytest.approx(1)
+    page = (tmp_path / "README.md").read_text()
+    assert "TapWeight, identity solver" in page
+    assert f"{table['test'][0]:.3f}" in page
+
+
+def test_a_failure_is_a_row_that_is_tried_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, study())
+    journal.append({"table": "freesolv", "method": "equal", "seed": 0, "error": "why", "results_version": 1})
+    assert Job("freesolv", "equal", 0) in Journal(tmp_path, study()).missing()
+    assert Journal(tmp_path, study()).table()["error"].tolist() == ["why"]
+    row = {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": 1}
+    journal.append(row)
+    assert Journal(tmp_path, study()).table()["error"].isna().all()
+
+
+def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, study())
+    journal.append({"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": 1})
+    assert len(Journal(tmp_path, study(seeds=[0, 1])).rows) == 1  # more seeds go on
+    with pytest.raises(ConfigError, match="belongs to a study with other options"):
+        Journal(tmp_path, study(trials=3))
+    path = tmp_path / "results.jsonl"
+    path.write_text(path.read_text().replace('"results_version": 1', '"results_version": 0'))
+    with pytest.raises(ConfigError, match="line 1: was written by another version"):
+        Journal(tmp_path, study())
+    path.write_text("{}\n")
+    with pytest.raises(ConfigError, match="line 1: is no row"):
+        Journal(tmp_path, study())
+
+
+def results(scores: dict[str, list[float]], metric: str = "roc_auc") -> pd.DataFrame:
+    rows = [
+        {
+            "table": f"t{number % 2}",
+            "method": method,
+            "seed": number // 2,
+            "metric": metric,
+            "test": value,
+            "error": None,
+        }
+        for method, values in scores.items()
+        for number, value in enumerate(values)
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_contrasts_are_those_of_scipy() -> None:
+    random = np.random.default_rng(0)
+    first, second, third = (random.normal(size=12) for _ in range(3))
+    table = results({"tapweight": list(first), "equal": list(second), "scratch": list(third)})
+    spread = table.groupby("table")["test"].std().to_numpy()[np.arange(12) % 2]
+    found = {item.method: item for item in contrasts(table, "tapweight")}
+    p = {
+        name: float(stats.wilcoxon((first - other) / spread).pvalue)
+        for name, other in (("equal", second), ("scratch", third))
+    }
+    expected = dict(zip(p, holm(list(p.values())), strict=True))
+    for name, other in (("equal", second), ("scratch", third)):
+        differences = (first - other) / spread
+        assert found[name].p == pytest.approx(expected[name])
+        assert found[name].wins == pytest.approx((differences > 0).mean())
+        assert found[name].effect == pytest.approx(differences.mean() / differences.std(ddof=1))
+        assert found[name].low < differences.mean() < found[name].high
+
+
+def test_errors_count_the_other_way_round() -> None:
+    values = {"tapweight": [1.0, 2.0, 1.5, 2.5, 1.2, 2.2], "equal": [1.1, 2.1, 1.7, 2.8, 1.3, 2.4]}
+    better, worse = (contrasts(results(values, metric), "tapweight")[0] for metric in ("rmse", "roc_auc"))
+    assert (better.wins, worse.wins) == (1, 0)
+    assert better.effect == pytest.approx(-worse.effect)
+    assert mean_ranks(results(values, "rmse"))[0] == {"tapweight": 1, "equal": 2}
+
+
+def test_equal_results_are_no_difference() -> None:
+    same = contrasts(results({"tapweight": [1.0, 2.0, 3.0, 4.0], "equal": [1.0, 2.0, 3.0, 4.0]}), "tapweight")[0]
+    assert (same.wins, same.effect, same.p) == (0.5, 0, 1)
+
+
+def test_holm_is_the_published_procedure() -> None:
+    assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
+    assert holm([0.9, 0.8]) == [1, 1]
+    assert holm([]) == []
+
+
+def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = {
+        "tables": ["freesolv"],
+        "methods": ["equal", "scratch"],
+        "seeds": [0],
+        "reference": "equal",
+        "job": TINY,
+        "corpus_size": 64,
+    }
+    (tmp_path / "quick.yaml").write_text(json.dumps(content))
+    command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers", "1"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "2 runs, 2 to do; equal: steps of continued pretraining" in shown
+    assert "# quick" in shown
+    assert main([*command, "--quiet"]) == 0
+    (tmp_path / "quick.yaml").write_text(json.dumps({**content, "job": {**TINY, "batch_size": 0}}))
+    assert main(command) == 2
+    assert "batch_size=0" in capsys.readouterr().err
