@@ -18,7 +18,7 @@ from molweight.training import TapWeight
 __all__ = ["Job", "Match", "Study", "read_study"]
 
 Match = Literal["steps", "gradients"]
-_SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options", "device")
+_SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options")
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,14 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
         read_study(tmp_path / "nowhere.yaml")
 
 
+@pytest.mark.parametrize("name", ["quick", "cpu"])
+def test_the_studies_of_the_repository_can_be_read(name: str, root: Path) -> None:
+    found = read_study(root / "experiments" / "configs" / f"{name}.yaml")
+    assert found.reference == "tapweight"
+    if name == "cpu":
+        assert set(found.methods) == set(METHODS)
+
+
 def test_every_method_can_be_set_up() -> None:
     base = study(methods=list(METHODS)).base(0)
     for method in METHODS.values():
