@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -42,7 +43,9 @@ class AssayLabels(Objective):
 
     The table is loaded by whoever trains: :class:`molweight.TapWeight` takes ``tox21``, or ``sider`` where ``tox21`` is
     the task, and refuses a table that has labels of the task itself, since those of its test molecules must not be
-    learned.
+    learned. Of any table it leaves out the compounds that stand in ``meta``, ``select`` or ``test`` of the task,
+    whatever their labels are called. Without a task (``molweight pretrain``) all are learned; a fit that holds out some
+    of them refuses to start from there.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020: graph-level supervised
     pretraining, there on 1310 assays of ChEMBL.
@@ -89,7 +92,7 @@ class AssayLabels(Objective):
             tables: The table by its name.
 
         Raises:
-            DataError: If its labels are not classes, or not as many as the head has.
+            DataError: If its labels are not classes, not as many as the head has, or for one target all unknown.
         """
         name, outputs = self.tables[0], self.head.out_features
         table = tables[name]
@@ -99,6 +102,13 @@ class AssayLabels(Objective):
             raise DataError(
                 f"objective 'assay_labels': {name!r} has {len(table.target_names)} labels, the head {outputs}. "
                 f"Set labels={len(table.target_names)}."
+            )
+        missing = np.isnan(table.targets).all(axis=0)
+        if missing.any():
+            unknown = [table.target_names[place] for place in np.flatnonzero(missing)]
+            raise DataError(
+                f"objective 'assay_labels': none of the {len(table)} molecules of {name!r} that may be learned from "
+                f"has a label for {', '.join(unknown)}. Name another table."
             )
         self._table = table
 

@@ -17,6 +17,7 @@ from molweight.training._sampling import Batches, generator_for
 from molweight.training._search import Trial, WeightSearch, search_weights
 from molweight.training._session import Session
 from molweight.training._sources import Corpus, TaskSource
+from molweight.training._tables import HeldOut
 from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Continued",
     "Corpus",
     "Finetuning",
+    "HeldOut",
     "HypergradCheck",
     "Predictor",
     "Pretrainer",

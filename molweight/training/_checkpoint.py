@@ -1,7 +1,7 @@
 """Checkpoints of general pretraining as folders: made once, started from by many runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,12 +37,16 @@ class Checkpoint:
         encoder_options: Its options.
         state: State of a :class:`molweight.training.Pretrainer`.
         sha256: Digest of the state.
+        objectives: Options by name of the objectives it was pretrained with.
+        task: Of a run, the card of its table and roles; ``None`` for general pretraining.
     """
 
     encoder: str
     encoder_options: dict[str, Any]
     state: dict[str, Tensor]
     sha256: str
+    objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+    task: dict[str, Any] | None = None
 
     def fill(self, model: Pretrainer) -> None:
         """Load the encoder, and those heads that the model has in the same shape.
@@ -86,10 +90,12 @@ def read_checkpoint(start: str) -> Checkpoint:
     """
     path = find_checkpoint(start)
     tensors, about = read_tensors(path)
+    options, task = about["options"], about.get("data")
     if path.name == _RUN:
         tensors = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
         about = {**about["options"], "sha256": about["data"].get("sha256", "")}
-    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"])
+    learned = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
+    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"], learned, task)
 
 
 def save_checkpoint(folder: str | Path, job: "TapWeight", model: Pretrainer, corpus: MoleculeDataset) -> None:

@@ -19,7 +19,7 @@ from molweight.training._resume import describe_job
 from molweight.training._run import Run
 from molweight.training._session import Session
 from molweight.training._store import write_file
-from molweight.training._tables import choose_tables
+from molweight.training._tables import HeldOut, choose_tables
 from molweight.training._tapweight import TapWeight
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
@@ -135,7 +135,8 @@ def compare(
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(options.device)
     shared = replace(session, job=describe_job(options, data, splits, corpus, device))
-    general_pretraining(options, corpus, device, progress=progress, session=shared)
+    held = HeldOut(data, splits)
+    general_pretraining(options, corpus, device, progress=progress, session=shared, held=held)
     general_seconds = time.perf_counter() - started
     methods = [(name, options.variant(**BASELINES[name])) for name in baselines if not _same(options, name)]
     methods.append((options.weighting if options.weighting != "none" else options.start, options))

@@ -18,7 +18,7 @@ from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Session, Stage
 from molweight.training._sources import Corpus
 from molweight.training._store import read_tensors, write_tensors
-from molweight.training._tables import attach_tables
+from molweight.training._tables import HeldOut, attach_tables, refuse_seen
 
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
@@ -37,6 +37,7 @@ def general_pretraining(
     *,
     progress: bool = False,
     session: Session | None = None,
+    held: HeldOut | None = None,
 ) -> tuple[Pretrainer, MoleculeDataset]:
     """An encoder with heads, pretrained with equal weights or found so in the cache.
 
@@ -46,9 +47,13 @@ def general_pretraining(
         device: Where to compute.
         progress: Whether to show progress bars on a terminal.
         session: Where states are kept and whom to tell.
+        held: The task that is pretrained for, whose held-out compounds no objective may learn labels of.
 
     Returns:
         The model on the device, and the corpus with the columns that the objectives need.
+
+    Raises:
+        ConfigError: If ``start`` is a checkpoint that has learned labels of held-out compounds.
     """
     names, settings = list(options.objectives), options.objective_options
     with seeded(options.seed):
@@ -57,13 +62,22 @@ def general_pretraining(
     prepared = attach_targets(corpus, specs, progress=progress)
     for name in names:
         model.objective(name).prepare(prepared.columns)
-    attach_tables(model)
+    tables = attach_tables(model, held)
     model.to(device)
     if options.start not in STARTS:
-        read_checkpoint(options.start).fill(model)
+        _fill(options, model, held)
     elif options.start == "pretrained" and options.general_steps > 0:
-        _load_or_train(options, model, prepared, device, (session or Session()).stage("general"), progress=progress)
+        about = {**_describe(options, corpus), **({"tables": tables} if tables else {})}
+        stage = (session or Session()).stage("general")
+        _load_or_train(options, model, prepared, device, stage, about=about, progress=progress)
     return model, prepared
+
+
+def _fill(options: "TapWeight", model: Pretrainer, held: HeldOut | None) -> None:
+    checkpoint = read_checkpoint(options.start)
+    if held is not None:
+        refuse_seen(checkpoint, options.start, held)
+    checkpoint.fill(model)
 
 
 def _load_or_train(
@@ -73,9 +87,9 @@ def _load_or_train(
     device: torch.device,
     stage: Stage,
     *,
+    about: Mapping[str, Any],
     progress: bool,
 ) -> None:
-    about = _describe(options, corpus)
     path = _checkpoint(about)
     if path.exists():
         tensors, _ = read_tensors(path)

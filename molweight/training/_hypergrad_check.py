@@ -21,7 +21,7 @@ from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
 from molweight.training._hypergrad_problem import Problem, draw_problem, params_of
 from molweight.training._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
-from molweight.training._tables import choose_tables
+from molweight.training._tables import HeldOut, choose_tables
 from molweight.training._tapweight import SOLVER_DEFAULTS, TapWeight
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
@@ -139,7 +139,7 @@ def _start(
     job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, progress: bool
 ) -> Continued:
     job, device = choose_tables(job, data), resolve_device(job.device)
-    model, prepared = general_pretraining(job, corpus, device, progress=progress)
+    model, prepared = general_pretraining(job, corpus, device, progress=progress, held=HeldOut(data, splits))
     return continued_pretraining(job, model, prepared, data, splits, device=device)
 
 

@@ -24,7 +24,7 @@ from molweight.training._resume import describe_job, finish, finished_run
 from molweight.training._run import Run
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Session, Stage
-from molweight.training._tables import choose_tables
+from molweight.training._tables import HeldOut, choose_tables
 
 __all__ = ["DEFAULT_OBJECTIVES", "SOLVER_DEFAULTS", "TapWeight"]
 
@@ -231,7 +231,8 @@ class TapWeight:
     ) -> Run:
         """The three stages."""
         started = time.perf_counter()
-        pretrainer, prepared = general_pretraining(self, corpus, device, progress=progress, session=session)
+        held = HeldOut(data, splits)
+        pretrainer, prepared = general_pretraining(self, corpus, device, progress=progress, session=session, held=held)
         history: list[dict[str, Any]] = []
         if self.weighting != "none" and self.steps > 0:
             setup = continued_pretraining(self, pretrainer, prepared, data, splits, device=device)

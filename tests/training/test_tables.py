@@ -1,5 +1,6 @@
 """Labelled tables beside the corpus: which one is learned from, and that it is never that of the task."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 import torch
 
 from molweight import datasets, objectives
+from molweight.datasets import Splits
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import build_dataset
-from molweight.training import TapWeight
+from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.training import HeldOut, TapWeight, general_pretraining, save_checkpoint
 from molweight.training._tables import choose_tables
 
 JOB = TapWeight(
@@ -78,3 +80,63 @@ def test_a_table_that_does_not_fit_is_refused(table: str, labels: int, message: 
     objective = objectives.AssayLabels(4, table=table, labels=labels)
     with pytest.raises(DataError, match=message):
         objective.attach({table: datasets.load(table)})
+
+
+LONG = ["CC", "CCC", "CCCC", "CCCCC", "CCCCCC", "CCO", "CCCO", "CCCCO", "CCN", "CCCN", "CC(=O)O", "CCC(=O)O"]
+TRAIN, META, SELECT, TEST = np.split(np.arange(12, dtype=np.int64), [6, 8, 10])
+ROLES = Splits(TRAIN, META, SELECT, TEST, "given", "in order", "four-role")
+
+
+@pytest.fixture
+def copy(registries: None) -> MoleculeDataset:
+    """A table of which another one, ``renamed``, holds the labels under another name and in other SMILES."""
+    del registries
+    labels = [[float(number % 2)] for number in range(len(LONG))]
+
+    @datasets.register("renamed")
+    def renamed() -> MoleculeDataset:
+        """Salts and reversed SMILES of the same compounds."""
+        given = [*LONG[:10], "OC(=O)C", "[Na+].[O-]C(=O)CC"]
+        return datasets.from_smiles(
+            given, labels, name="renamed", task="classification", target_names=["other"], cache=False
+        )
+
+    return datasets.from_smiles(LONG, labels, name="mine", task="classification", cache=False)
+
+
+def of_renamed(**changes: Any) -> TapWeight:
+    return JOB.variant(
+        objectives=["assay_labels"], objective_options={"assay_labels": {"table": "renamed", "labels": 1}}, **changes
+    )
+
+
+def test_compounds_that_are_held_out_are_not_learned_under_any_name(copy: MoleculeDataset) -> None:
+    corpus = datasets.load_corpus("zinc", size=16)
+    model, prepared = general_pretraining(of_renamed(), corpus, torch.device("cpu"), held=HeldOut(copy, ROLES))
+    objective = model.objective("assay_labels")
+    seen: set[tuple[int, int]] = set()
+    for seed in range(20):
+        graphs = objective.draw(prepared.graphs(range(16)), torch.Generator().manual_seed(seed)).graphs
+        oxygens = torch.zeros(16, dtype=torch.long).index_add(0, graphs.batch, (graphs.x[:, 0] == 7).long())
+        seen |= set(zip(graphs.ptr.diff().tolist(), oxygens.tolist(), strict=True))
+    assert seen == {(2, 0), (3, 0), (4, 0), (5, 0), (6, 0), (3, 1)}  # the alkanes and ethanol: train
+
+
+def test_a_checkpoint_that_learned_what_is_held_out_is_refused(copy: MoleculeDataset, tmp_path: Path) -> None:
+    corpus, device = datasets.load_corpus("zinc", size=16), torch.device("cpu")
+    model, _ = general_pretraining(of_renamed(), corpus, device)
+    save_checkpoint(tmp_path / "all", of_renamed(), model, corpus)
+    job = JOB.variant(objectives=["attribute_masking"], start=str(tmp_path / "all"))
+    with pytest.raises(ConfigError, match=r"has learned labels of renamed \(assay_labels\), and 6 of its molecules"):
+        job.fit(copy, ROLES, corpus)
+    run = of_renamed().fit(copy, ROLES, corpus)
+    run.save(tmp_path / "run")
+    again = JOB.variant(objectives=["attribute_masking"], start=str(tmp_path / "run"))
+    assert again.fit(copy, ROLES, corpus).weights == {"attribute_masking": 1.0}
+
+
+def test_a_target_without_any_label_is_refused() -> None:
+    labels = np.array([[0, np.nan], [1, np.nan]], dtype=np.float32)
+    table = build_dataset(["C", "CC"], labels, target_names=["a", "b"], task="classification", cache=False)
+    with pytest.raises(DataError, match=r"none of the 2 molecules of 'mine' .* has a label for b"):
+        objectives.AssayLabels(4, table="mine", labels=2).attach({"mine": table})
