@@ -1,0 +1,202 @@
+"""What is each objective worth alone: pretrained with nothing else, against an encoder from scratch.
+
+    python experiments/objectives_worth.py run [--tables freesolv bbbp bace] [--objectives ...] [--seeds 0 1 2]
+    python experiments/objectives_worth.py table
+
+GIN 3x64, 150 steps of general pretraining on batches of 128 of 2,000 molecules of ZINC with one objective (the SchNet
+of GraphMVP: 3 layers of 64), then 12 epochs of finetuning, on the table's own split (scaffold). The checkpoint is
+chosen on ``select``; the figures are the table's metric on ``test``. ``scratch`` is the same finetuning of a random
+encoder with the same seed. So few epochs show a head start, not what is left of it in the end. Targets are computed
+before the clock starts; one thread; seconds are those of the processor, which other processes do not add to.
+
+Each finished run is appended to ``experiments/results/objectives_worth.jsonl`` at once, with its provenance; a run that
+is there already is not repeated, so the study goes on where it was stopped. ``table`` writes
+``experiments/results/objectives_worth.md``. With three seeds and some 60 to 200 test molecules, differences of less
+than about two standard deviations say nothing.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from _provenance import provenance
+
+from molweight import datasets, objectives
+from molweight.datasets import higher_is_better
+from molweight.graphs import MoleculeDataset
+from molweight.training import HeldOut, Run, Session, TapWeight, general_pretraining
+
+RESULTS: Final = Path(__file__).parent / "results" / "objectives_worth.jsonl"
+SCRATCH: Final = "scratch"
+CPU: Final = torch.device("cpu")
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "graphmvp_contrastive": {"layers": 3, "filters": 64},
+    "graphmvp_generative": {"layers": 3, "filters": 64},
+    "assay_labels": {"table": "tox21", "labels": 12},  # named, so that a fit finds in the cache what was pretrained
+}
+TABLES: Final = ("freesolv", "bbbp", "bace")
+
+
+class Counter:
+    """Counts the steps that were taken: none where general pretraining was found in the cache."""
+
+    def __init__(self) -> None:
+        """Start at 0."""
+        self.steps = 0
+
+    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+        """Count a step."""
+        del stage, step, values
+        self.steps += 1
+
+
+def job_of(objective: str, seed: int) -> TapWeight:
+    """The options of one run."""
+    return TapWeight(
+        encoder_options={"layers": 3, "width": 64},
+        objectives=["attribute_masking" if objective == SCRATCH else objective],
+        weighting="none",
+        objective_options={objective: OPTIONS[objective]} if objective in OPTIONS else {},
+        start="scratch" if objective == SCRATCH else "pretrained",
+        general_steps=150,
+        batch_size=128,
+        epochs=12,
+        seed=seed,
+        device="cpu",
+    )
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of processor time, and what was returned."""
+    started = time.process_time()
+    value = work()
+    return time.process_time() - started, value
+
+
+def pretraining_seconds(job: TapWeight, corpus: MoleculeDataset, held: HeldOut) -> float | None:
+    """Pretrain, so that the fit that follows finds it in the cache; ``None`` where it is there already."""
+    if job.start == "scratch":
+        return None
+    general_pretraining(job.variant(general_steps=0), corpus, CPU, held=held)  # computes the targets
+    counter = Counter()
+    session = Session(callbacks=[counter])
+    seconds, _ = timed(lambda: general_pretraining(job, corpus, CPU, session=session, held=held))
+    return seconds if counter.steps == job.general_steps else None
+
+
+def run_one(table: str, objective: str, seed: int) -> dict[str, Any]:
+    """One run of the study, as JSON values."""
+    data, corpus = datasets.load(table), datasets.load_corpus("zinc", size=2000)
+    job, splits = job_of(objective, seed), datasets.split(data)
+    pretraining = pretraining_seconds(job, corpus, HeldOut(data, splits))
+    seconds, run = timed(lambda: job.fit(data, splits, corpus))
+    return {
+        "table": table,
+        "objective": objective,
+        "seed": seed,
+        "metric": data.metric,
+        "test": _test(run),
+        "select": run.finetuning.best,
+        "epoch": run.finetuning.best_epoch,
+        "pretraining_seconds": pretraining,
+        "finetuning_seconds": seconds,
+        "molecules_pretrained_on": 0 if objective == SCRATCH else job.general_steps * job.batch_size,
+        "provenance": provenance([seed]),
+    }
+
+
+def _test(run: Run) -> float:
+    value: float = run.evaluate("test").value
+    return value
+
+
+def finished() -> list[dict[str, Any]]:
+    """Runs that are in the results file."""
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+
+
+def study(tables: list[str], names: list[str], seeds: list[int]) -> None:
+    """Run what is not finished yet, one after the other; one seed of everything before the next."""
+    done = {(row["table"], row["objective"], row["seed"]) for row in finished()}
+    for seed in seeds:
+        for name in names:
+            for table in tables:
+                if (table, name, seed) not in done:
+                    row = run_one(table, name, seed)
+                    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+                    with RESULTS.open("a", encoding="utf-8") as stream:
+                        stream.write(json.dumps(row) + "\n")
+                    spent = f"{row['pretraining_seconds'] or 0:.1f} + {row['finetuning_seconds']:.1f} s"
+                    print(f"{table:10s} {name:22s} seed {seed}  {row['metric']} {row['test']:.3f}  {spent}", flush=True)
+
+
+def summary() -> str:
+    """The study as a Markdown table: mean and deviation over seeds, seeds better than scratch, seconds."""
+    rows = finished()
+    tables = list(dict.fromkeys(row["table"] for row in rows))
+    heads = [f"{table}, {next(row['metric'] for row in rows if row['table'] == table)}" for table in tables]
+    lines = ["| objective | " + " | ".join(heads) + " | seconds per 1,000 molecules |"]
+    lines.append("|---" * (len(tables) + 2) + "|")
+    for name in dict.fromkeys([SCRATCH, *sorted(row["objective"] for row in rows)]):
+        chosen = [row for row in rows if row["objective"] == name]
+        cells = [_cell(rows, name, table) for table in tables]
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {_seconds(chosen)} |")
+    return "\n".join(lines)
+
+
+def _cell(rows: list[dict[str, Any]], name: str, table: str) -> str:
+    """Mean ± SD (seeds better than scratch)."""
+    own, scratch = (
+        {row["seed"]: row["test"] for row in rows if (row["objective"], row["table"]) == (which, table)}
+        for which in (name, SCRATCH)
+    )
+    if not own:
+        return "not run"
+    values = list(own.values())
+    spread = f"{statistics.stdev(values):.3f}" if len(values) > 1 else "-"
+    shown = f"{statistics.mean(values):.3f} ± {spread}"
+    shared = own.keys() & scratch.keys()
+    if name == SCRATCH or not shared:
+        return shown
+    sign = 1 if higher_is_better(next(row["metric"] for row in rows if row["table"] == table)) else -1
+    better = sum(sign * (own[seed] - scratch[seed]) > 0 for seed in shared)
+    return f"{shown} ({better} of {len(shared)})"
+
+
+def _seconds(rows: list[dict[str, Any]]) -> str:
+    """Of pretraining, the median of the runs that did not find it in the cache."""
+    each = [
+        1000 * row["pretraining_seconds"] / row["molecules_pretrained_on"] for row in rows if row["pretraining_seconds"]
+    ]
+    return f"{statistics.median(each):.2f}" if each else "-"
+
+
+def main() -> None:
+    """Run the study or write its table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--tables", nargs="+", default=list(TABLES))
+    parser.add_argument("--objectives", nargs="+", default=[SCRATCH, *objectives.available()])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.action == "run":
+        study(options.tables, options.objectives, options.seeds)
+    else:
+        head = (
+            "Test metric with one objective alone, mean ± standard deviation over seeds (seeds better than scratch); "
+            "by `python experiments/objectives_worth.py run`, whose rows are in `objectives_worth.jsonl`."
+        )
+        RESULTS.with_suffix(".md").write_text(f"{head}\n\n{summary()}\n", encoding="utf-8")
+    print(summary())
+
+
+if __name__ == "__main__":
+    main()
