@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from molweight import encoders, objectives
-from molweight.datasets import load_corpus
+from molweight.datasets import load, load_corpus
 from molweight.encoders import Encoder
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
 from molweight.objectives import GraphCL, Objective, join
@@ -82,6 +82,7 @@ def costs(encoder: Encoder, names: list[str], data: MoleculeDataset, rounds: int
     built = {name: objectives.build(name, width=encoder.width) for name in names}
     for objective in built.values():
         objective.prepare(dict(data.columns))
+        objective.attach({table: load(table) for table in objective.tables})
     generator, few = torch.Generator().manual_seed(0), data.graphs(range(MOLECULES // 16))
     for objective in built.values():
         step(encoder, objective, few, generator)
