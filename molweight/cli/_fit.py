@@ -23,6 +23,7 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
+from molweight.training._checkpoint import STARTS
 from molweight.training._store import write_file
 
 __all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
@@ -145,9 +146,11 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
 
 def _choices(options: Namespace) -> str:
     """What was chosen where nothing was said."""
-    sizes = f"encoder {options.encoder} {options.encoder_options or '(full size)'}, {options.general_steps} general "
+    sizes = f"encoder {options.encoder} {options.encoder_options or '(full size)'}, {options.general_steps} general and"
+    if options.start not in STARTS:
+        sizes = f"encoder of {options.start},"
     return (
-        f"preset {options.preset} ({choose(options.preset)}): {sizes}and {options.steps} steps, at most "
+        f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "
         f"{options.epochs} epochs; {options.split} split; another size: --preset full or single options"
     )
 
