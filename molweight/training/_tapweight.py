@@ -68,7 +68,8 @@ class TapWeight:
             checkpoint (``molweight pretrain``) or of a run, whose encoder is then used.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one while the weights
             are learned: level 2 of the method.
-        finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go.
+        finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go. Up to 0.1 it made no
+            difference on FreeSolv, 1 was worse (``experiments/finetune_gamma.py``, one seed).
         every: Steps of continued pretraining between hypergradients.
         follow: Move the finetuned encoder along with every step of the pretrained one; see
             :class:`molweight.mlo.ThreeLevel`.
