@@ -43,7 +43,7 @@ lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that p
 	sed -nE 's/^  "([a-z-]+)(\[[a-z]+\])?>=([0-9.]+)",.*/\1==\3/p' pyproject.toml > $(VENV)-lowest/constraints.txt
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt torch
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --editable . \
-	  build einconv einops hypothesis linear_operator ogb optuna pytest pytest-xdist pyyaml setuptools \
+	  build einconv einops hypothesis linear_operator ogb optuna pytest tensorboard pytest-xdist pyyaml setuptools \
 	  'torchjd[quadprog-projector]' torchopt
 	$(VENV)-lowest/bin/python -m pip install --constraint $(VENV)-lowest/constraints.txt --no-deps curvlinops-for-pytorch
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)

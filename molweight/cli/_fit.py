@@ -79,7 +79,7 @@ def carry_out(
     say(options, f"{data!r}, {splits!r}")
     session = Session(folder / "state")
     config = _config(options, made)
-    if not (folder / "state" / "config.yaml").exists():  # an interrupted run keeps the options that it began with
+    if not any((folder / "state").rglob("*.safetensors")):  # an interrupted run keeps the options that it began with
         write_file(folder / "state" / "config.yaml", config)
     board = [TensorBoard(folder / "tensorboard")] if options.tensorboard else []
     try:

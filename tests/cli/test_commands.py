@@ -139,6 +139,19 @@ def test_interrupted_fit_says_how_to_go_on(
     assert "there is no interrupted run" in capsys.readouterr().err
 
 
+def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Path) -> None:
+    """A fit that ended before its first state leaves its options; those of the next one take their place."""
+    state = place / "early" / "state"
+    state.mkdir(parents=True)
+    (state / "config.yaml").write_text("table: gone.csv\n")
+    fit = ["fit", str(place / "my.csv"), "--runs", str(place), "--name=early", "--baselines=", *TINY, *ENCODER, *FIT]
+    assert main([*fit, "--start=nowhere"]) == 2
+    assert main([*fit, "--objectives=attribute_masking"]) == 0
+    kept = yaml.safe_load((place / "early" / "config.yaml").read_text())
+    assert kept["objectives"] == ["attribute_masking"]
+    assert not state.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
