@@ -23,7 +23,7 @@ toxcast       classification 617     8597   roc_auc random     net   high-throug
 
 ``rows`` counts those of the source, unparsable ones included. Metric and split are those of MoleculeNet's own paper.
 The literature of pretraining mostly splits by scaffold, as :func:`molweight.datasets.split` does by default; that split
-is frozen for the tables in the wheel. The others are read from the folder that the environment variable
+is frozen for all 14. The tables that are not in the wheel are read from the folder that the environment variable
 ``MOLWEIGHT_DATA`` names, or downloaded once (``net``) and verified.
 
 The data sets of molecules of the Open Graph Benchmark (``load("ogbg-molhiv")``; :func:`available_ogb` lists them) come

@@ -23,6 +23,8 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
         title: Of the page.
     """
     good = results[results["error"].isna()]
+    if not len(good):
+        return f"# {title}\n\nNo run has succeeded.\n\n{_failures(results)}\n"
     found = contrasts(results, study.reference) if study.reference in set(good["method"]) else []
     parts = [
         f"# {title}",
@@ -33,11 +35,15 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
         "## Ranks\n\n" + _ranks(results),
         "## In words\n\n" + "\n".join(f"- {line}" for line in _words(study, found)),
     ]
-    failed = results[results["error"].notna()]
-    if len(failed):
-        lines = [f"- {row.table}, {row.method}, seed {row.seed}: {row.error}" for row in failed.itertuples()]
-        parts.append("## Runs that failed\n\n" + "\n".join(lines))
+    if results["error"].notna().any():
+        parts.append(_failures(results))
     return "\n\n".join(parts) + "\n"
+
+
+def _failures(results: pd.DataFrame) -> str:
+    failed = results[results["error"].notna()]
+    lines = [f"- {row.table}, {row.method}, seed {row.seed}: {row.error}" for row in failed.itertuples()]
+    return "## Runs that failed\n\n" + "\n".join(lines)
 
 
 def _conditions(study: Study, results: pd.DataFrame) -> str:
@@ -110,7 +116,7 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
     for item in found:
         other = method_of(item.method).title
         if item.p < _LEVEL:
-            verb = "better" if item.effect > 0 else "worse"
+            verb = "better" if item.low + item.high > 0 else "worse"
             lines.append(
                 f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.3f}, {item.wins:.0%} of pairs won)."
             )

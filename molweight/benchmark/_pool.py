@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -73,7 +74,8 @@ class ProcessPool:
                 for worker in workers:
                     if worker.item is None and waiting:
                         worker.item = waiting.pop()
-                        worker.pipe.send(worker.item)
+                        with suppress(BrokenPipeError):  # it died while it was idle: what is read next says so
+                            worker.pipe.send(worker.item)
                 busy = [worker for worker in workers if worker.item is not None]
                 if not busy:
                     return

@@ -85,6 +85,7 @@ class Study:
                 raise UnknownNameError("dataset", table, datasets.available())
         for method in self.methods:
             method_of(method)
+        _data(self)
         if self.reference not in self.methods:
             raise ConfigError(
                 f"reference: {self.reference!r} is not among the methods of the study;"
@@ -118,6 +119,18 @@ class Study:
 
 
 _LISTS: Final = ("tables", "methods", "seeds", "reference")
+
+
+def _data(study: Study) -> None:
+    """Refuse a split, protocol or corpus that there is not."""
+    if study.split not in datasets.SPLITTERS:
+        raise UnknownNameError("split", study.split, datasets.SPLITTERS)
+    if study.protocol not in ("four-role", "paper"):
+        raise ConfigError(f"protocol: {study.protocol!r} is unknown. Use 'four-role' or 'paper'.")
+    if study.corpus not in datasets.available_corpora() and not Path(study.corpus).is_file():
+        raise UnknownNameError("corpus", study.corpus, datasets.available_corpora())
+    if study.corpus_size is not None and study.corpus_size < 1:
+        raise ConfigError(f"corpus_size: {study.corpus_size} must be at least 1, or null for all.")
 
 
 def _once(name: str, values: Sequence[object]) -> None:

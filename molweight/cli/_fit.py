@@ -104,6 +104,9 @@ def carry_out(
     _write(folder, options, comparison, data)
     audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
     write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
+    card = (folder / "README.md").read_text(encoding="utf-8").rstrip("\n")
+    section = f"## Audit of the data\n\n```text\n{datasets.format_audit(audit)}\n```\n"
+    write_file(folder / "README.md", f"{card}\n\n{section}".encode())
     write_file(folder / "config.yaml", config)
     session.forget()
     _show(options, comparison, splits, folder)

@@ -3,6 +3,7 @@
 import importlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from molweight.benchmark import (
     Study,
     contrasts,
     fit_classical,
+    format_page,
     gradients_per_step,
     holm,
     mean_ranks,
@@ -55,6 +57,10 @@ def study(**changes: Any) -> Study:
         ({"methods": ["equal"]}, "'tapweight' is not among the methods"),
         ({"match": "second"}, "match: 'second' is unknown"),
         ({"trials": 0}, "trials: 0"),
+        ({"split": "scafold"}, "did you mean 'scaffold'"),
+        ({"protocol": "four"}, "protocol: 'four' is unknown"),
+        ({"corpus": "zync"}, "did you mean 'zinc'"),
+        ({"corpus_size": 0}, "corpus_size: 0"),
         ({"job": {"weighting": "equal"}}, "job.weighting is set by the study"),
         ({"job": {"stps": 3}}, "job.stps is no option; did you mean 'steps'"),
         ({"job": {"steps": -3}}, "steps=-3"),
@@ -222,6 +228,25 @@ def test_contrasts_are_those_of_scipy() -> None:
         assert found[name].wins == pytest.approx((differences > 0).mean())
         assert found[name].effect == pytest.approx(differences.mean() / differences.std(ddof=1))
         assert found[name].low < differences.mean() < found[name].high
+
+
+def test_a_page_of_failures_alone_says_so(tmp_path: Path) -> None:
+    def fail(work: Any, items: Any) -> Any:
+        del work
+        return ((item, {"error": "no luck"}) for item in items)
+
+    run_study(study(), tmp_path, SimpleNamespace(map=fail))
+    page = (tmp_path / "README.md").read_text()
+    assert "No run has succeeded." in page
+    assert "- freesolv, equal, seed 0: no luck" in page
+
+
+def test_a_constant_lead_is_better_and_not_worse() -> None:
+    values = [float(n) for n in range(8)]
+    table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
+    table["versions.molweight"], table["machine"], table["steps"], table["seconds"] = "1", "m", 1, 1.0
+    page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
+    assert "TapWeight, identity solver is better than equal weights" in page
 
 
 def test_errors_count_the_other_way_round() -> None:

@@ -59,6 +59,9 @@ def test_fit_writes_the_run(folder: Path) -> None:
     assert (folder / "weights.png").read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_csv(folder / "history.csv")) == 4
     audit = json.loads((folder / "audit.json").read_text())
+    card = (folder / "README.md").read_text()
+    assert card.count("## Audit of the data") == 1
+    assert "freesolv" in card.split("## Audit of the data")[1]
     assert (audit["table"], audit["sizes"], audit["overlap"]["size"]) == ("freesolv", metrics["sizes"], 128)
 
 

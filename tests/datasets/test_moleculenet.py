@@ -71,6 +71,16 @@ def test_one_line_loads_it(name: str) -> None:
 
 
 @needs_sources
+@pytest.mark.parametrize("name", ["qm7", "toxcast", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_the_frozen_split_is_the_computed_one(name: str) -> None:
+    data = datasets.load(name, n_jobs=1)
+    frozen, computed = datasets.split(data), datasets.split(data, frozen=False)
+    assert (frozen.frozen, computed.frozen) == (True, False)
+    for role, positions in computed.roles().items():
+        assert np.array_equal(frozen.roles()[role], positions), role
+
+
+@needs_sources
 def test_some_of_the_targets() -> None:
     one = datasets.load("qm7", "u0_atom", n_jobs=1)
     assert one.target_names == ["u0_atom"]
