@@ -22,7 +22,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
     """
     return {
         "command": " ".join(["python", f"experiments/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "commit": _commit(),
+        "commit": _COMMIT,
         "machine": {
             "processor": _processor(),
             "cores": torch.get_num_threads(),
@@ -51,3 +51,6 @@ def _processor() -> str:
         return platform.processor()
     lines = info.read_text(encoding="utf-8").splitlines()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+_COMMIT = _commit()  # of the code that runs: a long run may see the tree change under it

@@ -5,7 +5,8 @@
 
 GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
 and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
-else the machine does meets both; the figure is the median over rounds. Peak memory is that of a process that does
+else the machine does meets both; the figure is the median over rounds. Seconds of the processor (``cpu_``) are given
+beside those of the clock: with one thread (``OMP_NUM_THREADS=1``) other work on the machine hardly moves them. Peak memory is that of a process that does
 nothing but one kind of step, over its size before the first step.
 """
 
@@ -69,22 +70,25 @@ def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], N
 def durations(encoder: str, rounds: int, kinds: list[str], device: torch.device) -> dict[str, dict[str, float]]:
     """Milliseconds per step of each kind, and its ratio to the equal-weight step, as medians over rounds."""
     competitors = {kind: steps_of(kind, encoder, device) for kind in kinds}
-    taken: dict[str, list[float]] = {kind: [] for kind in kinds}
+    wall: dict[str, list[float]] = {kind: [] for kind in kinds}
+    cpu: dict[str, list[float]] = {kind: [] for kind in kinds}
     for turn in range(rounds + 1):
         for kind, take in competitors.items():
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             take(BLOCK)
             if turn:
-                taken[kind].append((time.perf_counter() - start) / BLOCK)
-    ratios = {kind: [own / base for own, base in zip(taken[kind], taken["equal"], strict=True)] for kind in kinds}
+                wall[kind].append((time.perf_counter() - start) / BLOCK)
+                cpu[kind].append((time.process_time() - busy) / BLOCK)
+    return {kind: {**_summary(wall, kind, ""), **_summary(cpu, kind, "cpu_")} for kind in kinds}
+
+
+def _summary(taken: dict[str, list[float]], kind: str, prefix: str) -> dict[str, float]:
+    ratios = [own / base for own, base in zip(taken[kind], taken["equal"], strict=True)]
     return {
-        kind: {
-            "ms_per_step": 1e3 * statistics.median(taken[kind]),
-            "ratio": statistics.median(ratios[kind]),
-            "ratio_lowest": min(ratios[kind]),
-            "ratio_highest": max(ratios[kind]),
-        }
-        for kind in kinds
+        f"{prefix}ms_per_step": 1e3 * statistics.median(taken[kind]),
+        f"{prefix}ratio": statistics.median(ratios),
+        f"{prefix}ratio_lowest": min(ratios),
+        f"{prefix}ratio_highest": max(ratios),
     }
 
 

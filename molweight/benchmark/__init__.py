@@ -7,13 +7,18 @@ Example:
 """
 
 from molweight.benchmark._classical import fit_classical
+from molweight.benchmark._figures import plot_ranks, plot_scores
 from molweight.benchmark._journal import Journal, tidy
-from molweight.benchmark._methods import METHODS, Method, gradients_per_step, method_of
-from molweight.benchmark._page import format_page
+from molweight.benchmark._matching import matched, seconds_per_step
+from molweight.benchmark._methods import METHODS, Method, gradients_per_step, method_of, variant_of
+from molweight.benchmark._page import format_page, write_page
 from molweight.benchmark._pool import Executor, ProcessPool
+from molweight.benchmark._published import read_published
+from molweight.benchmark._ray import RayCluster
+from molweight.benchmark._read_study import read_study
 from molweight.benchmark._run_study import run_study
-from molweight.benchmark._statistics import Contrast, contrasts, holm, mean_ranks
-from molweight.benchmark._study import Job, Match, Study, read_study
+from molweight.benchmark._statistics import Contrast, Ranks, cliques, contrasts, critical_difference, holm, mean_ranks
+from molweight.benchmark._study import Job, Match, Study
 from molweight.benchmark._work import RESULTS_VERSION, do_job
 
 __all__ = [
@@ -26,16 +31,27 @@ __all__ = [
     "Match",
     "Method",
     "ProcessPool",
+    "Ranks",
+    "RayCluster",
     "Study",
+    "cliques",
     "contrasts",
+    "critical_difference",
     "do_job",
     "fit_classical",
     "format_page",
     "gradients_per_step",
     "holm",
+    "matched",
     "mean_ranks",
     "method_of",
+    "plot_ranks",
+    "plot_scores",
+    "read_published",
     "read_study",
     "run_study",
+    "seconds_per_step",
     "tidy",
+    "variant_of",
+    "write_page",
 ]

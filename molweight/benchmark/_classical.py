@@ -37,7 +37,9 @@ _GRID: Final[dict[str, list[dict[str, Any]]]] = {
 """Settings that are tried on ``select``: four for each model."""
 
 
-def fit_classical(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> tuple[dict[str, float], int]:
+def fit_classical(
+    method: str, data: MoleculeDataset, splits: Splits, seed: int, *, most: int = 4
+) -> tuple[dict[str, float], int]:
     """Fit a model per label on ``train``, choose its settings on ``select``, and open ``test`` once.
 
     Morgan fingerprints have radius 2 and 2048 bits; forests 200 trees. The molecules that neural methods learn weights
@@ -48,6 +50,7 @@ def fit_classical(method: str, data: MoleculeDataset, splits: Splits, seed: int)
         data: The table.
         splits: Its roles.
         seed: Of the models.
+        most: How many settings to try, up to four; the first is scikit-learn's own for classification.
 
     Returns:
         The metric on ``select`` and ``test``, and how many settings were tried.
@@ -56,7 +59,7 @@ def fit_classical(method: str, data: MoleculeDataset, splits: Splits, seed: int)
     task = _Task(data, splits, _FEATURES[features_name](data.smiles), model_name, seed)
     sign = 1 if higher_is_better(data.metric or "") else -1
     tried: list[tuple[float, list[Any]]] = []
-    for settings in _GRID[model_name]:
+    for settings in _GRID[model_name][:most]:
         models = [task.fit(settings, label) for label in range(data.targets.shape[1])]
         tried.append((sign * task.score(models, splits.select), models))
     best = max(tried, key=lambda entry: entry[0])

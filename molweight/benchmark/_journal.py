@@ -1,6 +1,7 @@
 """The results of a study: a line per finished run, appended at once, and the same as one tidy table."""
 
 import json
+import logging
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from molweight.training._store import write_file
 __all__ = ["Journal", "tidy"]
 
 _FILE: Final = "results.jsonl"
+_log = logging.getLogger(__name__)
 
 
 class Journal:
@@ -32,7 +34,7 @@ class Journal:
         self.path, self.study = Path(folder) / _FILE, study
         self.rows: list[dict[str, Any]] = []
         if self.path.exists():
-            lines = self.path.read_text(encoding="utf-8").splitlines()
+            lines = _whole_lines(self.path)
             self.rows = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
 
     def missing(self) -> list[Job]:
@@ -54,9 +56,10 @@ class Journal:
         return tidy([best[job] for job in self.study.jobs() if job in best])
 
     def export(self) -> Path:
-        """Write the table beside the journal, as ``results.csv``; its path."""
-        target = self.path.with_suffix(".csv")
-        write_file(target, self.table().to_csv(index=False).encode())
+        """Write the table beside the journal, as ``results.parquet`` and ``results.csv``; the path of the latter."""
+        table, target = self.table(), self.path.with_suffix(".csv")
+        write_file(self.path.with_suffix(".parquet"), table.to_parquet(index=False))
+        write_file(target, table.to_csv(index=False).encode())
         return target
 
     def _parsed(self, line: str, number: int) -> dict[str, Any]:
@@ -76,6 +79,16 @@ class Journal:
                 f"{place}: belongs to a study with other options. Choose another folder, or the options of then."
             )
         return row
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of the journal; what a process that was killed left of its last line is cut off, and so run again."""
+    content = path.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if whole != content:
+        _log.warning("%s: the last line is incomplete and is left out; that run is done again.", path)
+        write_file(path, whole)
+    return whole.decode("utf-8").splitlines()
 
 
 def _job_of(row: dict[str, Any]) -> Job:

@@ -1,15 +1,15 @@
 """What is compared: pretraining under every weighting, searches over fixed weights, and models without a graph."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from molweight.errors import UnknownNameError
+from molweight.errors import ConfigError, UnknownNameError
 from molweight.mlo import weightings
 from molweight.training import TapWeight
 
-__all__ = ["METHODS", "Method", "gradients_per_step", "method_of"]
+__all__ = ["METHODS", "Method", "gradients_per_step", "method_of", "variant_of"]
 
 _SOLVED: Final = {"solver": "cg", "every": 10}
 """The better solver, as seldom as its price asks for."""
@@ -76,6 +76,29 @@ def method_of(name: str) -> Method:
     if name not in METHODS:
         raise UnknownNameError("method", name, METHODS)
     return METHODS[name]
+
+
+def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
+    """A method of a study's own: one of :data:`METHODS` with options changed.
+
+    Args:
+        name: What the study calls it.
+        settings: ``of``: the method that it is a variant of, ``"tapweight"`` by default; ``title``: a few words, its
+            name by default; everything else: options of :class:`molweight.TapWeight`.
+
+    Raises:
+        ConfigError: If the method it is of takes no options.
+        UnknownNameError: If there is no such method.
+
+    Example:
+        >>> variant_of("gamma_10", {"gamma": 10.0}).changes
+        {'weighting': 'tapweight', 'gamma': 10.0}
+    """
+    of = method_of(settings.get("of", "tapweight"))
+    if of.kind == "classical":
+        raise ConfigError(f"variants.{name}: {settings['of']!r} has no options. Name a neural method.")
+    changes = {key: value for key, value in settings.items() if key not in ("of", "title")}
+    return replace(of, title=str(settings.get("title", name)), changes={**of.changes, **changes})
 
 
 def gradients_per_step(job: TapWeight) -> float:

@@ -1,17 +1,46 @@
-"""The results of a study as a page of Markdown: tables, tests, and what they say in words."""
+"""The results of a study as a page of Markdown with pictures: tables, tests, and what they say in words."""
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
 
 import pandas as pd
 
-from molweight.benchmark._methods import method_of
-from molweight.benchmark._statistics import Contrast, contrasts, mean_ranks
+from molweight.benchmark._figures import plot_ranks, plot_scores
+from molweight.benchmark._published import read_published
+from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks
 from molweight.benchmark._study import Study
 from molweight.datasets import higher_is_better
+from molweight.training._store import write_file
 
-__all__ = ["format_page"]
+__all__ = ["format_page", "write_page"]
 
-_LEVEL = 0.05
+_LEVEL: Final = 0.05
+_EQUAL: Final = {
+    "steps": "the same number of steps",
+    "gradients": "the same number of gradient evaluations",
+    "seconds": "the same number of seconds (steps are adapted after measuring both)",
+}
+
+
+def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) -> None:
+    """Write ``README.md`` and its pictures.
+
+    Args:
+        study: What was run.
+        results: Its rows, failures included.
+        folder: Where to.
+        title: Of the page.
+    """
+    good = results[results["error"].isna()]
+    titles = {name: study.method(name).title for name in study.methods if name in set(good["method"])}
+    if titles:
+        write_file(folder / "scores.svg", plot_scores(good, _tables(study, good), titles))
+    ranks = mean_ranks(results) if titles else None
+    if ranks and len(ranks.means) > 1:
+        limit = critical_difference(len(ranks.means), ranks.blocks)
+        write_file(folder / "ranks.svg", plot_ranks(ranks.means, limit, titles))
+    write_file(folder / "README.md", format_page(study, results, title).encode())
 
 
 def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
@@ -29,15 +58,24 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
     parts = [
         f"# {title}",
         _conditions(study, results),
-        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better.\n\n"
-        + _scores(study, good),
+        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better. Steps and seconds are "
+        "means over runs and count all trials and settings.\n\n" + _scores(study, good),
+        f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
+        *_published(study),
         "## Paired comparisons\n\n" + _paired(study, found),
-        "## Ranks\n\n" + _ranks(results),
+        "## Ranks\n\n" + _ranks(study, results),
         "## In words\n\n" + "\n".join(f"- {line}" for line in _words(study, found)),
     ]
+    missing = len(study.jobs()) - len(results)
+    if missing:
+        parts.append(f"## Runs that are missing\n\n{missing} of {len(study.jobs())} have not been tried yet.")
     if results["error"].notna().any():
         parts.append(_failures(results))
     return "\n\n".join(parts) + "\n"
+
+
+def _tables(study: Study, good: pd.DataFrame) -> list[str]:
+    return [table for table in study.tables if table in set(good["table"])]
 
 
 def _failures(results: pd.DataFrame) -> str:
@@ -47,22 +85,27 @@ def _failures(results: pd.DataFrame) -> str:
 
 
 def _conditions(study: Study, results: pd.DataFrame) -> str:
-    equal = "the same number of steps" if study.match == "steps" else "the same number of gradient evaluations"
     versions = sorted({f"molweight {value}" for value in results["versions.molweight"].dropna()})
     machines = sorted(set(results["machine"].dropna()))
     commits = sorted(set(results["commit"].dropna())) if "commit" in results else []
+    share = results["overhead_seconds"].sum() / results[["seconds", "general_seconds"]].sum().sum()
     return (
         f"{len(study.jobs())} runs ({len(results)} in the results): {len(study.tables)} tables, {len(study.methods)} "
         f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is opened "
-        f"once per run. Every weighting gets {equal} of continued pretraining; settings of models without a graph are "
-        f"chosen on select, neural methods have those of the study. Searches try {study.trials} weights. Options: "
-        f"`{dict(study.job)}`, corpus {study.corpus} ({study.corpus_size or 'all'}). "
-        f"{', '.join(versions + machines + commits)}."
+        f"once per run. Equal for every weighting: {_EQUAL[study.match]} of continued pretraining. Every method tries "
+        f"{len(study.settings)} settings ({_settings(study)}) and keeps the one that is best on select. Searches try "
+        f"{study.trials} weights, each with a finetuning of its own. Options: `{dict(study.job)}`, corpus "
+        f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the time of the "
+        f"training. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
     )
 
 
+def _settings(study: Study) -> str:
+    return "; ".join(f"`{dict(setting)}`" if setting else "the study's" for setting in study.settings)
+
+
 def _scores(study: Study, good: pd.DataFrame) -> str:
-    tables = [table for table in study.tables if table in set(good["table"])]
+    tables = _tables(study, good)
     arrows = {table: _arrow(good, table) for table in tables}
     lines = ["| method | " + " | ".join(f"{table} {arrows[table]}" for table in tables) + " | steps | seconds |"]
     lines.append("|---" * (len(tables) + 3) + "|")
@@ -70,7 +113,7 @@ def _scores(study: Study, good: pd.DataFrame) -> str:
         own = good[good["method"] == method]
         cells = [_cell(own[own["table"] == table]["test"]) for table in tables]
         spent = f"{own['steps'].mean():.0f} | {own['seconds'].mean():.1f}" if len(own) else "- | -"
-        lines.append(f"| {method_of(method).title} | " + " | ".join(cells) + f" | {spent} |")
+        lines.append(f"| {study.method(method).title} | " + " | ".join(cells) + f" | {spent} |")
     return "\n".join(lines)
 
 
@@ -86,8 +129,25 @@ def _cell(values: pd.Series) -> str:
     return f"{values.mean():.3f}{spread}"
 
 
+def _published(study: Study) -> list[str]:
+    """Rows of the literature on the tables of the study; none where none are named."""
+    if study.published is None:
+        return []
+    rows = read_published(study.published)
+    rows = rows[rows["table"].isin(study.tables)]
+    lines = ["| method | table | metric | published | source |", "|---|---|---|---|---|"]
+    for row in rows.to_dict("records"):
+        spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:g}"
+        cells = (row["method"], row["table"], row["metric"], f"{row['mean']:g}{spread}", row["source"])
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    about = (
+        "As published, with the encoders, corpora, splits and budgets of their authors: for orientation, not paired."
+    )
+    return [f"## In the literature\n\n{about}\n\n" + "\n".join(lines)]
+
+
 def _paired(study: Study, found: Sequence[Contrast]) -> str:
-    title = method_of(study.reference).title
+    title = study.method(study.reference).title
     about = (
         f"{title} against each other method, paired by table and seed, differences in standard deviations of the "
         "table's scores; positive: it is better. Wilcoxon signed-rank test, two-sided, Holm's correction; 95 % "
@@ -98,23 +158,30 @@ def _paired(study: Study, found: Sequence[Contrast]) -> str:
     for item in found:
         interval = f"{item.low:+.2f} to {item.high:+.2f}"
         lines.append(
-            f"| {method_of(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.effect:+.2f} | {interval} "
+            f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.effect:+.2f} | {interval} "
             f"| {item.p:.3f} |"
         )
     return "\n".join(lines)
 
 
-def _ranks(results: pd.DataFrame) -> str:
-    ranks, p = mean_ranks(results)
-    listed = ", ".join(f"{method_of(name).title} {rank:.2f}" for name, rank in ranks.items())
-    return f"Mean rank over tables and seeds, 1 the best: {listed or 'no complete row'}. Friedman's test: p = {p:.3f}."
+def _ranks(study: Study, results: pd.DataFrame) -> str:
+    ranks = mean_ranks(results)
+    listed = ", ".join(f"{study.method(name).title} {rank:.2f}" for name, rank in ranks.means.items())
+    text = f"Mean rank over {ranks.blocks} pairs of table and seed, 1 the best: {listed or 'no complete row'}."
+    if len(ranks.means) < 2:  # noqa: PLR2004 - nothing to rank
+        return text
+    limit = critical_difference(len(ranks.means), ranks.blocks)
+    return (
+        f"{text} Friedman's test: p = {ranks.p:.3f}. Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
+        "![Critical-difference diagram: methods joined by a bar are not told apart](ranks.svg)"
+    )
 
 
 def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
-    title = method_of(study.reference).title
+    title = study.method(study.reference).title
     lines = []
     for item in found:
-        other = method_of(item.method).title
+        other = study.method(item.method).title
         if item.p < _LEVEL:
             verb = "better" if item.low + item.high > 0 else "worse"
             lines.append(

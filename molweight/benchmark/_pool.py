@@ -1,34 +1,18 @@
 """Processes that take runs one after the other; one that dies takes no other run with it."""
 
 import multiprocessing
-import os
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from molweight.errors import MolweightError
+from molweight.benchmark._attempt import Row, attempt, one_thread
 
 __all__ = ["Executor", "ProcessPool"]
 
-_FAILURES: Final = (
-    ArithmeticError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What a run may raise that is no word to its user: a study goes on, and its row says what it was."""
-
 T = TypeVar("T")
-Row = dict[str, Any]
 
 
 class Executor(Protocol):
@@ -119,23 +103,10 @@ def _death(code: int | None) -> str:
 
 def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]") -> None:
     """What a process does: take an item, answer with its row, until the pipe is closed."""
-    import torch
-
-    torch.set_num_threads(max(int(os.environ.get("OMP_NUM_THREADS", "1")), 1))
+    one_thread()
     while True:
         try:
             item = pipe.recv()
         except (EOFError, KeyboardInterrupt):
             return
-        pipe.send(_attempt(work, item))
-
-
-def _attempt(work: Callable[[Any], Row], item: Any) -> Row:
-    """The row, or why there is none; whatever is not foreseen here ends the process, which is then the reason."""
-    try:
-        return work(item)
-    except MolweightError as error:
-        return {"error": str(error)}
-    except _FAILURES as error:
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        return {"error": f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"}
+        pipe.send(attempt(work, item))

@@ -8,11 +8,10 @@ from typing import Any
 from tqdm import tqdm
 
 from molweight.benchmark._journal import Journal
-from molweight.benchmark._page import format_page
+from molweight.benchmark._page import write_page
 from molweight.benchmark._pool import Executor
 from molweight.benchmark._study import Job, Study
 from molweight.benchmark._work import do_job, fixed_facts
-from molweight.training._store import write_file
 
 __all__ = ["run_study"]
 
@@ -24,7 +23,8 @@ def run_study(
 
     Args:
         study: What to run.
-        folder: Where the results are kept: ``results.jsonl``, ``results.csv``, ``README.md``.
+        folder: Where the results are kept: ``results.jsonl``, ``results.csv``, ``results.parquet``,
+            ``README.md``, ``scores.svg``, ``ranks.svg``.
         executor: What runs the jobs, e.g. :class:`molweight.benchmark.ProcessPool`.
         title: Of the page.
         progress: Whether to show a progress bar on a terminal.
@@ -41,12 +41,12 @@ def run_study(
         total=len(study.jobs()), initial=len(study.jobs()) - len(missing), unit=" runs", disable=not progress or None
     ) as bar:
         for job, row in executor.map(partial(do_job, study), missing):
-            journal.append({**_names(job), **fixed_facts(), "commit": commit, **row})
+            journal.append({**fixed_facts(), **_names(job), "commit": commit, **row})
             bar.set_postfix_str(f"{job.table} {job.method} seed {job.seed}")
             bar.update()
-    journal.export()
     if journal.rows:
-        write_file(Path(folder) / "README.md", format_page(study, journal.table(), title).encode())
+        journal.export()
+        write_page(study, journal.table(), Path(folder), title)
     return journal
 
 
@@ -55,10 +55,15 @@ def _names(job: Job) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree; ``None`` where molweight was installed from a wheel."""
+    """The commit of the source tree, marked where the tree differs from it; ``None`` where there is no such tree."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
-    asked = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-    return found.stdout.strip() or None
+    commit = _git(root, "rev-parse", "--short=12", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--", ".", ":!experiments/results")
+    return f"{commit}-dirty" if commit and changed else commit or None
+
+
+def _git(root: Path, *words: str) -> str:
+    asked = ["git", "-C", str(root), *words]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603 - our own words

@@ -1,6 +1,6 @@
 """What the results of a study do and do not support."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from scipy import stats
 
 from molweight.datasets import higher_is_better
 
-__all__ = ["Contrast", "contrasts", "holm", "mean_ranks"]
+__all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -110,17 +110,69 @@ def holm(p: Sequence[float]) -> list[float]:
     return corrected
 
 
-def mean_ranks(results: pd.DataFrame) -> tuple[dict[str, float], float]:
-    """Mean rank of each method over tables and seeds, 1 the best, and Friedman's test that all are alike.
+@dataclass(frozen=True)
+class Ranks:
+    """How the methods stand over tables and seeds.
+
+    Args:
+        means: Mean rank by method, 1 the best, in this order.
+        blocks: Pairs of table and seed that every method has a score at.
+        p: Of Friedman's test that all are alike; NaN with fewer than three methods or two blocks.
+    """
+
+    means: dict[str, float]
+    blocks: int
+    p: float
+
+
+def mean_ranks(results: pd.DataFrame) -> Ranks:
+    """Mean rank of each method over tables and seeds, and Friedman's test.
 
     Args:
         results: Rows of a study; tables and seeds at which a method is missing are left out.
-
-    Returns:
-        Mean ranks by method, and the p value; NaN with fewer than three methods or two complete rows.
     """
     complete = _scores(results).dropna()
     ranks = complete.rank(axis=1, ascending=False).mean().sort_values()
     few = complete.shape[1] < 3 or len(complete) < 2  # noqa: PLR2004 - what the test needs
     p: Any = float("nan") if few else stats.friedmanchisquare(*complete.to_numpy().T).pvalue
-    return {str(method): float(rank) for method, rank in ranks.items()}, float(p)
+    return Ranks({str(method): float(rank) for method, rank in ranks.items()}, len(complete), float(p))
+
+
+def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float:
+    """Nemenyi's critical difference of mean ranks.
+
+    Source: Demšar, JMLR 7 (2006), section 3.2.2.
+
+    Args:
+        methods: How many are ranked, at least two.
+        blocks: How often.
+        level: Of the test.
+
+    Example:
+        With four methods and 14 blocks, as in the example of the source:
+
+        >>> round(critical_difference(4, 14), 2)
+        1.25
+    """
+    quantile = float(stats.studentized_range.ppf(1 - level, methods, np.inf)) / float(np.sqrt(2))
+    return quantile * float(np.sqrt(methods * (methods + 1) / (6 * blocks)))
+
+
+def cliques(ranks: Mapping[str, float], difference: float) -> list[tuple[float, float]]:
+    """Largest groups of two or more methods whose mean ranks lie within the critical difference: lowest and highest.
+
+    Args:
+        ranks: Mean ranks by method.
+        difference: The critical difference.
+
+    Example:
+        >>> cliques({"a": 1.0, "b": 1.8, "c": 2.4, "d": 4.0}, 1.0)
+        [(1.0, 1.8), (1.8, 2.4)]
+    """
+    ordered = sorted(ranks.values())
+    found: list[tuple[float, float]] = []
+    for place, low in enumerate(ordered):
+        within = [rank for rank in ordered[place:] if rank - low <= difference]
+        if len(within) > 1 and not (found and found[-1][1] >= within[-1]):
+            found.append((low, within[-1]))
+    return found

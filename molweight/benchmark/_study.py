@@ -4,21 +4,24 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
-import yaml
-
 from molweight import datasets
-from molweight.benchmark._methods import METHODS, method_of
+from molweight.benchmark._methods import METHODS, Method, method_of, variant_of
+from molweight.benchmark._published import read_published
 from molweight.errors import ConfigError, UnknownNameError, suggest
+from molweight.plugins import import_plugins
 from molweight.training import TapWeight
 
-__all__ = ["Job", "Match", "Study", "read_study"]
+__all__ = ["Job", "Match", "Study"]
 
-Match = Literal["steps", "gradients"]
+Match = Literal["steps", "gradients", "seconds"]
 _SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options")
+_LISTS: Final = ("tables", "methods", "seeds", "reference", "plugins", "published")
+"""What a study can be given more of without a new folder: none of it changes what a single run does."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +45,26 @@ class Study:
 
     Args:
         tables: Names of tables; see ``molweight list datasets``.
-        methods: Names of methods; see :data:`molweight.benchmark.METHODS`.
+        methods: Names of methods, those of :data:`molweight.benchmark.METHODS` or of ``variants``.
         seeds: Seeds, each once.
         job: Options of :class:`molweight.TapWeight` that all neural methods share.
+        variants: Further methods by name: options that differ, and optionally ``of`` (the method they are a variant of,
+            ``"tapweight"`` by default) and ``title``.
+        settings: Options that every neural method is run with, one after the other; ``select`` picks. Models without a
+            graph try as many settings of their own.
         split: Method of the split.
         protocol: ``"four-role"`` or ``"paper"``.
         corpus: Corpus to pretrain on.
         corpus_size: How many of its molecules; ``None`` for all.
-        match: What every neural method has the same number of: ``"steps"`` of continued pretraining, or ``"gradients"``
-            evaluated in it, so that a method that needs more of them per step takes fewer steps.
+        match: What every neural method has the same amount of in continued pretraining: ``"steps"``, ``"gradients"``
+            or ``"seconds"``; a method that needs more per step takes fewer steps. Seconds per step are measured first.
         trials: Trials of a search over fixed weights.
         reference: The method that the others are compared with.
+        plugins: Modules that register further names, imported in every process.
+        published: CSV file with rows of the literature to show beside: ``method,table,metric,mean,sd,source``.
 
     Raises:
-        ConfigError: If something is named twice, or an option makes no sense.
+        ConfigError: If something is named twice, or an option makes no sense, or a package is missing.
         UnknownNameError: If a table or method is unknown, with the nearest names.
 
     Example:
@@ -68,6 +77,8 @@ class Study:
     methods: Sequence[str]
     seeds: Sequence[int]
     job: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    settings: Sequence[Mapping[str, Any]] = ({},)
     split: str = "scaffold"
     protocol: Literal["four-role", "paper"] = "four-role"
     corpus: str = "zinc"
@@ -75,54 +86,55 @@ class Study:
     match: Match = "steps"
     trials: int = 10
     reference: str = "tapweight"
+    plugins: Sequence[str] = ()
+    published: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would fail in a run, before the first of them."""
-        for name in ("tables", "methods", "seeds"):
+        import_plugins(self.plugins, "plugins:")
+        for name in ("tables", "methods", "seeds", "settings"):
             _once(name, getattr(self, name))
-        for table in self.tables:
-            if table not in datasets.available():
-                raise UnknownNameError("dataset", table, datasets.available())
-        for method in self.methods:
-            method_of(method)
         _data(self)
-        if self.reference not in self.methods:
-            raise ConfigError(
-                f"reference: {self.reference!r} is not among the methods of the study;"
-                f"{suggest(self.reference, self.methods)} The others are compared with it."
-            )
+        _methods(self)
         if self.match not in get_args(Match):
             raise ConfigError(f"match: {self.match!r} is unknown. Use one of {', '.join(get_args(Match))}.")
         if self.trials < 1:
             raise ConfigError(f"trials: {self.trials} must be at least 1.")
-        clash = [name for name in _SET_BY_STUDY if name in self.job]
-        if clash:
-            raise ConfigError(f"job.{clash[0]} is set by the study: methods and seeds decide it. Leave it out of job.")
-        self.base(self.seeds[0])
+        _options(self)
+        if self.published is not None:
+            read_published(self.published)
 
     def base(self, seed: int) -> TapWeight:
         """The options that all neural methods share."""
-        known = [item.name for item in fields(TapWeight)]
-        for name in self.job:
-            if name not in known:
-                raise ConfigError(f"job.{name} is no option;{suggest(name, known)} Options: {', '.join(known)}.")
         return TapWeight(**{"device": "cpu", **self.job, "seed": seed})
+
+    def method(self, name: str) -> Method:
+        """The method that the study knows under a name.
+
+        Raises:
+            UnknownNameError: If there is none, with the nearest names.
+        """
+        if name in self.variants:
+            return variant_of(name, self.variants[name])
+        if name not in METHODS:
+            raise UnknownNameError("method", name, [*METHODS, *self.variants])
+        return method_of(name)
 
     def jobs(self) -> list[Job]:
         """All runs, the seeds outermost, so that a study that is stopped early has all tables and methods."""
         return [Job(*found) for found in ((t, m, s) for s, t, m in product(self.seeds, self.tables, self.methods))]
 
     def key(self) -> str:
-        """Digest of everything but the lists of tables, methods and seeds: runs with the same key belong together."""
+        """Digest of all that a run depends on but its table, method and seed: runs with one key belong together."""
         shared = {name: value for name, value in asdict(self).items() if name not in _LISTS}
         return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
 
 
-_LISTS: Final = ("tables", "methods", "seeds", "reference")
-
-
 def _data(study: Study) -> None:
-    """Refuse a split, protocol or corpus that there is not."""
+    """Refuse a table, split, protocol or corpus that there is not."""
+    for table in study.tables:
+        if table not in datasets.available():
+            raise UnknownNameError("dataset", table, datasets.available())
     if study.split not in datasets.SPLITTERS:
         raise UnknownNameError("split", study.split, datasets.SPLITTERS)
     if study.protocol not in ("four-role", "paper"):
@@ -133,36 +145,49 @@ def _data(study: Study) -> None:
         raise ConfigError(f"corpus_size: {study.corpus_size} must be at least 1, or null for all.")
 
 
+def _methods(study: Study) -> None:
+    """Refuse methods that there are not, or whose packages are not installed."""
+    taken = [name for name in study.variants if name in METHODS]
+    if taken:
+        raise ConfigError(f"variants.{taken[0]}: is the name of a method already. Give it another.")
+    kinds = {name: study.method(name).kind for name in study.methods}
+    searches = [name for name, kind in kinds.items() if kind == "search"]
+    if searches and find_spec("optuna") is None:
+        raise ConfigError(f"methods: {searches[0]!r} needs optuna: pip install 'molweight[baselines]'.")
+    if study.reference not in study.methods:
+        raise ConfigError(
+            f"reference: {study.reference!r} is not among the methods of the study;"
+            f"{suggest(study.reference, study.methods)} The others are compared with it."
+        )
+
+
+def _options(study: Study) -> None:
+    """Refuse options that a run would refuse, each method with each setting."""
+    _known("job", study.job, _SET_BY_STUDY)
+    for number, setting in enumerate(study.settings):
+        _known(f"settings[{number}]", setting, _SET_BY_STUDY)
+    for name, variant in study.variants.items():
+        _known(f"variants.{name}", {key: value for key, value in variant.items() if key not in ("of", "title")}, ())
+    base = study.base(study.seeds[0])
+    for name in study.methods:
+        if study.method(name).kind == "classical":
+            continue
+        for setting in study.settings:
+            base.variant(**study.method(name).changes).variant(**setting)
+
+
+def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> None:
+    known = [item.name for item in fields(TapWeight)]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"{place}.{name} is no option;{suggest(name, known)} Options: {', '.join(known)}.")
+        if name in reserved:
+            raise ConfigError(f"{place}.{name} is set by the study: methods and seeds decide it. Leave it out.")
+
+
 def _once(name: str, values: Sequence[object]) -> None:
     if not values:
         raise ConfigError(f"{name}: is empty. Name at least one.")
     twice = [value for number, value in enumerate(values) if value in list(values)[:number]]
     if twice:
         raise ConfigError(f"{name}: {twice[0]!r} is given twice. Name each once.")
-
-
-def read_study(path: str | Path) -> Study:
-    """Read a study from a YAML file.
-
-    Args:
-        path: The file; its keys are the arguments of :class:`Study`.
-
-    Raises:
-        ConfigError: If the file cannot be read, is no YAML, or has other keys.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())}).") from error
-    known = [item.name for item in fields(Study)]
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path}: holds no keys. A study has tables, methods, seeds; further: {', '.join(known)}.")
-    for name in content:
-        if name not in known:
-            raise ConfigError(f"{path}: {name!r} is no key;{suggest(str(name), known)} Keys: {', '.join(known)}.")
-    for name in ("tables", "methods", "seeds"):
-        if not isinstance(content.get(name), list):
-            raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")
-    return Study(**content)

@@ -1,26 +1,41 @@
 """One run of a study, from its names to a row of the results."""
 
+import json
+import math
 import platform
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from filelock import FileLock
 
 from molweight import datasets
 from molweight.benchmark._classical import fit_classical
-from molweight.benchmark._methods import Method, gradients_per_step, method_of
+from molweight.benchmark._matching import matched
+from molweight.benchmark._methods import Method, gradients_per_step
 from molweight.benchmark._study import Job, Study
-from molweight.datasets import Splits
-from molweight.graphs import MoleculeDataset
-from molweight.training import TapWeight, search_weights
+from molweight.datasets import Splits, higher_is_better
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset, cache_root
+from molweight.plugins import import_plugins
+from molweight.training import (
+    HeldOut,
+    Run,
+    TapWeight,
+    general_pretraining,
+    resolve_device,
+    search_weights,
+)
+from molweight.training._tables import choose_tables
 
 __all__ = ["RESULTS_VERSION", "do_job", "fixed_facts"]
 
-RESULTS_VERSION: Final = 1
+RESULTS_VERSION: Final = 2
 """Raised whenever rows of an earlier version cannot stand beside new ones."""
 
 
@@ -32,72 +47,113 @@ def do_job(study: Study, job: Job) -> dict[str, Any]:
         job: Which one.
 
     Returns:
-        The row: names, metric on ``select`` and ``test``, steps, gradients, seconds, peak memory, weights.
+        The row: names, metric on ``select`` and ``test``, what was tried and spent (steps, gradients, seconds, peak of
+        the process's memory), weights. ``seconds`` are those of the method with all its trials and settings;
+        ``general_seconds`` those of the general pretraining that all methods share, for the run that had to do it;
+        ``overhead_seconds`` the rest: reading, splitting.
+
+    Raises:
+        DataError: If the score is undefined.
     """
+    entered = time.perf_counter()
+    import_plugins(study.plugins, "plugins:")
     _forget_peak()
-    data, method = datasets.load(job.table), method_of(job.method)
+    data, method = datasets.load(job.table), study.method(job.method)
     splits = datasets.split(data, study.split, study.protocol, seed=job.seed)
+    setting = _Setting(study, method, data, splits)
+    waited, general = (0.0, 0.0) if method.kind == "classical" else setting.share_general(job.seed)
     started = time.perf_counter()
-    if method.kind == "classical":
-        scores, tried = fit_classical(job.method, data, splits, job.seed)
-        found: dict[str, Any] = {**scores, "settings": tried, "steps": 0, "gradients": 0.0, "weights": {}}
-    else:
-        found = _neural(study, method, study.base(job.seed), data, splits)
+    found = setting.classical(job) if method.kind == "classical" else setting.neural(job.seed)
+    ended = time.perf_counter()
+    if not math.isfinite(found["test"]):
+        raise DataError(f"{data.metric} is undefined on the test molecules of {data.name}: {found['test']}.")
     return {
+        **fixed_facts(),
         **asdict(job),
         "metric": data.metric,
         **found,
-        "seconds": time.perf_counter() - started,
+        "seconds": ended - started,
+        "general_seconds": general,
+        "overhead_seconds": started - entered - general - waited,
         "peak_memory_mib": _peak(),
         "error": None,
     }
 
 
-def _neural(study: Study, method: Method, base: TapWeight, data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
-    corpus = datasets.load_corpus(study.corpus, study.corpus_size)
-    if method.kind == "search":
-        steps = max(base.steps // study.trials, 1) if method.equal else base.steps
-        search = search_weights(
-            base.variant(weighting="equal", steps=steps),
-            data,
-            splits,
-            corpus,
-            method=method.search,
-            trials=study.trials,
-        )
-        run, settings, taken = search.run, study.trials, search.steps
-        gradients = taken * gradients_per_step(base.variant(weighting="equal"))
-    else:
-        job = matched(study, base.variant(**method.changes))
-        run, settings = job.fit(data, splits, corpus), 1
+@dataclass(frozen=True)
+class _Tried:
+    """One setting of a neural method: the run, and what it cost."""
+
+    run: Run
+    setting: Mapping[str, Any]
+    trials: int
+    steps: int
+    gradients: float
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """Where a run takes place."""
+
+    study: Study
+    method: Method
+    data: MoleculeDataset
+    splits: Splits
+
+    def corpus(self) -> MoleculeDataset:
+        """The corpus of the study."""
+        return datasets.load_corpus(self.study.corpus, self.study.corpus_size)
+
+    def share_general(self, seed: int) -> tuple[float, float]:
+        """Seconds of waiting for another process, and of pretraining what all methods share, which is then cached."""
+        job = choose_tables(self.study.base(seed).variant(**self.method.changes), self.data)
+        asked = time.perf_counter()
+        cache_root().mkdir(parents=True, exist_ok=True)
+        with FileLock(cache_root() / "pretrained.lock"):
+            started = time.perf_counter()
+            held = HeldOut(self.data, self.splits)
+            general_pretraining(job, self.corpus(), resolve_device(job.device), held=held)
+        return started - asked, time.perf_counter() - started
+
+    def classical(self, job: Job) -> dict[str, Any]:
+        """A model without a graph, with as many settings tried as a neural method has."""
+        scores, tried = fit_classical(job.method, self.data, self.splits, job.seed, most=len(self.study.settings))
+        return {**scores, "settings": tried, "trials": 0, "steps": 0, "gradients": 0.0, "weights": {}}
+
+    def neural(self, seed: int) -> dict[str, Any]:
+        """Every setting of the study; the one that is best on ``select`` opens the test set, once."""
+        tried = [self._try(seed, setting) for setting in self.study.settings]
+        sign = 1 if higher_is_better(self.data.metric or "") else -1
+        best = max(tried, key=lambda found: sign * found.run.finetuning.best)
+        return {
+            "select": best.run.finetuning.best,
+            "test": best.run.evaluate("test").value,
+            "settings": len(tried),
+            "setting": json.dumps(dict(best.setting)),
+            "trials": sum(found.trials for found in tried),
+            "steps": sum(found.steps for found in tried),
+            "gradients": sum(found.gradients for found in tried),
+            "weights": best.run.weights,
+        }
+
+    def _try(self, seed: int, setting: Mapping[str, Any]) -> _Tried:
+        base = self.study.base(seed).variant(**setting)
+        return self._search(base, setting) if self.method.kind == "search" else self._fit(base, setting)
+
+    def _search(self, base: TapWeight, setting: Mapping[str, Any]) -> _Tried:
+        trials = self.study.trials
+        job = base.variant(**{**self.method.changes, "weighting": "equal", "weighting_options": {}})
+        if self.method.equal:
+            job = job.variant(steps=max(job.steps // trials, 1))
+        search = search_weights(job, self.data, self.splits, self.corpus(), method=self.method.search, trials=trials)
+        return _Tried(search.run, setting, trials, search.steps, search.steps * gradients_per_step(job))
+
+    def _fit(self, base: TapWeight, setting: Mapping[str, Any]) -> _Tried:
+        corpus = self.corpus()
+        job = matched(self.study, base.variant(**{**self.method.changes, **setting}), self.data, self.splits, corpus)
+        run = job.fit(self.data, self.splits, corpus)
         taken = job.steps if job.weighting != "none" else 0
-        gradients = taken * gradients_per_step(job)
-    return {
-        "select": run.finetuning.best,
-        "test": run.evaluate("test").value,
-        "settings": settings,
-        "steps": taken,
-        "gradients": gradients,
-        "weights": run.weights,
-    }
-
-
-def matched(study: Study, job: TapWeight) -> TapWeight:
-    """The job with as many steps as its share of compute allows.
-
-    Args:
-        study: Whether steps or gradients are what is equal; the measure is equal weights.
-        job: The job with the study's steps.
-
-    Example:
-        >>> study = Study(tables=["esol"], methods=["tapweight"], seeds=[0], job={"steps": 60}, match="gradients")
-        >>> matched(study, study.base(0)).steps
-        40
-    """
-    if study.match == "steps" or job.weighting == "none":
-        return job
-    budget = job.steps * gradients_per_step(job.variant(weighting="equal", weighting_options={}))
-    return job.variant(steps=max(round(budget / gradients_per_step(job)), 1))
+        return _Tried(run, setting, 1, taken, taken * gradients_per_step(job))
 
 
 @lru_cache(maxsize=1)

@@ -2,15 +2,19 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from jsonargparse import Namespace
 
-from molweight.benchmark import Journal, ProcessPool, read_study, run_study
+from molweight.benchmark import Executor, Journal, ProcessPool, RayCluster, read_study, run_study
 from molweight.cli._parser import Parser
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, suggest
 
 __all__ = ["parser", "run"]
+
+_EXECUTORS: Final = ("processes", "ray")
 
 
 def parser() -> Parser:
@@ -23,6 +27,8 @@ def parser() -> Parser:
     add("study", type=str, help="YAML file: tables, methods, seeds, and options that all runs share")
     add("--output", type=str | None, default=None, help="folder of the results; runs/NAME of the file by default")
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with one thread")
+    add("--executor", type=str, default="processes", help="processes, or ray (pip install 'molweight[scale]')")
+    add("--address", type=str | None, default=None, help="of a Ray cluster that is running; started here by default")
     add("--quiet", action="store_true", help="no progress bar, no messages but the page")
     return made
 
@@ -31,17 +37,17 @@ def run(options: Namespace) -> None:
     """Read, run, print the page.
 
     Raises:
-        ConfigError: If the number of workers makes no sense, or a run failed.
+        ConfigError: If an option makes no sense, or a run failed.
     """
-    if options.workers < 1:
-        raise ConfigError(f"--workers {options.workers} must be at least 1.")
+    executor = _executor(options)
     study = read_study(options.study)
+    study = replace(study, plugins=[*study.plugins, *options.plugin])
     name = Path(options.study).stem
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:
-        equal = "steps of continued pretraining" if study.match == "steps" else "gradient evaluations"
-        sys.stdout.write(f"{len(study.jobs())} runs, {len(Journal(folder, study).missing())} to do; equal: {equal}\n")
-    journal = run_study(study, folder, ProcessPool(options.workers), title=name, progress=not options.quiet)
+        missing = len(Journal(folder, study).missing())
+        sys.stdout.write(f"{len(study.jobs())} runs, {missing} to do; equal for every weighting: {study.match}\n")
+    journal = run_study(study, folder, executor, title=name, progress=not options.quiet)
     sys.stdout.write((folder / "README.md").read_text(encoding="utf-8"))
     failed = journal.missing()
     if failed:
@@ -49,3 +55,18 @@ def run(options: Namespace) -> None:
             f"{len(failed)} of {len(study.jobs())} runs failed; the last section of {folder / 'README.md'} says why. "
             "The same command tries them again."
         )
+
+
+def _executor(options: Namespace) -> Executor:
+    if options.workers < 1:
+        raise ConfigError(f"--workers {options.workers} must be at least 1.")
+    if options.executor not in _EXECUTORS:
+        clause = suggest(options.executor, _EXECUTORS)
+        raise ConfigError(f"--executor {options.executor!r} is unknown;{clause} Use one of {', '.join(_EXECUTORS)}.")
+    if options.executor == "ray":
+        return RayCluster(options.address, options.workers)
+    if options.address is not None:
+        raise ConfigError(
+            f"--address {options.address} is of a Ray cluster: give --executor ray, too, or leave it out."
+        )
+    return ProcessPool(options.workers)

@@ -17,11 +17,12 @@ from molweight.cli._data_options import (
 )
 from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser, names
-from molweight.cli._plugins import add_plugin_option, import_plugins
+from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
+from molweight.plugins import import_plugins
 from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
 from molweight.training._checkpoint import STARTS
 from molweight.training._store import write_file

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from molweight import __version__
 from molweight.cli._parser import Parser
-from molweight.cli._plugins import add_plugin_option, import_plugins
+from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import preset_defaults
 from molweight.cli._words import as_typed
 from molweight.errors import ConfigError, MolweightError, suggest
+from molweight.plugins import import_plugins
 
 __all__ = ["main"]
 

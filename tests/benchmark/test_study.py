@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,20 +15,27 @@ from scipy import stats
 from molweight import datasets
 from molweight.benchmark import (
     METHODS,
+    RESULTS_VERSION,
     Job,
     Journal,
     ProcessPool,
+    RayCluster,
     Study,
+    cliques,
     contrasts,
+    critical_difference,
+    do_job,
     fit_classical,
     format_page,
     gradients_per_step,
     holm,
+    matched,
     mean_ranks,
+    read_published,
     read_study,
     run_study,
 )
-from molweight.benchmark._work import matched
+from molweight.benchmark._attempt import attempt
 from molweight.cli import main
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.training import TapWeight
@@ -40,6 +48,7 @@ TINY: dict[str, Any] = {
     "batch_size": 16,
     "epochs": 2,
 }
+LEAST = "tables: [freesolv]\nmethods: [tapweight]\nseeds: [0]\n"
 
 
 def study(**changes: Any) -> Study:
@@ -64,6 +73,14 @@ def study(**changes: Any) -> Study:
         ({"job": {"weighting": "equal"}}, "job.weighting is set by the study"),
         ({"job": {"stps": 3}}, "job.stps is no option; did you mean 'steps'"),
         ({"job": {"steps": -3}}, "steps=-3"),
+        ({"settings": []}, "settings: is empty"),
+        ({"settings": [{"finetune_rl": 1e-3}]}, r"settings\[0\].finetune_rl is no option; did you mean 'finetune_lr'"),
+        ({"settings": [{}, {"epochs": -1}]}, "epochs=-1"),
+        ({"variants": {"mine": {"gama": 2.0}}}, "variants.mine.gama is no option; did you mean 'gamma'"),
+        ({"variants": {"mine": {"of": "taweight"}}, "methods": ["tapweight", "mine"]}, "did you mean 'tapweight'"),
+        ({"variants": {"mine": {"of": "ecfp_rf"}}, "methods": ["tapweight", "mine"]}, "'ecfp_rf' has no options"),
+        ({"variants": {"equal": {"gamma": 2.0}}}, "variants.equal: is the name of a method already"),
+        ({"plugins": ["no_such_module"]}, "plugins: 'no_such_module' cannot be imported"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(changes: dict[str, Any], message: str) -> None:
@@ -78,6 +95,11 @@ def test_what_makes_no_sense_is_refused_before_any_work(changes: dict[str, Any],
         ("- 3", "holds no keys"),
         ("tabels: [freesolv]", "did you mean 'tables'"),
         ("tables: freesolv", "tables must be a list"),
+        (f"{LEAST}job:", "job"),
+        (f"{LEAST}trials: ten", "trials"),
+        (f"{LEAST}corpus_size: [2]", "corpus_size"),
+        (f"{LEAST}job: {{steps: many}}", "job: .*steps"),
+        (f"{LEAST}variants: 3", "variants"),
     ],
 )
 def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: Path) -> None:
@@ -88,9 +110,11 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
         read_study(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("name", ["quick", "cpu"])
+@pytest.mark.parametrize("name", ["quick", "cpu", "ablations", "pretrain_gnns"])
 def test_the_studies_of_the_repository_can_be_read(name: str, root: Path) -> None:
     found = read_study(root / "experiments" / "configs" / f"{name}.yaml")
+    if found.published:
+        assert set(read_published(found.published)["metric"]) == {"rmse", "roc_auc"}
     assert found.reference == "tapweight"
     if name == "cpu":
         assert set(found.methods) == set(METHODS)
@@ -107,9 +131,18 @@ def test_gradients_are_those_that_a_step_takes() -> None:
     assert gradients_per_step(TapWeight(meta_batches=3)) == 4 + 1 + 3
     assert gradients_per_step(TapWeight(solver="cg", every=10)) == pytest.approx(4 + 1 + (1 + 4 * 5) / 10)
     assert gradients_per_step(TapWeight(weighting="none")) == 0
+
+
+def test_equal_compute_is_fewer_steps_for_whoever_needs_more() -> None:
+    data = datasets.load("freesolv")
+    where = (data, datasets.split(data), datasets.load_corpus("zinc", 64))
     equal = study(match="gradients", job={**TINY, "steps": 300})
-    assert matched(equal, equal.base(0)).steps == 150
-    assert matched(equal, equal.base(0).variant(weighting="equal")).steps == 300
+    assert matched(equal, equal.base(0), *where).steps == 150
+    assert matched(equal, equal.base(0).variant(weighting="equal"), *where).steps == 300
+    assert matched(study(job={**TINY, "steps": 300}), equal.base(0), *where).steps == 300
+    seconds = study(match="seconds", job={**TINY, "steps": 300})
+    costly = matched(seconds, seconds.base(0).variant(meta_batches=8), *where).steps
+    assert 1 <= costly < 200
 
 
 @pytest.mark.parametrize(("method", "table"), [("ecfp_rf", "esol"), ("descriptors_gbm", "bbbp")])
@@ -164,6 +197,10 @@ def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
     assert (table["test"] > 0).all()
     assert table["steps"].tolist() == [4, 4, 0]
     assert table["gradients"].tolist() == [4 * 4, 4 * 2, 0]
+    assert (table[["seconds", "overhead_seconds"]] > 0).all(axis=None)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results.parquet").map(str), journal.table().map(str))
+    for picture in ("scores.svg", "ranks.svg"):
+        assert b"</svg>" in (tmp_path / picture).read_bytes()
     assert table.loc[0, ["weights.attribute_masking", "weights.functional_groups"]].sum() == pytest.approx(1)
     page = (tmp_path / "README.md").read_text()
     assert "TapWeight, identity solver" in page
@@ -172,22 +209,26 @@ def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_a_failure_is_a_row_that_is_tried_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path, study())
-    journal.append({"table": "freesolv", "method": "equal", "seed": 0, "error": "why", "results_version": 1})
+    journal.append(
+        {"table": "freesolv", "method": "equal", "seed": 0, "error": "why", "results_version": RESULTS_VERSION}
+    )
     assert Job("freesolv", "equal", 0) in Journal(tmp_path, study()).missing()
     assert Journal(tmp_path, study()).table()["error"].tolist() == ["why"]
-    row = {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": 1}
+    row = {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": RESULTS_VERSION}
     journal.append(row)
     assert Journal(tmp_path, study()).table()["error"].isna().all()
 
 
 def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path, study())
-    journal.append({"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": 1})
+    journal.append(
+        {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": RESULTS_VERSION}
+    )
     assert len(Journal(tmp_path, study(seeds=[0, 1])).rows) == 1  # more seeds go on
     with pytest.raises(ConfigError, match="belongs to a study with other options"):
         Journal(tmp_path, study(trials=3))
     path = tmp_path / "results.jsonl"
-    path.write_text(path.read_text().replace('"results_version": 1', '"results_version": 0'))
+    path.write_text(path.read_text().replace(f'"results_version": {RESULTS_VERSION}', '"results_version": 0'))
     with pytest.raises(ConfigError, match="line 1: was written by another version"):
         Journal(tmp_path, study())
     path.write_text("{}\n")
@@ -244,9 +285,11 @@ def test_a_page_of_failures_alone_says_so(tmp_path: Path) -> None:
 def test_a_constant_lead_is_better_and_not_worse() -> None:
     values = [float(n) for n in range(8)]
     table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
-    table["versions.molweight"], table["machine"], table["steps"], table["seconds"] = "1", "m", 1, 1.0
+    table["versions.molweight"], table["machine"], table["steps"] = "1", "m", 1
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
     page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
     assert "TapWeight, identity solver is better than equal weights" in page
+    assert "took 2.5% of the time" in page
 
 
 def test_errors_count_the_other_way_round() -> None:
@@ -254,7 +297,7 @@ def test_errors_count_the_other_way_round() -> None:
     better, worse = (contrasts(results(values, metric), "tapweight")[0] for metric in ("rmse", "roc_auc"))
     assert (better.wins, worse.wins) == (1, 0)
     assert better.effect == pytest.approx(-worse.effect)
-    assert mean_ranks(results(values, "rmse"))[0] == {"tapweight": 1, "equal": 2}
+    assert mean_ranks(results(values, "rmse")).means == {"tapweight": 1, "equal": 2}
 
 
 def test_equal_results_are_no_difference() -> None:
@@ -281,9 +324,116 @@ def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys
     command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers", "1"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "2 runs, 2 to do; equal: steps of continued pretraining" in shown
+    assert "2 runs, 2 to do; equal for every weighting: steps" in shown
     assert "# quick" in shown
     assert main([*command, "--quiet"]) == 0
     (tmp_path / "quick.yaml").write_text(json.dumps({**content, "job": {**TINY, "batch_size": 0}}))
     assert main(command) == 2
     assert "batch_size=0" in capsys.readouterr().err
+
+
+def test_the_setting_that_is_best_on_select_opens_the_test_set(tmp_path: Path) -> None:
+    settings = [{"epochs": 0}, {"epochs": 3}]
+    small = study(methods=["tapweight", "random_search_equal", "ecfp_rf"], settings=settings, trials=2)
+    table = run_study(small, tmp_path, Inline(9)).table().set_index("method")
+    alone = [run_study(study(settings=[setting]), tmp_path / str(setting), Inline(1)).table() for setting in settings]
+    best = min(alone, key=lambda found: found["select"][0])
+    assert table["test"]["tapweight"] == best["test"][0]
+    assert json.loads(table["setting"]["tapweight"]) == json.loads(best["setting"][0])
+    assert table["settings"].tolist() == [2, 2, 2]
+    assert table["steps"].tolist() == [2 * 4, 2 * 2 * 2, 0]
+    assert table["trials"].tolist() == [2, 4, 0]
+
+
+PLUGIN = """
+import torch
+from molweight.objectives import Objective, register
+
+@register("of_a_plugin")
+class OfAPlugin(Objective):
+    family, paper = "property", "this test"
+
+    def __init__(self, width):
+        super().__init__(width)
+        self.head = torch.nn.Linear(width, 1)
+
+    def draw(self, batch, generator):
+        return batch
+
+    def loss(self, encoder, views):
+        return self.head(encoder(views).graphs).square().mean()
+"""
+
+
+def test_plugins_are_imported_in_the_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, registries: None
+) -> None:
+    (tmp_path / "plugin_of_a_study.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    job = {**TINY, "objectives": ["of_a_plugin", "functional_groups"]}
+    small = study(methods=["equal"], reference="equal", job=job, plugins=["plugin_of_a_study"])
+    table = run_study(small, tmp_path / "out", ProcessPool(1)).table()
+    assert table["error"].isna().all(), table["error"].tolist()
+    assert table["weights.of_a_plugin"].tolist() == [0.5]
+
+
+def test_a_variant_is_a_method_of_the_study(tmp_path: Path) -> None:
+    small = study(methods=["tapweight", "mine"], variants={"mine": {"gamma": 3.0, "title": "gamma of 3"}})
+    assert small.method("mine").changes == {"weighting": "tapweight", "gamma": 3.0}
+    run_study(small, tmp_path, Inline(2))
+    assert "| gamma of 3 |" in (tmp_path / "README.md").read_text()
+
+
+def test_what_a_killed_process_left_of_a_line_is_run_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal(tmp_path, study())
+    row = {"table": "freesolv", "method": "tapweight", "seed": 0, "error": None, "results_version": RESULTS_VERSION}
+    journal.append(row)
+    journal.append({**row, "method": "equal"})
+    journal.path.write_bytes(journal.path.read_bytes()[:-20])
+    again = Journal(tmp_path, study())
+    assert [job.method for job in again.missing()] == ["equal"]
+    assert "the last line is incomplete" in caplog.text
+    again.append({**row, "method": "equal"})
+    assert Journal(tmp_path, study()).missing() == []
+
+
+def test_an_undefined_score_is_a_failure(registries: None) -> None:
+    smiles = datasets.load("bbbp").smiles[:60]
+    table = datasets.from_smiles(smiles, np.zeros(60), task="classification", metric="roc_auc", name="one_class")
+    datasets.register("one_class")(lambda: table)
+    guess = study(tables=["one_class"], methods=["ecfp_rf"], reference="ecfp_rf")
+    row = attempt(partial(do_job, guess), guess.jobs()[0])
+    assert "roc_auc is undefined on the test molecules of one_class" in row["error"]
+
+
+def test_nemenyi_is_that_of_demsar() -> None:
+    assert critical_difference(4, 14) == pytest.approx(2.569 * np.sqrt(4 * 5 / (6 * 14)), abs=1e-3)
+    assert critical_difference(2, 10) == pytest.approx(1.960 * np.sqrt(2 * 3 / (6 * 10)), abs=1e-3)
+    assert cliques({"a": 1.0, "b": 1.5, "c": 2.0, "d": 2.9}, 1.0) == [(1.0, 2.0), (2.0, 2.9)]
+    assert cliques({"a": 1.0, "b": 3.0}, 1.0) == []
+
+
+def test_published_rows_stand_beside(tmp_path: Path) -> None:
+    path = tmp_path / "published.csv"
+    path.write_text("method,table,metric,mean,sd,source\nTheirs,freesolv,rmse,2.1,0.2,A paper\nTheirs,bbbp,auc,70,,B\n")
+    run_study(study(published=str(path)), tmp_path, Inline(2))
+    page = (tmp_path / "README.md").read_text()
+    assert "| Theirs | freesolv | rmse | 2.1 ± 0.2 | A paper |" in page
+    assert "bbbp" not in page
+    path.write_text("method,table,metric,mean,sd,source\nTheirs,freesolv,rmse,2.1,0.2,\n")
+    with pytest.raises(ConfigError, match="line 2: source is empty"):
+        read_published(path)
+    path.write_text("method,table\n")
+    with pytest.raises(ConfigError, match="has no column 'metric'"):
+        read_published(path)
+
+
+def test_ray_runs_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")  # the extra `scale`, which the development environment does without
+    (tmp_path / "work_of_ray.py").write_text(WORK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    rows = dict(RayCluster(workers=2).map(importlib.import_module("work_of_ray").work, [1, 2, 3, 4]))
+    assert {item: row.get("square") for item, row in rows.items()} == {1: 1, 2: None, 3: None, 4: 16}
+    assert "its task died" in rows[2]["error"]
+    assert "three is too much" in rows[3]["error"]

@@ -1,0 +1,49 @@
+"""One run in a process of a pool: its row, or why there is none."""
+
+import os
+import traceback
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import torch
+
+from molweight.errors import MolweightError
+
+__all__ = ["Row", "attempt", "one_thread"]
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+_FAILURES: Final = (
+    ArithmeticError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a run may raise that is no word to its user: a study goes on, and its row says what it was."""
+
+
+def attempt(work: Callable[[T], Row], item: T) -> Row:
+    """The row, or why there is none; whatever is not foreseen here ends the process, which is then the reason.
+
+    Args:
+        work: What to do.
+        item: What to do it with.
+    """
+    try:
+        return work(item)
+    except MolweightError as error:
+        return {"error": str(error)}
+    except _FAILURES as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return {"error": f"{type(error).__name__}: {error} ({place.name}, line {place.lineno})"}
+
+
+def one_thread() -> None:
+    """Let PyTorch use as many threads as ``OMP_NUM_THREADS`` says, one by default: the cores are for the processes."""
+    torch.set_num_threads(max(int(os.environ.get("OMP_NUM_THREADS", "1")), 1))

@@ -1,0 +1,59 @@
+"""Equal compute: how many steps a method takes where steps are not what is equal."""
+
+import time
+
+from molweight.benchmark._methods import gradients_per_step
+from molweight.benchmark._study import Study
+from molweight.datasets import Splits
+from molweight.graphs import MoleculeDataset
+from molweight.training import (
+    HeldOut,
+    TapWeight,
+    continued_pretraining,
+    general_pretraining,
+    resolve_device,
+)
+from molweight.training._tables import choose_tables
+
+__all__ = ["matched", "seconds_per_step"]
+
+
+def matched(study: Study, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> TapWeight:
+    """The job with as many steps as its share of compute allows; the measure is equal weights.
+
+    Args:
+        study: What is equal: steps, gradients or seconds.
+        job: The job with the study's steps.
+        data: The table.
+        splits: Its roles.
+        corpus: What is pretrained on.
+    """
+    if study.match == "steps" or job.weighting == "none":
+        return job
+    equal = job.variant(weighting="equal", weighting_options={})
+    if study.match == "gradients":
+        share = gradients_per_step(equal) / gradients_per_step(job)
+    else:
+        share = seconds_per_step(equal, data, splits, corpus) / seconds_per_step(job, data, splits, corpus)
+    return job.variant(steps=max(round(job.steps * share), 1))
+
+
+def seconds_per_step(job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> float:
+    """Mean duration of a step of continued pretraining, over whole periods of the hypergradient and at least 10 steps.
+
+    Args:
+        job: The job; what it would train is not touched.
+        data: The table.
+        splits: Its roles.
+        corpus: What is pretrained on.
+    """
+    job, device = choose_tables(job, data), resolve_device(job.device)
+    model, prepared = general_pretraining(job, corpus, device, held=HeldOut(data, splits))
+    setup = continued_pretraining(job, model, prepared, data, splits, device=device)
+    periods = -(-10 // job.every)
+    for _ in range(job.every):  # the first hypergradient is slower
+        setup.step()
+    started = time.perf_counter()
+    for _ in range(periods * job.every):
+        setup.step()
+    return (time.perf_counter() - started) / (periods * job.every)

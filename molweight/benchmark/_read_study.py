@@ -1,0 +1,66 @@
+"""A study from a YAML file, every value of the type that it should have."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from molweight.benchmark._methods import METHODS
+from molweight.benchmark._study import Study
+from molweight.errors import ConfigError, suggest
+from molweight.training import TapWeight
+
+__all__ = ["read_study"]
+
+
+def read_study(path: str | Path) -> Study:
+    """Read a study from a YAML file.
+
+    Args:
+        path: The file; its keys are the arguments of :class:`Study`; ``published`` is relative to its folder.
+
+    Raises:
+        ConfigError: If the file cannot be read, is no YAML, or has other keys or values of other types.
+    """
+    content = _content(path)
+    known = [item.name for item in fields(Study)]
+    for name in content:
+        if name not in known:
+            raise ConfigError(f"{path}: {name!r} is no key;{suggest(str(name), known)} Keys: {', '.join(known)}.")
+    for name in ("tables", "methods", "seeds"):
+        if not isinstance(content.get(name), list):
+            raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")
+    found = _typed(Study, content, f"{path}:")
+    job = _typed(TapWeight, found.get("job", {}), f"{path}: job:")
+    if found.get("published") is not None:
+        found["published"] = str(Path(path).parent / found["published"])
+    return Study(**{**found, "job": job})
+
+
+def _content(path: str | Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(content, dict):
+        known = ", ".join(item.name for item in fields(Study))
+        raise ConfigError(f"{path}: holds no keys. A study has tables, methods, seeds; further: {known}.")
+    return content
+
+
+def _typed(described: type, values: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """The values, checked against the types of the arguments of a class; what it does not know stays as it is."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(described)
+    own = {item.name for item in fields(described)}
+    known = {name: value for name, value in values.items() if name in own}
+    try:
+        found: dict[str, Any] = parser.parse_object(known, defaults=False).as_dict()
+    except ArgumentError as error:
+        raise ConfigError(f"{place} {' '.join(str(error).split())}") from error
+    return {**values, **found}
