@@ -1,31 +1,23 @@
 """The SMILES of a file of any size, one record at a time."""
 
-import bz2
 import csv
-import gzip
 import hashlib
 import io
-import lzma
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Final
 
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_smiles
+from molweight.datasets._packed import open_unpacked, reading
 from molweight.datasets._read_sdf import structure
 from molweight.datasets._table import TextTable, find_delimiter, fit_record
-from molweight.errors import DataError, suggest
+from molweight.errors import DataError
 from molweight.graphs import Record
 
 __all__ = ["content_digest", "file_digest", "is_molecule_file", "read_records"]
 
-_PACKED: Final[dict[bytes, Callable[[Path], Any]]] = {
-    b"\x1f\x8b": gzip.GzipFile,
-    b"\xfd7zXZ": lzma.LZMAFile,
-    b"BZh": bz2.BZ2File,
-}
 _LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
 _STRUCTURES: Final = frozenset({".sdf", ".sd"})
@@ -60,11 +52,8 @@ def file_digest(path: str | Path) -> bytes:
     Raises:
         DataError: If it cannot be read.
     """
-    try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError as error:
-        raise DataError(_reason(Path(path), error)) from error
+    with reading(Path(path)), Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 def content_digest(path: str | Path) -> str:
@@ -74,12 +63,9 @@ def content_digest(path: str | Path) -> str:
         DataError: If it cannot be read or unpacked.
     """
     digest = hashlib.sha256()
-    try:
-        with _open(Path(path)) as stream:
-            while block := stream.read(_BLOCK):
-                digest.update(block)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(_reason(Path(path), error)) from error
+    with reading(Path(path)), open_unpacked(Path(path)) as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
     return digest.hexdigest()
 
 
@@ -108,18 +94,18 @@ def read_records(path: str | Path, smiles: str | None = None, delimiter: str | N
         known = ", ".join(sorted(_KNOWN))
         raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")
     row = -1
-    try:
+    with reading(path):
         texts = parquet_smiles(path, smiles) if kind in _PARQUET else _texts(path, kind, smiles, delimiter)
         for row, record in enumerate(texts):
             yield row, record
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(_reason(path, error)) from error
     if row < 0:
         raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
 
 
 def _texts(path: Path, kind: str, smiles: str | None, delimiter: str | None) -> Iterator[str]:
-    with _open(path) as stream:
+    with open_unpacked(path) as stream:
+        if stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise DataError(f"{path}: is UTF-16 text. Save it as UTF-8.")
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
         if kind in _TABLES:
             yield from _table(text, path, smiles, delimiter)
@@ -140,16 +126,6 @@ def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
             if any(item.strip() for item in lines):
                 yield structure(lines)[0]
             lines = []
-
-
-def _open(path: Path) -> IO[bytes]:
-    with path.open("rb") as stream:
-        start = stream.read(6)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: is UTF-16 text. Save it as UTF-8.")
-    opener = next((opener for magic, opener in _PACKED.items() if start.startswith(magic)), None)
-    opened: IO[bytes] = opener(path) if opener else path.open("rb")
-    return opened
 
 
 def _list(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
@@ -207,15 +183,3 @@ def _cells(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[i
             f"{path}, row {reader.line_num}: cannot be read as a table ({error}). Close or double the quotes in it, or "
             "name the right delimiter."
         ) from error
-
-
-def _reason(path: Path, error: Exception) -> str:
-    """What to say of a file that cannot be read."""
-    if isinstance(error, FileNotFoundError):
-        near = suggest(path.name, [item.name for item in path.parent.iterdir()]) if path.parent.is_dir() else ""
-        return f"{path}: there is no such file.{near} Check the path."
-    if isinstance(error, IsADirectoryError):
-        return f"{path}: is a folder. Name one file in it."
-    if isinstance(error, OSError) and error.errno is not None:
-        return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
-    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."

@@ -1,23 +1,13 @@
 """The text of a file: unpacked, decoded, with a clear word where it cannot be."""
 
-import bz2
-import gzip
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
-from molweight.errors import DataError, suggest
+from molweight.datasets._packed import open_unpacked, reading
+from molweight.errors import DataError
 
 __all__ = ["read_bytes", "read_text"]
-
-_PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
-    b"\x1f\x8b": gzip.open,
-    b"\xfd7zXZ": lzma.open,
-    b"BZh": bz2.open,
-}
-"""Decompressors by the first bytes of a file, whatever its name ends in."""
 
 _BLOCK: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 24
@@ -77,24 +67,8 @@ def read_bytes(path: str | Path, *, longest_line: int | None = None) -> bytes:
         DataError: If the file cannot be read or unpacked, or has too long a line.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as raw:
-            unpack = next((opened for magic, opened in _PACKED.items() if raw.peek(8).startswith(magic)), None)
-            return b"".join(_blocks(path, unpack(raw) if unpack else raw, longest_line))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: there is no such file.{_nearest(path)} Check the path.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder, not a table. Name one file in it.") from error
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise DataError(_damaged(path, error)) from error
-    except OSError as error:
-        if error.errno is None:  # what bz2 raises
-            raise DataError(_damaged(path, error)) from error
-        raise DataError(f"{path}: cannot be read ({error.strerror}). Check its path and permissions.") from error
-
-
-def _damaged(path: Path, error: Exception) -> str:
-    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
+    with reading(path), open_unpacked(path) as stream:
+        return b"".join(_blocks(path, stream, longest_line))
 
 
 def _blocks(path: Path, stream: BinaryIO, longest_line: int | None) -> Iterator[bytes]:
@@ -114,13 +88,6 @@ def _blocks(path: Path, stream: BinaryIO, longest_line: int | None) -> Iterator[
                 f"{path}, row {lines}: has more than {longest_line >> 20} MB without a line end, so this is no table. "
                 "Write one row per molecule."
             )
-
-
-def _nearest(path: Path) -> str:
-    """A hint at files with a similar name in the same folder."""
-    if not path.parent.is_dir():
-        return f" Its folder {path.parent} does not exist either."
-    return suggest(path.name, [item.name for item in path.parent.iterdir()])
 
 
 def _decode(path: Path, content: bytes, encoding: str | None) -> str:

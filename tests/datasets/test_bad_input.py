@@ -74,7 +74,7 @@ def test_missing_files_name_the_nearest(write: Write) -> None:
 
 
 def test_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is a folder, not a table"):
+    with pytest.raises(DataError, match="is a folder"):
         from_csv(tmp_path)
 
 

@@ -120,6 +120,7 @@ def test_every_line_of_a_list_is_a_record_or_blank(tmp_path_factory: pytest.Temp
             r"files with molecules end in \.csv, \.parquet, \.pq, \.sd, \.sdf, \.smi, ",
         ),
         ("CCO\n".encode("utf-16"), "mine.smi", "is UTF-16 text"),
+        (gzip.compress("CCO\n".encode("utf-16")), "mine.smi.gz", "is UTF-16 text"),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-20], "mine.smi.gz", "truncated or damaged"),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-1] + b"x", "mine.smi.gz", "truncated or damaged"),
         (lzma.compress(b"CCO\n" * 5000)[:-20], "mine.smi.xz", "truncated or damaged"),

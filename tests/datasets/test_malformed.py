@@ -103,7 +103,7 @@ def test_missing_empty_and_folders(ending: str, write: Write, tmp_path: Path) ->
     with pytest.raises(DataError, match=r"empty|cannot be read as Parquet"):
         from_file(write("", f"mine.{ending}"))
     (tmp_path / f"folder.{ending}").mkdir()
-    with pytest.raises(DataError, match="is a folder, not a table"):
+    with pytest.raises(DataError, match="is a folder"):
         from_file(tmp_path / f"folder.{ending}")
     with pytest.raises(DataError, match=r"cannot be read \(Not a directory\)"):
         from_file(tmp_path / f"mine.{ending}" / f"mine.{ending}")
