@@ -33,6 +33,9 @@ def read_study(path: str | Path) -> Study:
     for name in ("tables", "methods", "seeds"):
         if not isinstance(content.get(name), list):
             raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")
+    empty = [name for name, value in content.items() if value is None and name not in ("corpus_size", "published")]
+    if empty:
+        raise ConfigError(f"{path}: {empty[0]}: is empty. Give it a value, or leave the key out.")
     found = _typed(Study, content, f"{path}:")
     job = _typed(TapWeight, found.get("job", {}), f"{path}: job:")
     if found.get("published") is not None:

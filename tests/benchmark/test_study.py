@@ -399,7 +399,9 @@ def test_what_a_killed_process_left_of_a_line_is_run_again(tmp_path: Path, caplo
 
 def test_an_undefined_score_is_a_failure(registries: None) -> None:
     smiles = datasets.load("bbbp").smiles[:60]
-    table = datasets.from_smiles(smiles, np.zeros(60), task="classification", metric="roc_auc", name="one_class")
+    labels = np.zeros(60)
+    labels[datasets.split(datasets.from_smiles(smiles, np.arange(60) % 2)).train[::2]] = 1
+    table = datasets.from_smiles(smiles, labels, task="classification", metric="roc_auc", name="one_class")
     datasets.register("one_class")(lambda: table)
     guess = study(tables=["one_class"], methods=["ecfp_rf"], reference="ecfp_rf")
     row = attempt(partial(do_job, guess), guess.jobs()[0])
