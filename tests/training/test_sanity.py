@@ -37,6 +37,13 @@ class Noise(_Regression):
     column = "sanity_noise"
 
 
+@register("sanity_half")
+class Half(_Regression):
+    """Half of the labels are those of other molecules: worth something, and less than the oracle."""
+
+    column = "sanity_half"
+
+
 @register("sanity_groups")
 class Twin(FunctionalGroups):
     """The same objective under another name."""
@@ -65,7 +72,8 @@ def _set_up(data: MoleculeDataset, roles: Splits, objectives: list[str], seed: i
         seed=seed,
         device="cpu",
     )
-    corpus = train.with_columns({"sanity_oracle": labels, "sanity_noise": shuffled})
+    half = np.where(np.arange(len(labels))[:, None] % 2, labels, shuffled)
+    corpus = train.with_columns({"sanity_oracle": labels, "sanity_noise": shuffled, "sanity_half": half})
     model, prepared = general_pretraining(job, corpus, torch.device("cpu"))
     return continued_pretraining(job, model, prepared, data, roles, device=torch.device("cpu"))
 
@@ -85,3 +93,25 @@ def test_identical_objectives_keep_equal_weights(esol: MoleculeDataset, roles: S
     twin.load_state_dict(first.state_dict())  # the same head too
     setup.run(12)
     assert setup.loop.weighting.as_dict() == pytest.approx({"functional_groups": 0.5, "sanity_groups": 0.5}, abs=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_noise_comes_last_where_everything_else_is_worth_something(
+    esol: MoleculeDataset, roles: Splits, seed: int
+) -> None:
+    setup = _set_up(esol, roles, ["sanity_noise", "sanity_half", "sanity_oracle"], seed)
+    setup.run(120)
+    weights = setup.loop.weighting.as_dict()
+    assert sorted(weights, key=lambda name: weights[name]) == ["sanity_noise", "sanity_half", "sanity_oracle"]
+
+
+def test_permuting_the_objectives_permutes_the_weights(esol: MoleculeDataset, roles: Splits) -> None:
+    names = ["sanity_noise", "functional_groups", "sanity_oracle"]  # none of them draws
+    first, second = _set_up(esol, roles, names), _set_up(esol, roles, [names[2], names[0], names[1]])
+    second.model.load_state_dict(first.model.state_dict())
+    second.task.model.load_state_dict(first.task.model.state_dict())
+    for setup in (first, second):
+        setup.run(10)
+    weights = first.loop.weighting.as_dict()
+    assert max(weights.values()) - min(weights.values()) > 0.1
+    assert second.loop.weighting.as_dict() == pytest.approx(weights, abs=5e-3)  # sums in another order
