@@ -18,12 +18,16 @@ from molweight.training._store import read_tensors, write_file, write_tensors
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
 
-__all__ = ["STARTS", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+__all__ = ["SHIPPED", "STARTS", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
 
 STARTS: Final = ("pretrained", "scratch")
 """Values of the option ``start`` that are no checkpoint."""
 
+SHIPPED: Final = "gin_zinc"
+"""Name of the general checkpoint that is part of the package; its card stands beside it."""
+
 _FILE: Final = "checkpoint.safetensors"
+_PACKAGE: Final = Path(__file__).parent / "pretrained"
 _RUN: Final = "weights.safetensors"
 _PREFIX: Final = "pretrainer."
 
@@ -67,18 +71,19 @@ def find_checkpoint(start: str) -> Path:
     """The file that ``start`` names.
 
     Args:
-        start: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache.
+        start: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache; or
+            :data:`SHIPPED`.
 
     Raises:
         ConfigError: If there is none.
     """
-    for folder in (Path(start), cache_root() / "checkpoints" / start):
+    for folder in (Path(start), cache_root() / "checkpoints" / start, _PACKAGE / start):
         for name in (_FILE, _RUN):
             if (folder / name).is_file():
                 return folder / name
     raise ConfigError(
-        f"start={start!r} is unknown: there is no checkpoint in a folder of that name. Use 'pretrained', 'scratch', or "
-        "the folder of a checkpoint (made by 'molweight pretrain') or of a run."
+        f"start={start!r} is unknown: there is no checkpoint in a folder of that name. Use 'pretrained', 'scratch', "
+        f"{SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by 'molweight pretrain') or of a run."
     )
 
 
