@@ -2,7 +2,7 @@
 
 import re
 from argparse import SUPPRESS
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser, Namespace
@@ -48,12 +48,14 @@ class Parser(ArgumentParser):
                     found[action.dest] = None
         return found
 
-    def sized(self, arguments: Sequence[str], defaults: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> None:
+    def sized(
+        self, arguments: Sequence[str], defaults: Callable[[Mapping[str, Any], Collection[str]], Mapping[str, Any]]
+    ) -> None:
         """Set defaults that depend on the options that are given, for a command with the option ``preset``.
 
         Args:
             arguments: What was typed.
-            defaults: From the given options, on the command line or in a file, to defaults.
+            defaults: From the given options, on the command line or in a file, and the known ones to defaults.
         """
         known = {action.dest for action in self._actions}
         if "preset" not in known:
@@ -61,7 +63,7 @@ class Parser(ArgumentParser):
         shown = ("-h", "--help", "--print_config")
         plain = [argument for argument in arguments if not argument.startswith(shown)]
         given = self.parse_args(plain, defaults=False).as_dict()
-        self.set_defaults({name: value for name, value in defaults(given).items() if name in known})
+        self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})
 
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""

@@ -1,23 +1,29 @@
 """Sizes that fit the machine, for options that were left out."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from molweight.errors import ConfigError, suggest
+from molweight.training._checkpoint import SHIPPED, STARTS
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "full": {},
     "small": {
+        "start": SHIPPED,
         "encoder_options": {"layers": 3, "width": 64},
         "corpus_size": 2_000,
         "general_steps": 200,
         "steps": 100,
-        "batch_size": 128,
+        "batch_size": 64,
     },
 }
-"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores."""
+"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores, from the
+checkpoint that is part of molweight, or, where an encoder or its pretraining is asked for, from one of its own."""
+
+_OWN: Final = ("start", "encoder", "encoder_options", "general_steps")
+"""Options that say what to start from."""
 
 
 def choose(name: str) -> str:
@@ -39,17 +45,22 @@ def choose(name: str) -> str:
     return name
 
 
-def preset_defaults(given: Mapping[str, Any]) -> dict[str, Any]:
+def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("start",)) -> dict[str, Any]:
     """Defaults in place of those of the parser, for the options that were not given.
 
     Args:
         given: The options that stand on the command line or in a file.
+        known: The options that the command has.
 
     Example:
-        >>> preset_defaults({"preset": "small", "steps": 7, "start": "runs/mine"})["general_steps"]
+        >>> preset_defaults({"preset": "small", "steps": 7})["start"]
+        'gin_zinc'
+        >>> preset_defaults({"preset": "small", "encoder": "gps"})["general_steps"]
         200
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
-    if "encoder" in given or given.get("start", "pretrained") not in ("pretrained", "scratch"):
+    if "start" not in known or any(name in given for name in _OWN):
+        sizes.pop("start", None)
+    if "encoder" in given or "start" in sizes or given.get("start", "pretrained") not in STARTS:
         sizes.pop("encoder_options", None)  # they are those of another encoder
     return sizes

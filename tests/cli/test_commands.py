@@ -61,9 +61,9 @@ def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
 
 def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["fit", str(place / "my.csv"), "--print_config"])
+        main(["fit", str(place / "my.csv"), "--preset=small", "--print_config"])
     printed = yaml.safe_load(capsys.readouterr().out)
-    assert printed["encoder_options"] == {"layers": 3, "width": 64}
+    assert (printed["start"], printed["encoder_options"]) == ("gin_zinc", {})
     assert {"steps", "split", "corpus", "plugin", "preset", "solver", "json", "tensorboard"} <= printed.keys()
 
 
