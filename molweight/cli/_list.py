@@ -27,6 +27,10 @@ _CLASSES: Final[dict[str, Callable[[str], object]]] = {
     "solvers": solvers.get,
 }
 
+_COST: Final = """\
+cost: how often the atoms of a batch pass through a graph network in a step. A pass of SchNet over conformers, which the
+two graphmvp take, is a long one: experiments/results/objectives_cost.json has seconds per 1,000 molecules."""
+
 
 def parser() -> Parser:
     """Options of the command."""
@@ -45,7 +49,9 @@ def run(options: Namespace) -> None:
         raise UnknownNameError("kind", options.kind, _KINDS)
     lines = [_line(options.kind, name) for name in _KINDS[options.kind]()]
     if options.kind == "objectives":
-        lines = [_columns("objective", "family", "cost", "needs", "paper"), *lines]
+        lines = [_columns("objective", "family", "cost", "needs", "paper"), *lines, "", _COST]
+    if options.kind == "encoders":
+        lines.append(f"{'schnet':<14} {_first_line(encoders.SchNet)} Inside graphmvp_*; no --encoder.")
     sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
