@@ -28,7 +28,9 @@ class RayCluster:
     def __init__(self, address: str | None = None, workers: int = 1) -> None:
         """Connect."""
         self._ray = _installed()
-        options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
+        options: dict[str, Any] = {}
+        if address is None:  # one machine: nothing needs to be reached from outside
+            options = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
             self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:

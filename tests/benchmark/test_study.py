@@ -431,11 +431,15 @@ def test_published_rows_stand_beside(tmp_path: Path) -> None:
 
 
 def test_ray_runs_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("ray")  # the extra `scale`, which the development environment does without
+    ray = pytest.importorskip("ray")  # the extra `scale`, which the development environment does without
+    monkeypatch.setenv("RAY_worker_niceness", "0")
     (tmp_path / "work_of_ray.py").write_text(WORK)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    rows = dict(RayCluster(workers=2).map(importlib.import_module("work_of_ray").work, [1, 2, 3, 4]))
+    try:
+        rows = dict(RayCluster(workers=2).map(importlib.import_module("work_of_ray").work, [1, 2, 3, 4]))
+    finally:
+        ray.shutdown()
     assert {item: row.get("square") for item, row in rows.items()} == {1: 1, 2: None, 3: None, 4: 16}
     assert "its task died" in rows[2]["error"]
     assert "three is too much" in rows[3]["error"]
