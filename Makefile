@@ -4,8 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 PYTEST_ARGS ?=
-DEMO_ARGS ?= --data freesolv --name demo --encoder_options.layers 3 --encoder_options.width 64 \
-  --corpus_size 2000 --general_steps 200 --steps 150 --batch_size 128
+DEMO_ARGS ?= --data freesolv --name demo --preset small
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-scatter check build lock lowest clean

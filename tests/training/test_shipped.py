@@ -1,0 +1,47 @@
+"""The checkpoint that is part of the package: small, described, and better than a random encoder."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+import molweight
+from molweight.datasets import load, load_corpus
+from molweight.training import TapWeight, general_pretraining, read_checkpoint
+from molweight.training._checkpoint import SHIPPED, find_checkpoint
+
+CPU = torch.device("cpu")
+
+
+def test_it_is_small_and_its_card_says_what_it_is() -> None:
+    path = find_checkpoint(SHIPPED)
+    assert path.is_relative_to(Path(molweight.__file__).parent)
+    content, card = path.read_bytes(), (path.parent / "README.md").read_text(encoding="utf-8")
+    assert len(content) <= 8 * 2**20
+    for fact in (hashlib.sha256(content).hexdigest(), "experiments/pretrain_shipped.py", "commit `", "zinc, 50000"):
+        assert fact in card
+    assert "-dirty" not in card
+
+
+def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
+    job = TapWeight(start=SHIPPED)
+    assert (job.encoder, job.encoder_options) == ("gin", {"layers": 3, "width": 128})
+    corpus = load_corpus("zinc", 64)
+    model, _ = general_pretraining(job, corpus, CPU)
+    shipped = read_checkpoint(SHIPPED).state
+    assert all(torch.equal(tensor, shipped[name]) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("table", ["bace", "esol"])
+def test_it_solves_its_objectives_on_molecules_it_has_not_seen(table: str) -> None:
+    molecules = load(table).subset(range(256))
+    losses = {}
+    for start in (SHIPPED, "scratch"):
+        job = TapWeight(start=start, encoder_options={"layers": 3, "width": 128})
+        model, prepared = general_pretraining(job, molecules, CPU)
+        with torch.no_grad():
+            drawn = model.draw(prepared.graphs(range(256), CPU), torch.Generator().manual_seed(0))
+            losses[start] = {name: float(loss(dict(model.named_parameters()))) for name, loss in drawn.items()}
+    for name, loss in losses[SHIPPED].items():
+        assert loss < 0.8 * losses["scratch"][name], name
