@@ -15,6 +15,7 @@ from molweight.report._bootstrap import DRAWS, Interval, bootstrap, draw_counts,
 from molweight.report._calibration import Bin, brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._page import render
 from molweight.report._resampled import resampled_metric
+from molweight.report._side_by_side import render_side_by_side
 from molweight.report._subject import Method, Opened, Subject, method_title
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "method_title",
     "reliability",
     "render",
+    "render_side_by_side",
     "resampled_metric",
 ]

@@ -24,10 +24,12 @@ def number(value: float | None, digits: int = 4) -> str:
     """A number with so many digits that count; a dash for none.
 
     Example:
-        >>> number(0.123456), number(float("nan")), number(None), number(1234567.0), number(0.0)
+        >>> number(0.123456), number(float("nan")), number(None), number(1234567.0), number(-0.0)
         ('0.1235', '-', '-', '1.235e+06', '0')
     """
-    return NONE if value is None or not math.isfinite(value) else f"{value:.{digits}g}"
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value + 0.0:.{digits}g}"  # minus zero is zero
 
 
 def spread(found: Interval, digits: int = 3) -> str:

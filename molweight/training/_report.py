@@ -2,31 +2,34 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from molweight import __version__
 from molweight.datasets import Audit, audit, read_audit
-from molweight.errors import DataError
-from molweight.report import Method, Subject
+from molweight.errors import ConfigError, DataError
+from molweight.report import Method, Subject, render_side_by_side
+from molweight.training._store import write_file
 
 if TYPE_CHECKING:
     from molweight.training._run import Run
 
-__all__ = ["gather"]
+__all__ = ["gather", "report_runs"]
 
 _LIBRARIES: Final = ("matplotlib", "scikit-learn", "rdkit")
 _MOST: Final = 5000
 """Test molecules that are embedded for the map at most; the others are left out of it."""
 
 
-def gather(run: "Run") -> Subject:
+def gather(run: "Run", *, embed: bool = True) -> Subject:
     """The data of a report; what is not known is left empty, and the report says so.
 
     Args:
         run: The run. If it was loaded from a folder, ``metrics.json``, ``audit.json`` and ``config.yaml`` there count.
+        embed: Whether the test molecules' vectors are wanted.
 
     Returns:
         The data. Nothing in it opens the test set: without what was kept when it was opened, there are no scores.
@@ -36,7 +39,7 @@ def gather(run: "Run") -> Subject:
     """
     opened, folder = run.opened, run.folder
     vectors = None
-    if opened is not None and len(opened.smiles) <= _MOST:
+    if embed and opened is not None and len(opened.smiles) <= _MOST:
         vectors = run.embed(opened.smiles)
     return Subject(
         name=folder.resolve().name if folder else str(run.trained_on.get("name", "run")),
@@ -51,6 +54,28 @@ def gather(run: "Run") -> Subject:
         sha256=_checksum(folder),
         made_with={"molweight": __version__, **{name: version(name) for name in _LIBRARIES}},
     )
+
+
+def report_runs(runs: "Sequence[Run]", names: Sequence[str], path: str | Path) -> Path:
+    """Write one HTML file in which runs stand side by side: scores, weights, trajectories, options that differ.
+
+    Args:
+        runs: At least two; the others are compared with the first one.
+        names: What to call them.
+        path: Where to.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: If there is only one run, or two have the same name.
+        DataError: If it cannot be written, or a file beside a run is damaged.
+    """
+    if len(runs) < 2 or len(set(names)) < len(runs):  # noqa: PLR2004 - two can be compared
+        raise ConfigError(f"two or more runs with different names are needed, got {', '.join(names) or 'none'}.")
+    subjects = [replace(gather(run, embed=False), name=name) for run, name in zip(runs, names, strict=True)]
+    write_file(Path(path), render_side_by_side(subjects).encode())
+    return Path(path)
 
 
 def _text(folder: Path | None, name: str) -> str | None:

@@ -95,6 +95,22 @@ def test_report_is_made_again(folder: Path, tmp_path: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out) == {"report": str(path)}
 
 
+def test_runs_side_by_side(
+    folder: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(folder), str(copy), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "written to comparison.html\n"
+    text = Path("comparison.html").read_text(encoding="utf-8")
+    assert "<h1>2 runs: mine, copy</h1>" in text
+    assert "copy against mine: no difference supported (gain 0, 95 % interval 0 to 0)." in text
+    assert "All options and the data are the same." in text
+    same = _fails(["report", str(folder), str(folder)], capsys)
+    assert "two or more runs with different names are needed" in same
+    (copy / "weights.safetensors").unlink()
+    assert str(copy) in _fails(["report", str(folder), str(copy)], capsys)
+
+
 def test_run_without_the_files_beside_it(copy: Path) -> None:
     for name in ("metrics.json", "audit.json", "config.yaml", "report.html"):
         (copy / name).unlink()
