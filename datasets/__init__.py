@@ -63,6 +63,7 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
 )
 from molweight.datasets._assemble import OnError
 from molweight.datasets._audit import Audit, Duplicates, Labels, Leak, Overlap, audit, without
+from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
@@ -77,6 +78,7 @@ from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
+from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
 from molweight.datasets._registered import LOADERS, register
 from molweight.datasets._row_aligned import row_aligned
@@ -133,6 +135,8 @@ __all__ = [
     "load_splits",
     "murcko_scaffold",
     "ogb_entries",
+    "ogb_metric",
+    "read_audit",
     "read_column",
     "read_records",
     "register",

@@ -49,7 +49,9 @@ def _imports(*folders: str) -> set[str]:
 
 
 def _distributions(names: set[str]) -> set[str]:
-    providers = packages_distributions()
+    providers = dict(packages_distributions())
+    # An extra may be left out of the environment; it is then known by the name it is imported by.
+    providers |= {name: [name] for name in names - set(providers) if canonicalize_name(name) in _names(EXTRAS)}
     missing = sorted(names - set(providers))
     assert not missing, f"imported but not installed: {missing}"
     return {str(canonicalize_name(providers[name][0])) for name in names}

@@ -109,6 +109,7 @@ def carry_out(
     section = f"## Audit of the data\n\n```text\n{datasets.format_audit(audit)}\n```\n"
     write_file(folder / "README.md", f"{card}\n\n{section}".encode())
     write_file(folder / "config.yaml", config)
+    comparison.run.report(folder / "report.html")
     session.forget()
     _show(options, comparison, splits, folder)
 
@@ -119,7 +120,7 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
         _heading(comparison, splits),
         format_table(comparison),
         *([found] if found else []),
-        f"written to {folder}",
+        f"written to {folder}; read {folder / 'report.html'}",
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))

@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "predict": "predictions of a run for a file of any size, row by row",
     "embed": "vectors of a run's encoder for a file of any size",
     "evaluate": "score a run on a labelled table",
+    "report": "one HTML page with everything about a run, or with several runs side by side",
     "hypergrad-check": "how accurate each solver's hypergradient is on your data, and what it costs",
     "list": "what is available: objectives, encoders, weightings, solvers, datasets",
 }

@@ -12,6 +12,7 @@ from molweight.training._hypergrad_report import HypergradCheck
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
 from molweight.training._plot import plot_weights
 from molweight.training._pretrain import pretrain
+from molweight.training._report import report_runs
 from molweight.training._run import Run, load, restore
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._search import Trial, WeightSearch, search_weights
@@ -60,6 +61,7 @@ __all__ = [
     "predict_positions",
     "pretrain",
     "read_checkpoint",
+    "report_runs",
     "resolve_device",
     "restore",
     "save_checkpoint",

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,7 @@ from molweight.datasets import Score, Splits
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
+from molweight.report import method_title
 from molweight.training._callback import Callback
 from molweight.training._device import resolve_device
 from molweight.training._general import general_pretraining
@@ -30,13 +31,6 @@ BASELINES: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal", "weighting_options": {}},
 }
 """What each baseline changes: a random encoder; general pretraining alone; continued pretraining with equal weights."""
-
-_TITLES: Final = {
-    "scratch": "from scratch",
-    "pretrained": "no continued pretraining",
-    "equal": "equal weights",
-    "tapweight": "TapWeight",
-}
 
 
 @dataclass(frozen=True)
@@ -146,8 +140,16 @@ def compare(
     }
     rows = [_row(name, run) for name, run in runs.items()]
     return Comparison(
-        data.name, str(data.metric), splits.sizes, splits.definition, rows, list(runs.values())[-1], general_seconds
+        data.name, str(data.metric), splits.sizes, splits.definition, rows, _beside(runs), general_seconds
     )
+
+
+def _beside(runs: Mapping[str, Run]) -> Run:
+    """The last run, which keeps what the others showed on the test set beside its own."""
+    *others, (_, run) = runs.items()
+    if run.opened is not None:
+        run.opened = run.opened.beside({name: other.opened for name, other in others if other.opened is not None})
+    return run
 
 
 def _row(name: str, run: Run) -> Row:
@@ -173,7 +175,7 @@ def format_table(comparison: Comparison) -> str:
     lines = [header]
     for row in comparison.rows:
         weights = [f"{row.weights[name]:.3f}" if name in row.weights else "-" for name in names]
-        lines.append([_TITLES.get(row.method, row.method), f"{row.test.value:.4f}", *weights, f"{row.seconds:.1f}"])
+        lines.append([method_title(row.method), f"{row.test.value:.4f}", *weights, f"{row.seconds:.1f}"])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(_aligned(line, widths) for line in lines)
 
@@ -192,9 +194,5 @@ def format_findings(comparison: Comparison) -> str:
     Args:
         comparison: What to show.
     """
-    lines = [
-        f"  {_TITLES.get(row.method, row.method)}: {finding.message}"
-        for row in comparison.rows
-        for finding in row.findings
-    ]
+    lines = [f"  {method_title(row.method)}: {finding.message}" for row in comparison.rows for finding in row.findings]
     return "\n".join(["found during pretraining:", *lines]) if lines else ""

@@ -16,10 +16,13 @@ from molweight.datasets import ROLES, Score, Splits, score
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
 from molweight.mlo import Finding, diagnose
+from molweight.report import Opened, render
 from molweight.training._card import data_card, model_card
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, predict_positions
 from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
+from molweight.training._opened import opened_from, opened_tensors, opening
+from molweight.training._report import gather
 from molweight.training._store import as_tensor, from_tensor, read_tensors, write_file, write_tensors
 
 __all__ = ["Run", "load", "restore"]
@@ -73,7 +76,15 @@ class Run:
         self.target_names: list[str] = list(data.target_names) if data else []
         self.rejects: list[Reject] = []
         self.trained_on: dict[str, Any] = {} if data is None or splits is None else data_card(data, splits)
+        self.opened: Opened | None = None
+        self.folder: Path | None = None
         self._scores: dict[str, Score] = {}
+
+    @property
+    def method(self) -> str:
+        """Name of the weighting; without continued pretraining, where the encoder came from."""
+        weighting, start = str(self.options["weighting"]), str(self.options["start"])
+        return start if weighting == "none" else weighting
 
     @property
     def history(self) -> pd.DataFrame:
@@ -96,7 +107,8 @@ class Run:
     def evaluate(self, role: str = "test") -> Score:
         """Score the model on a role, by the metric that belongs to the table.
 
-        The test set is opened once: the score is computed on the first call and remembered.
+        The test set is opened once: the score is computed on the first call and remembered, and the predictions are
+        kept with the run (:attr:`opened`), also by :meth:`save`.
 
         Args:
             role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
@@ -109,14 +121,39 @@ class Run:
         """
         if role not in ROLES:
             raise ConfigError(f"role {role!r} is unknown;{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
+        if role == "test" and self.opened is not None:
+            return self._score(self.opened.targets, self.opened.predictions[self.method])
         if self.data is None or self.splits is None or self.data.metric is None:
             raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
         if role not in self._scores:
             positions = self.splits.roles()[role]
             predicted = predict_positions(self.model, self.data, positions, self.device)
-            truth = self.data.targets[positions]
-            self._scores[role] = score(self.data.metric, truth, predicted, self.data.target_names)
+            self._scores[role] = self._score(self.data.targets[positions], predicted)
+            if role == "test":
+                self.opened = opening(self.data, positions, self.method, predicted)
         return self._scores[role]
+
+    def _score(self, truth: Array, predicted: Array) -> Score:
+        return score(self.finetuning.metric, truth, predicted, self.target_names)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write one HTML file with everything about the run, which needs no network and nothing beside it.
+
+        Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
+        calibration or parity; a map; the most wrong molecules; audit, configuration, provenance. The test set is not
+        opened for it: what :meth:`evaluate` saw is used, and where it was not called, the page says so.
+
+        Args:
+            path: Where to.
+
+        Returns:
+            The path.
+
+        Raises:
+            DataError: If it cannot be written, or a file beside the run is damaged.
+        """
+        write_file(Path(path), render(gather(self)).encode())
+        return Path(path)
 
     def predict(self, smiles: Sequence[str]) -> Array:
         """Predictions for molecules, aligned with the input.
@@ -155,7 +192,7 @@ class Run:
 
         ``weights.safetensors`` holds the models, the history and, in its header, options, versions and a checksum; it
         is replaced as a whole or not at all. ``weights.json`` and ``history.csv`` repeat parts of it in text, and
-        ``README.md`` is the model card.
+        ``README.md`` is the model card. If the test set was opened, ``test_predictions.csv`` repeats what it showed.
 
         Args:
             folder: Where to; it is made if missing.
@@ -164,10 +201,14 @@ class Run:
             DataError: If it cannot be written.
         """
         place, about = Path(folder), self.describe()
-        write_tensors(place / "weights.safetensors", {**self.tensors(), _HISTORY: as_tensor(self.records)}, about)
+        kept = {**self.tensors(), **opened_tensors(self.opened), _HISTORY: as_tensor(self.records)}
+        write_tensors(place / "weights.safetensors", kept, about)
         write_file(place / "weights.json", json.dumps(about, indent=2).encode())
         write_file(place / "history.csv", self.history.to_csv(index=False).encode())
         write_file(place / "README.md", model_card(about).encode())
+        if self.opened is not None:
+            write_file(place / "test_predictions.csv", self.opened.frame().to_csv(index=False).encode())
+        self.folder = place
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Everything the two models know: parameters and buffers, named ``model.*`` and ``pretrainer.*``."""
@@ -187,6 +228,7 @@ class Run:
             "weights": self.weights,
             "findings": [asdict(finding) for finding in self.findings],
             "finetuning": asdict(self.finetuning),
+            "opened": list(self.opened.predictions) if self.opened else [],
             "seconds": self.seconds,
         }
 
@@ -223,7 +265,9 @@ def load(folder: str | Path, device: str = "auto") -> Run:
     tensors, about = read_tensors(place / "weights.safetensors")
     if _HISTORY not in tensors:
         raise DataError(f"{place} holds a checkpoint of general pretraining, no finished run. Start from it: --start.")
-    return restore(tensors, about, from_tensor(tensors.pop(_HISTORY)), resolve_device(device))
+    run = restore(tensors, about, from_tensor(tensors.pop(_HISTORY)), resolve_device(device))
+    run.opened, run.folder = opened_from(tensors, about.get("opened", [])), place
+    return run
 
 
 def restore(

@@ -49,6 +49,8 @@ def test_fit_writes_the_run(folder: Path) -> None:
         "config.yaml",
         "history.csv",
         "metrics.json",
+        "report.html",
+        "test_predictions.csv",
         "weights.json",
         "weights.png",
         "weights.safetensors",

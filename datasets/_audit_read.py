@@ -1,0 +1,41 @@
+"""An audit that was written as JSON values, back as it was."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from molweight.datasets._audit import Audit, Duplicates, Labels, Leak, Overlap
+from molweight.errors import DataError
+
+__all__ = ["read_audit"]
+
+
+def read_audit(values: Mapping[str, Any], source: str = "the audit") -> Audit:
+    """What :meth:`Audit.to_dict` was taken of.
+
+    Args:
+        values: What it returned.
+        source: Where the values were found, for the message.
+
+    Raises:
+        DataError: If something is missing or unknown.
+
+    Example:
+        >>> from molweight.datasets import audit, from_smiles
+        >>> found = audit(from_smiles(["CCO", "OCC"], [0.0, 1.0], name="two", cache=False))
+        >>> read_audit(found.to_dict()) == found
+        True
+    """
+    try:
+        overlap = values["overlap"]
+        parts = {
+            "duplicates": Duplicates(**values["duplicates"]),
+            "duplicate_compounds": Duplicates(**values["duplicate_compounds"]),
+            "labels": [Labels(**item) for item in values["labels"]],
+            "leaks": [Leak(**item) for item in values["leaks"]],
+            "overlap": None if overlap is None else Overlap(**overlap),
+        }
+        return Audit(**{**values, **parts})
+    except (LookupError, TypeError) as error:
+        raise DataError(
+            f"{source} is no audit of molweight's: {error}. Restore it, or audit the data again."
+        ) from error

@@ -1,0 +1,40 @@
+"""A run as one HTML page that needs nothing else, and the statistics that stand in it.
+
+The page is made from plain data (:class:`Subject`), so this package knows no model; ``molweight report`` and
+``run.report`` gather the data.
+
+Example:
+    >>> import numpy as np
+    >>> labels, answers = np.array([[0.0], [1.0], [3.0]]), np.array([[0.5], [1.5], [2.5]])
+    >>> found, _ = bootstrap("mae", labels, {"model": answers})
+    >>> found["model"].value
+    0.5
+"""
+
+from molweight.report._bootstrap import DRAWS, Interval, bootstrap, draw_counts, draw_scores, interval
+from molweight.report._calibration import Bin, brier_score, expected_calibration_error, known_pairs, reliability
+from molweight.report._page import render
+from molweight.report._resampled import resampled_metric
+from molweight.report._side_by_side import render_side_by_side
+from molweight.report._subject import Method, Opened, Subject, method_title
+
+__all__ = [
+    "DRAWS",
+    "Bin",
+    "Interval",
+    "Method",
+    "Opened",
+    "Subject",
+    "bootstrap",
+    "brier_score",
+    "draw_counts",
+    "draw_scores",
+    "expected_calibration_error",
+    "interval",
+    "known_pairs",
+    "method_title",
+    "reliability",
+    "render",
+    "render_side_by_side",
+    "resampled_metric",
+]

@@ -1,0 +1,120 @@
+"""Sections on what a run was made of: the data, the configuration, the provenance."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from molweight.datasets import Audit, format_audit
+from molweight.report._section import Section, Table, Text
+from molweight.report._subject import Subject
+from molweight.report._words import metric_name, number
+
+__all__ = ["audit_section", "configuration_section", "provenance_section", "summary_section"]
+
+_LABELS: Final = 20
+"""Targets listed by name at most."""
+
+
+def summary_section(subject: Subject) -> Section:
+    """What the run is, in a few lines."""
+    data, options, tuned = subject.about["data"], subject.options, subject.about["finetuning"]
+    sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
+    lasted = f"{number(subject.about['seconds'], 3)} s"
+    rows = [
+        ["predicts", f"{', '.join(subject.about['target_names'][:6])} ({subject.task})"],
+        ["data", f"{data.get('name', '-')}: {data.get('molecules', '-')} molecules ({sizes})"],
+        ["split", str(data.get("split_definition", "-"))],
+        ["roles", _protocol(data)],
+        ["encoder", f"{options['encoder']} {_inline(options['encoder_options'])}"],
+        ["objectives", ", ".join(options["objectives"]) if subject.records else "none trained in this run"],
+        ["weighting and solver", f"{options['weighting']}, {options['solver']}"],
+        ["seed", str(options["seed"])],
+        ["kept epoch", f"{tuned['best_epoch']}, {metric_name(subject.metric)} on select {number(tuned['best'])}"],
+        ["duration", f"{lasted}; general pretraining counts only if it was made for this run"],
+    ]
+    return Section("summary", "The run", tables=[Table("What was run", ["", ""], rows)])
+
+
+def _protocol(data: Mapping[str, Any]) -> str:
+    if data.get("protocol") == "paper":
+        return "the weights and the checkpoint are chosen on the same molecules (protocol paper)"
+    return "the weights are learned on meta, the checkpoint is chosen on select, test is opened once"
+
+
+def _inline(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items()) or "(default size)"
+
+
+def audit_section(subject: Subject) -> Section:
+    """What to know of the data before the numbers are believed."""
+    title, audit = "Audit of the data", subject.audit
+    if audit is None:
+        missing = "No audit was kept with this run. molweight fit makes one; molweight audit does for any table."
+        return Section("audit", title, [missing])
+    overlap = audit.overlap
+    corpus = (
+        []
+        if overlap is None
+        else [
+            f"The corpus {overlap.corpus} ({overlap.size} molecules) holds "
+            + ", ".join(f"{count} of {role}" for role, count in overlap.compounds.items())
+            + " as compounds."
+        ]
+    )
+    tables = [_facts(audit), *_leaks(audit), _labels(audit)]
+    return Section("audit", title, corpus, tables=tables, texts=[Text("The audit in full", format_audit(audit))])
+
+
+def _facts(audit: Audit) -> Table:
+    twice, compounds = audit.duplicates, audit.duplicate_compounds
+    rows = [
+        ["molecules in use", str(audit.molecules)],
+        ["rows without a usable molecule", str(audit.rejected)],
+        ["molecules that occur again", f"{twice.extra}; {twice.conflicting} groups with conflicting labels"],
+        ["the same as compounds", f"{compounds.extra}; {compounds.conflicting} groups with conflicting labels"],
+        ["with an undefined stereocentre", str(audit.undefined_stereo)],
+        ["scaffolds", f"{audit.scaffolds}, the largest with {audit.largest_scaffold} molecules"],
+        ["without a ring", str(audit.acyclic)],
+    ]
+    return Table("What stands in the table", ["", ""], rows)
+
+
+def _leaks(audit: Audit) -> list[Table]:
+    rows = [
+        [f"{leak.role} in {leak.other}", str(leak.size), str(leak.molecules), str(leak.compounds), str(leak.scaffold)]
+        for leak in audit.leaks
+    ]
+    header = ["role", "its molecules", "the same molecule", "the same compound", "the same scaffold"]
+    return [Table("What later roles share with earlier ones", header, rows)] if rows else []
+
+
+def _labels(audit: Audit) -> Table:
+    rows = [
+        [item.name, str(item.known), str(item.missing), number(item.mean), number(item.lowest), number(item.highest)]
+        for item in audit.labels[:_LABELS]
+    ]
+    more = f"; the first {_LABELS} of {len(audit.labels)}" if len(audit.labels) > _LABELS else ""
+    return Table(f"Labels{more}", ["target", "known", "missing", "mean", "lowest", "highest"], rows)
+
+
+def configuration_section(subject: Subject) -> Section:
+    """Every option."""
+    settled = Text("Options as settled, defaults included (JSON)", json.dumps(subject.options, indent=2, default=str))
+    if subject.config is None:
+        words = ["This run was not started on the command line, so there is no file of its options."]
+        return Section("configuration", "Configuration", words, texts=[settled])
+    words = ["With the first text as config.yaml, molweight fit --config config.yaml makes the run again."]
+    return Section("configuration", "Configuration", words, texts=[Text("config.yaml", subject.config), settled])
+
+
+def provenance_section(subject: Subject) -> Section:
+    """What made the run and this page."""
+    about, data = subject.about, subject.about["data"]
+    rows = [
+        ["run made by", f"molweight {about['molweight']}, torch {about['torch']}, featuriser {about['featuriser']}"],
+        ["page made by", ", ".join(f"{name} {version}" for name, version in subject.made_with.items())],
+        ["SHA-256 of the table", str(data.get("sha256", "-"))],
+        ["SHA-256 of the roles", str(data.get("split_sha256", "-"))],
+        ["SHA-256 of weights.safetensors", subject.sha256 or "not saved yet"],
+    ]
+    return Section("provenance", "Provenance", tables=[Table("Versions and checksums", ["", ""], rows)])

@@ -1,0 +1,94 @@
+"""Metrics of molecules that are counted several times or not at all, for all draws of a bootstrap at once."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import UnknownNameError
+
+__all__ = ["resampled_metric"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
+
+
+def resampled_metric(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array:
+    """Values of a metric for one task, one per draw.
+
+    The same as scoring each draw's molecules, repeated as often as they were drawn.
+
+    Args:
+        metric: ``"roc_auc"``, ``"prc_auc"``, ``"ap"``, ``"rmse"`` or ``"mae"``.
+        truth: ``n`` labels, none missing.
+        predicted: ``n`` predictions.
+        counts: How often each molecule was drawn, ``draws x n``.
+
+    Returns:
+        One value per draw; NaN for a draw that cannot be scored: an empty one, or for classes one with a single class.
+
+    Raises:
+        UnknownNameError: If there is no such metric.
+
+    Example:
+        >>> labels, scores = np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.9])
+        >>> resampled_metric("roc_auc", labels, scores, np.array([[1, 1, 1], [2, 0, 1], [3, 0, 0]]))
+        array([0.5, 1. , nan])
+    """
+    if metric not in _METRICS:
+        raise UnknownNameError("metric", metric, _METRICS)
+    with np.errstate(invalid="ignore", divide="ignore"):  # an empty draw is NaN
+        return _METRICS[metric](truth.astype(np.float64), predicted.astype(np.float64), counts)
+
+
+def _rmse(truth: Array, predicted: Array, counts: Counts) -> Array:
+    return np.asarray(np.sqrt(counts @ (truth - predicted) ** 2 / counts.sum(axis=1)))
+
+
+def _mae(truth: Array, predicted: Array, counts: Counts) -> Array:
+    return np.asarray(counts @ np.abs(truth - predicted) / counts.sum(axis=1))
+
+
+def _cumulative(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, Array]:
+    """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``."""
+    order = np.argsort(-predicted, kind="stable")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(predicted[order]) != 0]))
+    drawn, ones = counts[:, order], truth[order] == 1
+    found = []
+    for chosen in (ones, ~ones):
+        sums = np.add.reduceat(drawn * chosen, starts, axis=1).cumsum(axis=1)
+        found.append(np.concatenate([np.zeros((len(sums), 1)), sums], axis=1))
+    return found[0], found[1]
+
+
+def _roc_auc(truth: Array, predicted: Array, counts: Counts) -> Array:
+    true, false = _cumulative(truth, predicted, counts)
+    return np.asarray(np.trapezoid(true, false, axis=1) / (true[:, -1] * false[:, -1]))
+
+
+def _precision_recall(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, Array]:
+    """Precision and recall at each threshold; recall is NaN throughout where a draw has a single class."""
+    true, false = _cumulative(truth, predicted, counts)
+    total = true + false
+    precision = np.divide(true, total, out=np.ones_like(true), where=total > 0)
+    positives = np.where(false[:, -1:] > 0, true[:, -1:], np.nan)
+    return precision, true / positives
+
+
+def _prc_auc(truth: Array, predicted: Array, counts: Counts) -> Array:
+    precision, recall = _precision_recall(truth, predicted, counts)
+    return np.asarray(np.trapezoid(precision, recall, axis=1))
+
+
+def _average_precision(truth: Array, predicted: Array, counts: Counts) -> Array:
+    precision, recall = _precision_recall(truth, predicted, counts)
+    return np.asarray((np.diff(recall, axis=1) * precision[:, 1:]).sum(axis=1))
+
+
+_METRICS: Final[dict[str, Callable[[Array, Array, Counts], Array]]] = {
+    "ap": _average_precision,
+    "mae": _mae,
+    "prc_auc": _prc_auc,
+    "rmse": _rmse,
+    "roc_auc": _roc_auc,
+}

@@ -1,0 +1,172 @@
+"""Several runs on one page: scores, weights, what differs in their options."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.datasets import higher_is_better
+from molweight.report._bootstrap import Interval, bootstrap, interval
+from molweight.report._lines import lines
+from molweight.report._page import page
+from molweight.report._section import Figure, Section, Table
+from molweight.report._subject import Subject, method_title
+from molweight.report._training_sections import history_series
+from molweight.report._words import direction, metric_name, number, spread, verdict
+
+__all__ = ["render_side_by_side"]
+
+_FIGURES: Final = 24
+"""Objectives whose trajectories are drawn at most."""
+_SEVERAL: Final = 2
+
+
+def render_side_by_side(subjects: Sequence[Subject]) -> str:
+    """Runs beside each other as an HTML page.
+
+    Args:
+        subjects: The runs, with different names; the others are compared with the first one.
+
+    Returns:
+        The page, like that of :func:`render`.
+    """
+    sections = [
+        _runs_section(subjects),
+        _scores_section(subjects),
+        _weights_section(subjects),
+        _trajectories_section(subjects),
+        _options_section(subjects),
+        _findings_section(subjects),
+    ]
+    title = f"{len(subjects)} runs: {', '.join(subject.name for subject in subjects)}"
+    return page(title, "Runs of molweight side by side; the report of each has the details", sections)
+
+
+def _runs_section(subjects: Sequence[Subject]) -> Section:
+    rows = []
+    for subject in subjects:
+        data = subject.about["data"]
+        what = f"{data.get('name', '-')}, {data.get('molecules', '-')} molecules"
+        made = f"{subject.options['encoder']}, {method_title(subject.method)}"
+        rows.append([subject.name, what, made, str(subject.options["seed"]), number(subject.about["seconds"], 3)])
+    header = ["run", "data", "encoder and method", "seed", "seconds"]
+    return Section("runs", "The runs", tables=[Table("What was run", header, rows)])
+
+
+def _scores_section(subjects: Sequence[Subject]) -> Section:
+    """Scores with intervals, and gains over the first run where both have the same test set."""
+    first = subjects[0]
+    found = {subject.name: _interval(subject) for subject in subjects}
+    gains = {subject.name: _gain(first, subject) for subject in subjects[1:]}
+    words = [
+        f"{name} against {first.name}: {verdict(gain)} (gain {number(gain.value, 3)}, 95 % interval {spread(gain)})."
+        for name, gain in gains.items()
+        if gain is not None
+    ]
+    apart = [name for name, gain in gains.items() if gain is None]
+    if apart:
+        words.append(
+            f"{', '.join(apart)}: no comparison with {first.name}, as the test molecules, their labels or the metric "
+            "are not the same, or the test set was not opened."
+        )
+    rows = []
+    for subject in subjects:
+        value, gain = found[subject.name], gains.get(subject.name)
+        shown = [number(value.value), spread(value)] if value else ["not opened", "-"]
+        metric = f"{metric_name(subject.metric)} ({direction(subject.metric)})"
+        against = "-" if gain is None else f"{number(gain.value, 3)} ({spread(gain)})"
+        rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])
+    header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", "select"]
+    caption = "Scores; a positive gain says that the run is better than the first one, on the same draws of molecules"
+    words.append("Runs that differ in nothing but the seed show how much a score moves without any reason.")
+    return Section("scores", "Test scores", words, tables=[Table(caption, header, rows)])
+
+
+def _interval(subject: Subject) -> Interval | None:
+    if subject.opened is None:
+        return None
+    own = {subject.method: subject.opened.predictions[subject.method]}
+    return bootstrap(subject.metric, subject.opened.targets, own)[0][subject.method]
+
+
+def _gain(first: Subject, other: Subject) -> Interval | None:
+    """How much better the other run is than the first; ``None`` where they cannot be compared."""
+    if not _comparable(first, other) or first.opened is None or other.opened is None:
+        return None
+    predictions = {"first": first.opened.predictions[first.method], "other": other.opened.predictions[other.method]}
+    found, drawn = bootstrap(first.metric, first.opened.targets, predictions)
+    sign = 1.0 if higher_is_better(first.metric) else -1.0
+    return interval(sign * (found["other"].value - found["first"].value), sign * (drawn["other"] - drawn["first"]))
+
+
+def _comparable(first: Subject, other: Subject) -> bool:
+    """Whether both were tested on the same molecules in the same order, with the same labels, by the same metric."""
+    one, two = first.opened, other.opened
+    if one is None or two is None or first.metric != other.metric:
+        return False
+    same = list(one.smiles) == list(two.smiles) and list(one.names) == list(two.names)
+    return same and np.array_equal(one.targets, two.targets, equal_nan=True)
+
+
+def _weights_section(subjects: Sequence[Subject]) -> Section:
+    title, learned = "Weights", [subject for subject in subjects if subject.about["weights"]]
+    if not learned:
+        return Section("weights", title, ["None of these runs has continued pretraining."])
+    names = list(dict.fromkeys(name for subject in learned for name in subject.about["weights"]))
+    rows = [[name, *(number(subject.about["weights"].get(name), 3) for subject in learned)] for name in names]
+    header = ["objective", *(subject.name for subject in learned)]
+    return Section("weights", title, tables=[Table("Weights at the end of continued pretraining", header, rows)])
+
+
+def _trajectories_section(subjects: Sequence[Subject]) -> Section:
+    title = "Trajectories of the weights"
+    by_run = {subject.name: history_series(subject.records, "weights") for subject in subjects}
+    names = list(dict.fromkeys(name for series in by_run.values() for name in series))
+    if not names:
+        return Section("trajectories", title, ["None of these runs has continued pretraining."])
+    figures = []
+    for place, name in enumerate(names[:_FIGURES]):
+        series = {run: found[name] for run, found in by_run.items() if name in found}
+        ends = ", ".join(f"{run} {number(float(values[-1]), 3)}" for run, (_, values) in series.items())
+        svg = lines(
+            f"trajectory{place}",
+            series,
+            title=f"Weight of {name} in each run",
+            description=f"At the end: {ends}.",
+            x="step of continued pretraining",
+            y="weight λ",
+        )
+        figures.append(Figure(svg, f"{name}. At the end: {ends}."))
+    left = len(names) - len(figures)
+    return Section("trajectories", title, [f"{left} more are not drawn."] if left else [], figures)
+
+
+def _options_section(subjects: Sequence[Subject]) -> Section:
+    """The options that are not the same in all runs."""
+    flat = [_flat({**subject.options, "data": subject.about["data"]}) for subject in subjects]
+    names = list(dict.fromkeys(name for values in flat for name in values))
+    rows = []
+    for name in names:
+        values = [found.get(name, "-") for found in flat]
+        if len(set(values)) >= _SEVERAL:
+            rows.append([name, *values])
+    if not rows:
+        return Section("options", "Options that differ", ["All options and the data are the same."])
+    header = ["option", *(subject.name for subject in subjects)]
+    return Section("options", "Options that differ", tables=[Table("All others are the same", header, rows)])
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value if isinstance(value, str) else json.dumps(value, default=str)
+    return found
+
+
+def _findings_section(subjects: Sequence[Subject]) -> Section:
+    said = [f"{subject.name}: {item['message']}" for subject in subjects for item in subject.about.get("findings", ())]
+    return Section("findings", "What was found wrong", said or ["Nothing was found wrong in continued pretraining."])

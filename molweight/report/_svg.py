@@ -1,0 +1,122 @@
+"""Drawings as elements of a page: their colours are the page's, their words are in them, nothing is loaded."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["GRID", "INK", "SERIES", "as_element", "drawing", "figure_element", "series_style"]
+
+INK: Final = "#010101"
+"""Stands for the colour of the text; like the others, replaced by the page's own, in light and dark."""
+GRID: Final = "#020202"
+SERIES: Final = tuple(f"#03{place:02d}03" for place in range(1, 9))
+
+_COLOURS: Final = {INK: "currentColor", GRID: "var(--line)"} | {
+    colour: f"var(--s{place})" for place, colour in enumerate(SERIES, start=1)
+}
+_DASHES: Final = ("-", "--", ":", "-.")
+_WIDTH: Final = 4.6
+"""Inches: about what a phone is wide, so that the letters of a drawing are as large as they are meant to be there."""
+
+
+def series_style(place: int) -> dict[str, str]:
+    """Colour and dashes of a line; no two of the first 32 are alike, nor of the first 4 in black and white."""
+    return {
+        "color": SERIES[place % len(SERIES)],
+        "linestyle": _DASHES[(place + place // len(SERIES)) % len(_DASHES)],
+    }
+
+
+@contextmanager
+def drawing(height: float = 2.9) -> Iterator[tuple["Figure", "Axes"]]:
+    """An empty drawing with axes, in the style of the page.
+
+    Args:
+        height: Inches.
+
+    Yields:
+        The figure and its axes.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    style = {
+        "axes.axisbelow": True,
+        "axes.edgecolor": INK,
+        "axes.grid": True,
+        "axes.labelcolor": INK,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "font.size": 9,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "legend.frameon": False,
+        "legend.labelcolor": INK,
+        "lines.linewidth": 1.6,
+        "svg.fonttype": "none",
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+    }
+    with rc_context(style):  # type: ignore[arg-type]  # names of settings are literals there
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        yield figure, figure.subplots()
+
+
+def figure_element(figure: "Figure", key: str, title: str, description: str) -> Markup:
+    """A drawing of matplotlib's as an element; to be called inside :func:`drawing`.
+
+    Args:
+        figure: The drawing.
+        key: A name that no other drawing of the page has.
+        title: Its alternative text: what is drawn.
+        description: What there is to see in it.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    canvas: Any = FigureCanvasSVG(figure)  # not typed by its authors
+    figure.patch.set_visible(False)
+    for axes in figure.axes:
+        axes.patch.set_visible(False)
+    buffer = io.StringIO()
+    with rc_context({"svg.hashsalt": key}):
+        canvas.print_svg(buffer)  # figure.savefig would draw everything twice
+    return as_element(buffer.getvalue(), key, title, description, _COLOURS)
+
+
+def as_element(svg: str, key: str, title: str, description: str, colours: dict[str, str]) -> Markup:
+    """An SVG file as an element of a page.
+
+    The element has a ``title`` and a ``desc``, takes the width that there is, and shares no id with another.
+
+    Args:
+        svg: The file.
+        key: A name that no other drawing of the page has.
+        title: Its alternative text.
+        description: What there is to see.
+        colours: What to write in place of colours, for example ``{"#010101": "currentColor"}``.
+    """
+    box = re.search(r"viewBox=['\"]([^'\"]+)['\"]", svg)
+    body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
+    body = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r"\bid=\"([^\"]+)\"", rf'id="{key}-\1"', body)
+    body = re.sub(r"(?:xlink:)?href=\"#([^\"]+)\"", rf'href="#{key}-\1"', body)
+    body = re.sub(r"url\(#([^)]+)\)", rf"url(#{key}-\1)", body)
+    for colour, name in colours.items():
+        body = re.sub(re.escape(colour), name, body, flags=re.IGNORECASE)
+    labels = f'<title id="{key}-title">{escape(title)}</title><desc id="{key}-desc">{escape(description)}</desc>'
+    opening = (
+        f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-labelledby="{key}-title" '
+        f'aria-describedby="{key}-desc">'
+    )
+    # The body is written by matplotlib or RDKit, which escape what they are given.
+    return Markup(f"{opening}{labels}{body}</svg>")  # noqa: S704 - see above

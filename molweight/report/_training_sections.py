@@ -1,0 +1,197 @@
+"""Sections on how a run was trained: weights, losses, solves, learning rates."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.report._lines import POINTS, Series, lines, thinned
+from molweight.report._section import Figure, Section, Table
+from molweight.report._subject import Subject
+from molweight.report._words import NONE, metric_name, number
+
+__all__ = ["history_series", "losses_section", "schedule_section", "solver_section", "weights_section"]
+
+_STEP: Final = "step of continued pretraining"
+_NO_STEPS: Final = "This run has no continued pretraining, so there is nothing to draw here."
+
+
+def history_series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Series]:
+    """Lines from the records of a run, by objective.
+
+    Args:
+        records: One per step.
+        key: ``"weights"``, ``"losses"``, ``"norms"``, ``"hypergradient"``.
+    """
+    names = list(dict.fromkeys(name for record in records for name in record.get(key, {})))
+    return {name: _line(records, lambda record, name=name: record.get(key, {}).get(name)) for name in names}
+
+
+def _line(records: Sequence[Mapping[str, Any]], value: Any) -> Series:
+    found = [(record["step"], value(record)) for record in records]
+    kept = [(step, number) for step, number in found if number is not None]
+    return thinned([step for step, _ in kept], [number for _, number in kept])
+
+
+def _note(records: Sequence[Mapping[str, Any]]) -> str:
+    return f" Each point is a mean over {len(records) / POINTS:.0f} steps." if len(records) > POINTS else ""
+
+
+def weights_section(subject: Subject) -> Section:
+    """Weights over the steps, and where they ended for each method."""
+    title = "Weights of the objectives"
+    series = history_series(subject.records, "weights")
+    if not series:
+        return Section("weights", title, [_NO_STEPS])
+    ends = {name: float(values[-1]) for name, (_, values) in series.items()}
+    described = ", ".join(f"{name} {number(end, 3)}" for name, end in ends.items())
+    svg = lines(
+        "weights",
+        series,
+        title="Weight of each objective over continued pretraining",
+        description=f"At the end: {described}.",
+        x=_STEP,
+        y="weight λ",
+        level=(1 / len(series), "equal weights"),
+    )
+    caption = f"Weight λ of each objective; the dotted line is the share of equal weights.{_note(subject.records)}"
+    return Section("weights", title, figures=[Figure(svg, caption)], tables=[_weights_table(subject)])
+
+
+def _weights_table(subject: Subject) -> Table:
+    methods = [method for method in subject.methods if method.weights]
+    columns = {method.title: method.weights for method in methods} or {subject.method: subject.about["weights"]}
+    names = list(dict.fromkeys(name for weights in columns.values() for name in weights))
+    rows = [[name, *(number(weights.get(name), 3) for weights in columns.values())] for name in names]
+    return Table("Weights at the end of continued pretraining", ["objective", *columns], rows)
+
+
+def losses_section(subject: Subject) -> Section:
+    """Loss of each objective, and of the task, over the steps."""
+    title, records = "Losses", subject.records
+    series = history_series(records, "losses")
+    if not series:
+        return Section("losses", title, [_NO_STEPS])
+    first_last = ", ".join(f"{name} {number(y[0], 3)} to {number(y[-1], 3)}" for name, (_, y) in series.items())
+    figures = [
+        Figure(
+            lines(
+                "losses",
+                series,
+                title="Loss of each objective over continued pretraining",
+                description=f"From first to last: {first_last}.",
+                x=_STEP,
+                y="loss",
+                scale="log",
+            ),
+            f"Loss of each pretraining objective before it is weighted.{_note(records)}",
+        )
+    ]
+    task = {
+        name: line
+        for name, key in (("training molecules", "train_loss"), ("meta molecules", "meta_loss"))
+        if len((line := _line(records, lambda record, key=key: record.get(key)))[0])
+    }
+    if task:
+        ends = ", ".join(f"{name} {number(y[-1], 3)}" for name, (_, y) in task.items())
+        words = f"At the end: {ends}."
+        drawn = lines("task", task, title="Loss of the task", description=words, x=_STEP, y="loss of the task")
+        figures.append(Figure(drawn, "Loss of the finetuned copy that the weights are learned with."))
+    return Section("losses", title, figures=figures)
+
+
+def solver_section(subject: Subject) -> Section:
+    """How the linear systems of the hypergradient were solved, and what was found wrong."""
+    title = "Health of training and solver"
+    if not subject.records:
+        return Section("solver", title, [_NO_STEPS])
+    found = [item["message"] for item in subject.about.get("findings", ())]
+    words = [f"Found: {message}" for message in found] or ["Nothing was found wrong in continued pretraining."]
+    solves = [(record["step"], record["solves"]) for record in subject.records if record.get("solves")]
+    if not solves:
+        return Section("solver", title, [*words, "No hypergradient was taken, so no linear system was solved."])
+    levels = list(dict.fromkeys(level for _, by_level in solves for level in by_level))
+    return Section("solver", title, words, _residual_figure(levels, solves), [_outcomes(subject, levels, solves)])
+
+
+def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> list[Figure]:
+    series = {}
+    for level in levels:
+        known = [(step, at[level]["residual"]) for step, at in solves if "residual" in at.get(level, {})]
+        if known:
+            series[f"level {level}"] = thinned([step for step, _ in known], [value for _, value in known])
+    series = {name: line for name, line in series.items() if len(line[0])}
+    if not series:
+        return []
+    words = ", ".join(f"{name} {number(float(np.median(y)), 2)}" for name, (_, y) in series.items())
+    svg = lines(
+        "residuals",
+        series,
+        title="Relative residual of the solves over continued pretraining",
+        description=f"Medians: {words}.",
+        x=_STEP,
+        y="relative residual",
+        scale="log",
+    )
+    return [Figure(svg, "Relative residual |b - Ax| / |b| at the end of each solve; 1 is that of no answer at all.")]
+
+
+def _outcomes(subject: Subject, levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> Table:
+    rows = []
+    for level in levels:
+        own = [at[level] for _, at in solves if level in at]
+        counted = Counter(str(item["outcome"]).replace("_", " ") for item in own)
+        ended = ", ".join(f"{outcome} {count}" for outcome, count in counted.most_common())
+        iterations = float(np.mean([item["iterations"] for item in own]))
+        rows.append([level, str(len(own)), number(iterations, 3), ended])
+    caption = f"Solves by level, with the solver {subject.options['solver']}"
+    return Table(caption, ["level", "solves", "mean iterations", "how they ended"], rows)
+
+
+def schedule_section(subject: Subject) -> Section:
+    """Learning rates of the stages, and the metric that the checkpoint was picked by."""
+    options, tuned = subject.options, subject.about["finetuning"]
+    curve = np.asarray(tuned["curve"], dtype=np.float64)
+    name = metric_name(subject.metric)
+    words = f"Best at epoch {tuned['best_epoch']}: {number(tuned['best'])}."
+    picked = lines(
+        "select",
+        {f"{name} on select": thinned(range(len(curve)), curve)},
+        title=f"{name} on select over the epochs of finetuning",
+        description=words,
+        x="epoch of finetuning",
+        y=name,
+        mark=(float(tuned["best_epoch"]), float(tuned["best"]), "kept"),
+    )
+    figures = [_rates_figure(subject), Figure(picked, f"{words} Epoch 0 is the state before finetuning.")]
+    rates = [f"pretraining {options['pretrain_lr']:g}", f"finetuning {options['finetune_lr']:g}"]
+    said = f"Adam with constant learning rates: {', '.join(rates)}. There is no warm-up and no decay."
+    return Section("schedule", "Learning rates and choice of the checkpoint", [said], figures)
+
+
+def _rates_figure(subject: Subject) -> Figure:
+    options, epochs = subject.options, len(subject.about["finetuning"]["curve"]) - 1
+    general = options["general_steps"] if options["start"] == "pretrained" else 0
+    stages = [
+        ("general pretraining", general, options["pretrain_lr"]),
+        ("continued pretraining", len(subject.records), options["pretrain_lr"]),
+        ("finetuning (in epochs)", epochs, options["finetune_lr"]),
+    ]
+    series, start = {}, 0
+    for name, length, rate in stages:
+        if length:
+            series[name] = (np.array([start, start + length], dtype=np.float64), np.array([rate, rate]))
+        start += length
+    words = "; ".join(f"{name}: {length} at {rate:g}" for name, length, rate in stages if length) or NONE
+    svg = lines(
+        "rates",
+        series,
+        title="Learning rate over the stages of the run",
+        description=f"{words}.",
+        x="steps, then epochs",
+        y="learning rate",
+        scale="log",
+        steps=True,
+    )
+    return Figure(svg, f"Learning rate by stage, in the order in which they ran. {words}.")

@@ -1,0 +1,70 @@
+"""Numbers and names as they stand in a page."""
+
+import math
+from typing import Final
+
+from molweight.datasets import higher_is_better, ogb_metric
+from molweight.report._bootstrap import Interval
+
+__all__ = ["NONE", "direction", "metric_name", "number", "spread", "verdict"]
+
+NONE: Final = "-"
+"""What stands where there is no number."""
+
+_METRICS: Final = {
+    "ap": "average precision",
+    "mae": "mean absolute error",
+    "prc_auc": "PRC-AUC",
+    "rmse": "RMSE",
+    "roc_auc": "ROC-AUC",
+}
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many digits that count; a dash for none.
+
+    Example:
+        >>> number(0.123456), number(float("nan")), number(None), number(1234567.0), number(-0.0)
+        ('0.1235', '-', '-', '1.235e+06', '0')
+    """
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value + 0.0:.{digits}g}"  # minus zero is zero
+
+
+def spread(found: Interval, digits: int = 3) -> str:
+    """The ends of an interval.
+
+    Example:
+        >>> spread(Interval(0.5, 0.25, 0.75))
+        '0.25 to 0.75'
+    """
+    return NONE if math.isnan(found.low) else f"{number(found.low, digits)} to {number(found.high, digits)}"
+
+
+def metric_name(metric: str) -> str:
+    """What a metric is called by people.
+
+    Example:
+        >>> metric_name("roc_auc"), metric_name("ogbg-molhiv:rocauc")
+        ('ROC-AUC', 'ROC-AUC (ogbg-molhiv:rocauc)')
+    """
+    base = ogb_metric(metric)
+    return f"{_METRICS[base]} ({metric})" if base else _METRICS.get(metric, metric)
+
+
+def direction(metric: str) -> str:
+    """Which way is better."""
+    return "higher is better" if higher_is_better(metric) else "lower is better"
+
+
+def verdict(gain: Interval) -> str:
+    """What an interval of a gain supports: positive values say that the one is better than the other.
+
+    Example:
+        >>> verdict(Interval(0.1, 0.05, 0.2)), verdict(Interval(0.1, -0.05, 0.2)), verdict(Interval(-1, -2, -0.5))
+        ('better', 'no difference supported', 'worse')
+    """
+    if gain.low > 0:
+        return "better"
+    return "worse" if gain.high < 0 else "no difference supported"

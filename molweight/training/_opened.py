@@ -1,0 +1,63 @@
+"""What the test set showed when it was opened, as tensors that are kept with the run: nobody opens it again."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.graphs import MoleculeDataset
+from molweight.report import Opened
+from molweight.training._store import as_tensor, from_tensor
+
+__all__ = ["opened_from", "opened_tensors", "opening"]
+
+Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+_WORDS, _ROWS, _TARGETS, _BY = "test.words", "test.rows", "test.targets", "test.predictions."
+
+
+def opening(data: MoleculeDataset, positions: Positions, method: str, predicted: Predictions) -> Opened:
+    """What one method showed of the test set.
+
+    Args:
+        data: The table.
+        positions: The test molecules.
+        method: Name of the method.
+        predicted: Its predictions.
+    """
+    smiles = [data.smiles[int(position)] for position in positions]
+    return Opened(data.rows[positions], smiles, list(data.target_names), data.targets[positions], {method: predicted})
+
+
+def opened_tensors(opened: Opened | None) -> dict[str, Tensor]:
+    """The test set as tensors; none if it was not opened."""
+    if opened is None:
+        return {}
+    tensors = {
+        _WORDS: as_tensor({"smiles": list(opened.smiles), "names": list(opened.names)}),
+        _ROWS: torch.from_numpy(np.ascontiguousarray(opened.rows, dtype=np.int64)),
+        _TARGETS: torch.from_numpy(np.ascontiguousarray(opened.targets, dtype=np.float32)),
+    }
+    predictions = {name: np.ascontiguousarray(values) for name, values in opened.predictions.items()}
+    return tensors | {f"{_BY}{name}": torch.from_numpy(values) for name, values in predictions.items()}
+
+
+def opened_from(tensors: Mapping[str, Tensor], methods: list[str]) -> Opened | None:
+    """What :func:`opened_tensors` was given.
+
+    Args:
+        tensors: The file's tensors.
+        methods: Names of the methods, in their order, which a file of tensors does not keep.
+    """
+    if _WORDS not in tensors:
+        return None
+    words = from_tensor(tensors[_WORDS])
+    return Opened(
+        tensors[_ROWS].numpy(),
+        words["smiles"],
+        words["names"],
+        tensors[_TARGETS].numpy(),
+        {name: tensors[f"{_BY}{name}"].numpy() for name in methods},
+    )

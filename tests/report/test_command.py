@@ -1,0 +1,173 @@
+"""``molweight report``, ``run.report`` and what ``molweight fit`` keeps for them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molweight import load
+from molweight.cli import main
+from molweight.errors import ConfigError, DataError
+from molweight.training._store import write_tensors
+
+SMALL = [
+    "--encoder_options={layers: 2, width: 16}",
+    "--corpus_size=64",
+    "--general_steps=1",
+    "--steps=2",
+    "--batch_size=32",
+    "--epochs=1",
+    "--device=cpu",
+    "--quiet",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on a table of its own: two targets, one label missing."""
+    place = tmp_path_factory.mktemp("runs")
+    rows = [f"{'C' * (n // 2 + 1)}{'O' if n % 2 else 'N'},{n / 7 if n != 3 else ''},{n % 5}.5" for n in range(80)]
+    (place / "mine.csv").write_text("\n".join(["smiles,y,z", *rows]))
+    arguments = ["fit", str(place / "mine.csv"), "--runs", str(place), "--targets", "y,z", "--split", "random"]
+    assert main([*arguments, "--objectives", "attribute_masking,graphcl", "--baselines", "equal", *SMALL]) == 0
+    return place / "mine"
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """The same run, to be damaged."""
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("molweight: ")
+    return lines[0]
+
+
+def test_fit_writes_the_report(folder: Path) -> None:
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<h1>mine: TapWeight</h1>" in text
+    assert "equal weights" in text
+    assert "No audit was kept" not in text
+    assert "has not been opened" not in text
+    assert "SHA-256 of weights.safetensors" in text
+    assert "not saved yet" not in text
+
+
+def test_test_predictions_are_kept(folder: Path) -> None:
+    run = load(folder, "cpu")
+    assert run.opened is not None
+    table = pd.read_csv(folder / "test_predictions.csv")
+    methods = ("label", "equal", "tapweight")
+    assert list(table) == ["row", "smiles", *(f"{method}.{name}" for method in methods for name in ("y", "z"))]
+    assert len(table) == 8
+    source = pd.read_csv(folder.parent / "mine.csv").iloc[table["row"]]
+    assert table["smiles"].tolist() == source["smiles"].tolist()
+    np.testing.assert_allclose(table[["label.y", "label.z"]], source[["y", "z"]], rtol=1e-6)
+    np.testing.assert_allclose(table[["tapweight.y", "tapweight.z"]], run.predict(table["smiles"].tolist()), rtol=1e-5)
+    np.testing.assert_array_equal(
+        run.opened.frame().iloc[:, 2:].to_numpy(np.float32), table.iloc[:, 2:].astype(np.float32)
+    )
+
+
+def test_the_score_of_a_loaded_run_is_that_of_its_opening(folder: Path) -> None:
+    run = load(folder, "cpu")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert run.evaluate("test").value == metrics["methods"][-1]["test"]["value"]
+    with pytest.raises(ConfigError, match="without its table"):
+        run.evaluate("select")
+
+
+def test_report_is_made_again(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "new" / "page.html"
+    assert main(["report", str(folder), "--output", str(path), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == f"written to {path}\n"
+    assert path.read_text(encoding="utf-8") == (folder / "report.html").read_text(encoding="utf-8")
+    assert main(["report", str(folder), "--output", str(path), "--json", "--device", "cpu"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": str(path)}
+
+
+def test_runs_side_by_side(
+    folder: Path, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(folder), str(copy), "--device", "cpu"]) == 0
+    assert capsys.readouterr().out == "written to comparison.html\n"
+    text = Path("comparison.html").read_text(encoding="utf-8")
+    assert "<h1>2 runs: mine, copy</h1>" in text
+    assert "copy against mine: no difference supported (gain 0, 95 % interval 0 to 0)." in text
+    assert "All options and the data are the same." in text
+    same = _fails(["report", str(folder), str(folder)], capsys)
+    assert "two or more runs with different names are needed" in same
+    (copy / "weights.safetensors").unlink()
+    assert str(copy) in _fails(["report", str(folder), str(copy)], capsys)
+
+
+def test_run_without_the_files_beside_it(copy: Path) -> None:
+    for name in ("metrics.json", "audit.json", "config.yaml", "report.html"):
+        (copy / name).unlink()
+    assert main(["report", str(copy), "--device", "cpu"]) == 0
+    text = (copy / "report.html").read_text(encoding="utf-8")
+    assert "No audit was kept" in text
+    assert "not started on the command line" in text
+
+
+def test_run_whose_test_set_was_never_opened(copy: Path, tmp_path: Path) -> None:
+    run = load(copy, "cpu")
+    run.opened = None
+    run.save(tmp_path / "closed")
+    assert not (tmp_path / "closed" / "test_predictions.csv").exists()
+    closed = load(tmp_path / "closed", "cpu")
+    assert closed.opened is None
+    assert "has not been opened" in closed.report(tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_what_is_no_run_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = _fails(["report", str(tmp_path / "nowhere")], capsys)
+    assert "weights.safetensors does not exist. Name the folder of a finished run" in missing
+    write_tensors(tmp_path / "weights.safetensors", {}, {"kind": "general"})
+    assert "checkpoint of general pretraining, no finished run" in _fails(["report", str(tmp_path)], capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("weights.safetensors", b"not tensors", "is damaged or no file of molweight's"),
+        ("metrics.json", b"{", "metrics.json is damaged"),
+        ("metrics.json", b"[1]", "metrics.json is damaged"),
+        ("metrics.json", b'{"methods": [{}]}', "metrics.json is damaged"),
+        ("metrics.json", b"\xff\xfe", "metrics.json cannot be read"),
+        ("audit.json", b"null", "audit.json is no audit"),
+        ("audit.json", b'{"overlap": 3}', "audit.json is no audit"),
+    ],
+)
+def test_damaged_files_are_one_paragraph(
+    name: str, content: bytes, expected: str, copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copy / name).write_bytes(content)
+    message = _fails(["report", str(copy), "--device", "cpu"], capsys)
+    assert expected in message
+    assert str(copy) in message
+
+
+def test_place_that_cannot_be_written(copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    message = _fails(["report", str(copy), "--output", str(tmp_path / "file" / "x.html"), "--device", "cpu"], capsys)
+    assert "cannot be written" in message
+
+
+def test_damaged_predictions_are_found(copy: Path) -> None:
+    path = copy / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="SHA-256"):
+        load(copy)

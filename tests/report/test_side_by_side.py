@@ -1,0 +1,87 @@
+"""Runs beside each other: what may be compared is, and the rest is said."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molweight.report import Subject, render_side_by_side
+from molweight.report._side_by_side import (
+    _findings_section,
+    _options_section,
+    _scores_section,
+    _trajectories_section,
+    _weights_section,
+)
+
+Make = Callable[..., Subject]
+
+
+@pytest.fixture
+def first(make: Make) -> Subject:
+    return make(name="first")
+
+
+def _shifted(subject: Subject, name: str, by: float) -> Subject:
+    """The same run with an error of ``by`` on every molecule."""
+    assert subject.opened is not None
+    answers = np.nan_to_num(subject.opened.targets) + np.float32(by)
+    return replace(subject, name=name, opened=replace(subject.opened, predictions={"tapweight": answers}))
+
+
+def test_gains_over_the_first_run(first: Subject) -> None:
+    runs = [_shifted(first, "one", 0.5), _shifted(first, "better", 0.25), _shifted(first, "worse", -2.0)]
+    section = _scores_section(runs)
+    assert "better against one: better (gain 0.25, 95 % interval 0.25 to 0.25)." in section.words
+    assert "worse against one: worse (gain -1.5, 95 % interval -1.5 to -1.5)." in section.words
+    assert [row[2] for row in section.tables[0].rows] == ["0.5", "0.25", "2"]
+    assert [row[4] for row in section.tables[0].rows] == ["-", "0.25 (0.25 to 0.25)", "-1.5 (-1.5 to -1.5)"]
+
+
+def test_other_molecules_labels_or_metrics_are_not_compared(first: Subject, make: Make) -> None:
+    assert first.opened is not None
+    others = [
+        replace(first, name="molecules", opened=replace(first.opened, smiles=["C", *first.opened.smiles[1:]])),
+        replace(first, name="labels", opened=replace(first.opened, targets=first.opened.targets + 1)),
+        replace(first, name="closed", opened=None),
+        make("classification", name="metric"),
+    ]
+    section = _scores_section([first, *others])
+    assert section.words[0].startswith("molecules, labels, closed, metric: no comparison with first")
+    assert [row[4] for row in section.tables[0].rows] == ["-"] * 5
+    assert section.tables[0].rows[3][2] == "not opened"
+
+
+def _with_option(subject: Subject, name: str, **options: Any) -> Subject:
+    about = {**subject.about, "options": {**subject.options, **options}}
+    return replace(subject, name=name, about=about)
+
+
+def test_only_options_that_differ_are_listed(first: Subject) -> None:
+    other = _with_option(first, "other", seed=4, encoder_options={"layers": 2, "width": 8})
+    rows = _options_section([first, other]).tables[0].rows
+    assert rows == [["seed", "3", "4"], ["encoder_options.width", "-", "8"]]
+    assert _options_section([first, first]).words == ["All options and the data are the same."]
+
+
+def test_weights_side_by_side(first: Subject) -> None:
+    other = replace(first, name="other", about={**first.about, "weights": {"graphcl": 1.0}})
+    plain = replace(first, name="plain", about={**first.about, "weights": {}}, records=[])
+    table = _weights_section([first, other, plain]).tables[0]
+    assert list(table.header) == ["objective", "first", "other"]
+    assert table.rows == [["attribute_masking", "0.9", "-"], ["graphcl", "0.1", "1"]]
+    assert _weights_section([plain]).words == _trajectories_section([plain]).words
+    assert len(_trajectories_section([first, plain]).figures) == 2
+
+
+def test_findings_name_their_run(first: Subject) -> None:
+    found = {**first.about, "findings": [{"message": "something"}]}
+    assert _findings_section([first, replace(first, name="other", about=found)]).words == ["other: something"]
+
+
+def test_names_are_text(first: Subject) -> None:
+    text = render_side_by_side([first, replace(first, name="<script>")])
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
