@@ -7,7 +7,7 @@ PYTEST_ARGS ?=
 DEMO_ARGS ?= --data freesolv --name demo --preset small
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-scatter check build lock lowest clean
+.PHONY: help demo test test-scatter check docs build lock lowest clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,10 +29,13 @@ check: $(VENV)/.installed-dev  ## Run linter, formatter, type checker and the ch
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
+docs: $(VENV)/.installed-docs  ## Build the documentation into site/, strictly; site/index.html is where it starts
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 build: $(VENV)/.installed-dev  ## Build the wheel and the source distribution into dist/
 	$(BIN)/python -m build
 
-lock: $(VENV)/.installed-dev  ## Write the versions of the environment to constraints.txt
+lock: $(VENV)/.installed-dev $(VENV)/.installed-docs  ## Write the versions of the environment to constraints.txt
 	@sed -n '/^#/p' constraints.txt > $(VENV)/constraints.txt
 	@$(BIN)/pip freeze --all --exclude-editable | sed -E -e '/^(pip|molweight)[ =]/d' -e '/^#/d' -e 's/\+[a-z0-9.]+$$//' >> $(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
@@ -48,7 +51,7 @@ lowest: $(VENV)/.installed-dev  ## Run the tests with the oldest versions that p
 	OMP_NUM_THREADS=1 $(VENV)-lowest/bin/pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 clean:  ## Remove the environment and everything that was built; runs/ stays
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-scatter build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-scatter build dist site *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # torch first and pinned: left to itself, the resolver takes the newest, with gigabytes of packages that are not needed.
@@ -61,6 +64,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/pip
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --constraint constraints.txt --no-deps curvlinops-for-pytorch
+	touch $@
+
+$(VENV)/.installed-docs: $(VENV)/.installed
+	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 $(VENV)-scatter/.installed: $(VENV)/.installed-dev

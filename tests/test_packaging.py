@@ -24,6 +24,7 @@ EXTRAS = [
     for text in texts
 ]
 DEV = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+DOCS = [Requirement(text) for text in PROJECT["optional-dependencies"]["docs"]]
 
 
 def _packages(folder: Path, name: str) -> set[str]:
@@ -87,7 +88,7 @@ def test_each_lower_bound_has_its_reason() -> None:
         assert re.fullmatch(r" +# .*\b" + re.escape(version) + r": .+", comment), (version, comment)
 
 
-@pytest.mark.parametrize("requirement", [*REQUIRED, *DEV], ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize("requirement", [*REQUIRED, *DEV, *DOCS], ids=lambda requirement: requirement.name)
 def test_constraints_pin_a_version_in_range(requirement: Requirement) -> None:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))

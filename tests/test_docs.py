@@ -1,0 +1,145 @@
+"""The pages of the documentation: blocks that can be run, and figures that stand in the results."""
+
+import ast
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+RESULTS = ROOT / "experiments" / "results"
+PAGES = sorted(DOCS.glob("*.md"))
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+
+
+def _module(path: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def runner() -> ModuleType:
+    return _module(ROOT / ".ci" / "readme.py", "docs_runner")
+
+
+@every_page
+def test_blocks_are_well_formed_and_none_is_overlooked(page: Path, runner: ModuleType) -> None:
+    text = page.read_text(encoding="utf-8")
+    found = list(runner.blocks(text))
+    for block in found:
+        if block.language == "python":
+            ast.parse(block.code)
+        else:
+            subprocess.run(["bash", "-n", "-c", block.code], check=True)
+    shown = [block for block in found if text.splitlines()[block.line - 2].startswith("```")]
+    fences = re.findall(r"^ *```(?:sh|python).*$", text, flags=re.MULTILINE)
+    assert len(shown) == len(fences)
+
+
+def test_the_reference_names_every_package() -> None:
+    modules = {path.read_text(encoding="utf-8").split(":::")[1].strip() for path in (DOCS / "api").glob("[!i]*.md")}
+    public = {"benchmark", "datasets", "encoders", "errors", "estimators", "graphs", "mlo", "objectives", "training"}
+    assert modules == {f"molweight.{name}" for name in public} | {"molweight.mlo.solvers", "molweight.mlo.weightings"}
+
+
+def test_every_page_stands_in_the_navigation() -> None:
+    def pages(entry: Any) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        return [page for item in (entry.values() if isinstance(entry, dict) else entry) for page in pages(item)]
+
+    listed = pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
+    assert sorted(listed) == sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_kept_without_outputs(path: Path) -> None:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert code
+    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
+    for cell in code:
+        ast.parse("".join(cell["source"]))
+
+
+def _rows(page: str, heading: str) -> dict[str, list[str]]:
+    """The first table under a heading of a page: cells by the first one."""
+    text = (DOCS / page).read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
+    return _table(text)
+
+
+def _table(text: str) -> dict[str, list[str]]:
+    lines = re.search(r"(^\|.*\n)+", text, flags=re.MULTILINE)
+    assert lines is not None
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[0].splitlines()]
+    return {row[0]: row[1:] for row in cells[2:]}
+
+
+def _json(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / name).read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("after", "key", "files"),
+    [
+        ("What a step costs", "ratio", ["step.json", "step_small_solves.json"]),
+        ("Peak", "peak_ratio", ["step_memory.json"]),
+    ],
+    ids=["time", "memory"],
+)
+def test_prices_of_solvers_are_those_of_the_results(after: str, key: str, files: list[str]) -> None:
+    text = (DOCS / "solvers.md").read_text(encoding="utf-8")
+    rows = _table(text.split(after)[1])
+    found = {
+        (kind, encoder): f"{values[key]:.2f}"
+        for name in files
+        for encoder in ("gin 5x300", "gin 3x128")
+        for kind, values in _json(name).get(encoder, {}).items()
+        if kind != "equal"
+    }
+    assert set(rows) == {kind for kind, _ in found}
+    for kind, cells in rows.items():
+        assert cells == [found.get((kind, encoder), "not measured") for encoder in ("gin 5x300", "gin 3x128")]
+
+
+def test_accuracy_of_solvers_is_that_of_the_results() -> None:
+    lines = (RESULTS / "solver_accuracy.md").read_text(encoding="utf-8").splitlines()
+    text = (DOCS / "solvers.md").read_text(encoding="utf-8").split("## How accurate it is")[1].split("\n## ")[0]
+    shown = [line for line in text.splitlines() if line.startswith("| gin")]
+    assert len(shown) == 6
+    assert set(shown) <= set(lines)
+
+
+def test_planted_weights_are_those_of_the_results() -> None:
+    rows = [json.loads(line) for line in (RESULTS / "planted.jsonl").read_text(encoding="utf-8").splitlines()]
+    shown = _rows("solvers.md", "Which weights come out")
+    assert set(shown) == {row["rule"] for row in rows}
+    for rule, cells in shown.items():
+        for table, cell in zip(("freesolv", "esol", "bbbp"), cells, strict=True):
+            pairs = [row["weights"] for row in rows if (row["rule"], row["table"]) == (rule, table)]
+            oracle, noise = ([pair[f"planted_{name}"] for pair in pairs] for name in ("oracle", "noise"))
+            right = sum(one > other for one, other in zip(oracle, noise, strict=True))
+            means = " / ".join(f"{sum(values) / len(pairs):.2f}" for values in (oracle, noise))
+            assert cell == f"{right} of {len(pairs)} ({means})", (rule, table)
+
+
+def test_figures_on_scale_are_those_of_the_results() -> None:
+    shown = list(_rows("scale.md", "Molecules").values())
+    table, corpus, sample = _json("featuriser.json")["cached_table"], _json("corpus.json"), _json("data.json")
+    bytes_per = (sample["stored_bytes_per_molecule"], table["bytes_per_molecule"], corpus["disk_bytes_per_molecule"])
+    assert shown[0][0] == "; ".join(f"{value:.0f}" for value in bytes_per)
+    assert shown[1][0] == f"{corpus['peak_resident_MiB']:.0f} MiB"
+    assert shown[2][0] == f"{table['load_again_wall_seconds']:.2f} s"
