@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(arguments)
     except MolweightError as error:
-        sys.stderr.write(f"molweight: {as_typed(str(error), _option_names(arguments))}\n")
+        text = " ".join(str(error).split())  # what is quoted of a file may hold line breaks
+        sys.stderr.write(f"molweight: {as_typed(text, _option_names(arguments))}\n")
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read it is gone: nothing more goes there

@@ -13,7 +13,14 @@ __all__ = ["Parser", "names"]
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser, raising :class:`ConfigError` where it would print the usage and exit."""
+    """jsonargparse's parser, raising :class:`ConfigError` where it would print the usage and exit.
+
+    Options are written out: an abbreviation is an unknown option, which is answered with the nearest names.
+    """
+
+    def __init__(self, *names: Any, **options: Any) -> None:
+        """Create it; the arguments are those of jsonargparse."""
+        super().__init__(*names, **{"allow_abbrev": False, **options})
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one paragraph; an unknown option is answered with the nearest ones."""

@@ -111,6 +111,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             ["fit", "--data", "freesolv", "--objctives", "graphcl"],
             "unknown option --objctives; did you mean 'objectives'",
         ),
+        ([*FREESOLV, "--epoc", "5"], "unknown option --epoc; did you mean 'epochs'?"),
         ([*FREESOLV, "--steps", "many"], "steps"),
         (
             ["fit", "--data", "freesolv", "--encoder_options.layer", "3"],

@@ -1,0 +1,291 @@
+"""What the fuzzer starts from: tables, files and runs that are right, and ways to damage them."""
+
+import gzip
+import json
+import random
+import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import yaml
+from rdkit import Chem
+
+from molweight.cli import main
+
+__all__ = ["TINY", "Material", "damage_bytes", "damage_text", "damage_tree", "odd_value", "prepare"]
+
+TINY: Final = (
+    "--encoder_options.layers=1",
+    "--encoder_options.width=8",
+    "--objectives=attribute_masking,graphcl",
+    "--corpus_size=24",
+    "--general_steps=1",
+    "--batch_size=8",
+    "--device=cpu",
+)
+"""Sizes of everything that is trained, before other options override them."""
+
+_ODD: Final = (
+    *(
+        "",
+        " ",
+        "-",
+        "--",
+        "0",
+        "-1",
+        "1",
+        "2",
+        "1.5",
+        "-0.5",
+        "nan",
+        "inf",
+        "-inf",
+        "1e3",
+        "1e400",
+        "0x10",
+        "1_000",
+        "1,5",
+    ),
+    *(
+        "true",
+        "false",
+        "null",
+        "~",
+        "none",
+        "[]",
+        "{}",
+        "[1, 2",
+        "{a: 1}",
+        "[a, b]",
+        "'",
+        '"',
+        "a,b,,c",
+        ",",
+        ":",
+        "a: b",
+    ),
+    *(
+        "é",
+        "日本",
+        "\u0661\u0662",
+        "\ufeff",
+        "\t",
+        "\n",
+        "%s",
+        "{0}",
+        "$HOME",
+        "*",
+        "?",
+        "\\",
+        "C1CC",
+        "CCO",
+        "y",
+        "smiles",
+    ),
+    *(
+        "good.csv",
+        "classes.csv",
+        "nowhere",
+        ".",
+        "..",
+        "runs",
+        "runs/ok",
+        "general",
+        "split.json",
+        "good.smi",
+        "auto",
+        "cpu",
+    ),
+    *(
+        "cuda",
+        "cuda:7",
+        "scaffold",
+        "random",
+        "test",
+        "train,test",
+        "equal",
+        "cg",
+        "gin",
+        "adam",
+        "2024-01-01",
+        "!!python/name:os",
+    ),
+)
+_TOKENS: Final = (
+    *(
+        "",
+        "NaN",
+        "inf",
+        "-",
+        "1e999",
+        "0x1F",
+        "1,5",
+        "1.5.2",
+        ">4",
+        "true",
+        "None",
+        '"',
+        "'",
+        ",",
+        ";",
+        "|",
+        "\t",
+        "\n",
+        "\r",
+    ),
+    *(
+        "\r\n",
+        "\0",
+        "\ufeff",
+        "é",
+        "日本",
+        "C1CC",
+        "[Q]",
+        "*",
+        "[H][H]",
+        "C.C",
+        "C" * 60,
+        "N#N",
+        "c1ccccc1",
+        "((",
+        "%99",
+        "M  END",
+    ),
+    *("$$$$\n", "\n\n", "#", "smiles", "y", "0", "1", "-7", "3.5"),
+)
+
+
+class Material:
+    """A folder with tables, configurations, a checkpoint and a run, all of them right.
+
+    Args:
+        folder: Where they are; also the folder that commands are run in.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Remember what may be damaged."""
+        self.folder = folder
+        self.tables = [*sorted(folder.glob("good.*")), folder / "classes.csv"]
+        self.configs = sorted(folder.glob("*.yaml"))
+
+
+def odd_value(rng: random.Random) -> str:
+    """Something that an option may be given.
+
+    Args:
+        rng: Source of randomness, as everywhere here.
+    """
+    if rng.random() < 0.1:
+        return "".join(rng.choice(string.printable) for _ in range(rng.randint(1, 12)))
+    return rng.choice(_ODD)
+
+
+def damage_text(rng: random.Random, text: str) -> str:
+    """A text with a few edits: cut, doubled, swapped, with odd pieces in it."""
+    for _ in range(rng.randint(1, 6)):
+        start = rng.randrange(len(text) + 1)
+        end = min(len(text), start + rng.choice((0, 1, 1, 3, 10, 80)))
+        edit = rng.randrange(4)
+        middle = (rng.choice(_TOKENS), "", 2 * text[start:end], text[start:end][::-1])[edit]
+        text = text[:start] + middle + text[end:]
+    return text
+
+
+def damage_bytes(rng: random.Random, data: bytes) -> bytes:
+    """Bytes with a few of them changed, cut off, or in another encoding."""
+    choice = rng.randrange(6)
+    if choice == 0:
+        return data[: rng.randrange(len(data) + 1)]
+    if choice == 1:
+        return gzip.compress(data)[: rng.randrange(1, 400)]
+    if choice == 2:
+        return data.decode("utf-8", "replace").encode(rng.choice(("utf-16", "latin-1", "utf-8-sig")), "replace")
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 8)):
+        changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+def damage_tree(rng: random.Random, tree: dict[str, Any]) -> dict[str, Any]:
+    """A mapping with a few keys gone, misspelt, or with values of other kinds."""
+    tree = dict(tree)
+    for _ in range(rng.randint(1, 4)):
+        key = rng.choice(list(tree) or ["steps"])
+        edit = rng.randrange(4)
+        if edit == 0:
+            tree.pop(key, None)
+        elif edit == 1:
+            tree[damage_text(rng, str(key)) or "x"] = tree.pop(key, None)
+        else:
+            tree[key] = _odd_object(rng)
+    return tree
+
+
+def _odd_object(rng: random.Random, depth: int = 0) -> Any:
+    plain: list[Callable[[], Any]] = [
+        lambda: None,
+        lambda: rng.choice((True, False)),
+        lambda: rng.choice((0, 1, -1, 2, 7)),
+        lambda: rng.choice((0.5, -1.5, float("nan"), float("inf"))),
+        lambda: odd_value(rng),
+    ]
+    if depth < 2:
+        plain.append(lambda: [_odd_object(rng, depth + 1) for _ in range(rng.randrange(4))])
+        plain.append(lambda: {odd_value(rng): _odd_object(rng, depth + 1) for _ in range(rng.randrange(3))})
+    return rng.choice(plain)()
+
+
+def prepare(folder: Path) -> Material:
+    """Write the material: five tables, three configurations, a split, a study, a checkpoint, a run.
+
+    Args:
+        folder: The current folder.
+
+    Raises:
+        RuntimeError: If a command that has to succeed does not.
+    """
+    smiles = [f"{'C' * (1 + n % 7)}{'O' * (n % 3)}{'N' * (n % 2)}C" for n in range(30)]
+    table = pd.DataFrame(
+        {"smiles": smiles, "name": [f"m{n}" for n in range(30)], "y": [n % 7 + 0.5 for n in range(30)]}
+    )
+    table.to_csv(folder / "good.csv", index=False)
+    table.to_csv(folder / "good.tsv", index=False, sep="\t")
+    table.to_parquet(folder / "good.parquet")
+    table.assign(y=[n % 2 for n in range(30)]).to_csv(folder / "classes.csv", index=False)
+    (folder / "good.smi").write_text("".join(f"{text} m{n}\n" for n, text in enumerate(smiles)))
+    with Chem.SDWriter(str(folder / "good.sdf")) as writer:
+        for text, value in zip(smiles[:6], table["y"], strict=False):
+            molecule = Chem.MolFromSmiles(text)
+            molecule.SetProp("y", str(value))
+            writer.write(molecule)
+    _write_trees(folder)
+    fit = [
+        "fit",
+        "good.csv",
+        "--name=ok",
+        "--start=general",
+        "--split=random",
+        "--baselines=",
+        "--steps=1",
+        "--epochs=1",
+    ]
+    for command in (["pretrain", "--output=general", *TINY, "--quiet"], [*fit, *TINY[2:], "--quiet"]):
+        if main(command) != 0:
+            raise RuntimeError(f"{command} has to succeed before anything is damaged.")
+    return Material(folder)
+
+
+def _write_trees(folder: Path) -> None:
+    sizes = {"encoder_options": {"layers": 1, "width": 8}, "corpus_size": 24, "general_steps": 1, "batch_size": 8}
+    job = {**sizes, "objectives": ["attribute_masking"], "steps": 1, "epochs": 1, "device": "cpu"}
+    trees: dict[str, dict[str, Any]] = {
+        "fit.yaml": {"table": "good.csv", "split": "random", "baselines": [], "quiet": True, **job},
+        "audit.yaml": {"table": "good.csv", "split": "random", "on_error": "skip", "targets": ["y"], "seed": 1},
+        "study.yaml": {"tables": ["freesolv"], "methods": ["equal", "ecfp_rf"], "seeds": [0], "reference": "equal"},
+    }
+    for name, tree in trees.items():
+        (folder / name).write_text(yaml.safe_dump(tree))
+    roles = {"train": list(range(20)), "valid": list(range(20, 25)), "test": list(range(25, 30))}
+    (folder / "split.json").write_text(json.dumps(roles))
