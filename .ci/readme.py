@@ -220,6 +220,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="run commands of molweight in this process")
     arguments = parser.parse_args()
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has what runs in the background ignore it
     sys.path.insert(0, "")  # modules of the current folder can be imported, as in a notebook
     for page in [page.resolve() for page in arguments.pages]:
         with tempfile.TemporaryDirectory(prefix="readme-") as folder, contextlib.chdir(page.parent):

@@ -17,6 +17,8 @@ __all__ = ["parquet_smiles", "read_parquet", "text_frame"]
 
 _PROBE: Final = 50
 """Rows looked at to find the SMILES column."""
+_DAMAGED: Final = (ValueError, LookupError, TypeError)
+"""What pandas raises, beside pyarrow's own errors, where texts or the notes that it leaves in a file are damaged."""
 
 
 def read_parquet(path: str | Path) -> TextTable:
@@ -37,7 +39,7 @@ def read_parquet(path: str | Path) -> TextTable:
     content = read_bytes(path)
     try:
         frame = parquet.read_table(io.BytesIO(content)).to_pandas()
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, *_DAMAGED) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again."
         ) from error
@@ -70,7 +72,9 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
             table.cells(column)  # refuses a column that is not there, or there twice
             for batch in file.iter_batches(columns=[column]):
                 yield from (_text(value).strip() for value in batch.column(0).to_pylist())
-    except pa.ArrowException as error:
+    except DataError:
+        raise
+    except (pa.ArrowException, *_DAMAGED) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again, not packed."
         ) from error

@@ -14,7 +14,7 @@ from rdkit import Chem
 
 from molweight.cli import main
 
-__all__ = ["TINY", "Material", "damage_bytes", "damage_text", "damage_tree", "odd_value", "prepare"]
+__all__ = ["OPTIONS_OF", "TINY", "Material", "damage_bytes", "damage_text", "damage_tree", "odd_value", "prepare"]
 
 TINY: Final = (
     "--encoder_options.layers=1",
@@ -26,6 +26,15 @@ TINY: Final = (
     "--device=cpu",
 )
 """Sizes of everything that is trained, before other options override them."""
+
+OPTIONS_OF: Final = {
+    "encoder_options": ("layers", "width", "dropout", "norm", "readout", "jk", "virtual_node", "heads"),
+    "solver_options": ("iterations", "damping", "tolerance", "rank", "step"),
+    "weighting_options": ("rule", "lr", "confidence", "floor", "prior", "memory", "warmup", "weights", "temperature"),
+    "objective_options": ("graphcl", "graphcl.strength", "attribute_masking", "attribute_masking.rate", "molclr"),
+    "split_options": ("cutoff", "fractions", "seed"),
+}
+"""Names that stand behind a dot."""
 
 _ODD: Final = (
     *(
@@ -113,6 +122,7 @@ _ODD: Final = (
         "!!python/name:os",
     ),
 )
+_NUMBERS: Final = ("0", "-1", "0.5", "1.5", "1e-30", "1e30", "nan", "inf", "-inf", "1")
 _TOKENS: Final = (
     *(
         "",
@@ -171,12 +181,15 @@ class Material:
         self.configs = sorted(folder.glob("*.yaml"))
 
 
-def odd_value(rng: random.Random) -> str:
+def odd_value(rng: random.Random, default: object = None) -> str:
     """Something that an option may be given.
 
     Args:
         rng: Source of randomness, as everywhere here.
+        default: What it is if it is not given: half of the values for numbers are numbers.
     """
+    if isinstance(default, int | float) and not isinstance(default, bool) and rng.random() < 0.5:
+        return rng.choice(("0", "-1", "1", "2", "3", "7") if isinstance(default, int) else _NUMBERS)
     if rng.random() < 0.1:
         return "".join(rng.choice(string.printable) for _ in range(rng.randint(1, 12)))
     return rng.choice(_ODD)
@@ -280,10 +293,18 @@ def prepare(folder: Path) -> Material:
 def _write_trees(folder: Path) -> None:
     sizes = {"encoder_options": {"layers": 1, "width": 8}, "corpus_size": 24, "general_steps": 1, "batch_size": 8}
     job = {**sizes, "objectives": ["attribute_masking"], "steps": 1, "epochs": 1, "device": "cpu"}
+    study = {
+        "tables": ["freesolv"],
+        "methods": ["equal", "scratch"],
+        "seeds": [0],
+        "reference": "equal",
+        "corpus_size": 24,
+    }
+    study["job"] = {name: job[name] for name in ("encoder_options", "general_steps", "steps", "epochs")}
     trees: dict[str, dict[str, Any]] = {
         "fit.yaml": {"table": "good.csv", "split": "random", "baselines": [], "quiet": True, **job},
         "audit.yaml": {"table": "good.csv", "split": "random", "on_error": "skip", "targets": ["y"], "seed": 1},
-        "study.yaml": {"tables": ["freesolv"], "methods": ["equal", "ecfp_rf"], "seeds": [0], "reference": "equal"},
+        "study.yaml": study,
     }
     for name, tree in trees.items():
         (folder / name).write_text(yaml.safe_dump(tree))

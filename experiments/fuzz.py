@@ -33,7 +33,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import yaml
-from _fuzz_material import TINY, Material, damage_bytes, damage_text, damage_tree, odd_value, prepare
+from _fuzz_material import OPTIONS_OF, TINY, Material, damage_bytes, damage_text, damage_tree, odd_value, prepare
 from _provenance import provenance
 from tqdm import tqdm
 
@@ -81,10 +81,14 @@ def options_case(rng: random.Random, material: Material, number: int) -> list[st
     words = list(_START[name])
     if rng.random() < 0.15:
         words = words[: rng.randint(0, len(words))]
-    known = _option_names(name)
+    known = _options(name)
     for _ in range(rng.randint(1, 4)):
-        option = damage_text(rng, rng.choice(known)) if rng.random() < 0.1 else rng.choice(known)
-        value = odd_value(rng)
+        option, default = rng.choice(known)
+        option = damage_text(rng, option) if rng.random() < 0.1 else option
+        value = odd_value(rng, default)
+        if option in OPTIONS_OF and rng.random() < 0.8:
+            option = f"{option}.{rng.choice(OPTIONS_OF[option])}"
+            value = odd_value(rng, rng.choice((1, 1.0, None)))
         form = rng.randrange(4)
         words += ([f"--{option}={value}"], [f"--{option}", value], [f"--{option}"], [f"--{option}.{value}", value])[
             0 if form == 3 and "options" not in option else form
@@ -93,9 +97,10 @@ def options_case(rng: random.Random, material: Material, number: int) -> list[st
 
 
 @cache
-def _option_names(command: str) -> list[str]:
-    found: list[str] = import_module(f"molweight.cli._{command.replace('-', '_')}").parser().option_names()
-    return found
+def _options(command: str) -> list[tuple[str, object]]:
+    """Names and defaults of the options of a command."""
+    parser = import_module(f"molweight.cli._{command.replace('-', '_')}").parser()
+    return [(name, parser.get_defaults().get(name)) for name in parser.option_names()]
 
 
 def config_case(rng: random.Random, material: Material, number: int) -> list[str]:
@@ -213,14 +218,16 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Ctrl-C after some time."""
-    previous = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    """Ctrl-C after some time, also where the shell has this process ignore it."""
+    alarm = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGALRM, alarm)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _place(error: BaseException) -> str:

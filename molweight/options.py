@@ -1,12 +1,15 @@
 """Building a registered class from a name and options that a user typed."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from molweight.errors import ConfigError, suggest
 
-__all__ = ["accepted_options", "check_choice", "construct"]
+__all__ = ["accepted_options", "check_choice", "check_kind", "construct"]
 
 T = TypeVar("T")
 
@@ -34,12 +37,16 @@ def accepted_options(factory: Callable[..., Any], reserved: tuple[str, ...] = ()
         >>> accepted_options(Special)
         {'heads': 4, 'width': 8}
     """
+    return {name: parameter.default for name, parameter in _parameters(factory, reserved).items()}
+
+
+def _parameters(factory: Callable[..., Any], reserved: tuple[str, ...]) -> dict[str, inspect.Parameter]:
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    found: dict[str, Any] = {}
+    found: dict[str, inspect.Parameter] = {}
     for signature in _signatures(factory):
         for parameter in signature.parameters.values():
             if parameter.kind in kinds and parameter.name not in reserved:
-                found.setdefault(parameter.name, parameter.default)
+                found.setdefault(parameter.name, parameter)
     return found
 
 
@@ -81,12 +88,14 @@ def construct(
         molweight.errors.ConfigError: encoder 'toy' has no option 'widht'; did you mean 'width'? Options: width.
     """
     fixed = fixed or {}
+    parameters = _parameters(factory, tuple(fixed))
     accepted = accepted_options(factory, tuple(fixed))
     listed = ", ".join(accepted) or "none"
     for option in options:
         if option not in accepted:
             clause = suggest(option, accepted)
             raise ConfigError(f"{kind} {name!r} has no option {option!r};{clause} Options: {listed}.")
+        check_kind(f"{kind} {name!r}: ", option, options[option], parameters[option].annotation)
     missing = [key for key, default in accepted.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
         raise ConfigError(f"{kind} {name!r} needs the option {missing[0]!r}. Options: {listed}.")
@@ -114,3 +123,46 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     if value not in choices:
         clause = suggest(str(value), choices)
         raise ConfigError(f"{owner}: {option}={value!r} is unknown;{clause} Choices: {', '.join(choices)}.")
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+
+
+_PLAIN: Final[dict[object, tuple[str, Callable[[object], bool]]]] = {
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    int: ("a whole number", lambda value: not isinstance(value, bool) and isinstance(value, Integral)),
+    float: ("a finite number", _is_number),
+    str: ("a text", lambda value: isinstance(value, str)),
+    Literal: ("a text", lambda value: isinstance(value, str)),
+    dict: ("options by name", lambda value: isinstance(value, Mapping)),
+    tuple: ("numbers", lambda value: isinstance(value, list | tuple) and all(map(_is_number, value))),
+    NoneType: ("null", lambda value: value is None),
+}
+
+
+def check_kind(owner: str, option: str, value: object, kind: object) -> None:
+    """Refuse a value of another kind than an option is annotated with.
+
+    Args:
+        owner: What the option belongs to, with what separates it from the option, e.g. ``"encoder 'gin': "``.
+        option: Name of the option.
+        value: What was given.
+        kind: The annotation; anything but bool, int, float, str, dict, tuples of numbers, None and unions of these is
+            not checked.
+
+    Raises:
+        ConfigError: If the value is of another kind; a number that is not finite is none.
+
+    Example:
+        >>> check_kind("solver 'cg': ", "iterations", 5, int)
+        >>> check_kind("solver 'cg': ", "iterations", None, int)
+        Traceback (most recent call last):
+            ...
+        molweight.errors.ConfigError: solver 'cg': iterations=None must be a whole number.
+    """
+    kinds = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
+    plain = [_PLAIN.get(get_origin(part) or part) for part in kinds]
+    known = [found for found in plain if found is not None]
+    if len(known) == len(plain) and not any(fits(value) for _, fits in known):
+        raise ConfigError(f"{owner}{option}={value!r} must be {' or '.join(name for name, _ in known)}.")

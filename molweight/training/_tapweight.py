@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
+from molweight.options import check_kind
 from molweight.training._callback import Callback
 from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._continued import continued_pretraining, fresh_predictor
@@ -148,6 +149,8 @@ class TapWeight:
 
     def __post_init__(self) -> None:
         """Refuse unknown names and impossible numbers before any work is done."""
+        for item in fields(self):
+            check_kind("", item.name, getattr(self, item.name), item.type)
         if self.start not in STARTS:
             _adopt_encoder(self)
         encoders.get(self.encoder)

@@ -291,3 +291,20 @@ def test_a_plugin_with_a_syntax_error_is_one_paragraph(
     (tmp_path / "torn_plugin.py").write_text("class Torn:\n")
     monkeypatch.chdir(tmp_path)
     assert "'torn_plugin' cannot be imported" in _fails(["list", "--plugin", "torn_plugin"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("epochs: null", "--epochs None must be a whole number"),
+        ("gamma: .nan", "--gamma nan must be a finite number"),
+        ("encoder_options: {width: wide}", "encoder 'gin': width='wide' must be a whole number"),
+        ("solver: cg\nsolver_options: {iterations: 1.5}", "solver 'cg': iterations=1.5 must be a whole number"),
+        ("weighting_options: {lr: fast}", "weighting 'tapweight': lr='fast' must be a finite number or null"),
+    ],
+)
+def test_values_of_another_kind_are_refused(
+    line: str, expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(f"data: freesolv\nencoder: gin\n{line}\n")
+    assert expected in _fails(["fit", "--config", str(tmp_path / "config.yaml")], capsys)

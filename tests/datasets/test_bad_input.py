@@ -5,9 +5,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from molweight.datasets import from_csv
+from molweight.datasets import from_csv, from_file, read_records
 from molweight.errors import ConfigError, DataError, MolweightError
 
 Write = Callable[..., Path]
@@ -184,3 +185,24 @@ def test_an_absent_smiles_column_is_named_before_the_labels(write: Write) -> Non
     path = write(b"smiles,y\nCCO,1\nC,0\nCCN,abc\n")
     with pytest.raises(DataError, match="no column 'smile'; did you mean 'smiles'"):
         from_csv(path, "smile", cache=False, n_jobs=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "old", "new"),
+    [
+        (from_file, b"\x04name%", b"\x04\xbdame%"),
+        (lambda path: list(read_records(path)), b'"pandas_version"', b'"pandas_versio\n"'),
+    ],
+    ids=["name of a column", "notes of pandas"],
+)
+def test_damage_inside_a_parquet_file_is_one_sentence(
+    read: Callable[[Path], object], old: bytes, new: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "table.parquet"
+    frame = pd.DataFrame({"smiles": ["CCO", "C"], "y": [0.5, 1.5], "name": ["ethanol", "methane"]})
+    frame.to_parquet(path, compression=None)
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(DataError, match=r"table.parquet: cannot be read as Parquet"):
+        read(path)

@@ -11,7 +11,7 @@ Example:
     ([1.0, 2.0], 'CONVERGED')
 """
 
-from typing import Any
+from typing import Any, get_type_hints
 
 from molweight.errors import ConfigError
 from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats
@@ -21,6 +21,7 @@ from molweight.mlo.solvers._identity import Identity
 from molweight.mlo.solvers._neumann import Neumann
 from molweight.mlo.solvers._nystrom import Nystrom
 from molweight.mlo.solvers._registry import solvers
+from molweight.options import check_kind
 
 __all__ = [
     "ConjugateGradient",
@@ -58,7 +59,8 @@ def create(name: str, **options: Any) -> Solver:
     """
     kind = get(name)
     known = sorted(getattr(kind, "__dataclass_fields__", {}))
-    for option in options:
+    for option, value in options.items():
         if known and option not in known:
             raise ConfigError(f"solver {name!r} has no option {option!r}; it has: {', '.join(known)}.")
+        check_kind(f"solver {name!r}: ", option, value, get_type_hints(kind).get(option))
     return kind(**options)

@@ -28,6 +28,7 @@ from molweight.mlo.weightings._registry import weightings
 from molweight.mlo.weightings._softmax import SoftmaxWeighting, through_softmax
 from molweight.mlo.weightings._tapweight import TapWeight
 from molweight.mlo.weightings._uncertainty import Uncertainty
+from molweight.options import check_kind
 
 __all__ = [
     "MGDA",
@@ -76,4 +77,7 @@ def create(name: str, objectives: Sequence[str], **options: Any) -> Weighting:
         inspect.signature(kind).bind(objectives, **options)
     except TypeError as error:
         raise ConfigError(f"weighting {name!r}: {error}. Its signature is {inspect.signature(kind)}.") from error
+    annotated = inspect.signature(kind).parameters
+    for option in options.keys() & annotated.keys():
+        check_kind(f"weighting {name!r}: ", option, options[option], annotated[option].annotation)
     return kind(objectives, **options)

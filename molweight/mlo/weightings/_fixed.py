@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -61,6 +62,9 @@ def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[
         if missing:
             raise ConfigError(f"no weight is given for {', '.join(missing)}. Give one per objective (0 is allowed).")
         weights = [weights[name] for name in names]
+    given: object = weights  # a configuration may hold anything
+    if not isinstance(given, list | tuple) or not all(isinstance(w, Real) and not isinstance(w, bool) for w in given):
+        raise ConfigError(f"weights are numbers, one per objective, in order or by name, not {weights!r}.")
     if len(weights) != len(names):
         raise ConfigError(f"got {len(weights)} weights for {len(names)} objectives ({', '.join(names)}).")
     values = [float(weight) for weight in weights]
