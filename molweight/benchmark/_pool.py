@@ -8,6 +8,8 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol, TypeVar
 
+import joblib
+
 from molweight.benchmark._attempt import Row, attempt, one_thread
 
 __all__ = ["Executor", "ProcessPool"]
@@ -104,9 +106,10 @@ def _death(code: int | None) -> str:
 def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]") -> None:
     """What a process does: take an item, answer with its row, until the pipe is closed."""
     one_thread()
-    while True:
-        try:
-            item = pipe.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        pipe.send(attempt(work, item))
+    with joblib.parallel_config(backend="sequential"):  # the cores are for the processes of the pool
+        while True:
+            try:
+                item = pipe.recv()
+            except (EOFError, KeyboardInterrupt):
+                return
+            pipe.send(attempt(work, item))

@@ -137,7 +137,7 @@ class TapWeight:
     general_steps: int = 500
     steps: int = 200
     batch_size: int = 256
-    solve_batch_size: int = 64
+    solve_batch_size: int = 48
     task_batch_size: int = 64
     meta_batch_size: int = 64
     pretrain_lr: float = 1e-3
