@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "embed": "vectors of a run's encoder for a file of any size",
     "evaluate": "score a run on a labelled table",
     "report": "one HTML page with everything about a run, or with several runs side by side",
+    "explain": "which atoms the predictions of a run rest on, drawn",
     "hypergrad-check": "how accurate each solver's hypergradient is on your data, and what it costs",
     "list": "what is available: objectives, encoders, weightings, solvers, datasets",
 }

@@ -1,7 +1,7 @@
 """``molweight predict``: predictions of a run for a file of any size, a row for each row."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +9,9 @@ from jsonargparse import Namespace
 
 from molweight.cli._molecules import Array, add_molecule_options, stream, table_writer
 from molweight.cli._output import begin
-from molweight.cli._parser import Parser
-from molweight.training import load
+from molweight.cli._parser import Parser, names
+from molweight.errors import ConfigError
+from molweight.training import Run, load, spread_of
 
 __all__ = ["number_rows", "parser", "run"]
 
@@ -21,6 +22,8 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
     made.add_argument("--output", type=str | None, default=None, help="CSV file, .gz or not; stdout if left out")
+    made.add_argument("--uncertainty", action="store_true", help="standard deviations too, by dropout or an ensemble")
+    made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made
 
@@ -29,9 +32,44 @@ def run(options: Namespace) -> None:
     """Read, predict and write, a chunk at a time."""
     begin(options)
     model = load(options.run, options.device)
-    with table_writer(options.output, ["row", "smiles", *model.target_names], default=sys.stdout) as write:
-        for rows, smiles, values in stream(options, model, model.predict):
+    header = ["row", "smiles", *model.target_names]
+    if options.uncertainty:
+        header += [f"{name}.deviation" for name in model.target_names]
+    method = _method(model, _others(options, model), uncertain=options.uncertainty)
+    with table_writer(options.output, header, default=sys.stdout) as write:
+        for rows, smiles, values in stream(options, model, method):
             write(number_rows(rows, smiles, values))
+
+
+def _others(options: Namespace, model: Run) -> list[Run]:
+    """The other runs of the ensemble.
+
+    Raises:
+        ConfigError: If one of them predicts something else.
+    """
+    others = [load(folder, options.device) for folder in options.ensemble]
+    for folder, other in zip(options.ensemble, others, strict=True):
+        if (other.target_names, other.model.task) != (model.target_names, model.model.task):
+            raise ConfigError(
+                f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), and {options.run} "
+                f"predicts {', '.join(model.target_names)} ({model.model.task}). Name runs of the same table."
+            )
+    return others
+
+
+def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[Sequence[str]], Array]:
+    """From SMILES to predictions, with their deviations behind them if these are wanted."""
+
+    def predict(smiles: Sequence[str]) -> Array:
+        if others:
+            found = spread_of([run.predict(smiles) for run in (model, *others)])
+        elif uncertain:
+            found = model.uncertainty(smiles)
+        else:
+            return model.predict(smiles)
+        return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
+
+    return predict
 
 
 def number_rows(rows: list[int], smiles: list[str], values: Array) -> Iterator[list[Any]]:

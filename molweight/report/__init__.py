@@ -13,6 +13,8 @@ Example:
 
 from molweight.report._bootstrap import DRAWS, Interval, bootstrap, draw_counts, draw_scores, interval
 from molweight.report._calibration import Bin, brier_score, expected_calibration_error, known_pairs, reliability
+from molweight.report._coverage import coverage, rank_correlation, wrong_shares
+from molweight.report._explanation import Explained, render_explanation
 from molweight.report._page import render
 from molweight.report._resampled import resampled_metric
 from molweight.report._side_by_side import render_side_by_side
@@ -21,20 +23,25 @@ from molweight.report._subject import Method, Opened, Subject, method_title
 __all__ = [
     "DRAWS",
     "Bin",
+    "Explained",
     "Interval",
     "Method",
     "Opened",
     "Subject",
     "bootstrap",
     "brier_score",
+    "coverage",
     "draw_counts",
     "draw_scores",
     "expected_calibration_error",
     "interval",
     "known_pairs",
     "method_title",
+    "rank_correlation",
     "reliability",
     "render",
+    "render_explanation",
     "render_side_by_side",
     "resampled_metric",
+    "wrong_shares",
 ]

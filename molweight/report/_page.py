@@ -15,6 +15,7 @@ from molweight.report._section import Section
 from molweight.report._subject import Subject, method_title
 from molweight.report._test_sections import calibration_section, map_section, scores_section, wrong_section
 from molweight.report._training_sections import losses_section, schedule_section, solver_section, weights_section
+from molweight.report._uncertainty_section import spread_section
 
 __all__ = ["page", "render"]
 
@@ -36,6 +37,7 @@ def render(subject: Subject) -> str:
         solver_section(subject),
         schedule_section(subject),
         calibration_section(subject),
+        spread_section(subject),
         map_section(subject),
         wrong_section(subject),
         audit_section(subject),

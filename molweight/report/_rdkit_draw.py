@@ -2,13 +2,17 @@
 
 from typing import Any, Final
 
+import numpy as np
 from markupsafe import Markup
 
 from molweight.report._svg import as_element
 
-__all__ = ["draw_molecule"]
+__all__ = ["draw_molecule", "draw_shares"]
+
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
 _WIDTH, _HEIGHT, _BOND = 240, 180, 26
+_LEVELS: Final = 12
 _PALETTE: Final = {
     7: ("#000007", "var(--n)"),
     8: ("#000008", "var(--o)"),
@@ -34,6 +38,27 @@ def draw_molecule(smiles: str, key: str, description: str) -> Markup:
     Returns:
         An ``svg`` element in the colours of the page; empty for what is no molecule.
     """
+    return _draw(smiles, {}, key, description)
+
+
+def draw_shares(smiles: str, shares: Shares, key: str, description: str) -> Markup:
+    """The structure formula of a molecule whose atoms are coloured by a share of each.
+
+    Args:
+        smiles: The molecule.
+        shares: One per atom; the one of largest size has the full colour.
+        key: Name of the drawing, unique on its page.
+        description: What there is to know of it.
+
+    Returns:
+        An ``svg`` element in the colours of the page; empty for what is no molecule.
+    """
+    strongest = float(np.abs(shares).max(initial=0.0)) or 1.0
+    levels = [round(_LEVELS * float(share) / strongest) for share in shares]
+    return _draw(smiles, {atom: level for atom, level in enumerate(levels) if level}, key, description)
+
+
+def _draw(smiles: str, levels: dict[int, int], key: str, description: str) -> Markup:
     from rdkit.Chem import MolFromSmiles
     from rdkit.Chem.Draw import rdMolDraw2D
 
@@ -45,9 +70,23 @@ def draw_molecule(smiles: str, key: str, description: str) -> Markup:
     options.clearBackground = False
     options.fixedBondLength = _BOND
     options.setAtomPalette({-1: (0.0, 0.0, 0.0), **{number: _rgb(code) for number, (code, _) in _PALETTE.items()}})
-    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
+    marks: dict[str, Any] = {
+        "highlightAtoms": list(levels),
+        "highlightBonds": [],
+        "highlightAtomColors": {atom: _rgb(_shade(level)[0]) for atom, level in levels.items()},
+        "highlightAtomRadii": dict.fromkeys(levels, 0.4),
+    }
+    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule, **(marks if levels else {}))
     drawer.FinishDrawing()
-    return as_element(drawer.GetDrawingText(), key, f"Structure of {smiles}", description, _COLOURS)
+    shades = dict(map(_shade, levels.values()))
+    return as_element(drawer.GetDrawingText(), key, f"Structure of {smiles}", description, {**_COLOURS, **shades})
+
+
+def _shade(level: int) -> tuple[str, str]:
+    """What RDKit is told to mark an atom with, and what stands in its place: orange raises, blue lowers."""
+    name = "--s2" if level > 0 else "--s1"
+    share = round(70 * abs(level) / _LEVELS)
+    return f"#{'05' if level > 0 else '06'}00{abs(level):02X}", f"color-mix(in srgb, var({name}) {share}%, transparent)"
 
 
 def _rgb(code: str) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from molweight.report._page import page
 from molweight.report._section import Figure, Section, Table
 from molweight.report._subject import Subject, method_title
 from molweight.report._training_sections import history_series
+from molweight.report._uncertainty_section import numbers_section
 from molweight.report._words import direction, metric_name, number, spread, verdict
 
 __all__ = ["render_side_by_side"]
@@ -34,6 +36,7 @@ def render_side_by_side(subjects: Sequence[Subject]) -> str:
     sections = [
         _runs_section(subjects),
         _scores_section(subjects),
+        _ensemble_section(subjects),
         _weights_section(subjects),
         _trajectories_section(subjects),
         _options_section(subjects),
@@ -107,6 +110,22 @@ def _comparable(first: Subject, other: Subject) -> bool:
         return False
     same = list(one.smiles) == list(two.smiles) and list(one.names) == list(two.names)
     return same and np.array_equal(one.targets, two.targets, equal_nan=True)
+
+
+def _ensemble_section(subjects: Sequence[Subject]) -> Section:
+    """The runs as one model: their mean, and their spread as its uncertainty."""
+    first = subjects[0]
+    opened = [subject.opened for subject in subjects if subject.opened is not None]
+    if len(opened) < len(subjects) or not all(_comparable(first, other) for other in subjects[1:]):
+        words = "These runs were not tested on the same molecules with the same labels, so they make no ensemble."
+        return Section("uncertainty", "As an ensemble", [words])
+    samples = np.stack([own.predictions[subject.method] for own, subject in zip(opened, subjects, strict=True)])
+    mean, deviation = samples.mean(axis=0), samples.std(axis=0, ddof=1)
+    found = bootstrap(first.metric, opened[0].targets, {"mean": mean})[0]["mean"]
+    score = f"{metric_name(first.metric)} of the mean prediction: {number(found.value)}, 95 % interval {spread(found)}."
+    words = f"{score} Standard deviation over the {len(subjects)} runs, not scaled, against the errors of the mean."
+    section = numbers_section(first.task, opened[0].targets, mean, deviation, words)
+    return replace(section, title="As an ensemble")
 
 
 def _weights_section(subjects: Sequence[Subject]) -> Section:

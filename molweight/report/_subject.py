@@ -42,6 +42,7 @@ class Opened:
         names: Names of the targets.
         targets: Labels, ``n x T``, NaN where missing.
         predictions: By method ``n x T``: probabilities for classification, else labels in their own units.
+        deviations: Standard deviations that the run itself states, ``n x T``; ``None`` where it states none.
     """
 
     rows: Rows
@@ -49,6 +50,7 @@ class Opened:
     names: Sequence[str]
     targets: Floats
     predictions: Mapping[str, Floats]
+    deviations: Floats | None = None
 
     def beside(self, others: Mapping[str, "Opened"]) -> Self:
         """The same with the predictions of other methods for the same molecules, which come first.

@@ -1,5 +1,6 @@
 """General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
 
+from molweight.training._attribution import Attribution
 from molweight.training._callback import Callback, TensorBoard
 from molweight.training._checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
@@ -20,11 +21,13 @@ from molweight.training._session import Session
 from molweight.training._sources import Corpus, TaskSource
 from molweight.training._tables import HeldOut
 from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
+from molweight.training._uncertainty import Uncertainty, spread_of
 
 __all__ = [
     "BASELINES",
     "DEFAULT_OBJECTIVES",
     "SOLVER_DEFAULTS",
+    "Attribution",
     "Batches",
     "Callback",
     "Checkpoint",
@@ -43,6 +46,7 @@ __all__ = [
     "TaskSource",
     "TensorBoard",
     "Trial",
+    "Uncertainty",
     "WeightSearch",
     "build_predictor",
     "build_pretrainer",
@@ -66,4 +70,5 @@ __all__ = [
     "restore",
     "save_checkpoint",
     "search_weights",
+    "spread_of",
 ]

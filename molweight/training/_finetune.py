@@ -204,7 +204,9 @@ def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Index, device
     calibrate(model.encoder, (data.graphs(part, device) for part in _chunks(chosen)))
 
 
-def predict_positions(model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device) -> Predictions:
+def predict_positions(
+    model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device, seed: int | None = None
+) -> Predictions:
     """Predictions for molecules of a dataset.
 
     Args:
@@ -212,15 +214,17 @@ def predict_positions(model: Predictor, data: MoleculeDataset, indices: Index, d
         data: The molecules.
         indices: Their positions.
         device: Where to compute.
+        seed: Of dropout masks, which are then applied, with everything else in evaluation mode; ``None`` for none.
 
     Returns:
         Probabilities or labels, ``len(indices) x T``.
     """
     was_training = model.training
     model.eval()
+    model.encoder.training = seed is not None  # of the encoder alone: its norms keep their statistics
     try:
         with torch.no_grad():
-            parts = [model.predict(data.graphs(part, device)).cpu().numpy() for part in _chunks(indices)]
+            parts = [model.predict(data.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
     finally:
         model.train(was_training)
     return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])

@@ -92,9 +92,9 @@ class Predictor(nn.Module):
             each = (outputs - ((labels - self.mean) / self.scale).nan_to_num()).square()
         return (each * known).sum() / known.sum().clamp_min(1)
 
-    def predict(self, graphs: GraphBatch) -> Tensor:
-        """Predictions ``G x T``: probabilities, or labels in their own units."""
-        outputs: Tensor = self(graphs)
+    def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
+        """Predictions ``G x T``: probabilities, or labels in their own units; a seed decides the dropout masks."""
+        outputs: Tensor = self(graphs, seed)
         return outputs.sigmoid() if self.task == "classification" else outputs * self.scale + self.mean
 
     def bound_loss(self, graphs: GraphBatch, seed: int | None) -> Loss:

@@ -16,9 +16,16 @@ Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 _WORDS, _ROWS, _TARGETS, _BY = "test.words", "test.rows", "test.targets", "test.predictions."
+_DEVIATIONS = "test.deviations"
 
 
-def opening(data: MoleculeDataset, positions: Positions, method: str, predicted: Predictions) -> Opened:
+def opening(
+    data: MoleculeDataset,
+    positions: Positions,
+    method: str,
+    predicted: Predictions,
+    deviations: Predictions | None = None,
+) -> Opened:
     """What one method showed of the test set.
 
     Args:
@@ -26,9 +33,11 @@ def opening(data: MoleculeDataset, positions: Positions, method: str, predicted:
         positions: The test molecules.
         method: Name of the method.
         predicted: Its predictions.
+        deviations: Their standard deviations, where it states any.
     """
     smiles = [data.smiles[int(position)] for position in positions]
-    return Opened(data.rows[positions], smiles, list(data.target_names), data.targets[positions], {method: predicted})
+    names, labels = list(data.target_names), data.targets[positions]
+    return Opened(data.rows[positions], smiles, names, labels, {method: predicted}, deviations)
 
 
 def opened_tensors(opened: Opened | None) -> dict[str, Tensor]:
@@ -40,6 +49,8 @@ def opened_tensors(opened: Opened | None) -> dict[str, Tensor]:
         _ROWS: torch.from_numpy(np.ascontiguousarray(opened.rows, dtype=np.int64)),
         _TARGETS: torch.from_numpy(np.ascontiguousarray(opened.targets, dtype=np.float32)),
     }
+    if opened.deviations is not None:
+        tensors[_DEVIATIONS] = torch.from_numpy(np.ascontiguousarray(opened.deviations))
     predictions = {name: np.ascontiguousarray(values) for name, values in opened.predictions.items()}
     return tensors | {f"{_BY}{name}": torch.from_numpy(values) for name, values in predictions.items()}
 
@@ -60,4 +71,5 @@ def opened_from(tensors: Mapping[str, Tensor], methods: list[str]) -> Opened | N
         words["names"],
         tensors[_TARGETS].numpy(),
         {name: tensors[f"{_BY}{name}"].numpy() for name in methods},
+        tensors[_DEVIATIONS].numpy() if _DEVIATIONS in tensors else None,
     )

@@ -17,6 +17,7 @@ from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
 from molweight.mlo import Finding, diagnose
 from molweight.report import Opened, render
+from molweight.training._attribution import Attribution, attribute_atoms
 from molweight.training._card import data_card, model_card
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, predict_positions
@@ -24,10 +25,12 @@ from molweight.training._models import Predictor, Pretrainer, build_predictor, b
 from molweight.training._opened import opened_from, opened_tensors, opening
 from molweight.training._report import gather
 from molweight.training._store import as_tensor, from_tensor, read_tensors, write_file, write_tensors
+from molweight.training._uncertainty import Uncertainty, dropout_rate, scale_to, stated
 
 __all__ = ["Run", "load", "restore"]
 
 Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 _HISTORY: Final = "history"
 _log = logging.getLogger(__name__)
 
@@ -78,6 +81,7 @@ class Run:
         self.trained_on: dict[str, Any] = {} if data is None or splits is None else data_card(data, splits)
         self.opened: Opened | None = None
         self.folder: Path | None = None
+        self.factors: list[float] | None = None
         self._scores: dict[str, Score] = {}
 
     @property
@@ -130,7 +134,8 @@ class Run:
             predicted = predict_positions(self.model, self.data, positions, self.device)
             self._scores[role] = self._score(self.data.targets[positions], predicted)
             if role == "test":
-                self.opened = opening(self.data, positions, self.method, predicted)
+                spread = self._spread(self.data, positions).deviation if dropout_rate(self.model) > 0 else None
+                self.opened = opening(self.data, positions, self.method, predicted, spread)
         return self._scores[role]
 
     def _score(self, truth: Array, predicted: Array) -> Score:
@@ -168,6 +173,69 @@ class Run:
         data, rows = self._read(smiles)
         everything = np.arange(len(rows))
         return self._aligned(len(smiles), rows, predict_positions(self.model, data, everything, self.device))
+
+    def uncertainty(self, smiles: Sequence[str], *, samples: int = 30, seed: int = 0) -> Uncertainty:
+        """Predictions with standard deviations under dropout, aligned with the input.
+
+        Where labels are numbers, deviations are multiplied by the factor that makes them as large as the errors on
+        ``select``; it is fitted once, while the table is there, and saved with the run. What they are worth on the test
+        set stands in the report. For an encoder without dropout see :func:`molweight.training.spread_of`.
+
+        Args:
+            smiles: ``n`` SMILES.
+            samples: Dropout masks, at least 2.
+            seed: Of the masks.
+
+        Returns:
+            Predictions, as of :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
+
+        Raises:
+            ConfigError: If the encoder has no dropout.
+        """
+        data, rows = self._read(smiles)
+        found = self._spread(data, np.arange(len(rows)), samples=samples, seed=seed)
+        total = len(smiles)
+        return Uncertainty(self._aligned(total, rows, found.prediction), self._aligned(total, rows, found.deviation))
+
+    def _spread(self, data: MoleculeDataset, positions: Positions, *, samples: int = 30, seed: int = 0) -> Uncertainty:
+        if self.factors is None and self.data is not None and self.splits is not None:
+            raw = stated(self.model, self.data, self.splits.select, self.device)
+            numbers = self.model.task == "regression"
+            labels = self.data.targets[self.splits.select]
+            self.factors = scale_to(labels, raw) if numbers else [1.0] * labels.shape[1]
+        factors = self.factors
+        return stated(self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed)
+
+    def attribute(
+        self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
+    ) -> list[Attribution | None]:
+        """What each atom adds to a prediction: Shapley values, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES.
+            target: Which target; may be left out if there is one.
+            pairs: Orders of the atoms to draw, each used in both directions; the error falls with its square root.
+            seed: Of the orders.
+
+        Returns:
+            One per row; ``None`` for a row that holds no molecule.
+
+        Raises:
+            ConfigError: If there is no such target.
+        """
+        if target is None and len(self.target_names) > 1:
+            raise ConfigError(f"name one target. Targets: {', '.join(self.target_names)}.")
+        name = self.target_names[0] if target is None else target
+        if name not in self.target_names:
+            clause = suggest(name, self.target_names)
+            raise ConfigError(f"target {name!r} is unknown;{clause} Targets: {', '.join(self.target_names)}.")
+        place, (data, rows) = self.target_names.index(name), self._read(smiles)
+        found: list[Attribution | None] = [None] * len(smiles)
+        for position, row in enumerate(rows):
+            values = attribute_atoms(self.model, data, position, self.device, pairs=pairs, seed=seed)
+            output, reference, atoms, errors = (part[..., place] for part in values)
+            found[row] = Attribution(smiles[row], name, float(output), float(reference), atoms, errors)
+        return found
 
     def embed(self, smiles: Sequence[str]) -> Array:
         """Vectors of molecules from the finetuned encoder, aligned with the input.
@@ -229,6 +297,7 @@ class Run:
             "findings": [asdict(finding) for finding in self.findings],
             "finetuning": asdict(self.finetuning),
             "opened": list(self.opened.predictions) if self.opened else [],
+            "factors": self.factors,
             "seconds": self.seconds,
         }
 
@@ -305,4 +374,5 @@ def restore(
         device=where,
     )
     run.target_names, run.trained_on = about["target_names"], about["data"]
+    run.factors = about.get("factors")
     return run

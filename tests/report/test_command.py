@@ -14,7 +14,7 @@ from molweight.errors import ConfigError, DataError
 from molweight.training._store import write_tensors
 
 SMALL = [
-    "--encoder_options={layers: 2, width: 16}",
+    "--encoder_options={layers: 2, width: 16, dropout: 0.2}",
     "--corpus_size=64",
     "--general_steps=1",
     "--steps=2",
@@ -84,6 +84,63 @@ def test_the_score_of_a_loaded_run_is_that_of_its_opening(folder: Path) -> None:
     assert run.evaluate("test").value == metrics["methods"][-1]["test"]["value"]
     with pytest.raises(ConfigError, match="without its table"):
         run.evaluate("select")
+
+
+def test_deviations_are_kept_and_scaled_to_select(folder: Path) -> None:
+    run = load(folder, "cpu")
+    assert run.opened is not None
+    assert run.opened.deviations is not None
+    assert run.factors is not None
+    assert len(run.factors) == 2
+    assert all(factor > 0 for factor in run.factors)
+    assert run.opened.deviations.shape == (8, 2)
+    found = run.uncertainty([*run.opened.smiles, "no molecule"])
+    np.testing.assert_allclose(found.deviation[:8], run.opened.deviations, rtol=1e-4)
+    np.testing.assert_allclose(found.prediction[:8], run.opened.predictions["tapweight"], rtol=1e-4)
+    assert np.isnan(found.deviation[8]).all()
+    assert "Monte Carlo dropout" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_predict_with_uncertainty(folder: Path, copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "new.csv").write_text("smiles\nCCO\nC1CC\nCCN\n")
+    arguments = ["predict", str(folder), str(tmp_path / "new.csv"), "--device", "cpu", "--quiet", "--uncertainty"]
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "row,smiles,y,z,y.deviation,z.deviation"
+    assert lines[2] == "1,C1CC,,,,"
+    assert all(float(cell) > 0 for cell in lines[1].split(",")[4:])
+    assert main([*arguments, "--ensemble", str(copy)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split(",")[4:] == ["0", "0"]  # two runs that are the same
+    run = load(copy, "cpu")
+    run.target_names = ["y", "other"]
+    run.save(tmp_path / "other")
+    message = _fails([*arguments, "--ensemble", str(tmp_path / "other")], capsys)
+    assert "predicts y, other (regression)" in message
+
+
+def test_explain_draws_and_lists_the_atoms(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "new.csv").write_text("smiles\nCCO\nC1CC\nCCN\nCCCC\n")
+    page, atoms = tmp_path / "page.html", tmp_path / "atoms.csv"
+    arguments = ["explain", str(folder), str(tmp_path / "new.csv"), "--device", "cpu", "--output", str(page)]
+    assert main([*arguments, "--target", "y", "--atoms", str(atoms), "--pairs", "2", "--limit", "3", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"page": str(page), "molecules": 2, "rejected": 1}
+    assert "row 1 holds no molecule" in captured.err
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+    table = pd.read_csv(atoms)
+    assert table["atom"].tolist() == [0, 1, 2] * 2
+    run = load(folder, "cpu")
+    exact = run.attribute(["CCO", "CCN"], "y", pairs=2)
+    for row, item in zip((0, 2), exact, strict=True):
+        assert item is not None
+        np.testing.assert_allclose(table[table["row"] == row]["share"], item.atoms, rtol=1e-3, atol=1e-5)
+    assert "name one target. Targets: y, z" in _fails([*arguments, "--quiet"], capsys)
+    assert "--limit 0 must be at least 1" in _fails([*arguments, "--limit", "0"], capsys)
+    (tmp_path / "new.csv").write_text("smiles\nC1CC\n")
+    assert "none of the first 1 rows holds a molecule" in _fails(
+        [*arguments, "--target", "y", "--smiles", "smiles", "--quiet"], capsys
+    )
 
 
 def test_report_is_made_again(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,6 +19,7 @@ SECTIONS = [
     "solver",
     "schedule",
     "calibration",
+    "uncertainty",
     "map",
     "wrong",
     "audit",

@@ -1,0 +1,76 @@
+"""Whether stated uncertainties are met by errors."""
+
+from typing import Any
+
+import numpy as np
+
+__all__ = ["coverage", "rank_correlation", "wrong_shares"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+
+
+def coverage(labels: Array, predictions: Array, deviations: Array, level: float) -> float:
+    """Share of labels inside the central interval of a normal distribution around each prediction.
+
+    Args:
+        labels: None missing, 1-D.
+        predictions: As many.
+        deviations: Standard deviations, as many.
+        level: What the interval should hold, e.g. 0.95.
+
+    Returns:
+        What it does hold; NaN without labels.
+
+    Example:
+        >>> zeros, ones = np.zeros(4), np.ones(4)
+        >>> coverage(np.array([-1.9, 0.0, 1.0, 2.1]), zeros, ones, 0.95)
+        0.75
+    """
+    from scipy.stats import norm
+
+    if not len(labels):
+        return float("nan")
+    return float(np.mean(np.abs(labels - predictions) <= norm.ppf((1 + level) / 2) * deviations))
+
+
+def rank_correlation(errors: Array, deviations: Array) -> float:
+    """Spearman's correlation of errors and stated deviations: 1 where larger errors are always announced.
+
+    Args:
+        errors: Sizes of the errors, 1-D.
+        deviations: As many.
+
+    Returns:
+        From -1 to 1; NaN where one of them does not vary, or there are fewer than three.
+
+    Example:
+        >>> rank_correlation(np.array([0.1, 0.5, 9.0]), np.array([1.0, 2.0, 3.0]))
+        1.0
+    """
+    from scipy.stats import spearmanr
+
+    if len(errors) < 3 or np.ptp(errors) == 0 or np.ptp(deviations) == 0:  # noqa: PLR2004 - fewer say nothing
+        return float("nan")
+    return float(spearmanr(errors, deviations).statistic)
+
+
+def wrong_shares(labels: Array, probabilities: Array, deviations: Array) -> tuple[float, float]:
+    """Share of wrong classes among the half of smaller and the half of larger deviations.
+
+    Args:
+        labels: Zeros and ones, none missing, 1-D.
+        probabilities: Of a one; at least a half is a one.
+        deviations: As many.
+
+    Returns:
+        Of the smaller, of the larger half; NaN for an empty half.
+
+    Example:
+        >>> wrong_shares(np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.6, 0.8]), np.array([0.01, 0.02, 0.2, 0.3]))
+        (0.0, 0.5)
+    """
+    wrong = (np.asarray(probabilities) >= 0.5) != (np.asarray(labels) == 1)  # noqa: PLR2004 - the middle
+    order = np.argsort(deviations, kind="stable")
+    halves = order[: len(order) // 2], order[len(order) // 2 :]
+    sure, unsure = (float(wrong[half].mean()) if len(half) else float("nan") for half in halves)
+    return sure, unsure

@@ -1,0 +1,70 @@
+"""A page of molecules with the atoms that their predictions rest on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.report._page import page
+from molweight.report._rdkit_draw import draw_shares
+from molweight.report._section import Card, Section
+from molweight.report._words import number
+
+__all__ = ["Explained", "render_explanation"]
+
+_SHARES: Final = (
+    "Each atom's share of the prediction, in {unit}: a Shapley value. The shares of a molecule and the output for its "
+    "bare skeleton, in which every atom and bond is masked, sum up to its output. Orange raises the output, blue "
+    "lowers it; the strongest atom of each molecule has the full colour."
+)
+_CARE: Final = (
+    "Shares say what this model does, not what chemistry does; the mask is only a fair reference for an encoder that "
+    "was pretrained with masked atoms, as by attribute_masking."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A prediction and what each atom adds to it.
+
+    Args:
+        row: Row of the molecule in its source.
+        smiles: The molecule.
+        target: Name of the target.
+        output: The prediction; for classes its logit.
+        reference: The output for the bare skeleton.
+        atoms: Share of each atom.
+    """
+
+    row: int
+    smiles: str
+    target: str
+    output: float
+    reference: float
+    atoms: np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+
+
+def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
+    """The page.
+
+    Args:
+        name: What the run is called.
+        found: What to draw.
+        unit: What shares are measured in: ``"logits"``, or ``"units of the label"``.
+    """
+    words = [_SHARES.format(unit=unit), _CARE]
+    cards = [_card(place, item) for place, item in enumerate(found)]
+    return page(
+        f"{name}: atoms",
+        "What predictions of a run of molweight rest on",
+        [Section("atoms", "Molecules", words, cards=cards)],
+    )
+
+
+def _card(place: int, item: Explained) -> Card:
+    order = np.argsort(-np.abs(item.atoms))[:3]
+    strongest = ", ".join(f"atom {int(atom)} {item.atoms[atom]:+.3g}" for atom in order)
+    said = f"{item.target}: {number(item.output)} = skeleton {number(item.reference)} and atoms {item.atoms.sum():+.4g}"
+    svg = draw_shares(item.smiles, item.atoms, f"atoms{place}", f"Strongest: {strongest}.")
+    return Card(svg, [said, f"strongest: {strongest}", f"row {item.row}", item.smiles])

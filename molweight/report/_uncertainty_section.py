@@ -1,0 +1,79 @@
+"""The section on stated uncertainties, of one run or of several as an ensemble."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.report._coverage import coverage, rank_correlation, wrong_shares
+from molweight.report._lines import lines
+from molweight.report._section import Figure, Section, Table
+from molweight.report._subject import Subject
+from molweight.report._words import number
+
+__all__ = ["numbers_section", "spread_section"]
+
+Floats = np.ndarray[tuple[int, int], np.dtype[np.floating[Any]]]
+
+_LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
+_TITLE: Final = "Uncertainty"
+_NONE: Final = (
+    "This run states no uncertainty: its encoder has no dropout, or the test set was not opened. Fit with "
+    "encoder_options.dropout 0.1, or put runs that differ in their seed side by side (molweight report A B C): as an "
+    "ensemble, they state one."
+)
+
+
+def spread_section(subject: Subject) -> Section:
+    """Deviations under dropout against the errors on the test set."""
+    opened = subject.opened
+    if opened is None or opened.deviations is None:
+        return Section("uncertainty", _TITLE, [_NONE])
+    how = "Standard deviation of predictions under 30 dropout masks (Monte Carlo dropout)"
+    scaled = ", times a factor fitted on select" if subject.task == "regression" else ""
+    words = f"{how}{scaled}, against the errors on the test set."
+    predictions = opened.predictions[subject.method]
+    return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
+
+
+def numbers_section(task: str, targets: Floats, predictions: Floats, deviations: Floats, words: str) -> Section:
+    """What deviations are worth, on molecules with labels.
+
+    Args:
+        task: ``"classification"`` or ``"regression"``.
+        targets: ``n x T``, NaN where missing.
+        predictions: ``n x T``.
+        deviations: ``n x T``.
+        words: How they came about.
+    """
+    known = ~np.isnan(targets)
+    if not known.any():
+        return Section("uncertainty", _TITLE, ["No test molecule has a label."])
+    labels, answers, spreads = (values[known].astype(np.float64) for values in (targets, predictions, deviations))
+    rank = rank_correlation(np.abs(labels - answers), spreads)
+    rows = [["Spearman correlation of error and deviation", number(rank, 3)]]
+    if task == "classification":
+        sure, unsure = wrong_shares(labels, answers, spreads)
+        rows += [
+            ["wrong in the half of smaller deviations", number(sure, 3)],
+            ["wrong in the half of larger deviations", number(unsure, 3)],
+        ]
+        return Section("uncertainty", _TITLE, [words], tables=[Table("Worth of the deviations", ["", ""], rows)])
+    held = {level: coverage(labels, answers, spreads, level) for level in _LEVELS}
+    rows += [[f"labels inside the {level:.0%} interval", f"{share:.1%}"] for level, share in held.items()]
+    table = Table("Worth of the deviations; intervals are those of normal errors", ["", ""], rows)
+    return Section("uncertainty", _TITLE, [words], [_figure(labels, answers, spreads)], [table])
+
+
+def _figure(labels: Floats, answers: Floats, spreads: Floats) -> Figure:
+    levels = np.linspace(0.05, 0.95, 19)
+    held = np.array([coverage(labels, answers, spreads, level) for level in levels])
+    words = f"At 50 %: {number(float(held[9]), 3)}; at 95 %: {number(float(held[-1]), 3)}."
+    svg = lines(
+        "coverage",
+        {"held": (levels, held), "stated": (levels, levels)},
+        title="Share of labels inside the interval over its stated level",
+        description=words,
+        x="stated level",
+        y="share of labels inside",
+    )
+    return Figure(svg, f"Below the line of what is stated, intervals are too narrow. {words}")

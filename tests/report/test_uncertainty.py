@@ -1,0 +1,129 @@
+"""Stated uncertainties: reproducible, scaled to the errors, and judged by exact numbers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset, featurize
+from molweight.report import Subject, coverage, rank_correlation, wrong_shares
+from molweight.report._side_by_side import _ensemble_section
+from molweight.report._uncertainty_section import numbers_section, spread_section
+from molweight.training import Predictor, Uncertainty, build_predictor, predict_positions, spread_of
+from molweight.training._uncertainty import dropout_samples, scale_to, stated
+
+CPU = torch.device("cpu")
+
+
+def _model(dropout: float) -> Predictor:
+    torch.manual_seed(0)
+    options = {"layers": 2, "width": 16, "dropout": dropout}
+    return build_predictor("gin", options, "regression", torch.zeros(1), torch.ones(1))
+
+
+@pytest.fixture(scope="module")
+def data() -> MoleculeDataset:
+    return MoleculeDataset(featurize(["CCO", "c1ccccc1", "CCN"])[0])
+
+
+def test_dropout_masks_are_drawn_again_the_same(data: MoleculeDataset) -> None:
+    model = _model(0.3)
+    model.train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    one, two = (dropout_samples(model, data, np.arange(3), CPU, samples=4, seed=1) for _ in range(2))
+    np.testing.assert_array_equal(one, two)
+    assert list(one.shape) == [4, 3, 1]
+    assert (one.std(axis=0) > 0).all()
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
+
+
+def test_deviation_is_that_of_the_samples_times_the_factor(data: MoleculeDataset) -> None:
+    model = _model(0.3)
+    found = stated(model, data, np.arange(3), CPU, factors=[2.0], samples=5, seed=3)
+    samples = dropout_samples(model, data, np.arange(3), CPU, samples=5, seed=3)
+    np.testing.assert_allclose(found.deviation, 2 * samples.std(axis=0, ddof=1), rtol=1e-4)
+    np.testing.assert_array_equal(found.prediction, predict_positions(model, data, np.arange(3), CPU))
+
+
+def test_a_model_without_dropout_states_none(data: MoleculeDataset) -> None:
+    with pytest.raises(ConfigError, match=r"encoder_options\.dropout=0\.1"):
+        stated(_model(0.0), data, np.arange(3), CPU)
+    with pytest.raises(ConfigError, match="samples=1"):
+        stated(_model(0.3), data, np.arange(3), CPU, samples=1)
+    with pytest.raises(ConfigError, match="two runs or more"):
+        spread_of([np.zeros((1, 1), dtype=np.float32)])
+
+
+def test_the_factor_makes_deviations_as_large_as_errors() -> None:
+    random = np.random.default_rng(0)
+    deviation = random.uniform(0.5, 2.0, size=(20_000, 1))
+    labels = 3 * deviation * random.normal(size=(20_000, 1))
+    labels[:100] = np.nan
+    found = Uncertainty(np.zeros((20_000, 1), dtype=np.float32), deviation.astype(np.float32))
+    assert scale_to(labels, found) == pytest.approx([3.0], rel=0.02)
+    nothing = Uncertainty(np.zeros((1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32))
+    assert scale_to(np.ones((1, 1)), nothing) == [1.0]
+
+
+def test_coverage_of_normal_errors_is_what_is_stated() -> None:
+    random = np.random.default_rng(1)
+    deviations = random.uniform(0.1, 3.0, size=50_000)
+    labels = random.normal(size=50_000) * deviations
+    for level in (0.5, 0.8, 0.95):
+        assert coverage(labels, np.zeros(50_000), deviations, level) == pytest.approx(level, abs=0.01)
+    assert np.isnan(coverage(np.empty(0), np.empty(0), np.empty(0), 0.5))
+
+
+def test_rank_correlation_and_shares_at_their_ends() -> None:
+    assert rank_correlation(np.array([3.0, 2.0, 1.0]), np.array([1.0, 2.0, 3.0])) == pytest.approx(-1)
+    assert np.isnan(rank_correlation(np.ones(3), np.array([1.0, 2.0, 3.0])))
+    assert np.isnan(rank_correlation(np.ones(2), np.ones(2)))
+    sure, unsure = wrong_shares(np.array([1.0]), np.array([0.2]), np.array([0.1]))
+    assert np.isnan(sure)
+    assert unsure == 1.0
+
+
+def test_worth_of_deviations() -> None:
+    labels = np.array([[0.0], [1.0], [np.nan], [1.0]])
+    ones = np.ones((4, 1))
+    section = numbers_section("regression", labels, np.zeros((4, 1)), ones, "words")
+    assert section.words == ["words"]
+    assert section.tables[0].rows[1] == ["labels inside the 50% interval", "33.3%"]
+    assert section.tables[0].rows[4] == ["labels inside the 95% interval", "100.0%"]
+    classes = numbers_section("classification", labels, np.array([[0.9], [0.9], [0.9], [0.2]]), ones, "words")
+    assert classes.tables[0].rows[1:] == [
+        ["wrong in the half of smaller deviations", "1"],
+        ["wrong in the half of larger deviations", "0.5"],
+    ]
+    none = numbers_section("regression", np.full((4, 1), np.nan), ones, ones, "words")
+    assert none.words == ["No test molecule has a label."]
+
+
+def test_a_run_without_deviations_says_so(make: Callable[..., Subject]) -> None:
+    assert "states no uncertainty" in spread_section(make()).words[0]
+    made = make()
+    assert made.opened is not None
+    opened = replace(made.opened, deviations=np.ones_like(made.opened.targets))
+    section = spread_section(replace(made, opened=opened))
+    assert "Monte Carlo dropout" in section.words[0]
+    assert len(section.figures) == 1
+
+
+def test_an_ensemble_is_the_mean_of_its_runs(make: Callable[..., Subject]) -> None:
+    made = make()
+    assert made.opened is not None
+    opened = replace(made.opened, targets=np.round(made.opened.targets))  # so that no sum is rounded
+    labels = np.nan_to_num(opened.targets)
+    runs = [
+        replace(made, name=name, opened=replace(opened, predictions={"tapweight": labels + shift}))
+        for name, shift in (("one", np.float32(1)), ("two", np.float32(-1)))
+    ]
+    section = _ensemble_section(runs)
+    assert section.words[0].startswith("RMSE of the mean prediction: 0, 95 % interval 0 to 0.")
+    assert section.tables[0].rows[1] == ["labels inside the 50% interval", "100.0%"]
+    apart = [made, replace(made, name="closed", opened=None)]
+    assert "make no ensemble" in _ensemble_section(apart).words[0]
