@@ -19,6 +19,7 @@ from molweight.report._page import render
 from molweight.report._resampled import resampled_metric
 from molweight.report._side_by_side import render_side_by_side
 from molweight.report._subject import Method, Opened, Subject, method_title
+from molweight.report._test_sections import worst
 
 __all__ = [
     "DRAWS",
@@ -43,5 +44,6 @@ __all__ = [
     "render_explanation",
     "render_side_by_side",
     "resampled_metric",
+    "worst",
     "wrong_shares",
 ]

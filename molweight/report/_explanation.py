@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.report._page import page
-from molweight.report._rdkit_draw import draw_shares
+from molweight.report._rdkit_draw import draw_shares, strongest_atoms
 from molweight.report._section import Card, Section
 from molweight.report._words import number
 
@@ -63,8 +63,7 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
 
 
 def _card(place: int, item: Explained) -> Card:
-    order = np.argsort(-np.abs(item.atoms))[:3]
-    strongest = ", ".join(f"atom {int(atom)} {item.atoms[atom]:+.3g}" for atom in order)
+    strongest = strongest_atoms(item.atoms)
     said = f"{item.target}: {number(item.output)} = skeleton {number(item.reference)} and atoms {item.atoms.sum():+.4g}"
-    svg = draw_shares(item.smiles, item.atoms, f"atoms{place}", f"Strongest: {strongest}.")
-    return Card(svg, [said, f"strongest: {strongest}", f"row {item.row}", item.smiles])
+    svg = draw_shares(item.smiles, item.atoms, f"atoms{place}", f"{strongest}.")
+    return Card(svg, [said, strongest, f"row {item.row}", item.smiles])

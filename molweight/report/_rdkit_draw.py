@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from molweight.report._svg import as_element
 
-__all__ = ["draw_molecule", "draw_shares"]
+__all__ = ["draw_molecule", "draw_shares", "strongest_atoms"]
 
 Shares = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
@@ -56,6 +56,17 @@ def draw_shares(smiles: str, shares: Shares, key: str, description: str) -> Mark
     strongest = float(np.abs(shares).max(initial=0.0)) or 1.0
     levels = [round(_LEVELS * float(share) / strongest) for share in shares]
     return _draw(smiles, {atom: level for atom, level in enumerate(levels) if level}, key, description)
+
+
+def strongest_atoms(shares: Shares, most: int = 3) -> str:
+    """The atoms with the largest shares, in words.
+
+    Example:
+        >>> strongest_atoms(np.array([0.5, -2.0, 0.0]), most=2)
+        'Strongest: atom 1 -2, atom 0 +0.5'
+    """
+    order = np.argsort(-np.abs(shares), kind="stable")[:most]
+    return f"Strongest: {', '.join(f'atom {int(atom)} {shares[atom]:+.3g}' for atom in order)}"
 
 
 def _draw(smiles: str, levels: dict[int, int], key: str, description: str) -> Markup:

@@ -12,6 +12,7 @@ from molweight.datasets import Audit
 __all__ = ["Method", "Opened", "Subject", "method_title"]
 
 Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Rows = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _TITLES: Final = {
@@ -104,6 +105,7 @@ class Subject:
         records: One record per step of continued pretraining.
         opened: The test set, if it was opened.
         embedding: Vectors of the test molecules, ``n x d``.
+        shares: What each atom adds to a prediction, by molecule and target, for those that are drawn.
         methods: The run and its baselines.
         audit: What is known of the data.
         config: Options of the command line as YAML.
@@ -117,6 +119,7 @@ class Subject:
     records: Sequence[Mapping[str, Any]] = ()
     opened: Opened | None = None
     embedding: Floats | None = None
+    shares: Mapping[tuple[int, int], Shares] = field(default_factory=dict)
     methods: Sequence[Method] = field(default_factory=list)
     audit: Audit | None = None
     config: str | None = None

@@ -8,14 +8,14 @@ from molweight.datasets import higher_is_better, score
 from molweight.report._bootstrap import DRAWS, Interval, bootstrap, interval
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._outcome_plots import POINTS, parity, reliability_diagram, vector_map
-from molweight.report._rdkit_draw import draw_molecule
+from molweight.report._rdkit_draw import draw_molecule, draw_shares, strongest_atoms
 from molweight.report._section import Card, Figure, Section, Table
 from molweight.report._subject import Opened, Subject, method_title
 from molweight.report._words import direction, metric_name, number, spread, verdict
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
-__all__ = ["NOT_OPENED", "calibration_section", "map_section", "scores_section", "wrong_section"]
+__all__ = ["NOT_OPENED", "calibration_section", "map_section", "scores_section", "worst", "wrong_section"]
 
 NOT_OPENED: Final = (
     "The test set has not been opened in this run, or by a version that did not keep what it showed, so this part is "
@@ -26,6 +26,10 @@ _TASKS: Final = 40
 _PARITY: Final = 4
 """Parity plots at most."""
 _WORST: Final = 12
+_COLOURS: Final = (
+    "Colours: what each atom adds to the prediction, by Shapley values of few draws; orange raises it, blue lowers it. "
+    "molweight explain draws more of them, for any molecule."
+)
 _INTERVALS: Final = (
     f"Intervals: {DRAWS} bootstrap draws of test molecules, percentiles; the same draws for all methods. They do not "
     "hold how much another seed of training would change."
@@ -191,16 +195,28 @@ def wrong_section(subject: Subject) -> Section:
     title, opened = "Most wrong molecules", subject.opened
     if opened is None:
         return Section("wrong", title, [NOT_OPENED])
-    predicted = opened.predictions[subject.method].astype(np.float64)
-    error = np.abs(predicted - opened.targets)
-    if subject.task == "regression" and len(opened.names) > 1:
-        error = error / _unit(opened.targets)
-    order = np.argsort(-np.nan_to_num(error, nan=-1.0), axis=None, kind="stable")[:_WORST]
-    pairs = [divmod(int(place), len(opened.names)) for place in order]
-    cards = [_card(opened, predicted, *pair) for pair in pairs if not np.isnan(error[pair])]
+    cards = [_card(subject, opened, *pair) for pair in worst(subject.task, opened, subject.method)]
     words = "Those with the largest distance between prediction and label"
     scaled = ", in standard deviations of the labels" if len(opened.names) > 1 and subject.task == "regression" else ""
-    return Section("wrong", title, [f"{words}{scaled}. Look at labels, stereochemistry and salts first."], cards=cards)
+    said = [f"{words}{scaled}. Look at labels, stereochemistry and salts first."]
+    return Section("wrong", title, [*said, _COLOURS] if subject.shares else said, cards=cards)
+
+
+def worst(task: str, opened: Opened, method: str, most: int = _WORST) -> list[tuple[int, int]]:
+    """Molecule and target of the predictions that are furthest from their label, the furthest first.
+
+    Args:
+        task: ``"classification"`` or ``"regression"``; numbers for several targets are compared in their deviations.
+        opened: The test set.
+        method: Whose predictions.
+        most: How many at most.
+    """
+    error = np.abs(opened.predictions[method].astype(np.float64) - opened.targets)
+    if task == "regression" and len(opened.names) > 1:
+        error = error / _unit(opened.targets)
+    order = np.argsort(-np.nan_to_num(error, nan=-1.0), axis=None, kind="stable")[:most]
+    pairs = [divmod(int(place), len(opened.names)) for place in order]
+    return [pair for pair in pairs if not np.isnan(error[pair])]
 
 
 def _unit(targets: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -211,8 +227,13 @@ def _unit(targets: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> np.ndar
     return np.array([deviation or 1.0 for deviation in deviations])
 
 
-def _card(opened: Opened, predicted: Array, molecule: int, target: int) -> Card:
-    smiles, label, answer = opened.smiles[molecule], opened.targets[molecule, target], predicted[molecule, target]
-    said = f"{opened.names[target]}: label {number(float(label))}, predicted {number(float(answer))}"
-    svg = draw_molecule(smiles, f"wrong{molecule}-{target}", f"{said}.")
+def _card(subject: Subject, opened: Opened, molecule: int, target: int) -> Card:
+    smiles, label = opened.smiles[molecule], float(opened.targets[molecule, target])
+    answer = float(opened.predictions[subject.method][molecule, target])
+    said = f"{opened.names[target]}: label {number(label)}, predicted {number(answer)}"
+    key, shares = f"wrong{molecule}-{target}", subject.shares.get((molecule, target))
+    if shares is None:
+        svg = draw_molecule(smiles, key, f"{said}.")
+    else:
+        svg = draw_shares(smiles, shares, key, f"{said}. {strongest_atoms(shares)}.")
     return Card(svg, [said, f"row {int(opened.rows[molecule])}", smiles])

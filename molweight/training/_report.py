@@ -8,18 +8,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from molweight import __version__
 from molweight.datasets import Audit, audit, read_audit
 from molweight.errors import ConfigError, DataError
-from molweight.report import Method, Subject, render_side_by_side
+from molweight.report import Method, Subject, render_side_by_side, worst
 from molweight.training._store import write_file
 
 if TYPE_CHECKING:
     from molweight.training._run import Run
 
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
 __all__ = ["gather", "report_runs"]
 
 _LIBRARIES: Final = ("matplotlib", "scikit-learn", "rdkit")
+_PAIRS: Final = 4
+"""Orders of the atoms that are drawn for a picture of one molecule."""
 _MOST: Final = 5000
 """Test molecules that are embedded for the map at most; the others are left out of it."""
 
@@ -29,7 +35,7 @@ def gather(run: "Run", *, embed: bool = True) -> Subject:
 
     Args:
         run: The run. If it was loaded from a folder, ``metrics.json``, ``audit.json`` and ``config.yaml`` there count.
-        embed: Whether the test molecules' vectors are wanted.
+        embed: Whether what takes the model is wanted: vectors of the test molecules, and shares of the worst's atoms.
 
     Returns:
         The data. Nothing in it opens the test set: without what was kept when it was opened, there are no scores.
@@ -48,6 +54,7 @@ def gather(run: "Run", *, embed: bool = True) -> Subject:
         records=run.records,
         opened=opened,
         embedding=vectors,
+        shares=_shares(run) if embed else {},
         methods=_methods(run),
         audit=_audit(run),
         config=_text(folder, "config.yaml"),
@@ -76,6 +83,19 @@ def report_runs(runs: "Sequence[Run]", names: Sequence[str], path: str | Path) -
     subjects = [replace(gather(run, embed=False), name=name) for run, name in zip(runs, names, strict=True)]
     write_file(Path(path), render_side_by_side(subjects).encode())
     return Path(path)
+
+
+def _shares(run: "Run") -> dict[tuple[int, int], Shares]:
+    """What the atoms of the most wrong molecules add to their predictions."""
+    found: dict[tuple[int, int], Shares] = {}
+    if run.opened is None:
+        return found
+    for molecule, target in worst(run.model.task, run.opened, run.method):
+        smiles, name = run.opened.smiles[molecule], run.opened.names[target]
+        (item,) = run.attribute([smiles], name, pairs=_PAIRS)
+        if item is not None:
+            found[molecule, target] = item.atoms
+    return found
 
 
 def _text(folder: Path | None, name: str) -> str | None:

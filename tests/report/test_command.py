@@ -58,6 +58,7 @@ def test_fit_writes_the_report(folder: Path) -> None:
     assert "equal weights" in text
     assert "No audit was kept" not in text
     assert "has not been opened" not in text
+    assert "color-mix" in text  # atoms of the worst molecules
     assert "SHA-256 of weights.safetensors" in text
     assert "not saved yet" not in text
 

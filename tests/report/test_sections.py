@@ -14,6 +14,7 @@ from molweight.report._test_sections import (
     calibration_section,
     map_section,
     scores_section,
+    worst,
     wrong_section,
 )
 from molweight.report._training_sections import (
@@ -97,6 +98,17 @@ def test_the_worst_molecules_come_first(make: Make) -> None:
     cards = wrong_section(made).cards
     assert [card.lines[1] for card in cards] == [f"row {10 + place}" for place in order]
     assert all("<path" in card.svg for card in cards)
+
+
+def test_the_worst_are_coloured_by_what_their_atoms_add(make: Make) -> None:
+    made = make()
+    first, second = worst("regression", _opened(made), "tapweight")[:2]
+    atoms = {0: 3, 1: 6, 2: 13, 3: 5, 4: 8, 5: 6, 6: 7, 7: 3}
+    section = wrong_section(replace(made, shares={first: np.linspace(-1, 1, atoms[first[0]])}))
+    assert "color-mix(in srgb, var(--s2) 70%, transparent)" in section.cards[0].svg
+    assert "color-mix" not in section.cards[1].svg
+    assert "Shapley" in section.words[1]
+    assert second != first
 
 
 def test_what_cannot_be_drawn_is_still_listed(make: Make) -> None:
