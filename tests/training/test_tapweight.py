@@ -146,7 +146,13 @@ def test_saved_run_predicts_the_same(run: Run, tmp_path: Path) -> None:
     assert loaded.weights == run.weights
     assert len(loaded.history) == len(run.history)
     with pytest.raises(ConfigError, match="loaded without its table"):
-        loaded.evaluate("test")
+        loaded.evaluate("select")
+
+
+def test_a_run_keeps_what_it_showed_of_the_test_set(run: Run, tmp_path: Path) -> None:
+    score = run.evaluate("test")
+    run.save(tmp_path / "run")
+    assert load_run(tmp_path / "run", device="cpu").evaluate("test") == score
 
 
 def test_damaged_or_missing_run_is_refused(run: Run, tmp_path: Path) -> None:
