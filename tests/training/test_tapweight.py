@@ -306,6 +306,7 @@ def test_comparison_has_a_line_per_method(
         "README.md",
         "history.csv",
         "metrics.json",
+        "test_predictions.csv",
         "weights.json",
         "weights.png",
         "weights.safetensors",
