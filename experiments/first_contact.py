@@ -1,4 +1,4 @@
-"""How long ``molweight fit my.csv`` takes on a table of 200 rows, with no other option: from the shell's prompt to the report.
+"""How long ``molweight fit my.csv`` takes on a table of 200 rows, with no other option, the report included.
 
 python experiments/first_contact.py [--rows 200] [--output experiments/results/first_contact.json]
 """
