@@ -91,7 +91,7 @@ def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:
         The table; its rows are counted from 0, whatever the index of ``frame``.
 
     Raises:
-        DataError: If it has no rows.
+        DataError: If it has no rows, or is of a damaged file.
 
     Example:
         >>> import pandas as pd
@@ -100,10 +100,14 @@ def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:
         (['CCO', ''], ['0.1', ''], "row (from 0) 1, column 'y'")
     """
     import pandas as pd
+    from pyarrow.lib import ArrowException
 
     if len(frame) == 0:
         raise DataError(f"{source}: there are no rows. Add one row per molecule.")
-    columns = [[_text(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
+    try:
+        columns = [[_text(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
+    except ArrowException as error:
+        raise DataError(f"{source}: is damaged, its values cannot be read ({error}). Write the file again.") from error
     text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(len(frame)), dtype=object)
     text.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
     return TextTable(source, text, unit="row (from 0)")

@@ -69,5 +69,5 @@ def suggest(name: str, choices: Iterable[str]) -> str:
         " did you mean 'gin'?"
     """
     by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
+    near = difflib.get_close_matches(str(name).lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
     return f" did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else ""

@@ -89,7 +89,7 @@ def carry_out(
             data,
             splits,
             corpus,
-            baselines=options.baselines,
+            baselines=options.baselines or [],
             progress=not options.quiet,
             resume=session.folder,
             callbacks=board,
@@ -143,7 +143,8 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     if "plugin" not in {action.dest for action in made._actions}:  # noqa: SLF001 - as argparse itself looks
         add_plugin_option(made)
     found: Namespace = made.parse_path(path)
-    import_plugins(found.plugin)
+    import_plugins(found.plugin or [])
+    found.table = found.get("table")
     found.quiet, found.json, found.resume = options.quiet, options.json, options.resume
     found.runs, found.name = str(Path(options.resume).parent), Path(options.resume).name
     return found

@@ -48,7 +48,10 @@ class Parser(ArgumentParser):
             defaults: Whether to fill in the defaults.
             **options: As of jsonargparse.
         """
-        found = super().parse_args(args, namespace, env, defaults, **options)
+        try:
+            found = super().parse_args(args, namespace, env, defaults, **options)
+        except (AttributeError, IndexError) as error:  # jsonargparse's own, e.g. of --config=--
+            self.error(f"the options cannot be read ({error}).", error)
         if defaults:
             for action in self._actions:
                 if action.default == SUPPRESS and action.nargs == "?" and action.dest not in found:

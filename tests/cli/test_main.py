@@ -124,6 +124,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["fit", "nowhere.csv"], "nowhere.csv"),
         (["fit", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["list", "objectivs"], "did you mean 'objectives'"),
+        (["evaluate", "run", "table.csv", "--config=--", "--config", "x"], "the options cannot be read"),
         (["fit", "--plugin", "no_such_module", "--data", "freesolv"], "--plugin 'no_such_module' cannot be imported"),
     ],
 )
