@@ -89,7 +89,7 @@ def carry_out(
             data,
             splits,
             corpus,
-            baselines=options.baselines or [],
+            baselines=_baselines(options),
             progress=not options.quiet,
             resume=session.folder,
             callbacks=board,
@@ -112,6 +112,13 @@ def carry_out(
     comparison.run.report(folder / "report.html")
     session.forget()
     _show(options, comparison, splits, folder)
+
+
+def _baselines(options: Namespace) -> list[str]:
+    if options.baselines is None:
+        raise ConfigError("--baselines is empty (null). Name baselines, or write [] for none.")
+    found: list[str] = options.baselines
+    return found
 
 
 def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Path) -> None:
