@@ -9,10 +9,12 @@ from molweight.errors import ConfigError, UnknownNameError
 from molweight.mlo import weightings
 from molweight.training import TapWeight
 
-__all__ = ["METHODS", "Method", "gradients_per_step", "method_of", "variant_of"]
+__all__ = ["METHODS", "OF_VARIANT", "Method", "gradients_per_step", "method_of", "variant_of"]
 
 _SOLVED: Final = {"solver": "cg", "every": 10}
 """The better solver, as seldom as its price asks for."""
+OF_VARIANT: Final = ("of", "title", "trials")
+"""What a variant says besides options of a job."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Method:
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
         equal: Whether all trials of a search together take as many steps as a job, rather than each of them.
+        trials: Trials of a search; ``None`` for those of the study.
     """
 
     title: str
@@ -33,6 +36,7 @@ class Method:
     changes: Mapping[str, Any] = field(default_factory=dict)
     search: Literal["random", "tpe"] = "random"
     equal: bool = False
+    trials: int | None = None
 
 
 def _weighting(name: str, title: str, **changes: Any) -> Method:
@@ -84,10 +88,10 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     Args:
         name: What the study calls it.
         settings: ``of``: the method that it is a variant of, ``"tapweight"`` by default; ``title``: a few words, its
-            name by default; everything else: options of :class:`molweight.TapWeight`.
+            name by default; ``trials``: of a search; everything else: options of :class:`molweight.TapWeight`.
 
     Raises:
-        ConfigError: If the method it is of takes no options.
+        ConfigError: If the method it is of takes no options, or ``trials`` make no sense.
         UnknownNameError: If there is no such method.
 
     Example:
@@ -97,8 +101,13 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     of = method_of(settings.get("of", "tapweight"))
     if of.kind == "classical":
         raise ConfigError(f"variants.{name}: {settings['of']!r} has no options. Name a neural method.")
-    changes = {key: value for key, value in settings.items() if key not in ("of", "title")}
-    return replace(of, title=str(settings.get("title", name)), changes={**of.changes, **changes})
+    changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
+    title, trials = str(settings.get("title", name)), settings.get("trials")
+    if trials is not None and of.kind != "search":
+        raise ConfigError(f"variants.{name}.trials: {of.title!r} is no search. Leave them out, or name one under `of`.")
+    if trials is not None and (type(trials) is not int or trials < 1):
+        raise ConfigError(f"variants.{name}.trials: {trials!r} must be a whole number, at least 1.")
+    return replace(of, title=title, trials=trials, changes={**of.changes, **changes})
 
 
 def gradients_per_step(job: TapWeight) -> float:

@@ -16,6 +16,8 @@ from molweight.training._store import write_file
 __all__ = ["format_page", "write_page"]
 
 _LEVEL: Final = 0.05
+_SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
+"""What a method costs, and with how many digits it is shown."""
 _EQUAL: Final = {
     "steps": "the same number of steps",
     "gradients": "the same number of gradient evaluations",
@@ -58,13 +60,14 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
     parts = [
         f"# {title}",
         _conditions(study, results),
-        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better. Steps and seconds are "
-        "means over runs and count all trials and settings.\n\n" + _scores(study, good),
+        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better. Steps and gradient "
+        "evaluations of continued pretraining, and seconds of everything, are means over runs and count all trials and "
+        "settings.\n\n" + _scores(study, good),
         f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
         *_published(study),
         "## Paired comparisons\n\n" + _paired(study, found),
         "## Ranks\n\n" + _ranks(study, results),
-        "## In words\n\n" + "\n".join(f"- {line}" for line in _words(study, found)),
+        "## In words\n\n" + "\n".join(f"- {line}" for line in [*_words(study, found), *_costs(study, good)]),
     ]
     missing = len(study.jobs()) - len(results)
     if missing:
@@ -94,10 +97,16 @@ def _conditions(study: Study, results: pd.DataFrame) -> str:
         f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is opened "
         f"once per run. Equal for every weighting: {_EQUAL[study.match]} of continued pretraining. Every method tries "
         f"{len(study.settings)} settings ({_settings(study)}) and keeps the one that is best on select. Searches try "
-        f"{study.trials} weights, each with a finetuning of its own. Options: `{dict(study.job)}`, corpus "
+        f"{_trials(study)} weights, each with a finetuning of its own. Options: `{dict(study.job)}`, corpus "
         f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the time of the "
         f"training. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
     )
+
+
+def _trials(study: Study) -> str:
+    methods = [study.method(name) for name in study.methods]
+    counts = {method.trials or study.trials for method in methods if method.kind == "search"} or {study.trials}
+    return " or ".join(map(str, sorted(counts)))
 
 
 def _settings(study: Study) -> str:
@@ -107,13 +116,14 @@ def _settings(study: Study) -> str:
 def _scores(study: Study, good: pd.DataFrame) -> str:
     tables = _tables(study, good)
     arrows = {table: _arrow(good, table) for table in tables}
-    lines = ["| method | " + " | ".join(f"{table} {arrows[table]}" for table in tables) + " | steps | seconds |"]
-    lines.append("|---" * (len(tables) + 3) + "|")
+    lines = ["| method | " + " | ".join(f"{table} {arrows[table]}" for table in tables)]
+    lines[0] += " | steps | gradients | seconds |"
+    lines.append("|---" * (len(tables) + 4) + "|")
     for method in study.methods:
         own = good[good["method"] == method]
         cells = [_cell(own[own["table"] == table]["test"]) for table in tables]
-        spent = f"{own['steps'].mean():.0f} | {own['seconds'].mean():.1f}" if len(own) else "- | -"
-        lines.append(f"| {study.method(method).title} | " + " | ".join(cells) + f" | {spent} |")
+        spent = [f"{own[name].mean():.{digits}f}" if len(own) else "-" for name, digits in _SPENT.items()]
+        lines.append(f"| {study.method(method).title} | " + " | ".join([*cells, *spent]) + " |")
     return "\n".join(lines)
 
 
@@ -190,3 +200,19 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
         else:
             lines.append(f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.3f}).")
     return lines or ["Nothing can be compared yet."]
+
+
+def _costs(study: Study, good: pd.DataFrame) -> list[str]:
+    """What the reference costs beside each search, over the pairs of table and seed that both have."""
+    spent = {name: own.set_index(["table", "seed"])[["gradients", "seconds"]] for name, own in good.groupby("method")}
+    reference, lines = spent.get(study.reference), []
+    for name in study.methods:
+        if study.method(name).kind != "search" or reference is None or name not in spent:
+            continue
+        both = reference.index.intersection(spent[name].index)
+        shares = reference.loc[both].sum() / spent[name].loc[both].sum()
+        lines.append(
+            f"{study.method(study.reference).title} took {shares['gradients']:.2f} of the gradient evaluations and "
+            f"{shares['seconds']:.2f} of the seconds of: {study.method(name).title}."
+        )
+    return lines

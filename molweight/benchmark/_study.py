@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from molweight import datasets
-from molweight.benchmark._methods import METHODS, Method, method_of, variant_of
+from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._published import read_published
 from molweight.errors import ConfigError, UnknownNameError, suggest
 from molweight.plugins import import_plugins
@@ -49,7 +49,7 @@ class Study:
         seeds: Seeds, each once.
         job: Options of :class:`molweight.TapWeight` that all neural methods share.
         variants: Further methods by name: options that differ, and optionally ``of`` (the method they are a variant of,
-            ``"tapweight"`` by default) and ``title``.
+            ``"tapweight"`` by default), ``title`` and, of a search, ``trials``.
         settings: Options that every neural method is run with, one after the other; ``select`` picks. Models without a
             graph try as many settings of their own.
         split: Method of the split.
@@ -58,7 +58,7 @@ class Study:
         corpus_size: How many of its molecules; ``None`` for all.
         match: What every neural method has the same amount of in continued pretraining: ``"steps"``, ``"gradients"``
             or ``"seconds"``; a method that needs more per step takes fewer steps. Seconds per step are measured first.
-        trials: Trials of a search over fixed weights.
+        trials: Trials of a search over fixed weights, unless its variant says otherwise.
         reference: The method that the others are compared with.
         plugins: Modules that register further names, imported in every process.
         published: CSV file with rows of the literature to show beside: ``method,table,metric,mean,sd,source``.
@@ -167,7 +167,7 @@ def _options(study: Study) -> None:
     for number, setting in enumerate(study.settings):
         _known(f"settings[{number}]", setting, _SET_BY_STUDY)
     for name, variant in study.variants.items():
-        _known(f"variants.{name}", {key: value for key, value in variant.items() if key not in ("of", "title")}, ())
+        _known(f"variants.{name}", {key: value for key, value in variant.items() if key not in OF_VARIANT}, ())
     base = study.base(study.seeds[0])
     for name in study.methods:
         if study.method(name).kind == "classical":

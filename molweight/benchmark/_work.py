@@ -141,7 +141,7 @@ class _Setting:
         return self._search(base, setting) if self.method.kind == "search" else self._fit(base, setting)
 
     def _search(self, base: TapWeight, setting: Mapping[str, Any]) -> _Tried:
-        trials = self.study.trials
+        trials = self.method.trials or self.study.trials
         job = base.variant(**{**self.method.changes, "weighting": "equal", "weighting_options": {}})
         if self.method.equal:
             job = job.variant(steps=max(job.steps // trials, 1))

@@ -117,7 +117,8 @@ def test_the_studies_of_the_repository_can_be_read(name: str, root: Path) -> Non
         assert set(read_published(found.published)["metric"]) == {"rmse", "roc_auc"}
     assert found.reference == "tapweight"
     if name == "cpu":
-        assert set(found.methods) == set(METHODS)
+        compared = {str(found.variants.get(method, {}).get("of", method)) for method in found.methods}
+        assert compared == set(METHODS) - {"random_search"}
 
 
 def test_every_method_can_be_set_up() -> None:
@@ -285,7 +286,7 @@ def test_a_page_of_failures_alone_says_so(tmp_path: Path) -> None:
 def test_a_constant_lead_is_better_and_not_worse() -> None:
     values = [float(n) for n in range(8)]
     table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
-    table["versions.molweight"], table["machine"], table["steps"] = "1", "m", 1
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
     table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
     page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
     assert "TapWeight, identity solver is better than equal weights" in page
@@ -382,6 +383,31 @@ def test_a_variant_is_a_method_of_the_study(tmp_path: Path) -> None:
     assert small.method("mine").changes == {"weighting": "tapweight", "gamma": 3.0}
     run_study(small, tmp_path, Inline(2))
     assert "| gamma of 3 |" in (tmp_path / "README.md").read_text()
+
+
+def test_a_search_can_have_trials_of_its_own_and_the_page_says_what_it_cost(tmp_path: Path) -> None:
+    fewer = {"of": "random_search_equal", "trials": 3, "title": "three trials"}
+    small = study(methods=["equal", "fewer"], variants={"fewer": fewer}, reference="equal", trials=7)
+    journal = run_study(small, tmp_path, Inline(2))
+    searched = journal.table().set_index("method").loc["fewer"]
+    assert (searched["trials"], searched["steps"]) == (3, 3 * max(small.base(0).steps // 3, 1))
+    page = (tmp_path / "README.md").read_text()
+    share = journal.table().set_index("method")["gradients"].loc["equal"] / searched["gradients"]
+    assert f"equal weights took {share:.2f} of the gradient evaluations" in page
+    assert "Searches try 3 weights" in page
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ({"of": "equal", "trials": 3}, "is no search"),
+        ({"of": "tpe", "trials": 0}, "at least 1"),
+        ({"of": "tpe", "trials": "four"}, "whole number"),
+    ],
+)
+def test_trials_that_make_no_sense_are_refused(variant: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=r"variants\.mine\.trials.*" + said):
+        study(methods=["mine"], variants={"mine": variant}, reference="mine")
 
 
 def test_what_a_killed_process_left_of_a_line_is_run_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
