@@ -70,4 +70,4 @@ def _nearest(path: Path) -> str:
     """A hint at files with a similar name in the same folder."""
     if not path.parent.is_dir():
         return f" Its folder {path.parent} does not exist either."
-    return suggest(path.name, [item.name for item in path.parent.iterdir()])
+    return suggest(path.name, [item.name for item in path.parent.iterdir()]).replace("did", "Did", 1)

@@ -40,19 +40,23 @@ from tqdm import tqdm
 from molweight.cli import main as molweight
 
 ALLOWED: Final = (0, 2, 130)
+_TAIL: Final = 3000
+"""Characters kept of what was printed, where a traceback is in it."""
 _OWN: Final = {"molweight", "objectives", "datasets"}
-_TABLE: Final = ("audit", "audit", "audit", "fit", "predict", "evaluate", "embed", "finetune")
+_TABLE: Final = ("audit", "audit", "audit", "fit", "predict", "evaluate", "embed", "explain", "finetune")
 _START: Final[dict[str, tuple[str, ...]]] = {
     "audit": ("audit", "good.csv", "--split=random"),
     "benchmark": ("benchmark", "nowhere.yaml"),
     "embed": ("embed", "runs/ok", "good.csv", "--output=out/v.csv", "--quiet"),
     "evaluate": ("evaluate", "runs/ok", "good.csv", "--quiet"),
     "finetune": ("finetune", "good.csv", "--start=general", "--split=random", "--epochs=1", "--quiet"),
+    "explain": ("explain", "runs/ok", "good.csv", "--limit=2", "--pairs=1", "--output=out/e.html", "--quiet"),
     "fit": ("fit", "good.csv", "--split=random", "--baselines=", "--steps=1", "--epochs=1", "--quiet", *TINY),
     "hypergrad-check": ("hypergrad-check", "good.csv", "--split=random", "--points=1", "--limit=10", "--quiet", *TINY),
     "list": ("list",),
     "predict": ("predict", "runs/ok", "good.csv", "--output=out/p.csv", "--quiet"),
     "pretrain": ("pretrain", "--output=out/general", "--quiet", *TINY),
+    "report": ("report", "runs/ok", "--output=out/r.html", "--quiet"),
 }
 """A right command line of each command, but for ``benchmark``, whose right ones take long."""
 
@@ -129,7 +133,7 @@ def table_case(rng: random.Random, material: Material, number: int) -> list[str]
         data = damage_bytes(rng, data)
     target.write_bytes(data)
     name = rng.choice(_TABLE)
-    place = {"predict": 2, "embed": 2, "evaluate": 2}.get(name, 1)
+    place = {"predict": 2, "embed": 2, "evaluate": 2, "explain": 2}.get(name, 1)
     words = list(_START[name])
     words[place] = str(_relative(target))
     more = (*("--on_error=raise", "--on_error=nan", "--smiles=smiles", "--targets=y", "--standardize=salts"), None)
@@ -156,7 +160,7 @@ def saved_case(rng: random.Random, material: Material, number: int) -> list[str]
     source = material.folder / ("runs/ok" if kind == "run" else "general") / name
     (folder / name).write_bytes(damage_bytes(rng, source.read_bytes()))
     if kind == "run":
-        return [rng.choice(("predict", "embed", "evaluate")), place, "good.csv", "--quiet"]
+        return [rng.choice(("predict", "embed", "evaluate", "explain")), place, "good.csv", "--quiet"]
     return ["finetune", "good.csv", "--start", place, "--split=random", "--epochs=1", "--quiet", "--name=fuzzed"]
 
 
@@ -243,7 +247,7 @@ def _complaint(status: int | None, text: str) -> str:
     if status not in ALLOWED:
         return f"status {status}"
     if "Traceback (most recent call last)" in text:
-        return "a traceback in what was printed"
+        return f"a traceback in what was printed: ...{text[-_TAIL:]}"
     lines = text.rstrip("\n").splitlines()
     if status == 2 and not (lines and lines[-1].startswith("molweight: ")):
         return f"no paragraph that begins with 'molweight: ': {lines[-1:]}"

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _JOB: Final = tuple(field.name for field in fields(TapWeight))
+_OWN: Final[dict[str, object]] = {"smiles": None, "task": None, "on_error": "skip", "standardize": []}
+"""Options of a table of the user's own, with their defaults."""
 
 
 def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
@@ -51,7 +53,8 @@ def add_table_options(parser: Parser) -> None:
     )
     add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
-    add("--targets", type=names, default=[], help="label columns of your table: a,b,c; found if left out")
+    add("--targets", type=names, default=[], help="label columns: a,b,c; found if left out")
+    add("--task", type=str | None, default=None, help="classification or regression; found if left out")
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
@@ -120,20 +123,33 @@ def load_table(options: Namespace) -> MoleculeDataset:
             "name one table: one of MoleculeNet with --data NAME (see 'molweight list datasets'), or your own file."
         )
     if options.data is not None:
-        return datasets.load(options.data)
+        _refuse_own(options)
+        return datasets.load(options.data, options.targets or None)
     data = datasets.from_file(
         options.table,
         smiles=options.smiles,
         targets=options.targets or None,
+        task=options.task,
         on_error=options.on_error,
         standardize=options.standardize,
     )
     if data.task is None:
         raise DataError(
-            f"{options.table}: no column holds labels. Name the label columns: --targets a,b. A table without labels "
-            "can only be what is pretrained on: --corpus FILE."
+            f"{options.table}: no column holds labels (text, identifiers and columns that count the rows are not taken "
+            "for labels). Name the label columns: --targets a,b. A table without labels can only be what is pretrained "
+            "on: --corpus FILE."
         )
     return data
+
+
+def _refuse_own(options: Namespace) -> None:
+    """Refuse what would be ignored beside ``--data``."""
+    for name, default in _OWN.items():
+        if options[name] != default:
+            raise ConfigError(
+                f"--{name} is for a table of your own; what --data {options.data} names is read as it was published. "
+                "Leave it out."
+            )
 
 
 def split_table(options: Namespace, data: MoleculeDataset) -> Splits:

@@ -188,7 +188,7 @@ def test_a_table_without_labels_is_refused_before_the_split_and_the_corpus(
     path = tmp_path / "bare.csv"
     path.write_text("smiles,name\n" + "".join(f"{'C' * n},m{n}\n" for n in range(1, 5)))
     message = _fails(["fit", str(path), "--split", "random", "--corpus", "zink", *SMALL], capsys)
-    assert f"{path}: no column holds labels. Name the label columns: --targets a,b" in message
+    assert f"{path}: no column holds labels (text, identifiers" in message
 
 
 def test_remedies_of_the_split_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
