@@ -40,3 +40,25 @@ def test_the_format_is_that_of_the_name(tmp_path: Path, caplog: pytest.LogCaptur
     with caplog.at_level(logging.INFO, logger="molweight.datasets"):
         assert table(path).targets.ravel().tolist() == [0.5, 1.5]
     assert "taken for regression, because not all labels are 0 or 1" in caplog.text
+
+
+def test_the_task_can_be_named(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,active,pIC50\nCCO,1,5.5\nCCN,0,4.5\nCCC,1,6.5\n")
+    assert table(path, "--task", "classification").target_names == ["active"]
+    asked = table(path, "--targets", "active", "--task", "regression")
+    assert (asked.task, asked.metric) == ("regression", "rmse")
+    with pytest.raises(MolweightError, match="task='clasification'"):
+        table(path, "--targets", "active", "--task", "clasification")
+
+
+def test_some_of_the_labels_of_a_published_table() -> None:
+    assert table("--data", "clintox", "--targets", "CT_TOX").target_names == ["CT_TOX"]
+    with pytest.raises(MolweightError, match="CT_TOKS"):
+        table("--data", "clintox", "--targets", "CT_TOKS")
+
+
+@pytest.mark.parametrize("option", ["--smiles=smiles", "--task=regression", "--on_error=nan", "--standardize=salts"])
+def test_what_a_published_table_would_ignore_is_refused(option: str) -> None:
+    with pytest.raises(ConfigError, match=f"{option.split('=', maxsplit=1)[0]} is for a table of your own"):
+        table("--data", "freesolv", option)
