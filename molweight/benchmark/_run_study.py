@@ -1,6 +1,8 @@
 """All runs of a study, with progress, failures recorded, and what is finished kept."""
 
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ __all__ = ["run_study"]
 def run_study(
     study: Study, folder: str | Path, executor: Executor, *, title: str = "Benchmark", progress: bool = False
 ) -> Journal:
-    """Run what has no result yet, write every result at once, and in the end the table and the page.
+    """Run what has no result yet, write every result at once, and in the end, or when stopped, the table and the page.
 
     Args:
         study: What to run.
@@ -37,17 +39,27 @@ def run_study(
     """
     journal, commit = Journal(folder, study), _commit()
     missing = journal.missing()
-    with tqdm(
-        total=len(study.jobs()), initial=len(study.jobs()) - len(missing), unit=" runs", disable=not progress or None
-    ) as bar:
+    total = len(study.jobs())
+    with (
+        _written(journal, title),
+        tqdm(total=total, initial=total - len(missing), unit=" runs", disable=not progress or None) as bar,
+    ):
         for job, row in executor.map(partial(do_job, study), missing):
             journal.append({**fixed_facts(), **_names(job), "commit": commit, **row})
             bar.set_postfix_str(f"{job.table} {job.method} seed {job.seed}")
             bar.update()
-    if journal.rows:
-        journal.export()
-        write_page(study, journal.table(), Path(folder), title)
     return journal
+
+
+@contextmanager
+def _written(journal: Journal, title: str) -> Iterator[None]:
+    """Write the table and the page at the end, also of a study that is stopped before."""
+    try:
+        yield
+    finally:
+        if journal.rows:
+            journal.export()
+            write_page(journal.study, journal.table(), journal.path.parent, title)
 
 
 def _names(job: Job) -> dict[str, Any]:

@@ -410,6 +410,19 @@ def test_trials_that_make_no_sense_are_refused(variant: dict[str, Any], said: st
         study(methods=["mine"], variants={"mine": variant}, reference="mine")
 
 
+def test_a_study_that_is_stopped_has_a_page_of_what_it_has(tmp_path: Path) -> None:
+    class Stopped:
+        def map(self, work: Any, items: Any) -> Any:
+            yield items[0], work(items[0])
+            raise KeyboardInterrupt
+
+    small = study(methods=["scratch", "equal"], reference="equal")
+    with pytest.raises(KeyboardInterrupt):
+        run_study(small, tmp_path, Stopped())
+    assert "1 of 2 have not been tried yet" in (tmp_path / "README.md").read_text()
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 1
+
+
 def test_what_a_killed_process_left_of_a_line_is_run_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(tmp_path, study())
     row = {"table": "freesolv", "method": "tapweight", "seed": 0, "error": None, "results_version": RESULTS_VERSION}

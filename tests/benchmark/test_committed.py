@@ -1,0 +1,27 @@
+"""The studies in ``experiments/results``: their pages and tables are what their rows say, in every digit."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from molweight.benchmark import Journal, format_page, read_study
+
+ROOT = Path(__file__).parents[2]
+STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "results.jsonl", tmp_path)
+    study = read_study(ROOT / "experiments" / "configs" / f"{folder.name}.yaml")
+    table = Journal(tmp_path, study).table()
+    assert format_page(study, table, folder.name) == (folder / "README.md").read_text(encoding="utf-8")
+    kept = pd.read_csv(folder / "results.csv")
+    pd.testing.assert_frame_equal(kept[["table", "method", "seed", "test"]], table[["table", "method", "seed", "test"]])
+    assert len(pd.read_parquet(folder / "results.parquet")) == len(table)
+
+
+def test_there_are_studies() -> None:
+    assert STUDIES
