@@ -1,5 +1,6 @@
 """The studies in ``experiments/results``: their pages and tables are what their rows say, in every digit."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -25,3 +26,10 @@ def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
 
 def test_there_are_studies() -> None:
     assert STUDIES
+
+
+def test_every_result_is_listed() -> None:
+    folder = ROOT / "experiments" / "results"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    linked = {target.split("/")[0] for target in re.findall(r"\]\(([^)#]+)\)", text)} - {".."}
+    assert linked == {path.name for path in folder.iterdir()} - {"README.md"}
