@@ -151,8 +151,8 @@ def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:
     more = f" ({same} such cells in this column)" if same > 1 else ""
     return (
         f"{table.source}, {table.place(cell.record, cell.column)}: {cell.problem}{more}.{comma} Correct it, leave the "
-        "cell empty where the label is missing, have such labels taken for missing with on_error='nan', or name other "
-        "columns as targets."
+        "cell empty where the label is missing, have such labels taken for missing with on_error='nan', or name the "
+        "columns that are targets (targets=[...])."
     )
 
 

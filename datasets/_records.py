@@ -90,6 +90,8 @@ def read_records(path: str | Path, smiles: str | None = None, delimiter: str | N
     """
     path = Path(path)
     kind = _kind(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder. Name one file in it.")
     if kind not in _KNOWN:
         known = ", ".join(sorted(_KNOWN))
         raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")

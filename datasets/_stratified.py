@@ -63,7 +63,7 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
             return data.target_names[0]
         raise ConfigError(
             f"{data.name} has {len(data.target_names)} labels, and 'stratified' keeps the shares of one. Name it: "
-            f"options={{'target': ...}}. Labels: {listed}."
+            f"options={{'target': ...}} (--split_options.target NAME). Labels: {listed}."
         )
     if target not in data.target_names:
         clause = suggest(target, data.target_names)

@@ -71,3 +71,22 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}
     near = difflib.get_close_matches(str(name).lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
     return f" did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else ""
+
+
+_NO_MEMORY = ("can't allocate memory", "out of memory", "storage size calculation overflowed")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory has run out: Python's own, NumPy's, or PyTorch's on any device.
+
+    Args:
+        error: What was raised.
+
+    Example:
+        >>> out_of_memory(RuntimeError("CUDA out of memory.")), out_of_memory(RuntimeError("another shape"))
+        (True, False)
+    """
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+    )

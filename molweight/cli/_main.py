@@ -3,16 +3,17 @@
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
 from molweight import __version__
-from molweight.cli._parser import Parser
+from molweight.cli._parser import Parser, join_options
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import preset_defaults
 from molweight.cli._words import as_typed
-from molweight.errors import ConfigError, MolweightError, suggest
+from molweight.errors import ConfigError, MolweightError, out_of_memory, suggest
 from molweight.plugins import import_plugins
 
 __all__ = ["main"]
@@ -33,6 +34,12 @@ _COMMANDS: Final = {
 }
 """What each command does; it is the module of its name, ``_fit`` or ``_hypergrad_check``."""
 
+_NO_MEMORY: Final = (
+    "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
+    "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
+)
+_BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin")
+"""What ``--resume`` may be typed with; everything else is read from the interrupted run."""
 _USAGE: Final = f"""usage: molweight COMMAND [options]
 
 molweight {__version__}: task-adaptive pretraining with learned objective weights.
@@ -98,12 +105,38 @@ def _dispatch(arguments: list[str]) -> int:
     command = _module(name)
     parser: Parser = command.parser()
     add_plugin_option(parser)
-    rest = _join_plugins(rest)
+    rest = join_options(_join_plugins(rest))
     parser.sized(rest, preset_defaults)
     options = parser.parse_args(rest)
+    if options.get("resume"):
+        _refuse_beside_resume(parser, rest)
     import_plugins(options.plugin)
-    command.run(options)
+    with _enough_memory():
+        command.run(options)
     return 0
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Say so where there is not enough."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise ConfigError(_NO_MEMORY) from error
+
+
+def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
+    """Refuse options that a resumed run would ignore."""
+    typed = parser.parse_args(arguments, defaults=False).as_dict()
+    ignored = [name for name in typed if name not in _BESIDE_RESUME]
+    if ignored:
+        listed = ", ".join(name if name == "table" else f"--{name}" for name in ignored)
+        raise ConfigError(
+            f"--resume goes on with the options that the run began with, which leaves {listed} without effect. "
+            "Leave that out, or start another run with another --name."
+        )
 
 
 def _join_plugins(arguments: list[str]) -> list[str]:

@@ -1,15 +1,28 @@
 """A parser whose refusals are one paragraph, with the nearest names."""
 
+import json
 import re
 from argparse import SUPPRESS
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
+import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from molweight.errors import ConfigError, suggest
 
-__all__ = ["Parser", "names"]
+__all__ = ["Parser", "join_options", "names"]
+
+_KINDS: Final = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a mapping, e.g. '{\"name\": 1}' or --NAME.name 1,",
+    "list": "a list",
+    "str": "text",
+}
+"""What values are called in messages."""
+_PART: Final = re.compile(r"(--[a-z_]+\.\w+)\.(\w+)")
 
 
 class Parser(ArgumentParser):
@@ -21,6 +34,7 @@ class Parser(ArgumentParser):
     def __init__(self, *names: Any, **options: Any) -> None:
         """Create it; the arguments are those of jsonargparse."""
         super().__init__(*names, **{"allow_abbrev": False, **options})
+        self._file: str | None = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one paragraph; an unknown option is answered with the nearest ones."""
@@ -29,7 +43,23 @@ class Parser(ArgumentParser):
             option = found.group(1)
             clause = suggest(option.lstrip("-"), self.option_names())
             raise ConfigError(f"unknown option {option};{clause} See '{self.prog} --help'.") from ex
-        raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
+        raise ConfigError(f"{self._in_words(_one_paragraph(message))} See '{self.prog} --help'.") from ex
+
+    def _in_words(self, message: str) -> str:
+        """A message of jsonargparse without its classes, with the file and the nearest name."""
+        file = f"{self._file}: " if self._file else ""
+        if found := re.fullmatch(r"Option '([^']*)' is not accepted\.", message):
+            name = found[1]
+            return f"{file}there is no option {name!r};{suggest(name, self.option_names())}"
+        if message.startswith("Problems parsing config: "):
+            text = message.removeprefix("Problems parsing config: ").replace(' in "<unicode string>",', " in")
+            return f"{file}is not valid YAML: {text}"
+        if found := re.fullmatch(r'Parser key "config": (.+): \'?(.+?)\'?\.', message):
+            return f"--config {found[2]}: {found[1][0].lower()}{found[1][1:]}. Check the path."
+        if found := re.fullmatch(r"Parser key \"([\w.]+)\": Expected an? <class '(\w+)'>\. Got value: (.*)\.", message):
+            kind = _KINDS.get(found[2], found[2]).replace("NAME", found[1])
+            return f"--{found[1]}: {kind} is needed, got {found[3]}."
+        return message
 
     def parse_args(  # type: ignore[override]  # jsonargparse's own signature, which has none of argparse's overloads
         self,
@@ -48,6 +78,7 @@ class Parser(ArgumentParser):
             defaults: Whether to fill in the defaults.
             **options: As of jsonargparse.
         """
+        self._file = _named_file(args or ())
         try:
             found = super().parse_args(args, namespace, env, defaults, **options)
         except (AttributeError, IndexError) as error:  # jsonargparse's own, e.g. of --config=--
@@ -78,6 +109,49 @@ class Parser(ArgumentParser):
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
+
+
+def _named_file(arguments: Sequence[str]) -> str | None:
+    """The file that ``--config`` names, if it is one."""
+    named = [
+        value or following
+        for (flag, _, value), following in zip(
+            (argument.partition("=") for argument in arguments), [*arguments[1:], ""], strict=False
+        )
+        if flag == "--config"
+    ]
+    return named[0] if len(named) == 1 else None
+
+
+def join_options(arguments: Sequence[str]) -> list[str]:
+    """Options of an option's part, ``--objective_options.graphcl.strength 0.3``, as that part: one mapping each.
+
+    Args:
+        arguments: What was typed.
+
+    Example:
+        >>> join_options(["--a.b.c", "1", "--a.b.d=x", "--a.e", "2"])
+        ['--a.e', '2', '--a.b={"c": 1, "d": "x"}']
+    """
+    rest: list[str] = []
+    parts: dict[str, dict[str, Any]] = {}
+    pending = iter(arguments)
+    for argument in pending:
+        flag, equals, value = argument.partition("=")
+        found = _PART.fullmatch(flag)
+        if found is None:
+            rest.append(argument)
+        else:
+            parts.setdefault(found[1], {})[found[2]] = _value(value if equals else next(pending, ""))
+    return [*rest, *(f"{name}={json.dumps(values)}" for name, values in parts.items())]
+
+
+def _value(text: str) -> Any:
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return found if isinstance(found, bool | int | float | list | dict | None) else text
 
 
 def _one_paragraph(message: str) -> str:

@@ -13,6 +13,8 @@ from uuid import uuid4
 import numpy as np
 from platformdirs import user_cache_path
 
+from molweight.errors import DataError
+
 __all__ = ["cache_root", "content_key", "partial_name", "read_folder", "write_array", "write_folder"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
@@ -69,7 +71,12 @@ def partial_name(path: Path) -> Iterator[Path]:
 
     Yields:
         The temporary name; nothing exists there yet.
+
+    Raises:
+        DataError: If the path is a folder's own, such as ``.`` or the empty text.
     """
+    if not path.name:
+        raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         yield partial

@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+import yaml
 
 from molweight.datasets import higher_is_better
+from molweight.errors import DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
 from molweight.report._lines import lines
 from molweight.report._page import page
@@ -22,6 +24,8 @@ __all__ = ["render_side_by_side"]
 _FIGURES: Final = 24
 """Objectives whose trajectories are drawn at most."""
 _SEVERAL: Final = 2
+_OF_THE_PLACE: Final = ("config", "name", "runs", "resume", "quiet", "json", "tensorboard", "preset")
+"""Options that say where a run is kept and what is printed, or that others follow from: no difference of runs."""
 
 
 def render_side_by_side(subjects: Sequence[Subject]) -> str:
@@ -163,7 +167,12 @@ def _trajectories_section(subjects: Sequence[Subject]) -> Section:
 
 def _options_section(subjects: Sequence[Subject]) -> Section:
     """The options that are not the same in all runs."""
-    flat = [_flat({**subject.options, "data": subject.about["data"]}) for subject in subjects]
+    typed = [_typed(subject) for subject in subjects]
+    kept = typed if all(typed) else [{} for _ in typed]  # what only some runs have been told is no difference
+    flat = [
+        _flat({**found, **subject.options, "data": subject.about["data"]})
+        for found, subject in zip(kept, subjects, strict=True)
+    ]
     names = list(dict.fromkeys(name for values in flat for name in values))
     rows = []
     for name in names:
@@ -174,6 +183,16 @@ def _options_section(subjects: Sequence[Subject]) -> Section:
         return Section("options", "Options that differ", ["All options and the data are the same."])
     header = ["option", *(subject.name for subject in subjects)]
     return Section("options", "Options that differ", tables=[Table("All others are the same", header, rows)])
+
+
+def _typed(subject: Subject) -> dict[str, Any]:
+    """Options of the command line beside those of the job: of the table, its split, the corpus, the baselines."""
+    try:
+        found = yaml.safe_load(subject.config or "")
+    except yaml.YAMLError as error:
+        raise DataError(f"config.yaml of {subject.name} is damaged: {error}. Restore it, or remove it.") from error
+    options = found if isinstance(found, dict) else {}
+    return {str(name): value for name, value in options.items() if name not in _OF_THE_PLACE}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

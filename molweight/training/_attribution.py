@@ -67,10 +67,12 @@ def attribute_atoms(
         Output ``T``, reference ``T``, shares ``N x T`` and their standard errors ``N x T`` (NaN for a single pair).
 
     Raises:
-        ConfigError: If there is no pair.
+        ConfigError: If there is no pair, or the seed is negative.
     """
     if pairs < 1:
         raise ConfigError(f"pairs={pairs} must be at least 1.")
+    if seed < 0:
+        raise ConfigError(f"seed={seed} must be at least 0.")
     graph = data.graphs([position], device)
     count = graph.num_nodes
     random = np.random.default_rng(seed)

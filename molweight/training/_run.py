@@ -10,10 +10,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 
 from molweight import __version__
 from molweight.datasets import ROLES, Score, Splits, score
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, UnknownNameError, suggest
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
 from molweight.mlo import Finding, diagnose
 from molweight.report import Opened, render
@@ -224,7 +225,7 @@ class Run:
             ConfigError: If there is no such target.
         """
         if target is None and len(self.target_names) > 1:
-            raise ConfigError(f"name one target. Targets: {', '.join(self.target_names)}.")
+            raise ConfigError(f"name one target: target=... Targets: {', '.join(self.target_names)}.")
         name = self.target_names[0] if target is None else target
         if name not in self.target_names:
             clause = suggest(name, self.target_names)
@@ -328,15 +329,31 @@ def load(folder: str | Path, device: str = "auto") -> Run:
         The run, without its table.
 
     Raises:
-        DataError: If the folder holds no run, or one that is damaged or of another format.
+        DataError: If the folder holds no run, or one that is damaged or of another format, or one that was made with a
+            plugin that has not been imported.
     """
     place = Path(folder)
     tensors, about = read_tensors(place / "weights.safetensors")
     if _HISTORY not in tensors:
         raise DataError(f"{place} holds a checkpoint of general pretraining, no finished run. Start from it: --start.")
-    run = restore(tensors, about, from_tensor(tensors.pop(_HISTORY)), resolve_device(device))
+    records = from_tensor(tensors.pop(_HISTORY))
+    try:
+        run = restore(tensors, about, records, resolve_device(device))
+    except UnknownNameError as error:
+        raise DataError(f"{place}: {error} {_plugin_hint(place)}") from error
     run.opened, run.folder = opened_from(tensors, about.get("opened", [])), place
     return run
+
+
+def _plugin_hint(place: Path) -> str:
+    """What to import before a run can be loaded, as far as its configuration says so."""
+    try:
+        kept = yaml.safe_load((place / "config.yaml").read_bytes())
+    except (OSError, yaml.YAMLError):  # a run of the Python API has no such file
+        kept = None
+    named = kept.get("plugin") if isinstance(kept, dict) else None
+    modules = ",".join(map(str, named)) if isinstance(named, list) and named else "MODULE"
+    return f"It was registered by a plugin. Name it: --plugin {modules}; in Python, import it before."
 
 
 def restore(

@@ -82,7 +82,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise DataError(f"{path} does not exist. Name the folder of a finished run.") from error
+        if (path.parent / "state").is_dir():
+            raise DataError(
+                f"{path.parent} holds an interrupted run. Go on with it first: --resume {path.parent}, with the "
+                "command that began it."
+            ) from error
+        raise DataError(f"{path.absolute()} does not exist. Name the folder of a finished run: runs/NAME.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.") from error
     described = _description(path, content)

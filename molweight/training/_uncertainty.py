@@ -87,14 +87,17 @@ def dropout_samples(
         Predictions, ``samples x n x T``.
 
     Raises:
-        ConfigError: If there are fewer than two samples, or the encoder has no dropout.
+        ConfigError: If there are fewer than two samples, the seed is negative, or the encoder has no dropout.
     """
     if samples < 2:  # noqa: PLR2004 - what a deviation needs
         raise ConfigError(f"samples={samples} must be at least 2.")
+    if seed < 0:
+        raise ConfigError(f"seed={seed} must be at least 0.")
     if not dropout_rate(model) > 0:
         raise ConfigError(
             "this run's encoder has no dropout, so one model alone knows no uncertainty. Fit with "
-            "encoder_options.dropout=0.1, or take the spread of several runs that differ in their seed: an ensemble."
+            "encoder_options.dropout=0.1, or take the spread of several runs that differ in their seed: an ensemble "
+            "(molweight predict --ensemble, or molweight.training.spread_of)."
         )
     seeds = np.random.default_rng(seed).integers(2**31, size=samples)
     drawn: Samples = np.stack([predict_positions(model, data, indices, device, seed=int(value)) for value in seeds])

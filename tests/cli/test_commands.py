@@ -133,6 +133,10 @@ def test_interrupted_fit_says_how_to_go_on(
     assert list((place / "stopped" / "state").rglob("*.safetensors"))
     assert main([*fit, "--epochs=3", "--tensorboard"]) == 2
     assert "options.epochs is 2 there and 3 here" in capsys.readouterr().err
+    assert main(["predict", str(place / "stopped"), str(place / "my.csv")]) == 2
+    assert "holds an interrupted run. Go on with it first: --resume" in capsys.readouterr().err
+    assert main(["fit", str(place / "my.csv"), "--resume", str(place / "stopped"), "--seed=7"]) == 2
+    assert "which leaves table, --seed without effect" in capsys.readouterr().err
     assert main(["fit", "--resume", str(place / "stopped"), "--quiet"]) == 0
     assert (place / "stopped" / "metrics.json").exists()
     assert main(["fit", "--resume", str(place / "stopped")]) == 2

@@ -9,6 +9,7 @@ import yaml
 
 from molweight import load
 from molweight.cli import main
+from molweight.objectives._registry import _OBJECTIVES
 
 OPTIONS = {
     "encoder_options.layers": 2,
@@ -278,6 +279,10 @@ def test_plugin_registers_an_objective(
     assert "atoms_by_plugin" in capsys.readouterr().out
     config = yaml.safe_load((tmp_path / "runs" / "freesolv" / "config.yaml").read_text())
     assert config["plugin"] == ["atoms_plugin"]
+    monkeypatch.delitem(_OBJECTIVES._items, "atoms_by_plugin")  # as in a process that has not imported the plugin
+    (tmp_path / "new.smi").write_text("CCO\n")
+    predict = ["predict", "runs/freesolv", "new.smi"]
+    assert "It was registered by a plugin. Name it: --plugin atoms_plugin" in _fails(predict, capsys)
 
 
 def test_plugins_of_a_config_file_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,3 +314,45 @@ def test_values_of_another_kind_are_refused(
 ) -> None:
     (tmp_path / "config.yaml").write_text(f"data: freesolv\nencoder: gin\n{line}\n")
     assert expected in _fails(["fit", "--config", str(tmp_path / "config.yaml")], capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--steps", "1e400"], "--steps: a whole number is needed, got inf."),
+        (["--gamma", "x"], "--gamma: a number is needed, got x."),
+        (["--follow", "maybe"], "--follow: true or false is needed, got maybe."),
+        (["--objective_options", "3"], "--objective_options.name 1, is needed, got 3."),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: file does not exist. Check the path."),
+        (["--objective_options.graphcl.strenth", "0.3"], "has no option 'strenth'; did you mean 'strength'?"),
+    ],
+)
+def test_values_of_another_kind_are_refused_without_names_of_classes(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    message = _fails(["fit", "--data", "freesolv", *arguments], capsys)
+    assert expected in message
+    assert "<class" not in message
+
+
+def test_a_file_of_options_is_named_with_what_is_wrong_in_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("stepz: 3\n")
+    assert f"{path}: there is no option 'stepz'; did you mean 'steps'?" in _fails(
+        ["fit", "--config", str(path)], capsys
+    )
+    path.write_text("steps: [3\n x: :")
+    assert f"{path}: is not valid YAML" in _fails(["fit", f"--config={path}"], capsys)
+
+
+def test_options_of_one_objective_are_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["fit", "--objective_options.graphcl.strength", "0.3", "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out)["objective_options"] == {"graphcl": {"strength": 0.3}}
+
+
+def test_more_than_fits_into_memory_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    huge = ["--encoder_options.width", "999999999", "--encoder_options.layers", "1", "--start", "pretrained"]
+    assert "not enough memory" in _fails(["fit", "--data", "freesolv", *SMALL, *huge], capsys)

@@ -140,6 +140,8 @@ def test_refusals(model: Predictor) -> None:
         run.attribute(["C"], "zz")
     with pytest.raises(ConfigError, match="pairs=0"):
         run.attribute(["C"], "z", pairs=0)
+    with pytest.raises(ConfigError, match="seed=-1"):
+        run.attribute(["C"], "z", seed=-1)
 
 
 def test_page_of_shares_is_drawn_in_the_colours_of_their_signs() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from molweight.errors import DataError
 from molweight.report import Subject, render_side_by_side
 from molweight.report._side_by_side import (
     _findings_section,
@@ -64,6 +65,15 @@ def test_only_options_that_differ_are_listed(first: Subject) -> None:
     rows = _options_section([first, other]).tables[0].rows
     assert rows == [["seed", "3", "4"], ["encoder_options.width", "-", "8"]]
     assert _options_section([first, first]).words == ["All options and the data are the same."]
+
+
+def test_options_of_the_command_line_are_compared_where_all_runs_have_them(first: Subject) -> None:
+    one = replace(first, config="name: a\non_error: skip\ntargets: [y]\n")
+    other = replace(first, name="other", config="name: b\non_error: raise\ntargets: [y]\n")
+    assert _options_section([one, other]).tables[0].rows == [["on_error", "skip", "raise"]]
+    assert _options_section([one, replace(first, config=None)]).words == ["All options and the data are the same."]
+    with pytest.raises(DataError, match=r"config\.yaml of other is damaged"):
+        _options_section([one, replace(other, config="[")])
 
 
 def test_weights_side_by_side(first: Subject) -> None:

@@ -54,6 +54,8 @@ def test_a_model_without_dropout_states_none(data: MoleculeDataset) -> None:
         stated(_model(0.0), data, np.arange(3), CPU)
     with pytest.raises(ConfigError, match="samples=1"):
         stated(_model(0.3), data, np.arange(3), CPU, samples=1)
+    with pytest.raises(ConfigError, match="seed=-1"):
+        stated(_model(0.3), data, np.arange(3), CPU, seed=-1)
     with pytest.raises(ConfigError, match="two runs or more"):
         spread_of([np.zeros((1, 1), dtype=np.float32)])
 
