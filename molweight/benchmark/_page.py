@@ -95,9 +95,8 @@ def _conditions(study: Study, results: pd.DataFrame) -> str:
     return (
         f"{len(study.jobs())} runs ({len(results)} in the results): {len(study.tables)} tables, {len(study.methods)} "
         f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is opened "
-        f"once per run. Equal for every weighting: {_EQUAL[study.match]} of continued pretraining. Every method tries "
-        f"{len(study.settings)} settings ({_settings(study)}) and keeps the one that is best on select. Searches try "
-        f"{_trials(study)} weights, each with a finetuning of its own. Options: `{dict(study.job)}`, corpus "
+        f"once per run. Equal for every weighting: {_EQUAL[study.match]} of continued pretraining. {_settings(study)} "
+        f"{_trials(study)}Options: `{dict(study.job)}`, corpus "
         f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the time of the "
         f"training. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
     )
@@ -105,12 +104,17 @@ def _conditions(study: Study, results: pd.DataFrame) -> str:
 
 def _trials(study: Study) -> str:
     methods = [study.method(name) for name in study.methods]
-    counts = {method.trials or study.trials for method in methods if method.kind == "search"} or {study.trials}
-    return " or ".join(map(str, sorted(counts)))
+    counts = {method.trials or study.trials for method in methods if method.kind == "search"}
+    if not counts:
+        return ""
+    return f"Searches try {' or '.join(map(str, sorted(counts)))} weights, each with a finetuning of its own. "
 
 
 def _settings(study: Study) -> str:
-    return "; ".join(f"`{dict(setting)}`" if setting else "the study's" for setting in study.settings)
+    listed = "; ".join(f"`{dict(setting)}`" if setting else "the study's" for setting in study.settings)
+    if len(study.settings) == 1:
+        return f"Every method has one setting ({listed})."
+    return f"Every method tries {len(study.settings)} settings ({listed}) and keeps the one that is best on select."
 
 
 def _scores(study: Study, good: pd.DataFrame) -> str:
