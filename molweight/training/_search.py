@@ -25,6 +25,8 @@ __all__ = ["SearchMethod", "Trial", "WeightSearch", "search_weights"]
 
 SearchMethod: TypeAlias = Literal["random", "tpe"]
 _METHODS: Final = ("random", "tpe")
+_STARTUP: Final = 2
+"""Trials that TPE draws at random before it looks at scores; optuna's 10 would leave a short search no other."""
 _LEAST: Final = 1e-6
 """Least share drawn: its logarithm stays finite."""
 
@@ -90,7 +92,7 @@ def search_weights(
 
     Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` draws them
     anew each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
-    optuna. General pretraining is shared by all trials and cached.
+    optuna, after two at random. General pretraining is shared by all trials and cached.
 
     Args:
         options: The job; its weighting is replaced by ``"fixed"``.
@@ -193,7 +195,7 @@ def _sampler(method: str, seed: int, number: int) -> "BaseSampler":
     from optuna.samplers import RandomSampler, TPESampler
 
     own = 1_000_003 * seed + number
-    return RandomSampler(seed=own) if method == "random" else TPESampler(seed=own)
+    return RandomSampler(seed=own) if method == "random" else TPESampler(seed=own, n_startup_trials=_STARTUP)
 
 
 def _fixed(weights: dict[str, float]) -> dict[str, Any]:

@@ -1,16 +1,19 @@
 """Random search and TPE over fixed weights."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import optuna
 import pytest
 
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.training import TapWeight, search_weights
+from molweight.training._search import _sampler
 
 NAMES = ["attribute_masking", "functional_groups"]
 
@@ -61,6 +64,22 @@ def test_an_interrupted_search_ends_like_an_uninterrupted_one(
         (trial.weights, trial.select) for trial in whole.trials
     ]
     assert resumed.run.finetuning == whole.run.finetuning
+
+
+def test_tpe_looks_at_scores_within_a_short_search() -> None:
+    """Of few trials, those after the first two depend on what the others scored."""
+
+    def third(scores: Sequence[float]) -> float:
+        study, drawn = optuna.create_study(), 0.0
+        for number in range(3):
+            study.sampler = _sampler("tpe", 0, number)
+            trial = study.ask()
+            drawn = trial.suggest_float("x", 0, 1)
+            if number < len(scores):
+                study.tell(trial, scores[number])
+        return drawn
+
+    assert third([0.0, 1.0]) != third([1.0, 0.0])
 
 
 def test_random_weights_are_uniform_on_the_simplex() -> None:
