@@ -81,6 +81,17 @@ def test_what_was_not_kept_is_said(make: Make) -> None:
     assert "not started on the command line" in configuration_section(make(config=None)).words[0]
 
 
+def test_what_calibration_compares_is_named(make: Make) -> None:
+    made = make("classification")
+    labels = _opened(made).targets[~np.isnan(_opened(made).targets)]
+    share = labels.mean()
+    (words,) = calibration_section(made).words
+    assert words.startswith(
+        f"Brier score of always predicting the share of ones ({share:.3g}): {share * (1 - share):.3g}"
+    )
+    assert "Both Brier score and ECE are better when lower" in words
+
+
 def test_labels_that_are_all_missing(make: Make) -> None:
     made = make("classification")
     unknown = replace(_opened(made), targets=np.full_like(_opened(made).targets, np.nan))
