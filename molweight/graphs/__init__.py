@@ -12,6 +12,7 @@ from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name, write_array
 from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
+from molweight.graphs._explain import explain
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._smiles import SmilesColumn
@@ -48,6 +49,7 @@ __all__ = [
     "build_streamed",
     "cache_root",
     "content_key",
+    "explain",
     "featurize",
     "missing_targets",
     "partial_name",
