@@ -14,7 +14,7 @@ from molweight.graphs._columns import attach_targets, missing_targets, target_co
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._explain import explain
 from molweight.graphs._featurize import featurize
-from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._molecules import Molecules, Reject, RejectCounts
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
@@ -41,6 +41,7 @@ __all__ = [
     "Molecules",
     "Record",
     "Reject",
+    "RejectCounts",
     "SmilesColumn",
     "TargetSpec",
     "Task",
