@@ -8,12 +8,11 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from molweight.datasets._explain import explain
 from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import BadCell, Labels, check_choice, settle
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, Reject, build_dataset
+from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain
 
 __all__ = ["OnError", "Options", "Rows", "assemble"]
 
@@ -136,11 +135,7 @@ def _no_molecule(rows: Rows) -> str:
 def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: set[int]) -> MoleculeDataset:
     """The dataset without dropped rows, and with everything that cannot be used in ``rejects``."""
     molecules = [_explained(item, rows) for item in data.rejects]
-    consequence = "" if options.on_error == "skip" else "; taken as missing"
-    cells = [
-        Reject(cell.record, rows.smiles[cell.record], f"column {cell.column!r}: {cell.problem}{consequence}")
-        for cell in rows.bad
-    ]
+    cells = [_of_cell(cell, rows, options) for cell in rows.bad]
     if dropped:
         data = data.subset(np.flatnonzero(~np.isin(data.rows, list(dropped))))
         known = {item.row for item in molecules}
@@ -150,6 +145,14 @@ def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: s
     if len(data) == 0:
         raise DataError(f"{rows.source}: no row has both a molecule and labels that can be read. {rows.complaint}")
     return data
+
+
+def _of_cell(cell: BadCell, rows: Rows, options: Options) -> Reject:
+    """A label that cannot be read: its row is left out, or it is taken as missing."""
+    kind: Literal["label", "missing"] = "label" if options.on_error == "skip" else "missing"
+    consequence = "" if kind == "label" else "; taken as missing"
+    reason = f"column {cell.column!r}: {cell.problem}{consequence}"
+    return Reject(cell.record, rows.smiles[cell.record], reason, kind, rows.place(cell.record))
 
 
 def _one_per_row(cells: Iterable[Reject]) -> list[Reject]:
@@ -165,16 +168,17 @@ def _explained(item: Reject, rows: Rows) -> Reject:
     """A reject with the text as it was given, and with plainer words where there are some."""
     text = rows.smiles[item.row]
     plain = explain(text) if item.reason == "not a valid SMILES" else None
-    return Reject(item.row, text, rows.reasons.get(item.row) or plain or item.reason)
+    return Reject(item.row, text, rows.reasons.get(item.row) or plain or item.reason, place=rows.place(item.row))
 
 
 def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
     """Log, or refuse, what cannot be used."""
     if not rejects:
         return
-    shown = "; ".join(f"{rows.place(item.row)}: {item.smiles[:60]!r} {item.reason}" for item in rejects[:_SHOWN])
+    hidden = len(rejects) - _SHOWN
+    shown = "; ".join([*map(str, rejects[:_SHOWN]), *([f"and {hidden} more"] if hidden > 0 else [])])
     affected = len({item.row for item in rejects})
     found = f"{rows.source}: {affected} of {len(rows.smiles)} rows cannot be used as they stand: {shown}"
     if options.on_error == "raise":
         raise DataError(f"{found}. Correct them, or leave them out with on_error='skip'.")
-    _LOG.warning("%s%s", found, "; ..." if len(rejects) > _SHOWN else "")
+    _LOG.warning("%s", found)

@@ -10,7 +10,7 @@ import numpy as np
 from molweight.datasets._labels import check_choice
 from molweight.datasets._rdkit_identity import identity, structure
 from molweight.datasets._splits import Splits
-from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs import MoleculeDataset, RejectCounts, target_column
 
 __all__ = ["Audit", "Duplicates", "Labels", "Leak", "Overlap", "audit", "without"]
 
@@ -116,6 +116,8 @@ class Audit:
         sizes: Molecules by role.
         leaks: What later roles have in common with earlier ones.
         overlap: What the corpus has in common with the table; ``None`` without a corpus.
+        left_out: Further rows, left out for a label that cannot be read.
+        unread: Labels that cannot be read and are taken as missing.
     """
 
     table: str
@@ -133,6 +135,8 @@ class Audit:
     sizes: dict[str, int]
     leaks: list[Leak]
     overlap: Overlap | None
+    left_out: int = 0
+    unread: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -178,10 +182,13 @@ def audit(
     if corpus is not None:
         theirs = target_column(corpus, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
         overlap = _overlap(keys, splits, corpus, theirs)
+    unusable = RejectCounts.of(data.rejects)
     return Audit(
         table=data.name,
         molecules=len(data),
-        rejected=len(data.rejects),
+        rejected=unusable.molecules,
+        left_out=unusable.rows,
+        unread=unusable.labels,
         duplicates=_duplicates(data, keys[:, 0]),
         duplicate_compounds=_duplicates(data, keys[:, 1]),
         undefined_stereo=int((centres > 0).sum()),

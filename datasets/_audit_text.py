@@ -1,6 +1,7 @@
 """An audit as a few lines of text."""
 
 from molweight.datasets._audit import Audit, Duplicates, Labels
+from molweight.graphs import RejectCounts
 
 __all__ = ["format_audit"]
 
@@ -40,11 +41,16 @@ def format_audit(found: Audit) -> str:
         ],
         "corpus": _corpus(found),
     }
-    lines = [f"{found.table}: {found.molecules} molecules, {found.rejected} rows without a molecule"]
+    lines = [f"{found.table}: {', '.join([f'{found.molecules} molecules', *_unusable(found)])}"]
     for name, part in sections.items():
         shown = [text for text in part if text]
         lines += [f"{'' if place else name:<12}{text}" for place, text in enumerate(shown)]
     return "\n".join(lines)
+
+
+def _unusable(found: Audit) -> list[str]:
+    words = RejectCounts(found.rejected, found.left_out, found.unread).words()
+    return words if found.rejected else ["0 rows without a molecule", *words]
 
 
 def _duplicates(found: Audit) -> list[str]:

@@ -4,8 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._explain import parse
 from molweight.datasets._fill import Positions
+from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset

@@ -64,7 +64,7 @@ def from_csv(
         ...     _ = path.write_text("id,smiles,y\n7,CCO,0.5\n9,C1CC,1.5\n4,c1ccccc1,\n")
         ...     data = from_csv(path, cache=False)
         >>> data
-        <MoleculeDataset mine: 2 molecules, 1 targets (regression), 1 rows rejected>
+        <MoleculeDataset mine: 2 molecules, 1 targets (regression), 1 row without a molecule>
         >>> data.target_names, data.targets.ravel().tolist(), data.rejects[0].row
         (['y'], [0.5, nan], 1)
     """

@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 import yaml
 
+from molweight.cli._presets import PRESETS
+from molweight.encoders import MessagePassingEncoder
+from molweight.estimators import TapWeightRegressor
+from molweight.options import accepted_options
+from molweight.training import read_checkpoint
+
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "experiments" / "results"
@@ -144,3 +150,20 @@ def test_figures_on_scale_are_those_of_the_results() -> None:
     assert shown[0][0] == "; ".join(f"{value:.0f}" for value in bytes_per)
     assert shown[1][0] == f"{corpus['peak_resident_MiB']:.0f} MiB"
     assert shown[2][0] == f"{table['load_again_wall_seconds']:.2f} s"
+
+
+def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:
+    text = (DOCS / "estimators.md").read_text(encoding="utf-8")
+    ours, small = TapWeightRegressor().get_params(), PRESETS["small"]
+    stated = text.split("| `steps`, `batch_size` |")[1].split("\n")[0]
+    for values in (ours, small):
+        assert f"{values['steps']} steps of {values['batch_size']} molecules" in stated
+    corpora = text.split("| `corpus`, `corpus_size` |")[1].split("\n")[0].replace(" 000 ", "000 ")
+    assert f" {ours['corpus_size']} molecules" in corpora
+    assert f" {small['corpus_size']} molecules" in corpora
+    assert f"pretrained for {ours['general_steps']} steps" in text
+    gin = accepted_options(MessagePassingEncoder)
+    assert f"a GIN of {gin['layers']} layers, {gin['width']} wide" in text
+    shipped = read_checkpoint("gin_zinc").encoder_options
+    assert f"{shipped['layers']} layers, {shipped['width']} wide |" in text
+    assert f"{100 * ours['holdout']:.0f} % train the weights" in text

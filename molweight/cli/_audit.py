@@ -2,14 +2,19 @@
 
 import json
 import sys
+from typing import Final
 
 from jsonargparse import Namespace
 
 from molweight import datasets
 from molweight.cli._data_options import add_data_options, load_corpus, load_table, split_table
 from molweight.cli._parser import Parser
+from molweight.graphs import MoleculeDataset
 
 __all__ = ["parser", "run"]
+
+_MOST: Final = 20
+"""Rows and labels that cannot be used, as far as they are printed without ``--json``."""
 
 
 def parser() -> Parser:
@@ -22,7 +27,9 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made, corpus=None)
     made.add_argument("--seed", type=int, default=0, help="seed of the split, where it draws")
-    made.add_argument("--json", action="store_true", help="print JSON, with the rows of duplicates and all labels")
+    made.add_argument(
+        "--json", action="store_true", help="print JSON, with the rows of duplicates, all labels and all rejects"
+    )
     made.add_argument("--quiet", action="store_true", help="no progress bars")
     return made
 
@@ -33,5 +40,18 @@ def run(options: Namespace) -> None:
     splits = split_table(options, data)
     corpus = None if options.corpus is None else load_corpus(options, data, splits)
     found = datasets.audit(data, splits, corpus, progress=not options.quiet)
-    text = json.dumps(found.to_dict(), indent=2) if options.json else datasets.format_audit(found)
+    if options.json:
+        rejects = [{**reject.stored(), "kind": reject.kind, "place": reject.place} for reject in data.rejects]
+        text = json.dumps({**found.to_dict(), "rejects": rejects}, indent=2)
+    else:
+        text = "\n".join([datasets.format_audit(found), *_unusable(data)])
     sys.stdout.write(f"{text}\n")
+
+
+def _unusable(data: MoleculeDataset) -> list[str]:
+    """One line for each row or label that cannot be used."""
+    lines = [str(reject) for reject in data.rejects[:_MOST]]
+    hidden = len(data.rejects) - len(lines)
+    if hidden:
+        lines.append(f"and {hidden} more; --json prints all of them")
+    return [f"{'' if place else 'unusable':<12}{line}" for place, line in enumerate(lines)]

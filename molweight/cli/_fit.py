@@ -189,6 +189,6 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
     comparison.save(folder)
     if data.rejects:
-        table = pd.DataFrame([vars(reject) for reject in data.rejects])
+        table = pd.DataFrame(data.rejects, columns=["row", "smiles", "reason"])
         write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
         say(options, f"what cannot be used of {data.name}, by row: {folder / 'rejects.csv'}")

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, suggest
 
 __all__ = ["Parser", "join_options", "names"]
@@ -33,7 +34,7 @@ class Parser(ArgumentParser):
 
     def __init__(self, *names: Any, **options: Any) -> None:
         """Create it; the arguments are those of jsonargparse."""
-        super().__init__(*names, **{"allow_abbrev": False, **options})
+        super().__init__(*names, **{"allow_abbrev": False, "formatter_class": Formatter, **options})
         self._file: str | None = None
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:

@@ -1,6 +1,6 @@
 """Vectors from SMILES."""
 
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -14,29 +14,50 @@ from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.training import general_pretraining, resolve_device
+from molweight.training import TapWeight, general_pretraining, read_checkpoint, resolve_device
+from molweight.training._checkpoint import SHIPPED, STARTS
 
 __all__ = ["MoleculeEmbedder"]
 
 _BATCH = 512
 
+_SIGNATURE: Final = signature(task=None, start=None, **OWN_OPTIONS)
+
+_PRETRAINING: Final = (
+    "encoder",
+    "encoder_options",
+    "objectives",
+    "objective_options",
+    "general_steps",
+    "batch_size",
+    "pretrain_lr",
+    "corpus",
+    "corpus_size",
+)
+"""Parameters of pretraining: whoever sets one wants an encoder of their own."""
+
 
 class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MoleculeEstimator):
     """Vectors of molecules from a pretrained encoder.
 
-    Without a ``task``, labels are ignored: the encoder is pretrained with equal weights of the objectives on
-    ``corpus`` (``None``: on the molecules given), and its statistics of batch normalisation are those of the molecules
-    given. With ``task="classification"`` or ``"regression"``, the weights are learned for ``y`` and the encoder is
-    finetuned on it.
+    Without a ``task``, labels are ignored: the encoder is that of the checkpoint ``start``, or, with
+    ``start="pretrained"``, one that is pretrained with equal weights of the objectives on ``corpus`` (``None``: on the
+    molecules given). Its statistics of batch normalisation are those of the molecules given to ``fit``. With
+    ``task="classification"`` or ``"regression"``, the weights are learned for ``y`` and the encoder is finetuned on it.
 
     Args:
-        **options: ``task``, and those of :class:`molweight.estimators.MoleculeEstimator`.
+        **options: ``task``, and those of :class:`molweight.estimators.MoleculeEstimator`. ``start`` is ``None`` by
+            default: the checkpoint ``"gin_zinc"``, which is part of molweight, as long as no option of pretraining
+            (``encoder``, ``encoder_options``, ``objectives``, ``objective_options``, ``general_steps``,
+            ``batch_size``, ``pretrain_lr``, ``corpus``, ``corpus_size``) is set; ``"pretrained"`` if one is.
 
     Attributes:
         encoder_: The encoder.
         rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.
 
     Example:
+        >>> MoleculeEmbedder().fit_transform(["C", "CC", "CCO"]).shape
+        (3, 128)
         >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
         >>> embedder = MoleculeEmbedder(general_steps=2, **small).fit(["C", "CC", "CCO"])
         >>> embedder.transform(["CCO", "c1ccccc1"]).shape, list(embedder.get_feature_names_out()[:2])
@@ -45,7 +66,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
 
     _learned = "encoder_"
 
-    @with_signature(signature(task=None, **OWN_OPTIONS))
+    @with_signature(_SIGNATURE)
     def __init__(self, **options: Any) -> None:
         """Keep every parameter as it is; nothing is checked before ``fit``."""
         super().__init__(**options)
@@ -83,6 +104,8 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         else:
             labels = encode_classes(y)[0] if self.task == "classification" else numbers(y)
             self.encoder_ = self._train(self._table(X, labels, self.task)).model.encoder
+        job = self.job()
+        self._built = (job.encoder, job.encoder_options, job.device)
         self._n_features_out = self.encoder_.width
         return self
 
@@ -110,17 +133,35 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
                 parts.append(self.encoder_(graphs).graphs.cpu().numpy())
         return np.concatenate(parts)
 
+    def job(self) -> TapWeight:
+        """The job that the parameters describe; where nothing is said of pretraining, from the shipped checkpoint.
+
+        Raises:
+            ConfigError: If a parameter is out of range.
+        """
+        job = super().job()
+        return job.variant(start=SHIPPED) if self.start is None and not self._sets_pretraining() else job
+
+    def _sets_pretraining(self) -> bool:
+        defaults = {name: _SIGNATURE.parameters[name].default for name in _PRETRAINING}
+        given = {name: getattr(self, name) for name in _PRETRAINING}
+        # the type first: an array of SMILES does not compare with a name
+        return not all(type(given[name]) is type(known) and given[name] == known for name, known in defaults.items())
+
     def _pretrain(self, data: MoleculeDataset) -> Encoder:
-        job, corpus = self.job(), self._corpus()
+        job = self.job()
         device = resolve_device(job.device)
-        encoder = general_pretraining(job, data if corpus is None else corpus, device)[0].encoder
+        if job.start in STARTS:
+            corpus = self._corpus()
+            encoder = general_pretraining(job, data if corpus is None else corpus, device)[0].encoder
+        else:
+            encoder = read_checkpoint(job.start).build().to(device)
         starts = range(0, len(data), _BATCH)
         calibrate(encoder, (data.graphs(range(at, min(at + _BATCH, len(data))), device) for at in starts))
         return encoder
 
     def _dump(self) -> dict[str, Any]:
-        job = self.job()
-        return dump_encoder(self.encoder_, job.encoder, job.encoder_options, job.device)
+        return dump_encoder(self.encoder_, *self._built)
 
     def _load(self, state: dict[str, Any]) -> Encoder:
         return load_encoder(state)

@@ -19,11 +19,11 @@ JOB_OPTIONS: Final = tuple(field.name for field in fields(TapWeight) if field.na
 def signature(**extra: Any) -> inspect.Signature:
     """``extra`` and every option of :class:`molweight.TapWeight`, as keyword arguments with their defaults.
 
-    A default that is made anew for each job, such as an empty dictionary, stands as ``None``, because scikit-learn
-    wants defaults that cannot change.
+    ``extra`` may hold another default for an option of the job. A default that is made anew for each job, such as an
+    empty dictionary, stands as ``None``, because scikit-learn wants defaults that cannot change.
     """
     defaults = {field.name: None if field.default is MISSING else field.default for field in fields(TapWeight)}
-    named = {**extra, **{name: defaults[name] for name in JOB_OPTIONS}, "random_state": 0}
+    named = {**extra, **{name: extra.get(name, defaults[name]) for name in JOB_OPTIONS}, "random_state": 0}
     kind = inspect.Parameter.KEYWORD_ONLY
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return inspect.Signature([first, *(inspect.Parameter(key, kind, default=value) for key, value in named.items())])

@@ -12,8 +12,9 @@ from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name, write_array
 from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
+from molweight.graphs._explain import explain
 from molweight.graphs._featurize import featurize
-from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._molecules import Molecules, Reject, RejectCounts
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
@@ -40,6 +41,7 @@ __all__ = [
     "Molecules",
     "Record",
     "Reject",
+    "RejectCounts",
     "SmilesColumn",
     "TargetSpec",
     "Task",
@@ -48,6 +50,7 @@ __all__ = [
     "build_streamed",
     "cache_root",
     "content_key",
+    "explain",
     "featurize",
     "missing_targets",
     "partial_name",

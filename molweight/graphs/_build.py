@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -58,7 +58,7 @@ def build_dataset(
 
     Example:
         >>> build_dataset(["CCO", "C1CC"], [[1.0], [0.0]], name="two", task="classification", cache=False)
-        <MoleculeDataset two: 1 molecules, 1 targets (classification), 1 rows rejected>
+        <MoleculeDataset two: 1 molecules, 1 targets (classification), 1 row without a molecule>
     """
     labels = None if targets is None else _labels(targets, len(smiles), name)
     folder = _folder(smiles) if cache else None
@@ -132,7 +132,7 @@ def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
 
 def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject]) -> None:
     """Write what :func:`read_molecules` reads, whole or not at all."""
-    meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
+    meta = {"featuriser": FEATURISER_VERSION, "rejects": [reject.stored() for reject in rejects]}
     write_folder(folder, {item: getattr(molecules, item) for item in ARRAYS}, meta)
 
 

@@ -14,7 +14,7 @@ from molweight.errors import DataError
 from molweight.graphs._assemble import Resident
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._cache import cache_root, content_key
-from molweight.graphs._molecules import Molecules, Reject, item_positions
+from molweight.graphs._molecules import Molecules, Reject, RejectCounts, item_positions
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._vocabulary import FEATURISER_VERSION
 
@@ -40,7 +40,7 @@ class MoleculeDataset:
         task: ``"classification"`` or ``"regression"``; ``None`` without labels.
         metric: How predictions are scored, e.g. ``"roc_auc"`` or ``"rmse"``; ``None`` without labels.
         target_names: Name of each of the ``T`` labels.
-        rejects: Rows of the source that could not be used, with the reason.
+        rejects: Rows and labels of the source that could not be used, with the reason.
         folder: Where the arrays are cached, and values computed from the molecules may be kept; ``None`` for nowhere.
 
     Attributes:
@@ -97,8 +97,8 @@ class MoleculeDataset:
     def __repr__(self) -> str:
         """Name and sizes."""
         labels = f", {len(self.target_names)} targets ({self.task})" if self.target_names else ""
-        rejected = f", {len(self.rejects)} rows rejected" if self.rejects else ""
-        return f"<MoleculeDataset {self.name}: {len(self)} molecules{labels}{rejected}>"
+        unusable = "".join(f", {words}" for words in RejectCounts.of(self.rejects).words())
+        return f"<MoleculeDataset {self.name}: {len(self)} molecules{labels}{unusable}>"
 
     @property
     def smiles(self) -> SmilesColumn:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.graphs._binary import Decoded, decode
+from molweight.graphs._explain import explain
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._reference import read_molecule
@@ -41,7 +42,7 @@ def featurize(
         >>> molecules.atoms.shape, molecules.rows.tolist()
         ((3, 9), [0])
         >>> [(reject.row, reject.reason) for reject in rejects]
-        [(1, 'not a valid SMILES'), (2, 'empty SMILES')]
+        [(1, 'ring 1 is not closed'), (2, 'empty SMILES')]
     """
     parts: list[Molecules] = []
     rejects: list[Reject] = []
@@ -91,12 +92,12 @@ def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
 
 
 def _reason(smiles: str) -> str:
-    """RDKit's objection to a SMILES that it refused."""
+    """What is wrong with a SMILES that RDKit refused, in plain words where there are some."""
     from rdkit import Chem
 
     molecule: Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
     if molecule is None:
-        return "not a valid SMILES"
+        return explain(smiles) or "not a valid SMILES"
     problems = Chem.DetectChemistryProblems(molecule)
     return problems[0].Message() if problems else "refused by RDKit's sanitisation"
 

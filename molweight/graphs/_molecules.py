@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any, Literal
 
 import numpy as np
 
 from molweight.graphs._smiles import SmilesColumn
 
-__all__ = ["Molecules", "Reject", "item_positions"]
+__all__ = ["Molecules", "Reject", "RejectCounts", "item_positions"]
 
 Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
@@ -22,11 +23,64 @@ class Reject:
         row: Position in the input, counted from 0.
         smiles: What stood there.
         reason: Why it could not be used.
+        kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
+            taken as ``"missing"``, while the row is kept.
+        place: Where it stands in the source, for messages; empty where nothing but ``row`` is known.
     """
 
     row: int
     smiles: str
     reason: str
+    kind: Literal["molecule", "label", "missing"] = "molecule"
+    place: str = ""
+
+    def stored(self) -> dict[str, Any]:
+        """What is kept of a row without a molecule in the cache."""
+        return {"row": self.row, "smiles": self.smiles, "reason": self.reason}
+
+    def __str__(self) -> str:
+        """Place, text and reason."""
+        return f"{self.place or f'row {self.row}'}: {self.smiles[:60]!r} {self.reason}"
+
+
+@dataclass(frozen=True)
+class RejectCounts:
+    """What a source held that could not be used.
+
+    Args:
+        molecules: Rows without a molecule.
+        rows: Further rows, left out for a label that cannot be read.
+        labels: Labels that cannot be read and are taken as missing, in rows with a molecule.
+    """
+
+    molecules: int
+    rows: int
+    labels: int
+
+    @classmethod
+    def of(cls, rejects: Sequence[Reject]) -> "RejectCounts":
+        """The counts.
+
+        Args:
+            rejects: What could not be used.
+
+        Example:
+            >>> RejectCounts.of([Reject(0, "?", "not valid"), Reject(3, "C", "'>10' is not a number", "label")])
+            RejectCounts(molecules=1, rows=1, labels=0)
+        """
+        empty = {item.row for item in rejects if item.kind == "molecule"}
+        others = {item.row for item in rejects if item.kind == "label"} - empty
+        labels = sum(item.kind == "missing" and item.row not in empty for item in rejects)
+        return cls(len(empty), len(others), labels)
+
+    def words(self) -> list[str]:
+        """What there is of each kind, in words."""
+        parts = (
+            (self.molecules, "row", "without a molecule"),
+            (self.rows, "row", "left out for a label that cannot be read"),
+            (self.labels, "label", "taken as missing"),
+        )
+        return [f"{count} {what}{'' if count == 1 else 's'} {why}" for count, what, why in parts if count]
 
 
 @dataclass(frozen=True)

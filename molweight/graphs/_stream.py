@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -65,7 +65,7 @@ def build_streamed(
     Example:
         >>> data = build_streamed(lambda: [(3, "CCO"), (4, "?"), (7, "C")], [b"example"], name="some")
         >>> data, data.rows.tolist(), data.rejects[0].row
-        (<MoleculeDataset some: 2 molecules, 1 rows rejected>, [3, 7], 4)
+        (<MoleculeDataset some: 2 molecules, 1 row without a molecule>, [3, 7], 4)
     """
     version = f"featuriser {FEATURISER_VERSION}, streamed".encode()
     folder = cache_root() / "molecules" / content_key([version, *key])
@@ -146,7 +146,7 @@ def _merge(places: Sequence[Path], merged: Path, folder: Path, name: str) -> Non
         partial.mkdir()
         for item in ARRAYS:
             _join(partial / f"{item}.npy", [place / f"{item}.npy" for place in places], offsets="offsets" in item)
-        meta = {"featuriser": FEATURISER_VERSION, "rejects": [asdict(reject) for reject in rejects]}
+        meta = {"featuriser": FEATURISER_VERSION, "rejects": [reject.stored() for reject in rejects]}
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         partial.rename(folder)
 

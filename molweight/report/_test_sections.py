@@ -131,7 +131,7 @@ def _calibration(subject: Subject, opened: Opened, title: str) -> Section:
     )
     words = (
         f"Brier score of always predicting the share of ones ({number(share, 3)}): {number(share * (1 - share), 3)}. "
-        "Both are better when lower; a bin with few predictions says little."
+        "Both Brier score and ECE are better when lower; a bin with few predictions says little."
     )
     table = Table("Calibration of the methods", ["method", "ECE (10 bins)", "Brier score"], rows)
     return Section(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from molweight.datasets import Splits
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, RejectCounts
 
 __all__ = ["data_card", "model_card", "molecules_digest"]
 
@@ -28,13 +28,13 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
         data: The table.
         splits: Its roles.
     """
-    roles = hashlib.sha256()
+    roles, unusable = hashlib.sha256(), RejectCounts.of(data.rejects)
     for name, positions in splits.roles().items():
         roles.update(name.encode() + np.asarray(positions, dtype=np.int64).tobytes())
     return {
         "name": data.name,
         "molecules": len(data),
-        "rejected_rows": len(data.rejects),
+        "rejected_rows": unusable.molecules + unusable.rows,
         "sha256": molecules_digest(data),
         "metric": data.metric,
         "split": splits.name,

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from torch import Tensor
 
-from molweight import __version__
+from molweight import __version__, encoders
+from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, cache_root
 from molweight.training._card import molecules_digest
-from molweight.training._models import Pretrainer
+from molweight.training._models import Pretrainer, seeded
 from molweight.training._store import read_tensors, write_file, write_tensors
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ class Checkpoint:
             if name.startswith("encoder.") or (name in own and own[name].shape == tensor.shape)
         }
         model.load_state_dict({**own, **fitting})
+
+    def build(self) -> Encoder:
+        """The encoder without the heads."""
+        with seeded(0):  # what is drawn here is overwritten; the caller's random numbers stay as they are
+            encoder = encoders.build(self.encoder, **self.encoder_options)
+        parts = {name.partition("."): tensor for name, tensor in self.state.items()}
+        encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
+        return encoder
 
 
 def find_checkpoint(start: str) -> Path:

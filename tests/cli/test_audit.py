@@ -22,6 +22,53 @@ def test_audit_prints_text_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["sizes"] == {"train": 472, "meta": 64, "select": 41, "test": 65}
 
 
+@pytest.mark.parametrize(
+    ("on_error", "said", "counts"),
+    [
+        ("skip", "4 rows without a molecule, 1 row left out for a label that cannot be read", (4, 1, 0)),
+        ("nan", "4 rows without a molecule, 1 label taken as missing", (4, 0, 1)),
+    ],
+)
+def test_rows_without_a_molecule_and_labels_are_counted_apart(
+    on_error: str, said: str, counts: tuple[int, int, int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    molecules = 30 + counts[2]
+    good = [f"{'C' * n},{n}.5" for n in range(1, 31)]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *good, "CCO,>10", "C1CC,1", "C(C,2", "FAIL,3", ",>4"]))
+    command = [
+        "audit",
+        str(tmp_path / "mine.csv"),
+        "--split=random",
+        f"--on_error={on_error}",
+        "--targets=y",
+        "--quiet",
+    ]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"mine: {molecules} molecules, {said}\n")
+    assert "\nunusable    row 32, column 'smiles': 'CCO' column 'y': '>10' is not a number" in text
+    assert "\n            row 33, column 'smiles': 'C1CC' ring 1 is not closed\n" in text
+    options = parser().parse_args(command[1:])
+    assert f"{molecules} molecules, 1 targets (regression), {said}>" in repr(load_table(options))
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rejected"], found["left_out"], found["unread"]) == counts
+    assert [item["row"] for item in found["rejects"] if item["kind"] == "molecule"] == [31, 32, 33, 34]
+
+
+def test_what_cannot_be_used_is_listed_up_to_twenty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [f"{'C' * n},{n}.5" for n in range(1, 31)]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *lines, *["C1CC,1.5"] * 23]))
+    assert main(["audit", str(tmp_path / "mine.csv"), "--split=random", "--quiet"]) == 0
+    text = capsys.readouterr().out
+    assert text.count("'C1CC' ring 1 is not closed\n") == 20
+    assert text.endswith("            and 3 more; --json prints all of them\n")
+    assert caplog.text.count("ring 1 is not closed") == 3
+    assert "; and 20 more" in caplog.text
+
+
 def test_overlaps_are_taken_out_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
     lines = [f"{'C' * n},{n}.5,{'test' if n > 8 else 'train'}" for n in range(1, 11)]
     (tmp_path / "mine.csv").write_text("\n".join(["smiles,y,role", *lines]))

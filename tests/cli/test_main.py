@@ -9,6 +9,7 @@ import yaml
 
 from molweight import load
 from molweight.cli import main
+from molweight.cli._main import _COMMANDS as COMMANDS
 from molweight.objectives._registry import _OBJECTIVES
 
 OPTIONS = {
@@ -251,6 +252,24 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
         main(["fit", "--help"])
     assert stopped.value.code == 0
     assert "--weighting" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_readable(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    assert shown.startswith("usage: molweight")
+    found = [mark for mark in ("<function", " at 0x", ":class:", ":data:", ":meth:", "`") if mark in shown]
+    assert found == []
+
+
+def test_help_names_the_type_of_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "label columns: a,b,c; found if left out (type: list a,b,c, default: [])" in shown
+    assert "Name of the encoder; see molweight list encoders." in shown
 
 
 def test_plugin_registers_an_objective(

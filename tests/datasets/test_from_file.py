@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molweight.datasets import from_csv, from_file, from_frame, from_smiles, row_aligned, standardize
-from molweight.datasets._explain import explain
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, explain
 
 Write = Callable[..., Path]
 

@@ -4,7 +4,9 @@ import copy
 import inspect
 import io
 import pickle
+import shutil
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import joblib
@@ -17,10 +19,11 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from molweight.datasets import load, load_corpus
+from molweight import encoders
+from molweight.datasets import from_smiles, load, load_corpus
 from molweight.errors import ConfigError, DataError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
-from molweight.training import TapWeight
+from molweight.training import TapWeight, read_checkpoint
 
 SMALL: dict[str, Any] = {
     "encoder_options": {"layers": 1, "width": 8},
@@ -115,7 +118,7 @@ def test_regressor_in_the_units_of_the_labels() -> None:
 
 
 def test_rows_without_a_molecule(classifier: TapWeightClassifier) -> None:
-    with pytest.raises(DataError, match="X: 1 rows hold no molecule, first row 1: 'C1CC'"):
+    with pytest.raises(DataError, match="X: 1 rows hold no molecule, first row 1: 'C1CC' ring 1 is not closed"):
         classifier.predict(["C", "C1CC"])
     with pytest.raises(DataError, match="1 of 31 rows cannot be used"):
         TapWeightClassifier(**SMALL).fit([*SMILES, "C1CC"], [*AMINE, 1])
@@ -229,6 +232,47 @@ def test_embedder_learns_from_labels_only_if_told_so() -> None:
     assert np.isnan(told.transform(["?", "C"])).all(axis=1).tolist() == [True, False]
     with pytest.raises(ConfigError, match="task='clustering' is unknown"):
         MoleculeEmbedder(**SMALL, task="clustering").fit(SMILES)
+
+
+def test_embedder_starts_from_the_shipped_checkpoint_unless_pretraining_is_described() -> None:
+    assert MoleculeEmbedder(device="cpu").job().start == "gin_zinc"
+    assert MoleculeEmbedder(device="cpu", epochs=3, task="regression").job().start == "gin_zinc"
+    assert MoleculeEmbedder(device="cpu", start="pretrained").job().start == "pretrained"
+    own = {
+        "encoder": "gcn",
+        "encoder_options": {"layers": 1},
+        "objectives": ("graphcl",),
+        "objective_options": {"graphcl": {"strength": 0.1}},
+        "general_steps": 3,
+        "batch_size": 8,
+        "pretrain_lr": 0.1,
+        "corpus": None,
+        "corpus_size": 10,
+    }
+    for name, value in own.items():
+        assert MoleculeEmbedder(device="cpu", **{name: value}).job().start == "pretrained"
+    assert MoleculeEmbedder(device="cpu", corpus=np.array(SMILES)).job().start == "pretrained"
+
+
+def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
+    """By hand: the shipped encoder, its statistics those of the molecules, its vectors."""
+    embedder = MoleculeEmbedder(device="cpu").fit(SMILES)
+    checkpoint, data = read_checkpoint("gin_zinc"), from_smiles(SMILES, cache=False)
+    encoder = encoders.build(checkpoint.encoder, **checkpoint.encoder_options)
+    parts = {k.removeprefix("encoder."): v for k, v in checkpoint.state.items() if k.startswith("encoder.")}
+    encoder.load_state_dict(parts)
+    encoders.calibrate(encoder, [data.graphs(range(len(data)))])
+    expected = encoder.eval()(data.graphs(range(len(data)))).graphs.detach().numpy()
+    assert expected.std(axis=0).max() > 0
+    assert embedder.transform(SMILES) == pytest.approx(expected, abs=1e-5)
+
+
+def test_embedder_takes_the_encoder_of_a_run(classifier: TapWeightClassifier, tmp_path: Path) -> None:
+    classifier.run_.save(tmp_path / "run")
+    embedder = MoleculeEmbedder(start=str(tmp_path / "run"), device="cpu").fit(SMILES)
+    assert embedder.transform(SMILES).shape == (30, 8)
+    shutil.rmtree(tmp_path / "run")
+    assert np.array_equal(_stored(embedder, "pickle").transform(SMILES), embedder.transform(SMILES))
 
 
 def test_corpora() -> None:

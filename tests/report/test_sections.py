@@ -1,11 +1,13 @@
 """What single sections say, and what they say where something is missing."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from molweight.datasets import audit, from_smiles
 from molweight.report import Opened, Subject
 from molweight.report._about_sections import audit_section, configuration_section
 from molweight.report._section import Section
@@ -79,6 +81,29 @@ def test_no_continued_pretraining_is_said(section: Callable[[Subject], Section],
 def test_what_was_not_kept_is_said(make: Make) -> None:
     assert "No audit was kept" in audit_section(make(audit=None)).words[0]
     assert "not started on the command line" in configuration_section(make(config=None)).words[0]
+
+
+def test_what_calibration_compares_is_named(make: Make) -> None:
+    made = make("classification")
+    labels = _opened(made).targets[~np.isnan(_opened(made).targets)]
+    share = labels.mean()
+    (words,) = calibration_section(made).words
+    assert words.startswith(
+        f"Brier score of always predicting the share of ones ({share:.3g}): {share * (1 - share):.3g}"
+    )
+    assert "Both Brier score and ECE are better when lower" in words
+
+
+def test_the_audit_counts_rows_and_labels_apart(make: Make) -> None:
+    """Nothing is said of what did not occur."""
+    data = from_smiles(["C", "?", "CC", "CCC"], [0.5, 1.5, math.inf, 2.5], cache=False, on_error="nan")
+    section = audit_section(make(audit=audit(data, n_jobs=1)))
+    facts = {row[0]: row[1] for row in section.tables[0].rows}
+    assert facts["molecules in use"] == "3"
+    assert facts["rows without a molecule"] == "1"
+    assert facts["labels that cannot be read, taken as missing"] == "1"
+    assert "rows left out for a label that cannot be read" not in facts
+    assert "3 molecules, 1 row without a molecule, 1 label taken as missing" in section.texts[0].content
 
 
 def test_labels_that_are_all_missing(make: Make) -> None:

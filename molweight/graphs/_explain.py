@@ -1,14 +1,9 @@
 """Plain words for SMILES that cannot be parsed."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from molweight.errors import DataError
-
-if TYPE_CHECKING:
-    from rdkit.Chem import Mol
-
-__all__ = ["explain", "parse"]
+__all__ = ["explain"]
 
 _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
 _RING: Final = re.compile(r"%\(\d+\)|%\d\d|\d")
@@ -43,26 +38,3 @@ def _open_rings(bare: str) -> list[str]:
     """Ring numbers that stand an odd number of times, outside of brackets."""
     rings = [number.strip("%()").lstrip("0") or "0" for number in _RING.findall(bare)]
     return sorted({ring for ring in rings if rings.count(ring) % 2})
-
-
-def parse(smiles: str) -> "Mol":
-    """A molecule of a dataset, parsed again.
-
-    Args:
-        smiles: Its SMILES.
-
-    Returns:
-        The molecule.
-
-    Raises:
-        DataError: If RDKit refuses it, as may be for OGB's graphs, which an older RDKit made.
-    """
-    from rdkit import Chem
-
-    molecule: Mol | None = Chem.MolFromSmiles(smiles)
-    if molecule is None:
-        raise DataError(
-            f"{smiles[:60]!r} is in the dataset, but this RDKit refuses it ({explain(smiles) or 'not valid'}). "
-            "Use a method that parses no molecules: 'ogb' for a data set of OGB, 'random', 'stratified'."
-        )
-    return molecule

@@ -1,0 +1,34 @@
+"""Molecules of a dataset for methods that need RDKit's own."""
+
+from typing import TYPE_CHECKING
+
+from molweight.errors import DataError
+from molweight.graphs import explain
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["parse"]
+
+
+def parse(smiles: str) -> "Mol":
+    """A molecule of a dataset, parsed again.
+
+    Args:
+        smiles: Its SMILES.
+
+    Returns:
+        The molecule.
+
+    Raises:
+        DataError: If RDKit refuses it, as may be for OGB's graphs, which an older RDKit made.
+    """
+    from rdkit import Chem
+
+    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise DataError(
+            f"{smiles[:60]!r} is in the dataset, but this RDKit refuses it ({explain(smiles) or 'not valid'}). "
+            "Use a method that parses no molecules: 'ogb' for a data set of OGB, 'random', 'stratified'."
+        )
+    return molecule
