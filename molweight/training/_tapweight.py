@@ -64,9 +64,10 @@ class TapWeight:
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
             the planted objectives of ``experiments/planted.py`` speak for so far.
-        solver_options: Options of the solver, over :data:`SOLVER_DEFAULTS`.
-        start: ``"pretrained"``; ``"scratch"`` for a random encoder in place of general pretraining; or the folder of a
-            checkpoint (``molweight pretrain``) or of a run, whose encoder is then used.
+        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
+        start: ``"pretrained"`` for general pretraining of its own; ``"gin_zinc"``, the checkpoint that is part of the
+            package; ``"scratch"`` for a random encoder; or the folder of a checkpoint (``molweight pretrain``) or of a
+            run, whose encoder is then used.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one while the weights
             are learned: level 2 of the method.
         finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go. Up to 0.1 it made no
