@@ -22,7 +22,7 @@ class DynamicWeightAverage(Weighting):
     Args:
         names: Names of the objectives.
         temperature: Larger is closer to equal weights.
-        window: Steps that are averaged.
+        window: Steps that are averaged; the weights are equal for the first two windows.
 
     Example:
         >>> weighting = DynamicWeightAverage(["stuck", "falling"], window=1, temperature=1.0)
@@ -37,7 +37,7 @@ class DynamicWeightAverage(Weighting):
     _windows: Tensor
     _count: Tensor
 
-    def __init__(self, names: Sequence[str], *, temperature: float = 2.0, window: int = 50) -> None:
+    def __init__(self, names: Sequence[str], *, temperature: float = 2.0, window: int = 10) -> None:
         """Start from equal weights."""
         super().__init__(names)
         if not temperature > 0 or window < 1:
