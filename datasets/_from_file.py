@@ -92,7 +92,7 @@ def from_file(
         ...     _ = path.write_text("CCO ethanol\nC1CC ?\nc1ccccc1 benzene\n")
         ...     data = from_file(path, cache=False)
         >>> data, data.rejects[0].reason
-        (<MoleculeDataset mine: 2 molecules, 1 rows rejected>, 'ring 1 is not closed')
+        (<MoleculeDataset mine: 2 molecules, 1 row without a molecule>, 'ring 1 is not closed')
     """
     if file_format is not None:
         check_choice("file_format", file_format, get_args(FileFormat))

@@ -57,7 +57,7 @@ def from_frame(
         >>> import pandas as pd
         >>> frame = pd.DataFrame({"smiles": ["CCO", None, "c1ccccc1"], "y": [0.5, 1.5, None]})
         >>> from_frame(frame, cache=False)
-        <MoleculeDataset frame: 2 molecules, 1 targets (regression), 1 rows rejected>
+        <MoleculeDataset frame: 2 molecules, 1 targets (regression), 1 row without a molecule>
     """
     import pandas as pd
 

@@ -54,7 +54,7 @@ def from_smiles(
 
     Example:
         >>> from_smiles(["CCO", "?", "c1ccccc1"], [1, 0, 0], cache=False)
-        <MoleculeDataset molecules: 2 molecules, 1 targets (classification), 1 rows rejected>
+        <MoleculeDataset molecules: 2 molecules, 1 targets (classification), 1 row without a molecule>
     """
     options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress)
     texts = _texts(smiles, name)

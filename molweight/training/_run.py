@@ -225,7 +225,7 @@ class Run:
             ConfigError: If there is no such target.
         """
         if target is None and len(self.target_names) > 1:
-            raise ConfigError(f"name one target: target=... Targets: {', '.join(self.target_names)}.")
+            raise ConfigError(f"name one target (target=...): {', '.join(self.target_names)}.")
         name = self.target_names[0] if target is None else target
         if name not in self.target_names:
             clause = suggest(name, self.target_names)

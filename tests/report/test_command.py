@@ -136,7 +136,7 @@ def test_explain_draws_and_lists_the_atoms(folder: Path, tmp_path: Path, capsys:
     for row, item in zip((0, 2), exact, strict=True):
         assert item is not None
         np.testing.assert_allclose(table[table["row"] == row]["share"], item.atoms, rtol=1e-3, atol=1e-5)
-    assert "name one target. Targets: y, z" in _fails([*arguments, "--quiet"], capsys)
+    assert "name one target (--target NAME): y, z" in _fails([*arguments, "--quiet"], capsys)
     assert "--limit 0 must be at least 1" in _fails([*arguments, "--limit", "0"], capsys)
     (tmp_path / "new.csv").write_text("smiles\nC1CC\n")
     assert "none of the first 1 rows holds a molecule" in _fails(
