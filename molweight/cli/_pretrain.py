@@ -11,21 +11,12 @@ from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser
 from molweight.training import Session, general_pretraining, resolve_device, save_checkpoint
 from molweight.training._card import molecules_digest
+from molweight.training._general import GENERAL_OPTIONS
 from molweight.training._store import write_file
 
 __all__ = ["parser", "run"]
 
-_USED: Final = {
-    "encoder",
-    "encoder_options",
-    "objectives",
-    "objective_options",
-    "general_steps",
-    "batch_size",
-    "pretrain_lr",
-    "seed",
-    "device",
-}
+_USED: Final = {*GENERAL_OPTIONS, "seed", "device"}
 
 
 def parser() -> Parser:

@@ -16,6 +16,7 @@ from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
 from molweight.training import TapWeight, general_pretraining, read_checkpoint, resolve_device
 from molweight.training._checkpoint import SHIPPED, STARTS
+from molweight.training._general import GENERAL_OPTIONS
 
 __all__ = ["MoleculeEmbedder"]
 
@@ -23,17 +24,7 @@ _BATCH = 512
 
 _SIGNATURE: Final = signature(task=None, start=None, **OWN_OPTIONS)
 
-_PRETRAINING: Final = (
-    "encoder",
-    "encoder_options",
-    "objectives",
-    "objective_options",
-    "general_steps",
-    "batch_size",
-    "pretrain_lr",
-    "corpus",
-    "corpus_size",
-)
+_PRETRAINING: Final = (*GENERAL_OPTIONS, "corpus", "corpus_size")
 """Parameters of pretraining: whoever sets one wants an encoder of their own."""
 
 

@@ -23,7 +23,18 @@ from molweight.training._tables import HeldOut, attach_tables, refuse_seen
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
 
-__all__ = ["general_pretraining"]
+__all__ = ["GENERAL_OPTIONS", "general_pretraining"]
+
+GENERAL_OPTIONS: Final = (
+    "encoder",
+    "encoder_options",
+    "objectives",
+    "objective_options",
+    "general_steps",
+    "batch_size",
+    "pretrain_lr",
+)
+"""Options of a job that decide what general pretraining makes, beside the seed and the molecules."""
 
 _LOOP_VERSION: Final = 2
 """Part of the cache key: raise it whenever general pretraining would end elsewhere."""
