@@ -167,13 +167,13 @@ def _paired(study: Study, found: Sequence[Contrast]) -> str:
         "table's scores; positive: it is better. Wilcoxon signed-rank test, two-sided, Holm's correction; 95 % "
         "bootstrap interval of the mean difference. Pairs of a table share test molecules: p values are optimistic."
     )
-    head = "| against | pairs | wins | effect (d_z) | 95 % interval | p (Holm) |"
-    lines = [about, "", head, "|---|---|---|---|---|---|"]
+    head = "| against | pairs | wins | tables ahead | effect (d_z) | 95 % interval | p (Holm) |"
+    lines = [about, "", head, "|---" * 7 + "|"]
     for item in found:
         interval = f"{item.low:+.2f} to {item.high:+.2f}"
         lines.append(
-            f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.effect:+.2f} | {interval} "
-            f"| {item.p:.3f} |"
+            f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.ahead} of {item.tables} "
+            f"| {item.effect:+.2f} | {interval} | {item.p:.3f} |"
         )
     return "\n".join(lines)
 
@@ -202,8 +202,17 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
                 f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.3f}, {item.wins:.0%} of pairs won)."
             )
         else:
-            lines.append(f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.3f}).")
+            lines.append(
+                f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.3f}); "
+                f"{_range(item)}."
+            )
     return lines or ["Nothing can be compared yet."]
+
+
+def _range(item: Contrast) -> str:
+    """What the interval leaves open: no evidence of a difference is not evidence of none."""
+    ends = [f"{abs(end):.2f} {'better' if end > 0 else 'worse'}" for end in (item.low, item.high)]
+    return f"its interval goes from {ends[0]} to {ends[1]}"
 
 
 def _costs(study: Study, good: pd.DataFrame) -> list[str]:

@@ -23,6 +23,8 @@ class Contrast:
         method: The other one.
         pairs: Number of pairs.
         wins: Share of pairs in which the reference is better; ties count half.
+        tables: Number of tables.
+        ahead: Number of those in which the mean of the reference is better.
         effect: Mean difference in standard deviations of the differences (Cohen's d_z), positive where the reference
             is better. Differences are divided by the standard deviation of their table's scores before.
         low: Lower end of the 95 % bootstrap interval of the mean difference.
@@ -33,6 +35,8 @@ class Contrast:
     method: str
     pairs: int
     wins: float
+    tables: int
+    ahead: int
     effect: float
     low: float
     high: float
@@ -54,10 +58,10 @@ def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> lis
     found = []
     for method in scores.columns.drop(reference):
         pair = scores[[reference, method]].dropna()
-        differences = (pair[reference] - pair[method]).to_numpy(dtype=np.float64)
+        differences = pair[reference] - pair[method]
         if len(differences) > 1:
             found.append((str(method), differences))
-    corrected = holm([_wilcoxon(differences) for _, differences in found])
+    corrected = holm([_wilcoxon(differences.to_numpy(dtype=np.float64)) for _, differences in found])
     return [_contrast(method, values, p, level) for (method, values), p in zip(found, corrected, strict=True)]
 
 
@@ -76,7 +80,8 @@ def _wilcoxon(differences: Array) -> float:
     return 1.0 if not differences.any() else float(stats.wilcoxon(differences).pvalue)
 
 
-def _contrast(method: str, differences: Array, p: float, level: float) -> Contrast:
+def _contrast(method: str, pairs: "pd.Series[float]", p: float, level: float) -> Contrast:
+    differences = np.asarray(pairs, dtype=np.float64)
     spread = float(differences.std(ddof=1))
     interval = (float(differences.mean()),) * 2
     if spread > 0:
@@ -85,7 +90,8 @@ def _contrast(method: str, differences: Array, p: float, level: float) -> Contra
         interval = (float(found.low), float(found.high))
     wins = float((differences > 0).mean() + (differences == 0).mean() / 2)
     effect = float(differences.mean()) / spread if spread > 0 else 0.0
-    return Contrast(method, len(differences), wins, effect, *interval, p)
+    means = pairs.groupby(level="table").mean()
+    return Contrast(method, len(differences), wins, len(means), int((means > 0).sum()), effect, *interval, p)
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -270,6 +271,8 @@ def test_contrasts_are_those_of_scipy() -> None:
         assert found[name].wins == pytest.approx((differences > 0).mean())
         assert found[name].effect == pytest.approx(differences.mean() / differences.std(ddof=1))
         assert found[name].low < differences.mean() < found[name].high
+        means = [differences[place::2].mean() for place in range(2)]  # pairs alternate between two tables
+        assert (found[name].tables, found[name].ahead) == (2, sum(mean > 0 for mean in means))
 
 
 def test_a_page_of_failures_alone_says_so(tmp_path: Path) -> None:
@@ -290,6 +293,7 @@ def test_a_constant_lead_is_better_and_not_worse() -> None:
     table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
     page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
     assert "TapWeight, identity solver is better than equal weights" in page
+    assert re.search(r"No difference between .* and from scratch is supported .* its interval goes from .* to ", page)
     assert "took 2.5% of the time" in page
 
 
