@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["Filling", "fill", "hold_out"]
+__all__ = ["Filling", "fill", "fill_rooms", "hold_out"]
 
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -62,6 +62,35 @@ def fill(groups: Iterable[Positions], total: int, fractions: tuple[float, float,
         else:
             filling.test.append(group)
     return filling
+
+
+def fill_rooms(
+    groups: Iterable[Positions], first: float, second: float
+) -> tuple[list[Positions], list[Positions], list[Positions]]:
+    """Put each group into the first part if it fits, else into the second if it fits, else into the third.
+
+    Each part has a room of its own, other than in :func:`fill`.
+
+    Args:
+        groups: Positions of the molecules of each group, in the order to be placed.
+        first: Number of molecules that the first part has room for.
+        second: Number of molecules that the second part has room for.
+
+    Returns:
+        The groups by part.
+
+    Example:
+        >>> parts = fill_rooms([np.arange(3), np.array([3, 4]), np.array([5]), np.array([6])], 3, 1)
+        >>> [[len(group) for group in part] for part in parts]
+        [[3], [1], [2, 1]]
+    """
+    parts: tuple[list[Positions], list[Positions], list[Positions]] = ([], [], [])
+    rooms = [first, second, float("inf")]
+    for group in groups:
+        place = next(place for place, room in enumerate(rooms) if len(group) <= room)
+        parts[place].append(group)
+        rooms[place] -= len(group)
+    return parts
 
 
 def hold_out(groups: Sequence[Positions], most: float) -> tuple[list[Positions], list[Positions]]:

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._fill import Filling, Positions
+from molweight.datasets._fill import Filling, Positions, fill_rooms
 from molweight.datasets._scaffold import group_by_scaffold
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_filling
 from molweight.graphs import MoleculeDataset
@@ -41,15 +41,5 @@ def random_scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
 
 
 def _fill_train_last(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
-    filling = Filling([], [], [])
-    valid_room, test_room = int(fractions[1] * total), int(fractions[2] * total)
-    for group in groups:
-        if len(group) <= valid_room:
-            filling.valid.append(group)
-            valid_room -= len(group)
-        elif len(group) <= test_room:
-            filling.test.append(group)
-            test_room -= len(group)
-        else:
-            filling.train.append(group)
-    return filling
+    valid, test, train = fill_rooms(groups, int(fractions[1] * total), int(fractions[2] * total))
+    return Filling(train, valid, test)

@@ -1,5 +1,6 @@
-"""Where a number comes from: command, commit, machine, versions."""
+"""Where a number comes from, command, commit, machine, versions, and where it goes."""
 
+import json
 import platform
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "write_result"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -34,6 +35,19 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         },
         "seeds": seeds,
     }
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Write a result as JSON, and print it.
+
+    Args:
+        path: The file.
+        result: JSON values.
+    """
+    text = json.dumps(result, indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"{text}\n", encoding="utf-8")
+    print(text)
 
 
 def _commit() -> str:

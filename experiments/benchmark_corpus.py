@@ -8,7 +8,6 @@ wall-clock time and say little on a machine that does other things.
 """
 
 import argparse
-import json
 import os
 import resource
 import tempfile
@@ -17,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _provenance import provenance
+from _provenance import provenance, write_result
 
 from molweight.datasets import load_corpus
 
@@ -89,8 +88,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:
         os.environ["MOLWEIGHT_CACHE"] = cache
         result = measure(options.corpus, options.size) | {"provenance": provenance([0])}
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ meets all of them alike. Featurising is measured in one process on one core; bat
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ from typing import Any
 os.environ.setdefault("OUTDATED_IGNORE", "1")  # ogb otherwise asks the package index for its newest version
 
 import numpy as np
-from _provenance import provenance
+from _provenance import provenance, write_result
 from ogb.utils import smiles2graph
 from rdkit import Chem, rdBase
 from torch_geometric.data import Batch
@@ -115,9 +114,7 @@ def main() -> None:
         "import_molweight": importing(),
         "provenance": provenance([0]),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(output, result)
 
 
 if __name__ == "__main__":

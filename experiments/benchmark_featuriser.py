@@ -28,7 +28,7 @@ from typing import Any
 
 os.environ.setdefault("OUTDATED_IGNORE", "1")  # ogb otherwise asks the package index for its newest version
 
-from _provenance import provenance
+from _provenance import provenance, write_result
 from ogb.utils import smiles2graph
 from rdkit import Chem, rdBase
 
@@ -184,8 +184,7 @@ def main() -> None:
         "load_average": {"before": started, "after": os.getloadavg()[0]},
         "provenance": provenance([0]),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

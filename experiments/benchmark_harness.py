@@ -7,14 +7,13 @@ its runs spent training and evaluating.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _provenance import provenance
+from _provenance import provenance, write_result
 
 from molweight.benchmark import ProcessPool, Study, read_study, run_study
 
@@ -48,8 +47,7 @@ def main() -> None:
     study = read_study(options.study)
     study = replace(study, seeds=study.seeds[:1], tables=options.tables)
     result = {"study": str(options.study), **measure(study), "provenance": provenance([int(study.seeds[0])])}
-    print(json.dumps(result, indent=2))
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

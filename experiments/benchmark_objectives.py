@@ -9,7 +9,6 @@ calls and in one. Targets are computed before the clock starts.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance
+from _provenance import provenance, write_result
 from torch import Tensor
 from tqdm import tqdm
 
@@ -149,9 +148,7 @@ def main() -> None:
             "two_views": two_views(built, data.graphs(range(MOLECULES)), options.rounds),
         }
     result["provenance"] = provenance([0])
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

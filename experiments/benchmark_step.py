@@ -11,7 +11,6 @@ memory is that of a process that does nothing but one kind of step, over its siz
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance
+from _provenance import provenance, write_result
 
 from molweight.datasets import load, load_corpus, split
 from molweight.training import TapWeight, continued_pretraining, general_pretraining
@@ -147,9 +146,7 @@ def main() -> None:
     for encoder in options.encoders:
         result[f"gin {encoder}"] = measure(encoder, options.rounds, options.kinds, device)
     result["provenance"] = provenance([0])
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ not repeated.
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
+from _journal import finished, go_on
 from _provenance import provenance
 
 from molweight import datasets
@@ -69,30 +69,17 @@ def run_one(table: str, weighting: str, seed: int) -> dict[str, Any]:
     }
 
 
-def finished() -> list[dict[str, Any]]:
-    """Runs that are in the results file."""
-    if not RESULTS.exists():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-
-
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one after the other."""
-    done = {(row["table"], row["weighting"], row["seed"]) for row in finished()}
-    for seed in seeds:
-        for table in tables:
-            for weighting in WEIGHTINGS:
-                if (table, weighting, seed) not in done:
-                    row = run_one(table, weighting, seed)
-                    with RESULTS.open("a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(row) + "\n")
-                    shown = "  ".join(f"{gamma} {found['meta']:.4f}" for gamma, found in row["gammas"].items())
-                    print(f"{table:10s} {weighting:10s} seed {seed}  meta: {shown}", flush=True)
+    """Run what is not finished yet, one seed of everything before the next."""
+    jobs = ((table, weighting, seed) for seed in seeds for table in tables for weighting in WEIGHTINGS)
+    for row in go_on(RESULTS, ("table", "weighting", "seed"), jobs, run_one):
+        shown = "  ".join(f"{gamma} {found['meta']:.4f}" for gamma, found in row["gammas"].items())
+        print(f"{row['table']:10s} {row['weighting']:10s} seed {row['seed']}  meta: {shown}", flush=True)
 
 
 def summary() -> str:
     """Mean and standard deviation over seeds of the metric on ``meta``, as a Markdown table."""
-    rows = finished()
+    rows = finished(RESULTS)
     lines = ["| table, metric | weights | " + " | ".join(f"gamma {gamma}" for gamma in GAMMAS) + " |"]
     lines.append("|---" * (len(GAMMAS) + 2) + "|")
     for table, weighting in sorted({(row["table"], row["weighting"]) for row in rows}):

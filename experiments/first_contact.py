@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _provenance import provenance
+from _provenance import provenance, write_result
 
 from molweight import datasets
 
@@ -34,8 +34,7 @@ def main() -> None:
         reported = Path(folder, "runs", "my", "report.html").is_file()
     scores = {method["method"]: method["test"]["value"] for method in metrics["methods"]}
     result = {"rows": len(rows), "seconds": seconds, "report": reported, "test": scores, "provenance": provenance([0])}
-    print(json.dumps(result, indent=2))
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

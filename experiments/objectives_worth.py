@@ -16,7 +16,6 @@ than about two standard deviations say nothing.
 """
 
 import argparse
-import json
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from _journal import finished, go_on
 from _provenance import provenance
 
 from molweight import datasets, objectives
@@ -115,31 +115,18 @@ def _test(run: Run) -> float:
     return value
 
 
-def finished() -> list[dict[str, Any]]:
-    """Runs that are in the results file."""
-    if not RESULTS.exists():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-
-
 def study(tables: list[str], names: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one after the other; one seed of everything before the next."""
-    done = {(row["table"], row["objective"], row["seed"]) for row in finished()}
-    for seed in seeds:
-        for name in names:
-            for table in tables:
-                if (table, name, seed) not in done:
-                    row = run_one(table, name, seed)
-                    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-                    with RESULTS.open("a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(row) + "\n")
-                    spent = f"{row['pretraining_seconds'] or 0:.1f} + {row['finetuning_seconds']:.1f} s"
-                    print(f"{table:10s} {name:22s} seed {seed}  {row['metric']} {row['test']:.3f}  {spent}", flush=True)
+    """Run what is not finished yet, one seed of everything before the next."""
+    jobs = ((table, name, seed) for seed in seeds for name in names for table in tables)
+    for row in go_on(RESULTS, ("table", "objective", "seed"), jobs, run_one):
+        spent = f"{row['pretraining_seconds'] or 0:.1f} + {row['finetuning_seconds']:.1f} s"
+        names_of = f"{row['table']:10s} {row['objective']:22s} seed {row['seed']}"
+        print(f"{names_of}  {row['metric']} {row['test']:.3f}  {spent}", flush=True)
 
 
 def summary() -> str:
     """The study as a Markdown table: mean and deviation over seeds, seeds better than scratch, seconds."""
-    rows = finished()
+    rows = finished(RESULTS)
     tables = list(dict.fromkeys(row["table"] for row in rows))
     heads = [f"{table}, {next(row['metric'] for row in rows if row['table'] == table)}" for table in tables]
     lines = ["| objective | " + " | ".join(heads) + " | seconds per 1,000 molecules |"]

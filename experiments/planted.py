@@ -12,7 +12,6 @@ already is not repeated, so the study goes on where it was stopped.
 """
 
 import argparse
-import json
 import math
 import time
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from _journal import finished, go_on
 from _provenance import provenance
 from torch import Tensor, nn
 
@@ -163,31 +163,17 @@ def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
     }
 
 
-def finished() -> list[dict[str, Any]]:
-    """Runs that are in the results file."""
-    if not RESULTS.exists():
-        return []
-    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
-
-
 def study(tables: list[str], rules: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one after the other."""
-    done = {(row["table"], row["rule"], row["seed"]) for row in finished()}
-    for seed in seeds:
-        for table in tables:
-            for rule in rules:
-                if (table, rule, seed) not in done:
-                    row = run_one(table, rule, seed)
-                    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-                    with RESULTS.open("a", encoding="utf-8") as stream:
-                        stream.write(json.dumps(row) + "\n")
-                    shown = " ".join(f"{name.split('_')[1]} {weight:.2f}" for name, weight in row["weights"].items())
-                    print(f"{table:10s} {rule:24s} seed {seed}  {shown}  {row['seconds']:.0f} s", flush=True)
+    """Run what is not finished yet, one seed of everything before the next."""
+    jobs = ((table, rule, seed) for seed in seeds for table in tables for rule in rules)
+    for row in go_on(RESULTS, ("table", "rule", "seed"), jobs, run_one):
+        shown = " ".join(f"{name.split('_')[1]} {weight:.2f}" for name, weight in row["weights"].items())
+        print(f"{row['table']:10s} {row['rule']:24s} seed {row['seed']}  {shown}  {row['seconds']:.0f} s", flush=True)
 
 
 def summary() -> str:
     """The study as a Markdown table: right runs, mean end weights, seconds."""
-    rows = finished()
+    rows = finished(RESULTS)
     tables = list(dict.fromkeys(row["table"] for row in rows))
     lines = ["| rule | " + " | ".join(tables) + " | seconds a run |", "|---" * (len(tables) + 2) + "|"]
     for rule in dict.fromkeys(row["rule"] for row in rows):

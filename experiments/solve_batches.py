@@ -9,13 +9,12 @@ batches of 512 molecules. Cosines are over the four objectives after centring, w
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import torch
-from _provenance import provenance
+from _provenance import provenance, write_result
 
 from molweight.datasets import load, load_corpus, split
 from molweight.mlo._passes import objective_pass
@@ -89,8 +88,7 @@ def main() -> None:
         "points": points,
         "provenance": provenance([0]),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,12 @@ paper it trains on the training part and is scored on the test part; methods tha
 """
 
 import argparse
-import json
 import statistics
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _provenance import provenance
+from _provenance import provenance, write_result
 from rdkit import Chem, rdBase
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from sklearn.ensemble import RandomForestClassifier
@@ -69,7 +68,7 @@ def main() -> None:
         "methods": {method: measure(data, bits, method, seeds) for method in (*DETERMINISTIC, *DRAWN)},
         "provenance": provenance(seeds),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_result(options.output, result)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+"""Rows of a study, one JSON object a line: what is finished is kept, and what is stopped goes on."""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["finished", "go_on"]
+
+Row = dict[str, Any]
+
+
+def finished(path: Path) -> list[Row]:
+    """Rows that are in the file, none where there is no file.
+
+    Args:
+        path: The file.
+    """
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def go_on(path: Path, keys: Sequence[str], jobs: Iterable[tuple[Any, ...]], work: Callable[..., Row]) -> Iterable[Row]:
+    """Run the jobs that have no row yet, one after the other; each row is written as soon as it is there.
+
+    Args:
+        path: The file.
+        keys: Names, in a row, of what tells jobs apart.
+        jobs: Values of these.
+        work: Makes the row of a job.
+
+    Yields:
+        Each new row.
+    """
+    done = {tuple(row[key] for key in keys) for row in finished(path)}
+    for job in jobs:
+        if job in done:
+            continue
+        row = work(*job)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        yield row
