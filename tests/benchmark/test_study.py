@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,13 +112,16 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
         read_study(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("name", ["quick", "cpu", "ablations", "pretrain_gnns"])
-def test_the_studies_of_the_repository_can_be_read(name: str, root: Path) -> None:
-    found = read_study(root / "experiments" / "configs" / f"{name}.yaml")
+@pytest.mark.parametrize("name", ["quick", "cpu", "gpu", "ablations", "pretrain_gnns"])
+def test_the_studies_of_the_repository_can_be_read(name: str, root: Path, tmp_path: Path) -> None:
+    configs = shutil.copytree(root / "experiments" / "configs", tmp_path / "configs")
+    path = configs / f"{name}.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("device: cuda", "device: cpu"), encoding="utf-8")
+    found = read_study(path)
     if found.published:
         assert set(read_published(found.published)["metric"]) == {"rmse", "roc_auc"}
     assert found.reference == "tapweight"
-    if name == "cpu":
+    if name in {"cpu", "gpu"}:
         compared = {str(found.variants.get(method, {}).get("of", method)) for method in found.methods}
         assert compared == set(METHODS) - {"random_search"}
 
