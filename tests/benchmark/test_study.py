@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rdkit import Chem
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from scipy import stats
+from sklearn.ensemble import HistGradientBoostingRegressor
 
 from molweight import datasets
 from molweight.benchmark import (
@@ -159,6 +162,16 @@ def test_classical_models_beat_guessing(method: str, table: str) -> None:
     assert tried == 4
     guess = np.sqrt(np.mean((data.targets[splits.test, 0] - data.targets[splits.train, 0].mean()) ** 2))
     assert scores["test"] > 0.6 if table == "bbbp" else scores["test"] < 0.95 * guess
+
+
+def test_boosting_on_bits_needs_no_more_than_two_bins() -> None:
+    data = datasets.load("esol").subset(range(0, 1000, 8))
+    splits = datasets.split(data, "random")
+    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    bits = np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in data.smiles])
+    model = HistGradientBoostingRegressor(random_state=0).fit(bits[splits.train], data.targets[splits.train, 0])
+    expected = np.sqrt(np.mean((model.predict(bits[splits.test]) - data.targets[splits.test, 0]) ** 2))
+    assert fit_classical("ecfp_gbm", data, splits, seed=0, most=1)[0]["test"] == pytest.approx(expected)
 
 
 WORK = """
