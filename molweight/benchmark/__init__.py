@@ -17,7 +17,16 @@ from molweight.benchmark._published import read_published
 from molweight.benchmark._ray import RayCluster
 from molweight.benchmark._read_study import read_study
 from molweight.benchmark._run_study import run_study
-from molweight.benchmark._statistics import Contrast, Ranks, cliques, contrasts, critical_difference, holm, mean_ranks
+from molweight.benchmark._statistics import (
+    Contrast,
+    Ranks,
+    cliques,
+    contrasts,
+    critical_difference,
+    holm,
+    mean_ranks,
+    spreads,
+)
 from molweight.benchmark._study import Job, Match, Study
 from molweight.benchmark._work import RESULTS_VERSION, do_job
 
@@ -51,6 +60,7 @@ __all__ = [
     "read_study",
     "run_study",
     "seconds_per_step",
+    "spreads",
     "tidy",
     "variant_of",
     "write_page",

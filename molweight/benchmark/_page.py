@@ -8,7 +8,7 @@ import pandas as pd
 
 from molweight.benchmark._figures import plot_ranks, plot_scores
 from molweight.benchmark._published import read_published
-from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks
+from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks, spreads
 from molweight.benchmark._study import Study
 from molweight.datasets import higher_is_better
 from molweight.training._store import write_file
@@ -64,6 +64,7 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
         "evaluations of continued pretraining, and seconds of everything, are means over runs and count all trials and "
         "settings.\n\n" + _scores(study, good),
         f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
+        *_noise(study, good),
         *_published(study),
         "## Paired comparisons\n\n" + _paired(study, found),
         "## Ranks\n\n" + _ranks(study, results),
@@ -141,6 +142,24 @@ def _cell(values: pd.Series) -> str:
         return "no run"
     spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
     return f"{values.mean():.3f}{spread}"
+
+
+def _noise(study: Study, good: pd.DataFrame) -> list[str]:
+    """Whether the neural methods differ by more than seeds make them differ; nothing where that is not defined."""
+    neural = good[[study.method(name).kind != "classical" for name in good["method"]]]
+    found = spreads(neural)
+    if not found:
+        return []
+    about = (
+        "Standard deviation of the mean scores of the methods with an encoder, and what it would be if they were all "
+        "alike and only the seeds differed (seeds are shared, so it may be less). Where the two are close, the order "
+        "of the means says nothing."
+    )
+    lines = ["| table | of the means | by seeds alone |", "|---|---|---|"]
+    for table in [table for table in _tables(study, good) if table in found]:
+        means, seeds = found[table]
+        lines.append(f"| {table} | {means:.4f} | {seeds:.4f} |")
+    return [f"## Signal and noise\n\n{about}\n\n" + "\n".join(lines)]
 
 
 def _published(study: Study) -> list[str]:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from molweight.datasets import higher_is_better
 
-__all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks"]
+__all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks", "spreads"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -142,6 +142,32 @@ def mean_ranks(results: pd.DataFrame) -> Ranks:
     few = complete.shape[1] < 3 or len(complete) < 2  # noqa: PLR2004 - what the test needs
     p: Any = float("nan") if few else stats.friedmanchisquare(*complete.to_numpy().T).pvalue
     return Ranks({str(method): float(rank) for method, rank in ranks.items()}, len(complete), float(p))
+
+
+def spreads(results: pd.DataFrame) -> dict[str, tuple[float, float]]:
+    """How much the methods' means differ on each table, and how much they would if seeds were all that differs.
+
+    Args:
+        results: Rows of a study; those with an error are left out.
+
+    Returns:
+        By table, the standard deviation of the methods' mean scores, and the root of the mean over methods of the
+        variance of such a mean, ``s² / n`` for ``n`` seeds; tables with fewer than two methods of two seeds are
+        left out. Methods that share their seeds may differ by less, even if nothing else is different.
+
+    Example:
+        >>> rows = {"table": "esol", "method": list("aabb"), "test": [1.0, 3.0, 2.0, 4.0], "error": None}
+        >>> {table: (round(means, 2), round(seeds, 2)) for table, (means, seeds) in spreads(pd.DataFrame(rows)).items()}
+        {'esol': (0.71, 1.0)}
+    """
+    good = results[results["error"].isna()]
+    scores = good.assign(test=good["test"].astype(float)).groupby(["table", "method"])["test"]
+    found = pd.DataFrame({"mean": scores.mean(), "noise": scores.var(ddof=1) / scores.count()}).dropna()
+    return {
+        str(table): (float(own["mean"].std(ddof=1)), float(np.sqrt(own["noise"].mean())))
+        for table, own in found.groupby(level="table")
+        if len(own) > 1
+    }
 
 
 def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float:

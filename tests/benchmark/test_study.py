@@ -39,6 +39,7 @@ from molweight.benchmark import (
     read_published,
     read_study,
     run_study,
+    spreads,
 )
 from molweight.benchmark._attempt import attempt
 from molweight.cli import main
@@ -320,6 +321,19 @@ def test_errors_count_the_other_way_round() -> None:
     assert (better.wins, worse.wins) == (1, 0)
     assert better.effect == pytest.approx(-worse.effect)
     assert mean_ranks(results(values, "rmse")).means == {"tapweight": 1, "equal": 2}
+
+
+def test_spreads_of_methods_that_are_alike_are_those_of_seeds() -> None:
+    random = np.random.default_rng(0)
+    alike = {f"m{number}": list(random.normal(size=800)) for number in range(200)}
+    apart = {name: [value + place for value in values] for place, (name, values) in enumerate(alike.items())}
+    for means, seeds in spreads(results(alike)).values():
+        assert seeds == pytest.approx(1 / np.sqrt(400), rel=0.01)
+        assert means == pytest.approx(seeds, rel=0.2)
+    for means, seeds in spreads(results(apart)).values():
+        assert seeds == pytest.approx(1 / np.sqrt(400), rel=0.01)
+        assert means == pytest.approx(np.arange(200).std(ddof=1), rel=0.01)
+    assert spreads(results({"tapweight": [1.0], "equal": [2.0]})) == {}
 
 
 def test_equal_results_are_no_difference() -> None:
