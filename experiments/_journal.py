@@ -1,7 +1,7 @@
 """Rows of a study, one JSON object a line: what is finished is kept, and what is stopped goes on."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def finished(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def go_on(path: Path, keys: Sequence[str], jobs: Iterable[tuple[Any, ...]], work: Callable[..., Row]) -> Iterable[Row]:
+def go_on(path: Path, keys: Sequence[str], jobs: Iterable[tuple[Any, ...]], work: Callable[..., Row]) -> Iterator[Row]:
     """Run the jobs that have no row yet, one after the other; each row is written as soon as it is there.
 
     Args:
