@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from molweight.benchmark import Executor
 
 __all__ = ["finished", "go_on"]
 
@@ -21,7 +24,13 @@ def finished(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def go_on(path: Path, keys: Sequence[str], jobs: Iterable[tuple[Any, ...]], work: Callable[..., Row]) -> Iterator[Row]:
+def go_on(
+    path: Path,
+    keys: Sequence[str],
+    jobs: Iterable[tuple[Any, ...]],
+    work: Callable[..., Row],
+    executor: Executor | None = None,
+) -> Iterator[Row]:
     """Run the jobs that have no row yet, one after the other; each row is written as soon as it is there.
 
     Args:
@@ -29,16 +38,30 @@ def go_on(path: Path, keys: Sequence[str], jobs: Iterable[tuple[Any, ...]], work
         keys: Names, in a row, of what tells jobs apart.
         jobs: Values of these.
         work: Makes the row of a job.
+        executor: Runs several jobs at a time; this process runs them if ``None``.
 
     Yields:
         Each new row.
+
+    Raises:
+        RuntimeError: If the executor could not do a job, with the reason.
     """
     done = {tuple(row[key] for key in keys) for row in finished(path)}
-    for job in jobs:
-        if job in done:
-            continue
-        row = work(*job)
+    missing = [job for job in jobs if job not in done]
+    rows = (work(*job) for job in missing) if executor is None else _together(executor, work, missing)
+    for row in rows:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         yield row
+
+
+def _together(executor: Executor, work: Callable[..., Row], jobs: Sequence[tuple[Any, ...]]) -> Iterator[Row]:
+    for job, row in executor.map(partial(_spread, work), jobs):
+        if "error" in row:
+            raise RuntimeError(f"{job}: {row['error']}")
+        yield row
+
+
+def _spread(work: Callable[..., Row], job: tuple[Any, ...]) -> Row:
+    return work(*job)

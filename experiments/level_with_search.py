@@ -1,0 +1,211 @@
+"""Are learned weights level with a search of ten times their cost? Three remedies, and the weights without the search.
+
+    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--workers 2]
+    python experiments/level_with_search.py table
+
+Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, options and seeds, the encoders that it
+pretrained (found in the cache), and its rows of TPE with ten trials, of TapWeight and of equal weights, which are read
+from ``experiments/results/cpu``. Added to these, with no more gradients of pretraining than the study's TapWeight has:
+
+- ``four_finetunings``: the study's TapWeight, finetuned four times, the best on ``select`` kept. TPE keeps the best of
+  ten finetuned models.
+- ``scale_losses``: objectives divided by their size before they are weighted.
+- ``bold``: twice the logit per standard error of evidence, no threshold that evidence must pass, and full evidence from
+  the fifth step on in place of the twentieth.
+- ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain anew with them, fixed.
+
+And two that ask for the weights alone: ``tapweight_again`` and ``tpe_again`` take the weights that TapWeight, or TPE's
+best trial, ended with, and pretrain with them anew, fixed, for as many steps as a trial, and finetune once, all with
+the next seed. Neither has then anything to choose from.
+
+Each finished run is appended to ``experiments/results/level_with_search.jsonl`` at once, with its provenance; a run
+that is there already is not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
+"""
+
+import argparse
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+import torch
+from _journal import finished, go_on
+from _provenance import provenance
+
+from molweight import datasets
+from molweight.benchmark import Contrast, ProcessPool, Study, contrasts, gradients_per_step, matched, read_study
+from molweight.datasets import Splits, higher_is_better
+from molweight.graphs import MoleculeDataset
+from molweight.training import Run, TapWeight, fresh_predictor
+from molweight.training._finetune import predict_positions
+
+HERE: Final = Path(__file__).parent
+RESULTS: Final = HERE / "results" / "level_with_search.jsonl"
+STUDY: Final = HERE / "configs" / "cpu.yaml"
+ROWS: Final = HERE / "results" / "cpu" / "results.jsonl"
+CPU: Final = torch.device("cpu")
+BOLD: Final = {"lr": 1.0, "confidence": 0.0, "warmup": 5}
+CHANGES: Final[dict[str, dict[str, Any]]] = {
+    "four_finetunings": {},
+    "scale_losses": {"scale_losses": True},
+    "bold": {"weighting_options": BOLD},
+}
+AGAIN: Final = {"tapweight_again": "tapweight", "tpe_again": "tpe"}
+KINDS: Final = ("four_finetunings", *AGAIN, "scale_losses", "bold", "restart")
+FINETUNINGS: Final = 4
+
+
+@lru_cache(maxsize=1)
+def study_of() -> Study:
+    """The CPU study."""
+    return read_study(STUDY)
+
+
+def job_of(kind: str, table: str, seed: int) -> tuple[TapWeight, float]:
+    """The options of one run, and the gradients that were spent before it."""
+    study = study_of()
+    if kind in AGAIN:
+        drawn = (seed + 1) % len(study.seeds)
+        return fixed(study.base(drawn), weights_of(AGAIN[kind], table, seed)), 0.0
+    if kind == "restart":
+        half = study.base(seed).variant(steps=study.base(seed).steps // 2)
+        learning = matched(study, half.variant(epochs=0, weighting_options=BOLD), *material(table))
+        learned = learning.fit(*material(table)).weights
+        return fixed(half, learned), learning.steps * gradients_per_step(learning)
+    return matched(study, study.base(seed).variant(**CHANGES[kind]), *material(table)), 0.0
+
+
+def fixed(job: TapWeight, weights: Mapping[str, float]) -> TapWeight:
+    """The job with these weights from its first step to its last."""
+    return job.variant(weighting="fixed", weighting_options={"weights": dict(weights)})
+
+
+def weights_of(method: str, table: str, seed: int) -> dict[str, float]:
+    """The weights that a run of the CPU study ended with."""
+    for row in finished(ROWS):
+        if (row["table"], row["method"], row["seed"], row["error"]) == (table, method, seed, None):
+            return dict(row["weights"])
+    raise SystemExit(f"{ROWS} has no run of {method} on {table} with seed {seed}. Finish the CPU study first.")
+
+
+def material(table: str) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
+    """A table, its roles and the corpus."""
+    study, data = study_of(), datasets.load(table)
+    splits = datasets.split(data, study.split, study.protocol)
+    return data, splits, datasets.load_corpus(study.corpus, study.corpus_size)
+
+
+def run_one(table: str, kind: str, seed: int) -> dict[str, Any]:
+    """One run, as JSON values."""
+    started = time.perf_counter()
+    data, splits, corpus = material(table)
+    job, before = job_of(kind, table, seed)
+    run = job.fit(data, splits, corpus)
+    others = range(1, FINETUNINGS if kind == "four_finetunings" else 1)
+    tuned = [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
+    tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
+    return {
+        "table": table,
+        "kind": kind,
+        "seed": seed,
+        "drawn": job.seed,
+        "metric": data.metric,
+        "finetunings": tuned,
+        "weights": run.weights,
+        "steps": job.steps,
+        "gradients": before + job.steps * gradients_per_step(job),
+        "seconds": time.perf_counter() - started,
+        "provenance": provenance([seed]),
+    }
+
+
+def finetuned_anew(job: TapWeight, run: Run, data: MoleculeDataset, splits: Splits) -> dict[str, float]:
+    """Another finetuning of the run's pretrained encoder: head, order and dropout of another seed."""
+    model = fresh_predictor(job, run.pretrainer, data, splits, CPU)
+    result = job.finetune(model, data, splits, CPU)
+    predicted = predict_positions(model, data, splits.test, CPU)
+    test = datasets.score(data.metric or "", data.targets[splits.test], predicted).value
+    return {"select": result.best, "test": test}
+
+
+def run_all(kinds: list[str], seeds: list[int], workers: int) -> None:
+    """Run what is not finished yet, kind after kind."""
+    jobs = ((table, kind, seed) for kind in kinds for seed in seeds for table in study_of().tables)
+    for row in go_on(RESULTS, ("table", "kind", "seed"), jobs, run_one, ProcessPool(workers)):
+        scores = "  ".join(f"{found['test']:.4f}" for found in row["finetunings"])
+        named = f"{row['table']:10s} {row['kind']:18s} seed {row['seed']}"
+        print(f"{named}  {row['metric']} {scores}  {row['seconds']:.1f} s", flush=True)
+
+
+def kept(row: Mapping[str, Any]) -> float:
+    """The test score of the finetuning that is best on ``select``."""
+    sign = 1 if higher_is_better(row["metric"]) else -1
+    return float(max(row["finetunings"], key=lambda found: sign * found["select"])["test"])
+
+
+def scores() -> pd.DataFrame:
+    """All runs of this script, and those of the study that they are compared with, as rows of a study."""
+    study = [row for row in finished(ROWS) if row["method"] in ("tapweight", "tpe", "equal") and row["error"] is None]
+    own = [{**row, "method": row["kind"], "test": kept(row), "error": None} for row in finished(RESULTS)]
+    count = len(study_of().seeds)
+    again = [  # equal weights at the seed with which the others are drawn anew
+        {**row, "method": "equal_again", "seed": (row["seed"] - 1) % count} for row in study if row["method"] == "equal"
+    ]
+    names = ["table", "method", "seed", "metric", "test", "error", "gradients", "seconds"]
+    return pd.DataFrame(study + own + again)[names]
+
+
+def against(frame: pd.DataFrame, reference: str, methods: list[str]) -> list[str]:
+    """A Markdown table: each method against the reference, on the pairs that both have."""
+    chosen = frame[frame["method"].isin([reference, *methods])]
+    means = chosen.groupby("method")[["gradients", "seconds"]].mean()
+    shares = (means / means.loc[reference]).T.to_dict()
+    found = sorted(contrasts(chosen, reference), key=lambda contrast: methods.index(contrast.method))
+    heads = ["| | pairs | wins | tables ahead | 95 % interval | p (Holm) | gradients | seconds |", "|---" * 8 + "|"]
+    return heads + [_line(contrast, shares[contrast.method]) for contrast in found]
+
+
+def _line(found: Contrast, shares: Mapping[str, float]) -> str:
+    """A contrast seen from the other side: positive where the method is better than the reference."""
+    ahead = f"{found.tables - found.ahead} of {found.tables}"
+    interval = f"{-found.high:+.2f} to {-found.low:+.2f}"
+    cost = f"{shares['gradients']:.2f} | {shares['seconds']:.2f}"
+    return f"| {found.method} | {found.pairs} | {1 - found.wins:.0%} | {ahead} | {interval} | {found.p:.3f} | {cost} |"
+
+
+HEAD: Final = """\
+By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
+differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
+with Holm's correction; bootstrap interval of the mean, which is not corrected. Gradients of pretraining and seconds of
+everything are shares of those of the reference."""
+
+
+def summary() -> str:
+    """Both comparisons as Markdown."""
+    frame, remedies = scores(), ["tapweight", "four_finetunings", "scale_losses", "bold", "restart"]
+    first = against(frame, "tpe", remedies)
+    second = against(frame, "tpe_again", ["tapweight_again", "equal_again"])
+    titles = ("Against TPE with ten trials:", "Weights alone, all drawn anew, against those of TPE's best trial:")
+    return "\n".join([HEAD, "", titles[0], "", *first, "", titles[1], "", *second])
+
+
+def main() -> None:
+    """Run, or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "table"])
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    if options.action == "run":
+        run_all(options.kinds, options.seeds, options.workers)
+    else:
+        text = summary()
+        RESULTS.with_suffix(".md").write_text(f"{text}\n", encoding="utf-8")
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
