@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from molweight.benchmark import Executor
+from molweight.benchmark._journal import whole_lines
 
 __all__ = ["finished", "go_on"]
 
@@ -14,14 +15,14 @@ Row = dict[str, Any]
 
 
 def finished(path: Path) -> list[Row]:
-    """Rows that are in the file, none where there is no file.
+    """Rows that are in the file, none where there is no file; what a killed process left of a last line is cut off.
 
     Args:
         path: The file.
     """
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in whole_lines(path)]
 
 
 def go_on(

@@ -12,7 +12,7 @@ from molweight.benchmark._work import RESULTS_VERSION
 from molweight.errors import ConfigError
 from molweight.training._store import write_file
 
-__all__ = ["Journal", "tidy"]
+__all__ = ["Journal", "tidy", "whole_lines"]
 
 _FILE: Final = "results.jsonl"
 _log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Journal:
         self.path, self.study = Path(folder) / _FILE, study
         self.rows: list[dict[str, Any]] = []
         if self.path.exists():
-            lines = _whole_lines(self.path)
+            lines = whole_lines(self.path)
             self.rows = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
 
     def missing(self) -> list[Job]:
@@ -81,7 +81,7 @@ class Journal:
         return row
 
 
-def _whole_lines(path: Path) -> list[str]:
+def whole_lines(path: Path) -> list[str]:
     """The lines of the journal; what a process that was killed left of its last line is cut off, and so run again."""
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
