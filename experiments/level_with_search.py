@@ -7,7 +7,7 @@ Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, optio
 pretrained (found in the cache), and its rows of TPE with ten trials, of TapWeight and of equal weights, which are read
 from ``experiments/results/cpu``. Added to these, with no more gradients of pretraining than the study's TapWeight has:
 
-- ``four_finetunings``: the study's TapWeight, finetuned four times, the best on ``select`` kept. TPE keeps the best of
+- ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
   ten finetuned models.
 - ``scale_losses``: objectives divided by their size before they are weighted.
 - ``bold``: twice the logit per standard error of evidence, no threshold that evidence must pass, and full evidence from
@@ -48,13 +48,13 @@ ROWS: Final = HERE / "results" / "cpu" / "results.jsonl"
 CPU: Final = torch.device("cpu")
 BOLD: Final = {"lr": 1.0, "confidence": 0.0, "warmup": 5}
 CHANGES: Final[dict[str, dict[str, Any]]] = {
-    "four_finetunings": {},
+    "ten_finetunings": {},
     "scale_losses": {"scale_losses": True},
     "bold": {"weighting_options": BOLD},
 }
 AGAIN: Final = {"tapweight_again": "tapweight", "tpe_again": "tpe"}
-KINDS: Final = ("four_finetunings", *AGAIN, "scale_losses", "bold", "restart")
-FINETUNINGS: Final = 4
+KINDS: Final = (*AGAIN, "restart", "bold", "scale_losses", "ten_finetunings")
+FINETUNINGS: Final = 10
 
 
 @lru_cache(maxsize=1)
@@ -103,7 +103,7 @@ def run_one(table: str, kind: str, seed: int) -> dict[str, Any]:
     data, splits, corpus = material(table)
     job, before = job_of(kind, table, seed)
     run = job.fit(data, splits, corpus)
-    others = range(1, FINETUNINGS if kind == "four_finetunings" else 1)
+    others = range(1, FINETUNINGS if kind == "ten_finetunings" else 1)
     tuned = [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
     tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
     return {
@@ -184,7 +184,7 @@ everything are shares of those of the reference."""
 
 def summary() -> str:
     """Both comparisons as Markdown."""
-    frame, remedies = scores(), ["tapweight", "four_finetunings", "scale_losses", "bold", "restart"]
+    frame, remedies = scores(), ["tapweight", "ten_finetunings", "scale_losses", "bold", "restart"]
     first = against(frame, "tpe", remedies)
     second = against(frame, "tpe_again", ["tapweight_again", "equal_again"])
     titles = ("Against TPE with ten trials:", "Weights alone, all drawn anew, against those of TPE's best trial:")
