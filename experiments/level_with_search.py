@@ -1,4 +1,4 @@
-"""Are learned weights level with a search of ten times their cost? Three remedies, and the weights without the search.
+"""Are learned weights level with a search of ten times their cost? Four remedies, and the weights without the search.
 
     python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--workers 2]
     python experiments/level_with_search.py table
