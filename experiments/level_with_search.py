@@ -1,6 +1,6 @@
 """Are learned weights level with a search of ten times their cost? Four remedies, and the weights without the search.
 
-    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--workers 2]
+    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
     python experiments/level_with_search.py table
 
 Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, options and seeds, the encoders that it
@@ -16,7 +16,8 @@ from ``experiments/results/cpu``. Added to these, with no more gradients of pret
 
 And two that ask for the weights alone: ``tapweight_again`` and ``tpe_again`` take the weights that TapWeight, or TPE's
 best trial, ended with, and pretrain with them anew, fixed, for as many steps as a trial, and finetune once, all with
-the next seed. Neither has then anything to choose from.
+another seed of the study: with the next one, then the one after that, and so on for ``--draws`` seeds, whose scores are
+averaged. Neither has then anything to choose from.
 
 Each finished run is appended to ``experiments/results/level_with_search.jsonl`` at once, with its provenance; a run
 that is there already is not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
@@ -24,7 +25,7 @@ that is there already is not repeated. ``table`` writes ``experiments/results/le
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -63,11 +64,10 @@ def study_of() -> Study:
     return read_study(STUDY)
 
 
-def job_of(kind: str, table: str, seed: int) -> tuple[TapWeight, float]:
+def job_of(kind: str, table: str, seed: int, drawn: int) -> tuple[TapWeight, float]:
     """The options of one run, and the gradients that were spent before it."""
     study = study_of()
     if kind in AGAIN:
-        drawn = (seed + 1) % len(study.seeds)
         return fixed(study.base(drawn), weights_of(AGAIN[kind], table, seed)), 0.0
     if kind == "restart":
         half = study.base(seed).variant(steps=study.base(seed).steps // 2)
@@ -97,11 +97,11 @@ def material(table: str) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
     return data, splits, datasets.load_corpus(study.corpus, study.corpus_size)
 
 
-def run_one(table: str, kind: str, seed: int) -> dict[str, Any]:
+def run_one(table: str, kind: str, seed: int, drawn: int) -> dict[str, Any]:
     """One run, as JSON values."""
     started = time.perf_counter()
     data, splits, corpus = material(table)
-    job, before = job_of(kind, table, seed)
+    job, before = job_of(kind, table, seed, drawn)
     run = job.fit(data, splits, corpus)
     others = range(1, FINETUNINGS if kind == "ten_finetunings" else 1)
     tuned = [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
@@ -110,7 +110,7 @@ def run_one(table: str, kind: str, seed: int) -> dict[str, Any]:
         "table": table,
         "kind": kind,
         "seed": seed,
-        "drawn": job.seed,
+        "drawn": drawn,
         "metric": data.metric,
         "finetunings": tuned,
         "weights": run.weights,
@@ -130,12 +130,20 @@ def finetuned_anew(job: TapWeight, run: Run, data: MoleculeDataset, splits: Spli
     return {"select": result.best, "test": test}
 
 
-def run_all(kinds: list[str], seeds: list[int], workers: int) -> None:
-    """Run what is not finished yet, kind after kind."""
-    jobs = ((table, kind, seed) for kind in kinds for seed in seeds for table in study_of().tables)
-    for row in go_on(RESULTS, ("table", "kind", "seed"), jobs, run_one, ProcessPool(workers)):
+def jobs_of(kinds: list[str], seeds: list[int], draws: int) -> Iterator[tuple[str, str, int, int]]:
+    """Table, kind, seed, and the seed that is drawn with: kind after kind, draw after draw."""
+    study = study_of()
+    for kind in kinds:
+        for draw in range(1, draws + 1) if kind in AGAIN else (0,):
+            for seed in seeds:
+                yield from ((table, kind, seed, (seed + draw) % len(study.seeds)) for table in study.tables)
+
+
+def run_all(jobs: Iterator[tuple[str, str, int, int]], workers: int) -> None:
+    """Run what is not finished yet."""
+    for row in go_on(RESULTS, ("table", "kind", "seed", "drawn"), jobs, run_one, ProcessPool(workers)):
         scores = "  ".join(f"{found['test']:.4f}" for found in row["finetunings"])
-        named = f"{row['table']:10s} {row['kind']:18s} seed {row['seed']}"
+        named = f"{row['table']:10s} {row['kind']:18s} seed {row['seed']}, {row['drawn']}"
         print(f"{named}  {row['metric']} {scores}  {row['seconds']:.1f} s", flush=True)
 
 
@@ -146,15 +154,21 @@ def kept(row: Mapping[str, Any]) -> float:
 
 
 def scores() -> pd.DataFrame:
-    """All runs of this script, and those of the study that they are compared with, as rows of a study."""
+    """All runs of this script, and those of the study that they are compared with, as rows of a study.
+
+    Weights that are used anew cost what it took to find them, and equal weights nothing.
+    """
     study = [row for row in finished(ROWS) if row["method"] in ("tapweight", "tpe", "equal") and row["error"] is None]
-    own = [{**row, "method": row["kind"], "test": kept(row), "error": None} for row in finished(RESULTS)]
-    count = len(study_of().seeds)
-    again = [  # equal weights at the seed with which the others are drawn anew
-        {**row, "method": "equal_again", "seed": (row["seed"] - 1) % count} for row in study if row["method"] == "equal"
-    ]
-    names = ["table", "method", "seed", "metric", "test", "error", "gradients", "seconds"]
-    return pd.DataFrame(study + own + again)[names]
+    of_study = {(row["method"], row["table"], row["seed"]): row for row in study}
+    rows = [*study]
+    for row in finished(RESULTS):
+        finder = of_study.get((AGAIN.get(row["kind"]), row["table"], row["seed"]), row)
+        cost = {name: finder[name] for name in ("gradients", "seconds")}
+        rows.append({**row, **cost, "method": row["kind"], "test": kept(row), "error": None})
+        if row["kind"] == "tpe_again":  # equal weights with the same seed
+            equal = of_study["equal", row["table"], row["drawn"]]
+            rows.append({**equal, "method": "equal_again", "seed": row["seed"], "gradients": 0.0, "seconds": 0.0})
+    return pd.DataFrame(rows)[["table", "method", "seed", "metric", "test", "error", "gradients", "seconds"]]
 
 
 def against(frame: pd.DataFrame, reference: str, methods: list[str]) -> list[str]:
@@ -179,7 +193,7 @@ HEAD: Final = """\
 By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
 with Holm's correction; bootstrap interval of the mean, which is not corrected. Gradients of pretraining and seconds of
-everything are shares of those of the reference."""
+everything are shares of those of the reference; for weights alone, of what it took to find them."""
 
 
 def summary() -> str:
@@ -197,10 +211,11 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--draws", type=int, choices=[1, 2, 3, 4], default=4)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.action == "run":
-        run_all(options.kinds, options.seeds, options.workers)
+        run_all(jobs_of(options.kinds, options.seeds, options.draws), options.workers)
     else:
         text = summary()
         RESULTS.with_suffix(".md").write_text(f"{text}\n", encoding="utf-8")
