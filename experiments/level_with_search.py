@@ -1,6 +1,6 @@
 """Are learned weights level with a search of ten times their cost? Four remedies, and the weights without the search.
 
-    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
+    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 1] [--workers 2]
     python experiments/level_with_search.py table
 
 Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, options and seeds, the encoders that it
@@ -9,6 +9,7 @@ from ``experiments/results/cpu``. Added to these, with no more gradients of pret
 
 - ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
   ten finetuned models.
+- ``equal_ten_finetunings``: the same with equal weights, to see how much of that is choosing among ten.
 - ``scale_losses``: objectives divided by their size before they are weighted.
 - ``bold``: twice the logit per standard error of evidence, no threshold that evidence must pass, and full evidence from
   the fifth step on in place of the twentieth.
@@ -16,8 +17,8 @@ from ``experiments/results/cpu``. Added to these, with no more gradients of pret
 
 And two that ask for the weights alone: ``tapweight_again`` and ``tpe_again`` take the weights that TapWeight, or TPE's
 best trial, ended with, and pretrain with them anew, fixed, for as many steps as a trial, and finetune once, all with
-another seed of the study: with the next one, then the one after that, and so on for ``--draws`` seeds, whose scores are
-averaged. Neither has then anything to choose from.
+the next seed of the study (and the one after that, and so on, for ``--draws`` seeds, whose scores are averaged).
+Neither has then anything to choose from.
 
 Each finished run is appended to ``experiments/results/level_with_search.jsonl`` at once, with its provenance; a run
 that is there already is not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
@@ -50,11 +51,13 @@ CPU: Final = torch.device("cpu")
 BOLD: Final = {"lr": 1.0, "confidence": 0.0, "warmup": 5}
 CHANGES: Final[dict[str, dict[str, Any]]] = {
     "ten_finetunings": {},
+    "equal_ten_finetunings": {"weighting": "equal"},
     "scale_losses": {"scale_losses": True},
     "bold": {"weighting_options": BOLD},
 }
 AGAIN: Final = {"tapweight_again": "tapweight", "tpe_again": "tpe"}
-KINDS: Final = (*AGAIN, "restart", "bold", "scale_losses", "ten_finetunings")
+TEN: Final = ("ten_finetunings", "equal_ten_finetunings")
+KINDS: Final = (*AGAIN, "restart", "bold", "scale_losses", *TEN)
 FINETUNINGS: Final = 10
 
 
@@ -103,7 +106,7 @@ def run_one(table: str, kind: str, seed: int, drawn: int) -> dict[str, Any]:
     data, splits, corpus = material(table)
     job, before = job_of(kind, table, seed, drawn)
     run = job.fit(data, splits, corpus)
-    others = range(1, FINETUNINGS if kind == "ten_finetunings" else 1)
+    others = range(1, FINETUNINGS if kind in TEN else 1)
     tuned = [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
     tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
     return {
@@ -198,7 +201,7 @@ everything are shares of those of the reference; for weights alone, of what it t
 
 def summary() -> str:
     """Both comparisons as Markdown."""
-    frame, remedies = scores(), ["tapweight", "ten_finetunings", "scale_losses", "bold", "restart"]
+    frame, remedies = scores(), ["tapweight", "equal", *TEN, "scale_losses", "bold", "restart"]
     first = against(frame, "tpe", remedies)
     second = against(frame, "tpe_again", ["tapweight_again", "equal_again"])
     titles = ("Against TPE with ten trials:", "Weights alone, all drawn anew, against those of TPE's best trial:")
@@ -211,7 +214,7 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--draws", type=int, choices=[1, 2, 3, 4], default=4)
+    parser.add_argument("--draws", type=int, choices=[1, 2, 3, 4], default=1)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.action == "run":
