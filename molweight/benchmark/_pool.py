@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import joblib
 
@@ -15,6 +15,9 @@ from molweight.benchmark._attempt import Row, attempt, one_thread
 __all__ = ["Executor", "ProcessPool"]
 
 T = TypeVar("T")
+
+_PATIENCE: Final = 10.0
+"""Seconds that an idle process may take to end."""
 
 
 class Executor(Protocol):
@@ -67,9 +70,19 @@ class ProcessPool:
                     return
                 yield from _collect(busy, workers, work)
         finally:
-            for worker in workers:
-                worker.process.terminate()
-                worker.process.join()
+            _dismiss(workers)
+
+
+def _dismiss(workers: list[_Worker]) -> None:
+    """Let idle workers end by themselves, so that they leave no semaphores behind; end those that are at work."""
+    for worker in workers:
+        worker.pipe.close()
+        if worker.item is not None:
+            worker.process.terminate()
+    for worker in workers:
+        worker.process.join(_PATIENCE)
+        worker.process.terminate()
+        worker.process.join()
 
 
 def _collect(busy: list[_Worker], workers: list[_Worker], work: Callable[[T], Row]) -> Iterator[tuple[T, Row]]:

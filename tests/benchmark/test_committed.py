@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,14 @@ def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
     kept = pd.read_csv(folder / "results.csv")
     pd.testing.assert_frame_equal(kept[["table", "method", "seed", "test"]], table[["table", "method", "seed", "test"]])
     assert len(pd.read_parquet(folder / "results.parquet")) == len(table)
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="scripts ask git for the commit")
+@pytest.mark.parametrize("script", ["level_with_search", "objectives_worth"])
+def test_a_table_is_computed_from_the_rows_of_its_script(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    table = (ROOT / "experiments" / "results" / f"{script}.md").read_text(encoding="utf-8")
+    assert table.endswith(f"{import_module(script).summary()}\n")
 
 
 def test_there_are_studies() -> None:

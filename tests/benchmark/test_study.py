@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import multiprocessing
 import re
 import shutil
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -193,6 +195,16 @@ def test_a_dead_process_is_a_row_and_takes_nothing_with_it(tmp_path: Path, monke
     assert {item: row.get("square") for item, row in rows.items()} == {1: 1, 2: None, 3: None, 4: 16, 5: 25}
     assert "killed by signal 9; most likely the machine had no memory left" in rows[2]["error"]
     assert "ValueError: three is too much" in rows[3]["error"]
+
+
+def test_idle_processes_end_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "work_of_a_study.py").write_text(WORK)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    others, own, rows = set(multiprocessing.active_children()), set[BaseProcess](), 0
+    for _ in ProcessPool(2).map(importlib.import_module("work_of_a_study").work, [1, 4]):
+        rows += 1
+        own = set(multiprocessing.active_children()) - others
+    assert (rows, {process.exitcode for process in own}) == (2, {0})  # a killed one leaves semaphores behind
 
 
 class Inline:
