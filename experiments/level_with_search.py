@@ -95,6 +95,7 @@ def weights_of(method: str, table: str, seed: int) -> dict[str, float]:
     raise SystemExit(f"{ROWS} has no run of {method} on {table} with seed {seed}. Finish the CPU study first.")
 
 
+@lru_cache(maxsize=1)  # what a run asks for more than once
 def material(table: str) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
     """A table, its roles and the corpus."""
     study, data = study_of(), datasets.load(table)
