@@ -1,6 +1,6 @@
 """Are learned weights level with a search of ten times their cost? Four remedies, and the weights without the search.
 
-    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 1] [--workers 2]
+    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
     python experiments/level_with_search.py table
 
 Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, options and seeds, the encoders that it
@@ -15,10 +15,12 @@ from ``experiments/results/cpu``. Added to these, with no more gradients of pret
   the fifth step on in place of the twentieth.
 - ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain anew with them, fixed.
 
-And two that ask for the weights alone: ``tapweight_again`` and ``tpe_again`` take the weights that TapWeight, or TPE's
-best trial, ended with, and pretrain with them anew, fixed, for as many steps as a trial, and finetune once, all with
-the next seed of the study (and the one after that, and so on, for ``--draws`` seeds, whose scores are averaged).
-Neither has then anything to choose from.
+And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
+which ends as soon as the weights are there: nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those
+weights, and the weights of TPE's best trial, and pretrain with them anew, fixed, for as many steps as a trial, and
+finetune once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from.
+Called level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the
+seeds but the next one were run: half of the standard deviation of single runs on a table.
 
 Each finished run is appended to ``experiments/results/level_with_search.jsonl`` at once, with its provenance; a run
 that is there already is not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
@@ -27,7 +29,7 @@ that is there already is not repeated. ``table`` writes ``experiments/results/le
 import argparse
 import time
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isnan
 from pathlib import Path
 from typing import Any, Final
@@ -51,6 +53,8 @@ ROWS: Final = HERE / "results" / "cpu" / "results.jsonl"
 CPU: Final = torch.device("cpu")
 FINETUNINGS: Final = 10
 FEWER: Final = (2, 5)
+TENTH: Final = 10
+MARGIN: Final = 0.5
 BOLD: Final = {"lr": 1.0, "confidence": 0.0, "warmup": 5}
 CHANGES: Final[dict[str, dict[str, Any]]] = {
     "ten_finetunings": {},
@@ -59,8 +63,10 @@ CHANGES: Final[dict[str, dict[str, Any]]] = {
     "bold": {"weighting_options": BOLD},
 }
 TEN: Final = ("ten_finetunings", "equal_ten_finetunings")
-AGAIN: Final = {"tapweight_again": "tapweight", "tpe_again": "tpe"}
-KINDS: Final = (*AGAIN, "restart", "bold", "scale_losses", *TEN)
+LEARNING: Final = "learning"
+AGAIN: Final = {"tapweight_again": LEARNING, "tpe_again": "tpe"}
+Found = dict[tuple[str, str, int], dict[str, Any]]
+KINDS: Final = (LEARNING, *AGAIN, "restart", "bold", "scale_losses", *TEN)
 
 
 @lru_cache(maxsize=1)
@@ -69,11 +75,15 @@ def study_of() -> Study:
     return read_study(STUDY)
 
 
-def job_of(kind: str, table: str, seed: int, drawn: int) -> tuple[TapWeight, float]:
+def job_of(found: Found, table: str, kind: str, seed: int, drawn: int) -> tuple[TapWeight, float]:
     """The options of one run, and the gradients that were spent before it."""
     study = study_of()
+    if kind == LEARNING:
+        base = study.base(seed)
+        most = found["tpe", table, seed]["gradients"] // TENTH
+        return base.variant(steps=int(most // gradients_per_step(base)), epochs=0), 0.0
     if kind in AGAIN:
-        return fixed(study.base(drawn), weights_of(AGAIN[kind], table, seed)), 0.0
+        return fixed(study.base(drawn), found[AGAIN[kind], table, seed]["weights"]), 0.0
     if kind == "restart":
         half = study.base(seed).variant(steps=study.base(seed).steps // 2)
         learning = matched(study, half.variant(epochs=0, weighting_options=BOLD), *material(table))
@@ -87,12 +97,11 @@ def fixed(job: TapWeight, weights: Mapping[str, float]) -> TapWeight:
     return job.variant(weighting="fixed", weighting_options={"weights": dict(weights)})
 
 
-def weights_of(method: str, table: str, seed: int) -> dict[str, float]:
-    """The weights that a run of the CPU study ended with."""
-    for row in finished(ROWS):
-        if (row["table"], row["method"], row["seed"], row["error"]) == (table, method, seed, None):
-            return dict(row["weights"])
-    raise SystemExit(f"{ROWS} has no run of {method} on {table} with seed {seed}. Finish the CPU study first.")
+def found() -> Found:
+    """Runs of the CPU study and of this script whose weights are used anew, by kind, table and seed."""
+    study = {(row["method"], row["table"], row["seed"]): row for row in finished(ROWS) if row["error"] is None}
+    own = {(row["kind"], row["table"], row["seed"]): row for row in finished(RESULTS) if row["kind"] == LEARNING}
+    return {**study, **own}
 
 
 @lru_cache(maxsize=1)  # what a run asks for more than once
@@ -103,15 +112,17 @@ def material(table: str) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
     return data, splits, datasets.load_corpus(study.corpus, study.corpus_size)
 
 
-def run_one(table: str, kind: str, seed: int, drawn: int) -> dict[str, Any]:
+def run_one(found: Found, table: str, kind: str, seed: int, drawn: int) -> dict[str, Any]:
     """One run, as JSON values."""
     started = time.perf_counter()
     data, splits, corpus = material(table)
-    job, before = job_of(kind, table, seed, drawn)
+    job, before = job_of(found, table, kind, seed, drawn)
     run = job.fit(data, splits, corpus)
-    others = range(1, FINETUNINGS if kind in TEN else 1)
-    tuned = [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
-    tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
+    tuned: list[dict[str, float]] = []
+    if kind != LEARNING:
+        others = range(1, FINETUNINGS if kind in TEN else 1)
+        tuned += [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
+        tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
     return {
         "table": table,
         "kind": kind,
@@ -136,18 +147,18 @@ def finetuned_anew(job: TapWeight, run: Run, data: MoleculeDataset, splits: Spli
     return {"select": result.best, "test": test}
 
 
-def jobs_of(kinds: list[str], seeds: list[int], draws: int) -> Iterator[tuple[str, str, int, int]]:
-    """Table, kind, seed, and the seed that is drawn with: kind after kind, draw after draw."""
+def jobs_of(kind: str, seeds: list[int], draws: int) -> Iterator[tuple[str, str, int, int]]:
+    """Table, kind, seed, and the seed that is drawn with, draw after draw."""
     study = study_of()
-    for kind in kinds:
-        for draw in range(1, draws + 1) if kind in AGAIN else (0,):
-            for seed in seeds:
-                yield from ((table, kind, seed, (seed + draw) % len(study.seeds)) for table in study.tables)
+    for draw in range(1, draws + 1) if kind in AGAIN else (0,):
+        for seed in seeds:
+            yield from ((table, kind, seed, (seed + draw) % len(study.seeds)) for table in study.tables)
 
 
 def run_all(jobs: Iterator[tuple[str, str, int, int]], workers: int) -> None:
     """Run what is not finished yet."""
-    for row in go_on(RESULTS, ("table", "kind", "seed", "drawn"), jobs, run_one, ProcessPool(workers)):
+    work = partial(run_one, found())
+    for row in go_on(RESULTS, ("table", "kind", "seed", "drawn"), jobs, work, ProcessPool(workers)):
         scores = "  ".join(f"{found['test']:.4f}" for found in row["finetunings"])
         named = f"{row['table']:10s} {row['kind']:18s} seed {row['seed']}, {row['drawn']}"
         print(f"{named}  {row['metric']} {scores}  {row['seconds']:.1f} s", flush=True)
@@ -169,11 +180,10 @@ def scores() -> pd.DataFrame:
 
     Weights that are used anew cost what it took to find them, and equal weights nothing.
     """
-    study = [row for row in finished(ROWS) if row["method"] in ("tapweight", "tpe", "equal") and row["error"] is None]
-    of_study = {(row["method"], row["table"], row["seed"]): row for row in study}
-    rows = [*study]
-    for row in finished(RESULTS):
-        finder = of_study.get((AGAIN.get(row["kind"]), row["table"], row["seed"]), row)
+    finders = found()
+    rows = [row for (method, _, _), row in finders.items() if method in ("tapweight", "tpe", "equal")]
+    for row in (row for row in finished(RESULTS) if row["kind"] != LEARNING):
+        finder = finders.get((AGAIN.get(row["kind"], ""), row["table"], row["seed"]), row)
         cost = {name: finder[name] for name in ("gradients", "seconds")}
         rows.append({**row, **cost, "method": row["kind"], "test": kept(row), "error": None})
         if row["kind"] in TEN:
@@ -182,7 +192,7 @@ def scores() -> pd.DataFrame:
                 for most in FEWER
             ]
         if row["kind"] == "tpe_again":  # equal weights with the same seed
-            equal = of_study["equal", row["table"], row["drawn"]]
+            equal = finders["equal", row["table"], row["drawn"]]
             rows.append({**equal, "method": "equal_again", "seed": row["seed"], "gradients": 0.0, "seconds": 0.0})
     return pd.DataFrame(rows)[["table", "method", "seed", "metric", "test", "error", "gradients", "seconds"]]
 
@@ -232,11 +242,12 @@ def main() -> None:
     parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
-    parser.add_argument("--draws", type=int, choices=[1, 2, 3, 4], default=1)
+    parser.add_argument("--draws", type=int, choices=[1, 2, 3, 4], default=4)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.action == "run":
-        run_all(jobs_of(options.kinds, options.seeds, options.draws), options.workers)
+        for kind in options.kinds:  # one after the other, as the weights of one are used by another
+            run_all(jobs_of(kind, options.seeds, options.draws), options.workers)
     else:
         text = summary()
         RESULTS.with_suffix(".md").write_text(f"{text}\n", encoding="utf-8")
