@@ -202,28 +202,32 @@ def against(frame: pd.DataFrame, reference: str, methods: list[str]) -> list[str
     chosen = frame[frame["method"].isin([reference, *methods])]
     means = chosen.groupby("method")[["gradients", "seconds"]].mean()
     shares = (means / means.loc[reference]).T.to_dict()
-    found = sorted(contrasts(chosen, reference), key=lambda contrast: methods.index(contrast.method))
-    heads = ["| | pairs | wins | tables ahead | 95 % interval | p (Holm) | gradients | seconds |", "|---" * 8 + "|"]
-    return heads + [_line(contrast, shares[contrast.method]) for contrast in found]
+    seen = sorted(contrasts(chosen, reference), key=lambda contrast: methods.index(contrast.method))
+    heads = [
+        "| | pairs | wins | tables ahead | 95 % interval | level | p (Holm) | gradients | seconds |",
+        "|---" * 9 + "|",
+    ]
+    return heads + [_line(contrast, shares[contrast.method]) for contrast in seen]
 
 
-def _line(found: Contrast, shares: Mapping[str, float]) -> str:
-    cells = [found.method, str(found.pairs), *_seen(found), f"{found.p:.3f}"]
-    cells += ["-" if isnan(shares[name]) else f"{shares[name]:.2f}" for name in ("gradients", "seconds")]
+def _line(seen: Contrast, shares: Mapping[str, float]) -> str:
+    cells = [seen.method, str(seen.pairs), *_turned(seen), f"{seen.p:.3f}"]
+    cells += ["-" if isnan(shares[name]) else f"{shares[name]:.3f}" for name in ("gradients", "seconds")]
     return f"| {' | '.join(cells)} |"
 
 
-def _seen(found: Contrast) -> tuple[str, str, str]:
-    """A contrast from the other side, positive where the method is better: wins, tables ahead, interval."""
-    ahead = f"{found.tables - found.ahead} of {found.tables}"
-    return f"{1 - found.wins:.0%}", ahead, f"{-found.high:+.2f} to {-found.low:+.2f}"
+def _turned(seen: Contrast) -> tuple[str, str, str, str]:
+    """A contrast from the other side, positive where the method is better: wins, tables ahead, interval, level."""
+    ahead, level = f"{seen.tables - seen.ahead} of {seen.tables}", "yes" if -seen.high > -MARGIN else "no"
+    return f"{1 - seen.wins:.0%}", ahead, f"{-seen.high:+.2f} to {-seen.low:+.2f}", level
 
 
 HEAD: Final = """\
 By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
-with Holm's correction; bootstrap interval of the mean, which is not corrected. Gradients of pretraining and seconds of
-everything are shares of those of the reference; for weights alone, of what it took to find them."""
+with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above -0.5. Gradients
+of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it took to
+find them, for TapWeight without any finetuning, as its weights are there before."""
 
 
 def summary() -> str:

@@ -101,13 +101,14 @@ def add_job_options(
     parser.add_class_arguments(TapWeight, skip={"objectives", *left_out})
 
 
-def job_of(options: Namespace) -> TapWeight:
+def job_of(options: Namespace, **settled: Any) -> TapWeight:
     """The job that the options describe.
 
     Args:
         options: What :func:`add_job_options` added, as parsed; what was skipped keeps its default.
+        **settled: Options that the command has no choice in.
     """
-    values = options.as_dict()
+    values = {**options.as_dict(), **settled}
     return TapWeight(**{name: values[name] for name in _JOB if name in values})
 
 

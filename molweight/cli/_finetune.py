@@ -10,11 +10,12 @@ from molweight.cli._fit import add_run_options, carry_out, resumed
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError
+from molweight.training._checkpoint import AUTO
 
 __all__ = ["parser", "run"]
 
 _USED: Final = frozenset(
-    {"start", "finetune_gamma", "finetune_lr", "task_batch_size", "epochs", "patience", "seed", "device"}
+    {"start", "finetune_gamma", "finetune_lr", "task_batch_size", "epochs", "patience", "finetunings", "seed", "device"}
 )
 _UNTRAINED: Final = "attribute_masking"
 """A job has objectives, though none is trained here; this one needs nothing to be computed of the molecules."""
@@ -38,7 +39,7 @@ def run(options: Namespace) -> None:
     """
     begin(options)
     options = resumed(options, parser())
-    if options.start == "pretrained":
+    if options.start in (AUTO, "pretrained"):
         raise ConfigError(
             "name what to start from: --start FOLDER of 'molweight pretrain' or of a run; or --start scratch."
         )

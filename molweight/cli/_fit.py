@@ -24,7 +24,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.plugins import import_plugins
 from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
-from molweight.training._checkpoint import STARTS
+from molweight.training._checkpoint import AUTO, STARTS
 from molweight.training._store import write_file
 
 __all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
@@ -160,7 +160,7 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
 def _choices(options: Namespace) -> str:
     """What was chosen where nothing was said."""
     sizes = f"encoder {options.encoder} {options.encoder_options or '(full size)'}, {options.general_steps} general and"
-    if options.start not in STARTS:
+    if options.start not in (AUTO, *STARTS):
         sizes = f"encoder of {options.start},"
     return (
         f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "

@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from molweight.errors import ConfigError, suggest
-from molweight.training._checkpoint import SHIPPED, STARTS
+from molweight.training._checkpoint import AUTO, SHIPPED, STARTS
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
-    "full": {},
+    "full": {"start": SHIPPED},
     "small": {
         "start": SHIPPED,
         "encoder_options": {"layers": 3, "width": 64},
@@ -19,8 +19,9 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "batch_size": 64,
     },
 }
-"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores, from the
-checkpoint that is part of molweight, or, where an encoder or its pretraining is asked for, from one of its own."""
+"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores. Both
+start from the checkpoint that is part of molweight or, where an encoder or its pretraining is asked for, from one of
+their own."""
 
 _OWN: Final = ("start", "encoder", "encoder_options", "general_steps")
 """Options that say what to start from."""
@@ -61,6 +62,6 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("start",
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
     if "start" not in known or any(name in given for name in _OWN):
         sizes.pop("start", None)
-    if "encoder" in given or "start" in sizes or given.get("start", "pretrained") not in STARTS:
+    if "encoder" in given or "start" in sizes or given.get("start", AUTO) not in (AUTO, *STARTS):
         sizes.pop("encoder_options", None)  # they are those of another encoder
     return sizes

@@ -37,7 +37,7 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Pretrain, or go on with it, and write the folder."""
     begin(options)
-    job, corpus, folder = job_of(options), load_corpus(options), Path(options.output)
+    job, corpus, folder = job_of(options, start="pretrained"), load_corpus(options), Path(options.output)
     say(options, f"pretraining {job.encoder} {job.encoder_options} for {job.general_steps} steps on {corpus!r}")
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}
     session = Session(folder / "state", about)

@@ -86,11 +86,15 @@ class MoleculeEstimator(BaseEstimator):
         Raises:
             ConfigError: If one is out of range.
         """
-        values = {name: getattr(self, name) for name in JOB_OPTIONS}
+        values = {**{name: getattr(self, name) for name in JOB_OPTIONS}, "start": self._start()}
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
         return TapWeight(**{name: value for name, value in values.items() if value is not None}, seed=int(seed))
+
+    def _start(self) -> str | None:
+        found: str | None = self.start
+        return found
 
     def _table(self, X: Any, labels: Array | None, task: Task | None) -> MoleculeDataset:  # noqa: N803 - scikit-learn's name
         smiles = self._smiles(X, reset=True)

@@ -14,7 +14,7 @@ from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.training import TapWeight, general_pretraining, read_checkpoint, resolve_device
+from molweight.training import general_pretraining, read_checkpoint, resolve_device
 from molweight.training._checkpoint import SHIPPED, STARTS
 from molweight.training._general import GENERAL_OPTIONS
 
@@ -124,14 +124,9 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
                 parts.append(self.encoder_(graphs).graphs.cpu().numpy())
         return np.concatenate(parts)
 
-    def job(self) -> TapWeight:
-        """The job that the parameters describe; where nothing is said of pretraining, from the shipped checkpoint.
-
-        Raises:
-            ConfigError: If a parameter is out of range.
-        """
-        job = super().job()
-        return job.variant(start=SHIPPED) if self.start is None and not self._sets_pretraining() else job
+    def _start(self) -> str | None:
+        """Where nothing is said of pretraining, the shipped checkpoint; ``"auto"`` looks at less than all of it."""
+        return super()._start() or ("pretrained" if self._sets_pretraining() else SHIPPED)
 
     def _sets_pretraining(self) -> bool:
         defaults = {name: _SIGNATURE.parameters[name].default for name in _PRETRAINING}

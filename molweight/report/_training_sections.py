@@ -166,8 +166,12 @@ def schedule_section(subject: Subject) -> Section:
     )
     figures = [_rates_figure(subject), Figure(picked, f"{words} Epoch 0 is the state before finetuning.")]
     rates = [f"pretraining {options['pretrain_lr']:g}", f"finetuning {options['finetune_lr']:g}"]
-    said = f"Adam with constant learning rates: {', '.join(rates)}. There is no warm-up and no decay."
-    return Section("schedule", "Learning rates and choice of the checkpoint", [said], figures)
+    said = [f"Adam with constant learning rates: {', '.join(rates)}. There is no warm-up and no decay."]
+    tried = tuned.get("tried", ())  # a run of an earlier version does not say
+    if len(tried) > 1:
+        scores = ", ".join(number(float(score)) for score in tried)
+        said.append(f"The best of {len(tried)} finetunings of the encoder is kept; {name} on select: {scores}.")
+    return Section("schedule", "Learning rates and choice of the checkpoint", said, figures)
 
 
 def _rates_figure(subject: Subject) -> Figure:

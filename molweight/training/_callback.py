@@ -29,8 +29,8 @@ class Callback(Protocol):
         """Take note of one step.
 
         Args:
-            stage: ``"general"``, ``"continued"`` or ``"finetune"``; in a comparison behind the name of the method, as
-                in ``"equal/finetune"``.
+            stage: ``"general"``, ``"continued"`` or ``"finetune"``, of several finetunings ``"finetune-2"`` and so on;
+                in a comparison behind the name of the method, as in ``"equal/finetune"``.
             step: Number of the step, from 0; of the epoch in ``"finetune"``, where 0 is the state before training.
             values: What was measured, by the names of :attr:`molweight.Run.history`. Steps arrive in order but late, as
                 the device is only read now and then; after a resumption they go on behind the last state.

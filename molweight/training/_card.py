@@ -45,6 +45,11 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
     }
 
 
+def _of_several(tuned: Mapping[str, Any]) -> str:
+    count = len(tuned.get("tried", ()))  # a run of an earlier version does not say
+    return f", the best of {count} finetunings" if count > 1 else ""
+
+
 def model_card(about: Mapping[str, Any]) -> str:
     """The page that lies beside a run: what it predicts, from what it was made, how to use it.
 
@@ -61,7 +66,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"{kind} from SMILES, by a `{options['encoder']}` encoder whose pretraining objectives were weighted by "
         f"`{options['weighting']}`.\n\n"
         f"- {tuned['metric']} on `select` (the molecules the checkpoint was picked on): {tuned['best']:.4f}, "
-        f"epoch {tuned['best_epoch']}\n"
+        f"epoch {tuned['best_epoch']}{_of_several(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`\n"
         f"- Split: {data.get('split_definition', '-')} ({sizes})\n"

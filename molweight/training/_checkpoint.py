@@ -19,7 +19,10 @@ from molweight.training._store import read_tensors, write_file, write_tensors
 if TYPE_CHECKING:
     from molweight.training._tapweight import TapWeight
 
-__all__ = ["SHIPPED", "STARTS", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+__all__ = ["AUTO", "SHIPPED", "STARTS", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+
+AUTO: Final = "auto"
+"""Value of the option ``start`` that stands for :data:`SHIPPED` or for general pretraining, whichever fits the job."""
 
 STARTS: Final = ("pretrained", "scratch")
 """Values of the option ``start`` that are no checkpoint."""

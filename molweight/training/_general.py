@@ -67,7 +67,7 @@ def general_pretraining(
         ConfigError: If ``start`` is a checkpoint that has learned labels of held-out compounds.
     """
     names, settings = list(options.objectives), options.objective_options
-    with seeded(options.seed):
+    with seeded(_seed(options)):
         model = build_pretrainer(options.encoder, options.encoder_options, names, settings)
     specs = [spec for name in names for spec in model.objective(name).targets]
     prepared = attach_targets(corpus, specs, progress=progress)
@@ -107,8 +107,8 @@ def _load_or_train(
         model.load_state_dict(tensors)
         _log.debug("general pretraining: found in the cache, %s", path)
         return
-    batches = Batches(range(len(corpus)), options.batch_size, generator_for(options.seed, "general"))
-    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(options.seed))
+    batches = Batches(range(len(corpus)), options.batch_size, generator_for(_seed(options), "general"))
+    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(options)))
     loop = ThreeLevel(
         dict(model.named_parameters()),
         {},
@@ -123,15 +123,22 @@ def _load_or_train(
 
 def _describe(options: "TapWeight", corpus: MoleculeDataset) -> dict[str, Any]:
     """Everything that general pretraining depends on, as JSON values."""
-    chosen = ("encoder", "encoder_options", "objective_options", "general_steps", "batch_size", "pretrain_lr", "seed")
+    chosen = ("encoder", "encoder_options", "objective_options", "general_steps", "batch_size", "pretrain_lr")
     values: Mapping[str, Any] = options.options()
     return {
         "featuriser": FEATURISER_VERSION,
         "loop": _LOOP_VERSION,
         "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
         "objectives": list(options.objectives),
+        "seed": _seed(options),
         **{name: values[name] for name in chosen},
     }
+
+
+def _seed(options: "TapWeight") -> int:
+    """Of general pretraining; an encoder that is not pretrained here is the run's own."""
+    shared = options.general_seed if options.start == "pretrained" else None
+    return options.seed if shared is None else shared
 
 
 def _checkpoint(about: Mapping[str, Any]) -> Path:

@@ -9,6 +9,7 @@ from molweight.datasets import Splits
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset
 from molweight.training._card import data_card, molecules_digest
 from molweight.training._checkpoint import STARTS, read_checkpoint
+from molweight.training._finetunings import finetuning_stages
 from molweight.training._run import Run, restore
 from molweight.training._session import Session
 
@@ -34,10 +35,10 @@ def describe_job(
     }
 
 
-def finish(session: Session, run: Run) -> None:
+def finish(session: Session, job: "TapWeight", run: Run) -> None:
     """Keep a run in place of the states that led to it."""
     session.stage("finished").write({"about": run.describe(), "tensors": run.tensors(), "records": run.records})
-    for name in ("general", "continued", "finetune"):
+    for name in ("general", "continued", *finetuning_stages(job)):
         session.stage(name).drop()
 
 

@@ -73,7 +73,8 @@ class Stage:
 
     Args:
         session: The session.
-        name: ``"general"``, ``"continued"``, ``"finetune"``, or ``"finished"`` for what comes out.
+        name: ``"general"``, ``"continued"``, ``"finetune"``, of several finetunings ``"finetune-2"`` and so on and
+            ``"kept"`` for the best so far, or ``"finished"`` for what comes out.
     """
 
     session: Session

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import torch
 
@@ -15,10 +15,11 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.options import check_kind
 from molweight.training._callback import Callback
-from molweight.training._checkpoint import STARTS, read_checkpoint
+from molweight.training._checkpoint import AUTO, SHIPPED, STARTS, read_checkpoint
 from molweight.training._continued import continued_pretraining, fresh_predictor
 from molweight.training._device import resolve_device
 from molweight.training._finetune import Finetuning, finetune
+from molweight.training._finetunings import finetune_several
 from molweight.training._general import general_pretraining
 from molweight.training._models import Predictor, check_models
 from molweight.training._resume import describe_job, finish, finished_run
@@ -65,9 +66,10 @@ class TapWeight:
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
             the planted objectives of ``experiments/planted.py`` speak for so far.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
-        start: ``"pretrained"`` for general pretraining of its own; ``"gin_zinc"``, the checkpoint that is part of the
-            package; ``"scratch"`` for a random encoder; or the folder of a checkpoint (``molweight pretrain``) or of a
-            run, whose encoder is then used.
+        start: ``"gin_zinc"``, the checkpoint that is part of the package; ``"pretrained"`` for general pretraining of
+            its own; ``"scratch"`` for a random encoder; or the folder of a checkpoint (``molweight pretrain``) or of a
+            run, whose encoder is then used. ``"auto"`` becomes ``"gin_zinc"`` where ``encoder``, ``encoder_options``,
+            ``general_steps`` and ``general_seed`` are left at their defaults, and ``"pretrained"`` otherwise.
         gamma: Strength of the proximal term that holds the finetuned encoder near the pretrained one while the weights
             are learned: level 2 of the method.
         finetune_gamma: The same in the finetuning that ends the job; 0 lets the encoder go. Up to 0.1 it made no
@@ -82,6 +84,8 @@ class TapWeight:
         warm_start: Start each solve from the last solution, for solvers that can.
         meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
         general_steps: Steps of general pretraining.
+        general_seed: Seed of general pretraining, for runs that share a pretrained encoder and differ in ``seed``;
+            ``None`` for ``seed``.
         steps: Steps of continued pretraining.
         batch_size: Molecules of the corpus per step.
         solve_batch_size: Molecules of the corpus that level 1's curvature is taken on.
@@ -91,6 +95,9 @@ class TapWeight:
         finetune_lr: Learning rate of finetuning.
         epochs: Most epochs of finetuning.
         patience: Epochs without a better metric on ``select`` after which finetuning stops.
+        finetunings: How often the pretrained encoder is finetuned, with other random numbers each time; the model that
+            is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than two
+            sets of weights do (``experiments/level_with_search.py``).
         seed: Seed of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
@@ -125,7 +132,7 @@ class TapWeight:
     weighting_options: dict[str, Any] = field(default_factory=dict)
     solver: str = "identity"
     solver_options: dict[str, Any] = field(default_factory=dict)
-    start: str = "pretrained"
+    start: str = "auto"
     gamma: float = 1.0
     finetune_gamma: float = 0.0
     every: int = 1
@@ -136,6 +143,7 @@ class TapWeight:
     warm_start: bool = True
     meta_batches: int = 1
     general_steps: int = 500
+    general_seed: int | None = None
     steps: int = 200
     batch_size: int = 256
     solve_batch_size: int = 48
@@ -145,13 +153,19 @@ class TapWeight:
     finetune_lr: float = 1e-3
     epochs: int = 100
     patience: int = 20
+    finetunings: int = 1
     seed: int = 0
     device: str = "auto"
+
+    _asked: ClassVar[dict[str, Any] | None] = None
+    """Of a job whose start was left to be chosen: the encoder that was asked for."""
 
     def __post_init__(self) -> None:
         """Refuse unknown names and impossible numbers before any work is done."""
         for item in fields(self):
             check_kind("", item.name, getattr(self, item.name), item.type)
+        if self.start == AUTO:
+            _choose_start(self)
         if self.start not in STARTS:
             _adopt_encoder(self)
         encoders.get(self.encoder)
@@ -170,8 +184,9 @@ class TapWeight:
         return solvers.create(self.solver, **{**SOLVER_DEFAULTS.get(self.solver, {}), **self.solver_options})
 
     def variant(self, **changes: Any) -> "TapWeight":
-        """The same options but for ``changes``."""
-        return replace(self, **changes)
+        """The same options but for ``changes``; what ``"auto"`` becomes is decided anew unless they name a start."""
+        undecided = {"start": AUTO, **self._asked} if self._asked is not None and "start" not in changes else {}
+        return replace(self, **{**undecided, **changes})
 
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
@@ -221,7 +236,7 @@ class TapWeight:
         found = finished_run(session, data, splits, device)
         if found is None:
             found = self._train(data, splits, unlabelled, device, session, progress=progress)
-            finish(session, found)
+            finish(session, self, found)
         return found
 
     def _train(
@@ -243,8 +258,12 @@ class TapWeight:
             setup = continued_pretraining(self, pretrainer, prepared, data, splits, device=device)
             title = f"{self.weighting} pretraining" if progress else None
             history = setup.run(self.steps, title, session.stage("continued"))
-        model = fresh_predictor(self, pretrainer, data, splits, device)
-        tuned = self.finetune(model, data, splits, device, progress=progress, stage=session.stage("finetune"))
+        model, tuned = finetune_several(
+            self,
+            lambda own: fresh_predictor(own, pretrainer, data, splits, device),
+            lambda own, model, stage: own.finetune(model, data, splits, device, progress=progress, stage=stage),
+            session,
+        )
         return Run(
             self.options(),
             pretrainer=pretrainer,
@@ -313,17 +332,33 @@ def _check_numbers(options: TapWeight) -> None:
         "meta_batches",
         "every",
         "patience",
+        "finetunings",
     ):
         if values[name] < 1:
             raise ConfigError(f"{name}={values[name]} must be at least 1.")
-    for name in ("general_steps", "steps", "epochs", "gamma", "finetune_gamma", "seed"):
-        if values[name] < 0:
+    for name in ("general_steps", "general_seed", "steps", "epochs", "gamma", "finetune_gamma", "seed"):
+        if values[name] is not None and values[name] < 0:
             raise ConfigError(f"{name}={values[name]} must not be negative.")
     if not 0 <= options.average < 1:
         raise ConfigError(f"average={options.average} must be at least 0 and below 1.")
     for name in ("pretrain_lr", "finetune_lr"):
         if not values[name] > 0:
             raise ConfigError(f"{name}={values[name]} must be positive.")
+
+
+def _choose_start(options: TapWeight) -> None:
+    """Put the shipped checkpoint, or general pretraining, in the place of ``"auto"``; keep what was asked for."""
+    asked = {"encoder": options.encoder, "encoder_options": options.encoder_options}
+    sizes = {**asked, "general_steps": options.general_steps, "general_seed": options.general_seed}
+    plain = all(value == _default(name) for name, value in sizes.items())
+    object.__setattr__(options, "_asked", asked)  # beside _adopt_encoder the one moment a frozen job is written to
+    object.__setattr__(options, "start", SHIPPED if plain else "pretrained")
+
+
+def _default(name: str) -> Any:
+    """The default of an option."""
+    found = next(item for item in fields(TapWeight) if item.name == name)
+    return found.default_factory() if callable(found.default_factory) else found.default
 
 
 def _adopt_encoder(options: TapWeight) -> None:
@@ -339,7 +374,7 @@ def _adopt_encoder(options: TapWeight) -> None:
             f"start={options.start!r} holds the encoder {found.encoder!r} with {found.encoder_options}, and "
             f"{options.encoder!r} with {options.encoder_options} is asked for. Leave encoder and encoder_options out."
         )
-    object.__setattr__(options, "encoder", found.encoder)  # the one moment a frozen job is written to
+    object.__setattr__(options, "encoder", found.encoder)
     object.__setattr__(options, "encoder_options", dict(found.encoder_options))
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import molweight
 from molweight.datasets import load, load_corpus
+from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.training import TapWeight, general_pretraining, read_checkpoint
 from molweight.training._checkpoint import SHIPPED, find_checkpoint
@@ -32,6 +34,24 @@ def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
     model, _ = general_pretraining(job, corpus, CPU)
     shipped = read_checkpoint(SHIPPED).state
     assert all(torch.equal(tensor, shipped[name]) for name, tensor in model.state_dict().items())
+
+
+def test_a_job_that_says_nothing_of_its_encoder_starts_from_it() -> None:
+    job = TapWeight(objectives=["graphcl", "infomax"])
+    assert (job.start, job.encoder, job.encoder_options) == (SHIPPED, "gin", {"layers": 3, "width": 128})
+    assert job == TapWeight(objectives=["graphcl", "infomax"], start=SHIPPED)
+
+
+@pytest.mark.parametrize("asked", [{"encoder": "gcn"}, {"encoder_options": {"layers": 2}}, {"general_steps": 3}])
+def test_a_job_that_asks_for_an_encoder_pretrains_it(asked: dict[str, Any]) -> None:
+    assert (TapWeight(**asked).start, TapWeight(**asked).variant(seed=4).start) == ("pretrained", "pretrained")
+    assert TapWeight().variant(seed=4).variant(**asked) == TapWeight(**asked, seed=4)
+    with pytest.raises(ConfigError, match="holds the encoder 'gin'"):
+        TapWeight(start=SHIPPED).variant(encoder="gcn")
+
+
+def test_a_baseline_from_scratch_has_the_encoder_of_the_checkpoint() -> None:
+    assert TapWeight().variant(start="scratch").encoder_options == {"layers": 3, "width": 128}
 
 
 def _losses(start: str, molecules: MoleculeDataset) -> dict[str, float]:

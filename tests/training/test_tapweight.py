@@ -63,6 +63,22 @@ def test_another_seed_gives_another_run(
     assert job.variant(seed=1).fit(data, splits, corpus).weights != run.weights
 
 
+@pytest.mark.parametrize("start", ["pretrained", "scratch"])
+def test_general_pretraining_may_be_shared_by_seeds(
+    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, start: str
+) -> None:
+    cpu = torch.device("cpu")
+    first, second, own = (
+        general_pretraining(job.variant(start=start, **seeds), corpus, cpu)[0].state_dict()
+        for seeds in ({"seed": 0}, {"seed": 1, "general_seed": 0}, {"seed": 1})
+    )
+    same = first if start == "pretrained" else own  # there is nothing to share of a random encoder
+    assert all(torch.equal(tensor, same[name]) for name, tensor in second.items())
+    assert any(not torch.equal(tensor, first[name]) for name, tensor in own.items())
+    zero, one = (job.variant(seed=seed, general_seed=0, start=start) for seed in (0, 1))
+    assert zero.fit(data, splits, corpus).weights != one.fit(data, splits, corpus).weights
+
+
 def test_test_labels_do_not_reach_training(
     run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:

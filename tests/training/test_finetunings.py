@@ -1,0 +1,112 @@
+"""Several finetunings of one encoder: the best on select is kept, and finished ones are not repeated."""
+
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+
+from molweight.datasets import Splits
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.training import Finetuning, Run, Session, TapWeight
+from molweight.training._finetunings import best_of, numbered
+
+
+class Follower:
+    """Keeps the metric on select after each epoch of each finetuning, and may interrupt one."""
+
+    def __init__(self, stop: tuple[str, int] = ("", 0)) -> None:
+        self.curves: dict[str, list[float]] = {}
+        self.stop = stop
+
+    def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
+        if stage.startswith("finetune"):
+            self.curves.setdefault(stage, []).append(values["select"])
+        if (stage, step) == self.stop:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def several(job: TapWeight) -> TapWeight:
+    return job.variant(finetunings=3, weighting="none", encoder_options={"layers": 1, "width": 8, "dropout": 0.2})
+
+
+def test_the_best_on_select_is_kept(
+    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    follower = Follower()
+    run = several.fit(data, splits, corpus, callbacks=[follower])
+    assert list(follower.curves) == ["finetune", "finetune-2", "finetune-3"]
+    bests = [min(curve) for curve in follower.curves.values()]
+    assert run.finetuning.tried == bests
+    assert len(set(bests)) == len(bests)
+    assert run.finetuning.best == min(bests)
+    assert run.finetuning.curve == list(follower.curves.values())[bests.index(min(bests))]
+    assert run.evaluate("select").value == pytest.approx(run.finetuning.best)
+
+
+def test_each_is_the_finetuning_of_a_job_of_its_own(
+    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    follower = Follower()
+    several.fit(data, splits, corpus, callbacks=[follower])
+    shared = several.variant(finetunings=1, general_seed=several.seed)
+    alone = [numbered(shared, number).fit(data, splits, corpus).finetuning.curve for number in (1, 2, 3)]
+    assert list(follower.curves.values()) == alone
+
+
+def _same(one: Run, two: Run) -> bool:
+    tensors = two.tensors()
+    return one.finetuning == two.finetuning and all(torch.equal(x, tensors[name]) for name, x in one.tensors().items())
+
+
+@pytest.mark.parametrize("at", [("finetune", 1), ("finetune-2", 2), ("finetune-3", 0), ("finetune-3", 3)])
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_an_interruption_changes_nothing(
+    several: TapWeight,
+    material: tuple[MoleculeDataset, Splits, MoleculeDataset],
+    tmp_path: Path,
+    at: tuple[str, int],
+    seconds: float,
+) -> None:
+    first, second = Follower(at), Follower()
+    with pytest.raises(KeyboardInterrupt):
+        several.fit(*material, session=Session(tmp_path, callbacks=[first], seconds=seconds))
+    run = several.fit(*material, session=Session(tmp_path, callbacks=[second], seconds=seconds))
+    assert _same(run, several.fit(*material))
+    done = [name for name in first.curves if name != at[0]]
+    assert not set(done) & set(second.curves)  # what was finished is not repeated
+    assert [path.name for path in tmp_path.iterdir()] == ["finished.safetensors"]
+
+
+@pytest.fixture
+def material(
+    data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
+    return data, splits, corpus
+
+
+def test_one_that_cannot_be_scored_is_kept_only_if_there_is_no_other() -> None:
+    nothing, worse, better = (Finetuning("rmse", best=best) for best in (float("nan"), 2.0, 1.0))
+    model = torch.nn.Linear(1, 1)
+    assert best_of([(model, nothing), (model, worse), (model, better)])[1] is better  # type: ignore[list-item]
+    assert best_of([(model, nothing), (model, Finetuning("rmse"))])[1] is nothing  # type: ignore[list-item]
+    low, high = (Finetuning("roc_auc", best=best) for best in (0.5, 0.9))
+    assert best_of([(model, high), (model, low)])[1] is high  # type: ignore[list-item]
+
+
+def test_a_run_says_that_it_is_the_best_of_several(
+    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    run = several.variant(finetunings=2).fit(data, splits, corpus)
+    run.save(tmp_path)
+    assert "the best of 2 finetunings" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    page = run.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The best of 2 finetunings of the encoder is kept" in page
+
+
+def test_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="finetunings=0 must be at least 1"):
+        TapWeight(finetunings=0)
