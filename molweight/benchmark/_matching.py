@@ -1,6 +1,8 @@
 """Equal compute: how many steps a method takes where steps are not what is equal."""
 
+import math
 import time
+from typing import Final
 
 from molweight.benchmark._methods import gradients_per_step
 from molweight.benchmark._study import Study
@@ -17,9 +19,12 @@ from molweight.training._tables import choose_tables
 
 __all__ = ["matched", "seconds_per_step"]
 
+_ROUNDING: Final = 1e-9
+"""What a product that is a whole number may lack of it."""
+
 
 def matched(study: Study, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> TapWeight:
-    """The job with as many steps as its share of compute allows; the measure is equal weights.
+    """The job with as many whole steps as its share of compute allows, at least one; the measure is equal weights.
 
     Args:
         study: What is equal: steps, gradients or seconds.
@@ -35,7 +40,7 @@ def matched(study: Study, job: TapWeight, data: MoleculeDataset, splits: Splits,
         share = gradients_per_step(equal) / gradients_per_step(job)
     else:
         share = seconds_per_step(equal, data, splits, corpus) / seconds_per_step(job, data, splits, corpus)
-    return job.variant(steps=max(round(job.steps * share), 1))
+    return job.variant(steps=max(math.floor(job.steps * share + _ROUNDING), 1))
 
 
 def seconds_per_step(job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> float:

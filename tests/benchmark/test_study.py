@@ -151,6 +151,7 @@ def test_equal_compute_is_fewer_steps_for_whoever_needs_more() -> None:
     equal = study(match="gradients", job={**TINY, "steps": 300})
     assert matched(equal, equal.base(0), *where).steps == 150
     assert matched(equal, equal.base(0).variant(weighting="equal"), *where).steps == 300
+    assert matched(equal, equal.base(0).variant(steps=5), *where).steps == 2  # and not three: never more than its share
     assert matched(study(job={**TINY, "steps": 300}), equal.base(0), *where).steps == 300
     seconds = study(match="seconds", job={**TINY, "steps": 300})
     costly = matched(seconds, seconds.base(0).variant(meta_batches=8), *where).steps
