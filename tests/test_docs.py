@@ -164,6 +164,7 @@ def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:
     assert f"pretrained for {ours['general_steps']} steps" in text
     gin = accepted_options(MessagePassingEncoder)
     assert f"a GIN of {gin['layers']} layers, {gin['width']} wide" in text
+    assert TapWeightRegressor().job().start == "gin_zinc"
     shipped = read_checkpoint("gin_zinc").encoder_options
     assert f"{shipped['layers']} layers, {shipped['width']} wide |" in text
     assert f"{100 * ours['holdout']:.0f} % train the weights" in text

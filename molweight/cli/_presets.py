@@ -9,9 +9,8 @@ from molweight.training._checkpoint import AUTO, SHIPPED, STARTS
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 
 PRESETS: Final[dict[str, dict[str, Any]]] = {
-    "full": {"start": SHIPPED},
+    "full": {},
     "small": {
-        "start": SHIPPED,
         "encoder_options": {"layers": 3, "width": 64},
         "corpus_size": 2_000,
         "general_steps": 200,
@@ -19,12 +18,10 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "batch_size": 64,
     },
 }
-"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores. Both
-start from the checkpoint that is part of molweight or, where an encoder or its pretraining is asked for, from one of
-their own."""
+"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores."""
 
-_OWN: Final = ("start", "encoder", "encoder_options", "general_steps")
-"""Options that say what to start from."""
+_OWN: Final = ("encoder", "encoder_options", "general_steps", "general_seed")
+"""Options that say that an encoder is to be pretrained."""
 
 
 def choose(name: str) -> str:
@@ -49,19 +46,25 @@ def choose(name: str) -> str:
 def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("start",)) -> dict[str, Any]:
     """Defaults in place of those of the parser, for the options that were not given.
 
+    Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight.
+
     Args:
         given: The options that stand on the command line or in a file.
         known: The options that the command has.
 
     Example:
-        >>> preset_defaults({"preset": "small", "steps": 7})["start"]
-        'gin_zinc'
-        >>> preset_defaults({"preset": "small", "encoder": "gps"})["general_steps"]
-        200
+        >>> preset_defaults({"preset": "small", "steps": 7})["start"], preset_defaults({"preset": "full"})
+        ('gin_zinc', {'start': 'gin_zinc'})
+        >>> own = preset_defaults({"preset": "small", "encoder": "gps"})
+        >>> own["start"], own["general_steps"]
+        ('pretrained', 200)
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
-    if "start" not in known or any(name in given for name in _OWN):
-        sizes.pop("start", None)
-    if "encoder" in given or "start" in sizes or given.get("start", AUTO) not in (AUTO, *STARTS):
+    start, own = given.get("start", AUTO), any(name in given for name in _OWN)
+    if start == AUTO and "start" in known:
+        start = sizes["start"] = "pretrained" if own else SHIPPED
+    if "encoder" in given or start not in (AUTO, *STARTS):
         sizes.pop("encoder_options", None)  # they are those of another encoder
+    if start == SHIPPED:
+        sizes.pop("general_steps", None)
     return sizes
