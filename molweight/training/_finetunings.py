@@ -59,7 +59,8 @@ def finetune_several(
         model = build(own)
         result = tune(own, model, part)
         tried.append(result.best)
-        best = [best_of([*best, (model, result)])]
+        best = [*best, (model, result)]
+        best = [best[best_of([made for _, made in best])]]
         if number < job.finetunings:
             stage.write({"model": best[0][0].state_dict(), "result": asdict(best[0][1]), "tried": tried})
             part.drop()
@@ -91,17 +92,16 @@ def numbered(job: "TapWeight", number: int) -> "TapWeight":
     return job if number == 1 else job.variant(seed=seed)
 
 
-def best_of(tuned: Sequence[_Tuned]) -> _Tuned:
-    """The one with the best metric on ``select``, the first of those that are equally good.
+def best_of(tuned: Sequence[Finetuning]) -> int:
+    """Place of the one with the best metric on ``select``, the first of those that are equally good.
 
     Args:
-        tuned: Models, each with how its finetuning went.
+        tuned: How finetunings of one table went; one whose metric cannot be computed is below all others.
+
+    Example:
+        >>> best_of([Finetuning("rmse", best=math.nan), Finetuning("rmse", best=2.0), Finetuning("rmse", best=1.0)])
+        2
     """
-    return max(tuned, key=_merit)
-
-
-def _merit(tuned: _Tuned) -> float:
-    """The metric on ``select``, larger is better; below all others where it cannot be computed."""
-    result = tuned[1]
-    sign = 1.0 if higher_is_better(result.metric) else -1.0
-    return -math.inf if math.isnan(result.best) else sign * result.best
+    sign = 1.0 if higher_is_better(tuned[0].metric) else -1.0
+    merits = [-math.inf if math.isnan(result.best) else sign * result.best for result in tuned]
+    return merits.index(max(merits))
