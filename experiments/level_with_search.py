@@ -222,12 +222,12 @@ def _turned(seen: Contrast) -> tuple[str, str, str, str]:
     return f"{1 - seen.wins:.0%}", ahead, f"{-seen.high:+.2f} to {-seen.low:+.2f}", level
 
 
-HEAD: Final = """\
+HEAD: Final = f"""\
 By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
-with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above -0.5. Gradients
-of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it took to
-find them, for TapWeight without any finetuning, as its weights are there before."""
+with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above {-MARGIN}.
+Gradients of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it
+took to find them, for TapWeight without any finetuning, as its weights are there before."""
 
 
 def summary() -> str:

@@ -24,7 +24,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.plugins import import_plugins
 from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
-from molweight.training._checkpoint import AUTO, STARTS
+from molweight.training._checkpoint import STARTS
 from molweight.training._store import write_file
 
 __all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     job, data = job_of(options), load_table(options)
     splits = split_table(options, data)
     corpus = load_corpus(options, data, splits)
-    say(options, f"pretraining on {corpus!r}\n{_choices(options)}")
+    say(options, f"pretraining on {corpus!r}\n{_choices(options, job)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus)
 
 
@@ -157,11 +157,11 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     return found
 
 
-def _choices(options: Namespace) -> str:
+def _choices(options: Namespace, job: TapWeight) -> str:
     """What was chosen where nothing was said."""
-    sizes = f"encoder {options.encoder} {options.encoder_options or '(full size)'}, {options.general_steps} general and"
-    if options.start not in (AUTO, *STARTS):
-        sizes = f"encoder of {options.start},"
+    sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.general_steps} general and"
+    if job.start not in STARTS:
+        sizes = f"encoder of {job.start},"
     return (
         f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "
         f"{options.epochs} epochs; {options.split} split; another size: --preset full or single options"

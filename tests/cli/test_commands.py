@@ -14,7 +14,7 @@ import yaml
 
 from molweight import load
 from molweight.cli import main
-from molweight.training import TensorBoard
+from molweight.training import TensorBoard, read_checkpoint
 
 TINY = [
     "--corpus_size=48",
@@ -57,6 +57,31 @@ def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
     assert main(["fit", "--config", str(config), "--name=again"]) == 0
     smiles = ["CCO", "CCN"]
     assert np.array_equal(load(place / "run").predict(smiles), load(place / "again").predict(smiles))
+
+
+@pytest.mark.parametrize("preset", ["small", "full"])
+@pytest.mark.parametrize(
+    ("asked", "start"),
+    [
+        ([], "gin_zinc"),
+        (["--encoder=gcn"], "pretrained"),
+        (["--general_steps=500"], "pretrained"),
+        (["--start=x"], "x"),
+    ],
+)
+def test_a_run_starts_from_the_shipped_checkpoint_unless_an_encoder_is_asked_for(
+    capsys: pytest.CaptureFixture[str], preset: str, asked: list[str], start: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "my.csv", f"--preset={preset}", *asked, "--print_config"])
+    assert yaml.safe_load(capsys.readouterr().out)["start"] == start
+
+
+def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path) -> None:
+    sizes = ["--preset=full", "--corpus_size=4", "--batch_size=2", "--objectives=attribute_masking"]
+    assert main(["pretrain", "--output", str(tmp_path), *sizes, "--device=cpu", "--quiet"]) == 0
+    checkpoint = read_checkpoint(str(tmp_path))
+    assert checkpoint.build().width == 300
 
 
 def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
