@@ -3,9 +3,10 @@
     python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
     python experiments/level_with_search.py table
 
-Goes on from the CPU study (``experiments/configs/cpu.yaml``): its tables, options and seeds, the encoders that it
-pretrained (found in the cache), and its rows of TPE with ten trials, of TapWeight and of equal weights, which are read
-from ``experiments/results/cpu``. Added to these, with no more gradients of pretraining than the study's TapWeight has:
+Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
+pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
+of equal weights are in ``experiments/results/level_with_search_study.jsonl``. Added to these, with no more gradients of
+pretraining than that TapWeight has:
 
 - ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
   ten finetuned models.
@@ -29,6 +30,7 @@ that is there already is not repeated. ``table`` writes ``experiments/results/le
 import argparse
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from math import isnan
 from pathlib import Path
@@ -49,7 +51,7 @@ from molweight.training._finetune import predict_positions
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "results" / "level_with_search.jsonl"
 STUDY: Final = HERE / "configs" / "cpu.yaml"
-ROWS: Final = HERE / "results" / "cpu" / "results.jsonl"
+ROWS: Final = RESULTS.with_name("level_with_search_study.jsonl")
 CPU: Final = torch.device("cpu")
 FINETUNINGS: Final = 10
 FEWER: Final = (2, 5)
@@ -71,8 +73,9 @@ KINDS: Final = (LEARNING, *AGAIN, "restart", "bold", "scale_losses", *TEN)
 
 @lru_cache(maxsize=1)
 def study_of() -> Study:
-    """The CPU study."""
-    return read_study(STUDY)
+    """The CPU study, with an encoder for each seed."""
+    study = read_study(STUDY)
+    return replace(study, job={**study.job, "general_seed": None})
 
 
 def job_of(found: Found, table: str, kind: str, seed: int, drawn: int) -> tuple[TapWeight, float]:
@@ -98,7 +101,7 @@ def fixed(job: TapWeight, weights: Mapping[str, float]) -> TapWeight:
 
 
 def found() -> Found:
-    """Runs of the CPU study and of this script whose weights are used anew, by kind, table and seed."""
+    """Runs of that study and of this script whose weights are used anew, by kind, table and seed."""
     study = {(row["method"], row["table"], row["seed"]): row for row in finished(ROWS) if row["error"] is None}
     own = {(row["kind"], row["table"], row["seed"]): row for row in finished(RESULTS) if row["kind"] == LEARNING}
     return {**study, **own}
