@@ -33,7 +33,7 @@ class SizedLinear(nn.Linear):
     def resize(self, outputs: int) -> None:
         """Start anew with ``outputs`` outputs."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._seed)
+            torch.default_generator.manual_seed(self._seed)  # of the CPU; torch.manual_seed seeds all devices
             fresh = nn.Linear(self.in_features, outputs).to(self.weight)
         self.weight, self.bias, self.out_features = fresh.weight, fresh.bias, outputs
 

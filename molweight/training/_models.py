@@ -197,7 +197,7 @@ class seeded:  # noqa: N801 - used as a context manager, like torch.no_grad
     def __enter__(self) -> None:
         """Seed PyTorch's CPU generator."""
         self._fork.__enter__()
-        torch.manual_seed(self._seed)
+        torch.default_generator.manual_seed(self._seed)  # of the CPU; torch.manual_seed seeds all devices
 
     def __exit__(self, *error: object) -> None:
         """Restore the global state."""

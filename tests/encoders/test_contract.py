@@ -138,6 +138,34 @@ def test_second_derivatives_in_float32_are_those_in_float64(
         torch.testing.assert_close(single[key].double(), value, rtol=1e-2, atol=1e-3 * scale, msg=key)
 
 
+@pytest.mark.gpu
+@every_encoder
+def test_second_derivatives_are_those_of_the_cpu(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, {**variant, "dropout": 0.0})  # masks of dropout differ by device
+    params = parameters(encoder)
+    direction = {key: torch.randn_like(value) for key, value in params.items()}
+    here = curvature(encoder, params, direction, molecules)
+    there = curvature(encoder.to("cuda"), to_gpu(params), to_gpu(direction), molecules.to("cuda"))
+    forward = jvp(grad(loss_of(encoder, molecules.to("cuda"))), (to_gpu(params),), (to_gpu(direction),))[1]
+    for key, value in here.items():
+        torch.testing.assert_close(there[key].cpu(), value, rtol=1e-8, atol=1e-9, msg=key)
+        torch.testing.assert_close(forward[key].cpu(), value, rtol=1e-8, atol=1e-9, msg=key)
+
+
+@pytest.mark.gpu
+@every_encoder
+def test_seed_decides_everything_on_a_gpu(name: str, variant: dict[str, Any], molecules: GraphBatch) -> None:
+    encoder = build(name, variant).to("cuda")
+    graphs = molecules.to("cuda")
+    first, again, other = (encoder(graphs, seed=seed).nodes for seed in (5, 5, 6))
+    torch.testing.assert_close(first, again)  # to the order of sums
+    assert torch.allclose(first, other) != (variant.get("dropout", 0) > 0)
+
+
+def to_gpu(values: Params) -> Params:
+    return {key: value.to("cuda") for key, value in values.items()}
+
+
 def to_float(values: Params) -> Params:
     return {key: value.float() for key, value in values.items()}
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo import Level, ThreeLevel, hypergradient, loop_for, weightings
+from molweight.mlo import Level, ThreeLevel, hypergradient, loop_for, solvers, weightings
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
 from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
 
@@ -23,16 +23,21 @@ def _randn(*shape: int, seed: int) -> Tensor:
 
 def _regression(head: str, seed: int) -> Loss:
     x, y = _randn(15, 4, seed=seed), _randn(15, seed=seed + 100)
-    return lambda p: ((torch.tanh(x @ p["encoder"]) @ p[head] - y) ** 2).mean() + 0.01 * (p[head] ** 2).sum()
+
+    def loss(p: Params) -> Tensor:
+        error = torch.tanh(x.to(p[head].device) @ p["encoder"]) @ p[head] - y.to(p[head].device)
+        return (error**2).mean() + 0.01 * (p[head] ** 2).sum()
+
+    return loss
 
 
 OBJECTIVES = {"one": _regression("head.one", 1), "two": _regression("head.two", 2)}
 TRAIN, META = _regression("task", 3), _regression("task", 4)
 
 
-def _loop(weighting: Weighting, **options: Any) -> ThreeLevel:
+def _loop(weighting: Weighting, device: str = "cpu", **options: Any) -> ThreeLevel:
     def leaf(*shape: int, seed: int) -> Tensor:
-        return (0.5 * _randn(*shape, seed=seed)).requires_grad_()
+        return (0.5 * _randn(*shape, seed=seed)).to(device).requires_grad_()
 
     pretrained = {"head.one": leaf(3, seed=5), "encoder": leaf(4, 3, seed=6), "head.two": leaf(3, seed=7)}
     finetuned = {"task": leaf(3, seed=8), "encoder": leaf(4, 3, seed=6)}
@@ -61,6 +66,25 @@ def test_every_weighting_drives_the_loop_and_resumes(name: str) -> None:
         second.step(OBJECTIVES, TRAIN, META)
     assert torch.equal(second.weighting.weights, straight.weighting.weights)
     assert all(torch.equal(second.pretrained[key], straight.pretrained[key]) for key in straight.pretrained)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", weightings.available())
+@pytest.mark.parametrize("rule", solvers.available())
+def test_steps_are_those_of_the_cpu(name: str, rule: str) -> None:
+    """Ten steps of every weighting with every solver end at the same point."""
+    options: dict[str, Any] = {"weights": [1, 3]} if name == "fixed" else {}
+    here, there = (
+        _loop(weightings.create(name, NAMES, **options), solver=solvers.create(rule), device=device)
+        for device in ("cpu", "cuda")
+    )
+    for _ in range(10):
+        here.step(OBJECTIVES, TRAIN, META)
+        there.step(OBJECTIVES, TRAIN, META)
+    torch.testing.assert_close(there.weighting.weights.cpu(), here.weighting.weights, rtol=1e-6, atol=1e-8)
+    for key, value in here.finetuned.items():
+        assert there.finetuned[key].is_cuda
+        torch.testing.assert_close(there.finetuned[key].cpu(), value, rtol=1e-6, atol=1e-8)
 
 
 def test_alignment_sees_the_cosines_of_the_encoder_gradients() -> None:

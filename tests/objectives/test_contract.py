@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import pytest
@@ -151,6 +151,53 @@ def test_the_generator_decides_everything(name: str, options: dict[str, Any], co
         losses.append(joint(views).item())
         assert joint(views).item() == losses[-1]
     assert losses[0] == losses[1] != losses[2]
+
+
+def on_gpu(views: Any) -> Any:
+    """Views on the first CUDA device."""
+    if isinstance(views, Tensor | GraphBatch):
+        return views.to("cuda")
+    if is_dataclass(views) and not isinstance(views, type):
+        return replace(views, **{field.name: on_gpu(getattr(views, field.name)) for field in fields(views)})
+    if isinstance(views, dict):
+        return {key: on_gpu(value) for key, value in views.items()}
+    return tuple(map(on_gpu, views)) if isinstance(views, tuple) else views
+
+
+@pytest.mark.gpu
+@every_objective
+def test_loss_and_curvature_are_those_of_the_cpu(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = double(build(name, corpus, dropout=0.0, **options))  # masks of dropout differ by device
+    views = joint.objective.draw(corpus.graphs(range(32)), seeded())
+    here = curvature(joint, views)
+    there = curvature(joint.to("cuda"), on_gpu(views))
+    assert all(value.is_cuda for value in there)
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(other.cpu(), one, rtol=1e-8, atol=1e-9)
+
+
+def curvature(joint: Joint, views: Any) -> list[Tensor]:
+    """Loss, gradient, and the Hessian's product with a vector of ones."""
+    leaves = list(joint.parameters())
+    loss = joint(views)
+    gradient = torch.autograd.grad(loss, leaves, create_graph=True, materialize_grads=True)
+    product = torch.autograd.grad(torch.stack([g.sum() for g in gradient]).sum(), leaves, materialize_grads=True)
+    return [value.detach() for value in (loss, *gradient, *product)]
+
+
+@pytest.mark.gpu
+@every_objective
+def test_views_are_drawn_where_the_batch_is(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
+    joint = build(name, corpus, **options).to("cuda")
+    for molecules in (range(32), range(1)):
+        batch = corpus.graphs(molecules, "cuda")
+        losses = []
+        for seed in (3, 3, 4):
+            loss = joint(joint.objective.draw(batch, torch.Generator("cuda").manual_seed(seed)))
+            losses.append(loss.item())
+            assert loss.is_cuda
+        assert losses[0] == pytest.approx(losses[1], rel=1e-4)  # sums are taken in any order
+        assert len(molecules) == 1 or losses[0] != pytest.approx(losses[2], rel=1e-4)
 
 
 @every_objective

@@ -54,7 +54,7 @@ class GramianWeighting(Weighting):
         if not bool(gramian.isfinite().all()) or not bool(gramian.diagonal().max() > 0):
             return
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((self.seed << 32) + self._step)
+            torch.default_generator.manual_seed((self.seed << 32) + self._step)  # of the CPU alone
             weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
         if bool(weights.sum() > 0):
             self._weights.copy_(weights / weights.sum())
