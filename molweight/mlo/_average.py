@@ -71,7 +71,7 @@ class OffsetAverage:
         """What has been averaged, as live tensors."""
         return {"count": self.count, "means": dict(self._means)}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on where :meth:`state_dict` was taken, on a device."""
         self.count = int(state["count"])
-        self._means = {name: tensor.clone() for name, tensor in state["means"].items()}
+        self._means = {name: tensor.to(device, copy=True) for name, tensor in state["means"].items()}

@@ -78,7 +78,7 @@ class Health:
         """
         self._steps += 1
         losses = record.losses
-        first = losses.abs() if self._first is None else self._first
+        first = losses.abs() if self._first is None else self._first.to(losses.device)
         self._first = torch.where(first.isfinite() & (first > 0), first, losses.abs())
         self._count("zero_gradient", record.norms == 0)
         self._count("not_finite", ~losses.isfinite() | ~record.norms.isfinite())
@@ -86,11 +86,9 @@ class Health:
         self._count("collapsed", losses.abs() < COLLAPSED * self._first)
         self._count("saturated", record.weights > SATURATED)
         for level, stats in record.solves.items():
-            outcomes = torch.nn.functional.one_hot(stats.code, len(Outcome))
-            self._solves[level] = self._solves.get(level, torch.zeros_like(outcomes)) + outcomes
+            _add(self._solves, level, torch.nn.functional.one_hot(stats.code, len(Outcome)))
             if stats.residual is not None:
-                residual = stats.residual.nan_to_num()
-                self._residuals[level] = self._residuals.get(level, torch.zeros_like(residual)) + residual
+                _add(self._residuals, level, stats.residual.nan_to_num())
 
     def findings(self) -> list[Finding]:
         """What is worth reporting, the most frequent first (reads the device)."""
@@ -115,7 +113,7 @@ class Health:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on counting.
+        """Go on counting, also where the state was read on another device.
 
         Args:
             state: What :meth:`state_dict` gave.
@@ -127,10 +125,15 @@ class Health:
     def _count(self, kind: str, happened: Tensor) -> None:
         if len(self.names) == 1 and kind == "saturated":
             return
-        self._counts[kind] = self._counts.get(kind, torch.zeros_like(happened, dtype=torch.int64)) + happened
+        _add(self._counts, kind, happened.long())
 
     def _sentence(self, kind: str, name: str, share: float) -> str:
         return f"objective {name!r} {_WHAT[kind]} in {share:.0%} of {self._steps} steps: {_ADVICE[kind]}."
+
+
+def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
+    # What was loaded is still where it was read to.
+    sums[name] = sums[name].to(value.device) + value if name in sums else value
 
 
 _WHAT = {

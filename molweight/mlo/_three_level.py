@@ -350,7 +350,8 @@ class ThreeLevel:
         if self.finetune_optimizer is not None:
             self.finetune_optimizer.load_state_dict(state["finetune_optimizer"])
         self.weighting.load_state_dict(state["weighting"])
-        self._average.load_state_dict(state["average"])
-        self._starts = {name: tensor.clone() for name, tensor in state["starts"].items()}
-        self._scales = None if state["scales"] is None else state["scales"].clone()
+        where = self.weighting.weights.device  # states are read on the CPU
+        self._average.load_state_dict(state["average"], where)
+        self._starts = {name: tensor.to(where, copy=True) for name, tensor in state["starts"].items()}
+        self._scales = None if state["scales"] is None else state["scales"].to(where, copy=True)
         self.steps = int(state["steps"])

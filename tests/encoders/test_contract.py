@@ -63,8 +63,9 @@ def build(name: str, variant: dict[str, Any]) -> Encoder:
 
 def scalar(encoding: Encoding) -> Tensor:
     """A scalar in which every output counts, nonlinearly."""
-    weights = torch.linspace(-1, 2, encoding.graphs.numel(), dtype=encoding.graphs.dtype).view_as(encoding.graphs)
-    return (encoding.graphs * weights).sin().sum() + encoding.nodes.square().mean()
+    graphs = encoding.graphs
+    weights = torch.linspace(-1, 2, graphs.numel(), dtype=graphs.dtype, device=graphs.device).view_as(graphs)
+    return (graphs * weights).sin().sum() + encoding.nodes.square().mean()
 
 
 def loss_of(encoder: Encoder, graphs: GraphBatch, seed: int | None = 3) -> Callable[[Params], Tensor]:

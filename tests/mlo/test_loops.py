@@ -1,6 +1,7 @@
 """Every weighting drives the same loop; the two-level ablation and cosine alignment against what they should be."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo import Level, ThreeLevel, hypergradient, loop_for, solvers, weightings
+from molweight.mlo import Health, Level, ThreeLevel, hypergradient, loop_for, solvers, weightings
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
 from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
 
@@ -70,7 +71,7 @@ def test_every_weighting_drives_the_loop_and_resumes(name: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", weightings.available())
-@pytest.mark.parametrize("rule", solvers.available())
+@pytest.mark.parametrize("rule", sorted(set(solvers.available()) - {"nystrom"}))  # draws on each device anew
 def test_steps_are_those_of_the_cpu(name: str, rule: str) -> None:
     """Ten steps of every weighting with every solver end at the same point."""
     options: dict[str, Any] = {"weights": [1, 3]} if name == "fixed" else {}
@@ -85,6 +86,29 @@ def test_steps_are_those_of_the_cpu(name: str, rule: str) -> None:
     for key, value in here.finetuned.items():
         assert there.finetuned[key].is_cuda
         torch.testing.assert_close(there.finetuned[key].cpu(), value, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.gpu
+def test_a_state_that_was_read_on_the_cpu_is_gone_on_from(tmp_path: Path) -> None:
+    straight, stopped, resumed = (
+        _loop(TapWeight(NAMES), scale_losses=True, solver=ConjugateGradient(damping=1.0), device="cuda")
+        for _ in range(3)
+    )
+    health, again = Health(NAMES), Health(NAMES)
+    for _ in range(6):
+        straight.step(OBJECTIVES, TRAIN, META)
+    for _ in range(3):
+        health.observe(stopped.step(OBJECTIVES, TRAIN, META))
+    torch.save((stopped.state_dict(), health.state_dict()), tmp_path / "state")
+    state, seen = torch.load(tmp_path / "state", map_location="cpu")
+    resumed.load_state_dict(state)
+    again.load_state_dict(seen)
+    for _ in range(3):
+        again.observe(resumed.step(OBJECTIVES, TRAIN, META))
+    torch.testing.assert_close(resumed.weighting.weights, straight.weighting.weights, rtol=1e-9, atol=1e-12)
+    for key, value in straight.finetuned.items():
+        torch.testing.assert_close(resumed.finetuned[key], value, rtol=1e-9, atol=1e-12)
+    assert again.state_dict()["steps"] == 6
 
 
 def test_alignment_sees_the_cosines_of_the_encoder_gradients() -> None:
