@@ -2,13 +2,11 @@
 
 import json
 import math
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import torch
@@ -16,6 +14,7 @@ from filelock import FileLock
 
 from molweight import datasets
 from molweight.benchmark._classical import fit_classical
+from molweight.benchmark._footprint import Footprint, machine
 from molweight.benchmark._matching import matched
 from molweight.benchmark._methods import Method, gradients_per_step
 from molweight.benchmark._study import Job, Study
@@ -48,19 +47,19 @@ def do_job(study: Study, job: Job) -> dict[str, Any]:
 
     Returns:
         The row: names, metric on ``select`` and ``test``, what was tried and spent (steps, gradients, seconds, peak of
-        the process's memory), weights. ``seconds`` are those of the method with all its trials and settings;
-        ``general_seconds`` those of the general pretraining that all methods share, for the run that had to do it;
-        ``overhead_seconds`` the rest: reading, splitting.
+        the process's memory and of the GPU's, if there is one), weights. ``seconds`` are those of the method with all
+        its trials and settings; ``general_seconds`` those of the general pretraining that all methods share, for the
+        run that had to do it; ``overhead_seconds`` the rest: reading, splitting.
 
     Raises:
         DataError: If the score is undefined.
     """
     entered = time.perf_counter()
     import_plugins(study.plugins, "plugins:")
-    _forget_peak()
     data, method = datasets.load(job.table), study.method(job.method)
     splits = datasets.split(data, study.split, study.protocol, seed=job.seed)
     setting = _Setting(study, method, data, splits)
+    footprint = Footprint(torch.device("cpu") if method.kind == "classical" else setting.device)
     waited, general = (0.0, 0.0) if method.kind == "classical" else setting.share_general(job.seed)
     started = time.perf_counter()
     found = setting.classical(job) if method.kind == "classical" else setting.neural(job.seed)
@@ -69,13 +68,13 @@ def do_job(study: Study, job: Job) -> dict[str, Any]:
         raise DataError(f"{data.metric} is undefined on the test molecules of {data.name}: {found['test']}.")
     return {
         **fixed_facts(),
+        **footprint.facts(),
         **asdict(job),
         "metric": data.metric,
         **found,
         "seconds": ended - started,
         "general_seconds": general,
         "overhead_seconds": started - entered - general - waited,
-        "peak_memory_mib": _peak(),
         "error": None,
     }
 
@@ -100,6 +99,11 @@ class _Setting:
     data: MoleculeDataset
     splits: Splits
 
+    @property
+    def device(self) -> torch.device:
+        """Where the study's models are trained."""
+        return resolve_device(self.study.base(0).device)
+
     def corpus(self) -> MoleculeDataset:
         """The corpus of the study."""
         return datasets.load_corpus(self.study.corpus, self.study.corpus_size)
@@ -112,7 +116,7 @@ class _Setting:
         with FileLock(cache_root() / "pretrained.lock"):
             started = time.perf_counter()
             held = HeldOut(self.data, self.splits)
-            general_pretraining(job, self.corpus(), resolve_device(job.device), held=held)
+            general_pretraining(job, self.corpus(), self.device, held=held)
         return started - asked, time.perf_counter() - started
 
     def classical(self, job: Job) -> dict[str, Any]:
@@ -163,21 +167,5 @@ def fixed_facts() -> dict[str, Any]:
     return {
         "results_version": RESULTS_VERSION,
         "versions": {name: version(name) for name in names},
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads, Python {platform.python_version()}",
+        "machine": machine(torch.device("cpu")),
     }
-
-
-def _forget_peak() -> None:
-    """Let the peak of resident memory begin anew, where the system can."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # another system: the peak is then that of the process so far
-        return
-
-
-def _peak() -> float | None:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    lines = status.read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))

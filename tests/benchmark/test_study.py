@@ -118,7 +118,7 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
         read_study(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize("name", ["quick", "cpu", "gpu", "ablations", "pretrain_gnns"])
+@pytest.mark.parametrize("name", ["quick", "cpu", "gpu", "gpu_short", "ablations", "pretrain_gnns"])
 def test_the_studies_of_the_repository_can_be_read(name: str, root: Path, tmp_path: Path) -> None:
     configs = shutil.copytree(root / "experiments" / "configs", tmp_path / "configs")
     path = configs / f"{name}.yaml"

@@ -1,0 +1,65 @@
+"""What a run needs of the machine that it is on."""
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+__all__ = ["Footprint", "machine"]
+
+
+class Footprint:
+    """Peaks of memory from now on: of the process, and of what it allocates on its GPU.
+
+    Args:
+        device: Where the models are trained.
+
+    Example:
+        >>> sorted(Footprint(torch.device("cpu")).facts())
+        ['machine', 'peak_memory_mib']
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        """Let the peaks begin anew."""
+        self.device = device
+        _forget_peak()
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+
+    def facts(self) -> dict[str, Any]:
+        """The machine and the peaks, as columns of the results; that of a GPU is there if there is one."""
+        host = {"machine": machine(self.device), "peak_memory_mib": _peak()}
+        if self.device.type != "cuda":
+            return host
+        return {**host, "peak_gpu_memory_mib": torch.cuda.max_memory_allocated(self.device) / 2**20}
+
+
+def machine(device: torch.device) -> str:
+    """The machine in words.
+
+    Args:
+        device: Where the models are trained.
+
+    Example:
+        >>> machine(torch.device("cpu")).split(", ")[-1].split()[0]
+        'Python'
+    """
+    gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
+    return f"{platform.machine()}, {torch.get_num_threads()} threads{gpu}, Python {platform.python_version()}"
+
+
+def _forget_peak() -> None:
+    """Let the peak of resident memory begin anew, where the system can."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:  # another system: the peak is then that of the process so far
+        return
+
+
+def _peak() -> float | None:
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    lines = status.read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
