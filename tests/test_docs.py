@@ -122,6 +122,17 @@ def test_prices_of_solvers_are_those_of_the_results(after: str, key: str, files:
         assert cells == [found.get((kind, encoder), "not measured") for encoder in ("gin 5x300", "gin 3x128")]
 
 
+def test_prices_on_a_gpu_are_those_of_the_results() -> None:
+    text = (DOCS / "solvers.md").read_text(encoding="utf-8").split("On a GPU")[1].split("\n\n")[0]
+    solves = "cg 5 + 5, damping 10, every 10, solves on"
+    for name, key, kinds in (
+        ("step_gpu.json", "ratio", ["identity", "identity, every 10", f"{solves} 48", f"{solves} 256"]),
+        ("step_memory_gpu.json", "peak_ratio", [f"{solves} 48", f"{solves} 64", f"{solves} 256"]),
+    ):
+        values = _json(name)["gin 5x300"]
+        assert [kind for kind in kinds if f"{values[kind][key]:.2f}" not in text] == []
+
+
 def test_accuracy_of_solvers_is_that_of_the_results() -> None:
     lines = (RESULTS / "solver_accuracy.md").read_text(encoding="utf-8").splitlines()
     text = (DOCS / "solvers.md").read_text(encoding="utf-8").split("## How accurate it is")[1].split("\n## ")[0]

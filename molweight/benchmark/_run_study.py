@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from molweight.benchmark._journal import Journal
 from molweight.benchmark._page import write_page
-from molweight.benchmark._pool import Executor
+from molweight.benchmark._pool import Executor, ProcessPool
 from molweight.benchmark._study import Job, Study
 from molweight.benchmark._work import do_job, fixed_facts
+from molweight.training import resolve_device
 
 __all__ = ["run_study"]
 
@@ -35,10 +36,12 @@ def run_study(
         The results.
 
     Raises:
-        ConfigError: If the folder holds results of another study or version.
+        ConfigError: If the folder holds results of another study or version, or this machine lacks the study's device.
     """
     journal, commit = Journal(folder, study), _commit()
     missing = journal.missing()
+    if missing and isinstance(executor, ProcessPool):
+        resolve_device(study.device)  # refused before the first run; machines of a cluster may have what this one lacks
     total = len(study.jobs())
     with (
         _written(journal, title),

@@ -15,6 +15,7 @@ from molweight.benchmark._published import read_published
 from molweight.errors import ConfigError, UnknownNameError, suggest
 from molweight.plugins import import_plugins
 from molweight.training import TapWeight
+from molweight.training._device import check_device
 
 __all__ = ["Job", "Match", "Study"]
 
@@ -106,7 +107,12 @@ class Study:
 
     def base(self, seed: int) -> TapWeight:
         """The options that all neural methods share."""
-        return TapWeight(**{"device": "cpu", **self.job, "seed": seed})
+        return TapWeight(**{**self.job, "device": self.device, "seed": seed})
+
+    @property
+    def device(self) -> str:
+        """Where the models are trained; the CPU unless the study says otherwise."""
+        return str(self.job.get("device", "cpu"))
 
     def method(self, name: str) -> Method:
         """The method that the study knows under a name.
@@ -168,7 +174,9 @@ def _options(study: Study) -> None:
         _known(f"settings[{number}]", setting, _SET_BY_STUDY)
     for name, variant in study.variants.items():
         _known(f"variants.{name}", {key: value for key, value in variant.items() if key not in OF_VARIANT}, ())
-    base = study.base(study.seeds[0])
+    check_device(study.device)
+    # A study may be read, and its page written, where its device is not.
+    base = TapWeight(**{**study.job, "device": "cpu", "seed": study.seeds[0]})
     for name in study.methods:
         if study.method(name).kind == "classical":
             continue

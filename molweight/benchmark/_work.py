@@ -102,7 +102,7 @@ class _Setting:
     @property
     def device(self) -> torch.device:
         """Where the study's models are trained."""
-        return resolve_device(self.study.base(0).device)
+        return resolve_device(self.study.device)
 
     def corpus(self) -> MoleculeDataset:
         """The corpus of the study."""

@@ -4,7 +4,25 @@ import torch
 
 from molweight.errors import ConfigError
 
-__all__ = ["resolve_device"]
+__all__ = ["check_device", "resolve_device"]
+
+
+def check_device(name: str) -> None:
+    """Refuse what names no device on any machine.
+
+    Args:
+        name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+
+    Raises:
+        ConfigError: If it is no name of a device.
+
+    Example:
+        >>> check_device("cuda:7")
+    """
+    try:
+        torch.device("cpu" if name == "auto" else name)
+    except RuntimeError as error:
+        raise ConfigError(f"device={name!r} is unknown. Use 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
 
 
 def resolve_device(name: str) -> torch.device:
@@ -22,10 +40,8 @@ def resolve_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ConfigError(f"device={name!r} is unknown. Use 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
+    check_device(name)
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
         raise ConfigError(f"device={name!r}: this machine has {found} CUDA devices. Use 'auto' or 'cpu'.")

@@ -4,7 +4,6 @@ import importlib
 import json
 import multiprocessing
 import re
-import shutil
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from rdkit import Chem
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from scipy import stats
@@ -119,17 +119,24 @@ def test_files_that_are_no_study_are_refused(text: str, message: str, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["quick", "cpu", "gpu", "gpu_short", "ablations", "pretrain_gnns"])
-def test_the_studies_of_the_repository_can_be_read(name: str, root: Path, tmp_path: Path) -> None:
-    configs = shutil.copytree(root / "experiments" / "configs", tmp_path / "configs")
-    path = configs / f"{name}.yaml"
-    path.write_text(path.read_text(encoding="utf-8").replace("device: cuda", "device: cpu"), encoding="utf-8")
-    found = read_study(path)
+def test_the_studies_of_the_repository_can_be_read(name: str, root: Path) -> None:
+    found = read_study(root / "experiments" / "configs" / f"{name}.yaml")
     if found.published:
         assert set(read_published(found.published)["metric"]) == {"rmse", "roc_auc"}
     assert found.reference == "tapweight"
     if name in {"cpu", "gpu"}:
         compared = {str(found.variants.get(method, {}).get("of", method)) for method in found.methods}
         assert compared == set(METHODS) - {"random_search"}
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="is about machines without a GPU")
+def test_a_study_of_a_gpu_is_read_anywhere_and_run_where_there_is_one(tmp_path: Path) -> None:
+    found = study(job={**TINY, "device": "cuda"})
+    with pytest.raises(ConfigError, match="this machine has 0 CUDA devices"):
+        run_study(found, tmp_path, ProcessPool(1))
+    assert not (tmp_path / "results.jsonl").exists()
+    with pytest.raises(ConfigError, match="device='gpu' is unknown"):
+        study(job={**TINY, "device": "gpu"})
 
 
 def test_every_method_can_be_set_up() -> None:
