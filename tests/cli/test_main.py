@@ -1,6 +1,8 @@
 """The command line: results, files, and errors of one paragraph."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -42,6 +44,14 @@ def _fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     assert message.startswith("molweight: ")
     assert "Traceback" not in captured.err
     return message
+
+
+def test_python_m_is_the_command(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "molweight"]
+    assert subprocess.check_output([*command, "--version"], cwd=tmp_path, text=True).split()[0] == "molweight"
+    refused = subprocess.run([*command, "fti"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "did you mean 'fit'" in refused.stderr
 
 
 def test_fit_writes_the_run(folder: Path) -> None:
