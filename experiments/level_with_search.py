@@ -5,7 +5,8 @@
 
 Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
 pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
-of equal weights are in ``experiments/results/level_with_search_study.jsonl``. Added to these, with no more gradients of
+of equal weights are in ``experiments/results/level_with_search_study.jsonl``. The same comparison in the CPU study as
+it is now, ``experiments/results/cpu``, is at the end of the table. Added to these rows, with no more gradients of
 pretraining than that TapWeight has:
 
 - ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
@@ -52,6 +53,12 @@ HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "results" / "level_with_search.jsonl"
 STUDY: Final = HERE / "configs" / "cpu.yaml"
 ROWS: Final = RESULTS.with_name("level_with_search_study.jsonl")
+LATER: Final = HERE / "results" / "cpu" / "results.jsonl"
+SEARCHES: Final = {
+    "tpe": "TPE with ten trials, ten times the gradients",
+    "tpe_4": "TPE with four trials, the gradients of one run",
+    "random_search_4": "random search with four trials, the gradients of one run",
+}
 CPU: Final = torch.device("cpu")
 FINETUNINGS: Final = 10
 FEWER: Final = (2, 5)
@@ -225,6 +232,16 @@ def _turned(seen: Contrast) -> tuple[str, str, str, str]:
     return f"{1 - seen.wins:.0%}", ahead, f"{-seen.high:+.2f} to {-seen.low:+.2f}", level
 
 
+def later() -> list[str]:
+    """The same comparison in the CPU study, whose runs all start from one encoder, with each of its searches."""
+    frame = pd.DataFrame(finished(LATER))
+    lines = []
+    for search, what in SEARCHES.items():
+        lines += ["", f"In the CPU study, one encoder for all seeds, against {what}:", ""]
+        lines += against(frame, search, ["tapweight", "equal"])
+    return lines
+
+
 HEAD: Final = f"""\
 By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
@@ -234,13 +251,13 @@ took to find them, for TapWeight without any finetuning, as its weights are ther
 
 
 def summary() -> str:
-    """Both comparisons as Markdown."""
+    """All comparisons as Markdown."""
     frame = scores()
     finetuned = [name for kind in TEN for name in (*(first_of(kind, most) for most in FEWER), kind)]
     first = against(frame, "tpe", ["tapweight", "equal", *finetuned, "scale_losses", "bold", "restart"])
     second = against(frame, "tpe_again", ["tapweight_again", "equal_again"])
     titles = ("Against TPE with ten trials:", "Weights alone, all drawn anew, against those of TPE's best trial:")
-    return "\n".join([HEAD, "", titles[0], "", *first, "", titles[1], "", *second])
+    return "\n".join([HEAD, "", titles[0], "", *first, "", titles[1], "", *second, *later()])
 
 
 def main() -> None:
