@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from molweight.seeding import seeded
+
 __all__ = ["SizedLinear"]
 
 
@@ -32,8 +34,7 @@ class SizedLinear(nn.Linear):
 
     def resize(self, outputs: int) -> None:
         """Start anew with ``outputs`` outputs."""
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(self._seed)  # of the CPU; torch.manual_seed seeds all devices
+        with seeded(self._seed):
             fresh = nn.Linear(self.in_features, outputs).to(self.weight)
         self.weight, self.bias, self.out_features = fresh.weight, fresh.bias, outputs
 

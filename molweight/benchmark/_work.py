@@ -59,10 +59,11 @@ def do_job(study: Study, job: Job) -> dict[str, Any]:
     data, method = datasets.load(job.table), study.method(job.method)
     splits = datasets.split(data, study.split, study.protocol, seed=job.seed)
     setting = _Setting(study, method, data, splits)
-    footprint = Footprint(torch.device("cpu") if method.kind == "classical" else setting.device)
-    waited, general = (0.0, 0.0) if method.kind == "classical" else setting.share_general(job.seed)
+    classical = method.kind == "classical"
+    footprint = Footprint(torch.device("cpu") if classical else resolve_device(setting.job(job.seed).device))
+    waited, general = (0.0, 0.0) if classical else setting.share_general(job.seed)
     started = time.perf_counter()
-    found = setting.classical(job) if method.kind == "classical" else setting.neural(job.seed)
+    found = setting.classical(job) if classical else setting.neural(job.seed)
     ended = time.perf_counter()
     if not math.isfinite(found["test"]):
         raise DataError(f"{data.metric} is undefined on the test molecules of {data.name}: {found['test']}.")
@@ -99,10 +100,9 @@ class _Setting:
     data: MoleculeDataset
     splits: Splits
 
-    @property
-    def device(self) -> torch.device:
-        """Where the study's models are trained."""
-        return resolve_device(self.study.device)
+    def job(self, seed: int) -> TapWeight:
+        """The options of the method, without settings."""
+        return self.study.base(seed).variant(**self.method.changes)
 
     def corpus(self) -> MoleculeDataset:
         """The corpus of the study."""
@@ -110,13 +110,13 @@ class _Setting:
 
     def share_general(self, seed: int) -> tuple[float, float]:
         """Seconds of waiting for another process, and of pretraining what all methods share, which is then cached."""
-        job = choose_tables(self.study.base(seed).variant(**self.method.changes), self.data)
+        job = choose_tables(self.job(seed), self.data)
         asked = time.perf_counter()
         cache_root().mkdir(parents=True, exist_ok=True)
         with FileLock(cache_root() / "pretrained.lock"):
             started = time.perf_counter()
             held = HeldOut(self.data, self.splits)
-            general_pretraining(job, self.corpus(), self.device, held=held)
+            general_pretraining(job, self.corpus(), resolve_device(job.device), held=held)
         return started - asked, time.perf_counter() - started
 
     def classical(self, job: Job) -> dict[str, Any]:

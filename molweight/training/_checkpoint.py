@@ -12,8 +12,9 @@ from molweight import __version__, encoders
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, cache_root
+from molweight.seeding import seeded
 from molweight.training._card import molecules_digest
-from molweight.training._models import Pretrainer, seeded
+from molweight.training._models import Pretrainer
 from molweight.training._store import read_tensors, write_file, write_tensors
 
 if TYPE_CHECKING:

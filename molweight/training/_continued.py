@@ -8,8 +8,9 @@ import torch
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Record, ThreeLevel, loop_for, weightings
+from molweight.seeding import seeded
 from molweight.training._finetune import label_statistics
-from molweight.training._models import Predictor, Pretrainer, build_predictor, seeded
+from molweight.training._models import Predictor, Pretrainer, build_predictor
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Stage

@@ -11,8 +11,9 @@ import torch
 
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
 from molweight.mlo import ThreeLevel, weightings
+from molweight.seeding import seeded
 from molweight.training._checkpoint import STARTS, read_checkpoint
-from molweight.training._models import Pretrainer, build_pretrainer, seeded
+from molweight.training._models import Pretrainer, build_pretrainer
 from molweight.training._pretrain import pretrain
 from molweight.training._sampling import Batches, generator_for
 from molweight.training._session import Session, Stage

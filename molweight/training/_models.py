@@ -13,8 +13,9 @@ from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, Task
 from molweight.objectives import Objective
+from molweight.seeding import seeded
 
-__all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "check_models", "seeded"]
+__all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "check_models"]
 
 Loss = Callable[[dict[str, Tensor]], Tensor]
 _log = logging.getLogger(__name__)
@@ -180,25 +181,3 @@ def build_predictor(
 ) -> Predictor:
     """A new encoder with the head of a task; see :class:`Predictor`."""
     return Predictor(encoders.build(encoder, **encoder_options), task, mean, scale)
-
-
-class seeded:  # noqa: N801 - used as a context manager, like torch.no_grad
-    """Make what is initialised inside depend on a seed alone, and leave PyTorch's global state as it was.
-
-    Args:
-        seed: The seed.
-    """
-
-    def __init__(self, seed: int) -> None:
-        """Prepare the fork of the random state."""
-        self._seed = seed
-        self._fork = torch.random.fork_rng(devices=[])
-
-    def __enter__(self) -> None:
-        """Seed PyTorch's CPU generator."""
-        self._fork.__enter__()
-        torch.default_generator.manual_seed(self._seed)  # of the CPU; torch.manual_seed seeds all devices
-
-    def __exit__(self, *error: object) -> None:
-        """Restore the global state."""
-        self._fork.__exit__(None, None, None)

@@ -139,6 +139,14 @@ def test_a_study_of_a_gpu_is_read_anywhere_and_run_where_there_is_one(tmp_path: 
         study(job={**TINY, "device": "gpu"})
 
 
+@pytest.mark.gpu
+def test_a_row_names_the_gpu_and_its_peak_of_memory() -> None:
+    found = study(job={**TINY, "device": "cuda"})
+    row = do_job(found, found.jobs()[0])
+    assert torch.cuda.get_device_name() in row["machine"]
+    assert row["peak_gpu_memory_mib"] > 0
+
+
 def test_every_method_can_be_set_up() -> None:
     base = study(methods=list(METHODS)).base(0)
     for method in METHODS.values():
@@ -237,7 +245,9 @@ def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
     assert (table["test"] > 0).all()
     assert table["steps"].tolist() == [4, 4, 0]
     assert table["gradients"].tolist() == [4 * 4, 4 * 2, 0]
-    assert (table[["seconds", "overhead_seconds"]] > 0).all(axis=None)
+    assert (table[["seconds", "overhead_seconds", "peak_memory_mib"]] > 0).all(axis=None)
+    assert table["machine"].str.contains(" threads, Python ").all()
+    assert "peak_gpu_memory_mib" not in table
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "results.parquet").map(str), journal.table().map(str))
     for picture in ("scores.svg", "ranks.svg"):
         assert b"</svg>" in (tmp_path / picture).read_bytes()

@@ -51,6 +51,28 @@ def test_no_weighting_reads_a_value(name: str) -> None:
     _run(name, ConjugateGradient(iterations=2, damping=1.0), "meta")
 
 
+def test_a_state_goes_to_the_device_of_the_loop_that_reads_it() -> None:
+    """States are read on the CPU; what stayed there could not be added to what is on another device."""
+    options: dict[str, Any] = {
+        "scale_losses": True,
+        "optimizer": lambda tensors, lr: torch.optim.SGD(tensors, lr=lr),
+    }
+    solver, seen = ConjugateGradient(iterations=2, damping=1.0), Health(NAMES)
+    loops = {device: _loop("tapweight", solver, device, **options) for device in ("cpu", "meta")}
+    for device, loop in loops.items():
+        objectives = {"one": _loss("head.one", device), "two": _loss("head.two", device)}
+        health = Health(NAMES)
+        if device == "meta":
+            own = {"weighting": loop.weighting.state_dict()}  # torch's own business, and it warns of copying to meta
+            loop.load_state_dict({**loops["cpu"].state_dict(), **own})
+            health.load_state_dict(seen.state_dict())
+        for _ in range(2):
+            health.observe(loop.step(objectives, _loss("task", device), _loss("task", device)))
+        assert loop.weighting.weights.device.type == device
+        seen = health
+    assert loops["meta"].steps == seen.state_dict()["steps"] == 4
+
+
 def test_reading_a_value_would_be_noticed() -> None:
     with pytest.raises((RuntimeError, NotImplementedError)):
         bool(torch.ones((), device="meta") > 0)

@@ -1,5 +1,7 @@
 """A small job that takes seconds."""
 
+from pathlib import Path
+
 import pytest
 
 from molweight.datasets import Splits, load, load_corpus, split
@@ -43,3 +45,9 @@ def corpus() -> MoleculeDataset:
 @pytest.fixture(scope="session")
 def run(job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Run:
     return job.fit(data, splits, corpus)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """General pretraining is not found there."""
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))

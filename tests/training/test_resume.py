@@ -72,12 +72,6 @@ def corpus() -> MoleculeDataset:
     return load_corpus("zinc", size=64)
 
 
-@pytest.fixture
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """General pretraining is not found there."""
-    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
-
-
 @pytest.mark.usefixtures("empty_cache")
 def test_interrupted_in_every_stage(
     hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path

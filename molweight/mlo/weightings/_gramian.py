@@ -10,6 +10,7 @@ from torch import Tensor
 from molweight.errors import ConfigError
 from molweight.mlo.weightings._base import Needs, Signals, Weighting
 from molweight.mlo.weightings._registry import weightings
+from molweight.seeding import seeded
 
 __all__ = ["MGDA", "GramianWeighting", "PCGrad", "UPGrad"]
 
@@ -53,8 +54,7 @@ class GramianWeighting(Weighting):
         gramian = signals.gramian.detach().to("cpu", torch.float64)
         if not bool(gramian.isfinite().all()) or not bool(gramian.diagonal().max() > 0):
             return
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed((self.seed << 32) + self._step)  # of the CPU alone
+        with seeded((self.seed << 32) + self._step):
             weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
         if bool(weights.sum() > 0):
             self._weights.copy_(weights / weights.sum())
