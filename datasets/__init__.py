@@ -73,20 +73,20 @@ from molweight.datasets._from_file import FileFormat, from_file, read_column
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
-from molweight.datasets._given import ROLE_NAMES, split_by_indices, split_by_roles
-from molweight.datasets._kinds import Metric, Source, Table, Task
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
-from molweight.datasets._registered import LOADERS, register
+from molweight.datasets._registry import LOADERS, register
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
 from molweight.datasets._standardize import STANDARD_STEPS, StandardStep, standardize
+from molweight.datasets._table_spec import Metric, Source, Table, Task
+from molweight.datasets._user_splits import ROLE_NAMES, split_by_indices, split_by_roles
 
 __all__ = [
     "CORPORA",

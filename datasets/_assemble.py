@@ -8,9 +8,9 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import BadCell, Labels, check_choice, settle
 from molweight.datasets._standardize import check_steps, standardize
+from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._fill import Positions
+from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from molweight.datasets._kinds import Table
 from molweight.datasets._moleculenet import MOLECULENET
+from molweight.datasets._table_spec import Table
 
 __all__ = ["TABLES"]
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from molweight.datasets._kinds import Task
 from molweight.datasets._labels import complaint, is_label, is_missing, is_number, read_labels
 from molweight.datasets._table import TextTable
+from molweight.datasets._table_spec import Task
 from molweight.errors import DataError
 
 __all__ = ["find_smiles", "find_targets"]

@@ -10,9 +10,9 @@ import numpy as np
 
 from molweight.datasets._download import download
 from molweight.datasets._embedded import read_embedded
-from molweight.datasets._kinds import Source
 from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
 from molweight.datasets._source import VARIABLE, data_folder
+from molweight.datasets._table_spec import Source
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Record, build_dataset, build_streamed, cache_root
 

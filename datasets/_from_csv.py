@@ -6,9 +6,9 @@ from pathlib import Path
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._from_file import stem
 from molweight.datasets._from_table import from_table
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import read_table
+from molweight.datasets._table_spec import Metric, Task
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["from_csv"]

@@ -7,12 +7,12 @@ from typing import Final, Literal, get_args
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._frames import read_parquet
 from molweight.datasets._from_table import from_table
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import check_choice
 from molweight.datasets._read_sdf import read_sdf
 from molweight.datasets._read_smi import read_smi
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
+from molweight.datasets._table_spec import Metric, Task
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["FileFormat", "from_file", "read_column"]

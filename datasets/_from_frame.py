@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._frames import text_frame
 from molweight.datasets._from_table import from_table
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._standardize import StandardStep
+from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 

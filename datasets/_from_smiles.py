@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from molweight.datasets._assemble import OnError, Options, Rows, assemble
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._labels import BadCell, Labels
 from molweight.datasets._standardize import StandardStep
+from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 

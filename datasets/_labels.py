@@ -9,8 +9,8 @@ from typing import Final, get_args
 
 import numpy as np
 
-from molweight.datasets._kinds import Metric, Task
 from molweight.datasets._table import TextTable
+from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import ConfigError, DataError, suggest
 
 __all__ = [

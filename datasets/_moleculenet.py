@@ -5,7 +5,7 @@
 
 from typing import Final
 
-from molweight.datasets._kinds import Source, Table
+from molweight.datasets._table_spec import Source, Table
 
 __all__ = ["MOLECULENET"]
 

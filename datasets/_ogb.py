@@ -13,9 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from molweight.datasets._download import download
-from molweight.datasets._kinds import Task
 from molweight.datasets._ogb_raw import read_labels, read_mapping, read_molecules
 from molweight.datasets._source import data_folder
+from molweight.datasets._table_spec import Task
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, cache_root, partial_name
 

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-from molweight.datasets._given import split_by_indices
 from molweight.datasets._ogb import ogb_entries, ogb_folder
 from molweight.datasets._ogb_raw import read_parts
 from molweight.datasets._splits import SPLITTERS, Request, Splits
+from molweight.datasets._user_splits import split_by_indices
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from molweight.datasets._columns import find_smiles
+from molweight.datasets._compression import open_unpacked, reading
 from molweight.datasets._frames import parquet_smiles
-from molweight.datasets._packed import open_unpacked, reading
 from molweight.datasets._read_sdf import structure
 from molweight.datasets._table import TextTable, find_delimiter, fit_record
 from molweight.errors import DataError

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from molweight.datasets._fill import Positions
+from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset

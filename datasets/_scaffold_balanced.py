@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._fill import Filling, Positions, fill_rooms
+from molweight.datasets._allocate import Filling, Positions, fill_to_capacity
 from molweight.datasets._scaffold import group_by_scaffold
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_filling
 from molweight.graphs import MoleculeDataset
@@ -45,4 +45,4 @@ def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
 
 def _fill_each(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
     """Fill train and validation each up to its own share, and test with the rest."""
-    return Filling(*fill_rooms(groups, fractions[0] * total, fractions[1] * total))
+    return Filling(*fill_to_capacity(groups, fractions[0] * total, fractions[1] * total))

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._fill import Filling, Positions, fill_rooms
+from molweight.datasets._allocate import Filling, Positions, fill_to_capacity
 from molweight.datasets._scaffold import group_by_scaffold
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_filling
 from molweight.graphs import MoleculeDataset
@@ -41,5 +41,5 @@ def random_scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
 
 
 def _fill_train_last(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
-    valid, test, train = fill_rooms(groups, int(fractions[1] * total), int(fractions[2] * total))
+    valid, test, train = fill_to_capacity(groups, int(fractions[1] * total), int(fractions[2] * total))
     return Filling(train, valid, test)

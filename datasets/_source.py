@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from molweight.datasets._download import download
-from molweight.datasets._kinds import Table
+from molweight.datasets._table_spec import Table
 from molweight.datasets._text import read_bytes
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import cache_root

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.datasets._frozen import ROLE_LETTERS
-from molweight.datasets._given import split_by_indices
 from molweight.datasets._splits import Protocol, Splits, check_roles
+from molweight.datasets._user_splits import split_by_indices
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset, partial_name
 

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from molweight.datasets._fill import SELECT_FRACTION, Filling, Positions, fill, hold_out
+from molweight.datasets._allocate import SELECT_FRACTION, Filling, Positions, fill, hold_out
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry

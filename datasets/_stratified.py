@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._fill import SELECT_FRACTION, Positions
+from molweight.datasets._allocate import SELECT_FRACTION, Positions
 from molweight.datasets._splits import SPLITTERS, Request, Splits
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset

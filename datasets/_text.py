@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from molweight.datasets._packed import open_unpacked, reading
+from molweight.datasets._compression import open_unpacked, reading
 from molweight.errors import DataError
 
 __all__ = ["read_bytes", "read_text"]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from molweight import datasets
 from molweight.datasets import Request, Splits, _frozen, from_groups, from_smiles, split
+from molweight.datasets._allocate import fill, hold_out
 from molweight.datasets._embedded import read_embedded_split
-from molweight.datasets._fill import fill, hold_out
 from molweight.datasets._scaffold import group_by_scaffold, murcko_scaffold
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
 from molweight.graphs import MoleculeDataset

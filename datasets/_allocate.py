@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["Filling", "fill", "fill_rooms", "hold_out"]
+__all__ = ["Filling", "fill", "fill_to_capacity", "hold_out"]
 
 Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -64,12 +64,12 @@ def fill(groups: Iterable[Positions], total: int, fractions: tuple[float, float,
     return filling
 
 
-def fill_rooms(
+def fill_to_capacity(
     groups: Iterable[Positions], first: float, second: float
 ) -> tuple[list[Positions], list[Positions], list[Positions]]:
     """Put each group into the first part if it fits, else into the second if it fits, else into the third.
 
-    Each part has a room of its own, other than in :func:`fill`.
+    Each part has its own capacity, unlike in :func:`fill`.
 
     Args:
         groups: Positions of the molecules of each group, in the order to be placed.
@@ -80,16 +80,16 @@ def fill_rooms(
         The groups by part.
 
     Example:
-        >>> parts = fill_rooms([np.arange(3), np.array([3, 4]), np.array([5]), np.array([6])], 3, 1)
+        >>> parts = fill_to_capacity([np.arange(3), np.array([3, 4]), np.array([5]), np.array([6])], 3, 1)
         >>> [[len(group) for group in part] for part in parts]
         [[3], [1], [2, 1]]
     """
     parts: tuple[list[Positions], list[Positions], list[Positions]] = ([], [], [])
-    rooms = [first, second, float("inf")]
+    capacity = [first, second, float("inf")]
     for group in groups:
-        place = next(place for place, room in enumerate(rooms) if len(group) <= room)
+        place = next(place for place, free in enumerate(capacity) if len(group) <= free)
         parts[place].append(group)
-        rooms[place] -= len(group)
+        capacity[place] -= len(group)
     return parts
 
 

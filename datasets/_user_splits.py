@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 import numpy as np
 
-from molweight.datasets._fill import SELECT_FRACTION, Positions, hold_out
+from molweight.datasets._allocate import SELECT_FRACTION, Positions, hold_out
 from molweight.datasets._labels import check_choice
 from molweight.datasets._splits import ROLES, Protocol, Splits, check_roles
 from molweight.errors import ConfigError, DataError, suggest
