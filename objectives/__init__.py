@@ -73,6 +73,7 @@ from molweight.objectives._infomax import Infomax, PairedGraphs
 from molweight.objectives._masked_consistency import MaskedConsistency, embedding_rank, embedding_spread
 from molweight.objectives._molclr import MolCLR
 from molweight.objectives._rationality import IntactAndCorrupted, Rationality
+from molweight.objectives._rdkit_groups import GROUPS
 from molweight.objectives._registry import available, build, get, register
 from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
 from molweight.objectives._subgraph import grow, hops
@@ -85,6 +86,7 @@ __all__ = [
     "DESCRIPTOR_VALUES",
     "FAMILIES",
     "FUNCTIONAL_GROUPS",
+    "GROUPS",
     "MACCS_KEYS",
     "AssayLabels",
     "AssayedMolecules",

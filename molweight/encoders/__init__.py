@@ -18,6 +18,7 @@ dropout, norm, readout, jk, virtual_node.
 
 from molweight.encoders._base import Encoder, Encoding
 from molweight.encoders._calibrate import calibrate
+from molweight.encoders._composed_readout import COMPOSABLE, ComposedReadout, readout_parts
 from molweight.encoders._dmpnn import DMPNN
 from molweight.encoders._embedding import FeatureEmbedding, bond_codes
 from molweight.encoders._gatv2 import GATv2, GATv2Layer
@@ -34,6 +35,7 @@ from molweight.encoders._topology import Topology
 from molweight.encoders._trunk import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
 
 __all__ = [
+    "COMPOSABLE",
     "DMPNN",
     "GCN",
     "GIN",
@@ -42,6 +44,7 @@ __all__ = [
     "READOUTS",
     "BatchNorm",
     "CommonOptions",
+    "ComposedReadout",
     "Conformers",
     "Encoder",
     "Encoding",
@@ -67,5 +70,6 @@ __all__ = [
     "calibrate",
     "get",
     "near_pairs",
+    "readout_parts",
     "register",
 ]

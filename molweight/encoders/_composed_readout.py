@@ -1,0 +1,91 @@
+"""Several readouts side by side, without parameters."""
+
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders._readout import readout
+from molweight.errors import ConfigError
+from molweight.options import check_choice
+
+__all__ = ["COMPOSABLE", "ComposedReadout", "readout_parts"]
+
+COMPOSABLE = ("mean", "sum", "max", "scaled_sum")
+"""Readouts without parameters, which can be combined and chosen on an existing checkpoint."""
+
+
+def readout_parts(composition: str) -> tuple[str, ...]:
+    """The readouts of a composition such as ``"mean+scaled_sum"``.
+
+    Args:
+        composition: Names of :data:`COMPOSABLE`, joined by ``+``.
+
+    Raises:
+        ConfigError: If a name is unknown or given twice.
+
+    Example:
+        >>> readout_parts("mean+max")
+        ('mean', 'max')
+    """
+    parts = tuple(part.strip() for part in composition.split("+"))
+    for part in parts:
+        check_choice("composition", "readout", part, COMPOSABLE)
+        if parts.count(part) > 1:
+            raise ConfigError(f"readout={composition!r} names {part!r} twice. Name each readout once.")
+    return parts
+
+
+class ComposedReadout(nn.Module):
+    """Concatenation of readouts without parameters, e.g. the mean and the scaled sum over a molecule's atoms.
+
+    A mean cannot tell a molecule from one twice its size; a sum can, but its size grows with that of the molecule.
+    ``scaled_sum`` is the sum divided by the number of atoms of a typical training molecule, so that both parts have
+    comparable scales. All reductions are index-based and right to second order.
+
+    Source: Corso et al., *Principal Neighbourhood Aggregation for Graph Nets*, NeurIPS 2020, on combining aggregators.
+
+    Args:
+        composition: Names of :data:`COMPOSABLE`, joined by ``+``.
+        atoms: Number of atoms that ``scaled_sum`` divides by.
+
+    Attributes:
+        count: Number of readouts; the output has ``count`` times the width of the input.
+
+    Raises:
+        ConfigError: If a name is unknown or given twice, or ``atoms`` is not positive.
+
+    Example:
+        >>> pooled = ComposedReadout("mean+scaled_sum", atoms=4.0)
+        >>> atoms = torch.tensor([[1.0], [3.0], [8.0]])
+        >>> pooled(atoms, torch.tensor([0, 0, 1]), 2).tolist()
+        [[2.0, 1.0], [8.0, 2.0]]
+    """
+
+    atoms: Tensor
+
+    def __init__(self, composition: str, *, atoms: float = 1.0) -> None:
+        """Keep the number of atoms as a buffer, so that it is saved with the model."""
+        super().__init__()
+        if not atoms > 0:
+            raise ConfigError(f"readout={composition!r} needs a positive number of atoms to scale by, not {atoms}.")
+        self.parts = readout_parts(composition)
+        self.count = len(self.parts)
+        self.register_buffer("atoms", torch.tensor(float(atoms)))
+
+    def forward(self, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+        """Pool the atoms of each molecule.
+
+        Args:
+            nodes: Vectors of atoms, ``N x d``.
+            batch: Molecule of each atom, ``N`` int64.
+            num_graphs: ``G``.
+
+        Returns:
+            ``G x (count * d)``; zeros for a molecule without atoms.
+        """
+        pooled = [self._part(name, nodes, batch, num_graphs) for name in self.parts]
+        return torch.cat(pooled, dim=1)
+
+    def _part(self, name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
+        if name == "scaled_sum":
+            return readout("sum", nodes, batch, num_graphs) / self.atoms.to(nodes.dtype)
+        return readout(name, nodes, batch, num_graphs)

@@ -1,0 +1,28 @@
+"""Molecule-level features: numbers that a model reads next to the vector of a molecule's graph.
+
+Feature sets are found by name (``descriptors``, ``functional_groups``, ``ecfp_counts``, ``maccs``, and those of
+plugins); a column of the
+user's table is written ``column:NAME``. :func:`feature_matrix` computes them in parallel and caches them next to the
+dataset; :class:`Standardiser` puts them into units that a network can read.
+"""
+
+from molweight.features._feature_set import FeatureSet, available, get, register
+from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_matrix, feature_names
+from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS
+from molweight.features._standardiser import Standardiser
+
+__all__ = [
+    "COLUMN_PREFIX",
+    "DESCRIPTORS",
+    "ECFP_COUNTS",
+    "GROUP_COUNTS",
+    "MACCS",
+    "FeatureSet",
+    "Standardiser",
+    "available",
+    "check_features",
+    "feature_matrix",
+    "feature_names",
+    "get",
+    "register",
+]

@@ -1,0 +1,88 @@
+"""The features of a dataset as one matrix."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import ConfigError
+from molweight.features._feature_set import get
+from molweight.graphs import MoleculeDataset, target_column
+
+__all__ = ["COLUMN_PREFIX", "check_features", "feature_matrix", "feature_names"]
+
+Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+COLUMN_PREFIX: Final = "column:"
+"""How a feature is written that is a column of the user's table, e.g. ``"column:pH"``."""
+
+
+def check_features(names: Sequence[str]) -> None:
+    """Refuse unknown feature sets and repetitions, before anything is computed.
+
+    Args:
+        names: Names of feature sets, or columns of the table written as ``"column:pH"``.
+
+    Raises:
+        ConfigError: If a name is given twice, or a column has no name.
+        UnknownNameError: If there is no such feature set.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"features: {name!r} is given twice. Name each feature set once.")
+        if name == COLUMN_PREFIX:
+            raise ConfigError(f"features: {name!r} lacks the name of a column. Write e.g. 'column:pH'.")
+        if not name.startswith(COLUMN_PREFIX):
+            get(name)
+
+
+def feature_names(names: Sequence[str]) -> list[str]:
+    """Name of each column of :func:`feature_matrix`.
+
+    Example:
+        >>> feature_names(["maccs", "column:pH"])[-2:]
+        ['maccs166', 'pH']
+    """
+    parts = [
+        (name.removeprefix(COLUMN_PREFIX),) if name.startswith(COLUMN_PREFIX) else get(name).names for name in names
+    ]
+    return [name for part in parts for name in part]
+
+
+def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> Float32:
+    """Features of every molecule of a dataset, computed on all cores or read from the cache next to the dataset.
+
+    Args:
+        data: The molecules.
+        names: Names of feature sets, or columns of the table as ``"column:pH"``, in the order of the columns.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        ``len(data) x F`` float32; NaN where a value cannot be computed or is missing in the table.
+
+    Raises:
+        ConfigError: If the table lacks a column.
+        UnknownNameError: If there is no such feature set.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> data = build_dataset(["CCO", "C"], cache=False).with_columns({"column:pH": np.array([[7.4], [np.nan]])})
+        >>> feature_matrix(data, ["column:pH", "maccs"]).shape
+        (2, 167)
+    """
+    parts = [_part(data, name, progress=progress) for name in names]
+    return np.concatenate([np.empty((len(data), 0), dtype=np.float32), *parts], axis=1)
+
+
+def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32:
+    if not name.startswith(COLUMN_PREFIX):
+        computed: Float32 = target_column(data, get(name).spec, progress=progress).astype(np.float32)
+        return computed
+    if name not in data.columns:
+        present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]
+        raise ConfigError(
+            f"{data.name}: the model reads the column {name.removeprefix(COLUMN_PREFIX)!r} and the table has "
+            f"{', '.join(map(repr, present)) or 'no feature columns'}. Add the column; empty cells are imputed."
+        )
+    column: np.ndarray[tuple[int, ...], np.dtype[Any]] = data.columns[name]
+    return column.reshape(len(data), -1).astype(np.float32)

@@ -1,0 +1,45 @@
+"""The feature sets that come with the package."""
+
+from typing import Final
+
+from molweight.features._feature_set import FeatureSet, register
+from molweight.features._rdkit_descriptors import DESCRIPTOR_NAMES, cheap_descriptors
+from molweight.features._rdkit_fingerprints import ECFP_BITS, MACCS_KEYS, ecfp_counts, maccs_keys
+from molweight.graphs import TargetSpec
+from molweight.objectives import FUNCTIONAL_GROUPS, GROUPS
+
+__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "GROUP_COUNTS", "MACCS"]
+
+DESCRIPTORS: Final = register("descriptors")(
+    FeatureSet(
+        TargetSpec("feature_descriptors", 1, len(DESCRIPTOR_NAMES), "float32", cheap_descriptors),
+        DESCRIPTOR_NAMES,
+        "two-dimensional descriptors that RDKit computes in compiled code",
+    )
+)
+"""Constitution, connectivity, surface areas and charges."""
+
+GROUP_COUNTS: Final = register("functional_groups")(
+    FeatureSet(FUNCTIONAL_GROUPS, GROUPS, "counts of RDKit's 85 functional groups")
+)
+"""Counts of functional groups; the values that the objective of that name predicts, computed and cached once."""
+
+ECFP_COUNTS: Final = register("ecfp_counts")(
+    FeatureSet(
+        TargetSpec("feature_ecfp_counts", 1, ECFP_BITS, "uint8", ecfp_counts),
+        tuple(f"ecfp{column}" for column in range(ECFP_BITS)),
+        "counts of circular substructures of radius 2, folded",
+        sparse=True,
+    )
+)
+"""Counts of circular substructures."""
+
+MACCS: Final = register("maccs")(
+    FeatureSet(
+        TargetSpec("feature_maccs", 1, MACCS_KEYS, "uint8", maccs_keys),
+        tuple(f"maccs{key}" for key in range(1, MACCS_KEYS + 1)),
+        "the 166 MACCS keys",
+        sparse=True,
+    )
+)
+"""The 166 MACCS keys."""

@@ -1,0 +1,126 @@
+"""Features in standard units: imputed, z-scored and clipped by the statistics of the training rows."""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from molweight.errors import ConfigError, DataError
+
+__all__ = ["Standardiser"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+_LARGE: Final = 1e15
+"""Values beyond this count as missing: their squares overflow float32."""
+
+
+class Standardiser(nn.Module):
+    """Imputation, scale and limits of features, fitted on training rows.
+
+    A missing value (NaN, an infinity, or larger than 1e15 in size) becomes the median of the training rows. Columns
+    that are constant over the training rows are dropped. The others are z-scored and clipped, so that one outlying
+    molecule cannot move a prediction without bound. All numbers are buffers, so they are saved with a model.
+
+    Args:
+        count: Number of feature columns ``F``.
+        limit: Largest size after z-scoring.
+
+    Attributes:
+        median: Of the known training values of each column, ``F`` float64; 0 where there are none.
+        mean: Of the imputed training values, ``F`` float64.
+        scale: Their standard deviation, ``F`` float64; 1 for a column that is dropped.
+        kept: Which columns are kept, ``F`` bool.
+
+    Example:
+        >>> fitted = Standardiser.fit(np.array([[0.0, 5.0], [2.0, 5.0]]))
+        >>> rows = torch.tensor([[torch.nan, 5.0], [100.0, 5.0]])
+        >>> fitted(rows).tolist(), fitted.missing(rows).tolist()
+        ([[0.0], [6.0]], [1, 0])
+    """
+
+    median: Tensor
+    mean: Tensor
+    scale: Tensor
+    kept: Tensor
+
+    def __init__(self, count: int, *, limit: float = 6.0) -> None:
+        """Start as the identity; :meth:`fit` makes a fitted one."""
+        super().__init__()
+        self.limit = limit
+        self.register_buffer("median", torch.zeros(count, dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(count, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(count, dtype=torch.float64))
+        self.register_buffer("kept", torch.ones(count, dtype=torch.bool))
+
+    @classmethod
+    def fit(cls, values: Array, *, limit: float = 6.0) -> "Standardiser":
+        """Learn from training rows.
+
+        Args:
+            values: ``n x F``; NaN and infinities count as missing.
+            limit: Largest size after z-scoring.
+
+        Raises:
+            DataError: If there are no rows.
+        """
+        if len(values) == 0:
+            raise DataError("features cannot be standardised without training rows.")
+        rows = torch.from_numpy(np.asarray(values, dtype=np.float64))
+        fitted = cls(rows.size(1), limit=limit)
+        blank = torch.where(_known(rows), rows, torch.nan).numpy()
+        medians = [np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in blank.T]
+        fitted.median.copy_(torch.tensor(medians, dtype=torch.float64))
+        filled = fitted.impute(rows)
+        scale, mean = torch.std_mean(filled, dim=0, correction=0)
+        kept = scale > 1e-8 * mean.abs().clamp(min=1.0)
+        fitted.mean.copy_(mean)
+        fitted.scale.copy_(torch.where(kept, scale, 1.0))
+        fitted.kept.copy_(kept)
+        return fitted
+
+    @property
+    def width(self) -> int:
+        """Number of columns that are kept."""
+        return int(self.kept.sum())
+
+    def missing(self, values: Tensor) -> Tensor:
+        """Number of values of each row that are imputed, ``n`` int64.
+
+        Args:
+            values: ``n x F``.
+        """
+        return (~_known(values)).sum(dim=1)
+
+    def impute(self, values: Tensor) -> Tensor:
+        """The values with the median of the training rows where they are missing, ``n x F`` float64.
+
+        Args:
+            values: ``n x F``.
+
+        Raises:
+            ConfigError: If the number of columns is not the one that was fitted.
+        """
+        if values.size(1) != len(self.median):
+            raise ConfigError(
+                f"{values.size(1)} feature columns are given and the model was fitted with {len(self.median)}. "
+                "Compute the same feature sets, in the same order."
+            )
+        return torch.where(_known(values), values.double(), self.median)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Impute, z-score and clip.
+
+        Args:
+            values: ``n x F`` of any type.
+
+        Returns:
+            ``n x width`` float32, finite.
+        """
+        scaled = (self.impute(values) - self.mean) / self.scale
+        return scaled[:, self.kept].clamp(-self.limit, self.limit).float()
+
+
+def _known(values: Tensor) -> Tensor:
+    return values.isfinite() & (values.abs() <= _LARGE)

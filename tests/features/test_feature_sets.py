@@ -1,0 +1,124 @@
+"""Feature sets against RDKit's own functions, on molecules that are awkward."""
+
+import time
+
+import numpy as np
+import pytest
+from rdkit import Chem
+from rdkit.Chem import Descriptors, rdMolDescriptors
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+from molweight import features
+from molweight.errors import ConfigError, DataError, UnknownNameError
+from molweight.graphs import TargetSpec, build_dataset
+
+AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
+AWKWARD.append("C" * 300)
+SAME = {
+    "exactmw": "ExactMolWt",
+    "tpsa": "TPSA",
+    "CrippenClogP": "MolLogP",
+    "kappa2": "Kappa2",
+    "chi4n": "Chi4n",
+    "SlogP_VSA5": "SlogP_VSA5",
+    "PEOE_VSA14": "PEOE_VSA14",
+    "NumValenceElectrons": "NumValenceElectrons",
+    "NumRadicalElectrons": "NumRadicalElectrons",
+    "MaxPartialCharge": "MaxPartialCharge",
+    "MinPartialCharge": "MinPartialCharge",
+}
+"""Our names, and RDKit's."""
+
+
+def column(values: np.ndarray, names: tuple[str, ...], name: str) -> np.ndarray:
+    return values[:, names.index(name)]
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_descriptors_are_rdkits(name: str) -> None:
+    functions = dict(Descriptors.descList)
+    theirs = np.array([functions[SAME[name]](Chem.MolFromSmiles(text)) for text in AWKWARD])
+    ours = column(features.DESCRIPTORS.spec(AWKWARD), features.DESCRIPTORS.names, name)
+    known = np.isfinite(theirs)
+    np.testing.assert_allclose(ours[known], theirs[known], rtol=1e-5, atol=1e-5)
+    assert np.isnan(ours[~known]).all()
+
+
+def test_awkward_molecules_have_no_infinities() -> None:
+    values = features.DESCRIPTORS.spec(AWKWARD)
+    assert not np.isinf(values).any()
+    assert np.isnan(values).any(), "the charges of uranium are not parametrised"
+
+
+def test_counts_of_components_and_charge() -> None:
+    values = features.DESCRIPTORS.spec(["[Na+].[Cl-]", "C[N+](C)(C)C"])
+    assert column(values, features.DESCRIPTORS.names, "NumComponents").tolist() == [2, 1]
+    assert column(values, features.DESCRIPTORS.names, "FormalCharge").tolist() == [0, 1]
+
+
+def test_fingerprints_are_rdkits() -> None:
+    generator = GetMorganGenerator(radius=2, fpSize=1024)
+    for row, text in enumerate(AWKWARD):
+        molecule = Chem.MolFromSmiles(text)
+        counts = np.minimum(generator.GetCountFingerprintAsNumPy(molecule), 255)
+        np.testing.assert_array_equal(features.ECFP_COUNTS.spec(AWKWARD)[row], counts)
+        np.testing.assert_array_equal(
+            features.MACCS.spec(AWKWARD)[row], list(rdMolDescriptors.GetMACCSKeysFingerprint(molecule))[1:]
+        )
+
+
+def test_the_default_sets_are_fast_enough() -> None:
+    smiles = ["CC(=O)Nc1ccc(O)cc1", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O"] * 20
+    features.DESCRIPTORS.spec(smiles[:3])
+    features.GROUP_COUNTS.spec(smiles[:3])
+    start = time.process_time()
+    features.DESCRIPTORS.spec(smiles)
+    features.GROUP_COUNTS.spec(smiles)
+    assert len(smiles) / (time.process_time() - start) > 150, "half of what one core does alone"
+
+
+def test_names_fit_the_columns() -> None:
+    for name in features.available():
+        found = features.get(name)
+        assert len(set(found.names)) == found.spec.dim == found.spec(["CCO"]).shape[1]
+
+
+def test_the_matrix_joins_sets_and_columns_of_the_table() -> None:
+    data = build_dataset(["CCO", "C"], cache=False).with_columns({"column:pH": np.array([7.4, np.nan])})
+    names = ["column:pH", "functional_groups"]
+    matrix = features.feature_matrix(data, names)
+    assert matrix.dtype == np.float32
+    assert features.feature_names(names)[:2] == ["pH", "fr_C_O"]
+    np.testing.assert_array_equal(matrix[:, 0], np.array([7.4, np.nan], dtype=np.float32))
+    assert matrix.shape == (2, len(features.feature_names(names)))
+    assert features.feature_matrix(data, []).shape == (2, 0)
+
+
+def test_a_missing_column_is_one_paragraph() -> None:
+    data = build_dataset(["CCO"], cache=False).with_columns({"column:pH": np.array([7.0])})
+    with pytest.raises(ConfigError, match=r"reads the column 'logD' and the table has 'pH'\. Add the column") as error:
+        features.feature_matrix(data, ["column:logD"])
+    assert "\n" not in str(error.value)
+
+
+def test_names_are_checked() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'descriptors'"):
+        features.check_features(["descriptor"])
+    with pytest.raises(ConfigError, match="'maccs' is given twice"):
+        features.check_features(["maccs", "maccs"])
+    with pytest.raises(ConfigError, match="lacks the name of a column"):
+        features.check_features(["column:"])
+    features.check_features(["maccs", "column:anything"])
+
+
+def test_a_set_needs_a_name_per_value() -> None:
+    spec = TargetSpec("two", version=1, dim=2, dtype="float32", compute=lambda smiles: np.zeros((len(smiles), 2)))
+    with pytest.raises(ConfigError, match="2 values per molecule and 1 names"):
+        features.FeatureSet(spec, ("one",), "")
+    with pytest.raises(ConfigError, match="must be a FeatureSet"):
+        features.register("wrong")(spec)  # type: ignore[arg-type]  # the wrong type is what is tested
+
+
+def test_a_molecule_that_cannot_be_parsed_is_refused() -> None:
+    with pytest.raises(DataError, match="cannot parse 'nonsense'"):
+        features.DESCRIPTORS.spec(["nonsense"])
