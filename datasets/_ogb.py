@@ -17,7 +17,7 @@ from molweight.datasets._ogb_raw import read_labels, read_mapping, read_molecule
 from molweight.datasets._source import data_folder
 from molweight.datasets._table_spec import Task
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.graphs import MoleculeDataset, cache_root, partial_name
+from molweight.graphs import Featuriser, MoleculeDataset, cache_root, partial_name
 
 __all__ = ["OgbEntry", "available_ogb", "load_ogb", "ogb_entries", "ogb_folder"]
 
@@ -101,7 +101,8 @@ def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
     The folder ``ogbg_molhiv`` is looked for in ``root``; without one, in ``ogb/`` of the folder that ``MOLWEIGHT_DATA``
     names and in the cache, into which it is downloaded otherwise. The graphs are those of its files, so that every
     molecule OGB counts is there, and nothing is unpickled. ``split(data, "ogb")`` is the published split, and
-    ``data.metric`` has predictions scored by OGB's own ``Evaluator``.
+    ``data.metric`` has predictions scored by OGB's own ``Evaluator``. Its features depend on how a SMILES is written,
+    see :class:`molweight.graphs.Featuriser`; ``data.with_featuriser(Featuriser())`` replaces them.
 
     Args:
         name: One of :func:`available_ogb`.
@@ -127,6 +128,7 @@ def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
         task=entry.task,
         metric=entry.metric,
         target_names=names,
+        featuriser=Featuriser(features="ogb"),
     )
 
 

@@ -26,6 +26,7 @@ from molweight.encoders._gcn import GCN, GCNLayer
 from molweight.encoders._gin import GIN, GINLayer
 from molweight.encoders._gps import GPS, GPSLayer, MoleculeAttention
 from molweight.encoders._graphsage import GraphSAGE, GraphSAGELayer
+from molweight.encoders._handedness import merge_handedness
 from molweight.encoders._norm import BatchNorm
 from molweight.encoders._pna import PNA, PNALayer
 from molweight.encoders._readout import READOUTS
@@ -69,6 +70,7 @@ __all__ = [
     "build",
     "calibrate",
     "get",
+    "merge_handedness",
     "near_pairs",
     "readout_parts",
     "register",

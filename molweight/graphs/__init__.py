@@ -13,6 +13,7 @@ from molweight.graphs._cache import cache_root, content_key, partial_name, write
 from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._explain import explain
+from molweight.graphs._featuriser import FeatureSet, Featuriser, StereoUse
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject, RejectCounts
 from molweight.graphs._smiles import SmilesColumn
@@ -25,6 +26,8 @@ from molweight.graphs._vocabulary import (
     BOND_FEATURES,
     BOND_MASK,
     BOND_SIZES,
+    BOND_STEREO,
+    CHIRALITY,
     FEATURISER_VERSION,
 )
 
@@ -35,7 +38,11 @@ __all__ = [
     "BOND_FEATURES",
     "BOND_MASK",
     "BOND_SIZES",
+    "BOND_STEREO",
+    "CHIRALITY",
     "FEATURISER_VERSION",
+    "FeatureSet",
+    "Featuriser",
     "GraphBatch",
     "MoleculeDataset",
     "Molecules",
@@ -43,6 +50,7 @@ __all__ = [
     "Reject",
     "RejectCounts",
     "SmilesColumn",
+    "StereoUse",
     "TargetSpec",
     "Task",
     "attach_targets",

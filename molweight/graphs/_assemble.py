@@ -9,6 +9,7 @@ from torch import Tensor
 
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._molecules import Molecules
+from molweight.graphs._vocabulary import BOND_STEREO, CHIRALITY
 
 __all__ = ["Resident"]
 
@@ -28,6 +29,7 @@ class Resident:
         bonds: ``B x 3`` uint8.
         atom_offsets: ``n + 1``, on the host.
         bond_offsets: ``n + 1``, on the host.
+        stereo: Whether batches hold the stereochemical features; else these are 0.
     """
 
     atoms: Tensor
@@ -35,9 +37,10 @@ class Resident:
     bonds: Tensor
     atom_offsets: Index
     bond_offsets: Index
+    stereo: bool = True
 
     @classmethod
-    def of(cls, molecules: Molecules, device: torch.device) -> "Resident":
+    def of(cls, molecules: Molecules, device: torch.device, *, stereo: bool = True) -> "Resident":
         """Place the arrays of molecules on a device; on the CPU nothing is copied."""
         return cls(
             atoms=torch.from_numpy(molecules.atoms).to(device),
@@ -45,6 +48,7 @@ class Resident:
             bonds=torch.from_numpy(molecules.bonds).to(device),
             atom_offsets=np.asarray(molecules.atom_offsets),
             bond_offsets=np.asarray(molecules.bond_offsets),
+            stereo=stereo,
         )
 
     def batch(self, indices: Index, atom_columns: Mapping[str, Tensor]) -> GraphBatch:
@@ -59,9 +63,12 @@ class Resident:
         layout = torch.from_numpy(np.stack([atom_start, atom_count, bond_start, bond_count])).to(self.atoms.device)
         ptr, molecule, atom = _expand(layout[0], layout[1], int(atom_count.sum()))
         _, bond_molecule, bond = _expand(layout[2], layout[3], int(bond_count.sum()))
-        features = self.bonds.index_select(0, bond)
+        atoms, features = self.atoms.index_select(0, atom), self.bonds.index_select(0, bond)
+        if not self.stereo:
+            atoms[:, CHIRALITY] = 0
+            features[:, BOND_STEREO] = 0
         return GraphBatch(
-            x=self.atoms.index_select(0, atom).long(),
+            x=atoms.long(),
             edge_index=_both_ways(self.ends.index_select(0, bond).long(), ptr.index_select(0, bond_molecule)),
             edge_attr=torch.cat([features, features], dim=1).long().view(-1, features.size(1)),
             batch=molecule,

@@ -1,24 +1,18 @@
 """From SMILES to a cached dataset."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from pathlib import Path
-from typing import Any, Final, cast
+from collections.abc import Sequence
 
 import numpy as np
 
 from molweight.errors import DataError
-from molweight.graphs._cache import cache_root, content_key, read_folder, write_folder
 from molweight.graphs._dataset import Float32, MoleculeDataset, Task
-from molweight.graphs._featurize import featurize
-from molweight.graphs._molecules import Molecules, Reject
-from molweight.graphs._vocabulary import FEATURISER_VERSION
+from molweight.graphs._featuriser import Featuriser
+from molweight.graphs._molecules import Reject
+from molweight.graphs._stored import featurize_cached
 
-__all__ = ["ARRAYS", "build_dataset", "check_some", "read_molecules", "write_molecules"]
+__all__ = ["build_dataset", "check_some"]
 
-ARRAYS: Final = tuple(item.name for item in fields(Molecules))
-"""Names of the arrays of a cached folder."""
 _log = logging.getLogger(__name__)
 
 
@@ -30,14 +24,15 @@ def build_dataset(
     task: Task | None = None,
     metric: str | None = None,
     target_names: Sequence[str] | None = None,
+    featuriser: Featuriser | None = None,
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
     """Featurise molecules, or find them featurised in the cache, and keep their labels aligned.
 
-    The cache lies under :func:`molweight.graphs.cache_root`; its key is the content (all SMILES) and the version of the
-    featuriser, so a changed table is never served from an old cache. Labels are not part of it.
+    The cache lies under :func:`molweight.graphs.cache_root`; its key is the content (all SMILES), the features and
+    their version, so a changed table is never served from an old cache. Labels are not part of it.
 
     Args:
         smiles: One SMILES per row.
@@ -46,6 +41,7 @@ def build_dataset(
         task: ``"classification"`` or ``"regression"``.
         metric: How predictions are scored.
         target_names: Name of each label; numbered by default.
+        featuriser: Which features; ``None`` for ``Featuriser()``.
         cache: Whether to read and write the cache.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -61,8 +57,9 @@ def build_dataset(
         <MoleculeDataset two: 1 molecules, 1 targets (classification), 1 row without a molecule>
     """
     labels = None if targets is None else _labels(targets, len(smiles), name)
-    folder = _folder(smiles) if cache else None
-    molecules, rejects = _cached(folder, smiles, name, n_jobs=n_jobs, progress=progress)
+    featuriser = featuriser or Featuriser()
+    title = f"featurising {name}" if progress else None
+    molecules, rejects, folder = featurize_cached(smiles, featuriser, cache=cache, n_jobs=n_jobs, progress=title)
     check_some(len(molecules), rejects, name)
     if rejects:
         _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
@@ -76,6 +73,7 @@ def build_dataset(
         target_names=[f"y{index}" for index in range(width)] if target_names is None else target_names,
         rejects=rejects,
         folder=folder,
+        featuriser=featuriser,
     )
 
 
@@ -86,23 +84,6 @@ def _labels(targets: object, rows: int, name: str) -> Float32:
     if labels.ndim != 2 or len(labels) != rows:  # noqa: PLR2004 - rows x targets
         raise DataError(f"{name}: labels of shape {labels.shape} for {rows} SMILES; they must be rows x targets.")
     return labels
-
-
-def _folder(smiles: Sequence[str]) -> Path:
-    text = "\n".join(map(str, smiles)).encode()
-    return cache_root() / "molecules" / content_key([f"featuriser {FEATURISER_VERSION}".encode(), text])
-
-
-def _cached(
-    folder: Path | None, smiles: Sequence[str], name: str, *, n_jobs: int | None, progress: bool
-) -> tuple[Molecules, list[Reject]]:
-    found = read_molecules(folder) if folder else None
-    if found is not None:
-        return found
-    molecules, rejects = featurize(smiles, n_jobs=n_jobs, progress=f"featurising {name}" if progress else None)
-    if folder:
-        write_molecules(folder, molecules, rejects)
-    return molecules, rejects
 
 
 def check_some(found: int, rejects: Sequence[Reject], name: str) -> None:
@@ -119,22 +100,3 @@ def check_some(found: int, rejects: Sequence[Reject], name: str) -> None:
     if found == 0:
         first = f", e.g. row {rejects[0].row} {rejects[0].smiles[:60]!r}: {rejects[0].reason}" if rejects else ""
         raise DataError(f"{name}: none of {len(rejects)} rows holds a usable molecule{first}. Check the SMILES column.")
-
-
-def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
-    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there is none."""
-    found = read_folder(folder)
-    if found is None:
-        return None
-    arrays, meta = found
-    return Molecules(**cast("dict[str, Any]", {item: arrays[item] for item in ARRAYS})), _rejects(meta)
-
-
-def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject]) -> None:
-    """Write what :func:`read_molecules` reads, whole or not at all."""
-    meta = {"featuriser": FEATURISER_VERSION, "rejects": [reject.stored() for reject in rejects]}
-    write_folder(folder, {item: getattr(molecules, item) for item in ARRAYS}, meta)
-
-
-def _rejects(meta: Mapping[str, Any]) -> list[Reject]:
-    return [Reject(**item) for item in meta["rejects"]]

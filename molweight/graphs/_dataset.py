@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from molweight.errors import DataError
+from molweight.graphs._again import featurised_again
 from molweight.graphs._assemble import Resident
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._cache import cache_root, content_key
+from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._molecules import Molecules, Reject, RejectCounts, item_positions
 from molweight.graphs._smiles import SmilesColumn
-from molweight.graphs._vocabulary import FEATURISER_VERSION
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
@@ -42,6 +43,7 @@ class MoleculeDataset:
         target_names: Name of each of the ``T`` labels.
         rejects: Rows and labels of the source that could not be used, with the reason.
         folder: Where the arrays are cached, and values computed from the molecules may be kept; ``None`` for nowhere.
+        featuriser: Which features the molecules have; ``None`` for ``Featuriser()``.
 
     Attributes:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
@@ -70,6 +72,7 @@ class MoleculeDataset:
         target_names: Sequence[str] = (),
         rejects: Sequence[Reject] = (),
         folder: Path | None = None,
+        featuriser: Featuriser | None = None,
     ) -> None:
         """Check that the labels fit the molecules."""
         self.molecules = molecules
@@ -80,6 +83,7 @@ class MoleculeDataset:
         self.target_names = list(target_names)
         self.rejects = list(rejects)
         self.folder = folder
+        self.featuriser = featuriser or Featuriser()
         self.columns: dict[str, Column] = {}
         self.per_atom: frozenset[str] = frozenset()
         self._resident: dict[torch.device, Resident] = {}
@@ -137,7 +141,7 @@ class MoleculeDataset:
         where = torch.device(device or "cpu")
         chosen = self._checked(indices)
         if where not in self._resident:
-            self._resident[where] = Resident.of(self.molecules, where)
+            self._resident[where] = Resident.of(self.molecules, where, stereo=self.featuriser.stereo == "use")
         graph = self._resident[where].batch(chosen, {name: self._tensor(name, where) for name in self.per_atom})
         on_device = torch.from_numpy(chosen).to(where)
         columns = {name: self._tensor(name, where)[on_device] for name in self.columns if name not in self.per_atom}
@@ -178,7 +182,8 @@ class MoleculeDataset:
             task=self.task,
             metric=self.metric,
             target_names=self.target_names,
-            folder=_folder_of(molecules) if self.folder else None,
+            folder=_folder_of(molecules, self.featuriser) if self.folder else None,
+            featuriser=self.featuriser,
         )
         atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
         rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
@@ -197,6 +202,34 @@ class MoleculeDataset:
         other = copy.copy(self)
         other.molecules = replace(self.molecules, rows=rows[self.rows])
         other.rejects = [replace(reject, row=int(rows[reject.row])) for reject in self.rejects]
+        return other
+
+    def with_featuriser(self, featuriser: Featuriser, *, n_jobs: int | None = None) -> "MoleculeDataset":
+        """The same molecules, labels and columns with another choice of features.
+
+        Ignoring stereochemistry needs no work: it is left out of the batches. Other features are computed from the
+        SMILES, and cached where this dataset is.
+
+        Args:
+            featuriser: The choice.
+            n_jobs: Processes for featurising; ``None`` for all cores.
+
+        Raises:
+            DataError: If RDKit refuses a molecule of the dataset, as happens with files of OGB.
+
+        Example:
+            >>> from molweight.graphs import build_dataset
+            >>> data = build_dataset(["C[C@@H](C(=O)O)O"], cache=False)
+            >>> data[0].x[:, 1].tolist(), data.with_featuriser(Featuriser(stereo="ignore"))[0].x[:, 1].tolist()
+            ([0, 2, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0])
+        """
+        if featuriser == self.featuriser:
+            return self
+        other = copy.copy(self)
+        other.featuriser = featuriser
+        other._resident = {}  # noqa: SLF001 - a copy of our own class: its arrays are placed again
+        if featuriser.features != self.featuriser.features:
+            other.molecules, other.folder = featurised_again(self.molecules, featuriser, self.folder, n_jobs)
         return other
 
     def with_columns(
@@ -240,7 +273,7 @@ class MoleculeDataset:
         return chosen
 
 
-def _folder_of(molecules: Molecules) -> Path:
+def _folder_of(molecules: Molecules, featuriser: Featuriser) -> Path:
     """Where values of a part of a table are kept: a folder named by its molecules."""
     parts = (molecules.smiles_data.tobytes(), molecules.smiles_offsets.tobytes())
-    return cache_root() / "subsets" / content_key([f"featuriser {FEATURISER_VERSION}".encode(), *parts])
+    return cache_root() / "subsets" / content_key([featuriser.cache_key(), *parts])

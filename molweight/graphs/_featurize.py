@@ -1,17 +1,21 @@
 """SMILES to columnar molecules."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from molweight.graphs._binary import Decoded, decode
 from molweight.graphs._explain import explain
+from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._reference import read_molecule
 from molweight.graphs._smiles import SmilesColumn
+from molweight.graphs._stereo import StereoLabels, may_have_stereo, stereo_labels
+from molweight.graphs._vocabulary import BOND_STEREO, CHIRALITY
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -24,12 +28,18 @@ _MOST_ATOMS: Final = 65_535
 
 
 def featurize(
-    smiles: Sequence[str], *, n_jobs: int | None = None, progress: str | None = None
+    smiles: Sequence[str],
+    *,
+    featuriser: Featuriser | None = None,
+    n_jobs: int | None = None,
+    progress: str | None = None,
 ) -> tuple[Molecules, list[Reject]]:
-    """Parse SMILES and read OGB's features of atoms and bonds.
+    """Parse SMILES and compute the features of atoms and bonds.
 
     Args:
         smiles: What to parse.
+        featuriser: Which features; ``None`` for ``Featuriser()``. Its ``stereo`` has no effect here, see
+            :meth:`molweight.graphs.MoleculeDataset.with_featuriser`.
         n_jobs: Processes to use; ``None`` for all cores. Few molecules are always done in this process.
         progress: Title of a progress bar; ``None`` for none.
 
@@ -46,24 +56,29 @@ def featurize(
     """
     parts: list[Molecules] = []
     rejects: list[Reject] = []
+    work = partial(featurize_chunk, cip=(featuriser or Featuriser()).features == "cip")
     if len(smiles) == 0:
-        return featurize_chunk([])
-    for index, (part, refused) in enumerate(
-        map_chunks(featurize_chunk, smiles, chunk=_CHUNK, n_jobs=n_jobs, progress=progress)
-    ):
+        return work([])
+    for index, (part, refused) in enumerate(map_chunks(work, smiles, chunk=_CHUNK, n_jobs=n_jobs, progress=progress)):
         shift = index * _CHUNK
         parts.append(replace(part, rows=part.rows + shift))
         rejects.extend(replace(reject, row=reject.row + shift) for reject in refused)
     return Molecules.concatenate(parts), rejects
 
 
-def featurize_chunk(smiles: Sequence[str]) -> tuple[Molecules, list[Reject]]:
-    """:func:`featurize` for one chunk, in this process."""
+def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, list[Reject]]:
+    """:func:`featurize` for one chunk, in this process.
+
+    Args:
+        smiles: What to parse.
+        cip: Whether stereochemistry is given as CIP labels rather than as RDKit's tags.
+    """
     from rdkit import Chem, rdBase
 
     binaries: list[bytes] = []
     rows: list[int] = []
     rejects: list[Reject] = []
+    labels: dict[int, StereoLabels] = {}
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
             # Only the bytes are kept: a chunk of living molecules would cost half as much again as parsing them.
@@ -72,8 +87,24 @@ def featurize_chunk(smiles: Sequence[str]) -> tuple[Molecules, list[Reject]]:
                 rejects.append(Reject(row, str(text), molecule))
             else:
                 binaries.append(molecule.ToBinary(0))
+                if cip and may_have_stereo(text):
+                    labels[len(rows)] = stereo_labels(molecule, text)
                 rows.append(row)
-        return _columns(binaries, [smiles[row] for row in rows], rows), rejects
+        molecules = _columns(binaries, [smiles[row] for row in rows], rows)
+    if cip:
+        _write_labels(molecules, labels)
+    return molecules, rejects
+
+
+def _write_labels(molecules: Molecules, labels: Mapping[int, StereoLabels]) -> None:
+    """Replace RDKit's tags, which depend on the order of the atoms, by labels."""
+    molecules.atoms[:, CHIRALITY] = 0
+    molecules.bonds[:, BOND_STEREO] = 0
+    for position, found in labels.items():
+        for atom, value in found.atoms.items():
+            molecules.atoms[molecules.atom_offsets[position] + atom, CHIRALITY] = value
+        for bond, value in found.bonds.items():
+            molecules.bonds[molecules.bond_offsets[position] + bond, BOND_STEREO] = value
 
 
 def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":

@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from molweight.errors import DataError
-from molweight.graphs._build import ARRAYS, check_some, read_molecules, write_molecules
+from molweight.graphs._build import check_some
 from molweight.graphs._cache import cache_root, content_key, partial_name
 from molweight.graphs._dataset import MoleculeDataset
+from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Reject
-from molweight.graphs._vocabulary import FEATURISER_VERSION
+from molweight.graphs._stored import ARRAYS, molecules_meta, read_molecules, write_molecules
 
 __all__ = ["Record", "build_streamed"]
 
@@ -37,6 +38,7 @@ def build_streamed(
     *,
     name: str = "molecules",
     total: int | None = None,
+    featuriser: Featuriser | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
@@ -48,10 +50,11 @@ def build_streamed(
 
     Args:
         read: Gives the records of the source, from the start each time; called only where the cache has nothing.
-        key: What the records depend on, e.g. the checksum of a file: with the version of the featuriser the name of the
-            cached folder.
+        key: What the records depend on, e.g. the checksum of a file: with the features and their version the name of
+            the cached folder.
         name: What the corpus is called in messages.
         total: Number of records, for the progress bar; ``None`` where it is not known.
+        featuriser: Which features; ``None`` for ``Featuriser()``.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
@@ -67,13 +70,13 @@ def build_streamed(
         >>> data, data.rows.tolist(), data.rejects[0].row
         (<MoleculeDataset some: 2 molecules, 1 row without a molecule>, [3, 7], 4)
     """
-    version = f"featuriser {FEATURISER_VERSION}, streamed".encode()
-    folder = cache_root() / "molecules" / content_key([version, *key])
+    featuriser = featuriser or Featuriser()
+    folder = cache_root() / "molecules" / content_key([featuriser.cache_key() + b", streamed", *key])
     found = read_molecules(folder)
     if found is None:
         with _alone(folder, name):
             if read_molecules(folder) is None:
-                _build(folder, read, name, total, n_jobs, progress=progress)
+                _build(folder, _Source(read, name, total, featuriser, n_jobs, progress))
         found = read_molecules(folder)
     if found is None:
         raise DataError(f"{folder}: was removed while it was read. Try again.")
@@ -81,7 +84,7 @@ def build_streamed(
     if rejects:
         rows = len(molecules) + len(rejects)
         _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), rows)
-    return MoleculeDataset(molecules, name=name, rejects=rejects, folder=folder)
+    return MoleculeDataset(molecules, name=name, rejects=rejects, folder=folder, featuriser=featuriser)
 
 
 @contextmanager
@@ -102,22 +105,26 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-def _build(
-    folder: Path,
-    read: Callable[[], Iterable[Record]],
-    name: str,
-    total: int | None,
-    n_jobs: int | None,
-    *,
-    progress: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Source:
+    """Where records come from, and how they are featurised."""
+
+    read: Callable[[], Iterable[Record]]
+    name: str
+    total: int | None
+    featuriser: Featuriser
+    n_jobs: int | None
+    progress: bool
+
+
+def _build(folder: Path, source: _Source) -> None:
     parts = folder.with_name(f".{folder.name}.parts")
-    title = f"featurising {name}"
-    with tqdm(total=total, desc=title, unit=" molecules", disable=None if progress else True) as bar:
-        places = [
-            _complete(parts / f"{number:05d}", shard, n_jobs, bar) for number, shard in enumerate(_shards(read()))
-        ]
-    _merge(places, parts / "merged", folder, name)
+    title = f"featurising {source.name}"
+    hidden = None if source.progress else True
+    with tqdm(total=source.total, desc=title, unit=" molecules", disable=hidden) as bar:
+        shards = enumerate(_shards(source.read()))
+        places = [_complete(parts / f"{number:05d}", shard, source, bar) for number, shard in shards]
+    _merge(places, parts / "merged", folder, source)
     shutil.rmtree(parts)
 
 
@@ -127,27 +134,27 @@ def _shards(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield shard
 
 
-def _complete(place: Path, shard: Sequence[Record], n_jobs: int | None, bar: "tqdm[Any]") -> Path:
+def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: "tqdm[Any]") -> Path:
     """Featurise and write a shard, unless an earlier attempt did."""
     if not (place / "meta.json").exists():
         rows = np.array([row for row, _ in shard], dtype=np.int64)
-        molecules, rejects = featurize([text for _, text in shard], n_jobs=n_jobs)
+        molecules, rejects = featurize([text for _, text in shard], featuriser=source.featuriser, n_jobs=source.n_jobs)
         renumbered = [replace(reject, row=int(rows[reject.row])) for reject in rejects]
-        write_molecules(place, replace(molecules, rows=rows[molecules.rows]), renumbered)
+        write_molecules(place, replace(molecules, rows=rows[molecules.rows]), renumbered, source.featuriser)
     bar.update(len(shard))
     return place
 
 
-def _merge(places: Sequence[Path], merged: Path, folder: Path, name: str) -> None:
+def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) -> None:
     """Join the shards array by array in a folder of its own, which then becomes ``folder``."""
     rejects = [reject for place in places for reject in _rejects(place)]
-    check_some(sum(len(np.load(place / "rows.npy")) for place in places), rejects, name)
+    check_some(sum(len(np.load(place / "rows.npy")) for place in places), rejects, source.name)
     with partial_name(merged) as partial:
         partial.mkdir()
         for item in ARRAYS:
             _join(partial / f"{item}.npy", [place / f"{item}.npy" for place in places], offsets="offsets" in item)
-        meta = {"featuriser": FEATURISER_VERSION, "rejects": [reject.stored() for reject in rejects]}
-        (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
+        meta = json.dumps(molecules_meta(rejects, source.featuriser))
+        (partial / "meta.json").write_text(meta, encoding="utf-8")
         partial.rename(folder)
 
 

@@ -1,14 +1,29 @@
-"""The discrete features of atoms and bonds: OGB's definition, as tables of allowed values.
+"""The discrete features of atoms and bonds, as tables of allowed values.
 
-Source: Hu et al., *Open Graph Benchmark*, NeurIPS 2020; ``ogb.utils.features`` 1.3.6. An atom has nine features, a bond
-three; each value is the position of what RDKit reports in the lists below, with the last position for anything else.
+An atom has nine features, a bond three. They are those of OGB (Hu et al., *Open Graph Benchmark*, NeurIPS 2020;
+``ogb.utils.features`` 1.3.6), but for the two stereochemical ones, ``chirality`` and ``stereo``, which hold CIP labels
+by default; see :class:`molweight.graphs.Featuriser`. Sizes are the same for both choices.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-__all__ = ["ATOM_FEATURES", "ATOM_MASK", "ATOM_SIZES", "BOND_FEATURES", "BOND_MASK", "BOND_SIZES", "FEATURISER_VERSION"]
+__all__ = [
+    "ATOM_FEATURES",
+    "ATOM_MASK",
+    "ATOM_SIZES",
+    "BOND_FEATURES",
+    "BOND_MASK",
+    "BOND_SIZES",
+    "BOND_STEREO",
+    "CHIRALITY",
+    "CIP_ATOM_LABELS",
+    "CIP_BOND_LABELS",
+    "FEATURISER_VERSION",
+]
 
-FEATURISER_VERSION: Final = 1
+FEATURISER_VERSION: Final = 2
 """Part of every cache key: raise it whenever a molecule's arrays would come out differently."""
 
 ATOM_FEATURES: Final = (
@@ -38,3 +53,17 @@ ATOM_MASK: Final = ATOM_SIZES
 
 BOND_MASK: Final = BOND_SIZES
 """A masked bond, likewise."""
+
+CHIRALITY: Final = ATOM_FEATURES.index("chirality")
+"""Column of ``x`` that holds the configuration of atoms."""
+
+BOND_STEREO: Final = BOND_FEATURES.index("stereo")
+"""Column of ``edge_attr`` that holds the configuration of bonds."""
+
+CIP_ATOM_LABELS: Final[Mapping[str, int]] = MappingProxyType({"R": 1, "S": 2, "r": 3, "s": 4})
+"""Values of ``chirality`` by CIP label; 0 is a centre without one. Lower case is pseudoasymmetric."""
+
+CIP_BOND_LABELS: Final[Mapping[str, int]] = MappingProxyType(
+    {"Z": 1, "E": 2, "z": 1, "e": 2, "M": 3, "P": 4, "m": 3, "p": 4}
+)
+"""Values of ``stereo`` by CIP label: double bonds, then chiral axes; 0 is a bond without one."""

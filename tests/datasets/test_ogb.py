@@ -22,7 +22,7 @@ from molweight import datasets
 from molweight.datasets import _ogb
 from molweight.datasets._ogb_evaluator import _no_version_check
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.graphs import build_dataset
+from molweight.graphs import Featuriser, build_dataset
 
 SMILES = [
     "CCO", "c1ccccc1", "C", "F/C=C/F", "C[C@H](N)C(=O)O", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "N#N", "[CH3]",
@@ -70,7 +70,8 @@ def root(tmp_path: Path) -> Path:
 
 def test_graphs_and_labels_are_those_of_the_files(root: Path) -> None:
     data = datasets.load("ogbg-molhiv", root=root)
-    ours = build_dataset(SMILES, cache=False)
+    ours = build_dataset(SMILES, featuriser=Featuriser("ogb"), cache=False)
+    assert data.featuriser == ours.featuriser
     assert list(data.smiles) == SMILES
     for field in ("atoms", "ends", "bonds", "atom_offsets", "bond_offsets", "rows", "smiles_data", "smiles_offsets"):
         assert np.array_equal(getattr(data.molecules, field), getattr(ours.molecules, field)), field

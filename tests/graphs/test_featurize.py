@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from rdkit import Chem, rdBase
 
 from molweight.datasets import load, load_corpus
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, Molecules, featurize
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, Featuriser, Molecules, featurize
 from molweight.graphs._binary import decode
 from molweight.graphs._reference import read_molecule
 
+OGB = Featuriser("ogb")
 TABLES = ["freesolv", "esol", "lipophilicity", "bbbp", "bace", "clintox", "sider", "tox21"]
 AWKWARD = [
     "C",
@@ -59,18 +60,18 @@ def _assert_equal_to_ogb(smiles: Sequence[str], molecules: Molecules) -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_molecule_of_the_table_equals_ogb(name: str) -> None:
-    data = load(name)
+    data = load(name).with_featuriser(OGB)
     _assert_equal_to_ogb(list(data.smiles), data.molecules)
 
 
 def test_corpus_equals_ogb() -> None:
-    corpus = load_corpus("zinc", size=1000)
+    corpus = load_corpus("zinc", size=1000).with_featuriser(OGB)
     _assert_equal_to_ogb(list(corpus.smiles), corpus.molecules)
 
 
 @pytest.mark.parametrize("smiles", AWKWARD)
 def test_awkward_molecule_equals_the_reference(smiles: str) -> None:
-    molecules, rejects = featurize([smiles, "CCO"])
+    molecules, rejects = featurize([smiles, "CCO"], featuriser=OGB)
     assert rejects == []
     reference = read_molecule(Chem.MolFromSmiles(smiles))
     for got, expected in zip(_graph(molecules, 0), reference, strict=True):
@@ -78,8 +79,9 @@ def test_awkward_molecule_equals_the_reference(smiles: str) -> None:
     assert len(_graph(molecules, 1)[0]) == 3
 
 
-def test_values_stay_inside_their_vocabulary() -> None:
-    molecules, _ = featurize(AWKWARD)
+@pytest.mark.parametrize("featuriser", [OGB, Featuriser()], ids=str)
+def test_values_stay_inside_their_vocabulary(featuriser: Featuriser) -> None:
+    molecules, _ = featurize(AWKWARD, featuriser=featuriser)
     assert (molecules.atoms < np.array(ATOM_SIZES)).all()
     assert (molecules.bonds < np.array(BOND_SIZES)).all()
 

@@ -14,7 +14,16 @@ import pytest
 
 from molweight.datasets import load_corpus
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, Molecules, Record, _stream, build_dataset, build_streamed, featurize
+from molweight.graphs import (
+    Featuriser,
+    MoleculeDataset,
+    Molecules,
+    Record,
+    _stream,
+    build_dataset,
+    build_streamed,
+    featurize,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -80,9 +89,9 @@ def test_what_was_done_before_an_error_is_kept(smiles: list[str], monkeypatch: p
         build_streamed(cut_off, [b"e"], n_jobs=1)
     done: list[int] = []
 
-    def counting(texts: list[str], *, n_jobs: int | None = None) -> object:
+    def counting(texts: list[str], *, featuriser: Featuriser, n_jobs: int | None = None) -> object:
         done.append(len(texts))
-        return featurize(texts, n_jobs=n_jobs)
+        return featurize(texts, featuriser=featuriser, n_jobs=n_jobs)
 
     monkeypatch.setattr(_stream, "featurize", counting)
     again = build_streamed(lambda: enumerate(smiles), [b"e"], n_jobs=1)

@@ -1,0 +1,101 @@
+"""Which features molecules are given: a value that datasets, runs and checkpoints keep and compare."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, get_args
+
+from molweight.errors import ConfigError, suggest
+from molweight.graphs._vocabulary import FEATURISER_VERSION
+
+__all__ = ["FeatureSet", "Featuriser", "StereoUse"]
+
+FeatureSet = Literal["cip", "ogb"]
+StereoUse = Literal["use", "ignore"]
+
+_FIRST_VERSION: Final = 1
+"""The version that knew no choice: OGB's features."""
+
+
+@dataclass(frozen=True)
+class Featuriser:
+    """The choice of atom and bond features.
+
+    With ``"cip"`` the features depend on the molecule alone: atoms carry R or S (r or s where the centre is
+    pseudoasymmetric), double bonds Z or E, and chiral axes M or P. These are the descriptors of Cahn, Ingold and
+    Prelog, assigned by RDKit's implementation of the full rules. Centres whose configuration is not given, or is
+    given as part of a racemate or as relative (the ``&`` and ``o`` groups of CXSMILES), carry nothing.
+
+    With ``"ogb"`` the features are exactly those of the Open Graph Benchmark. Its atoms carry RDKit's tag, clockwise or
+    counter-clockwise, which is relative to the order of the neighbours in the SMILES string. **One molecule written in
+    two ways then has two sets of features, and a model gives it two predictions.** Use it for comparisons with
+    published results on OGB's features only.
+
+    Source: R. S. Cahn, C. Ingold, V. Prelog, *Angew. Chem. Int. Ed.* 5, 385 (1966); R. M. Hanson et al., *J. Chem. Inf.
+    Model.* 58, 1755 (2018); for ``"ogb"``, W. Hu et al., *Open Graph Benchmark*, NeurIPS 2020.
+
+    Args:
+        features: ``"cip"`` or ``"ogb"``.
+        stereo: ``"use"``, or ``"ignore"`` to treat stereoisomers as one molecule.
+
+    Raises:
+        ConfigError: If a value is not one of these.
+
+    Example:
+        >>> Featuriser() == Featuriser(features="cip", stereo="use")
+        True
+        >>> Featuriser(stereo="ignore").describe()
+        {'version': 2, 'features': 'cip', 'stereo': 'ignore'}
+    """
+
+    features: FeatureSet = "cip"
+    stereo: StereoUse = "use"
+
+    def __post_init__(self) -> None:
+        """Check both values."""
+        for name, choices in (("features", get_args(FeatureSet)), ("stereo", get_args(StereoUse))):
+            value = getattr(self, name)
+            if value not in choices:
+                clause = suggest(str(value), choices)
+                raise ConfigError(f"{name}={value!r} is unknown;{clause} Choices: {', '.join(choices)}.")
+
+    def describe(self) -> dict[str, Any]:
+        """The choice and the version of the featuriser as JSON values, for files that :meth:`from_description` reads.
+
+        The version belongs into every key of cached features.
+        """
+        return {"version": FEATURISER_VERSION, "features": self.features, "stereo": self.stereo}
+
+    @classmethod
+    def from_description(cls, about: Mapping[str, Any] | int) -> "Featuriser":
+        """The featuriser that a file names.
+
+        Args:
+            about: What :meth:`describe` returned; or the bare version, as files of version 1 have it.
+
+        Raises:
+            ConfigError: If the file is from a later version, or names features that are unknown.
+
+        Example:
+            >>> Featuriser.from_description(1)
+            Featuriser(features='ogb', stereo='use')
+        """
+        version = about if isinstance(about, int) else about.get("version")
+        if version == _FIRST_VERSION:
+            return cls(features="ogb")
+        if isinstance(about, int) or version != FEATURISER_VERSION:
+            raise ConfigError(
+                f"the features are of version {version!r}; this molweight knows versions 1 to {FEATURISER_VERSION}. "
+                "Use the version of molweight that wrote the file, or a later one."
+            )
+        return cls(about["features"], about["stereo"])
+
+    def cache_key(self) -> bytes:
+        """What the arrays of molecules depend on, for names of cached folders.
+
+        Ignoring stereochemistry is no part of it: it is left out when batches are made, from the same arrays.
+        """
+        return f"featuriser {FEATURISER_VERSION} {self.features}".encode()
+
+    def __str__(self) -> str:
+        """Both choices in words."""
+        return f"{self.features} features{', without stereochemistry' if self.stereo == 'ignore' else ''}"

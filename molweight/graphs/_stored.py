@@ -1,0 +1,75 @@
+"""Featurised molecules in the cache."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, cast
+
+from molweight.graphs._cache import cache_root, content_key, read_folder, write_folder
+from molweight.graphs._featuriser import Featuriser
+from molweight.graphs._featurize import featurize
+from molweight.graphs._molecules import Molecules, Reject
+
+__all__ = ["ARRAYS", "featurize_cached", "molecules_meta", "read_molecules", "write_molecules"]
+
+ARRAYS: Final = tuple(item.name for item in fields(Molecules))
+"""Names of the arrays of a cached folder."""
+
+
+def featurize_cached(
+    smiles: Sequence[str],
+    featuriser: Featuriser,
+    *,
+    cache: bool = True,
+    n_jobs: int | None = None,
+    progress: str | None = None,
+) -> tuple[Molecules, list[Reject], Path | None]:
+    """:func:`molweight.graphs.featurize` with the result kept in the cache.
+
+    Args:
+        smiles: What to parse.
+        featuriser: Which features.
+        cache: Whether to read and write the cache.
+        n_jobs: Processes to use; ``None`` for all cores.
+        progress: Title of a progress bar; ``None`` for none.
+
+    Returns:
+        Molecules, rejects, and the folder they are cached in; ``None`` without the cache.
+    """
+    folder = _folder(smiles, featuriser) if cache else None
+    found = read_molecules(folder) if folder else None
+    if found is not None:
+        return *found, folder
+    molecules, rejects = featurize(smiles, featuriser=featuriser, n_jobs=n_jobs, progress=progress)
+    if folder:
+        write_molecules(folder, molecules, rejects, featuriser)
+    return molecules, rejects, folder
+
+
+def _folder(smiles: Sequence[str], featuriser: Featuriser) -> Path:
+    text = "\n".join(map(str, smiles)).encode()
+    return cache_root() / "molecules" / content_key([featuriser.cache_key(), text])
+
+
+def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
+    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there is none."""
+    found = read_folder(folder)
+    if found is None:
+        return None
+    arrays, meta = found
+    return Molecules(**cast("dict[str, Any]", {item: arrays[item] for item in ARRAYS})), _rejects(meta)
+
+
+def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject], featuriser: Featuriser) -> None:
+    """Write what :func:`read_molecules` reads, whole or not at all."""
+    meta = molecules_meta(rejects, featuriser)
+    write_folder(folder, {item: getattr(molecules, item) for item in ARRAYS}, meta)
+
+
+def molecules_meta(rejects: Sequence[Reject], featuriser: Featuriser) -> dict[str, Any]:
+    """The JSON part of a cached folder."""
+    return {"features": featuriser.features, "rejects": [reject.stored() for reject in rejects]}
+
+
+def _rejects(meta: Mapping[str, Any]) -> list[Reject]:
+    return [Reject(**item) for item in meta["rejects"]]
