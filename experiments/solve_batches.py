@@ -17,7 +17,6 @@ import torch
 from _provenance import provenance, write_result
 
 from molweight.datasets import load, load_corpus, split
-from molweight.mlo._passes import objective_pass
 from molweight.training import Batches, Continued, TapWeight, continued_pretraining, general_pretraining, generator_for
 
 POINTS: Final = (10, 50, 100)
@@ -50,11 +49,8 @@ def hypergradients(setup: Continued, sizes: list[int]) -> dict[int, list[np.ndar
         for _ in range(REPEATS):
             graphs = corpus.data.graphs(batches.next(), corpus.generator.device)
             losses = setup.model.draw(graphs, corpus.generator)
-            answer = loop._answer([meta], train, losses)  # noqa: SLF001 - the part of a step that is studied
-            loop._starts.clear()  # noqa: SLF001 - every solve starts cold
-            slopes = objective_pass(step, loop.pretrained, loop.weighting.weights, answer.direction).slopes
-            if slopes is not None:
-                found.setdefault(size, []).append((slopes.mean() - slopes).numpy())
+            slopes = loop.hypergradient(step, train, meta, solve_objectives=losses).value["weights"]
+            found.setdefault(size, []).append((slopes - slopes.mean()).numpy())
     return found
 
 

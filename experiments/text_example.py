@@ -4,7 +4,7 @@
 
 The "language" has words of two topics and words that mean nothing. Masked words are guessed from their neighbours, two
 crops of one sentence are to be told from those of other sentences, and a third objective asks for a label drawn at
-random. The task: do two sentences have the same topic? Everything runs through :class:`molweight.mlo.ThreeLevel`, as
+random. The task: do two sentences have the same topic? Everything runs through :class:`molweight.mlo.Loop`, as
 it does for molecules: losses are pure functions of named tensors, and whatever is random is drawn before.
 """
 
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from molweight.mlo import Health, Params, ThreeLevel, weightings
+from molweight.mlo import Health, Loop, Params, weightings
 from molweight.mlo.weightings import Weighting
 
 WORDS, LENGTH, WIDTH, MASK = 40, 8, 16, 40
@@ -119,7 +119,7 @@ def similarity(encoder: Encoder, batch: Corpus) -> Loss:
     return loss
 
 
-def build_loop(encoder: Encoder, weighting: Weighting) -> ThreeLevel:
+def build_loop(encoder: Encoder, weighting: Weighting) -> Loop:
     """The three levels: encoder and the objectives' heads, a copy of the encoder with the task's head, the weights."""
 
     def leaves() -> Iterator[tuple[str, Tensor]]:
@@ -127,7 +127,7 @@ def build_loop(encoder: Encoder, weighting: Weighting) -> ThreeLevel:
 
     heads = {"head.words": 0.1 * torch.randn(WIDTH, WORDS), "head.random": 0.1 * torch.randn(WIDTH, 2)}
     task = {"task.weight": 0.1 * torch.randn(WIDTH), "task.bias": torch.zeros(())}
-    return ThreeLevel(
+    return Loop(
         dict(leaves()) | {name: tensor.requires_grad_() for name, tensor in heads.items()},
         dict(leaves()) | {name: tensor.requires_grad_() for name, tensor in task.items()},
         weighting,
@@ -136,7 +136,7 @@ def build_loop(encoder: Encoder, weighting: Weighting) -> ThreeLevel:
     )
 
 
-def train(weighting: Weighting, seed: int, steps: int) -> tuple[ThreeLevel, float, Health]:
+def train(weighting: Weighting, seed: int, steps: int) -> tuple[Loop, float, Health]:
     """Run the loop.
 
     Args:

@@ -27,29 +27,39 @@ Example:
     >>> result.stats["fit"].outcome.name
     'CONVERGED'
 
-:class:`ThreeLevel` is the loop built on it: objectives reweighted while a model is pretrained for a task.
+:class:`Loop` trains with it: objectives are reweighted while a model is pretrained for a task.
 """
 
+from functools import partial
+
+from molweight.deprecation import renamed_attributes
 from molweight.mlo import solvers, weightings
-from molweight.mlo._accuracy import Accuracy, compare_solvers, three_levels
-from molweight.mlo._cross import VJP, Cross, LinearWeightsCross, ProximalCross
-from molweight.mlo._curvature import Hessian
+from molweight.mlo._accuracy import Accuracy, compare_solvers
+from molweight.mlo._adjoint import Adjoint, implicit_adjoint
+from molweight.mlo._chains import three_levels, two_levels
+from molweight.mlo._curvature import Curvature, Hessian
+from molweight.mlo._determinism import check_deterministic
 from molweight.mlo._gauss_newton import Composite, GaussNewton
 from molweight.mlo._health import Finding, Health, diagnose
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
-from molweight.mlo._level import Level, LevelLoss
-from molweight.mlo._probe import check_deterministic
+from molweight.mlo._level import Level
+from molweight.mlo._level_graph import LevelGraph
+from molweight.mlo._linearized import LevelLoss
+from molweight.mlo._loop import Loop, OptimizerFactory
+from molweight.mlo._loop_point import LoopPoint
+from molweight.mlo._mixed_derivative import VJP, LinearWeightsCross, MixedDerivative, ProximalCross
 from molweight.mlo._record import Record
 from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_hypergradient
-from molweight.mlo._three_level import OptimizerFactory, ThreeLevel
-from molweight.mlo._two_level import TwoLevel, loop_for
+from molweight.mlo._three_level_graph import ThreeLevelGraph
+from molweight.mlo._two_level_graph import TwoLevelGraph
 from molweight.mlo._vectors import Layout, LossFn, Params
 
 __all__ = [
     "VJP",
     "Accuracy",
+    "Adjoint",
     "Composite",
-    "Cross",
+    "Curvature",
     "Finding",
     "GaussNewton",
     "Health",
@@ -57,24 +67,39 @@ __all__ = [
     "Hypergradient",
     "Layout",
     "Level",
+    "LevelGraph",
     "LevelLoss",
     "LinearWeightsCross",
+    "Loop",
+    "LoopPoint",
     "LossFn",
+    "MixedDerivative",
     "OptimizerFactory",
     "Params",
     "ProximalCross",
     "Record",
-    "ThreeLevel",
-    "TwoLevel",
+    "ThreeLevelGraph",
+    "TwoLevelGraph",
     "check_deterministic",
     "compare_solvers",
     "diagnose",
     "hypergradient",
-    "loop_for",
+    "implicit_adjoint",
     "minimise",
     "resolved_hypergradient",
     "solvers",
     "three_levels",
+    "two_levels",
     "unrolled_hypergradient",
     "weightings",
 ]
+
+__getattr__ = renamed_attributes(
+    __name__,
+    {
+        "Cross": ("MixedDerivative, whose method pull is now vjp", MixedDerivative),
+        "ThreeLevel": ("Loop", partial(Loop, graph=ThreeLevelGraph)),
+        "TwoLevel": ("Loop(..., graph=TwoLevelGraph)", partial(Loop, graph=TwoLevelGraph)),
+        "loop_for": ("Loop, which takes the graph of its weighting", lambda _: Loop),
+    },
+)

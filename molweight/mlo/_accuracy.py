@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from molweight.mlo._cross import LinearWeightsCross, ProximalCross
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
-from molweight.mlo._level import Level, LevelLoss
-from molweight.mlo._vectors import Layout, LossFn, Params
+from molweight.mlo._level import Level
+from molweight.mlo._linearized import LevelLoss
+from molweight.mlo._vectors import Layout, Params
 from molweight.mlo.solvers import Solver
 
-__all__ = ["Accuracy", "compare_solvers", "three_levels"]
+__all__ = ["Accuracy", "compare_solvers"]
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,6 @@ class Accuracy:
     seconds: float
     outcomes: dict[str, str]
     value: Tensor
-
-
-def three_levels(objectives: Mapping[str, LossFn], train: LossFn, gamma: float) -> list[Level]:
-    """Pretraining and finetuning as a chain for :func:`hypergradient`, over the upper variable ``"weights"``.
-
-    Args:
-        objectives: The K losses of level 1.
-        train: The finetuning loss of level 2, without the proximal term.
-        gamma: Strength of the proximal term over the names both levels share.
-    """
-
-    def losses(own: Params) -> Tensor:
-        return torch.stack([loss(own) for loss in objectives.values()])
-
-    def proximal(own: Params, upper: Params) -> Tensor:
-        return torch.stack([((own[name] - upper[name]) ** 2).sum() for name in own if name in upper]).sum()
-
-    return [
-        Level("pretrain", lambda own, upper: upper["weights"] @ losses(own), LinearWeightsCross(losses, mode="dot")),
-        Level("finetune", lambda own, upper: train(own) + gamma * proximal(own, upper), ProximalCross(gamma)),
-    ]
 
 
 def compare_solvers(

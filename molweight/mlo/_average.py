@@ -36,7 +36,7 @@ class OffsetAverage:
     def __init__(self, decay: float, shared: Sequence[str]) -> None:
         """Start without an iterate."""
         if not 0 <= decay < 1:
-            raise ConfigError(f"average must be at least 0 and below 1, got {decay}.")
+            raise ConfigError(f"finetune_ema must be at least 0 and below 1, got {decay}.")
         self.decay, self.shared = decay, frozenset(shared)
         self.count = 0
         self._means: Params = {}

@@ -7,7 +7,14 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 
-__all__ = ["check_frozen", "check_leaves", "check_same_place", "check_scalar", "check_variables"]
+__all__ = [
+    "check_frozen",
+    "check_leaves",
+    "check_levels",
+    "check_same_place",
+    "check_scalar",
+    "check_variables",
+]
 
 
 def check_variables(level: str, params: Any) -> None:
@@ -106,3 +113,39 @@ def check_scalar(level: str, value: Any) -> Tensor:
         found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         raise ConfigError(f"{level}: the loss must be a scalar tensor, got {found}. Reduce it, e.g. with .mean().")
     return value
+
+
+def check_levels(pretrained: Mapping[str, Tensor], finetuned: Mapping[str, Tensor], *, task: bool) -> tuple[str, ...]:
+    """The names both levels share, in the order of ``pretrained``, after checking all variables.
+
+    Args:
+        pretrained: Variables of level 1.
+        finetuned: Variables of level 2; may be empty unless ``task``.
+        task: Whether level 2 will be used.
+
+    Raises:
+        ConfigError: With the level's and the variable's name.
+    """
+    check_variables("pretrain", pretrained)
+    check_leaves("pretrain", pretrained)
+    if not task and not finetuned:
+        return ()
+    check_variables("finetune", finetuned)
+    check_leaves("finetune", finetuned)
+    check_same_place("pretrain", pretrained, "finetune", finetuned)
+    shared = tuple(name for name in pretrained if name in finetuned)
+    if not shared:
+        raise ConfigError(
+            "levels 'pretrain' and 'finetune' share no variable name. Give the encoder the same names in both."
+        )
+    for name in shared:
+        if pretrained[name].shape != finetuned[name].shape:
+            one, two = tuple(pretrained[name].shape), tuple(finetuned[name].shape)
+            raise ConfigError(f"variable {name!r} has shape {one} at level 'pretrain' and {two} at level 'finetune'.")
+        if _same(pretrained[name], finetuned[name]):
+            raise ConfigError(f"variable {name!r} is the same tensor at both levels. Give level 'finetune' a copy.")
+    return shared
+
+
+def _same(one: Tensor, two: Tensor) -> bool:
+    return one is two or (one.data_ptr() == two.data_ptr() != 0)

@@ -74,7 +74,7 @@ class Health:
         """Count what one step shows.
 
         Args:
-            record: What :meth:`ThreeLevel.step` returned.
+            record: What :meth:`Loop.step` returned.
         """
         self._steps += 1
         losses = record.losses

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
+from molweight.mlo._adjoint import solve_chain, solver_per_level
 from molweight.mlo._checks import check_scalar, check_variables
-from molweight.mlo._level import Level, LevelLoss
+from molweight.mlo._level import Level
+from molweight.mlo._linearized import LevelLoss
 from molweight.mlo._vectors import Layout, Params, attach
-from molweight.mlo.solvers import Operator, Solution, Solver, Stats
+from molweight.mlo.solvers import Solver, Stats
 
 __all__ = ["Hypergradient", "hypergradient"]
 
@@ -46,8 +48,8 @@ def hypergradient(
     """Differentiate ``outer_loss(x_n*, upper)`` through ``x_1*(upper), x_2*(x_1*), ..., x_n*(x_{n-1}*)``.
 
     By the implicit function theorem, level by level from the last to the first: with ``v`` the gradient that arrives
-    at level ``i``, solve ``H_i q = v`` and pass ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` on. The value is exact where
-    every level is at its minimum and every solve is exact.
+    at level ``i``, solve ``H_i q = v`` and pass ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` on (:func:`implicit_adjoint`).
+    The value is exact where every level is at its minimum and every solve is exact.
 
     Args:
         levels: The chain, the level next to ``upper`` first.
@@ -71,54 +73,19 @@ def hypergradient(
         >>> round(result.value["decay"].item(), 6)  # w* = 1/(1+decay), d(w*^2)/d(decay) = -2/(1+decay)^3
         -0.25
     """
-    solvers = _per_level(levels, variables, solver)
-    contexts = [upper, *variables[:-1]]
-    for level, own, context in zip(levels, variables, contexts, strict=True):
-        level.check(own, context)
-    loss, arriving, direct = _outer(outer_loss, variables[-1], upper)
-    stats: dict[str, Stats] = {}
-    directions: dict[str, Tensor] = {}
-    products: dict[str, int] = {}
-    for level, own, context, rule in reversed(list(zip(levels, variables, contexts, solvers, strict=True))):
-        point = level.at(own, context)
-        start = (starts or {}).get(level.name)
-        solution = solve_level(level.name, rule, point.curvature, Layout.of(own).ravel(arriving), start)
-        stats[level.name], directions[level.name] = solution.stats, solution.value
-        products[level.name] = point.curvature.products
-        arriving = point.pull(solution.value)
-    value = {name: arriving[name] + direct[name] for name in upper}
-    return Hypergradient(value, loss, stats, directions, products)
+    solvers = solver_per_level(levels, variables, solver)
+    for level, own, above in zip(levels, variables, [upper, *variables[:-1]], strict=True):
+        level.check(own, above)
+    loss, gradient, direct = _outer(outer_loss, variables[-1], upper)
+    adjoint, point = solve_chain(levels, variables, upper, gradient, solvers=solvers, starts=starts or {})
+    passed = levels[0].vjp(point, adjoint.direction)
+    # The total derivative: what the outer loss feels through the chain, and what it feels directly.
+    value = {name: passed[name] + direct[name] for name in upper}
+    return Hypergradient(value, loss, adjoint.stats, adjoint.directions, adjoint.products)
 
 
-def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
-    """Run a solver; a refusal names the level.
-
-    Args:
-        level: Name of the level.
-        solver: The solver.
-        operator: Curvature of the level.
-        b: What arrives from the level below.
-        start: Warm start.
-
-    Raises:
-        ConfigError: What the solver raised, with the level's name before it; or if the start does not fit.
-    """
-    if start is not None and start.shape != b.shape:
-        raise ConfigError(f"level {level!r}: a warm start of {start.numel()} numbers for {b.numel()} variables.")
-    if start is not None and start.device != b.device:
-        raise ConfigError(
-            f"level {level!r}: its warm start is on {start.device} but its variables are on {b.device}. Move it there."
-        )
-    try:
-        return solver.solve(operator, b, start)
-    except ConfigError as error:
-        if f"level {level!r}" in str(error):
-            raise
-        raise ConfigError(f"level {level!r}: {error}") from error
-
-
-def _outer(outer_loss: LevelLoss, last: Params, upper: Params) -> tuple[Tensor, Params, Params]:
-    """The outer loss with its gradients with respect to the last level and, directly, to the upper variables."""
+def _outer(outer_loss: LevelLoss, last: Params, upper: Params) -> tuple[Tensor, Tensor, Params]:
+    """The outer loss, its flat gradient in the last level's variables, and the direct one in the upper variables."""
     check_variables("outer", upper)
     own, above = attach(last), attach(upper)
     with torch.enable_grad():
@@ -128,18 +95,5 @@ def _outer(outer_loss: LevelLoss, last: Params, upper: Params) -> tuple[Tensor, 
     if all(part is None for part in parts[: len(own)]):
         raise ConfigError("outer level: the outer loss does not depend on the variables of the last level.")
     filled = [torch.zeros_like(x) if part is None else part for x, part in zip(inputs, parts, strict=True)]
-    return loss.detach(), dict(zip(own, filled, strict=False)), dict(zip(above, filled[len(own) :], strict=True))
-
-
-def _per_level(levels: Sequence[Level], variables: Sequence[Params], solver: Solver | Sequence[Solver]) -> list[Solver]:
-    if not levels:
-        raise ConfigError("a hypergradient needs at least one level between the upper variables and the outer loss.")
-    if len(levels) != len(variables):
-        raise ConfigError(f"got {len(levels)} levels but variables for {len(variables)}; give one dict per level.")
-    names = [level.name for level in levels]
-    if len(set(names)) != len(names):
-        raise ConfigError(f"two levels have the same name: {', '.join(names)}. Statistics are kept by name.")
-    solvers = [solver] * len(levels) if isinstance(solver, Solver) else list(solver)
-    if len(solvers) != len(levels):
-        raise ConfigError(f"got {len(solvers)} solvers for {len(levels)} levels; give one, or one per level.")
-    return solvers
+    gradient = Layout.of(own).join(filled[: len(own)])
+    return loss.detach(), gradient, dict(zip(above, filled[len(own) :], strict=True))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import torch
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from molweight.mlo.solvers import Outcome, Stats
 
 __all__ = ["Record"]
+
+_VECTORS: Final = ("losses", "weights", "next_weights", "norms", "hypergradient")
+"""The fields of K numbers, in the order they are shown."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +23,14 @@ class Record:
         step: 0-based number of the step.
         names: Names of the K objectives; the order of every vector here.
         losses: K objective losses, before the step.
-        weights: K weights the step was taken with.
+        weights: K weights the step was taken with; for weightings made of a step's own gradients, those of the step.
         norms: K norms of the objectives' gradients over the shared encoder; exactly zero: it was taught nothing.
         train_loss: Finetuning loss before level 2 moved, without the proximal term; ``None`` if level 2 did not move.
         meta_loss: Meta loss after level 2 moved; ``None`` if no hypergradient was taken.
         hypergradient: K derivatives of the meta loss with respect to the weights, or ``None``.
         solves: Statistics of the solves, by level name (``"finetune"``, ``"pretrain"``).
+        next_weights: K weights after the weighting's update, which the next step is taken with: the learned weights of
+            a run are those of its last record. ``None`` in a history that an older version wrote.
     """
 
     step: int
@@ -37,6 +42,7 @@ class Record:
     meta_loss: Tensor | None = None
     hypergradient: Tensor | None = None
     solves: dict[str, Stats] = field(default_factory=dict)
+    next_weights: Tensor | None = None
 
     @property
     def zero_gradient(self) -> tuple[str, ...]:
@@ -47,11 +53,12 @@ class Record:
         """The step as plain numbers for a log or JSON (reads the device).
 
         Returns:
-            ``step``; ``losses``, ``weights``, ``norms`` and, if taken, ``hypergradient``, each by objective name;
+            ``step``; ``losses``, ``weights``, ``next_weights``, ``norms`` and, if taken, ``hypergradient``, each by
+            objective name;
             ``train_loss`` and ``meta_loss`` where present; ``solves`` by level; ``zero_gradient`` where there is any.
         """
         shown: dict[str, Any] = {"step": self.step}
-        for key in ("losses", "weights", "norms", "hypergradient"):
+        for key in _VECTORS:
             vector = getattr(self, key)
             if vector is not None:
                 shown[key] = dict(zip(self.names, vector.tolist(), strict=True))
@@ -84,7 +91,7 @@ class Record:
         names = tuple(shown["losses"])
         vectors = {
             key: torch.tensor([shown[key][name] for name in names], dtype=torch.float64)
-            for key in ("losses", "weights", "norms", "hypergradient")
+            for key in _VECTORS
             if key in shown
         }
         scalars = {key: number(shown[key]) for key in ("train_loss", "meta_loss") if key in shown}

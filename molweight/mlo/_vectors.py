@@ -70,13 +70,22 @@ class Layout:
         """The named tensors that ``flat`` holds, as views."""
         return dict(zip(self.names, self.split(flat), strict=True))
 
-    def mask(self, names: Iterable[str], like: Tensor) -> Tensor:
-        """A flat vector that is one on the tensors of ``names`` and zero elsewhere, placed as ``like``."""
-        flat = torch.zeros(self.size, dtype=like.dtype, device=like.device)
-        parts = self.unravel(flat)
-        for name in names:
-            parts[name].fill_(1.0)
-        return flat
+    def spans(self, names: Iterable[str]) -> list[slice]:
+        """Where the tensors of ``names`` lie in the flat vector; neighbours are merged into one slice.
+
+        Example:
+            >>> layout = Layout.of({"a": torch.zeros(2), "b": torch.zeros(3), "c": torch.zeros(1), "d": torch.zeros(1)})
+            >>> layout.spans(["b", "a", "d"])
+            [slice(0, 5, None), slice(6, 7, None)]
+        """
+        chosen, bounds, start = set(names), list[tuple[int, int]](), 0
+        for name, size in zip(self.names, self.sizes, strict=True):
+            if name in chosen:
+                # Neighbours become one slice: an operation on it is one kernel instead of one per tensor.
+                first = bounds.pop()[0] if bounds and bounds[-1][1] == start else start
+                bounds.append((first, start + size))
+            start += size
+        return [slice(*pair) for pair in bounds]
 
 
 def attach(params: Mapping[str, Tensor]) -> Params:

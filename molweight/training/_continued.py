@@ -7,7 +7,7 @@ import torch
 
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Record, ThreeLevel, loop_for, weightings
+from molweight.mlo import Loop, Record, weightings
 from molweight.seeding import seeded
 from molweight.training._finetune import label_statistics
 from molweight.training._models import Predictor, Pretrainer, build_predictor
@@ -34,7 +34,7 @@ class Continued:
     """
 
     model: Pretrainer
-    loop: ThreeLevel
+    loop: Loop
     corpus: Corpus
     task: TaskSource
 
@@ -68,19 +68,19 @@ def continued_pretraining(
     """
     level2 = fresh_predictor(job, model, data, splits, device)
     weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
-    loop = loop_for(weighting)(
+    loop = Loop(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),
         weighting,
         solver=job.make_solver(),
-        gamma=job.gamma,
+        proximal_strength=job.gamma,
         pretrain_lr=job.pretrain_lr,
         finetune_lr=job.finetune_lr,
-        every=job.every,
-        follow=job.follow,
-        average=job.average,
+        hypergradient_interval=job.every,
+        track_encoder=job.follow,
+        finetune_ema=job.average,
         scale_losses=job.scale_losses,
-        recompute=job.recompute,
+        recompute_graphs=job.recompute,
         warm_start=job.warm_start,
     )
     return Continued(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))

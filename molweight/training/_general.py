@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
-from molweight.mlo import ThreeLevel, weightings
+from molweight.mlo import Loop, weightings
 from molweight.seeding import seeded
 from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._models import Pretrainer, build_pretrainer
@@ -110,7 +110,7 @@ def _load_or_train(
         return
     batches = Batches(range(len(corpus)), options.batch_size, generator_for(_seed(options), "general"))
     source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(options)))
-    loop = ThreeLevel(
+    loop = Loop(
         dict(model.named_parameters()),
         {},
         weightings.create("equal", list(options.objectives)),

@@ -315,6 +315,6 @@ def _check(job: TapWeight, data: MoleculeDataset, points: Sequence[int], damping
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets.")
     rule = None if job.weighting == "none" else weightings.get(job.weighting)
-    if rule is None or rule.joint or not rule.needs.task:
+    if rule is None or not rule.graph.proximal or not rule.needs.task:
         raise ConfigError(f"weighting={job.weighting!r} trains no finetuning level of its own. Use 'tapweight'.")
     return sorted(set(points))

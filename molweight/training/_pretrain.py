@@ -5,7 +5,7 @@ from typing import Any
 from tqdm import tqdm
 
 from molweight.errors import MolweightError
-from molweight.mlo import Record, ThreeLevel
+from molweight.mlo import Loop, Record
 from molweight.training._models import Pretrainer
 from molweight.training._session import Session, Stage
 from molweight.training._sources import Corpus, TaskSource
@@ -18,7 +18,7 @@ __all__ = ["pretrain", "take_step"]
 def pretrain(
     model: Pretrainer,
     corpus: Corpus,
-    loop: ThreeLevel,
+    loop: Loop,
     *,
     steps: int,
     task: TaskSource | None = None,
@@ -62,7 +62,7 @@ def pretrain(
     return travel.history
 
 
-def _watched_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None, watch: Watch) -> Record:
+def _watched_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None, watch: Watch) -> Record:
     """Take a step; where it cannot be taken, what was wrong before is named first."""
     try:
         return take_step(model, corpus, loop, task)
@@ -71,7 +71,7 @@ def _watched_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: Tas
         raise
 
 
-def take_step(model: Pretrainer, corpus: Corpus, loop: ThreeLevel, task: TaskSource | None) -> Record:
+def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None) -> Record:
     """Draw what the coming step needs, and take it.
 
     Args:

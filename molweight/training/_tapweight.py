@@ -76,10 +76,10 @@ class TapWeight:
             difference on FreeSolv, 1 was worse (``experiments/finetune_gamma.py``, one seed).
         every: Steps of continued pretraining between hypergradients.
         follow: Move the finetuned encoder along with every step of the pretrained one; see
-            :class:`molweight.mlo.ThreeLevel`.
+            :class:`molweight.mlo.Loop`.
         average: Decay of the average of finetuning's iterates that the weights are judged at; 0 for the last iterate.
         scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
-            units can be compared; see :class:`molweight.mlo.ThreeLevel`.
+            units can be compared; see :class:`molweight.mlo.Loop`.
         recompute: Keep one objective's graph at a time while solving: less memory, more time per product.
         warm_start: Start each solve from the last solution, for solvers that can.
         meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
@@ -383,12 +383,12 @@ def _check_weighting(options: TapWeight) -> None:
     if options.weighting == "none":
         return
     weighting = weightings.create(options.weighting, options.objectives, **options.weighting_options)
-    if weighting.needs.task and not weighting.joint and not options.gamma > 0:
+    if weighting.needs.task and weighting.graph.proximal and not options.gamma > 0:
         raise ConfigError(
             f"gamma={options.gamma} leaves the finetuned encoder untied from the pretrained one, and "
             f"weighting={options.weighting!r} learns through that tie. Make gamma positive, e.g. 1."
         )
-    if weighting.joint and options.recompute:
+    if not weighting.graph.proximal and options.recompute:
         raise ConfigError(
             f"recompute=True has no effect with weighting={options.weighting!r}, which trains one encoder on "
             "everything. Leave recompute out."

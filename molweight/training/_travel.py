@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from molweight.errors import TrainingError
-from molweight.mlo import Record, ThreeLevel
+from molweight.mlo import Loop, Record
 from molweight.training._models import Pretrainer
 from molweight.training._session import Stage
 from molweight.training._sources import Corpus, TaskSource
@@ -37,7 +37,7 @@ class Travel:
 
     model: Pretrainer
     corpus: Corpus
-    loop: ThreeLevel
+    loop: Loop
     task: TaskSource | None
     watch: Watch
     history: list[dict[str, Any]] = field(default_factory=list)

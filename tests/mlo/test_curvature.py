@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.errors import ConfigError
-from molweight.mlo import Composite, GaussNewton, Hessian, Level, ThreeLevel, check_deterministic, hypergradient
+from molweight.mlo import Composite, GaussNewton, Hessian, Level, Loop, check_deterministic, hypergradient
 from molweight.mlo.solvers import ConjugateGradient, Dense, materialize
 from molweight.mlo.weightings import TapWeight
 
@@ -110,11 +110,11 @@ def test_a_level_can_be_solved_with_its_gauss_newton_matrix() -> None:
     torch.testing.assert_close(results[0].value["log"], results[1].value["log"])
 
 
-def _gauss_newton_loop(curvature: Any, second: Callable[[Params], Tensor]) -> ThreeLevel:
+def _gauss_newton_loop(curvature: Any, second: Callable[[Params], Tensor]) -> Loop:
     pretrained = {"a": POINT["a"].clone().requires_grad_(), "b": POINT["b"].clone().requires_grad_()}
     finetuned = {"a": POINT["a"].clone().requires_grad_(), "h": _randn(4, 2, seed=9).requires_grad_()}
     solver = ConjugateGradient(iterations=20, damping=0.01)
-    loop = ThreeLevel(pretrained, finetuned, TapWeight(["one", "two"]), solver=solver, curvature=curvature)
+    loop = Loop(pretrained, finetuned, TapWeight(["one", "two"]), solver=solver, curvature=curvature)
     task = Composite(lambda p: torch.tanh(X @ p["a"]) @ p["h"], _squared)
     loop.step({"one": Composite(_outputs, _squared), "two": second}, task, task)
     return loop

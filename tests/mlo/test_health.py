@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.mlo import Health, Record, ThreeLevel, diagnose
+from molweight.mlo import Health, Loop, Record, diagnose
 from molweight.mlo.solvers import ConjugateGradient, Outcome, Stats
 from molweight.mlo.weightings import TapWeight
 
@@ -97,7 +97,7 @@ def test_a_history_is_diagnosed_as_its_records_are() -> None:
 def test_it_watches_a_real_loop() -> None:
     theta = {"encoder": torch.ones(3, requires_grad=True)}
     omega = {"encoder": torch.ones(3, requires_grad=True)}
-    loop = ThreeLevel(theta, omega, TapWeight(NAMES), solver=ConjugateGradient(iterations=3, damping=1.0))
+    loop = Loop(theta, omega, TapWeight(NAMES), solver=ConjugateGradient(iterations=3, damping=1.0))
     health = Health(NAMES)
 
     def loss(p: dict[str, Tensor]) -> Tensor:

@@ -342,7 +342,7 @@ def test_mismatched_chains_are_refused() -> None:
         hypergradient([level], [W], DECAY, _outer, ConjugateGradient(), starts={"fit": torch.ones(3)})
     with pytest.raises(ConfigError, match="needs a name"):
         Level("", _ridge)
-    with pytest.raises(ConfigError, match="gamma must be positive"):
+    with pytest.raises(ConfigError, match="proximal strength must be positive"):
         ProximalCross(0.0)
 
 

@@ -8,8 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
-from molweight.mlo import Health, Level, ThreeLevel, hypergradient, loop_for, solvers, weightings
+from molweight.mlo import (
+    Health,
+    Level,
+    Loop,
+    LoopPoint,
+    ThreeLevelGraph,
+    TwoLevelGraph,
+    hypergradient,
+    minimise,
+    resolved_hypergradient,
+    solvers,
+    weightings,
+)
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity
 from molweight.mlo.weightings import Alignment, Bilevel, Equal, TapWeight, Weighting
 
@@ -36,14 +47,14 @@ OBJECTIVES = {"one": _regression("head.one", 1), "two": _regression("head.two", 
 TRAIN, META = _regression("task", 3), _regression("task", 4)
 
 
-def _loop(weighting: Weighting, device: str = "cpu", **options: Any) -> ThreeLevel:
+def _loop(weighting: Weighting, device: str = "cpu", **options: Any) -> Loop:
     def leaf(*shape: int, seed: int) -> Tensor:
         return (0.5 * _randn(*shape, seed=seed)).to(device).requires_grad_()
 
     pretrained = {"head.one": leaf(3, seed=5), "encoder": leaf(4, 3, seed=6), "head.two": leaf(3, seed=7)}
     finetuned = {"task": leaf(3, seed=8), "encoder": leaf(4, 3, seed=6)}
     options = {"pretrain_lr": 0.01, "finetune_lr": 0.01} | options
-    return loop_for(weighting)(pretrained, finetuned, weighting, **options)
+    return Loop(pretrained, finetuned, weighting, **options)
 
 
 def _gradient(loss: Loss, params: Params, names: list[str]) -> Tensor:
@@ -118,7 +129,8 @@ def test_alignment_sees_the_cosines_of_the_encoder_gradients() -> None:
         def update(self, signals: weightings.Signals) -> None:
             seen.append(signals.alignment)
 
-    loop = _loop(Watch(NAMES), follow=False, average=0.0)  # the point of the meta gradient is read off after the step
+    # The point of the meta gradient is read off after the step.
+    loop = _loop(Watch(NAMES), track_encoder=False, finetune_ema=0.0)
     theta = {name: tensor.detach().clone() for name, tensor in loop.pretrained.items()}
     loop.step(OBJECTIVES, TRAIN, META)
     meta = _gradient(META, loop.finetuned, ["encoder"])
@@ -173,8 +185,84 @@ def test_scaled_losses_do_not_depend_on_their_units() -> None:
     torch.testing.assert_close(one.weighting.weights, two.weighting.weights, rtol=1e-6, atol=0.0)
 
 
-def test_a_loop_for_each_weighting() -> None:
-    assert loop_for(Bilevel(NAMES)).__name__ == "TwoLevel"
-    assert loop_for(Equal(NAMES)) is ThreeLevel
-    with pytest.raises(ConfigError, match="Bilevel needs the two-level loop"):
-        ThreeLevel({}, {}, Bilevel(NAMES))
+def test_a_graph_for_each_weighting() -> None:
+    assert type(_loop(Bilevel(NAMES)).graph) is TwoLevelGraph
+    assert type(_loop(Equal(NAMES)).graph) is ThreeLevelGraph
+
+
+SOLVERS = [Identity(), ConjugateGradient(iterations=3, damping=1.0), (Dense(damping=5.0), Identity(0.5))]
+
+
+@pytest.mark.parametrize("rule", [TapWeight, Bilevel])
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("scale", [False, True])
+def test_the_hypergradient_outside_a_step_is_the_one_inside(rule: Any, solver: Any, scale: bool) -> None:
+    """To the last bit, at the averaged iterate, with scaled losses and several meta losses."""
+
+    class Compare(rule):  # type: ignore[misc]  # a base known at run time
+        outside: Tensor
+
+        def update(self, signals: weightings.Signals) -> None:
+            # Level 2 has moved, level 1 has not: the point that the step takes its hypergradient at.
+            result = loop.hypergradient(OBJECTIVES, TRAIN, [META, TRAIN])
+            self.outside = result.value["weights"]
+            super().update(signals)
+
+    weighting = Compare(NAMES)
+    loop = _loop(weighting, solver=solver, scale_losses=scale, warm_start=False)
+    for _ in range(3):
+        record = loop.step(OBJECTIVES, TRAIN, [META, TRAIN])
+        assert record.hypergradient is not None
+        assert torch.equal(weighting.outside, record.hypergradient)
+
+
+def test_a_point_is_the_averaged_one_and_does_not_move() -> None:
+    loop = _loop(TapWeight(NAMES), finetune_ema=0.5)
+    for _ in range(2):
+        loop.step(OBJECTIVES, TRAIN, META)
+    point = loop.point()
+    average = loop.graph.average.point(loop.pretrained)
+    assert not torch.equal(point.variables[1]["task"], loop.finetuned["task"])
+    assert all(torch.equal(point.variables[1][name], average[name]) for name in average)
+    before = {name: tensor.detach().clone() for name, tensor in (point.variables[0] | point.upper).items()}
+    exact = loop.hypergradient(OBJECTIVES, TRAIN, META, solver=Dense(damping=5.0)).value["weights"]
+    loop.step(OBJECTIVES, TRAIN, META)
+    assert all(torch.equal(before[name], tensor) for name, tensor in (point.variables[0] | point.upper).items())
+    again = loop.hypergradient(OBJECTIVES, TRAIN, META, at=point, solver=Dense(damping=5.0)).value["weights"]
+    assert torch.equal(exact, again)
+
+
+def test_a_point_goes_to_another_floating_point_type() -> None:
+    loop = _loop(TapWeight(NAMES), scale_losses=True)
+    loop.step(OBJECTIVES, TRAIN, META)
+    coarse = loop.point().to(torch.float32)
+    assert {tensor.dtype for tensor in (coarse.variables[1] | coarse.upper).values()} == {torch.float32}
+    assert coarse.scales.dtype == torch.float32
+    fine = coarse.to(torch.float64).upper["weights"]
+    torch.testing.assert_close(fine, loop.point().upper["weights"], rtol=1e-6, atol=0)
+
+
+def test_the_reference_rules_take_the_levels_of_the_loop() -> None:
+    """Central differences over the weights of the very chain that trains, with both levels minimised again."""
+    loop = _loop(TapWeight(NAMES), solver=Dense())
+    convex = {name: _convex(loss) for name, loss in OBJECTIVES.items()}
+    train = _convex(TRAIN)
+    levels, point = loop.levels(convex, train), loop.point()
+
+    def solve(upper: Params) -> list[Params]:
+        theta = minimise(levels[0], point.variables[0], upper)
+        return [theta, minimise(levels[1], point.variables[1], theta)]
+
+    numeric = resolved_hypergradient(lambda upper: solve(upper)[1], point.upper, lambda own, _: META(own))
+    solved = LoopPoint(tuple(_leaves(level) for level in solve(point.upper)), point.upper, point.scales)
+    exact = loop.hypergradient(convex, train, META, at=solved).value["weights"]
+    torch.testing.assert_close(exact, numeric["weights"], rtol=1e-5, atol=1e-9)
+
+
+def _leaves(params: Params) -> Params:
+    return {name: tensor.detach().requires_grad_() for name, tensor in params.items()}
+
+
+def _convex(loss: Loss) -> Loss:
+    """With a decay towards one that makes the Hessian positive definite, so that the level has a single minimum."""
+    return lambda p: loss(p) + 5.0 * torch.stack([((tensor - 1) ** 2).sum() for tensor in p.values()]).sum()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.mlo import Health, ThreeLevel, loop_for, weightings
+from molweight.mlo import Health, Loop, weightings
 from molweight.mlo.solvers import ConjugateGradient, Identity, Neumann, Solver
 
 Params = dict[str, Tensor]
@@ -21,16 +21,14 @@ def _loss(head: str, device: str) -> Callable[[Params], Tensor]:
     return lambda p: ((torch.tanh(x @ p["encoder"]) @ p[head] - y) ** 2).mean()
 
 
-def _loop(name: str, solver: Solver, device: str, **options: Any) -> ThreeLevel:
+def _loop(name: str, solver: Solver, device: str, **options: Any) -> Loop:
     def leaf(*shape: int) -> Tensor:
         return torch.full(shape, 0.1, device=device, requires_grad=True)
 
     given: dict[str, Any] = {"weights": [1, 2]} if name == "fixed" else {}
     weighting = weightings.create(name, NAMES, **given)
     pretrained = {"encoder": leaf(4, 3), "head.one": leaf(3), "head.two": leaf(3)}
-    return loop_for(weighting)(
-        pretrained, {"encoder": leaf(4, 3), "task": leaf(3)}, weighting, solver=solver, **options
-    )
+    return Loop(pretrained, {"encoder": leaf(4, 3), "task": leaf(3)}, weighting, solver=solver, **options)
 
 
 def _run(name: str, solver: Solver, device: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.mlo import ThreeLevel
+from molweight.mlo import Loop
 from molweight.mlo.solvers import ConjugateGradient
 from molweight.mlo.weightings import TapWeight
 
@@ -48,14 +48,14 @@ def _learned_weights(seed: int) -> dict[str, float]:
         rows = torch.randint(low, high, (size,), generator=generator)
         return lambda p: ((_encode(p, x[rows]) @ p[head] - target[rows]) ** 2).mean()
 
-    loop = ThreeLevel(
+    loop = Loop(
         theta,
         omega,
         TapWeight(list(targets)),
         solver=ConjugateGradient(iterations=2, damping=1.0),
         pretrain_lr=2e-3,
         finetune_lr=2e-3,
-        every=5,
+        hypergradient_interval=5,
     )
     for _ in range(STEPS):
         objectives = {name: loss(f"head.{name}", target, 0, 200, 64) for name, target in targets.items()}

@@ -10,8 +10,8 @@ from torch import Tensor
 from molweight.errors import ConfigError
 from molweight.mlo import (
     Level,
+    Loop,
     ProximalCross,
-    ThreeLevel,
     compare_solvers,
     hypergradient,
     minimise,
@@ -155,7 +155,7 @@ def test_the_report_compares_direction_size_and_cost() -> None:
 def test_the_loop_and_the_general_chain_are_the_same(solver: Identity | Dense | Nystrom) -> None:
     theta, omega, objectives, train, meta = _problem()
     leaves = [{name: t.clone().requires_grad_() for name, t in level.items()} for level in (theta, omega)]
-    loop = ThreeLevel(leaves[0], leaves[1], TapWeight(["a", "b"]), solver=solver, gamma=GAMMA, finetune_lr=1e-16)
+    loop = Loop(leaves[0], leaves[1], TapWeight(["a", "b"]), solver=solver, proximal_strength=GAMMA, finetune_lr=1e-16)
     record = loop.step(objectives, train, meta)
     weights = {"weights": torch.tensor([0.5, 0.5], dtype=torch.float64)}
     levels = three_levels(objectives, train, GAMMA)

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from molweight import mlo
 from molweight.errors import ConfigError
-from molweight.mlo import Level, ProximalCross, Record, ThreeLevel, hypergradient
-from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Solver
-from molweight.mlo.weightings import Equal, Fixed, TapWeight, Weighting
+from molweight.mlo import Level, Loop, Record, TwoLevelGraph, hypergradient, three_levels
+from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Nystrom, Solver
+from molweight.mlo.weightings import Bilevel, Equal, Fixed, TapWeight, Weighting
 
 Params = dict[str, Tensor]
 Loss = Callable[[Params], Tensor]
@@ -52,12 +54,18 @@ def _leaves(params: Params) -> Params:
     return {name: tensor.clone().requires_grad_() for name, tensor in params.items()}
 
 
-def _loop(weighting: Weighting, **options: Any) -> ThreeLevel:
+def _loop(weighting: Weighting, **options: Any) -> Loop:
     pretrained = _encoder() | {"head.regress": _randn(3, 2, seed=7), "head.copy": _randn(3, 4, seed=8)}
     finetuned = _encoder() | {"head.task": _randn(3, 1, seed=9)}
     # The tests read the point of the meta gradient off the loop after the step: it must still be there.
-    options = {"gamma": GAMMA, "pretrain_lr": 0.01, "finetune_lr": 0.01, "follow": False, "average": 0.0} | options
-    return ThreeLevel(_leaves(pretrained), _leaves(finetuned), weighting, **options)
+    options = {
+        "proximal_strength": GAMMA,
+        "pretrain_lr": 0.01,
+        "finetune_lr": 0.01,
+        "track_encoder": False,
+        "finetune_ema": 0.0,
+    } | options
+    return Loop(_leaves(pretrained), _leaves(finetuned), weighting, **options)
 
 
 def _copy(params: Params) -> Params:
@@ -87,20 +95,42 @@ def test_identity_is_the_closed_form() -> None:
 
 
 @pytest.mark.parametrize(
-    ("solver", "tolerance"),
+    "solver",
     [
-        (Dense(damping=DAMPING), 1e-9),
-        (ConjugateGradient(iterations=300, damping=DAMPING, tolerance=1e-11), 1e-7),
-        (Neumann(iterations=3000, damping=DAMPING, tolerance=1e-11), 1e-7),
-        ((Dense(damping=DAMPING), Identity()), 1e-9),
+        Identity(),
+        Dense(damping=DAMPING),
+        ConjugateGradient(iterations=5, damping=1.0),
+        Neumann(iterations=5, damping=1.0),
+        Nystrom(rank=4),
+        (Dense(damping=DAMPING), Identity()),
     ],
 )
-def test_a_step_takes_the_hypergradient_of_the_general_rule(solver: Any, tolerance: float) -> None:
+def test_a_step_takes_the_hypergradient_of_its_chain(solver: Any) -> None:
+    """To the last bit: training and checks run the same code."""
     weighting = TapWeight(NAMES)
     loop = _loop(weighting, solver=solver)
     theta, weights = _copy(loop.pretrained), weighting.weights.clone()
     objectives, train, meta = _objectives(), _task(20), _task(30)
     record = loop.step(objectives, train, meta)
+    chain = three_levels(objectives, train, GAMMA)
+    per_level = solver[::-1] if isinstance(solver, tuple) else solver
+    variables = [theta, _copy(loop.finetuned)]
+    expected = hypergradient(chain, variables, {"weights": weights}, lambda own, _: meta(own), per_level)
+    assert record.hypergradient is not None
+    assert torch.equal(record.hypergradient, expected.value["weights"])
+
+
+@pytest.mark.parametrize(
+    ("solver", "tolerance"),
+    [
+        (Dense(damping=DAMPING), 1e-9),
+        (ConjugateGradient(iterations=300, damping=DAMPING, tolerance=1e-11), 1e-7),
+        (Neumann(iterations=3000, damping=DAMPING, tolerance=1e-11), 1e-7),
+    ],
+)
+def test_the_closed_forms_of_the_chain_are_those_of_autograd(solver: Solver, tolerance: float) -> None:
+    loop = _loop(TapWeight(NAMES))
+    objectives, train, meta = _objectives(), _task(20), _task(30)
 
     def first(own: Params, upper: Params) -> Tensor:
         return upper["weights"] @ torch.stack([loss(own) for loss in objectives.values()])
@@ -108,13 +138,11 @@ def test_a_step_takes_the_hypergradient_of_the_general_rule(solver: Any, toleran
     def second(own: Params, upper: Params) -> Tensor:
         return train(own) + GAMMA * torch.stack([((own[n] - upper[n]) ** 2).sum() for n in loop.shared]).sum()
 
-    levels = [Level("pretrain", first), Level("finetune", second, cross=ProximalCross(GAMMA))]
-    exact = solver if isinstance(solver, tuple) else Dense(damping=DAMPING)
-    pair = exact[::-1] if isinstance(exact, tuple) else exact
-    variables = [theta, _copy(loop.finetuned)]
-    expected = hypergradient(levels, variables, {"weights": weights}, lambda own, _: meta(own), pair)
-    assert record.hypergradient is not None
-    torch.testing.assert_close(record.hypergradient, expected.value["weights"], rtol=tolerance, atol=tolerance)
+    variables, upper = [_copy(loop.pretrained), _copy(loop.finetuned)], {"weights": loop.weighting.weights}
+    plain = [Level("pretrain", first), Level("finetune", second)]
+    expected = hypergradient(plain, variables, upper, lambda own, _: meta(own), Dense(damping=DAMPING))
+    result = hypergradient(loop.levels(objectives, train), variables, upper, lambda own, _: meta(own), solver)
+    torch.testing.assert_close(result.value["weights"], expected.value["weights"], rtol=tolerance, atol=tolerance)
 
 
 A, B, C, D = (_randn(9, 3, seed=s) for s in (41, 42, 43, 44))
@@ -166,12 +194,12 @@ def test_the_hypergradient_is_what_re_solving_both_levels_gives() -> None:
     """Central differences over the weights, with both levels minimised anew: no theory shared with the code."""
     weights, meta, step = torch.tensor([0.7, 0.3], dtype=torch.float64), _convex_task(D, YD), 1e-4
     theta, omega = _solved(weights)
-    loop = ThreeLevel(
+    loop = Loop(
         _leaves(theta),
         _leaves(omega),
         _Frozen(["a", "b"], weights),
         solver=Dense(),
-        gamma=GAMMA,
+        proximal_strength=GAMMA,
         finetune_lr=1e-14,
         pretrain_lr=1e-14,
     )
@@ -239,7 +267,7 @@ def test_level_two_descends_the_proximal_loss() -> None:
 
 
 def test_hypergradients_every_few_steps() -> None:
-    loop = _loop(TapWeight(NAMES), every=3)
+    loop = _loop(TapWeight(NAMES), hypergradient_interval=3)
     taken = []
     for step in range(6):
         assert loop.wants_train
@@ -277,7 +305,7 @@ def test_several_meta_losses_are_averaged() -> None:
 
 def test_recomputing_graphs_changes_only_cost() -> None:
     solver = ConjugateGradient(iterations=4, damping=1.0)
-    kept, anew = _loop(TapWeight(NAMES), solver=solver), _loop(TapWeight(NAMES), solver=solver, recompute=True)
+    kept, anew = _loop(TapWeight(NAMES), solver=solver), _loop(TapWeight(NAMES), solver=solver, recompute_graphs=True)
     one, two = (loop.step(_objectives(), _task(20), _task(30)) for loop in (kept, anew))
     assert one.hypergradient is not None
     assert two.hypergradient is not None
@@ -326,16 +354,16 @@ def test_the_summary_is_plain_numbers() -> None:
 
 @pytest.mark.parametrize("solver", [Identity(), ConjugateGradient(damping=0.5)])
 def test_resume_is_exact(solver: Solver) -> None:
-    straight = _loop(TapWeight(NAMES), solver=solver, every=2)
+    straight = _loop(TapWeight(NAMES), solver=solver, hypergradient_interval=2)
     for step in range(6):
         straight.step(_objectives(step), _task(step), _task(30))
-    first = _loop(TapWeight(NAMES), solver=solver, every=2)
+    first = _loop(TapWeight(NAMES), solver=solver, hypergradient_interval=2)
     for step in range(3):
         first.step(_objectives(step), _task(step), _task(30))
     stored = io.BytesIO()
     torch.save(first.state_dict(), stored)
     stored.seek(0)
-    second = _loop(TapWeight(NAMES), solver=solver, every=2)
+    second = _loop(TapWeight(NAMES), solver=solver, hypergradient_interval=2)
     second.load_state_dict(torch.load(stored, weights_only=True))
     for step in range(3, 6):
         second.step(_objectives(step), _task(step), _task(30))
@@ -367,7 +395,7 @@ def test_modules_are_left_alone() -> None:
 
     params = {name: p.detach().clone().requires_grad_() for name, p in module.named_parameters()}
     other = {name: p.detach().clone().requires_grad_() for name, p in module.named_parameters()}
-    loop = ThreeLevel(params, other, TapWeight(["one"]), solver=ConjugateGradient(damping=1.0))
+    loop = Loop(params, other, TapWeight(["one"]), solver=ConjugateGradient(damping=1.0))
     loop.step({"one": loss}, loss, loss)
     assert all(torch.equal(before[name], buffer) for name, buffer in module.named_buffers())
     assert all(p.grad is None for p in module.parameters())
@@ -402,23 +430,31 @@ def test_a_meta_loss_that_is_not_finite_leaves_the_weights() -> None:
 def test_variables_that_cannot_be_used_are_refused(change: Params, message: str) -> None:
     finetuned = _leaves(_encoder())
     with pytest.raises(ConfigError, match=message):
-        ThreeLevel(_leaves(_encoder()) | change, finetuned, TapWeight(NAMES))
+        Loop(_leaves(_encoder()) | change, finetuned, TapWeight(NAMES))
 
 
 def test_levels_that_are_not_tied_are_refused() -> None:
     leaves = _leaves(_encoder())
     with pytest.raises(ConfigError, match="share no variable name"):
-        ThreeLevel(leaves, {"other": leaves["encoder.0"]}, TapWeight(NAMES))
+        Loop(leaves, {"other": leaves["encoder.0"]}, TapWeight(NAMES))
     with pytest.raises(ConfigError, match="same tensor at both levels"):
-        ThreeLevel(leaves, dict(leaves), TapWeight(NAMES))
+        Loop(leaves, dict(leaves), TapWeight(NAMES))
     with pytest.raises(ConfigError, match="level 'finetune' has no variables"):
-        ThreeLevel(leaves, {}, TapWeight(NAMES))
-    assert ThreeLevel(leaves, {}, Equal(NAMES)).wants_task is False
+        Loop(leaves, {}, TapWeight(NAMES))
+    assert Loop(leaves, {}, Equal(NAMES)).wants_task is False
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"gamma": 0.0}, "gamma"), ({"every": 0}, "every"), ({"solver": [Identity()]}, "pair")],
+    [
+        ({"proximal_strength": 0.0}, "proximal_strength must be positive"),
+        ({"proximal_strength": -1.0}, "must not be negative|must be positive"),
+        ({"hypergradient_interval": 0}, "hypergradient_interval"),
+        ({"finetune_ema": 1.0}, "finetune_ema"),
+        ({"solver": [Identity()]}, "pair"),
+        ({"graph": TwoLevelGraph, "curvature": "gauss_newton"}, "two-level graph solves with the Hessian"),
+        ({"graph": TwoLevelGraph, "recompute_graphs": True}, "two-level graph solves with the Hessian"),
+    ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
@@ -441,11 +477,11 @@ def test_losses_that_cannot_be_used_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"objective 'copy'.*does not depend"):
         loop.step({**good, "copy": lambda _: torch.tensor(1.0)}, task, task)
     with pytest.raises(ConfigError, match=r"level 'meta'.*scalar tensor, got float"):
-        loop.step(good, task, lambda _: 1.0)  # type: ignore[arg-type, return-value]  # on purpose
+        loop.step(good, task, lambda _: 1.0)  # type: ignore[arg-type]  # on purpose
 
 
 def test_the_finetuned_encoder_follows_the_pretrained_one() -> None:
-    following, staying = (_loop(TapWeight(NAMES), follow=follow) for follow in (True, False))
+    following, staying = (_loop(TapWeight(NAMES), track_encoder=follow) for follow in (True, False))
     before = _copy(following.pretrained)
     for loop in (following, staying):
         loop.step(_objectives(), _task(20), _task(30))
@@ -460,9 +496,70 @@ def test_following_changes_no_minimum() -> None:
     """Level 2 alone, with theta moved in between: both ways end where the proximal loss is least."""
     ends = []
     for follow in (True, False):
-        loop = _loop(TapWeight(NAMES), follow=follow, every=10_000, finetune_lr=0.02, pretrain_lr=1e-9)
+        loop = _loop(
+            TapWeight(NAMES), track_encoder=follow, hypergradient_interval=10_000, finetune_lr=0.02, pretrain_lr=1e-9
+        )
         for _ in range(600):
             loop.step(_objectives(), _task(20))
         ends.append(_copy(loop.finetuned))
     for name, tensor in ends[0].items():
         torch.testing.assert_close(tensor, ends[1][name], rtol=1e-3, atol=1e-3)
+
+
+def test_the_learned_weights_are_those_after_the_last_record() -> None:
+    loop = _loop(TapWeight(NAMES), hypergradient_interval=2)
+    records = [loop.step(_objectives(step), _task(20), _task(30)) for step in range(4)]
+    for before, after in itertools.pairwise(records):
+        assert before.next_weights is not None
+        assert torch.equal(before.next_weights, after.weights)
+    assert records[-1].next_weights is not None
+    assert not torch.equal(records[-1].next_weights, records[-1].weights)
+    assert records[-1].summary()["next_weights"] == loop.weighting.as_dict()
+    assert Record.of_summary(records[-1].summary()).next_weights is not None
+
+
+def test_the_two_level_graph_takes_any_rule_that_learns_from_a_hypergradient() -> None:
+    one, two = _loop(TapWeight(NAMES), graph=TwoLevelGraph), _loop(Bilevel(NAMES))
+    for step in range(3):
+        records = [loop.step(_objectives(step), _task(20), _task(30)) for loop in (one, two)]
+        assert torch.equal(records[0].weights, records[1].weights)
+    assert torch.equal(one.finetuned["encoder.0"], one.pretrained["encoder.0"])
+
+
+def test_an_encoder_that_starts_elsewhere_is_replaced_by_the_one_encoder() -> None:
+    pretrained, other = _leaves(_encoder()), _leaves({name: tensor + 1 for name, tensor in _encoder().items()})
+    loop = Loop(pretrained, other | _leaves({"head.task": _randn(3, 1, seed=9)}), Bilevel(["contrast"]))
+    loop.step({"contrast": _objectives()["contrast"]}, _task(20), _task(30))
+    assert all(torch.equal(loop.finetuned[name], loop.pretrained[name]) for name in loop.shared)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        ("gamma", "proximal_strength", 0.5),
+        ("every", "hypergradient_interval", 3),
+        ("follow", "track_encoder", False),
+        ("average", "finetune_ema", 0.5),
+        ("recompute", "recompute_graphs", True),
+    ],
+)
+def test_old_names_of_options_still_work_and_warn(old: str, new: str, value: Any) -> None:
+    given: dict[str, Any] = {old: value}
+    with pytest.warns(DeprecationWarning, match=f"Loop: option '{old}' is now '{new}'"):
+        loop = Loop(_leaves(_encoder()), {}, Equal(NAMES), **given)
+    assert getattr(loop, new, None) == value or getattr(loop.graph.options, new) == value
+    with pytest.raises(ConfigError, match=f"'{old}' is the old name of '{new}'"):
+        Loop(_leaves(_encoder()), {}, Equal(NAMES), **given, **{new: value})
+
+
+def test_old_names_of_classes_still_work_and_warn() -> None:
+    leaves = _leaves(_encoder())
+    with pytest.warns(DeprecationWarning, match=r"molweight\.mlo\.ThreeLevel is deprecated; use Loop"):
+        three = mlo.ThreeLevel(leaves, {}, Equal(NAMES))
+    with pytest.warns(DeprecationWarning, match="TwoLevelGraph"):
+        two = mlo.TwoLevel(leaves, {}, Equal(NAMES))
+    with pytest.warns(DeprecationWarning, match="takes the graph of its weighting"):
+        assert mlo.loop_for(Equal(NAMES)) is Loop
+    assert [type(loop.graph).__name__ for loop in (three, two)] == ["ThreeLevelGraph", "TwoLevelGraph"]
+    with pytest.raises(AttributeError, match="has no attribute 'FourLevel'"):
+        _ = mlo.FourLevel

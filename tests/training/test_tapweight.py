@@ -284,7 +284,7 @@ def test_options_of_the_loop_reach_it(
     )
     cpu = torch.device("cpu")
     setup = continued_pretraining(other, *general_pretraining(other, corpus, cpu), data, splits, device=cpu)
-    assert setup.loop.scale_losses == setup.loop.recompute == changed
+    assert setup.loop.scale_losses == setup.loop.graph.options.recompute_graphs == changed
     assert setup.loop.warm_start != changed
     assert setup.task.meta_batches == 1 + changed
     assert other.options()["meta_batches"] == 1 + changed

@@ -29,7 +29,7 @@ class Neumann(Solver):
         iterations: Terms of the series, one product each.
         damping: Added to the diagonal.
         step: Step of the series, or ``None`` to measure a safe one.
-        probes: Products spent on measuring the step (Lanczos steps).
+        probes: Products spent on measuring the step (Lanczos steps). A single one may find too large a step.
         tolerance: Stop once ``|b - A x| <= tolerance * |b|``.
 
     Example:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from molweight.errors import ConfigError
+from molweight.mlo._level_graph import LevelGraph
+from molweight.mlo._three_level_graph import ThreeLevelGraph
 
 __all__ = ["Needs", "Signals", "Weighting"]
 
@@ -62,8 +64,8 @@ class Weighting(nn.Module, ABC):
     """
 
     needs: ClassVar[Needs] = Needs.NOTHING
-    joint: ClassVar[bool] = False
-    """Whether one encoder is to be trained on objectives and task together (two levels instead of three)."""
+    graph: ClassVar[type[LevelGraph]] = ThreeLevelGraph
+    """How encoder, objectives and task are arranged in levels, unless :class:`molweight.mlo.Loop` is told otherwise."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Keep the names."""

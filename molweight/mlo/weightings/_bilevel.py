@@ -1,5 +1,6 @@
 """Weights learned with pretraining and finetuning merged into one level."""
 
+from molweight.mlo._two_level_graph import TwoLevelGraph
 from molweight.mlo.weightings._registry import weightings
 from molweight.mlo.weightings._tapweight import TapWeight
 
@@ -10,12 +11,12 @@ __all__ = ["Bilevel"]
 class Bilevel(TapWeight):
     """The two-level ablation of :class:`TapWeight`: one encoder is trained on objectives and task together.
 
-    The rule is the same; the hypergradient comes from :class:`molweight.mlo.TwoLevel`. The options are those of
+    The rule is the same; the hypergradient comes from :class:`molweight.mlo.TwoLevelGraph`. The options are those of
     :class:`SoftmaxWeighting`.
 
     Example:
-        >>> Bilevel(["one", "two"]).joint
-        True
+        >>> Bilevel(["one", "two"]).graph.__name__
+        'TwoLevelGraph'
     """
 
-    joint = True
+    graph = TwoLevelGraph

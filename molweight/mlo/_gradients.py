@@ -1,31 +1,19 @@
-"""Backward passes of the three levels: small pure functions that the loop is made of."""
+"""Gradients of the levels' losses: small pure functions that the loop is made of."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError, suggest
-from molweight.mlo._curvature import Hessian
-from molweight.mlo._gauss_newton import CurvatureName, curvature_of
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
-from molweight.mlo.weightings import Needs, Signals
 
-__all__ = [
-    "ObjectivePass",
-    "check_objectives",
-    "loss_scales",
-    "mean_gradient",
-    "objective_pass",
-    "read_signals",
-    "weighted_curvature",
-    "weighted_sum",
-]
+__all__ = ["ObjectiveGradients", "check_objectives", "loss_scales", "mean_gradient", "objective_gradients"]
 
 
 @dataclass(frozen=True)
-class ObjectivePass:
+class ObjectiveGradients:
     """What the backward passes of level 1 gave; detached.
 
     Args:
@@ -77,48 +65,7 @@ def mean_gradient(losses: Sequence[LossFn], params: Params, name: str) -> tuple[
     return torch.stack(values).mean(), total
 
 
-def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:
-    """``sum_k weights_k loss_k`` as one loss: what level 1 minimises."""
-
-    def loss(params: Params) -> Tensor:
-        total = weights.new_zeros(())
-        for objective, weight in zip(objectives.values(), weights, strict=True):
-            total = total + weight * objective(params)
-        return total
-
-    return loss
-
-
-def weighted_curvature(
-    kind: CurvatureName, objectives: Mapping[str, LossFn], weights: Tensor, at: Params, *, recompute: bool = False
-) -> Callable[[Tensor], Tensor]:
-    """Curvature of the weighted sum at a point: its Hessian, or the weighted sum of the Gauss-Newton matrices.
-
-    Args:
-        kind: Which of the two.
-        objectives: Loss per name.
-        weights: K weights.
-        at: The point.
-        recompute: Build each objective's graph anew for every product, so that only one is alive at any moment.
-    """
-    if kind == "hessian" and not recompute:
-        return Hessian(weighted_sum(objectives, weights), at, "level 'pretrain'")
-
-    def part(name: str) -> Callable[[Tensor], Tensor]:
-        return curvature_of(kind, objectives[name], at, f"level 'pretrain', objective {name!r}")
-
-    kept = {} if recompute else {name: part(name) for name in objectives}
-
-    def product(vector: Tensor) -> Tensor:
-        total = torch.zeros_like(vector)
-        for name, weight in zip(objectives, weights, strict=True):
-            total.addcmul_((kept.get(name) or part(name))(vector), weight)
-        return total
-
-    return product
-
-
-def objective_pass(
+def objective_gradients(
     objectives: Mapping[str, LossFn],
     params: Params,
     weights: Tensor,
@@ -126,7 +73,7 @@ def objective_pass(
     *,
     block: int = 0,
     keep_rows: bool = False,
-) -> ObjectivePass:
+) -> ObjectiveGradients:
     """One backward pass per objective, one at a time, so that only one graph is alive at any moment.
 
     The weighted sum of the gradients is level 1's own step; the inner product of each gradient with the solved
@@ -145,7 +92,7 @@ def objective_pass(
     total = weights.new_zeros(layout.size)
     losses, norms, slopes, rows = [], [], [], []
     for (name, objective), weight in zip(objectives.items(), weights, strict=True):
-        value, parts = _objective_gradient(name, objective, params)
+        value, parts = value_and_gradient(objective, params, f"level 'pretrain', objective {name!r}")
         gradient = layout.join(parts)
         total.addcmul_(gradient, weight)
         losses.append(value)
@@ -154,8 +101,8 @@ def objective_pass(
             slopes.append(gradient @ direction)
         if keep_rows:
             rows.append(gradient)
-    stacked = torch.stack(slopes) if slopes else None
-    return ObjectivePass(total, torch.stack(losses), torch.stack(norms), stacked, torch.stack(rows) if rows else None)
+    inner, kept = (torch.stack(parts) if parts else None for parts in (slopes, rows))
+    return ObjectiveGradients(total, torch.stack(losses), torch.stack(norms), inner, kept)
 
 
 def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
@@ -163,28 +110,3 @@ def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
     with torch.no_grad():
         sizes = torch.stack([loss(params).abs() for loss in objectives.values()])
     return torch.where(sizes.isfinite() & (sizes > 0), sizes, 1.0)
-
-
-def read_signals(needs: Needs, passed: ObjectivePass, direction: Tensor | None, scales: Tensor | None) -> Signals:
-    """What the weighting learns from: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
-
-    Args:
-        needs: What the weighting asks for.
-        passed: The backward passes of level 1.
-        direction: ``q1``, or the meta gradient where cosines are asked for.
-        scales: K numbers the losses are divided by, or ``None``.
-    """
-    inverse = torch.ones_like(passed.losses) if scales is None else 1 / scales
-    losses, norms = passed.losses * inverse, passed.norms * inverse
-    if passed.rows is not None:
-        return Signals(losses, norms, gramian=passed.rows @ passed.rows.T * torch.outer(inverse, inverse))
-    if passed.slopes is None or direction is None:
-        return Signals(losses, norms)
-    if needs is Needs.ALIGNMENT:
-        size = (passed.norms * direction.norm()).clamp_min(torch.finfo(losses.dtype).tiny)
-        return Signals(losses, norms, alignment=passed.slopes / size)
-    return Signals(losses, norms, hypergradient=-passed.slopes * inverse)
-
-
-def _objective_gradient(name: str, objective: LossFn, params: Params) -> tuple[Tensor, list[Tensor]]:
-    return value_and_gradient(objective, params, f"level 'pretrain', objective {name!r}")

@@ -1,0 +1,115 @@
+"""Old names that keep working, with a warning, for one release."""
+
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from molweight.errors import ConfigError
+
+__all__ = ["new_names", "renamed_attributes", "renamed_options"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+
+def renamed_options(**renamed: str) -> Callable[[T], T]:
+    """Decorate a function or class so that it still accepts keyword arguments under their old names.
+
+    Args:
+        **renamed: Old name to new name.
+
+    Returns:
+        The decorator. What it returns has the signature of what it was given; a class is changed in place. An old name
+        causes a :class:`DeprecationWarning`, and :class:`molweight.errors.ConfigError` together with its new name.
+
+    Example:
+        >>> @renamed_options(every="interval")
+        ... def plan(*, interval=1):
+        ...     return interval
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     print(plan(every=5), caught[0].message)
+        5 plan: option 'every' is now 'interval'. The old name will be removed in the next release.
+    """
+
+    def decorate(target: T) -> T:
+        if isinstance(target, type):
+            # Classes stay the same object, so that isinstance, pickling and dataclass tools see no wrapper.
+            target.__init__ = _accepting(target.__init__, target.__name__, renamed)  # type: ignore[misc]  # on purpose
+            return target
+        owner = target.__qualname__.removesuffix(".__init__").rpartition(".")[2]
+        return _accepting(target, owner, renamed)
+
+    return decorate
+
+
+def _accepting(function: T, owner: str, renamed: Mapping[str, str]) -> T:
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        if renamed.keys() & options.keys():
+            options = new_names(options, renamed, owner, stacklevel=3)
+        return function(*arguments, **options)
+
+    return call  # type: ignore[return-value]  # it has the wrapped function's signature
+
+
+def new_names(
+    options: Mapping[str, Any], renamed: Mapping[str, str], owner: str, *, stacklevel: int = 2
+) -> dict[str, Any]:
+    """Options with old names replaced by new ones, for options that are read from a file or a command line.
+
+    Args:
+        options: Values by name.
+        renamed: Old name to new name.
+        owner: What the options belong to, for the message.
+        stacklevel: As of :func:`warnings.warn`.
+
+    Returns:
+        The same values, in the same order.
+
+    Raises:
+        ConfigError: If a value is given under both names.
+    """
+    result: dict[str, Any] = {}
+    for name, value in options.items():
+        new = renamed.get(name, name)
+        if new != name:
+            if new in options:
+                raise ConfigError(f"{owner}: {name!r} is the old name of {new!r}; give only the latter.")
+            warnings.warn(
+                f"{owner}: option {name!r} is now {new!r}. The old name will be removed in the next release.",
+                DeprecationWarning,
+                stacklevel=stacklevel + 1,
+            )
+        result[new] = value
+    return result
+
+
+def renamed_attributes(module: str, renamed: Mapping[str, tuple[str, Any]]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a module whose public names have changed.
+
+    Args:
+        module: Name of the module, for the message.
+        renamed: Old name to what to use instead, in words, and the object that the old name still gives.
+
+    Example:
+        >>> look_up = renamed_attributes("shapes", {"Circel": ("Circle", int)})
+        >>> look_up("Square")
+        Traceback (most recent call last):
+            ...
+        AttributeError: module 'shapes' has no attribute 'Square'
+    """
+
+    def look_up(name: str) -> Any:
+        if name not in renamed:
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        instead, value = renamed[name]
+        warnings.warn(
+            f"{module}.{name} is deprecated; use {instead}. The old name will be removed in the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return value
+
+    return look_up

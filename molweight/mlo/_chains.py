@@ -1,0 +1,93 @@
+"""The chains of levels that the loop is differentiated through."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from molweight.deprecation import renamed_options
+from molweight.mlo._curvature import Curvature, Hessian, ShiftedCurvature
+from molweight.mlo._gauss_newton import CurvatureName, curvature_of
+from molweight.mlo._level import Level
+from molweight.mlo._mixed_derivative import LinearWeightsCross, ProximalCross
+from molweight.mlo._vectors import LossFn, Params
+from molweight.mlo._weighted import weighted_curvature, weighted_sum
+
+__all__ = ["three_levels", "two_levels"]
+
+
+@renamed_options(gamma="proximal_strength")
+def three_levels(
+    objectives: Mapping[str, LossFn],
+    train: LossFn,
+    proximal_strength: float,
+    *,
+    curvature: CurvatureName = "hessian",
+    recompute_graphs: bool = False,
+) -> list[Level]:
+    """Pretraining and finetuning as a chain for :func:`hypergradient`, over the upper variable ``"weights"``.
+
+    ::
+
+        "pretrain"   theta*, phi*  =  argmin  sum_k weights_k loss_k(theta, phi)
+        "finetune"   omega*, h*    =  argmin  train(omega, h) + proximal_strength |omega - theta*|^2
+
+    Both mixed derivatives and the curvature of the proximal term are in closed form.
+
+    Args:
+        objectives: The K losses of level 1.
+        train: The finetuning loss of level 2, without the proximal term.
+        proximal_strength: Strength of the proximal term over the names both levels share.
+        curvature: Of both levels; ``"gauss_newton"`` needs every loss to be a :class:`Composite`.
+        recompute_graphs: Build each objective's graph again for every curvature product of level 1.
+
+    Example:
+        >>> objectives = {"one": lambda p: (p["w"] ** 2).sum(), "two": lambda p: ((p["w"] - 1) ** 2).sum()}
+        >>> [level.name for level in three_levels(objectives, lambda p: (p["w"] - 3).square().sum(), 0.5)]
+        ['pretrain', 'finetune']
+    """
+
+    def pretrain_loss(own: Params, upper: Params) -> Tensor:
+        return weighted_sum(objectives, upper["weights"])(own)
+
+    def pretrain_curvature(own: Params, upper: Params) -> Curvature:
+        return weighted_curvature(curvature, objectives, upper["weights"], own, recompute_graphs=recompute_graphs)
+
+    def finetune_loss(own: Params, upper: Params) -> Tensor:
+        tied = torch.stack([((own[name] - upper[name]) ** 2).sum() for name in own if name in upper])
+        return train(own) + proximal_strength * tied.sum()
+
+    def finetune_curvature(own: Params, upper: Params) -> Curvature:
+        # d^2/d omega^2 of strength * |omega - theta|^2 is 2 strength I on the shared names.
+        matrix = curvature_of(curvature, train, own, "level 'finetune'")
+        return ShiftedCurvature(matrix, own.keys() & upper.keys(), 2 * proximal_strength)
+
+    return [
+        Level("pretrain", pretrain_loss, LinearWeightsCross(objectives), pretrain_curvature),
+        Level("finetune", finetune_loss, ProximalCross(proximal_strength), finetune_curvature),
+    ]
+
+
+def two_levels(objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
+    """Pretraining and finetuning merged into one level, over the upper variable ``"weights"``.
+
+    ::
+
+        "pretrain"   theta*, phi*, h*  =  argmin  sum_k weights_k loss_k(theta, phi) + train(theta, h)
+
+    Args:
+        objectives: The K losses; functions of all variables of the level.
+        train: The task's loss; likewise.
+
+    Example:
+        >>> [level.name for level in two_levels({"one": lambda p: p["w"].sum()}, lambda p: p["w"].sum())]
+        ['pretrain']
+    """
+
+    def loss(own: Params, upper: Params) -> Tensor:
+        return weighted_sum(objectives, upper["weights"])(own) + train(own)
+
+    def curvature(own: Params, upper: Params) -> Curvature:
+        return Hessian(lambda point: loss(point, upper), own, "level 'pretrain'")
+
+    return [Level("pretrain", loss, LinearWeightsCross(objectives), curvature)]

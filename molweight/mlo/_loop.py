@@ -1,0 +1,469 @@
+"""The training loop: pretraining under weights, the task on top of it, the weights under the meta loss."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import torch
+from torch import Tensor
+
+from molweight.deprecation import renamed_options
+from molweight.errors import ConfigError
+from molweight.mlo._adjoint import Adjoint, implicit_adjoint
+from molweight.mlo._gauss_newton import CurvatureName
+from molweight.mlo._gradients import check_objectives, loss_scales, mean_gradient, objective_gradients
+from molweight.mlo._hypergradient import Hypergradient
+from molweight.mlo._level import Level
+from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, tensors
+from molweight.mlo._loop_point import LoopPoint
+from molweight.mlo._record import Record
+from molweight.mlo._signals import read_signals
+from molweight.mlo._vectors import LossFn, Params
+from molweight.mlo.solvers import Identity, Solver, Stats
+from molweight.mlo.weightings import Needs, Weighting
+
+__all__ = ["Loop", "OptimizerFactory"]
+
+OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimizer]
+"""From the tensors of a level and its learning rate to its optimiser."""
+
+Losses: TypeAlias = LossFn | Sequence[LossFn]
+"""One loss, or several of one kind."""
+
+
+def adam(tensors: list[Tensor], lr: float) -> torch.optim.Optimizer:
+    """Adam without weight decay.
+
+    Args:
+        tensors: Leaves to be optimised.
+        lr: Learning rate.
+    """
+    return torch.optim.Adam(tensors, lr=lr)
+
+
+class Loop:
+    """Continued pretraining whose objective weights are learned by implicit differentiation.
+
+    ::
+
+        level 1 "pretrain"   theta*, phi*  =  argmin  sum_k w_k loss_k(theta, phi)
+        level 2 "finetune"   omega*, h*    =  argmin  train(omega, h) + proximal_strength |omega - theta*|^2
+        level 3 weighting    min over w       meta(omega*, h*)
+
+    Each :meth:`step` moves level 2, sends the meta gradient up through both levels (:func:`implicit_adjoint`), moves
+    level 1 and updates the weights. A weighting that needs no hypergradient never touches levels 2 and 3: the same code
+    path then costs what plain multi-task pretraining costs. How many levels there are is up to the graph:
+    :class:`TwoLevelGraph` merges the levels 1 and 2.
+
+    Args:
+        pretrained: Variables of level 1: the encoder theta and the objectives' heads phi. Leaves, updated in place.
+        finetuned: Variables of level 2: the encoder copy omega under the names it has in ``pretrained``, and the
+            task's head under other names. Leaves, updated in place. May be empty if the weighting needs no task.
+        weighting: The rule that owns the weights; it is moved to the variables' device and type.
+        graph: Arrangement of the levels; the weighting's own if ``None``.
+        solver: Solver of all linear systems, or a pair (finetune, pretrain).
+        proximal_strength: Strength of the proximal term that ties the shared names.
+        pretrain_lr: Learning rate of level 1.
+        finetune_lr: Learning rate of level 2.
+        optimizer: Makes each level's optimiser from its tensors and learning rate.
+        hypergradient_interval: Steps between hypergradients; level 2 moves at every step.
+        warm_start: Whether each solve starts from its last solution, for solvers that can.
+        scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
+            units can be compared. Weights and hypergradient then refer to the scaled losses.
+        curvature: ``"hessian"``, or ``"gauss_newton"``: every train loss and objective that is solved with must then be
+            a :class:`Composite`.
+        recompute_graphs: Build each objective's graph again for every curvature product of level 1: of the K graphs
+            only one is alive at any moment, at more time per product.
+        track_encoder: Move ``omega`` along with every step of ``theta``, so that level 2 searches for the offset
+            between them. Its minimum is the same; the warm start is then the minimum's own prediction where the
+            proximal strength is larger than the curvature, and both levels meet the fluctuations of ``theta`` at the
+            same point. Without it ``omega`` lags by its own steps, and along sharp directions the meta gradient is
+            unrelated to ``theta``.
+        finetune_ema: Decay of the average of level 2's iterates at which the meta gradient and level 2's curvature are
+            taken; 0 for the last iterate. See :class:`molweight.mlo._average.OffsetAverage`.
+
+    Raises:
+        ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, or an option
+            is out of range.
+
+    Example:
+        >>> from molweight.mlo.weightings import TapWeight
+        >>> theta = {"encoder.w": torch.zeros(2, requires_grad=True)}
+        >>> omega = {"encoder.w": torch.zeros(2, requires_grad=True)}
+        >>> loop = Loop(theta, omega, TapWeight(["useful", "useless"]), pretrain_lr=0.05)
+        >>> target = torch.tensor([1.0, 1.0])
+        >>> objectives = {
+        ...     "useful": lambda p: ((p["encoder.w"] - target) ** 2).sum(),
+        ...     "useless": lambda p: ((p["encoder.w"] + target) ** 2).sum(),
+        ... }
+        >>> task = lambda p: ((p["encoder.w"] - target) ** 2).sum()
+        >>> for _ in range(50):
+        ...     record = loop.step(objectives, train=task, meta=task)
+        >>> loop.weighting.as_dict()["useful"] > 0.6
+        True
+    """
+
+    @renamed_options(
+        gamma="proximal_strength",
+        every="hypergradient_interval",
+        follow="track_encoder",
+        average="finetune_ema",
+        recompute="recompute_graphs",
+    )
+    def __init__(
+        self,
+        pretrained: Params,
+        finetuned: Params,
+        weighting: Weighting,
+        *,
+        graph: type[LevelGraph] | None = None,
+        solver: Solver | Sequence[Solver] | None = None,
+        proximal_strength: float = 1.0,
+        pretrain_lr: float = 1e-3,
+        finetune_lr: float = 1e-3,
+        optimizer: OptimizerFactory = adam,
+        hypergradient_interval: int = 1,
+        warm_start: bool = True,
+        scale_losses: bool = False,
+        curvature: CurvatureName = "hessian",
+        recompute_graphs: bool = False,
+        track_encoder: bool = True,
+        finetune_ema: float = 0.95,
+    ) -> None:
+        """Check the variables and build both optimisers."""
+        if hypergradient_interval < 1:
+            raise ConfigError(f"hypergradient_interval must be at least 1, got {hypergradient_interval}.")
+        options = GraphOptions(proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema)
+        self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
+        reference = next(iter(pretrained.values()))
+        self.weighting = weighting.to(device=reference.device, dtype=reference.dtype)
+        self.solvers = solver_by_level(solver)
+        self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
+        self.scale_losses = scale_losses
+        self.pretrain_optimizer = optimizer(tensors(self.pretrained), pretrain_lr)
+        self.finetune_optimizer = optimizer(tensors(self.finetuned), finetune_lr) if finetuned else None
+        self.steps = 0
+        self._starts: dict[str, Tensor] = {}
+        self._scales: Tensor | None = None
+
+    @property
+    def pretrained(self) -> Params:
+        """Variables of level 1, the shared names first."""
+        return self.graph.pretrained
+
+    @property
+    def finetuned(self) -> Params:
+        """Variables of the task, the shared names first."""
+        return self.graph.finetuned
+
+    @property
+    def shared(self) -> tuple[str, ...]:
+        """The names of the encoder's variables."""
+        return self.graph.shared
+
+    @property
+    def wants_train(self) -> bool:
+        """Whether the coming step moves level 2."""
+        return self.weighting.needs.task
+
+    @property
+    def wants_meta(self) -> bool:
+        """Whether the coming step takes a hypergradient: the last of every ``hypergradient_interval`` steps."""
+        return self.weighting.needs.task and (self.steps + 1) % self.hypergradient_interval == 0
+
+    @property
+    def wants_task(self) -> bool:
+        """Whether the coming step needs any loss of the task."""
+        return self.wants_train or self.wants_meta
+
+    def step(
+        self,
+        objectives: Mapping[str, LossFn],
+        train: Losses | None = None,
+        meta: Losses | None = None,
+        *,
+        solve_objectives: Mapping[str, LossFn] | None = None,
+        solve_train: LossFn | None = None,
+    ) -> Record:
+        """Move all levels once.
+
+        Args:
+            objectives: Loss per objective name, of :attr:`pretrained`.
+            train: Finetuning loss of :attr:`finetuned`, or several for as many steps of level 2; see
+                :attr:`wants_train`.
+            meta: Meta loss of :attr:`finetuned`, or several to be averaged against noise; see :attr:`wants_meta`.
+            solve_objectives: Smaller-batch versions of ``objectives`` for level 1's curvature products.
+            solve_train: Smaller-batch version of ``train`` for level 2's curvature products.
+
+        Returns:
+            What was measured.
+
+        Raises:
+            ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
+        """
+        ordered = self._ordered(objectives)
+        if self.scale_losses and self._scales is None:
+            self._scales = loss_scales(ordered, self.pretrained)
+        task = self._move_task(train) if self.wants_train else None
+        solved = _Solved()
+        if self.wants_meta:
+            last = solve_train or as_list(train, "train")[-1]
+            solved = self._solve(as_list(meta, "meta"), last, solve_objectives or objectives)
+        return self._move_pretrained(ordered, task, solved)
+
+    def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
+        """The chain that the loop is differentiated through, for :func:`hypergradient` and the reference rules.
+
+        Args:
+            objectives: Loss per objective name.
+            train: Task loss, without the proximal term.
+
+        Raises:
+            ConfigError: If a loss is missing or unknown.
+        """
+        return self.graph.levels(self._ordered(objectives), train)
+
+    def point(self) -> LoopPoint:
+        """Where the loop takes its hypergradient now, as a copy that further steps do not move."""
+        here = self._here()
+        return here.to(here.scales.dtype)
+
+    def adjoint(
+        self,
+        objectives: Mapping[str, LossFn],
+        train: LossFn,
+        meta: Losses,
+        *,
+        at: LoopPoint | None = None,
+        solver: Solver | Sequence[Solver] | None = None,
+        starts: Mapping[str, Tensor] | None = None,
+    ) -> tuple[Tensor, Adjoint]:
+        """The solves of a hypergradient, as :meth:`step` takes them; nothing is moved.
+
+        Args:
+            objectives: Losses that level 1 is solved with.
+            train: Task loss that level 2 is solved with.
+            meta: Meta loss, or several to be averaged.
+            at: Where; the loop's present point if ``None``. Its type may differ from the loop's, as that of the losses.
+            solver: One solver, or a pair (finetune, pretrain); the loop's own if ``None``.
+            starts: Where to start each solve, by level name; from zero if ``None``.
+
+        Returns:
+            The meta loss and the adjoint.
+
+        Raises:
+            ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
+        """
+        here = at or self._here()
+        levels = self.levels(objectives, train)
+        solvers = self.solvers if solver is None else solver_by_level(solver)
+        loss, gradient = self._meta_gradient(as_list(meta, "meta"), here)
+        per_level = [solvers[level.name] for level in levels]
+        return loss, implicit_adjoint(levels, here.variables, here.upper, gradient, per_level, starts=starts)
+
+    def hypergradient(
+        self,
+        objectives: Mapping[str, LossFn],
+        train: LossFn,
+        meta: Losses,
+        *,
+        solve_objectives: Mapping[str, LossFn] | None = None,
+        at: LoopPoint | None = None,
+        solver: Solver | Sequence[Solver] | None = None,
+        starts: Mapping[str, Tensor] | None = None,
+    ) -> Hypergradient:
+        """The hypergradient that :meth:`step` would measure with these losses; nothing is moved.
+
+        Args:
+            objectives: Losses that are differentiated with respect to their weights.
+            train: Task loss that level 2 is solved with.
+            meta: Meta loss, or several to be averaged.
+            solve_objectives: Losses that level 1 is solved with; ``objectives`` if ``None``.
+            at: As in :meth:`adjoint`.
+            solver: As in :meth:`adjoint`.
+            starts: As in :meth:`adjoint`.
+
+        Returns:
+            Its value under ``"weights"``: K derivatives of the meta loss with respect to the weights.
+
+        Raises:
+            ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
+        """
+        here = at or self._here()
+        loss, adjoint = self.adjoint(solve_objectives or objectives, train, meta, at=here, solver=solver, starts=starts)
+        first = self.levels(objectives, train)[0]
+        slopes = first.vjp(first.at(here.variables[0], here.upper), adjoint.direction)["weights"]
+        # The chain knows the factors w_k / s_k; the derivative with respect to w_k is 1 / s_k times theirs.
+        value = {"weights": slopes * (1 / here.scales)}
+        return Hypergradient(value, loss, adjoint.stats, adjoint.directions, adjoint.products)
+
+    def _here(self) -> LoopPoint:
+        factors = self._factors()
+        scales = torch.ones_like(factors) if self._scales is None else self._scales
+        return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
+
+    def _meta_gradient(self, meta: Sequence[LossFn], at: LoopPoint) -> tuple[Tensor, Tensor]:
+        return mean_gradient([self.graph.task_loss(loss) for loss in meta], at.variables[-1], "level 'meta'")
+
+    def _ordered(self, objectives: Mapping[str, LossFn]) -> dict[str, LossFn]:
+        """The objectives in the weighting's order, which is that of every vector of K numbers."""
+        check_objectives(self.weighting.names, objectives)
+        return {name: objectives[name] for name in self.weighting.names}
+
+    def _factors(self) -> Tensor:
+        """What each loss is multiplied by at level 1: its weight over its scale."""
+        weights = self.weighting.weights
+        return weights.clone() if self._scales is None else weights / self._scales
+
+    def _move_task(self, train: Losses | None) -> TaskStep:
+        if self.finetune_optimizer is None:
+            raise ConfigError(
+                "level 'finetune' has no variables, and the weighting learns from the task. Pass finetuned."
+            )
+        return self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
+
+    def _solve(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> "_Solved":
+        if self.weighting.needs is Needs.ALIGNMENT:
+            loss, gradient = self._meta_gradient(meta, self._here())
+            return _Solved(loss, self.graph.encoder_direction(gradient))
+        loss, adjoint = self.adjoint(objectives, train, meta, starts=self._starts)
+        for level, direction in adjoint.directions.items():
+            if self.warm_start and self.solvers[level].uses_start:
+                self._starts[level] = direction
+        # Only the part over level 1's variables is kept: the rest of the adjoint is freed before the K backward passes.
+        return _Solved(loss, adjoint.direction[: self.graph.layout.size], adjoint.stats)
+
+    def _move_pretrained(self, objectives: dict[str, LossFn], task: TaskStep | None, solved: "_Solved") -> Record:
+        """Level 1: one backward pass per objective, a step along their weighted sum; then the weights learn."""
+        by_gradients = self.weighting.needs is Needs.GRADIENTS
+        used = self.weighting.weights.clone()
+        gradients = objective_gradients(
+            objectives,
+            self.pretrained,
+            self._factors(),
+            solved.direction,
+            block=self.graph.block,
+            keep_rows=by_gradients,
+        )
+        signals = read_signals(self.weighting.needs, gradients, solved.direction, self._scales)
+        self.weighting.update(signals)
+        after = self.weighting.weights.clone()
+        total = gradients.total
+        if gradients.rows is not None:
+            # Weights made of the gradients of a step are those of that very step (PCGrad, MGDA, UPGrad).
+            used, total = after, self._factors() @ gradients.rows
+        if task is not None and task.encoder_gradient is not None:
+            total = total + task.encoder_gradient
+        self.graph.move_encoder(total, self.pretrain_optimizer, task=self.weighting.needs.task)
+        self.steps += 1
+        return Record(
+            self.steps - 1,
+            self.weighting.names,
+            gradients.losses,
+            used,
+            gradients.norms,
+            None if task is None else task.loss,
+            solved.meta_loss,
+            signals.hypergradient,
+            solved.stats,
+            after,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything an exact resume needs; the tensors are the live ones, so save or copy them before going on."""
+        return {
+            "steps": self.steps,
+            "pretrained": {name: tensor.detach() for name, tensor in self.pretrained.items()},
+            "finetuned": {name: tensor.detach() for name, tensor in self.finetuned.items()},
+            "pretrain_optimizer": self.pretrain_optimizer.state_dict(),
+            "finetune_optimizer": self.finetune_optimizer.state_dict() if self.finetune_optimizer else None,
+            "weighting": self.weighting.state_dict(),
+            "starts": dict(self._starts),
+            "average": self.graph.average.state_dict(),
+            "scales": self._scales,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a saved state; the variables are overwritten in place.
+
+        Args:
+            state: What :meth:`state_dict` gave, for the same variables and weighting.
+
+        Raises:
+            ConfigError: If it was saved for other variables.
+        """
+        for level, mine in (("pretrained", self.pretrained), ("finetuned", self.finetuned)):
+            restore(level, mine, state[level])
+        self.pretrain_optimizer.load_state_dict(state["pretrain_optimizer"])
+        if self.finetune_optimizer is not None:
+            self.finetune_optimizer.load_state_dict(state["finetune_optimizer"])
+        self.weighting.load_state_dict(state["weighting"])
+        where = self.weighting.weights.device  # states are read on the CPU
+        self.graph.average.load_state_dict(state["average"], where)
+        self._starts = {name: tensor.to(where, copy=True) for name, tensor in state["starts"].items()}
+        self._scales = None if state["scales"] is None else state["scales"].to(where, copy=True)
+        self.steps = int(state["steps"])
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """What level 1 gets from the levels below it: nothing in a step without a hypergradient."""
+
+    meta_loss: Tensor | None = None
+    direction: Tensor | None = None
+    stats: dict[str, Stats] = field(default_factory=dict)
+
+
+def solver_by_level(solver: Solver | Sequence[Solver] | None) -> dict[str, Solver]:
+    """The solver of each linear system, by level name.
+
+    Args:
+        solver: One for all, or a pair (finetune, pretrain); the identity if ``None``.
+
+    Raises:
+        ConfigError: If a sequence of another length is given.
+    """
+    pair = (Identity() if solver is None else solver,) * 2 if solver is None or isinstance(solver, Solver) else solver
+    if len(pair) != len(_LEVELS):
+        raise ConfigError(f"give one solver, or a pair (finetune, pretrain); got {len(pair)}.")
+    return dict(zip(_LEVELS, pair, strict=True))
+
+
+_LEVELS: Final = ("finetune", "pretrain")
+
+
+def as_list(given: Losses | None, which: str) -> list[LossFn]:
+    """The losses of one kind of one step.
+
+    Args:
+        given: One loss or several.
+        which: ``"train"`` or ``"meta"``, for the message.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    losses = [given] if callable(given) else list(given or [])
+    if not losses:
+        raise ConfigError(f"the coming step needs the {which} loss (see wants_{which}), and none was given.")
+    return losses
+
+
+def restore(level: str, mine: Params, saved: Mapping[str, Tensor]) -> None:
+    """Copy saved values into the variables, in place.
+
+    Args:
+        level: Name of the variables, for the message.
+        mine: The variables.
+        saved: Their values.
+
+    Raises:
+        ConfigError: If names or shapes differ.
+    """
+    expected = {name: tuple(tensor.shape) for name, tensor in mine.items()}
+    found = {name: tuple(tensor.shape) for name, tensor in saved.items()}
+    if expected != found:
+        changed = sorted(set(expected.items()) ^ set(found.items()))
+        raise ConfigError(f"the saved state is for other {level} variables; they differ in {changed[:4]}.")
+    with torch.no_grad():
+        for name, tensor in mine.items():
+            tensor.copy_(saved[name])
