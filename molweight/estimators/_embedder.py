@@ -141,7 +141,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
             corpus = self._corpus()
             encoder = general_pretraining(job, data if corpus is None else corpus, device)[0].encoder
         else:
-            encoder = read_checkpoint(job.start).build().to(device)
+            encoder = read_checkpoint(job.start).build(data.featuriser).to(device)
         starts = range(0, len(data), _BATCH)
         calibrate(encoder, (data.graphs(range(at, min(at + _BATCH, len(data))), device) for at in starts))
         return encoder

@@ -1,17 +1,18 @@
 """Checkpoints of general pretraining as folders: made once, started from by many runs."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from molweight import __version__, encoders
-from molweight.encoders import Encoder
+from molweight.encoders import Encoder, merge_handedness
 from molweight.errors import ConfigError
-from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, cache_root
+from molweight.graphs import Featuriser, MoleculeDataset, cache_root
 from molweight.seeding import seeded
 from molweight.training._card import molecules_digest
 from molweight.training._models import Pretrainer
@@ -35,6 +36,7 @@ _FILE: Final = "checkpoint.safetensors"
 _PACKAGE: Final = Path(__file__).parent / "pretrained"
 _RUN: Final = "weights.safetensors"
 _PREFIX: Final = "pretrainer."
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Checkpoint:
         sha256: Digest of the state.
         objectives: Options by name of the objectives it was pretrained with.
         task: Of a run, the card of its table and roles; ``None`` for general pretraining.
+        featuriser: The features it was trained with.
     """
 
     encoder: str
@@ -56,12 +59,15 @@ class Checkpoint:
     sha256: str
     objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
     task: dict[str, Any] | None = None
+    featuriser: Featuriser = field(default_factory=Featuriser)
 
-    def fill(self, model: Pretrainer) -> None:
+    def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
         """Load the encoder, and those heads that the model has in the same shape.
 
         Args:
             model: The model to fill.
+            featuriser: The features that it will be used with. Where they are not those of the checkpoint, what it
+                knows of handedness is merged, see :func:`molweight.encoders.merge_handedness`.
         """
         own = model.state_dict()
         fitting = {
@@ -70,14 +76,31 @@ class Checkpoint:
             if name.startswith("encoder.") or (name in own and own[name].shape == tensor.shape)
         }
         model.load_state_dict({**own, **fitting})
+        self._translate(model, featuriser)
 
-    def build(self) -> Encoder:
-        """The encoder without the heads."""
+    def build(self, featuriser: Featuriser) -> Encoder:
+        """The encoder without the heads.
+
+        Args:
+            featuriser: The features that it will be used with, see :meth:`fill`.
+        """
         with seeded(0):  # what is drawn here is overwritten; the caller's random numbers stay as they are
             encoder = encoders.build(self.encoder, **self.encoder_options)
         parts = {name.partition("."): tensor for name, tensor in self.state.items()}
         encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
+        self._translate(encoder, featuriser)
         return encoder
+
+    def _translate(self, model: nn.Module, featuriser: Featuriser) -> None:
+        if self.featuriser.features == featuriser.features:
+            return
+        _log.info(
+            "the checkpoint was pretrained with %s and is used with %s: what it learned of the two hands of a "
+            "stereocentre is averaged",
+            self.featuriser,
+            featuriser,
+        )
+        merge_handedness(model)
 
 
 def find_checkpoint(start: str) -> Path:
@@ -108,12 +131,12 @@ def read_checkpoint(start: str) -> Checkpoint:
     """
     path = find_checkpoint(start)
     tensors, about = read_tensors(path)
-    options, task = about["options"], about.get("data")
+    options, task, featuriser = about["options"], about.get("data"), Featuriser.from_description(about["featuriser"])
     if path.name == _RUN:
         tensors = {key.removeprefix(_PREFIX): value for key, value in tensors.items() if key.startswith(_PREFIX)}
         about = {**about["options"], "sha256": about["data"].get("sha256", "")}
     learned = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
-    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"], learned, task)
+    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"], learned, task, featuriser)
 
 
 def save_checkpoint(folder: str | Path, job: "TapWeight", model: Pretrainer, corpus: MoleculeDataset) -> None:
@@ -128,7 +151,7 @@ def save_checkpoint(folder: str | Path, job: "TapWeight", model: Pretrainer, cor
     about = {
         "molweight": __version__,
         "torch": torch.__version__,
-        "featuriser": FEATURISER_VERSION,
+        "featuriser": corpus.featuriser.describe(),
         "encoder": job.encoder,
         "encoder_options": job.encoder_options,
         "objectives": list(job.objectives),
@@ -142,11 +165,12 @@ def save_checkpoint(folder: str | Path, job: "TapWeight", model: Pretrainer, cor
 
 def _card(about: Mapping[str, Any]) -> str:
     options, corpus = about["options"], about["corpus"]
+    features = Featuriser.from_description(about["featuriser"])
     return (
         f"# A `{about['encoder']}` encoder, pretrained\n\n"
         f"{options['general_steps']} steps with equal weights on {', '.join(about['objectives'])}.\n\n"
         f"- Corpus: {corpus['name']}, {corpus['molecules']} molecules, SHA-256 `{about['sha256']}`\n"
         f"- Encoder options: `{about['encoder_options']}`; seed {options['seed']}\n"
-        f"- Written by molweight {about['molweight']} with torch {about['torch']}, featuriser {about['featuriser']}\n\n"
+        f"- Written by molweight {about['molweight']} with torch {about['torch']}, {features}\n\n"
         "```sh\nmolweight fit my.csv --start THIS_FOLDER\n```\n"
     )

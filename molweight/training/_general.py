@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import torch
 
-from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, attach_targets, cache_root, content_key
+from molweight.graphs import Featuriser, MoleculeDataset, attach_targets, cache_root, content_key
 from molweight.mlo import Loop, weightings
 from molweight.seeding import seeded
 from molweight.training._checkpoint import STARTS, read_checkpoint
@@ -77,7 +77,7 @@ def general_pretraining(
     tables = attach_tables(model, held)
     model.to(device)
     if options.start not in STARTS:
-        _fill(options, model, held)
+        _fill(options, model, held, corpus.featuriser)
     elif options.start == "pretrained" and options.general_steps > 0:
         about = {**_describe(options, corpus), **({"tables": tables} if tables else {})}
         stage = (session or Session()).stage("general")
@@ -85,11 +85,11 @@ def general_pretraining(
     return model, prepared
 
 
-def _fill(options: "TapWeight", model: Pretrainer, held: HeldOut | None) -> None:
+def _fill(options: "TapWeight", model: Pretrainer, held: HeldOut | None, featuriser: Featuriser) -> None:
     checkpoint = read_checkpoint(options.start)
     if held is not None:
         refuse_seen(checkpoint, options.start, held)
-    checkpoint.fill(model)
+    checkpoint.fill(model, featuriser)
 
 
 def _load_or_train(
@@ -127,7 +127,7 @@ def _describe(options: "TapWeight", corpus: MoleculeDataset) -> dict[str, Any]:
     chosen = ("encoder", "encoder_options", "objective_options", "general_steps", "batch_size", "pretrain_lr")
     values: Mapping[str, Any] = options.options()
     return {
-        "featuriser": FEATURISER_VERSION,
+        "featuriser": corpus.featuriser.describe(),
         "loop": _LOOP_VERSION,
         "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
         "objectives": list(options.objectives),
