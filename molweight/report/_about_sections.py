@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from molweight.datasets import Audit, format_audit
+from molweight.graphs import Featuriser
 from molweight.report._section import Section, Table, Text
 from molweight.report._subject import Subject
 from molweight.report._words import metric_name, number
@@ -113,7 +114,8 @@ def provenance_section(subject: Subject) -> Section:
     """What made the run and this page."""
     about, data = subject.about, subject.about["data"]
     rows = [
-        ["run made by", f"molweight {about['molweight']}, torch {about['torch']}, featuriser {about['featuriser']}"],
+        ["run made by", f"molweight {about['molweight']}, torch {about['torch']}"],
+        ["features", str(Featuriser.from_description(about["featuriser"]))],
         ["page made by", ", ".join(f"{name} {version}" for name, version in subject.made_with.items())],
         ["SHA-256 of the table", str(data.get("sha256", "-"))],
         ["SHA-256 of the roles", str(data.get("split_sha256", "-"))],

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from molweight.datasets import Splits
-from molweight.graphs import MoleculeDataset, RejectCounts
+from molweight.graphs import Featuriser, MoleculeDataset, RejectCounts
 
 __all__ = ["data_card", "model_card", "molecules_digest"]
 
@@ -70,8 +70,8 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`\n"
         f"- Split: {data.get('split_definition', '-')} ({sizes})\n"
-        f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, featuriser "
-        f"{about['featuriser']}\n{learned}\n"
+        f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, "
+        f"{Featuriser.from_description(about['featuriser'])}\n{learned}\n"
         "```python\nimport molweight as mw\n\nrun = mw.load('.')\nrun.predict(['CCO'])\n```\n\n"
         "Predictions for molecules unlike those of the table are extrapolation. All options stand in `weights.json`.\n"
     )

@@ -6,7 +6,7 @@ import torch
 
 from molweight import __version__
 from molweight.datasets import Splits
-from molweight.graphs import FEATURISER_VERSION, MoleculeDataset
+from molweight.graphs import MoleculeDataset
 from molweight.training._card import data_card, molecules_digest
 from molweight.training._checkpoint import STARTS, read_checkpoint
 from molweight.training._finetunings import finetuning_stages
@@ -26,7 +26,7 @@ def describe_job(
     return {
         "molweight": __version__,
         "torch": torch.__version__,
-        "featuriser": FEATURISER_VERSION,
+        "featuriser": data.featuriser.describe(),
         "device": device.type,
         "options": job.options(),
         "start": None if job.start in STARTS else read_checkpoint(job.start).sha256,

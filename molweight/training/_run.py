@@ -15,7 +15,7 @@ import yaml
 from molweight import __version__
 from molweight.datasets import ROLES, Score, Splits, score
 from molweight.errors import ConfigError, DataError, UnknownNameError, suggest
-from molweight.graphs import FEATURISER_VERSION, MoleculeDataset, Reject, featurize
+from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize
 from molweight.mlo import Finding, diagnose
 from molweight.report import Opened, render
 from molweight.training._attribution import Attribution, attribute_atoms
@@ -78,6 +78,7 @@ class Run:
         self.seconds = seconds
         self.device = device
         self.target_names: list[str] = list(data.target_names) if data else []
+        self.featuriser = Featuriser() if data is None else data.featuriser
         self.rejects: list[Reject] = []
         self.trained_on: dict[str, Any] = {} if data is None or splits is None else data_card(data, splits)
         self.opened: Opened | None = None
@@ -289,7 +290,7 @@ class Run:
         return {
             "molweight": __version__,
             "torch": torch.__version__,
-            "featuriser": FEATURISER_VERSION,
+            "featuriser": self.featuriser.describe(),
             "data": self.trained_on,
             "options": self.options,
             "task": self.model.task,
@@ -305,10 +306,10 @@ class Run:
     def _read(self, smiles: Sequence[str]) -> tuple[MoleculeDataset, np.ndarray[tuple[int, ...], np.dtype[np.int64]]]:
         if isinstance(smiles, str):
             raise ConfigError(f"a sequence of SMILES is needed, got the single string {smiles!r}. Use [{smiles!r}].")
-        molecules, self.rejects = featurize(list(smiles))
+        molecules, self.rejects = featurize(list(smiles), featuriser=self.featuriser)
         if self.rejects:
             _log.warning("%d of %d rows hold no molecule; see run.rejects", len(self.rejects), len(smiles))
-        return MoleculeDataset(molecules), molecules.rows
+        return MoleculeDataset(molecules, featuriser=self.featuriser), molecules.rows
 
     def _aligned(
         self, total: int, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]], values: np.ndarray[Any, Any]
@@ -392,4 +393,5 @@ def restore(
     )
     run.target_names, run.trained_on = about["target_names"], about["data"]
     run.factors = about.get("factors")
+    run.featuriser = Featuriser.from_description(about["featuriser"])
     return run

@@ -231,6 +231,7 @@ class TapWeight:
                 data, splits, corpus, progress=progress, resume=resume, callbacks=callbacks, session=session
             )
         device, unlabelled = resolve_device(self.device), _corpus(data, splits, corpus)
+        unlabelled = unlabelled.with_featuriser(data.featuriser)
         session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
         session = replace(session, job=describe_job(self, data, splits, unlabelled, device))
         found = finished_run(session, data, splits, device)

@@ -81,7 +81,7 @@ def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path) -> No
     sizes = ["--preset=full", "--corpus_size=4", "--batch_size=2", "--objectives=attribute_masking"]
     assert main(["pretrain", "--output", str(tmp_path), *sizes, "--device=cpu", "--quiet"]) == 0
     checkpoint = read_checkpoint(str(tmp_path))
-    assert checkpoint.build().width == 300
+    assert checkpoint.build(checkpoint.featuriser).width == 300
 
 
 def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -261,6 +261,7 @@ def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
     encoder = encoders.build(checkpoint.encoder, **checkpoint.encoder_options)
     parts = {k.removeprefix("encoder."): v for k, v in checkpoint.state.items() if k.startswith("encoder.")}
     encoder.load_state_dict(parts)
+    encoders.merge_handedness(encoder)
     encoders.calibrate(encoder, [data.graphs(range(len(data)))])
     expected = encoder.eval()(data.graphs(range(len(data)))).graphs.detach().numpy()
     assert expected.std(axis=0).max() > 0

@@ -10,8 +10,8 @@ import torch
 import molweight
 from molweight.datasets import load, load_corpus
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset
-from molweight.training import TapWeight, general_pretraining, read_checkpoint
+from molweight.graphs import ATOM_SIZES, Featuriser, MoleculeDataset
+from molweight.training import TapWeight, general_pretraining, read_checkpoint, save_checkpoint
 from molweight.training._checkpoint import SHIPPED, find_checkpoint
 
 CPU = torch.device("cpu")
@@ -32,8 +32,34 @@ def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
     assert (job.encoder, job.encoder_options) == ("gin", {"layers": 3, "width": 128})
     corpus = load_corpus("zinc", 64)
     model, _ = general_pretraining(job, corpus, CPU)
-    shipped = read_checkpoint(SHIPPED).state
-    assert all(torch.equal(tensor, shipped[name]) for name, tensor in model.state_dict().items())
+    shipped = read_checkpoint(SHIPPED)
+    assert shipped.featuriser == Featuriser("ogb")
+    own = general_pretraining(job, corpus.with_featuriser(Featuriser("ogb")), CPU)[0].state_dict()
+    assert all(torch.equal(tensor, shipped.state[name]) for name, tensor in own.items())
+    tables = {"encoder.atoms.weight", *(name for name in own if name.endswith("bonds.weight"))}
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, own[name]) == (name not in tables), name
+
+
+def test_an_encoder_of_tags_does_not_read_them_as_r_and_s() -> None:
+    shipped = read_checkpoint(SHIPPED)
+    tags = shipped.build(Featuriser("ogb")).state_dict()["atoms.weight"]
+    labels = shipped.build(Featuriser()).state_dict()["atoms.weight"]
+    first = ATOM_SIZES[0] + 1
+    assert not torch.equal(tags[first + 1], tags[first + 2])
+    assert torch.equal(labels[first + 1], labels[first + 2])
+    torch.testing.assert_close(labels[first + 1], (tags[first + 1] + tags[first + 2]) / 2)
+    assert torch.equal(tags[first], labels[first]), "atoms without a label"
+
+
+def test_a_checkpoint_of_labels_keeps_them(tmp_path: Path) -> None:
+    job, corpus = TapWeight(encoder_options={"width": 8}, start="scratch"), load_corpus("zinc", 8)
+    model, _ = general_pretraining(job, corpus, CPU)
+    save_checkpoint(tmp_path, job, model, corpus)
+    written = read_checkpoint(str(tmp_path))
+    assert written.featuriser == Featuriser()
+    assert torch.equal(written.build(Featuriser()).state_dict()["atoms.weight"], written.state["encoder.atoms.weight"])
+    assert "cip features" in (tmp_path / "README.md").read_text()
 
 
 def test_a_job_that_says_nothing_of_its_encoder_starts_from_it() -> None:
