@@ -17,7 +17,6 @@ dropout, norm, readout, jk, virtual_node.
 """
 
 from molweight.encoders._base import Encoder, Encoding
-from molweight.encoders._calibrate import calibrate
 from molweight.encoders._composed_readout import COMPOSABLE, ComposedReadout, readout_parts
 from molweight.encoders._dmpnn import DMPNN
 from molweight.encoders._embedding import FeatureEmbedding, bond_codes
@@ -27,13 +26,14 @@ from molweight.encoders._gin import GIN, GINLayer
 from molweight.encoders._gps import GPS, GPSLayer, MoleculeAttention
 from molweight.encoders._graphsage import GraphSAGE, GraphSAGELayer
 from molweight.encoders._handedness import merge_handedness
+from molweight.encoders._message_passing import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
 from molweight.encoders._norm import BatchNorm
 from molweight.encoders._pna import PNA, PNALayer
 from molweight.encoders._readout import READOUTS
+from molweight.encoders._recalibrate_norm import calibrate
 from molweight.encoders._registry import available, build, get, register
 from molweight.encoders._schnet import Conformers, SchNet, SchNetLayer, near_pairs
 from molweight.encoders._topology import Topology
-from molweight.encoders._trunk import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
 
 __all__ = [
     "COMPOSABLE",

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from molweight.encoders._dropout import dropout
 from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._message_passing import CommonOptions, Trunk
 from molweight.encoders._norm import build_norm
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.encoders._trunk import CommonOptions, Trunk
 from molweight.graphs import BOND_SIZES
 
 __all__ = ["DMPNN"]

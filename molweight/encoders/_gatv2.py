@@ -6,10 +6,10 @@ from typing import Unpack
 from torch import Tensor, nn
 
 from molweight.encoders._embedding import FeatureEmbedding
-from molweight.encoders._heads import check_heads
+from molweight.encoders._message_passing import MessagePassingEncoder, TrunkOptions
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.encoders._trunk import MessagePassingEncoder, TrunkOptions
+from molweight.errors import ConfigError
 from molweight.graphs import BOND_SIZES
 
 __all__ = ["GATv2", "GATv2Layer"]
@@ -33,7 +33,8 @@ class GATv2Layer(nn.Module):
         from torch_geometric.nn import GATv2Conv
 
         super().__init__()
-        check_heads("gatv2", width, heads)
+        if heads < 1 or width % heads:
+            raise ConfigError(f"encoder 'gatv2': heads={heads} must be at least 1 and divide width={width}.")
         self.bonds = FeatureEmbedding(BOND_SIZES, width)
         self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width)
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._message_passing import MessagePassingEncoder, TrunkOptions
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.encoders._trunk import MessagePassingEncoder, TrunkOptions
 from molweight.graphs import BOND_SIZES
 
 __all__ = ["GCN", "GCNLayer"]

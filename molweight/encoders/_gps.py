@@ -7,12 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders._gin import GINLayer
-from molweight.encoders._heads import check_heads
+from molweight.encoders._message_passing import CommonOptions, MessagePassingEncoder
 from molweight.encoders._norm import build_norm
+from molweight.encoders._random_walk_pe import return_probabilities
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.encoders._trunk import CommonOptions, MessagePassingEncoder
-from molweight.encoders._walks import return_probabilities
 from molweight.errors import ConfigError
 from molweight.typing import GraphLike
 
@@ -74,7 +73,8 @@ class GPSLayer(nn.Module):
     def __init__(self, width: int, heads: int, norm: str) -> None:
         """Create both branches and the MLP ``d -> 2d -> d``."""
         super().__init__()
-        check_heads("gps", width, heads)
+        if heads < 1 or width % heads:
+            raise ConfigError(f"encoder 'gps': heads={heads} must be at least 1 and divide width={width}.")
         self.local, self.attention = GINLayer(width), MoleculeAttention(width, heads)
         self.local_norm, self.attention_norm = build_norm(norm, width), build_norm(norm, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))

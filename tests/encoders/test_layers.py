@@ -22,7 +22,7 @@ from molweight.encoders import (
 )
 from molweight.encoders._embedding import bond_codes
 from molweight.encoders._pna import _DEGREES
-from molweight.encoders._walks import return_probabilities
+from molweight.encoders._random_walk_pe import return_probabilities
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
 

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from molweight.encoders._base import Encoder, Encoding
 from molweight.encoders._dropout import dropout, dropout_generator
 from molweight.encoders._embedding import FeatureEmbedding, atom_codes
-from molweight.encoders._jumping import jump, jump_width
+from molweight.encoders._jumping_knowledge import jump, jump_width
 from molweight.encoders._norm import build_norm
 from molweight.encoders._readout import build_readout
 from molweight.encoders._topology import Topology
-from molweight.encoders._virtual import VirtualNode
+from molweight.encoders._virtual_node import VirtualNode
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES
 from molweight.typing import GraphLike
