@@ -54,6 +54,7 @@ if __name__ != "molweight.datasets":
 
 from molweight.datasets import (  # noqa: F401 - they register themselves
     _butina,
+    _column_split,
     _ogb_split,
     _random,
     _scaffold,
@@ -66,12 +67,14 @@ from molweight.datasets._audit import Audit, Duplicates, Labels, Leak, Overlap, 
 from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
+from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._from_csv import from_csv
-from molweight.datasets._from_file import FileFormat, from_file, read_column
+from molweight.datasets._from_file import FileFormat, Reading, from_file, read_any, read_column
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
+from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
@@ -79,6 +82,7 @@ from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entri
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS, register
+from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
@@ -100,6 +104,7 @@ __all__ = [
     "STANDARD_STEPS",
     "TABLES",
     "Audit",
+    "ColumnReport",
     "Corpus",
     "Duplicates",
     "FileFormat",
@@ -109,6 +114,7 @@ __all__ = [
     "OgbEntry",
     "OnError",
     "Overlap",
+    "Reading",
     "Request",
     "Score",
     "Source",
@@ -136,6 +142,7 @@ __all__ = [
     "murcko_scaffold",
     "ogb_entries",
     "ogb_metric",
+    "read_any",
     "read_audit",
     "read_column",
     "read_records",
@@ -143,10 +150,12 @@ __all__ = [
     "row_aligned",
     "save_splits",
     "score",
+    "shared_molecules",
     "smiles_digest",
     "split",
     "split_by_indices",
     "split_by_roles",
     "standardize",
+    "understand",
     "without",
 ]

@@ -8,7 +8,10 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from molweight.datasets._labels import BadCell, Labels, check_choice, settle
+from molweight.datasets._label_columns import BadCell
+from molweight.datasets._labels import Labels, check_choice, remarks, settle
+from molweight.datasets._numbers import Decimal
+from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
@@ -17,6 +20,9 @@ from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain
 __all__ = ["OnError", "Options", "Rows", "assemble"]
 
 OnError = Literal["raise", "skip", "nan"]
+
+Bounds = np.ndarray[tuple[int, int], np.dtype[np.int8]]
+Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN: Final = 3
@@ -29,17 +35,26 @@ class Options:
     """What the callers of all readers may ask for; :func:`molweight.datasets.from_file` documents it."""
 
     name: str
-    task: Task | None = None
+    task: Task | Literal["multiclass"] | None = None
     metric: Metric | None = None
     on_error: OnError = "skip"
     standardize: str | Sequence[str] = ()
     cache: bool = True
     n_jobs: int | None = None
     progress: bool = False
+    positive: str | None = None
+    decimal: Decimal | None = None
+    relation: str | None = None
+    duplicates: Duplicated = "keep"
+    sample_weight: str | None = None
+    split_column: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is no choice before anything is read."""
         check_choice("on_error", self.on_error, get_args(OnError))
+        check_choice("duplicates", self.duplicates, DUPLICATES)
+        if self.decimal is not None:
+            check_choice("decimal", self.decimal, get_args(Decimal))
         check_steps(self.standardize)
 
 
@@ -57,6 +72,13 @@ class Rows:
         complaint: The message about those, to refuse the table with.
         reasons: Why rows hold no molecule, where the reader knows.
         hint: What to do if no row holds a molecule.
+        bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above; ``None`` for exact labels.
+        weights: Weight of each row; ``None`` for equal ones.
+        roles: Place of each row's role in :data:`molweight.datasets.ROLES`, -1 for none; ``None`` where the table has
+            no column of roles.
+        notes: How the source was read, where that is not plain.
+        remarks: Rows that describe the columns: they hold no molecule and are no rejects.
+        number: Row of the file, as people count, from the position of a row.
     """
 
     source: str
@@ -68,6 +90,12 @@ class Rows:
     complaint: str = ""
     reasons: Mapping[int, str] = field(default_factory=dict)
     hint: str = "Check the SMILES."
+    bounds: Bounds | None = None
+    weights: np.ndarray[tuple[int], np.dtype[np.float32]] | None = None
+    roles: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
+    notes: Sequence[str] = ()
+    remarks: frozenset[int] = frozenset()
+    number: Callable[[int], int] | None = None
 
 
 def assemble(rows: Rows, options: Options) -> MoleculeDataset:
@@ -87,7 +115,8 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         raise DataError(rows.complaint)
     dropped = {cell.record for cell in rows.bad} if options.on_error == "skip" else set()
     labels = None if rows.labels is None else _blanked(rows.labels, dropped)
-    task, metric = settle(labels, rows.columns, options.task, options.metric, rows.source)
+    asked = "classification" if options.task == "multiclass" else options.task
+    task, metric = settle(labels, rows.columns, asked, options.metric, rows.source)
     texts = rows.smiles
     if options.standardize:
         texts = standardize(texts, options.standardize, n_jobs=options.n_jobs, progress=options.progress)
@@ -105,7 +134,94 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         )
     except DataError as error:
         raise DataError(_no_molecule(rows)) from error
-    return _with_report(rows, options, data, dropped)
+    notes = [*rows.notes, *([] if labels is None else remarks(labels, rows.columns, task))]
+    data = _with_report(rows, options, _with_columns(data, rows), dropped)
+    data, said = _with_duplicates(rows, options, data)
+    data.notes = [*notes, *said]
+    for note in data.notes:
+        _LOG.warning("%s: %s", rows.source, note)
+    return data
+
+
+def _with_columns(data: MoleculeDataset, rows: Rows) -> MoleculeDataset:
+    """The dataset with what goes with labels: which are bounds, weights of rows, roles of rows."""
+    columns: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    if rows.bounds is not None and rows.bounds.any():
+        columns["label_bounds"] = rows.bounds[data.rows]
+    if rows.weights is not None:
+        columns["sample_weight"] = rows.weights[data.rows]
+    if rows.roles is not None:
+        columns["given_role"] = rows.roles[data.rows]
+    return data.with_columns(columns) if columns else data
+
+
+def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tuple[MoleculeDataset, list[str]]:
+    """The dataset with one row for each molecule, as asked; and what was found, in words."""
+    if rows.labels is None or not data.target_names or rows.number is None:
+        return data, []
+    groups = groups_of(data, n_jobs=options.n_jobs)
+    if not groups:
+        return data, []
+    bounds = data.columns.get("label_bounds", np.zeros(data.targets.shape, np.int8))
+    measured = Measurements(
+        data.targets, bounds.astype(np.int8).reshape(data.targets.shape), data.task == "classification"
+    )
+    said = _of_duplicates(rows, options, data, measured, groups)
+    if options.duplicates == "keep":
+        return data, said
+    merged, stay = merge(measured, groups, options.duplicates)
+    part = data.subset(stay)
+    part.targets = merged.labels[stay]
+    part.rejects = data.rejects
+    if "label_bounds" in data.columns:
+        part = part.with_columns({"label_bounds": merged.bounds[stay]})
+    if "sample_weight" in data.columns and options.duplicates != "drop":
+        part = part.with_columns({"sample_weight": _summed(data.columns["sample_weight"], groups)[stay]})
+    return part, said
+
+
+def _summed(
+    weights: np.ndarray[tuple[int, ...], np.dtype[np.generic]], groups: Sequence[Indices]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+    """The weight of each molecule: that of all its rows."""
+    summed = weights.astype(np.float32)
+    for group in groups:
+        summed[group[0]] = summed[group].sum()
+    return summed
+
+
+def _of_duplicates(
+    rows: Rows, options: Options, data: MoleculeDataset, measured: Measurements, groups: Sequence[Indices]
+) -> list[str]:
+    """What is said of molecules that stand in several rows."""
+    repeated = sum(len(group) for group in groups)
+    extra = repeated - len(groups)
+    done = {
+        "keep": "and are kept as they are",
+        "drop": "and are left out",
+        "mean": "and their labels are averaged",
+        "median": "and the median of their labels is taken",
+    }[options.duplicates]
+    others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
+    first = (
+        f"{repeated} of {len(data)} rows hold {len(groups)} molecules more than once, {done}: {len(data) - extra} "
+        f"different molecules (duplicates={options.duplicates!r}; or {others})"
+    )
+    said = [first]
+    worst, usual = conflicts(measured, groups)
+    if worst and rows.number is not None:
+        shown = [_row_list(rows, data, groups[place]) for place in worst[:_SHOWN]]
+        limit = "have both classes" if measured.classes else "differ by more than half the deviation of all labels"
+        usually = "" if measured.classes else f" (usually by {usual:.3g})"
+        said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, first rows {'; '.join(shown)}")
+    elif usual and not measured.classes:
+        said.append(f"labels of one molecule usually differ by {usual:.3g}")
+    return said
+
+
+def _row_list(rows: Rows, data: MoleculeDataset, group: Indices) -> str:
+    number = rows.number or (lambda record: record)
+    return ", ".join(str(number(int(row))) for row in data.rows[group])
 
 
 def _refuses(rows: Rows, options: Options) -> bool:
@@ -134,7 +250,7 @@ def _no_molecule(rows: Rows) -> str:
 
 def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: set[int]) -> MoleculeDataset:
     """The dataset without dropped rows, and with everything that cannot be used in ``rejects``."""
-    molecules = [_explained(item, rows) for item in data.rejects]
+    molecules = [_explained(item, rows) for item in data.rejects if item.row not in rows.remarks]
     cells = [_of_cell(cell, rows, options) for cell in rows.bad]
     if dropped:
         data = data.subset(np.flatnonzero(~np.isin(data.rows, list(dropped))))
@@ -152,7 +268,13 @@ def _of_cell(cell: BadCell, rows: Rows, options: Options) -> Reject:
     kind: Literal["label", "missing"] = "label" if options.on_error == "skip" else "missing"
     consequence = "" if kind == "label" else "; taken as missing"
     reason = f"column {cell.column!r}: {cell.problem}{consequence}"
-    return Reject(cell.record, rows.smiles[cell.record], reason, kind, rows.place(cell.record))
+    return Reject(
+        cell.record, rows.smiles[cell.record], reason, kind, rows.place(cell.record), _number(rows, cell.record)
+    )
+
+
+def _number(rows: Rows, record: int) -> int | None:
+    return None if rows.number is None else rows.number(record)
 
 
 def _one_per_row(cells: Iterable[Reject]) -> list[Reject]:
@@ -168,7 +290,8 @@ def _explained(item: Reject, rows: Rows) -> Reject:
     """A reject with the text as it was given, and with plainer words where there are some."""
     text = rows.smiles[item.row]
     plain = explain(text) if item.reason == "not a valid SMILES" else None
-    return Reject(item.row, text, rows.reasons.get(item.row) or plain or item.reason, place=rows.place(item.row))
+    reason = rows.reasons.get(item.row) or plain or item.reason
+    return Reject(item.row, text, reason, place=rows.place(item.row), number=_number(rows, item.row))
 
 
 def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:

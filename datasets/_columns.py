@@ -1,34 +1,67 @@
-"""Which columns of an unknown table hold the SMILES and the labels."""
+"""What each column of an unknown table holds."""
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, Literal
 
-from molweight.datasets._labels import complaint, is_label, is_missing, is_number, read_labels
+import numpy as np
+
+from molweight.datasets._classes import class_words, known_pair
+from molweight.datasets._header import smiles_rank
+from molweight.datasets._label_columns import LabelColumn, LabelOptions, read_column_labels
+from molweight.datasets._numbers import is_missing, is_number, sign_of
+from molweight.datasets._suspicious import by_content, by_name
 from molweight.datasets._table import TextTable
-from molweight.datasets._table_spec import Task
+from molweight.datasets._units import molar_factor
+from molweight.datasets._user_splits import ROLE_NAMES
 from molweight.errors import DataError
 
-__all__ = ["find_smiles", "find_targets"]
+__all__ = ["ColumnReport", "describe_columns", "find_smiles", "helper_columns", "listed"]
 
 _LOG: Final = logging.getLogger(__name__)
-_NAMES: Final = ("smiles", "canonical_smiles", "isomeric_smiles", "smi", "mol", "molecule", "structure", "compound")
-"""Names of SMILES columns, the likeliest first."""
 
 _IDENTIFIER: Final = re.compile(
-    r"(unnamed: \d+|.*(^|[ _.-])(id|idx|index|num|number|no|nr|row|cid|sid))?", re.IGNORECASE
+    r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no|nr|row|cid|sid|cas|rn|casrn|uuid|barcode|batch|lot"
+    r"|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
+_SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
 _PROBE: Final = 30
 """Cells parsed to see whether a column holds SMILES."""
 _SHARE: Final = 0.8
 """Share of them that has to parse."""
 _MIXED: Final = 0.5
-"""Share of cells that are no numbers above which a column is taken for text."""
+"""Share of cells that are no labels above which a column is taken for text."""
 _COUNTER: Final = 3
 """Rows from which an ascending column of whole numbers is taken for a counter."""
+
+Kind = Literal[
+    "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
+    "text", "empty", "repeated"
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ColumnReport:
+    """How a column is understood.
+
+    Args:
+        name: Its name.
+        kind: ``"smiles"`` for the molecules, ``"molecule"`` for further ones, ``"reaction"``; ``"numbers"`` and
+            ``"classes"`` for what may be labels, ``"suspicious"`` for numbers that may be something else,
+            ``"identifier"``, ``"split"``, ``"relation"``, ``"unit"``, ``"text"``, ``"empty"``, ``"repeated"``.
+        detail: More about it, in words.
+        labels: The column read as labels, where it may hold some.
+        mixed: Whether some of its cells cannot be read as labels.
+    """
+
+    name: str
+    kind: Kind
+    detail: str = ""
+    labels: LabelColumn | None = None
+    mixed: bool = False
 
 
 def find_smiles(table: TextTable) -> str:
@@ -45,127 +78,139 @@ def find_smiles(table: TextTable) -> str:
     """
     if table.smiles is not None:
         return table.smiles
-    ranked = sorted((rank, name) for name in set(table.columns) if (rank := _rank(name)) is not None)
-    by_content = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
-    for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_content:
+    ranked = sorted((rank, name) for name in set(table.columns) if (rank := smiles_rank(name)) is not None)
+    by_cells = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
+    for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_cells:
         _LOG.info("%s: SMILES are read from column %r", table.source, name)
         return name
+    reactions = [name for name in table.columns if _is_reaction(table, name)]
+    if reactions:
+        raise DataError(
+            f"{table.source}, column {reactions[0]!r}: holds reactions (A.B>>C), and only single molecules can be "
+            "used. Write the molecule that the labels belong to into a column of its own, such as the product."
+        )
     raise DataError(
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
         "can be parsed. Name the column (smiles=...); a file without a header line needs one, e.g. 'smiles,y'."
     )
 
 
-def _rank(name: str) -> int | None:
-    """How likely a name is to be that of the SMILES column, 0 first; ``None`` for not at all."""
-    folded = re.sub(r"[ .-]+", "_", name.lower())
-    if folded in _NAMES:
-        return _NAMES.index(folded)
-    return len(_NAMES) if "smiles" in folded else None
+def _probe(table: TextTable, column: str) -> list[str]:
+    if table.columns.count(column) > 1:
+        return []
+    return [cell for cell in table.cells(column)[: 10 * _PROBE] if not is_missing(cell)][:_PROBE]
 
 
 def _parsable_share(table: TextTable, column: str) -> float:
     """Share of the first cells that are SMILES; numbers, and repeated columns, count as none."""
     from rdkit import Chem, rdBase
 
-    if table.columns.count(column) > 1:
-        return 0.0
-    cells = [cell for cell in table.cells(column) if not is_missing(cell)][:_PROBE]
+    cells = _probe(table, column)
     with rdBase.BlockLogs():
         parsed = [not is_number(cell) and Chem.MolFromSmiles(cell) is not None for cell in cells]
     return sum(parsed) / len(parsed) if parsed else 0.0
 
 
-def find_targets(table: TextTable, smiles: str, task: Task | None, *, lenient: bool = False) -> list[str]:
-    """The columns with labels: those that hold numbers, except identifiers and row counters.
+def _is_reaction(table: TextTable, column: str) -> bool:
+    cells = _probe(table, column)
+    return bool(cells) and sum(cell.count(">") == 2 for cell in cells) >= _SHARE * len(cells)  # noqa: PLR2004 - A>B>C
+
+
+def describe_columns(table: TextTable, smiles: str, options: LabelOptions | None = None) -> list[ColumnReport]:
+    r"""How each column of a table is understood.
 
     Args:
         table: The table.
         smiles: Its SMILES column.
-        task: What the labels are to be used for; with ``"classification"`` only columns of 0 and 1 are taken.
-        lenient: Whether a column that holds numbers for the most part is one of them, rather than refused.
+        options: How cells of label columns are read.
 
     Returns:
-        Their names; none for a table without labels.
+        One report per column, in order.
 
-    Raises:
-        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if a
-            column holds numbers for the most part but not only, unless ``lenient``; if it shares its name; or if none
-            has labels and one is empty.
+    Example:
+        >>> from molweight.datasets._table import parse_table
+        >>> table = parse_table("id,smiles,logS,toxic,set\n7,C,0.5,yes,train\n3,CC,1.5,no,test\n", "mine.csv")
+        >>> [report.kind for report in describe_columns(table, "smiles")]
+        ['identifier', 'smiles', 'numbers', 'classes', 'split']
     """
-    _refuse_repeated(table, smiles)
-    mixed = _mixed(table, smiles)
-    if mixed and not lenient:
-        raise DataError(complaint(table, read_labels(table, mixed[:1])[1]))
-    numeric = [name for name in table.columns if name in mixed or (name != smiles and _is_numeric(table, name))]
-    labels = [name for name in numeric if not _is_identifier(table, name)]
-    classes = [name for name in labels if _is_binary(table, name)]
-    if task == "classification":
-        labels = classes
-    elif task is None and 0 < len(classes) < len(labels):
-        others = [name for name in labels if name not in classes]
-        raise DataError(
-            f"{table.source}: the columns {_listed(classes)} hold classes (0 and 1), the columns {_listed(others)} "
-            "hold numbers. Say which are the labels: targets=[...], or task='classification' for the former."
-        )
-    if not labels:
-        _refuse_empty(table, smiles)
-    skipped = [name for name in table.columns if name not in (smiles, *labels)]
-    _LOG.info("%s: labels are read from %s; not used: %s", table.source, _listed(labels), _listed(skipped))
-    return labels
+    return [_describe(table, name, smiles, options or LabelOptions()) for name in table.columns]
 
 
-def _refuse_repeated(table: TextTable, smiles: str) -> None:
-    """Refuse columns of numbers that share a name: which of them would be the label?"""
-    for place, name in enumerate(table.columns):
-        if name != smiles and table.columns.count(name) > 1:
-            cells = {str(cell).strip() for cell in table.frame.iloc[:, place]}
-            if any(is_label(cell) for cell in cells):
-                table.cells(name)  # refuses it in words
+def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
+    """The columns that say something of others: relations, units, roles.
+
+    Args:
+        table: The table.
+        smiles: Its SMILES column.
+
+    Returns:
+        One report for each of them.
+    """
+    found = []
+    for name in dict.fromkeys(table.columns):
+        if name != smiles and table.columns.count(name) == 1:
+            present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
+            found.append(_helper(name, present) if present else None)
+    return [report for report in found if report is not None and report.kind != "identifier"]
 
 
-def _mixed(table: TextTable, smiles: str) -> list[str]:
-    """Columns that would be labels but for some cells: left out in silence, they would be missed much later."""
-    found: list[str] = []
-    for name in _candidates(table, smiles):
-        codes, texts = table.distinct(name)
-        counts = Counter(codes.tolist())
-        good = sum(counts[code] for code, text in enumerate(texts) if is_label(text))
-        other = sum(counts[code] for code, text in enumerate(texts) if not is_label(text) and not is_missing(text))
-        if good > 0 and other <= _MIXED * (good + other) and read_labels(table, [name])[1]:
-            found.append(name)
-    return found
-
-
-def _refuse_empty(table: TextTable, smiles: str) -> None:
-    """Refuse an empty column in a table that has no labels otherwise."""
-    for name in _candidates(table, smiles):
-        if all(is_missing(cell) for cell in table.distinct(name)[1]):
-            raise DataError(
-                f"{table.source}, column {name!r}: no row has a label, and no other column holds any. Fill it in, or "
-                "say which columns are the labels: targets=[...]."
-            )
-
-
-def _candidates(table: TextTable, smiles: str) -> Iterator[str]:
-    """The columns that may hold labels, by their names."""
-    for name in table.columns:
-        if name != smiles and table.columns.count(name) == 1 and not _IDENTIFIER.fullmatch(name):
-            yield name
-
-
-def _is_numeric(table: TextTable, name: str) -> bool:
-    """Whether a column holds numbers, at least one, and nothing else."""
+def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -> ColumnReport:
     if table.columns.count(name) > 1:
-        return False
+        return ColumnReport(name, "repeated", f"{table.columns.count(name)} columns have this name")
+    if name == smiles:
+        return ColumnReport(name, "smiles", "the molecules")
     present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
-    return bool(present) and all(is_label(cell) for cell in present)
+    if not present:
+        return ColumnReport(name, "empty")
+    if _is_reaction(table, name):
+        return ColumnReport(name, "reaction", "reactions, which are not used")
+    return _helper(name, present) or _labels_or_text(table, name, present, options)
 
 
-def _is_identifier(table: TextTable, name: str) -> bool:
-    """Whether a column of numbers numbers the rows: by its name, or because whole numbers ascend all the way."""
-    if _IDENTIFIER.fullmatch(name):
+def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
+    """A column that says something of another one, or of the row."""
+    if all(sign_of(cell) is not None for cell in present):
+        return ColumnReport(name, "relation", f"relations: {', '.join(sorted(present))}")
+    roles = {ROLE_NAMES.get(cell.lower()) for cell in present}
+    if None not in roles and "train" in roles and len(roles) > 1 and _SPLIT_NAMES.fullmatch(name.lower()):
+        return ColumnReport(name, "split", f"roles: {', '.join(sorted(present))}")
+    if "unit" in name.lower() and any(molar_factor(cell) is not None for cell in present):
+        return ColumnReport(name, "unit", f"units: {', '.join(sorted(present)[:6])}")
+    if _IDENTIFIER.fullmatch(name) or _IDENTIFIER.fullmatch(name.lower()):
+        return ColumnReport(name, "identifier", "by its name")
+    return None
+
+
+def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:
+    """A column that may hold labels: numbers or classes; or text, molecules among it."""
+    if not _may_be_labels(present, options):
+        if _parsable_share(table, name) >= _SHARE and any(len(cell) > 2 for cell in present):  # noqa: PLR2004 - "C", "no"
+            return ColumnReport(name, "molecule", "further molecules, which are not used")
+        words = class_words(present).shown
+        few = len(words) <= 10 and len(words) < len(present) + 1  # noqa: PLR2004 - as many as a reader takes in
+        return ColumnReport(name, "text", f"{len(words)} words: {', '.join(words)}" if few else "")
+    labels = read_column_labels(table, name, options)
+    bad = int(np.isinf(labels.values).sum())
+    if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
+        return ColumnReport(name, "text")
+    if _is_counter(table, name):
+        return ColumnReport(name, "identifier", "counts the rows")
+    why = by_name(name)
+    if not why and set(np.unique(labels.known).tolist()) == {0.0, 1.0}:
+        return ColumnReport(name, "classes", _classes(labels), labels, bad > 0)
+    why = why or by_content(labels.known)
+    return ColumnReport(name, "suspicious" if why else "numbers", why or _range(labels), labels, bad > 0)
+
+
+def _may_be_labels(present: Sequence[str], options: LabelOptions) -> bool:
+    """Whether it is worth reading a column as labels: most of a text column would be in vain."""
+    if known_pair(present) or (options.positive or "").casefold() in {cell.casefold() for cell in present}:
         return True
+    return any(any(letter.isdigit() for letter in cell) or cell.lower() in ("true", "false") for cell in present)
+
+
+def _is_counter(table: TextTable, name: str) -> bool:
+    """Whether a column numbers the rows: whole numbers that ascend all the way."""
     codes, texts = table.distinct(name)
     if len(texts) < len(codes) or len(codes) < _COUNTER or not all(cell.isdigit() for cell in texts):
         return False
@@ -173,12 +218,21 @@ def _is_identifier(table: TextTable, name: str) -> bool:
     return all(low < high for low, high in pairwise(values))
 
 
-def _is_binary(table: TextTable, name: str) -> bool:
-    present = {cell.lower() for cell in table.distinct(name)[1] if is_label(cell)} - {"true", "false"}
-    return {float(cell) for cell in present} <= {0.0, 1.0}
+def _classes(labels: LabelColumn) -> str:
+    ones = int((labels.known == 1).sum())
+    words = f" ({labels.classes[1]}: 1, {labels.classes[0]}: 0)" if labels.classes else ""
+    return f"two classes{words}: {ones} of 1, {len(labels.known) - ones} of 0"
 
 
-def _listed(names: Sequence[str], most: int = 10) -> str:
+def _range(labels: LabelColumn) -> str:
+    known = labels.known
+    censored = int((labels.signs[np.isfinite(labels.values)] != 0).sum())
+    bounds = f", {censored} of them bounds (< or >)" if censored else ""
+    unit = f" {labels.unit}" if labels.unit else ""
+    return f"{len(known)} numbers from {known.min():.4g} to {known.max():.4g}{unit}{bounds}"
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
     """Names for a message, not too many."""
     shown = ", ".join(repr(name) for name in names[:most]) or "none"
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

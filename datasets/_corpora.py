@@ -189,7 +189,7 @@ def _known(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
     """A corpus with a published checksum; its file is looked for only where the cache has not got the molecules."""
 
     def read() -> Iterator[Record]:
-        return _sample(lambda: read_records(_file_of(corpus)), size, seed, total=corpus.size)
+        return _sample(lambda: _counted(read_records(_file_of(corpus))), size, seed, total=corpus.size)
 
     key = [corpus.source.sha256.encode(), _sample_key(None if size == corpus.size else size, seed)]
     return _build(read, key, corpus.name, size, how)
@@ -197,10 +197,15 @@ def _known(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
 
 def _own(path: Path, size: int | None, seed: int, smiles: str | None, how: _How) -> MoleculeDataset:
     def read() -> Iterator[Record]:
-        return _sample(lambda: read_records(path, smiles), size, seed)
+        return _sample(lambda: _counted(read_records(path, smiles)), size, seed)
 
     key = [file_digest(path), f"column {smiles}".encode(), _sample_key(size, seed)]
     return _build(read, key, path.name.split(".")[0] or path.name, size, how)
+
+
+def _counted(records: Iterable[Record]) -> Iterator[Record]:
+    """Records counted from 0, as a corpus does."""
+    return enumerate(text for _, text in records)
 
 
 def _build(

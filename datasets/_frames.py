@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from molweight.datasets._columns import find_smiles
+from molweight.datasets._limits import check_rows, check_size
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import read_bytes
 from molweight.errors import DataError
@@ -21,14 +22,16 @@ _DAMAGED: Final = (ValueError, LookupError, TypeError)
 """What pandas raises, beside pyarrow's own errors, where texts or the notes that it leaves in a file are damaged."""
 
 
-def read_parquet(path: str | Path) -> TextTable:
+def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int | None = None) -> TextTable:
     """Read a Parquet file.
 
     Args:
         path: The file; it may be packed once more, with gzip, xz or bzip2.
+        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
+        max_rows: Rows from which it is refused; ``None`` for the usual limit.
 
     Returns:
-        The table; its rows are counted from 0.
+        The table; its rows are counted from 1.
 
     Raises:
         DataError: If the file cannot be read as Parquet, or has no rows.
@@ -36,14 +39,20 @@ def read_parquet(path: str | Path) -> TextTable:
     import pyarrow as pa
     from pyarrow import parquet
 
-    content = read_bytes(path)
+    content = read_bytes(path, max_mb=max_mb)
     try:
+        about = parquet.read_metadata(io.BytesIO(content))
+        check_rows(str(path), about.num_rows, max_rows)
+        parts = [about.row_group(group).total_byte_size for group in range(about.num_row_groups)]
+        check_size(str(path), sum(parts), max_mb)
         frame = parquet.read_table(io.BytesIO(content)).to_pandas()
+    except DataError:
+        raise
     except (pa.ArrowException, OSError, *_DAMAGED) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again."
         ) from error
-    return text_frame(frame, str(path))
+    return text_frame(frame, str(path), first=1)
 
 
 def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]:
@@ -80,15 +89,16 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
         ) from error
 
 
-def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:
+def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTable:
     """A data frame as text: numbers so that they come back exactly, missing values as empty cells.
 
     Args:
         frame: The data frame.
         source: What it is called in messages.
+        first: What the first row is called in messages: 1 for a file, 0 for a data frame.
 
     Returns:
-        The table; its rows are counted from 0, whatever the index of ``frame``.
+        The table; its rows are counted from ``first``, whatever the index of ``frame``.
 
     Raises:
         DataError: If it has no rows, or is of a damaged file.
@@ -108,9 +118,9 @@ def text_frame(frame: "pd.DataFrame", source: str) -> TextTable:
         columns = [[_text(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
     except ArrowException as error:
         raise DataError(f"{source}: is damaged, its values cannot be read ({error}). Write the file again.") from error
-    text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(len(frame)), dtype=object)
+    text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(first, first + len(frame)), dtype=object)
     text.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
-    return TextTable(source, text, unit="row (from 0)")
+    return TextTable(source, text, unit="row" if first else "row (from 0)", smiles=None)
 
 
 def _text(value: Any) -> str:

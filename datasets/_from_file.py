@@ -1,23 +1,28 @@
 """A person's own table, from a file of any usual format."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, get_args
 
 from molweight.datasets._assemble import OnError, Options
+from molweight.datasets._excel import read_excel
 from molweight.datasets._frames import read_parquet
 from molweight.datasets._from_table import from_table
 from molweight.datasets._labels import check_choice
+from molweight.datasets._limits import check_rows
+from molweight.datasets._numbers import Decimal
 from molweight.datasets._read_sdf import read_sdf
 from molweight.datasets._read_smi import read_smi
+from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
 from molweight.datasets._table_spec import Metric, Task
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["FileFormat", "from_file", "read_column"]
+__all__ = ["FileFormat", "Reading", "from_file", "read_any", "read_column", "stem"]
 
-FileFormat = Literal["csv", "parquet", "sdf", "smi"]
+FileFormat = Literal["csv", "excel", "parquet", "sdf", "smi"]
 
 _PACKINGS: Final = (".gz", ".xz", ".bz2")
 _ENDINGS: Final[dict[str, FileFormat]] = {
@@ -28,6 +33,7 @@ _ENDINGS: Final[dict[str, FileFormat]] = {
     ".mol": "sdf",
     ".smi": "smi",
     ".smiles": "smi",
+    **dict.fromkeys((".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"), "excel"),
 }
 
 
@@ -37,36 +43,63 @@ def from_file(
     targets: str | Sequence[str] | None = None,
     *,
     file_format: FileFormat | None = None,
-    task: Task | None = None,
+    task: Task | Literal["multiclass"] | None = None,
     metric: Metric | None = None,
     name: str | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    header: bool | None = None,
+    sheet: str | int = 0,
+    positive: str | None = None,
+    decimal: Decimal | None = None,
+    relation: str | None = None,
+    duplicates: Duplicated = "mean",
+    sample_weight: str | None = None,
+    split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
+    max_mb: float | None = None,
+    max_rows: int | None = None,
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    r"""A dataset from a file: CSV, TSV, Parquet, SDF or one SMILES a line, packed with gzip, xz or bzip2 or not.
+    r"""A dataset from a file: CSV, TSV, Parquet, Excel, SDF or one SMILES a line; text packed with gzip, xz or bzip2.
 
-    What is not named is found, and what was found is logged. A row that cannot be used never shifts another's label: it
-    goes to ``rejects``, with the reason. Rows in messages are counted as a person does who opens the file: in delimited
-    text the header is row 1, and blank rows count. ``rows`` and ``rejects`` of the dataset count the records from 0.
+    What is not named is found, and what was found is logged; ``notes`` of the dataset holds what is not plain. A row
+    that cannot be used never shifts another's label: it goes to ``rejects``, with the reason. Rows in messages are
+    counted as a person does who opens the file: in delimited text the header is row 1, and blank rows count; ``number``
+    of a reject is the same. ``rows`` and ``row`` of a reject count the records from 0.
+
+    Numbers are read as people write them, one style for a whole column, and said: decimal commas, thousands separators,
+    percent signs, units, ``±``. ``<5`` and ``>10`` are labels that are bounds; so are those that a column of relations
+    marks. Two words (``active`` and ``inactive``) are classes.
 
     Args:
         path: The file.
         smiles: The SMILES column; ``None`` to find it by its name, or by its content. In an SD file the molecules are
             in the column ``structure``, made from the mol blocks.
-        targets: The label columns; ``None`` for every column of numbers except identifiers and row counters; ``[]`` for
-            none. Empty cells, ``NaN``, ``NA`` and ``N/A`` are missing labels, ``true`` and ``false`` are 1 and 0.
-        file_format: ``"csv"`` (or any other delimiter), ``"parquet"``, ``"sdf"`` or ``"smi"``; ``None`` for what the
-            name of the file ends in, and delimited text for any other ending.
+        targets: The label columns; ``None`` for every column of numbers or classes that does not look like something
+            else (identifiers, counters, codes, dates, conditions, descriptors); ``[]`` for none. ``p(X)`` is -log10 of
+            the molar concentrations in column ``X``, and ``X=word`` whether a molecule is of one class of ``X``. Empty
+            cells, ``NaN``, ``NA`` and ``N/A`` are missing labels, ``true`` and ``false`` are 1 and 0.
+        file_format: ``"csv"`` (or any other delimiter), ``"excel"``, ``"parquet"``, ``"sdf"`` or ``"smi"``; ``None``
+            for what the name of the file ends in, and delimited text for any other ending.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
+            ``"multiclass"`` makes one target of each class of a column.
         metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
         name: What to call the table; ``None`` for the name of the file.
         delimiter: What separates the cells of text; ``None`` to find it among comma, tab, semicolon and bar.
         encoding: Encoding of text; ``None`` for UTF-8, or what its byte-order mark says.
+        header: Whether the first row of text or of a sheet names the columns; ``None`` to find out.
+        sheet: Name or number (from 0) of the sheet of a spreadsheet.
+        positive: The word or number that is class 1; ``None`` for the one of two words that means so, such as "active".
+        decimal: ``"."`` or ``","``; ``None`` to find it, column by column.
+        relation: Column that says with ``<`` and ``>`` which labels are bounds; ``None`` to find it.
+        duplicates: What to do with molecules in several rows: ``"mean"`` or ``"median"`` of their labels (of classes
+            the majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
+        sample_weight: Column with a weight for each row; none by default.
+        split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
         on_error: What to do with rows whose molecule cannot be parsed, or one of whose labels cannot be read:
             ``"raise"`` refuses the table; ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a
             table in which half of a column cannot be read, or any label of a column that was found and not named;
@@ -74,6 +107,8 @@ def from_file(
             parsed is left out in either case; :func:`molweight.datasets.row_aligned` gives it NaN in what is computed
             later.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
+        max_mb: Megabytes of a file, unpacked, from which it is refused before it fills the memory; 512 by default.
+        max_rows: Rows from which it is refused; a million by default.
         cache: Whether to keep the featurised molecules for the next time.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
@@ -96,9 +131,25 @@ def from_file(
     """
     if file_format is not None:
         check_choice("file_format", file_format, get_args(FileFormat))
-    options = Options(name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress)
-    table = read_any(path, file_format or format_of(path), delimiter, encoding)
-    return from_table(table, smiles, targets, options)
+    options = Options(
+        name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress,
+        positive, decimal, relation, duplicates, sample_weight, split_column,
+    )  # fmt: skip
+    how = Reading(file_format, delimiter, encoding, header, sheet, max_mb, max_rows)
+    return from_table(read_any(path, how), smiles, targets, options)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file is read as a table; :func:`from_file` documents it."""
+
+    file_format: FileFormat | None = None
+    delimiter: str | None = None
+    encoding: str | None = None
+    header: bool | None = None
+    sheet: str | int = 0
+    max_mb: float | None = None
+    max_rows: int | None = None
 
 
 def read_column(path: str | Path, column: str, delimiter: str | None = None, encoding: str | None = None) -> list[str]:
@@ -113,18 +164,36 @@ def read_column(path: str | Path, column: str, delimiter: str | None = None, enc
     Returns:
         The cells, those of rows without a molecule included.
     """
-    return read_any(path, format_of(path), delimiter, encoding).cells(column)
+    return read_any(path, Reading(delimiter=delimiter, encoding=encoding)).cells(column)
 
 
-def read_any(path: str | Path, file_format: FileFormat, delimiter: str | None, encoding: str | None) -> TextTable:
-    """Read a file of some format as a table of text."""
+def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
+    """Read a file of some format as a table of text.
+
+    Args:
+        path: The file.
+        how: How to read it; ``None`` to find everything.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: If it cannot be read, or is too large.
+    """
+    how = how or Reading()
+    file_format = how.file_format or format_of(path)
     if file_format == "parquet":
-        return read_parquet(path)
+        return read_parquet(path, max_mb=how.max_mb, max_rows=how.max_rows)
+    if file_format == "excel":
+        return read_excel(path, how.sheet, header=how.header, max_mb=how.max_mb, max_rows=how.max_rows)
     if file_format == "sdf":
-        return read_sdf(path, encoding)
-    if file_format == "smi":
-        return read_smi(path, encoding)
-    return read_table(path, delimiter, encoding)
+        table = read_sdf(path, how.encoding, max_mb=how.max_mb)
+    elif file_format == "smi":
+        table = read_smi(path, how.encoding, max_mb=how.max_mb)
+    else:
+        table = read_table(path, how.delimiter, how.encoding, header=how.header, max_mb=how.max_mb)
+    check_rows(str(path), len(table.frame), how.max_rows)
+    return table
 
 
 def format_of(path: str | Path) -> FileFormat:

@@ -1,11 +1,13 @@
 """A dataset from a data frame."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._frames import text_frame
 from molweight.datasets._from_table import from_table
+from molweight.datasets._numbers import Decimal
+from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
@@ -22,9 +24,15 @@ def from_frame(
     smiles: str | None = None,
     targets: str | Sequence[str] | None = None,
     *,
-    task: Task | None = None,
+    task: Task | Literal["multiclass"] | None = None,
     metric: Metric | None = None,
     name: str = "frame",
+    positive: str | None = None,
+    decimal: Decimal | None = None,
+    relation: str | None = None,
+    duplicates: Duplicated = "mean",
+    sample_weight: str | None = None,
+    split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
     cache: bool = True,
@@ -40,6 +48,12 @@ def from_frame(
         task: Classification or regression.
         metric: How predictions are scored.
         name: What to call the table.
+        positive: The word or number that is class 1.
+        decimal: The decimal sign of numbers that are text.
+        relation: Column that says which labels are bounds.
+        duplicates: What to do with molecules in several rows.
+        sample_weight: Column with a weight for each row.
+        split_column: Column with the role of each row.
         on_error: What to do with what cannot be used.
         standardize: Steps towards a standard form; none by default.
         cache: Whether to keep the featurised molecules.
@@ -63,5 +77,8 @@ def from_frame(
 
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{name}: got {type(frame).__name__}, not a pandas DataFrame. Use from_smiles for sequences.")
-    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress)
+    options = Options(
+        name, task, metric, on_error, standardize, cache, n_jobs, progress,
+        positive, decimal, relation, duplicates, sample_weight, split_column,
+    )  # fmt: skip
     return from_table(text_frame(frame, name), smiles, targets, options)

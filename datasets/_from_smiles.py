@@ -6,38 +6,47 @@ from typing import Any
 import numpy as np
 
 from molweight.datasets._assemble import OnError, Options, Rows, assemble
-from molweight.datasets._labels import BadCell, Labels
+from molweight.datasets._label_columns import BadCell
+from molweight.datasets._labels import Labels
+from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, as_smiles
 
 __all__ = ["from_smiles"]
 
 
 def from_smiles(
-    smiles: Iterable[str],
+    smiles: Iterable[Any],
     targets: Any = None,
     *,
     task: Task | None = None,
     metric: Metric | None = None,
     target_names: Sequence[str] | None = None,
     name: str = "molecules",
+    bounds: Any = None,
+    sample_weight: Any = None,
+    duplicates: Duplicated = "keep",
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
     cache: bool = True,
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """A dataset from a list, an array or a pandas column of SMILES.
+    """A dataset from a list, an array or a pandas column of SMILES or RDKit molecules.
 
     Args:
-        smiles: One SMILES per row; ``None`` and NaN count as empty.
+        smiles: One SMILES or RDKit molecule per row; ``None`` and NaN count as empty.
         targets: Labels, ``n`` or ``n x T``, as numbers; ``None`` and NaN are missing labels. ``None`` for no labels.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
         metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
         target_names: Name of each label; ``None`` for ``y0``, ``y1``, ...
         name: What to call the table in messages.
+        bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
+            above, 0 where it is the label; ``None`` for exact labels.
+        sample_weight: Weight of each row, ``n``, from 0 on; ``None`` for equal ones.
+        duplicates: What to do with molecules in several rows, as in :func:`molweight.datasets.from_file`.
         on_error: What to do with what cannot be used: ``"skip"``, ``"nan"`` or ``"raise"``, as in
             :func:`molweight.datasets.from_file`.
         standardize: Steps towards a standard form; none by default. See :func:`molweight.datasets.standardize`.
@@ -56,7 +65,7 @@ def from_smiles(
         >>> from_smiles(["CCO", "?", "c1ccccc1"], [1, 0, 0], cache=False)
         <MoleculeDataset molecules: 2 molecules, 1 targets (classification), 1 row without a molecule>
     """
-    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress)
+    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress, duplicates=duplicates)
     texts = _texts(smiles, name)
     labels, bad = (None, []) if targets is None else _labels(targets, target_names, len(texts), name)
     columns = _names(labels, target_names)
@@ -69,6 +78,9 @@ def from_smiles(
         columns=columns,
         bad=bad,
         complaint=f"{name}, position {cell.record}, target {cell.column!r}: {cell.problem}." if cell else "",
+        bounds=None if bounds is None or labels is None else _bounds(bounds, labels, name),
+        weights=None if sample_weight is None else _weights(sample_weight, len(texts), name),
+        number=lambda position: position,
     )
     return assemble(rows, options)
 
@@ -78,22 +90,12 @@ def _names(labels: Labels | None, target_names: Sequence[str] | None) -> list[st
     return [f"y{place}" for place in range(width)] if target_names is None else list(target_names)
 
 
-def _texts(smiles: Iterable[str], name: str) -> list[str]:
+def _texts(smiles: Iterable[Any], name: str) -> list[str]:
     """The SMILES as strings, blanks around them removed."""
-    if isinstance(smiles, str):
-        raise DataError(f"{name}: smiles must be a sequence of SMILES, got the string {smiles[:60]!r}. Use [smiles].")
-    texts = ["" if _is_none(item) else item for item in smiles]
-    for position, item in enumerate(texts):
-        if not isinstance(item, str):
-            raise DataError(f"{name}, position {position}: {item!r} is {type(item).__name__}, not a SMILES string.")
+    texts = as_smiles(smiles, name)
     if not texts:
         raise DataError(f"{name}: there are no molecules. Give at least one SMILES.")
-    return [item.strip() for item in texts]
-
-
-def _is_none(item: object) -> bool:
-    """Whether an item stands for nothing: ``None`` or the NaN of a pandas column."""
-    return item is None or (isinstance(item, float) and np.isnan(item))
+    return texts
 
 
 def _labels(targets: Any, target_names: Sequence[str] | None, rows: int, name: str) -> tuple[Labels, list[BadCell]]:
@@ -111,3 +113,17 @@ def _labels(targets: Any, target_names: Sequence[str] | None, rows: int, name: s
     bad = [BadCell(int(row), names[column], str(given[row, column])) for row, column in np.argwhere(np.isinf(labels))]
     labels[np.isinf(labels)] = np.nan
     return labels, bad
+
+
+def _bounds(bounds: Any, labels: Labels, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+    given = np.asarray(bounds).reshape(len(labels), -1) if np.size(bounds) == labels.size else np.empty((0, 0))
+    if given.shape != labels.shape or not np.isin(given, (-1, 0, 1)).all():
+        raise DataError(f"{name}: bounds must be -1, 0 or 1 for each of the labels, of shape {labels.shape}.")
+    return given.astype(np.int8)
+
+
+def _weights(weights: Any, rows: int, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    given = np.asarray(weights, dtype=np.float32)
+    if given.shape != (rows,) or not (np.isfinite(given) & (given >= 0)).all() or not given.any():
+        raise DataError(f"{name}: sample_weight must be {rows} numbers from 0 on, some of them positive.")
+    return given

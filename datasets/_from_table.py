@@ -1,14 +1,38 @@
 """From a table of text to a dataset."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
 
 from molweight.datasets._assemble import Options, Rows, assemble
-from molweight.datasets._columns import find_smiles, find_targets
-from molweight.datasets._labels import complaint, read_labels
+from molweight.datasets._choose_targets import Choice, choose_targets
+from molweight.datasets._classes import class_words
+from molweight.datasets._columns import ColumnReport, describe_columns, find_smiles, helper_columns, listed
+from molweight.datasets._label_columns import LabelColumn, LabelOptions, LabelTable, complaint, read_labels
+from molweight.datasets._numbers import is_missing, is_number, read_numbers
+from molweight.datasets._relations import find_relations, find_units
+from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
+from molweight.datasets._table_spec import Task
+from molweight.datasets._units import molar_factor
+from molweight.datasets._user_splits import ROLE_NAMES
+from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["from_table"]
+__all__ = ["from_table", "understand"]
+
+_DESCRIPTIONS: Final = 10
+"""Rows below the header that are looked through for descriptions of the columns."""
+_NUMBERS: Final = 0.8
+"""Share of cells that are numbers from which a column holds numbers."""
+_CLASSES: Final = 50
+"""Most classes of a column."""
+_CODES: Final = ((-1.0, 1.0), (1.0, 2.0))
+"""Pairs of numbers that are written for two classes."""
+_ENOUGH: Final = 10
+_DECADES: Final = 2.0
 
 
 def from_table(
@@ -30,20 +54,257 @@ def from_table(
     """
     smiles = find_smiles(table) if smiles is None else smiles
     texts = table.cells(smiles)
-    if targets is None:
-        columns = find_targets(table, smiles, options.task, lenient=options.on_error == "nan")
-    else:
-        columns = [targets] if isinstance(targets, str) else list(targets)
-    labels, bad = read_labels(table, columns)
+    table, described = _without_descriptions(table, smiles)
+    reading = LabelOptions(options.positive, options.decimal)
+    reports = describe_columns(table, smiles, reading) if targets is None else helper_columns(table, smiles)
+    choice = _chosen(table, reports, targets, options)
+    labels, said = _read(table, reports, choice.targets, reading, options)
+    roles, of_roles = _roles(table, reports, options.split_column)
     rows = Rows(
         source=table.source,
         smiles=texts,
         place=lambda record: table.place(record, smiles),
-        labels=labels if columns else None,
-        columns=columns,
-        bad=bad,
-        complaint=complaint(table, bad) if bad else "",
+        labels=labels.values if choice.targets else None,
+        columns=choice.targets,
+        bad=labels.bad,
+        complaint=complaint(table, labels.bad) if labels.bad else "",
         reasons=table.reasons if smiles == table.smiles else {},
         hint="Name the SMILES column (smiles=...).",
+        bounds=labels.bounds,
+        weights=_weights(table, options.sample_weight),
+        roles=roles,
+        notes=[*table.notes, *described, *choice.said, *said, *of_roles],
+        remarks=table.remarks,
+        number=table.row,
     )
     return assemble(rows, options)
+
+
+def understand(table: TextTable, smiles: str | None = None) -> tuple[TextTable, list[ColumnReport]]:
+    """How each column of a table is understood.
+
+    Args:
+        table: The table.
+        smiles: Its SMILES column; ``None`` to find it.
+
+    Returns:
+        The table without rows that describe its columns, and one report per column.
+    """
+    smiles = find_smiles(table) if smiles is None else smiles
+    table, _ = _without_descriptions(table, smiles)
+    return table, describe_columns(table, smiles)
+
+
+def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
+    """The table with those of its first rows blank that describe the columns: no molecule, and nothing but words."""
+    found: list[int] = []
+    cells = table.cells(smiles)
+    for record in range(min(_DESCRIPTIONS, len(cells) - 1)):
+        empty = not cells[record] or _is_description(cells[record])
+        if not empty or not _describes_numbers(table, record, smiles):
+            break
+        found.append(record)
+    if not found:
+        return table, []
+    frame = table.frame.copy()
+    frame.iloc[found] = ""
+    first, last = table.row(found[0]), table.row(found[-1])
+    rows = f"row {first} describes" if first == last else f"rows {first} to {last} describe"
+    return replace(table, frame=frame, remarks=frozenset(found)), [
+        f"{rows} the columns and hold{'s' * (first == last)} no molecule"
+    ]
+
+
+def _describes_numbers(table: TextTable, record: int, smiles: str) -> bool:
+    """Whether a row holds a word where a column holds numbers, and no number itself."""
+    texts = [str(cell).strip() for cell in table.frame.iloc[record]]
+    if any(is_number(text) for text in texts):
+        return False
+    for place, text in enumerate(texts):
+        if text and not is_missing(text) and table.columns[place] != smiles:
+            below = [str(cell).strip() for cell in table.frame.iloc[_DESCRIPTIONS : 5 * _DESCRIPTIONS, place]]
+            known = [cell for cell in below if not is_missing(cell)]
+            if known and read_numbers(known).readable.mean() > _NUMBERS:
+                return True
+    return False
+
+
+def _is_description(cell: str) -> bool:
+    """Whether what stands in the column of molecules is a word about it."""
+    return cell.lower() in ("smiles", "string", "str", "text", "structure", "varchar", "canonical smiles")
+
+
+def _chosen(
+    table: TextTable, reports: Sequence[ColumnReport], targets: str | Sequence[str] | None, options: Options
+) -> Choice:
+    """The label columns: those that are named, or those that are found; of one of several classes, one per class."""
+    asked: Task | None = None if options.task == "multiclass" else options.task
+    if targets is not None:
+        choice = Choice([targets] if isinstance(targets, str) else list(targets), [])
+    elif options.task == "multiclass":
+        choice = Choice(_class_columns(table, reports), [])
+    else:
+        choice = choose_targets(table, reports, asked, lenient=options.on_error == "nan")
+    return _per_class(table, choice) if options.task == "multiclass" else choice
+
+
+def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[str]:
+    """The one column that may hold several classes."""
+    few = [
+        report.name
+        for report in reports
+        if ("looks like classes" in report.detail or (report.kind == "text" and " words: " in report.detail))
+    ] or [report.name for report in reports if report.kind in ("classes", "numbers")]
+    if len(few) != 1:
+        raise DataError(
+            f"{table.source}: {len(few)} columns may hold classes ({listed(few)}). Say which: targets=[...]."
+        )
+    return few
+
+
+def _per_class(table: TextTable, choice: Choice) -> Choice:
+    """A target for each class of each column: ``X=word``."""
+    targets: list[str] = []
+    for name in choice.targets:
+        if name not in table.columns:
+            targets.append(name)
+            continue
+        present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
+        numeric = all(is_number(cell) for cell in present)
+        words = (
+            [f"{value:g}" for value in sorted({float(cell) for cell in present})]
+            if numeric
+            else class_words(present).shown
+        )
+        if not 2 <= len(words) <= _CLASSES:  # noqa: PLR2004 - two classes at least
+            raise DataError(
+                f"{table.source}, column {name!r}: holds {len(words)} different labels, and a classifier needs 2 to "
+                f"{_CLASSES} classes. Use task='regression' for numbers."
+            )
+        targets += [f"{name}={word}" for word in words]
+    return Choice(targets, [*choice.said, f"{len(targets)} classes, each with a probability: {listed(targets)}"])
+
+
+def _read(
+    table: TextTable, reports: Sequence[ColumnReport], targets: list[str], reading: LabelOptions, options: Options
+) -> tuple[LabelTable, list[str]]:
+    """The labels with their bounds, and what is to be said of them."""
+    relations, of_relations = find_relations(table, reports, targets, options.relation)
+    units, of_units = find_units(table, reports, targets)
+    labels = read_labels(table, targets, replace(reading, relations=relations, units=units))
+    if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
+        raise ConfigError(
+            f"{table.source}: positive={options.positive!r} is in none of the label columns {listed(targets)}. Write "
+            "it as in the table."
+        )
+    labels, recoded = _recoded(labels, options.task)
+    said = [*of_relations, *of_units, *labels.notes, *recoded, *_of_bounds(labels), *_of_scale(labels, units)]
+    return labels, said
+
+
+def _is_positive(column: LabelColumn, positive: str) -> bool:
+    """Whether class 1 of a column is what was asked for."""
+    wanted = positive.strip().casefold()
+    if not column.classes:
+        return False
+    found = column.classes[-1].casefold()
+    return found == wanted or (is_number(found) and is_number(wanted) and float(found) == float(wanted))
+
+
+def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str]]:
+    """Two numbers that stand for classes as 0 and 1."""
+    said: list[str] = []
+    values = labels.values.copy()
+    for place, column in enumerate(labels.columns):
+        known = np.unique(column.known)
+        pair = tuple(known.tolist())
+        if len(pair) != 2 or pair == (0.0, 1.0) or labels.bounds[:, place].any():  # noqa: PLR2004 - two classes
+            continue
+        if task == "classification" or (task is None and pair in _CODES and len(column.known) >= _ENOUGH):
+            low, high = pair
+            values[:, place] = np.where(np.isnan(values[:, place]), np.nan, values[:, place] == np.float32(high))
+            said.append(
+                f"column {column.name!r}: {high:g} is class 1 and {low:g} class 0 (positive='{low:g}' turns them "
+                "round; for numbers: task='regression')"
+            )
+    return replace(labels, values=values), said
+
+
+def _of_bounds(labels: LabelTable) -> list[str]:
+    """How many labels are bounds."""
+    said: list[str] = []
+    for place, column in enumerate(labels.columns):
+        above, below = ((labels.bounds[:, place] == sign).sum() for sign in (1, -1))
+        if above or below:
+            said.append(
+                f"column {column.name!r}: {above + below} of {int((~np.isnan(labels.values[:, place])).sum())} labels "
+                f"are bounds ({below} <, {above} >): trained with a one-sided loss, left out of scores"
+            )
+    return said
+
+
+def _of_scale(labels: LabelTable, units: dict[str, list[str]]) -> list[str]:
+    """Offer the logarithm of molar concentrations."""
+    said: list[str] = []
+    for column in labels.columns:
+        known = column.known[column.known > 0]
+        unit = column.unit or next((cell for cell in units.get(column.name, []) if cell), "")
+        decades = np.log10(known.max() / known.min()) if len(known) else 0.0
+        if molar_factor(unit) and decades > _DECADES:
+            said.append(
+                f"column {column.name!r} is in {unit} and spans {decades:.1f} powers of ten; the "
+                f"usual scale is -log10(mol/l): targets=['p({column.name})']"
+            )
+    return said
+
+
+def _weights(table: TextTable, column: str | None) -> np.ndarray[tuple[int], np.dtype[np.float32]] | None:
+    """The weight of each row.
+
+    Raises:
+        DataError: If one is negative or no number.
+    """
+    if column is None:
+        return None
+    codes, texts = table.distinct(column)
+    values = read_numbers(texts).values
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0))[codes] & ~np.isin(codes, [*_blank(texts)]))
+    wrong = np.array([record for record in wrong if record not in table.remarks], dtype=np.int64)
+    if len(wrong):
+        raise DataError(
+            f"{table.source}, {table.place(int(wrong[0]), column)}: {texts[codes[wrong[0]]]!r} is not a weight. "
+            "Weights are numbers from 0 on."
+        )
+    weights = np.nan_to_num(values, nan=1.0, posinf=1.0)[codes].astype(np.float32)
+    if not (weights > 0).any():
+        raise DataError(f"{table.source}, column {column!r}: all weights are 0. Give some rows a positive weight.")
+    return weights
+
+
+def _blank(texts: Sequence[str]) -> list[int]:
+    return [place for place, text in enumerate(texts) if is_missing(text)]
+
+
+def _roles(
+    table: TextTable, reports: Sequence[ColumnReport], named: str | None
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]] | None, list[str]]:
+    """The place of each row's role in ``ROLES`` (-1 for none), from the column that states it.
+
+    Raises:
+        DataError: If a cell of the named column is no role.
+    """
+    columns = [report.name for report in reports if report.kind == "split"] if named is None else [named]
+    if not columns:
+        return None, []
+    codes, texts = table.distinct(columns[0])
+    names = [ROLE_NAMES.get(text.lower(), "") for text in texts]
+    for place, (text, role) in enumerate(zip(texts, names, strict=True)):
+        if text and not role:
+            record = int(np.flatnonzero(codes == place)[0])
+            raise DataError(
+                f"{table.source}, {table.place(record, columns[0])}: {text[:60]!r} is no role. Roles: "
+                f"{', '.join(ROLE_NAMES)}, or empty."
+            )
+    roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]
+    counts = ", ".join(f"{text or 'none'} {int((codes == place).sum())}" for place, text in enumerate(texts))
+    return roles, [] if named else [f"column {columns[0]!r} states roles ({counts}); method='column' splits by it"]

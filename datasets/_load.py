@@ -8,7 +8,8 @@ from typing import Final
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus
 from molweight.datasets._embedded import read_embedded
-from molweight.datasets._labels import parse_labels, settle
+from molweight.datasets._label_columns import parse_labels
+from molweight.datasets._labels import settle
 from molweight.datasets._ogb import OgbEntry, load_ogb, ogb_entries
 from molweight.datasets._registry import LOADERS, load_registered
 from molweight.datasets._source import read_source
@@ -134,5 +135,5 @@ def _read(entry: Table, *, whole: bool = False) -> TextTable:
     """The columns that the wheel carries, or the whole file as published."""
     if entry.embedded and not whole:
         file = f"{entry.name}.csv.xz"
-        return parse_table(read_embedded(file).decode(), file, delimiter=",")
-    return parse_table(read_source(entry).decode(), f"{entry.name}.csv", delimiter=",")
+        return parse_table(read_embedded(file).decode(), file, delimiter=",", header=True)
+    return parse_table(read_source(entry).decode(), f"{entry.name}.csv", delimiter=",", header=True)

@@ -7,6 +7,7 @@
 """
 
 import io
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +69,7 @@ def read_mapping(folder: Path) -> tuple[list[str], list[str]]:
     import pandas as pd
 
     path = folder / "mapping" / "mol.csv.gz"
-    content = read_bytes(path)
+    content = read_bytes(path, max_mb=math.inf)
     try:
         names = list(pd.read_csv(io.BytesIO(content), nrows=0).columns)
         column = pd.read_csv(io.BytesIO(content), usecols=["smiles"], dtype=str, keep_default_na=False)["smiles"]
@@ -115,7 +116,7 @@ def _numbers(path: Path, rows: int | None, columns: int, dtype: type[np.generic]
     """A file of numbers without a header, of the size it must have."""
     import pandas as pd
 
-    content = read_bytes(path)
+    content = read_bytes(path, max_mb=math.inf)
     if not content.strip() and not rows:
         return np.empty((0, columns), dtype=dtype)
     try:

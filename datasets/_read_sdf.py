@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from molweight.datasets._limits import MAX_ATOMS
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
@@ -12,21 +13,24 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["parse_sdf", "read_sdf", "structure"]
+__all__ = ["LONGEST_RECORD", "parse_sdf", "read_sdf", "structure"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _FIELD: Final = re.compile(r">.*?<(.+)>.*")
 _END: Final = "M  END"
+LONGEST_RECORD: Final = 4 * MAX_ATOMS
+"""Lines of a record from which it is not parsed: one for each atom, one for each bond, and named values."""
 
 Record = tuple[int, list[str]]
 
 
-def read_sdf(path: str | Path, encoding: str | None = None) -> TextTable:
+def read_sdf(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> TextTable:
     """Read an SD file.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
 
     Returns:
         The table: one row per record, counted from 1; the columns ``structure`` (SMILES), ``title`` and one per named
@@ -35,7 +39,7 @@ def read_sdf(path: str | Path, encoding: str | None = None) -> TextTable:
     Raises:
         DataError: If the file cannot be read, or holds no record.
     """
-    return parse_sdf(read_text(path, encoding), str(path))
+    return parse_sdf(read_text(path, encoding, max_mb=max_mb), str(path))
 
 
 def parse_sdf(text: str, source: str) -> TextTable:
@@ -94,6 +98,8 @@ def structure(lines: list[str]) -> tuple[str, str]:
     """
     from rdkit import Chem
 
+    if len(lines) > LONGEST_RECORD:
+        return "", f"a record of {len(lines)} lines: more than the {MAX_ATOMS} atoms that a molecule may have"
     end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)
     if end is None:
         return "", f"a record without a line {_END!r}: it is truncated, or no mol block"

@@ -17,12 +17,13 @@ _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
 _HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
-def read_smi(path: str | Path, encoding: str | None = None) -> TextTable:
+def read_smi(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> TextTable:
     """Read a file with one SMILES a line.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
 
     Returns:
         The table; its rows are the lines of the file.
@@ -30,7 +31,7 @@ def read_smi(path: str | Path, encoding: str | None = None) -> TextTable:
     Raises:
         DataError: If the file cannot be read, or holds no molecules.
     """
-    return parse_smi(read_text(path, encoding), str(path))
+    return parse_smi(read_text(path, encoding, max_mb=max_mb), str(path))
 
 
 def parse_smi(text: str, source: str) -> TextTable:

@@ -11,8 +11,9 @@ from typing import Final
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._compression import open_unpacked, reading
 from molweight.datasets._frames import parquet_smiles
-from molweight.datasets._read_sdf import structure
-from molweight.datasets._table import TextTable, find_delimiter, fit_record
+from molweight.datasets._header import blank_comments
+from molweight.datasets._read_sdf import LONGEST_RECORD, structure
+from molweight.datasets._table import TextTable, find_delimiter, fit_record, headed
 from molweight.errors import DataError
 from molweight.graphs import Record
 
@@ -69,21 +70,26 @@ def content_digest(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def read_records(path: str | Path, smiles: str | None = None, delimiter: str | None = None) -> Iterator[Record]:
+def read_records(
+    path: str | Path, smiles: str | None = None, delimiter: str | None = None, *, encoding: str | None = None
+) -> Iterator[Record]:
     """The records of a list of SMILES, a table, or an SD file, by how the name ends.
 
     Lists are ``.smi``, ``.smiles``, ``.txt``; tables ``.csv``, ``.tsv``, ``.parquet``, ``.pq``; SD files ``.sdf``,
     ``.sd``. A list has a SMILES at the beginning of each line, and perhaps a name behind it. Blank lines are no
     records. Bytes that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name beside it is not looked
-    at. A mol block that RDKit cannot read is a record with an empty SMILES.
+    at. A mol block that RDKit cannot read is a record with an empty SMILES. A table without a header is seen, as by
+    :func:`molweight.datasets.from_file`.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2, if it is not Parquet.
         smiles: The SMILES column of a table; ``None`` to find it.
         delimiter: What separates the cells of a table; ``None`` to find it.
+        encoding: Encoding of text; ``None`` for UTF-8.
 
     Yields:
-        Row, counted from 0, and SMILES.
+        Row and SMILES. Rows are counted as people do who open the file: in text the header is row 1 and blank lines
+        count, so that without a header the first molecule is in row 1; in SD and Parquet files records count from 1.
 
     Raises:
         DataError: If the file cannot be read, or is of another kind.
@@ -95,46 +101,59 @@ def read_records(path: str | Path, smiles: str | None = None, delimiter: str | N
     if kind not in _KNOWN:
         known = ", ".join(sorted(_KNOWN))
         raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")
-    row = -1
+    row = 0
     with reading(path):
-        texts = parquet_smiles(path, smiles) if kind in _PARQUET else _texts(path, kind, smiles, delimiter)
-        for row, record in enumerate(texts):
-            yield row, record
-    if row < 0:
+        for row, text in _numbered(path, kind, smiles, delimiter, encoding):
+            yield row, text
+    if row == 0:
         raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
 
 
-def _texts(path: Path, kind: str, smiles: str | None, delimiter: str | None) -> Iterator[str]:
+def _numbered(
+    path: Path, kind: str, smiles: str | None, delimiter: str | None, encoding: str | None
+) -> Iterator[Record]:
+    if kind in _PARQUET:
+        yield from enumerate(parquet_smiles(path, smiles), start=1)
+        return
     with open_unpacked(path) as stream:
-        if stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise DataError(f"{path}: is UTF-16 text. Save it as UTF-8.")
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+        if encoding is None and stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+            encoding = "utf-16"
+        text = _decoded(path, stream, encoding)
         if kind in _TABLES:
             yield from _table(text, path, smiles, delimiter)
         else:
             yield from _list(text, path) if kind in _LISTS else _structures(text, path)
 
 
-def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+def _decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.TextIOWrapper:
+    try:
+        return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors="replace", newline="")
+    except LookupError as error:
+        raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
+
+
+def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
     """The molecules of an SD file, a record at a time; blank records are none."""
     from rdkit import rdBase
 
     lines: list[str] = []
+    number = 1
     with rdBase.BlockLogs():
         for line in chain(_lines(text, path), ["$$$$"]):
             if line.rstrip() != "$$$$":
-                lines.append(line.rstrip("\r\n"))
+                if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
+                    lines.append(line.rstrip("\r\n"))
                 continue
             if any(item.strip() for item in lines):
-                yield structure(lines)[0]
-            lines = []
+                yield number, structure(lines)[0]
+            lines, number = [], number + 1
 
 
-def _list(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
-    for line in _lines(text, path):
+def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
+    for row, line in enumerate(_lines(text, path), start=1):
         words = line.split(maxsplit=1)
         if words:
-            yield words[0]
+            yield row, words[0]
 
 
 def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
@@ -147,25 +166,25 @@ def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
         yield line
 
 
-def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: str | None) -> Iterator[str]:
+def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: str | None) -> Iterator[Record]:
     lines = _lines(text, path)
-    start = list(islice(lines, _PROBE))
-    records = _cells(chain(start, lines), path, delimiter or find_delimiter("".join(start)))
-    _, header = next(records, (1, []))
-    if not header:
+    start, _ = blank_comments("".join(islice(lines, _PROBE)))
+    probe = io.StringIO(start, newline="")
+    records = _cells(chain(probe, lines), path, delimiter or find_delimiter(start))
+    top = headed(list(islice(records, _PROBE)))
+    if not top.names:
         return
-    first = list(islice(records, _PROBE))
-    place = _place(path, header, [cells for _, cells in first], smiles)
-    for line, cells in chain(first, records):
-        fitting = cells if len(cells) == len(header) else fit_record(cells, header, f"{path}, row {line}")
-        yield fitting[place].strip()
+    place = _place(path, top.names, [cells for _, cells in top.records], smiles)
+    for line, cells in chain(top.records, records):
+        fitting = cells if len(cells) == len(top.names) else fit_record(cells, top.names, f"{path}, row {line}")
+        yield line, fitting[place].strip()
 
 
 def _place(path: Path, header: list[str], rows: list[list[str]], smiles: str | None) -> int:
     """Position of the SMILES column."""
     import pandas as pd
 
-    names = [name.strip() for name in header]
+    names = list(header)
     fitting = [row for row in rows if len(row) == len(names)]
     probe = TextTable(str(path), pd.DataFrame(fitting, columns=names, dtype=object))
     column = find_smiles(probe) if smiles is None else smiles
@@ -174,12 +193,14 @@ def _place(path: Path, header: list[str], rows: list[list[str]], smiles: str | N
 
 
 def _cells(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the line it ends in."""
+    """The records that are not blank, each with the line it begins in."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    line = 1
     try:
         for record in reader:
             if len(record) > 1 or (record and record[0].strip()):
-                yield reader.line_num, record
+                yield line, record
+            line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
             f"{path}, row {reader.line_num}: cannot be read as a table ({error}). Close or double the quotes in it, or "

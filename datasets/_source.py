@@ -1,6 +1,7 @@
 """The files the wheel does not carry: from the folder that ``MOLWEIGHT_DATA`` names, or downloaded once."""
 
 import hashlib
+import math
 import os
 from pathlib import Path
 from typing import Final
@@ -49,7 +50,7 @@ def read_source(entry: Table) -> bytes:
     """
     found = _placed(entry.name)
     if found is not None:
-        content = read_bytes(found)
+        content = read_bytes(found, max_mb=math.inf)
         _verify(found, content, entry.sha256)
         return content
     path = cache_root() / "downloads" / f"{entry.name}.csv"

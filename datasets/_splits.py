@@ -31,6 +31,8 @@ ROLES: Final = ("train", "meta", "select", "test")
 """``train`` finetunes, ``meta`` trains the weights, ``select`` picks checkpoints, ``test`` is opened once."""
 
 _LOG: Final = logging.getLogger(__name__)
+_ENOUGH: Final = 10
+"""Molecules from which a random split fills every role."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,13 +154,24 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
     empty = [role for role, size in splits.sizes.items() if size == 0]
     if empty:
         raise DataError(
-            f"{data.name}: the split {splits.name!r} leaves {' and '.join(empty)} without a molecule: {len(data)} "
-            "molecules are too few, or too many of them belong together. Use method='random', protocol='paper', other "
-            "fractions, or more molecules."
+            f"{data.name}: the split {splits.name!r} leaves {' and '.join(empty)} without a molecule: "
+            f"{_way_out(data, splits)}"
         )
     if data.task == "classification":
         for role, positions in splits.roles().items():
             _warn_of_single_class(data, role, positions)
+
+
+def _way_out(data: MoleculeDataset, splits: Splits) -> str:
+    """What to do about an empty role: what works comes first."""
+    if len(data) < _ENOUGH:
+        return f"{len(data)} molecules are too few for a role each. Add molecules, or state roles in a column."
+    if splits.name != "random":
+        return (
+            f"too many of the {len(data)} molecules belong together (those without a ring share one scaffold). "
+            "Use method='random'."
+        )
+    return f"{len(data)} molecules are too few. Use other fractions, protocol='paper', or more molecules."
 
 
 def _warn_of_single_class(data: MoleculeDataset, role: str, positions: Positions) -> None:

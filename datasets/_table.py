@@ -2,21 +2,22 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from molweight.datasets._header import blank_comments, is_headerless, made_up_names, preamble
 from molweight.datasets._text import read_text
 from molweight.errors import ConfigError, DataError, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TextTable", "find_delimiter", "fit_record", "parse_table", "read_table"]
+__all__ = ["TextTable", "find_delimiter", "fit_record", "headed", "parse_table", "read_table", "table_of"]
 
 _DELIMITERS: Final = ",\t;|"
 _PROBE: Final = 50
@@ -39,6 +40,8 @@ class TextTable:
         unit: What places are called: ``"row"``, ``"record"``, ``"position"``.
         smiles: The column of the SMILES where the format says which it is.
         reasons: Why a record, by its position, holds no molecule, where its reader knows.
+        notes: What was done to read it as a table, where that is not plain.
+        remarks: Positions of records that describe the columns and hold no molecule.
     """
 
     source: str
@@ -46,6 +49,8 @@ class TextTable:
     unit: str = "row"
     smiles: str | None = None
     reasons: Mapping[int, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    remarks: frozenset[int] = frozenset()
 
     @property
     def columns(self) -> list[str]:
@@ -97,13 +102,22 @@ class TextTable:
         return f"{self.source}, row 1" if self.unit == "row" else self.source
 
 
-def read_table(path: str | Path, delimiter: str | None = None, encoding: str | None = None) -> TextTable:
+def read_table(
+    path: str | Path,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    *,
+    header: bool | None = None,
+    max_mb: float | None = None,
+) -> TextTable:
     """Read a delimited file; nothing is converted, and no record is dropped except blank lines.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+        header: Whether the first record names the columns; ``None`` to find out.
+        max_mb: Size of the text, unpacked, from which it is refused; ``None`` for the usual limit.
 
     Returns:
         The table.
@@ -112,16 +126,17 @@ def read_table(path: str | Path, delimiter: str | None = None, encoding: str | N
         DataError: If the file cannot be read as a table; the message names the row.
         ConfigError: If ``delimiter`` is not one character.
     """
-    return parse_table(read_text(path, encoding), str(path), delimiter)
+    return parse_table(read_text(path, encoding, max_mb=max_mb), str(path), delimiter, header=header)
 
 
-def parse_table(text: str, source: str, delimiter: str | None = None) -> TextTable:
+def parse_table(text: str, source: str, delimiter: str | None = None, *, header: bool | None = None) -> TextTable:
     r""":func:`read_table` for text that is at hand.
 
     Args:
         text: The text of the file.
         source: What it is called in messages.
         delimiter: What separates the cells; ``None`` to find it.
+        header: Whether the first record names the columns; ``None`` to find out.
 
     Returns:
         The table.
@@ -135,22 +150,78 @@ def parse_table(text: str, source: str, delimiter: str | None = None) -> TextTab
         >>> table.columns, table.cells("smiles"), table.row(0)
         (['smiles', 'y'], ['CCO'], 3)
     """
-    import pandas as pd
-
     if delimiter is not None and len(delimiter) != 1:
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
+    text, comments = blank_comments(text)
     records = _records(text, source, delimiter or find_delimiter(text))
-    first, header = next(records, (1, []))
+    table = table_of(records, source, header=header)
+    said = (f"{comments} lines of comments above the header are left out",) if comments else ()
+    return replace(table, notes=(*said, *table.notes))
+
+
+def table_of(records: Iterable[Record], source: str, *, header: bool | None = None) -> TextTable:
+    """The table of some records, each with its row.
+
+    Args:
+        records: The records, none of them blank.
+        source: What the table is called in messages.
+        header: Whether the first record names the columns; ``None`` to find out.
+
+    Returns:
+        The table.
+
+    Raises:
+        DataError: If there is no molecule, or a record is not as long as the header.
+    """
+    import pandas as pd
+
+    pending = iter(records)
+    top = headed(list(islice(pending, _PROBE)), header=header)
     lines, rows = [], []
-    for line, record in records:
+    for line, record in chain(top.records, pending):
         lines.append(line)
-        rows.append(fit_record(record, header, f"{source}, row {line}"))
+        rows.append(fit_record(record, top.names, f"{source}, row {line}"))
     if not rows:
-        raise DataError(f"{source}: only row {first}, a header, and no molecules. Add one row per molecule.")
-    frame = pd.DataFrame(
-        rows, index=pd.Index(lines, name="row"), columns=[name.strip() for name in header], dtype=object
-    )
-    return TextTable(source, frame)
+        raise DataError(f"{source}: only row {top.row}, a header, and no molecules. Add one row per molecule.")
+    frame = pd.DataFrame(rows, index=pd.Index(lines, name="row"), columns=top.names, dtype=object)
+    return TextTable(source, frame, notes=top.notes)
+
+
+class Headed(NamedTuple):
+    """The top of a table.
+
+    Args:
+        records: The first records below the header.
+        names: Names of the columns.
+        row: Row of the header; 0 without one.
+        notes: What was done, in words.
+    """
+
+    records: list[Record]
+    names: list[str]
+    row: int
+    notes: tuple[str, ...]
+
+
+def headed(start: list[Record], *, header: bool | None = None) -> Headed:
+    """The first records of a table without its header and what stands above it.
+
+    Args:
+        start: The first records.
+        header: Whether the first of them names the columns; ``None`` to find out.
+
+    Returns:
+        The records and the names.
+    """
+    skipped = 0 if header is False else preamble([cells for _, cells in start])
+    row, first = start[skipped] if start else (1, [])
+    rest = start[skipped + 1 :]
+    cells = [cells for _, cells in rest]
+    said = (f"{skipped} rows above the header are left out",) if skipped else ()
+    if header is False or (header is None and is_headerless(first, cells)):
+        note = f"row {row} ({', '.join(first)[:60]}) is a molecule: read without a header (header=True if it is one)"
+        return Headed(start[skipped:], made_up_names([first, *cells]), 0, (*said, note) if header is None else said)
+    return Headed(rest, [name.strip() for name in first], row, said)
 
 
 def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
@@ -194,15 +265,19 @@ def find_delimiter(text: str) -> str:
     widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}
     if not any(width for _, width in widths.values()) and _regular_width(start, " ")[0] == 1.0:
         return " "
-    return max(_DELIMITERS, key=lambda delimiter: (widths[delimiter], delimiter == ","))
+    if widths[","] == (0.0, 0):  # a single column, perhaps
+        return max(_DELIMITERS, key=lambda delimiter: (widths[delimiter], delimiter == ","))
+    return max("\t;,|", key=lambda delimiter: widths[delimiter])  # of equals not the comma: it may be in the numbers
 
 
 def _regular_width(text: str, delimiter: str) -> tuple[float, int]:
     """Share of the first records that are as long as the header, and that length; nothing for a single column."""
     try:
-        widths = [len(record) for _, record in islice(_records(text, "", delimiter), _PROBE)]
+        records = [record for _, record in islice(_records(text, "", delimiter), _PROBE)]
     except DataError:
         return (0.0, 0)
+    widths = [len(record) for record in records]
+    widths = widths[preamble(records) :]
     if not widths or widths[0] == 1:
         return (0.0, 0)
     return (sum(width == widths[0] for width in widths) / len(widths), widths[0])

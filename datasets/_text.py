@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from molweight.datasets._compression import open_unpacked, reading
+from molweight.datasets._limits import check_size
 from molweight.errors import DataError
 
 __all__ = ["read_bytes", "read_text"]
@@ -23,12 +24,13 @@ _MARKS: Final = {
 """Encodings by byte-order mark, longest first where one begins like another."""
 
 
-def read_text(path: str | Path, encoding: str | None = None) -> str:
+def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> str:
     """The text of a file, which may be packed with gzip, xz or bzip2.
 
     Args:
         path: The file.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+        max_mb: Size, unpacked, from which the file is refused; ``None`` for the usual limit.
 
     Returns:
         The text, line ends as they are.
@@ -37,9 +39,12 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
         DataError: If the file cannot be read, is empty, truncated, or not text in that encoding.
     """
     path = Path(path)
-    content = read_bytes(path, longest_line=_LONGEST_LINE)
-    if content.startswith(b"PK\x03\x04"):
-        raise DataError(f"{path}: this is a zip archive or a spreadsheet, not text. Save the table as CSV.")
+    content = read_bytes(path, longest_line=_LONGEST_LINE, max_mb=max_mb)
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise DataError(
+            f"{path}: this is a zip archive or a spreadsheet, not text. Unpack it; a spreadsheet is read if its name "
+            "ends in .xlsx, .xls or .ods, or with file_format='excel'."
+        )
     text = _decode(path, content, encoding)
     if not text.strip():
         raise DataError(f"{path}: the file is empty. A table has a header line and one line per molecule.")
@@ -52,13 +57,14 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
     return text
 
 
-def read_bytes(path: str | Path, *, longest_line: int | None = None) -> bytes:
+def read_bytes(path: str | Path, *, longest_line: int | None = None, max_mb: float | None = None) -> bytes:
     """The content of a file, unpacked.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         longest_line: Number of bytes without a line end from which the file is refused; ``None`` for no limit. Reading
             stops there, so a file of gigabytes in one line, packed or not, costs neither time nor memory.
+        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit. Reading stops there, too.
 
     Returns:
         The bytes.
@@ -68,13 +74,15 @@ def read_bytes(path: str | Path, *, longest_line: int | None = None) -> bytes:
     """
     path = Path(path)
     with reading(path), open_unpacked(path) as stream:
-        return b"".join(_blocks(path, stream, longest_line))
+        return b"".join(_blocks(path, stream, longest_line, max_mb))
 
 
-def _blocks(path: Path, stream: BinaryIO, longest_line: int | None) -> Iterator[bytes]:
-    """The content in blocks, counting the bytes since the last line end."""
-    since, lines = 0, 1
+def _blocks(path: Path, stream: BinaryIO, longest_line: int | None, max_mb: float | None) -> Iterator[bytes]:
+    """The content in blocks, counting the bytes, and those since the last line end."""
+    since, lines, size = 0, 1, 0
     while block := stream.read(_BLOCK):
+        size += len(block)
+        check_size(str(path), size, max_mb)
         yield block
         if longest_line is None:
             continue

@@ -1,28 +1,50 @@
 """``molweight audit``: what to know of a table before a number computed on it is believed."""
 
 import json
+import shlex
 import sys
-from typing import Final
+from typing import Any, Final
 
 from jsonargparse import Namespace
 
 from molweight import datasets
-from molweight.cli._data_options import add_data_options, load_corpus, load_table, split_table
+from molweight.cli._data_options import add_data_options, load_corpus, load_table, reading_of, split_table
 from molweight.cli._parser import Parser
+from molweight.datasets import ColumnReport, Reading, Splits
+from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["parser", "run"]
 
 _MOST: Final = 20
 """Rows and labels that cannot be used, as far as they are printed without ``--json``."""
+_READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
+_KEPT: Final = ("smiles", "positive", "decimal", "relation", "sample_weight", *_READING)
+"""Options of the table that the proposed command keeps."""
+_WORDS: Final = {
+    "smiles": "SMILES",
+    "molecule": "unused",
+    "reaction": "unused",
+    "numbers": "numbers",
+    "classes": "classes",
+    "suspicious": "doubtful",
+    "identifier": "identifier",
+    "split": "split",
+    "relation": "relation",
+    "unit": "units",
+    "text": "text",
+    "empty": "empty",
+    "repeated": "repeated",
+}
 
 
 def parser() -> Parser:
     """Options of the command: those of the data."""
     made = Parser(
         prog="molweight audit",
-        description="Look for duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and "
-        "molecules of the table in the corpus.",
+        description="Show how each column of a table is understood and which fit command follows; look for "
+        "duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and molecules of the table "
+        "in the corpus.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made, corpus=None)
@@ -35,17 +57,75 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Load, split, look, print."""
+    """Show the columns, load, split, look, print."""
+    columns = [] if options.table is None else _columns(options)
+    if columns and not options.json:
+        sys.stdout.write("".join(f"{line}\n" for line in _column_lines(columns)))
+        sys.stdout.flush()
+    asked = options.clone()
     data = load_table(options)
-    splits = split_table(options, data)
+    splits = _split(options, data)
     corpus = None if options.corpus is None else load_corpus(options, data, splits)
     found = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    command = "" if options.table is None else _proposal(asked, data, splits)
     if options.json:
-        rejects = [{**reject.stored(), "kind": reject.kind, "place": reject.place} for reject in data.rejects]
-        text = json.dumps({**found.to_dict(), "rejects": rejects}, indent=2)
-    else:
-        text = "\n".join([datasets.format_audit(found), *_unusable(data)])
-    sys.stdout.write(f"{text}\n")
+        sys.stdout.write(f"{_as_json(found.to_dict(), data, columns, command)}\n")
+        return
+    lines = [datasets.format_audit(found), *_unusable(data)]
+    sys.stdout.write("\n".join([*lines, *([f"{'next':<12}{command}"] if command else [])]) + "\n")
+
+
+def _split(options: Namespace, data: MoleculeDataset) -> Splits | None:
+    """The roles; ``None`` where the split that nobody asked for cannot be made, which the proposal mends."""
+    try:
+        return split_table(options, data)
+    except DataError:
+        if options.split != "scaffold" or options.table is None or options.split_file is not None:
+            raise
+        options.split = "random"
+        return split_table(options, data)
+
+
+def _columns(options: Namespace) -> list[ColumnReport]:
+    how = {name: value for name, value in reading_of(options).items() if name in _READING}
+    table = datasets.read_any(options.table, Reading(**how))
+    return datasets.understand(table, options.smiles)[1]
+
+
+def _column_lines(columns: list[ColumnReport]) -> list[str]:
+    """One line for each column."""
+    width = min(40, max(len(column.name) for column in columns))
+    lines = [f"{column.name:<{width}}  {_WORDS[column.kind]:<10}  {column.detail}".rstrip() for column in columns]
+    return [f"{'' if place else 'columns':<12}{line}" for place, line in enumerate(lines)]
+
+
+def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits | None) -> str:
+    """The command to train with."""
+    words = ["molweight", "fit", options.table]
+    for name in _KEPT:
+        if options[name] is not None:
+            words += [f"--{name}", str(options[name])]
+    words += ["--targets", ",".join(_scaled(data))]
+    if options.task is not None:
+        words += ["--task", options.task]
+    if splits is not None and splits.name != "scaffold":
+        words += ["--split", "column" if splits.name == "given" else splits.name]
+    return shlex.join(words)
+
+
+def _scaled(data: MoleculeDataset) -> list[str]:
+    """The targets, those on a molar scale as logarithms where that was offered."""
+    offered = [note for note in data.notes if "the usual scale is" in note]
+    return [f"p({name})" if any(f"'p({name})'" in note for note in offered) else name for name in data.target_names]
+
+
+def _as_json(audit: dict[str, Any], data: MoleculeDataset, columns: list[ColumnReport], command: str) -> str:
+    rejects = [
+        {**item.stored(), "kind": item.kind, "place": item.place, "number": item.number} for item in data.rejects
+    ]
+    understood = [{"name": item.name, "kind": item.kind, "detail": item.detail} for item in columns]
+    more = {"columns": understood, "notes": data.notes, "next": command} if columns else {}
+    return json.dumps({**audit, **more, "rejects": rejects}, indent=2)
 
 
 def _unusable(data: MoleculeDataset) -> list[str]:

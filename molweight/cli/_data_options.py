@@ -1,5 +1,6 @@
 """Options that say which molecules to use, shared by the commands that train."""
 
+import logging
 from argparse import SUPPRESS
 from dataclasses import fields
 from typing import Any, Final
@@ -22,12 +23,22 @@ __all__ = [
     "job_of",
     "load_corpus",
     "load_table",
+    "reading_of",
     "split_table",
 ]
 
+_LOG: Final = logging.getLogger(__name__)
 _JOB: Final = tuple(field.name for field in fields(TapWeight))
-_OWN: Final[dict[str, object]] = {"smiles": None, "task": None, "on_error": "skip", "standardize": []}
+_OWN: Final[dict[str, object]] = {
+    **dict.fromkeys(("smiles", "task", "delimiter", "encoding", "header", "sheet", "positive", "decimal", "relation")),
+    **dict.fromkeys(("sample_weight", "max_mb", "max_rows")),
+    "duplicates": "mean",
+    "on_error": "skip",
+    "standardize": [],
+}
 """Options of a table of the user's own, with their defaults."""
+_FEW: Final = 20
+"""Test molecules below which a score says nothing."""
 
 
 def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
@@ -49,15 +60,32 @@ def add_table_options(parser: Parser) -> None:
         nargs="?",
         default=SUPPRESS,
         type=str | None,
-        help="your own table: CSV, TSV, Parquet, SDF, SMILES; gz or not",
+        help="your own table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not",
     )
     add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
-    add("--targets", type=names, default=[], help="label columns: a,b,c; found if left out")
-    add("--task", type=str | None, default=None, help="classification or regression; found if left out")
+    add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; found if left out")
+    add("--task", type=str | None, default=None, help="classification, multiclass or regression; found if left out")
+    _add_reading_options(parser)
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
+
+
+def _add_reading_options(parser: Parser) -> None:
+    """Add the options that say how the cells of a table are read."""
+    add = parser.add_argument
+    add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
+    add("--decimal", type=str | None, default=None, help="decimal sign, . or ,; found if left out")
+    add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
+    add("--duplicates", type=str, default="mean", help="a molecule in several rows: mean, median, keep, drop")
+    add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
+    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
+    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
+    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
+    add("--max_mb", type=float | None, default=None, help="largest size of the table in MB, unpacked: 512")
+    add("--max_rows", type=int | None, default=None, help="most rows of the table: 1000000")
 
 
 def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
@@ -78,7 +106,7 @@ def add_split_options(parser: Parser) -> None:
     """Add the options of the split."""
     add = parser.add_argument
     methods = ", ".join(datasets.SPLITTERS.available())
-    add("--split", type=str, default="scaffold", help=f"how the table is split: {methods}")
+    add("--split", type=str, default="auto", help=f"auto (a column with roles, else scaffold), {methods}")
     add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")
     add("--split_column", type=str | None, default=None, help="column of your table with the role of each row")
     add("--split_file", type=str | None, default=None, help="JSON file with a saved split, or with rows by role")
@@ -126,14 +154,7 @@ def load_table(options: Namespace) -> MoleculeDataset:
     if options.data is not None:
         _refuse_own(options)
         return datasets.load(options.data, options.targets or None)
-    data = datasets.from_file(
-        options.table,
-        smiles=options.smiles,
-        targets=options.targets or None,
-        task=options.task,
-        on_error=options.on_error,
-        standardize=options.standardize,
-    )
+    data = datasets.from_file(options.table, **reading_of(options))
     if data.task is None:
         raise DataError(
             f"{options.table}: no column holds labels (text, identifiers and columns that count the rows are not taken "
@@ -141,6 +162,15 @@ def load_table(options: Namespace) -> MoleculeDataset:
             "on: --corpus FILE."
         )
     return data
+
+
+def reading_of(options: Namespace) -> dict[str, Any]:
+    """The arguments of :func:`molweight.datasets.from_file` that were typed."""
+    same = ("smiles", "task", "positive", "decimal", "relation", "duplicates", "sample_weight", "delimiter", "encoding")
+    found = {name: options[name] for name in (*same, "header", "on_error", "standardize", "max_mb", "max_rows")}
+    sheet = options.sheet or "0"
+    found["sheet"] = int(sheet) if sheet.isdigit() else sheet
+    return {**found, "targets": options.targets or None, "split_column": options.split_column}
 
 
 def _refuse_own(options: Namespace) -> None:
@@ -164,15 +194,33 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
         raise ConfigError("--split_column and --split_file both name a split. Leave one of them out.")
     if options.split_file is not None:
         return datasets.load_splits(options.split_file, data, options.protocol)
-    if options.split_column is not None:
-        if options.table is None:
-            raise ConfigError("--split_column names a column of your own table; --data has none. Use --split.")
-        roles = datasets.read_column(options.table, options.split_column)
-        source = f"{options.table}, column {options.split_column!r}"
-        return datasets.split_by_roles(data, roles, options.protocol, source=source)
-    return datasets.split(
+    if options.split_column is not None and options.table is None:
+        raise ConfigError("--split_column names a column of your own table; --data has none. Use --split.")
+    stated = options.split_column is not None or (options.split == "auto" and "given_role" in data.columns)
+    if stated or options.split == "auto":
+        options.split = "column" if stated else "scaffold"
+    splits = datasets.split(
         data, options.split, protocol=options.protocol, seed=options.seed, options=options.split_options
     )
+    _remark(data, splits)
+    return splits
+
+
+def _remark(data: MoleculeDataset, splits: Splits) -> None:
+    """Say what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
+    if len(splits.test) < _FEW:
+        _LOG.warning(
+            "%s: the role test has %d molecules, fewer than %d: its score is no verdict on the model",
+            data.name, len(splits.test), _FEW,
+        )  # fmt: skip
+    learned = np.concatenate([splits.train, splits.meta, splits.select])
+    shared = datasets.shared_molecules(data, learned, splits.test) if splits.name in ("random", "stratified") else 0
+    if shared:
+        _LOG.warning(
+            "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
+            "leave them out with duplicates='mean', or use method='scaffold'",
+            data.name, shared, len(splits.test),
+        )  # fmt: skip
 
 
 def load_corpus(

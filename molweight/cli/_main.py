@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Typed(arguments))
     try:
         return _dispatch(arguments)
     except MolweightError as error:
@@ -79,6 +81,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         sys.stderr.write(f"\nmolweight: {str(error) or 'interrupted.'}\n")
         return 130
+
+
+class _Typed(logging.Formatter):
+    """Messages of the library with arguments written as options of the command."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        """Remember the command line, whose options are looked up for the first message that needs them."""
+        super().__init__("%(message)s")
+        self.arguments = arguments
+        self.names: list[str] | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The message."""
+        text = super().format(record)
+        if "=" in text and self.names is None:
+            self.names = _option_names(self.arguments)
+        return as_typed(text, self.names or [])
 
 
 def _option_names(arguments: Sequence[str]) -> list[str]:

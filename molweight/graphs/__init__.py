@@ -7,6 +7,7 @@ Example:
     (torch.Size([3, 9]), 2)
 """
 
+from molweight.graphs._as_smiles import as_smiles
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name, write_array
@@ -53,6 +54,7 @@ __all__ = [
     "StereoUse",
     "TargetSpec",
     "Task",
+    "as_smiles",
     "attach_targets",
     "build_dataset",
     "build_streamed",

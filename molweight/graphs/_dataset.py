@@ -48,6 +48,7 @@ class MoleculeDataset:
     Attributes:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
         per_atom: Which of the columns have one row per atom.
+        notes: How the source was read, in words, where that is not plain.
 
     Raises:
         DataError: If the labels do not fit the molecules or their names.
@@ -86,6 +87,7 @@ class MoleculeDataset:
         self.featuriser = featuriser or Featuriser()
         self.columns: dict[str, Column] = {}
         self.per_atom: frozenset[str] = frozenset()
+        self.notes: list[str] = []
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):

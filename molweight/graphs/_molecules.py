@@ -26,6 +26,7 @@ class Reject:
         kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
             taken as ``"missing"``, while the row is kept.
         place: Where it stands in the source, for messages; empty where nothing but ``row`` is known.
+        number: The row as people count who open the file; ``None`` where the source is no file.
     """
 
     row: int
@@ -33,6 +34,7 @@ class Reject:
     reason: str
     kind: Literal["molecule", "label", "missing"] = "molecule"
     place: str = ""
+    number: int | None = None
 
     def stored(self) -> dict[str, Any]:
         """What is kept of a row without a molecule in the cache."""

@@ -26,7 +26,7 @@ CONTENTS = {
     "half a character": ("smiles,y\nCCO,1\n".encode("utf-16")[:-1], "is not utf-16 text"),
     "truncated gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-20], "truncated or damaged"),
     "damaged gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-8] + bytes(8), "truncated or damaged"),
-    "a spreadsheet": (b"PK\x03\x04" + bytes(99), "a zip archive or a spreadsheet.*Save the table as CSV"),
+    "a spreadsheet": (b"PK\x03\x04" + bytes(99), "a zip archive or a spreadsheet.*file_format='excel'"),
     "a long row": (b"smiles,y\nCCO,1\nCC,N,0\n", "row 3: has 3 cells where the header has 2.*Quote"),
     "a short row": (b"smiles,y,z\nCCO,1,0\nCCN,1\n", "row 3: has 2 cells where the header has 3"),
     "an open quote": (b'smiles,y\nCCO,1\n"CCN,0\nCCF,1\n', "row 3: cannot be read as a table.*quotes"),
@@ -38,7 +38,11 @@ CONTENTS = {
     ),
     "half a number": (b"smiles,y\nCCO,1\nCCN,1.0e\n", "row 3, column 'y': '1.0e' is not a number"),
     "digits with underscores": (b"smiles,y\nCCO,1\nCCN,1_000\n", "row 3, column 'y': '1_000' is not a number"),
-    "decimal commas": (b"smiles;y\nCCO;1,5\nCCN;2\n", "row 2, column 'y': '1,5' is not.*decimals with a point"),
+    "mixed decimals": (b"smiles;y\nCCO;1,5\nCCN;2.5\n", "row 2, column 'y': '1,5' is not.*with a point"),
+    "thousands or decimals": (
+        b"smiles;y\nCCO;1,500\nCCN;2\n",
+        "'1,500' is 1.5 with a decimal comma and 1500 .*decimal",
+    ),
     "infinity": (b"smiles,y\nCCO,0.5\nCCN,-inf\n", "row 3, column 'y': '-inf' is not a finite float32 number"),
     "beyond float32": (b"smiles,y\nCCO,0.5\nCCN,1e39\n", "row 3, column 'y': '1e39' is not a finite float32 number"),
     "beyond float64": (b"smiles,y\nCCO,0.5\nCCN,1e999\n", "row 3, column 'y': '1e999' is not a finite float32"),
@@ -100,7 +104,7 @@ def test_a_table_without_smiles_or_without_a_header(write: Write) -> None:
 
 
 def test_labels_that_are_no_classes(write: Write) -> None:
-    path = write("smiles,y\nCCO,-1\nCCN,1\n")
+    path = write("smiles,y\nCCO,-1\nCCN,1\nCCF,2\n")
     with pytest.raises(DataError, match=r"column 'y': the label -1 is not a class.*0 and 1"):
         from_csv(path, "smiles", ["y"], task="classification")
 
@@ -116,7 +120,7 @@ def test_labels_that_are_no_classes(write: Write) -> None:
 )
 def test_options_name_their_choices(option: str, value: str, words: str, write: Write) -> None:
     with pytest.raises(ConfigError, match=words):
-        from_csv(write("smiles,y\nCCO,0.5\n"), **{option: value})  # type: ignore[arg-type]  # what a user may type
+        from_csv(write("smiles,y\nCCO,0.5\n"), **{option: value})
 
 
 def test_unknown_encodings(write: Write) -> None:

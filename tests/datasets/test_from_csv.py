@@ -216,7 +216,7 @@ def test_labels_never_leave_their_molecule(
     writer.writerows([[s, note, *("" if v is None else repr(v) for v in labels)] for s, note, *labels in rows])
     path = tmp_path_factory.mktemp("round_trip") / "mine.csv"
     path.write_bytes(text.getvalue().encode())
-    data = read(path, "smiles", ["y", "z"], task="regression")
+    data = read(path, "smiles", ["y", "z"], task="regression", duplicates="keep")
     assert sorted([*data.rows.tolist(), *(item.row for item in data.rejects)]) == list(range(len(rows)))
     for position, row in enumerate(data.rows):
         assert data.smiles[position] == rows[row][0].strip()
@@ -244,7 +244,7 @@ def test_any_bytes_give_a_table_or_a_clear_error(content: bytes, tmp_path_factor
 def test_cells_and_rows_come_back_as_written(rows: list[list[str]]) -> None:
     text = io.StringIO(newline="")
     csv.writer(text).writerows([["a", "b", "c"], *rows])
-    table = parse_table(text.getvalue(), "mine", ",")
+    table = parse_table(text.getvalue(), "mine", ",", header=True)
     assert table.frame.to_numpy().tolist() == rows
     assert table.row(0) == 2
 
@@ -253,7 +253,7 @@ def test_lists_and_arrays() -> None:
     data = from_smiles(np.array(["CCO", "C1CC", "CCN"]), np.array([[1, 0], [0, 1], [0, 1]]), cache=False)
     assert (data.target_names, data.task) == (["y0", "y1"], "classification")
     assert data.targets.tolist() == [[1, 0], [0, 1]]
-    data = from_smiles(["CCO", None, float("nan"), " CCN "], [0.5, 1.5, 2.5, None], cache=False)  # type: ignore[list-item]  # pandas gives these
+    data = from_smiles(["CCO", None, float("nan"), " CCN "], [0.5, 1.5, 2.5, None], cache=False)
     assert list(data.smiles) == ["CCO", "CCN"]
     assert data.targets.ravel().tolist() == pytest.approx([0.5, math.nan], nan_ok=True)
     assert [item.row for item in data.rejects] == [1, 2]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from molweight import datasets
-from molweight.datasets._labels import parse_labels
+from molweight.datasets._label_columns import parse_labels
 from molweight.datasets._load import _columns, _read
 from molweight.errors import DataError
 

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from molweight import datasets
-from molweight.datasets._columns import find_smiles, find_targets
-from molweight.datasets._table import read_table
+from molweight.datasets._choose_targets import choose_targets
+from molweight.datasets._columns import describe_columns, find_smiles
+from molweight.datasets._table import TextTable, read_table
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -34,6 +35,10 @@ def text(name: str) -> str:
     return gzip.decompress(source(name).read_bytes()).decode()
 
 
+def found_targets(table: TextTable) -> list[str]:
+    return choose_targets(table, describe_columns(table, "smiles"), None).targets
+
+
 def same_as_loaded(found: MoleculeDataset, loaded: MoleculeDataset) -> None:
     assert list(found.smiles) == list(loaded.smiles)
     assert np.array_equal(found.rows, loaded.rows)
@@ -47,14 +52,14 @@ def same_as_loaded(found: MoleculeDataset, loaded: MoleculeDataset) -> None:
 def test_carriage_returns(name: str, table: Load) -> None:
     assert text(name).count("\r\n") >= datasets.TABLES[name].rows
     targets = {"freesolv": "expt"}.get(name)  # which has a column of calculated values beside the measured one
-    same_as_loaded(datasets.from_file(source(name), targets=targets, n_jobs=1), table(name))
+    same_as_loaded(datasets.from_file(source(name), targets=targets, duplicates="keep", n_jobs=1), table(name))
 
 
 def test_a_blank_line_after_each_row_of_hiv() -> None:
     assert text("hiv").count("\r\n\n") + text("hiv").count("\n\r\n") >= 41_000
     found = read_table(source("hiv"))
     assert find_smiles(found) == "smiles"
-    assert find_targets(found, "smiles", None) == ["HIV_active"]
+    assert found_targets(found) == ["HIV_active"]
     records = [record for record in csv.DictReader(io.StringIO(text("hiv"), newline="")) if record["smiles"]]
     assert found.cells("smiles") == [record["smiles"] for record in records]
     assert found.cells("HIV_active") == [record["HIV_active"] for record in records]
@@ -64,7 +69,7 @@ def test_a_blank_line_after_each_row_of_hiv() -> None:
 def test_a_blank_line_after_each_row_of_muv() -> None:
     found = read_table(source("muv"))
     assert len(found.frame) == 93_087
-    assert find_targets(found, "smiles", None) == list(datasets.TABLES["muv"].targets)
+    assert found_targets(found) == list(datasets.TABLES["muv"].targets)
     assert (found.row(0), found.row(1)) == (3, 5)
     assert found.cells("smiles")[0] == "Cc1cccc(N2CCN(C(=O)C34CC5CC(CC(C5)C3)C4)CC2)c1C"
 
@@ -72,33 +77,33 @@ def test_a_blank_line_after_each_row_of_muv() -> None:
 def test_trailing_blanks_of_esol(table: Load) -> None:
     assert sum(line.endswith(" ") for line in text("esol").splitlines()) > 100
     measured = datasets.TABLES["esol"].targets
-    same_as_loaded(datasets.from_file(source("esol"), targets=measured, n_jobs=1), table("esol"))
+    same_as_loaded(datasets.from_file(source("esol"), targets=measured, duplicates="keep", n_jobs=1), table("esol"))
 
 
 def test_quoted_headers_with_commas_of_sider(table: Load) -> None:
     assert text("sider").splitlines()[0].count('"') >= 4
-    same_as_loaded(datasets.from_file(source("sider"), n_jobs=1), table("sider"))
+    same_as_loaded(datasets.from_file(source("sider"), duplicates="keep", n_jobs=1), table("sider"))
 
 
 def test_the_column_mol_of_bace_and_its_hundred_descriptors(table: Load) -> None:
     with pytest.raises(DataError, match=r"hold classes \(0 and 1\).*hold numbers\. Say which are the labels: targets="):
         datasets.from_file(source("bace"))
-    same_as_loaded(datasets.from_file(source("bace"), targets=["Class"], n_jobs=1), table("bace"))
+    same_as_loaded(datasets.from_file(source("bace"), targets=["Class"], duplicates="keep", n_jobs=1), table("bace"))
 
 
 def test_the_word_fail_of_toxcast() -> None:
     found = read_table(source("toxcast"))
     assert sum(cell == "FAIL" for cell in found.cells("smiles")) == 15
     assert find_smiles(found) == "smiles"
-    assert len(find_targets(found, "smiles", None)) == 617
+    assert len(found_targets(found)) == 617
 
 
 @pytest.mark.parametrize("name", ["clintox", "tox21"])
 def test_missing_labels_and_many_tasks(name: str, table: Load) -> None:
-    same_as_loaded(datasets.from_file(source(name), n_jobs=1), table(name))
+    same_as_loaded(datasets.from_file(source(name), duplicates="keep", n_jobs=1), table(name))
 
 
 @pytest.mark.parametrize("name", ["qm7", "qm8"])
 def test_tables_of_numbers(name: str) -> None:
     found = read_table(source(name))
-    assert find_targets(found, "smiles", None) == list(datasets.TABLES[name].targets)
+    assert found_targets(found) == list(datasets.TABLES[name].targets)

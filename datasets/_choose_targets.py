@@ -1,0 +1,142 @@
+"""Which columns of an unknown table are its labels."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from molweight.datasets._columns import ColumnReport, listed
+from molweight.datasets._label_columns import BadCell, complaint, read_labels
+from molweight.datasets._layouts import layout_of
+from molweight.datasets._numbers import read_numbers
+from molweight.datasets._table import TextTable
+from molweight.datasets._table_spec import Task
+from molweight.errors import DataError
+
+__all__ = ["Choice", "choose_targets"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Choice(NamedTuple):
+    """The label columns.
+
+    Args:
+        targets: Their names; none for a table without labels.
+        said: Why these and not others, where somebody might have meant others.
+    """
+
+    targets: list[str]
+    said: list[str]
+
+
+def choose_targets(
+    table: TextTable, reports: Sequence[ColumnReport], task: Task | None, *, lenient: bool = False
+) -> Choice:
+    """The columns with labels: those that hold numbers or classes, and do not look like something else.
+
+    Args:
+        table: The table.
+        reports: What its columns hold.
+        task: What the labels are to be used for; with ``"classification"`` only columns of classes are taken.
+        lenient: Whether a column that holds labels for the most part is one of them, rather than refused.
+
+    Returns:
+        The names, and what is to be said about them.
+
+    Raises:
+        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if several
+            columns may be labels or something else; if a column holds labels for the most part but not only, unless
+            ``lenient``; if it shares its name; or if none has labels and one is empty.
+    """
+    _refuse_repeated(table, reports)
+    layout = layout_of(table)
+    if layout is not None and task is None:
+        return Choice(list(layout.targets), [layout.said])
+    mixed = [report.name for report in reports if report.mixed]
+    if mixed and not lenient:
+        raise DataError(complaint(table, _bad(table, mixed[0])))
+    classes = [report.name for report in reports if report.kind == "classes"]
+    numbers = [report.name for report in reports if report.kind == "numbers"]
+    if task == "classification":
+        doubtful = [] if classes else [report for report in reports if report.kind == "suspicious" and _two(report)]
+        return _settled(table, reports, classes or [report.name for report in doubtful], doubtful, task)
+    if task is None and classes and numbers:
+        raise DataError(
+            f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
+            "hold numbers. Say which are the labels: targets=[...], or task='classification' for the former."
+        )
+    doubtful = [report for report in reports if report.kind == "suspicious"]
+    labels = [report.name for report in reports if report.kind in ("classes", "numbers")]
+    if not labels and len(doubtful) > 1:
+        shown = "; ".join(f"{report.name!r} {report.detail}" for report in doubtful[:10])
+        raise DataError(
+            f"{table.source}: no column is certain to hold labels: {shown}. Say which are the labels: targets=[...]."
+        )
+    return _settled(table, reports, labels or [report.name for report in doubtful], doubtful, task)
+
+
+def _two(report: ColumnReport) -> bool:
+    """Whether a column has just two different numbers."""
+    return report.labels is not None and len(set(report.labels.known.tolist())) == 2  # noqa: PLR2004 - two classes
+
+
+def _settled(
+    table: TextTable,
+    reports: Sequence[ColumnReport],
+    targets: list[str],
+    doubtful: Sequence[ColumnReport],
+    task: Task | None,
+) -> Choice:
+    """The targets, and what is said of them and of those left out."""
+    if not targets:
+        _refuse_empty(table, reports)
+    said: list[str] = []
+    if len(targets) > 1:
+        said.append(
+            f"{len(targets)} columns are taken for labels, all at once: {listed(targets)}. For others: targets=[...]"
+        )
+    for report in doubtful:
+        if report.name in targets:
+            classes = " For classes: task='multiclass'." if "classes" in report.detail and task is None else ""
+            said.append(
+                f"the labels are column {report.name!r}, which {report.detail}.{classes} For others: targets=[...]"
+            )
+        elif targets:
+            said.append(f"column {report.name!r} {report.detail}, and is not taken for labels")
+    skipped = [report.name for report in reports if report.kind != "smiles" and report.name not in targets]
+    _LOG.info("%s: labels are read from %s; not used: %s", table.source, listed(targets), listed(skipped))
+    return Choice(targets, [*said, *_left_out(reports, targets)])
+
+
+def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[str]:
+    """What is dropped that somebody might miss."""
+    said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
+    words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]
+    return said + [f"column {item.name!r} holds {item.detail}; for classes: targets=[{item.name!r}]" for item in words]
+
+
+def _bad(table: TextTable, name: str) -> list[BadCell]:
+    return read_labels(table, [name]).bad
+
+
+def _refuse_repeated(table: TextTable, reports: Sequence[ColumnReport]) -> None:
+    """Refuse columns of numbers that share a name: which of them would be the label?"""
+    for place, report in enumerate(reports):
+        if report.kind == "repeated":
+            cells = {str(cell).strip() for cell in table.frame.iloc[:, place]}
+            if any(any(letter.isdigit() for letter in cell) for cell in cells) and _all_numbers(cells):
+                table.cells(report.name)  # refuses it in words
+
+
+def _all_numbers(cells: set[str]) -> bool:
+    return bool(read_numbers(sorted(cells)).readable.any())
+
+
+def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
+    """Refuse an empty column in a table that has no labels otherwise."""
+    for report in reports:
+        if report.kind == "empty":
+            raise DataError(
+                f"{table.source}, column {report.name!r}: no row has a label, and no other column holds any. Fill it "
+                "in, or say which columns are the labels: targets=[...]."
+            )

@@ -1,0 +1,132 @@
+"""Spreadsheets: one sheet of an Excel or OpenDocument file."""
+
+import importlib.util
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from molweight.datasets._compression import reading
+from molweight.datasets._limits import check_rows, check_size
+from molweight.datasets._table import TextTable, table_of
+from molweight.errors import ConfigError, DataError, suggest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["read_excel"]
+
+Engine = Literal["calamine", "openpyxl"]
+
+_ENGINES: Final[dict[Engine, str]] = {"calamine": "python_calamine", "openpyxl": "openpyxl"}
+"""What pandas reads spreadsheets with, and the module of each."""
+_DAMAGED: Final = (ValueError, KeyError, zipfile.BadZipFile, EOFError, OSError, TypeError)
+
+
+def read_excel(
+    path: str | Path,
+    sheet: str | int = 0,
+    *,
+    header: bool | None = None,
+    max_mb: float | None = None,
+    max_rows: int | None = None,
+) -> TextTable:
+    """Read a sheet of a spreadsheet.
+
+    Args:
+        path: The file: .xlsx, .xlsm, .xls, .xlsb or .ods.
+        sheet: Name of the sheet, or its number, counted from 0.
+        header: Whether its first row names the columns; ``None`` to find out.
+        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
+        max_rows: Rows from which it is refused; ``None`` for the usual limit.
+
+    Returns:
+        The table; its rows have the numbers that a spreadsheet shows.
+
+    Raises:
+        ConfigError: If nothing is installed that reads spreadsheets.
+        DataError: If the file cannot be read as one, or has no such sheet.
+    """
+    path = Path(path)
+    engine = _engine(path)
+    with reading(path):
+        _check_unpacked(path, max_mb)
+        frame = _frame(path, sheet, engine)
+    check_rows(str(path), len(frame), max_rows)
+    return table_of(_records(frame), str(path), header=header)
+
+
+def _engine(path: Path) -> Engine:
+    """The engine of pandas that is installed."""
+    found = next((name for name, module in _ENGINES.items() if importlib.util.find_spec(module)), None)
+    if found is None or (found == "openpyxl" and path.suffix.lower() not in (".xlsx", ".xlsm")):
+        raise ConfigError(
+            f"{path}: is a spreadsheet, and no package is installed that reads it. Install one: pip install "
+            "'molweight[excel]' (or python-calamine); or save the table as CSV."
+        )
+    return found
+
+
+def _check_unpacked(path: Path, max_mb: float | None) -> None:
+    """Refuse a file whose parts are too large, by what its own list of contents says, before they are unpacked."""
+    with path.open("rb") as stream:
+        if not stream.read(4).startswith(b"PK"):
+            return
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_size(str(path), sum(item.file_size for item in archive.infolist()), max_mb)
+    except zipfile.BadZipFile as error:
+        raise _damaged(path, error) from error
+
+
+def _frame(path: Path, sheet: str | int, engine: Engine) -> "pd.DataFrame":
+    import pandas as pd
+
+    try:
+        with pd.ExcelFile(path, engine=engine) as book:
+            _check_sheet(path, sheet, [str(name) for name in book.sheet_names])
+            return pd.read_excel(book, sheet, header=None, dtype=object, na_filter=False)
+    except DataError:
+        raise
+    except _library_errors(engine) as error:
+        raise _damaged(path, error) from error
+
+
+def _check_sheet(path: Path, sheet: str | int, names: list[str]) -> None:
+    if sheet not in names and not (isinstance(sheet, int) and 0 <= sheet < len(names)):
+        clause = suggest(str(sheet), names)
+        raise DataError(f"{path}: there is no sheet {sheet!r};{clause} its sheets are {', '.join(names)}.")
+
+
+def _library_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """What the library raises for files that it cannot read."""
+    if engine == "calamine":
+        from python_calamine import CalamineError
+
+        return (CalamineError, *_DAMAGED)
+    return _DAMAGED
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: cannot be read as a spreadsheet ({' '.join(str(error).split())}). Save it again, or as CSV."
+    )
+
+
+def _records(frame: "pd.DataFrame") -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not blank, with the numbers that a spreadsheet shows."""
+    for number, row in enumerate(frame.itertuples(index=False), start=1):
+        cells = [_text(cell) for cell in row]
+        if any(cells):
+            yield number, cells
+
+
+def _text(value: Any) -> str:
+    """A cell as text: whole numbers without a point."""
+    import pandas as pd
+
+    if isinstance(value, str):
+        return value.strip()
+    if pd.isna(value):
+        return ""
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 1e15 else str(value)  # noqa: PLR2004 - as exact as a float is

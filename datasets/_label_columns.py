@@ -1,0 +1,369 @@
+"""From the text of label columns to numbers: values, bounds, classes."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._classes import class_words, is_inconclusive, known_pair
+from molweight.datasets._numbers import Decimal, Numbers, is_missing, is_number, read_numbers
+from molweight.datasets._table import TextTable
+from molweight.datasets._units import molar_factor, unit_in_name
+from molweight.errors import ConfigError, DataError, suggest
+
+__all__ = [
+    "BadCell",
+    "LabelColumn",
+    "LabelOptions",
+    "LabelTable",
+    "Labels",
+    "complaint",
+    "parse_labels",
+    "read_column_labels",
+    "read_labels",
+    "source_column",
+]
+
+Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Bounds = np.ndarray[tuple[int, int], np.dtype[np.int8]]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
+Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_TRUTH: Final = {"true": "1", "false": "0"}
+_LOG_SCALE: Final = re.compile(r"p\((.+)\)")
+_ONE_CLASS: Final = re.compile(r"(.+)=([^=]+)")
+_MOST_CLASSES: Final = 50
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How the cells of label columns are read.
+
+    Args:
+        positive: The word or number that is class 1; ``None`` to take it from what the words mean.
+        decimal: The decimal sign; ``None`` to find it.
+        relations: Signs of the true value relative to the number, by label column: one per row (-1, 0, 1).
+        units: Units by label column: one per row.
+    """
+
+    positive: str | None = None
+    decimal: Decimal | None = None
+    relations: Mapping[str, Signs] = field(default_factory=dict)
+    units: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BadCell:
+    """A cell of a label column that cannot be read as a label.
+
+    Args:
+        record: Position of its row.
+        column: Name of its column.
+        text: What stands in it.
+        reason: Why it cannot be read; empty for what the text itself shows.
+    """
+
+    record: int
+    column: str
+    text: str
+    reason: str = ""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with it."""
+        if self.reason:
+            return f"{self.text[:60]!r} {self.reason}"
+        infinite = _INFINITE.fullmatch(self.text) or is_number(self.text)
+        return f"{self.text[:60]!r} is {'not a finite float32 number' if infinite else 'not a number'}"
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """One column, read as labels.
+
+    Args:
+        name: Name of the target.
+        values: One number per row, NaN where the label is missing, infinity where it cannot be read.
+        signs: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
+        classes: The words that stand for class 0, 1, ..., as they are written; empty for numbers.
+        unit: The unit of the numbers, where one is written in the cells, in a column of units or in the name.
+        notes: How the column was read, where that is not plain.
+        reason: Why the cells that cannot be read cannot be read; empty for what they themselves show.
+    """
+
+    name: str
+    values: Floats
+    signs: Signs
+    classes: tuple[str, ...] = ()
+    unit: str = ""
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+
+    @property
+    def known(self) -> Floats:
+        """The labels that can be read."""
+        return self.values[np.isfinite(self.values)]
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """The labels of the target columns.
+
+    Args:
+        values: ``n x T`` float32, NaN where missing or unreadable.
+        bounds: ``n x T``: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
+        columns: The columns, as they were read.
+        bad: The cells that cannot be read.
+    """
+
+    values: Labels
+    bounds: Bounds
+    columns: list[LabelColumn]
+    bad: list[BadCell]
+
+    @property
+    def notes(self) -> list[str]:
+        """How the columns were read, where that is not plain."""
+        return [f"column {column.name!r}: {note}" for column in self.columns for note in column.notes]
+
+
+def source_column(table: TextTable, target: str) -> str:
+    r"""The column that a target is read from: itself, ``X`` for ``p(X)`` and for ``X=word``.
+
+    Example:
+        >>> from molweight.datasets._table import parse_table
+        >>> table = parse_table("smiles,Ki (nM),class\nC,10,a\n", "mine.csv")
+        >>> [source_column(table, name) for name in ("Ki (nM)", "p(Ki (nM))", "class=a")]
+        ['Ki (nM)', 'Ki (nM)', 'class']
+    """
+    if target not in table.columns:
+        for pattern in (_LOG_SCALE, _ONE_CLASS):
+            found = pattern.fullmatch(target)
+            if found and found[1] in table.columns:
+                return found[1]
+    return target
+
+
+def parse_labels(table: TextTable, columns: Sequence[str]) -> Labels:
+    """The labels of the named columns.
+
+    Args:
+        table: The table.
+        columns: Its label columns.
+
+    Returns:
+        ``n x T`` float32 with NaN where a label is missing.
+
+    Raises:
+        DataError: If a cell is neither a number nor empty; the message names row and column.
+    """
+    labels = read_labels(table, columns)
+    if labels.bad:
+        raise DataError(complaint(table, labels.bad))
+    return labels.values
+
+
+def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions | None = None) -> LabelTable:
+    r"""The labels of the named targets, and the cells that cannot be read.
+
+    Args:
+        table: The table.
+        targets: Its label columns; ``p(X)`` for -log10 of the molar concentrations in ``X``, and ``X=word`` for whether
+            a molecule is of one class of ``X``.
+        options: How cells are read.
+
+    Returns:
+        The labels.
+
+    Example:
+        >>> from molweight.datasets._table import parse_table
+        >>> labels = read_labels(parse_table("smiles,y\nC,1.0e\nN,>10\nO,7\nF,\n", "mine.csv"), ["y"])
+        >>> labels.values.ravel().tolist(), labels.bounds.ravel().tolist(), labels.bad[0].problem
+        ([nan, 10.0, 7.0, nan], [0, 1, 0, 0], "'1.0e' is not a number")
+    """
+    values = np.empty((len(table.frame), len(targets)), dtype=np.float32)
+    bounds = np.zeros(values.shape, dtype=np.int8)
+    columns = [read_column_labels(table, target, options or LabelOptions()) for target in targets]
+    bad: list[BadCell] = []
+    for place, column in enumerate(columns):
+        wrong = np.isinf(column.values)
+        texts = table.cells(source_column(table, column.name)) if wrong.any() else []
+        bad += [BadCell(int(row), column.name, texts[row], column.reason) for row in np.flatnonzero(wrong)]
+        values[:, place] = np.where(wrong, np.nan, column.values).astype(np.float32)
+        bounds[:, place] = np.where(np.isfinite(column.values), column.signs, 0)
+    return LabelTable(values, bounds, columns, bad)
+
+
+def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> LabelColumn:
+    """One target.
+
+    Raises:
+        DataError: If there is no such column, or its numbers can be read in two ways.
+        ConfigError: If it is to be on a logarithmic scale, and its units are not known.
+    """
+    name = source_column(table, target)
+    if target != name and _ONE_CLASS.fullmatch(target) and not _LOG_SCALE.fullmatch(target):
+        return _one_class(table, target, name)
+    codes, texts = table.distinct(name)
+    column = _read(table, name, codes, texts, options)
+    if name in options.relations and not column.classes:
+        column = replace(column, signs=_combined(column.signs, options.relations[name]))
+    return column if target == name else _log_scale(table, target, column, options)
+
+
+def _read(
+    table: TextTable,
+    name: str,
+    codes: Codes,
+    texts: list[str],
+    options: LabelOptions,
+) -> LabelColumn:
+    """A column as words or as numbers, whichever it holds."""
+    present = [text for text in texts if not is_missing(text)]
+    chosen = _positive(present, options.positive)
+    if chosen is not None:
+        return _chosen_class(name, codes, texts, chosen)
+    if known_pair(present) and not all(is_number(text) or text.lower() in _TRUTH for text in present):
+        return _words(name, codes, texts)
+    numbers = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], options.decimal)
+    if not numbers.readable.any() and len(class_words(present).words) == 2:  # noqa: PLR2004 - two classes
+        return _words(name, codes, texts)
+    if numbers.ambiguous:
+        raise DataError(
+            f"{table.source}, column {name!r}: {numbers.ambiguous}. Say which sign begins the decimals: decimal=',' or "
+            "decimal='.'."
+        )
+    return _numeric(name, codes, numbers, present)
+
+
+def _numeric(name: str, codes: Codes, numbers: Numbers, present: Sequence[str]) -> LabelColumn:
+    units = {unit for unit in numbers.units if unit}
+    notes, reason, values = list(numbers.notes), "", numbers.values
+    unit = units.pop() if len(units) == 1 else ""
+    if unit and unit != "%":
+        notes.append(f"the unit {unit} behind the numbers is left out")
+    if units:
+        listed = ", ".join(sorted(units | ({unit} if unit else set())))
+        reason = f"is one of several units in this column ({listed})"
+        values = np.where([bool(item) for item in numbers.units], math.inf, values)
+    elif not numbers.readable.any() and present:
+        words = class_words(present).shown
+        reason = _not_numbers(words)
+    return LabelColumn(name, values[codes], numbers.signs[codes], (), unit or unit_in_name(name), tuple(notes), reason)
+
+
+def _not_numbers(words: Sequence[str]) -> str:
+    """Why words are no numbers, and what they may be."""
+    if len(words) > _MOST_CLASSES:
+        return ""
+    listed = ", ".join(map(repr, words[:6])) + (", ..." if len(words) > 6 else "")  # noqa: PLR2004 - as many as a reader takes in
+    return f"is not a number: the column holds {len(words)} words ({listed}); for classes use task='multiclass'"
+
+
+def _positive(present: Sequence[str], positive: str | None) -> str | None:
+    """The cell that ``positive`` names, if it is in this column."""
+    if positive is None:
+        return None
+    wanted = positive.strip().casefold()
+    same = [text for text in present if text.casefold() == wanted]
+    if not same and is_number(wanted):
+        same = [text for text in present if is_number(text) and float(text) == float(wanted)]
+    return same[0] if same else None
+
+
+def _chosen_class(name: str, codes: Codes, texts: list[str], chosen: str) -> LabelColumn:
+    """Class 1 is one word or number, class 0 is every other."""
+
+    def same(text: str) -> bool:
+        numeric = is_number(text) and is_number(chosen)
+        return text.casefold() == chosen.casefold() or (numeric and float(text) == float(chosen))
+
+    values = [math.nan if is_missing(text) or is_inconclusive(text) else float(same(text)) for text in texts]
+    others = sorted({text for text, value in zip(texts, values, strict=True) if value == 0})
+    listed = ", ".join(map(repr, others[:6])) + (", ..." if len(others) > 6 else "")  # noqa: PLR2004 - likewise
+    note = f"{chosen!r} is class 1, {listed} class 0"
+    signs = np.zeros(len(codes), np.int8)
+    return LabelColumn(name, np.array(values)[codes], signs, (listed, chosen), notes=(note,))
+
+
+def _words(name: str, codes: Codes, texts: list[str]) -> LabelColumn:
+    """Two words as class 0 and class 1."""
+    classes = class_words([text for text in texts if not is_missing(text)])
+    place = {word: float(number) for number, word in enumerate(classes.words)}
+    values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
+    low, high = classes.shown
+    why = "" if classes.known else ", because it is the later one in the alphabet"
+    notes = [f"{high!r} is class 1 and {low!r} class 0{why}; positive={low!r} turns them round"]
+    none = [text for text in texts if is_inconclusive(text)]
+    if none:
+        rows = int(np.isin(codes, [number for number, text in enumerate(texts) if is_inconclusive(text)]).sum())
+        notes.append(f"{', '.join(map(repr, none))} taken as missing ({rows} rows)")
+    spelt = sorted({text for text in texts if text.casefold() in place and text not in classes.shown})
+    if spelt:
+        notes.append(f"upper and lower case are the same: {', '.join(map(repr, spelt))}")
+    return LabelColumn(name, np.array(values)[codes], np.zeros(len(codes), np.int8), classes.shown, notes=tuple(notes))
+
+
+def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
+    """Whether each molecule is of one class of a column."""
+    found = _ONE_CLASS.fullmatch(target)
+    codes, texts = table.distinct(name)
+    wanted = found[2] if found else ""
+    chosen = _positive([text for text in texts if not is_missing(text)], wanted)
+    if chosen is None:
+        raise DataError(
+            f"{table.source}, column {name!r}: no cell holds {wanted!r};{suggest(wanted, texts)} the class of "
+            f"{target!r} must be in the table."
+        )
+    return replace(_chosen_class(target, codes, texts, chosen), notes=())
+
+
+def _combined(written: Signs, column: Signs) -> Signs:
+    """The signs written in the cells, and those of a column of relations where a cell has none."""
+    return np.where(written != 0, written, column).astype(np.int8)
+
+
+def _log_scale(table: TextTable, target: str, column: LabelColumn, options: LabelOptions) -> LabelColumn:
+    """-log10 of molar concentrations; what was above a number is then below it."""
+    rows = options.units.get(column.name) or [column.unit] * len(column.values)
+    factors = {unit: molar_factor(unit) for unit in set(rows)}
+    if not any(factors.values()):
+        known = ", ".join(sorted(repr(unit) for unit in factors if unit)) or "none"
+        raise ConfigError(
+            f"{table.source}: {target!r} is -log10 of a molar concentration, and the unit of {column.name!r} is not "
+            f"molar (units in the table: {known}). Write the unit into the name of the column, such as 'IC50 (nM)'."
+        )
+    scale = np.array([factors[unit] or math.nan for unit in rows])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = -np.log10(column.values * scale)
+    values = np.where(np.isnan(column.values), math.nan, np.where(np.isfinite(values), values, math.inf))
+    reason = "is not a positive molar concentration, so it has no logarithm"
+    notes = (f"-log10 of {column.name!r} in mol/l", *(note for note in column.notes if "unit" not in note))
+    return LabelColumn(target, values, (-column.signs).astype(np.int8), (), "", notes, reason)
+
+
+def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:
+    """A message about cells that cannot be read: the first one, and how many there are in its column.
+
+    Args:
+        table: The table.
+        bad: The cells; at least one.
+
+    Returns:
+        The message.
+    """
+    cell = bad[0]
+    same = sum(other.column == cell.column for other in bad)
+    comma = " Write decimals with a point." if is_number(cell.text.replace(",", ".", 1)) and "," in cell.text else ""
+    more = f" ({same} such cells in this column)" if same > 1 else ""
+    place = table.place(cell.record, cell.column)
+    return (
+        f"{table.source}, {place}: {cell.problem}{more}.{comma} Correct it, leave the "
+        "cell empty where the label is missing, have such labels taken for missing with on_error='nan', or name the "
+        "columns that are targets (targets=[...])."
+    )

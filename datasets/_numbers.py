@@ -1,0 +1,248 @@
+"""Numbers as people and programs write them: decimal commas, thousands separators, percent signs, units, bounds."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from molweight.datasets._units import UNITS
+
+__all__ = ["Decimal", "Numbers", "is_missing", "is_number", "read_numbers", "sign_of"]
+
+Decimal = Literal[".", ","]
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+_MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
+_NO_VALUE: Final = frozenset(
+    {"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", ".", "missing", "not tested", "not measured", "not available"}
+    | {"not determined", "unknown", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!", "nat", "n.a.", "n.a"}
+)
+"""Cells of a column of numbers that can only say that there is none; that they were read so is said."""
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_MINUS: Final = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
+_BLANK: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f\ufeff", " "))
+_APOSTROPHE: Final = str.maketrans(dict.fromkeys("\u2019\u02bc", "'"))
+_SIGNS: Final = {
+    **dict.fromkeys(("<", "<=", "<<", "\u2264"), -1),
+    **dict.fromkeys((">", ">=", ">>", "\u2265"), 1),
+    **dict.fromkeys(("=", "==", "~", "\u2248"), 0),
+}
+_UNIT: Final = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
+_CELL: Final = re.compile(
+    rf"(?P<sign><=|>=|<<|>>|==|[<>=~\u2248\u2264\u2265])?\s*(?P<money>[$\u20ac\u00a3\u00a5])?\s*"
+    r"(?P<number>[+-]?\s?(?:\d[\d.,' ]*|[.,]\d+)(?:e[+-]?\d+|\s?[x\u00d7*]\s?10\^?[+-]?\d+)?)\s*"
+    rf"(?P<spread>(?:\u00b1|\+/-|\+-)\s*[\d.,]+(?:e[+-]?\d+)?)?\s*(?P<unit>%|{_UNIT}|[$\u20ac\u00a3\u00a5])?",
+    re.ASCII | re.IGNORECASE,
+)
+_LARGEST: Final = float(np.finfo(np.float32).max)
+
+_EXPONENT: Final = r"(?:e[+-]?\d+)?"
+_STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
+    "plain": (re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}"), lambda text: text),
+    "decimal comma": (re.compile(rf"[+-]?(?:\d+(?:,\d*)?|,\d+){_EXPONENT}"), lambda text: text.replace(",", ".")),
+    "thousands comma": (
+        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        lambda text: text.replace(",", ""),
+    ),
+    "thousands point": (
+        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:\.\d{{3}})+|\d+)(?:,\d*)?{_EXPONENT}"),
+        lambda text: text.replace(".", "").replace(",", "."),
+    ),
+    "thousands blank": (
+        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?: \d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        lambda text: text.replace(" ", ""),
+    ),
+    "thousands blank, decimal comma": (
+        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?: \d{{3}})+|\d+)(?:,\d*)?{_EXPONENT}"),
+        lambda text: text.replace(" ", "").replace(",", "."),
+    ),
+    "thousands apostrophe": (
+        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:'\d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        lambda text: text.replace("'", ""),
+    ),
+}
+"""How the digits of a whole column are written, and how to turn a cell into what ``float`` reads."""
+_COMMA_IS_DECIMAL: Final = ("decimal comma", "thousands point", "thousands blank, decimal comma")
+_WORDS: Final = {
+    "decimal comma": "the comma is read as the decimal sign",
+    "thousands comma": "commas are read as thousands separators",
+    "thousands point": "points are read as thousands separators and the comma as the decimal sign",
+    "thousands blank": "blanks are read as thousands separators",
+    "thousands blank, decimal comma": "blanks are read as thousands separators and the comma as the decimal sign",
+    "thousands apostrophe": "apostrophes are read as thousands separators",
+}
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that there is no label: empty, ``NaN``, ``NA``, ``N/A``, ``null``, ``none`` in any case.
+
+    Example:
+        >>> [is_missing(cell) for cell in ("", "N/A", "0")]
+        [True, True, False]
+    """
+    return cell.lower() in _MISSING
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a finite decimal number as programs write it.
+
+    Example:
+        >>> [is_number(cell) for cell in ("-1.5", "2e-3", "1.0e", "1_000", "inf", "1,5")]
+        [True, True, False, False, False, False]
+    """
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def sign_of(relation: str) -> int | None:
+    """What a relation says of the true value: -1 below the number, 0 equal to it, 1 above; ``None`` for no relation.
+
+    Example:
+        >>> [sign_of(text) for text in ("'>'", "<=", "=", "~", "nM")]
+        [1, -1, 0, 0, None]
+    """
+    return _SIGNS.get(relation.strip().strip("'\"").strip())
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The distinct cells of a column as numbers.
+
+    Args:
+        values: One number per cell: NaN where it is missing, infinity where it is not a number or beyond float32.
+        signs: -1 where the true value is below the number (``<5``), 1 where it is above, 0 where it is the number.
+        units: The unit written in each cell; empty for none.
+        notes: How they were read, where that is not plain.
+        ambiguous: Why they cannot be read in only one way; empty if they can.
+    """
+
+    values: Floats
+    signs: Signs
+    units: list[str]
+    notes: list[str]
+    ambiguous: str = ""
+
+    @property
+    def readable(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which cells hold a number."""
+        return np.isfinite(self.values)
+
+
+def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Numbers:
+    """The numbers of the distinct cells of a column.
+
+    All cells of a column are written in one style: the one in which most of them can be read. ``1,234`` alone may be
+    either 1.234 or 1234; a column that can be read in both ways is ambiguous unless ``decimal`` settles it.
+
+    Args:
+        cells: The texts, without blanks around them.
+        decimal: The decimal sign; ``None`` to find it.
+
+    Returns:
+        The numbers.
+
+    Example:
+        >>> found = read_numbers(["-0,77", "<1,5", "", "12,125"])
+        >>> found.values.tolist(), found.signs.tolist(), found.notes
+        ([-0.77, 1.5, nan, 12.125], [0, -1, 0, 0], ['the comma is read as the decimal sign'])
+        >>> read_numbers(["1,234", "5,678"]).ambiguous
+        "'1,234' is 1.234 with a decimal comma and 1234 with commas between thousands"
+        >>> read_numbers(["27.6%", "3 %"]).notes
+        ['percent signs are left out: 27.6% is read as 27.6']
+    """
+    if all(is_number(cell) or is_missing(cell) for cell in cells) and decimal != ",":
+        values = [math.nan if is_missing(cell) else _finite(float(cell)) for cell in cells]
+        return Numbers(np.array(values, dtype=np.float64), np.zeros(len(cells), np.int8), [""] * len(cells), [])
+    parts = [_parts(cell) for cell in cells]
+    bodies = [part["number"] if part else None for part in parts]
+    style, ambiguous = _style([body for body in bodies if body is not None], decimal)
+    values = [_value(cell, body, style) for cell, body in zip(cells, bodies, strict=True)]
+    signs = [_SIGNS[part["sign"]] if part and part["sign"] else 0 for part in parts]
+    units = [part["unit"] or "" if part else "" for part in parts]
+    notes = _notes(cells, parts, style)
+    return Numbers(np.array(values, dtype=np.float64), np.array(signs, dtype=np.int8), units, notes, ambiguous)
+
+
+def _plain(cell: str) -> str:
+    text = cell.translate(_MINUS).translate(_BLANK).translate(_APOSTROPHE).strip()
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+    return text[1:-1].strip() if quoted else text
+
+
+def _parts(cell: str) -> dict[str, str] | None:
+    """Bound, digits and unit of a cell; ``None`` where it holds no number."""
+    found = _CELL.fullmatch(_plain(cell))
+    if found is None:
+        return None
+    parts = {name: text or "" for name, text in found.groupdict().items()}
+    digits = re.sub(r"\s?[x\u00d7*]\s?10\^?", "e", parts["number"])
+    parts["number"] = re.sub(r"^([+-])\s", r"\1", digits).strip().lower()
+    parts["unit"] = "" if parts["unit"] in "$\u20ac\u00a3\u00a5" else parts["unit"]
+    return parts
+
+
+def _style(bodies: Sequence[str], decimal: Decimal | None) -> tuple[str, str]:
+    """The style in which most of the cells can be read, and why that is not the only one."""
+    allowed = {
+        name: sum(pattern.fullmatch(body) is not None for body in bodies)
+        for name, (pattern, _) in _STYLES.items()
+        if decimal is None or _fits(name, decimal)
+    }
+    best = max(allowed, key=lambda name: allowed[name])  # of equals the first: the plainest
+    if decimal is None and best in ("decimal comma", "thousands comma", "thousands point"):
+        for body in bodies:
+            readings = [_read(body, name) for name in ("decimal comma", "thousands comma")]
+            tied = allowed["decimal comma"] == allowed["thousands comma"]
+            if tied and None not in readings and readings[0] != readings[1]:
+                return best, (
+                    f"{body!r} is {readings[0]:g} with a decimal comma and {readings[1]:.10g} with commas between "
+                    "thousands"
+                )
+    return best, ""
+
+
+def _fits(style: str, decimal: Decimal) -> bool:
+    return (style in _COMMA_IS_DECIMAL) == (decimal == ",")
+
+
+def _read(body: str, style: str) -> float | None:
+    pattern, rewrite = _STYLES[style]
+    return float(rewrite(body)) if pattern.fullmatch(body) else None
+
+
+def _value(cell: str, body: str | None, style: str) -> float:
+    if is_missing(cell) or cell.lower() in _NO_VALUE:
+        return math.nan
+    found = None if body is None else _read(body, style)
+    return math.inf if found is None else _finite(found)
+
+
+def _finite(value: float) -> float:
+    return value if abs(value) <= _LARGEST else math.inf
+
+
+def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: str) -> list[str]:
+    """How the cells were read, in words, where anybody might have meant something else."""
+    found = [(cell, part) for cell, part in zip(cells, parts, strict=True) if part is not None]
+    first: dict[str, str] = {}
+    for cell, part in found:
+        for key, present in (
+            ("percent", part["unit"] == "%"),
+            ("money", bool(part["money"]) or _plain(cell)[-1:] in "$\u20ac\u00a3\u00a5"),
+            ("spread", bool(part["spread"])),
+            ("about", part["sign"] in ("~", "\u2248")),
+        ):
+            if present:
+                first.setdefault(key, f"{cell} is read as {_value(cell, part['number'], style):g}")
+    words = {
+        "percent": "percent signs are left out",
+        "money": "currency signs are left out",
+        "spread": "what follows \u00b1 is left out",
+        "about": "'about' (~) is taken for 'equal'",
+    }
+    no_value = sorted({cell for cell in cells if cell.lower() in _NO_VALUE})
+    missing = [f"{', '.join(map(repr, no_value))} taken as missing"] if no_value else []
+    return [*([_WORDS[style]] if style in _WORDS else []), *(f"{words[key]}: {first[key]}" for key in first), *missing]

@@ -1,0 +1,110 @@
+"""Columns that say of another one whether its values are bounds, and in which unit they are."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from molweight.datasets._columns import ColumnReport
+from molweight.datasets._label_columns import source_column
+from molweight.datasets._numbers import sign_of
+from molweight.datasets._table import TextTable
+from molweight.errors import DataError
+
+__all__ = ["find_relations", "find_units"]
+
+Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
+
+_ROLE_WORDS: Final = re.compile(
+    r"relations?|operators?|qualifiers?|modifiers?|signs?|prefix|censor(ed|ing)?|values?|units?|"
+    r"\(.*?\)|\[.*?\]|[ _.-]+"
+)
+
+
+def _topic(name: str) -> str:
+    """What a column is about, without the word that says which part of it: ``standard`` of ``Standard Relation``."""
+    return _ROLE_WORDS.sub("", name.lower())
+
+
+def find_relations(
+    table: TextTable, reports: Sequence[ColumnReport], targets: Sequence[str], named: str | None
+) -> tuple[dict[str, Signs], list[str]]:
+    """The signs of the true values by the column of numbers that they belong to.
+
+    Args:
+        table: The table.
+        reports: What its columns hold.
+        targets: The label columns.
+        named: The column of relations; ``None`` to find it: by its name, or because there are no others.
+
+    Returns:
+        One sign per row for each column of numbers, and what was found, in words.
+
+    Raises:
+        DataError: If the named column holds something else, or nothing says to which labels relations belong.
+    """
+    columns = list(dict.fromkeys(source_column(table, target) for target in targets))
+    if named is not None:
+        found = {column: _signs(table, named) for column in columns}
+        return found, [f"column {named!r} says which labels are bounds" for _ in columns[:1]]
+    signs: dict[str, Signs] = {}
+    said: list[str] = []
+    for relation in [report.name for report in reports if report.kind == "relation"]:
+        values = _signs(table, relation)
+        about = [column for column in columns if _topic(column) == _topic(relation)]
+        if not about and any(name.lower().replace("_", " ") == "pchembl value" for name in columns):
+            continue  # ChEMBL gives it for exact values only
+        about = about or (columns if len(columns) == 1 else [])
+        if not about and values.any():
+            raise DataError(
+                f"{table.source}, column {relation!r}: says that {int((values != 0).sum())} values are bounds, and not "
+                f"of which label column. Name one label column, or leave it out by renaming it."
+            )
+        signs |= dict.fromkeys(about, values)
+        if about and values.any():
+            said.append(f"column {relation!r} says which labels in {about[0]!r} are bounds")
+    return signs, said
+
+
+def _signs(table: TextTable, column: str) -> Signs:
+    codes, texts = table.distinct(column)
+    found = [0 if not text else sign_of(text) for text in texts]
+    if None in found:
+        raise DataError(
+            f"{table.source}, column {column!r}: {texts[found.index(None)]!r} is not a relation. Relations are =, <, "
+            ">, <=, >=, ~."
+        )
+    return np.array(found, dtype=np.int8)[codes]
+
+
+def find_units(
+    table: TextTable, reports: Sequence[ColumnReport], targets: Sequence[str]
+) -> tuple[dict[str, list[str]], list[str]]:
+    """The units of each column of numbers that has a column of units, row by row.
+
+    Args:
+        table: The table.
+        reports: What its columns hold.
+        targets: The label columns.
+
+    Returns:
+        Units by column, and what is to be said of labels in several units.
+    """
+    units: dict[str, list[str]] = {}
+    said: list[str] = []
+    columns = list(dict.fromkeys(source_column(table, target) for target in targets))
+    for report in reports:
+        if report.kind != "unit":
+            continue
+        cells = table.cells(report.name)
+        for column in columns:
+            if _topic(column) == _topic(report.name) or (len(columns) == 1 and not _topic(report.name)):
+                units[column] = cells
+                different = sorted(set(cells) - {""})
+                if len(different) > 1 and column in targets:
+                    said.append(
+                        f"column {column!r} is in several units ({', '.join(different[:6])}), and they are mixed; "
+                        f"targets=['p({column})'] brings molar ones to one scale"
+                    )
+    return units, said

@@ -1,0 +1,192 @@
+"""The same molecule in several rows: measured again, or written twice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+
+from molweight.graphs import MoleculeDataset
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["DUPLICATES", "Duplicated", "Measurements", "conflicts", "groups_of", "merge", "shared_molecules"]
+
+DUPLICATES: Final = ("mean", "median", "keep", "drop")
+"""What may be done with molecules that stand in several rows."""
+
+Duplicated = Literal["mean", "median", "keep", "drop"]
+Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Signs = np.ndarray[tuple[int, int], np.dtype[np.int8]]
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+_CHUNK: Final = 512
+_TOLERANCE: Final = 0.5
+"""Share of the standard deviation of all labels by which measurements of one molecule may differ without a word."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Labels of molecules.
+
+    Args:
+        labels: ``n x T``, NaN where missing.
+        bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above, 0 where it is the label.
+        classes: Whether they are classes.
+    """
+
+    labels: Labels
+    bounds: Signs
+    classes: bool
+
+
+def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Positions]:
+    """Positions of each molecule that a dataset holds more than once, stereochemistry included.
+
+    Only molecules with the same atoms are compared by their canonical SMILES, which takes most of the time.
+
+    Args:
+        data: The molecules.
+        n_jobs: Processes; ``None`` for all cores.
+
+    Returns:
+        The positions of each such molecule, in order.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> [group.tolist() for group in groups_of(from_smiles(["CCO", "CN", "OCC", "COC"], cache=False))]
+        [[0, 2]]
+    """
+    from molweight.graphs._parallel import map_chunks
+
+    if len(data) == 0:
+        return []
+    composition = _composition(data)
+    _, kind, count = np.unique(composition, return_inverse=True, return_counts=True)
+    alike = np.flatnonzero(count[kind] > 1)
+    texts = [data.smiles[int(place)] for place in alike]
+    parts = map_chunks(_canonical, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if texts else []
+    found: dict[str, list[int]] = {}
+    for place, text in zip(alike.tolist(), (text for part in parts for text in part), strict=True):
+        found.setdefault(text, []).append(place)
+    return [np.array(group, dtype=np.int64) for group in found.values() if len(group) > 1]
+
+
+def _composition(data: MoleculeDataset) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """A number per molecule that depends on its numbers of atoms of each element, and of bonds."""
+    molecules = data.molecules
+    codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
+    of_atoms = codes[molecules.atoms[:, 0]]
+    before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(of_atoms, dtype=np.uint64)])
+    atoms = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
+    bonds = np.diff(molecules.bond_offsets).astype(np.uint64)
+    mixed: np.ndarray[tuple[int], np.dtype[np.uint64]] = atoms + bonds * codes[0]
+    return mixed
+
+
+def _canonical(smiles: Sequence[str]) -> list[str]:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        molecules: list[Mol | None] = [Chem.MolFromSmiles(text) for text in smiles]
+    return [
+        text if molecule is None else Chem.MolToSmiles(molecule)
+        for text, molecule in zip(smiles, molecules, strict=True)
+    ]
+
+
+def merge(measured: Measurements, groups: Sequence[Positions], how: Duplicated) -> tuple[Measurements, Positions]:
+    """One row for each molecule.
+
+    Exact labels are averaged (of classes, the majority counts, and a tie is no label). Where a molecule has bounds
+    only, the tightest one counts, and bounds on both sides are no label.
+
+    Args:
+        measured: The labels.
+        groups: Positions of each molecule that occurs more than once.
+        how: ``"mean"``, ``"median"``, or ``"drop"`` to leave all of them out.
+
+    Returns:
+        Labels in all rows, and the positions that stay: the first of each molecule.
+
+    Example:
+        >>> labels = np.array([[1.0], [2.0], [4.0], [9.0]], dtype=np.float32)
+        >>> found, stay = merge(Measurements(labels, np.zeros((4, 1), np.int8), False), [np.array([0, 1, 2])], "median")
+        >>> found.labels[stay].ravel().tolist(), stay.tolist()
+        ([2.0, 9.0], [0, 3])
+    """
+    labels, bounds = measured.labels.copy(), measured.bounds.copy()
+    away = [place for group in groups for place in group[0 if how == "drop" else 1 :].tolist()]
+    if how != "drop":
+        for group in groups:
+            for target in range(labels.shape[1]):
+                cells = measured.labels[group, target], measured.bounds[group, target]
+                labels[group[0], target], bounds[group[0], target] = _one(*cells, how, classes=measured.classes)
+    stay = np.setdiff1d(np.arange(len(labels), dtype=np.int64), np.array(away, dtype=np.int64))
+    return Measurements(labels, bounds, measured.classes), stay
+
+
+def _one(
+    labels: np.ndarray[Any, np.dtype[np.float32]],
+    bounds: np.ndarray[Any, np.dtype[np.int8]],
+    how: Duplicated,
+    *,
+    classes: bool,
+) -> tuple[float, int]:
+    """One label, and whether it is a bound, from those of one molecule."""
+    known = ~np.isnan(labels)
+    exact = labels[known & (bounds == 0)].astype(np.float64)
+    if len(exact):
+        value = float(exact.mean() if how == "mean" or classes else np.median(exact))
+        return (value, 0) if not classes else (float("nan") if value == 0.5 else float(value > 0.5), 0)  # noqa: PLR2004 - half
+    sides = set(bounds[known].tolist())
+    if len(sides) != 1:
+        return float("nan"), 0
+    side = sides.pop()
+    return float(labels[known].max() if side > 0 else labels[known].min()), side
+
+
+def conflicts(measured: Measurements, groups: Sequence[Positions]) -> tuple[list[int], float]:
+    """Molecules whose labels contradict each other, and how far measurements of one molecule usually are apart.
+
+    Args:
+        measured: The labels.
+        groups: Positions of each molecule that occurs more than once.
+
+    Returns:
+        Places in ``groups`` of molecules with both classes, or whose exact labels differ by more than half the standard
+        deviation of all; and the median difference between the largest and the smallest label of a molecule.
+    """
+    exact = np.where(measured.bounds == 0, measured.labels, np.nan).astype(np.float64)
+    limits = [_TOLERANCE * _deviation(exact[:, target]) for target in range(exact.shape[1])]
+    worst, ranges = [], []
+    for place, group in enumerate(groups):
+        spread = [_range(exact[group, target]) for target in range(exact.shape[1])]
+        ranges += [value for value in spread if value is not None]
+        beyond = [value is not None and value > limit for value, limit in zip(spread, limits, strict=True)]
+        if any(beyond):
+            worst.append(place)
+    return worst, float(np.median(ranges)) if ranges else 0.0
+
+
+def _deviation(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.std()) if len(known) else 0.0
+
+
+def _range(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.max() - known.min()) if len(known) > 1 else None
+
+
+def shared_molecules(data: MoleculeDataset, first: Positions, second: Positions) -> int:
+    """Molecules at ``second`` that stand at ``first`` too, as :func:`groups_of` tells them.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> shared_molecules(from_smiles(["CCO", "CN", "OCC"], cache=False), np.array([0, 1]), np.array([2]))
+        1
+    """
+    left, right = set(first.tolist()), set(second.tolist())
+    return sum(len(right & set(group.tolist())) for group in groups_of(data) if left & set(group.tolist()))

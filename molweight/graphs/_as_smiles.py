@@ -1,0 +1,47 @@
+"""Molecules in any form, as SMILES."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from molweight.errors import DataError
+
+__all__ = ["as_smiles"]
+
+
+def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
+    """SMILES of molecules that are given as SMILES or as RDKit molecules; ``None`` and NaN become empty.
+
+    Args:
+        molecules: The molecules.
+        name: What they are called in messages.
+
+    Returns:
+        One text each, blanks around it removed; RDKit's molecules are written canonically, with their stereochemistry.
+
+    Raises:
+        DataError: If they are one text, or one of them is something else.
+
+    Example:
+        >>> from rdkit import Chem
+        >>> as_smiles(["CCO ", Chem.MolFromSmiles("OCC"), None])
+        ['CCO', 'CCO', '']
+    """
+    if isinstance(molecules, str):
+        raise DataError(
+            f"{name}: smiles must be a sequence of SMILES, got the string {molecules[:60]!r}. Use [smiles]."
+        )
+    return [_text(item, position, name) for position, item in enumerate(molecules)]
+
+
+def _text(item: Any, position: int, name: str) -> str:
+    if isinstance(item, str):
+        return item.strip()
+    if item is None or (isinstance(item, float) and item != item):  # noqa: PLR0124 - NaN, of a pandas column
+        return ""
+    from rdkit.Chem import Mol, MolToSmiles
+
+    if isinstance(item, Mol):
+        return str(MolToSmiles(item))
+    raise DataError(
+        f"{name}, position {position}: {item!r} is {type(item).__name__}, not a SMILES string or an RDKit molecule."
+    )

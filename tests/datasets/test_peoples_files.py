@@ -1,0 +1,430 @@
+"""Tables as people have them: what is read, what is said, and what is refused."""
+
+import gzip
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molweight.datasets import from_file, from_frame, from_smiles, split
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset
+
+Write = Callable[..., Path]
+
+DRUGS = (
+    *("CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(=O)Nc1ccc(O)cc1"),
+    *("CN1CCC[C@H]1c1cccnc1", "OC(=O)c1ccccc1O", "CCN(CC)CCNC(=O)c1ccc(N)cc1", "NC(=O)c1cnccn1", "NNC(=O)c1ccncc1"),
+    *("CN(C)C(=N)NC(N)=N", "Clc1ccccc1CN1CCc2sccc2C1", "OCC(O)CO"),
+)
+"""Aspirin, ibuprofen, caffeine, paracetamol, nicotine, ..."""
+NUMBERS = [0.5 + 0.25 * place for place in range(len(DRUGS))]
+
+
+def table(columns: dict[str, list[Any]], delimiter: str = ",", header: bool = True) -> str:
+    rows = zip(DRUGS, *columns.values(), strict=False)
+    head = [delimiter.join(["smiles", *columns])] if header else []
+    return "\n".join([*head, *(delimiter.join(map(str, row)) for row in rows)]) + "\n"
+
+
+def read(path: Path, *args: Any, **options: Any) -> MoleculeDataset:
+    return from_file(path, *args, cache=False, n_jobs=1, **options)
+
+
+def said(data: MoleculeDataset) -> str:
+    return " | ".join(data.notes)
+
+
+def labels(data: MoleculeDataset) -> list[float]:
+    values: list[float] = data.targets.ravel().tolist()
+    return values
+
+
+def test_a_plain_table_is_read_without_a_word(write: Write) -> None:
+    data = read(write(table({"logS": NUMBERS})))
+    assert (labels(data), data.notes) == (NUMBERS, [])
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_a_table_without_a_header_keeps_its_first_molecule(delimiter: str, write: Write) -> None:
+    data = read(write(table({"y": NUMBERS}, delimiter, header=False)))
+    assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
+    assert data.target_names == ["column 2"]
+    assert "row 1 (CC(=O)Oc1ccccc1C(=O)O, 0.5) is a molecule: read without a header" in said(data)
+
+
+def test_rows_of_a_table_without_a_header_count_from_1(write: Write) -> None:
+    data = read(write("CCO,0.5\nC1CC,1.5\nCCN,2.5\n"))
+    assert [(item.row, item.number, item.place) for item in data.rejects] == [(1, 2, "row 2, column 'smiles'")]
+    assert read(write("smiles,y\nCCO,0.5\nC1CC,1.5\nCCN,2.5\n")).rejects[0].number == 3
+
+
+def test_whether_there_is_a_header_can_be_said(write: Write) -> None:
+    path = write("C,N\nCCO,CCN\nCCC,CCF\n")
+    assert list(read(path, "C", [], header=True).smiles) == ["CCO", "CCC"]
+    assert list(read(path, targets=[], header=False).smiles) == ["C", "CCO", "CCC"]
+
+
+@pytest.mark.parametrize("head", ["mol,y", "drug,CO", "structure,1", "my_smiles,N", "CAS,smiles,y"])
+def test_headers_are_not_taken_for_molecules(head: str, write: Write) -> None:
+    rows = ["50-78-2,CCO,0.5", "58-08-2,CCN,1.5"] if head.count(",") == 2 else ["CCO,0.5", "CCN,1.5"]
+    data = read(write("\n".join([head, *rows])))
+    assert (list(data.smiles), labels(data)) == (["CCO", "CCN"], [0.5, 1.5])
+
+
+def test_a_table_without_a_header_and_with_decimal_commas(write: Write) -> None:
+    text = "\n".join(f"{smiles};{str(value).replace('.', ',')}" for smiles, value in zip(DRUGS, NUMBERS, strict=True))
+    data = read(write(text))
+    assert (len(data), labels(data)) == (len(DRUGS), NUMBERS)
+    assert "comma is read as the decimal sign" in said(data)
+
+
+@pytest.mark.parametrize(
+    ("words", "one"),
+    [
+        (("active", "inactive"), "active"),
+        (("Active", "Inactive"), "Active"),
+        (("yes", "no"), "yes"),
+        (("Y", "N"), "Y"),
+        (("positive", "negative"), "positive"),
+        (("+", "-"), "+"),
+        (("toxic", "non-toxic"), "toxic"),
+        (("BBB+", "BBB-"), "BBB+"),
+        (("not sticky", "sticky"), "sticky"),
+        (("high", "low"), "high"),
+    ],
+)
+def test_words_that_are_classes(words: tuple[str, str], one: str, write: Write) -> None:
+    column = [words[place % 3 == 0] for place in range(len(DRUGS))]
+    data = read(write(table({"outcome": column})))
+    assert data.task == "classification"
+    assert labels(data) == [float(word == one) for word in column]
+    other = next(word for word in words if word != one)
+    assert f"{one!r} is class 1 and {other!r} class 0" in said(data)
+    turned = read(write(table({"outcome": column})), positive=other)
+    assert labels(turned) == [float(word == other) for word in column]
+
+
+def test_words_in_mixed_case_and_without_an_outcome(write: Write) -> None:
+    column = ["Active", "inactive", "ACTIVE", "Inactive", "Inconclusive", ""] * 2
+    data = read(write(table({"outcome": column})))
+    assert labels(data)[:4] == [1, 0, 1, 0]
+    assert np.isnan(data.targets[4:6]).all()
+    assert "upper and lower case are the same" in said(data)
+    assert "'Inconclusive' taken as missing (2 rows)" in said(data)
+
+
+def test_truth_values_and_codes_as_text(write: Write) -> None:
+    for cells in (["TRUE", "FALSE"], ["true", "False"], ['"1"', '"0"'], ["1.0", "0.0"]):
+        data = read(write(table({"y": cells * 6})))
+        assert (data.task, labels(data)[:2]) == ("classification", [1, 0])
+
+
+def test_words_nobody_knows_are_classes_only_if_named(write: Write) -> None:
+    path = write(table({"ligand": ["blue", "red"] * 6}))
+    assert read(path).task is None
+    data = read(path, targets="ligand")
+    assert labels(data)[:2] == [0, 1]
+    assert "because it is the later one in the alphabet; positive='blue' turns them round" in said(data)
+    with pytest.raises(ConfigError, match="positive='green' is in none of the label columns 'ligand'"):
+        read(path, targets="ligand", positive="green")
+
+
+def test_words_from_parquet_and_frames(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"smiles": DRUGS, "hit": ["active", "inactive"] * 6})
+    frame.to_parquet(tmp_path / "mine.parquet")
+    data = read(tmp_path / "mine.parquet")
+    assert labels(data) == labels(from_frame(frame, cache=False)) == [1, 0] * 6
+
+
+def test_two_numbers_that_stand_for_classes(write: Write) -> None:
+    for low, high in ((-1, 1), (1, 2)):
+        path = write(table({"y": [low, high] * 6}))
+        data = read(path)
+        assert (data.task, labels(data)[:2]) == ("classification", [0, 1])
+        assert f"{high} is class 1 and {low} class 0" in said(data)
+        assert read(path, task="regression").task == "regression"
+
+
+def test_small_whole_numbers_are_pointed_out_and_read_as_classes_if_asked(write: Write) -> None:
+    path = write(table({"grade": [0, 1, 2] * 4}))
+    data = read(path)
+    assert data.task == "regression"
+    assert "looks like classes or codes: only the whole numbers 0, 1, 2. For classes: task='multiclass'" in said(data)
+    data = read(path, task="multiclass")
+    assert (data.task, data.target_names) == ("classification", ["grade=0", "grade=1", "grade=2"])
+    assert data.targets[:3].tolist() == np.eye(3).tolist()
+
+
+def test_several_words_are_classes_if_asked(write: Write) -> None:
+    path = write(table({"clearance": ["low", "medium", "high", ""] * 3}))
+    assert "3 words: high, low, medium; for classes: targets=['clearance']" in said(read(path))
+    with pytest.raises(DataError, match=r"'low' is not a number: the column holds 3 words .*task='multiclass'"):
+        read(path, targets="clearance")
+    data = read(path, targets="clearance", task="multiclass")
+    assert data.target_names == ["clearance=high", "clearance=low", "clearance=medium"]
+    assert data.targets[0].tolist() == [0, 1, 0]
+    assert np.isnan(data.targets[3]).all()
+    again = read(path, targets=["clearance=low"])
+    assert labels(again)[:3] == [1, 0, 0]
+
+
+def test_constant_labels_are_a_finding(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, logger="molweight.datasets"):
+        data = read(write(table({"y": [3.3] * len(DRUGS)})))
+    assert "all 12 labels are 3.3, so there is nothing to learn from it" in said(data)
+    assert "nothing to learn" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("year", [1990 + (5 * place) % 12 for place in range(12)], "looks like a date"),
+        ("published", [2001, 1999, 2010] * 4, "looks like years"),
+        ("measured", [20240105, 20231231, 20240317] * 4, "looks like dates"),
+        ("stamp", [1_700_000_000 + 977 * (place % 7) for place in range(12)], "looks like timestamps"),
+        ("source", [2519 + 7919 * ((5 * place) % 12) for place in range(12)], "looks like identifiers"),
+        ("site", [1, 2, 3, 1] * 3, "looks like classes or codes"),
+        ("Molecular Weight", [180.2 + place for place in range(12)], "looks like a computed descriptor"),
+        ("pH", [7.4, 6.5, 7.0] * 4, "looks like a condition"),
+        ("logS_sd", [0.1, 0.2, 0.3] * 4, "looks like the error"),
+        ("predicted logS", NUMBERS, "looks like a prediction"),
+        ("assay version", [3] * 12, "is 3 in all rows"),
+    ],
+)
+def test_numbers_that_look_like_something_else_are_no_labels(
+    name: str, values: list[float], why: str, write: Write
+) -> None:
+    data = read(write(table({name: values, "logS": NUMBERS})))
+    assert data.target_names == ["logS"]
+    assert f"column {name!r} {why}" in said(data)
+    assert read(write(table({name: values, "logS": NUMBERS})), targets=[name, "logS"]).target_names == [name, "logS"]
+
+
+@pytest.mark.parametrize("name", ["Compound ID", "CAS No", "plate", "PUBCHEM_CID", "compoundId", "Batch", "barcode"])
+def test_columns_called_like_identifiers_are_no_labels(name: str, write: Write) -> None:
+    data = read(write(table({name: [7, 3, 9, 1] * 3, "logS": NUMBERS})))
+    assert (data.target_names, data.notes) == (["logS"], [])
+
+
+def test_text_that_only_names_is_no_label(write: Write) -> None:
+    columns = {
+        "compound": [f"CHEMBL{1000 + place}" for place in range(12)],
+        "day": ["2024-01-05", "05.01.2024", "Jan-24"] * 4,
+        "logS": NUMBERS,
+    }
+    assert read(write(table(columns))).target_names == ["logS"]
+
+
+def test_one_doubtful_column_is_taken_and_said_several_are_asked_for(write: Write) -> None:
+    data = read(write(table({"site": [1, 2, 3, 1] * 3})))
+    assert (data.target_names, data.task) == (["site"], "regression")
+    assert "the labels are column 'site', which looks like classes or codes" in said(data)
+    with pytest.raises(DataError, match=r"no column is certain to hold labels: 'site' .*; 'pH' .*targets="):
+        read(write(table({"site": [1, 2, 3, 1] * 3, "pH": [7.4, 6.5, 7.0] * 4})))
+
+
+def test_several_columns_are_taken_and_said(write: Write) -> None:
+    data = read(write(table({"logS": NUMBERS, "logD": NUMBERS[::-1]})))
+    assert "2 columns are taken for labels, all at once: 'logS', 'logD'" in said(data)
+
+
+def test_bounds_in_cells(write: Write) -> None:
+    cells = ["<5.38", "7.86", ">= 9", " 6.5", "\u22644.1", "~5", *NUMBERS[6:]]
+    data = read(write(table({"pIC50": cells})))
+    assert data.columns["label_bounds"].ravel().tolist()[:6] == [-1, 0, 1, 0, -1, 0]
+    assert labels(data)[:4] == pytest.approx([5.38, 7.86, 9, 6.5])
+    assert "3 of 12 labels are bounds (2 <, 1 >)" in said(data)
+    part = data.subset([2, 0])
+    assert part.columns["label_bounds"].ravel().tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("name", ["relation", "pIC50_relation", "pIC50 operator", "Qualifier"])
+def test_bounds_in_a_column_of_their_own(name: str, write: Write) -> None:
+    signs = ["'='", "'>'", "<", "", ">=", "~"] * 2
+    data = read(write(table({name: signs, "pIC50": NUMBERS})))
+    assert data.columns["label_bounds"].ravel().tolist() == [0, 1, -1, 0, 1, 0] * 2
+    assert f"column {name!r} says which labels in 'pIC50' are bounds" in said(data)
+
+
+def test_relations_of_nobody_are_refused(write: Write) -> None:
+    path = write(table({"Ki_relation": [">", "="] * 6, "logS": NUMBERS, "logD": NUMBERS[::-1]}))
+    with pytest.raises(DataError, match="says that 6 values are bounds, and not of which label column"):
+        read(path)
+    path = write(table({"what": [">", "ca."] * 6, "logS": NUMBERS}))
+    with pytest.raises(DataError, match=r"row 3|'ca\.' is not a relation"):
+        read(path, targets="logS", relation="what")
+
+
+CHEMBL = (
+    '"Molecule ChEMBL ID";"Molecular Weight";"AlogP";"Smiles";"Standard Type";"Standard Relation";"Standard Value";'
+    '"Standard Units";"pChEMBL Value"\n'
+)
+
+
+def chembl(rows: list[tuple[str, str, str, str]]) -> str:
+    lines = (
+        f'"CHEMBL{place}";"300.4";"1.68";"{smiles}";"IC50";"\'{sign}\'";"{value}";"{unit}";"{scaled}"'
+        for place, (smiles, (sign, value, unit, scaled)) in enumerate(zip(DRUGS, rows, strict=False))
+    )
+    return CHEMBL + "\n".join(lines) + "\n"
+
+
+def test_an_export_of_chembl(write: Write) -> None:
+    path = write(chembl([("=", "10", "nM", "8.00"), (">", "5000", "nM", ""), ("=", "1", "uM", "6.00")] * 4))
+    data = read(path)
+    assert data.target_names == ["pChEMBL Value"]
+    assert np.isnan(data.targets[1, 0])
+    assert "an export of ChEMBL" in said(data)
+    assert "targets=['p(Standard Value)']" in said(data)
+    scaled = read(path, targets=["p(Standard Value)"])
+    assert labels(scaled)[:3] == pytest.approx([8, 5.30103, 6], abs=1e-4)
+    assert scaled.columns["label_bounds"].ravel().tolist()[:3] == [0, -1, 0]  # IC50 > 5000 nM: pIC50 < 5.3
+    raw = read(path, targets=["Standard Value"])
+    assert raw.columns["label_bounds"].ravel().tolist()[:3] == [0, 1, 0]
+    assert "is in several units (nM, uM), and they are mixed" in said(raw)
+
+
+def test_an_activity_that_has_no_logarithm_is_a_reject(write: Write) -> None:
+    rows = [("=", "10", "nM", "8"), ("=", "0", "nM", ""), ("=", "3", "ug.mL-1", ""), *[("=", "20", "nM", "7.7")] * 9]
+    data = read(write(chembl(rows)), targets="p(Standard Value)")
+    assert [item.number for item in data.rejects] == [3, 4]
+    assert "is not a positive molar concentration" in data.rejects[0].reason
+    with pytest.raises(ConfigError, match=r"'p\(logS\)' is -log10 .* the unit of 'logS' is not molar"):
+        read(write(table({"logS": NUMBERS})), targets="p(logS)")
+
+
+def test_a_table_of_pubchem(write: Write) -> None:
+    head = "PUBCHEM_RESULT_TAG,PUBCHEM_CID,PUBCHEM_EXT_DATASOURCE_SMILES,PUBCHEM_ACTIVITY_OUTCOME,Potency\n"
+    about = "RESULT_TYPE,,,,FLOAT\nRESULT_DESCR,,,,Concentration\nRESULT_UNIT,,,,MICROMOLAR\n"
+    words = ["Active", "Inactive", "Inconclusive", "Inactive"] * 3
+    rows = [
+        f"{place + 1},{2000 + place},{s},{w},{0.5 + place}"
+        for place, (s, w) in enumerate(zip(DRUGS, words, strict=True))
+    ]
+    data = read(write(head + about + "\n".join(rows)))
+    assert (data.target_names, data.task, len(data)) == (["PUBCHEM_ACTIVITY_OUTCOME"], "classification", 12)
+    assert data.rejects == []
+    assert "rows 2 to 4 describe the columns" in said(data)
+    assert labels(read(write(head + about + "\n".join(rows)), targets="Potency"))[:2] == [0.5, 1.5]
+
+
+def test_affinities_of_bindingdb(write: Write) -> None:
+    values = [f" 18.{place}\t" if place % 2 else f"\t>{10000 + place}" for place in range(len(DRUGS))]
+    rows = [
+        f"{n}\t{smiles}\tKinase, alpha\t{value}\t7.4"
+        for n, (smiles, value) in enumerate(zip(DRUGS, values, strict=True))
+    ]
+    head = "Reactant_set_id\tLigand SMILES\tTarget Name\tKi (nM)\tIC50 (nM)\tpH"
+    data = read(write("\n".join([head, *rows]), "mine.tsv"))
+    assert data.target_names == ["Ki (nM)", "IC50 (nM)"]
+    assert data.columns["label_bounds"][:2].tolist() == [[0, 1], [0, 0]]
+
+
+def test_comments_titles_and_blank_lines_above_the_header(write: Write) -> None:
+    plain = table({"logS": NUMBERS})
+    for above in (
+        "# exported by me\n# on Monday, 3rd\n\n",
+        "Solubility of drugs\n\n",
+        "Solubility of drugs,\n",
+        "// x\n",
+    ):
+        data = read(write(above + plain))
+        assert labels(data) == NUMBERS
+        assert "above the header" in said(data)
+        assert read(write(above + plain.replace("0.75", "high", 1)), on_error="nan").rejects[0].number == (
+            3 + above.count("\n")
+        )
+    assert labels(read(write("#" + plain))) == NUMBERS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_encodings(encoding: str, write: Write) -> None:
+    path = write(table({"Löslichkeit (g/l)": NUMBERS}).encode(encoding))
+    options = {"encoding": encoding} if encoding == "cp1252" else {}
+    assert read(path, **options).target_names == ["Löslichkeit (g/l)"]
+
+
+def test_columns_of_the_same_name_are_refused(write: Write) -> None:
+    with pytest.raises(DataError, match=r"2 columns are called 'y'\. Rename all but one"):
+        read(write("smiles,y,y\nCCO,0.5,1.5\nCCN,2.5,3.5\n"))
+
+
+def test_a_column_of_roles_is_used_and_said(write: Write) -> None:
+    roles = ["train"] * 7 + ["val"] * 2 + ["test"] * 3
+    data = read(write(table({"logS": NUMBERS, "split": roles})))
+    assert data.target_names == ["logS"]
+    assert "column 'split' states roles (train 7, val 2, test 3)" in said(data)
+    assert split(data, "column", protocol="paper").test.tolist() == [9, 10, 11]
+    with pytest.raises(DataError, match="no column states a role"):
+        split(read(write(table({"logS": NUMBERS}))), "column")
+    named = read(write(table({"logS": NUMBERS, "part": roles})), split_column="part")
+    assert split(named, "column", protocol="paper").meta.tolist() == [7, 8]
+    with pytest.raises(DataError, match=r"row 9, column 'part': 'later' is no role"):
+        read(write(table({"logS": NUMBERS, "part": [*roles[:7], "later", *roles[8:]]})), split_column="part")
+
+
+def test_further_molecules_and_reactions_are_said(write: Write) -> None:
+    data = read(write(table({"solvent": ["CCO", "CS(C)=O", "O"] * 4, "logS": NUMBERS})))
+    assert "column 'solvent' holds further molecules, which are not used" in said(data)
+    with pytest.raises(DataError, match=r"column 'rxn': holds reactions \(A\.B>>C\)"):
+        read(write("rxn,yield\nCCO>>CC=O,0.5\nCC.O>[H+]>CCO,0.7\n"))
+
+
+def test_weights_of_rows(write: Write) -> None:
+    data = read(write(table({"logS": NUMBERS, "weight": [1, 2, 0, 0.5] * 3})), sample_weight="weight")
+    assert data.columns["sample_weight"].tolist() == [1, 2, 0, 0.5] * 3
+    assert data.target_names == ["logS"]
+    with pytest.raises(DataError, match=r"row 3, column 'weight': '-2' is not a weight"):
+        read(write(table({"logS": NUMBERS, "weight": [1, -2, 0, 0.5] * 3})), sample_weight="weight")
+    arrays = from_smiles(DRUGS, NUMBERS, sample_weight=np.ones(12), bounds=[0] * 11 + [1], cache=False)
+    assert arrays.columns["label_bounds"].ravel()[-1] == 1
+    with pytest.raises(DataError, match="sample_weight must be 12 numbers from 0 on"):
+        from_smiles(DRUGS, NUMBERS, sample_weight=[1, 2], cache=False)
+
+
+def test_molecules_of_rdkit() -> None:
+    from rdkit import Chem
+
+    data = from_smiles([Chem.MolFromSmiles("OCC"), "CN", None], [0.5, 1.5, 2.5], cache=False)
+    assert (list(data.smiles), [item.row for item in data.rejects]) == (["CCO", "CN"], [2])
+
+
+def test_the_message_about_molecules_without_rings_names_what_works() -> None:
+    chains = from_smiles(["C" * size for size in range(1, 41)], np.arange(40.0), cache=False)
+    with pytest.raises(DataError, match=r"without a ring share one scaffold\). Use method='random'\."):
+        split(chains, "scaffold")
+    assert min(split(chains, "random").sizes.values()) > 0
+
+
+def test_packed_text_that_is_too_large_is_refused_while_it_is_unpacked(write: Write) -> None:
+    path = write(gzip.compress(b"smiles,y\n" + b"CCO,0.5\n" * (1 << 19)), "mine.csv.gz")
+    with pytest.raises(DataError, match=r"is larger than 1 MB once unpacked.*raise the limit with max_mb="):
+        read(path, max_mb=1)
+    with pytest.raises(DataError, match=r"has 524288 rows, more than 100000.*max_rows="):
+        read(path, max_rows=100_000)
+
+
+def test_parquet_with_millions_of_rows_is_refused_before_they_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.parquet"
+    pd.DataFrame({"smiles": pd.Series(["CCO"] * 2_000_000, dtype="category"), "y": np.zeros(2_000_000)}).to_parquet(
+        path
+    )
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(DataError, match="has 2000000 rows, more than 1000000"):
+        read(path)
+
+
+def test_a_record_of_a_million_atoms_is_rejected_before_it_is_parsed(write: Write) -> None:
+    from rdkit import Chem
+
+    small = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    atoms = "\n".join(["M  V30 1 C 0 0 0 0"] * 1_000_000)
+    path = write(f"{small}> <y>\n0.5\n\n$$$$\nhuge\n\n\n{atoms}\nM  END\n$$$$\n{small}> <y>\n1.5\n\n$$$$\n", "mine.sdf")
+    data = read(path, targets="y", duplicates="keep")
+    assert (data.rows.tolist(), [item.number for item in data.rejects]) == ([0, 2], [2])
+    assert "more than the 65535 atoms" in data.rejects[0].reason
