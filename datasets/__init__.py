@@ -70,6 +70,8 @@ from molweight.datasets._catalogue import TABLES
 from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
+from molweight.datasets._endpoints import format_endpoints
+from molweight.datasets._exact_labels import bounds_of, exact_labels, violated_bounds
 from molweight.datasets._from_csv import from_csv
 from molweight.datasets._from_file import FileFormat, Reading, from_file, read_any, read_column
 from molweight.datasets._from_frame import from_frame
@@ -77,7 +79,7 @@ from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
-from molweight.datasets._metrics import METRICS, Score, higher_is_better, score
+from molweight.datasets._metrics import METRICS, Score, format_score, higher_is_better, score
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
@@ -127,7 +129,11 @@ __all__ = [
     "available",
     "available_corpora",
     "available_ogb",
+    "bounds_of",
+    "exact_labels",
     "format_audit",
+    "format_endpoints",
+    "format_score",
     "from_csv",
     "from_file",
     "from_frame",
@@ -157,5 +163,6 @@ __all__ = [
     "split_by_roles",
     "standardize",
     "understand",
+    "violated_bounds",
     "without",
 ]

@@ -149,7 +149,7 @@ def _with_columns(data: MoleculeDataset, rows: Rows) -> MoleculeDataset:
     if rows.bounds is not None and rows.bounds.any():
         columns["label_bounds"] = rows.bounds[data.rows]
     if rows.weights is not None:
-        columns["sample_weight"] = rows.weights[data.rows]
+        columns["label_weight"] = np.repeat(rows.weights[data.rows, None], max(len(data.target_names), 1), axis=1)
     if rows.roles is not None:
         columns["given_role"] = rows.roles[data.rows]
     return data.with_columns(columns) if columns else data
@@ -175,8 +175,8 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     part.rejects = data.rejects
     if "label_bounds" in data.columns:
         part = part.with_columns({"label_bounds": merged.bounds[stay]})
-    if "sample_weight" in data.columns and options.duplicates != "drop":
-        part = part.with_columns({"sample_weight": _summed(data.columns["sample_weight"], groups)[stay]})
+    if "label_weight" in data.columns and options.duplicates != "drop":
+        part = part.with_columns({"label_weight": _summed(data.columns["label_weight"], groups)[stay]})
     return part, said
 
 
@@ -186,7 +186,7 @@ def _summed(
     """The weight of each molecule: that of all its rows."""
     summed = weights.astype(np.float32)
     for group in groups:
-        summed[group[0]] = summed[group].sum()
+        summed[group[0]] = summed[group].sum(axis=0)
     return summed
 
 

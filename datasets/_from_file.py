@@ -87,7 +87,8 @@ def from_file(
             for what the name of the file ends in, and delimited text for any other ending.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
             ``"multiclass"`` makes one target of each class of a column.
-        metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
+        metric: How predictions are scored; ``None`` for ROC-AUC for classes, RMSE for numbers, and RMSE over
+            the standard deviation (``"scaled_rmse"``) for several columns of numbers.
         name: What to call the table; ``None`` for the name of the file.
         delimiter: What separates the cells of text; ``None`` to find it among comma, tab, semicolon and bar.
         encoding: Encoding of text; ``None`` for UTF-8, or what its byte-order mark says.

@@ -36,7 +36,8 @@ def settle(
         labels: ``n x T`` labels, NaN for missing; ``None`` for none.
         columns: Their ``T`` names.
         task: The task; ``None`` to infer it, which is logged.
-        metric: The metric; ``None`` for what MoleculeNet uses for most tables of the task.
+        metric: The metric; ``None`` for what MoleculeNet uses for most tables of the task; for several targets in units
+            of their own, the RMSE over the standard deviation.
         where: The table, for messages.
 
     Returns:
@@ -53,7 +54,8 @@ def settle(
         reason = "all labels are 0 or 1" if task == "classification" else "not all labels are 0 or 1"
         _LOG.info("%s: taken for %s, because %s", where, task, reason)
     if metric is None:
-        metric = "roc_auc" if task == "classification" else "rmse"
+        several = labels.shape[1] > 1
+        metric = "roc_auc" if task == "classification" else "scaled_rmse" if several else "rmse"
     check_choice("task", task, get_args(Task))
     check_choice("metric", metric, get_args(Metric))
     check_labels(labels, columns, task, where)

@@ -10,7 +10,7 @@ import numpy as np
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError
 
-__all__ = ["METRICS", "Score", "higher_is_better", "score"]
+__all__ = ["METRICS", "Score", "format_score", "higher_is_better", "score"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 Metric = Callable[[Array, Array], float]
@@ -36,8 +36,10 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
 
     Args:
         metric: ``"roc_auc"``; ``"prc_auc"`` (area under the precision-recall curve by the trapezoidal rule, as in
-            MoleculeNet); ``"ap"`` (average precision, as in OGB); ``"rmse"``; ``"mae"``; or the metric of a data set of
-            OGB, such as ``"ogbg-molhiv:rocauc"``, whose value is what OGB's own ``Evaluator`` answers.
+            MoleculeNet); ``"ap"`` (average precision, as in OGB); ``"rmse"``; ``"mae"``; ``"r2"``; ``"scaled_rmse"``
+            (RMSE over the standard deviation of the labels that are scored: 1 for predicting their mean, so that tasks
+            in different units count alike); or the metric of a data set of OGB, such as ``"ogbg-molhiv:rocauc"``, whose
+            value is what OGB's own ``Evaluator`` answers.
         y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the metrics of classes.
         y_pred: Predictions of the same shape; for classes any score that grows with the probability of 1.
         names: Names of the ``T`` tasks; ``None`` for ``y0``, ``y1``, ...
@@ -76,6 +78,17 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
     return Score(value, per_task, excluded)
 
 
+def format_score(value: float) -> str:
+    """A score for people: four decimals, or four significant digits where four decimals would not show them.
+
+    Example:
+        >>> [format_score(value) for value in (0.71234, 1.2345e-9, 402.123, float("nan"))]
+        ['0.7123', '1.235e-09', '402.1', 'nan']
+    """
+    plain = value == 0 or not math.isfinite(value) or _SMALLEST <= abs(value) < _LARGEST
+    return f"{value:.4f}" if plain else f"{value:.4g}"
+
+
 def higher_is_better(metric: str) -> bool:
     """Whether larger values of a metric are better: true for ROC-AUC and PRC-AUC, false for errors.
 
@@ -85,7 +98,7 @@ def higher_is_better(metric: str) -> bool:
     metric = ogb_metric(metric) or metric
     if metric not in METRICS:
         raise UnknownNameError("metric", metric, METRICS)
-    return metric in _OF_CLASSES
+    return metric in (*_OF_CLASSES, "r2")
 
 
 def _as_table(values: Array) -> Array:
@@ -114,6 +127,8 @@ def _unscorable(metric: str, labels: Array) -> str:
     """Why a task cannot be scored; empty if it can."""
     if len(labels) == 0:
         return "no label"
+    if metric in _SCALED and (len(labels) < _FEWEST or (labels == labels[0]).all()):
+        return f"fewer than {_FEWEST} labels" if len(labels) < _FEWEST else "all labels are the same"
     if metric not in _OF_CLASSES:
         return ""
     classes = np.unique(labels)
@@ -155,13 +170,32 @@ def _mae(truth: Array, predicted: Array) -> float:
     return float(mean_absolute_error(truth, predicted))
 
 
+_SMALLEST, _LARGEST = 0.01, 100.0
+"""Between these, four decimals show three to six significant digits."""
+_FEWEST: Final = 5
+"""Labels of a task from which its deviation is known well enough to scale an error by it."""
+
+
+def _scaled_rmse(truth: Array, predicted: Array) -> float:
+    return _rmse(truth, predicted) / float(truth.std())
+
+
+def _r2(truth: Array, predicted: Array) -> float:
+    from sklearn.metrics import r2_score
+
+    return float(r2_score(truth, predicted))
+
+
 METRICS: Final[dict[str, Metric]] = {
     "ap": _average_precision,
     "mae": _mae,
     "prc_auc": _prc_auc,
+    "r2": _r2,
     "rmse": _rmse,
     "roc_auc": _roc_auc,
+    "scaled_rmse": _scaled_rmse,
 }
 """Every metric, for one task without missing labels, by name."""
 
 _OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
+_SCALED: Final = ("r2", "scaled_rmse")

@@ -165,7 +165,7 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:
     """What to do about an empty role: what works comes first."""
     if len(data) < _ENOUGH:
-        return f"{len(data)} molecules are too few for a role each. Add molecules, or state roles in a column."
+        return f"{len(data)} molecules are too few. Use method='random', protocol='paper', or more molecules."
     if splits.name != "random":
         return (
             f"too many of the {len(data)} molecules belong together (those without a ring share one scaffold). "

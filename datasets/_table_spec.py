@@ -6,7 +6,7 @@ from typing import Literal
 __all__ = ["Metric", "Source", "Table", "Task"]
 
 Task = Literal["classification", "regression"]
-Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae"]
+Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae", "scaled_rmse", "r2"]
 
 
 @dataclass(frozen=True)

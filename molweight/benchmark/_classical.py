@@ -12,7 +12,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
-from molweight.datasets import Splits, higher_is_better, score
+from molweight.datasets import Splits, exact_labels, higher_is_better, score
 from molweight.graphs import MoleculeDataset
 from molweight.objectives import DESCRIPTOR_VALUES
 
@@ -102,7 +102,7 @@ class _Task:
     def fit(self, settings: dict[str, Any], label: int) -> Any:
         """A model of one label; the only class, where the training molecules have no other."""
         train = self.splits.train
-        labels = self.data.targets[train, label]
+        labels = exact_labels(self.data, train)[:, label]
         known = ~np.isnan(labels)
         wanted = labels[known]
         if self.data.task == "classification" and len(np.unique(wanted)) < 2:  # noqa: PLR2004 - two classes
@@ -118,7 +118,7 @@ class _Task:
     def score(self, models: list[Any], role: Array) -> float:
         """The table's metric on a role."""
         columns = [self._predict(model, self.features[role]) for model in models]
-        truth, names = self.data.targets[role], self.data.target_names
+        truth, names = exact_labels(self.data, role), self.data.target_names
         return score(self.data.metric or "", truth, np.stack(columns, axis=1), names).value
 
     def _predict(self, model: Any, rows: Array) -> Array:

@@ -2,11 +2,12 @@
 
 from dataclasses import asdict
 
+import numpy as np
 from jsonargparse import Namespace
 
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
-from molweight.datasets import from_file, score
+from molweight.datasets import exact_labels, format_score, from_file, score, violated_bounds
 from molweight.training import load
 
 __all__ = ["parser", "run"]
@@ -30,8 +31,17 @@ def run(options: Namespace) -> None:
     """Predict, score, print."""
     begin(options)
     model = load(options.run, options.device)
-    data = from_file(options.table, smiles=options.smiles, targets=model.target_names, task=model.model.task)
+    names, task = model.target_names, model.model.task
+    data = from_file(options.table, smiles=options.smiles, targets=names, task=task, duplicates="keep")
     metric = options.metric or model.finetuning.metric
-    found = score(metric, data.targets, model.predict(list(data.smiles)), model.target_names)
-    lines = [f"{metric} on {data.name} ({len(data)} molecules): {found.value:.4f}"]
-    result(options, {"data": data.name, "molecules": len(data), **asdict(found)}, "\n".join(lines))
+    predicted = model.predict(list(data.smiles))
+    everything = np.arange(len(data))
+    found = score(metric, exact_labels(data, everything), predicted, names)
+    bounds = violated_bounds(data, everything, predicted)
+    lines = [f"{metric} on {data.name} ({len(data)} molecules): {format_score(found.value)}"]
+    lines += [f"{name}: {wrong} of {count} bounds violated" for name, (wrong, count) in bounds.items()]
+    result(
+        options,
+        {"data": data.name, "molecules": len(data), **asdict(found), "violated_bounds": bounds},
+        "\n".join(lines),
+    )

@@ -126,11 +126,20 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
     parts = [
         _heading(comparison, splits),
         format_table(comparison),
+        *_by_endpoint(comparison),
         *([found] if found else []),
         f"written to {folder}; read {folder / 'report.html'}",
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))
+
+
+def _by_endpoint(comparison: Comparison) -> list[str]:
+    """The scores of the run by target, where it has several targets in units of their own."""
+    opened, run = comparison.run.opened, comparison.run
+    if opened is None or run.finetuning.metric != "scaled_rmse":
+        return []
+    return [datasets.format_endpoints(opened.targets, opened.predictions[run.method], opened.names)]
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:
@@ -189,6 +198,7 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
     comparison.save(folder)
     if data.rejects:
-        table = pd.DataFrame(data.rejects, columns=["row", "smiles", "reason"])
+        rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]
+        table = pd.DataFrame(rows, columns=["row", "smiles", "reason"])
         write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
-        say(options, f"what cannot be used of {data.name}, by row: {folder / 'rejects.csv'}")
+        say(options, f"rejected rows written to {folder / 'rejects.csv'}")

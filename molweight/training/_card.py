@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from molweight.datasets import Splits
+from molweight.datasets import Splits, format_score
 from molweight.graphs import Featuriser, MoleculeDataset, RejectCounts
 
 __all__ = ["data_card", "model_card", "molecules_digest"]
@@ -65,7 +65,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
         f"{kind} from SMILES, by a `{options['encoder']}` encoder whose pretraining objectives were weighted by "
         f"`{options['weighting']}`.\n\n"
-        f"- {tuned['metric']} on `select` (the molecules the checkpoint was picked on): {tuned['best']:.4f}, "
+        f"- {tuned['metric']} on `select` (the molecules the checkpoint was picked on): {format_score(tuned['best'])}, "
         f"epoch {tuned['best_epoch']}{_of_several(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`\n"

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from molweight.datasets import Score, Splits
+from molweight.datasets import Score, Splits, format_score
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
@@ -175,7 +175,7 @@ def format_table(comparison: Comparison) -> str:
     lines = [header]
     for row in comparison.rows:
         weights = [f"{row.weights[name]:.3f}" if name in row.weights else "-" for name in names]
-        lines.append([method_title(row.method), f"{row.test.value:.4f}", *weights, f"{row.seconds:.1f}"])
+        lines.append([method_title(row.method), format_score(row.test.value), *weights, f"{row.seconds:.1f}"])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(_aligned(line, widths) for line in lines)
 

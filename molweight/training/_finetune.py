@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from molweight.datasets import Splits, higher_is_better, score
+from molweight.datasets import Splits, exact_labels, format_score, higher_is_better, score
 from molweight.encoders import calibrate
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
@@ -104,7 +104,7 @@ def finetune(
                     loss = model.bound_loss(data.graphs(indices, device), int(seeds.integers(2**31)))
                     _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
                 tuner.finish_epoch(stage, judge)
-                bar.set_postfix_str(f"select {data.metric} {tuner.result.curve[-1]:.4f}, best {tuner.result.best:.4f}")
+                bar.set_postfix_str(_shown(data, tuner.result))
                 bar.update()
     if tuner.best is not None:
         model.load_state_dict(tuner.best)
@@ -173,6 +173,11 @@ class _Tuner:
         }
 
 
+def _shown(data: MoleculeDataset, result: Finetuning) -> str:
+    """The last score and the best, for a progress bar."""
+    return f"select {data.metric} {format_score(result.curve[-1])}, best {format_score(result.best)}"
+
+
 def _descend(
     model: Predictor, loss: Tensor, optimizer: torch.optim.Optimizer, anchor: dict[str, Tensor], gamma: float
 ) -> None:
@@ -190,7 +195,7 @@ def _judge(
     """Score the model on ``select``; its state if that is the best so far."""
     calibrate_on(model, data, splits.train, device)
     value = score(
-        result.metric, data.targets[splits.select], predict_positions(model, data, splits.select, device)
+        result.metric, exact_labels(data, splits.select), predict_positions(model, data, splits.select, device)
     ).value
     result.curve.append(value)
     sign = 1.0 if higher_is_better(result.metric) else -1.0
@@ -235,12 +240,14 @@ def predict_positions(
 def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each label over the training molecules; 0 and 1 for classification.
 
-    A label that is constant there gets a standard deviation of 1.
+    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
+    deviation of 1.
     """
     count = len(data.target_names)
     if data.task == "classification":
         return torch.zeros(count), torch.ones(count)
-    labels = data.targets[train].astype(np.float64)
+    labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
+    labels = np.where(np.isnan(exact).all(axis=0), labels, exact)
     known = ~np.isnan(labels)
     number = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, labels, 0.0).sum(axis=0) / number

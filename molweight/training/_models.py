@@ -14,6 +14,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, Task
 from molweight.objectives import Objective
 from molweight.seeding import seeded
+from molweight.training._label_loss import label_loss
 
 __all__ = ["Predictor", "Pretrainer", "bind", "build_predictor", "build_pretrainer", "check_models"]
 
@@ -84,14 +85,21 @@ class Predictor(nn.Module):
         outputs: Tensor = self.head(self.encoder(graphs, seed).graphs)
         return outputs
 
-    def loss(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """Mean over all known labels of the cross-entropy or of the squared error in standard units, 0-dim."""
-        known = ~labels.isnan()
+    def loss(
+        self, outputs: Tensor, labels: Tensor, bounds: Tensor | None = None, weights: Tensor | None = None
+    ) -> Tensor:
+        """Mean over all known labels of the cross-entropy or of the squared error in standard units, 0-dim.
+
+        Args:
+            outputs: ``G x T``, as :meth:`forward` returns.
+            labels: ``G x T`` in their own units, NaN where missing.
+            bounds: Which labels are bounds, ``G x T``, as in :func:`molweight.datasets.from_smiles`.
+            weights: Weight of each label, ``G x T``.
+        """
         if self.task == "classification":
-            each = nn.functional.binary_cross_entropy_with_logits(outputs, labels.nan_to_num(), reduction="none")
-        else:
-            each = (outputs - ((labels - self.mean) / self.scale).nan_to_num()).square()
-        return (each * known).sum() / known.sum().clamp_min(1)
+            return label_loss(outputs, labels, classes=True, weights=weights)
+        standard = (labels - self.mean) / self.scale
+        return label_loss(outputs, standard, classes=False, bounds=bounds, weights=weights)
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Predictions ``G x T``: probabilities, or labels in their own units; a seed decides the dropout masks."""
@@ -102,10 +110,10 @@ class Predictor(nn.Module):
         """The loss on a labelled batch as a pure function of the parameters."""
         if graphs.y is None:
             raise ConfigError("a labelled batch is needed for the task's loss, and this one has no labels.")
-        labels = graphs.y
+        labels, bounds, weights = graphs.y, graphs.columns.get("label_bounds"), graphs.columns.get("label_weight")
 
         def loss(params: dict[str, Tensor]) -> Tensor:
-            return self.loss(functional_call(self, params, (graphs, seed)), labels)
+            return self.loss(functional_call(self, params, (graphs, seed)), labels, bounds, weights)
 
         return loss
 

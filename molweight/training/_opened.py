@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.datasets import exact_labels
 from molweight.graphs import MoleculeDataset
 from molweight.report import Opened
 from molweight.training._store import as_tensor, from_tensor
@@ -36,7 +37,7 @@ def opening(
         deviations: Their standard deviations, where it states any.
     """
     smiles = [data.smiles[int(position)] for position in positions]
-    names, labels = list(data.target_names), data.targets[positions]
+    names, labels = list(data.target_names), exact_labels(data, positions)
     return Opened(data.rows[positions], smiles, names, labels, {method: predicted}, deviations)
 
 

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from molweight import __version__
-from molweight.datasets import ROLES, Score, Splits, score
+from molweight.datasets import ROLES, Score, Splits, exact_labels, score
 from molweight.errors import ConfigError, DataError, UnknownNameError, suggest
 from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize
 from molweight.mlo import Finding, diagnose
@@ -134,7 +134,7 @@ class Run:
         if role not in self._scores:
             positions = self.splits.roles()[role]
             predicted = predict_positions(self.model, self.data, positions, self.device)
-            self._scores[role] = self._score(self.data.targets[positions], predicted)
+            self._scores[role] = self._score(exact_labels(self.data, positions), predicted)
             if role == "test":
                 spread = self._spread(self.data, positions).deviation if dropout_rate(self.model) > 0 else None
                 self.opened = opening(self.data, positions, self.method, predicted, spread)
@@ -203,7 +203,7 @@ class Run:
         if self.factors is None and self.data is not None and self.splits is not None:
             raw = stated(self.model, self.data, self.splits.select, self.device)
             numbers = self.model.task == "regression"
-            labels = self.data.targets[self.splits.select]
+            labels = exact_labels(self.data, self.splits.select)
             self.factors = scale_to(labels, raw) if numbers else [1.0] * labels.shape[1]
         factors = self.factors
         return stated(self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed)

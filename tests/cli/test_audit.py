@@ -34,7 +34,7 @@ def test_rows_without_a_molecule_and_labels_are_counted_apart(
 ) -> None:
     molecules = 30 + counts[2]
     good = [f"{'C' * n},{n}.5" for n in range(1, 31)]
-    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *good, "CCO,>10", "C1CC,1", "C(C,2", "FAIL,3", ",>4"]))
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *good, "CCO,10?", "C1CC,1", "C(C,2", "FAIL,3", ",4?"]))
     command = [
         "audit",
         str(tmp_path / "mine.csv"),
@@ -45,15 +45,20 @@ def test_rows_without_a_molecule_and_labels_are_counted_apart(
     ]
     assert main(command) == 0
     text = capsys.readouterr().out
-    assert text.startswith(f"mine: {molecules} molecules, {said}\n")
-    assert "\nunusable    row 32, column 'smiles': 'CCO' column 'y': '>10' is not a number" in text
+    assert f"\nmine: {molecules} molecules, {said}\n" in text
+    assert "\nunusable    row 32, column 'smiles': 'CCO' column 'y': '10?' is not a number" in text
     assert "\n            row 33, column 'smiles': 'C1CC' ring 1 is not closed\n" in text
     options = parser().parse_args(command[1:])
     assert f"{molecules} molecules, 1 targets (regression), {said}>" in repr(load_table(options))
     assert main([*command, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["rejected"], found["left_out"], found["unread"]) == counts
-    assert [item["row"] for item in found["rejects"] if item["kind"] == "molecule"] == [31, 32, 33, 34]
+    assert [item["row"] for item in found["rejects"] if item["kind"] == "molecule"] == [
+        33,
+        34,
+        35,
+        36,
+    ]  # as in an editor
 
 
 def test_what_cannot_be_used_is_listed_up_to_twenty(
@@ -64,7 +69,7 @@ def test_what_cannot_be_used_is_listed_up_to_twenty(
     assert main(["audit", str(tmp_path / "mine.csv"), "--split=random", "--quiet"]) == 0
     text = capsys.readouterr().out
     assert text.count("'C1CC' ring 1 is not closed\n") == 20
-    assert text.endswith("            and 3 more; --json prints all of them\n")
+    assert "            and 3 more; --json prints all of them\n" in text
     assert caplog.text.count("ring 1 is not closed") == 3
     assert "; and 20 more" in caplog.text
 

@@ -101,12 +101,12 @@ def test_predictions_are_row_aligned_whatever_the_chunks(place: Path, capsys: py
     assert main([*arguments, "--chunk_size=2", "--output", str(output), "--rejects", str(rejects)]) == 0
     found = pd.read_csv(output, keep_default_na=False)
     assert found["smiles"].tolist() == smiles
-    assert found["row"].tolist() == list(range(7))
+    assert found["row"].tolist() == list(range(2, 9))  # as in an editor: the header is row 1
     assert [row for row, text in enumerate(found["y"]) if text == ""] == [1, 3, 5]
     expected = load(place / "run").predict(["CCO", "CCN", "c1ccccc1", "CCC"])[:, 0]
     assert found["y"][[0, 2, 4, 6]].astype(float).to_numpy() == pytest.approx(expected, rel=1e-5)
     table = pd.read_csv(rejects)
-    assert table["row"].tolist() == [1, 3, 5]
+    assert table["row"].tolist() == [3, 5, 7]
     assert table["reason"].tolist() == ["non-ring atom 0 marked aromatic", "empty SMILES", "ring 1 is not closed"]
     assert main([*arguments, "--chunk_size=2"]) == 0
     assert capsys.readouterr().out.splitlines() == output.read_text().splitlines()

@@ -101,7 +101,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["fit", str(tmp_path / "mine.csv"), "--runs", str(tmp_path), "--split", "random", *SMALL]
     assert main([*arguments, "--objectives", "attribute_masking,graphcl", "--baselines", ""]) == 0
     rejects = pd.read_csv(tmp_path / "mine" / "rejects.csv")
-    assert rejects[["row", "smiles"]].to_numpy().tolist() == [[0, "C1CC"]]
+    assert rejects[["row", "smiles"]].to_numpy().tolist() == [[2, "C1CC"]]
     assert "test roc_auc" in capsys.readouterr().out
     assert yaml.safe_load((tmp_path / "mine" / "config.yaml").read_text())["objectives"] == [
         "attribute_masking",
@@ -278,7 +278,7 @@ def test_help_names_the_type_of_lists(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["fit", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "label columns: a,b,c; found if left out (type: list a,b,c, default: [])" in shown
+    assert "label columns: a,b,c; p(X): -log10 of molar X; found if left out (type: list a,b,c, default: [])" in shown
     assert "Name of the encoder; see molweight list encoders." in shown
 
 

@@ -28,7 +28,7 @@ def book(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("engine", ["calamine", "openpyxl"])
-def test_a_sheet_is_read_with_its_rows(engine: str, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sheet_is_read_with_its_rows(engine: excel.Engine, book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(excel, "_ENGINES", {engine: excel._ENGINES[engine]})
     data = from_file(book, targets=["logS"], cache=False)
     assert data.targets.ravel().tolist() == [0.5, 1.5, 3]

@@ -127,4 +127,4 @@ def test_unknown_metrics_name_the_nearest() -> None:
 
 
 def test_directions() -> None:
-    assert {name for name in METRICS if higher_is_better(name)} == {"ap", "prc_auc", "roc_auc"}
+    assert {name for name in METRICS if higher_is_better(name)} == {"ap", "prc_auc", "r2", "roc_auc"}

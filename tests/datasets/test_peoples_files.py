@@ -212,7 +212,7 @@ def test_columns_called_like_identifiers_are_no_labels(name: str, write: Write) 
 
 
 def test_text_that_only_names_is_no_label(write: Write) -> None:
-    columns = {
+    columns: dict[str, list[Any]] = {
         "compound": [f"CHEMBL{1000 + place}" for place in range(12)],
         "day": ["2024-01-05", "05.01.2024", "Jan-24"] * 4,
         "logS": NUMBERS,
@@ -377,7 +377,7 @@ def test_further_molecules_and_reactions_are_said(write: Write) -> None:
 
 def test_weights_of_rows(write: Write) -> None:
     data = read(write(table({"logS": NUMBERS, "weight": [1, 2, 0, 0.5] * 3})), sample_weight="weight")
-    assert data.columns["sample_weight"].tolist() == [1, 2, 0, 0.5] * 3
+    assert data.columns["label_weight"].ravel().tolist() == [1, 2, 0, 0.5] * 3
     assert data.target_names == ["logS"]
     with pytest.raises(DataError, match=r"row 3, column 'weight': '-2' is not a weight"):
         read(write(table({"logS": NUMBERS, "weight": [1, -2, 0, 0.5] * 3})), sample_weight="weight")
