@@ -121,7 +121,13 @@ def _scaled(data: MoleculeDataset) -> list[str]:
 
 def _as_json(audit: dict[str, Any], data: MoleculeDataset, columns: list[ColumnReport], command: str) -> str:
     rejects = [
-        {**item.stored(), "kind": item.kind, "place": item.place, "number": item.number} for item in data.rejects
+        {
+            **item.stored(),
+            "row": item.row if item.number is None else item.number,
+            "kind": item.kind,
+            "place": item.place,
+        }
+        for item in data.rejects
     ]
     understood = [{"name": item.name, "kind": item.kind, "detail": item.detail} for item in columns]
     more = {"columns": understood, "notes": data.notes, "next": command} if columns else {}
