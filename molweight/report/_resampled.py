@@ -19,7 +19,7 @@ def resampled_metric(metric: str, truth: Array, predicted: Array, counts: Counts
     The same as scoring each draw's molecules, repeated as often as they were drawn.
 
     Args:
-        metric: ``"roc_auc"``, ``"prc_auc"``, ``"ap"``, ``"rmse"`` or ``"mae"``.
+        metric: ``"roc_auc"``, ``"prc_auc"``, ``"ap"``, ``"rmse"``, ``"mae"``, ``"scaled_rmse"`` or ``"r2"``.
         truth: ``n`` labels, none missing.
         predicted: ``n`` predictions.
         counts: How often each molecule was drawn, ``draws x n``.
@@ -47,6 +47,22 @@ def _rmse(truth: Array, predicted: Array, counts: Counts) -> Array:
 
 def _mae(truth: Array, predicted: Array, counts: Counts) -> Array:
     return np.asarray(counts @ np.abs(truth - predicted) / counts.sum(axis=1))
+
+
+def _variance(truth: Array, counts: Counts) -> Array:
+    """Variance of each draw's labels; NaN where they are all the same."""
+    total = counts.sum(axis=1)
+    centred = truth - truth.mean()
+    variance = counts @ centred**2 / total - (counts @ centred / total) ** 2
+    return np.where(variance > 1e-12 * centred.var(), variance, np.nan)
+
+
+def _scaled_rmse(truth: Array, predicted: Array, counts: Counts) -> Array:
+    return np.asarray(_rmse(truth, predicted, counts) / np.sqrt(_variance(truth, counts)))
+
+
+def _r2(truth: Array, predicted: Array, counts: Counts) -> Array:
+    return np.asarray(1 - _rmse(truth, predicted, counts) ** 2 / _variance(truth, counts))
 
 
 def _cumulative(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, Array]:
@@ -89,6 +105,8 @@ _METRICS: Final[dict[str, Callable[[Array, Array, Counts], Array]]] = {
     "ap": _average_precision,
     "mae": _mae,
     "prc_auc": _prc_auc,
+    "r2": _r2,
     "rmse": _rmse,
     "roc_auc": _roc_auc,
+    "scaled_rmse": _scaled_rmse,
 }

@@ -15,8 +15,10 @@ _METRICS: Final = {
     "ap": "average precision",
     "mae": "mean absolute error",
     "prc_auc": "PRC-AUC",
+    "r2": "R\N{SUPERSCRIPT TWO}",
     "rmse": "RMSE",
     "roc_auc": "ROC-AUC",
+    "scaled_rmse": "RMSE over the standard deviation",
 }
 
 
