@@ -21,7 +21,7 @@ TINY: Final = (
     "--encoder_options.width=8",
     "--objectives=attribute_masking,graphcl",
     "--corpus_size=24",
-    "--general_steps=1",
+    "--pretrain_steps=1",
     "--batch_size=8",
     "--device=cpu",
 )
@@ -278,7 +278,7 @@ def prepare(folder: Path) -> Material:
         "fit",
         "good.csv",
         "--name=ok",
-        "--start=general",
+        "--init=general",
         "--split=random",
         "--baselines=",
         "--steps=1",
@@ -291,7 +291,7 @@ def prepare(folder: Path) -> Material:
 
 
 def _write_trees(folder: Path) -> None:
-    sizes = {"encoder_options": {"layers": 1, "width": 8}, "corpus_size": 24, "general_steps": 1, "batch_size": 8}
+    sizes = {"encoder_options": {"layers": 1, "width": 8}, "corpus_size": 24, "pretrain_steps": 1, "batch_size": 8}
     job = {**sizes, "objectives": ["attribute_masking"], "steps": 1, "epochs": 1, "device": "cpu"}
     study = {
         "tables": ["freesolv"],
@@ -300,7 +300,7 @@ def _write_trees(folder: Path) -> None:
         "reference": "equal",
         "corpus_size": 24,
     }
-    study["job"] = {name: job[name] for name in ("encoder_options", "general_steps", "steps", "epochs")}
+    study["job"] = {name: job[name] for name in ("encoder_options", "pretrain_steps", "steps", "epochs")}
     trees: dict[str, dict[str, Any]] = {
         "fit.yaml": {"table": "good.csv", "split": "random", "baselines": [], "quiet": True, **job},
         "audit.yaml": {"table": "good.csv", "split": "random", "on_error": "skip", "targets": ["y"], "seed": 1},

@@ -34,7 +34,7 @@ def resident(pid: int) -> int:
     return own + sum(map(resident, children))
 
 
-class Watch(threading.Thread):
+class HealthLogger(threading.Thread):
     """Follows the memory of this process and its workers until it is stopped."""
 
     def __init__(self) -> None:
@@ -51,7 +51,7 @@ class Watch(threading.Thread):
 
 def measure(name: str, size: int | None) -> dict[str, Any]:
     """Build, and load again."""
-    watch = Watch()
+    watch = HealthLogger()
     watch.start()
     start, load = time.perf_counter(), os.getloadavg()[0]
     data = load_corpus(name, size, progress=True)

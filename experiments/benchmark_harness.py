@@ -27,7 +27,7 @@ def measure(study: Study) -> dict[str, Any]:
     failed = table["error"].dropna().tolist()
     if failed:
         raise SystemExit(failed[0])
-    training = float(table[["seconds", "general_seconds"]].sum().sum())
+    training = float(table[["seconds", "pretrain_seconds"]].sum().sum())
     return {
         "runs": len(table),
         "seconds": whole,

@@ -23,22 +23,23 @@ import torch
 from _provenance import provenance, write_result
 
 from molweight.datasets import load, load_corpus, split
-from molweight.training import TapWeight, continued_pretraining, general_pretraining
+from molweight.options import Job
+from molweight.training import adaptive_pretraining, generic_pretraining
 
-CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 10.0}, "every": 10}
+CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 10.0}, "hypergradient_interval": 10}
 KINDS: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal"},
-    "identity": {"solver": "identity", "solver_options": {}, "every": 1},
-    "identity, every 10": {"solver": "identity", "solver_options": {}, "every": 10},
+    "identity": {"solver": "identity", "solver_options": {}, "hypergradient_interval": 1},
+    "identity, every 10": {"solver": "identity", "solver_options": {}, "hypergradient_interval": 10},
     "cg 5 + 5, damping 10, every 10, solves on 48": {**CG, "solve_batch_size": 48},
     "cg 5 + 5, damping 10, every 10, solves on 64": {**CG, "solve_batch_size": 64},
-    "cg 5 + 5, damping 10, every 10, solves on 64, recompute": {**CG, "solve_batch_size": 64, "recompute": True},
+    "cg 5 + 5, damping 10, every 10, solves on 64, recompute": {**CG, "solve_batch_size": 64, "recompute_graphs": True},
     "cg 5 + 5, damping 10, every 10, solves on 256": {**CG, "solve_batch_size": 256},
 }
 """What each kind of step sets; batches are the job's own, 256 / 64 / 64."""
 
 BLOCK: Final = 10
-"""Steps per turn: one whole period of ``every=10``."""
+"""Steps per turn: one whole period of ``hypergradient_interval=10``."""
 
 
 def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], None]:
@@ -50,12 +51,10 @@ def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], N
         device: Where to compute.
     """
     layers, width = map(int, encoder.split("x"))
-    job = TapWeight(
-        encoder_options={"layers": layers, "width": width}, start="scratch", device=str(device), **KINDS[kind]
-    )
+    job = Job(encoder_options={"layers": layers, "width": width}, init="scratch", device=str(device), **KINDS[kind])
     data = load("freesolv")
-    model, corpus = general_pretraining(job, load_corpus("zinc", size=2000), device)
-    setup = continued_pretraining(job, model, corpus, data, split(data), device=device)
+    model, corpus = generic_pretraining(job, load_corpus("zinc", size=2000), device)
+    setup = adaptive_pretraining(job, model, corpus, data, split(data), device=device)
 
     def take(count: int) -> None:
         for _ in range(count):

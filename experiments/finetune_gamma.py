@@ -3,7 +3,7 @@
     python experiments/finetune_gamma.py run [--tables freesolv esol bbbp] [--seeds 0 1 2]
     python experiments/finetune_gamma.py table
 
-The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of continued pretraining),
+The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of adaptive pretraining),
 then the same pretrained encoder finetuned once per strength of the proximal term. The strength is judged on ``meta``,
 which neither trains nor stops the finetuning; ``test`` stays closed. With learned weights ``meta`` has trained those,
 so equal weights are run beside them.
@@ -14,6 +14,7 @@ not repeated.
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,9 @@ from _journal import finished, go_on
 from _provenance import provenance
 
 from molweight import datasets
-from molweight.training import TapWeight, continued_pretraining, fresh_predictor, general_pretraining
-from molweight.training._finetune import predict_positions
+from molweight.models import predict_positions
+from molweight.options import Job
+from molweight.training import adaptive_pretraining, finetune, generic_pretraining, new_predictor
 
 RESULTS: Final = Path(__file__).parent / "results" / "finetune_gamma.jsonl"
 GAMMAS: Final = (0.0, 0.01, 0.1, 1.0)
@@ -32,12 +34,12 @@ WEIGHTINGS: Final = ("equal", "tapweight")
 CPU: Final = torch.device("cpu")
 
 
-def job_of(weighting: str, seed: int) -> TapWeight:
+def job_of(weighting: str, seed: int) -> Job:
     """The options of one pretraining."""
-    return TapWeight(
+    return Job(
         encoder_options={"layers": 3, "width": 64},
         weighting=weighting,
-        general_steps=200,
+        pretrain_steps=200,
         steps=150,
         batch_size=128,
         seed=seed,
@@ -49,12 +51,12 @@ def run_one(table: str, weighting: str, seed: int) -> dict[str, Any]:
     """One pretraining and a finetuning per strength, as JSON values."""
     data = datasets.load(table)
     splits, job = datasets.split(data), job_of(weighting, seed)
-    model, corpus = general_pretraining(job, datasets.load_corpus("zinc", size=2000), CPU)
-    continued_pretraining(job, model, corpus, data, splits, device=CPU).run(job.steps)
+    model, corpus = generic_pretraining(job, datasets.load_corpus("zinc", size=2000), CPU)
+    adaptive_pretraining(job, model, corpus, data, splits, device=CPU).run(job.steps)
     tuned: dict[str, dict[str, float]] = {}
     for gamma in GAMMAS:
-        started, predictor = time.perf_counter(), fresh_predictor(job, model, data, splits, CPU)
-        result = job.variant(finetune_gamma=gamma).finetune(predictor, data, splits, CPU)
+        started, predictor = time.perf_counter(), new_predictor(job, model, data, splits, CPU)
+        result = finetune(replace(job, finetune_proximal_strength=gamma), predictor, data, splits, CPU)
         predicted = predict_positions(predictor, data, splits.meta, CPU)
         meta = datasets.score(data.metric or "", data.targets[splits.meta], predicted).value
         seconds = time.perf_counter() - started

@@ -49,7 +49,7 @@ _START: Final[dict[str, tuple[str, ...]]] = {
     "benchmark": ("benchmark", "nowhere.yaml"),
     "embed": ("embed", "runs/ok", "good.csv", "--output=out/v.csv", "--quiet"),
     "evaluate": ("evaluate", "runs/ok", "good.csv", "--quiet"),
-    "finetune": ("finetune", "good.csv", "--start=general", "--split=random", "--epochs=1", "--quiet"),
+    "finetune": ("finetune", "good.csv", "--init=general", "--split=random", "--epochs=1", "--quiet"),
     "explain": ("explain", "runs/ok", "good.csv", "--limit=2", "--pairs=1", "--output=out/e.html", "--quiet"),
     "fit": ("fit", "good.csv", "--split=random", "--baselines=", "--steps=1", "--epochs=1", "--quiet", *TINY),
     "hypergrad-check": ("hypergrad-check", "good.csv", "--split=random", "--points=1", "--limit=10", "--quiet", *TINY),
@@ -156,7 +156,7 @@ def saved_case(rng: random.Random, material: Material, number: int) -> list[str]
         (folder / "state").mkdir()
         (folder / "state" / "config.yaml").write_text(damage_text(rng, (material.folder / "fit.yaml").read_text()))
         return ["fit", "--resume", place, "--quiet"]
-    name = "weights.safetensors" if kind == "run" else "checkpoint.safetensors"
+    name = "model.safetensors" if kind == "run" else "checkpoint.safetensors"
     source = material.folder / ("runs/ok" if kind == "run" else "general") / name
     (folder / name).write_bytes(damage_bytes(rng, source.read_bytes()))
     if kind == "run":

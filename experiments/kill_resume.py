@@ -26,16 +26,17 @@ from _provenance import provenance
 
 from molweight import datasets
 from molweight.graphs import MoleculeDataset
-from molweight.training import Session, TapWeight
-from molweight.training._store import from_tensor, read_tensors
+from molweight.options import Job
+from molweight.storage import from_tensor, read_tensors
+from molweight.training import Session, fit, variant
 
-JOB = TapWeight(
+JOB = Job(
     encoder_options={"layers": 1, "width": 8},
     objectives=["attribute_masking", "graphcl"],
     solver="cg",
-    general_steps=6,
+    pretrain_steps=6,
     steps=10,
-    every=2,
+    hypergradient_interval=2,
     batch_size=16,
     solve_batch_size=16,
     task_batch_size=16,
@@ -108,7 +109,7 @@ def _start(folder: Path, seed: int, tables: Tables) -> int:
         os.environ["MOLWEIGHT_CACHE"] = str(folder / "cache")
         session = Session(folder / "state", seconds=0)
         data, corpus = tables
-        JOB.variant(seed=seed).fit(data, datasets.split(data, "random"), corpus, session=session)
+        fit(variant(JOB, seed=seed), data, datasets.split(data, "random"), corpus, session=session)
         os._exit(0)
     return child
 

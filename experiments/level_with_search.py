@@ -4,12 +4,12 @@
     python experiments/level_with_search.py table
 
 Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
-pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
+pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of Job and
 of equal weights are in ``experiments/results/level_with_search_study.jsonl``. The same comparison in the CPU study as
 it is now, ``experiments/results/cpu``, is at the end of the table. Added to these rows, with no more gradients of
-pretraining than that TapWeight has:
+pretraining than that Job has:
 
-- ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
+- ``ten_finetunings``: the study's Job, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
   ten finetuned models.
 - ``equal_ten_finetunings``: the same with equal weights, to see how much of that is choosing among ten.
 - ``scale_losses``: objectives divided by their size before they are weighted.
@@ -17,7 +17,7 @@ pretraining than that TapWeight has:
   the fifth step on in place of the twentieth.
 - ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain anew with them, fixed.
 
-And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
+And three that ask for the weights alone. ``learning`` is Job with no more than a tenth of the search's gradients,
 which ends as soon as the weights are there: nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those
 weights, and the weights of TPE's best trial, and pretrain with them anew, fixed, for as many steps as a trial, and
 finetune once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from.
@@ -46,8 +46,10 @@ from molweight import datasets
 from molweight.benchmark import Contrast, ProcessPool, Study, contrasts, gradients_per_step, matched, read_study
 from molweight.datasets import Splits, higher_is_better
 from molweight.graphs import MoleculeDataset
-from molweight.training import Run, TapWeight, fresh_predictor
-from molweight.training._finetune import predict_positions
+from molweight.models import build_pretrainer, predict_positions
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training import finetune, fit, new_predictor, variant
 
 HERE: Final = Path(__file__).parent
 RESULTS: Final = HERE / "results" / "level_with_search.jsonl"
@@ -82,29 +84,29 @@ KINDS: Final = (LEARNING, *AGAIN, "restart", "bold", "scale_losses", *TEN)
 def study_of() -> Study:
     """The CPU study, with an encoder for each seed."""
     study = read_study(STUDY)
-    return replace(study, job={**study.job, "general_seed": None})
+    return replace(study, job={**study.job, "pretrain_seed": None})
 
 
-def job_of(found: Found, table: str, kind: str, seed: int, drawn: int) -> tuple[TapWeight, float]:
+def job_of(found: Found, table: str, kind: str, seed: int, drawn: int) -> tuple[Job, float]:
     """The options of one run, and the gradients that were spent before it."""
     study = study_of()
     if kind == LEARNING:
         base = study.base(seed)
         most = found["tpe", table, seed]["gradients"] // TENTH
-        return base.variant(steps=int(most // gradients_per_step(base)), epochs=0), 0.0
+        return variant(base, steps=int(most // gradients_per_step(base)), epochs=0), 0.0
     if kind in AGAIN:
         return fixed(study.base(drawn), found[AGAIN[kind], table, seed]["weights"]), 0.0
     if kind == "restart":
-        half = study.base(seed).variant(steps=study.base(seed).steps // 2)
-        learning = matched(study, half.variant(epochs=0, weighting_options=BOLD), *material(table))
-        learned = learning.fit(*material(table)).weights
+        half = variant(study.base(seed), steps=study.base(seed).steps // 2)
+        learning = matched(study, variant(half, epochs=0, weighting_options=BOLD), *material(table))
+        learned = fit(learning, *material(table)).weights
         return fixed(half, learned), learning.steps * gradients_per_step(learning)
-    return matched(study, study.base(seed).variant(**CHANGES[kind]), *material(table)), 0.0
+    return matched(study, variant(study.base(seed), **CHANGES[kind]), *material(table)), 0.0
 
 
-def fixed(job: TapWeight, weights: Mapping[str, float]) -> TapWeight:
+def fixed(job: Job, weights: Mapping[str, float]) -> Job:
     """The job with these weights from its first step to its last."""
-    return job.variant(weighting="fixed", weighting_options={"weights": dict(weights)})
+    return variant(job, weighting="fixed", weighting_options={"weights": dict(weights)})
 
 
 def found() -> Found:
@@ -127,12 +129,12 @@ def run_one(found: Found, table: str, kind: str, seed: int, drawn: int) -> dict[
     started = time.perf_counter()
     data, splits, corpus = material(table)
     job, before = job_of(found, table, kind, seed, drawn)
-    run = job.fit(data, splits, corpus)
+    run = fit(job, data, splits, corpus)
     tuned: list[dict[str, float]] = []
     if kind != LEARNING:
         others = range(1, FINETUNINGS if kind in TEN else 1)
         tuned += [{"select": run.finetuning.best, "test": run.evaluate("test").value}]
-        tuned += [finetuned_anew(job.variant(seed=job.seed + 1000 * number), run, data, splits) for number in others]
+        tuned += [finetuned_anew(variant(job, seed=job.seed + 1000 * number), run, data, splits) for number in others]
     return {
         "table": table,
         "kind": kind,
@@ -148,10 +150,12 @@ def run_one(found: Found, table: str, kind: str, seed: int, drawn: int) -> dict[
     }
 
 
-def finetuned_anew(job: TapWeight, run: Run, data: MoleculeDataset, splits: Splits) -> dict[str, float]:
+def finetuned_anew(job: Job, run: Run, data: MoleculeDataset, splits: Splits) -> dict[str, float]:
     """Another finetuning of the run's pretrained encoder: head, order and dropout of another seed."""
-    model = fresh_predictor(job, run.pretrainer, data, splits, CPU)
-    result = job.finetune(model, data, splits, CPU)
+    pretrainer = build_pretrainer(job.encoder, job.encoder_options, job.objectives, job.objective_options)
+    pretrainer.load_state_dict(run.pretrained)
+    model = new_predictor(job, pretrainer, data, splits, CPU)
+    result = finetune(job, model, data, splits, CPU)
     predicted = predict_positions(model, data, splits.test, CPU)
     test = datasets.score(data.metric or "", data.targets[splits.test], predicted).value
     return {"select": result.best, "test": test}
@@ -181,7 +185,7 @@ def kept(row: Mapping[str, Any], most: int = FINETUNINGS) -> float:
 
 
 def first_of(kind: str, most: int) -> str:
-    """What choosing among fewer finetunings is called; its seconds are not measured."""
+    """What choosing among fewer finetune_restarts is called; its seconds are not measured."""
     return f"{kind}, first {most} alone"
 
 
@@ -247,7 +251,7 @@ By `python experiments/level_with_search.py run`, whose rows are in `level_with_
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
 with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above {-MARGIN}.
 Gradients of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it
-took to find them, for TapWeight without any finetuning, as its weights are there before."""
+took to find them, for Job without any finetuning, as its weights are there before."""
 
 
 def summary() -> str:

@@ -3,7 +3,7 @@
     python experiments/objectives_worth.py run [--tables freesolv bbbp bace] [--objectives ...] [--seeds 0 1 2]
     python experiments/objectives_worth.py table
 
-GIN 3x64, 150 steps of general pretraining on batches of 128 of 2,000 molecules of ZINC with one objective (the SchNet
+GIN 3x64, 150 steps of generic pretraining on batches of 128 of 2,000 molecules of ZINC with one objective (the SchNet
 of GraphMVP: 3 layers of 64), then 12 epochs of finetuning, on the table's own split (scaffold). The checkpoint is
 chosen on ``select``; the figures are the table's metric on ``test``. ``scratch`` is the same finetuning of a random
 encoder with the same seed. So few epochs show a head start, not what is left of it in the end. Targets are computed
@@ -29,7 +29,9 @@ from _provenance import provenance
 from molweight import datasets, objectives
 from molweight.datasets import higher_is_better
 from molweight.graphs import MoleculeDataset
-from molweight.training import HeldOut, Run, Session, TapWeight, general_pretraining
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training import HeldOut, Session, fit, generic_pretraining, variant
 
 RESULTS: Final = Path(__file__).parent / "results" / "objectives_worth.jsonl"
 SCRATCH: Final = "scratch"
@@ -43,7 +45,7 @@ TABLES: Final = ("freesolv", "bbbp", "bace")
 
 
 class Counter:
-    """Counts the steps that were taken: none where general pretraining was found in the cache."""
+    """Counts the steps that were taken: none where generic pretraining was found in the cache."""
 
     def __init__(self) -> None:
         """Start at 0."""
@@ -55,15 +57,15 @@ class Counter:
         self.steps += 1
 
 
-def job_of(objective: str, seed: int) -> TapWeight:
+def job_of(objective: str, seed: int) -> Job:
     """The options of one run."""
-    return TapWeight(
+    return Job(
         encoder_options={"layers": 3, "width": 64},
         objectives=["attribute_masking" if objective == SCRATCH else objective],
         weighting="none",
         objective_options={objective: OPTIONS[objective]} if objective in OPTIONS else {},
-        start="scratch" if objective == SCRATCH else "pretrained",
-        general_steps=150,
+        init="scratch" if objective == SCRATCH else "pretrained",
+        pretrain_steps=150,
         batch_size=128,
         epochs=12,
         seed=seed,
@@ -78,15 +80,15 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - started, value
 
 
-def pretraining_seconds(job: TapWeight, corpus: MoleculeDataset, held: HeldOut) -> float | None:
+def pretraining_seconds(job: Job, corpus: MoleculeDataset, held: HeldOut) -> float | None:
     """Pretrain, so that the fit that follows finds it in the cache; ``None`` where it is there already."""
-    if job.start == "scratch":
+    if job.init == "scratch":
         return None
-    general_pretraining(job.variant(general_steps=0), corpus, CPU, held=held)  # computes the targets
+    generic_pretraining(variant(job, pretrain_steps=0), corpus, CPU, held=held)  # computes the targets
     counter = Counter()
     session = Session(callbacks=[counter])
-    seconds, _ = timed(lambda: general_pretraining(job, corpus, CPU, session=session, held=held))
-    return seconds if counter.steps == job.general_steps else None
+    seconds, _ = timed(lambda: generic_pretraining(job, corpus, CPU, session=session, held=held))
+    return seconds if counter.steps == job.pretrain_steps else None
 
 
 def run_one(table: str, objective: str, seed: int) -> dict[str, Any]:
@@ -94,7 +96,7 @@ def run_one(table: str, objective: str, seed: int) -> dict[str, Any]:
     data, corpus = datasets.load(table), datasets.load_corpus("zinc", size=2000)
     job, splits = job_of(objective, seed), datasets.split(data)
     pretraining = pretraining_seconds(job, corpus, HeldOut(data, splits))
-    seconds, run = timed(lambda: job.fit(data, splits, corpus))
+    seconds, run = timed(lambda: fit(job, data, splits, corpus))
     return {
         "table": table,
         "objective": objective,
@@ -105,7 +107,7 @@ def run_one(table: str, objective: str, seed: int) -> dict[str, Any]:
         "epoch": run.finetuning.best_epoch,
         "pretraining_seconds": pretraining,
         "finetuning_seconds": seconds,
-        "molecules_pretrained_on": 0 if objective == SCRATCH else job.general_steps * job.batch_size,
+        "molecules_pretrained_on": 0 if objective == SCRATCH else job.pretrain_steps * job.batch_size,
         "provenance": provenance([seed]),
     }
 

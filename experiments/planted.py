@@ -27,9 +27,10 @@ from torch import Tensor, nn
 from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
+from molweight.models import label_statistics
 from molweight.objectives import Encode, FunctionalGroups, Objective, register
-from molweight.training import TapWeight, continued_pretraining, general_pretraining, generator_for
-from molweight.training._finetune import label_statistics
+from molweight.options import Job
+from molweight.training import adaptive_pretraining, generator_for, generic_pretraining
 
 RESULTS: Final = Path(__file__).parent / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
@@ -38,10 +39,10 @@ STEPS: Final = 400
 
 def _solving(solver: str, **options: float) -> dict[str, Any]:
     """A solve of both systems with 5 products each, so seldom that a run costs about what the identity's does."""
-    return {"solver": solver, "solver_options": options, "every": 20}
+    return {"solver": solver, "solver_options": options, "hypergradient_interval": 20}
 
 
-_LAST_ITERATE: Final[dict[str, Any]] = {"follow": False, "average": 0.0}
+_LAST_ITERATE: Final[dict[str, Any]] = {"track_encoder": False, "average": 0.0}
 
 RULES: Final[dict[str, dict[str, Any]]] = {
     "identity": {},
@@ -115,14 +116,14 @@ class Noise(_Planted):
     column = "planted_noise"
 
 
-def job_of(rule: str, data: MoleculeDataset, seed: int) -> TapWeight:
+def job_of(rule: str, data: MoleculeDataset, seed: int) -> Job:
     """The options of one run."""
     planted = {"outputs": len(data.target_names), "binary": data.task == "classification"}
-    return TapWeight(
+    return Job(
         encoder_options={"layers": 3, "width": 64},
         objectives=NAMES,
         objective_options={"planted_oracle": planted, "planted_noise": planted},
-        start="scratch",
+        init="scratch",
         batch_size=128,
         seed=seed,
         device="cpu",
@@ -147,8 +148,8 @@ def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
     splits = datasets.split(data)
     job = job_of(rule, data, seed)
     device = torch.device("cpu")
-    model, corpus = general_pretraining(job, planted_corpus(data, splits, seed), device)
-    setup = continued_pretraining(job, model, corpus, data, splits, device=device)
+    model, corpus = generic_pretraining(job, planted_corpus(data, splits, seed), device)
+    setup = adaptive_pretraining(job, model, corpus, data, splits, device=device)
     started = time.perf_counter()
     history = setup.run(job.steps)
     return {

@@ -19,7 +19,9 @@ from _provenance import provenance
 
 from molweight.datasets import load_corpus
 from molweight.graphs import cache_root
-from molweight.training import Session, TapWeight, general_pretraining, save_checkpoint
+from molweight.options import Job
+from molweight.runs import save_checkpoint
+from molweight.training import Session, generic_pretraining
 
 MOST: Final = 8 * 2**20
 """Bytes that a checkpoint may have to be shipped."""
@@ -28,7 +30,7 @@ EVERY: Final = 100
 
 
 class Losses:
-    """Keeps the losses of general pretraining."""
+    """Keeps the losses of generic pretraining."""
 
     def __init__(self) -> None:
         """Nothing is seen yet."""
@@ -75,12 +77,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--output", type=Path, default=Path("molweight/training/pretrained/gin_zinc_cip"))
     options = parser.parse_args()
-    job = TapWeight(
-        encoder_options={"layers": 3, "width": 128}, general_steps=options.steps, batch_size=128, device="cpu"
-    )
+    job = Job(encoder_options={"layers": 3, "width": 128}, pretrain_steps=options.steps, batch_size=128, device="cpu")
     corpus, losses = load_corpus("zinc"), Losses()
     session = Session(cache_root() / "shipped", {"options": job.options()}, [losses])
-    model, _ = general_pretraining(job, corpus, torch.device("cpu"), progress=True, session=session)
+    model, _ = generic_pretraining(job, corpus, torch.device("cpu"), progress=True, session=session)
     save_checkpoint(options.output, job, model, corpus)
     content = (options.output / "checkpoint.safetensors").read_bytes()
     if len(content) > MOST:
@@ -88,7 +88,7 @@ def main() -> None:
     above = (options.output / "README.md").read_text(encoding="utf-8").replace("THIS_FOLDER", options.output.name)
     below = card(losses.means(), options.steps, len(content), hashlib.sha256(content).hexdigest())
     (options.output / "README.md").write_text(f"{above}\n{below}", encoding="utf-8")
-    session.forget()
+    session.clear()
     print(json.dumps({"bytes": len(content), "steps": options.steps}))
 
 

@@ -17,28 +17,29 @@ import torch
 from _provenance import provenance, write_result
 
 from molweight.datasets import load, load_corpus, split
-from molweight.training import Batches, Continued, TapWeight, continued_pretraining, general_pretraining, generator_for
+from molweight.options import Job
+from molweight.training import AdaptivePretraining, Batches, adaptive_pretraining, generator_for, generic_pretraining
 
 POINTS: Final = (10, 50, 100)
 REPEATS: Final = 3
 REFERENCE: Final = 512
 
 
-def set_up() -> Continued:
+def set_up() -> AdaptivePretraining:
     """The run that the hypergradients are taken along."""
-    job = TapWeight(
+    job = Job(
         encoder_options={"layers": 3, "width": 128},
         solver="cg",
-        every=10**9,  # the loop itself takes none: the weights stay equal
-        start="scratch",
+        hypergradient_interval=10**9,  # the loop itself takes none: the weights stay equal
+        init="scratch",
         device="cpu",
     )
     data, device = load("freesolv"), torch.device("cpu")
-    model, corpus = general_pretraining(job, load_corpus("zinc", size=4000), device)
-    return continued_pretraining(job, model, corpus, data, split(data), device=device)
+    model, corpus = generic_pretraining(job, load_corpus("zinc", size=4000), device)
+    return adaptive_pretraining(job, model, corpus, data, split(data), device=device)
 
 
-def hypergradients(setup: Continued, sizes: list[int]) -> dict[int, list[np.ndarray[Any, Any]]]:
+def hypergradients(setup: AdaptivePretraining, sizes: list[int]) -> dict[int, list[np.ndarray[Any, Any]]]:
     """Centred hypergradients at the present point, by size of the curvature batch."""
     loop, corpus, task = setup.loop, setup.corpus, setup.task
     train, meta = task.loss(task.train, dropout=True), task.loss(task.meta, dropout=False)

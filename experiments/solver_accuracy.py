@@ -24,8 +24,9 @@ import torch
 from _provenance import provenance
 
 from molweight.datasets import load, load_corpus, split
+from molweight.diagnostics import hypergrad_check
 from molweight.mlo.weightings import through_softmax
-from molweight.training import TapWeight, hypergrad_check
+from molweight.options import Job
 
 MODELS: Final[dict[str, dict[str, Any]]] = {
     "tiny": {"encoder": {"layers": 1, "width": 2}, "check": {"dtype": torch.float64, "iterations": 300}},
@@ -68,12 +69,12 @@ def measure(model: str, table: str, seed: int) -> dict[str, Any]:
         seed: Seed of the run.
     """
     setting = MODELS[model]
-    job = TapWeight(
+    job = Job(
         encoder_options=setting["encoder"],
         solver="cg",
         solver_options={"iterations": 5, "damping": 0.1},
-        general_steps=200,
-        every=10,
+        pretrain_steps=200,
+        hypergradient_interval=10,
         batch_size=64,
         solve_batch_size=32,
         task_batch_size=32,

@@ -4,44 +4,71 @@ Example:
     >>> import molweight as mw
     >>> data = mw.datasets.load("freesolv")
     >>> splits = mw.datasets.split(data, "scaffold")
-    >>> job = mw.TapWeight(encoder="gin", objectives=["attribute_masking", "graphcl"], weighting="tapweight", seed=0)
-    >>> run = job.fit(data, splits, corpus=mw.datasets.load_corpus("zinc"))  # doctest: +SKIP
+    >>> job = mw.Job(encoder="gin", objectives=["attribute_masking", "graphcl"], weighting="tapweight", seed=0)
+    >>> run = mw.fit(job, data, splits, corpus=mw.datasets.load_corpus("zinc"))  # doctest: +SKIP
     >>> run.weights, run.evaluate("test").value  # doctest: +SKIP
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from molweight._version import __version__
 
 if TYPE_CHECKING:
-    from molweight import datasets, encoders, graphs, mlo, objectives, training
-    from molweight.training import Run, TapWeight, compare, load
+    from molweight import (
+        benchmark,
+        datasets,
+        diagnostics,
+        encoders,
+        estimators,
+        graphs,
+        mlo,
+        models,
+        objectives,
+        options,
+        runs,
+        training,
+    )
+    from molweight.options import Job
+    from molweight.runs import Run, load
+    from molweight.training import TapWeight, compare, fit
+
+_HOME: Final = {
+    **dict.fromkeys(("Job",), "options"),
+    **dict.fromkeys(("Run", "load"), "runs"),
+    **dict.fromkeys(("TapWeight", "compare", "fit"), "training"),
+}
+"""Where the names that are imported when they are asked for are defined."""
 
 __all__ = [
+    "Job",
     "Run",
     "TapWeight",
     "__version__",
+    "benchmark",
     "compare",
     "datasets",
+    "diagnostics",
     "encoders",
+    "estimators",
+    "fit",
     "graphs",
     "load",
     "mlo",
+    "models",
     "objectives",
+    "options",
+    "runs",
     "training",
 ]
-
-__version__ = "0.1.0"
-
-_MODULES = ("datasets", "encoders", "estimators", "graphs", "mlo", "objectives", "training")
-_FROM_TRAINING = ("Run", "TapWeight", "compare", "load")
 
 
 def __getattr__(name: str) -> object:
     """Import what is asked for: ``import molweight`` itself takes milliseconds."""
-    if name in _MODULES:
+    if name in _HOME:
+        return getattr(import_module(f"molweight.{_HOME[name]}"), name)
+    if name in __all__:
         return import_module(f"molweight.{name}")
-    if name in _FROM_TRAINING:
-        return getattr(import_module("molweight.training"), name)
     raise AttributeError(f"module 'molweight' has no attribute {name!r}")
 
 

@@ -17,7 +17,7 @@ from molweight.cli._presets import PRESETS
 from molweight.encoders import MessagePassingEncoder
 from molweight.estimators import TapWeightRegressor
 from molweight.options import accepted_options
-from molweight.training import read_checkpoint
+from molweight.runs import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -172,10 +172,10 @@ def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:
     corpora = text.split("| `corpus`, `corpus_size` |")[1].split("\n")[0].replace(" 000 ", "000 ")
     assert f" {ours['corpus_size']} molecules" in corpora
     assert f" {small['corpus_size']} molecules" in corpora
-    assert f"pretrained for {ours['general_steps']} steps" in text
+    assert f"pretrained for {ours['pretrain_steps']} steps" in text
     gin = accepted_options(MessagePassingEncoder)
     assert f"a GIN of {gin['layers']} layers, {gin['width']} wide" in text
-    assert TapWeightRegressor().job().start == "gin_zinc"
+    assert TapWeightRegressor().job().init == "gin_zinc"
     shipped = read_checkpoint("gin_zinc").encoder_options
     assert f"{shipped['layers']} layers, {shipped['width']} wide |" in text
     assert f"{100 * ours['holdout']:.0f} % train the weights" in text

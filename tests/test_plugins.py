@@ -73,7 +73,7 @@ FIT = {
     "weighting": "first_only",
     "baselines": "",
     "corpus_size": 64,
-    "general_steps": 1,
+    "pretrain_steps": 1,
     "steps": 2,
     "batch_size": 16,
     "epochs": 1,

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import pandas as pd
 
-from molweight.benchmark._study import Job, Study
-from molweight.benchmark._work import RESULTS_VERSION
+from molweight.benchmark._run_cell import RESULTS_VERSION
+from molweight.benchmark._study import Cell, Study
 from molweight.errors import ConfigError
-from molweight.training._store import write_file
+from molweight.storage import write_file
 
 __all__ = ["Journal", "tidy", "whole_lines"]
 
@@ -37,10 +37,10 @@ class Journal:
             lines = whole_lines(self.path)
             self.rows = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
 
-    def missing(self) -> list[Job]:
+    def missing(self) -> list[Cell]:
         """Runs of the study that have no row without an error yet."""
-        done = {_job_of(row) for row in self.rows if row["error"] is None}
-        return [job for job in self.study.jobs() if job not in done]
+        done = {_cell_of(row) for row in self.rows if row["error"] is None}
+        return [job for job in self.study.cells() if job not in done]
 
     def append(self, row: dict[str, Any]) -> None:
         """Write a row at once."""
@@ -52,8 +52,8 @@ class Journal:
 
     def table(self) -> pd.DataFrame:
         """One row per run of the study, in its order: the last one that succeeded, or else the last failure."""
-        best = {_job_of(row): row for row in sorted(self.rows, key=lambda row: row["error"] is None)}
-        return tidy([best[job] for job in self.study.jobs() if job in best])
+        best = {_cell_of(row): row for row in sorted(self.rows, key=lambda row: row["error"] is None)}
+        return tidy([best[job] for job in self.study.cells() if job in best])
 
     def export(self) -> Path:
         """Write the table beside the journal, as ``results.parquet`` and ``results.csv``; the path of the latter."""
@@ -91,8 +91,8 @@ def whole_lines(path: Path) -> list[str]:
     return whole.decode("utf-8").splitlines()
 
 
-def _job_of(row: dict[str, Any]) -> Job:
-    return Job(row["table"], row["method"], row["seed"])
+def _cell_of(row: dict[str, Any]) -> Cell:
+    return Cell(row["table"], row["method"], row["seed"])
 
 
 def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -7,11 +7,12 @@ from typing import Any, Final, Literal
 
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.mlo import weightings
-from molweight.training import TapWeight
+from molweight.options import Job
+from molweight.training import create_solver
 
 __all__ = ["METHODS", "OF_VARIANT", "Method", "gradients_per_step", "method_of", "variant_of"]
 
-_SOLVED: Final = {"solver": "cg", "every": 10}
+_SOLVED: Final = {"solver": "cg", "hypergradient_interval": 10}
 """The better solver, as seldom as its price asks for."""
 OF_VARIANT: Final = ("of", "title", "trials")
 """What a variant says besides options of a job."""
@@ -23,7 +24,7 @@ class Method:
 
     Args:
         title: What it is, in a few words.
-        kind: ``"fit"``: a job of :class:`molweight.TapWeight` with ``changes``; ``"search"``: fixed weights, proposed
+        kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed
             by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn.
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
@@ -45,8 +46,8 @@ def _weighting(name: str, title: str, **changes: Any) -> Method:
 
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
-        "scratch": Method("from scratch", changes={"weighting": "none", "start": "scratch"}),
-        "no_continued": Method("general pretraining only", changes={"weighting": "none"}),
+        "scratch": Method("from scratch", changes={"weighting": "none", "init": "scratch"}),
+        "no_continued": Method("generic pretraining only", changes={"weighting": "none"}),
         "tapweight": _weighting("tapweight", "TapWeight, identity solver"),
         "tapweight_cg": _weighting("tapweight", "TapWeight, conjugate gradients every 10 steps", **_SOLVED),
         "bilevel": _weighting("bilevel", "two levels in place of three"),
@@ -88,15 +89,15 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     Args:
         name: What the study calls it.
         settings: ``of``: the method that it is a variant of, ``"tapweight"`` by default; ``title``: a few words, its
-            name by default; ``trials``: of a search; everything else: options of :class:`molweight.TapWeight`.
+            name by default; ``trials``: of a search; everything else: options of :class:`molweight.Job`.
 
     Raises:
         ConfigError: If the method it is of takes no options, or ``trials`` make no sense.
         UnknownNameError: If there is no such method.
 
     Example:
-        >>> variant_of("gamma_10", {"gamma": 10.0}).changes
-        {'weighting': 'tapweight', 'gamma': 10.0}
+        >>> variant_of("strength_10", {"proximal_strength": 10.0}).changes
+        {'weighting': 'tapweight', 'proximal_strength': 10.0}
     """
     of = method_of(settings.get("of", "tapweight"))
     if of.kind == "classical":
@@ -110,8 +111,8 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     return replace(of, title=title, trials=trials, changes={**of.changes, **changes})
 
 
-def gradients_per_step(job: TapWeight) -> float:
-    """Gradients of a loss that one step of continued pretraining evaluates, on average.
+def gradients_per_step(job: Job) -> float:
+    """Gradients of a loss that one step of adaptive pretraining evaluates, on average.
 
     One per objective; where the weighting learns from the task, one of the training loss and, per hypergradient, one of
     the validation loss for every meta batch; and for solvers other than the identity two systems with as many products
@@ -121,7 +122,7 @@ def gradients_per_step(job: TapWeight) -> float:
         job: The options of the job.
 
     Example:
-        >>> gradients_per_step(TapWeight(weighting="equal")), gradients_per_step(TapWeight())
+        >>> gradients_per_step(Job(weighting="equal")), gradients_per_step(Job())
         (4.0, 6.0)
     """
     own = float(len(job.objectives))
@@ -130,6 +131,6 @@ def gradients_per_step(job: TapWeight) -> float:
     weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
     if not weighting.needs.task:
         return own
-    made = job.make_solver()
+    made = create_solver(job)
     products = 0 if job.solver == "identity" else getattr(made, "iterations", getattr(made, "rank", 0))
-    return own + 1 + (job.meta_batches + 2 * 2 * products) / job.every
+    return own + 1 + (job.meta_batches + 2 * 2 * products) / job.hypergradient_interval

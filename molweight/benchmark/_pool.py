@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import joblib
 
-from molweight.benchmark._attempt import Row, attempt, one_thread
+from molweight.benchmark._worker import Row, attempt, one_thread
 
 __all__ = ["Executor", "ProcessPool"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from molweight.benchmark._attempt import Row, attempt, one_thread
+from molweight.benchmark._worker import Row, attempt, one_thread
 from molweight.errors import ConfigError
 
 __all__ = ["RayCluster"]
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class RayCluster:
     """Runs the jobs as tasks of Ray, one core each; a task that dies takes no other with it.
 
-    The machines of a cluster need molweight, and see the tables and the cache of general pretraining through
+    The machines of a cluster need molweight, and see the tables and the cache of generic pretraining through
     ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or make them anew.
 
     Args:

@@ -11,7 +11,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from molweight.benchmark._methods import METHODS
 from molweight.benchmark._study import Study
 from molweight.errors import ConfigError, suggest
-from molweight.training import TapWeight
+from molweight.options import Job
 
 __all__ = ["read_study"]
 
@@ -37,7 +37,7 @@ def read_study(path: str | Path) -> Study:
     if empty:
         raise ConfigError(f"{path}: {empty[0]}: is empty. Give it a value, or leave the key out.")
     found = _typed(Study, content, f"{path}:")
-    job = _typed(TapWeight, found.get("job", {}), f"{path}: job:")
+    job = _typed(Job, found.get("job", {}), f"{path}: job:")
     if found.get("published") is not None:
         found["published"] = str(Path(path).parent / found["published"])
     return Study(**{**found, "job": job})

@@ -10,11 +10,11 @@ from typing import Any
 from tqdm import tqdm
 
 from molweight.benchmark._journal import Journal
-from molweight.benchmark._page import write_page
 from molweight.benchmark._pool import Executor, ProcessPool
-from molweight.benchmark._study import Job, Study
-from molweight.benchmark._work import do_job, fixed_facts
-from molweight.training import resolve_device
+from molweight.benchmark._run_cell import fixed_facts, run_cell
+from molweight.benchmark._study import Cell, Study
+from molweight.benchmark._study_report import write_page
+from molweight.devices import resolve_device
 
 __all__ = ["run_study"]
 
@@ -42,12 +42,12 @@ def run_study(
     missing = journal.missing()
     if missing and isinstance(executor, ProcessPool):
         resolve_device(study.device)  # refused before the first run; machines of a cluster may have what this one lacks
-    total = len(study.jobs())
+    total = len(study.cells())
     with (
         _written(journal, title),
         tqdm(total=total, initial=total - len(missing), unit=" runs", disable=not progress or None) as bar,
     ):
-        for job, row in executor.map(partial(do_job, study), missing):
+        for job, row in executor.map(partial(run_cell, study), missing):
             journal.append({**fixed_facts(), **_names(job), "commit": commit, **row})
             bar.set_postfix_str(f"{job.table} {job.method} seed {job.seed}")
             bar.update()
@@ -65,7 +65,7 @@ def _written(journal: Journal, title: str) -> Iterator[None]:
             write_page(journal.study, journal.table(), journal.path.parent, title)
 
 
-def _names(job: Job) -> dict[str, Any]:
+def _names(job: Cell) -> dict[str, Any]:
     return {"table": job.table, "method": job.method, "seed": job.seed, "error": None}
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -12,12 +12,13 @@ from typing import Any, Final, Literal, get_args
 from molweight import datasets
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._published import read_published
+from molweight.devices import check_device
 from molweight.errors import ConfigError, UnknownNameError, suggest
+from molweight.options import Job, current_names, option_names
 from molweight.plugins import import_plugins
-from molweight.training import TapWeight
-from molweight.training._device import check_device
+from molweight.training import check_job, variant
 
-__all__ = ["Job", "Match", "Study"]
+__all__ = ["Cell", "Match", "Study"]
 
 Match = Literal["steps", "gradients", "seconds"]
 _SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options")
@@ -26,7 +27,7 @@ _LISTS: Final = ("tables", "methods", "seeds", "reference", "plugins", "publishe
 
 
 @dataclass(frozen=True)
-class Job:
+class Cell:
     """One run of a study.
 
     Args:
@@ -48,7 +49,7 @@ class Study:
         tables: Names of tables; see ``molweight list datasets``.
         methods: Names of methods, those of :data:`molweight.benchmark.METHODS` or of ``variants``.
         seeds: Seeds, each once.
-        job: Options of :class:`molweight.TapWeight` that all neural methods share.
+        job: Options of :class:`molweight.Job` that all neural methods share.
         variants: Further methods by name: options that differ, and optionally ``of`` (the method they are a variant of,
             ``"tapweight"`` by default), ``title`` and, of a search, ``trials``.
         settings: Options that every neural method is run with, one after the other; ``select`` picks. Models without a
@@ -57,7 +58,7 @@ class Study:
         protocol: ``"four-role"`` or ``"paper"``.
         corpus: Corpus to pretrain on.
         corpus_size: How many of its molecules; ``None`` for all.
-        match: What every neural method has the same amount of in continued pretraining: ``"steps"``, ``"gradients"``
+        match: What every neural method has the same amount of in adaptive pretraining: ``"steps"``, ``"gradients"``
             or ``"seconds"``; a method that needs more per step takes fewer steps. Seconds per step are measured first.
         trials: Trials of a search over fixed weights, unless its variant says otherwise.
         reference: The method that the others are compared with.
@@ -70,8 +71,8 @@ class Study:
 
     Example:
         >>> study = Study(tables=["esol"], methods=["equal", "ecfp_rf"], seeds=[0, 1], reference="equal")
-        >>> len(study.jobs()), study.jobs()[0]
-        (4, Job(table='esol', method='equal', seed=0))
+        >>> len(study.cells()), study.cells()[0]
+        (4, Cell(table='esol', method='equal', seed=0))
     """
 
     tables: Sequence[str]
@@ -93,6 +94,7 @@ class Study:
     def __post_init__(self) -> None:
         """Refuse what would fail in a run, before the first of them."""
         import_plugins(self.plugins, "plugins:")
+        _adopt_current_names(self)
         for name in ("tables", "methods", "seeds", "settings"):
             _once(name, getattr(self, name))
         _data(self)
@@ -105,9 +107,9 @@ class Study:
         if self.published is not None:
             read_published(self.published)
 
-    def base(self, seed: int) -> TapWeight:
+    def base(self, seed: int) -> Job:
         """The options that all neural methods share."""
-        return TapWeight(**{**self.job, "device": self.device, "seed": seed})
+        return Job(**{**self.job, "device": self.device, "seed": seed})
 
     @property
     def device(self) -> str:
@@ -126,14 +128,22 @@ class Study:
             raise UnknownNameError("method", name, [*METHODS, *self.variants])
         return method_of(name)
 
-    def jobs(self) -> list[Job]:
+    def cells(self) -> list[Cell]:
         """All runs, the seeds outermost, so that a study that is stopped early has all tables and methods."""
-        return [Job(*found) for found in ((t, m, s) for s, t, m in product(self.seeds, self.tables, self.methods))]
+        return [Cell(*found) for found in ((t, m, s) for s, t, m in product(self.seeds, self.tables, self.methods))]
 
     def key(self) -> str:
         """Digest of all that a run depends on but its table, method and seed: runs with one key belong together."""
         shared = {name: value for name, value in asdict(self).items() if name not in _LISTS}
         return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _adopt_current_names(study: Study) -> None:
+    """Options under their present names, with a warning for old ones."""
+    object.__setattr__(study, "job", current_names(study.job))
+    object.__setattr__(study, "settings", [current_names(setting) for setting in study.settings])
+    variants = {name: current_names(options) for name, options in study.variants.items()}
+    object.__setattr__(study, "variants", variants)
 
 
 def _data(study: Study) -> None:
@@ -172,20 +182,20 @@ def _options(study: Study) -> None:
     _known("job", study.job, _SET_BY_STUDY)
     for number, setting in enumerate(study.settings):
         _known(f"settings[{number}]", setting, _SET_BY_STUDY)
-    for name, variant in study.variants.items():
-        _known(f"variants.{name}", {key: value for key, value in variant.items() if key not in OF_VARIANT}, ())
+    for name, changes in study.variants.items():
+        _known(f"variants.{name}", {key: value for key, value in changes.items() if key not in OF_VARIANT}, ())
     check_device(study.device)
     # A study may be read, and its page written, where its device is not.
-    base = TapWeight(**{**study.job, "device": "cpu", "seed": study.seeds[0]})
+    base = Job(**{**study.job, "device": "cpu", "seed": study.seeds[0]})
     for name in study.methods:
         if study.method(name).kind == "classical":
             continue
         for setting in study.settings:
-            base.variant(**study.method(name).changes).variant(**setting)
+            check_job(variant(variant(base, **study.method(name).changes), **setting))
 
 
 def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> None:
-    known = [item.name for item in fields(TapWeight)]
+    known = option_names(Job)
     for name in options:
         if name not in known:
             raise ConfigError(f"{place}.{name} is no option;{suggest(name, known)} Options: {', '.join(known)}.")

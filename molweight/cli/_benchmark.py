@@ -46,13 +46,13 @@ def run(options: Namespace) -> None:
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:
         missing = len(Journal(folder, study).missing())
-        sys.stdout.write(f"{len(study.jobs())} runs, {missing} to do; equal for every weighting: {study.match}\n")
+        sys.stdout.write(f"{len(study.cells())} runs, {missing} to do; equal for every weighting: {study.match}\n")
     journal = run_study(study, folder, executor, title=name, progress=not options.quiet)
     sys.stdout.write((folder / "README.md").read_text(encoding="utf-8"))
     failed = journal.missing()
     if failed:
         raise ConfigError(
-            f"{len(failed)} of {len(study.jobs())} runs failed; the last section of {folder / 'README.md'} says why. "
+            f"{len(failed)} of {len(study.cells())} runs failed; the last section of {folder / 'README.md'} says why. "
             "The same command tries them again."
         )
 

@@ -2,7 +2,6 @@
 
 import logging
 from argparse import SUPPRESS
-from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
@@ -13,7 +12,8 @@ from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
-from molweight.training import DEFAULT_OBJECTIVES, TapWeight
+from molweight.options import DEFAULT_OBJECTIVES, GROUPS, Job, option_names
+from molweight.training import check_job
 
 __all__ = [
     "add_corpus_options",
@@ -28,7 +28,6 @@ __all__ = [
 ]
 
 _LOG: Final = logging.getLogger(__name__)
-_JOB: Final = tuple(field.name for field in fields(TapWeight))
 _OWN: Final[dict[str, object]] = {
     **dict.fromkeys(("smiles", "task", "delimiter", "encoding", "header", "sheet", "positive", "decimal", "relation")),
     **dict.fromkeys(("sample_weight", "max_mb", "max_rows")),
@@ -113,31 +112,29 @@ def add_split_options(parser: Parser) -> None:
     add("--protocol", type=str, default="four-role", help="four-role or paper")
 
 
-def add_job_options(
-    parser: Parser, *, skip: frozenset[str] = frozenset(), only: frozenset[str] = frozenset(_JOB)
-) -> None:
-    """Add the options of :class:`molweight.TapWeight`.
+def add_job_options(parser: Parser, *groups: type) -> None:
+    """Add the options of a job, a titled part of the help for each group.
 
     Args:
         parser: Where to add them.
-        skip: Names of those to leave out.
-        only: Names of those to add.
+        *groups: The option groups that the command takes; all of a job's if none is named.
     """
-    left_out = {*skip, *_JOB} - only | skip
-    if "objectives" not in left_out:
-        parser.add_argument("--objectives", type=names, default=list(DEFAULT_OBJECTIVES), help="objectives: a,b,c")
-    parser.add_class_arguments(TapWeight, skip={"objectives", *left_out})
+    for group in groups or GROUPS:
+        parser.add_class_arguments(group, skip={"objectives"})
+        if "objectives" in option_names(group):
+            default = list(DEFAULT_OBJECTIVES)
+            parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")
 
 
-def job_of(options: Namespace, **settled: Any) -> TapWeight:
-    """The job that the options describe.
+def job_of(options: Namespace, **settled: Any) -> Job:
+    """The job that the options describe, checked.
 
     Args:
-        options: What :func:`add_job_options` added, as parsed; what was skipped keeps its default.
+        options: What :func:`add_job_options` added, as parsed; options of other groups keep their defaults.
         **settled: Options that the command has no choice in.
     """
     values = {**options.as_dict(), **settled}
-    return TapWeight(**{name: values[name] for name in _JOB if name in values})
+    return check_job(Job(**{name: values[name] for name in option_names(Job) if name in values}))
 
 
 def load_table(options: Namespace) -> MoleculeDataset:

@@ -13,7 +13,7 @@ from molweight.cli._parser import Parser
 from molweight.cli._predict import number_rows
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import partial_name
-from molweight.training import Run, load
+from molweight.runs import Run, load
 
 __all__ = ["parser", "run"]
 

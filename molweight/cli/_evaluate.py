@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
 from molweight.datasets import exact_labels, format_score, from_file, score, violated_bounds
-from molweight.training import load
+from molweight.runs import load
 
 __all__ = ["parser", "run"]
 

@@ -15,8 +15,8 @@ from molweight.cli._parser import Parser
 from molweight.datasets import read_records
 from molweight.errors import ConfigError, DataError
 from molweight.report import Explained, render_explanation
-from molweight.training import Attribution, Run, load
-from molweight.training._store import write_file
+from molweight.runs import Attribution, Run, load
+from molweight.storage import write_file
 
 __all__ = ["parser", "run"]
 
@@ -71,7 +71,7 @@ def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -
         if found is not None:
             yield row, found
         elif not options.quiet:
-            sys.stderr.write(f"row {row} holds no molecule: {model.rejects[0].reason}\n")
+            sys.stderr.write(f"row {row} holds no molecule: {model.parse([smiles]).rejects[0].reason}\n")
 
 
 def _lines(row: int, item: Attribution) -> Iterator[list[Any]]:

@@ -1,7 +1,4 @@
-"""``molweight finetune``: a checkpoint on a table, without continued pretraining."""
-
-from dataclasses import replace
-from typing import Final
+"""``molweight finetune``: a checkpoint on a table, without adaptive pretraining."""
 
 from jsonargparse import Namespace
 
@@ -10,15 +7,9 @@ from molweight.cli._fit import add_run_options, carry_out, resumed
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError
-from molweight.training._checkpoint import AUTO
+from molweight.options import AUTO, EncoderOptions, FinetuningOptions, RunOptions, TaskOptions
 
 __all__ = ["parser", "run"]
-
-_USED: Final = frozenset(
-    {"start", "finetune_gamma", "finetune_lr", "task_batch_size", "epochs", "patience", "finetunings", "seed", "device"}
-)
-_UNTRAINED: Final = "attribute_masking"
-"""A job has objectives, though none is trained here; this one needs nothing to be computed of the molecules."""
 
 
 def parser() -> Parser:
@@ -27,7 +18,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_table_options(made)
     add_run_options(made, baselines=[])
-    add_job_options(made, only=_USED)
+    add_job_options(made, EncoderOptions, TaskOptions, FinetuningOptions, RunOptions)
     return made
 
 
@@ -39,10 +30,10 @@ def run(options: Namespace) -> None:
     """
     begin(options)
     options = resumed(options, parser())
-    if options.start in (AUTO, "pretrained"):
+    if options.init in (AUTO, "pretrain"):
         raise ConfigError(
-            "name what to start from: --start FOLDER of 'molweight pretrain' or of a run; or --start scratch."
+            "name what to start from: --init FOLDER of 'molweight pretrain' or of a run; or --init scratch."
         )
-    job, data = replace(job_of(options), weighting="none", objectives=[_UNTRAINED]), load_table(options)
+    job, data = job_of(options, weighting="none", objectives=[]), load_table(options)
     splits = split_table(options, data)
     carry_out(options, parser(), job, data, splits=splits, corpus=data.subset(splits.train))

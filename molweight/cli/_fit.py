@@ -22,16 +22,17 @@ from molweight.cli._presets import choose
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
+from molweight.options import INITS, Job
 from molweight.plugins import import_plugins
-from molweight.training import Comparison, Session, TapWeight, TensorBoard, compare, format_findings, format_table
-from molweight.training._checkpoint import STARTS
-from molweight.training._store import write_file
+from molweight.runs import files_of_run, write_manifest
+from molweight.storage import write_file
+from molweight.training import Comparison, Session, TensorBoard, compare, format_findings, format_table
 
 __all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
 
 
 def parser() -> Parser:
-    """Options of the command: those of the data, then those of :class:`molweight.TapWeight`."""
+    """Options of the command: those of the data, then those of :class:`molweight.Job`."""
     made = Parser(
         prog="molweight fit",
         description="Pretrain with learned objective weights, finetune, and compare with baselines.",
@@ -69,7 +70,7 @@ def run(options: Namespace) -> None:
 def carry_out(
     options: Namespace,
     made: Parser,
-    job: TapWeight,
+    job: Job,
     data: MoleculeDataset,
     *,
     splits: Splits,
@@ -109,8 +110,9 @@ def carry_out(
     section = f"## Audit of the data\n\n```text\n{datasets.format_audit(audit)}\n```\n"
     write_file(folder / "README.md", f"{card}\n\n{section}".encode())
     write_file(folder / "config.yaml", config)
+    write_manifest(folder, [*files_of_run(folder)[:-1], "audit.json", "config.yaml"])
     comparison.run.report(folder / "report.html")
-    session.forget()
+    session.clear()
     _show(options, comparison, splits, folder)
 
 
@@ -136,10 +138,10 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
 
 def _by_endpoint(comparison: Comparison) -> list[str]:
     """The scores of the run by target, where it has several targets in units of their own."""
-    opened, run = comparison.run.opened, comparison.run
-    if opened is None or run.finetuning.metric != "scaled_rmse":
+    results, run = comparison.run.test_results, comparison.run
+    if results is None or run.finetuning.metric != "scaled_rmse":
         return []
-    return [datasets.format_endpoints(opened.targets, opened.predictions[run.method], opened.names)]
+    return [datasets.format_endpoints(results.targets, results.predictions[run.method], results.names)]
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:
@@ -166,11 +168,11 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     return found
 
 
-def _choices(options: Namespace, job: TapWeight) -> str:
+def _choices(options: Namespace, job: Job) -> str:
     """What was chosen where nothing was said."""
-    sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.general_steps} general and"
-    if job.start not in STARTS:
-        sizes = f"encoder of {job.start},"
+    sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.pretrain_steps} generic and"
+    if job.init not in INITS:
+        sizes = f"encoder of {job.init},"
     return (
         f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "
         f"{options.epochs} epochs; {options.split} split; another size: --preset full or single options"
@@ -191,7 +193,7 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
     shared = (
         "" if splits.protocol == "four-role" else "; the weights and the checkpoint are chosen on the same molecules"
     )
-    seconds = f"general pretraining, shared by all: {comparison.general_seconds:.1f} s"
+    seconds = f"generic pretraining, shared by all: {comparison.pretrain_seconds:.1f} s"
     return f"{comparison.data}, {splits.name} split ({sizes}{shared}); {seconds}"
 
 
@@ -201,4 +203,4 @@ def _write(folder: Path, options: Namespace, comparison: Comparison, data: Molec
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]
         table = pd.DataFrame(rows, columns=["row", "smiles", "reason"])
         write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
-        say(options, f"rejected rows written to {folder / 'rejects.csv'}")
+        say(options, f"rejected rows of {data.name} written to {folder / 'rejects.csv'}")

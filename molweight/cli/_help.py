@@ -30,8 +30,8 @@ def plain(text: str) -> str:
         text: The words.
 
     Example:
-        >>> plain("``'auto'``, see :class:`molweight.mlo.ThreeLevel`")
-        "'auto', see molweight.mlo.ThreeLevel"
+        >>> plain("``'auto'``, see :class:`molweight.mlo.Loop`")
+        "'auto', see molweight.mlo.Loop"
     """
     for pattern, words in _MARKUP:
         text = pattern.sub(words, text)

@@ -17,18 +17,16 @@ from molweight.cli._data_options import (
     split_table,
 )
 from molweight.cli._parser import Parser, names
+from molweight.diagnostics import hypergrad_check
 from molweight.errors import ConfigError
-from molweight.training import hypergrad_check
-from molweight.training._store import write_file
+from molweight.options import AdaptationOptions, EncoderOptions, PretrainingOptions, RunOptions, TaskOptions
+from molweight.storage import write_file
 
 __all__ = ["parser", "run"]
 
-_UNUSED = frozenset({"steps", "epochs", "patience"})
-"""Options of a fit that a check does not come to."""
-
 
 def parser() -> Parser:
-    """Options of the command: those of the data, of the comparison, then those of :class:`molweight.TapWeight`."""
+    """Options of the command: those of the data, of the comparison, then those of :class:`molweight.Job`."""
     made = Parser(
         prog="molweight hypergrad-check",
         description="Compare solvers with the exact hypergradient, along a run: accuracy, ranking, cost.",
@@ -36,7 +34,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
     add = made.add_argument
-    add("--points", type=_texts, default=["0", "50", "200"], help="after which steps of the run: 0,50,200")
+    add("--points", type=_texts, default=[], help="after which steps; 0, a quarter and all of --steps if left out")
     add("--dampings", type=_texts, default=["0.1", "safe"], help="of the reference; safe: makes it positive definite")
     add("--candidates", type=_texts, default=[], help="solvers: cg:iterations=5,identity; a default list if left out")
     add("--dtype", type=Literal["float64", "float32"], default="float64", help="floating-point type of the comparison")
@@ -45,7 +43,7 @@ def parser() -> Parser:
     add("--tolerance", type=float, default=1e-6, help="relative residual at which MINRES stops")
     add("--output", type=str | None, default=None, help="JSON file to write the result to")
     add("--quiet", action="store_true", help="no progress bars")
-    add_job_options(made, skip=_UNUSED)
+    add_job_options(made, EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, RunOptions)
     return made
 
 
@@ -57,7 +55,7 @@ def run(options: Namespace) -> None:
         data,
         split_table(options, data),
         load_corpus(options),
-        points=[_number("--points", text, int) for text in options.points],
+        points=[_number("--points", text, int) for text in options.points] or None,
         dampings=["safe" if text == "safe" else _number("--dampings", text, float) for text in options.dampings],
         candidates=[_candidate(text) for text in options.candidates] or None,
         dtype=getattr(torch, options.dtype),

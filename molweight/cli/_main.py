@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
-from molweight import __version__
+from molweight._version import __version__
+from molweight.cli._old_names import with_current_names
 from molweight.cli._parser import Parser, join_options
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import preset_defaults
@@ -22,7 +23,7 @@ _COMMANDS: Final = {
     "benchmark": "tables x methods x seeds from one YAML file, with statistics",
     "audit": "duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
     "fit": "pretrain with learned weights, finetune, compare with baselines; writes runs/NAME",
-    "pretrain": "a general checkpoint for fit and finetune to start from",
+    "pretrain": "a checkpoint for fit and finetune to start from",
     "finetune": "finetune a checkpoint on a table, nothing else",
     "predict": "predictions of a run for a file of any size, row by row",
     "embed": "vectors of a run's encoder for a file of any size",
@@ -124,7 +125,7 @@ def _dispatch(arguments: list[str]) -> int:
     command = _module(name)
     parser: Parser = command.parser()
     add_plugin_option(parser)
-    rest = join_options(_join_plugins(rest))
+    rest = join_options(with_current_names(_join_plugins(rest)))
     parser.sized(rest, preset_defaults)
     options = parser.parse_args(rest)
     if options.get("resume"):

@@ -19,7 +19,7 @@ from molweight.cli._parser import Parser
 from molweight.datasets import read_records
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import partial_name
-from molweight.training import Run
+from molweight.runs import ParsedRows, Run
 
 __all__ = ["add_molecule_options", "stream", "table_writer"]
 
@@ -38,14 +38,14 @@ def add_molecule_options(parser: Parser) -> None:
 
 
 def stream(
-    options: Namespace, run: Run, method: Callable[[Sequence[str]], Array]
+    options: Namespace, run: Run, method: Callable[[ParsedRows], Array]
 ) -> Iterator[tuple[list[int], list[str], Array]]:
     """Rows, SMILES and values of each chunk; what holds no molecule goes to the file of rejects.
 
     Args:
         options: What :func:`add_molecule_options` added.
-        run: The model, whose rejects are read after each chunk.
-        method: From SMILES to a matrix with as many rows.
+        run: The model.
+        method: From parsed rows to a matrix with as many rows.
 
     Yields:
         Rows, counted from 0 as in the file without its header and blank lines; their SMILES; their values.
@@ -63,9 +63,10 @@ def stream(
         pending = iter(records)
         while chunk := list(islice(pending, options.chunk_size)):
             rows, smiles = [row for row, _ in chunk], [text for _, text in chunk]
-            values = method(smiles)
-            write([rows[item.row], item.smiles, item.reason] for item in run.rejects)
-            rejected += len(run.rejects)
+            parsed = run.parse(smiles)
+            values = method(parsed)
+            write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
+            rejected += len(parsed.rejects)
             yield rows, smiles, values
     if rejected and not options.quiet:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"

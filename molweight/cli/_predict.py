@@ -1,7 +1,7 @@
 """``molweight predict``: predictions of a run for a file of any size, a row for each row."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from molweight.cli._molecules import Array, add_molecule_options, stream, table_
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser, names
 from molweight.errors import ConfigError
-from molweight.training import Run, load, spread_of
+from molweight.runs import ParsedRows, Run, load, spread_of
 
 __all__ = ["number_rows", "parser", "run"]
 
@@ -57,16 +57,16 @@ def _others(options: Namespace, model: Run) -> list[Run]:
     return others
 
 
-def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[Sequence[str]], Array]:
-    """From SMILES to predictions, with their deviations behind them if these are wanted."""
+def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[ParsedRows], Array]:
+    """From parsed rows to predictions, followed by their deviations if these are wanted."""
 
-    def predict(smiles: Sequence[str]) -> Array:
+    def predict(rows: ParsedRows) -> Array:
         if others:
-            found = spread_of([run.predict(smiles) for run in (model, *others)])
+            found = spread_of([run.predict(rows) for run in (model, *others)])
         elif uncertain:
-            found = model.uncertainty(smiles)
+            found = model.uncertainty(rows)
         else:
-            return model.predict(smiles)
+            return model.predict(rows)
         return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
 
     return predict

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from molweight.errors import ConfigError, suggest
-from molweight.training._checkpoint import AUTO, SHIPPED, STARTS
+from molweight.options import AUTO, INITS, SHIPPED
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 
@@ -13,14 +13,14 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     "small": {
         "encoder_options": {"layers": 3, "width": 64},
         "corpus_size": 2_000,
-        "general_steps": 200,
+        "pretrain_steps": 200,
         "steps": 100,
         "batch_size": 64,
     },
 }
-"""``full``: the sizes of :class:`molweight.TapWeight`, for a GPU or patience; ``small``: minutes on two cores."""
+"""``full``: the sizes of :class:`molweight.Job`, for a GPU or patience; ``small``: minutes on two cores."""
 
-_OWN: Final = ("encoder", "encoder_options", "general_steps", "general_seed")
+_OWN: Final = ("encoder", "encoder_options", "pretrain_steps", "pretrain_seed")
 """Options that say that an encoder is to be pretrained."""
 
 
@@ -43,7 +43,7 @@ def choose(name: str) -> str:
     return name
 
 
-def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("start",)) -> dict[str, Any]:
+def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init",)) -> dict[str, Any]:
     """Defaults in place of those of the parser, for the options that were not given.
 
     Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight.
@@ -53,18 +53,18 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("start",
         known: The options that the command has.
 
     Example:
-        >>> preset_defaults({"preset": "small", "steps": 7})["start"], preset_defaults({"preset": "full"})
-        ('gin_zinc', {'start': 'gin_zinc'})
+        >>> preset_defaults({"preset": "small", "steps": 7})["init"], preset_defaults({"preset": "full"})
+        ('gin_zinc', {'init': 'gin_zinc'})
         >>> own = preset_defaults({"preset": "small", "encoder": "gps"})
-        >>> own["start"], own["general_steps"]
-        ('pretrained', 200)
+        >>> own["init"], own["pretrain_steps"]
+        ('pretrain', 200)
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
-    start, own = given.get("start", AUTO), any(name in given for name in _OWN)
-    if start == AUTO and "start" in known:
-        start = sizes["start"] = "pretrained" if own else SHIPPED
-    if "encoder" in given or start not in (AUTO, *STARTS):
+    init, own = given.get("init", AUTO), any(name in given for name in _OWN)
+    if init == AUTO and "init" in known:
+        init = sizes["init"] = "pretrain" if own else SHIPPED
+    if "encoder" in given or init not in (AUTO, *INITS):
         sizes.pop("encoder_options", None)  # they are those of another encoder
-    if start == SHIPPED:
-        sizes.pop("general_steps", None)
+    if init == SHIPPED:
+        sizes.pop("pretrain_steps", None)
     return sizes

@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
-from molweight.training import load, report_runs
+from molweight.runs import load, report_runs
 
 __all__ = ["parser", "run"]
 

@@ -10,7 +10,7 @@ Example:
     ...     encoder_options={"layers": 2, "width": 16},
     ...     objectives=("attribute_masking", "graphcl"),
     ...     corpus=None,
-    ...     general_steps=2,
+    ...     pretrain_steps=2,
     ...     steps=2,
     ...     epochs=2,
     ... )

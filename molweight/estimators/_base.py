@@ -14,7 +14,9 @@ from molweight.estimators._input import smiles_of
 from molweight.estimators._options import JOB_OPTIONS, checked, signature, with_signature
 from molweight.estimators._state import dump_run, load_run
 from molweight.graphs import MoleculeDataset, Reject, Task
-from molweight.training import Run, TapWeight
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training import fit
 
 __all__ = ["OWN_OPTIONS", "Array", "MoleculeEstimator", "TapWeightEstimator", "check_rejects"]
 
@@ -28,7 +30,7 @@ class MoleculeEstimator(BaseEstimator):
     """Parameters, reading of SMILES and pickling, for every estimator.
 
     Args:
-        **options: The parameters below, and every option of :class:`molweight.TapWeight` under its own name but for
+        **options: The parameters below, and every option of :class:`molweight.Job` under its own name but for
             ``seed``, which is called ``random_state`` as everywhere in scikit-learn. ``None`` is the default of the
             option.
 
@@ -80,20 +82,20 @@ class MoleculeEstimator(BaseEstimator):
     def _load(self, state: dict[str, Any]) -> Any:
         raise NotImplementedError
 
-    def job(self) -> TapWeight:
+    def job(self) -> Job:
         """The job that the parameters describe.
 
         Raises:
             ConfigError: If one is out of range.
         """
-        values = {**{name: getattr(self, name) for name in JOB_OPTIONS}, "start": self._start()}
+        values = {**{name: getattr(self, name) for name in JOB_OPTIONS}, "init": self._init()}
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
-        return TapWeight(**{name: value for name, value in values.items() if value is not None}, seed=int(seed))
+        return Job(**{name: value for name, value in values.items() if value is not None}, seed=int(seed))
 
-    def _start(self) -> str | None:
-        found: str | None = self.start
+    def _init(self) -> str | None:
+        found: str | None = self.init
         return found
 
     def _table(self, X: Any, labels: Array | None, task: Task | None) -> MoleculeDataset:  # noqa: N803 - scikit-learn's name
@@ -106,7 +108,7 @@ class MoleculeEstimator(BaseEstimator):
 
     def _train(self, data: MoleculeDataset) -> Run:
         job = self.job()
-        return job.fit(data, self._roles(data, job.seed), self._corpus())
+        return fit(job, data, self._roles(data, job.seed), self._corpus())
 
     def _smiles(self, X: Any, *, reset: bool = False) -> list[str]:  # noqa: N803 - scikit-learn's name
         """The SMILES of ``X``; the one place where input is read."""
@@ -144,7 +146,7 @@ class MoleculeEstimator(BaseEstimator):
 
 
 class TapWeightEstimator(MoleculeEstimator):
-    """What classifier and regressor share: fit a :class:`molweight.TapWeight`, predict with its run."""
+    """What classifier and regressor share: fit a :class:`molweight.Job`, predict with its run."""
 
     _learned = "run_"
 
@@ -171,9 +173,9 @@ class TapWeightEstimator(MoleculeEstimator):
 
     def _predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
         check_is_fitted(self)
-        predicted = self.run_.predict(self._smiles(X))
-        check_rejects(self.run_.rejects, self.on_error)
-        return predicted
+        parsed = self.run_.parse(self._smiles(X))
+        check_rejects(parsed.rejects, self.on_error)
+        return self.run_.predict(parsed)
 
 
 def check_rejects(rejects: list[Reject], on_error: str) -> None:

@@ -18,13 +18,13 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
 
     Attributes:
         classes_: The two classes, sorted; one such array per column where ``y`` had columns.
-        run_: The :class:`molweight.training.Run`: history, learned weights, ``embed``, ``save``.
+        run_: The :class:`molweight.Run`: history, learned weights, ``embed``, ``save``.
         weights_: Learned weight per objective.
         rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.
 
     Example:
         >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
-        >>> model = TapWeightClassifier(general_steps=1, steps=1, epochs=1, **small)
+        >>> model = TapWeightClassifier(pretrain_steps=1, steps=1, epochs=1, **small)
         >>> model = model.fit(["C" * n for n in range(1, 13)], ["small"] * 6 + ["large"] * 6)
         >>> model.classes_.tolist(), model.predict_proba(["CCO"]).shape
         (['large', 'small'], (1, 2))

@@ -7,6 +7,7 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from molweight.devices import resolve_device
 from molweight.encoders import Encoder, calibrate
 from molweight.errors import ConfigError
 from molweight.estimators._base import OWN_OPTIONS, Array, MoleculeEstimator, check_rejects
@@ -14,33 +15,36 @@ from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.training import general_pretraining, read_checkpoint, resolve_device
-from molweight.training._checkpoint import SHIPPED, STARTS
-from molweight.training._general import GENERAL_OPTIONS
+from molweight.options import INITS, SHIPPED, EncoderOptions, PretrainingOptions, option_names
+from molweight.runs import read_checkpoint
+from molweight.training import check_job, generic_pretraining
 
 __all__ = ["MoleculeEmbedder"]
 
 _BATCH = 512
 
-_SIGNATURE: Final = signature(task=None, start=None, **OWN_OPTIONS)
+_SIGNATURE: Final = signature(task=None, init=None, **OWN_OPTIONS)
 
-_PRETRAINING: Final = (*GENERAL_OPTIONS, "corpus", "corpus_size")
+_PRETRAINING: Final = tuple(
+    ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed"})
+    | {"corpus", "corpus_size"}
+)
 """Parameters of pretraining: whoever sets one wants an encoder of their own."""
 
 
 class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MoleculeEstimator):
     """Vectors of molecules from a pretrained encoder.
 
-    Without a ``task``, labels are ignored: the encoder is that of the checkpoint ``start``, or, with
-    ``start="pretrained"``, one that is pretrained with equal weights of the objectives on ``corpus`` (``None``: on the
+    Without a ``task``, labels are ignored: the encoder is that of the checkpoint ``init``, or, with
+    ``init="pretrain"``, one that is pretrained with equal weights of the objectives on ``corpus`` (``None``: on the
     molecules given). Its statistics of batch normalisation are those of the molecules given to ``fit``. With
     ``task="classification"`` or ``"regression"``, the weights are learned for ``y`` and the encoder is finetuned on it.
 
     Args:
-        **options: ``task``, and those of :class:`molweight.estimators.MoleculeEstimator`. ``start`` is ``None`` by
+        **options: ``task``, and those of :class:`molweight.estimators.MoleculeEstimator`. ``init`` is ``None`` by
             default: the checkpoint ``"gin_zinc"``, which is part of molweight, as long as no option of pretraining
-            (``encoder``, ``encoder_options``, ``objectives``, ``objective_options``, ``general_steps``,
-            ``batch_size``, ``pretrain_lr``, ``corpus``, ``corpus_size``) is set; ``"pretrained"`` if one is.
+            (``encoder``, ``encoder_options``, ``objectives``, ``objective_options``, ``pretrain_steps``,
+            ``batch_size``, ``pretrain_lr``, ``corpus``, ``corpus_size``) is set; ``"pretrain"`` if one is.
 
     Attributes:
         encoder_: The encoder.
@@ -50,7 +54,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         >>> MoleculeEmbedder().fit_transform(["C", "CC", "CCO"]).shape
         (3, 128)
         >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
-        >>> embedder = MoleculeEmbedder(general_steps=2, **small).fit(["C", "CC", "CCO"])
+        >>> embedder = MoleculeEmbedder(pretrain_steps=2, **small).fit(["C", "CC", "CCO"])
         >>> embedder.transform(["CCO", "c1ccccc1"]).shape, list(embedder.get_feature_names_out()[:2])
         ((2, 8), ['moleculeembedder0', 'moleculeembedder1'])
     """
@@ -95,7 +99,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         else:
             labels = encode_classes(y)[0] if self.task == "classification" else numbers(y)
             self.encoder_ = self._train(self._table(X, labels, self.task)).model.encoder
-        job = self.job()
+        job = check_job(self.job())
         self._built = (job.encoder, job.encoder_options, job.device)
         self._n_features_out = self.encoder_.width
         return self
@@ -124,9 +128,9 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
                 parts.append(self.encoder_(graphs).graphs.cpu().numpy())
         return np.concatenate(parts)
 
-    def _start(self) -> str | None:
+    def _init(self) -> str | None:
         """Where nothing is said of pretraining, the shipped checkpoint; ``"auto"`` looks at less than all of it."""
-        return super()._start() or ("pretrained" if self._sets_pretraining() else SHIPPED)
+        return super()._init() or ("pretrain" if self._sets_pretraining() else SHIPPED)
 
     def _sets_pretraining(self) -> bool:
         defaults = {name: _SIGNATURE.parameters[name].default for name in _PRETRAINING}
@@ -135,13 +139,13 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         return not all(type(given[name]) is type(known) and given[name] == known for name, known in defaults.items())
 
     def _pretrain(self, data: MoleculeDataset) -> Encoder:
-        job = self.job()
+        job = check_job(self.job())
         device = resolve_device(job.device)
-        if job.start in STARTS:
+        if job.init in INITS:
             corpus = self._corpus()
-            encoder = general_pretraining(job, data if corpus is None else corpus, device)[0].encoder
+            encoder = generic_pretraining(job, data if corpus is None else corpus, device)[0].encoder
         else:
-            encoder = read_checkpoint(job.start).build(data.featuriser).to(device)
+            encoder = read_checkpoint(job.init).build(data.featuriser).to(device)
         starts = range(0, len(data), _BATCH)
         calibrate(encoder, (data.graphs(range(at, min(at + _BATCH, len(data))), device) for at in starts))
         return encoder

@@ -6,23 +6,23 @@ from dataclasses import MISSING, fields
 from typing import Any, Final, TypeVar
 
 from molweight.errors import ConfigError, suggest
-from molweight.training import TapWeight
+from molweight.options import Job, current_names
 
 __all__ = ["JOB_OPTIONS", "checked", "signature", "with_signature"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-JOB_OPTIONS: Final = tuple(field.name for field in fields(TapWeight) if field.name != "seed")
-"""Options of :class:`molweight.TapWeight` that are parameters under their own name; ``seed`` is ``random_state``."""
+JOB_OPTIONS: Final = tuple(field.name for field in fields(Job) if field.name != "seed")
+"""Options of :class:`molweight.Job` that are parameters under their own name; ``seed`` is ``random_state``."""
 
 
 def signature(**extra: Any) -> inspect.Signature:
-    """``extra`` and every option of :class:`molweight.TapWeight`, as keyword arguments with their defaults.
+    """``extra`` and every option of :class:`molweight.Job`, as keyword arguments with their defaults.
 
     ``extra`` may hold another default for an option of the job. A default that is made anew for each job, such as an
     empty dictionary, stands as ``None``, because scikit-learn wants defaults that cannot change.
     """
-    defaults = {field.name: None if field.default is MISSING else field.default for field in fields(TapWeight)}
+    defaults = {field.name: None if field.default is MISSING else field.default for field in fields(Job)}
     named = {**extra, **{name: extra.get(name, defaults[name]) for name in JOB_OPTIONS}, "random_state": 0}
     kind = inspect.Parameter.KEYWORD_ONLY
     first = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -45,6 +45,7 @@ def checked(estimator: type, options: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: If there is no such parameter, with the nearest names.
     """
+    options = current_names(options)
     known = {key: item.default for key, item in inspect.signature(estimator).parameters.items()}
     for name in options:
         if name not in known:

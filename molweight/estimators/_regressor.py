@@ -17,13 +17,13 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
     For the parameters see :class:`molweight.estimators.MoleculeEstimator`.
 
     Attributes:
-        run_: The :class:`molweight.training.Run`: history, learned weights, ``embed``, ``save``.
+        run_: The :class:`molweight.Run`: history, learned weights, ``embed``, ``save``.
         weights_: Learned weight per objective.
         rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.
 
     Example:
         >>> small = {"encoder_options": {"layers": 1, "width": 8}, "objectives": ("attribute_masking",), "corpus": None}
-        >>> model = TapWeightRegressor(general_steps=1, steps=1, epochs=1, on_error="skip", **small)
+        >>> model = TapWeightRegressor(pretrain_steps=1, steps=1, epochs=1, on_error="skip", **small)
         >>> model = model.fit(["C" * n for n in range(1, 13)], np.arange(12.0))
         >>> np.isnan(model.predict(["CC", "C1CC"])).tolist()
         [False, True]

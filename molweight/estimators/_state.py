@@ -8,19 +8,21 @@ import torch
 from safetensors import SafetensorError
 
 from molweight import encoders
+from molweight.devices import resolve_device
 from molweight.encoders import Encoder
 from molweight.errors import DataError
-from molweight.training import Run, resolve_device, restore
+from molweight.runs import Run, RunParts, restore
 
 __all__ = ["dump_encoder", "dump_run", "load_encoder", "load_run"]
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 State = dict[str, Any]
 
 
 def dump_run(run: Run) -> State:
-    """A run as bytes and text; its table is left behind."""
-    return _dump(run.tensors(), {"about": run.describe(), "records": run.records})
+    """The model of a run and its history as bytes and text, without its table."""
+    parts = run.parts()
+    return _dump(dict(parts.model), {"about": parts.about, "records": parts.records})
 
 
 def load_run(state: State) -> Run:
@@ -30,7 +32,8 @@ def load_run(state: State) -> Run:
         DataError: If it is damaged or of a newer format.
     """
     tensors, meta = _load(state)
-    return restore(tensors, meta["about"], meta["records"], _device(meta["about"]["options"]["device"]))
+    parts = RunParts(meta["about"], tensors, records=meta["records"])
+    return restore(parts, _device(meta["about"]["options"]["device"]))
 
 
 def dump_encoder(encoder: Encoder, name: str, options: dict[str, Any], device: str) -> State:

@@ -3,17 +3,14 @@
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from platformdirs import user_cache_path
 
-from molweight.errors import DataError
+from molweight.storage import partial_name
 
 __all__ = ["cache_root", "content_key", "partial_name", "read_folder", "write_array", "write_folder"]
 
@@ -60,31 +57,6 @@ def write_folder(folder: Path, arrays: Mapping[str, Array], meta: Mapping[str, A
             np.save(partial / f"{name}.npy", array, allow_pickle=False)
         (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
         _rename(partial, folder)
-
-
-@contextmanager
-def partial_name(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` that nobody else uses, to write to and then rename; what is left there is removed.
-
-    Args:
-        path: The file or folder that is to appear whole.
-
-    Yields:
-        The temporary name; nothing exists there yet.
-
-    Raises:
-        DataError: If the path is a folder's own, such as ``.`` or the empty text.
-    """
-    if not path.name:
-        raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        yield partial
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
 
 
 def _rename(partial: Path, folder: Path) -> None:

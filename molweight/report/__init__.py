@@ -1,6 +1,6 @@
 """A run as one HTML page that needs nothing else, and the statistics that stand in it.
 
-The page is made from plain data (:class:`Subject`), so this package knows no model; ``molweight report`` and
+The page is made from plain data (:class:`RunSummary`), so this package knows no model; ``molweight report`` and
 ``run.report`` gather the data.
 
 Example:
@@ -15,10 +15,10 @@ from molweight.report._bootstrap import DRAWS, Interval, bootstrap, draw_counts,
 from molweight.report._calibration import Bin, brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
 from molweight.report._explanation import Explained, render_explanation
-from molweight.report._page import render
+from molweight.report._render import render
 from molweight.report._resampled import resampled_metric
+from molweight.report._run_summary import Method, RunSummary, TestResults, method_title
 from molweight.report._side_by_side import render_side_by_side
-from molweight.report._subject import Method, Opened, Subject, method_title
 from molweight.report._test_sections import worst
 
 __all__ = [
@@ -27,8 +27,8 @@ __all__ = [
     "Explained",
     "Interval",
     "Method",
-    "Opened",
-    "Subject",
+    "RunSummary",
+    "TestResults",
     "bootstrap",
     "brier_score",
     "coverage",

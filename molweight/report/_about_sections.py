@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from molweight.datasets import Audit, format_audit
 from molweight.graphs import Featuriser
+from molweight.report._format import metric_name, number
+from molweight.report._run_summary import RunSummary
 from molweight.report._section import Section, Table, Text
-from molweight.report._subject import Subject
-from molweight.report._words import metric_name, number
 
 __all__ = ["audit_section", "configuration_section", "provenance_section", "summary_section"]
 
@@ -16,7 +16,7 @@ _LABELS: Final = 20
 """Targets listed by name at most."""
 
 
-def summary_section(subject: Subject) -> Section:
+def summary_section(subject: RunSummary) -> Section:
     """What the run is, in a few lines."""
     data, options, tuned = subject.about["data"], subject.options, subject.about["finetuning"]
     sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
@@ -31,7 +31,7 @@ def summary_section(subject: Subject) -> Section:
         ["weighting and solver", f"{options['weighting']}, {options['solver']}"],
         ["seed", str(options["seed"])],
         ["kept epoch", f"{tuned['best_epoch']}, {metric_name(subject.metric)} on select {number(tuned['best'])}"],
-        ["duration", f"{lasted}; general pretraining counts only if it was made for this run"],
+        ["duration", f"{lasted}; generic pretraining counts only if it was made for this run"],
     ]
     return Section("summary", "The run", tables=[Table("What was run", ["", ""], rows)])
 
@@ -46,7 +46,7 @@ def _inline(options: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.items()) or "(default size)"
 
 
-def audit_section(subject: Subject) -> Section:
+def audit_section(subject: RunSummary) -> Section:
     """What to know of the data before the numbers are believed."""
     title, audit = "Audit of the data", subject.audit
     if audit is None:
@@ -100,7 +100,7 @@ def _labels(audit: Audit) -> Table:
     return Table(f"Labels{more}", ["target", "known", "missing", "mean", "lowest", "highest"], rows)
 
 
-def configuration_section(subject: Subject) -> Section:
+def configuration_section(subject: RunSummary) -> Section:
     """Every option."""
     settled = Text("Options as settled, defaults included (JSON)", json.dumps(subject.options, indent=2, default=str))
     if subject.config is None:
@@ -110,7 +110,7 @@ def configuration_section(subject: Subject) -> Section:
     return Section("configuration", "Configuration", words, texts=[Text("config.yaml", subject.config), settled])
 
 
-def provenance_section(subject: Subject) -> Section:
+def provenance_section(subject: RunSummary) -> Section:
     """What made the run and this page."""
     about, data = subject.about, subject.about["data"]
     rows = [
@@ -119,6 +119,6 @@ def provenance_section(subject: Subject) -> Section:
         ["page made by", ", ".join(f"{name} {version}" for name, version in subject.made_with.items())],
         ["SHA-256 of the table", str(data.get("sha256", "-"))],
         ["SHA-256 of the roles", str(data.get("split_sha256", "-"))],
-        ["SHA-256 of weights.safetensors", subject.sha256 or "not saved yet"],
+        ["SHA-256 of model.safetensors", subject.sha256 or "not saved yet"],
     ]
     return Section("provenance", "Provenance", tables=[Table("Versions and checksums", ["", ""], rows)])

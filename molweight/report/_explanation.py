@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.report._page import page
+from molweight.report._format import number
 from molweight.report._rdkit_draw import draw_shares, strongest_atoms
+from molweight.report._render import page
 from molweight.report._section import Card, Section
-from molweight.report._words import number
 
 __all__ = ["Explained", "render_explanation"]
 

@@ -11,13 +11,13 @@ import yaml
 from molweight.datasets import higher_is_better
 from molweight.errors import DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
-from molweight.report._lines import lines
-from molweight.report._page import page
+from molweight.report._format import direction, metric_name, number, spread, verdict
+from molweight.report._line_charts import lines
+from molweight.report._render import page
+from molweight.report._run_summary import RunSummary, method_title
 from molweight.report._section import Figure, Section, Table
-from molweight.report._subject import Subject, method_title
 from molweight.report._training_sections import history_series
 from molweight.report._uncertainty_section import numbers_section
-from molweight.report._words import direction, metric_name, number, spread, verdict
 
 __all__ = ["render_side_by_side"]
 
@@ -28,7 +28,7 @@ _OF_THE_PLACE: Final = ("config", "name", "runs", "resume", "quiet", "json", "te
 """Options that say where a run is kept and what is printed, or that others follow from: no difference of runs."""
 
 
-def render_side_by_side(subjects: Sequence[Subject]) -> str:
+def render_side_by_side(subjects: Sequence[RunSummary]) -> str:
     """Runs beside each other as an HTML page.
 
     Args:
@@ -50,7 +50,7 @@ def render_side_by_side(subjects: Sequence[Subject]) -> str:
     return page(title, "Runs of molweight side by side; the report of each has the details", sections)
 
 
-def _runs_section(subjects: Sequence[Subject]) -> Section:
+def _runs_section(subjects: Sequence[RunSummary]) -> Section:
     rows = []
     for subject in subjects:
         data = subject.about["data"]
@@ -61,7 +61,7 @@ def _runs_section(subjects: Sequence[Subject]) -> Section:
     return Section("runs", "The runs", tables=[Table("What was run", header, rows)])
 
 
-def _scores_section(subjects: Sequence[Subject]) -> Section:
+def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     """Scores with intervals, and gains over the first run where both have the same test set."""
     first = subjects[0]
     found = {subject.name: _interval(subject) for subject in subjects}
@@ -90,36 +90,39 @@ def _scores_section(subjects: Sequence[Subject]) -> Section:
     return Section("scores", "Test scores", words, tables=[Table(caption, header, rows)])
 
 
-def _interval(subject: Subject) -> Interval | None:
-    if subject.opened is None:
+def _interval(subject: RunSummary) -> Interval | None:
+    if subject.test_results is None:
         return None
-    own = {subject.method: subject.opened.predictions[subject.method]}
-    return bootstrap(subject.metric, subject.opened.targets, own)[0][subject.method]
+    own = {subject.method: subject.test_results.predictions[subject.method]}
+    return bootstrap(subject.metric, subject.test_results.targets, own)[0][subject.method]
 
 
-def _gain(first: Subject, other: Subject) -> Interval | None:
+def _gain(first: RunSummary, other: RunSummary) -> Interval | None:
     """How much better the other run is than the first; ``None`` where they cannot be compared."""
-    if not _comparable(first, other) or first.opened is None or other.opened is None:
+    if not _comparable(first, other) or first.test_results is None or other.test_results is None:
         return None
-    predictions = {"first": first.opened.predictions[first.method], "other": other.opened.predictions[other.method]}
-    found, drawn = bootstrap(first.metric, first.opened.targets, predictions)
+    predictions = {
+        "first": first.test_results.predictions[first.method],
+        "other": other.test_results.predictions[other.method],
+    }
+    found, drawn = bootstrap(first.metric, first.test_results.targets, predictions)
     sign = 1.0 if higher_is_better(first.metric) else -1.0
     return interval(sign * (found["other"].value - found["first"].value), sign * (drawn["other"] - drawn["first"]))
 
 
-def _comparable(first: Subject, other: Subject) -> bool:
+def _comparable(first: RunSummary, other: RunSummary) -> bool:
     """Whether both were tested on the same molecules in the same order, with the same labels, by the same metric."""
-    one, two = first.opened, other.opened
+    one, two = first.test_results, other.test_results
     if one is None or two is None or first.metric != other.metric:
         return False
     same = list(one.smiles) == list(two.smiles) and list(one.names) == list(two.names)
     return same and np.array_equal(one.targets, two.targets, equal_nan=True)
 
 
-def _ensemble_section(subjects: Sequence[Subject]) -> Section:
+def _ensemble_section(subjects: Sequence[RunSummary]) -> Section:
     """The runs as one model: their mean, and their spread as its uncertainty."""
     first = subjects[0]
-    opened = [subject.opened for subject in subjects if subject.opened is not None]
+    opened = [subject.test_results for subject in subjects if subject.test_results is not None]
     if len(opened) < len(subjects) or not all(_comparable(first, other) for other in subjects[1:]):
         words = "These runs were not tested on the same molecules with the same labels, so they make no ensemble."
         return Section("uncertainty", "As an ensemble", [words])
@@ -132,22 +135,22 @@ def _ensemble_section(subjects: Sequence[Subject]) -> Section:
     return replace(section, title="As an ensemble")
 
 
-def _weights_section(subjects: Sequence[Subject]) -> Section:
+def _weights_section(subjects: Sequence[RunSummary]) -> Section:
     title, learned = "Weights", [subject for subject in subjects if subject.about["weights"]]
     if not learned:
-        return Section("weights", title, ["None of these runs has continued pretraining."])
+        return Section("weights", title, ["None of these runs has adaptive pretraining."])
     names = list(dict.fromkeys(name for subject in learned for name in subject.about["weights"]))
     rows = [[name, *(number(subject.about["weights"].get(name), 3) for subject in learned)] for name in names]
     header = ["objective", *(subject.name for subject in learned)]
-    return Section("weights", title, tables=[Table("Weights at the end of continued pretraining", header, rows)])
+    return Section("weights", title, tables=[Table("Weights at the end of adaptive pretraining", header, rows)])
 
 
-def _trajectories_section(subjects: Sequence[Subject]) -> Section:
+def _trajectories_section(subjects: Sequence[RunSummary]) -> Section:
     title = "Trajectories of the weights"
     by_run = {subject.name: history_series(subject.records, "weights") for subject in subjects}
     names = list(dict.fromkeys(name for series in by_run.values() for name in series))
     if not names:
-        return Section("trajectories", title, ["None of these runs has continued pretraining."])
+        return Section("trajectories", title, ["None of these runs has adaptive pretraining."])
     figures = []
     for place, name in enumerate(names[:_FIGURES]):
         series = {run: found[name] for run, found in by_run.items() if name in found}
@@ -157,7 +160,7 @@ def _trajectories_section(subjects: Sequence[Subject]) -> Section:
             series,
             title=f"Weight of {name} in each run",
             description=f"At the end: {ends}.",
-            x="step of continued pretraining",
+            x="step of adaptive pretraining",
             y="weight λ",
         )
         figures.append(Figure(svg, f"{name}. At the end: {ends}."))
@@ -165,7 +168,7 @@ def _trajectories_section(subjects: Sequence[Subject]) -> Section:
     return Section("trajectories", title, [f"{left} more are not drawn."] if left else [], figures)
 
 
-def _options_section(subjects: Sequence[Subject]) -> Section:
+def _options_section(subjects: Sequence[RunSummary]) -> Section:
     """The options that are not the same in all runs."""
     typed = [_typed(subject) for subject in subjects]
     kept = typed if all(typed) else [{} for _ in typed]  # what only some runs have been told is no difference
@@ -185,7 +188,7 @@ def _options_section(subjects: Sequence[Subject]) -> Section:
     return Section("options", "Options that differ", tables=[Table("All others are the same", header, rows)])
 
 
-def _typed(subject: Subject) -> dict[str, Any]:
+def _typed(subject: RunSummary) -> dict[str, Any]:
     """Options of the command line beside those of the job: of the table, its split, the corpus, the baselines."""
     try:
         found = yaml.safe_load(subject.config or "")
@@ -205,6 +208,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-def _findings_section(subjects: Sequence[Subject]) -> Section:
+def _findings_section(subjects: Sequence[RunSummary]) -> Section:
     said = [f"{subject.name}: {item['message']}" for subject in subjects for item in subject.about.get("findings", ())]
-    return Section("findings", "What was found wrong", said or ["Nothing was found wrong in continued pretraining."])
+    return Section("findings", "What was found wrong", said or ["Nothing was found wrong in adaptive pretraining."])

@@ -7,11 +7,11 @@ import numpy as np
 from molweight.datasets import higher_is_better, score
 from molweight.report._bootstrap import DRAWS, Interval, bootstrap, interval
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
+from molweight.report._format import direction, metric_name, number, spread, verdict
 from molweight.report._outcome_plots import POINTS, parity, reliability_diagram, vector_map
 from molweight.report._rdkit_draw import draw_molecule, draw_shares, strongest_atoms
+from molweight.report._run_summary import RunSummary, TestResults, method_title
 from molweight.report._section import Card, Figure, Section, Table
-from molweight.report._subject import Opened, Subject, method_title
-from molweight.report._words import direction, metric_name, number, spread, verdict
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
@@ -36,9 +36,9 @@ _INTERVALS: Final = (
 )
 
 
-def scores_section(subject: Subject) -> Section:
+def scores_section(subject: RunSummary) -> Section:
     """Test metric of the run and its baselines, with intervals, and what their differences support."""
-    title, opened = "Test score", subject.opened
+    title, opened = "Test score", subject.test_results
     if opened is None:
         return Section("scores", title, [NOT_OPENED])
     found, draws = bootstrap(subject.metric, opened.targets, opened.predictions)
@@ -57,12 +57,12 @@ def scores_section(subject: Subject) -> Section:
     return Section("scores", title, words, tables=tables)
 
 
-def _score_said(subject: Subject, found: Interval, molecules: int) -> str:
+def _score_said(subject: RunSummary, found: Interval, molecules: int) -> str:
     name = f"{metric_name(subject.metric)} ({direction(subject.metric)})"
     return f"{name} on {molecules} test molecules: {number(found.value)}, 95 % interval {spread(found)}."
 
 
-def _said(subject: Subject, other: str, gain: Interval) -> str:
+def _said(subject: RunSummary, other: str, gain: Interval) -> str:
     own, found = method_title(subject.method), verdict(gain)
     ends = f"gain {number(gain.value, 3)}, 95 % interval {spread(gain)}"
     if found == "no difference supported":
@@ -70,7 +70,7 @@ def _said(subject: Subject, other: str, gain: Interval) -> str:
     return f"{own} is {found} than {method_title(other)} on these molecules ({ends})."
 
 
-def _scores_table(subject: Subject, found: dict[str, Interval], gains: dict[str, Interval]) -> Table:
+def _scores_table(subject: RunSummary, found: dict[str, Interval], gains: dict[str, Interval]) -> Table:
     methods = {method.name: method for method in subject.methods}
     rows = []
     for name, value in found.items():
@@ -83,7 +83,7 @@ def _scores_table(subject: Subject, found: dict[str, Interval], gains: dict[str,
     return Table("Methods on the same test molecules; a positive gain says that the run is better", header, rows)
 
 
-def _tasks_tables(subject: Subject, opened: Opened) -> list[Table]:
+def _tasks_tables(subject: RunSummary, opened: TestResults) -> list[Table]:
     """Scores by target, where there are several."""
     if len(opened.names) == 1:
         return []
@@ -102,16 +102,16 @@ def _tasks_tables(subject: Subject, opened: Opened) -> list[Table]:
     return [Table(caption, ["target", "known labels", *(method_title(name) for name in scores)], rows)]
 
 
-def calibration_section(subject: Subject) -> Section:
+def calibration_section(subject: RunSummary) -> Section:
     """Whether probabilities are met, or for numbers whether predictions equal labels."""
-    classes, opened = subject.task == "classification", subject.opened
+    classes, opened = subject.task == "classification", subject.test_results
     title = "Calibration" if classes else "Predictions and labels"
     if opened is None:
         return Section("calibration", title, [NOT_OPENED])
     return _calibration(subject, opened, title) if classes else _parity(subject, opened, title)
 
 
-def _calibration(subject: Subject, opened: Opened, title: str) -> Section:
+def _calibration(subject: RunSummary, opened: TestResults, title: str) -> Section:
     rows = []
     for name, predicted in opened.predictions.items():
         pairs = known_pairs(opened.targets, predicted)
@@ -139,7 +139,7 @@ def _calibration(subject: Subject, opened: Opened, title: str) -> Section:
     )
 
 
-def _parity(subject: Subject, opened: Opened, title: str) -> Section:
+def _parity(subject: RunSummary, opened: TestResults, title: str) -> Section:
     figures: list[Figure] = []
     predicted = opened.predictions[subject.method]
     for place, name in enumerate(opened.names):
@@ -165,9 +165,9 @@ def _errors(labels: Array, answers: Array) -> str:
     )
 
 
-def map_section(subject: Subject) -> Section:
+def map_section(subject: RunSummary) -> Section:
     """The vectors of the test molecules in the plane of most variance."""
-    title, opened, vectors = "Map of the embedding", subject.opened, subject.embedding
+    title, opened, vectors = "Map of the embedding", subject.test_results, subject.embedding
     if opened is None or vectors is None:
         return Section("map", title, [NOT_OPENED])
     usable = np.isfinite(vectors).all(axis=1)
@@ -190,9 +190,9 @@ def map_section(subject: Subject) -> Section:
     return Section("map", title, figures=[Figure(svg, caption)])
 
 
-def wrong_section(subject: Subject) -> Section:
+def wrong_section(subject: RunSummary) -> Section:
     """The test molecules that the run is most wrong about."""
-    title, opened = "Most wrong molecules", subject.opened
+    title, opened = "Most wrong molecules", subject.test_results
     if opened is None:
         return Section("wrong", title, [NOT_OPENED])
     cards = [_card(subject, opened, *pair) for pair in worst(subject.task, opened, subject.method)]
@@ -202,7 +202,7 @@ def wrong_section(subject: Subject) -> Section:
     return Section("wrong", title, [*said, _COLOURS] if subject.shares else said, cards=cards)
 
 
-def worst(task: str, opened: Opened, method: str, most: int = _WORST) -> list[tuple[int, int]]:
+def worst(task: str, opened: TestResults, method: str, most: int = _WORST) -> list[tuple[int, int]]:
     """Molecule and target of the predictions that are furthest from their label, the furthest first.
 
     Args:
@@ -227,7 +227,7 @@ def _unit(targets: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> np.ndar
     return np.array([deviation or 1.0 for deviation in deviations])
 
 
-def _card(subject: Subject, opened: Opened, molecule: int, target: int) -> Card:
+def _card(subject: RunSummary, opened: TestResults, molecule: int, target: int) -> Card:
     smiles, label = opened.smiles[molecule], float(opened.targets[molecule, target])
     answer = float(opened.predictions[subject.method][molecule, target])
     said = f"{opened.names[target]}: label {number(label)}, predicted {number(answer)}"

@@ -6,15 +6,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.report._lines import POINTS, Series, lines, thinned
+from molweight.report._format import NONE, metric_name, number
+from molweight.report._line_charts import POINTS, Series, lines, thinned
+from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
-from molweight.report._subject import Subject
-from molweight.report._words import NONE, metric_name, number
 
 __all__ = ["history_series", "losses_section", "schedule_section", "solver_section", "weights_section"]
 
-_STEP: Final = "step of continued pretraining"
-_NO_STEPS: Final = "This run has no continued pretraining, so there is nothing to draw here."
+_STEP: Final = "step of adaptive pretraining"
+_NO_STEPS: Final = "This run has no adaptive pretraining, so there is nothing to draw here."
 
 
 def history_series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Series]:
@@ -38,7 +38,7 @@ def _note(records: Sequence[Mapping[str, Any]]) -> str:
     return f" Each point is a mean over {len(records) / POINTS:.0f} steps." if len(records) > POINTS else ""
 
 
-def weights_section(subject: Subject) -> Section:
+def weights_section(subject: RunSummary) -> Section:
     """Weights over the steps, and where they ended for each method."""
     title = "Weights of the objectives"
     series = history_series(subject.records, "weights")
@@ -49,7 +49,7 @@ def weights_section(subject: Subject) -> Section:
     svg = lines(
         "weights",
         series,
-        title="Weight of each objective over continued pretraining",
+        title="Weight of each objective over adaptive pretraining",
         description=f"At the end: {described}.",
         x=_STEP,
         y="weight λ",
@@ -59,15 +59,15 @@ def weights_section(subject: Subject) -> Section:
     return Section("weights", title, figures=[Figure(svg, caption)], tables=[_weights_table(subject)])
 
 
-def _weights_table(subject: Subject) -> Table:
+def _weights_table(subject: RunSummary) -> Table:
     methods = [method for method in subject.methods if method.weights]
     columns = {method.title: method.weights for method in methods} or {subject.method: subject.about["weights"]}
     names = list(dict.fromkeys(name for weights in columns.values() for name in weights))
     rows = [[name, *(number(weights.get(name), 3) for weights in columns.values())] for name in names]
-    return Table("Weights at the end of continued pretraining", ["objective", *columns], rows)
+    return Table("Weights at the end of adaptive pretraining", ["objective", *columns], rows)
 
 
-def losses_section(subject: Subject) -> Section:
+def losses_section(subject: RunSummary) -> Section:
     """Loss of each objective, and of the task, over the steps."""
     title, records = "Losses", subject.records
     series = history_series(records, "losses")
@@ -79,7 +79,7 @@ def losses_section(subject: Subject) -> Section:
             lines(
                 "losses",
                 series,
-                title="Loss of each objective over continued pretraining",
+                title="Loss of each objective over adaptive pretraining",
                 description=f"From first to last: {first_last}.",
                 x=_STEP,
                 y="loss",
@@ -101,13 +101,13 @@ def losses_section(subject: Subject) -> Section:
     return Section("losses", title, figures=figures)
 
 
-def solver_section(subject: Subject) -> Section:
+def solver_section(subject: RunSummary) -> Section:
     """How the linear systems of the hypergradient were solved, and what was found wrong."""
     title = "Health of training and solver"
     if not subject.records:
         return Section("solver", title, [_NO_STEPS])
     found = [item["message"] for item in subject.about.get("findings", ())]
-    words = [f"Found: {message}" for message in found] or ["Nothing was found wrong in continued pretraining."]
+    words = [f"Found: {message}" for message in found] or ["Nothing was found wrong in adaptive pretraining."]
     solves = [(record["step"], record["solves"]) for record in subject.records if record.get("solves")]
     if not solves:
         return Section("solver", title, [*words, "No hypergradient was taken, so no linear system was solved."])
@@ -128,7 +128,7 @@ def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any
     svg = lines(
         "residuals",
         series,
-        title="Relative residual of the solves over continued pretraining",
+        title="Relative residual of the solves over adaptive pretraining",
         description=f"Medians: {words}.",
         x=_STEP,
         y="relative residual",
@@ -137,7 +137,7 @@ def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any
     return [Figure(svg, "Relative residual |b - Ax| / |b| at the end of each solve; 1 is that of no answer at all.")]
 
 
-def _outcomes(subject: Subject, levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> Table:
+def _outcomes(subject: RunSummary, levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> Table:
     rows = []
     for level in levels:
         own = [at[level] for _, at in solves if level in at]
@@ -149,7 +149,7 @@ def _outcomes(subject: Subject, levels: list[str], solves: list[tuple[int, Mappi
     return Table(caption, ["level", "solves", "mean iterations", "how they ended"], rows)
 
 
-def schedule_section(subject: Subject) -> Section:
+def schedule_section(subject: RunSummary) -> Section:
     """Learning rates of the stages, and the metric that the checkpoint was picked by."""
     options, tuned = subject.options, subject.about["finetuning"]
     curve = np.asarray(tuned["curve"], dtype=np.float64)
@@ -174,12 +174,12 @@ def schedule_section(subject: Subject) -> Section:
     return Section("schedule", "Learning rates and choice of the checkpoint", said, figures)
 
 
-def _rates_figure(subject: Subject) -> Figure:
+def _rates_figure(subject: RunSummary) -> Figure:
     options, epochs = subject.options, len(subject.about["finetuning"]["curve"]) - 1
-    general = options["general_steps"] if options["start"] == "pretrained" else 0
+    general = options["pretrain_steps"] if options["init"] == "pretrain" else 0
     stages = [
-        ("general pretraining", general, options["pretrain_lr"]),
-        ("continued pretraining", len(subject.records), options["pretrain_lr"]),
+        ("generic pretraining", general, options["pretrain_lr"]),
+        ("adaptive pretraining", len(subject.records), options["pretrain_lr"]),
         ("finetuning (in epochs)", epochs, options["finetune_lr"]),
     ]
     series, start = {}, 0

@@ -5,10 +5,10 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
-from molweight.report._lines import lines
+from molweight.report._format import number
+from molweight.report._line_charts import lines
+from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
-from molweight.report._subject import Subject
-from molweight.report._words import number
 
 __all__ = ["numbers_section", "spread_section"]
 
@@ -23,9 +23,9 @@ _NONE: Final = (
 )
 
 
-def spread_section(subject: Subject) -> Section:
+def spread_section(subject: RunSummary) -> Section:
     """Deviations under dropout against the errors on the test set."""
-    opened = subject.opened
+    opened = subject.test_results
     if opened is None or opened.deviations is None:
         return Section("uncertainty", _TITLE, [_NONE])
     how = "Standard deviation of predictions under 30 dropout masks (Monte Carlo dropout)"

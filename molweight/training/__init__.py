@@ -1,74 +1,60 @@
-"""General pretraining, continued pretraining under learned weights, finetuning: the run of TapWeight."""
+"""The stages of a job: generic pretraining, adaptive pretraining under learned weights, finetuning.
 
-from molweight.training._attribution import Attribution
+Example:
+    >>> from molweight import datasets
+    >>> from molweight.options import Job
+    >>> data = datasets.load("freesolv")
+    >>> job = Job(encoder_options={"layers": 1, "width": 8}, init="scratch", steps=2, epochs=1, batch_size=16)
+    >>> run = fit(job, data, datasets.split(data))
+    >>> len(run.weights)
+    4
+"""
+
+from molweight.training._adaptive import AdaptivePretraining, adapt, adaptive_pretraining, new_predictor
+from molweight.training._batches import Batches, Corpus, TaskSource, generator_for
 from molweight.training._callback import Callback, TensorBoard
-from molweight.training._checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
-from molweight.training._continued import Continued, continued_pretraining, fresh_predictor
-from molweight.training._device import resolve_device
-from molweight.training._finetune import Finetuning, finetune, predict_positions
-from molweight.training._general import general_pretraining
-from molweight.training._hypergrad_check import default_candidates, hypergrad_check
-from molweight.training._hypergrad_report import HypergradCheck
-from molweight.training._models import Predictor, Pretrainer, build_predictor, build_pretrainer
-from molweight.training._plot import plot_weights
+from molweight.training._deprecated import TapWeight
+from molweight.training._finetune import finetune
+from molweight.training._fit import fit
+from molweight.training._generic import generic_pretraining
+from molweight.training._leakage import HeldOut
 from molweight.training._pretrain import pretrain
-from molweight.training._report import report_runs
-from molweight.training._run import Run, load, restore
-from molweight.training._sampling import Batches, generator_for
+from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, resolve, resolve_init, variant
 from molweight.training._search import Trial, WeightSearch, search_weights
-from molweight.training._session import Session
-from molweight.training._sources import Corpus, TaskSource
-from molweight.training._tables import HeldOut
-from molweight.training._tapweight import DEFAULT_OBJECTIVES, SOLVER_DEFAULTS, TapWeight
-from molweight.training._uncertainty import Uncertainty, spread_of
+from molweight.training._state import Session
 
 __all__ = [
     "BASELINES",
-    "DEFAULT_OBJECTIVES",
     "SOLVER_DEFAULTS",
-    "Attribution",
+    "AdaptivePretraining",
     "Batches",
     "Callback",
-    "Checkpoint",
     "Comparison",
-    "Continued",
     "Corpus",
-    "Finetuning",
     "HeldOut",
-    "HypergradCheck",
-    "Predictor",
-    "Pretrainer",
     "Row",
-    "Run",
     "Session",
     "TapWeight",
     "TaskSource",
     "TensorBoard",
     "Trial",
-    "Uncertainty",
     "WeightSearch",
-    "build_predictor",
-    "build_pretrainer",
+    "adapt",
+    "adaptive_pretraining",
+    "check_job",
     "compare",
-    "continued_pretraining",
-    "default_candidates",
+    "create_solver",
     "finetune",
+    "fit",
     "format_findings",
     "format_table",
-    "fresh_predictor",
-    "general_pretraining",
     "generator_for",
-    "hypergrad_check",
-    "load",
-    "plot_weights",
-    "predict_positions",
+    "generic_pretraining",
+    "new_predictor",
     "pretrain",
-    "read_checkpoint",
-    "report_runs",
-    "resolve_device",
-    "restore",
-    "save_checkpoint",
+    "resolve",
+    "resolve_init",
     "search_weights",
-    "spread_of",
+    "variant",
 ]

@@ -8,29 +8,29 @@ from pathlib import Path
 from typing import Any, Final
 
 from molweight.datasets import Score, Splits, format_score
+from molweight.devices import resolve_device
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
+from molweight.options import Job
 from molweight.report import method_title
+from molweight.runs import Run, files_of_run, plot_weights, write_manifest
+from molweight.storage import write_file
 from molweight.training._callback import Callback
-from molweight.training._device import resolve_device
-from molweight.training._general import general_pretraining
-from molweight.training._plot import plot_weights
-from molweight.training._resume import describe_job
-from molweight.training._run import Run
-from molweight.training._session import Session
-from molweight.training._store import write_file
-from molweight.training._tables import HeldOut, choose_tables
-from molweight.training._tapweight import TapWeight
+from molweight.training._fit import describe_job, fit
+from molweight.training._generic import generic_pretraining
+from molweight.training._leakage import HeldOut
+from molweight.training._resolve import resolve, variant
+from molweight.training._state import Session
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
 
 BASELINES: Final[dict[str, dict[str, Any]]] = {
-    "scratch": {"start": "scratch", "weighting": "none", "weighting_options": {}},
+    "scratch": {"init": "scratch", "weighting": "none", "weighting_options": {}},
     "pretrained": {"weighting": "none", "weighting_options": {}},
     "equal": {"weighting": "equal", "weighting_options": {}},
 }
-"""What each baseline changes: a random encoder; general pretraining alone; continued pretraining with equal weights."""
+"""What each baseline changes: a random encoder; generic pretraining alone; adaptive pretraining with equal weights."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Row:
         method: Name of the method.
         test: Score on the test set, which was opened for this.
         select: Score on ``select``, of the checkpoint that was kept.
-        weights: Weight per objective at the end of continued pretraining; empty without any.
-        seconds: Duration, without general pretraining.
-        findings: What was wrong in its continued pretraining.
+        weights: Weight per objective at the end of adaptive pretraining; empty without any.
+        seconds: Duration, without generic pretraining.
+        findings: What was wrong in its adaptive pretraining.
     """
 
     method: str
@@ -65,7 +65,7 @@ class Comparison:
         split: Definition of the split.
         rows: One line per method.
         run: The run of the last method, the one that was asked for.
-        general_seconds: Duration of general pretraining, which the methods share; near 0 if it was cached.
+        pretrain_seconds: Duration of generic pretraining, which the methods share; near 0 if it was cached.
     """
 
     data: str
@@ -74,7 +74,7 @@ class Comparison:
     split: str
     rows: list[Row]
     run: Run
-    general_seconds: float
+    pretrain_seconds: float
 
     def save(self, folder: Path) -> None:
         """Write ``metrics.json``, ``weights.png`` and everything :meth:`Run.save` writes."""
@@ -84,16 +84,17 @@ class Comparison:
             "metric": self.metric,
             "split": self.split,
             "sizes": self.sizes,
-            "general_seconds": self.general_seconds,
+            "pretrain_seconds": self.pretrain_seconds,
             "methods": [asdict(row) for row in self.rows],
         }
         write_file(folder / "metrics.json", json.dumps(metrics, indent=2).encode())
+        write_manifest(folder, [*files_of_run(folder)[:-1], "metrics.json"])
         if self.run.records:
             write_file(folder / "weights.png", plot_weights(self.run.history, title=f"{self.data}: objective weights"))
 
 
 def compare(
-    options: TapWeight,
+    job: Job,
     data: MoleculeDataset,
     splits: Splits,
     corpus: MoleculeDataset,
@@ -103,18 +104,18 @@ def compare(
     resume: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Comparison:
-    """Fit ``options`` and its baselines; open the test set once for each.
+    """Fit a job and its baselines; evaluate the test set once for each.
 
     Args:
-        options: The method in question; its run is kept.
+        job: The method in question; its run is kept.
         data: The labelled table.
         splits: Its roles.
         corpus: Unlabelled molecules.
         baselines: Names among :data:`BASELINES`.
         progress: Whether to show progress bars on a terminal.
         resume: Folder where the state of the work is kept, to go on from after an interruption; see
-            :meth:`TapWeight.fit`.
-        callbacks: Objects to tell of every step; see :class:`molweight.training.Callback`.
+            :func:`molweight.fit`.
+        callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
 
     Returns:
         The table's rows, baselines first, and the run.
@@ -125,39 +126,36 @@ def compare(
     for name in baselines:
         if name not in BASELINES:
             raise ConfigError(f"baseline {name!r} is unknown;{suggest(name, BASELINES)} Baselines: {_listed()}.")
-    options = choose_tables(options, data)
+    job = resolve(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
-    started, device = time.perf_counter(), resolve_device(options.device)
-    shared = replace(session, job=describe_job(options, data, splits, corpus, device))
+    started, device = time.perf_counter(), resolve_device(job.device)
+    shared = replace(session, job=describe_job(job, data, splits, corpus, device))
     held = HeldOut(data, splits)
-    general_pretraining(options, corpus, device, progress=progress, session=shared, held=held)
-    general_seconds = time.perf_counter() - started
-    methods = [(name, options.variant(**BASELINES[name])) for name in baselines if not _same(options, name)]
-    methods.append((options.weighting if options.weighting != "none" else options.start, options))
+    generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
+    pretrain_seconds = time.perf_counter() - started
+    methods = [(name, variant(job, **BASELINES[name])) for name in baselines if variant(job, **BASELINES[name]) != job]
+    methods.append((job.weighting if job.weighting != "none" else job.init, job))
     runs = {
-        name: method.fit(data, splits, corpus, progress=progress, session=session.within(name))
+        name: fit(method, data, splits, corpus, progress=progress, session=session.child(name))
         for name, method in methods
     }
     rows = [_row(name, run) for name, run in runs.items()]
     return Comparison(
-        data.name, str(data.metric), splits.sizes, splits.definition, rows, _beside(runs), general_seconds
+        data.name, str(data.metric), splits.sizes, splits.definition, rows, _merged(runs), pretrain_seconds
     )
 
 
-def _beside(runs: Mapping[str, Run]) -> Run:
-    """The last run, which keeps what the others showed on the test set beside its own."""
+def _merged(runs: Mapping[str, Run]) -> Run:
+    """The last run, with the test predictions of the others next to its own."""
     *others, (_, run) = runs.items()
-    if run.opened is not None:
-        run.opened = run.opened.beside({name: other.opened for name, other in others if other.opened is not None})
+    if run.test_results is not None:
+        results = {name: other.test_results for name, other in others if other.test_results is not None}
+        run.test_results = run.test_results.merge(results)
     return run
 
 
 def _row(name: str, run: Run) -> Row:
     return Row(name, run.evaluate("test"), run.finetuning.best, run.weights, run.seconds, run.findings)
-
-
-def _same(options: TapWeight, baseline: str) -> bool:
-    return options.variant(**BASELINES[baseline]) == options
 
 
 def _listed() -> str:

@@ -1,4 +1,4 @@
-"""The pretraining loop: the same for general and for task-adaptive pretraining, whatever the weighting."""
+"""The pretraining loop: the same for generic and for task-adaptive pretraining, whatever the weighting."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from tqdm import tqdm
 
 from molweight.errors import MolweightError
 from molweight.mlo import Loop, Record
-from molweight.training._models import Pretrainer
-from molweight.training._session import Session, Stage
-from molweight.training._sources import Corpus, TaskSource
-from molweight.training._travel import Travel
-from molweight.training._watch import Watch
+from molweight.models import Pretrainer
+from molweight.training._batches import Corpus, TaskSource
+from molweight.training._monitor import HealthLogger
+from molweight.training._pretraining_state import PretrainingState
+from molweight.training._state import Session, Stage
 
 __all__ = ["pretrain", "take_step"]
 
@@ -34,7 +34,7 @@ def pretrain(
         steps: How many steps to take.
         task: Labelled molecules; needed where the loop's weighting learns from the task.
         progress: Title of a progress bar; ``None`` for none.
-        stage: Where states are kept and whom to tell; a state found there is gone on from.
+        stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
@@ -45,29 +45,31 @@ def pretrain(
         KeyboardInterrupt: If the process was asked to stop; the state is written.
     """
     stage = stage or Session().stage("pretraining")
-    travel = Travel(model, corpus, loop, task, Watch(loop.weighting.names, progress or "pretraining"))
+    state = PretrainingState(model, corpus, loop, task, HealthLogger(loop.weighting.names, progress or "pretraining"))
     end = loop.steps + steps
-    travel.resume(stage)
+    state.resume(stage)
     bar = tqdm(total=end, initial=loop.steps, desc=progress, unit=" steps", disable=progress is None or None)
     with bar, stage.interruptible():
         while loop.steps < end:
-            travel.observe(_watched_step(model, corpus, loop, task, travel.watch))
-            if loop.steps == end or travel.full or stage.due:
-                travel.flush(stage, report=loop.steps == end or travel.full)
-                bar.set_postfix_str(_weights(travel.history[-1]))
-                stage.boundary(travel.state)
+            state.observe(_monitored_step(model, corpus, loop, task, state.health))
+            if loop.steps == end or state.flush_due or stage.should_save:
+                state.flush(stage, report=loop.steps == end or state.flush_due)
+                bar.set_postfix_str(_weights(state.history[-1]))
+                stage.checkpoint(state.state)
             bar.update()
     if stage.session.folder is not None:
-        stage.write(travel.state())
-    return travel.history
+        stage.write(state.state())
+    return state.history
 
 
-def _watched_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None, watch: Watch) -> Record:
-    """Take a step; where it cannot be taken, what was wrong before is named first."""
+def _monitored_step(
+    model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None, health: HealthLogger
+) -> Record:
+    """Take a step; if it fails, log earlier findings first."""
     try:
         return take_step(model, corpus, loop, task)
     except MolweightError:
-        watch.report()
+        health.report()
         raise
 
 

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -12,8 +12,10 @@ from tqdm import tqdm
 from molweight.datasets import Splits, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
-from molweight.training._run import Run
-from molweight.training._tapweight import TapWeight
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training._fit import fit
+from molweight.training._resolve import check_job
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -39,8 +41,8 @@ class Trial:
         number: Position in the search, from 0.
         weights: Weight per objective.
         select: The table's metric on ``select``; the test set is not looked at.
-        seconds: What the trial cost: continued pretraining and finetuning.
-        steps: Steps of continued pretraining it took.
+        seconds: What the trial cost: adaptive pretraining and finetuning.
+        steps: Steps of adaptive pretraining it took.
     """
 
     number: int
@@ -73,12 +75,12 @@ class WeightSearch:
 
     @property
     def steps(self) -> int:
-        """Steps of continued pretraining of all trials."""
+        """Steps of adaptive pretraining of all trials."""
         return sum(trial.steps for trial in self.trials)
 
 
 def search_weights(
-    options: TapWeight,
+    job: Job,
     data: MoleculeDataset,
     splits: Splits,
     corpus: MoleculeDataset | None = None,
@@ -92,13 +94,13 @@ def search_weights(
 
     Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` draws them
     anew each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
-    optuna, after two at random. General pretraining is shared by all trials and cached.
+    optuna, after two at random. Generic pretraining is shared by all trials and cached.
 
     Args:
-        options: The job; its weighting is replaced by ``"fixed"``.
+        job: The job; its weighting is replaced by ``"fixed"``.
         data: The labelled table.
         splits: Its roles; ``test`` is not touched.
-        corpus: Unlabelled molecules, as in :meth:`TapWeight.fit`.
+        corpus: Unlabelled molecules, as in :func:`molweight.fit`.
         method: How weights are proposed.
         trials: How many to try.
         journal: File that every finished trial is written to at once; a search that finds it there goes on behind the
@@ -116,10 +118,10 @@ def search_weights(
     Example:
         >>> from molweight import datasets
         >>> data = datasets.load("freesolv")
-        >>> small = TapWeight(
+        >>> small = Job(
         ...     encoder_options={"layers": 2, "width": 16},
         ...     objectives=["attribute_masking", "functional_groups"],
-        ...     start="scratch",
+        ...     init="scratch",
         ...     steps=2,
         ...     epochs=1,
         ...     batch_size=32,
@@ -129,16 +131,17 @@ def search_weights(
         (2, 4, True)
     """
     _check(method, trials)
-    study = _study(options, data, method, journal)
+    job = check_job(job)
+    study = _study(job, data, method, journal)
     runs: dict[int, Run] = {}
     for number in _numbers(len(_finished(study)), trials, progress=progress):
-        study.sampler = _sampler(method, options.seed, number)
+        study.sampler = _sampler(method, job.seed, number)
         asked = study.ask()
-        runs = _better(study, asked, _fit(options, asked, data, splits, corpus), runs)
-    done = [_read(options, number, trial) for number, trial in enumerate(_finished(study)[:trials])]
+        runs = _better(study, asked, _fit(job, asked, data, splits, corpus), runs)
+    done = [_read(job, number, trial) for number, trial in enumerate(_finished(study)[:trials])]
     choose = max if study.direction.name == "MAXIMIZE" else min
     best = choose(done, key=lambda trial: trial.select)
-    run = runs.get(best.number) or options.variant(**_fixed(best.weights)).fit(data, splits, corpus)
+    run = runs.get(best.number) or fit(replace(job, **_fixed(best.weights)), data, splits, corpus)
     return WeightSearch(method, done, best, run)
 
 
@@ -159,7 +162,7 @@ def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:
     return iter(tqdm(range(done, trials), "trials", trials, initial=done, disable=None if progress else True))
 
 
-def _study(options: TapWeight, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":
+def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":
     """A study in memory, or one that is written to ``journal`` trial by trial."""
     try:
         import optuna
@@ -174,7 +177,7 @@ def _study(options: TapWeight, data: MoleculeDataset, method: str, journal: str 
     higher = data.metric is not None and higher_is_better(data.metric)
     direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
     study = optuna.create_study(storage=backend, study_name="weights", direction=direction, load_if_exists=True)
-    _claim(study, {"method": method, "data": data.name, "options": options.options()}, journal)
+    _claim(study, {"method": method, "data": data.name, "job": job.options()}, journal)
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted: it is tried again
     return study
@@ -202,22 +205,22 @@ def _fixed(weights: dict[str, float]) -> dict[str, Any]:
     return {"weighting": "fixed", "weighting_options": {"weights": list(weights.values())}}
 
 
-def _simplex(options: TapWeight, uniform: Mapping[str, float]) -> dict[str, float]:
-    sizes = [-math.log(uniform[name]) for name in options.objectives]
-    return {name: size / sum(sizes) for name, size in zip(options.objectives, sizes, strict=True)}
+def _simplex(job: Job, uniform: Mapping[str, float]) -> dict[str, float]:
+    sizes = [-math.log(uniform[name]) for name in job.objectives]
+    return {name: size / sum(sizes) for name, size in zip(job.objectives, sizes, strict=True)}
 
 
 def _fit(
-    options: TapWeight,
+    job: Job,
     asked: "OptunaTrial",
     data: MoleculeDataset,
     splits: Splits,
     corpus: MoleculeDataset | None,
 ) -> Run:
     """The run of the weights that the sampler proposes, with its cost noted on the trial."""
-    uniform = {name: asked.suggest_float(name, _LEAST, 1 - _LEAST) for name in options.objectives}
+    uniform = {name: asked.suggest_float(name, _LEAST, 1 - _LEAST) for name in job.objectives}
     started = time.perf_counter()
-    run = options.variant(**_fixed(_simplex(options, uniform))).fit(data, splits, corpus)
+    run = fit(replace(job, **_fixed(_simplex(job, uniform))), data, splits, corpus)
     asked.set_user_attr("seconds", time.perf_counter() - started)
     return run
 
@@ -234,6 +237,6 @@ def _better(study: "Study", asked: "OptunaTrial", run: Run, kept: dict[int, Run]
     return {number: run} if study.best_trial.number == asked.number else kept
 
 
-def _read(options: TapWeight, number: int, trial: "FrozenTrial") -> Trial:
+def _read(job: Job, number: int, trial: "FrozenTrial") -> Trial:
     value = math.nan if trial.value is None else trial.value
-    return Trial(number, _simplex(options, trial.params), value, trial.user_attrs["seconds"], options.steps)
+    return Trial(number, _simplex(job, trial.params), value, trial.user_attrs["seconds"], job.steps)

@@ -23,7 +23,7 @@ from molweight import datasets
 from molweight.benchmark import (
     METHODS,
     RESULTS_VERSION,
-    Job,
+    Cell,
     Journal,
     ProcessPool,
     RayCluster,
@@ -31,7 +31,6 @@ from molweight.benchmark import (
     cliques,
     contrasts,
     critical_difference,
-    do_job,
     fit_classical,
     format_page,
     gradients_per_step,
@@ -40,18 +39,20 @@ from molweight.benchmark import (
     mean_ranks,
     read_published,
     read_study,
+    run_cell,
     run_study,
     spreads,
 )
-from molweight.benchmark._attempt import attempt
+from molweight.benchmark._worker import attempt
 from molweight.cli import main
 from molweight.errors import ConfigError, UnknownNameError
-from molweight.training import TapWeight
+from molweight.options import Job
+from molweight.training import variant
 
 TINY: dict[str, Any] = {
     "encoder_options": {"layers": 1, "width": 8},
     "objectives": ["attribute_masking", "functional_groups"],
-    "general_steps": 2,
+    "pretrain_steps": 2,
     "steps": 4,
     "batch_size": 16,
     "epochs": 2,
@@ -84,10 +85,10 @@ def study(**changes: Any) -> Study:
         ({"settings": []}, "settings: is empty"),
         ({"settings": [{"finetune_rl": 1e-3}]}, r"settings\[0\].finetune_rl is no option; did you mean 'finetune_lr'"),
         ({"settings": [{}, {"epochs": -1}]}, "epochs=-1"),
-        ({"variants": {"mine": {"gama": 2.0}}}, "variants.mine.gama is no option; did you mean 'gamma'"),
+        ({"variants": {"mine": {"seeed": 2}}}, "variants.mine.seeed is no option; did you mean 'seed'"),
         ({"variants": {"mine": {"of": "taweight"}}, "methods": ["tapweight", "mine"]}, "did you mean 'tapweight'"),
         ({"variants": {"mine": {"of": "ecfp_rf"}}, "methods": ["tapweight", "mine"]}, "'ecfp_rf' has no options"),
-        ({"variants": {"equal": {"gamma": 2.0}}}, "variants.equal: is the name of a method already"),
+        ({"variants": {"equal": {"proximal_strength": 2.0}}}, "variants.equal: is the name of a method already"),
         ({"plugins": ["no_such_module"]}, "plugins: 'no_such_module' cannot be imported"),
     ],
 )
@@ -142,7 +143,7 @@ def test_a_study_of_a_gpu_is_read_anywhere_and_run_where_there_is_one(tmp_path: 
 @pytest.mark.gpu
 def test_a_row_names_the_gpu_and_its_peak_of_memory() -> None:
     found = study(job={**TINY, "device": "cuda"})
-    row = do_job(found, found.jobs()[0])
+    row = run_cell(found, found.cells()[0])
     assert torch.cuda.get_device_name() in row["machine"]
     assert row["peak_gpu_memory_mib"] > 0
 
@@ -150,14 +151,14 @@ def test_a_row_names_the_gpu_and_its_peak_of_memory() -> None:
 def test_every_method_can_be_set_up() -> None:
     base = study(methods=list(METHODS)).base(0)
     for method in METHODS.values():
-        assert gradients_per_step(base.variant(**method.changes)) >= 0
+        assert gradients_per_step(variant(base, **method.changes)) >= 0
 
 
 def test_gradients_are_those_that_a_step_takes() -> None:
-    assert gradients_per_step(TapWeight(every=5)) == pytest.approx(4 + 1 + 1 / 5)
-    assert gradients_per_step(TapWeight(meta_batches=3)) == 4 + 1 + 3
-    assert gradients_per_step(TapWeight(solver="cg", every=10)) == pytest.approx(4 + 1 + (1 + 4 * 5) / 10)
-    assert gradients_per_step(TapWeight(weighting="none")) == 0
+    assert gradients_per_step(Job(hypergradient_interval=5)) == pytest.approx(4 + 1 + 1 / 5)
+    assert gradients_per_step(Job(meta_batches=3)) == 4 + 1 + 3
+    assert gradients_per_step(Job(solver="cg", hypergradient_interval=10)) == pytest.approx(4 + 1 + (1 + 4 * 5) / 10)
+    assert gradients_per_step(Job(weighting="none")) == 0
 
 
 def test_equal_compute_is_fewer_steps_for_whoever_needs_more() -> None:
@@ -165,11 +166,13 @@ def test_equal_compute_is_fewer_steps_for_whoever_needs_more() -> None:
     where = (data, datasets.split(data), datasets.load_corpus("zinc", 64))
     equal = study(match="gradients", job={**TINY, "steps": 300})
     assert matched(equal, equal.base(0), *where).steps == 150
-    assert matched(equal, equal.base(0).variant(weighting="equal"), *where).steps == 300
-    assert matched(equal, equal.base(0).variant(steps=5), *where).steps == 2  # and not three: never more than its share
+    assert matched(equal, variant(equal.base(0), weighting="equal"), *where).steps == 300
+    assert (
+        matched(equal, variant(equal.base(0), steps=5), *where).steps == 2
+    )  # and not three: never more than its share
     assert matched(study(job={**TINY, "steps": 300}), equal.base(0), *where).steps == 300
     seconds = study(match="seconds", job={**TINY, "steps": 300})
-    costly = matched(seconds, seconds.base(0).variant(meta_batches=8), *where).steps
+    costly = matched(seconds, variant(seconds.base(0), meta_batches=8), *where).steps
     assert 1 <= costly < 200
 
 
@@ -253,7 +256,7 @@ def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
         assert b"</svg>" in (tmp_path / picture).read_bytes()
     assert table.loc[0, ["weights.attribute_masking", "weights.functional_groups"]].sum() == pytest.approx(1)
     page = (tmp_path / "README.md").read_text()
-    assert "TapWeight, identity solver" in page
+    assert "Job, identity solver" in page
     assert f"{table['test'][0]:.3f}" in page
 
 
@@ -262,7 +265,7 @@ def test_a_failure_is_a_row_that_is_tried_again(tmp_path: Path) -> None:
     journal.append(
         {"table": "freesolv", "method": "equal", "seed": 0, "error": "why", "results_version": RESULTS_VERSION}
     )
-    assert Job("freesolv", "equal", 0) in Journal(tmp_path, study()).missing()
+    assert Cell("freesolv", "equal", 0) in Journal(tmp_path, study()).missing()
     assert Journal(tmp_path, study()).table()["error"].tolist() == ["why"]
     row = {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": RESULTS_VERSION}
     journal.append(row)
@@ -338,9 +341,9 @@ def test_a_constant_lead_is_better_and_not_worse() -> None:
     values = [float(n) for n in range(8)]
     table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
     table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
-    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    table["seconds"], table["pretrain_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
     page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
-    assert "TapWeight, identity solver is better than equal weights" in page
+    assert "Job, identity solver is better than equal weights" in page
     assert re.search(r"No difference between .* and from scratch is supported .* its interval goes from .* to ", page)
     assert "took 2.5% of the time" in page
 
@@ -444,8 +447,8 @@ def test_plugins_are_imported_in_the_processes(
 
 
 def test_a_variant_is_a_method_of_the_study(tmp_path: Path) -> None:
-    small = study(methods=["tapweight", "mine"], variants={"mine": {"gamma": 3.0, "title": "gamma of 3"}})
-    assert small.method("mine").changes == {"weighting": "tapweight", "gamma": 3.0}
+    small = study(methods=["tapweight", "mine"], variants={"mine": {"proximal_strength": 3.0, "title": "gamma of 3"}})
+    assert small.method("mine").changes == {"weighting": "tapweight", "proximal_strength": 3.0}
     run_study(small, tmp_path, Inline(2))
     assert "| gamma of 3 |" in (tmp_path / "README.md").read_text()
 
@@ -508,7 +511,7 @@ def test_an_undefined_score_is_a_failure(registries: None) -> None:
     table = datasets.from_smiles(smiles, labels, task="classification", metric="roc_auc", name="one_class")
     datasets.register("one_class")(lambda: table)
     guess = study(tables=["one_class"], methods=["ecfp_rf"], reference="ecfp_rf")
-    row = attempt(partial(do_job, guess), guess.jobs()[0])
+    row = attempt(partial(run_cell, guess), guess.cells()[0])
     assert "roc_auc is undefined on the test molecules of one_class" in row["error"]
 
 

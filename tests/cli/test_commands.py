@@ -14,11 +14,12 @@ import yaml
 
 from molweight import load
 from molweight.cli import main
-from molweight.training import TensorBoard, read_checkpoint
+from molweight.runs import read_checkpoint
+from molweight.training import TensorBoard
 
 TINY = [
     "--corpus_size=48",
-    "--general_steps=2",
+    "--pretrain_steps=2",
     "--batch_size=16",
     "--objectives=attribute_masking,graphcl",
     "--device=cpu",
@@ -35,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40)]
     (folder / "my.csv").write_text("\n".join(["smiles,y", *rows]))
     assert main(["pretrain", "--output", str(folder / "general"), *TINY, *ENCODER]) == 0
-    fit = ["fit", str(folder / "my.csv"), "--runs", str(folder), "--start", str(folder / "general"), *TINY, *FIT]
+    fit = ["fit", str(folder / "my.csv"), "--runs", str(folder), "--init", str(folder / "general"), *TINY, *FIT]
     assert main([*fit, "--name=run", "--baselines=", "--tensorboard"]) == 0
     return folder
 
@@ -49,7 +50,7 @@ def test_a_checkpoint_has_a_card_and_its_encoder_is_taken_over(place: Path) -> N
     about = json.loads((place / "run" / "weights.json").read_text())
     assert about["options"]["encoder_options"] == {"layers": 1, "width": 8}
     assert not (place / "run" / "state").exists()
-    assert len(list((place / "run" / "tensorboard").rglob("events*"))) == 2  # continued, finetune
+    assert len(list((place / "run" / "tensorboard").rglob("events*"))) == 2  # adaptive, finetune
 
 
 def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
@@ -61,20 +62,20 @@ def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
 
 @pytest.mark.parametrize("preset", ["small", "full"])
 @pytest.mark.parametrize(
-    ("asked", "start"),
+    ("asked", "init"),
     [
         ([], "gin_zinc"),
-        (["--encoder=gcn"], "pretrained"),
-        (["--general_steps=500"], "pretrained"),
-        (["--start=x"], "x"),
+        (["--encoder=gcn"], "pretrain"),
+        (["--pretrain_steps=500"], "pretrain"),
+        (["--init=x"], "x"),
     ],
 )
 def test_a_run_starts_from_the_shipped_checkpoint_unless_an_encoder_is_asked_for(
-    capsys: pytest.CaptureFixture[str], preset: str, asked: list[str], start: str
+    capsys: pytest.CaptureFixture[str], preset: str, asked: list[str], init: str
 ) -> None:
     with pytest.raises(SystemExit):
         main(["fit", "my.csv", f"--preset={preset}", *asked, "--print_config"])
-    assert yaml.safe_load(capsys.readouterr().out)["start"] == start
+    assert yaml.safe_load(capsys.readouterr().out)["init"] == init
 
 
 def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_every_option_stands_in_the_printed_configuration(place: Path, capsys: p
     with pytest.raises(SystemExit):
         main(["fit", str(place / "my.csv"), "--preset=small", "--print_config"])
     printed = yaml.safe_load(capsys.readouterr().out)
-    assert (printed["start"], printed["encoder_options"]) == ("gin_zinc", {})
+    assert (printed["init"], printed["encoder_options"]) == ("gin_zinc", {})
     assert {"steps", "split", "corpus", "plugin", "preset", "solver", "json", "tensorboard"} <= printed.keys()
 
 
@@ -176,7 +177,7 @@ def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Pat
     state.mkdir(parents=True)
     (state / "config.yaml").write_text("table: gone.csv\n")
     fit = ["fit", str(place / "my.csv"), "--runs", str(place), "--name=early", "--baselines=", *TINY, *ENCODER, *FIT]
-    assert main([*fit, "--start=nowhere"]) == 2
+    assert main([*fit, "--init=nowhere"]) == 2
     assert main([*fit, "--objectives=attribute_masking"]) == 0
     kept = yaml.safe_load((place / "early" / "config.yaml").read_text())
     assert kept["objectives"] == ["attribute_masking"]
@@ -186,15 +187,15 @@ def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Pat
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["predict", "nowhere", "my.csv"], "nowhere/weights.safetensors does not exist"),
+        (["predict", "nowhere", "my.csv"], "nowhere/model.safetensors does not exist"),
         (["predict", "{place}/general", "my.csv"], "does not exist"),
         (["predict", "{place}/run", "nowhere.csv"], "nowhere.csv"),
         (["predict", "{place}/run", "{place}/my.csv", "--chunk_size=0"], "--chunk_size 0 must be at least 1"),
         (["embed", "{place}/run", "{place}/my.csv", "--output=v.xyz"], "written as .npz"),
         (["evaluate", "{place}/run", "{place}/my.csv", "--metric=rms"], "rms"),
         (["fit", "{place}/my.csv", "--preset=smal"], "did you mean 'small'"),
-        (["fit", "{place}/my.csv", "--start=nowhere"], "--start nowhere is unknown"),
-        (["fit", "{place}/my.csv", "--start={place}/general", "--encoder=gcn"], "and 'gcn' with {} is asked for"),
+        (["fit", "{place}/my.csv", "--init=nowhere"], "--init nowhere is unknown"),
+        (["fit", "{place}/my.csv", "--init={place}/general", "--encoder=gcn"], "and 'gcn' with {} is asked for"),
     ],
 )
 def test_error_is_one_paragraph(

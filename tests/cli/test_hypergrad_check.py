@@ -15,7 +15,7 @@ SMALL = [
     "--encoder_options.width=4",
     "--objectives=functional_groups,graphcl",
     "--corpus_size=64",
-    "--general_steps=1",
+    "--pretrain_steps=1",
     "--batch_size=16",
     "--solve_batch_size=16",
     "--points=0,2",
@@ -68,7 +68,7 @@ def test_options_can_stand_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--dampings", "safe"], "must be a number"),
         (["--weighting", "equal"], "trains no finetuning level"),
         (["--dtype", "float16"], "float16"),
-        (["--steps", "5"], "unknown option --steps"),
+        (["--epochs", "5"], "unknown option --epochs"),
         (["--data", "freesolve"], "did you mean 'freesolv'"),
     ],
 )

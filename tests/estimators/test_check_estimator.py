@@ -18,7 +18,7 @@ SMALL: dict[str, Any] = {
     "encoder_options": {"layers": 1, "width": 8, "readout": "sum"},
     "objectives": ("attribute_masking",),
     "corpus": None,
-    "start": "scratch",
+    "init": "scratch",
     "weighting": "none",
     "epochs": 1,
     "task_batch_size": 256,

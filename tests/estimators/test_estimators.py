@@ -23,15 +23,16 @@ from molweight import encoders
 from molweight.datasets import from_smiles, load, load_corpus
 from molweight.errors import ConfigError, DataError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
-from molweight.training import TapWeight, read_checkpoint
+from molweight.options import Job
+from molweight.runs import read_checkpoint
 
 SMALL: dict[str, Any] = {
     "encoder_options": {"layers": 1, "width": 8},
     "objectives": ("attribute_masking", "functional_groups"),
     "corpus": None,
-    "general_steps": 1,
+    "pretrain_steps": 1,
     "steps": 2,
-    "every": 1,
+    "hypergradient_interval": 1,
     "batch_size": 16,
     "epochs": 2,
     "device": "cpu",
@@ -46,7 +47,7 @@ def classifier() -> TapWeightClassifier:
 
 
 def test_every_option_of_the_job_is_a_parameter() -> None:
-    names = {field.name for field in fields(TapWeight)} - {"seed"} | {"random_state"}
+    names = {field.name for field in fields(Job)} - {"seed"} | {"random_state"}
     own = {"corpus", "corpus_size", "split", "holdout", "on_error"}
     assert set(TapWeightClassifier().get_params()) == names | own
     assert set(MoleculeEmbedder().get_params()) == names | own | {"task"}
@@ -54,7 +55,7 @@ def test_every_option_of_the_job_is_a_parameter() -> None:
 
 
 def test_defaults_are_those_of_the_job() -> None:
-    assert TapWeightRegressor(device="cpu", random_state=3).job() == TapWeight(device="cpu", seed=3)
+    assert TapWeightRegressor(device="cpu", random_state=3).job() == Job(device="cpu", seed=3)
 
 
 def test_unknown_parameter_is_answered_with_the_nearest() -> None:
@@ -71,7 +72,7 @@ def test_every_shape_of_input_gives_the_same(classifier: TapWeightClassifier, sh
 
 def test_classifier_answers_in_its_classes() -> None:
     words = np.where(AMINE == 1, "amine", "alcohol")
-    options = {**SMALL, "epochs": 40, "finetune_lr": 0.03, "gamma": 0.001, "holdout": 0.3}
+    options = {**SMALL, "epochs": 40, "finetune_lr": 0.03, "proximal_strength": 0.001, "holdout": 0.3}
     model = TapWeightClassifier(**options).fit(SMILES, words)
     assert model.classes_.tolist() == ["alcohol", "amine"]
     probability = model.predict_proba(SMILES)
@@ -235,23 +236,23 @@ def test_embedder_learns_from_labels_only_if_told_so() -> None:
 
 
 def test_embedder_starts_from_the_shipped_checkpoint_unless_pretraining_is_described() -> None:
-    assert MoleculeEmbedder(device="cpu").job().start == "gin_zinc"
-    assert MoleculeEmbedder(device="cpu", epochs=3, task="regression").job().start == "gin_zinc"
-    assert MoleculeEmbedder(device="cpu", start="pretrained").job().start == "pretrained"
+    assert MoleculeEmbedder(device="cpu").job().init == "gin_zinc"
+    assert MoleculeEmbedder(device="cpu", epochs=3, task="regression").job().init == "gin_zinc"
+    assert MoleculeEmbedder(device="cpu", init="pretrain").job().init == "pretrain"
     own = {
         "encoder": "gcn",
         "encoder_options": {"layers": 1},
         "objectives": ("graphcl",),
         "objective_options": {"graphcl": {"strength": 0.1}},
-        "general_steps": 3,
+        "pretrain_steps": 3,
         "batch_size": 8,
         "pretrain_lr": 0.1,
         "corpus": None,
         "corpus_size": 10,
     }
     for name, value in own.items():
-        assert MoleculeEmbedder(device="cpu", **{name: value}).job().start == "pretrained"
-    assert MoleculeEmbedder(device="cpu", corpus=np.array(SMILES)).job().start == "pretrained"
+        assert MoleculeEmbedder(device="cpu", **{name: value}).job().init == "pretrain"
+    assert MoleculeEmbedder(device="cpu", corpus=np.array(SMILES)).job().init == "pretrain"
 
 
 def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
@@ -270,7 +271,7 @@ def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
 
 def test_embedder_takes_the_encoder_of_a_run(classifier: TapWeightClassifier, tmp_path: Path) -> None:
     classifier.run_.save(tmp_path / "run")
-    embedder = MoleculeEmbedder(start=str(tmp_path / "run"), device="cpu").fit(SMILES)
+    embedder = MoleculeEmbedder(init=str(tmp_path / "run"), device="cpu").fit(SMILES)
     assert embedder.transform(SMILES).shape == (30, 8)
     shutil.rmtree(tmp_path / "run")
     assert np.array_equal(_stored(embedder, "pickle").transform(SMILES), embedder.transform(SMILES))
@@ -299,6 +300,6 @@ def test_real_labels_with_gaps() -> None:
     data = load("freesolv").subset(range(200))
     labels = data.targets[:, 0].copy()
     labels[::5] = np.nan
-    options = {**SMALL, "epochs": 30, "finetune_lr": 0.03, "gamma": 0.01}
+    options = {**SMALL, "epochs": 30, "finetune_lr": 0.03, "proximal_strength": 0.01}
     model = TapWeightRegressor(**options).fit(list(data.smiles), labels)
     assert model.score(data.smiles, data.targets[:, 0]) > 0.3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molweight.report import Method, Opened, Subject
+from molweight.report import Method, RunSummary, TestResults
 
 SMILES = [
     "CCO",
@@ -54,10 +54,10 @@ def about(task: str, targets: list[str]) -> dict[str, Any]:
             "weighting": "tapweight",
             "solver": "cg",
             "seed": 3,
-            "start": "pretrained",
+            "init": "pretrain",
             "pretrain_lr": 1e-3,
             "finetune_lr": 2e-3,
-            "general_steps": 10,
+            "pretrain_steps": 10,
         },
         "task": task,
         "target_names": targets,
@@ -73,7 +73,7 @@ def about(task: str, targets: list[str]) -> dict[str, Any]:
     }
 
 
-def subject(task: str = "regression", targets: int = 1, **changes: Any) -> Subject:
+def subject(task: str = "regression", targets: int = 1, **changes: Any) -> RunSummary:
     """A run with a baseline; classes or numbers, with a missing label."""
     random = np.random.default_rng(0)
     names = [f"y<{place}>" for place in range(targets)]
@@ -83,7 +83,7 @@ def subject(task: str = "regression", targets: int = 1, **changes: Any) -> Subje
     answers = (
         random.uniform(size=shape) if task == "classification" else np.nan_to_num(labels) + random.normal(size=shape)
     )
-    opened = Opened(
+    results = TestResults(
         np.arange(10, 18),
         SMILES,
         names,
@@ -99,17 +99,17 @@ def subject(task: str = "regression", targets: int = 1, **changes: Any) -> Subje
         "method": "tapweight",
         "about": about(task, names),
         "records": records(),
-        "opened": opened,
+        "test_results": results,
         "embedding": random.normal(size=(len(SMILES), 5)).astype(np.float32),
         "methods": methods,
         "config": "seed: 3\nname: <b>\n",
         "sha256": "cd" * 32,
         "made_with": {"molweight": "0.1.0"},
     }
-    return Subject(**(made | changes))
+    return RunSummary(**(made | changes))
 
 
 @pytest.fixture(scope="session")
-def make() -> Callable[..., Subject]:
+def make() -> Callable[..., RunSummary]:
     """Makes a run; see :func:`subject`."""
     return subject

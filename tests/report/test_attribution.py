@@ -11,9 +11,10 @@ import torch
 from molweight.encoders import Encoder, Encoding
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, featurize
+from molweight.models import Predictor, build_predictor
 from molweight.report import Explained, render_explanation
-from molweight.training import Predictor, Run, build_predictor
-from molweight.training._attribution import _entering, _masked, attribute_atoms
+from molweight.runs import Run
+from molweight.runs._attribution import _entering, _masked, attribute_atoms
 
 SMILES = ["CO", "CC(=O)Oc1ccccc1C(=O)O", "C", "C[N+](C)(C)CCO", "OCCN"]
 CPU = torch.device("cpu")
@@ -113,7 +114,7 @@ def _run(model: Predictor) -> Run:
         "finetuning": SimpleNamespace(metric="rmse"),
         "seconds": 0.0,
     }
-    run = Run({}, pretrainer=None, model=model, data=None, splits=None, device=CPU, **pieces)  # type: ignore[arg-type]  # none is needed here
+    run = Run({}, pretrained={}, model=model, data=None, splits=None, device=CPU, **pieces)
     run.target_names = ["y", "z"]
     return run
 
@@ -121,7 +122,7 @@ def _run(model: Predictor) -> Run:
 def test_attributions_are_aligned_with_the_input(model: Predictor) -> None:
     run = _run(model)
     none, found = run.attribute(["no molecule", "OCC"], "z", pairs=2)
-    assert [reject.row for reject in run.rejects] == [0]
+    assert [reject.row for reject in run.parse(["no molecule", "OCC"]).rejects] == [0]
     assert none is None
     assert found is not None
     assert (found.smiles, found.target, len(found.atoms)) == ("OCC", "z", 3)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from molweight.report import Subject, render, render_side_by_side
+from molweight.report import RunSummary, render, render_side_by_side
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 WIDTHS = (360, 1280)
@@ -61,16 +61,20 @@ def _browse(page: Path, *options: str) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
-def _renamed(subjects: dict[str, Subject]) -> Iterator[Subject]:
+def _renamed(subjects: dict[str, RunSummary]) -> Iterator[RunSummary]:
     for name, subject in subjects.items():
         yield replace(subject, name=f"a_long_name_without_any_place_to_break_{name}")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, make: Callable[..., Subject]) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, make: Callable[..., RunSummary]) -> Path:
     """Reports, and a page that shows each at each width and writes down what it sees."""
     place = tmp_path_factory.mktemp("pages")
-    names = {"regression": make(), "classes": make("classification", targets=3), "bare": make(opened=None, audit=None)}
+    names = {
+        "regression": make(),
+        "classes": make("classification", targets=3),
+        "bare": make(test_results=None, audit=None),
+    }
     (place / "side.html").write_text(render_side_by_side(list(_renamed(names))), encoding="utf-8")
     for name, made in names.items():
         (place / f"{name}.html").write_text(render(made), encoding="utf-8")

@@ -11,12 +11,12 @@ import pytest
 from molweight import load
 from molweight.cli import main
 from molweight.errors import ConfigError, DataError
-from molweight.training._store import write_tensors
+from molweight.storage import write_tensors
 
 SMALL = [
     "--encoder_options={layers: 2, width: 16, dropout: 0.2}",
     "--corpus_size=64",
-    "--general_steps=1",
+    "--pretrain_steps=1",
     "--steps=2",
     "--batch_size=32",
     "--epochs=1",
@@ -59,13 +59,13 @@ def test_fit_writes_the_report(folder: Path) -> None:
     assert "No audit was kept" not in text
     assert "has not been opened" not in text
     assert "color-mix" in text  # atoms of the worst molecules
-    assert "SHA-256 of weights.safetensors" in text
+    assert "SHA-256 of model.safetensors" in text
     assert "not saved yet" not in text
 
 
 def test_test_predictions_are_kept(folder: Path) -> None:
     run = load(folder, "cpu")
-    assert run.opened is not None
+    assert run.test_results is not None
     table = pd.read_csv(folder / "test_predictions.csv")
     methods = ("label", "equal", "tapweight")
     assert list(table) == ["row", "smiles", *(f"{method}.{name}" for method in methods for name in ("y", "z"))]
@@ -75,7 +75,7 @@ def test_test_predictions_are_kept(folder: Path) -> None:
     np.testing.assert_allclose(table[["label.y", "label.z"]], source[["y", "z"]], rtol=1e-6)
     np.testing.assert_allclose(table[["tapweight.y", "tapweight.z"]], run.predict(table["smiles"].tolist()), rtol=1e-5)
     np.testing.assert_array_equal(
-        run.opened.frame().iloc[:, 2:].to_numpy(np.float32), table.iloc[:, 2:].astype(np.float32)
+        run.test_results.frame().iloc[:, 2:].to_numpy(np.float32), table.iloc[:, 2:].astype(np.float32)
     )
 
 
@@ -89,15 +89,15 @@ def test_the_score_of_a_loaded_run_is_that_of_its_opening(folder: Path) -> None:
 
 def test_deviations_are_kept_and_scaled_to_select(folder: Path) -> None:
     run = load(folder, "cpu")
-    assert run.opened is not None
-    assert run.opened.deviations is not None
+    assert run.test_results is not None
+    assert run.test_results.deviations is not None
     assert run.factors is not None
     assert len(run.factors) == 2
     assert all(factor > 0 for factor in run.factors)
-    assert run.opened.deviations.shape == (8, 2)
-    found = run.uncertainty([*run.opened.smiles, "no molecule"])
-    np.testing.assert_allclose(found.deviation[:8], run.opened.deviations, rtol=1e-4)
-    np.testing.assert_allclose(found.prediction[:8], run.opened.predictions["tapweight"], rtol=1e-4)
+    assert run.test_results.deviations.shape == (8, 2)
+    found = run.uncertainty([*run.test_results.smiles, "no molecule"])
+    np.testing.assert_allclose(found.deviation[:8], run.test_results.deviations, rtol=1e-4)
+    np.testing.assert_allclose(found.prediction[:8], run.test_results.predictions["tapweight"], rtol=1e-4)
     assert np.isnan(found.deviation[8]).all()
     assert "Monte Carlo dropout" in (folder / "report.html").read_text(encoding="utf-8")
 
@@ -165,7 +165,7 @@ def test_runs_side_by_side(
     assert "All options and the data are the same." in text
     same = _fails(["report", str(folder), str(folder)], capsys)
     assert "two or more runs with different names are needed" in same
-    (copy / "weights.safetensors").unlink()
+    (copy / "model.safetensors").unlink()
     assert str(copy) in _fails(["report", str(folder), str(copy)], capsys)
 
 
@@ -180,25 +180,25 @@ def test_run_without_the_files_beside_it(copy: Path) -> None:
 
 def test_run_whose_test_set_was_never_opened(copy: Path, tmp_path: Path) -> None:
     run = load(copy, "cpu")
-    run.opened = None
+    run.test_results = None
     run.save(tmp_path / "closed")
     assert not (tmp_path / "closed" / "test_predictions.csv").exists()
     closed = load(tmp_path / "closed", "cpu")
-    assert closed.opened is None
+    assert closed.test_results is None
     assert "has not been opened" in closed.report(tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_what_is_no_run_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     missing = _fails(["report", str(tmp_path / "nowhere")], capsys)
-    assert "weights.safetensors does not exist. Name the folder of a finished run" in missing
+    assert "model.safetensors does not exist. Name the folder of a finished run" in missing
     write_tensors(tmp_path / "weights.safetensors", {}, {"kind": "general"})
-    assert "checkpoint of general pretraining, no finished run" in _fails(["report", str(tmp_path)], capsys)
+    assert "checkpoint of generic pretraining, no finished run" in _fails(["report", str(tmp_path)], capsys)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("weights.safetensors", b"not tensors", "is damaged or no file of molweight's"),
+        ("model.safetensors", b"not tensors", "is damaged or no file of molweight's"),
         ("metrics.json", b"{", "metrics.json is damaged"),
         ("metrics.json", b"[1]", "metrics.json is damaged"),
         ("metrics.json", b'{"methods": [{}]}', "metrics.json is damaged"),
@@ -212,6 +212,9 @@ def test_damaged_files_are_one_paragraph(
 ) -> None:
     (copy / name).write_bytes(content)
     message = _fails(["report", str(copy), "--device", "cpu"], capsys)
+    assert f"{name} is not the file that was written with this run" in message
+    (copy / "manifest.json").unlink()
+    message = _fails(["report", str(copy), "--device", "cpu"], capsys)
     assert expected in message
     assert str(copy) in message
 
@@ -223,7 +226,7 @@ def test_place_that_cannot_be_written(copy: Path, tmp_path: Path, capsys: pytest
 
 
 def test_damaged_predictions_are_found(copy: Path) -> None:
-    path = copy / "weights.safetensors"
+    path = copy / "test.safetensors"
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))

@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from molweight.report import Subject, render
+from molweight.report import RunSummary, render
 
-Make = Callable[..., Subject]
+Make = Callable[..., RunSummary]
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 DRAWN = {"g", "path", "use", "rect", "circle", "ellipse", "stop", "line", "polygon", "polyline"}
 SECTIONS = [
@@ -132,5 +132,5 @@ def test_what_it_shows_is_text(text: str) -> None:
 
 
 def test_a_page_is_made_the_same_twice(make: Make) -> None:
-    made = make(opened=None, records=make().records[:3])
+    made = make(test_results=None, records=make().records[:3])
     assert render(made) == render(made)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from molweight.datasets import audit, from_smiles
-from molweight.report import Opened, Subject
+from molweight.report import RunSummary, TestResults
 from molweight.report._about_sections import audit_section, configuration_section
 from molweight.report._section import Section
 from molweight.report._test_sections import (
@@ -27,19 +27,19 @@ from molweight.report._training_sections import (
     weights_section,
 )
 
-Make = Callable[..., Subject]
+Make = Callable[..., RunSummary]
 
 
-def _opened(subject: Subject) -> Opened:
-    assert subject.opened is not None
-    return subject.opened
+def _opened(subject: RunSummary) -> TestResults:
+    assert subject.test_results is not None
+    return subject.test_results
 
 
 def test_scores_stand_beside_their_baselines(make: Make) -> None:
     made = make()
     section = scores_section(made)
     table = section.tables[0]
-    assert list(table.header)[:4] == ["method", "test RMSE", "95 % interval", "gain of TapWeight over it"]
+    assert list(table.header)[:4] == ["method", "test RMSE", "95 % interval", "gain of Job over it"]
     assert [row[0] for row in table.rows] == ["equal weights", "TapWeight"]
     known = ~np.isnan(_opened(made).targets[:, 0])
     error = (_opened(made).predictions["equal"] - _opened(made).targets)[known, 0].astype(np.float64)
@@ -53,11 +53,13 @@ def test_a_clear_difference_is_said_in_words(make: Make) -> None:
     made = make()
     labels = np.nan_to_num(_opened(made).targets)
     opened = replace(_opened(made), predictions={"equal": labels + 2, "tapweight": labels + 0.1})
-    assert "TapWeight is better than equal weights" in " ".join(scores_section(replace(made, opened=opened)).words)
+    assert "Job is better than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
     opened = replace(opened, predictions={"equal": labels, "tapweight": labels + 0.1})
-    assert "TapWeight is worse than equal weights" in " ".join(scores_section(replace(made, opened=opened)).words)
+    assert "Job is worse than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
     opened = replace(opened, predictions={"equal": labels + 1, "tapweight": labels - 1})
-    assert "support no difference between TapWeight" in " ".join(scores_section(replace(made, opened=opened)).words)
+    assert "support no difference between TapWeight" in " ".join(
+        scores_section(replace(made, test_results=opened)).words
+    )
 
 
 def test_scores_by_target(make: Make) -> None:
@@ -67,15 +69,15 @@ def test_scores_by_target(make: Make) -> None:
 
 
 @pytest.mark.parametrize("section", [scores_section, calibration_section, map_section, wrong_section])
-def test_a_test_set_that_was_not_opened_is_said(section: Callable[[Subject], Section], make: Make) -> None:
-    assert section(make(opened=None, embedding=None)).words == [NOT_OPENED]
+def test_a_test_set_that_was_not_opened_is_said(section: Callable[[RunSummary], Section], make: Make) -> None:
+    assert section(make(test_results=None, embedding=None)).words == [NOT_OPENED]
 
 
 @pytest.mark.parametrize("section", [weights_section, losses_section, solver_section])
-def test_no_continued_pretraining_is_said(section: Callable[[Subject], Section], make: Make) -> None:
+def test_no_continued_pretraining_is_said(section: Callable[[RunSummary], Section], make: Make) -> None:
     words = section(make(records=[])).words
     assert len(words) == 1
-    assert "no continued pretraining" in words[0]
+    assert "no adaptive pretraining" in words[0]
 
 
 def test_what_was_not_kept_is_said(make: Make) -> None:
@@ -109,7 +111,7 @@ def test_the_audit_counts_rows_and_labels_apart(make: Make) -> None:
 def test_labels_that_are_all_missing(make: Make) -> None:
     made = make("classification")
     unknown = replace(_opened(made), targets=np.full_like(_opened(made).targets, np.nan))
-    made = replace(made, opened=unknown)
+    made = replace(made, test_results=unknown)
     assert calibration_section(made).words == ["No test molecule has a label."]
     assert "No test molecule has a label for y<0>" in map_section(made).words[0]
     assert wrong_section(made).cards == []
@@ -138,7 +140,7 @@ def test_the_worst_are_coloured_by_what_their_atoms_add(make: Make) -> None:
 
 def test_what_cannot_be_drawn_is_still_listed(make: Make) -> None:
     made = make()
-    cards = wrong_section(replace(made, opened=replace(_opened(made), smiles=["no molecule"] * 8))).cards
+    cards = wrong_section(replace(made, test_results=replace(_opened(made), smiles=["no molecule"] * 8))).cards
     assert [card.svg for card in cards] == [""] * 7
 
 
@@ -158,14 +160,14 @@ def test_weights_end_where_the_run_ended(make: Make) -> None:
 
 def test_learning_rates_are_those_of_the_stages(make: Make) -> None:
     caption = schedule_section(make()).figures[0].caption
-    assert "general pretraining: 10 at 0.001; continued pretraining: 30 at 0.001" in caption
+    assert "generic pretraining: 10 at 0.001; adaptive pretraining: 30 at 0.001" in caption
     assert "finetuning (in epochs): 3 at 0.002" in caption
 
 
 def test_solves_are_counted(make: Make) -> None:
     section = solver_section(make())
     assert section.tables[0].rows == [["finetune", "15", "3", "converged 15"]]
-    assert section.words == ["Nothing was found wrong in continued pretraining."]
+    assert section.words == ["Nothing was found wrong in adaptive pretraining."]
 
 
 def test_a_long_run_is_drawn_by_its_means(make: Make) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from molweight.errors import DataError
-from molweight.report import Subject, render_side_by_side
+from molweight.report import RunSummary, render_side_by_side
 from molweight.report._side_by_side import (
     _findings_section,
     _options_section,
@@ -17,22 +17,22 @@ from molweight.report._side_by_side import (
     _weights_section,
 )
 
-Make = Callable[..., Subject]
+Make = Callable[..., RunSummary]
 
 
 @pytest.fixture
-def first(make: Make) -> Subject:
+def first(make: Make) -> RunSummary:
     return make(name="first")
 
 
-def _shifted(subject: Subject, name: str, by: float) -> Subject:
+def _shifted(subject: RunSummary, name: str, by: float) -> RunSummary:
     """The same run with an error of ``by`` on every molecule."""
-    assert subject.opened is not None
-    answers = np.nan_to_num(subject.opened.targets) + np.float32(by)
-    return replace(subject, name=name, opened=replace(subject.opened, predictions={"tapweight": answers}))
+    assert subject.test_results is not None
+    answers = np.nan_to_num(subject.test_results.targets) + np.float32(by)
+    return replace(subject, name=name, test_results=replace(subject.test_results, predictions={"tapweight": answers}))
 
 
-def test_gains_over_the_first_run(first: Subject) -> None:
+def test_gains_over_the_first_run(first: RunSummary) -> None:
     runs = [_shifted(first, "one", 0.5), _shifted(first, "better", 0.25), _shifted(first, "worse", -2.0)]
     section = _scores_section(runs)
     assert "better against one: better (gain 0.25, 95 % interval 0.25 to 0.25)." in section.words
@@ -41,12 +41,16 @@ def test_gains_over_the_first_run(first: Subject) -> None:
     assert [row[4] for row in section.tables[0].rows] == ["-", "0.25 (0.25 to 0.25)", "-1.5 (-1.5 to -1.5)"]
 
 
-def test_other_molecules_labels_or_metrics_are_not_compared(first: Subject, make: Make) -> None:
-    assert first.opened is not None
+def test_other_molecules_labels_or_metrics_are_not_compared(first: RunSummary, make: Make) -> None:
+    assert first.test_results is not None
     others = [
-        replace(first, name="molecules", opened=replace(first.opened, smiles=["C", *first.opened.smiles[1:]])),
-        replace(first, name="labels", opened=replace(first.opened, targets=first.opened.targets + 1)),
-        replace(first, name="closed", opened=None),
+        replace(
+            first,
+            name="molecules",
+            test_results=replace(first.test_results, smiles=["C", *first.test_results.smiles[1:]]),
+        ),
+        replace(first, name="labels", test_results=replace(first.test_results, targets=first.test_results.targets + 1)),
+        replace(first, name="closed", test_results=None),
         make("classification", name="metric"),
     ]
     section = _scores_section([first, *others])
@@ -55,19 +59,19 @@ def test_other_molecules_labels_or_metrics_are_not_compared(first: Subject, make
     assert section.tables[0].rows[3][2] == "not opened"
 
 
-def _with_option(subject: Subject, name: str, **options: Any) -> Subject:
+def _with_option(subject: RunSummary, name: str, **options: Any) -> RunSummary:
     about = {**subject.about, "options": {**subject.options, **options}}
     return replace(subject, name=name, about=about)
 
 
-def test_only_options_that_differ_are_listed(first: Subject) -> None:
+def test_only_options_that_differ_are_listed(first: RunSummary) -> None:
     other = _with_option(first, "other", seed=4, encoder_options={"layers": 2, "width": 8})
     rows = _options_section([first, other]).tables[0].rows
     assert rows == [["seed", "3", "4"], ["encoder_options.width", "-", "8"]]
     assert _options_section([first, first]).words == ["All options and the data are the same."]
 
 
-def test_options_of_the_command_line_are_compared_where_all_runs_have_them(first: Subject) -> None:
+def test_options_of_the_command_line_are_compared_where_all_runs_have_them(first: RunSummary) -> None:
     one = replace(first, config="name: a\non_error: skip\ntargets: [y]\n")
     other = replace(first, name="other", config="name: b\non_error: raise\ntargets: [y]\n")
     assert _options_section([one, other]).tables[0].rows == [["on_error", "skip", "raise"]]
@@ -76,7 +80,7 @@ def test_options_of_the_command_line_are_compared_where_all_runs_have_them(first
         _options_section([one, replace(other, config="[")])
 
 
-def test_weights_side_by_side(first: Subject) -> None:
+def test_weights_side_by_side(first: RunSummary) -> None:
     other = replace(first, name="other", about={**first.about, "weights": {"graphcl": 1.0}})
     plain = replace(first, name="plain", about={**first.about, "weights": {}}, records=[])
     table = _weights_section([first, other, plain]).tables[0]
@@ -86,12 +90,12 @@ def test_weights_side_by_side(first: Subject) -> None:
     assert len(_trajectories_section([first, plain]).figures) == 2
 
 
-def test_findings_name_their_run(first: Subject) -> None:
+def test_findings_name_their_run(first: RunSummary) -> None:
     found = {**first.about, "findings": [{"message": "something"}]}
     assert _findings_section([first, replace(first, name="other", about=found)]).words == ["other: something"]
 
 
-def test_names_are_text(first: Subject) -> None:
+def test_names_are_text(first: RunSummary) -> None:
     text = render_side_by_side([first, replace(first, name="<script>")])
     assert "<script" not in text
     assert "&lt;script&gt;" in text

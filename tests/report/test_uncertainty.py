@@ -9,11 +9,12 @@ import torch
 
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.report import Subject, coverage, rank_correlation, wrong_shares
+from molweight.models import Predictor, build_predictor, predict_positions
+from molweight.report import RunSummary, coverage, rank_correlation, wrong_shares
 from molweight.report._side_by_side import _ensemble_section
 from molweight.report._uncertainty_section import numbers_section, spread_section
-from molweight.training import Predictor, Uncertainty, build_predictor, predict_positions, spread_of
-from molweight.training._uncertainty import dropout_samples, scale_to, stated
+from molweight.runs import Uncertainty, spread_of
+from molweight.runs._uncertainty import calibrate_std, dropout_samples, predict_with_dropout_std
 
 CPU = torch.device("cpu")
 
@@ -43,7 +44,7 @@ def test_dropout_masks_are_drawn_again_the_same(data: MoleculeDataset) -> None:
 
 def test_deviation_is_that_of_the_samples_times_the_factor(data: MoleculeDataset) -> None:
     model = _model(0.3)
-    found = stated(model, data, np.arange(3), CPU, factors=[2.0], samples=5, seed=3)
+    found = predict_with_dropout_std(model, data, np.arange(3), CPU, factors=[2.0], samples=5, seed=3)
     samples = dropout_samples(model, data, np.arange(3), CPU, samples=5, seed=3)
     np.testing.assert_allclose(found.deviation, 2 * samples.std(axis=0, ddof=1), rtol=1e-4)
     np.testing.assert_array_equal(found.prediction, predict_positions(model, data, np.arange(3), CPU))
@@ -51,11 +52,11 @@ def test_deviation_is_that_of_the_samples_times_the_factor(data: MoleculeDataset
 
 def test_a_model_without_dropout_states_none(data: MoleculeDataset) -> None:
     with pytest.raises(ConfigError, match=r"encoder_options\.dropout=0\.1"):
-        stated(_model(0.0), data, np.arange(3), CPU)
+        predict_with_dropout_std(_model(0.0), data, np.arange(3), CPU)
     with pytest.raises(ConfigError, match="samples=1"):
-        stated(_model(0.3), data, np.arange(3), CPU, samples=1)
+        predict_with_dropout_std(_model(0.3), data, np.arange(3), CPU, samples=1)
     with pytest.raises(ConfigError, match="seed=-1"):
-        stated(_model(0.3), data, np.arange(3), CPU, seed=-1)
+        predict_with_dropout_std(_model(0.3), data, np.arange(3), CPU, seed=-1)
     with pytest.raises(ConfigError, match="two runs or more"):
         spread_of([np.zeros((1, 1), dtype=np.float32)])
 
@@ -66,9 +67,9 @@ def test_the_factor_makes_deviations_as_large_as_errors() -> None:
     labels = 3 * deviation * random.normal(size=(20_000, 1))
     labels[:100] = np.nan
     found = Uncertainty(np.zeros((20_000, 1), dtype=np.float32), deviation.astype(np.float32))
-    assert scale_to(labels, found) == pytest.approx([3.0], rel=0.02)
+    assert calibrate_std(labels, found) == pytest.approx([3.0], rel=0.02)
     nothing = Uncertainty(np.zeros((1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32))
-    assert scale_to(np.ones((1, 1)), nothing) == [1.0]
+    assert calibrate_std(np.ones((1, 1)), nothing) == [1.0]
 
 
 def test_coverage_of_normal_errors_is_what_is_stated() -> None:
@@ -105,27 +106,27 @@ def test_worth_of_deviations() -> None:
     assert none.words == ["No test molecule has a label."]
 
 
-def test_a_run_without_deviations_says_so(make: Callable[..., Subject]) -> None:
+def test_a_run_without_deviations_says_so(make: Callable[..., RunSummary]) -> None:
     assert "states no uncertainty" in spread_section(make()).words[0]
     made = make()
-    assert made.opened is not None
-    opened = replace(made.opened, deviations=np.ones_like(made.opened.targets))
-    section = spread_section(replace(made, opened=opened))
+    assert made.test_results is not None
+    opened = replace(made.test_results, deviations=np.ones_like(made.test_results.targets))
+    section = spread_section(replace(made, test_results=opened))
     assert "Monte Carlo dropout" in section.words[0]
     assert len(section.figures) == 1
 
 
-def test_an_ensemble_is_the_mean_of_its_runs(make: Callable[..., Subject]) -> None:
+def test_an_ensemble_is_the_mean_of_its_runs(make: Callable[..., RunSummary]) -> None:
     made = make()
-    assert made.opened is not None
-    opened = replace(made.opened, targets=np.round(made.opened.targets))  # so that no sum is rounded
+    assert made.test_results is not None
+    opened = replace(made.test_results, targets=np.round(made.test_results.targets))  # so that no sum is rounded
     labels = np.nan_to_num(opened.targets)
     runs = [
-        replace(made, name=name, opened=replace(opened, predictions={"tapweight": labels + shift}))
+        replace(made, name=name, test_results=replace(opened, predictions={"tapweight": labels + shift}))
         for name, shift in (("one", np.float32(1)), ("two", np.float32(-1)))
     ]
     section = _ensemble_section(runs)
     assert section.words[0].startswith("RMSE of the mean prediction: 0, 95 % interval 0 to 0.")
     assert section.tables[0].rows[1] == ["labels inside the 50% interval", "100.0%"]
-    apart = [made, replace(made, name="closed", opened=None)]
+    apart = [made, replace(made, name="closed", test_results=None)]
     assert "make no ensemble" in _ensemble_section(apart).words[0]

@@ -6,13 +6,15 @@ import pytest
 
 from molweight.datasets import Splits, load, load_corpus, split
 from molweight.graphs import MoleculeDataset
-from molweight.training import Run, TapWeight
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training import fit
 
-SMALL = TapWeight(
+SMALL = Job(
     encoder_options={"layers": 2, "width": 16},
-    general_steps=4,
+    pretrain_steps=4,
     steps=6,
-    every=2,
+    hypergradient_interval=2,
     batch_size=32,
     solve_batch_size=16,
     task_batch_size=32,
@@ -23,7 +25,7 @@ SMALL = TapWeight(
 
 
 @pytest.fixture(scope="session")
-def job() -> TapWeight:
+def job() -> Job:
     return SMALL
 
 
@@ -43,11 +45,11 @@ def corpus() -> MoleculeDataset:
 
 
 @pytest.fixture(scope="session")
-def run(job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Run:
-    return job.fit(data, splits, corpus)
+def run(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Run:
+    return fit(job, data, splits, corpus)
 
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """General pretraining is not found there."""
+    """Generic pretraining is not found there."""
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from molweight.training._models import build_pretrainer
+from molweight.models import build_pretrainer
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from molweight import datasets, encoders, objectives
-from molweight.training import TapWeight
+from molweight.options import Job
+from molweight.training import fit
 
 TABLES = sorted(name for name, table in datasets.TABLES.items() if table.embedded)
 NAMES = [name for name in objectives.available() if objectives.get(name).__module__.startswith("molweight.")]
@@ -14,23 +15,23 @@ TINY = {"layers": 2, "width": 8}
 SMALL_SPACE = {"layers": 1, "filters": 4, "gaussians": 8}
 
 
-def job(encoder: str, names: list[str]) -> TapWeight:
+def job(encoder: str, names: list[str]) -> Job:
     spaces = {name: SMALL_SPACE for name in names if name.startswith("graphmvp")}
-    return TapWeight(
+    return Job(
         encoder=encoder,
         encoder_options=TINY,
         objectives=names,
         objective_options=spaces,
-        general_steps=1,
+        pretrain_steps=1,
         steps=2,
         epochs=1,
         batch_size=16,
     )
 
 
-def fit(table: str, options: TapWeight) -> None:
+def check_fit(table: str, options: Job) -> None:
     data = datasets.load(table)
-    run = options.fit(data, datasets.split(data), datasets.load_corpus("zinc", size=32))
+    run = fit(options, data, datasets.split(data), datasets.load_corpus("zinc", size=32))
     assert set(run.weights) == set(options.objectives)
     assert sum(run.weights.values()) == pytest.approx(1)
     assert all(math.isfinite(loss) for record in run.records for loss in record["losses"].values())
@@ -38,11 +39,13 @@ def fit(table: str, options: TapWeight) -> None:
 
 def test_all_objectives_at_once() -> None:
     assert len(NAMES) == 18
-    fit("freesolv", job("gin", NAMES))
+    check_fit("freesolv", job("gin", NAMES))
 
 
 @pytest.mark.parametrize(("number", "table"), list(enumerate(TABLES)), ids=[f"{table}" for table in TABLES])
 def test_every_table_with_another_encoder_and_other_objectives(number: int, table: str) -> None:
     """Each embedded table, each encoder at least once, three objectives at a time."""
     networks = encoders.available()
-    fit(table, job(networks[number % len(networks)], [NAMES[(3 * number + step) % len(NAMES)] for step in range(3)]))
+    check_fit(
+        table, job(networks[number % len(networks)], [NAMES[(3 * number + step) % len(NAMES)] for step in range(3)])
+    )

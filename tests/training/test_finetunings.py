@@ -1,4 +1,4 @@
-"""Several finetunings of one encoder: the best on select is kept, and finished ones are not repeated."""
+"""Several finetune_restarts of one encoder: the best on select is kept, and finished ones are not repeated."""
 
 import signal
 from collections.abc import Mapping
@@ -10,8 +10,10 @@ import torch
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.training import Finetuning, Run, Session, TapWeight
-from molweight.training._finetunings import best_of, numbered
+from molweight.options import Job
+from molweight.runs import Finetuning, Run
+from molweight.training import Session, fit, variant
+from molweight.training._restarts import argbest, restart_seed
 
 
 class Follower:
@@ -29,15 +31,17 @@ class Follower:
 
 
 @pytest.fixture(scope="module")
-def several(job: TapWeight) -> TapWeight:
-    return job.variant(finetunings=3, weighting="none", encoder_options={"layers": 1, "width": 8, "dropout": 0.2})
+def several(job: Job) -> Job:
+    return variant(
+        job, finetune_restarts=3, weighting="none", encoder_options={"layers": 1, "width": 8, "dropout": 0.2}
+    )
 
 
 def test_the_best_on_select_is_kept(
-    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     follower = Follower()
-    run = several.fit(data, splits, corpus, callbacks=[follower])
+    run = fit(several, data, splits, corpus, callbacks=[follower])
     assert list(follower.curves) == ["finetune", "finetune-2", "finetune-3"]
     bests = [min(curve) for curve in follower.curves.values()]
     assert run.finetuning.tried == bests
@@ -48,24 +52,25 @@ def test_the_best_on_select_is_kept(
 
 
 def test_each_is_the_finetuning_of_a_job_of_its_own(
-    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     follower = Follower()
-    several.fit(data, splits, corpus, callbacks=[follower])
-    shared = several.variant(finetunings=1, general_seed=several.seed)
-    alone = [numbered(shared, number).fit(data, splits, corpus).finetuning.curve for number in (1, 2, 3)]
+    fit(several, data, splits, corpus, callbacks=[follower])
+    shared = variant(several, finetune_restarts=1, pretrain_seed=several.seed)
+    alone = [fit(restart_seed(shared, number), data, splits, corpus).finetuning.curve for number in (1, 2, 3)]
     assert list(follower.curves.values()) == alone
 
 
 def _same(one: Run, two: Run) -> bool:
-    tensors = two.tensors()
-    return one.finetuning == two.finetuning and all(torch.equal(x, tensors[name]) for name, x in one.tensors().items())
+    tensors = two.model.state_dict()
+    same = all(torch.equal(tensor, tensors[name]) for name, tensor in one.model.state_dict().items())
+    return same and one.finetuning == two.finetuning
 
 
 @pytest.mark.parametrize("at", [("finetune", 1), ("finetune-2", 2), ("finetune-3", 0), ("finetune-3", 3)])
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_an_interruption_changes_nothing(
-    several: TapWeight,
+    several: Job,
     material: tuple[MoleculeDataset, Splits, MoleculeDataset],
     tmp_path: Path,
     at: tuple[str, int],
@@ -73,9 +78,9 @@ def test_an_interruption_changes_nothing(
 ) -> None:
     first, second = Follower(at), Follower()
     with pytest.raises(KeyboardInterrupt):
-        several.fit(*material, session=Session(tmp_path, callbacks=[first], seconds=seconds))
-    run = several.fit(*material, session=Session(tmp_path, callbacks=[second], seconds=seconds))
-    assert _same(run, several.fit(*material))
+        fit(several, *material, session=Session(tmp_path, callbacks=[first], seconds=seconds))
+    run = fit(several, *material, session=Session(tmp_path, callbacks=[second], seconds=seconds))
+    assert _same(run, fit(several, *material))
     done = [name for name in first.curves if name != at[0]]
     assert not set(done) & set(second.curves)  # what was finished is not repeated
     assert [path.name for path in tmp_path.iterdir()] == ["finished.safetensors"]
@@ -90,16 +95,16 @@ def material(
 
 def test_one_that_cannot_be_scored_is_kept_only_if_there_is_no_other() -> None:
     nothing, worse, better = (Finetuning("rmse", best=best) for best in (float("nan"), 2.0, 1.0))
-    assert best_of([nothing, worse, better]) == 2
-    assert best_of([nothing, Finetuning("rmse")]) == 0
+    assert argbest([nothing, worse, better]) == 2
+    assert argbest([nothing, Finetuning("rmse")]) == 0
     low, high = (Finetuning("roc_auc", best=best) for best in (0.5, 0.9))
-    assert best_of([high, low]) == best_of([high, high]) == 0
+    assert argbest([high, low]) == argbest([high, high]) == 0
 
 
 def test_a_run_says_that_it_is_the_best_of_several(
-    several: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+    several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
-    run = several.variant(finetunings=2).fit(data, splits, corpus)
+    run = fit(variant(several, finetune_restarts=2), data, splits, corpus)
     run.save(tmp_path)
     assert "the best of 2 finetunings" in (tmp_path / "README.md").read_text(encoding="utf-8")
     page = run.report(tmp_path / "report.html").read_text(encoding="utf-8")
@@ -107,5 +112,5 @@ def test_a_run_says_that_it_is_the_best_of_several(
 
 
 def test_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="finetunings=0 must be at least 1"):
-        TapWeight(finetunings=0)
+    with pytest.raises(ConfigError, match="finetune_restarts=0 must be at least 1"):
+        Job(finetune_restarts=0)

@@ -8,25 +8,27 @@ import pytest
 import torch
 
 from molweight.datasets import Splits
+from molweight.diagnostics import HypergradCheck, default_candidates, hypergrad_check
+from molweight.diagnostics import _hypergrad_check as module
+from molweight.diagnostics._hypergrad_check import kendall
+from molweight.diagnostics._problem import draw_problem, params_of
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Params
 from molweight.mlo.solvers import Dense, Outcome
-from molweight.training import HypergradCheck, TapWeight, default_candidates, hypergrad_check
-from molweight.training import _hypergrad_check as module
+from molweight.options import Job
+from molweight.training import fit, resolve_init
 from molweight.training._converged import Converged
-from molweight.training._hypergrad_check import kendall
-from molweight.training._hypergrad_problem import draw_problem, params_of
 
-TINY = TapWeight(
+TINY = Job(
     solver="cg",
     solver_options={"iterations": 5, "damping": 0.1},
     encoder_options={"layers": 1, "width": 2},
     weighting_options={"confidence": 0.0},  # moves at the first hypergradient
     objectives=["functional_groups", "graphcl"],
-    general_steps=2,
-    every=2,
-    gamma=0.5,
+    pretrain_steps=2,
+    hypergradient_interval=2,
+    proximal_strength=0.5,
     batch_size=32,
     solve_batch_size=32,
     task_batch_size=32,
@@ -115,7 +117,7 @@ def test_the_safe_damping_makes_both_levels_definite(along: HypergradCheck) -> N
 def test_the_identity_row_is_the_closed_form(
     along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    run = module._start(TINY, data, splits, corpus, progress=False)
+    run = module._start(resolve_init(TINY), data, splits, corpus, progress=False)
     problem = draw_problem(TINY, run, data, splits, torch.float64)
     theta, omega = (_leaves(params_of(model, torch.float64)) for model in (run.model, run.task.model))
     v = dict(zip(omega, torch.autograd.grad(problem.meta(omega), list(omega.values())), strict=True))
@@ -124,7 +126,7 @@ def test_the_identity_row_is_the_closed_form(
         g = dict(zip(theta, parts, strict=True))
         alignment = sum(float((g[key] * v[key]).sum()) for key in g if key in v)
         row = next(row for row in along.points[0].solvers if row.solver == "identity")
-        assert row.hypergradient[name] == pytest.approx(-2 * TINY.gamma * alignment, rel=1e-10)
+        assert row.hypergradient[name] == pytest.approx(-2 * TINY.proximal_strength * alignment, rel=1e-10)
         assert row.products == {"finetune": 0, "pretrain": 0}
         assert row.gradients == 0
 
@@ -149,7 +151,7 @@ def test_the_answers_do_not_depend_on_the_order_of_the_solvers(
 def test_the_run_is_the_jobs_own(
     along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    run = replace(TINY, steps=4, epochs=0).fit(data, splits, corpus)
+    run = fit(replace(TINY, steps=4, epochs=0), data, splits, corpus)
     assert along.points[2].weights == pytest.approx(run.records[3]["weights"], abs=1e-12)
     assert along.points[2].weights["graphcl"] != 0.5
 
@@ -222,7 +224,7 @@ def test_default_candidates_hold_every_solver_but_the_dense_one() -> None:
     ],
 )
 def test_impossible_checks_are_refused(  # noqa: PLR0917 (parameters and fixtures)
-    job: TapWeight,
+    job: Job,
     options: dict[str, object],
     expected: str,
     data: MoleculeDataset,

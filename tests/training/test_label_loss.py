@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molweight import datasets
-from molweight.training._label_loss import bounded_square, label_loss
+from molweight.models._label_loss import bounded_square, label_loss
 
 NUMBER = st.floats(-5, 5, width=32)
 ROW = st.tuples(NUMBER, NUMBER, st.sampled_from([-1, 0, 1]), st.floats(0, 3, width=32))

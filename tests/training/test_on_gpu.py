@@ -12,8 +12,10 @@ from molweight import encoders, objectives
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
-from molweight.training import Run, Session, TapWeight
-from molweight.training import load as load_run
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.runs import load as load_run
+from molweight.training import Session, fit, variant
 
 pytestmark = pytest.mark.gpu
 
@@ -23,8 +25,8 @@ SMILES = ["CCO", "not a molecule", "c1ccccc1C(=O)O", "[Na+].[Cl-]"]
 
 
 @pytest.fixture(scope="module")
-def gpu(job: TapWeight) -> TapWeight:
-    return job.variant(device="cuda")
+def gpu(job: Job) -> Job:
+    return variant(job, device="cuda")
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +35,12 @@ def material(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> 
 
 
 @pytest.fixture(scope="module")
-def trained(gpu: TapWeight, material: Material) -> Run:
-    return gpu.fit(*material)
+def trained(gpu: Job, material: Material) -> Run:
+    return fit(gpu, *material)
 
 
-def test_it_is_what_auto_chooses(job: TapWeight, trained: Run, material: Material) -> None:
-    chosen = job.variant(device="auto").fit(*material)
+def test_it_is_what_auto_chooses(job: Job, trained: Run, material: Material) -> None:
+    chosen = fit(variant(job, device="auto"), *material)
     assert {parameter.device.type for parameter in chosen.model.parameters()} == {"cuda"}
     assert chosen.weights == pytest.approx(trained.weights, rel=1e-2)  # sums are taken in any order
 
@@ -66,11 +68,11 @@ def test_attributions_are_those_of_the_cpu(trained: Run, tmp_path: Path) -> None
 @pytest.mark.usefixtures("empty_cache")
 @pytest.mark.parametrize("stage", ["general", "continued", "finetune"])
 def test_it_goes_on_where_it_was_stopped(
-    stage: str, gpu: TapWeight, trained: Run, material: Material, tmp_path: Path
+    stage: str, gpu: Job, trained: Run, material: Material, tmp_path: Path
 ) -> None:
     seen: list[tuple[str, int]] = []
 
-    class Watch:
+    class HealthLogger:
         def __init__(self, stops: bool) -> None:
             self.stops = stops
 
@@ -81,39 +83,39 @@ def test_it_goes_on_where_it_was_stopped(
                 raise KeyboardInterrupt
 
     def session(stops: bool) -> Session:
-        return Session(tmp_path / "states", callbacks=[Watch(stops)], seconds=0)
+        return Session(tmp_path / "states", callbacks=[HealthLogger(stops)], seconds=0)
 
     with pytest.raises(KeyboardInterrupt):
-        gpu.fit(*material, session=session(stops=True))
+        fit(gpu, *material, session=session(stops=True))
     stopped = len(seen)
-    resumed = gpu.fit(*material, session=session(stops=False))
+    resumed = fit(gpu, *material, session=session(stops=False))
     assert len(set(seen[stopped:]) & set(seen[: stopped - 1])) == 0  # nothing is done twice
     assert resumed.weights == pytest.approx(trained.weights, rel=1e-2)
 
 
 @pytest.mark.parametrize("weighting", [name for name in weightings.available() if name != "fixed"])
-def test_every_weighting(weighting: str, gpu: TapWeight, material: Material) -> None:
-    run = gpu.variant(weighting=weighting, steps=2, epochs=1).fit(*material)
+def test_every_weighting(weighting: str, gpu: Job, material: Material) -> None:
+    run = fit(variant(gpu, weighting=weighting, steps=2, epochs=1), *material)
     assert sum(run.weights.values()) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("solver", sorted(set(solvers.available()) - {"dense"}))
 @pytest.mark.parametrize("encoder", encoders.available())
-def test_every_encoder_with_every_solver(encoder: str, solver: str, gpu: TapWeight, material: Material) -> None:
+def test_every_encoder_with_every_solver(encoder: str, solver: str, gpu: Job, material: Material) -> None:
     options: dict[str, Any] = {"encoder": encoder, "encoder_options": {"layers": 2, "width": 8}, "solver": solver}
-    run = gpu.variant(**options, general_steps=1, steps=2, epochs=1).fit(*material)
+    run = fit(variant(gpu, **options, pretrain_steps=1, steps=2, epochs=1), *material)
     assert np.isfinite(run.predict(SMILES)[[0, 2, 3]]).all()
 
 
-def test_all_objectives_at_once(gpu: TapWeight, material: Material) -> None:
+def test_all_objectives_at_once(gpu: Job, material: Material) -> None:
     names = [name for name in objectives.available() if objectives.get(name).__module__.startswith("molweight.")]
     spaces = {name: {"layers": 1, "filters": 4, "gaussians": 8} for name in names if name.startswith("graphmvp")}
-    job = gpu.variant(objectives=names, objective_options=spaces, general_steps=1, steps=2, epochs=1)
-    assert set(job.fit(*material).weights) == set(names)
+    job = variant(gpu, objectives=names, objective_options=spaces, pretrain_steps=1, steps=2, epochs=1)
+    assert set(fit(job, *material).weights) == set(names)
 
 
-def test_the_global_random_state_is_left_alone(gpu: TapWeight, material: Material) -> None:
+def test_the_global_random_state_is_left_alone(gpu: Job, material: Material) -> None:
     torch.manual_seed(5)
     before = torch.cuda.get_rng_state()
-    gpu.variant(steps=1, epochs=1, weighting="pcgrad").fit(*material)
+    fit(variant(gpu, steps=1, epochs=1, weighting="pcgrad"), *material)
     assert torch.equal(before, torch.cuda.get_rng_state())

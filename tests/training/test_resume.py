@@ -15,7 +15,9 @@ import torch
 from molweight.datasets import Splits, load, load_corpus, split
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.training import Run, Session, TapWeight, compare
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.training import Session, compare, fit, variant
 
 
 class Interrupter:
@@ -37,20 +39,22 @@ def _without_seconds(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _assert_same(one: Run, two: Run) -> None:
-    assert one.tensors().keys() == two.tensors().keys()
-    assert [name for name, tensor in one.tensors().items() if not torch.equal(tensor, two.tensors()[name])] == []
+    for first, second in ((one.model.state_dict(), two.model.state_dict()), (one.pretrained, two.pretrained)):
+        assert first.keys() == second.keys()
+        assert [name for name, tensor in first.items() if not torch.equal(tensor, second[name])] == []
     assert _without_seconds(one.records) == _without_seconds(two.records)
     assert one.finetuning == two.finetuning
     assert one.weights == two.weights
 
 
 @pytest.fixture(scope="module")
-def hard(job: TapWeight) -> TapWeight:
+def hard(job: Job) -> Job:
     """With warm starts, dropout and a stop by patience."""
-    return job.variant(
+    return variant(
+        job,
         objectives=["attribute_masking", "graphcl"],
         solver="cg",
-        every=1,
+        hypergradient_interval=1,
         epochs=4,
         patience=3,
         encoder_options={"layers": 1, "width": 8, "dropout": 0.2},
@@ -74,49 +78,49 @@ def corpus() -> MoleculeDataset:
 
 @pytest.mark.usefixtures("empty_cache")
 def test_interrupted_in_every_stage(
-    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+    hard: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
     states: Path = tmp_path / "states"
     seen: list[tuple[str, int]] = []
-    for stage, step in (("general", 2), ("continued", 3), ("finetune", 1)):
-        follower = Interrupter(stage, step, signal.SIGTERM if stage == "continued" else signal.SIGINT)
+    for stage, step in (("generic", 2), ("adaptive", 3), ("finetune", 1)):
+        follower = Interrupter(stage, step, signal.SIGTERM if stage == "adaptive" else signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            hard.fit(data, splits, corpus, session=Session(states, callbacks=[follower], seconds=0))
+            fit(hard, data, splits, corpus, session=Session(states, callbacks=[follower], seconds=0))
         seen += follower.seen
-    run = hard.fit(data, splits, corpus, resume=states)
+    run = fit(hard, data, splits, corpus, resume=states)
     shutil.rmtree(tmp_path / "cache" / "pretrained")
-    expected = hard.fit(data, splits, corpus)
+    expected = fit(hard, data, splits, corpus)
     _assert_same(run, expected)
     assert run.evaluate("test") == expected.evaluate("test")
     assert len(seen) == len(set(seen))  # nothing was done twice
     assert [path.name for path in states.iterdir()] == ["finished.safetensors"]
-    again = hard.fit(data, splits, corpus, resume=states)
+    again = fit(hard, data, splits, corpus, resume=states)
     _assert_same(again, expected)
     assert again.seconds == run.seconds  # found, not fitted
 
 
 def test_states_of_another_job_are_refused(
-    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+    hard: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
-    small = hard.variant(weighting="none", start="scratch", epochs=1)
-    small.fit(data, splits, corpus, resume=tmp_path)
+    small = variant(hard, weighting="none", init="scratch", epochs=1)
+    fit(small, data, splits, corpus, resume=tmp_path)
     with pytest.raises(ConfigError, match=r"options.epochs is 1 there and 2 here.*Go on with the settings"):
-        small.variant(epochs=2).fit(data, splits, corpus, resume=tmp_path)
+        fit(variant(small, epochs=2), data, splits, corpus, resume=tmp_path)
     with pytest.raises(ConfigError, match="corpus"):
-        small.fit(data, splits, corpus.subset(range(50)), resume=tmp_path)
+        fit(small, data, splits, corpus.subset(range(50)), resume=tmp_path)
 
 
 def test_a_comparison_goes_on_with_the_method_it_was_at(
-    hard: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+    hard: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
-    small = hard.variant(steps=2, epochs=2)
+    small = variant(hard, steps=2, epochs=2)
     with pytest.raises(KeyboardInterrupt):
         compare(small, data, splits, corpus, resume=tmp_path, callbacks=[Interrupter("equal/finetune", 1)])
     follower = Interrupter("nowhere", 0)
     resumed = compare(small, data, splits, corpus, resume=tmp_path, callbacks=[follower])
-    assert {stage for stage, _ in follower.seen} == {"equal/finetune", "tapweight/continued", "tapweight/finetune"}
+    assert {stage for stage, _ in follower.seen} == {"equal/finetune", "tapweight/adaptive", "tapweight/finetune"}
     assert [row.method for row in resumed.rows] == ["scratch", "equal", "tapweight"]
-    _assert_same(resumed.run, small.fit(data, splits, corpus))
+    _assert_same(resumed.run, fit(small, data, splits, corpus))
 
 
 def test_killed_at_random_moments(root: Path) -> None:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from molweight.datasets import Splits, load, split
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.objectives import Encode, FunctionalGroups, Objective, register
-from molweight.training import Continued, TapWeight, continued_pretraining, general_pretraining
+from molweight.options import Job
+from molweight.training import AdaptivePretraining, adaptive_pretraining, generic_pretraining
 
 
 class _Regression(Objective):
@@ -59,23 +60,23 @@ def roles(esol: MoleculeDataset) -> Splits:
     return split(esol)
 
 
-def _set_up(data: MoleculeDataset, roles: Splits, objectives: list[str], seed: int = 0) -> Continued:
+def _set_up(data: MoleculeDataset, roles: Splits, objectives: list[str], seed: int = 0) -> AdaptivePretraining:
     """The default method on the training molecules, from a random encoder."""
     train = data.subset(roles.train)
     labels = ((train.targets - train.targets.mean()) / train.targets.std()).astype(np.float32)
     shuffled = np.random.default_rng(seed).permutation(labels)
-    job = TapWeight(
+    job = Job(
         encoder_options={"layers": 3, "width": 64},
         objectives=objectives,
-        start="scratch",
+        init="scratch",
         batch_size=128,
         seed=seed,
         device="cpu",
     )
     half = np.where(np.arange(len(labels))[:, None] % 2, labels, shuffled)
     corpus = train.with_columns({"sanity_oracle": labels, "sanity_noise": shuffled, "sanity_half": half})
-    model, prepared = general_pretraining(job, corpus, torch.device("cpu"))
-    return continued_pretraining(job, model, prepared, data, roles, device=torch.device("cpu"))
+    model, prepared = generic_pretraining(job, corpus, torch.device("cpu"))
+    return adaptive_pretraining(job, model, prepared, data, roles, device=torch.device("cpu"))
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -1,6 +1,7 @@
 """Random search and TPE over fixed weights."""
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,31 +13,32 @@ import pytest
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.training import TapWeight, search_weights
+from molweight.options import Job
+from molweight.training import fit, search_weights, variant
 from molweight.training._search import _sampler
 
 NAMES = ["attribute_masking", "functional_groups"]
 
 
 @pytest.fixture(scope="module")
-def quick(job: TapWeight) -> TapWeight:
-    return job.variant(objectives=NAMES, start="scratch", steps=2, epochs=1)
+def quick(job: Job) -> Job:
+    return variant(job, objectives=NAMES, init="scratch", steps=2, epochs=1)
 
 
 @pytest.mark.parametrize("method", ["random", "tpe"])
 def test_a_trial_is_a_run_with_fixed_weights(
-    method: Literal["random", "tpe"], quick: TapWeight, data: MoleculeDataset, splits: Splits
+    method: Literal["random", "tpe"], quick: Job, data: MoleculeDataset, splits: Splits
 ) -> None:
     search = search_weights(quick, data, splits, method=method, trials=3)
     assert [trial.number for trial in search.trials] == [0, 1, 2]
     assert search.best.select == min(trial.select for trial in search.trials)  # freesolv: an error, so the least
     assert search.run.weights == pytest.approx(search.best.weights)
     assert search.run.finetuning.best == search.best.select
-    again = quick.variant(weighting="fixed", weighting_options={"weights": search.best.weights}).fit(data, splits)
+    again = fit(variant(quick, weighting="fixed", weighting_options={"weights": search.best.weights}), data, splits)
     assert again.finetuning.best == search.best.select
 
 
-def test_every_trial_is_counted(quick: TapWeight, data: MoleculeDataset, splits: Splits) -> None:
+def test_every_trial_is_counted(quick: Job, data: MoleculeDataset, splits: Splits) -> None:
     search = search_weights(quick, data, splits, method="random", trials=3)
     assert search.steps == 3 * quick.steps
     assert search.seconds == pytest.approx(sum(trial.seconds for trial in search.trials))
@@ -44,19 +46,19 @@ def test_every_trial_is_counted(quick: TapWeight, data: MoleculeDataset, splits:
 
 
 def test_an_interrupted_search_ends_like_an_uninterrupted_one(
-    quick: TapWeight, data: MoleculeDataset, splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: Job, data: MoleculeDataset, splits: Splits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = search_weights(quick, data, splits, method="tpe", trials=4)
-    fit, count = TapWeight.fit, iter(range(10))
+    count = iter(range(10))
 
-    def interrupted(self: TapWeight, *args: Any, **options: Any) -> Any:
+    def interrupted(*args: Any, **options: Any) -> Any:
         if next(count) == 2:
             raise KeyboardInterrupt
-        return fit(self, *args, **options)
+        return fit(*args, **options)
 
     journal = tmp_path / "trials.log"
     with monkeypatch.context() as patch:
-        patch.setattr(TapWeight, "fit", interrupted)
+        patch.setattr(sys.modules["molweight.training._search"], "fit", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search_weights(quick, data, splits, method="tpe", trials=4, journal=journal)
     resumed = search_weights(quick, data, splits, method="tpe", trials=4, journal=journal)
@@ -87,7 +89,7 @@ def test_random_weights_are_uniform_on_the_simplex() -> None:
 
     from molweight.training._search import _sampler, _simplex
 
-    job, drawn = TapWeight(objectives=[*NAMES, "graphcl"]), []
+    job, drawn = Job(objectives=[*NAMES, "graphcl"]), []
     study = optuna.create_study()
     for number in range(400):
         study.sampler = _sampler("random", 0, number)
@@ -101,9 +103,7 @@ def test_random_weights_are_uniform_on_the_simplex() -> None:
     assert np.allclose(values.var(axis=0), 1 / 18, atol=0.015)
 
 
-def test_what_cannot_be_searched_is_refused(
-    quick: TapWeight, data: MoleculeDataset, splits: Splits, tmp_path: Path
-) -> None:
+def test_what_cannot_be_searched_is_refused(quick: Job, data: MoleculeDataset, splits: Splits, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trials=0"):
         search_weights(quick, data, splits, trials=0)
     with pytest.raises(ConfigError, match="Methods: random, tpe"):
@@ -111,4 +111,4 @@ def test_what_cannot_be_searched_is_refused(
     journal = tmp_path / "trials.log"
     search_weights(quick, data, splits, method="random", trials=1, journal=journal)
     with pytest.raises(ConfigError, match="another search"):
-        search_weights(quick.variant(steps=3), data, splits, method="random", trials=1, journal=journal)
+        search_weights(variant(quick, steps=3), data, splits, method="random", trials=1, journal=journal)

@@ -11,8 +11,9 @@ import molweight
 from molweight.datasets import load, load_corpus
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, Featuriser, MoleculeDataset
-from molweight.training import TapWeight, general_pretraining, read_checkpoint, save_checkpoint
-from molweight.training._checkpoint import SHIPPED, find_checkpoint
+from molweight.options import SHIPPED, Job
+from molweight.runs import find_checkpoint, read_checkpoint, save_checkpoint
+from molweight.training import generic_pretraining, resolve_init, variant
 
 CPU = torch.device("cpu")
 
@@ -28,13 +29,13 @@ def test_it_is_small_and_its_card_says_what_it_is() -> None:
 
 
 def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
-    job = TapWeight(start=SHIPPED)
+    job = resolve_init(Job(init=SHIPPED))
     assert (job.encoder, job.encoder_options) == ("gin", {"layers": 3, "width": 128})
     corpus = load_corpus("zinc", 64)
-    model, _ = general_pretraining(job, corpus, CPU)
+    model, _ = generic_pretraining(job, corpus, CPU)
     shipped = read_checkpoint(SHIPPED)
     assert shipped.featuriser == Featuriser("ogb")
-    own = general_pretraining(job, corpus.with_featuriser(Featuriser("ogb")), CPU)[0].state_dict()
+    own = generic_pretraining(job, corpus.with_featuriser(Featuriser("ogb")), CPU)[0].state_dict()
     assert all(torch.equal(tensor, shipped.state[name]) for name, tensor in own.items())
     tables = {"encoder.atoms.weight", *(name for name in own if name.endswith("bonds.weight"))}
     for name, tensor in model.state_dict().items():
@@ -53,8 +54,8 @@ def test_an_encoder_of_tags_does_not_read_them_as_r_and_s() -> None:
 
 
 def test_a_checkpoint_of_labels_keeps_them(tmp_path: Path) -> None:
-    job, corpus = TapWeight(encoder_options={"width": 8}, start="scratch"), load_corpus("zinc", 8)
-    model, _ = general_pretraining(job, corpus, CPU)
+    job, corpus = Job(encoder_options={"width": 8}, init="scratch"), load_corpus("zinc", 8)
+    model, _ = generic_pretraining(job, corpus, CPU)
     save_checkpoint(tmp_path, job, model, corpus)
     written = read_checkpoint(str(tmp_path))
     assert written.featuriser == Featuriser()
@@ -63,26 +64,26 @@ def test_a_checkpoint_of_labels_keeps_them(tmp_path: Path) -> None:
 
 
 def test_a_job_that_says_nothing_of_its_encoder_starts_from_it() -> None:
-    job = TapWeight(objectives=["graphcl", "infomax"])
-    assert (job.start, job.encoder, job.encoder_options) == (SHIPPED, "gin", {"layers": 3, "width": 128})
-    assert job == TapWeight(objectives=["graphcl", "infomax"], start=SHIPPED)
+    job = resolve_init(Job(objectives=["graphcl", "infomax"]))
+    assert (job.init, job.encoder, job.encoder_options) == (SHIPPED, "gin", {"layers": 3, "width": 128})
+    assert job == resolve_init(Job(objectives=["graphcl", "infomax"], init=SHIPPED))
 
 
-@pytest.mark.parametrize("asked", [{"encoder": "gcn"}, {"encoder_options": {"layers": 2}}, {"general_steps": 3}])
+@pytest.mark.parametrize("asked", [{"encoder": "gcn"}, {"encoder_options": {"layers": 2}}, {"pretrain_steps": 3}])
 def test_a_job_that_asks_for_an_encoder_pretrains_it(asked: dict[str, Any]) -> None:
-    assert (TapWeight(**asked).start, TapWeight(**asked).variant(seed=4).start) == ("pretrained", "pretrained")
-    assert TapWeight().variant(seed=4).variant(**asked) == TapWeight(**asked, seed=4)
+    assert (resolve_init(Job(**asked)).init, resolve_init(Job(**asked, seed=4)).init) == ("pretrain", "pretrain")
+    assert variant(variant(Job(), seed=4), **asked) == Job(**asked, seed=4)
     with pytest.raises(ConfigError, match="holds the encoder 'gin'"):
-        TapWeight(start=SHIPPED).variant(encoder="gcn")
+        resolve_init(Job(init=SHIPPED, encoder="gcn"))
 
 
 def test_a_baseline_from_scratch_has_the_encoder_of_the_checkpoint() -> None:
-    assert TapWeight().variant(start="scratch").encoder_options == {"layers": 3, "width": 128}
+    assert variant(Job(), init="scratch").encoder_options == {"layers": 3, "width": 128}
 
 
-def _losses(start: str, molecules: MoleculeDataset) -> dict[str, float]:
-    job = TapWeight(start=start, encoder_options={"layers": 3, "width": 128})
-    model, prepared = general_pretraining(job, molecules, CPU)
+def _losses(init: str, molecules: MoleculeDataset) -> dict[str, float]:
+    job = Job(init=init, encoder_options={"layers": 3, "width": 128})
+    model, prepared = generic_pretraining(job, molecules, CPU)
     with torch.no_grad():
         drawn = model.draw(prepared.graphs(range(256), CPU), torch.Generator().manual_seed(0))
         return {name: float(loss(dict(model.named_parameters()))) for name, loss in drawn.items()}

@@ -18,10 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molweight.errors import DataError
-from molweight.training import Run
-from molweight.training import load as load_run
-from molweight.training._pack import pack, unpack
-from molweight.training._store import FORMAT, read_tensors, write_tensors
+from molweight.runs import Run
+from molweight.runs import load as load_run
+from molweight.storage import FORMAT, pack, read_tensors, unpack, write_tensors
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "empty": torch.empty(0, 4), "flags": torch.tensor([True, False])}
 
@@ -111,7 +110,7 @@ import sys
 from pathlib import Path
 import torch
 from molweight.errors import DataError
-from molweight.training._store import write_tensors
+from molweight.storage import write_tensors
 try:
     write_tensors(Path(sys.argv[1]), {"a": torch.zeros(100_000)}, {})
 except DataError as error:

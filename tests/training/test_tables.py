@@ -1,5 +1,6 @@
 """Labelled tables beside the corpus: which one is learned from, and that it is never that of the task."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from molweight import datasets, objectives
 from molweight.datasets import Splits
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, build_dataset
-from molweight.training import HeldOut, TapWeight, general_pretraining, save_checkpoint
-from molweight.training._tables import choose_tables
+from molweight.options import Job
+from molweight.runs import save_checkpoint
+from molweight.training import HeldOut, fit, generic_pretraining, resolve, variant
 
-JOB = TapWeight(
+JOB = Job(
     encoder_options={"layers": 1, "width": 8},
     objectives=["assay_labels", "attribute_masking"],
-    general_steps=2,
+    pretrain_steps=2,
     steps=2,
     epochs=1,
     batch_size=16,
@@ -25,8 +27,8 @@ JOB = TapWeight(
 
 
 def chosen(task: str, **options: Any) -> dict[str, Any]:
-    job = JOB.variant(objective_options={"assay_labels": options} if options else {})
-    return dict(choose_tables(job, datasets.load(task)).objective_options["assay_labels"])
+    job = variant(JOB, objective_options={"assay_labels": options} if options else {})
+    return dict(resolve(job, datasets.load(task)).objective_options["assay_labels"])
 
 
 def test_the_table_is_never_the_task() -> None:
@@ -41,20 +43,20 @@ def test_a_copy_of_the_table_under_another_name_is_refused() -> None:
     table = datasets.load("tox21").subset(range(50))
     copy = build_dataset(table.smiles, table.targets, name="mine", target_names=table.target_names, cache=False)
     with pytest.raises(ConfigError, match=r"labels of the task .*NR-AR"):
-        choose_tables(JOB.variant(objective_options={"assay_labels": {"table": "tox21"}}), copy)
+        resolve(variant(JOB, objective_options={"assay_labels": {"table": "tox21"}}), copy)
 
 
 def test_nothing_is_settled_twice_or_without_need() -> None:
     data = datasets.load("freesolv")
-    settled = choose_tables(JOB, data)
-    assert choose_tables(settled, data) is settled
-    other = JOB.variant(objectives=["attribute_masking"])
-    assert choose_tables(other, data) is other
+    settled = resolve(JOB, data)
+    assert resolve(settled, data) is settled
+    other = variant(JOB, objectives=["attribute_masking"])
+    assert resolve(other, data) == replace(other, init="pretrain")
 
 
 def test_a_job_learns_from_it() -> None:
     data = datasets.load("freesolv")
-    run = JOB.fit(data, datasets.split(data), datasets.load_corpus("zinc", size=64))
+    run = fit(JOB, data, datasets.split(data), datasets.load_corpus("zinc", size=64))
     assert set(run.weights) == {"assay_labels", "attribute_masking"}
     assert run.options["objective_options"]["assay_labels"]["table"] == "tox21"
 
@@ -104,15 +106,18 @@ def copy(registries: None) -> MoleculeDataset:
     return datasets.from_smiles(LONG, labels, name="mine", task="classification", cache=False)
 
 
-def of_renamed(**changes: Any) -> TapWeight:
-    return JOB.variant(
-        objectives=["assay_labels"], objective_options={"assay_labels": {"table": "renamed", "labels": 1}}, **changes
+def of_renamed(**changes: Any) -> Job:
+    return variant(
+        JOB,
+        objectives=["assay_labels"],
+        objective_options={"assay_labels": {"table": "renamed", "labels": 1}},
+        **changes,
     )
 
 
 def test_compounds_that_are_held_out_are_not_learned_under_any_name(copy: MoleculeDataset) -> None:
     corpus = datasets.load_corpus("zinc", size=16)
-    model, prepared = general_pretraining(of_renamed(), corpus, torch.device("cpu"), held=HeldOut(copy, ROLES))
+    model, prepared = generic_pretraining(of_renamed(), corpus, torch.device("cpu"), held=HeldOut(copy, ROLES))
     objective = model.objective("assay_labels")
     seen: set[tuple[int, int]] = set()
     for seed in range(20):
@@ -124,15 +129,15 @@ def test_compounds_that_are_held_out_are_not_learned_under_any_name(copy: Molecu
 
 def test_a_checkpoint_that_learned_what_is_held_out_is_refused(copy: MoleculeDataset, tmp_path: Path) -> None:
     corpus, device = datasets.load_corpus("zinc", size=16), torch.device("cpu")
-    model, _ = general_pretraining(of_renamed(), corpus, device)
+    model, _ = generic_pretraining(of_renamed(), corpus, device)
     save_checkpoint(tmp_path / "all", of_renamed(), model, corpus)
-    job = JOB.variant(objectives=["attribute_masking"], start=str(tmp_path / "all"))
+    job = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "all"))
     with pytest.raises(ConfigError, match=r"has learned labels of renamed \(assay_labels\), and 6 of its molecules"):
-        job.fit(copy, ROLES, corpus)
-    run = of_renamed().fit(copy, ROLES, corpus)
+        fit(job, copy, ROLES, corpus)
+    run = fit(of_renamed(), copy, ROLES, corpus)
     run.save(tmp_path / "run")
-    again = JOB.variant(objectives=["attribute_masking"], start=str(tmp_path / "run"))
-    assert again.fit(copy, ROLES, corpus).weights == {"attribute_masking": 1.0}
+    again = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "run"))
+    assert fit(again, copy, ROLES, corpus).weights == {"attribute_masking": 1.0}
 
 
 def test_a_target_without_any_label_is_refused() -> None:

@@ -10,10 +10,12 @@ import torch
 from molweight.datasets import Splits, from_smiles, load, score, split
 from molweight.errors import ConfigError, DataError, TrainingError, UnknownNameError
 from molweight.graphs import MoleculeDataset
-from molweight.training import Run, TapWeight, compare, format_table
-from molweight.training import load as load_run
-from molweight.training._continued import continued_pretraining
-from molweight.training._general import general_pretraining
+from molweight.options import Job
+from molweight.runs import Run
+from molweight.runs import load as load_run
+from molweight.training import check_job, compare, fit, format_table, variant
+from molweight.training._adaptive import adaptive_pretraining
+from molweight.training._generic import generic_pretraining
 
 NAMES = ["attribute_masking", "graphcl", "functional_groups", "descriptors"]
 
@@ -30,7 +32,7 @@ def test_weights_are_on_the_simplex_and_moved(run: Run) -> None:
     assert max(run.weights.values()) > 0.25
 
 
-def test_history_has_a_row_per_step(run: Run, job: TapWeight) -> None:
+def test_history_has_a_row_per_step(run: Run, job: Job) -> None:
     history = run.history
     assert history["step"].tolist() == list(range(job.steps))
     assert {f"weights.{name}" for name in NAMES} <= set(history.columns)
@@ -41,90 +43,90 @@ def test_history_has_a_row_per_step(run: Run, job: TapWeight) -> None:
 
 
 def test_same_seed_gives_the_same_run(
-    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    run: Run, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    again = job.fit(data, splits, corpus)
+    again = fit(job, data, splits, corpus)
     assert again.weights == run.weights
     assert _same_model(run, again)
 
 
 def test_global_random_state_is_left_alone(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    job.variant(steps=1, epochs=1).fit(data, splits, corpus)
+    fit(variant(job, steps=1, epochs=1), data, splits, corpus)
     assert torch.equal(before, torch.get_rng_state())
 
 
 def test_another_seed_gives_another_run(
-    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    run: Run, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    assert job.variant(seed=1).fit(data, splits, corpus).weights != run.weights
+    assert fit(variant(job, seed=1), data, splits, corpus).weights != run.weights
 
 
-@pytest.mark.parametrize("start", ["pretrained", "scratch"])
+@pytest.mark.parametrize("init", ["pretrain", "scratch"])
 def test_general_pretraining_may_be_shared_by_seeds(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, start: str
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, init: str
 ) -> None:
     cpu = torch.device("cpu")
     first, second, own = (
-        general_pretraining(job.variant(start=start, **seeds), corpus, cpu)[0].state_dict()
-        for seeds in ({"seed": 0}, {"seed": 1, "general_seed": 0}, {"seed": 1})
+        generic_pretraining(variant(job, init=init, **seeds), corpus, cpu)[0].state_dict()
+        for seeds in ({"seed": 0}, {"seed": 1, "pretrain_seed": 0}, {"seed": 1})
     )
-    same = first if start == "pretrained" else own  # there is nothing to share of a random encoder
+    same = first if init == "pretrain" else own  # there is nothing to share of a random encoder
     assert all(torch.equal(tensor, same[name]) for name, tensor in second.items())
     assert any(not torch.equal(tensor, first[name]) for name, tensor in own.items())
-    zero, one = (job.variant(seed=seed, general_seed=0, start=start) for seed in (0, 1))
-    assert zero.fit(data, splits, corpus).weights != one.fit(data, splits, corpus).weights
+    zero, one = (variant(job, seed=seed, pretrain_seed=0, init=init) for seed in (0, 1))
+    assert fit(zero, data, splits, corpus).weights != fit(one, data, splits, corpus).weights
 
 
 def test_test_labels_do_not_reach_training(
-    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    run: Run, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     labels = data.targets.copy()
     labels[splits.test] = 1e6
     hidden = MoleculeDataset(
         data.molecules, labels, name=data.name, task=data.task, metric=data.metric, target_names=data.target_names
     )
-    blind = job.fit(hidden, splits, corpus)
+    blind = fit(job, hidden, splits, corpus)
     assert blind.weights == run.weights
     assert _same_model(run, blind)
 
 
 def test_meta_labels_reach_the_weights(
-    run: Run, job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    run: Run, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     labels = data.targets.copy()
     labels[splits.meta] *= -1
     other = MoleculeDataset(
         data.molecules, labels, name=data.name, task=data.task, metric=data.metric, target_names=data.target_names
     )
-    assert job.fit(other, splits, corpus).weights != run.weights
+    assert fit(job, other, splits, corpus).weights != run.weights
 
 
 def test_fixed_equal_weights_are_equal_weighting(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    equal = job.variant(weighting="equal").fit(data, splits, corpus)
-    fixed = job.variant(weighting="fixed", weighting_options={"weights": [1, 1, 1, 1]}).fit(data, splits, corpus)
+    equal = fit(variant(job, weighting="equal"), data, splits, corpus)
+    fixed = fit(variant(job, weighting="fixed", weighting_options={"weights": [1, 1, 1, 1]}), data, splits, corpus)
     assert equal.weights == fixed.weights == dict.fromkeys(NAMES, 0.25)
     assert _same_model(equal, fixed)
 
 
 def test_without_continued_pretraining_there_are_no_weights(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    none = job.variant(weighting="none").fit(data, splits, corpus)
+    none = fit(variant(job, weighting="none"), data, splits, corpus)
     assert none.weights == {}
     assert none.history.empty
 
 
 @pytest.mark.parametrize("solver", ["identity", "neumann", "nystrom"])
 def test_every_solver_runs_with_its_own_defaults(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, solver: str
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, solver: str
 ) -> None:
-    other = job.variant(solver=solver, steps=2, epochs=1).fit(data, splits, corpus)
+    other = fit(variant(job, solver=solver, steps=2, epochs=1), data, splits, corpus)
     assert other.history["meta_loss"].notna().sum() == 1
     assert sum(other.weights.values()) == pytest.approx(1)
 
@@ -134,7 +136,7 @@ def test_predictions_are_aligned_with_the_input(run: Run, data: MoleculeDataset,
     predicted = run.predict(smiles)
     assert predicted.shape == (len(smiles), 1)
     assert np.flatnonzero(np.isnan(predicted[:, 0])).tolist() == [1, len(smiles) - 1]
-    assert [reject.row for reject in run.rejects] == [1, len(smiles) - 1]
+    assert [reject.row for reject in run.parse(smiles).rejects] == [1, len(smiles) - 1]
     expected = score("rmse", data.targets[splits.test], predicted[2:-1]).value
     assert run.evaluate("test").value == pytest.approx(expected, rel=1e-5)
 
@@ -175,39 +177,40 @@ def test_damaged_or_missing_run_is_refused(run: Run, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         load_run(tmp_path / "nothing")
     run.save(tmp_path)
-    weights = tmp_path / "weights.safetensors"
+    weights = tmp_path / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="is not the file that was written with this run"):
+        load_run(tmp_path)
+    (tmp_path / "manifest.json").unlink()
     with pytest.raises(DataError, match="is damaged"):
         load_run(tmp_path)
 
 
-def test_classification_with_missing_labels(job: TapWeight, corpus: MoleculeDataset) -> None:
+def test_classification_with_missing_labels(job: Job, corpus: MoleculeDataset) -> None:
     table = load("tox21")
     some = table.subset(np.arange(0, len(table), 20))
     assert np.isnan(some.targets).any()
-    run = job.fit(some, split(some, "random"), corpus)
+    run = fit(job, some, split(some, "random"), corpus)
     predicted = run.predict(["CCO"])
     assert predicted.shape == (1, 12)
     assert ((predicted > 0) & (predicted < 1)).all()
 
 
-def test_corpus_may_be_the_table_itself(job: TapWeight, data: MoleculeDataset, splits: Splits) -> None:
-    run = job.variant(objectives=["attribute_masking", "graphcl"]).fit(data, splits)
+def test_corpus_may_be_the_table_itself(job: Job, data: MoleculeDataset, splits: Splits) -> None:
+    run = fit(variant(job, objectives=["attribute_masking", "graphcl"]), data, splits)
     assert list(run.weights) == ["attribute_masking", "graphcl"]
 
 
-def test_table_without_labels_is_refused(job: TapWeight, corpus: MoleculeDataset, splits: Splits) -> None:
+def test_table_without_labels_is_refused(job: Job, corpus: MoleculeDataset, splits: Splits) -> None:
     with pytest.raises(ConfigError, match="zinc has no labels"):
-        job.fit(corpus, splits)
+        fit(job, corpus, splits)
 
 
-def test_diverging_objective_is_named(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
-) -> None:
+def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> None:
     with pytest.raises(TrainingError, match=r"objective '\w+': its loss is (nan|inf) at step \d+. Lower pretrain_lr"):
-        job.variant(pretrain_lr=1e30, weighting="equal", steps=30).fit(data, splits, corpus)
+        fit(variant(job, pretrain_lr=1e30, weighting="equal", steps=30), data, splits, corpus)
 
 
 @pytest.mark.parametrize(
@@ -219,15 +222,19 @@ def test_diverging_objective_is_named(
         ({"solver": "nuemann"}, UnknownNameError, "did you mean 'neumann'"),
         ({"objectives": []}, ConfigError, "no objective is chosen"),
         ({"batch_size": 0}, ConfigError, "batch_size=0 must be at least 1"),
-        ({"gamma": -1.0}, ConfigError, "gamma=-1.0 must not be negative"),
-        ({"finetune_gamma": -1.0}, ConfigError, "finetune_gamma=-1.0 must not be negative"),
+        ({"proximal_strength": -1.0}, ConfigError, "proximal_strength=-1.0 must not be negative"),
+        ({"finetune_proximal_strength": -1.0}, ConfigError, "finetune_proximal_strength=-1.0 must not be negative"),
         ({"finetune_lr": 0.0}, ConfigError, "finetune_lr=0.0 must be positive"),
-        ({"start": "somewhere"}, ConfigError, "start='somewhere' is unknown"),
+        ({"init": "somewhere"}, ConfigError, "init='somewhere' is unknown"),
         ({"device": "cuda:99"}, ConfigError, "this machine has"),
         ({"device": "gpu"}, ConfigError, "device='gpu' is unknown"),
-        ({"gamma": 0.0}, ConfigError, "gamma=0.0 leaves .* untied .* weighting='tapweight'"),
+        ({"proximal_strength": 0.0}, ConfigError, "proximal_strength=0.0 leaves .* untied .* weighting='tapweight'"),
         ({"meta_batches": 0}, ConfigError, "meta_batches=0 must be at least 1"),
-        ({"weighting": "bilevel", "recompute": True}, ConfigError, "recompute=True has no effect with .*bilevel"),
+        (
+            {"weighting": "bilevel", "recompute_graphs": True},
+            ConfigError,
+            "recompute_graphs=True has no effect with .*bilevel",
+        ),
         ({"encoder_options": {"layer": 2}}, ConfigError, "did you mean 'layers'"),
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
         ({"objective_options": {"graphcl": {"strenght": 1}}}, ConfigError, "did you mean 'strength'"),
@@ -235,69 +242,74 @@ def test_diverging_objective_is_named(
     ],
 )
 def test_impossible_options_are_refused_at_once(
-    job: TapWeight, changes: dict[str, Any], error: type[Exception], message: str
+    job: Job, changes: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        job.variant(**changes)
+        check_job(variant(job, **changes))
 
 
 def test_gamma_may_be_zero_where_nothing_is_learned_through_it(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    run = job.variant(gamma=0.0, weighting="equal", steps=1, epochs=1).fit(data, splits, corpus)
+    run = fit(variant(job, proximal_strength=0.0, weighting="equal", steps=1, epochs=1), data, splits, corpus)
     assert len(run.records) == 1
-    job.variant(gamma=0.0, weighting="none")
-    job.variant(gamma=0.0, weighting="bilevel")
+    check_job(variant(job, proximal_strength=0.0, weighting="none"))
+    check_job(variant(job, proximal_strength=0.0, weighting="bilevel"))
 
 
 def test_finetuning_is_held_near_the_pretrained_encoder(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
     """The distance to it falls as the proximal term grows, and only that of finetuning: level 2 has its own."""
 
     def distance(**gammas: float) -> float:
-        run = job.variant(weighting="none", epochs=8, patience=8, finetune_lr=0.01, **gammas).fit(data, splits, corpus)
+        run = fit(
+            variant(job, weighting="none", epochs=8, patience=8, finetune_lr=0.01, **gammas), data, splits, corpus
+        )
         moved = [
-            (tuned - start).square().sum().item()
-            for tuned, start in zip(run.model.encoder.parameters(), run.pretrainer.encoder.parameters(), strict=True)
+            float((tuned.detach() - run.pretrained[f"encoder.{name}"]).square().sum())
+            for name, tuned in run.model.encoder.named_parameters()
         ]
         return sum(moved)
 
-    free, held, tight = (distance(finetune_gamma=gamma) for gamma in (0.0, 1.0, 10.0))
+    free, held, tight = (distance(finetune_proximal_strength=gamma) for gamma in (0.0, 1.0, 10.0))
     assert free > 1.5 * held > 1.5 * 1.5 * tight > 0
-    assert distance(gamma=1000.0) == free
+    assert distance(proximal_strength=1000.0) == free
 
 
-def test_making_a_job_leaves_the_global_random_state_alone(job: TapWeight) -> None:
+def test_making_a_job_leaves_the_global_random_state_alone(job: Job) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    job.variant(seed=3)
+    variant(job, seed=3)
     assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("changed", [False, True])
 def test_options_of_the_loop_reach_it(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, changed: bool
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, changed: bool
 ) -> None:
-    other = job.variant(
-        start="scratch", scale_losses=changed, recompute=changed, warm_start=not changed, meta_batches=1 + changed
+    other = variant(
+        job,
+        init="scratch",
+        scale_losses=changed,
+        recompute_graphs=changed,
+        warm_start=not changed,
+        meta_batches=1 + changed,
     )
     cpu = torch.device("cpu")
-    setup = continued_pretraining(other, *general_pretraining(other, corpus, cpu), data, splits, device=cpu)
+    setup = adaptive_pretraining(other, *generic_pretraining(other, corpus, cpu), data, splits, device=cpu)
     assert setup.loop.scale_losses == setup.loop.graph.options.recompute_graphs == changed
     assert setup.loop.warm_start != changed
     assert setup.task.meta_batches == 1 + changed
     assert other.options()["meta_batches"] == 1 + changed
 
 
-def test_meta_batches_are_averaged(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
-) -> None:
+def test_meta_batches_are_averaged(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> None:
     """Of all meta molecules each time, however they are divided, the meta loss of the first step is the same."""
     layer = {"layers": 2, "width": 16, "norm": "layer"}  # what a batch norm does depends on the batch
-    base = job.variant(encoder_options=layer, start="scratch", steps=1, every=1, epochs=0)
+    base = variant(job, encoder_options=layer, init="scratch", steps=1, hypergradient_interval=1, epochs=0)
     whole, halves = (
-        base.variant(meta_batch_size=size, meta_batches=count).fit(data, splits, corpus)
+        fit(variant(base, meta_batch_size=size, meta_batches=count), data, splits, corpus)
         for size, count in ((64, 1), (32, 2))
     )
     assert len(splits.meta) == 64
@@ -305,7 +317,7 @@ def test_meta_batches_are_averaged(
 
 
 def test_comparison_has_a_line_per_method(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
     result = compare(job, data, splits, corpus, baselines=["scratch", "pretrained", "equal"])
     assert [row.method for row in result.rows] == ["scratch", "pretrained", "equal", "tapweight"]
@@ -313,7 +325,7 @@ def test_comparison_has_a_line_per_method(
     assert [line.split("  ")[0] for line in table.splitlines()] == [
         "method",
         "from scratch",
-        "no continued pretraining",
+        "no adaptive pretraining",
         "equal weights",
         "TapWeight",
     ]
@@ -321,38 +333,39 @@ def test_comparison_has_a_line_per_method(
     assert {path.name for path in tmp_path.iterdir()} == {
         "README.md",
         "history.csv",
+        "manifest.json",
         "metrics.json",
+        "model.safetensors",
+        "pretraining.safetensors",
+        "test.safetensors",
         "test_predictions.csv",
         "weights.json",
         "weights.png",
-        "weights.safetensors",
     }
 
 
 def test_method_that_is_a_baseline_is_run_once(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    result = compare(job.variant(weighting="equal", epochs=1), data, splits, corpus, baselines=["equal"])
+    result = compare(variant(job, weighting="equal", epochs=1), data, splits, corpus, baselines=["equal"])
     assert [row.method for row in result.rows] == ["equal"]
 
 
 def test_a_weighting_without_general_pretraining_keeps_its_own_line(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    result = compare(job.variant(start="scratch", epochs=1), data, splits, corpus, baselines=["scratch"])
+    result = compare(variant(job, init="scratch", epochs=1), data, splits, corpus, baselines=["scratch"])
     assert [row.method for row in result.rows] == ["scratch", "tapweight"]
     assert [bool(row.weights) for row in result.rows] == [False, True]
 
 
-def test_unknown_baseline_is_refused(
-    job: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
-) -> None:
+def test_unknown_baseline_is_refused(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> None:
     with pytest.raises(ConfigError, match="did you mean 'scratch'"):
         compare(job, data, splits, corpus, baselines=["scrach"])
 
 
-def test_own_labels_in_their_own_units(job: TapWeight, corpus: MoleculeDataset) -> None:
+def test_own_labels_in_their_own_units(job: Job, corpus: MoleculeDataset) -> None:
     smiles = ["C" * n for n in range(1, 41)]
     table = from_smiles(smiles, [[1000.0 + n] for n in range(40)], task="regression", name="chain", cache=False)
-    run = job.variant(epochs=1).fit(table, split(table, "random"), corpus)
+    run = fit(variant(job, epochs=1), table, split(table, "random"), corpus)
     assert 900 < run.predict(["CCC"])[0, 0] < 1100

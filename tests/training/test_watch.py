@@ -11,9 +11,10 @@ from molweight.datasets import Splits
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Record
-from molweight.training import TapWeight
-from molweight.training import load as load_run
-from molweight.training._watch import Watch
+from molweight.options import Job
+from molweight.runs import load as load_run
+from molweight.training import fit, variant
+from molweight.training._monitor import HealthLogger
 
 NAMES = ("one", "two")
 
@@ -24,7 +25,7 @@ def _record(step: int = 0, **fields: Any) -> Record:
 
 
 def test_a_finding_is_logged_once_when_it_first_shows(caplog: pytest.LogCaptureFixture) -> None:
-    watch = Watch(NAMES, "pretraining")
+    watch = HealthLogger(NAMES, "pretraining")
     assert watch.report() == []
     watch.observe(_record())
     assert watch.report() == []
@@ -40,17 +41,17 @@ def test_a_finding_is_logged_once_when_it_first_shows(caplog: pytest.LogCaptureF
 
 
 @pytest.fixture
-def broken(job: TapWeight) -> TapWeight:
+def broken(job: Job) -> Job:
     """Its weights saturate at once, long before its end."""
-    quick = job.variant(objectives=["attribute_masking", "graphcl"], steps=50, epochs=0, start="scratch")
-    return quick.variant(weighting="fixed", weighting_options={"weights": [1, 0]})
+    quick = variant(job, objectives=["attribute_masking", "graphcl"], steps=50, epochs=0, init="scratch")
+    return variant(quick, weighting="fixed", weighting_options={"weights": [1, 0]})
 
 
 def test_a_run_names_its_findings_while_it_goes_on_and_keeps_them(
-    broken: TapWeight, data: MoleculeDataset, splits: Splits, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    broken: Job, data: MoleculeDataset, splits: Splits, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        run = broken.fit(data, splits)
+        run = fit(broken, data, splits)
     assert "step 20: objective 'attribute_masking' held over 95% of the weight in 100% of 20 steps" in caplog.text
     named = run.history["findings"].dropna()
     assert named.index.tolist() == [19]
@@ -63,12 +64,12 @@ def test_a_run_names_its_findings_while_it_goes_on_and_keeps_them(
 
 
 def test_findings_are_named_where_training_is_given_up(
-    broken: TapWeight, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, caplog: pytest.LogCaptureFixture
+    broken: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
         caplog.at_level(logging.WARNING),
         pytest.raises(TrainingError, match=r"objective '\w+': its loss is (nan|inf) at step"),
     ):
-        broken.variant(pretrain_lr=1e30).fit(data, splits, corpus)
+        fit(variant(broken, pretrain_lr=1e30), data, splits, corpus)
     assert "had a loss or gradient that is not finite" in caplog.text
     assert "objective 'attribute_masking' held over 95% of the weight" in caplog.text

@@ -1,0 +1,65 @@
+"""Equal compute: how many steps a method takes where steps are not what is equal."""
+
+import math
+import time
+from typing import Final
+
+from molweight.benchmark._methods import gradients_per_step
+from molweight.benchmark._study import Study
+from molweight.datasets import Splits
+from molweight.devices import resolve_device
+from molweight.graphs import MoleculeDataset
+from molweight.options import Job
+from molweight.training import (
+    HeldOut,
+    adaptive_pretraining,
+    generic_pretraining,
+    resolve,
+    variant,
+)
+
+__all__ = ["matched", "seconds_per_step"]
+
+_ROUNDING: Final = 1e-9
+"""What a product that is a whole number may lack of it."""
+
+
+def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Job:
+    """The job with as many whole steps as its share of compute allows, at least one; the measure is equal weights.
+
+    Args:
+        study: What is equal: steps, gradients or seconds.
+        job: The job with the study's steps.
+        data: The table.
+        splits: Its roles.
+        corpus: What is pretrained on.
+    """
+    if study.match == "steps" or job.weighting == "none":
+        return job
+    equal = variant(job, weighting="equal", weighting_options={})
+    if study.match == "gradients":
+        share = gradients_per_step(equal) / gradients_per_step(job)
+    else:
+        share = seconds_per_step(equal, data, splits, corpus) / seconds_per_step(job, data, splits, corpus)
+    return variant(job, steps=max(math.floor(job.steps * share + _ROUNDING), 1))
+
+
+def seconds_per_step(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> float:
+    """Mean duration of a step of adaptive pretraining, over whole periods of the hypergradient and at least 10 steps.
+
+    Args:
+        job: The job; what it would train is not touched.
+        data: The table.
+        splits: Its roles.
+        corpus: What is pretrained on.
+    """
+    job, device = resolve(job, data), resolve_device(job.device)
+    model, prepared = generic_pretraining(job, corpus, device, held=HeldOut(data, splits))
+    setup = adaptive_pretraining(job, model, prepared, data, splits, device=device)
+    periods = -(-10 // job.hypergradient_interval)
+    for _ in range(job.hypergradient_interval):  # the first hypergradient is slower
+        setup.step()
+    started = time.perf_counter()
+    for _ in range(periods * job.hypergradient_interval):
+        setup.step()
+    return (time.perf_counter() - started) / (periods * job.hypergradient_interval)

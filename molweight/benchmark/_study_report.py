@@ -1,0 +1,250 @@
+"""The results of a study as a page of Markdown with pictures: tables, tests, and what they say in words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pandas as pd
+
+from molweight.benchmark._figures import plot_ranks, plot_scores
+from molweight.benchmark._published import read_published
+from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks, spreads
+from molweight.benchmark._study import Study
+from molweight.datasets import higher_is_better
+from molweight.storage import write_file
+
+__all__ = ["format_page", "write_page"]
+
+_LEVEL: Final = 0.05
+_SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
+"""What a method costs, and with how many digits it is shown."""
+_EQUAL: Final = {
+    "steps": "the same number of steps",
+    "gradients": "the same number of gradient evaluations",
+    "seconds": "the same number of seconds (steps are adapted after measuring both)",
+}
+
+
+def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) -> None:
+    """Write ``README.md`` and its pictures.
+
+    Args:
+        study: What was run.
+        results: Its rows, failures included.
+        folder: Where to.
+        title: Of the page.
+    """
+    good = results[results["error"].isna()]
+    titles = {name: study.method(name).title for name in study.methods if name in set(good["method"])}
+    if titles:
+        write_file(folder / "scores.svg", plot_scores(good, _tables(study, good), titles))
+    ranks = mean_ranks(results) if titles else None
+    if ranks and len(ranks.means) > 1:
+        limit = critical_difference(len(ranks.means), ranks.blocks)
+        write_file(folder / "ranks.svg", plot_ranks(ranks.means, limit, titles))
+    write_file(folder / "README.md", format_page(study, results, title).encode())
+
+
+def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
+    """The page.
+
+    Args:
+        study: What was run.
+        results: Its rows, failures included.
+        title: Of the page.
+    """
+    good = results[results["error"].isna()]
+    if not len(good):
+        return f"# {title}\n\nNo run has succeeded.\n\n{_failures(results)}\n"
+    found = contrasts(results, study.reference) if study.reference in set(good["method"]) else []
+    parts = [
+        f"# {title}",
+        _conditions(study, results),
+        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better. Steps and gradient "
+        "evaluations of adaptive pretraining, and seconds of everything, are means over runs and count all trials and "
+        "settings.\n\n" + _scores(study, good),
+        f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
+        *_noise(study, good),
+        *_published(study),
+        "## Paired comparisons\n\n" + _paired(study, found),
+        "## Ranks\n\n" + _ranks(study, results),
+        "## In words\n\n" + "\n".join(f"- {line}" for line in [*_words(study, found), *_costs(study, good)]),
+    ]
+    missing = len(study.cells()) - len(results)
+    if missing:
+        parts.append(f"## Runs that are missing\n\n{missing} of {len(study.cells())} have not been tried yet.")
+    if results["error"].notna().any():
+        parts.append(_failures(results))
+    return "\n\n".join(parts) + "\n"
+
+
+def _tables(study: Study, good: pd.DataFrame) -> list[str]:
+    return [table for table in study.tables if table in set(good["table"])]
+
+
+def _failures(results: pd.DataFrame) -> str:
+    failed = results[results["error"].notna()]
+    lines = [f"- {row.table}, {row.method}, seed {row.seed}: {row.error}" for row in failed.itertuples()]
+    return "## Runs that failed\n\n" + "\n".join(lines)
+
+
+def _conditions(study: Study, results: pd.DataFrame) -> str:
+    versions = sorted({f"molweight {value}" for value in results["versions.molweight"].dropna()})
+    machines = sorted(set(results["machine"].dropna()))
+    commits = sorted(set(results["commit"].dropna())) if "commit" in results else []
+    share = results["overhead_seconds"].sum() / results[["seconds", "general_seconds"]].sum().sum()
+    return (
+        f"{len(study.cells())} runs ({len(results)} in the results): {len(study.tables)} tables, {len(study.methods)} "
+        f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is opened "
+        f"once per run. Equal for every weighting: {_EQUAL[study.match]} of adaptive pretraining. {_settings(study)} "
+        f"{_trials(study)}Options: `{dict(study.job)}`, corpus "
+        f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the time of the "
+        f"training. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
+    )
+
+
+def _trials(study: Study) -> str:
+    methods = [study.method(name) for name in study.methods]
+    counts = {method.trials or study.trials for method in methods if method.kind == "search"}
+    if not counts:
+        return ""
+    return f"Searches try {' or '.join(map(str, sorted(counts)))} weights, each with a finetuning of its own. "
+
+
+def _settings(study: Study) -> str:
+    listed = "; ".join(f"`{dict(setting)}`" if setting else "the study's" for setting in study.settings)
+    if len(study.settings) == 1:
+        return f"Every method has one setting ({listed})."
+    return f"Every method tries {len(study.settings)} settings ({listed}) and keeps the one that is best on select."
+
+
+def _scores(study: Study, good: pd.DataFrame) -> str:
+    tables = _tables(study, good)
+    arrows = {table: _arrow(good, table) for table in tables}
+    lines = ["| method | " + " | ".join(f"{table} {arrows[table]}" for table in tables)]
+    lines[0] += " | steps | gradients | seconds |"
+    lines.append("|---" * (len(tables) + 4) + "|")
+    for method in study.methods:
+        own = good[good["method"] == method]
+        cells = [_cell(own[own["table"] == table]["test"]) for table in tables]
+        spent = [f"{own[name].mean():.{digits}f}" if len(own) else "-" for name, digits in _SPENT.items()]
+        lines.append(f"| {study.method(method).title} | " + " | ".join([*cells, *spent]) + " |")
+    return "\n".join(lines)
+
+
+def _arrow(good: pd.DataFrame, table: str) -> str:
+    metric = good[good["table"] == table]["metric"].iloc[0]
+    return f"({metric} {'↑' if higher_is_better(metric) else '↓'})"
+
+
+def _cell(values: pd.Series) -> str:
+    if not len(values):
+        return "no run"
+    spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
+def _noise(study: Study, good: pd.DataFrame) -> list[str]:
+    """Whether the neural methods differ by more than seeds make them differ; nothing where that is not defined."""
+    neural = good[[study.method(name).kind != "classical" for name in good["method"]]]
+    found = spreads(neural)
+    if not found:
+        return []
+    about = (
+        "Standard deviation of the mean scores of the methods with an encoder, and what it would be if they were all "
+        "alike and only the seeds differed (seeds are shared, so it may be less). Where the two are close, the order "
+        "of the means says nothing."
+    )
+    lines = ["| table | of the means | by seeds alone |", "|---|---|---|"]
+    for table in [table for table in _tables(study, good) if table in found]:
+        means, seeds = found[table]
+        lines.append(f"| {table} | {means:.4f} | {seeds:.4f} |")
+    return [f"## Signal and noise\n\n{about}\n\n" + "\n".join(lines)]
+
+
+def _published(study: Study) -> list[str]:
+    """Rows of the literature on the tables of the study; none where none are named."""
+    if study.published is None:
+        return []
+    rows = read_published(study.published)
+    rows = rows[rows["table"].isin(study.tables)]
+    lines = ["| method | table | metric | published | source |", "|---|---|---|---|---|"]
+    for row in rows.to_dict("records"):
+        spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:g}"
+        cells = (row["method"], row["table"], row["metric"], f"{row['mean']:g}{spread}", row["source"])
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    about = (
+        "As published, with the encoders, corpora, splits and budgets of their authors: for orientation, not paired."
+    )
+    return [f"## In the literature\n\n{about}\n\n" + "\n".join(lines)]
+
+
+def _paired(study: Study, found: Sequence[Contrast]) -> str:
+    title = study.method(study.reference).title
+    about = (
+        f"{title} against each other method, paired by table and seed, differences in standard deviations of the "
+        "table's scores; positive: it is better. Wilcoxon signed-rank test, two-sided, Holm's correction; 95 % "
+        "bootstrap interval of the mean difference. Pairs of a table share test molecules: p values are optimistic."
+    )
+    head = "| against | pairs | wins | tables ahead | effect (d_z) | 95 % interval | p (Holm) |"
+    lines = [about, "", head, "|---" * 7 + "|"]
+    for item in found:
+        interval = f"{item.low:+.2f} to {item.high:+.2f}"
+        lines.append(
+            f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.ahead} of {item.tables} "
+            f"| {item.effect:+.2f} | {interval} | {item.p:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _ranks(study: Study, results: pd.DataFrame) -> str:
+    ranks = mean_ranks(results)
+    listed = ", ".join(f"{study.method(name).title} {rank:.2f}" for name, rank in ranks.means.items())
+    text = f"Mean rank over {ranks.blocks} pairs of table and seed, 1 the best: {listed or 'no complete row'}."
+    if len(ranks.means) < 2:  # noqa: PLR2004 - nothing to rank
+        return text
+    limit = critical_difference(len(ranks.means), ranks.blocks)
+    return (
+        f"{text} Friedman's test: p = {ranks.p:.3f}. Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
+        "![Critical-difference diagram: methods joined by a bar are not told apart](ranks.svg)"
+    )
+
+
+def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
+    title = study.method(study.reference).title
+    lines = []
+    for item in found:
+        other = study.method(item.method).title
+        if item.p < _LEVEL:
+            verb = "better" if item.low + item.high > 0 else "worse"
+            lines.append(
+                f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.3f}, {item.wins:.0%} of pairs won)."
+            )
+        else:
+            lines.append(
+                f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.3f}); "
+                f"{_range(item)}."
+            )
+    return lines or ["Nothing can be compared yet."]
+
+
+def _range(item: Contrast) -> str:
+    """What the interval leaves open: no evidence of a difference is not evidence of none."""
+    ends = [f"{abs(end):.2f} {'better' if end > 0 else 'worse'}" for end in (item.low, item.high)]
+    return f"its interval goes from {ends[0]} to {ends[1]}"
+
+
+def _costs(study: Study, good: pd.DataFrame) -> list[str]:
+    """What the reference costs beside each search, over the pairs of table and seed that both have."""
+    spent = {name: own.set_index(["table", "seed"])[["gradients", "seconds"]] for name, own in good.groupby("method")}
+    reference, lines = spent.get(study.reference), []
+    for name in study.methods:
+        if study.method(name).kind != "search" or reference is None or name not in spent:
+            continue
+        both = reference.index.intersection(spent[name].index)
+        shares = reference.loc[both].sum() / spent[name].loc[both].sum()
+        lines.append(
+            f"{study.method(study.reference).title} took {shares['gradients']:.2f} of the gradient evaluations and "
+            f"{shares['seconds']:.2f} of the seconds of: {study.method(name).title}."
+        )
+    return lines

@@ -1,0 +1,60 @@
+"""Options under the names that they had before, on the command line and in files of ``--config``."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from molweight.options import OLD_NAMES
+
+__all__ = ["with_current_names"]
+
+_CONFIG: Final = "--config"
+
+
+def with_current_names(arguments: Sequence[str]) -> list[str]:
+    """Arguments with the present names of options; old ones are pointed out on standard error.
+
+    Args:
+        arguments: What was typed.
+
+    Example:
+        >>> with_current_names(["--seed", "1", "--init=scratch"])
+        ['--seed', '1', '--init=scratch']
+    """
+    renamed = [_renamed(argument) for argument in arguments]
+    for at, argument in enumerate(renamed):
+        flag, equals, value = argument.partition("=")
+        if flag == _CONFIG and equals:
+            renamed[at] = f"{_CONFIG}={_renamed_file(value)}"
+        elif flag == _CONFIG and at + 1 < len(renamed):
+            renamed[at + 1] = _renamed_file(renamed[at + 1])
+    return renamed
+
+
+def _renamed(argument: str) -> str:
+    flag, equals, value = argument.partition("=")
+    name, dot, part = flag.removeprefix("--").partition(".")
+    if not flag.startswith("--") or name not in OLD_NAMES:
+        return argument
+    _point_out(f"--{name}", f"--{OLD_NAMES[name]}")
+    return f"--{OLD_NAMES[name]}{dot}{part}{equals}{value}"
+
+
+def _renamed_file(path: str) -> str:
+    """The path, or the content with the present names if the file has old ones; what is wrong with it is said later."""
+    try:
+        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return path
+    if not isinstance(content, dict) or not OLD_NAMES.keys() & content.keys():
+        return path
+    for name in OLD_NAMES.keys() & content.keys():
+        _point_out(f"{path}: {name}", OLD_NAMES[name])
+    return yaml.safe_dump({OLD_NAMES.get(name, name): value for name, value in content.items()}, sort_keys=False)
+
+
+def _point_out(old: str, new: str) -> None:
+    sys.stderr.write(f"molweight: {old} is now called {new}; the old name will be removed in the next version.\n")

@@ -1,0 +1,6 @@
+"""How good the hypergradients of a job are."""
+
+from molweight.diagnostics._hypergrad_check import default_candidates, hypergrad_check
+from molweight.diagnostics._hypergrad_report import HypergradCheck
+
+__all__ = ["HypergradCheck", "default_candidates", "hypergrad_check"]

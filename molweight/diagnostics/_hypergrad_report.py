@@ -1,0 +1,163 @@
+"""What a check of the hypergradient found: numbers, a table, JSON values."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from molweight.training._converged import Spectrum
+
+__all__ = ["CheckedPoint", "CheckedSolver", "HypergradCheck", "LevelFacts"]
+
+
+@dataclass(frozen=True)
+class CheckedSolver:
+    """One solver at one point, against the reference.
+
+    Args:
+        solver: Its name and options.
+        cosine: Cosine of ``dF/dalpha`` with the reference's: of what the logits of the weights would move along.
+        cosine_weights: Cosine of ``dF/dlambda``; flattered by what is common to all objectives.
+        relative_error: ``|g - g_ref| / |g_ref|`` of ``dF/dalpha``.
+        kendall: Kendall's tau of the objectives' order by ``dF/dlambda`` with the reference's order: 1 is the same
+            ranking, -1 the reverse.
+        products: Curvature products, by level.
+        gradients: The products in units of a gradient of the same level's loss, all levels together; without the one
+            gradient per level that builds the graph of the products, and without what every solver needs.
+        seconds: Wall time of the whole hypergradient.
+        outcomes: How the solve of each level ended.
+        hypergradient: ``dF/dlambda`` by objective.
+    """
+
+    solver: str
+    cosine: float
+    cosine_weights: float
+    relative_error: float
+    kendall: float
+    products: dict[str, int]
+    gradients: float
+    seconds: float
+    outcomes: dict[str, str]
+    hypergradient: dict[str, float]
+
+
+@dataclass(frozen=True)
+class LevelFacts:
+    """One level at one point.
+
+    Args:
+        level: Its name.
+        spectrum: What the reference solve learned of its Hessian.
+        gradient_seconds: Time of one gradient of its loss.
+        product_seconds: Time of one curvature product.
+    """
+
+    level: str
+    spectrum: Spectrum
+    gradient_seconds: float
+    product_seconds: float
+
+    @property
+    def multiple(self) -> float:
+        """Gradients that one curvature product costs."""
+        return self.product_seconds / self.gradient_seconds
+
+
+@dataclass(frozen=True)
+class CheckedPoint:
+    """All solvers at one point of the run, against one reference.
+
+    Args:
+        step: Steps of adaptive pretraining before it.
+        damping: Added to both Hessians in the reference.
+        weights: Objective weights there.
+        reference: The reference's ``dF/dlambda`` by objective.
+        levels: What is known of each level, the lowest first.
+        solvers: One entry per solver.
+    """
+
+    step: int
+    damping: float
+    weights: dict[str, float]
+    reference: dict[str, float]
+    levels: list[LevelFacts]
+    solvers: list[CheckedSolver]
+
+
+@dataclass(frozen=True)
+class HypergradCheck:
+    """The result of :func:`molweight.training.hypergrad_check`.
+
+    Args:
+        data: Name of the table.
+        encoder: Name and options of the encoder.
+        gamma: Strength of the proximal term.
+        dtype: Floating-point type of the comparison.
+        molecules: Molecules that each loss was taken on.
+        seed: Seed of the run.
+        points: What was found, along the run.
+    """
+
+    data: str
+    encoder: str
+    gamma: float
+    dtype: str
+    molecules: dict[str, int]
+    seed: int
+    points: list[CheckedPoint]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON values."""
+        values = asdict(self)
+        for point, shown in zip(self.points, values["points"], strict=True):
+            for level, facts in zip(point.levels, shown["levels"], strict=True):
+                facts["multiple"] = level.multiple
+        return values
+
+    def table(self) -> str:
+        """A paragraph per point for a terminal: the weights, the reference with the curvature it met, the solvers."""
+        batches = ", ".join(f"{count} {role}" for role, count in self.molecules.items())
+        head = f"{self.data}, {self.encoder}, {self.dtype}, gamma {self.gamma:g}; molecules per loss: {batches}"
+        return "\n\n".join([head, *(_paragraph(point) for point in self.points)])
+
+
+_DOUBTFUL: Final = 1e-3
+"""Residual of a reference above which the table warns."""
+_HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
+
+
+def _paragraph(point: CheckedPoint) -> str:
+    weights = ", ".join(f"{name} {weight:.3f}" for name, weight in point.weights.items())
+    head = f"after {point.step} steps, against the Hessians + {point.damping:g} I; weights: {weights}"
+    return "\n".join([head, *map(_facts, point.levels), *_aligned([_HEADER, *map(_cells, point.solvers)])])
+
+
+def _facts(level: LevelFacts) -> str:
+    found = level.spectrum
+    doubt = " (not converged: compare with care)" if found.residual > _DOUBTFUL else ""
+    definite = "indefinite" if found.indefinite else "positive definite"
+    return (
+        f"  {level.level}: {found.variables} variables, {found.method}, residual {found.residual:.0e}{doubt}, "
+        f"curvature {found.lowest:.2g} to {found.highest:.3g}, {definite} with the damping; a product costs "
+        f"{level.multiple:.1f} gradients"
+    )
+
+
+def _cells(row: CheckedSolver) -> tuple[str, ...]:
+    products = " + ".join(str(count) for count in row.products.values())
+    outcomes = sorted(set(row.outcomes.values()))
+    ended = outcomes[0] if len(outcomes) == 1 else ", ".join(f"{level} {text}" for level, text in row.outcomes.items())
+    numbers = (f"{row.cosine:.4f}", f"{row.relative_error:.1e}", f"{row.kendall:+.2f}")
+    return (row.solver, *numbers, products, f"{row.gradients:.1f}", f"{row.seconds:.3f}", ended.replace("_", " "))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The first and last column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    last = len(widths) - 1
+    return [
+        "  ".join(
+            cell.rjust(width) if 0 < place < last else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

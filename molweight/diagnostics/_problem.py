@@ -1,0 +1,104 @@
+"""The three losses of a job, on fixed batches and draws, as pure functions in any floating-point type."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from molweight.datasets import Splits
+from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.mlo import Level, LossFn, Params, check_deterministic, three_levels
+from molweight.options import Job
+from molweight.training import AdaptivePretraining, Batches, generator_for
+
+__all__ = ["Problem", "draw_problem", "params_of"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The chain of levels of a job, all randomness drawn.
+
+    Args:
+        objectives: Losses of level 1, by name.
+        train: Loss of level 2, without the proximal term.
+        meta: Outer loss.
+        gamma: Strength of the proximal term.
+        molecules: Molecules that each loss is taken on.
+    """
+
+    objectives: dict[str, LossFn]
+    train: LossFn
+    meta: LossFn
+    gamma: float
+    molecules: dict[str, int]
+
+    @property
+    def levels(self) -> list[Level]:
+        """Pretraining and finetuning, for :func:`molweight.mlo.hypergradient`."""
+        return three_levels(self.objectives, self.train, self.gamma)
+
+    def outer(self, own: Params, upper: Params) -> Tensor:  # noqa: ARG002 (no direct dependence on the weights)
+        """The meta loss, as an outer loss."""
+        return self.meta(own)
+
+    def check(self, pretrained: Params, finetuned: Params) -> None:
+        """Refuse losses that are no pure functions, at a point.
+
+        Raises:
+            ConfigError: Naming the loss.
+        """
+        for name, loss in self.objectives.items():
+            check_deterministic(loss, pretrained, f"objective {name!r}")
+        check_deterministic(self.train, finetuned, "the finetuning loss")
+        check_deterministic(self.meta, finetuned, "the meta loss")
+
+
+def draw_problem(
+    job: Job, run: AdaptivePretraining, data: MoleculeDataset, splits: Splits, dtype: torch.dtype
+) -> Problem:
+    """Draw one batch per loss, of the sizes that the job solves with; the models are copied.
+
+    Args:
+        job: Sizes and seed.
+        run: Only the models' structure and buffers are used, not their parameters.
+        data: The labelled table.
+        splits: Its roles.
+        dtype: Floating-point type of the losses.
+    """
+    device, everything = run.task.device, range(len(run.corpus.data))
+
+    def drawn(table: MoleculeDataset, role: str, indices: Sequence[int] | Index, size: int) -> GraphBatch:
+        chosen = Batches(indices, size, generator_for(job.seed, f"check {role}")).next()
+        return _cast(table.graphs(chosen, device), dtype)
+
+    unlabelled = drawn(run.corpus.data, "corpus", everything, job.solve_batch_size)
+    train = drawn(data, "train", splits.train, job.task_batch_size)
+    meta = drawn(data, "meta", splits.meta, job.meta_batch_size)
+    pretrainer, predictor = copy.deepcopy(run.model).to(dtype), copy.deepcopy(run.task.model).to(dtype)
+    seed = int(generator_for(job.seed, "check dropout").integers(2**31))
+    return Problem(
+        pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed)),
+        predictor.bound_loss(train, seed),
+        predictor.bound_loss(meta, None),
+        job.proximal_strength,
+        {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs},
+    )
+
+
+def params_of(model: nn.Module, dtype: torch.dtype) -> Params:
+    """A copy of a model's parameters in another floating-point type."""
+    return {name: tensor.detach().to(dtype, copy=True) for name, tensor in model.named_parameters()}
+
+
+def _cast(graphs: GraphBatch, dtype: torch.dtype) -> GraphBatch:
+    columns = {name: column.to(_floating(column, dtype)) for name, column in graphs.columns.items()}
+    return replace(graphs, columns=columns, y=None if graphs.y is None else graphs.y.to(dtype))
+
+
+def _floating(column: Tensor, dtype: torch.dtype) -> torch.dtype:
+    return dtype if column.is_floating_point() else column.dtype

@@ -1,0 +1,111 @@
+"""Predictions for molecules of a dataset, in chunks."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.datasets import exact_labels
+from molweight.encoders import calibrate
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.models._predictor import Predictor
+
+__all__ = ["calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+_CALIBRATION: Final = 2048
+"""Molecules that the statistics of batch normalisation are estimated on, at most."""
+_EVALUATION_BATCH: Final = 512
+
+
+def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device) -> None:
+    """Estimate the statistics of batch normalisation on (at most 2,048 of) the molecules at ``indices``."""
+    chosen = indices[:_CALIBRATION] if len(indices) <= _CALIBRATION else indices[:: -(-len(indices) // _CALIBRATION)]
+    calibrate(model.encoder, (data.graphs(part, device) for part in _chunks(chosen)))
+
+
+@contextmanager
+def evaluating(model: Predictor) -> Iterator[None]:
+    """Put a model that is being trained into evaluation mode, and back.
+
+    Args:
+        model: The model.
+
+    Yields:
+        Nothing.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def with_dropout(model: Predictor) -> Predictor:
+    """A copy whose encoder applies dropout, with everything else in evaluation mode.
+
+    It is a copy because a mode is shared state: toggling it on a model that other threads predict with would change
+    their predictions.
+
+    Args:
+        model: The model.
+    """
+    sampler = copy.deepcopy(model).eval()
+    sampler.encoder.training = True  # of the encoder alone: its norms keep their statistics
+    return sampler
+
+
+def predict_positions(
+    model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device, seed: int | None = None
+) -> Predictions:
+    """Predictions for molecules of a dataset. Nothing is changed, so several threads may share the model.
+
+    Args:
+        model: The model, in evaluation mode; see :func:`evaluating` and :func:`with_dropout`.
+        data: The molecules.
+        indices: Their positions.
+        device: Where to compute.
+        seed: Of the dropout masks, for a model of :func:`with_dropout`.
+
+    Returns:
+        Probabilities or labels, ``len(indices) x T``.
+
+    Raises:
+        ConfigError: If the model is in training mode, where predictions depend on the batch.
+    """
+    if model.training:
+        raise ConfigError("predictions need a model in evaluation mode, and this one is in training mode. Call eval().")
+    with torch.no_grad():
+        parts = [model.predict(data.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
+    return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
+
+
+def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classification.
+
+    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
+    deviation of 1.
+    """
+    count = len(data.target_names)
+    if data.task == "classification":
+        return torch.zeros(count), torch.ones(count)
+    labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
+    labels = np.where(np.isnan(exact).all(axis=0), labels, exact)
+    known = ~np.isnan(labels)
+    number = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, labels, 0.0).sum(axis=0) / number
+    deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
+    return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()
+
+
+def _chunks(indices: Index) -> Iterator[Index]:
+    for start in range(0, len(indices), _EVALUATION_BATCH):
+        yield indices[start : start + _EVALUATION_BATCH]

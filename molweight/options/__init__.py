@@ -1,0 +1,38 @@
+"""Options of a job as plain frozen dataclasses, in groups: what a stage, a command or a study takes is a set of groups.
+
+Building an option object touches no network, no disk and no device. Ranges of numbers are checked here; names (of an
+encoder, a solver, ...) and checkpoints are looked up by :func:`molweight.training.resolve`.
+"""
+
+from molweight.options._adaptation import AdaptationOptions
+from molweight.options._check import accepted_options, check_choice, check_kind, construct
+from molweight.options._encoder import AUTO, INITS, SHIPPED, EncoderOptions
+from molweight.options._field import OLD_NAMES, current_names, option, option_names
+from molweight.options._finetuning import FinetuningOptions
+from molweight.options._job import GROUPS, Job
+from molweight.options._pretraining import DEFAULT_OBJECTIVES, PretrainingOptions
+from molweight.options._run import RunOptions
+from molweight.options._task import TaskOptions
+
+__all__ = [
+    "AUTO",
+    "DEFAULT_OBJECTIVES",
+    "GROUPS",
+    "INITS",
+    "OLD_NAMES",
+    "SHIPPED",
+    "AdaptationOptions",
+    "EncoderOptions",
+    "FinetuningOptions",
+    "Job",
+    "PretrainingOptions",
+    "RunOptions",
+    "TaskOptions",
+    "accepted_options",
+    "check_choice",
+    "check_kind",
+    "construct",
+    "current_names",
+    "option",
+    "option_names",
+]

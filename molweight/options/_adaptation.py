@@ -1,0 +1,74 @@
+"""How the pretraining is adapted to the task: the three levels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from molweight.options._field import accept_old_names, check_fields, option
+
+__all__ = ["AdaptationOptions"]
+
+
+@accept_old_names(
+    {
+        "every": "hypergradient_interval",
+        "follow": "track_encoder",
+        "average": "finetune_ema",
+        "recompute": "recompute_graphs",
+        "gamma": "proximal_strength",
+    }
+)
+@dataclass(frozen=True, kw_only=True)
+class AdaptationOptions:
+    """Task-adaptive pretraining under learned weights.
+
+    Args:
+        weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
+            ``"none"`` skips adaptive pretraining.
+        weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
+        solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
+            the planted objectives of ``experiments/planted.py`` speak for so far.
+        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
+        proximal_strength: Strength of the proximal term that holds the finetuned encoder near the pretrained one while
+            the weights are learned: gamma of level 2.
+        hypergradient_interval: Steps of adaptive pretraining between hypergradients.
+        track_encoder: Move the finetuned encoder along with every step of the pretrained one; see
+            :class:`molweight.mlo.Loop`.
+        finetune_ema: Decay of the average of finetuning's iterates that the weights are judged at; 0 for the last
+            iterate.
+        scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
+            units can be compared; see :class:`molweight.mlo.Loop`.
+        recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
+        warm_start: Start each solve from the last solution, for solvers that can.
+        meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
+        steps: Steps of adaptive pretraining.
+        solve_batch_size: Molecules of the corpus that level 1's curvature is taken on.
+        meta_batch_size: Labelled molecules per hypergradient.
+
+    Raises:
+        ConfigError: If an option is of the wrong kind or out of range.
+    """
+
+    weighting: str = "tapweight"
+    weighting_options: dict[str, Any] = option(factory=dict)
+    solver: str = "identity"
+    solver_options: dict[str, Any] = option(factory=dict)
+    proximal_strength: float = option(1.0, at_least=0)
+    hypergradient_interval: int = option(1, at_least=1)
+    track_encoder: bool = True
+    finetune_ema: float = option(0.95, at_least=0, below=1)
+    scale_losses: bool = False
+    recompute_graphs: bool = False
+    warm_start: bool = True
+    meta_batches: int = option(1, at_least=1)
+    steps: int = option(200, at_least=0)
+    solve_batch_size: int = option(48, at_least=1)
+    meta_batch_size: int = option(64, at_least=1)
+
+    def __post_init__(self) -> None:
+        """Check kinds and ranges."""
+        check_fields(self)
+
+    @property
+    def adapts(self) -> bool:
+        """Whether there is any adaptive pretraining."""
+        return self.weighting != "none" and self.steps > 0

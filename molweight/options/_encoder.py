@@ -1,0 +1,43 @@
+"""Which encoder, and where its parameters come from."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from molweight.options._field import accept_old_names, check_fields, option
+
+__all__ = ["AUTO", "INITS", "SHIPPED", "EncoderOptions"]
+
+AUTO: Final = "auto"
+"""Value of ``init`` that becomes :data:`SHIPPED` or ``"pretrain"``, whichever fits the job."""
+
+INITS: Final = ("pretrain", "scratch")
+"""Values of ``init`` that name no checkpoint."""
+
+SHIPPED: Final = "gin_zinc"
+"""Name of the checkpoint that is part of the package."""
+
+
+@accept_old_names({"start": "init"}, {"init": {"pretrained": "pretrain"}})
+@dataclass(frozen=True, kw_only=True)
+class EncoderOptions:
+    """The encoder.
+
+    Args:
+        encoder: Name of the encoder; see ``molweight list encoders``.
+        encoder_options: Options of the encoder, e.g. ``{"layers": 3, "width": 64}``.
+        init: ``"gin_zinc"``, the checkpoint that is part of the package; ``"pretrain"`` for generic pretraining on the
+            corpus; ``"scratch"`` for a random encoder; or the folder of a checkpoint (``molweight pretrain``) or of a
+            run, whose encoder is then used. ``"auto"`` becomes ``"gin_zinc"`` where ``encoder``, ``encoder_options``,
+            ``pretrain_steps`` and ``pretrain_seed`` are left at their defaults, and ``"pretrain"`` otherwise.
+
+    Raises:
+        ConfigError: If an option is of the wrong kind.
+    """
+
+    encoder: str = "gin"
+    encoder_options: dict[str, Any] = option(factory=dict)
+    init: str = AUTO
+
+    def __post_init__(self) -> None:
+        """Check kinds and ranges."""
+        check_fields(self)

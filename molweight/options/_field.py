@@ -1,0 +1,144 @@
+"""One option: its default, its range, and what it was called before."""
+
+import dataclasses
+import functools
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from molweight.errors import ConfigError
+from molweight.options._check import check_kind
+
+__all__ = ["OLD_NAMES", "accept_old_names", "check_fields", "current_names", "option", "option_names"]
+
+C = TypeVar("C", bound=type)
+
+OLD_NAMES: Final[dict[str, str]] = {}
+"""Old names of options, of all groups, with the present ones."""
+_OLD_VALUES: Final[dict[str, dict[object, object]]] = {}
+"""Old values of options by present name."""
+
+
+def option(
+    default: Any = dataclasses.MISSING,
+    *,
+    factory: Callable[[], Any] | None = None,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of an option group.
+
+    Args:
+        default: Its default.
+        factory: Makes the default, where it can be changed.
+        at_least: Least value; ``None`` is never out of range.
+        above: A bound that the value has to exceed.
+        below: A bound that the value must not reach.
+    """
+    bounds = {"at_least": at_least, "above": above, "below": below}
+    if factory is not None:
+        return dataclasses.field(default_factory=factory, metadata=bounds)
+    return dataclasses.field(default=default, metadata=bounds)
+
+
+def option_names(group: type) -> tuple[str, ...]:
+    """Names of the options of a group, in their order.
+
+    Args:
+        group: A group or a job.
+    """
+    return tuple(item.name for item in dataclasses.fields(group))
+
+
+def check_fields(group: Any) -> None:
+    """Refuse values of the wrong kind or out of range.
+
+    Args:
+        group: An instance of a group.
+
+    Raises:
+        ConfigError: Naming the option, its value and what it must be.
+    """
+    for item in dataclasses.fields(group):
+        value = getattr(group, item.name)
+        check_kind("", item.name, value, item.type)
+        bounds = {name: bound for name, bound in item.metadata.items() if bound is not None}
+        if value is not None and not _inside(value, **bounds):
+            raise ConfigError(f"{item.name}={value} {_demand(**bounds)}.")
+
+
+def _inside(
+    value: float, at_least: float | None = None, above: float | None = None, below: float | None = None
+) -> bool:
+    # Written so that NaN, for which every comparison is false, is outside.
+    return all(
+        [at_least is None or value >= at_least, above is None or value > above, below is None or value < below],
+    )
+
+
+def _demand(at_least: float | None = None, above: float | None = None, below: float | None = None) -> str:
+    if above is not None:
+        return "must be positive" if above == 0 else f"must be above {above:g}"
+    if below is not None:
+        return f"must be at least {at_least:g} and below {below:g}"
+    return "must not be negative" if at_least == 0 else f"must be at least {at_least:g}"
+
+
+def accept_old_names(
+    names: Mapping[str, str], values: Mapping[str, Mapping[object, object]] | None = None
+) -> Callable[[C], C]:
+    """Decorator of a group whose constructor takes options under their old names as well, with a warning.
+
+    Args:
+        names: Old name to present name.
+        values: By present name of an option, old value to present value.
+    """
+    OLD_NAMES.update(names)
+    _OLD_VALUES.update({name: dict(changes) for name, changes in (values or {}).items()})
+
+    def decorate(group: C) -> C:
+        present = group.__init__  # type: ignore[misc]  # of the class that is decorated, as dataclass made it
+
+        @functools.wraps(present)
+        def construct(self: Any, **options: Any) -> None:
+            present(self, **current_names(options))
+
+        group.__init__ = construct  # type: ignore[misc]
+        return group
+
+    return decorate
+
+
+def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
+    """Options under their present names.
+
+    Args:
+        options: By present or old name.
+        warn: Whether to warn of old names and values; a file that an earlier version wrote is none of the user's doing.
+
+    Raises:
+        ConfigError: If an option is given under both names.
+
+    Example:
+        >>> current_names({"every": 5, "seed": 1}, warn=False)
+        {'hypergradient_interval': 5, 'seed': 1}
+    """
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        present = OLD_NAMES.get(name, name)
+        if present != name and present in options:
+            raise ConfigError(f"{name} is the old name of {present}, and both are given. Leave {name} out.")
+        found[present] = _current_value(present, value, warn=warn)
+        if warn and present != name:
+            warnings.warn(f"{name} is now called {present}", DeprecationWarning, stacklevel=3)
+    return found
+
+
+def _current_value(name: str, value: Any, *, warn: bool) -> Any:
+    changes = _OLD_VALUES.get(name, {})
+    if not isinstance(value, str) or value not in changes:
+        return value
+    if warn:
+        warnings.warn(f"{name}={value!r} is now {changes[value]!r}", DeprecationWarning, stacklevel=4)
+    return changes[value]

@@ -1,0 +1,58 @@
+"""All options of a job."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from molweight.options._adaptation import AdaptationOptions
+from molweight.options._encoder import EncoderOptions
+from molweight.options._field import accept_old_names, check_fields
+from molweight.options._finetuning import FinetuningOptions
+from molweight.options._pretraining import PretrainingOptions
+from molweight.options._run import RunOptions
+from molweight.options._task import TaskOptions
+
+__all__ = ["GROUPS", "Job"]
+
+GROUPS: Final = (EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, FinetuningOptions, RunOptions)
+"""The option groups in the order of the stages; no two have an option of the same name."""
+
+
+@accept_old_names({})
+@dataclass(frozen=True, kw_only=True)
+class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, PretrainingOptions, EncoderOptions):
+    """Pretrain an encoder with several objectives, weighted for a task, and finetune it on that task.
+
+    A job is the union of the option groups :class:`EncoderOptions`, :class:`PretrainingOptions`,
+    :class:`AdaptationOptions`, :class:`TaskOptions`, :class:`FinetuningOptions` and :class:`RunOptions`, where each
+    option is described. It is a value: :func:`molweight.fit` runs it, :func:`dataclasses.replace` changes it.
+
+    Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
+
+    Raises:
+        ConfigError: If an option is of the wrong kind or out of range.
+
+    Example:
+        >>> from molweight import datasets, fit
+        >>> data = datasets.load("freesolv")
+        >>> small = Job(
+        ...     encoder_options={"layers": 2, "width": 16},
+        ...     objectives=["attribute_masking", "functional_groups"],
+        ...     pretrain_steps=2,
+        ...     steps=2,
+        ...     epochs=1,
+        ...     batch_size=32,
+        ... )
+        >>> run = fit(small, data, datasets.split(data, "scaffold"), datasets.load_corpus("zinc", size=64))
+        >>> sorted(run.weights), round(sum(run.weights.values()), 6)
+        (['attribute_masking', 'functional_groups'], 1.0)
+        >>> run.predict(["CCO", "not a molecule"]).shape
+        (2, 1)
+    """
+
+    def __post_init__(self) -> None:
+        """Check kinds and ranges."""
+        check_fields(self)
+
+    def options(self) -> dict[str, Any]:
+        """All options as JSON values."""
+        return {**asdict(self), "objectives": list(self.objectives)}

@@ -1,0 +1,41 @@
+"""What the encoder is pretrained with, and for how long."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from molweight.options._field import accept_old_names, check_fields, option
+
+__all__ = ["DEFAULT_OBJECTIVES", "PretrainingOptions"]
+
+DEFAULT_OBJECTIVES: Final = ("attribute_masking", "graphcl", "functional_groups", "descriptors")
+
+
+@accept_old_names({"general_steps": "pretrain_steps", "general_seed": "pretrain_seed"})
+@dataclass(frozen=True, kw_only=True)
+class PretrainingOptions:
+    """Pretraining objectives and generic pretraining with equal weights.
+
+    Args:
+        objectives: Names of the pretraining objectives; see ``molweight list objectives``.
+        objective_options: Options by name of objective, e.g. ``{"graphcl": {"strength": 0.1}}``.
+        pretrain_steps: Steps of generic pretraining.
+        pretrain_seed: Seed of generic pretraining, for runs that share a pretrained encoder and differ in ``seed``;
+            ``None`` for ``seed``.
+        batch_size: Molecules of the corpus per step.
+        pretrain_lr: Learning rate of pretraining.
+
+    Raises:
+        ConfigError: If an option is of the wrong kind or out of range.
+    """
+
+    objectives: Sequence[str] = DEFAULT_OBJECTIVES
+    objective_options: dict[str, dict[str, Any]] = option(factory=dict)
+    pretrain_steps: int = option(500, at_least=0)
+    pretrain_seed: int | None = option(None, at_least=0)
+    batch_size: int = option(256, at_least=1)
+    pretrain_lr: float = option(1e-3, above=0)
+
+    def __post_init__(self) -> None:
+        """Check kinds and ranges."""
+        check_fields(self)

@@ -1,0 +1,27 @@
+"""How labelled molecules are trained on, in level 2 of adaptive pretraining and in the finetuning that ends a job."""
+
+from dataclasses import dataclass
+
+from molweight.options._field import check_fields, option
+
+__all__ = ["TaskOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskOptions:
+    """Steps on labelled molecules.
+
+    Args:
+        task_batch_size: Labelled molecules per step.
+        finetune_lr: Learning rate.
+
+    Raises:
+        ConfigError: If an option is of the wrong kind or out of range.
+    """
+
+    task_batch_size: int = option(64, at_least=1)
+    finetune_lr: float = option(1e-3, above=0)
+
+    def __post_init__(self) -> None:
+        """Check kinds and ranges."""
+        check_fields(self)

@@ -1,0 +1,145 @@
+"""What a report is written of: plain data of one run, without its model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+import pandas as pd
+
+from molweight.datasets import Audit
+
+__all__ = ["Method", "RunSummary", "TestResults", "method_title"]
+
+Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Rows = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+_TITLES: Final = {
+    "scratch": "from scratch",
+    "pretrain": "no adaptive pretraining",
+    "pretrained": "no adaptive pretraining",
+    "equal": "equal weights",
+    "tapweight": "TapWeight",
+}
+
+
+def method_title(name: str) -> str:
+    """What a method is called in tables.
+
+    Example:
+        >>> method_title("equal"), method_title("uncertainty")
+        ('equal weights', 'uncertainty')
+    """
+    return _TITLES.get(name, name)
+
+
+@dataclass(frozen=True, eq=False)
+class TestResults:
+    """The test set as it was opened: labels and predictions of each of ``n`` molecules for ``T`` targets.
+
+    Args:
+        rows: Row of each molecule in the source of the table.
+        smiles: The molecules.
+        names: Names of the targets.
+        targets: Labels, ``n x T``, NaN where missing.
+        predictions: By method ``n x T``: probabilities for classification, else labels in their own units.
+        deviations: Standard deviations that the run itself states, ``n x T``; ``None`` where it states none.
+    """
+
+    rows: Rows
+    smiles: Sequence[str]
+    names: Sequence[str]
+    targets: Floats
+    predictions: Mapping[str, Floats]
+    deviations: Floats | None = None
+    __test__: ClassVar[bool] = False  # no test class, whatever its name suggests to pytest
+
+    def merge(self, others: Mapping[str, "TestResults"]) -> Self:
+        """The same with the predictions of other methods for the same molecules, which come first.
+
+        Args:
+            others: By name of the method, what it predicted.
+        """
+        before = {name: other.predictions[next(iter(other.predictions))] for name, other in others.items()}
+        return replace(self, predictions={**before, **self.predictions})
+
+    def frame(self) -> pd.DataFrame:
+        """One row per molecule: ``row``, ``smiles``, ``label.<target>`` and ``<method>.<target>``."""
+        columns: dict[str, Any] = {"row": self.rows, "smiles": list(self.smiles)}
+        for source, values in {"label": self.targets, **self.predictions}.items():
+            columns |= {f"{source}.{name}": values[:, place] for place, name in enumerate(self.names)}
+        return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Method:
+    """One method that was run on the same molecules.
+
+    Args:
+        name: Its name.
+        select: Score of the checkpoint on ``select``.
+        weights: Weight per objective at the end of adaptive pretraining; empty without any.
+        seconds: Duration, without generic pretraining.
+        findings: Sentences about what was wrong in its adaptive pretraining.
+    """
+
+    name: str
+    select: float
+    weights: Mapping[str, float]
+    seconds: float
+    findings: Sequence[str] = ()
+
+    @property
+    def title(self) -> str:
+        """What it is called in tables."""
+        return method_title(self.name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RunSummary:
+    """One run, as far as it is known; what is ``None`` or empty is reported as missing.
+
+    Args:
+        name: What the run is called.
+        method: Name of its method, among the keys of the predictions.
+        about: What :meth:`molweight.Run.describe` returned.
+        records: One record per step of adaptive pretraining.
+        test_results: Labels and predictions of the test set, if it was evaluated.
+        embedding: Vectors of the test molecules, ``n x d``.
+        shares: What each atom adds to a prediction, by molecule and target, for those that are drawn.
+        methods: The run and its baselines.
+        audit: What is known of the data.
+        config: Options of the command line as YAML.
+        sha256: Checksum of the file of the model.
+        made_with: What the report is made with: version by name.
+    """
+
+    name: str
+    method: str
+    about: Mapping[str, Any]
+    records: Sequence[Mapping[str, Any]] = ()
+    test_results: TestResults | None = None
+    embedding: Floats | None = None
+    shares: Mapping[tuple[int, int], Shares] = field(default_factory=dict)
+    methods: Sequence[Method] = field(default_factory=list)
+    audit: Audit | None = None
+    config: str | None = None
+    sha256: str | None = None
+    made_with: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric of the table."""
+        return str(self.about["finetuning"]["metric"])
+
+    @property
+    def task(self) -> str:
+        """``"classification"`` or ``"regression"``."""
+        return str(self.about["task"])
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """What the run was started with."""
+        options: Mapping[str, Any] = self.about["options"]
+        return options

@@ -1,0 +1,41 @@
+"""Finished runs: predict, embed, attribute, save, load, report; and checkpoints of pretraining."""
+
+from molweight.runs._archive import MODEL, PRETRAINING, TEST, RunParts
+from molweight.runs._attribution import Attribution
+from molweight.runs._checkpoint import Checkpoint, find_checkpoint, read_checkpoint, save_checkpoint
+from molweight.runs._finetuning import Finetuning
+from molweight.runs._load import load, restore
+from molweight.runs._manifest import MANIFEST, check_manifest, files_of_run, write_manifest
+from molweight.runs._model_card import data_card, molecules_digest
+from molweight.runs._parsed import ParsedRows
+from molweight.runs._report import report_runs
+from molweight.runs._run import Run
+from molweight.runs._uncertainty import Uncertainty, spread_of
+from molweight.runs._weight_plot import plot_weights
+
+__all__ = [
+    "MANIFEST",
+    "MODEL",
+    "PRETRAINING",
+    "TEST",
+    "Attribution",
+    "Checkpoint",
+    "Finetuning",
+    "ParsedRows",
+    "Run",
+    "RunParts",
+    "Uncertainty",
+    "check_manifest",
+    "data_card",
+    "files_of_run",
+    "find_checkpoint",
+    "load",
+    "molecules_digest",
+    "plot_weights",
+    "read_checkpoint",
+    "report_runs",
+    "restore",
+    "save_checkpoint",
+    "spread_of",
+    "write_manifest",
+]

@@ -1,0 +1,173 @@
+"""Checkpoints of generic pretraining as folders: made once, started from by many runs."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+
+from molweight import encoders
+from molweight._version import __version__
+from molweight.encoders import Encoder, merge_handedness
+from molweight.errors import ConfigError
+from molweight.graphs import Featuriser, MoleculeDataset, cache_root
+from molweight.models import Pretrainer
+from molweight.options import SHIPPED, Job
+from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
+from molweight.runs._model_card import molecules_digest
+from molweight.seeding import seeded
+from molweight.storage import read_tensors, write_file, write_tensors
+
+__all__ = ["Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+
+_FILE: Final = "checkpoint.safetensors"
+_PACKAGE: Final = Path(__file__).parent / "pretrained"
+_OF_RUN: Final = (PRETRAINING, LEGACY)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A pretrained encoder with the heads of its objectives.
+
+    Args:
+        encoder: Name of the encoder.
+        encoder_options: Its options.
+        state: State of a :class:`molweight.models.Pretrainer`.
+        sha256: Digest of the state.
+        objectives: Options by name of the objectives it was pretrained with.
+        task: Of a run, the card of its table and roles; ``None`` for generic pretraining.
+        featuriser: The features it was trained with.
+    """
+
+    encoder: str
+    encoder_options: dict[str, Any]
+    state: dict[str, Tensor]
+    sha256: str
+    objectives: dict[str, dict[str, Any]] = field(default_factory=dict)
+    task: dict[str, Any] | None = None
+    featuriser: Featuriser = field(default_factory=Featuriser)
+
+    def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
+        """Load the encoder, and those heads that the model has in the same shape.
+
+        Args:
+            model: The model to fill.
+            featuriser: The features that it will be used with. Where they are not those of the checkpoint, what it
+                knows of handedness is merged, see :func:`molweight.encoders.merge_handedness`.
+        """
+        own = model.state_dict()
+        fitting = {
+            name: tensor
+            for name, tensor in self.state.items()
+            if name.startswith("encoder.") or (name in own and own[name].shape == tensor.shape)
+        }
+        model.load_state_dict({**own, **fitting})
+        self._translate(model, featuriser)
+
+    def build(self, featuriser: Featuriser) -> Encoder:
+        """The encoder without the heads.
+
+        Args:
+            featuriser: The features that it will be used with, see :meth:`fill`.
+        """
+        with seeded(0):  # what is drawn here is overwritten; the caller's random numbers stay as they are
+            encoder = encoders.build(self.encoder, **self.encoder_options)
+        parts = {name.partition("."): tensor for name, tensor in self.state.items()}
+        encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
+        self._translate(encoder, featuriser)
+        return encoder
+
+    def _translate(self, model: nn.Module, featuriser: Featuriser) -> None:
+        if self.featuriser.features == featuriser.features:
+            return
+        _log.info(
+            "the checkpoint was pretrained with %s and is used with %s: what it learned of the two hands of a "
+            "stereocentre is averaged",
+            self.featuriser,
+            featuriser,
+        )
+        merge_handedness(model)
+
+
+def find_checkpoint(init: str) -> Path:
+    """The file that ``init`` names.
+
+    Args:
+        init: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache; or
+            :data:`molweight.options.SHIPPED`.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    for folder in (Path(init), cache_root() / "checkpoints" / init, _PACKAGE / init):
+        for name in (_FILE, *_OF_RUN):
+            if (folder / name).is_file():
+                return folder / name
+    raise ConfigError(
+        f"init={init!r} is unknown: there is no checkpoint in a folder of that name. Use 'pretrain', 'scratch', "
+        f"{SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by 'molweight pretrain') or of a run."
+    )
+
+
+def read_checkpoint(init: str) -> Checkpoint:
+    """The checkpoint that ``init`` names; of a run, its pretrained encoder.
+
+    Args:
+        init: As for :func:`find_checkpoint`.
+
+    Raises:
+        ConfigError: If there is none, or a run that kept no pretrained encoder.
+    """
+    path = find_checkpoint(init)
+    if path.name in _OF_RUN:
+        tensors, _, about = read_pretraining(path.parent)
+        if not tensors:
+            raise ConfigError(f"init={init!r}: this run kept no pretrained encoder. Name the checkpoint it began with.")
+    else:
+        tensors, about = read_tensors(path)
+    options, task, featuriser = about["options"], about.get("data"), Featuriser.from_description(about["featuriser"])
+    if path.name in _OF_RUN:
+        about = {**about["options"], "sha256": about["data"].get("sha256", "")}
+    learned = {name: options["objective_options"].get(name, {}) for name in options["objectives"]}
+    return Checkpoint(about["encoder"], about["encoder_options"], tensors, about["sha256"], learned, task, featuriser)
+
+
+def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: MoleculeDataset) -> None:
+    """Write a checkpoint: ``checkpoint.safetensors`` and its card, ``README.md``.
+
+    Args:
+        folder: Where to; it is made if missing.
+        job: The options it was pretrained with.
+        model: Encoder and heads.
+        corpus: The molecules it was pretrained on.
+    """
+    about = {
+        "molweight": __version__,
+        "torch": torch.__version__,
+        "featuriser": corpus.featuriser.describe(),
+        "encoder": job.encoder,
+        "encoder_options": job.encoder_options,
+        "objectives": list(job.objectives),
+        "options": job.options(),
+        "corpus": {"name": corpus.name, "molecules": len(corpus)},
+        "sha256": molecules_digest(corpus),
+    }
+    write_tensors(Path(folder) / _FILE, model.state_dict(), about)
+    write_file(Path(folder) / "README.md", _card(about).encode())
+
+
+def _card(about: Mapping[str, Any]) -> str:
+    options, corpus = about["options"], about["corpus"]
+    features = Featuriser.from_description(about["featuriser"])
+    return (
+        f"# A `{about['encoder']}` encoder, pretrained\n\n"
+        f"{options['pretrain_steps']} steps with equal weights on {', '.join(about['objectives'])}.\n\n"
+        f"- Corpus: {corpus['name']}, {corpus['molecules']} molecules, SHA-256 `{about['sha256']}`\n"
+        f"- Encoder options: `{about['encoder_options']}`; seed {options['seed']}\n"
+        f"- Written by molweight {about['molweight']} with torch {about['torch']}, {features}\n\n"
+        "```sh\nmolweight fit my.csv --init THIS_FOLDER\n```\n"
+    )

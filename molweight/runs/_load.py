@@ -1,0 +1,94 @@
+"""A run from its folder, ready to predict; no pretraining objective and no plug-in of one is needed for it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from molweight.devices import resolve_device
+from molweight.errors import DataError, UnknownNameError
+from molweight.graphs import Featuriser
+from molweight.models import build_predictor
+from molweight.options import current_names
+from molweight.runs._archive import RunParts, read_model
+from molweight.runs._finetuning import Finetuning
+from molweight.runs._manifest import check_manifest
+from molweight.runs._run import Run
+
+__all__ = ["load", "restore"]
+
+
+def load(folder: str | Path, device: str = "auto") -> Run:
+    """A run that :meth:`Run.save` wrote, ready to predict.
+
+    Args:
+        folder: The run's folder.
+        device: Where to put it.
+
+    Returns:
+        The run, without its table.
+
+    Raises:
+        DataError: If the folder holds no run, or one of which a file is damaged, was changed, or is of another format,
+            or whose encoder is registered by a plug-in that has not been imported.
+    """
+    place = Path(folder)
+    check_manifest(place)
+    parts = read_model(place)
+    _check(parts, place)
+    try:
+        run = restore(parts, resolve_device(device))
+    except UnknownNameError as error:
+        raise DataError(
+            f"{place}: {error} It was registered by a plug-in. Name it: --plugin MODULE; in Python, import it first."
+        ) from error
+    run.folder = place
+    return run
+
+
+def restore(parts: RunParts, device: torch.device) -> Run:
+    """A run from its parts, without its table.
+
+    Args:
+        parts: What was read, or kept in memory.
+        device: Device to put it on.
+    """
+    about = parts.about
+    options = current_names(about["options"], warn=False)
+    state = parts.model
+    encoder = options["encoder"], options["encoder_options"]
+    model = build_predictor(*encoder, about["task"], state["mean"], state["scale"])
+    model.load_state_dict(dict(state))
+    run = Run(
+        options,
+        pretrained=dict(parts.pretrained),
+        model=model.to(device),
+        data=None,
+        splits=None,
+        weights=about["weights"],
+        records=parts.records,
+        finetuning=Finetuning(**about["finetuning"]),
+        seconds=about["seconds"],
+        device=device,
+    )
+    run.target_names, run.trained_on = about["target_names"], about["data"]
+    run.featuriser = Featuriser.from_description(about["featuriser"])
+    run.factors, run.test_results = about.get("factors"), parts.test_results
+    return run
+
+
+def _check(parts: RunParts, place: Path) -> None:
+    """Refuse a description that does not fit the model, and values that would end as empty cells."""
+    names, width = parts.about["target_names"], len(parts.model["mean"])
+    if len(names) != width:
+        raise DataError(f"{place} names {len(names)} targets and has a model of {width}. Restore it, or fit again.")
+    broken = _not_finite(parts.model)
+    if broken:
+        raise DataError(f"{place}: the model's {broken!r} is not finite everywhere. Restore it, or fit again.")
+
+
+def _not_finite(state: Mapping[str, Any]) -> str | None:
+    tensors: Mapping[str, Tensor] = state
+    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)

@@ -1,0 +1,77 @@
+"""What a checkpoint is made of, for people and for later: the data's digests, and a page of Markdown."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from molweight.datasets import Splits, format_score
+from molweight.graphs import Featuriser, MoleculeDataset, RejectCounts
+
+__all__ = ["data_card", "model_card", "molecules_digest"]
+
+
+def molecules_digest(data: MoleculeDataset) -> str:
+    """SHA-256 over the SMILES of a dataset in their order, and over its labels where it has any."""
+    digest = hashlib.sha256(np.ascontiguousarray(data.molecules.smiles_data).tobytes())
+    digest.update(np.ascontiguousarray(data.molecules.smiles_offsets).tobytes())
+    if data.task is not None:
+        digest.update(np.ascontiguousarray(data.targets).tobytes())
+    return digest.hexdigest()
+
+
+def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
+    """Name, size and version of a table and its roles, as JSON values.
+
+    Args:
+        data: The table.
+        splits: Its roles.
+    """
+    roles, unusable = hashlib.sha256(), RejectCounts.of(data.rejects)
+    for name, positions in splits.roles().items():
+        roles.update(name.encode() + np.asarray(positions, dtype=np.int64).tobytes())
+    return {
+        "name": data.name,
+        "molecules": len(data),
+        "rejected_rows": unusable.molecules + unusable.rows,
+        "sha256": molecules_digest(data),
+        "metric": data.metric,
+        "split": splits.name,
+        "split_definition": splits.definition,
+        "protocol": splits.protocol,
+        "sizes": splits.sizes,
+        "split_sha256": roles.hexdigest(),
+    }
+
+
+def _of_several(tuned: Mapping[str, Any]) -> str:
+    count = len(tuned.get("tried", ()))  # a run of an earlier version does not say
+    return f", the best of {count} finetunings" if count > 1 else ""
+
+
+def model_card(about: Mapping[str, Any]) -> str:
+    """The page that lies beside a run: what it predicts, from what it was made, how to use it.
+
+    Args:
+        about: What :meth:`molweight.Run.describe` returned.
+    """
+    options, data, tuned = about["options"], about["data"], about["finetuning"]
+    kind = "Probabilities" if about["task"] == "classification" else "Values in the units of the table"
+    sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
+    weights = "".join(f"| {name} | {weight:.4f} |\n" for name, weight in about["weights"].items())
+    learned = f"\n| objective | weight |\n|---|---|\n{weights}" if weights else ""
+    return (
+        f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
+        f"{kind} from SMILES, by a `{options['encoder']}` encoder whose pretraining objectives were weighted by "
+        f"`{options['weighting']}`.\n\n"
+        f"- {tuned['metric']} on `select` (the molecules the checkpoint was picked on): {format_score(tuned['best'])}, "
+        f"epoch {tuned['best_epoch']}{_of_several(tuned)}\n"
+        f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
+        f"SHA-256 `{data.get('sha256', '-')}`\n"
+        f"- Split: {data.get('split_definition', '-')} ({sizes})\n"
+        f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, "
+        f"{Featuriser.from_description(about['featuriser'])}\n{learned}\n"
+        "```python\nimport molweight as mw\n\nrun = mw.load('.')\nrun.predict(['CCO'])\n```\n\n"
+        "Predictions for molecules unlike those of the table are extrapolation. See `weights.json` for all options.\n"
+    )

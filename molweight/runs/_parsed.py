@@ -1,0 +1,69 @@
+"""SMILES that were read once, for several questions to a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from molweight.errors import ConfigError
+from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize
+
+__all__ = ["ParsedRows", "parse"]
+
+Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class ParsedRows:
+    """Rows as molecules, as far as they are some.
+
+    Args:
+        smiles: The ``n`` rows as they were given.
+        data: The molecules of the rows that hold one.
+        rows: Row of each molecule, from 0.
+        rejects: The other rows, with the reason.
+    """
+
+    smiles: Sequence[str]
+    data: MoleculeDataset
+    rows: Positions
+    rejects: list[Reject]
+
+    def align(self, values: np.ndarray[Any, Any]) -> Floats:
+        """Values of the molecules as values of the rows, NaN where a row holds no molecule.
+
+        Args:
+            values: One row per molecule.
+
+        Returns:
+            ``n x values.shape[1]``.
+        """
+        aligned = np.full((len(self.smiles), values.shape[1]), np.nan, dtype=np.float32)
+        aligned[self.rows] = values
+        return aligned
+
+
+def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = None) -> ParsedRows:
+    """Read SMILES, unless that was done already.
+
+    Args:
+        smiles: ``n`` SMILES.
+        featuriser: Which features to compute; those of :class:`molweight.graphs.Featuriser` by default.
+
+    Raises:
+        ConfigError: If it is a single string.
+
+    Example:
+        >>> parsed = parse(["CCO", "not a molecule"])
+        >>> parsed.rows.tolist(), [reject.row for reject in parsed.rejects]
+        ([0], [1])
+    """
+    if isinstance(smiles, ParsedRows):
+        return smiles
+    if isinstance(smiles, str):
+        raise ConfigError(f"a sequence of SMILES is needed, got the single string {smiles!r}. Use [{smiles!r}].")
+    chosen = featuriser or Featuriser()
+    molecules, rejects = featurize(list(smiles), featuriser=chosen)
+    return ParsedRows(list(smiles), MoleculeDataset(molecules, featuriser=chosen), molecules.rows, rejects)

@@ -1,0 +1,201 @@
+"""What the report of a run is written of, gathered from the run and the files beside it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from molweight._version import __version__
+from molweight.datasets import Audit, Splits, audit, read_audit
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import Finding
+from molweight.models import Predictor
+from molweight.report import Method, RunSummary, TestResults, render_side_by_side, worst
+from molweight.runs._archive import LEGACY, MODEL
+from molweight.runs._attribution import Attribution
+from molweight.runs._finetuning import Finetuning
+from molweight.storage import write_file
+
+Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+__all__ = ["gather", "report_runs"]
+
+_LIBRARIES: Final = ("matplotlib", "scikit-learn", "rdkit")
+_PAIRS: Final = 4
+"""Orders of the atoms that are drawn for a picture of one molecule."""
+_MOST: Final = 5000
+"""Test molecules that are embedded for the map at most; the others are left out of it."""
+
+
+class ReportedRun(Protocol):
+    """What a report reads of a run; :class:`molweight.Run` has it."""
+
+    data: MoleculeDataset | None
+    splits: Splits | None
+    model: Predictor
+    weights: dict[str, float]
+    finetuning: Finetuning
+    seconds: float
+    trained_on: dict[str, Any]
+    test_results: TestResults | None
+    folder: Path | None
+
+    @property
+    def method(self) -> str:
+        """Name of the weighting, or where the encoder came from."""
+        ...
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """One record per step of adaptive pretraining."""
+        ...
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was wrong in adaptive pretraining."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What the run is, as JSON values."""
+        ...
+
+    def embed(self, smiles: Sequence[str]) -> Vectors:
+        """Vectors of molecules, ``n x d``."""
+        ...
+
+    def attribute(
+        self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
+    ) -> list[Attribution | None]:
+        """What each atom adds to a prediction."""
+        ...
+
+
+def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
+    """The data of a report; what is not known is left empty, and the report says so.
+
+    Args:
+        run: The run. If it was loaded from a folder, ``metrics.json``, ``audit.json`` and ``config.yaml`` there count.
+        embed: Whether what takes the model is wanted: vectors of the test molecules, and shares of the worst's atoms.
+
+    Returns:
+        The data. Nothing in it opens the test set: without what was kept when it was opened, there are no scores.
+
+    Raises:
+        DataError: If a file beside the run is damaged.
+    """
+    results, folder = run.test_results, run.folder
+    vectors = None
+    if embed and results is not None and len(results.smiles) <= _MOST:
+        vectors = run.embed(results.smiles)
+    return RunSummary(
+        name=folder.resolve().name if folder else str(run.trained_on.get("name", "run")),
+        method=run.method,
+        about=run.describe(),
+        records=run.records,
+        test_results=results,
+        embedding=vectors,
+        shares=_shares(run) if embed else {},
+        methods=_methods(run),
+        audit=_audit(run),
+        config=_text(folder, "config.yaml"),
+        sha256=_checksum(folder),
+        made_with={"molweight": __version__, **{name: version(name) for name in _LIBRARIES}},
+    )
+
+
+def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | Path) -> Path:
+    """Write one HTML file in which runs stand side by side: scores, weights, trajectories, options that differ.
+
+    Args:
+        runs: At least two; the others are compared with the first one.
+        names: What to call them.
+        path: Where to.
+
+    Returns:
+        The path.
+
+    Raises:
+        ConfigError: If there is only one run, or two have the same name.
+        DataError: If it cannot be written, or a file beside a run is damaged.
+    """
+    if len(runs) < 2 or len(set(names)) < len(runs):  # noqa: PLR2004 - two can be compared
+        raise ConfigError(f"two or more runs with different names are needed, got {', '.join(names) or 'none'}.")
+    subjects = [replace(gather(run, embed=False), name=name) for run, name in zip(runs, names, strict=True)]
+    write_file(Path(path), render_side_by_side(subjects).encode())
+    return Path(path)
+
+
+def _shares(run: ReportedRun) -> dict[tuple[int, int], Shares]:
+    """What the atoms of the most wrong molecules add to their predictions."""
+    found: dict[tuple[int, int], Shares] = {}
+    if run.test_results is None:
+        return found
+    for molecule, target in worst(run.model.task, run.test_results, run.method):
+        smiles, name = run.test_results.smiles[molecule], run.test_results.names[target]
+        (item,) = run.attribute([smiles], name, pairs=_PAIRS)
+        if item is not None:
+            found[molecule, target] = item.atoms
+    return found
+
+
+def _text(folder: Path | None, name: str) -> str | None:
+    """The content of a file beside the run; ``None`` if there is none.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    if folder is None or not (folder / name).exists():
+        return None
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{folder / name} cannot be read: {error}. Restore it, remove it, or fit again.") from error
+
+
+def _values(folder: Path | None, name: str) -> Any:
+    text = _text(folder, name)
+    if folder is None or text is None:
+        return None
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise DataError(f"{folder / name} is damaged: {error}. Restore it, remove it, or fit again.") from error
+
+
+def _methods(run: ReportedRun) -> list[Method]:
+    """The methods of ``metrics.json``, or the run alone."""
+    found = _values(run.folder, "metrics.json")
+    if found is None or run.folder is None:
+        messages = [finding.message for finding in run.findings]
+        return [Method(run.method, run.finetuning.best, run.weights, run.seconds, messages)]
+    try:
+        return [_method(values) for values in found["methods"]]
+    except (LookupError, TypeError, ValueError) as error:
+        path = run.folder / "metrics.json"
+        raise DataError(f"{path} is damaged: {error}. Restore it, remove it, or fit again.") from error
+
+
+def _method(values: Mapping[str, Any]) -> Method:
+    messages = [finding["message"] for finding in values["findings"]]
+    return Method(
+        values["method"], float(values["select"]), dict(values["weights"]), float(values["seconds"]), messages
+    )
+
+
+def _audit(run: ReportedRun) -> Audit | None:
+    path = None if run.folder is None else run.folder / "audit.json"
+    if path is not None and path.exists():
+        return read_audit(_values(run.folder, path.name), str(path))
+    return None if run.data is None else audit(run.data, run.splits)
+
+
+def _checksum(folder: Path | None) -> str | None:
+    files = [] if folder is None else [folder / name for name in (MODEL, LEGACY) if (folder / name).exists()]
+    return hashlib.sha256(files[0].read_bytes()).hexdigest() if files else None

@@ -1,0 +1,350 @@
+"""A finished run: the model, the learned weights, the history."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from molweight._version import __version__
+from molweight.datasets import ROLES, Score, Splits, exact_labels, score
+from molweight.errors import ConfigError, suggest
+from molweight.graphs import Featuriser, MoleculeDataset
+from molweight.mlo import Finding, diagnose
+from molweight.models import Predictor, predict_positions
+from molweight.report import TestResults, render
+from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
+from molweight.runs._attribution import Attribution, attribute_atoms
+from molweight.runs._finetuning import Finetuning
+from molweight.runs._manifest import write_manifest
+from molweight.runs._model_card import data_card, model_card
+from molweight.runs._parsed import ParsedRows, parse
+from molweight.runs._report import gather
+from molweight.runs._test_results import collect_test_results
+from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
+from molweight.storage import write_file
+
+__all__ = ["Run"]
+
+Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+_log = logging.getLogger(__name__)
+
+
+class Run:
+    """A finetuned model with the objective weights it was pretrained with.
+
+    The model stays in evaluation mode, and predicting changes nothing: several threads may share a run.
+
+    Args:
+        options: What the run was started with.
+        pretrained: State of the pretrained encoder with the objectives' heads; empty where it is not known or, for a
+            run that was loaded, not read yet.
+        model: Encoder and head of the task, finetuned.
+        data: The table; ``None`` for a run that was loaded.
+        splits: Its roles; ``None`` for a run that was loaded.
+        weights: Weight per objective after the last update; empty if there was no adaptive pretraining.
+        records: One record per step of adaptive pretraining.
+        finetuning: How finetuning went.
+        seconds: Duration of the fit.
+        device: Where the models are.
+    """
+
+    def __init__(
+        self,
+        options: dict[str, Any],
+        *,
+        pretrained: dict[str, Tensor],
+        model: Predictor,
+        data: MoleculeDataset | None,
+        splits: Splits | None,
+        weights: dict[str, float],
+        records: list[dict[str, Any]],
+        finetuning: Finetuning,
+        seconds: float,
+        device: torch.device,
+    ) -> None:
+        """Keep everything; nothing is evaluated yet."""
+        self.options = options
+        self.model = model.eval()
+        self.data = data
+        self.splits = splits
+        self.weights = weights
+        self._pretraining = pretrained, records
+        self.finetuning = finetuning
+        self.seconds = seconds
+        self.device = device
+        self.target_names: list[str] = list(data.target_names) if data else []
+        self.featuriser = Featuriser() if data is None else data.featuriser
+        self.trained_on: dict[str, Any] = {} if data is None or splits is None else data_card(data, splits)
+        self.test_results: TestResults | None = None
+        self.folder: Path | None = None
+        self.factors: list[float] | None = None
+        self._scores: dict[str, Score] = {}
+
+    @property
+    def method(self) -> str:
+        """Name of the weighting; without adaptive pretraining, where the encoder came from."""
+        weighting, init = str(self.options["weighting"]), str(self.options["init"])
+        return init if weighting == "none" else weighting
+
+    @property
+    def pretrained(self) -> dict[str, Tensor]:
+        """State of the pretrained encoder (``encoder.*``) with the objectives' heads; read from the run's folder."""
+        return self._read_pretraining()[0]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """One record per step of adaptive pretraining; read from the run's folder."""
+        return self._read_pretraining()[1]
+
+    def _read_pretraining(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+        """What only reports and further pretraining need: a model that was copied alone does not have it."""
+        if self.folder is not None and not any(self._pretraining) and has_pretraining(self.folder):
+            tensors, records, _ = read_pretraining(self.folder)
+            self._pretraining = tensors, records
+        return self._pretraining
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row per step of adaptive pretraining.
+
+        Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``norms.<objective>``,
+        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
+        names what was first found wrong around that step, if anything was.
+        """
+        return pd.json_normalize(self.records)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was wrong in adaptive pretraining, the most frequent first; empty for a healthy run.
+
+        Objectives that teach nothing, explode or collapse, weights that saturate, solves that do not converge.
+        """
+        return diagnose(self.records)
+
+    def evaluate(self, role: str = "test") -> Score:
+        """Score the model on a role, by the metric that belongs to the table.
+
+        The test set is opened once: the score is computed on the first call and remembered, and the predictions are
+        kept with the run (:attr:`opened`), also by :meth:`save`.
+
+        Args:
+            role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
+
+        Returns:
+            The metric, per task and on average.
+
+        Raises:
+            ConfigError: If there is no such role, or the run was loaded without its table.
+        """
+        if role not in ROLES:
+            raise ConfigError(f"role {role!r} is unknown;{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
+        if role == "test" and self.test_results is not None:
+            return self._score(self.test_results.targets, self.test_results.predictions[self.method])
+        if self.data is None or self.splits is None or self.data.metric is None:
+            raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
+        if role not in self._scores:
+            positions = self.splits.roles()[role]
+            predicted = predict_positions(self.model, self.data, positions, self.device)
+            self._scores[role] = self._score(exact_labels(self.data, positions), predicted)
+            if role == "test":
+                spread = self._spread(self.data, positions).deviation if dropout_rate(self.model) > 0 else None
+                self.test_results = collect_test_results(self.data, positions, self.method, predicted, spread)
+        return self._scores[role]
+
+    def _score(self, truth: Array, predicted: Array) -> Score:
+        return score(self.finetuning.metric, truth, predicted, self.target_names)
+
+    def report(self, path: str | Path = "report.html") -> Path:
+        """Write one HTML file with everything about the run, which needs no network and nothing beside it.
+
+        Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
+        calibration or parity; a map; the most wrong molecules; audit, configuration, provenance. The test set is not
+        opened for it: what :meth:`evaluate` saw is used, and where it was not called, the page says so.
+
+        Args:
+            path: Where to.
+
+        Returns:
+            The path.
+
+        Raises:
+            DataError: If it cannot be written, or a file beside the run is damaged.
+        """
+        write_file(Path(path), render(gather(self)).encode())
+        return Path(path)
+
+    def parse(self, smiles: Sequence[str]) -> ParsedRows:
+        """Read SMILES once for several questions, and see which rows hold no molecule.
+
+        Args:
+            smiles: ``n`` SMILES.
+
+        Example:
+            ``parsed = run.parse(smiles); values = run.predict(parsed); reasons = parsed.rejects``
+        """
+        return parse(smiles, self.featuriser)
+
+    def predict(self, smiles: Sequence[str] | ParsedRows) -> Array:
+        """Predictions for molecules, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+
+        Returns:
+            ``n x T``: probabilities for classification, labels in their own units for regression. A row that holds no
+            molecule is NaN; :meth:`parse` tells which ones, and why.
+        """
+        parsed = self._read(smiles)
+        everything = np.arange(len(parsed.data))
+        return parsed.align(predict_positions(self.model, parsed.data, everything, self.device))
+
+    def uncertainty(self, smiles: Sequence[str] | ParsedRows, *, samples: int = 30, seed: int = 0) -> Uncertainty:
+        """Predictions with standard deviations under dropout, aligned with the input.
+
+        Where labels are numbers, deviations are multiplied by the factor that makes them as large as the errors on
+        ``select``; it is fitted once, while the table is there, and saved with the run. The report shows how they
+        compare with the errors on the test set. For an encoder without dropout see :func:`molweight.runs.spread_of`.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            samples: Dropout masks, at least 2.
+            seed: Of the masks.
+
+        Returns:
+            Predictions, as of :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
+
+        Raises:
+            ConfigError: If the encoder has no dropout.
+        """
+        parsed = self._read(smiles)
+        found = self._spread(parsed.data, np.arange(len(parsed.data)), samples=samples, seed=seed)
+        return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
+
+    def _spread(self, data: MoleculeDataset, positions: Positions, *, samples: int = 30, seed: int = 0) -> Uncertainty:
+        if self.factors is None and self.data is not None and self.splits is not None:
+            raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
+            numbers = self.model.task == "regression"
+            labels = exact_labels(self.data, self.splits.select)
+            self.factors = calibrate_std(labels, raw) if numbers else [1.0] * labels.shape[1]
+        factors = self.factors
+        return predict_with_dropout_std(
+            self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed
+        )
+
+    def attribute(
+        self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
+    ) -> list[Attribution | None]:
+        """What each atom adds to a prediction: Shapley values, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES.
+            target: Which target; may be left out if there is one.
+            pairs: Orders of the atoms to draw, each used in both directions; the error falls with its square root.
+            seed: Of the orders.
+
+        Returns:
+            One per row; ``None`` for a row that holds no molecule.
+
+        Raises:
+            ConfigError: If there is no such target.
+        """
+        if target is None and len(self.target_names) > 1:
+            raise ConfigError(f"name one target (target=...): {', '.join(self.target_names)}.")
+        name = self.target_names[0] if target is None else target
+        if name not in self.target_names:
+            clause = suggest(name, self.target_names)
+            raise ConfigError(f"target {name!r} is unknown;{clause} Targets: {', '.join(self.target_names)}.")
+        column, parsed = self.target_names.index(name), self._read(smiles)
+        found: list[Attribution | None] = [None] * len(parsed.smiles)
+        for position, row in enumerate(parsed.rows):
+            values = attribute_atoms(self.model, parsed.data, position, self.device, pairs=pairs, seed=seed)
+            output, reference, atoms, errors = (part[..., column] for part in values)
+            found[row] = Attribution(parsed.smiles[row], name, float(output), float(reference), atoms, errors)
+        return found
+
+    def embed(self, smiles: Sequence[str] | ParsedRows) -> Array:
+        """Vectors of molecules from the finetuned encoder, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+
+        Returns:
+            ``n x d``; NaN where a row holds no molecule.
+        """
+        parsed = self._read(smiles)
+        parts = [np.empty((0, self.model.encoder.width), dtype=np.float32)]
+        with torch.no_grad():
+            for start in range(0, len(parsed.data), 512):
+                graphs = parsed.data.graphs(range(start, min(start + 512, len(parsed.data))), self.device)
+                parts.append(self.model.encoder(graphs).graphs.cpu().numpy())
+        return parsed.align(np.concatenate(parts))
+
+    def save(self, folder: str | Path) -> None:
+        """Write the run.
+
+        ``model.safetensors`` is all that :func:`load` needs to predict. ``pretraining.safetensors`` holds the
+        pretrained encoder with the objectives' heads and the history, ``test.safetensors`` the test results.
+        ``weights.json``, ``history.csv``, ``test_predictions.csv`` and ``README.md`` (the model card) repeat parts of
+        them as text.
+        ``manifest.json`` lists the files with their checksums.
+
+        Args:
+            folder: Where to; it is made if missing.
+
+        Raises:
+            DataError: If it cannot be written.
+        """
+        place, about = Path(folder), self.describe()
+        names = write_parts(place, self.parts())
+        write_file(place / "weights.json", json.dumps(about, indent=2).encode())
+        write_file(place / "history.csv", self.history.to_csv(index=False).encode())
+        write_file(place / "README.md", model_card(about).encode())
+        if self.test_results is not None:
+            write_file(place / "test_predictions.csv", self.test_results.frame().to_csv(index=False).encode())
+        self.folder = place
+        write_manifest(place, names)
+
+    def parts(self) -> RunParts:
+        """Everything that is kept of the run, without its table."""
+        pretrained, records = self._read_pretraining()
+        return RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
+
+    def describe(self) -> dict[str, Any]:
+        """What the run is, as JSON values."""
+        return {
+            "molweight": __version__,
+            "torch": torch.__version__,
+            "featuriser": self.featuriser.describe(),
+            "data": self.trained_on,
+            "options": self.options,
+            "task": self.model.task,
+            "target_names": self.target_names,
+            "weights": self.weights,
+            "findings": [asdict(finding) for finding in self.findings],
+            "finetuning": asdict(self.finetuning),
+            "test_methods": list(self.test_results.predictions) if self.test_results else [],
+            "factors": self.factors,
+            "seconds": self.seconds,
+        }
+
+    def __repr__(self) -> str:
+        """Targets, method, encoder and the table it was trained on."""
+        targets = ", ".join(self.target_names[:3]) + (", ..." if len(self.target_names) > 3 else "")  # noqa: PLR2004
+        table = self.trained_on.get("name", "unknown table")
+        return f"Run({targets}; {self.method}, {self.options.get('encoder', '?')}, trained on {table})"
+
+    def _read(self, smiles: Sequence[str] | ParsedRows) -> ParsedRows:
+        parsed = parse(smiles, self.featuriser)
+        if parsed.rejects and parsed is not smiles:
+            _log.warning(
+                "%d of %d rows hold no molecule; their values are NaN", len(parsed.rejects), len(parsed.smiles)
+            )
+        return parsed

@@ -1,0 +1,149 @@
+"""How far a prediction would move: under dropout, or from one model of an ensemble to another."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.models import Predictor, predict_positions, with_dropout
+
+__all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
+
+Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+Samples = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """Predictions with their standard deviations, ``n x T`` each; NaN where a row holds no molecule.
+
+    Args:
+        prediction: Probabilities, or labels in their own units: of the run, or the mean over an ensemble.
+        deviation: Standard deviation over dropout masks, times the factor that was fitted on ``select`` where labels
+            are numbers; or over the models of an ensemble.
+    """
+
+    prediction: Floats
+    deviation: Floats
+
+
+def dropout_rate(model: Predictor) -> float:
+    """Share of entries that the encoder drops; 0 for one without dropout."""
+    return float(getattr(model.encoder, "dropout", 0.0))
+
+
+def predict_with_dropout_std(
+    model: Predictor,
+    data: MoleculeDataset,
+    indices: Index,
+    device: torch.device,
+    *,
+    factors: Sequence[float] | None = None,
+    samples: int = 30,
+    seed: int = 0,
+) -> Uncertainty:
+    """What a run answers, and its standard deviation over dropout masks.
+
+    Args:
+        model: The model; its encoder needs dropout.
+        data: The molecules.
+        indices: Their positions.
+        device: Where to compute.
+        factors: By target, what to multiply deviations by; ``None`` for one.
+        samples: How many masks.
+        seed: Of the masks.
+
+    Raises:
+        ConfigError: As of :func:`dropout_samples`.
+    """
+    drawn = dropout_samples(model, data, indices, device, samples=samples, seed=seed)
+    scale = np.ones(drawn.shape[2]) if factors is None else np.asarray(factors)
+    deviation = (drawn.astype(np.float64).std(axis=0, ddof=1) * scale).astype(np.float32)
+    return Uncertainty(predict_positions(model, data, indices, device), deviation)
+
+
+def dropout_samples(
+    model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device, *, samples: int, seed: int = 0
+) -> Samples:
+    """Predictions under dropout masks, the same masks for every call with the same molecules.
+
+    Source: Gal and Ghahramani, *Dropout as a Bayesian Approximation*, ICML 2016.
+
+    Args:
+        model: The model; its encoder needs dropout.
+        data: The molecules.
+        indices: Their positions.
+        device: Where to compute.
+        samples: How many masks, at least 2.
+        seed: Of the masks.
+
+    Returns:
+        Predictions, ``samples x n x T``.
+
+    Raises:
+        ConfigError: If there are fewer than two samples, the seed is negative, or the encoder has no dropout.
+    """
+    if samples < 2:  # noqa: PLR2004 - what a deviation needs
+        raise ConfigError(f"samples={samples} must be at least 2.")
+    if seed < 0:
+        raise ConfigError(f"seed={seed} must be at least 0.")
+    if not dropout_rate(model) > 0:
+        raise ConfigError(
+            "this run's encoder has no dropout, so one model alone knows no uncertainty. Fit with "
+            "encoder_options.dropout=0.1, or take the spread of several runs that differ in their seed: an ensemble "
+            "(molweight predict --ensemble, or molweight.training.spread_of)."
+        )
+    seeds = np.random.default_rng(seed).integers(2**31, size=samples)
+    sampler = with_dropout(model)
+    drawn: Samples = np.stack([predict_positions(sampler, data, indices, device, seed=int(value)) for value in seeds])
+    return drawn
+
+
+def spread_of(samples: Iterable[Floats]) -> Uncertainty:
+    """Mean and standard deviation over predictions of the same molecules.
+
+    Args:
+        samples: At least two, ``n x T`` each.
+
+    Raises:
+        ConfigError: If there are fewer than two.
+
+    Example:
+        >>> found = spread_of([np.array([[1.0]], dtype=np.float32), np.array([[3.0]], dtype=np.float32)])
+        >>> float(found.prediction[0, 0]), round(float(found.deviation[0, 0]), 4)
+        (2.0, 1.4142)
+    """
+    stack = np.stack(list(samples)).astype(np.float64)
+    if len(stack) < 2:  # noqa: PLR2004 - what a deviation needs
+        raise ConfigError("the spread of one prediction is not known. Give two runs or more.")
+    deviation = stack.std(axis=0, ddof=1)
+    return Uncertainty(stack.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
+
+
+def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty) -> list[float]:
+    """The factor per target by which deviations have to be multiplied to be as large as errors are.
+
+    ``s^2 = mean((y - prediction)^2 / deviation^2)`` over the known labels: the likeliest factor for normal errors.
+    Source: Laves et al., *Well-calibrated regression uncertainty in medical imaging with deep learning*, MIDL 2020.
+
+    Args:
+        labels: ``n x T``, NaN where missing; molecules that the model was not trained on.
+        found: Unscaled.
+
+    Example:
+        >>> one = np.ones((2, 1), dtype=np.float32)
+        >>> calibrate_std(np.array([[3.0], [-1.0]]), Uncertainty(one, one))
+        [2.0]
+    """
+    factors = []
+    for place in range(labels.shape[1]):
+        usable = ~np.isnan(labels[:, place]) & (found.deviation[:, place] > 0)
+        errors = labels[usable, place].astype(np.float64) - found.prediction[usable, place]
+        ratio = errors / found.deviation[usable, place]
+        factors.append(float(np.sqrt(np.mean(ratio**2))) if usable.any() else 1.0)
+    return factors

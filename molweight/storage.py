@@ -1,0 +1,228 @@
+"""Tensors and what they are, in one file: safetensors with JSON in its header, checked by a SHA-256; never pickle."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from molweight.errors import DataError
+
+__all__ = [
+    "FORMAT",
+    "as_tensor",
+    "from_tensor",
+    "pack",
+    "partial_name",
+    "read_tensors",
+    "unpack",
+    "write_file",
+    "write_tensors",
+]
+
+FORMAT: Final = 2
+"""Version of what is written; a newer one is refused."""
+
+_KEY: Final = "molweight"
+_LENGTH: Final = 8
+"""Bytes in front of the header of a safetensors file: the header's length, little-endian."""
+_NO_SUM: Final = "0" * 64
+"""What stands for the checksum while the checksum is taken."""
+
+
+@contextmanager
+def partial_name(path: Path) -> Iterator[Path]:
+    """A name beside ``path`` that nobody else uses, to write to and then rename; what is left there is removed.
+
+    Args:
+        path: The file or folder that is to appear whole.
+
+    Yields:
+        The temporary name; nothing exists there yet.
+
+    Raises:
+        DataError: If the path is a folder's own, such as ``.`` or the empty text.
+    """
+    if not path.name:
+        raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    try:
+        yield partial
+    finally:
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write to a temporary name, have it on the disk, and rename: the file is there whole, or stays as it was.
+
+    Raises:
+        DataError: If the place cannot be written or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial_name(path) as partial:
+            with partial.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}. Free the place or choose another.") from error
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write tensors and their description as one safetensors file.
+
+    The description is JSON in the file's header, with a SHA-256 over the whole file in which the digits of that sum are
+    zeros. So there is no second file that could belong to another version of the first.
+
+    Args:
+        path: Where to write; ends in ``.safetensors``.
+        tensors: What to write, from any device.
+        meta: JSON values that describe them.
+    """
+    about = json.dumps({"format": FORMAT, "sha256": _NO_SUM, "about": dict(meta)})
+    copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    content = save(copies, metadata={_KEY: about})
+    digest = hashlib.sha256(content).hexdigest()
+    write_file(path, content.replace(_NO_SUM.encode(), digest.encode(), 1))
+
+
+def as_tensor(values: Any) -> Tensor:
+    """JSON values as the bytes of their text, where they are too many for a header."""
+    return torch.frombuffer(bytearray(json.dumps(values).encode()), dtype=torch.uint8)
+
+
+def from_tensor(tensor: Tensor) -> Any:
+    """What :func:`as_tensor` was given."""
+    return json.loads(tensor.numpy().tobytes())
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What :func:`write_tensors` wrote.
+
+    Raises:
+        DataError: If the file is missing, damaged, or of another format.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        if (path.parent / "state").is_dir():
+            raise DataError(
+                f"{path.parent} holds an interrupted run. Go on with it first: --resume {path.parent}, with the "
+                "command that began it."
+            ) from error
+        raise DataError(f"{path.absolute()} does not exist. Name the folder of a finished run: runs/NAME.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Check the path and its permissions.") from error
+    described = _description(path, content)
+    if described["format"] != FORMAT:
+        newer = "a newer" if described["format"] > FORMAT else "an older"
+        advice = "Update molweight." if described["format"] > FORMAT else "Fit again, or use the version that wrote it."
+        raise DataError(
+            f"{path} was written by {newer} version of molweight (format {described['format']}; this version reads "
+            f"{FORMAT}). {advice}"
+        )
+    blank = content.replace(described["sha256"].encode(), _NO_SUM.encode(), 1)
+    if hashlib.sha256(blank).hexdigest() != described["sha256"]:
+        raise DataError(_damaged(path, "its SHA-256 is not the one recorded in it"))
+    try:
+        return load(content), described["about"]
+    except SafetensorError as error:
+        raise DataError(_damaged(path, str(error))) from error
+
+
+def _description(path: Path, content: bytes) -> dict[str, Any]:
+    """Format, checksum and description from the header.
+
+    Raises:
+        DataError: If there are none.
+    """
+    end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
+    try:
+        header = json.loads(content[_LENGTH:end])
+        described: dict[str, Any] = json.loads(header["__metadata__"][_KEY])
+        sound = isinstance(described["format"], int) and len(described["sha256"]) == len(_NO_SUM)
+    except (ValueError, LookupError, TypeError) as error:
+        raise DataError(_damaged(path, "it has no description of molweight's")) from error
+    if not sound:
+        raise DataError(_damaged(path, "its description makes no sense"))
+    return described
+
+
+def _damaged(path: Path, reason: str) -> str:
+    return f"{path} is damaged or no file of molweight's: {reason}. Restore it, or fit again."
+
+
+def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
+    """Take a nested state apart.
+
+    Args:
+        state: Any nesting of mappings, lists and tuples of tensors, numbers, texts, ``None`` and booleans.
+
+    Returns:
+        JSON values in which tensors are references, and the tensors by reference.
+
+    Raises:
+        TypeError: If it holds anything else.
+
+    Example:
+        >>> import torch
+        >>> skeleton, tensors = pack({"lr": 0.1, "state": {0: torch.zeros(2)}, "betas": (0.9, 0.99)})
+        >>> skeleton["lr"], list(tensors)
+        (0.1, ['0'])
+        >>> unpack(skeleton, tensors)
+        {'lr': 0.1, 'state': {0: tensor([0., 0.])}, 'betas': (0.9, 0.99)}
+    """
+    tensors: dict[str, Tensor] = {}
+    return _pack(state, tensors), tensors
+
+
+def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, tuple):
+        return {"tuple": [_pack(item, tensors) for item in value]}
+    if isinstance(value, list):
+        return [_pack(item, tensors) for item in value]
+    if isinstance(value, Mapping):
+        if all(isinstance(key, str) for key in value) and not value.keys() & {"tensor", "tuple", "pairs"}:
+            return {key: _pack(item, tensors) for key, item in value.items()}
+        return {"pairs": [[key, _pack(item, tensors)] for key, item in value.items()]}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"a state cannot hold a {type(value).__name__}")
+
+
+def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
+    """Put a state together again.
+
+    Args:
+        skeleton: What :func:`pack` returned first.
+        tensors: What it returned second.
+    """
+    if isinstance(skeleton, list):
+        return [unpack(item, tensors) for item in skeleton]
+    if not isinstance(skeleton, dict):
+        return skeleton
+    if skeleton.keys() == {"tensor"}:
+        return tensors[skeleton["tensor"]]
+    if skeleton.keys() == {"tuple"}:
+        return tuple(unpack(item, tensors) for item in skeleton["tuple"])
+    if skeleton.keys() == {"pairs"}:
+        return {key: unpack(item, tensors) for key, item in skeleton["pairs"]}
+    return {key: unpack(item, tensors) for key, item in skeleton.items()}

@@ -1,0 +1,141 @@
+"""Task-adaptive pretraining: the models, the three-level loop, and the sources of its molecules."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from molweight.datasets import Splits
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import Loop, Record, weightings
+from molweight.models import Predictor, Pretrainer, build_predictor, label_statistics
+from molweight.options import Job
+from molweight.seeding import seeded
+from molweight.training._batches import Batches, Corpus, TaskSource, generator_for
+from molweight.training._context import Context
+from molweight.training._pretrain import pretrain, take_step
+from molweight.training._resolve import create_solver, resolve_init
+from molweight.training._state import Stage
+
+__all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predictor"]
+
+
+@dataclass(frozen=True)
+class AdaptivePretraining:
+    """Adaptive pretraining, ready to run.
+
+    Args:
+        model: Level 1: encoder and heads of the objectives.
+        loop: The three levels.
+        corpus: Source of unlabelled molecules.
+        task: Source of labelled molecules, with the model of level 2.
+    """
+
+    model: Pretrainer
+    loop: Loop
+    corpus: Corpus
+    task: TaskSource
+
+    def step(self) -> Record:
+        """Take one step."""
+        return take_step(self.model, self.corpus, self.loop, self.task)
+
+    def run(self, steps: int, progress: str | None = None, stage: Stage | None = None) -> list[dict[str, Any]]:
+        """Take ``steps`` steps; see :func:`molweight.training.pretrain`."""
+        return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress, stage=stage)
+
+
+def adapt(
+    job: Job, model: Pretrainer, corpus: MoleculeDataset, context: Context
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """Adapt a pretrained encoder to a task: the three levels.
+
+    Args:
+        job: Weighting, solver, sizes and rates; with ``weighting="none"`` nothing is done.
+        model: What :func:`molweight.training.generic_pretraining` returned; its parameters are moved.
+        corpus: The corpus that came with it, with the columns of the objectives.
+        context: The labelled table, of which ``train`` and ``meta`` are used, and where to compute.
+
+    Returns:
+        Weight per objective after the last update, and one record per step; both empty if nothing was done.
+    """
+    if not job.adapts:
+        return {}, []
+    setup = adaptive_pretraining(job, model, corpus, context.data, context.splits, device=context.device)
+    stage = context.session.stage("adaptive")
+    history = setup.run(job.steps, context.title(f"{job.weighting} pretraining"), stage)
+    return setup.loop.weighting.as_dict(), history
+
+
+def adaptive_pretraining(
+    job: Job,
+    model: Pretrainer,
+    corpus: MoleculeDataset,
+    data: MoleculeDataset,
+    splits: Splits,
+    *,
+    device: torch.device,
+) -> AdaptivePretraining:
+    """Set up the adaptive pretraining of a job.
+
+    Args:
+        job: Weighting, solver, sizes and rates.
+        model: What :func:`molweight.training.generic_pretraining` returned; its parameters will be moved.
+        corpus: The corpus that came with it, with the columns of the objectives.
+        data: The labelled table.
+        splits: Its roles; ``train`` and ``meta`` are used.
+        device: Where to compute.
+    """
+    job = resolve_init(job)
+    level2 = new_predictor(job, model, data, splits, device)
+    weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
+    loop = Loop(
+        dict(model.named_parameters()),
+        dict(level2.named_parameters()),
+        weighting,
+        solver=create_solver(job),
+        proximal_strength=job.proximal_strength,
+        pretrain_lr=job.pretrain_lr,
+        finetune_lr=job.finetune_lr,
+        hypergradient_interval=job.hypergradient_interval,
+        track_encoder=job.track_encoder,
+        finetune_ema=job.finetune_ema,
+        scale_losses=job.scale_losses,
+        recompute_graphs=job.recompute_graphs,
+        warm_start=job.warm_start,
+    )
+    return AdaptivePretraining(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
+
+
+def new_predictor(
+    job: Job, model: Pretrainer, data: MoleculeDataset, splits: Splits, device: torch.device
+) -> Predictor:
+    """A model of the task that starts from a pretrained encoder; its head depends on the seed alone.
+
+    Args:
+        job: Name and options of the encoder, and the seed.
+        model: Whose encoder to copy.
+        data: The labelled table.
+        splits: Its roles; the units of the labels come from ``train``.
+        device: Where to put it.
+    """
+    mean, scale = label_statistics(data, splits.train)
+    # A stream of its own: an objective's head must not start as a copy of the task's because it happens to come first.
+    with seeded(int(generator_for(job.seed, "task head").integers(2**31))):
+        level2 = build_predictor(job.encoder, job.encoder_options, data.task or "regression", mean, scale)
+    level2.encoder.load_state_dict(model.encoder.state_dict())
+    return level2.to(device)
+
+
+def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device) -> Corpus:
+    everything = range(len(corpus))
+    batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
+    solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
+    generator = torch.Generator(device).manual_seed(job.seed)
+    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator)
+
+
+def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:
+    train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
+    meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
+    return TaskSource(level2, data, train, meta, generator_for(job.seed, "dropout"), device, job.meta_batches)

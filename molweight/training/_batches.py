@@ -1,0 +1,173 @@
+"""Which molecules each step sees: batches, and the sources of levels 1, 2 and 3."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import LossFn
+from molweight.models import Predictor, Pretrainer
+
+__all__ = ["Batches", "Corpus", "TaskSource", "generator_for"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+def generator_for(seed: int, stream: str) -> np.random.Generator:
+    """An independent random stream per purpose, so that drawing more in one leaves the others as they are.
+
+    Args:
+        seed: The run's seed.
+        stream: What the stream is for.
+    """
+    return np.random.default_rng([seed, *stream.encode()])
+
+
+class Batches:
+    """Endless batches: every molecule once per epoch, in a new order each time.
+
+    A last incomplete batch is left out; where there are fewer molecules than a batch holds, each batch is all of them.
+
+    Args:
+        indices: Positions to draw from.
+        size: Molecules per batch.
+        rng: Source of the orders.
+
+    Raises:
+        ConfigError: If there is nothing to draw from or ``size`` is not positive.
+
+    Example:
+        >>> batches = Batches([4, 5, 6, 7], 2, np.random.default_rng(0))
+        >>> sorted([*batches.next(), *batches.next()])
+        [np.int64(4), np.int64(5), np.int64(6), np.int64(7)]
+    """
+
+    def __init__(self, indices: Sequence[int] | Index, size: int, rng: np.random.Generator) -> None:
+        """Start before the first epoch."""
+        if len(indices) == 0 or size < 1:
+            raise ConfigError(f"cannot draw batches of {size} from {len(indices)} molecules; both must be at least 1.")
+        self.indices: Index = np.asarray(indices, dtype=np.int64)
+        self.size = min(size, len(self.indices))
+        self.rng = rng
+        self._order: Index = np.empty(0, dtype=np.int64)
+        self._at = 0
+
+    def next(self) -> Index:
+        """The next batch of positions."""
+        if self._at + self.size > len(self._order):
+            self._order, self._at = self.rng.permutation(self.indices), 0
+        batch = self._order[self._at : self._at + self.size]
+        self._at += self.size
+        return batch
+
+    def epoch(self) -> list[Index]:
+        """All molecules once, in a new order, in batches of nearly equal size."""
+        order = self.rng.permutation(self.indices)
+        count = max(1, round(len(order) / self.size))
+        return np.array_split(order, count)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Order and position in the epoch, and random state."""
+        return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken."""
+        self._order, self._at = np.asarray(state["order"], dtype=np.int64), int(state["at"])
+        self.rng.bit_generator.state = state["rng"]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Where pretraining takes its molecules from.
+
+    Args:
+        data: The molecules, with the columns that the objectives need.
+        batches: Which of them a step trains on.
+        solve_batches: Which of them the curvature of level 1 is taken on; ``None`` for those of the step itself.
+        generator: Source of what the objectives draw, on the device.
+    """
+
+    data: MoleculeDataset
+    batches: Batches
+    solve_batches: Batches | None
+    generator: torch.Generator
+
+    def losses(self, model: Pretrainer, *, solve: bool = False) -> dict[str, LossFn]:
+        """Draw a batch and views of it; the losses of the objectives on them as pure functions.
+
+        Args:
+            model: Whose objectives draw.
+            solve: Whether the batch is for the curvature.
+        """
+        batches = self.solve_batches if solve and self.solve_batches else self.batches
+        return model.draw(self.data.graphs(batches.next(), self.generator.device), self.generator)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position in the data and all random states."""
+        solve = self.solve_batches
+        return {
+            "batches": self.batches.state_dict(),
+            "solve": None if solve is None else solve.state_dict(),
+            "generator": self.generator.get_state(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Args:
+            state: What it gave.
+        """
+        self.batches.load_state_dict(state["batches"])
+        if self.solve_batches is not None:
+            self.solve_batches.load_state_dict(state["solve"])
+        self.generator.set_state(state["generator"])
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """Where levels 2 and 3 take their labelled molecules from.
+
+    Args:
+        model: The model of level 2.
+        data: The labelled molecules.
+        train: Which of them a step finetunes on.
+        meta: Which of them a step judges the weights on.
+        seeds: Source of dropout seeds.
+        device: Where to compute.
+        meta_batches: Meta batches that one hypergradient is averaged over.
+    """
+
+    model: Predictor
+    data: MoleculeDataset
+    train: Batches
+    meta: Batches
+    seeds: np.random.Generator
+    device: torch.device
+    meta_batches: int = 1
+
+    def loss(self, batches: Batches, *, dropout: bool) -> LossFn:
+        """The loss on the next batch as a pure function."""
+        seed = int(self.seeds.integers(2**31)) if dropout else None
+        return self.model.bound_loss(self.data.graphs(batches.next(), self.device), seed)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Position in the data and all random states."""
+        return {
+            "train": self.train.state_dict(),
+            "meta": self.meta.state_dict(),
+            "seeds": self.seeds.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Args:
+            state: What it gave.
+        """
+        self.train.load_state_dict(state["train"])
+        self.meta.load_state_dict(state["meta"])
+        self.seeds.bit_generator.state = state["seeds"]

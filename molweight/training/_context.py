@@ -1,0 +1,38 @@
+"""Where a job runs: its molecules, its device, and who follows it."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from molweight.datasets import Splits
+from molweight.graphs import MoleculeDataset
+from molweight.training._state import Session
+
+__all__ = ["Context"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all stages of a job share and none of its options says.
+
+    Args:
+        data: The labelled table.
+        splits: Its roles.
+        device: Where to compute.
+        session: Checkpoints and callbacks.
+        progress: Whether to show progress bars on a terminal.
+    """
+
+    data: MoleculeDataset
+    splits: Splits
+    device: torch.device
+    session: Session = field(default_factory=Session)
+    progress: bool = False
+
+    def title(self, text: str) -> str | None:
+        """Title of a progress bar; ``None`` for no bar.
+
+        Args:
+            text: The title.
+        """
+        return text if self.progress else None

@@ -1,0 +1,141 @@
+"""The main job: pretrain, adapt to the task, finetune."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from molweight._version import __version__
+from molweight.datasets import Splits
+from molweight.devices import resolve_device
+from molweight.graphs import MoleculeDataset
+from molweight.options import INITS, Job
+from molweight.runs import Run, RunParts, data_card, molecules_digest, read_checkpoint, restore
+from molweight.training._adaptive import adapt
+from molweight.training._callback import Callback
+from molweight.training._context import Context
+from molweight.training._generic import generic_pretraining
+from molweight.training._leakage import HeldOut
+from molweight.training._resolve import resolve
+from molweight.training._restarts import finetune_with_restarts, restart_stages
+from molweight.training._state import Session
+
+__all__ = ["describe_job", "fit"]
+
+
+def fit(
+    job: Job,
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset | None = None,
+    *,
+    progress: bool = False,
+    resume: str | Path | None = None,
+    callbacks: Sequence[Callback] = (),
+    session: Session | None = None,
+) -> Run:
+    """Run a job: generic pretraining, adaptive pretraining under the weights, finetuning.
+
+    Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
+
+    Args:
+        job: All options.
+        data: The labelled table.
+        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched.
+        corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
+        progress: Whether to show progress bars on a terminal.
+        resume: Folder for checkpoints of the work, written once a minute and on Ctrl-C. An interrupted fit that is
+            called again with the same folder ends exactly as if it had not been interrupted; a finished one returns its
+            run at once.
+        callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
+        session: The two above in one, for a fit that is part of other work.
+
+    Returns:
+        The finetuned model with the learned weights and the history.
+
+    Raises:
+        ConfigError: If an option cannot be used, the table has no labels, or the folder holds the state of another job.
+        UnknownNameError: If a name is unknown, with the nearest ones.
+        TrainingError: If a loss stops being finite.
+    """
+    job = resolve(job, data)
+    device = resolve_device(job.device)
+    corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
+    session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
+    session = replace(session, job=describe_job(job, data, splits, corpus, device))
+    context = Context(data, splits, device, session, progress)
+    return _finished(context) or _finish(context, job, _train(job, corpus, context))
+
+
+def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
+    """The three stages."""
+    started = time.perf_counter()
+    pretrainer, prepared = generic_pretraining(
+        job,
+        corpus,
+        context.device,
+        progress=context.progress,
+        session=context.session,
+        held=HeldOut(context.data, context.splits),
+    )
+    weights, history = adapt(job, pretrainer, prepared, context)
+    model, result = finetune_with_restarts(job, pretrainer, context)
+    return Run(
+        job.options(),
+        pretrained=pretrainer.state_dict(),
+        model=model,
+        data=context.data,
+        splits=context.splits,
+        weights=weights,
+        records=history,
+        finetuning=result,
+        seconds=time.perf_counter() - started,
+        device=context.device,
+    )
+
+
+def describe_job(
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, device: torch.device
+) -> dict[str, Any]:
+    """Everything that the result of a fit depends on, as JSON values.
+
+    Args:
+        job: All options, resolved.
+        data: The labelled table.
+        splits: Its roles.
+        corpus: Unlabelled molecules.
+        device: Where to compute.
+    """
+    return {
+        "molweight": __version__,
+        "torch": torch.__version__,
+        "featuriser": data.featuriser.describe(),
+        "device": device.type,
+        "options": job.options(),
+        "init": None if job.init in INITS else read_checkpoint(job.init).sha256,
+        "data": data_card(data, splits),
+        "corpus": {"molecules": len(corpus), "sha256": molecules_digest(corpus)},
+    }
+
+
+def _finish(context: Context, job: Job, run: Run) -> Run:
+    """Keep the run in place of the states that led to it."""
+    parts, session = run.parts(), context.session
+    state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}
+    session.stage("finished").write(state)
+    for name in ("generic", "adaptive", *restart_stages(job)):
+        session.stage(name).discard()
+    return run
+
+
+def _finished(context: Context) -> Run | None:
+    """The run that :func:`_finish` kept, with its table, if there is one."""
+    state = context.session.stage("finished").read()
+    if state is None:
+        return None
+    run = restore(RunParts(**state), context.device)
+    run.data, run.splits = context.data, context.splits
+    return run

@@ -1,0 +1,134 @@
+"""Generic pretraining: equal weights on a corpus, once per corpus, encoder and set of objectives."""
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from molweight.graphs import Featuriser, MoleculeDataset, attach_targets, cache_root, content_key
+from molweight.mlo import Loop, weightings
+from molweight.models import Pretrainer, build_pretrainer
+from molweight.options import INITS, EncoderOptions, Job, PretrainingOptions, option_names
+from molweight.runs import read_checkpoint
+from molweight.seeding import seeded
+from molweight.storage import read_tensors, write_tensors
+from molweight.training._batches import Batches, Corpus, generator_for
+from molweight.training._leakage import HeldOut, attach_tables, refuse_leaky_checkpoint
+from molweight.training._pretrain import pretrain
+from molweight.training._resolve import resolve_init
+from molweight.training._state import Session, Stage
+
+__all__ = ["generic_pretraining"]
+
+_LOOP_VERSION: Final = 2
+"""Part of the cache key: raise it whenever generic pretraining would end elsewhere."""
+_log = logging.getLogger(__name__)
+
+
+def generic_pretraining(
+    job: Job,
+    corpus: MoleculeDataset,
+    device: torch.device,
+    *,
+    progress: bool = False,
+    session: Session | None = None,
+    held: HeldOut | None = None,
+) -> tuple[Pretrainer, MoleculeDataset]:
+    """An encoder with heads, pretrained with equal weights or found so in the cache.
+
+    Args:
+        job: Names and sizes; with ``init="scratch"`` nothing is trained.
+        corpus: Unlabelled molecules.
+        device: Where to compute.
+        progress: Whether to show progress bars on a terminal.
+        session: Checkpoints and callbacks.
+        held: The task that is pretrained for, whose held-out compounds no objective may learn labels of.
+
+    Returns:
+        The model on the device, and the corpus with the columns that the objectives need.
+
+    Raises:
+        ConfigError: If ``init`` is a checkpoint that has learned labels of held-out compounds.
+    """
+    job = resolve_init(job)
+    names, settings = list(job.objectives), job.objective_options
+    with seeded(_seed(job)):
+        model = build_pretrainer(job.encoder, job.encoder_options, names, settings)
+    specs = [spec for name in names for spec in model.objective(name).targets]
+    prepared = attach_targets(corpus, specs, progress=progress)
+    for name in names:
+        model.objective(name).prepare(prepared.columns)
+    tables = attach_tables(model, held)
+    model.to(device)
+    if job.init not in INITS:
+        _fill(job, model, held, corpus.featuriser)
+    elif job.init == "pretrain" and job.pretrain_steps > 0:
+        about = {**_describe(job, corpus), **({"tables": tables} if tables else {})}
+        stage = (session or Session()).stage("generic")
+        _load_or_train(job, model, prepared, device, stage, about=about, progress=progress)
+    return model, prepared
+
+
+def _fill(job: Job, model: Pretrainer, held: HeldOut | None, featuriser: Featuriser) -> None:
+    checkpoint = read_checkpoint(job.init)
+    if held is not None:
+        refuse_leaky_checkpoint(checkpoint, job.init, held)
+    checkpoint.fill(model, featuriser)
+
+
+def _load_or_train(
+    job: Job,
+    model: Pretrainer,
+    corpus: MoleculeDataset,
+    device: torch.device,
+    stage: Stage,
+    *,
+    about: Mapping[str, Any],
+    progress: bool,
+) -> None:
+    path = _checkpoint(about)
+    if path.exists():
+        tensors, _ = read_tensors(path)
+        model.load_state_dict(tensors)
+        _log.debug("generic pretraining: read from the cache, %s", path)
+        return
+    batches = Batches(range(len(corpus)), job.batch_size, generator_for(_seed(job), "general"))
+    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(job)))
+    loop = Loop(
+        dict(model.named_parameters()),
+        {},
+        weightings.create("equal", list(job.objectives)),
+        pretrain_lr=job.pretrain_lr,
+    )
+    title = "generic pretraining" if progress else None
+    pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage)
+    write_tensors(path, model.state_dict(), about)
+    stage.discard()
+
+
+def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
+    """Everything that generic pretraining depends on, as JSON values."""
+    values = job.options()
+    names = set(option_names(EncoderOptions)) | set(option_names(PretrainingOptions))
+    return {
+        "featuriser": corpus.featuriser.describe(),
+        "loop": _LOOP_VERSION,
+        "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
+        "seed": _seed(job),
+        **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
+    }
+
+
+def _seed(job: Job) -> int:
+    """Of generic pretraining; an encoder that is not pretrained here is the run's own."""
+    shared = job.pretrain_seed if job.init == "pretrain" else None
+    return job.seed if shared is None else shared
+
+
+def _checkpoint(about: Mapping[str, Any]) -> Path:
+    key = content_key([json.dumps(about, sort_keys=True).encode()])
+    return cache_root() / "pretrained" / f"{key}.safetensors"

@@ -1,0 +1,142 @@
+"""Labelled tables that objectives learn from, beside the corpus, without what the task holds out."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from molweight import datasets, objectives
+from molweight.datasets import Splits
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset
+from molweight.models import Pretrainer
+from molweight.options import Job
+from molweight.runs import Checkpoint, data_card, molecules_digest
+
+__all__ = ["HeldOut", "attach_tables", "refuse_leaky_checkpoint", "resolve_assay_table"]
+
+_ASSAYS: Final = "assay_labels"
+_CHOICES: Final = ("tox21", "sider")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A task, of whose compounds other tables may know labels only for those in ``train``.
+
+    Args:
+        data: The labelled table.
+        splits: Its roles.
+    """
+
+    data: MoleculeDataset
+    splits: Splits
+
+    def without(self, table: MoleculeDataset) -> MoleculeDataset:
+        """A labelled table without all forms of the compounds in ``meta``, ``select`` and ``test``.
+
+        What the labels are called is not looked at: one table may repeat those of another under other names.
+
+        Args:
+            table: The table.
+
+        Raises:
+            DataError: If nothing is left.
+        """
+        roles = self.splits.roles()
+        held = np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in ("meta", "select", "test")])
+        kept = datasets.without(table, self.data, held)
+        if len(kept) == 0:
+            raise DataError(
+                f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so that none is left "
+                "to learn labels from. Name another table with objective_options."
+            )
+        return kept
+
+
+def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
+    """The job with the table of ``assay_labels`` settled: the one that is named, or one that is not the task.
+
+    Args:
+        job: The options.
+        data: The table of the task.
+
+    Returns:
+        The job itself where there is nothing to settle.
+
+    Raises:
+        ConfigError: If the table has labels of the task.
+    """
+    if _ASSAYS not in job.objectives:
+        return job
+    given = job.objective_options.get(_ASSAYS, {})
+    name = given.get("table") or next(choice for choice in _CHOICES if choice != data.name)
+    table = datasets.load(name)
+    shared = sorted(set(table.target_names) & set(data.target_names))
+    if name == data.name or shared:
+        raise ConfigError(
+            f"objective {_ASSAYS!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so those "
+            "of test molecules would be learned. Name another with objective_options, e.g. {'assay_labels': {'table': "
+            f"'{next(choice for choice in _CHOICES if choice != name)}'}}}}."
+        )
+    settled = {"table": name, "labels": len(table.target_names)}
+    if {**given, **settled} == given:
+        return job
+    _log.info("assay_labels learns the %d labels of %s", settled["labels"], name)
+    return replace(job, objective_options={**job.objective_options, _ASSAYS: {**given, **settled}})
+
+
+def attach_tables(model: Pretrainer, held: HeldOut | None = None) -> dict[str, dict[str, str]]:
+    """Give each objective the tables it names.
+
+    Args:
+        model: Whose objectives to give them to.
+        held: The task; ``None`` where none is at hand, so that all labels are learned, which is warned of.
+
+    Returns:
+        For each objective that learns from tables, the digest of what it was given of each.
+    """
+    given: dict[str, dict[str, str]] = {}
+    for name in model.objectives:
+        objective = model.objective(name)
+        if objective.tables:
+            tables = {table: _allowed(name, datasets.load(table), held) for table in objective.tables}
+            objective.attach(tables)
+            given[name] = {table: molecules_digest(data) for table, data in tables.items()}
+    return given
+
+
+def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:
+    """Refuse a checkpoint that has learned labels of compounds that are held out.
+
+    Args:
+        checkpoint: What is started from.
+        init: What it is called.
+        held: The task.
+
+    Raises:
+        ConfigError: Naming the table, and what to do.
+    """
+    if checkpoint.task == data_card(held.data, held.splits):
+        return  # a run on the same roles of the same table, which left the same compounds out
+    for name, options in checkpoint.objectives.items():
+        for table in map(datasets.load, objectives.build(name, width=1, **options).tables):
+            seen = len(table) - len(held.without(table))
+            if seen:
+                raise ConfigError(
+                    f"init={init!r} has learned labels of {table.name} ({name}), and {seen} of its molecules are "
+                    f"compounds that {held.data.name} holds out: its score would mean little. Leave init out, so that "
+                    f"{name} is learned without them, or name a checkpoint without {name}."
+                )
+
+
+def _allowed(name: str, table: MoleculeDataset, held: HeldOut | None) -> MoleculeDataset:
+    """What of a table may be learned."""
+    if held is None:
+        _log.warning("%s learns all labels of %s; do not judge on its molecules what is made of this", name, table.name)
+        return table
+    kept = held.without(table)
+    if len(kept) < len(table):
+        _log.info("%s: %d molecules of %s are held out", name, len(table) - len(kept), table.name)
+    return kept

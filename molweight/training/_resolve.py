@@ -1,0 +1,150 @@
+"""The one place where names, checkpoints, ``"auto"`` and tables of a job are settled."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+from molweight import encoders, objectives
+from molweight.devices import resolve_device
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.mlo import solvers, weightings
+from molweight.models import check_models
+from molweight.options import AUTO, INITS, SHIPPED, AdaptationOptions, EncoderOptions, Job, PretrainingOptions
+from molweight.runs import read_checkpoint
+from molweight.training._leakage import resolve_assay_table
+
+__all__ = ["SOLVER_DEFAULTS", "check_job", "create_solver", "resolve", "resolve_init", "variant"]
+
+SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
+    "cg": {"iterations": 5, "damping": 10.0},
+    "neumann": {"iterations": 5, "damping": 10.0},
+    "nystrom": {"rank": 5, "damping": 10.0},
+    "dense": {"damping": 10.0},
+}
+"""What a solver is given on molecules.
+
+The Hessians met there are indefinite, with negative curvature of the order of 10 during a run
+(``experiments/results/solver_accuracy.md``); with a smaller damping conjugate gradients stop after a few products.
+"""
+
+_PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
+"""Defaults of the options that decide where an encoder comes from."""
+_DECIDING: Final = ("encoder", "encoder_options", "pretrain_steps", "pretrain_seed")
+
+
+def resolve(job: Job, data: MoleculeDataset) -> Job:
+    """The job with everything settled that an option leaves open, after refusing what cannot work.
+
+    Args:
+        job: The options.
+        data: The table of the task.
+
+    Returns:
+        The job itself where there is nothing to settle.
+
+    Raises:
+        ConfigError: If an option cannot be used, the table has no labels, or a checkpoint holds another encoder.
+        UnknownNameError: If a name is unknown, with the nearest ones.
+    """
+    job = resolve_assay_table(check_job(job), data)
+    if data.task is None:
+        raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
+    return job
+
+
+def check_job(job: Job) -> Job:
+    """Refuse a job that would fail later, before any data is loaded.
+
+    Args:
+        job: The options.
+
+    Returns:
+        The job with ``init`` settled.
+
+    Raises:
+        ConfigError: If an option cannot be used, or the device does not exist here.
+        UnknownNameError: If a name is unknown, with the nearest ones.
+    """
+    job = resolve_init(job)
+    encoders.get(job.encoder)
+    if not job.objectives and (job.init == "pretrain" or job.adapts):
+        raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
+    for name in job.objectives:
+        objectives.get(name)
+    create_solver(job)
+    _check_weighting(job)
+    check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)
+    resolve_device(job.device)
+    return job
+
+
+def resolve_init(job: Job) -> Job:
+    """The job with ``init`` settled and, where that is a checkpoint, with the encoder of the checkpoint.
+
+    Args:
+        job: The options.
+
+    Raises:
+        ConfigError: If there is no such checkpoint, or another encoder than the checkpoint's was asked for.
+    """
+    if job.init == AUTO:
+        plain = all(getattr(job, name) == _PLAIN[name] for name in _DECIDING)
+        job = replace(job, init=SHIPPED if plain else "pretrain")
+    return job if job.init in INITS else _adopt_encoder(job)
+
+
+def variant(job: Job, **changes: Any) -> Job:
+    """The same job but for ``changes``.
+
+    A change of ``init`` keeps the encoder that the job would have had: a model from scratch has the architecture of the
+    checkpoint that it is compared with.
+
+    Args:
+        job: The options.
+        **changes: Options that differ.
+
+    Example:
+        >>> variant(Job(), init="scratch").encoder_options == variant(Job(), init="gin_zinc").encoder_options
+        True
+    """
+    if "init" in changes and job.init == AUTO:
+        job = resolve_init(job)
+    return replace(job, **changes)
+
+
+def create_solver(options: AdaptationOptions) -> solvers.Solver:
+    """The solver with its options: those given, over those of :data:`SOLVER_DEFAULTS`.
+
+    Args:
+        options: Name and options of the solver.
+    """
+    return solvers.create(options.solver, **{**SOLVER_DEFAULTS.get(options.solver, {}), **options.solver_options})
+
+
+def _adopt_encoder(job: Job) -> Job:
+    """The job with the encoder of its checkpoint; another one may not be asked for."""
+    checkpoint = read_checkpoint(job.init)
+    asked = (job.encoder, job.encoder_options)
+    if asked not in (("gin", {}), (checkpoint.encoder, checkpoint.encoder_options)):
+        raise ConfigError(
+            f"init={job.init!r} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, and "
+            f"{job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out."
+        )
+    return replace(job, encoder=checkpoint.encoder, encoder_options=dict(checkpoint.encoder_options))
+
+
+def _check_weighting(job: Job) -> None:
+    """Refuse options of the weighting, and others that it cannot work with."""
+    if job.weighting == "none":
+        return
+    weighting = weightings.create(job.weighting, job.objectives, **job.weighting_options)
+    if weighting.needs.task and weighting.graph.proximal and not job.proximal_strength > 0:
+        raise ConfigError(
+            f"proximal_strength={job.proximal_strength} leaves the finetuned encoder untied from the pretrained one, "
+            f"and weighting={job.weighting!r} learns through that tie. Make proximal_strength positive, e.g. 1."
+        )
+    if not weighting.graph.proximal and job.recompute_graphs:
+        raise ConfigError(
+            f"recompute_graphs=True has no effect with weighting={job.weighting!r}, which trains one encoder on "
+            "everything. Leave recompute_graphs out."
+        )

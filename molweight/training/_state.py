@@ -1,0 +1,173 @@
+"""Interruptible work: checkpoints on disk, callbacks, and the points at which it can stop."""
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from molweight.errors import ConfigError
+from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
+from molweight.training._callback import Callback, scalars
+
+__all__ = ["SECONDS", "Session", "Stage", "Stop"]
+
+SECONDS: Final = 60.0
+"""Seconds between two states; an interruption by Ctrl-C writes one more."""
+
+_SKELETON: Final = "skeleton"
+
+
+@dataclass
+class Stop:
+    """Whether the process was asked to stop, and when a state was last written."""
+
+    asked: bool = False
+    written: float = field(default_factory=time.monotonic)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What training needs to be interrupted and followed; without a folder nothing is written.
+
+    Args:
+        folder: Where states are kept; ``None`` for nowhere.
+        job: Everything that the result depends on, as JSON values: a state of another job is refused.
+        callbacks: Objects that are called after every step.
+        prefix: Prefix of the stages' names, e.g. ``"equal/"``.
+        seconds: Least time between two states.
+        stop: Whether the process was asked to stop; shared by all stages.
+    """
+
+    folder: Path | None = None
+    job: Mapping[str, Any] = field(default_factory=dict)
+    callbacks: Sequence[Callback] = ()
+    prefix: str = ""
+    seconds: float = SECONDS
+    stop: Stop = field(default_factory=Stop, repr=False, compare=False)
+
+    def stage(self, name: str) -> "Stage":
+        """The part of the work that is called so."""
+        return Stage(self, name)
+
+    def clear(self) -> None:
+        """Remove all states: the work is done."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def child(self, name: str) -> "Session":
+        """A part with stages of its own, in a folder of that name."""
+        folder = None if self.folder is None else self.folder / name
+        return replace(self, folder=folder, prefix=f"{self.prefix}{name}/")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One loop of a session.
+
+    Args:
+        session: The session.
+        name: ``"generic"``, ``"adaptive"``, ``"finetune"``, of several finetunings ``"finetune-2"`` and so on and
+            ``"kept"`` for the best so far, or ``"finished"`` for what comes out.
+    """
+
+    session: Session
+    name: str
+
+    @property
+    def should_save(self) -> bool:
+        """Whether a state is to be written at the next opportunity."""
+        session = self.session
+        waited = time.monotonic() - session.stop.written
+        return session.folder is not None and (session.stop.asked or waited >= session.seconds)
+
+    def read(self) -> Any:
+        """The state that an interrupted run left, or ``None``.
+
+        Raises:
+            ConfigError: If it belongs to another job; the message names what differs.
+        """
+        path = self._path()
+        if path is None or not path.exists():
+            return None
+        tensors, about = read_tensors(path)
+        changed = list(_differences(about["job"], json.loads(json.dumps(self.session.job))))
+        if changed:
+            raise ConfigError(
+                f"{path.parent} holds the state of an interrupted run with other settings: {'; '.join(changed[:4])}. "
+                "Go on with the settings it was started with, choose another name, or remove the folder."
+            )
+        return unpack(from_tensor(tensors.pop(_SKELETON)), tensors)
+
+    def write(self, state: Any) -> None:
+        """Write a state in place of the last one, which stays if that fails."""
+        path = self._path()
+        if path is not None:
+            skeleton, tensors = pack(state)
+            write_tensors(path, {**tensors, _SKELETON: as_tensor(skeleton)}, {"job": dict(self.session.job)})
+            self.session.stop.written = time.monotonic()
+
+    def checkpoint(self, state: Callable[[], Any]) -> None:
+        """Between two steps: write the state if it is due, and stop if that was asked for.
+
+        Args:
+            state: Makes the state.
+
+        Raises:
+            KeyboardInterrupt: If the process was asked to stop.
+        """
+        if self.should_save:
+            self.write(state())
+        if self.session.stop.asked:
+            raise KeyboardInterrupt
+
+    def discard(self) -> None:
+        """Remove the state; a later one makes it useless."""
+        path = self._path()
+        if path is not None:
+            path.unlink(missing_ok=True)
+
+    def log(self, step: int, record: Mapping[str, Any]) -> None:
+        """Call the callbacks with the record of one step."""
+        for callback in self.session.callbacks:
+            callback.log(self.session.prefix + self.name, step, scalars(record))
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let Ctrl-C and SIGTERM wait for the next :meth:`checkpoint`, where a state can be written.
+
+        Yields:
+            Nothing. A second Ctrl-C does not wait.
+        """
+        if self.session.folder is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002 (what signal handlers are given)
+        if self.session.stop.asked:
+            raise KeyboardInterrupt
+        self.session.stop.asked = True
+
+    def _path(self) -> Path | None:
+        folder = self.session.folder
+        return None if folder is None else folder / f"{self.name}.safetensors"
+
+
+def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
+    """What differs between two nestings of JSON values, one phrase each."""
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        for key in dict.fromkeys([*there, *here]):
+            yield from _differences(there.get(key), here.get(key), f"{where}.{key}" if where else str(key))
+    elif there != here:
+        yield f"{where} is {there!r} there and {here!r} here"
