@@ -18,6 +18,7 @@ from molweight.encoders import MessagePassingEncoder
 from molweight.estimators import TapWeightRegressor
 from molweight.options import accepted_options
 from molweight.runs import read_checkpoint
+from molweight.training import resolve_init
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -175,7 +176,7 @@ def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:
     assert f"pretrained for {ours['pretrain_steps']} steps" in text
     gin = accepted_options(MessagePassingEncoder)
     assert f"a GIN of {gin['layers']} layers, {gin['width']} wide" in text
-    assert TapWeightRegressor().job().init == "gin_zinc"
+    assert resolve_init(TapWeightRegressor().job()).init == "gin_zinc"
     shipped = read_checkpoint("gin_zinc").encoder_options
     assert f"{shipped['layers']} layers, {shipped['width']} wide |" in text
     assert f"{100 * ours['holdout']:.0f} % train the weights" in text

@@ -104,7 +104,7 @@ def accept_old_names(
         def construct(self: Any, **options: Any) -> None:
             present(self, **current_names(options))
 
-        group.__init__ = construct  # type: ignore[misc]
+        group.__init__ = construct  # type: ignore[misc]  # what dataclass made is wrapped
         return group
 
     return decorate

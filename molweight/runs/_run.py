@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,8 @@ __all__ = ["Run"]
 
 Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+_SHOWN: Final = 3
+"""Targets in the representation of a run, at most."""
 _log = logging.getLogger(__name__)
 
 
@@ -337,7 +339,7 @@ class Run:
 
     def __repr__(self) -> str:
         """Targets, method, encoder and the table it was trained on."""
-        targets = ", ".join(self.target_names[:3]) + (", ..." if len(self.target_names) > 3 else "")  # noqa: PLR2004
+        targets = ", ".join(self.target_names[:_SHOWN]) + (", ..." if len(self.target_names) > _SHOWN else "")
         table = self.trained_on.get("name", "unknown table")
         return f"Run({targets}; {self.method}, {self.options.get('encoder', '?')}, trained on {table})"
 

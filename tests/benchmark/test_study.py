@@ -256,7 +256,7 @@ def test_a_study_is_gone_on_with(tmp_path: Path) -> None:
         assert b"</svg>" in (tmp_path / picture).read_bytes()
     assert table.loc[0, ["weights.attribute_masking", "weights.functional_groups"]].sum() == pytest.approx(1)
     page = (tmp_path / "README.md").read_text()
-    assert "Job, identity solver" in page
+    assert "TapWeight, identity solver" in page
     assert f"{table['test'][0]:.3f}" in page
 
 
@@ -341,9 +341,9 @@ def test_a_constant_lead_is_better_and_not_worse() -> None:
     values = [float(n) for n in range(8)]
     table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
     table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
-    table["seconds"], table["pretrain_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
     page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
-    assert "Job, identity solver is better than equal weights" in page
+    assert "TapWeight, identity solver is better than equal weights" in page
     assert re.search(r"No difference between .* and from scratch is supported .* its interval goes from .* to ", page)
     assert "took 2.5% of the time" in page
 
