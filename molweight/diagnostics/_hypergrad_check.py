@@ -16,7 +16,7 @@ from molweight.diagnostics._problem import Problem, draw_problem, params_of
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Hypergradient, Level, Params, hypergradient, solvers, weightings
-from molweight.mlo.solvers import Solver
+from molweight.mlo.solvers import MinresReference, Solver, Spectrum
 from molweight.mlo.weightings import through_softmax
 from molweight.options import Job
 from molweight.training import (
@@ -27,7 +27,6 @@ from molweight.training import (
     generic_pretraining,
     resolve,
 )
-from molweight.training._converged import Converged, Spectrum
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
 
@@ -127,7 +126,9 @@ def hypergrad_check(
         *(default_candidates() if candidates is None else candidates),
         (job.solver, {**SOLVER_DEFAULTS.get(job.solver, {}), **job.solver_options}),
     ]
-    compare = _Comparison(asked, dampings, partial(Converged, limit=limit, iterations=iterations, tolerance=tolerance))
+    compare = _Comparison(
+        asked, dampings, partial(MinresReference, limit=limit, iterations=iterations, tolerance=tolerance)
+    )
     run = _start(job, data, splits, data.subset(splits.train) if corpus is None else corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
     found = [compare.at(_Place.of(problem, run, dtype), step) for step in _visit(run, at, progress=progress)]
@@ -188,7 +189,7 @@ class _Comparison:
 
     candidates: Sequence[Candidate]
     dampings: Sequence[Damping]
-    reference: Callable[..., Converged]
+    reference: Callable[..., MinresReference]
 
     def __post_init__(self) -> None:
         """Refuse names and options before anything is trained."""
@@ -207,7 +208,7 @@ class _Comparison:
                 found.append(self._with(place, step, self.reference(damping, limit=0)))
         return found
 
-    def _with(self, place: _Place, step: int, reference: Converged) -> CheckedPoint:
+    def _with(self, place: _Place, step: int, reference: MinresReference) -> CheckedPoint:
         damping = reference.damping
         exact = place.answer(reference)[1]
         levels = _time_levels(place, list(reversed(reference.spectra)))  # the chain is solved from its end

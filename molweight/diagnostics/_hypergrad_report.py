@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from molweight.training._converged import Spectrum
+from molweight.mlo.solvers import Spectrum
 
 __all__ = ["CheckedPoint", "CheckedSolver", "HypergradCheck", "LevelFacts"]
 

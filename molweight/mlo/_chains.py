@@ -51,7 +51,9 @@ def three_levels(
         return weighted_sum(objectives, upper["weights"])(own)
 
     def pretrain_curvature(own: Params, upper: Params) -> Curvature:
-        return weighted_curvature(curvature, objectives, upper["weights"], own, recompute_graphs=recompute_graphs)
+        # Detached: products are not differentiated with respect to the weights, whose derivative has a closed form.
+        weights = upper["weights"].detach()
+        return weighted_curvature(curvature, objectives, weights, own, recompute_graphs=recompute_graphs)
 
     def finetune_loss(own: Params, upper: Params) -> Tensor:
         tied = torch.stack([((own[name] - upper[name]) ** 2).sum() for name in own if name in upper])
@@ -88,6 +90,7 @@ def two_levels(objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
         return weighted_sum(objectives, upper["weights"])(own) + train(own)
 
     def curvature(own: Params, upper: Params) -> Curvature:
-        return Hessian(lambda point: loss(point, upper), own, "level 'pretrain'")
+        fixed = {name: tensor.detach() for name, tensor in upper.items()}
+        return Hessian(lambda point: loss(point, fixed), own, "level 'pretrain'")
 
     return [Level("pretrain", loss, LinearWeightsCross(objectives), curvature)]

@@ -76,6 +76,7 @@ def check_frozen(level: str, params: Mapping[str, Tensor]) -> None:
     Raises:
         ConfigError: With the level's name and the remedy.
     """
+    # Only among others that are trained: a Hessian over frozen variables is that of another minimisation problem.
     frozen = [name for name, tensor in params.items() if not tensor.requires_grad]
     if 0 < len(frozen) < len(params):
         raise ConfigError(
@@ -148,4 +149,6 @@ def check_levels(pretrained: Mapping[str, Tensor], finetuned: Mapping[str, Tenso
 
 
 def _same(one: Tensor, two: Tensor) -> bool:
+    # Views of one storage are as bad as one object: a step of level 2 would move level 1. Tensors without storage, on
+    # the `meta` device, all have pointer zero.
     return one is two or (one.data_ptr() == two.data_ptr() != 0)

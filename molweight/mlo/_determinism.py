@@ -30,6 +30,7 @@ def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: 
         ...
         molweight.errors.ConfigError: noisy: two evaluations differ ... Draw all randomness before the loss is built ...
     """
+    # Values only: a loss that draws differently in its second call is told by them, at a third of a gradient's cost.
     with torch.no_grad():
         first, second = loss(params), loss(params)
     if not torch.allclose(first, second, rtol=rtol, atol=0.0, equal_nan=True):

@@ -80,11 +80,16 @@ class GaussNewton:
         """Outputs; criterion's gradient over a leaf copy of them; a dummy ``u``; ``J^T u`` with its graph."""
         with torch.enable_grad():
             outputs = self._loss.outputs(self.point)
+            # A leaf copy cuts the criterion off from the model: its Hessian is then taken over the outputs alone, and
+            # the model's own second derivative, which makes the Hessian indefinite, never enters.
             leaf = outputs.detach().requires_grad_()
             slope = torch.autograd.grad(check_scalar(self._name, self._loss.criterion(leaf)), leaf, create_graph=True)
+            # J v by two reverse passes: u -> J^T u is linear, so that its derivative in direction v is J v whatever u
+            # is. Forward mode would be one pass, but message passing has operators without it.
             dummy = torch.zeros_like(outputs, requires_grad=True)
             inputs = list(self.point.values())
             pulled = torch.autograd.grad(outputs, inputs, dummy, create_graph=True, materialize_grads=True)
+        # Kept with the rest: every product differentiates `slope` with respect to this very leaf.
         self._leaf = leaf
         return outputs, slope[0], dummy, list(pulled)
 
@@ -104,6 +109,7 @@ def curvature_of(kind: CurvatureName, loss: LossFn, at: Params, name: str) -> He
 
 def bind(loss: Callable[[Params, Params], Tensor], upper: Params) -> LossFn:
     """A two-level loss at fixed upper variables; a :class:`Composite` stays one."""
+    # The parts have to stay apart, or Gauss-Newton curvature would be refused for a level that has it.
     if isinstance(loss, Composite):
         outputs = loss.outputs
         return Composite(lambda own: outputs(own, upper), loss.criterion)

@@ -58,8 +58,10 @@ def mean_gradient(losses: Sequence[LossFn], params: Params, name: str) -> tuple[
     """
     layout, values = Layout.of(params), []
     total = next(iter(params.values())).new_zeros(layout.size)
+    # One backward pass per loss: the gradient of the stacked mean would keep all graphs at the same time.
     for loss in losses:
         value, parts = value_and_gradient(loss, params, name)
+        # Divided before it is summed, so that many losses cannot overflow what their mean would not.
         total.add_(layout.join(parts), alpha=1 / len(losses))
         values.append(value)
     return torch.stack(values).mean(), total
@@ -94,9 +96,12 @@ def objective_gradients(
     for (name, objective), weight in zip(objectives.items(), weights, strict=True):
         value, parts = value_and_gradient(objective, params, f"level 'pretrain', objective {name!r}")
         gradient = layout.join(parts)
+        # A 0-dim tensor as factor: `alpha=float(weight)` would wait for the device once per objective.
         total.addcmul_(gradient, weight)
         losses.append(value)
+        # Over the encoder alone: a head has a gradient even where the encoder is taught nothing.
         norms.append(gradient[: block or None].norm())
+        # The gradient is at hand, so that the last product of the hypergradient is one dot product per objective.
         if direction is not None:
             slopes.append(gradient @ direction)
         if keep_rows:
@@ -109,4 +114,5 @@ def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
     """Size of each loss at ``params``, as K positive numbers; one where a loss is zero or not finite."""
     with torch.no_grad():
         sizes = torch.stack([loss(params).abs() for loss in objectives.values()])
+    # A loss that starts at zero or at infinity has no scale; it is left as it is rather than divided by nothing.
     return torch.where(sizes.isfinite() & (sizes > 0), sizes, 1.0)

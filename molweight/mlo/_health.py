@@ -79,6 +79,8 @@ class Health:
         self._steps += 1
         losses = record.losses
         first = losses.abs() if self._first is None else self._first.to(losses.device)
+        # "First" is the first loss that can be compared with: finite and not zero. Chosen on the device, like all
+        # counts.
         self._first = torch.where(first.isfinite() & (first > 0), first, losses.abs())
         self._count("zero_gradient", record.norms == 0)
         self._count("not_finite", ~losses.isfinite() | ~record.norms.isfinite())
@@ -88,6 +90,7 @@ class Health:
         for level, stats in record.solves.items():
             _add(self._solves, level, torch.nn.functional.one_hot(stats.code, len(Outcome)))
             if stats.residual is not None:
+                # One NaN would make the mean residual of the whole run NaN; that solve is counted by its outcome.
                 _add(self._residuals, level, stats.residual.nan_to_num())
 
     def findings(self) -> list[Finding]:
@@ -123,6 +126,7 @@ class Health:
         self._residuals = dict(state["residuals"])
 
     def _count(self, kind: str, happened: Tensor) -> None:
+        # A single objective has the weight one by definition.
         if len(self.names) == 1 and kind == "saturated":
             return
         _add(self._counts, kind, happened.long())

@@ -87,6 +87,8 @@ def hypergradient(
 def _outer(outer_loss: LevelLoss, last: Params, upper: Params) -> tuple[Tensor, Tensor, Params]:
     """The outer loss, its flat gradient in the last level's variables, and the direct one in the upper variables."""
     check_variables("outer", upper)
+    # Leaves of their own for both arguments: one backward pass gives the gradient that enters the chain and the direct
+    # one, and no gradient reaches the caller's tensors.
     own, above = attach(last), attach(upper)
     with torch.enable_grad():
         loss = check_scalar("outer level", outer_loss(own, above))

@@ -74,7 +74,8 @@ class Level:
         Returns:
             One tensor per upper variable, detached.
         """
-        return {name: tensor.detach() for name, tensor in self.cross.vjp(point, direction).items()}
+        passed = self.cross.vjp(point, direction)
+        return {name: tensor.detach() if tensor.requires_grad else tensor for name, tensor in passed.items()}
 
     def check(self, own: Params, upper: Params) -> None:
         """Refuse variables that this level cannot be differentiated at.

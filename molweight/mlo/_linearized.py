@@ -26,7 +26,7 @@ class Linearized:
         name: Name of the level.
         loss: Loss of the level.
         own: Its variables.
-        upper: The variables of the level above.
+        upper: The variables of the level above; kept as :attr:`above`, as they were given.
         curvature: Which matrix is solved with, or how to build it.
         differentiates_upper: Whether the gradient is also differentiated with respect to ``upper``.
     """
@@ -42,8 +42,8 @@ class Linearized:
         differentiates_upper: bool = False,
     ) -> None:
         """Keep the point; nothing is evaluated yet."""
-        self.name, self.own = name, own
-        self._loss, self._upper = loss, upper
+        self.name, self.own, self.above = name, own, upper
+        self._loss = loss
         self._curvature, self._differentiates_upper = curvature, differentiates_upper
 
     @cached_property
@@ -56,8 +56,8 @@ class Linearized:
         """The variables of the level above; leaves that require gradients only where they are needed."""
         # With plain tensors no operation on the upper variables is recorded, which makes every product cheaper.
         if self._differentiates_upper:
-            return attach(self._upper)
-        return {name: tensor.detach() for name, tensor in self._upper.items()}
+            return attach(self.above)
+        return {name: tensor.detach() for name, tensor in self.above.items()}
 
     @cached_property
     def hessian(self) -> Hessian:
@@ -73,4 +73,4 @@ class Linearized:
             return self.hessian
         if self._curvature == "gauss_newton":
             return GaussNewton(bind(self._loss, self.upper), self.own, f"level {self.name!r}")
-        return self._curvature(self.own, self.upper)
+        return self._curvature(self.own, self.above)

@@ -105,16 +105,18 @@ class ProximalCross(MixedDerivative):
         Raises:
             ConfigError: If the levels share no name.
         """
-        if not set(level.layout.names) & level.upper.keys():
+        # Only names and shapes of the upper variables matter, so they are not even detached.
+        above = level.above
+        if not set(level.layout.names) & above.keys():
             raise ConfigError(
                 f"level {level.name!r} shares no variable name with the level above. "
                 "Give the tensors that the proximal term ties the same name at both levels."
             )
         # Scaled as one flat vector, and one vector of zeros for all other names: two kernels, not one per tensor.
         scaled = level.layout.unravel(2 * self.strength * direction)
-        others = Layout.of({name: tensor for name, tensor in level.upper.items() if name not in scaled})
+        others = Layout.of({name: tensor for name, tensor in above.items() if name not in scaled})
         zeros = others.unravel(direction.new_zeros(others.size))
-        return {name: scaled[name] if name in scaled else zeros[name] for name in level.upper}
+        return {name: scaled[name] if name in scaled else zeros[name] for name in above}
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class Record:
             ('two',)
         """
 
+        # float64 holds every float32 that was written, so that reading a summary loses nothing.
         def number(value: float) -> Tensor:
             return torch.tensor(value, dtype=torch.float64)
 

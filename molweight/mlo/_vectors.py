@@ -111,6 +111,8 @@ def value_and_gradient(
     parts: tuple[Tensor | None, ...] = (None,)
     if value.requires_grad:
         parts = torch.autograd.grad(value, tensors, create_graph=create_graph, allow_unused=True)
+    # A loss that reads the module's own parameters has a value but no gradient here; zeros would train nothing,
+    # quietly.
     if all(part is None for part in parts):
         raise ConfigError(
             f"{name}: the loss does not depend on the level's own variables. Compute it from the tensors it is called "

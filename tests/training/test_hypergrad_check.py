@@ -15,10 +15,8 @@ from molweight.diagnostics._problem import draw_problem, params_of
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Params
-from molweight.mlo.solvers import Dense, Outcome
 from molweight.options import Job
 from molweight.training import fit, resolve_init
-from molweight.training._converged import Converged
 
 TINY = Job(
     solver="cg",
@@ -52,46 +50,6 @@ def along(data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Hyp
     return hypergrad_check(
         TINY, data, splits, corpus, points=(3, 0), candidates=CANDIDATES, limit=0, iterations=60, tolerance=1e-11
     )
-
-
-def _indefinite(size: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    basis = torch.linalg.qr(torch.randn(size, size, dtype=torch.float64, generator=generator)).Q
-    matrix: torch.Tensor = (basis * torch.linspace(-1.0, 3.0, size, dtype=torch.float64)) @ basis.T
-    return matrix
-
-
-@pytest.mark.parametrize("limit", [0, 100])
-@pytest.mark.parametrize("damping", [0.07, 2.0])
-def test_the_reference_solves_indefinite_systems(limit: int, damping: float) -> None:
-    matrix, b = _indefinite(30), torch.linspace(1, 2, 30, dtype=torch.float64)
-    reference = Converged(damping, limit=limit, tolerance=1e-11)
-    solution = reference.solve(lambda v: matrix @ v, b)
-    assert torch.allclose(solution.value, Dense(damping).solve(lambda v: matrix @ v, b).value, rtol=1e-8)
-    assert solution.stats.outcome is Outcome.CONVERGED
-    found = reference.spectra[0]
-    assert found.method == ("dense" if limit else "minres")
-    assert found.lowest == pytest.approx(-1, abs=1e-8)
-    assert found.highest == pytest.approx(3, abs=1e-8)
-    assert found.negative == 8  # of -1 + 4 k / 29, those with k < 7.25
-    assert found.indefinite is (damping < 1)
-
-
-def test_the_reference_says_when_it_has_not_converged() -> None:
-    matrix, b = _indefinite(30), torch.ones(30, dtype=torch.float64)
-    reference = Converged(0.07, limit=0, iterations=5)
-    solution = reference.solve(lambda v: matrix @ v, b)
-    gap = b - matrix @ solution.value - 0.07 * solution.value
-    assert solution.stats.outcome is Outcome.BUDGET_SPENT
-    assert reference.spectra[0].residual == pytest.approx(float(gap.norm() / b.norm()))
-    assert reference.spectra[0].products == 6  # one for the residual
-
-
-@pytest.mark.parametrize("limit", [0, 100])
-def test_a_zero_right_hand_side_has_the_answer_zero(limit: int) -> None:
-    solution = Converged(0.1, limit=limit).solve(lambda v: v, torch.zeros(4))
-    assert solution.value.tolist() == [0.0] * 4
-    assert float(solution.stats.residual or 0.0) == 0
 
 
 def test_the_exact_solver_agrees_with_the_reference(exact: HypergradCheck) -> None:

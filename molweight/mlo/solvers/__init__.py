@@ -18,6 +18,7 @@ from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Sta
 from molweight.mlo.solvers._cg import ConjugateGradient
 from molweight.mlo.solvers._dense import Dense, materialize
 from molweight.mlo.solvers._identity import Identity
+from molweight.mlo.solvers._minres import MinresReference, Spectrum
 from molweight.mlo.solvers._neumann import Neumann
 from molweight.mlo.solvers._nystrom import Nystrom
 from molweight.mlo.solvers._registry import solvers
@@ -27,12 +28,14 @@ __all__ = [
     "ConjugateGradient",
     "Dense",
     "Identity",
+    "MinresReference",
     "Neumann",
     "Nystrom",
     "Operator",
     "Outcome",
     "Solution",
     "Solver",
+    "Spectrum",
     "Stats",
     "available",
     "create",

@@ -124,6 +124,7 @@ def at_least(solver: str, **bounds: tuple[float, float]) -> None:
         ConfigError: Naming the first option that is too small.
     """
     for name, (value, least) in bounds.items():
+        # Negated, so that NaN is refused too.
         if not value >= least:
             raise ConfigError(f"solver {solver!r}: {name} must be at least {least:g}, got {value:g}.")
 

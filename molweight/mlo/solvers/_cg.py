@@ -63,18 +63,24 @@ class ConjugateGradient(Solver):
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
         """Iterate from ``start``, or from zero where that is nearer."""
+        # Squared norms throughout: the recursion needs |r|^2 anyway, and a root per iteration would buy nothing.
         bb = b @ b
         target = self.tolerance**2 * bb
         state = _zero(b, bb, target) if start is None else _first(b, b - self._product(operator, start), start, target)
         for _ in range(self.iterations):
+            # Asking an accelerator whether to stop would wait for all queued work, so there the rest of the budget runs
+            # on a frozen state. On the CPU the answer is at hand.
             if b.device.type == "cpu" and state.code != Outcome.BUDGET_SPENT:
                 break
             state = _advance(state, self._product(operator, state.p), target)
+        # A zero right-hand side: 0 / tiny is a residual of zero where 0 / 0 would be NaN.
         scale = bb.clamp_min(torch.finfo(b.dtype).tiny)
         return Solution(state.x, Stats(state.iterations, (state.rr / scale).sqrt(), state.code))
 
     def _product(self, operator: Operator, vector: Tensor) -> Tensor:
         product = operator(vector)
+        # Plus: damping moves the whole spectrum up, away from the negative curvature that a network in training has.
+        # Not in place, as an operator may hand out a tensor that it keeps.
         return product.add(vector, alpha=self.damping) if self.damping else product
 
 
@@ -86,6 +92,7 @@ def _zero(b: Tensor, bb: Tensor, target: Tensor) -> _State:
 def _first(b: Tensor, r: Tensor, start: Tensor, target: Tensor) -> _State:
     """The start, or zero where the start's residual is larger than that of zero (chosen on the device)."""
     zero = _zero(b, b @ b, target)
+    # Negated "less than", so that a start whose residual is NaN counts as no better than zero.
     cold = ~(r @ r < zero.rr)
     x, r = torch.where(cold, zero.x, start), torch.where(cold, b, r)
     rr = r @ r
@@ -93,21 +100,28 @@ def _first(b: Tensor, r: Tensor, start: Tensor, target: Tensor) -> _State:
 
 
 def _outcome(rr: Tensor, target: Tensor) -> Tensor:
+    # "Budget spent" is what a running solve is called until something else happens: if nothing does, it is true.
     code = torch.where(rr <= target, Outcome.CONVERGED, Outcome.BUDGET_SPENT)
     return torch.where(rr.isfinite(), code, Outcome.NON_FINITE)
 
 
 def _advance(state: _State, product: Tensor, target: Tensor) -> _State:
     """One iteration, or the same state where the solve has ended (the choice is made on the device)."""
+    # p^T A p <= 0 ends the precondition of CG: the quadratic model falls without bound along p, and the step to its
+    # "minimum" would lead to a maximum.
     curvature = state.p @ product
     running, sound = state.code == Outcome.BUDGET_SPENT, curvature.isfinite()
     good = running & sound & (curvature > 0)
-    # From zero the first direction is b: one whole step along it is the identity's answer, and updates r as any other.
+    # From zero the first direction is b. One whole step along it is the identity's answer, which is better than no
+    # answer, and its residual follows from the same recursion as any other step's.
     fallback = running & sound & ~good & state.cold & (state.iterations == 0)
     step = torch.where(good, state.rr / curvature, fallback.to(curvature))
+    # torch.where and no in-place operation: a state that has ended must keep its values, and which one it is is known
+    # on the device alone. NaN in the branch not taken does no harm, as nothing here is differentiated.
     moved = good | fallback
     r = torch.where(moved, state.r - step * product, state.r)
     rr = torch.where(moved, r @ r, state.rr)
+    # Fletcher-Reeves; the ratio of successive |r|^2 makes the new direction conjugate to all earlier ones.
     p = torch.where(good, r + (rr / state.rr) * state.p, state.p)
     stopped = torch.where(sound, Outcome.NEGATIVE_CURVATURE, Outcome.NON_FINITE)
     going = torch.where(rr <= target, Outcome.CONVERGED, Outcome.BUDGET_SPENT)

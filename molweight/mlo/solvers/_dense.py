@@ -47,8 +47,10 @@ class Dense(Solver):
                 f"solver 'dense' is for up to {self.limit} variables, got {b.numel()}. Use 'cg', or raise its limit."
             )
         matrix = materialize(operator, b)
+        # In place on the diagonal: the matrix was just stacked and is nobody else's; n^2 numbers are not copied again.
         matrix.diagonal().add_(self.damping)
         _check_regular(matrix)
+        # LU, not Cholesky: the Hessian of a network in training is indefinite, and its solution is still well defined.
         value = torch.linalg.solve(matrix, b)
         residual = (matrix @ value - b).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny)
         return Solution(value, Stats(fill(b, b.numel()), residual, fill(b, Outcome.CONVERGED)))
@@ -72,6 +74,8 @@ def materialize(operator: Operator, like: Tensor) -> Tensor:
 def _check_regular(matrix: Tensor) -> None:
     if not bool(matrix.isfinite().all()):
         raise ConfigError("the curvature matrix is not finite. Look at the loss for overflow or division by zero.")
+    # LU of a singular matrix may return huge numbers without an error. Singular values tell, at a cost of the same
+    # order; the bound is the usual one for numerical rank.
     spectrum = torch.linalg.svdvals(matrix)
     if bool(spectrum[-1] <= torch.finfo(matrix.dtype).eps * len(spectrum) * spectrum[0]):
         raise ConfigError(

@@ -13,7 +13,7 @@ __all__ = ["Identity"]
 @solvers.register("identity")
 @dataclass(frozen=True)
 class Identity(Solver):
-    """``x = scale * b``: the first term of the Neumann series, at the price of nothing.
+    """``x = scale * b``: the first term of the Neumann series, free of products.
 
     This is the rule of one-step differentiation (T1-T2, Luketina et al. 2016; first-order DARTS, Liu et al. 2019).
     No precondition; no guarantee either, unless the curvature is close to a multiple of the identity.
@@ -31,5 +31,6 @@ class Identity(Solver):
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (by design)
         """The right-hand side itself, scaled; the operator is never applied."""
+        # The same tensor, not a copy: nothing downstream writes into a solution.
         value = b if self.scale == 1.0 else self.scale * b
         return Solution(value, Stats(fill(b, 0), None, fill(b, Outcome.UNCHECKED)))

@@ -12,7 +12,11 @@ from molweight.mlo.solvers._spectrum import largest_eigenvalue_bound
 __all__ = ["Neumann"]
 
 _GROWTH = 10.0
-"""Residual growth, against the right-hand side, at which the series is called divergent."""
+"""Residual growth, against the right-hand side, at which the series is called divergent.
+
+An indefinite matrix makes the residual grow by a constant factor per term; one order of magnitude tells that from the
+transient growth of a start that was worse than zero.
+"""
 
 
 @solvers.register("neumann")
@@ -59,18 +63,24 @@ class Neumann(Solver):
         def product(vector: Tensor) -> Tensor:
             return operator(vector).add(vector, alpha=self.damping)
 
+        # The series is summed for the residual, so that a start only has to be added: x = start + series(b - A start).
         x = torch.zeros_like(b) if start is None else start
         r = b if start is None else b - product(start)
         step = self._step(product, r)
         norm, iterations = b.norm(), fill(b, 0)
         code = _judge(r.norm(), norm, self.tolerance)
+        # A zero step stands for curvature of zero in the whole Krylov space: reported as such, since more terms or more
+        # damping are different remedies.
         code = torch.where((step == 0) & (code == Outcome.BUDGET_SPENT), Outcome.NEGATIVE_CURVATURE, code)
         for _ in range(self.iterations):
             if b.device.type == "cpu" and code != Outcome.BUDGET_SPENT:
                 break
             running = code == Outcome.BUDGET_SPENT
+            # r_(j+1) = (I - step A) r_j is both the next term of the series, up to the step, and the true residual: no
+            # product is spent on checking.
             proposal = r - step * product(r)
             sound = running & proposal.norm().isfinite() & (proposal.norm() <= _GROWTH * norm)
+            # The verdict is on the proposal, but a divergent or infinite one is not taken: the answer stays finite.
             code = torch.where(running, _judge(proposal.norm(), norm, self.tolerance), code)
             x = torch.where(sound, x + step * r, x)
             r = torch.where(sound, proposal, r)

@@ -51,11 +51,15 @@ class Nystrom(Solver):
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (direct)
         """Sketch, factorise and invert."""
         basis, values, negative, finite = self._decompose(operator, b)
+        # Woodbury with an orthonormal basis: the sketched part is divided by (value + damping), the rest by the
+        # damping. Written with b - U U^T b instead of two large terms that cancel.
         inside = basis.T @ b
         value = basis @ (inside / (values + self.damping)) + (b - basis @ inside) / self.damping
+        # A product that is not finite spoils the whole sketch; b is the identity's answer.
         value = torch.where(finite, value, b)
         residual, good = None, torch.full_like(finite, fill_value=False)
         if self.check:
+            # NaN in the check must not hide the answer; the outcome below already says that something was not finite.
             gap = b - operator(value).nan_to_num() - self.damping * value
             residual = gap.norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny)
             good = residual <= self.tolerance
@@ -67,17 +71,25 @@ class Nystrom(Solver):
     def _decompose(self, operator: Operator, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Orthonormal ``n x r`` basis, eigenvalues, whether curvature was negative, and whether all was finite."""
         rank = min(self.rank, like.numel())
+        # Seeded per solve: the same point then gives the same hypergradient, and a resumed run the same weights.
         generator = torch.Generator(device=like.device).manual_seed(self.seed)
         sketch = torch.randn(rank, like.numel(), dtype=like.dtype, device=like.device, generator=generator)
         image = torch.stack([operator(row) for row in sketch])
+        # eigh raises on NaN, which would end a run for one bad batch: zeros go on, and `finite` carries the news.
         finite = image.isfinite().all()
         image = torch.where(finite, image, 0.0)
         core = image @ sketch.T
+        # S^T A S is symmetric up to rounding; eigh reads one triangle, so that the error of both is averaged first.
         values, vectors = torch.linalg.eigh((core + core.T) / 2)
         floor = torch.finfo(like.dtype).eps * rank * values.abs().max()
+        # Directions of negative or vanishing curvature are dropped, not mirrored: the approximation has to be positive
+        # semi-definite, or adding the damping could make it singular.
         half = image.T @ (vectors * _inverse_root(values, floor))
         squares, rotation = torch.linalg.eigh(half.T @ half)
+        # Through the r x r Gram matrix, since n is the number of parameters of a network. That squares the condition
+        # number, which the floor below accounts for.
         basis = half @ (rotation * _inverse_root(squares, torch.finfo(like.dtype).eps * rank * squares.abs().max()))
+        # Ten times the floor: eigenvalues that are zero up to rounding have either sign.
         return basis, squares.clamp_min(0.0), (values < -10 * floor).any(), finite
 
 

@@ -28,10 +28,14 @@ def largest_eigenvalue_bound(operator: Operator, start: Tensor, steps: int) -> T
     below = start.new_zeros(())
     bound = torch.full((), tiny, dtype=start.dtype, device=start.device)
     for _ in range(steps):
+        # No reorthogonalisation: for a handful of steps the loss of orthogonality is far below the slack of the bound.
         product = operator(vector) - below * previous
         diagonal = vector @ product
         remainder = product - diagonal * vector
         above = remainder.norm()
+        # Gershgorin row of the tridiagonal matrix. `above`, the entry that leads out of the basis, is included: without
+        # it this would be a lower estimate, and a step that is too long diverges.
         bound = torch.maximum(bound, diagonal.abs() + below + above)
+        # An exhausted space leaves a remainder of zero; dividing by tiny keeps it zero where 0 / 0 would spread NaN.
         previous, vector, below = vector, remainder / above.clamp_min(tiny), above
     return bound

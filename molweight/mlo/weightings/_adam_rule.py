@@ -55,16 +55,21 @@ class AdamRule(LogitRule):
 
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
         """One step of the logits."""
+        # The gradient in the logits: an objective of weight near zero hardly moves. (The rule "evidence" takes the one
+        # in the weights for that reason.)
         gradient = through_softmax(torch.softmax(alpha, 0), estimate)
         mean = self._mean.lerp(gradient, 1 - self.betas[0])
         square = self._square.lerp(gradient**2, 1 - self.betas[1])
         updates = self._updates + 1
         keep_if(finite, [(self._mean, mean), (self._square, square), (self._updates, updates)])
+        # The pull is inside the learning rate, as decoupled weight decay: scaling all gradients then leaves its share
+        # alone.
         return alpha - self.lr * (self._step(mean, square, updates) + self.pull * (alpha - origin))
 
     def _step(self, mean: Tensor, square: Tensor, updates: Tensor) -> Tensor:
         """The running mean, shrunk where it is not significant, in units of the running size."""
         tiny = torch.finfo(mean.dtype).tiny
+        # Both means start at zero; without the correction the first steps would be too small by different factors.
         average = mean / (1 - self.betas[0] ** updates)
         second = square / (1 - self.betas[1] ** updates)
         if self.confidence:
@@ -79,6 +84,8 @@ def _significance(mean: Tensor, second: Tensor, faded: Tensor, beta: float, conf
     An exponential mean with decay ``beta`` averages ``(1 + beta)(1 - beta^t) / ((1 - beta)(1 + beta^t))`` updates.
     """
     count = (1 + beta) * (1 - faded) / ((1 - beta) * (1 + faded))
+    # The variance of one update over the updates averaged, less one for the mean that is estimated too. A single update
+    # has no variance: its error is made large, and it does not count.
     error = (second - mean**2).clamp_min(0.0) / (count - 1).clamp_min(1e-3)
     return (1 - confidence**2 * error / (mean**2).clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0.0)
 

@@ -51,6 +51,8 @@ class DynamicWeightAverage(Weighting):
     def weights(self) -> Tensor:
         """The K weights; equal until two windows are full."""
         older, newer = self._windows
+        # A window whose mean is zero has no ratio, and one that saw NaN no meaning; both count as "neither faster nor
+        # slower than the rest".
         known = (older.abs() > 0) & newer.isfinite() & older.isfinite()
         ratio = torch.where(known, newer / torch.where(known, older, 1.0), 1.0)
         return torch.softmax(ratio / self.temperature, 0)

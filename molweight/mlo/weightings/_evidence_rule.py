@@ -61,12 +61,18 @@ class EvidenceRule(LogitRule):
 
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
         """The logits of all evidence with ``estimate`` added to it."""
+        # Not an increment of the old logits: they are a function of the sums, so that rounding cannot accumulate in
+        # them and an early mistake is divided away as evidence comes in.
         del alpha
         updates = self._updates + 1
         counted = estimate * (updates / max(self.warmup, 1)).clamp_max(1.0)
+        # Forgetting multiplies S by the memory and Q by its square: S / sqrt(Q) stays in units of standard errors.
         total = self.memory * self._sum + counted
         squares = self.memory**2 * self._squares + counted**2
         keep_if(finite, [(self._sum, total), (self._squares, squares), (self._updates, updates)])
+        # Q is common to all logits. Divided by its own, an objective that hardly matters would have as large a logit as
+        # the one that decides.
         tiny = torch.finfo(total.dtype).tiny
         share = (1 - self.confidence**2 * squares / (total**2).clamp_min(tiny)).clamp_min(0.0)
+        # Minus: the estimate is the derivative of a loss, and evidence of harm has to lower the weight.
         return origin - self.lr * share * total / squares.mean().clamp_min(tiny).sqrt()

@@ -63,7 +63,10 @@ class GradNorm(Weighting):
         ratio = losses.abs() / first
         rate = ratio / ratio.mean().clamp_min(tiny)
         sizes = self.weights * norms
+        # The sign of the L1 loss's gradient, in logarithms: positive by construction, and independent of the losses'
+        # units.
         moved = self._logs - self.lr * torch.sign(sizes - sizes.mean() * rate**self.asymmetry)
+        # A common shift changes no weight; removing it keeps the logarithms from drifting away over a long run.
         moved = moved - moved.mean()
         for old, new in [(self._logs, moved), (self._first, first), (self._updates, self._updates + 1)]:
             old.copy_(torch.where(finite, new, old))

@@ -51,9 +51,12 @@ class GramianWeighting(Weighting):
         if signals.gramian is None:
             return
         self._step += 1
+        # On the CPU in float64: the quadratic programs are of size K, where an accelerator only adds latency, and their
+        # conditioning is the square of the gradients'.
         gramian = signals.gramian.detach().to("cpu", torch.float64)
         if not bool(gramian.isfinite().all()) or not bool(gramian.diagonal().max() > 0):
             return
+        # PCGrad draws an order of the objectives. Seeded by the step, a resumed run draws what it would have drawn.
         with seeded((self.seed << 32) + self._step):
             weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
         if bool(weights.sum() > 0):

@@ -52,5 +52,6 @@ class Random(Weighting):
         self._step = int(state)
 
     def _draw(self) -> Tensor:
+        # Of the CPU, by seed and step: the same weights on every device, and nothing but the step to save.
         generator = torch.Generator().manual_seed((self.seed << 32) + self._step)
         return torch.softmax(torch.randn(len(self.names), generator=generator), 0)

@@ -65,6 +65,7 @@ class SoftmaxWeighting(Weighting):
         if not 0 <= floor * len(self.names) < 1:
             raise ConfigError(f"floor must be at least 0 and below 1/K = {1 / len(self.names):.3g}, got {floor}.")
         self.floor = floor
+        # Only options that were given are handed on, so that each rule keeps its own defaults.
         own = {"memory": memory, "warmup": warmup, "betas": betas, "size": size, "pull": pull}
         options = {"lr": lr, "confidence": confidence} | own
         self.rule = _rule(rule, len(self.names), {key: value for key, value in options.items() if value is not None})
@@ -91,6 +92,7 @@ class SoftmaxWeighting(Weighting):
         if given is None:
             return
         estimate = _centred(given.to(self.alpha))
+        # All or nothing: with one entry missing, the centred others would be wrong as well. Decided on the device.
         finite = estimate.isfinite().all()
         moved = self.rule.move(self.alpha, self._origin, torch.where(finite, estimate, 0.0), finite)
         keep_if(finite, [(self.alpha, moved)])
@@ -101,6 +103,7 @@ def _centred(estimate: Tensor) -> Tensor:
 
     A scale-free rule would otherwise blow that error up, and tell identical objectives apart.
     """
+    # Subtracting a mean of nearly equal numbers leaves an error of a few units in the last place of the largest.
     centred = estimate - estimate.mean()
     rounding = 4 * torch.finfo(estimate.dtype).eps * estimate.abs().max()
     return torch.where(centred.abs() <= rounding, torch.zeros_like(centred), centred)
@@ -124,6 +127,7 @@ def _logits(names: Sequence[str], prior: Mapping[str, float] | Sequence[float] |
     if prior is None:
         return torch.zeros(len(names))
     values = torch.tensor(check_weights(names, prior))
+    # The inverse of `weights`: what is left above the floor is what the softmax shares out.
     free = values / values.sum() - floor
     if not bool((free > 0).all()):
         raise ConfigError(f"prior: every weight must be above the floor, {floor:g}; an objective cannot start at zero.")

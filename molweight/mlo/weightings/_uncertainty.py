@@ -59,6 +59,8 @@ class Uncertainty(Weighting):
         gradient = 1 - torch.exp(-self._log_variances) * losses
         square = self._square.lerp(gradient**2, 1 - self.decay)
         updates = self._updates + 1
+        # Only large gradients are divided by their size: near the optimum the gradient vanishes, and a step of constant
+        # length would circle around it.
         size = (square / (1 - self.decay**updates)).sqrt().clamp_min(torch.finfo(square.dtype).eps)
         moved = self._log_variances - self.lr * gradient / size.clamp_min(1.0)
         for old, new in [(self._log_variances, moved), (self._square, square), (self._updates, updates)]:

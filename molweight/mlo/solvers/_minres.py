@@ -1,4 +1,4 @@
-"""The answer that solvers are compared with: dense where the matrix fits, else converged; indefinite or not."""
+"""The reference that solvers are compared with: dense where the matrix fits, else MINRES to convergence."""
 
 from dataclasses import dataclass
 
@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo.solvers import Operator, Outcome, Solution, Solver, Stats, materialize
+from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats
+from molweight.mlo.solvers._dense import materialize
 
-__all__ = ["Converged", "Spectrum"]
+__all__ = ["MinresReference", "Spectrum"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Spectrum:
     indefinite: bool
 
 
-class Converged(Solver):
+class MinresReference(Solver):
     """Solves ``(A + damping I) x = b`` for a symmetric ``A`` as well as can be, whatever it costs.
 
     Up to ``limit`` variables by the eigenvalues of the dense matrix; beyond, by MINRES (Paige & Saunders 1975), which
@@ -57,7 +58,7 @@ class Converged(Solver):
     Example:
         >>> matrix = torch.tensor([[2.0, 0.0], [0.0, -1.0]])
         >>> for limit in (0, 2):
-        ...     exact = Converged(damping=0.5, limit=limit)
+        ...     exact = MinresReference(damping=0.5, limit=limit)
         ...     value = exact.solve(lambda v: matrix @ v, torch.tensor([5.0, 1.0])).value
         ...     print([round(x, 4) for x in value.tolist()], exact.spectra[0].method, exact.spectra[0].indefinite)
         [2.0, -2.0] minres True
@@ -88,25 +89,35 @@ class Converged(Solver):
 
     def _dense(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
         matrix = materialize(operator, b)
+        # Products of a symmetric operator are symmetric up to rounding only; `eigh` would read one triangle of it.
+        # Eigenvalues rather than a factorisation, since they are reported as well.
         values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
         value = vectors @ ((vectors.T @ b) / (values + self.damping))
         return value, self._spectrum(values, "dense", b, self._residual(matrix @ value, value, b), b.numel())
 
     def _minres(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
+        # The whole basis is kept: without reorthogonalisation Lanczos vectors lose orthogonality as soon as a Ritz
+        # value converges, and the extremes of the spectrum would be reported several times over.
         basis, bands = b.new_zeros(min(self.iterations, b.numel()) + 1, b.numel()), _Bands()
         norm = float(b.norm())
         basis[0] = b / max(norm, torch.finfo(b.dtype).tiny)
         answer, residual = torch.zeros(1), 1.0
         for step in range(len(basis) - 1):
             remainder = operator(basis[step])
+            # Read to the host on purpose: this is a reference, and the small problem is solved on the CPU anyway.
             bands.diagonal.append(float(remainder @ basis[step]))
-            for _ in range(2):  # twice is enough (Parlett 1980, after Kahan)
+            # One pass of Gram-Schmidt leaves an error of the size of what cancelled; a second one removes it: twice is
+            # enough (Parlett 1980, after Kahan).
+            for _ in range(2):
                 remainder = remainder - basis[: step + 1].T @ (basis[: step + 1] @ remainder)
             bands.below.append(float(remainder.norm()))
+            # A remainder of rounding size: the Krylov space is invariant, and the answer in it is exact. Its direction
+            # is noise, so it must not be normalised into the basis.
             exhausted = bands.below[-1] <= torch.finfo(b.dtype).eps * max(map(abs, bands.diagonal + bands.below))
             basis[step + 1] = remainder / (1.0 if exhausted else bands.below[-1])
             if exhausted or step % 10 == 9 or step == len(basis) - 2:  # noqa: PLR2004 (each check costs a small solve)
                 answer, residual = bands.least_squares(self.damping)
+            # The residual of the recursion decides when to stop; what is reported below is the true one.
             if exhausted or residual <= self.tolerance:
                 break
         value = norm * (basis[: len(answer)].T @ answer.to(b))
@@ -120,6 +131,7 @@ class Converged(Solver):
         return float((b - product - self.damping * value).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
 
     def _spectrum(self, values: Tensor, method: str, b: Tensor, residual: float, products: int) -> Spectrum:
+        # Eigenvalues below n eps |A| have no sign that can be told from rounding (backward error of `eigh`).
         rounding = torch.finfo(b.dtype).eps * len(values) * float(values.abs().max())
         lowest = float(values[0])
         return Spectrum(
@@ -145,12 +157,12 @@ class _Bands:
     def matrix(self) -> Tensor:
         """``(m + 1) x m``: the tridiagonal matrix and the row that leads out of the basis."""
         size = len(self.diagonal)
-        made = torch.zeros(size + 1, size, dtype=torch.float64)
-        made[:size].diagonal().copy_(torch.tensor(self.diagonal, dtype=torch.float64))
+        matrix = torch.zeros(size + 1, size, dtype=torch.float64)
+        matrix[:size].diagonal().copy_(torch.tensor(self.diagonal, dtype=torch.float64))
         below = torch.tensor(self.below, dtype=torch.float64)
-        made.diagonal(-1).copy_(below)
-        made.diagonal(1).copy_(below[:-1])
-        return made
+        matrix.diagonal(-1).copy_(below)
+        matrix.diagonal(1).copy_(below[:-1])
+        return matrix
 
     def least_squares(self, damping: float) -> tuple[Tensor, float]:
         """Coordinates of the answer in the basis for a right-hand side of norm one, and the residual's norm."""
@@ -158,5 +170,7 @@ class _Bands:
         matrix.diagonal().add_(damping)
         unit = torch.zeros(len(matrix), 1, dtype=torch.float64)
         unit[0] = 1.0
+        # By singular values: for an indefinite system close to singular the matrix loses rank to working precision,
+        # and a QR solve would return an answer of arbitrary size.
         answer = torch.linalg.lstsq(matrix, unit, driver="gelsd").solution
         return answer.squeeze(1), float((matrix @ answer - unit).norm())
