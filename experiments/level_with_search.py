@@ -4,12 +4,12 @@
     python experiments/level_with_search.py table
 
 Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
-pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of Job and
+pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
 of equal weights are in ``experiments/results/level_with_search_study.jsonl``. The same comparison in the CPU study as
 it is now, ``experiments/results/cpu``, is at the end of the table. Added to these rows, with no more gradients of
-pretraining than that Job has:
+pretraining than that TapWeight has:
 
-- ``ten_finetunings``: the study's Job, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
+- ``ten_finetunings``: the study's TapWeight, finetuned ten times, the best on ``select`` kept, as TPE keeps the best of
   ten finetuned models.
 - ``equal_ten_finetunings``: the same with equal weights, to see how much of that is choosing among ten.
 - ``scale_losses``: objectives divided by their size before they are weighted.
@@ -17,7 +17,7 @@ pretraining than that Job has:
   the fifth step on in place of the twentieth.
 - ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain anew with them, fixed.
 
-And three that ask for the weights alone. ``learning`` is Job with no more than a tenth of the search's gradients,
+And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
 which ends as soon as the weights are there: nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those
 weights, and the weights of TPE's best trial, and pretrain with them anew, fixed, for as many steps as a trial, and
 finetune once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from.
@@ -251,7 +251,7 @@ By `python experiments/level_with_search.py run`, whose rows are in `level_with_
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
 with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above {-MARGIN}.
 Gradients of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it
-took to find them, for Job without any finetuning, as its weights are there before."""
+took to find them, for TapWeight without any finetuning, as its weights are there before."""
 
 
 def summary() -> str:

@@ -108,7 +108,7 @@ def test_predict_with_uncertainty(folder: Path, copy: Path, tmp_path: Path, caps
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "row,smiles,y,z,y.deviation,z.deviation"
-    assert lines[2] == "1,C1CC,,,,"
+    assert lines[2] == "3,C1CC,,,,"
     assert all(float(cell) > 0 for cell in lines[1].split(",")[4:])
     assert main([*arguments, "--ensemble", str(copy)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -127,7 +127,7 @@ def test_explain_draws_and_lists_the_atoms(folder: Path, tmp_path: Path, capsys:
     assert main([*arguments, "--target", "y", "--atoms", str(atoms), "--pairs", "2", "--limit", "3", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"page": str(page), "molecules": 2, "rejected": 1}
-    assert "row 1 holds no molecule" in captured.err
+    assert "row 3 holds no molecule" in captured.err
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     table = pd.read_csv(atoms)
     assert table["atom"].tolist() == [0, 1, 2] * 2

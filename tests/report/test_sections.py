@@ -39,7 +39,7 @@ def test_scores_stand_beside_their_baselines(make: Make) -> None:
     made = make()
     section = scores_section(made)
     table = section.tables[0]
-    assert list(table.header)[:4] == ["method", "test RMSE", "95 % interval", "gain of Job over it"]
+    assert list(table.header)[:4] == ["method", "test RMSE", "95 % interval", "gain of TapWeight over it"]
     assert [row[0] for row in table.rows] == ["equal weights", "TapWeight"]
     known = ~np.isnan(_opened(made).targets[:, 0])
     error = (_opened(made).predictions["equal"] - _opened(made).targets)[known, 0].astype(np.float64)
@@ -53,9 +53,11 @@ def test_a_clear_difference_is_said_in_words(make: Make) -> None:
     made = make()
     labels = np.nan_to_num(_opened(made).targets)
     opened = replace(_opened(made), predictions={"equal": labels + 2, "tapweight": labels + 0.1})
-    assert "Job is better than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
+    assert "TapWeight is better than equal weights" in " ".join(
+        scores_section(replace(made, test_results=opened)).words
+    )
     opened = replace(opened, predictions={"equal": labels, "tapweight": labels + 0.1})
-    assert "Job is worse than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
+    assert "TapWeight is worse than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
     opened = replace(opened, predictions={"equal": labels + 1, "tapweight": labels - 1})
     assert "support no difference between TapWeight" in " ".join(
         scores_section(replace(made, test_results=opened)).words

@@ -43,7 +43,7 @@ def test_dropout_masks_are_drawn_again_the_same(data: MoleculeDataset) -> None:
 
 
 def test_deviation_is_that_of_the_samples_times_the_factor(data: MoleculeDataset) -> None:
-    model = _model(0.3)
+    model = _model(0.3).eval()
     found = predict_with_dropout_std(model, data, np.arange(3), CPU, factors=[2.0], samples=5, seed=3)
     samples = dropout_samples(model, data, np.arange(3), CPU, samples=5, seed=3)
     np.testing.assert_allclose(found.deviation, 2 * samples.std(axis=0, ddof=1), rtol=1e-4)

@@ -1,5 +1,6 @@
 """The main job through the Python API."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,15 @@ def test_weights_are_on_the_simplex_and_moved(run: Run) -> None:
     assert list(run.weights) == NAMES
     assert sum(run.weights.values()) == pytest.approx(1)
     assert min(run.weights.values()) > 0
-    assert max(run.weights.values()) > 0.25
+    assert max(max(record["weights"].values()) for record in run.records) > 0.25
+
+
+def test_the_weights_of_a_run_are_those_after_the_last_update(run: Run, job: Job) -> None:
+    last = run.records[-1]
+    assert run.weights == last["next_weights"]
+    assert last["weights"] != last["next_weights"]  # the last step took a hypergradient
+    assert all(one["next_weights"] == two["weights"] for one, two in itertools.pairwise(run.records))
+    assert len(run.records) == job.steps
 
 
 def test_history_has_a_row_per_step(run: Run, job: Job) -> None:
