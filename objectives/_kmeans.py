@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.graphs import cache_root, content_key, write_array
+from molweight.graphs import cache_root, content_key, read_array, write_array
 
 __all__ = ["cluster_counts", "fit_centres"]
 
@@ -56,8 +56,8 @@ def fit_centres(bits: Uint8, clusters: int) -> Float32:
 
     about = f"k-means {_VERSION}, scikit-learn {__version__}, {clusters} clusters, {bits.shape[1]} bits"
     path = cache_root() / "kmeans" / f"{content_key([about.encode(), np.packbits(bits).tobytes()])}.npy"
-    if path.exists():
-        stored: Float32 = np.load(path, allow_pickle=False)
+    stored = read_array(path)
+    if stored is not None:
         return stored
     model = MiniBatchKMeans(clusters, random_state=0, n_init=1, batch_size=max(1024, 2 * clusters), max_iter=20)
     centres: Float32 = model.fit(bits.astype(np.float32)).cluster_centers_.astype(np.float32)

@@ -10,7 +10,7 @@ Example:
 from molweight.graphs._as_smiles import as_smiles
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
-from molweight.graphs._cache import cache_root, content_key, partial_name, write_array
+from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
 from molweight.graphs._columns import attach_targets, missing_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._explain import explain
@@ -64,6 +64,7 @@ __all__ = [
     "featurize",
     "missing_targets",
     "partial_name",
+    "read_array",
     "target_column",
     "write_array",
 ]

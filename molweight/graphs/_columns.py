@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from molweight.errors import DataError
-from molweight.graphs._cache import write_array
+from molweight.graphs._cache import damaged, read_array, write_array
 from molweight.graphs._dataset import Column, MoleculeDataset
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._targets import TargetSpec
@@ -96,7 +96,8 @@ def target_column(
     starts = range(0, len(dataset), _SHARD * spec.chunk)
     place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}" if dataset.folder else None
     paths = {start: place / f"{number:05d}.npy" for number, start in enumerate(starts)} if place else {}
-    parts = {start: _stored(dataset, spec, start, path) for start, path in paths.items() if path.exists()}
+    stored = {start: _stored(dataset, spec, start, path) for start, path in paths.items()}
+    parts = {start: values for start, values in stored.items() if values is not None}
     missing = [start for start in starts if start not in parts]
     title = f"{spec.name} of {dataset.name}" if progress else None
     for start, values in _computed(dataset, spec, missing, n_jobs, title):
@@ -116,10 +117,13 @@ def _rows(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:
     return int(offsets[stop] - offsets[start]) if spec.per == "atom" else stop - start
 
 
-def _stored(dataset: MoleculeDataset, spec: TargetSpec, start: int, path: Path) -> Column:
-    stored: Column = np.load(path, allow_pickle=False)
-    if stored.shape != (_rows(dataset, spec, start), spec.dim) or stored.dtype != np.dtype(spec.dtype):
-        raise DataError(f"{path} holds {stored.shape} {stored.dtype}, not what {spec.name} needs. Delete the file.")
+def _stored(dataset: MoleculeDataset, spec: TargetSpec, start: int, path: Path) -> Column | None:
+    """The values of a file; ``None`` where there is none, or one that is damaged."""
+    stored = read_array(path)
+    wanted = (_rows(dataset, spec, start), spec.dim)
+    if stored is not None and (stored.shape != wanted or stored.dtype != np.dtype(spec.dtype)):
+        damaged(path, f"holds {stored.shape} {stored.dtype}, and {spec.name} needs {wanted} {spec.dtype}")
+        return None
     return stored
 
 

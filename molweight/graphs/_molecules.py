@@ -8,7 +8,7 @@ import numpy as np
 
 from molweight.graphs._smiles import SmilesColumn
 
-__all__ = ["Molecules", "Reject", "RejectCounts", "item_positions"]
+__all__ = ["Molecules", "Reject", "RejectCounts", "inconsistency", "item_positions"]
 
 Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
@@ -166,6 +166,33 @@ def item_positions(offsets: Int64, indices: Int64) -> Int64:
         [3, 4, 5, 0, 1]
     """
     return _select(offsets, indices)[0]
+
+
+def inconsistency(molecules: Molecules) -> str | None:
+    """What does not fit together in arrays that were read from a file; ``None`` if all is well.
+
+    Batches are made by index arithmetic, which trusts offsets: one that leads out of its array would read memory that
+    belongs to something else.
+
+    Args:
+        molecules: The arrays.
+    """
+    count = len(molecules.rows)
+    for name, array, width in (
+        ("atoms", molecules.atoms, 9),
+        ("ends", molecules.ends, 2),
+        ("bonds", molecules.bonds, 3),
+    ):
+        if array.ndim != 2 or array.shape[1] != width:  # noqa: PLR2004 - a matrix
+            return f"{name} have the shape {array.shape}"
+    for name, offsets, items in (
+        ("atom_offsets", molecules.atom_offsets, molecules.atoms),
+        ("bond_offsets", molecules.bond_offsets, molecules.bonds),
+        ("smiles_offsets", molecules.smiles_offsets, molecules.smiles_data),
+    ):
+        if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != len(items) or (np.diff(offsets) < 0).any():
+            return f"{name} do not fit the {len(items)} items that they point to"
+    return None if len(molecules.ends) == len(molecules.bonds) else "ends and bonds differ in number"
 
 
 def _join(

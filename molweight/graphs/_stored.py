@@ -5,10 +5,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, cast
 
-from molweight.graphs._cache import cache_root, content_key, read_folder, write_folder
+from molweight.graphs._cache import cache_root, content_key, damaged, read_folder, write_folder
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
-from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._molecules import Molecules, Reject, inconsistency
 
 __all__ = ["ARRAYS", "featurize_cached", "molecules_meta", "read_molecules", "write_molecules"]
 
@@ -52,12 +52,24 @@ def _folder(smiles: Sequence[str], featuriser: Featuriser) -> Path:
 
 
 def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
-    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there is none."""
+    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there are none.
+
+    Checksums and offsets are checked first. A damaged folder is logged and counts as none, so that it is written again.
+    """
     found = read_folder(folder)
     if found is None:
         return None
     arrays, meta = found
-    return Molecules(**cast("dict[str, Any]", {item: arrays[item] for item in ARRAYS})), _rejects(meta)
+    missing = set(ARRAYS) - arrays.keys()
+    if missing:
+        damaged(folder / f"{min(missing)}.npy", "is missing")
+        return None
+    molecules = Molecules(**cast("dict[str, Any]", {item: arrays[item] for item in ARRAYS}))
+    problem = inconsistency(molecules)
+    if problem is not None:
+        damaged(folder, problem)
+        return None
+    return molecules, _rejects(meta)
 
 
 def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject], featuriser: Featuriser) -> None:

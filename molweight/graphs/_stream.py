@@ -1,6 +1,5 @@
 """Corpora of any size: featurised in shards, merged into one memory-mapped folder."""
 
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,11 +14,12 @@ from tqdm import tqdm
 
 from molweight.errors import DataError
 from molweight.graphs._build import check_some
-from molweight.graphs._cache import cache_root, content_key, partial_name
+from molweight.graphs._cache import cache_root, content_key, partial_name, place_folder, write_meta
 from molweight.graphs._dataset import MoleculeDataset
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Reject
+from molweight.graphs._seal import add_seal
 from molweight.graphs._stored import ARRAYS, molecules_meta, read_molecules, write_molecules
 
 __all__ = ["Record", "build_streamed"]
@@ -136,7 +136,7 @@ def _shards(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: "tqdm[Any]") -> Path:
     """Featurise and write a shard, unless an earlier attempt did."""
-    if not (place / "meta.json").exists():
+    if read_molecules(place) is None:
         rows = np.array([row for row, _ in shard], dtype=np.int64)
         molecules, rejects = featurize([text for _, text in shard], featuriser=source.featuriser, n_jobs=source.n_jobs)
         renumbered = [replace(reject, row=int(rows[reject.row])) for reject in rejects]
@@ -147,20 +147,21 @@ def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: "tqdm[
 
 def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) -> None:
     """Join the shards array by array in a folder of its own, which then becomes ``folder``."""
-    rejects = [reject for place in places for reject in _rejects(place)]
-    check_some(sum(len(np.load(place / "rows.npy")) for place in places), rejects, source.name)
+    rejects: list[Reject] = []
+    count = 0
+    for place in places:
+        found = read_molecules(place)
+        if found is None:
+            raise DataError(f"{place}: was damaged after it was written. Check the disk, and try again.")
+        count += len(found[0])
+        rejects += found[1]
+    check_some(count, rejects, source.name)
     with partial_name(merged) as partial:
         partial.mkdir()
         for item in ARRAYS:
             _join(partial / f"{item}.npy", [place / f"{item}.npy" for place in places], offsets="offsets" in item)
-        meta = json.dumps(molecules_meta(rejects, source.featuriser))
-        (partial / "meta.json").write_text(meta, encoding="utf-8")
-        partial.rename(folder)
-
-
-def _rejects(place: Path) -> list[Reject]:
-    meta = json.loads((place / "meta.json").read_text(encoding="utf-8"))
-    return [Reject(**item) for item in meta["rejects"]]
+        write_meta(partial, molecules_meta(rejects, source.featuriser))
+        place_folder(partial, folder)
 
 
 def _join(target: Path, sources: Sequence[Path], *, offsets: bool) -> None:
@@ -178,3 +179,4 @@ def _join(target: Path, sources: Sequence[Path], *, offsets: bool) -> None:
                 array = array[1 if number else 0 :] + end
                 end = int(array[-1]) if len(array) else end
             array.tofile(stream)
+    add_seal(target)
