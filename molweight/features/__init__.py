@@ -7,7 +7,7 @@ dataset; :class:`Standardiser` puts them into units that a network can read.
 """
 
 from molweight.features._feature_set import FeatureSet, available, get, register
-from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_matrix, feature_names
+from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_columns, feature_matrix, feature_names
 from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS
 from molweight.features._standardiser import Standardiser
 
@@ -21,6 +21,7 @@ __all__ = [
     "Standardiser",
     "available",
     "check_features",
+    "feature_columns",
     "feature_matrix",
     "feature_names",
     "get",

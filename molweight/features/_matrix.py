@@ -9,7 +9,7 @@ from molweight.errors import ConfigError
 from molweight.features._feature_set import get
 from molweight.graphs import MoleculeDataset, target_column
 
-__all__ = ["COLUMN_PREFIX", "check_features", "feature_matrix", "feature_names"]
+__all__ = ["COLUMN_PREFIX", "check_features", "feature_columns", "feature_matrix", "feature_names"]
 
 Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
@@ -86,3 +86,28 @@ def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32:
         )
     column: np.ndarray[tuple[int, ...], np.dtype[Any]] = data.columns[name]
     return column.reshape(len(data), -1).astype(np.float32)
+
+
+def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> MoleculeDataset:
+    """The dataset with a column per feature set, computed where it is missing.
+
+    Args:
+        data: The molecules.
+        names: Names of feature sets, or columns of the table as ``"column:pH"``.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        A dataset whose batches carry the features under ``columns``.
+
+    Raises:
+        ConfigError: If the table lacks a column.
+        UnknownNameError: If there is no such feature set.
+    """
+    missing: dict[str, np.ndarray[tuple[int, ...], np.dtype[Any]]] = {}
+    for name in names:
+        if name.startswith(COLUMN_PREFIX):
+            _part(data, name, progress=progress)  # refuses a column that is missing
+        elif get(name).spec.name not in data.columns:
+            spec = get(name).spec
+            missing[spec.name] = target_column(data, spec, progress=progress)
+    return data.with_columns(missing) if missing else data

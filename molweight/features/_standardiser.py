@@ -73,7 +73,8 @@ class Standardiser(nn.Module):
         medians = [np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in blank.T]
         fitted.median.copy_(torch.tensor(medians, dtype=torch.float64))
         filled = fitted.impute(rows)
-        scale, mean = torch.std_mean(filled, dim=0, correction=0)
+        mean = filled.mean(dim=0)
+        scale = (filled - mean).square().mean(dim=0).sqrt()
         kept = scale > 1e-8 * mean.abs().clamp(min=1.0)
         fitted.mean.copy_(mean)
         fitted.scale.copy_(torch.where(kept, scale, 1.0))

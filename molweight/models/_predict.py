@@ -14,6 +14,7 @@ from molweight.encoders import calibrate
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.models._predictor import Predictor
+from molweight.models._task_model import TaskModel
 
 __all__ = ["calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
 
@@ -64,7 +65,7 @@ def with_dropout(model: Predictor) -> Predictor:
 
 
 def predict_positions(
-    model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device, seed: int | None = None
+    model: TaskModel, data: MoleculeDataset, indices: Index, device: torch.device, seed: int | None = None
 ) -> Predictions:
     """Predictions for molecules of a dataset. Nothing is changed, so several threads may share the model.
 
@@ -83,8 +84,9 @@ def predict_positions(
     """
     if model.training:
         raise ConfigError("predictions need a model in evaluation mode, and this one is in training mode. Call eval().")
+    featured = model.with_features(data)
     with torch.no_grad():
-        parts = [model.predict(data.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
+        parts = [model.predict(featured.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
     return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
 
 

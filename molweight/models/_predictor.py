@@ -8,11 +8,12 @@ from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, Task
 from molweight.models._label_loss import label_loss
 from molweight.models._pretrainer import Loss
+from molweight.models._task_model import TaskModel
 
 __all__ = ["Predictor"]
 
 
-class Predictor(nn.Module):
+class Predictor(TaskModel):
     """Level 2: an encoder and the head of the task.
 
     Args:
@@ -22,9 +23,6 @@ class Predictor(nn.Module):
         scale: Standard deviation of each label, ``T``; ones for classification.
     """
 
-    mean: Tensor
-    scale: Tensor
-
     def __init__(self, encoder: Encoder, task: Task, mean: Tensor, scale: Tensor) -> None:
         """Create a linear head, as in Hu et al. 2020."""
         super().__init__()
@@ -33,6 +31,10 @@ class Predictor(nn.Module):
         self.task = task
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
+
+    def first_encoder(self) -> Encoder:
+        """The encoder."""
+        return self.encoder
 
     def forward(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Outputs ``G x T``: logits, or labels in standard units."""

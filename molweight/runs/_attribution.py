@@ -10,7 +10,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset
-from molweight.models import Predictor
+from molweight.models import TaskModel
 
 __all__ = ["Attribution", "attribute_atoms"]
 
@@ -44,7 +44,7 @@ class Attribution:
 
 
 def attribute_atoms(
-    model: Predictor, data: MoleculeDataset, position: int, device: torch.device, *, pairs: int, seed: int = 0
+    model: TaskModel, data: MoleculeDataset, position: int, device: torch.device, *, pairs: int, seed: int = 0
 ) -> tuple[Array, Array, Array, Array]:
     """Shapley values of the atoms of a molecule for each of the ``T`` outputs.
 
@@ -73,7 +73,7 @@ def attribute_atoms(
         raise ConfigError(f"pairs={pairs} must be at least 1.")
     if seed < 0:
         raise ConfigError(f"seed={seed} must be at least 0.")
-    graph = data.graphs([position], device)
+    graph = model.with_features(data).graphs([position], device)
     count = graph.num_nodes
     random = np.random.default_rng(seed)
     found = []
@@ -93,7 +93,7 @@ def attribute_atoms(
     return ends[0], ends[1], values.mean(axis=0), errors
 
 
-def _entering(model: Predictor, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+def _entering(model: TaskModel, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
     """Outputs as the atoms enter in an order: of none, of the first, of the first two, ..., ``(N + 1) x T``."""
     count = len(order)
     rank = np.empty(count, dtype=np.int64)
@@ -110,7 +110,7 @@ def _parts(playing: Tensor) -> Iterator[Tensor]:
         yield playing[start : start + step]
 
 
-def _outputs(model: Predictor, graphs: GraphBatch) -> Tensor:
+def _outputs(model: TaskModel, graphs: GraphBatch) -> Tensor:
     """Logits, or labels in their own units: what is added up."""
     outputs: Tensor = model(graphs)
     return outputs * model.scale + model.mean
@@ -140,7 +140,7 @@ def _masked(graph: GraphBatch, playing: Tensor) -> GraphBatch:
         ptr=torch.arange(copies + 1, device=device) * count,
         num_graphs=copies,
         y=None,
-        columns={},
+        columns={name: column.repeat(copies, *[1] * (column.dim() - 1)) for name, column in graph.columns.items()},
         atom_columns={
             name: column.repeat(copies, *[1] * (column.dim() - 1)) for name, column in graph.atom_columns.items()
         },

@@ -1,0 +1,177 @@
+"""Boosted trees on molecule-level features, one model per target."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import DataError
+from molweight.graphs import Task
+
+__all__ = ["BoostedTrees"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+_SETTINGS: Final[dict[str, Any]] = {
+    "num_leaves": 15,
+    "min_data_in_leaf": 5,
+    "extra_trees": True,
+    "feature_fraction": 0.3,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "lambda_l2": 1.0,
+    "max_bin": 63,
+    "verbosity": -1,
+    "deterministic": True,
+    "force_col_wise": True,
+}
+"""Chosen out of fold on four tables; see ``experiments/results/recipes.md``."""
+_ROUNDS: Final = ((2, 600), (8, 300))
+"""Number of trees for up to so many targets; beyond, 150: the score hardly changes and the time is a third."""
+_LEAST_ROUNDS: Final = 150
+_SHRINKAGE: Final = 18.0
+"""Number of trees times the learning rate."""
+_LEAST_ROWS: Final = 10
+"""Below this number of labelled rows a target gets the mean of its labels."""
+
+
+@dataclass(frozen=True)
+class BoostedTrees:
+    """Gradient boosting by LightGBM with random thresholds, one model per target.
+
+    Source: Ke et al., *LightGBM: A Highly Efficient Gradient Boosting Decision Tree*, NeurIPS 2017; Geurts et al.,
+    *Extremely Randomized Trees*, Machine Learning 2006.
+
+    Args:
+        task: ``"classification"`` or ``"regression"``.
+        models: By target, LightGBM's text of the model; or the text of a number, which is then the prediction, where
+            there were too few labels or only one class.
+
+    Example:
+        >>> rows = np.arange(40.0)[:, None]
+        >>> fitted = BoostedTrees.fit(rows, rows > 20, "classification", seed=0)
+        >>> fitted.predict(np.array([[2.0], [38.0]])).round().tolist()
+        [[0.0], [1.0]]
+    """
+
+    task: Task
+    models: tuple[str, ...]
+
+    @classmethod
+    def fit(
+        cls,
+        features: Array,
+        labels: Array,
+        task: Task,
+        *,
+        seed: int,
+        weights: Array | None = None,
+        absolute: bool = False,
+        rounds: int | None = None,
+        threads: int = 1,
+    ) -> "BoostedTrees":
+        """Fit a model per target.
+
+        Args:
+            features: ``n x F``; NaN where missing, which the trees handle themselves.
+            labels: ``n x T``, NaN where missing; 0 and 1 for classification.
+            task: ``"classification"`` or ``"regression"``.
+            seed: Of the random thresholds and subsets.
+            weights: Weight of each label, ``n x T``; ``None`` for equal ones.
+            absolute: Whether a regression minimises the absolute error in place of the squared one.
+            rounds: Number of trees; ``None`` for 600, fewer for many targets.
+            threads: Threads. One by default: on a busy machine several wait for each other, and take far longer.
+        """
+        rows, targets = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.float64)
+        classes = task == "classification"
+        rounds = rounds or _default_rounds(targets.shape[1])
+        settings = {
+            **_SETTINGS,
+            "objective": "binary" if classes else "regression_l1" if absolute else "regression",
+            "num_iterations": rounds,
+            "learning_rate": _SHRINKAGE / max(rounds, _LEAST_ROUNDS),
+            "seed": seed,
+            "num_threads": threads,
+        }
+        shares = np.ones_like(targets) if weights is None else np.asarray(weights, dtype=np.float64)
+        columns = zip(targets.T, shares.T, strict=True)
+        return cls(task, tuple(_fit_one(rows, column, own, settings, smooth=classes) for column, own in columns))
+
+    def predict(self, features: Array) -> Array:
+        """Probabilities or labels, ``n x T`` float64.
+
+        Args:
+            features: ``n x F`` with the columns that the trees were fitted on.
+
+        Raises:
+            DataError: If the text of a model is damaged.
+        """
+        rows = np.asarray(features, dtype=np.float64)
+        columns = [
+            np.full(len(rows), model) if isinstance(model, float) else model.predict(rows) for model in self._ready
+        ]
+        return np.stack(columns, axis=1)
+
+    @cached_property
+    def _ready(self) -> list[Any]:
+        """Numbers, and models that were read from their texts."""
+        return [_read(text) for text in self.models]
+
+
+def _default_rounds(targets: int) -> int:
+    return next((rounds for most, rounds in _ROUNDS if targets <= most), _LEAST_ROUNDS)
+
+
+def _fit_one(rows: Array, column: Array, weights: Array, settings: dict[str, Any], *, smooth: bool) -> str:
+    import lightgbm
+
+    known = ~np.isnan(column) & (weights > 0)
+    labels = column[known]
+    if len(labels) < _LEAST_ROWS or (labels == labels[0]).all():
+        return repr(_constant(labels, smooth=smooth))
+    return str(lightgbm.train(settings, lightgbm.Dataset(rows[known], labels, weight=weights[known])).model_to_string())
+
+
+def _constant(labels: Array, *, smooth: bool) -> float:
+    """The mean label; for classes that of the labels and one of each class, so that nothing is certain."""
+    if smooth:
+        return float((labels.sum() + 1) / (len(labels) + 2))
+    return float(labels.mean()) if len(labels) else 0.0
+
+
+def _read(text: str) -> Any:
+    """The model of a text, or its number.
+
+    Raises:
+        DataError: If the text is damaged.
+    """
+    import lightgbm
+
+    if len(text) < 64:  # noqa: PLR2004 - the text of a number; that of a model has a header of hundreds of characters
+        return _number(text)
+    try:
+        return lightgbm.Booster(model_str=text)
+    except lightgbm.basic.LightGBMError as error:
+        raise DataError(f"the boosted trees cannot be read: {error}. Restore the file, or fit again.") from error
+
+
+def _values(model: Any, rows: Array) -> Array:
+    values: Array = np.full(len(rows), model) if isinstance(model, float) else np.asarray(model.predict(rows))
+    return values
+
+
+def _number(text: str) -> float:
+    """The number that a text is.
+
+    Raises:
+        DataError: If it is not one.
+    """
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise DataError(f"the boosted trees cannot be read: {text!r} is no number. Restore the file.") from error
+    if not math.isfinite(value):
+        raise DataError(f"the boosted trees cannot be read: {text!r} is not finite. Restore the file.")
+    return value

@@ -1,0 +1,253 @@
+"""An ensemble by cross-fitting: every labelled row outside the test set trains, and every row is predicted unseen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.datasets import exact_labels, ogb_metric
+from molweight.encoders import Encoder
+from molweight.ensemble._ensemble import Ensemble, build_member
+from molweight.ensemble._fit_member import Loss, Schedule, TrainingSet, epochs_for
+from molweight.ensemble._folds import cross_folds
+from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._recipe import Recipe
+from molweight.ensemble._spec import EnsembleSpec
+from molweight.ensemble._spread import ErrorModel
+from molweight.ensemble._stacking import combine, convex_weights
+from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
+from molweight.ensemble._trees_out_of_fold import TreeData
+from molweight.errors import ConfigError
+from molweight.features import Standardiser, feature_matrix
+from molweight.graphs import MoleculeDataset
+from molweight.seeding import seeded
+
+__all__ = ["CrossFitted", "Keeper", "cross_fit"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+_STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
+
+
+class Keeper:
+    """Where trained members are kept while others are still to come; this one keeps nothing."""
+
+    def read(self, number: int) -> TrainedMember | None:  # noqa: ARG002 - subclasses look it up
+        """The member of a number, if it was kept."""
+        return None
+
+    def write(self, number: int, member: TrainedMember) -> None:
+        """Keep a member."""
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """An ensemble, and what its models predicted for rows that they were not trained on.
+
+    Args:
+        ensemble: The model.
+        rows: Positions of the rows, ``n``.
+        out_of_fold: By ``"graph"``, ``"trees"`` and ``"both"`` predictions of these rows, ``n x T``; only ``"graph"``
+            where there are no trees.
+        curves: Mean training loss of each epoch, by member.
+        transform: Name of the label transform.
+        transforms_tried: Out-of-fold score of boosted trees with each transform that was tried.
+        imputed: Number of feature values of these rows that could not be computed.
+    """
+
+    ensemble: Ensemble
+    rows: Index
+    out_of_fold: dict[str, Array]
+    curves: list[list[float]]
+    transform: str
+    transforms_tried: dict[str, float] = field(default_factory=dict)
+    imputed: int = 0
+
+
+def cross_fit(
+    recipe: Recipe,
+    encoder: Encoder,
+    data: MoleculeDataset,
+    rows: Index,
+    *,
+    device: torch.device,
+    keeper: Keeper | None = None,
+) -> CrossFitted:
+    """Train one member per fold on all other folds, trees on all rows, and weigh both by out-of-fold error.
+
+    Args:
+        recipe: How.
+        encoder: The pretrained encoder that each member starts from.
+        data: The table.
+        rows: Positions of the rows to use: all but the test set.
+        device: Where to compute.
+        keeper: Keeps members of interrupted work.
+
+    Raises:
+        ConfigError: If there are no labels, or fewer than two rows.
+    """
+    if data.metric is None or data.task is None:
+        raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
+    work = _Work.of(recipe, data, rows)
+    trees = work.trees.out_of_fold(work.kind, work.folds) if recipe.boosted else None
+    trained, transforms = work.train(encoder, device, keeper or Keeper())
+    graph = work.assemble([part.outputs for part in trained], transforms)
+    predictions = [graph] if trees is None else [graph, trees]
+    weights = convex_weights(predictions, work.truth) if trees is not None else [1.0]
+    both = combine(predictions, weights)
+    gap = np.zeros_like(graph) if trees is None else graph - trees
+    spec = work.spec(transforms, weights, ErrorModel.fit(gap, both - work.truth))
+    ensemble = work.ensemble(spec, trained).to(device)
+    found = {"graph": graph, **({} if trees is None else {"trees": trees, "both": both})}
+    curves = [part.curve for part in trained]
+    return CrossFitted(ensemble, work.rows, found, curves, work.kind, work.tried, work.imputed)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """The labelled rows of a table, in folds, with everything that is computed once."""
+
+    recipe: Recipe
+    data: MoleculeDataset
+    rows: Index
+    truth: Array
+    folds: Sequence[Index]
+    features: Array
+    trees: TreeData
+    standardiser: Standardiser
+    kind: str = "none"
+    tried: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Index) -> "_Work":
+        labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
+        subset = data.subset(labelled)
+        folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
+        features = feature_matrix(data, recipe.features)[labelled]
+        trees = _tree_data(recipe, subset, feature_matrix(data, recipe.tree_features or recipe.features)[labelled])
+        work = cls(recipe, subset, labelled, _truth(subset), folds, features, trees, Standardiser.fit(features))
+        if recipe.label_transform != "auto":
+            return replace(work, kind=recipe.label_transform)
+        kind, tried = trees.choose_transform(folds, subset.metric or "", work.truth)
+        return replace(work, kind=kind, tried=tried)
+
+    @property
+    def labels(self) -> Array:
+        return self.trees.labels
+
+    @property
+    def imputed(self) -> int:
+        return int(self.standardiser.missing(torch.from_numpy(self.features)).sum())
+
+    def train(
+        self, encoder: Encoder, device: torch.device, keeper: Keeper
+    ) -> tuple[list[TrainedMember], tuple[LabelTransform, ...]]:
+        """The members, those that were kept included, and the label transform of each."""
+        transforms = tuple(self._transform(fold) for fold in self.folds) if self.data.task == "regression" else ()
+        jobs = [self._job(number, encoder, transforms) for number in range(len(self.folds))]
+        kept = [keeper.read(number) for number in range(len(jobs))]
+        fresh = train_members([job for job, found in zip(jobs, kept, strict=True) if found is None], device)
+        trained = []
+        for number, found in enumerate(kept):
+            member = next(fresh) if found is None else found
+            if found is None:
+                keeper.write(number, member)
+            trained.append(member)
+        return trained, transforms
+
+    def _transform(self, fold: Index) -> LabelTransform:
+        return LabelTransform.fit(self.kind, np.delete(self.labels, fold, axis=0))
+
+    def _job(self, number: int, encoder: Encoder, transforms: Sequence[LabelTransform]) -> MemberJob:
+        fold, recipe = self.folds[number], self.recipe
+        rng = np.random.default_rng([recipe.seed, _STREAMS["members"], number])
+        labels = transforms[number].forward(self.labels) if transforms else self.labels
+        inputs = self.standardiser(torch.from_numpy(self.features))
+        training = TrainingSet(self.data, inputs, torch.from_numpy(labels).float(), self._loss())
+        count = len(self.labels) - len(fold)
+        epochs = min(recipe.epochs, epochs_for(count, recipe.batch_size))
+        schedule = Schedule(epochs, recipe.batch_size, recipe.lr)
+        with seeded(int(rng.integers(2**31))):
+            member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())
+        member.encoder.load_state_dict(encoder.state_dict())
+        return MemberJob(member, training, fold, schedule, int(rng.integers(2**31)))
+
+    def _loss(self) -> Loss:
+        if self.data.task == "classification":
+            return "cross_entropy"
+        return "absolute" if self.trees.absolute else "squared"
+
+    def _atoms(self) -> float:
+        return float(np.diff(self.data.molecules.atom_offsets).mean())
+
+    def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> Array:
+        """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""
+        predicted = np.full(self.labels.shape, np.nan)
+        for number, (fold, output) in enumerate(zip(self.folds, outputs, strict=True)):
+            predicted[fold] = transforms[number].inverse(output.numpy()) if transforms else output.sigmoid().numpy()
+        return predicted
+
+    def _shape(self) -> EnsembleSpec:
+        """The specification before anything was trained: enough to build a member."""
+        return self.spec((), [1.0], ErrorModel((), ()))
+
+    def spec(
+        self, transforms: tuple[LabelTransform, ...], weights: Sequence[float], errors: ErrorModel
+    ) -> EnsembleSpec:
+        recipe = self.recipe
+        return EnsembleSpec(
+            task=self.data.task or "regression",
+            encoder=recipe.encoder,
+            encoder_options=recipe.encoder_options,
+            readout=recipe.readout,
+            hidden=recipe.hidden,
+            dropout=recipe.dropout,
+            features=recipe.features,
+            tree_features=recipe.tree_features,
+            weights=(weights[0], weights[1] if recipe.boosted and len(weights) > 1 else 0.0),
+            transforms=transforms,
+            tree_transform=None,
+            errors=errors,
+        )
+
+    def ensemble(self, spec: EnsembleSpec, trained: Sequence[TrainedMember]) -> Ensemble:
+        """The ensemble, with trees that were fitted on all rows."""
+        trees = None
+        if self.recipe.boosted:
+            trees, transform = self.trees.fit(self.kind)
+            spec = replace(spec, tree_transform=transform)
+        members = [build_member(spec, self.labels.shape[1], self.standardiser.width) for _ in trained]
+        for member, part in zip(members, trained, strict=True):
+            member.load_state_dict(part.state)
+        units = LabelTransform.fit("none", self.labels) if spec.task == "regression" else None
+        count = self.labels.shape[1]
+        mean = torch.zeros(count) if units is None else torch.tensor(units.mean).float()
+        scale = torch.ones(count) if units is None else torch.tensor(units.scale).float()
+        return Ensemble(spec, members, self.standardiser, trees, mean=mean, scale=scale)
+
+
+def _tree_data(recipe: Recipe, data: MoleculeDataset, features: Array) -> TreeData:
+    """The rows as trees are fitted on them; a label that is a bound counts as the bound itself."""
+    weights = data.columns.get("label_weight")
+    return TreeData(
+        features=features,
+        labels=data.targets.astype(np.float64),
+        weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
+        task=data.task or "regression",
+        absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
+        seed=int(_stream(recipe, "trees").integers(2**31)),
+    )
+
+
+def _truth(data: MoleculeDataset) -> Array:
+    """Labels that predictions are scored against: without bounds, unless there are no others."""
+    exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
+    return data.targets.astype(np.float64) if np.isnan(exact).all() else exact
+
+
+def _stream(recipe: Recipe, name: str) -> np.random.Generator:
+    return np.random.default_rng([recipe.seed, _STREAMS[name]])

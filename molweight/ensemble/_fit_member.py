@@ -1,0 +1,202 @@
+"""Training of one member: AdamW with warm-up and decay, clipped gradients, an average of the weights."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from molweight.encoders import calibrate
+from molweight.ensemble._member import Member
+from molweight.errors import TrainingError
+from molweight.graphs import MoleculeDataset
+from molweight.models import bounded_square, label_loss
+
+__all__ = ["Loss", "Schedule", "TrainingSet", "epochs_for", "fit_member"]
+
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+Loss = Literal["squared", "absolute", "cross_entropy"]
+
+_STEPS: Final = 1000
+"""Steps that a small table is trained for at least."""
+_FEWEST: Final = 20
+_MOST: Final = 100
+_SMOOTH: Final = 1e-4
+_CALIBRATION: Final = 2048
+"""Molecules that the statistics of batch normalisation are estimated on, at most."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a member is trained. The defaults were chosen out of fold; see ``experiments/results/recipes.md``.
+
+    Args:
+        epochs: Passes over the training rows.
+        batch_size: Rows per step.
+        lr: Peak of the learning rate.
+        weight_decay: Of the head; the encoder has none.
+        warm_up: Share of the steps over which the learning rate rises; after it, it falls as a half cosine.
+        average: Share of the steps that the average of the weights remembers.
+        clip: Largest norm of a gradient.
+    """
+
+    epochs: int
+    batch_size: int = 32
+    lr: float = 3e-4
+    weight_decay: float = 0.01
+    warm_up: float = 0.1
+    average: float = 0.1
+    clip: float = 1.0
+
+    def factor(self, step: int, steps: int) -> float:
+        """Learning rate of a step as a share of the peak.
+
+        Args:
+            step: From 0.
+            steps: In all.
+
+        Example:
+            >>> [round(Schedule(1).factor(step, 10), 2) for step in (0, 1, 5, 9)]
+            [1.0, 1.0, 0.59, 0.03]
+        """
+        rising = max(1, round(steps * self.warm_up))
+        if step < rising:
+            return (step + 1) / rising
+        return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+def epochs_for(rows: int, batch_size: int) -> int:
+    """Epochs that give a small table about a thousand steps: between 20 and 100.
+
+    Args:
+        rows: Training rows.
+        batch_size: Rows per step.
+
+    Example:
+        >>> epochs_for(100, 32), epochs_for(800, 32), epochs_for(20_000, 32)
+        (100, 40, 20)
+    """
+    return min(_MOST, max(_FEWEST, round(_STEPS / max(1, rows / batch_size))))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Labelled molecules as a member is trained on them.
+
+    Args:
+        data: The molecules.
+        features: Standardised features of all of them, ``n x F``.
+        labels: What the outputs are to be: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
+        loss: Which loss.
+    """
+
+    data: MoleculeDataset
+    features: Tensor
+    labels: Tensor
+    loss: Loss = "squared"
+
+    def batch_loss(self, member: Member, rows: Index, seed: int | None, device: torch.device) -> Tensor:
+        """Weighted mean loss over the known labels of some rows, 0-dim; one-sided where a label is a bound."""
+        where, graphs = torch.from_numpy(rows), self.data.graphs(rows, device)
+        outputs = member(graphs, self.features[where].to(device), seed)
+        labels = self.labels[where].to(device)
+        bounds, weights = graphs.columns.get("label_bounds"), graphs.columns.get("label_weight")
+        if self.loss == "absolute":
+            return _absolute(outputs, labels, bounds, weights)
+        return label_loss(outputs, labels, classes=self.loss == "cross_entropy", bounds=bounds, weights=weights)
+
+
+def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: Tensor | None) -> Tensor:
+    known = ~labels.isnan()
+    square = bounded_square(outputs, labels.nan_to_num(), bounds)
+    share = known.to(outputs.dtype) if weights is None else weights * known
+    # The root is shifted by a constant so that its slope at 0 is finite.
+    return ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
+
+
+def fit_member(
+    member: Member, training: TrainingSet, rows: Index, schedule: Schedule, *, seed: int, device: torch.device
+) -> list[float]:
+    """Train a member; it ends as the average of its weights, in evaluation mode.
+
+    The number of steps is fixed beforehand and the learning rate ends at 0, so no rows are needed to stop by: on small
+    tables the best epoch on a few dozen molecules is mostly luck.
+
+    Source: Izmailov et al., *Averaging Weights Leads to Wider Optima and Better Generalization*, UAI 2018; an
+    exponential average as in Tarvainen and Valpola, NeurIPS 2017.
+
+    Args:
+        member: Changed in place.
+        training: The labelled molecules.
+        rows: Which of them to train on.
+        schedule: How.
+        seed: Of the batches and of dropout.
+        device: Where the member is.
+
+    Returns:
+        Mean training loss of each epoch.
+
+    Raises:
+        TrainingError: If the loss stops being finite.
+    """
+    rng = np.random.default_rng(seed)
+    batches = max(1, round(len(rows) / schedule.batch_size))
+    steps = batches * schedule.epochs
+    optimizer = torch.optim.AdamW(_groups(member, schedule.weight_decay), lr=schedule.lr)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule.factor(step, steps))
+    decay = 1 - 1 / max(1.0, steps * schedule.average)
+    average = AveragedModel(member, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]  # of PyTorch
+    member.train()
+    curve = []
+    for _ in range(schedule.epochs):
+        losses = []
+        for part in np.array_split(rng.permutation(rows), batches):
+            loss = training.batch_loss(member, part, int(rng.integers(2**31)), device)
+            losses.append(_step(member, loss, optimizer, schedule.clip))
+            scheduler.step()
+            average.update_parameters(member)
+        curve.append(_mean(losses))
+    member.load_state_dict(average.module.state_dict())
+    calibrate(member.encoder, _calibration(training.data, rows, device))
+    member.eval()
+    return curve
+
+
+def _groups(member: Member, decay: float) -> list[dict[str, Any]]:
+    head = [*member.hidden.parameters(), *member.output.parameters()]
+    return [
+        {"params": head, "weight_decay": decay},
+        {"params": list(member.encoder.parameters()), "weight_decay": 0.0},
+    ]
+
+
+def _step(member: Member, loss: Tensor, optimizer: torch.optim.Optimizer, clip: float) -> Tensor:
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]  # PyTorch leaves it without annotations
+    nn.utils.clip_grad_norm_(member.parameters(), clip)
+    optimizer.step()
+    return loss.detach()
+
+
+def _mean(losses: list[Tensor]) -> float:
+    """Mean loss of an epoch.
+
+    Raises:
+        TrainingError: If it is not finite.
+    """
+    value = float(torch.stack(losses).mean())
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the loss of finetuning is {value}. Try a smaller finetune_lr, or look for extreme labels."
+        )
+    return value
+
+
+def _calibration(data: MoleculeDataset, rows: Index, device: torch.device) -> Iterator[Any]:
+    chosen = rows[:: -(-len(rows) // _CALIBRATION)]
+    for start in range(0, len(chosen), 256):
+        yield data.graphs(chosen[start : start + 256], device)

@@ -1,0 +1,65 @@
+"""Folds for cross-fitting: every labelled row is held out exactly once."""
+
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.errors import ConfigError
+
+__all__ = ["cross_folds"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+_LEAST: Final = 2
+_BINS: Final = 10
+
+
+def cross_folds(labels: Array, count: int, rng: np.random.Generator) -> list[Index]:
+    """Split rows into folds of nearly equal size with similar labels.
+
+    Rows are ordered by the first label (classes by the number of positive labels, then at random), cut into runs of
+    ``count`` neighbours, and each run is dealt to the folds in a random order. So a fold has its share of rare
+    positives and of extreme values.
+
+    Args:
+        labels: ``n x T``, NaN where missing.
+        count: Number of folds; fewer where there are fewer rows.
+        rng: Source of the order.
+
+    Returns:
+        Positions of each fold, sorted.
+
+    Raises:
+        ConfigError: If there are fewer than two rows or folds.
+
+    Example:
+        >>> labels = np.array([[1.0], [0.0], [0.0], [1.0], [0.0], [0.0]])
+        >>> [int(labels[fold].sum()) for fold in cross_folds(labels, 2, np.random.default_rng(0))]
+        [1, 1]
+    """
+    count = min(count, len(labels))
+    if count < _LEAST:
+        raise ConfigError(
+            f"{len(labels)} labelled rows cannot be split into {count} folds; at least 2 rows and 2 folds are needed. "
+            "Add labelled rows, or use members=1."
+        )
+    order = np.lexsort((rng.random(len(labels)), _keys(labels)))
+    folds: list[list[int]] = [[] for _ in range(count)]
+    for start in range(0, len(order), count):
+        run = order[start : start + count]
+        for fold, row in zip(rng.permutation(count), run, strict=False):
+            folds[fold].append(int(row))
+    return [np.sort(np.array(fold, dtype=np.int64)) for fold in folds]
+
+
+def _keys(labels: Array) -> Array:
+    """What rows are ordered by: number of positives for classes, the decile of the mean label for numbers."""
+    known = ~np.isnan(labels)
+    total = np.where(known, labels, 0.0).sum(axis=1)
+    if np.isin(labels[known], (0, 1)).all():
+        return np.asarray(total)
+    mean = total / np.maximum(known.sum(axis=1), 1)
+    edges = np.quantile(mean, np.linspace(0, 1, _BINS + 1)[1:-1])
+    bins: Array = np.searchsorted(edges, mean)
+    return bins

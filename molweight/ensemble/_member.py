@@ -1,0 +1,79 @@
+"""One member of an ensemble: an encoder, a readout, features, and a head with a hidden layer."""
+
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders import ComposedReadout, Encoder
+from molweight.graphs import GraphBatch
+
+__all__ = ["Member"]
+
+
+class Member(nn.Module):
+    """Outputs of a task from the graph of a molecule and features of the whole molecule.
+
+    The vector of the graph and the standardised features are concatenated; one hidden layer with dropout follows. So
+    the encoder has to learn only what the features do not say.
+
+    Source: Yang et al., *Analyzing Learned Molecular Representations for Property Prediction*, J. Chem. Inf. Model.
+    2019 (descriptors next to a graph network).
+
+    Args:
+        encoder: The encoder.
+        outputs: Number of outputs ``T``.
+        features: Number of standardised features; 0 for none.
+        readout: Readout over the encoder's atoms; ``None`` for the encoder's own.
+        hidden: Width of the hidden layer.
+        dropout: Share of the hidden layer set to 0, where a seed is given.
+
+    Example:
+        >>> from molweight import encoders
+        >>> from molweight.graphs import build_dataset
+        >>> member = Member(encoders.build("gin", layers=2, width=16), outputs=3, features=2)
+        >>> graphs = build_dataset(["CCO", "C"], cache=False).graphs([0, 1])
+        >>> member(graphs, torch.zeros(2, 2)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        outputs: int,
+        *,
+        features: int = 0,
+        readout: ComposedReadout | None = None,
+        hidden: int = 256,
+        dropout: float = 0.2,
+    ) -> None:
+        """Create the head."""
+        super().__init__()
+        self.encoder = encoder
+        self.readout = readout
+        self.dropout = dropout
+        width = encoder.width * (1 if readout is None else readout.count)
+        self.hidden = nn.Linear(width + features, hidden)
+        self.output = nn.Linear(hidden, outputs)
+
+    def forward(self, graphs: GraphBatch, features: Tensor, seed: int | None = None) -> Tensor:
+        """Outputs ``G x T``: logits, or labels in standard units.
+
+        Args:
+            graphs: The molecules.
+            features: Standardised features, ``G x features``.
+            seed: Of the dropout masks; ``None`` for none.
+        """
+        encoding = self.encoder(graphs, seed)
+        vectors = encoding.graphs
+        if self.readout is not None:
+            vectors = self.readout(encoding.nodes, graphs.batch, graphs.num_graphs)
+        hidden = self.hidden(torch.cat([vectors, features], dim=1)).relu()
+        outputs: Tensor = self.output(_dropped(hidden, self.dropout, seed))
+        return outputs
+
+
+def _dropped(hidden: Tensor, rate: float, seed: int | None) -> Tensor:
+    if seed is None or not rate > 0:
+        return hidden
+    generator = torch.Generator(hidden.device).manual_seed(seed)
+    kept = torch.rand(hidden.shape, generator=generator, device=hidden.device) >= rate
+    return hidden * kept / (1 - rate)

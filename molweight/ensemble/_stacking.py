@@ -1,0 +1,92 @@
+"""Convex weights of models, from predictions of rows that the models were not trained on."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from molweight.errors import ConfigError
+
+__all__ = ["combine", "convex_weights"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+
+
+def convex_weights(predictions: Sequence[Array], labels: Array) -> list[float]:
+    """The weights ``w >= 0`` with ``sum(w) = 1`` of least squared error; for probabilities that is the Brier score.
+
+    Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
+    alike. The minimum is exact: for every subset of the models the equality-constrained problem is solved in closed
+    form, and the best solution without negative weights is returned.
+
+    Source: Breiman, *Stacked Regressions*, Machine Learning 1996.
+
+    Args:
+        predictions: Per model ``n x T``, out of fold; at most about ten models.
+        labels: ``n x T``, NaN where missing.
+
+    Returns:
+        One weight per model.
+
+    Raises:
+        ConfigError: If there are no models or no labels.
+
+    Example:
+        >>> labels = np.array([[0.0], [1.0], [2.0]])
+        >>> convex_weights([labels + 1, labels - 1], labels)
+        [0.5, 0.5]
+    """
+    errors = _errors(predictions, labels)
+    gram = errors @ errors.T
+    best, weights = np.inf, np.zeros(len(predictions))
+    for subset in _subsets(len(predictions)):
+        part = _on_subset(gram[np.ix_(subset, subset)])
+        value = float(part @ gram[np.ix_(subset, subset)] @ part)
+        if (part >= 0).all() and value < best:
+            best, weights = value, np.zeros(len(predictions))
+            weights[subset] = part
+    return [float(weight) for weight in weights]
+
+
+def combine(predictions: Sequence[Array], weights: Sequence[float]) -> Array:
+    """The weighted sum of predictions, ``n x T``.
+
+    Args:
+        predictions: Per model ``n x T``.
+        weights: One per model.
+    """
+    total: Array = sum(
+        (weight * prediction for weight, prediction in zip(weights, predictions, strict=True)),
+        start=np.zeros_like(predictions[0], dtype=np.float64),
+    )
+    return total
+
+
+def _errors(predictions: Sequence[Array], labels: Array) -> Array:
+    """One row of errors in standard units per model.
+
+    Raises:
+        ConfigError: If there are no models or no labels.
+    """
+    known = ~np.isnan(labels)
+    if not len(predictions) or not known.any():
+        raise ConfigError("weights of models need at least one model and one labelled row.")
+    spread = np.nanstd(np.where(known.any(axis=0), labels, 0.0), axis=0)
+    scale = np.where(spread > 0, spread, 1.0)
+    return np.stack([((prediction - labels) / scale)[known] for prediction in predictions]).astype(np.float64)
+
+
+def _subsets(count: int) -> Iterator[list[int]]:
+    """All subsets that are not empty, the smallest first."""
+    for size in range(1, count + 1):
+        yield from (list(chosen) for chosen in combinations(range(count), size))
+
+
+def _on_subset(gram: Array) -> Array:
+    """Minimiser of ``w G w`` with ``sum(w) = 1``: the solution of ``G w = 1``, normalised."""
+    one = np.ones(len(gram))
+    ridge = 1e-10 * max(float(np.trace(gram)), 1e-30) * np.eye(len(gram))
+    solution: Array = np.linalg.solve(gram + ridge, one)
+    total = solution.sum()
+    return solution / total if total > 0 else -one

@@ -1,0 +1,98 @@
+"""Training of all members, each without one fold, in processes of their own where that pays."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from joblib import Parallel, cpu_count, delayed, parallel_config
+from torch import Tensor
+
+from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
+from molweight.ensemble._member import Member
+
+__all__ = ["MemberJob", "TrainedMember", "train_members"]
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+_PARALLEL_FROM: Final = 10_000
+"""Rows times epochs of one member below which starting processes costs more than it saves."""
+_CHUNK: Final = 512
+
+
+@dataclass(frozen=True)
+class MemberJob:
+    """One member to be trained.
+
+    Args:
+        member: The member, as it starts.
+        training: The labelled rows.
+        held_out: Rows to leave out, and to predict afterwards.
+        schedule: How.
+        seed: Of the batches and of dropout.
+    """
+
+    member: Member
+    training: TrainingSet
+    held_out: Index
+    schedule: Schedule
+    seed: int
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """What comes out.
+
+    Args:
+        state: State of the member.
+        outputs: Its outputs for the rows that were held out, in the order of the fold, ``m x T`` float64.
+        curve: Mean training loss of each epoch.
+    """
+
+    state: dict[str, Tensor]
+    outputs: Tensor
+    curve: list[float]
+
+
+def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[TrainedMember]:
+    """Train members one after another, or on a CPU with several cores side by side.
+
+    Args:
+        jobs: The members.
+        device: Where to compute.
+
+    Yields:
+        What came out of each job, in their order.
+    """
+    processes = min(len(jobs), cpu_count()) if device.type == "cpu" and _is_large(jobs) else 1
+    if processes == 1:
+        yield from (_train(job, device) for job in jobs)
+        return
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from Parallel(n_jobs=processes, return_as="generator")(delayed(_train)(job, device) for job in jobs)
+
+
+def _is_large(jobs: Sequence[MemberJob]) -> bool:
+    return bool(jobs) and len(jobs[0].training.labels) * jobs[0].schedule.epochs >= _PARALLEL_FROM
+
+
+def _train(job: MemberJob, device: torch.device) -> TrainedMember:
+    training = job.training
+    rows = np.setdiff1d(np.arange(len(training.labels)), job.held_out)
+    member = job.member.to(device)
+    curve = fit_member(member, training, rows, job.schedule, seed=job.seed, device=device)
+    outputs = _predict(member, training, job.held_out, device)
+    state = {name: tensor.detach().cpu() for name, tensor in member.state_dict().items()}
+    return TrainedMember(state, outputs, curve)
+
+
+def _predict(member: Member, training: TrainingSet, rows: Index, device: torch.device) -> Tensor:
+    parts = [torch.empty(0, training.labels.size(1), dtype=torch.float64)]
+    with torch.no_grad():
+        for start in range(0, len(rows), _CHUNK):
+            part = rows[start : start + _CHUNK]
+            features = training.features[torch.from_numpy(part)].to(device)
+            parts.append(member(training.data.graphs(part, device), features).double().cpu())
+    return torch.cat(parts)

@@ -1,0 +1,225 @@
+"""Ensembles by cross-fitting: what is held out stays unseen, everything is in the state, and odd tables work."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import datasets, encoders
+from molweight.encoders import Encoder
+from molweight.ensemble import CrossFitted, Ensemble, EnsembleSpec, Keeper, Recipe, TrainedMember, cross_fit
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset, Task
+from molweight.seeding import seeded
+
+CPU = torch.device("cpu")
+ENCODER: dict[str, Any] = {"layers": 2, "width": 16}
+SMALL = Recipe("gin", ENCODER, members=2, features=("descriptors",), epochs=2, hidden=16)
+
+
+def start() -> Encoder:
+    with seeded(0):
+        return encoders.build("gin", **ENCODER)
+
+
+def fit(data: MoleculeDataset, recipe: Recipe = SMALL, keeper: Keeper | None = None) -> CrossFitted:
+    return cross_fit(recipe, start(), data, np.arange(len(data)), device=CPU, keeper=keeper)
+
+
+def table(labels: np.ndarray, task: Task, **columns: np.ndarray) -> MoleculeDataset:
+    smiles = list(datasets.load("freesolv").smiles[: len(labels)])
+    data = datasets.from_smiles(smiles, labels, task=task, cache=False)
+    return data.with_columns(columns)
+
+
+def changed(recipe: Recipe, **changes: Any) -> Recipe:
+    return Recipe(**{**vars(recipe), **changes})
+
+
+@pytest.fixture(scope="module")
+def freesolv() -> MoleculeDataset:
+    return datasets.load("freesolv").subset(range(60))
+
+
+@pytest.fixture(scope="module")
+def fitted(freesolv: MoleculeDataset) -> CrossFitted:
+    return fit(freesolv)
+
+
+def test_every_row_is_predicted_by_each_part(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
+    assert sorted(fitted.out_of_fold) == ["both", "graph", "trees"]
+    assert all(np.isfinite(values).all() for values in fitted.out_of_fold.values())
+    assert fitted.rows.tolist() == list(range(60))
+    weights = fitted.ensemble.spec.weights
+    expected = weights[0] * fitted.out_of_fold["graph"] + weights[1] * fitted.out_of_fold["trees"]
+    np.testing.assert_allclose(fitted.out_of_fold["both"], expected)
+    error = {name: ((values - freesolv.targets) ** 2).mean() for name, values in fitted.out_of_fold.items()}
+    assert error["both"] <= min(error["graph"], error["trees"]) + 1e-9
+
+
+def test_a_label_does_not_reach_the_prediction_of_its_own_fold() -> None:
+    labels = np.linspace(0, 1, 40)[:, None]
+    recipe = changed(SMALL, label_transform="none")
+    before = fit(table(labels, "regression"), recipe)
+    other = labels.copy()
+    other[7] += 0.001  # too small to move a row to another fold
+    after = fit(table(other, "regression"), recipe)
+    for name in ("graph", "trees"):
+        assert after.out_of_fold[name][7] == before.out_of_fold[name][7]
+    assert (after.out_of_fold["graph"] != before.out_of_fold["graph"]).any()
+
+
+def test_the_state_and_the_specification_are_the_whole_model(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
+    spec = EnsembleSpec.from_json(json.loads(json.dumps(fitted.ensemble.spec.to_json())))
+    again = Ensemble.from_state(spec, fitted.ensemble.state_dict())
+    graphs = again.with_features(freesolv).graphs(range(10))
+    with torch.no_grad():
+        assert torch.equal(again.predict(graphs), fitted.ensemble.predict(graphs))
+        for one, other in zip(
+            again.predict_with_deviation(graphs), fitted.ensemble.predict_with_deviation(graphs), strict=True
+        ):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(freesolv: MoleculeDataset) -> None:
+    first, again = fit(freesolv), fit(freesolv)
+    other = fit(freesolv, changed(SMALL, seed=1))
+    np.testing.assert_array_equal(first.out_of_fold["both"], again.out_of_fold["both"])
+    assert (first.out_of_fold["both"] != other.out_of_fold["both"]).any()
+
+
+def test_members_that_were_kept_are_not_trained_again(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
+    class Memory(Keeper):
+        def __init__(self) -> None:
+            self.kept: dict[int, TrainedMember] = {}
+            self.written: list[int] = []
+
+        def read(self, number: int) -> TrainedMember | None:
+            return self.kept.get(number)
+
+        def write(self, number: int, member: TrainedMember) -> None:
+            self.kept[number] = member
+            self.written.append(number)
+
+    memory = Memory()
+    fit(freesolv, keeper=memory)
+    assert memory.written == [0, 1]
+    del memory.kept[1]
+    resumed = fit(freesolv, keeper=memory)
+    assert memory.written == [0, 1, 1]
+    np.testing.assert_array_equal(resumed.out_of_fold["both"], fitted.out_of_fold["both"])
+
+
+def test_forward_is_the_prediction_in_standard_units(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
+    model = fitted.ensemble
+    graphs = model.with_features(freesolv).graphs(range(5))
+    with torch.no_grad():
+        torch.testing.assert_close(model(graphs) * model.scale + model.mean, model.predict(graphs))
+
+
+def test_deviations_grow_with_the_disagreement(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
+    graphs = fitted.ensemble.with_features(freesolv).graphs(range(60))
+    with torch.no_grad():
+        members, trees = fitted.ensemble.parts(graphs)
+        _, deviation = fitted.ensemble.predict_with_deviation(graphs)
+    assert trees is not None
+    gap = np.abs(members.mean(axis=0) - trees).ravel()
+    assert (np.diff(deviation.ravel()[np.argsort(gap)]) >= -1e-12).all()
+    errors = fitted.out_of_fold["both"] - freesolv.targets
+    assert deviation.mean() == pytest.approx(float(errors.std()), rel=0.6)
+
+
+def test_classes_with_missing_labels_and_several_targets() -> None:
+    rng = np.random.default_rng(0)
+    labels = (rng.random((50, 3)) < 0.4).astype(float)
+    labels[rng.random(labels.shape) < 0.3] = np.nan
+    labels[4] = np.nan
+    found = fit(table(labels, "classification"))
+    assert 4 not in found.rows
+    assert all(((values > 0) & (values < 1)).all() for values in found.out_of_fold.values())
+
+
+def test_one_positive_in_all() -> None:
+    labels = np.zeros((30, 1))
+    labels[3] = 1
+    found = fit(table(labels, "classification"))
+    assert np.isfinite(found.out_of_fold["both"]).all()
+
+
+@pytest.mark.parametrize("labels", [np.full((30, 1), 2.5), np.tile([[0.0], [7.0]], (15, 1))], ids=["constant", "two"])
+def test_labels_of_one_or_two_values_in_a_regression(labels: np.ndarray) -> None:
+    found = fit(table(labels, "regression"))
+    assert np.isfinite(found.out_of_fold["both"]).all()
+    assert np.abs(found.out_of_fold["both"] - labels.mean()).max() < 10
+
+
+def test_fewer_rows_than_folds() -> None:
+    found = fit(table(np.arange(4.0)[:, None], "regression"), changed(SMALL, members=5))
+    assert len(found.ensemble.members) == 4
+
+
+def test_a_single_labelled_row_is_refused() -> None:
+    with pytest.raises(ConfigError, match="1 labelled rows cannot be split"):
+        fit(table(np.array([[1.0]]), "regression"))
+
+
+def test_a_table_without_labels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no labels to finetune on"):
+        fit(datasets.from_smiles(["CCO", "C", "CC"], cache=False))
+
+
+def test_skewed_labels_are_transformed_where_that_scores_better() -> None:
+    data = datasets.load("freesolv").subset(range(120))
+    skewed = np.exp(2.0 * data.targets.astype(float))
+    found = fit(table(skewed, "regression"))
+    assert set(found.transforms_tried) == {"none", "log"}
+    best = min(found.transforms_tried, key=lambda kind: found.transforms_tried[kind])
+    assert found.transform == best == found.ensemble.spec.transforms[0].kind
+
+
+def test_without_trees_and_features() -> None:
+    data = datasets.load("freesolv").subset(range(30))
+    found = fit(data, changed(SMALL, boosted=False, features=(), readout="mean+scaled_sum"))
+    assert list(found.out_of_fold) == ["graph"]
+    assert found.ensemble.trees is None
+    graphs = found.ensemble.with_features(data).graphs([0, 1])
+    prediction, deviation = found.ensemble.predict_with_deviation(graphs)
+    assert np.isfinite(prediction).all()
+    assert (deviation > 0).all()
+
+
+def test_columns_of_the_table_are_read_and_needed() -> None:
+    labels = np.linspace(0, 1, 30)[:, None]
+    data = table(labels, "regression", **{"column:pH": labels * 3})
+    found = fit(data, changed(SMALL, features=("column:pH",)))
+    with pytest.raises(ConfigError, match="reads the column 'pH'"):
+        found.ensemble.with_features(table(labels, "regression"))
+
+
+def test_rows_without_weight_do_not_matter() -> None:
+    labels = np.linspace(0, 1, 30)[:, None]
+    weights = np.ones((30, 1), dtype=np.float32)
+    weights[::2] = 0
+    wrong = labels.copy()
+    wrong[::2] = 1 - wrong[::2]
+    good = fit(table(wrong, "regression", label_weight=weights), changed(SMALL, label_transform="none"))
+    assert np.isfinite(good.out_of_fold["both"]).all()
+
+
+def test_a_molecule_whose_features_fail_is_predicted(fitted: CrossFitted) -> None:
+    odd = datasets.from_smiles(["F[P-](F)(F)(F)(F)F", "[Na+].[Cl-]"], cache=False)
+    graphs = fitted.ensemble.with_features(odd).graphs([0, 1])
+    assert torch.isnan(graphs.columns["feature_descriptors"]).any()
+    assert fitted.ensemble.predict(graphs).isfinite().all()
+
+
+def test_processes_agree_with_one_process(freesolv: MoleculeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alone = fit(freesolv)
+    monkeypatch.setattr("molweight.ensemble._train_members._PARALLEL_FROM", 1)
+    several = fit(freesolv)
+    torch.set_num_threads(torch_threads)
+    np.testing.assert_allclose(several.out_of_fold["graph"], alone.out_of_fold["graph"], rtol=1e-5)

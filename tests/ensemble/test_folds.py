@@ -1,0 +1,42 @@
+"""Folds: a partition, with similar labels in each."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from molweight.ensemble._folds import cross_folds
+from molweight.errors import ConfigError
+
+
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 99))
+def test_every_row_is_in_one_fold_and_sizes_differ_by_at_most_one(rows: int, count: int, seed: int) -> None:
+    labels = np.random.default_rng(seed).normal(size=(rows, 1))
+    folds = cross_folds(labels, count, np.random.default_rng(seed))
+    assert sorted(np.concatenate(folds).tolist()) == list(range(rows))
+    sizes = [len(fold) for fold in folds]
+    assert len(folds) == min(count, rows)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_rare_positives_are_spread() -> None:
+    labels = np.zeros((100, 1))
+    labels[::20] = 1
+    assert [int(labels[fold].sum()) for fold in cross_folds(labels, 5, np.random.default_rng(3))] == [1] * 5
+
+
+def test_folds_differ_with_the_seed_and_agree_with_the_same() -> None:
+    labels = np.arange(40.0)[:, None]
+    first, again, other = (cross_folds(labels, 4, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert all((one == two).all() for one, two in zip(first, again, strict=True))
+    assert any((one != two).any() for one, two in zip(first, other, strict=True))
+
+
+def test_missing_labels_are_no_obstacle() -> None:
+    labels = np.array([[np.nan, 1.0], [0.0, np.nan], [1.0, 1.0], [np.nan, 0.0]])
+    assert len(cross_folds(labels, 2, np.random.default_rng(0))) == 2
+
+
+def test_one_row_is_refused() -> None:
+    with pytest.raises(ConfigError, match="1 labelled rows cannot be split"):
+        cross_folds(np.zeros((1, 1)), 5, np.random.default_rng(0))

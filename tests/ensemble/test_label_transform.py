@@ -1,0 +1,73 @@
+"""Label transforms against scikit-learn, their inverses, and JSON."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import yeojohnson
+from sklearn.preprocessing import PowerTransformer
+
+from molweight.ensemble._label_transform import TRANSFORMS, LabelTransform, possible_transforms
+from molweight.errors import ConfigError
+
+SKEWED = np.random.default_rng(0).lognormal(mean=1, sigma=2, size=(200, 2))
+
+
+def test_yeo_johnson_is_scikit_learns() -> None:
+    labels = SKEWED - 3
+    expected = PowerTransformer().fit_transform(labels)
+    np.testing.assert_allclose(
+        LabelTransform.fit("yeo_johnson", labels).forward(labels), expected, rtol=1e-6, atol=1e-8
+    )
+
+
+@given(st.sampled_from([-1.5, 0.0, 0.4, 1.0, 2.0, 3.2]), st.floats(-50, 50))
+def test_yeo_johnson_is_scipys_for_every_power_and_is_inverted(power: float, value: float) -> None:
+    one = np.array([1.0])
+    fitted = LabelTransform("yeo_johnson", one * power, one * 0, one, one * -np.inf, one * np.inf)
+    mapped = fitted.forward(np.array([[value]]))
+    assert mapped[0, 0] == pytest.approx(float(yeojohnson(np.array([value]), lmbda=power)[0]), rel=1e-9, abs=1e-9)
+    assert fitted.inverse(mapped)[0, 0] == pytest.approx(value, rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_labels_come_back_and_json_keeps_everything(kind: str) -> None:
+    fitted = LabelTransform.fit(kind, SKEWED)
+    again = LabelTransform.from_json(json.loads(json.dumps(fitted.to_json())))
+    np.testing.assert_allclose(again.inverse(fitted.forward(SKEWED)), SKEWED, rtol=1e-6)
+    np.testing.assert_allclose(fitted.forward(SKEWED).mean(axis=0), 0, atol=1e-9)
+    np.testing.assert_allclose(fitted.forward(SKEWED).std(axis=0), 1, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["log", "yeo_johnson"])
+def test_an_extreme_output_is_not_extrapolated(kind: str) -> None:
+    fitted = LabelTransform.fit(kind, SKEWED)
+    assert np.isfinite(fitted.inverse(np.array([[1e6, -1e6]]))).all()
+
+
+def test_missing_labels_are_left_out() -> None:
+    labels = np.array([[1.0], [np.nan], [np.e**2]])
+    fitted = LabelTransform.fit("log", labels)
+    np.testing.assert_allclose(fitted.forward(labels), [[-1.0], [np.nan], [1.0]])
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_constant_and_empty_labels(kind: str) -> None:
+    labels = np.array([[2.0, np.nan], [2.0, np.nan]])
+    fitted = LabelTransform.fit(kind, labels)
+    assert fitted.inverse(np.array([[0.0, 0.0]]))[0, 0] == pytest.approx(2.0)
+    assert np.isfinite(fitted.inverse(np.array([[0.3, 0.3]]))).all()
+
+
+def test_log_of_negative_labels_is_refused() -> None:
+    with pytest.raises(ConfigError, match="positive labels and the smallest is -1"):
+        LabelTransform.fit("log", np.array([[-1.0], [2.0]]))
+
+
+def test_what_is_tried_depends_on_the_skewness() -> None:
+    assert possible_transforms(SKEWED) == ["none", "log"]
+    assert possible_transforms(SKEWED - 5) == ["none", "yeo_johnson"]
+    assert possible_transforms(np.random.default_rng(1).normal(size=(300, 1))) == ["none"]
+    assert possible_transforms(np.full((5, 1), 3.0)) == ["none"]

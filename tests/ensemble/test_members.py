@@ -1,0 +1,111 @@
+"""Members: their schedule, their dropout, and that they learn."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import datasets, encoders
+from molweight.encoders import ComposedReadout
+from molweight.ensemble import ErrorModel, Member, Schedule
+from molweight.ensemble._fit_member import TrainingSet, epochs_for, fit_member
+from molweight.errors import TrainingError
+from molweight.graphs import MoleculeDataset
+from molweight.seeding import seeded
+
+CPU = torch.device("cpu")
+
+
+def member(features: int = 0, readout: ComposedReadout | None = None) -> Member:
+    with seeded(0):
+        encoder = encoders.build("gin", layers=2, width=16)
+        return Member(encoder, 1, features=features, readout=readout, hidden=32)
+
+
+def molecules(count: int = 60) -> MoleculeDataset:
+    return datasets.load("freesolv").subset(range(count))
+
+
+def test_a_member_fits_its_rows() -> None:
+    data = molecules()
+    labels = torch.from_numpy((data.targets - data.targets.mean()) / data.targets.std())
+    training = TrainingSet(data, torch.zeros(len(data), 0), labels)
+    curve = fit_member(member(), training, np.arange(60), Schedule(40, lr=1e-3), seed=0, device=CPU)
+    assert curve[-1] < 0.4 * curve[0]
+
+
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_the_loss_is_that_of_the_metric(loss: str) -> None:
+    data = molecules(4)
+    labels = torch.tensor([[0.0], [2.0], [torch.nan], [5.0]])
+    model = member()
+    model.output.weight.data.zero_()
+    model.output.bias.data.fill_(1.0)
+    value = TrainingSet(data, torch.zeros(4, 0), labels, loss).batch_loss(model, np.arange(4), None, CPU)  # type: ignore[arg-type]  # of a parameter
+    expected = {"squared": (1 + 1 + 16) / 3, "absolute": (1 + 1 + 4) / 3}
+    assert value.item() == pytest.approx(expected[loss], rel=1e-4)
+
+
+def test_a_bound_that_is_kept_costs_nothing() -> None:
+    data = molecules(2).with_columns({"label_bounds": np.array([[1], [0]], dtype=np.int8)})
+    model = member()
+    model.output.weight.data.zero_()
+    model.output.bias.data.fill_(1.0)
+    training = TrainingSet(data, torch.zeros(2, 0), torch.tensor([[0.0], [3.0]]))
+    assert training.batch_loss(model, np.arange(2), None, CPU).item() == pytest.approx(2.0)
+
+
+def test_the_readout_may_be_another_than_the_encoders() -> None:
+    model = member(features=2, readout=ComposedReadout("mean+max+scaled_sum", atoms=9.0))
+    outputs = model(molecules(3).graphs(range(3)), torch.zeros(3, 2))
+    assert outputs.shape == (3, 1)
+    assert model.hidden.in_features == 3 * 16 + 2
+
+
+def test_dropout_depends_on_the_seed_alone() -> None:
+    model, graphs = member(), molecules(3).graphs(range(3))
+    empty = torch.zeros(3, 0)
+    first, again, other, none = (model(graphs, empty, seed) for seed in (1, 1, 2, None))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, none)
+
+
+def test_the_learning_rate_rises_and_falls_to_zero() -> None:
+    factors = [Schedule(1).factor(step, 100) for step in range(100)]
+    assert factors[:10] == pytest.approx([0.1 * (step + 1) for step in range(10)])
+    assert all(later <= earlier for earlier, later in pairwise(factors[10:]))
+    assert factors[-1] < 0.001
+
+
+def test_small_tables_get_about_a_thousand_steps() -> None:
+    assert [epochs_for(rows, 32) * round(rows / 32) for rows in (400, 800, 1600)] == pytest.approx([1000] * 3, rel=0.1)
+
+
+def test_a_loss_that_is_not_finite_is_refused() -> None:
+    data = molecules(4)
+    training = TrainingSet(data, torch.zeros(4, 0), torch.full((4, 1), 1e30))
+    with pytest.raises(TrainingError, match=r"loss of finetuning is (inf|nan)\. Try a smaller finetune_lr"):
+        fit_member(member(), training, np.arange(4), Schedule(1), seed=0, device=CPU)
+
+
+def test_the_error_model_finds_both_numbers() -> None:
+    rng = np.random.default_rng(0)
+    gap = rng.uniform(-3, 3, size=(100_000, 1))
+    errors = rng.normal(size=gap.shape) * np.sqrt(0.5 + 0.25 * gap**2)
+    found = ErrorModel.fit(gap, errors)
+    assert found.constant[0] == pytest.approx(0.5, rel=0.05)
+    assert found.slope[0] == pytest.approx(0.25, rel=0.05)
+    np.testing.assert_allclose(found.deviation(np.array([[2.0]])) ** 2, found.constant[0] + 4 * found.slope[0])
+
+
+def test_the_error_model_is_never_negative() -> None:
+    gap = np.array([[0.0], [1.0], [2.0]])
+    shrinking = ErrorModel.fit(gap, np.array([[3.0], [2.0], [1.0]]))
+    assert shrinking.slope == (0.0,)
+    assert shrinking.constant[0] == pytest.approx(14 / 3)
+    steep = ErrorModel.fit(gap, np.array([[0.0], [0.0], [9.0]]))
+    assert steep.constant == (0.0,)
+    assert steep.slope[0] > 0
+    assert ErrorModel.fit(gap, np.full((3, 1), np.nan)) == ErrorModel((0.0,), (0.0,))
