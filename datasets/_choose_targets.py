@@ -97,7 +97,8 @@ def _settled(
         )
     for report in doubtful:
         if report.name in targets:
-            classes = " For classes: task='multiclass'." if "classes" in report.detail and task is None else ""
+            several = "classes" in report.detail and task is None and not _two(report)
+            classes = " For classes: task='multiclass'." if several else ""
             said.append(
                 f"the labels are column {report.name!r}, which {report.detail}.{classes} For others: targets=[...]"
             )
@@ -111,6 +112,7 @@ def _settled(
 def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[str]:
     """What is dropped that somebody might miss."""
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
+    said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]
     return said + [f"column {item.name!r} holds {item.detail}; for classes: targets=[{item.name!r}]" for item in words]
 

@@ -83,6 +83,15 @@ def find_smiles(table: TextTable) -> str:
     for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_cells:
         _LOG.info("%s: SMILES are read from column %r", table.source, name)
         return name
+    for _, name in ranked:
+        if table.columns.count(name) > 1:
+            table.cells(name)  # refuses it in words
+    inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
+    if inchi:
+        raise DataError(
+            f"{table.source}, column {inchi[0]!r}: holds InChI, and no column holds SMILES. Write them as SMILES, with "
+            "RDKit: MolToSmiles(MolFromInchi(text))."
+        )
     reactions = [name for name in table.columns if _is_reaction(table, name)]
     if reactions:
         raise DataError(
@@ -184,15 +193,11 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
 def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:
     """A column that may hold labels: numbers or classes; or text, molecules among it."""
     if not _may_be_labels(present, options):
-        if _parsable_share(table, name) >= _SHARE and any(len(cell) > 2 for cell in present):  # noqa: PLR2004 - "C", "no"
-            return ColumnReport(name, "molecule", "further molecules, which are not used")
-        words = class_words(present).shown
-        few = len(words) <= 10 and len(words) < len(present) + 1  # noqa: PLR2004 - as many as a reader takes in
-        return ColumnReport(name, "text", f"{len(words)} words: {', '.join(words)}" if few else "")
+        return _text(table, name, present)
     labels = read_column_labels(table, name, options)
     bad = int(np.isinf(labels.values).sum())
     if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
-        return ColumnReport(name, "text")
+        return _text(table, name, present, labels.reason)
     if _is_counter(table, name):
         return ColumnReport(name, "identifier", "counts the rows")
     why = by_name(name)
@@ -200,6 +205,17 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
         return ColumnReport(name, "classes", _classes(labels), labels, bad > 0)
     why = why or by_content(labels.known)
     return ColumnReport(name, "suspicious" if why else "numbers", why or _range(labels), labels, bad > 0)
+
+
+def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "") -> ColumnReport:
+    """A column that holds no labels as it stands."""
+    if "units" in reason:
+        return ColumnReport(name, "text", f"numbers in several units, on one scale with targets=['p({name})']")
+    if _parsable_share(table, name) >= _SHARE and any(len(cell) > 2 for cell in present):  # noqa: PLR2004 - "C", "no"
+        return ColumnReport(name, "molecule", "further molecules, which are not used")
+    words = class_words(present).shown
+    few = len(words) <= 10 and len(words) < len(table.frame) / 2  # noqa: PLR2004 - as many as a reader takes in
+    return ColumnReport(name, "text", f"{len(words)} words: {', '.join(words)}" if few else "")
 
 
 def _may_be_labels(present: Sequence[str], options: LabelOptions) -> bool:

@@ -92,6 +92,7 @@ class LabelColumn:
         signs: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
         classes: The words that stand for class 0, 1, ..., as they are written; empty for numbers.
         unit: The unit of the numbers, where one is written in the cells, in a column of units or in the name.
+        cell_units: The unit written in each cell, where there are several; empty otherwise.
         notes: How the column was read, where that is not plain.
         reason: Why the cells that cannot be read cannot be read; empty for what they themselves show.
     """
@@ -101,6 +102,7 @@ class LabelColumn:
     signs: Signs
     classes: tuple[str, ...] = ()
     unit: str = ""
+    cell_units: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     reason: str = ""
 
@@ -213,7 +215,9 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
     column = _read(table, name, codes, texts, options)
     if name in options.relations and not column.classes:
         column = replace(column, signs=_combined(column.signs, options.relations[name]))
-    return column if target == name else _log_scale(table, target, column, options)
+    if target != name:
+        return _log_scale(table, target, column, options)
+    return _in_one_unit(column) if column.cell_units else column
 
 
 def _read(
@@ -242,19 +246,23 @@ def _read(
 
 
 def _numeric(name: str, codes: Codes, numbers: Numbers, present: Sequence[str]) -> LabelColumn:
-    units = {unit for unit in numbers.units if unit}
-    notes, reason, values = list(numbers.notes), "", numbers.values
-    unit = units.pop() if len(units) == 1 else ""
+    units = sorted({unit for unit in numbers.units if unit})
+    notes, reason, unit = list(numbers.notes), "", units[0] if len(units) == 1 else ""
     if unit and unit != "%":
         notes.append(f"the unit {unit} behind the numbers is left out")
-    if units:
-        listed = ", ".join(sorted(units | ({unit} if unit else set())))
-        reason = f"is one of several units in this column ({listed})"
-        values = np.where([bool(item) for item in numbers.units], math.inf, values)
-    elif not numbers.readable.any() and present:
-        words = class_words(present).shown
-        reason = _not_numbers(words)
-    return LabelColumn(name, values[codes], numbers.signs[codes], (), unit or unit_in_name(name), tuple(notes), reason)
+    if not numbers.readable.any() and present:
+        reason = _not_numbers(class_words(present).shown)
+    cell_units = tuple(numbers.units[code] for code in codes) if len(units) > 1 else ()
+    unit = unit or unit_in_name(name)
+    return LabelColumn(name, numbers.values[codes], numbers.signs[codes], (), unit, cell_units, tuple(notes), reason)
+
+
+def _in_one_unit(column: LabelColumn) -> LabelColumn:
+    """A column in several units, as numbers that cannot be read."""
+    listed = ", ".join(sorted(set(column.cell_units) - {""}))
+    written = np.array([bool(unit) for unit in column.cell_units])
+    reason = f"is in one of several units ({listed}); targets=['p({column.name})'] brings molar ones to one scale"
+    return replace(column, values=np.where(written, math.inf, column.values), reason=reason)
 
 
 def _not_numbers(words: Sequence[str]) -> str:
@@ -330,7 +338,7 @@ def _combined(written: Signs, column: Signs) -> Signs:
 
 def _log_scale(table: TextTable, target: str, column: LabelColumn, options: LabelOptions) -> LabelColumn:
     """-log10 of molar concentrations; what was above a number is then below it."""
-    rows = options.units.get(column.name) or [column.unit] * len(column.values)
+    rows = options.units.get(column.name) or column.cell_units or [column.unit] * len(column.values)
     factors = {unit: molar_factor(unit) for unit in set(rows)}
     if not any(factors.values()):
         known = ", ".join(sorted(repr(unit) for unit in factors if unit)) or "none"
@@ -344,7 +352,7 @@ def _log_scale(table: TextTable, target: str, column: LabelColumn, options: Labe
     values = np.where(np.isnan(column.values), math.nan, np.where(np.isfinite(values), values, math.inf))
     reason = "is not a positive molar concentration, so it has no logarithm"
     notes = (f"-log10 of {column.name!r} in mol/l", *(note for note in column.notes if "unit" not in note))
-    return LabelColumn(target, values, (-column.signs).astype(np.int8), (), "", notes, reason)
+    return LabelColumn(target, values, (-column.signs).astype(np.int8), notes=notes, reason=reason)
 
 
 def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:

@@ -45,23 +45,23 @@ _STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
     "plain": (re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}"), lambda text: text),
     "decimal comma": (re.compile(rf"[+-]?(?:\d+(?:,\d*)?|,\d+){_EXPONENT}"), lambda text: text.replace(",", ".")),
     "thousands comma": (
-        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:,\d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?"),
         lambda text: text.replace(",", ""),
     ),
     "thousands point": (
-        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:\.\d{{3}})+|\d+)(?:,\d*)?{_EXPONENT}"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d*)?"),
         lambda text: text.replace(".", "").replace(",", "."),
     ),
     "thousands blank": (
-        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?: \d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?: \d{3})+|\d+)(?:\.\d*)?"),
         lambda text: text.replace(" ", ""),
     ),
     "thousands blank, decimal comma": (
-        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?: \d{{3}})+|\d+)(?:,\d*)?{_EXPONENT}"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?: \d{3})+|\d+)(?:,\d*)?"),
         lambda text: text.replace(" ", "").replace(",", "."),
     ),
     "thousands apostrophe": (
-        re.compile(rf"[+-]?(?:[1-9]\d{{0,2}}(?:'\d{{3}})+|\d+)(?:\.\d*)?{_EXPONENT}"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:'\d{3})+|\d+)(?:\.\d*)?"),
         lambda text: text.replace("'", ""),
     ),
 }

@@ -14,6 +14,8 @@ _LINE: Final = re.compile(r"\r\n|\n|\r")
 _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
 """A SMILES with ChemAxon's extension between bars, which belongs to it."""
 
+_PROBE: Final = 20
+"""Lines looked at to see whether they are delimited."""
 _HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
@@ -60,7 +62,7 @@ def parse_smi(text: str, source: str) -> TextTable:
 
     lines = [(row, line.strip()) for row, line in enumerate(_LINE.split(text), start=1) if line.strip()]
     first = re.split(r"[,;\s]", lines[0][1], maxsplit=1)[0].strip("\"'").lower()
-    if first in _HEADERS and re.search("[,;]", lines[0][1]):
+    if re.search("[,;]", lines[0][1]) and (first in _HEADERS or _is_table([line for _, line in lines[:_PROBE]])):
         return parse_table(text, source)
     header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in _HEADERS else []
     if not lines:
@@ -72,6 +74,17 @@ def parse_smi(text: str, source: str) -> TextTable:
     padded = [item + [""] * (width - len(item)) for item in cells]
     index = pd.Index([row for row, _ in lines], name="row")
     return TextTable(source, pd.DataFrame(padded, index=index, columns=names, dtype=object), smiles=names[0])
+
+
+def _is_table(lines: list[str]) -> bool:
+    """Whether lines are delimited by commas or semicolons: what stands before the first one is a molecule."""
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        parts = [re.split("[,;]", line, maxsplit=1) for line in lines]
+        split = [len(part) > 1 and Chem.MolFromSmiles(part[0].strip("\"' ")) is not None for part in parts]
+        whole = [Chem.MolFromSmiles(line.split()[0]) is not None for line in lines]
+    return 2 * sum(split) > len(lines) and sum(split) > sum(whole)
 
 
 def _cells(line: str, tabs: bool) -> list[str]:

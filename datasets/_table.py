@@ -155,7 +155,7 @@ def parse_table(text: str, source: str, delimiter: str | None = None, *, header:
     text, comments = blank_comments(text)
     records = _records(text, source, delimiter or find_delimiter(text))
     table = table_of(records, source, header=header)
-    said = (f"{comments} lines of comments above the header are left out",) if comments else ()
+    said = (f"{comments} line{'s' * (comments > 1)} of comments above the header left out",) if comments else ()
     return replace(table, notes=(*said, *table.notes))
 
 
@@ -217,7 +217,7 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
     row, first = start[skipped] if start else (1, [])
     rest = start[skipped + 1 :]
     cells = [cells for _, cells in rest]
-    said = (f"{skipped} rows above the header are left out",) if skipped else ()
+    said = (f"{skipped} row{'s' * (skipped > 1)} above the header left out",) if skipped else ()
     if header is False or (header is None and is_headerless(first, cells)):
         note = f"row {row} ({', '.join(first)[:60]}) is a molecule: read without a header (header=True if it is one)"
         return Headed(start[skipped:], made_up_names([first, *cells]), 0, (*said, note) if header is None else said)
