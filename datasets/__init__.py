@@ -79,7 +79,7 @@ from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
-from molweight.datasets._metrics import METRICS, Score, format_score, higher_is_better, score
+from molweight.datasets._metrics import METRICS, Score, format_score, higher_is_better, metrics_of, score, skill
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
@@ -145,6 +145,7 @@ __all__ = [
     "load_corpus",
     "load_ogb",
     "load_splits",
+    "metrics_of",
     "murcko_scaffold",
     "ogb_entries",
     "ogb_metric",
@@ -157,6 +158,7 @@ __all__ = [
     "save_splits",
     "score",
     "shared_molecules",
+    "skill",
     "smiles_digest",
     "split",
     "split_by_indices",

@@ -15,7 +15,7 @@ from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements,
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain
+from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain, tasks_of
 
 __all__ = ["OnError", "Options", "Rows", "assemble"]
 
@@ -35,7 +35,7 @@ class Options:
     """What the callers of all readers may ask for; :func:`molweight.datasets.from_file` documents it."""
 
     name: str
-    task: Task | Literal["multiclass"] | None = None
+    task: Task | None = None
     metric: Metric | None = None
     on_error: OnError = "skip"
     standardize: str | Sequence[str] = ()
@@ -163,9 +163,8 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     if not groups:
         return data, []
     bounds = data.columns.get("label_bounds", np.zeros(data.targets.shape, np.int8))
-    measured = Measurements(
-        data.targets, bounds.astype(np.int8).reshape(data.targets.shape), data.task == "classification"
-    )
+    classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
+    measured = Measurements(data.targets, bounds.astype(np.int8).reshape(data.targets.shape), classes)
     said = _of_duplicates(rows, options, data, measured, groups)
     if options.duplicates == "keep":
         return data, said
@@ -211,10 +210,10 @@ def _of_duplicates(
     worst, usual = conflicts(measured, groups)
     if worst and rows.number is not None:
         shown = [_row_list(rows, data, groups[place]) for place in worst[:_SHOWN]]
-        limit = "have both classes" if measured.classes else "differ by more than half the deviation of all labels"
-        usually = "" if measured.classes else f" (usually by {usual:.3g})"
+        limit = "have both classes" if all(measured.classes) else "differ by more than half the deviation of all labels"
+        usually = "" if all(measured.classes) else f" (usually by {usual:.3g})"
         said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, first rows {'; '.join(shown)}")
-    elif usual and not measured.classes:
+    elif usual and not all(measured.classes):
         said.append(f"labels of one molecule usually differ by {usual:.3g}")
     return said
 

@@ -63,7 +63,8 @@ def choose_targets(
     if task is None and classes and numbers:
         raise DataError(
             f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
-            "hold numbers. Say which are the labels: targets=[...], or task='classification' for the former."
+            "hold numbers. Say which are the labels: targets=[...] (all of them: one model of classes and numbers), or "
+            "task='classification' for the former."
         )
     doubtful = [report for report in reports if report.kind == "suspicious"]
     labels = [report.name for report in reports if report.kind in ("classes", "numbers")]

@@ -1,24 +1,29 @@
 """Scores of several targets in units of their own, side by side."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from molweight.datasets._metrics import METRICS, format_score, score
+from molweight.datasets._metrics import format_score, higher_is_better, metrics_of, score
 
 __all__ = ["format_endpoints"]
 
-_COLUMNS = ("scaled_rmse", "rmse", "mae", "r2")
+_NUMBERS = ("scaled_rmse", "rmse", "mae", "r2")
+_CLASSES = ("roc_auc", "prc_auc")
 
 
-def format_endpoints(truth: Any, predicted: Any, names: Sequence[str]) -> str:
+def format_endpoints(truth: Any, predicted: Any, names: Sequence[str], metric: str = "scaled_rmse") -> str:
     """A table with a line for each target: labels, RMSE over the standard deviation, RMSE and MAE in its units, R2.
+
+    Of targets that are classes, ROC-AUC and PRC-AUC.
 
     Args:
         truth: Labels, ``n x T``, NaN for missing.
         predicted: Predictions, ``n x T``.
         names: Names of the targets.
+        metric: The metric, or one for each target, which says which of them are classes.
 
     Returns:
         Lines of text.
@@ -31,12 +36,14 @@ def format_endpoints(truth: Any, predicted: Any, names: Sequence[str]) -> str:
         CLint        5       0.0707 10.0000 10.0000  0.9950
     """
     truth, predicted = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
-    found = {metric: score(metric, truth, predicted, names).per_task for metric in _COLUMNS if metric in METRICS}
-    lines = [["target", "labels", *_COLUMNS]]
-    for place, name in enumerate(names):
-        known = int((~np.isnan(truth[:, place])).sum())
-        values = [format_score(found[metric][name]) if name in found[metric] else "-" for metric in _COLUMNS]
-        lines.append([name, str(known), *values])
+    own = [higher_is_better(name) and name != "r2" for name in metrics_of(metric, len(names))]
+    columns = [*(_CLASSES if any(own) else ()), *(() if all(own) else _NUMBERS)]
+    lines = [["target", "labels", *columns]]
+    for place, (name, classes) in enumerate(zip(names, own, strict=True)):
+        pair = truth[:, [place]], predicted[:, [place]]
+        scored = {item: score(item, *pair).value for item in columns if (item in _CLASSES) == classes}
+        values = [format_score(scored[item]) if math.isfinite(scored.get(item, math.nan)) else "-" for item in columns]
+        lines.append([name, str(int((~np.isnan(truth[:, place])).sum())), *values])
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     return "\n".join(_aligned(line, widths) for line in lines)
 

@@ -43,7 +43,7 @@ def from_file(
     targets: str | Sequence[str] | None = None,
     *,
     file_format: FileFormat | None = None,
-    task: Task | Literal["multiclass"] | None = None,
+    task: Task | None = None,
     metric: Metric | None = None,
     name: str | None = None,
     delimiter: str | None = None,

@@ -1,7 +1,7 @@
 """A dataset from a data frame."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._frames import text_frame
@@ -24,7 +24,7 @@ def from_frame(
     smiles: str | None = None,
     targets: str | Sequence[str] | None = None,
     *,
-    task: Task | Literal["multiclass"] | None = None,
+    task: Task | None = None,
     metric: Metric | None = None,
     name: str = "frame",
     positive: str | None = None,

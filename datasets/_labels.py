@@ -6,8 +6,9 @@ from typing import Final, get_args
 
 import numpy as np
 
-from molweight.datasets._table_spec import Metric, Task
+from molweight.datasets._table_spec import Metric, OneTask, Task
 from molweight.errors import ConfigError, DataError, suggest
+from molweight.graphs import join_tasks, tasks_of
 
 __all__ = ["Labels", "check_choice", "check_labels", "infer_task", "remarks", "settle"]
 
@@ -17,19 +18,24 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def infer_task(labels: Labels) -> Task:
-    """Classification if every label that is present is 0 or 1, regression otherwise.
+    """Classification if every label that is present is 0 or 1, regression otherwise; both if that differs by target.
 
     Example:
         >>> infer_task(np.array([[0.0], [1.0], [np.nan]], dtype=np.float32))
         'classification'
+        >>> infer_task(np.array([[0.0, 2.5], [1.0, 3.5]], dtype=np.float32))
+        'classification,regression'
     """
     present = labels[~np.isnan(labels)]
-    return "classification" if np.isin(present, (0, 1)).all() else "regression"
+    if np.isin(present, (0, 1)).all():
+        return "classification"
+    columns = [column[~np.isnan(column)] for column in labels.T]
+    return join_tasks(["classification" if set(column.tolist()) == {0.0, 1.0} else "regression" for column in columns])
 
 
 def settle(
-    labels: Labels | None, columns: Sequence[str], task: Task | None, metric: Metric | None, where: str
-) -> tuple[Task | None, Metric | None]:
+    labels: Labels | None, columns: Sequence[str], task: Task | None, metric: str | None, where: str
+) -> tuple[Task | None, str | None]:
     """Task and metric for some labels, inferred where they are not given, and the labels checked against them.
 
     Args:
@@ -51,15 +57,29 @@ def settle(
         return None, None
     if task is None:
         task = infer_task(labels)
-        reason = "all labels are 0 or 1" if task == "classification" else "not all labels are 0 or 1"
-        _LOG.info("%s: taken for %s, because %s", where, task, reason)
-    if metric is None:
-        several = labels.shape[1] > 1
-        metric = "roc_auc" if task == "classification" else "scaled_rmse" if several else "rmse"
-    check_choice("task", task, get_args(Task))
-    check_choice("metric", metric, get_args(Metric))
-    check_labels(labels, columns, task, where)
+        reason = {"classification": "all labels are 0 or 1", "regression": "not all labels are 0 or 1"}
+        _LOG.info("%s: taken for %s, because %s", where, task, reason.get(task, "some columns hold only 0 and 1"))
+    tasks = tasks_of(task, labels.shape[1])
+    for item in tasks:
+        check_choice("task", item, get_args(OneTask))
+    if len(tasks) != labels.shape[1]:
+        raise ConfigError(f"{where}: task={task!r} names {len(tasks)} tasks for {labels.shape[1]} targets.")
+    metric = metric or _metric_of(tasks)
+    for item in metric.split(","):
+        check_choice("metric", item, get_args(Metric))
+    for item in dict.fromkeys(tasks):
+        chosen = [place for place, name in enumerate(tasks) if name == item]
+        check_labels(labels[:, chosen], [columns[place] for place in chosen], item, where)
     return task, metric
+
+
+def _metric_of(tasks: Sequence[str]) -> str:
+    """The metric for some tasks; one for each target where they differ."""
+    if len(set(tasks)) > 1:
+        return ",".join("roc_auc" if task == "classification" else "rmse" for task in tasks)
+    if tasks[0] == "classification":
+        return "roc_auc"
+    return "scaled_rmse" if len(tasks) > 1 else "rmse"
 
 
 def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -123,9 +143,9 @@ def remarks(labels: Labels, columns: Sequence[str], task: Task | None) -> list[s
         ["column 'y': all 9 labels are 3.3, so there is nothing to learn from it"]
     """
     said: list[str] = []
-    for place, column in enumerate(columns):
+    for place, (column, one) in enumerate(zip(columns, tasks_of(task, len(columns)), strict=True)):
         present = labels[:, place][~np.isnan(labels[:, place])]
-        if task == "regression" and len(present) > 1 and (present == present[0]).all():
+        if one == "regression" and len(present) > 1 and (present == present[0]).all():
             said.append(
                 f"column {column!r}: all {len(present)} labels are {present[0]:g}, so there is nothing to learn from it"
             )

@@ -10,7 +10,7 @@ import numpy as np
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError
 
-__all__ = ["METRICS", "Score", "format_score", "higher_is_better", "score"]
+__all__ = ["METRICS", "Score", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 Metric = Callable[[Array, Array], float]
@@ -39,14 +39,15 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
             MoleculeNet); ``"ap"`` (average precision, as in OGB); ``"rmse"``; ``"mae"``; ``"r2"``; ``"scaled_rmse"``
             (RMSE over the standard deviation of the labels that are scored: 1 for predicting their mean, so that tasks
             in different units count alike); or the metric of a data set of OGB, such as ``"ogbg-molhiv:rocauc"``, whose
-            value is what OGB's own ``Evaluator`` answers.
+            value is what OGB's own ``Evaluator`` answers; or one metric for each task, separated by commas.
         y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the metrics of classes.
         y_pred: Predictions of the same shape; for classes any score that grows with the probability of 1.
         names: Names of the ``T`` tasks; ``None`` for ``y0``, ``y1``, ...
 
     Returns:
-        The mean over tasks, each task's value, and the tasks left out: those without a label and, for those of
-        classes, those with only one class, as in OGB's ``Evaluator``.
+        The mean over tasks (of their skill, where the metrics differ: see :func:`skill`), each task's value, and the
+        tasks left out: those without a label and, for those of classes, those with only one class, as in OGB's
+        ``Evaluator``.
 
     Raises:
         UnknownNameError: If there is no such metric, with the nearest names.
@@ -58,24 +59,66 @@ def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None
         Score(value=0.5, per_task={'a': 0.5}, excluded={'b': 'only one class'})
     """
     name_of_ogb, metric = metric, ogb_metric(metric) or metric
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS)
     truth, predicted = _as_table(y_true), _as_table(y_pred)
     names = [f"y{place}" for place in range(truth.shape[1])] if names is None else names
     _check(truth, predicted, names)
     per_task: dict[str, float] = {}
     excluded: dict[str, str] = {}
-    for place, name in enumerate(names):
+    skills: list[float] = []
+    for place, (name, own) in enumerate(zip(names, metrics_of(metric, len(names)), strict=True)):
         labelled = ~np.isnan(truth[:, place])
-        reason = _unscorable(metric, truth[labelled, place])
+        labels, values = truth[labelled, place], predicted[labelled, place]
+        reason = _unscorable(own, labels) or (_unscorable("scaled_rmse", labels) if "," in metric else "")
         if reason:
             excluded[name] = reason
         else:
-            per_task[name] = METRICS[metric](truth[labelled, place], predicted[labelled, place])
-    value = float(np.mean(list(per_task.values()))) if per_task else math.nan
+            per_task[name] = METRICS[own](labels, values)
+            skills.append(skill(own, labels, values) if "," in metric else per_task[name])
+    value = float(np.mean(skills)) if skills else math.nan
     if per_task and name_of_ogb != metric:
         value = ogb_value(name_of_ogb, truth, predicted)
     return Score(value, per_task, excluded)
+
+
+def metrics_of(metric: str, tasks: int) -> list[str]:
+    """The metric of each task.
+
+    Raises:
+        UnknownNameError: If there is no such metric, with the nearest names.
+        DataError: If there is not one metric for each task.
+
+    Example:
+        >>> metrics_of("rmse", 2), metrics_of("roc_auc,rmse", 2)
+        (['rmse', 'rmse'], ['roc_auc', 'rmse'])
+    """
+    found = metric.split(",") if "," in metric else [metric] * tasks
+    for name in found or [metric]:
+        if name not in METRICS:
+            raise UnknownNameError("metric", name, METRICS)
+    if len(found) != tasks:
+        raise DataError(f"metric={metric!r} names {len(found)} metrics for {tasks} tasks. Give one, or one for each.")
+    return found
+
+
+def skill(metric: str, truth: Array, predicted: Array) -> float:
+    """What one task's predictions are worth: 0 for those that know nothing of the molecule, 1 for perfect ones.
+
+    Tasks with different metrics are averaged by it: for classes ``2 ROC-AUC - 1``, for numbers ``1 - RMSE / deviation``
+    of the labels.
+
+    Args:
+        metric: The task's own metric, which says whether it is one of classes.
+        truth: ``n`` labels, none missing.
+        predicted: ``n`` predictions.
+
+    Example:
+        >>> labels = np.array([0.0, 1.0, 0.0, 1.0, 0.0])
+        >>> skill("roc_auc", labels, labels), skill("rmse", labels, np.full(5, 0.4))
+        (1.0, 0.0)
+    """
+    if metric in _OF_CLASSES:
+        return 2 * _roc_auc(truth, predicted) - 1
+    return 1 - _scaled_rmse(truth, predicted)
 
 
 def format_score(value: float) -> str:
@@ -90,15 +133,14 @@ def format_score(value: float) -> str:
 
 
 def higher_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better: true for ROC-AUC and PRC-AUC, false for errors.
+    """Whether larger values of a metric are better: true for ROC-AUC, PRC-AUC and skill, false for errors.
 
     Raises:
         UnknownNameError: If there is no such metric.
     """
     metric = ogb_metric(metric) or metric
-    if metric not in METRICS:
-        raise UnknownNameError("metric", metric, METRICS)
-    return metric in (*_OF_CLASSES, "r2")
+    found = metrics_of(metric, metric.count(",") + 1)
+    return len(found) > 1 or found[0] in (*_OF_CLASSES, "r2")
 
 
 def _as_table(values: Array) -> Array:

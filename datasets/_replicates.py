@@ -33,12 +33,12 @@ class Measurements:
     Args:
         labels: ``n x T``, NaN where missing.
         bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above, 0 where it is the label.
-        classes: Whether they are classes.
+        classes: Whether they are classes, for each target.
     """
 
     labels: Labels
     bounds: Signs
-    classes: bool
+    classes: Sequence[bool]
 
 
 def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Positions]:
@@ -112,7 +112,8 @@ def merge(measured: Measurements, groups: Sequence[Positions], how: Duplicated) 
 
     Example:
         >>> labels = np.array([[1.0], [2.0], [4.0], [9.0]], dtype=np.float32)
-        >>> found, stay = merge(Measurements(labels, np.zeros((4, 1), np.int8), False), [np.array([0, 1, 2])], "median")
+        >>> measured = Measurements(labels, np.zeros((4, 1), np.int8), [False])
+        >>> found, stay = merge(measured, [np.array([0, 1, 2])], "median")
         >>> found.labels[stay].ravel().tolist(), stay.tolist()
         ([2.0, 9.0], [0, 3])
     """
@@ -122,7 +123,7 @@ def merge(measured: Measurements, groups: Sequence[Positions], how: Duplicated) 
         for group in groups:
             for target in range(labels.shape[1]):
                 cells = measured.labels[group, target], measured.bounds[group, target]
-                labels[group[0], target], bounds[group[0], target] = _one(*cells, how, classes=measured.classes)
+                labels[group[0], target], bounds[group[0], target] = _one(*cells, how, classes=measured.classes[target])
     stay = np.setdiff1d(np.arange(len(labels), dtype=np.int64), np.array(away, dtype=np.int64))
     return Measurements(labels, bounds, measured.classes), stay
 

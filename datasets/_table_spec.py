@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Metric", "Source", "Table", "Task"]
+__all__ = ["Metric", "OneTask", "Source", "Table", "Task"]
 
-Task = Literal["classification", "regression"]
+OneTask = Literal["classification", "regression"]
+Task = str
+"""``"classification"``, ``"regression"``, or one of these for each target, separated by commas."""
 Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae", "scaled_rmse", "r2"]
 
 

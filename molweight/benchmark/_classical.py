@@ -13,7 +13,7 @@ from sklearn.ensemble import (
 )
 
 from molweight.datasets import Splits, exact_labels, higher_is_better, score
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, tasks_of
 from molweight.objectives import DESCRIPTOR_VALUES
 
 __all__ = ["fit_classical"]
@@ -105,10 +105,11 @@ class _Task:
         labels = exact_labels(self.data, train)[:, label]
         known = ~np.isnan(labels)
         wanted = labels[known]
-        if self.data.task == "classification" and len(np.unique(wanted)) < 2:  # noqa: PLR2004 - two classes
+        task = tasks_of(self.data.task, len(self.data.target_names))[label]
+        if task == "classification" and len(np.unique(wanted)) < 2:  # noqa: PLR2004 - two classes
             return float(wanted[0]) if len(wanted) else 0.5
         fixed = {"n_estimators": 200, "n_jobs": 1} if self.model == "rf" else self._bins()
-        model = _MODELS[self.model, self.data.task or "regression"](**fixed, **settings, random_state=self.seed)
+        model = _MODELS[self.model, task](**fixed, **settings, random_state=self.seed)
         return model.fit(self.features[train][known], wanted)
 
     def _bins(self) -> dict[str, int]:
@@ -124,6 +125,5 @@ class _Task:
     def _predict(self, model: Any, rows: Array) -> Array:
         if isinstance(model, float):
             return np.full(len(rows), model)
-        probable = self.data.task == "classification"
-        found: Array = model.predict_proba(rows)[:, 1] if probable else model.predict(rows)
+        found: Array = model.predict_proba(rows)[:, 1] if hasattr(model, "predict_proba") else model.predict(rows)
         return found

@@ -139,9 +139,10 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
 def _by_endpoint(comparison: Comparison) -> list[str]:
     """The scores of the run by target, where it has several targets in units of their own."""
     results, run = comparison.run.test_results, comparison.run
-    if results is None or run.finetuning.metric != "scaled_rmse":
+    metric = run.finetuning.metric
+    if results is None or not (metric == "scaled_rmse" or "," in metric):
         return []
-    return [datasets.format_endpoints(results.targets, results.predictions[run.method], results.names)]
+    return [datasets.format_endpoints(results.targets, results.predictions[run.method], results.names, metric)]
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:

@@ -20,6 +20,7 @@ from molweight.graphs._molecules import Molecules, Reject, RejectCounts
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
+from molweight.graphs._tasks import is_mixed, join_tasks, tasks_of
 from molweight.graphs._vocabulary import (
     ATOM_FEATURES,
     ATOM_MASK,
@@ -62,9 +63,12 @@ __all__ = [
     "content_key",
     "explain",
     "featurize",
+    "is_mixed",
+    "join_tasks",
     "missing_targets",
     "partial_name",
     "read_array",
     "target_column",
+    "tasks_of",
     "write_array",
 ]

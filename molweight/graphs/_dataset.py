@@ -4,7 +4,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,13 +18,13 @@ from molweight.graphs._cache import cache_root, content_key
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._molecules import Molecules, Reject, RejectCounts, item_positions
 from molweight.graphs._smiles import SmilesColumn
+from molweight.graphs._tasks import Task, is_mixed
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
 
 __all__ = ["MoleculeDataset", "Task"]
 
-Task = Literal["classification", "regression"]
 Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Float32 = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
@@ -38,7 +38,8 @@ class MoleculeDataset:
         molecules: The arrays.
         targets: Labels, ``n x T`` float32, NaN where missing; ``None`` for a corpus without labels.
         name: What the table is called in messages and reports.
-        task: ``"classification"`` or ``"regression"``; ``None`` without labels.
+        task: ``"classification"``, ``"regression"``, or one of these for each target, separated by commas; ``None``
+            without labels.
         metric: How predictions are scored, e.g. ``"roc_auc"`` or ``"rmse"``; ``None`` without labels.
         target_names: Name of each of the ``T`` labels.
         rejects: Rows and labels of the source that could not be used, with the reason.
@@ -102,7 +103,8 @@ class MoleculeDataset:
 
     def __repr__(self) -> str:
         """Name and sizes."""
-        labels = f", {len(self.target_names)} targets ({self.task})" if self.target_names else ""
+        kind = "classes and numbers" if is_mixed(self.task) else self.task
+        labels = f", {len(self.target_names)} targets ({kind})" if self.target_names else ""
         unusable = "".join(f", {words}" for words in RejectCounts.of(self.rejects).words())
         return f"<MoleculeDataset {self.name}: {len(self)} molecules{labels}{unusable}>"
 

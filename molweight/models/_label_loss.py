@@ -32,11 +32,15 @@ def bounded_square(outputs: Tensor, labels: Tensor, bounds: Tensor | None = None
     return error.square()
 
 
+def _cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
+    return nn.functional.binary_cross_entropy_with_logits(outputs, labels, reduction="none")
+
+
 def label_loss(
     outputs: Tensor,
     labels: Tensor,
     *,
-    classes: bool,
+    classes: bool | Tensor,
     bounds: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:
@@ -45,7 +49,7 @@ def label_loss(
     Args:
         outputs: ``G x T``: logits, or values in the units of ``labels``.
         labels: ``G x T``, NaN where missing; 0 and 1 for classes.
-        classes: Whether the labels are classes.
+        classes: Whether the labels are classes; for a table with classes and numbers, ``T`` booleans.
         bounds: ``G x T``, as for :func:`bounded_square`; not for classes.
         weights: Weight of each label, ``G x T``, from 0 on; ``None`` for equal ones.
 
@@ -62,10 +66,10 @@ def label_loss(
     """
     known = ~labels.isnan()
     filled = labels.nan_to_num()
-    if classes:
-        each = nn.functional.binary_cross_entropy_with_logits(outputs, filled, reduction="none")
+    if isinstance(classes, Tensor):
+        each = bounded_square(outputs, filled, bounds).where(~classes, _cross_entropy(outputs, filled))
     else:
-        each = bounded_square(outputs, filled, bounds)
+        each = _cross_entropy(outputs, filled) if classes else bounded_square(outputs, filled, bounds)
     if weights is None:
         return (each * known).sum() / known.sum().clamp_min(1)
     share = weights * known

@@ -12,7 +12,7 @@ from torch import Tensor
 from molweight.datasets import exact_labels
 from molweight.encoders import calibrate
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, tasks_of
 from molweight.models._predictor import Predictor
 from molweight.models._task_model import TaskModel
 
@@ -91,7 +91,7 @@ def predict_positions(
 
 
 def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classification.
+    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
 
     Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
     deviation of 1.
@@ -105,6 +105,8 @@ def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tenso
     number = np.maximum(known.sum(axis=0), 1)
     mean = np.where(known, labels, 0.0).sum(axis=0) / number
     deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
+    classes = np.array([task == "classification" for task in tasks_of(data.task, count)])
+    mean, deviation = np.where(classes, 0.0, mean), np.where(classes, 1.0, deviation)
     return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()
 
 

@@ -1,11 +1,12 @@
 """Level 2, and what a finished run predicts with: an encoder with the head of the task."""
 
+import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch, Task
+from molweight.graphs import GraphBatch, Task, is_mixed, tasks_of
 from molweight.models._label_loss import label_loss
 from molweight.models._pretrainer import Loss
 from molweight.models._task_model import TaskModel
@@ -18,7 +19,8 @@ class Predictor(TaskModel):
 
     Args:
         encoder: The encoder omega.
-        task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units.
+        task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units; or
+            one of these for each target, separated by commas.
         mean: Mean of each label over the training molecules, ``T``; zeros for classification.
         scale: Standard deviation of each label, ``T``; ones for classification.
     """
@@ -54,13 +56,23 @@ class Predictor(TaskModel):
         """
         if self.task == "classification":
             return label_loss(outputs, labels, classes=True, weights=weights)
-        standard = (labels - self.mean) / self.scale
-        return label_loss(outputs, standard, classes=False, bounds=bounds, weights=weights)
+        standard = (labels - self.mean) / self.scale  # of classes, the mean is 0 and the scale 1
+        return label_loss(outputs, standard, classes=self._classes(), bounds=bounds, weights=weights)
+
+    def _classes(self) -> bool | Tensor:
+        """Whether the targets are classes; where that differs, ``T`` booleans."""
+        if not is_mixed(self.task):
+            return self.task == "classification"
+        kinds = [task == "classification" for task in tasks_of(self.task, len(self.mean))]
+        return torch.tensor(kinds, device=self.mean.device)
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Predictions ``G x T``: probabilities, or labels in their own units; a seed decides the dropout masks."""
         outputs: Tensor = self(graphs, seed)
-        return outputs.sigmoid() if self.task == "classification" else outputs * self.scale + self.mean
+        classes, values = self._classes(), outputs * self.scale + self.mean
+        if isinstance(classes, Tensor):
+            return torch.where(classes, outputs.sigmoid(), values)
+        return outputs.sigmoid() if classes else values
 
     def bound_loss(self, graphs: GraphBatch, seed: int | None) -> Loss:
         """The loss on a labelled batch as a pure function of the parameters."""

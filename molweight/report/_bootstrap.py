@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.datasets import ogb_metric, score
+from molweight.datasets import higher_is_better, metrics_of, ogb_metric, score
 from molweight.report._resampled import resampled_metric
 
 __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval"]
@@ -84,10 +84,12 @@ def draw_scores(metric: str, truth: Array, predicted: Array, counts: Counts) -> 
 
 def _means(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array:
     columns = []
-    for place in range(truth.shape[1]):
+    for place, own in enumerate(metrics_of(metric, truth.shape[1])):
         known = ~np.isnan(truth[:, place])
         if known.any():
-            columns.append(resampled_metric(metric, truth[known, place], predicted[known, place], counts[:, known]))
+            name = own if "," not in metric else "roc_auc" if higher_is_better(own) else "scaled_rmse"
+            drawn = resampled_metric(name, truth[known, place], predicted[known, place], counts[:, known])
+            columns.append(drawn if "," not in metric else 2 * drawn - 1 if higher_is_better(own) else 1 - drawn)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a draw without any task to score is NaN, and left out later
         return np.asarray(np.nanmean(np.stack(columns), axis=0)) if columns else np.full(len(counts), np.nan)

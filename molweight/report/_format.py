@@ -51,6 +51,8 @@ def metric_name(metric: str) -> str:
         >>> metric_name("roc_auc"), metric_name("ogbg-molhiv:rocauc")
         ('ROC-AUC', 'ROC-AUC (ogbg-molhiv:rocauc)')
     """
+    if "," in metric:
+        return "mean skill (2 ROC-AUC - 1; 1 - RMSE over the standard deviation)"
     base = ogb_metric(metric)
     return f"{_METRICS[base]} ({metric})" if base else _METRICS.get(metric, metric)
 

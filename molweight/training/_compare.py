@@ -169,7 +169,8 @@ def format_table(comparison: Comparison) -> str:
         comparison: What to show.
     """
     names = list(dict.fromkeys(name for row in comparison.rows for name in row.weights))
-    header = ["method", f"test {comparison.metric}", *names, "seconds"]
+    shown = "skill" if "," in comparison.metric else comparison.metric
+    header = ["method", f"test {shown}", *names, "seconds"]
     lines = [header]
     for row in comparison.rows:
         weights = [f"{row.weights[name]:.3f}" if name in row.weights else "-" for name in names]

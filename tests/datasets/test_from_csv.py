@@ -153,7 +153,8 @@ def test_classes_and_numbers_side_by_side_are_not_guessed(write: Write) -> None:
         read(path)
     assert read(path, task="classification").target_names == ["active"]
     assert read(path, targets=["pIC50"]).task == "regression"
-    assert read(path, targets=["active", "pIC50"]).task == "regression"
+    assert read(path, targets=["active", "pIC50"]).task == "classification,regression"
+    assert read(path, targets=["active", "pIC50"], task="regression").task == "regression"
 
 
 def test_rejects_are_reported_with_their_row_in_the_file(write: Write, caplog: pytest.LogCaptureFixture) -> None:

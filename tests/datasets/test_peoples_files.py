@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from molweight.datasets import from_file, from_frame, from_smiles, split
+from molweight.datasets import from_file, from_frame, from_smiles, higher_is_better, score, split
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 
@@ -428,3 +428,25 @@ def test_a_record_of_a_million_atoms_is_rejected_before_it_is_parsed(write: Writ
     data = read(path, targets="y", duplicates="keep")
     assert (data.rows.tolist(), [item.number for item in data.rejects]) == ([0, 2], [2])
     assert "more than the 65535 atoms" in data.rejects[0].reason
+
+
+def test_a_panel_of_classes_and_numbers(write: Write) -> None:
+    cells: dict[str, list[Any]] = {
+        "logS": NUMBERS,
+        "toxic": ["yes", "no", ""] * 4,
+        "clearance": [10.0 * value for value in NUMBERS[::-1]],
+    }
+    path = write(table(cells))
+    with pytest.raises(DataError, match=r"hold classes .* hold numbers\. Say .* one model of classes and numbers"):
+        read(path)
+    data = read(path, targets=list(cells))
+    assert (data.task, data.metric) == ("regression,classification,regression", "rmse,roc_auc,rmse")
+    assert "3 targets (classes and numbers)" in repr(data)
+    truth = data.targets
+    perfect = score(str(data.metric), truth, np.nan_to_num(truth, nan=0.5), data.target_names)
+    assert (perfect.value, perfect.per_task) == (1, {"logS": 0, "toxic": 1, "clearance": 0})
+    means = np.broadcast_to(np.nanmean(truth, axis=0), truth.shape)
+    assert score(str(data.metric), truth, means, data.target_names).value == pytest.approx(0, abs=1e-6)
+    assert higher_is_better(str(data.metric))
+    with pytest.raises(ConfigError, match="names 2 tasks for 3 targets"):
+        read(path, targets=list(cells), task="regression,classification")

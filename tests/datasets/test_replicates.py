@@ -70,7 +70,7 @@ def test_merging_keeps_other_rows_as_they_are() -> None:
     rng = np.random.default_rng(0)
     values = rng.normal(size=(50, 3)).astype(np.float32)
     values[rng.random(values.shape) < 0.3] = np.nan
-    measured = Measurements(values, np.zeros(values.shape, np.int8), classes=False)
+    measured = Measurements(values, np.zeros(values.shape, np.int8), classes=[False] * 3)
     groups = [np.array([3, 10, 20]), np.array([7, 8])]
     merged, stay = merge(measured, groups, "mean")
     assert stay.tolist() == [place for place in range(50) if place not in (10, 20, 8)]

@@ -72,3 +72,14 @@ def test_scores_leave_bounds_out_and_say_how_many_are_violated() -> None:
     assert np.isnan(datasets.exact_labels(data, np.arange(6)))[:, 0].tolist() == [False, False, True, True, False, True]
     assert datasets.violated_bounds(data, np.arange(6), [0, 0, 2, 5, 0, 7]) == {"y0": (2, 3)}
     assert datasets.exact_labels(data.subset([2, 0]), np.arange(2)).ravel()[1] == 1
+
+
+def test_classes_and_numbers_have_each_their_loss() -> None:
+    generator = torch.Generator().manual_seed(1)
+    outputs, numbers = torch.randn(9, 3, generator=generator), torch.randn(9, 3, generator=generator)
+    kinds = torch.tensor([True, False, True])
+    labels = torch.where(kinds, (numbers > 0).float(), numbers).masked_fill(numbers.abs() < 0.2, torch.nan)
+    both = label_loss(outputs, labels, classes=kinds)
+    known = (~labels.isnan()).sum(dim=0)
+    parts = [label_loss(outputs[:, [t]], labels[:, [t]], classes=bool(kinds[t])) * known[t] for t in range(3)]
+    assert both.item() == pytest.approx((sum(parts) / known.sum()).item(), rel=1e-6)
