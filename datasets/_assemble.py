@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
-from molweight.errors import DataError
+from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain, tasks_of
 
 __all__ = ["OnError", "Options", "Rows", "assemble"]
@@ -47,6 +47,7 @@ class Options:
     relation: str | None = None
     duplicates: Duplicated = "keep"
     sample_weight: str | None = None
+    target_weights: Sequence[float] = ()
     split_column: str | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +80,7 @@ class Rows:
         notes: How the source was read, where that is not plain.
         remarks: Rows that describe the columns: they hold no molecule and are no rejects.
         number: Row of the file, as people count, from the position of a row.
+        task: What the labels are used for, where that is another task than was asked for.
     """
 
     source: str
@@ -96,6 +98,7 @@ class Rows:
     notes: Sequence[str] = ()
     remarks: frozenset[int] = frozenset()
     number: Callable[[int], int] | None = None
+    task: Task | None = None
 
 
 def assemble(rows: Rows, options: Options) -> MoleculeDataset:
@@ -115,8 +118,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         raise DataError(rows.complaint)
     dropped = {cell.record for cell in rows.bad} if options.on_error == "skip" else set()
     labels = None if rows.labels is None else _blanked(rows.labels, dropped)
-    asked = "classification" if options.task == "multiclass" else options.task
-    task, metric = settle(labels, rows.columns, asked, options.metric, rows.source)
+    task, metric = settle(labels, rows.columns, rows.task or options.task, options.metric, rows.source)
     texts = rows.smiles
     if options.standardize:
         texts = standardize(texts, options.standardize, n_jobs=options.n_jobs, progress=options.progress)
@@ -135,7 +137,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     except DataError as error:
         raise DataError(_no_molecule(rows)) from error
     notes = [*rows.notes, *([] if labels is None else remarks(labels, rows.columns, task))]
-    data = _with_report(rows, options, _with_columns(data, rows), dropped)
+    data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
     data.notes = [*notes, *said]
     for note in data.notes:
@@ -143,13 +145,30 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     return data
 
 
-def _with_columns(data: MoleculeDataset, rows: Rows) -> MoleculeDataset:
+def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The weight of each target.
+
+    Raises:
+        ConfigError: If there is not one from 0 on for each target, and one above 0.
+    """
+    found = np.array(weights or [1.0] * len(data.target_names), dtype=np.float64)
+    if len(found) != len(data.target_names) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
+        raise ConfigError(
+            f"target_weights={list(weights)} must be a number from 0 on for each of the "
+            f"{len(data.target_names)} targets ({', '.join(data.target_names[:10])}), in their order."
+        )
+    return found
+
+
+def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[float]) -> MoleculeDataset:
     """The dataset with what goes with labels: which are bounds, weights of rows, roles of rows."""
     columns: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     if rows.bounds is not None and rows.bounds.any():
         columns["label_bounds"] = rows.bounds[data.rows]
-    if rows.weights is not None:
-        columns["label_weight"] = np.repeat(rows.weights[data.rows, None], max(len(data.target_names), 1), axis=1)
+    if rows.weights is not None or target_weights:
+        of_rows = np.ones(len(data)) if rows.weights is None else rows.weights[data.rows]
+        of_targets = _target_weights(target_weights, data)
+        columns["label_weight"] = (of_rows[:, None] * of_targets).astype(np.float32)
     if rows.roles is not None:
         columns["given_role"] = rows.roles[data.rows]
     return data.with_columns(columns) if columns else data

@@ -55,6 +55,7 @@ def from_file(
     relation: str | None = None,
     duplicates: Duplicated = "mean",
     sample_weight: str | None = None,
+    target_weights: Sequence[float] = (),
     split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -99,6 +100,7 @@ def from_file(
         relation: Column that says with ``<`` and ``>`` which labels are bounds; ``None`` to find it.
         duplicates: What to do with molecules in several rows: ``"mean"`` or ``"median"`` of their labels (of classes
             the majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
+        target_weights: Weight of each target in the loss, in their order; none for equal ones.
         sample_weight: Column with a weight for each row; none by default.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
         on_error: What to do with rows whose molecule cannot be parsed, or one of whose labels cannot be read:
@@ -134,7 +136,9 @@ def from_file(
         check_choice("file_format", file_format, get_args(FileFormat))
     options = Options(
         name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress,
-        positive, decimal, relation, duplicates, sample_weight, split_column,
+        positive, decimal, relation, duplicates, sample_weight,
+        target_weights,
+        split_column,
     )  # fmt: skip
     how = Reading(file_format, delimiter, encoding, header, sheet, max_mb, max_rows)
     return from_table(read_any(path, how), smiles, targets, options)

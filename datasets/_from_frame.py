@@ -32,6 +32,7 @@ def from_frame(
     relation: str | None = None,
     duplicates: Duplicated = "mean",
     sample_weight: str | None = None,
+    target_weights: Sequence[float] = (),
     split_column: str | None = None,
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -52,6 +53,7 @@ def from_frame(
         decimal: The decimal sign of numbers that are text.
         relation: Column that says which labels are bounds.
         duplicates: What to do with molecules in several rows.
+        target_weights: Weight of each target in the loss, in their order; none for equal ones.
         sample_weight: Column with a weight for each row.
         split_column: Column with the role of each row.
         on_error: What to do with what cannot be used.
@@ -79,6 +81,8 @@ def from_frame(
         raise DataError(f"{name}: got {type(frame).__name__}, not a pandas DataFrame. Use from_smiles for sequences.")
     options = Options(
         name, task, metric, on_error, standardize, cache, n_jobs, progress,
-        positive, decimal, relation, duplicates, sample_weight, split_column,
+        positive, decimal, relation, duplicates, sample_weight,
+        target_weights,
+        split_column,
     )  # fmt: skip
     return from_table(text_frame(frame, name), smiles, targets, options)

@@ -27,6 +27,7 @@ def from_smiles(
     name: str = "molecules",
     bounds: Any = None,
     sample_weight: Any = None,
+    target_weights: Sequence[float] = (),
     duplicates: Duplicated = "keep",
     on_error: OnError = "skip",
     standardize: StandardStep | Sequence[StandardStep] = (),
@@ -46,6 +47,7 @@ def from_smiles(
         bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
             above, 0 where it is the label; ``None`` for exact labels.
         sample_weight: Weight of each row, ``n``, from 0 on; ``None`` for equal ones.
+        target_weights: Weight of each target in the loss, in their order; none for equal ones.
         duplicates: What to do with molecules in several rows, as in :func:`molweight.datasets.from_file`.
         on_error: What to do with what cannot be used: ``"skip"``, ``"nan"`` or ``"raise"``, as in
             :func:`molweight.datasets.from_file`.
@@ -65,7 +67,10 @@ def from_smiles(
         >>> from_smiles(["CCO", "?", "c1ccccc1"], [1, 0, 0], cache=False)
         <MoleculeDataset molecules: 2 molecules, 1 targets (classification), 1 row without a molecule>
     """
-    options = Options(name, task, metric, on_error, standardize, cache, n_jobs, progress, duplicates=duplicates)
+    options = Options(
+        name, task, metric, on_error, standardize, cache, n_jobs, progress,
+        duplicates=duplicates, target_weights=target_weights,
+    )  # fmt: skip
     texts = _texts(smiles, name)
     labels, bad = (None, []) if targets is None else _labels(targets, target_names, len(texts), name)
     columns = _names(labels, target_names)

@@ -10,7 +10,14 @@ from molweight.datasets._assemble import Options, Rows, assemble
 from molweight.datasets._choose_targets import Choice, choose_targets
 from molweight.datasets._classes import class_words
 from molweight.datasets._columns import ColumnReport, describe_columns, find_smiles, helper_columns, listed
-from molweight.datasets._label_columns import LabelColumn, LabelOptions, LabelTable, complaint, read_labels
+from molweight.datasets._label_columns import (
+    LabelColumn,
+    LabelOptions,
+    LabelTable,
+    complaint,
+    read_labels,
+    source_column,
+)
 from molweight.datasets._numbers import is_missing, is_number, read_numbers
 from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
@@ -76,6 +83,7 @@ def from_table(
         notes=[*table.notes, *described, *choice.said, *said, *of_roles],
         remarks=table.remarks,
         number=table.row,
+        task=_several(table, choice.targets) if options.task == "multiclass" else None,
     )
     return assemble(rows, options)
 
@@ -146,6 +154,11 @@ def _chosen(
     else:
         choice = choose_targets(table, reports, asked, lenient=options.on_error == "nan")
     return _per_class(table, choice) if options.task == "multiclass" else choice
+
+
+def _several(table: TextTable, targets: Sequence[str]) -> Task:
+    """``"multiclass"`` where the targets are the classes of one column; else each is a question of its own."""
+    return "multiclass" if len({source_column(table, target) for target in targets}) == 1 else "classification"
 
 
 def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[str]:

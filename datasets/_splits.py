@@ -157,7 +157,7 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
             f"{data.name}: the split {splits.name!r} leaves {' and '.join(empty)} without a molecule: "
             f"{_way_out(data, splits)}"
         )
-    if data.task == "classification":
+    if data.task in ("classification", "multiclass"):
         for role, positions in splits.roles().items():
             _warn_of_single_class(data, role, positions)
 

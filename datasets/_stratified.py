@@ -44,7 +44,7 @@ def stratified_split(data: MoleculeDataset, request: Request, *, target: str | N
         raise ConfigError(f"split 'stratified': bins={bins} must be at least 2.")
     name = _target(data, target)
     strata = _strata(data, name, bins)
-    definition = (DEFINITION if data.task == "classification" else NUMBERS).format(
+    definition = (DEFINITION if data.task in ("classification", "multiclass") else NUMBERS).format(
         target=name, bins=bins, seed=request.seed
     )
     total = len(data)
@@ -76,7 +76,7 @@ def _strata(data: MoleculeDataset, name: str, bins: int) -> Positions:
     labels = data.targets[:, data.target_names.index(name)]
     known = ~np.isnan(labels)
     strata = np.full(len(labels), -1, dtype=np.int64)
-    if data.task == "classification":
+    if data.task in ("classification", "multiclass"):
         strata[known] = labels[known].astype(np.int64)
     else:
         ranks = np.argsort(np.argsort(labels[known], kind="stable"), kind="stable")

@@ -32,6 +32,7 @@ _OWN: Final[dict[str, object]] = {
     **dict.fromkeys(("smiles", "task", "delimiter", "encoding", "header", "sheet", "positive", "decimal", "relation")),
     **dict.fromkeys(("sample_weight", "max_mb", "max_rows")),
     "duplicates": "mean",
+    "target_weights": [],
     "on_error": "skip",
     "standardize": [],
 }
@@ -79,12 +80,22 @@ def _add_reading_options(parser: Parser) -> None:
     add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
     add("--duplicates", type=str, default="mean", help="a molecule in several rows: mean, median, keep, drop")
     add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
+    add("--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal")
     add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
     add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
     add("--max_mb", type=float | None, default=None, help="largest size of the table in MB, unpacked: 512")
     add("--max_rows", type=int | None, default=None, help="most rows of the table: 1000000")
+
+
+def _numbers(value: Any) -> list[float]:
+    """Numbers as typed on the command line, ``1,0.5``, or as they stand in a YAML file.
+
+    Raises:
+        ValueError: If one of them is no number.
+    """
+    return [float(part) for part in (value if isinstance(value, list) else names(str(value)))]
 
 
 def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
@@ -167,6 +178,7 @@ def reading_of(options: Namespace) -> dict[str, Any]:
     found = {name: options[name] for name in (*same, "header", "on_error", "standardize", "max_mb", "max_rows")}
     sheet = options.sheet or "0"
     found["sheet"] = int(sheet) if sheet.isdigit() else sheet
+    found["target_weights"] = options.target_weights
     return {**found, "targets": options.targets or None, "split_column": options.split_column}
 
 

@@ -7,7 +7,7 @@ from jsonargparse import Namespace
 
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
-from molweight.datasets import exact_labels, format_score, from_file, score, violated_bounds
+from molweight.datasets import exact_labels, format_endpoints, format_score, from_file, score, violated_bounds
 from molweight.runs import load
 
 __all__ = ["parser", "run"]
@@ -39,6 +39,9 @@ def run(options: Namespace) -> None:
     found = score(metric, exact_labels(data, everything), predicted, names)
     bounds = violated_bounds(data, everything, predicted)
     lines = [f"{metric} on {data.name} ({len(data)} molecules): {format_score(found.value)}"]
+    if metric == "scaled_rmse" or "," in metric:
+        lines = [f"{'skill' if ',' in metric else metric} on {lines[0].partition(' on ')[2]}"]
+        lines += [format_endpoints(exact_labels(data, everything), predicted, names, metric)]
     lines += [f"{name}: {wrong} of {count} bounds violated" for name, (wrong, count) in bounds.items()]
     result(
         options,

@@ -6,7 +6,8 @@ __all__ = ["OneTask", "Task", "is_mixed", "join_tasks", "tasks_of"]
 
 OneTask = Literal["classification", "regression"]
 Task = str
-"""``"classification"``, ``"regression"``, or one of these for each target, separated by commas."""
+"""``"classification"``, ``"regression"``, or one of these for each target, separated by commas; or ``"multiclass"``:
+the targets are the classes of one column, of which a molecule has exactly one."""
 
 
 def is_mixed(task: str | None) -> bool:
@@ -27,9 +28,11 @@ def tasks_of(task: str | None, targets: int) -> list[str]:
         targets: How many targets there are.
 
     Example:
-        >>> tasks_of("classification", 2), tasks_of("classification,regression", 2)
-        (['classification', 'classification'], ['classification', 'regression'])
+        >>> tasks_of("classification", 2), tasks_of("classification,regression", 2), tasks_of("multiclass", 1)
+        (['classification', 'classification'], ['classification', 'regression'], ['classification'])
     """
+    if task == "multiclass":
+        return ["classification"] * targets
     return (task or "regression").split(",") if is_mixed(task) else [task or "regression"] * targets
 
 

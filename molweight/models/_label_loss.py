@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-__all__ = ["bounded_square", "label_loss"]
+__all__ = ["bounded_square", "class_loss", "label_loss"]
 
 
 def bounded_square(outputs: Tensor, labels: Tensor, bounds: Tensor | None = None) -> Tensor:
@@ -73,5 +73,28 @@ def label_loss(
     if weights is None:
         return (each * known).sum() / known.sum().clamp_min(1)
     share = weights * known
+    total = share.sum()
+    return (each * share).sum() / total.where(total > 0, total.new_ones(()))
+
+
+def class_loss(outputs: Tensor, labels: Tensor, *, weights: Tensor | None = None) -> Tensor:
+    """Mean over all labelled molecules of the cross-entropy of one of several classes.
+
+    Args:
+        outputs: Logits ``G x T`` of the ``T`` classes.
+        labels: ``G x T``: 1 for the class of a molecule and 0 for the others; NaN where it is not known.
+        weights: Weight of each molecule, from 0 on, ``G x T`` with equal columns; ``None`` for equal ones.
+
+    Returns:
+        0-dim: the weighted sum, divided by the sum of the weights (by 1 where no label is known).
+
+    Example:
+        >>> import torch
+        >>> class_loss(torch.zeros(2, 4), torch.eye(4)[:2]).exp().item()  # nothing is known of four classes
+        4.0
+    """
+    known = ~labels.isnan().any(dim=1)
+    each = -(outputs.log_softmax(dim=1) * labels.nan_to_num()).sum(dim=1)
+    share = known.to(each.dtype) if weights is None else weights[:, 0] * known
     total = share.sum()
     return (each * share).sum() / total.where(total > 0, total.new_ones(()))

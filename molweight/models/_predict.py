@@ -97,7 +97,7 @@ def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tenso
     deviation of 1.
     """
     count = len(data.target_names)
-    if data.task == "classification":
+    if data.task in ("classification", "multiclass"):
         return torch.zeros(count), torch.ones(count)
     labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
     labels = np.where(np.isnan(exact).all(axis=0), labels, exact)

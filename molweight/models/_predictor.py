@@ -7,7 +7,7 @@ from torch.func import functional_call
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, Task, is_mixed, tasks_of
-from molweight.models._label_loss import label_loss
+from molweight.models._label_loss import class_loss, label_loss
 from molweight.models._pretrainer import Loss
 from molweight.models._task_model import TaskModel
 
@@ -20,7 +20,8 @@ class Predictor(TaskModel):
     Args:
         encoder: The encoder omega.
         task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units; or
-            one of these for each target, separated by commas.
+            one of these for each target, separated by commas; or ``"multiclass"``: the targets are the classes of one
+            column, outputs the logits of a softmax.
         mean: Mean of each label over the training molecules, ``T``; zeros for classification.
         scale: Standard deviation of each label, ``T``; ones for classification.
     """
@@ -54,6 +55,8 @@ class Predictor(TaskModel):
             bounds: Which labels are bounds, ``G x T``, as in :func:`molweight.datasets.from_smiles`.
             weights: Weight of each label, ``G x T``.
         """
+        if self.task == "multiclass":
+            return class_loss(outputs, labels, weights=weights)
         if self.task == "classification":
             return label_loss(outputs, labels, classes=True, weights=weights)
         standard = (labels - self.mean) / self.scale  # of classes, the mean is 0 and the scale 1
@@ -69,6 +72,8 @@ class Predictor(TaskModel):
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Predictions ``G x T``: probabilities, or labels in their own units; a seed decides the dropout masks."""
         outputs: Tensor = self(graphs, seed)
+        if self.task == "multiclass":
+            return outputs.softmax(dim=1)
         classes, values = self._classes(), outputs * self.scale + self.mean
         if isinstance(classes, Tensor):
             return torch.where(classes, outputs.sigmoid(), values)

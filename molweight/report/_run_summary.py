@@ -136,7 +136,8 @@ class RunSummary:
     @property
     def task(self) -> str:
         """``"classification"`` or ``"regression"``."""
-        return str(self.about["task"])
+        task = str(self.about["task"])
+        return "classification" if task == "multiclass" else task
 
     @property
     def options(self) -> Mapping[str, Any]:

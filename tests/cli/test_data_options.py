@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molweight.cli._data_options import load_table
+from molweight.cli import main
+from molweight.cli._data_options import load_table, split_table
 from molweight.cli._fit import parser
 from molweight.errors import ConfigError, MolweightError
 from molweight.graphs import MoleculeDataset
@@ -62,3 +63,102 @@ def test_some_of_the_labels_of_a_published_table() -> None:
 def test_what_a_published_table_would_ignore_is_refused(option: str) -> None:
     with pytest.raises(ConfigError, match=f"{option.split('=', maxsplit=1)[0]} is for a table of your own"):
         table("--data", "freesolv", option)
+
+
+DRUGS = ("CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "Cn1cnc2c1c(=O)n(C)c(=O)n2C", "CC(=O)Nc1ccc(O)cc1")
+
+
+def rows(*columns: object, count: int = 40) -> str:
+    """A table of chains and drugs with some columns, each a function of the row."""
+    molecules = [*DRUGS, *("C" * size + "O" for size in range(1, count - 3))]
+    lines = [",".join([text, *(str(column(place)) for column in columns)]) for place, text in enumerate(molecules)]  # type: ignore[operator]  # functions
+    return "\n".join(lines) + "\n"
+
+
+def test_how_a_table_is_read_can_be_said(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_bytes(
+        ("smiles,wirkung_ä,w\n" + rows(lambda n: ("aktiv", "kein")[n % 2], lambda n: 1 + n % 2)).encode("cp1252")
+    )
+    data = table(path, "--targets", "wirkung_ä", "--encoding", "cp1252", "--positive", "aktiv", "--sample_weight", "w")
+    assert data.targets.ravel().tolist()[:2] == [1, 0]
+    assert data.columns["label_weight"].ravel().tolist()[:2] == [1, 2]
+    path.write_text("smiles;y\n" + rows(lambda n: f"1,{100 + n}").replace(",1,", ";1,"))
+    with pytest.raises(MolweightError, match="decimal=','"):
+        table(path)
+    assert table(path, "--decimal", ",").targets[0, 0] == pytest.approx(1.1)
+    assert table(path, "--decimal", ".").targets[0, 0] == 1100
+    with pytest.raises(MolweightError, match=r"larger than 0\.0001 MB"):
+        table(path, "--max_mb", "0.0001")
+    with pytest.raises(ConfigError, match="--positive is for a table of your own"):
+        table("--data", "esol", "--positive", "active")
+
+
+def test_a_column_of_roles_is_the_split_unless_another_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mine.csv"
+    roles = ("train", "train", "train", "val", "test")
+    path.write_text("smiles,y,split\n" + rows(lambda n: n / 7, lambda n: roles[n % 5]))
+    options = parser().parse_args([str(path), "--protocol", "paper"])
+    data = load_table(options)
+    with caplog.at_level(logging.WARNING):
+        splits = split_table(options, data)
+    assert (splits.name, splits.test.tolist()) == ("given", list(range(4, 40, 5)))
+    assert options.split == "column"
+    assert "the role test has 8 molecules, fewer than 20: its score is no verdict" in caplog.text
+    options = parser().parse_args([str(path), "--split", "random"])
+    assert split_table(options, load_table(options)).name == "random"
+
+
+def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,y\n" + 3 * rows(lambda n: n / 7))
+    options = parser().parse_args([str(path), "--split", "random", "--duplicates", "keep"])
+    with caplog.at_level(logging.WARNING):
+        split_table(options, load_table(options))
+    assert "of 12 test molecules are in the other roles, too, so their labels are known in training" in caplog.text
+    caplog.clear()
+    options = parser().parse_args([str(path), "--split", "random"])
+    with caplog.at_level(logging.WARNING):
+        split_table(options, load_table(options))
+    assert "in the other roles, too" not in caplog.text
+    assert "120 of 120 rows hold 40 molecules more than once, and their labels are averaged" in caplog.text
+
+
+def test_audit_shows_columns_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("id,smiles,IC50 (nM),year\n" + "\n".join(
+        f"{n},{line}" for n, line in enumerate(rows(lambda n: 1.5 * 10 ** (n % 6), lambda n: 1990 + 7 * n % 13).split())
+    ))  # fmt: skip
+    assert main(["audit", str(path), "--quiet"]) == 0
+    shown = capsys.readouterr().out
+    assert "columns     id         identifier" in shown
+    assert "IC50 (nM)  numbers     40 numbers from 1.5 to 1.5e+05 nM" in shown
+    assert "year       doubtful    looks like" in shown
+    command = next(line for line in shown.splitlines() if line.startswith("next")).removeprefix("next").strip()
+    assert command.startswith(f"molweight fit {path} --targets 'p(IC50 (nM))'")
+    scaled = table(path, "--targets", "p(IC50 (nM))")
+    assert scaled.targets[:2].ravel().tolist() == pytest.approx([8.8239, 7.8239], abs=1e-4)
+
+
+def test_audit_of_a_table_that_cannot_be_used_yet_still_shows_its_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,logS,toxic\n" + rows(lambda n: n / 7, lambda n: n % 2))
+    assert main(["audit", str(path), "--quiet"]) == 2
+    shown = capsys.readouterr()
+    assert "toxic" in shown.out
+    assert "Say which are the labels: --targets a,b" in shown.err
+
+
+def test_messages_of_the_library_name_options(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,y\n" + rows(lambda n: ("active", "inactive")[n % 2]))
+    done = subprocess.run([sys.executable, "-m", "molweight", "audit", str(path), "--quiet"], capture_output=True,
+                          text=True, check=True)  # fmt: skip
+    assert "'active' is class 1 and 'inactive' class 0; --positive inactive turns them round" in done.stderr

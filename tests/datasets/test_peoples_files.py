@@ -156,7 +156,8 @@ def test_small_whole_numbers_are_pointed_out_and_read_as_classes_if_asked(write:
     assert data.task == "regression"
     assert "looks like classes or codes: only the whole numbers 0, 1, 2. For classes: task='multiclass'" in said(data)
     data = read(path, task="multiclass")
-    assert (data.task, data.target_names) == ("classification", ["grade=0", "grade=1", "grade=2"])
+    assert (data.task, data.target_names) == ("multiclass", ["grade=0", "grade=1", "grade=2"])
+    assert read(path, targets=data.target_names, task="multiclass").task == "multiclass"
     assert data.targets[:3].tolist() == np.eye(3).tolist()
 
 
@@ -381,6 +382,11 @@ def test_weights_of_rows(write: Write) -> None:
     assert data.target_names == ["logS"]
     with pytest.raises(DataError, match=r"row 3, column 'weight': '-2' is not a weight"):
         read(write(table({"logS": NUMBERS, "weight": [1, -2, 0, 0.5] * 3})), sample_weight="weight")
+    path = write(table({"a": NUMBERS, "b": NUMBERS, "w": [1, 2] * 6}))
+    both = read(path, targets=["a", "b"], sample_weight="w", target_weights=[1, 0.5])
+    assert both.columns["label_weight"][:2].tolist() == [[1, 0.5], [2, 1]]
+    with pytest.raises(ConfigError, match=r"target_weights=\[1\] must be a number .* for each of the 2 targets"):
+        from_smiles(DRUGS, np.ones((12, 2)) * np.arange(12)[:, None], target_weights=[1], cache=False)
     arrays = from_smiles(DRUGS, NUMBERS, sample_weight=np.ones(12), bounds=[0] * 11 + [1], cache=False)
     assert arrays.columns["label_bounds"].ravel()[-1] == 1
     with pytest.raises(DataError, match="sample_weight must be 12 numbers from 0 on"):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molweight import datasets
-from molweight.models._label_loss import bounded_square, label_loss
+from molweight.models._label_loss import bounded_square, class_loss, label_loss
 
 NUMBER = st.floats(-5, 5, width=32)
 ROW = st.tuples(NUMBER, NUMBER, st.sampled_from([-1, 0, 1]), st.floats(0, 3, width=32))
@@ -83,3 +83,19 @@ def test_classes_and_numbers_have_each_their_loss() -> None:
     known = (~labels.isnan()).sum(dim=0)
     parts = [label_loss(outputs[:, [t]], labels[:, [t]], classes=bool(kinds[t])) * known[t] for t in range(3)]
     assert both.item() == pytest.approx((sum(parts) / known.sum()).item(), rel=1e-6)
+
+
+def test_one_of_several_classes_is_the_cross_entropy_of_pytorch() -> None:
+    generator = torch.Generator().manual_seed(2)
+    outputs = torch.randn(30, 5, generator=generator, dtype=torch.float64, requires_grad=True)
+    classes = torch.randint(0, 5, (30,), generator=generator)
+    weights = torch.rand(30, generator=generator, dtype=torch.float64)
+    labels = torch.nn.functional.one_hot(classes, 5).double()
+    assert class_loss(outputs, labels).item() == pytest.approx(
+        torch.nn.functional.cross_entropy(outputs, classes).item()
+    )
+    each = torch.nn.functional.cross_entropy(outputs, classes, reduction="none")
+    labels[:7] = torch.nan
+    expected = ((each * weights)[7:].sum() / weights[7:].sum()).item()
+    assert class_loss(outputs, labels, weights=weights[:, None].expand(-1, 5)).item() == pytest.approx(expected)
+    assert torch.autograd.gradgradcheck(lambda logits: class_loss(logits[:9], labels[:9]), (outputs,))
