@@ -26,6 +26,7 @@ from molweight.training import (
     adaptive_pretraining,
     generic_pretraining,
     resolve,
+    with_stereo,
 )
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
@@ -121,7 +122,7 @@ def hypergrad_check(
         True
     """
     at = _check(job, data, points, dampings)
-    job = resolve(job, data)
+    job, data = resolve(job, data), with_stereo(job, data)
     asked = [
         *(default_candidates() if candidates is None else candidates),
         (job.solver, {**SOLVER_DEFAULTS.get(job.solver, {}), **job.solver_options}),

@@ -17,7 +17,7 @@ from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
 from molweight.options import INITS, SHIPPED, EncoderOptions, PretrainingOptions, option_names
 from molweight.runs import read_checkpoint
-from molweight.training import check_job, generic_pretraining
+from molweight.training import check_job, generic_pretraining, with_stereo
 
 __all__ = ["MoleculeEmbedder"]
 
@@ -26,7 +26,7 @@ _BATCH = 512
 _SIGNATURE: Final = signature(task=None, init=None, **OWN_OPTIONS)
 
 _PRETRAINING: Final = tuple(
-    ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed"})
+    ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"})
     | {"corpus", "corpus_size"}
 )
 """Parameters of pretraining: whoever sets one wants an encoder of their own."""
@@ -113,9 +113,10 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         check_is_fitted(self)
         smiles = self._smiles(X)
         molecules, rejects = featurize(smiles)
+        data = with_stereo(self.job(), MoleculeDataset(molecules))
         check_rejects(rejects, self.on_error)
         vectors = np.full((len(smiles), self.encoder_.width), np.nan, dtype=np.float32)
-        vectors[molecules.rows] = self._embed(MoleculeDataset(molecules))
+        vectors[molecules.rows] = self._embed(data)
         return vectors
 
     def _embed(self, data: MoleculeDataset) -> Array:
@@ -140,7 +141,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
 
     def _pretrain(self, data: MoleculeDataset) -> Encoder:
         job = check_job(self.job())
-        device = resolve_device(job.device)
+        data, device = with_stereo(job, data), resolve_device(job.device)
         if job.init in INITS:
             corpus = self._corpus()
             encoder = generic_pretraining(job, data if corpus is None else corpus, device)[0].encoder

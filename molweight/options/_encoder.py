@@ -30,13 +30,17 @@ class EncoderOptions:
             run, whose encoder is then used. ``"auto"`` becomes ``"gin_zinc"`` where ``encoder``, ``encoder_options``,
             ``pretrain_steps`` and ``pretrain_seed`` are left at their defaults, and ``"pretrain"`` otherwise.
 
+        stereo: ``"use"``, or ``"ignore"`` to give stereoisomers the same features and so the same prediction. What is
+            chosen is kept with the run and used in ``predict``.
+
     Raises:
-        ConfigError: If an option is of the wrong kind.
+        ConfigError: If an option is of the wrong kind, or ``stereo`` is neither.
     """
 
     encoder: str = "gin"
     encoder_options: dict[str, Any] = option(factory=dict)
     init: str = AUTO
+    stereo: str = option("use", choices=("use", "ignore"))
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

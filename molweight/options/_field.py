@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from molweight.errors import ConfigError
-from molweight.options._check import check_kind
+from molweight.options._check import check_choice, check_kind
 
 __all__ = ["OLD_NAMES", "accept_old_names", "check_fields", "current_names", "option", "option_names"]
 
@@ -26,6 +26,7 @@ def option(
     at_least: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    choices: tuple[str, ...] | None = None,
 ) -> Any:
     """A field of an option group.
 
@@ -35,11 +36,12 @@ def option(
         at_least: Least value; ``None`` is never out of range.
         above: A bound that the value has to exceed.
         below: A bound that the value must not reach.
+        choices: All values that may be given, where these are few.
     """
-    bounds = {"at_least": at_least, "above": above, "below": below}
+    metadata = {"bounds": {"at_least": at_least, "above": above, "below": below}, "choices": choices}
     if factory is not None:
-        return dataclasses.field(default_factory=factory, metadata=bounds)
-    return dataclasses.field(default=default, metadata=bounds)
+        return dataclasses.field(default_factory=factory, metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def option_names(group: type) -> tuple[str, ...]:
@@ -63,9 +65,11 @@ def check_fields(group: Any) -> None:
     for item in dataclasses.fields(group):
         value = getattr(group, item.name)
         check_kind("", item.name, value, item.type)
-        bounds = {name: bound for name, bound in item.metadata.items() if bound is not None}
+        bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
         if value is not None and not _inside(value, **bounds):
             raise ConfigError(f"{item.name}={value} {_demand(**bounds)}.")
+        if item.metadata.get("choices") is not None:
+            check_choice("job", item.name, value, item.metadata["choices"])
 
 
 def _inside(

@@ -15,6 +15,7 @@ from molweight.training._batches import Batches, Corpus, TaskSource, generator_f
 from molweight.training._callback import Callback, TensorBoard
 from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
 from molweight.training._deprecated import TapWeight
+from molweight.training._features import with_stereo
 from molweight.training._finetune import finetune
 from molweight.training._fit import fit
 from molweight.training._generic import generic_pretraining
@@ -57,4 +58,5 @@ __all__ = [
     "resolve_init",
     "search_weights",
     "variant",
+    "with_stereo",
 ]

@@ -17,6 +17,7 @@ from molweight.runs import Run, RunParts, data_card, molecules_digest, read_chec
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._context import Context
+from molweight.training._features import with_stereo
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import resolve
@@ -63,6 +64,7 @@ def fit(
     """
     job = resolve(job, data)
     device = resolve_device(job.device)
+    data = with_stereo(job, data)
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
     session = replace(session, job=describe_job(job, data, splits, corpus, device))

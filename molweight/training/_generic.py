@@ -17,6 +17,7 @@ from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
 from molweight.training._batches import Batches, Corpus, generator_for
+from molweight.training._features import with_stereo
 from molweight.training._leakage import HeldOut, attach_tables, refuse_leaky_checkpoint
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init
@@ -54,7 +55,7 @@ def generic_pretraining(
     Raises:
         ConfigError: If ``init`` is a checkpoint that has learned labels of held-out compounds.
     """
-    job = resolve_init(job)
+    job, corpus = resolve_init(job), with_stereo(job, corpus)
     names, settings = list(job.objectives), job.objective_options
     with seeded(_seed(job)):
         model = build_pretrainer(job.encoder, job.encoder_options, names, settings)
@@ -62,7 +63,7 @@ def generic_pretraining(
     prepared = attach_targets(corpus, specs, progress=progress)
     for name in names:
         model.objective(name).prepare(prepared.columns)
-    tables = attach_tables(model, held)
+    tables = attach_tables(model, corpus.featuriser, held)
     model.to(device)
     if job.init not in INITS:
         _fill(job, model, held, corpus.featuriser)

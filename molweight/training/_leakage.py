@@ -9,7 +9,7 @@ import numpy as np
 from molweight import datasets, objectives
 from molweight.datasets import Splits
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.models import Pretrainer
 from molweight.options import Job
 from molweight.runs import Checkpoint, data_card, molecules_digest
@@ -87,11 +87,12 @@ def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
     return replace(job, objective_options={**job.objective_options, _ASSAYS: {**given, **settled}})
 
 
-def attach_tables(model: Pretrainer, held: HeldOut | None = None) -> dict[str, dict[str, str]]:
+def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | None = None) -> dict[str, dict[str, str]]:
     """Give each objective the tables it names.
 
     Args:
         model: Whose objectives to give them to.
+        featuriser: The features that its encoder reads.
         held: The task; ``None`` where none is at hand, so that all labels are learned, which is warned of.
 
     Returns:
@@ -101,7 +102,10 @@ def attach_tables(model: Pretrainer, held: HeldOut | None = None) -> dict[str, d
     for name in model.objectives:
         objective = model.objective(name)
         if objective.tables:
-            tables = {table: _allowed(name, datasets.load(table), held) for table in objective.tables}
+            tables = {
+                table: _allowed(name, datasets.load(table).with_featuriser(featuriser), held)
+                for table in objective.tables
+            }
             objective.attach(tables)
             given[name] = {table: molecules_digest(data) for table, data in tables.items()}
     return given
