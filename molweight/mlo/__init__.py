@@ -53,6 +53,7 @@ from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_
 from molweight.mlo._three_level_graph import ThreeLevelGraph
 from molweight.mlo._two_level_graph import TwoLevelGraph
 from molweight.mlo._vectors import Layout, LossFn, Params
+from molweight.mlo._version import __version__
 
 __all__ = [
     "VJP",
@@ -80,6 +81,7 @@ __all__ = [
     "Record",
     "ThreeLevelGraph",
     "TwoLevelGraph",
+    "__version__",
     "check_deterministic",
     "compare_solvers",
     "diagnose",

@@ -4,8 +4,8 @@ Building an option object touches no network, no disk and no device. Ranges of n
 encoder, a solver, ...) and checkpoints are looked up by :func:`molweight.training.resolve`.
 """
 
+from molweight.arguments import accepted_options, check_choice, check_kind, construct
 from molweight.options._adaptation import AdaptationOptions
-from molweight.options._check import accepted_options, check_choice, check_kind, construct
 from molweight.options._encoder import AUTO, INITS, SHIPPED, EncoderOptions
 from molweight.options._field import OLD_NAMES, current_names, option, option_names
 from molweight.options._finetuning import FinetuningOptions

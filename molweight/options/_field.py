@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
+from molweight.arguments import check_choice, check_kind
 from molweight.errors import ConfigError
-from molweight.options._check import check_choice, check_kind
 
 __all__ = ["OLD_NAMES", "accept_old_names", "check_fields", "current_names", "option", "option_names"]
 

@@ -11,9 +11,9 @@ Example:
     ([1.0, 2.0], 'CONVERGED')
 """
 
-from typing import Any, get_type_hints
+from typing import Any
 
-from molweight.errors import ConfigError
+from molweight.arguments import construct
 from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats
 from molweight.mlo.solvers._cg import ConjugateGradient
 from molweight.mlo.solvers._dense import Dense, materialize
@@ -22,7 +22,6 @@ from molweight.mlo.solvers._minres import MinresReference, Spectrum
 from molweight.mlo.solvers._neumann import Neumann
 from molweight.mlo.solvers._nystrom import Nystrom
 from molweight.mlo.solvers._registry import solvers
-from molweight.options import check_kind
 
 __all__ = [
     "ConjugateGradient",
@@ -60,10 +59,4 @@ def create(name: str, **options: Any) -> Solver:
         ConfigError: If an option does not exist or is out of range.
         UnknownNameError: If the name does not exist.
     """
-    kind = get(name)
-    known = sorted(getattr(kind, "__dataclass_fields__", {}))
-    for option, value in options.items():
-        if known and option not in known:
-            raise ConfigError(f"solver {name!r} has no option {option!r}; it has: {', '.join(known)}.")
-        check_kind(f"solver {name!r}: ", option, value, get_type_hints(kind).get(option))
-    return kind(**options)
+    return construct("solver", name, get(name), options)

@@ -10,11 +10,12 @@ Example:
     {'masking': 0.75, 'contrast': 0.25}
 """
 
+import functools
 import inspect
 from collections.abc import Sequence
 from typing import Any
 
-from molweight.errors import ConfigError
+from molweight.arguments import construct
 from molweight.mlo.weightings._alignment import Alignment
 from molweight.mlo.weightings._base import Needs, Signals, Weighting
 from molweight.mlo.weightings._bilevel import Bilevel
@@ -28,7 +29,6 @@ from molweight.mlo.weightings._registry import weightings
 from molweight.mlo.weightings._softmax import SoftmaxWeighting, through_softmax
 from molweight.mlo.weightings._tapweight import TapWeight
 from molweight.mlo.weightings._uncertainty import Uncertainty
-from molweight.options import check_kind
 
 __all__ = [
     "MGDA",
@@ -73,11 +73,8 @@ def create(name: str, objectives: Sequence[str], **options: Any) -> Weighting:
         UnknownNameError: If the name does not exist.
     """
     kind = get(name)
-    try:
-        inspect.signature(kind).bind(objectives, **options)
-    except TypeError as error:
-        raise ConfigError(f"weighting {name!r}: {error}. Its signature is {inspect.signature(kind)}.") from error
-    annotated = inspect.signature(kind).parameters
-    for option in options.keys() & annotated.keys():
-        check_kind(f"weighting {name!r}: ", option, options[option], annotated[option].annotation)
-    return kind(objectives, **options)
+    factory = functools.partial(kind, objectives)
+    parameters = inspect.signature(kind).parameters.values()
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return factory(**options)  # options of another library's class, which checks them itself
+    return construct("weighting", name, factory, options)

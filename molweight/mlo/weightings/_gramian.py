@@ -97,7 +97,7 @@ def _torchjd(name: str) -> Callable[..., Callable[[Tensor], Tensor]]:
         module = importlib.import_module("torchjd.aggregation")
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"this weighting needs {error.name}, which is not installed: pip install 'molweight[baselines]'."
+            f"this weighting needs {error.name}, which is not installed: pip install 'torchjd[quadprog-projector]'."
         ) from error
     rule: Callable[..., Callable[[Tensor], Tensor]] = getattr(module, name)
     return rule
