@@ -40,9 +40,14 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with both: the source distribution from a copy of the repository, and the wheel built from that."""
     folder = tmp_path_factory.mktemp("built")
     copy = folder / "copy"
-    left_out = shutil.ignore_patterns(
-        ".git", ".venv", ".hypothesis", ".*_cache", "__pycache__", "*.egg-info", "build", "runs"
+    everywhere = shutil.ignore_patterns(
+        ".git", ".venv", ".hypothesis", ".*_cache", "__pycache__", "*.egg-info", "build"
     )
+
+    def left_out(place: str, names: list[str]) -> set[str]:
+        # Of the root alone: the package has a folder of that name, too.
+        return everywhere(place, names) | ({"runs"} if Path(place) == ROOT else set())
+
     shutil.copytree(ROOT, copy, symlinks=True, ignore=left_out)
     _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, copy, cwd=folder)
     return folder

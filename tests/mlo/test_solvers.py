@@ -288,7 +288,7 @@ def test_impossible_options_are_refused_by_name(name: str, options: dict[str, An
 def test_unknown_names_and_options_are_refused_with_what_exists() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'neumann'"):
         solvers.create("neuman")
-    with pytest.raises(ConfigError, match=r"'cg' has no option 'damp'; did you mean 'damping'. Options: iterations, damping, tolerance"):
+    with pytest.raises(ConfigError, match=r"'cg' has no option 'damp'; did you mean 'damping'\? Options: iterations"):
         solvers.create("cg", damp=1.0)
 
 
