@@ -239,8 +239,8 @@ def _read(
         return _words(name, codes, texts)
     if numbers.ambiguous:
         raise DataError(
-            f"{table.source}, column {name!r}: {numbers.ambiguous}. Say which sign begins the decimals: decimal=',' or "
-            "decimal='.'."
+            f"{table.source}, column {name!r}: {numbers.ambiguous}. Use decimal=',' or decimal='.' to say which sign "
+            "begins the decimals."
         )
     return _numeric(name, codes, numbers, present)
 
