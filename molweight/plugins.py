@@ -1,12 +1,68 @@
-"""Modules of other people that register further names."""
+"""Code of other people: modules that register further names, and where an error in one was raised."""
 
+import importlib
 import sys
+import traceback
 from collections.abc import Sequence
-from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Final
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, MolweightError, TrainingError, out_of_memory
 
-__all__ = ["import_plugins"]
+__all__ = ["ForeignCode", "import_plugins", "refuse_untrusted"]
+
+_IMPORTING: Final = ("<frozen", importlib.__file__)
+
+
+class ForeignCode:
+    """A context in which whatever is raised is said to be that code's, with the file and line.
+
+    Errors of molweight's own, and that memory has run out, pass as they are. ``sys.exit`` counts as an error: a plug-in
+    does not end the process.
+
+    Args:
+        what: What is run, at the beginning of the message.
+        file: The code's file, of which the last line is named; without it, the line that raised.
+        kind: The error that is raised in place of the one that was.
+
+    Example:
+        >>> with ForeignCode("objective 'mine', draw"):
+        ...     {}["size"]
+        Traceback (most recent call last):
+        ...
+        molweight.errors.TrainingError: objective 'mine', draw: KeyError: 'size'. Correct that code, or leave it out.
+    """
+
+    def __init__(self, what: str, file: str | None = None, kind: type[MolweightError] = TrainingError) -> None:
+        """Run nothing yet."""
+        self.what, self.file, self.kind = what, file, kind
+
+    def __enter__(self) -> None:
+        """Nothing is to be done."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Say where it was raised."""
+        if not isinstance(error, Exception | SystemExit) or isinstance(error, MolweightError) or out_of_memory(error):
+            return
+        told = f"{type(error).__name__}: {error}".rstrip(": ")
+        if isinstance(error, SystemExit):
+            told = f"it called sys.exit({error.code!r})"
+        place = _place(error, trace, self.file)
+        where = f" ({place})" if place else ""
+        raise self.kind(f"{self.what}: {told}{where}. Correct that code, or leave it out.") from error
+
+
+def _place(error: BaseException, trace: TracebackType | None, file: str | None) -> str | None:
+    """File and line that an error was raised in; the file alone where its code was not reached."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}, line {error.lineno}"
+    called = traceback.extract_tb(trace)[1:]  # the first frame is the one with the context
+    frames = [frame for frame in called if not frame.filename.startswith(_IMPORTING)]
+    own = [frame for frame in frames if file is not None and Path(frame.filename) == Path(file)]
+    return f"{(own or frames)[-1].filename}, line {(own or frames)[-1].lineno}" if frames else file
 
 
 def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
@@ -17,7 +73,7 @@ def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
         option: Where they were named, for the message.
 
     Raises:
-        ConfigError: If one cannot be imported.
+        ConfigError: If one cannot be imported, whatever it raised.
     """
     for module in modules:
         _import_plugin(module, option)
@@ -26,8 +82,36 @@ def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
 def _import_plugin(module: str, option: str) -> None:
     sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
     try:
-        import_module(module)
-    except (ImportError, SyntaxError, ValueError) as error:
-        raise ConfigError(f"{option} {module!r} cannot be imported: {error}. Name an importable module.") from error
+        with ForeignCode(f"{option} {module!r} cannot be imported", kind=ConfigError):
+            importlib.import_module(module)
     finally:
         sys.path.remove("")
+
+
+def refuse_untrusted(named: Sequence[str], typed: Sequence[str], place: str, *, trust: bool) -> None:
+    """Refuse to import modules that only a file names: a file of someone else must not run code.
+
+    Args:
+        named: Modules that the file names.
+        typed: Modules that the user named.
+        place: The file.
+        trust: Whether the user vouches for the file.
+
+    Raises:
+        ConfigError: If there are such modules; the message lists them.
+
+    Example:
+        >>> refuse_untrusted(["rings"], ["rings"], "config.yaml", trust=False)
+        >>> refuse_untrusted(["rings"], [], "config.yaml", trust=False)
+        Traceback (most recent call last):
+        ...
+        molweight.errors.ConfigError: config.yaml would import the module rings, which runs its code. ...
+    """
+    unasked = [module for module in named if module not in typed]
+    if unasked and not trust:
+        listed = ", ".join(unasked)
+        raise ConfigError(
+            f"{place} would import the module{'s' if len(unasked) > 1 else ''} {listed}, which runs "
+            f"{'their' if len(unasked) > 1 else 'its'} code. If you know what is in there, name it: --plugin "
+            f"{','.join(unasked)}; or trust the file: --trust."
+        )

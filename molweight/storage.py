@@ -3,7 +3,10 @@
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,7 @@ __all__ = [
     "pack",
     "partial_name",
     "read_tensors",
+    "remove_stale_partials",
     "unpack",
     "write_file",
     "write_tensors",
@@ -37,11 +41,20 @@ _LENGTH: Final = 8
 """Bytes in front of the header of a safetensors file: the header's length, little-endian."""
 _NO_SUM: Final = "0" * 64
 """What stands for the checksum while the checksum is taken."""
+_HOST: Final = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_IMPORTED: Final = time.time()
+_ABANDONED: Final = 24 * 3600.0
+"""Seconds without a write after which a partial file of another machine is taken for abandoned."""
+_PARTIAL: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,10})\.[0-9a-f]{12}\.part")
+"""Machine, process and number of a partial file, behind the name of what it was to become."""
 
 
 @contextmanager
 def partial_name(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` that nobody else uses, to write to and then rename; what is left there is removed.
+    """A name next to ``path`` that nobody else uses, to write to and then rename; what is left there is removed.
+
+    The name holds the machine and the process, so that what a killed process left is recognised: it is removed when the
+    same path is written again.
 
     Args:
         path: The file or folder that is to appear whole.
@@ -54,14 +67,56 @@ def partial_name(path: Path) -> Iterator[Path]:
     """
     if not path.name:
         raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
+    remove_stale_partials(path)
+    partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{uuid4().hex[:12]}.part")
     try:
         yield partial
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial, ignore_errors=True)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def remove_stale_partials(path: Path) -> None:
+    """Remove the partial files of ``path`` whose process has ended.
+
+    Args:
+        path: The file or folder that they were to become.
+    """
+    prefix = f".{path.name}."
+    if not path.parent.is_dir():
+        return
+    for entry in os.scandir(path.parent):
+        found = _PARTIAL.fullmatch(entry.name.removeprefix(prefix)) if entry.name.startswith(prefix) else None
+        if found is not None and _is_stale(Path(entry.path), found[1], int(found[2])):
+            _remove(Path(entry.path))
+
+
+def _is_stale(partial: Path, host: str, process: int) -> bool:
+    try:
+        written = partial.lstat().st_mtime
+    except FileNotFoundError:  # its process has renamed it
+        return False
+    if host != _HOST:
+        return time.time() - written > _ABANDONED
+    if process == os.getpid():  # numbers are given again, in containers the same one at every start
+        return written < _IMPORTED - 1.0
+    return not _is_alive(process)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is someone else's
+        return True
+    return True
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir() and not partial.is_symlink():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
 
 
 def write_file(path: Path, content: bytes) -> None:

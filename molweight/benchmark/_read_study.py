@@ -1,6 +1,6 @@
 """A study from a YAML file, every value of the type that it should have."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,18 +12,22 @@ from molweight.benchmark._methods import METHODS
 from molweight.benchmark._study import Study
 from molweight.errors import ConfigError, suggest
 from molweight.options import Job
+from molweight.plugins import refuse_untrusted
 
 __all__ = ["read_study"]
 
 
-def read_study(path: str | Path) -> Study:
+def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = True) -> Study:
     """Read a study from a YAML file.
 
     Args:
         path: The file; its keys are the arguments of :class:`Study`; ``published`` is relative to its folder.
+        plugins: Further modules to import.
+        trust: Whether to import the modules that the file names and ``plugins`` does not.
 
     Raises:
-        ConfigError: If the file cannot be read, is no YAML, or has other keys or values of other types.
+        ConfigError: If the file cannot be read, is no YAML, has other keys or values of other types, or names modules
+            that are not to be imported.
     """
     content = _content(path)
     known = [item.name for item in fields(Study)]
@@ -40,7 +44,9 @@ def read_study(path: str | Path) -> Study:
     job = _typed(Job, found.get("job", {}), f"{path}: job:")
     if found.get("published") is not None:
         found["published"] = str(Path(path).parent / found["published"])
-    return Study(**{**found, "job": job})
+    named = found.get("plugins", [])
+    refuse_untrusted(named, plugins, f"{path}: plugins:", trust=trust)
+    return Study(**{**found, "job": job, "plugins": list(dict.fromkeys([*named, *plugins]))})
 
 
 def _content(path: str | Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -40,8 +39,7 @@ def run(options: Namespace) -> None:
         ConfigError: If an option makes no sense, or a run failed.
     """
     executor = _executor(options)
-    study = read_study(options.study)
-    study = replace(study, plugins=[*study.plugins, *options.plugin])
+    study = read_study(options.study, plugins=options.plugin, trust=options.trust)
     name = Path(options.study).stem
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:

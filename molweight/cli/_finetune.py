@@ -3,7 +3,7 @@
 from jsonargparse import Namespace
 
 from molweight.cli._data_options import add_job_options, add_table_options, job_of, load_table, split_table
-from molweight.cli._fit import add_run_options, carry_out, resumed
+from molweight.cli._fit import add_run_options, carry_out, refuse_taken, resumed
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError
@@ -30,6 +30,7 @@ def run(options: Namespace) -> None:
     """
     begin(options)
     options = resumed(options, parser())
+    refuse_taken(options)
     if options.init in (AUTO, "pretrain"):
         raise ConfigError(
             "name what to start from: --init FOLDER of 'molweight pretrain' or of a run; or --init scratch."

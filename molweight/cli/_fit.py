@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Final
 
 import pandas as pd
 from jsonargparse import Namespace
 
 from molweight import datasets
+from molweight._owned_files import own, refuse_link
 from molweight.cli._data_options import (
     add_data_options,
     add_job_options,
@@ -23,12 +25,15 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import INITS, Job
-from molweight.plugins import import_plugins
-from molweight.runs import files_of_run, write_manifest
+from molweight.plugins import import_plugins, refuse_untrusted
+from molweight.runs import STATE, claim_folder, extend_manifest, run_folder
 from molweight.storage import write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_findings, format_table
 
-__all__ = ["add_run_options", "carry_out", "parser", "resumed", "run"]
+__all__ = ["add_run_options", "carry_out", "parser", "refuse_taken", "resumed", "run"]
+
+CONFIG: Final = "config.yaml"
+"""File of the options of a run."""
 
 
 def parser() -> Parser:
@@ -50,6 +55,7 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
     add = made.add_argument
     add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
     add("--runs", type=str, default="runs", help="folder of the runs")
+    add("--overwrite", action="store_true", help="replace a finished run of the same name")
     add("--resume", type=str | None, default=None, help="folder of an interrupted run to go on with: runs/NAME")
     add("--baselines", type=names, default=baselines, help="scratch,pretrained,equal")
     add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
@@ -60,6 +66,7 @@ def run(options: Namespace) -> None:
     """Load, fit, print the table, write the run's folder."""
     begin(options)
     options = resumed(options, parser())
+    refuse_taken(options)
     job, data = job_of(options), load_table(options)
     splits = split_table(options, data)
     corpus = load_corpus(options, data, splits)
@@ -77,12 +84,13 @@ def carry_out(
     corpus: MoleculeDataset,
 ) -> None:
     """Fit with baselines, or go on with it; print and write."""
-    folder = Path(options.runs) / (options.name or data.name)
+    folder = run_folder(options.runs, options.name or data.name)
+    claim_folder(folder, overwrite=options.overwrite)
     say(options, f"{data!r}, {splits!r}")
-    session = Session(folder / "state")
-    config = _config(options, made)
-    if not any((folder / "state").rglob("*.safetensors")):  # an interrupted run keeps the options that it began with
-        write_file(folder / "state" / "config.yaml", config)
+    session, config = Session(folder / STATE), _config(options, made)
+    if not any((folder / STATE).rglob("*.safetensors")):  # an interrupted run keeps the options that it began with
+        own(folder / STATE, CONFIG)
+        write_file(folder / STATE / CONFIG, config)
     board = [TensorBoard(folder / "tensorboard")] if options.tensorboard else []
     try:
         comparison = compare(
@@ -104,16 +112,26 @@ def carry_out(
         for callback in board:
             callback.close()
     _write(folder, options, comparison, data)
-    audit = datasets.audit(data, splits, corpus, progress=not options.quiet)
+    _write_audit(folder, datasets.audit(data, splits, corpus, progress=not options.quiet))
+    write_file(folder / CONFIG, config)
+    comparison.run.report(folder / "report.html")
+    extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *(["rejects.csv"] if data.rejects else [])])
+    session.clear()
+    _show(options, comparison, splits, folder)
+
+
+def refuse_taken(options: Namespace) -> None:
+    """Refuse a name that cannot be used, before any work is done."""
+    if options.name is not None:
+        claim_folder(run_folder(options.runs, options.name), overwrite=options.overwrite)
+
+
+def _write_audit(folder: Path, audit: datasets.Audit) -> None:
+    """The audit as a file, and as a section of the run's card."""
     write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
     card = (folder / "README.md").read_text(encoding="utf-8").rstrip("\n")
     section = f"## Audit of the data\n\n```text\n{datasets.format_audit(audit)}\n```\n"
     write_file(folder / "README.md", f"{card}\n\n{section}".encode())
-    write_file(folder / "config.yaml", config)
-    write_manifest(folder, [*files_of_run(folder)[:-1], "audit.json", "config.yaml"])
-    comparison.run.report(folder / "report.html")
-    session.clear()
-    _show(options, comparison, splits, folder)
 
 
 def _baselines(options: Namespace) -> list[str]:
@@ -153,7 +171,11 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     """
     if options.resume is None:
         return options
-    path = Path(options.resume, "state", "config.yaml")
+    folder = Path(options.resume)
+    folder = folder if folder.name not in ("", "..") else folder.resolve()
+    path = folder / STATE / CONFIG
+    refuse_link(folder)
+    refuse_link(path.parent)
     if not path.is_file():
         raise ConfigError(
             f"--resume {options.resume}: there is no interrupted run in this folder. Name the folder that the "
@@ -162,10 +184,12 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     if "plugin" not in {action.dest for action in made._actions}:  # noqa: SLF001 - as argparse itself looks
         add_plugin_option(made)
     found: Namespace = made.parse_path(path)
-    import_plugins(found.plugin or [])
+    named = found.plugin or []
+    refuse_untrusted(named, options.plugin, str(path), trust=options.trust)
+    import_plugins(named)
     found.table = found.get("table")
     found.quiet, found.json, found.resume = options.quiet, options.json, options.resume
-    found.runs, found.name = str(Path(options.resume).parent), Path(options.resume).name
+    found.runs, found.name, found.overwrite = str(folder.parent), folder.name, False
     return found
 
 
@@ -184,7 +208,8 @@ def _config(options: Namespace, made: Parser) -> bytes:
     """The options as a file that reproduces the run."""
     kept = options.clone()
     kept.pop("config", None)
-    kept.resume = None
+    kept.pop("trust", None)
+    kept.resume, kept.overwrite = None, False
     text: str = made.dump(kept, skip_validation=True)
     return text.encode()
 

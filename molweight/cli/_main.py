@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any, Final
 
+from jsonargparse import Namespace
+
 from molweight._version import __version__
 from molweight.cli._old_names import with_current_names
-from molweight.cli._parser import Parser, join_options
-from molweight.cli._plugins import add_plugin_option
+from molweight.cli._parser import Parser, join_options, names
+from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import preset_defaults
 from molweight.cli._words import as_typed
 from molweight.errors import ConfigError, MolweightError, out_of_memory, suggest
-from molweight.plugins import import_plugins
+from molweight.plugins import import_plugins, refuse_untrusted
 
 __all__ = ["main"]
 
@@ -39,7 +41,7 @@ _NO_MEMORY: Final = (
     "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
     "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
 )
-_BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin")
+_BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """What ``--resume`` may be typed with; everything else is read from the interrupted run."""
 _USAGE: Final = f"""usage: molweight COMMAND [options]
 
@@ -125,11 +127,13 @@ def _dispatch(arguments: list[str]) -> int:
     command = _module(name)
     parser: Parser = command.parser()
     add_plugin_option(parser)
-    rest = join_options(with_current_names(_join_plugins(rest)))
+    typed, rest = _take_plugins(rest)
+    rest = join_options(with_current_names(rest))
     parser.sized(rest, preset_defaults)
     options = parser.parse_args(rest)
     if options.get("resume"):
         _refuse_beside_resume(parser, rest)
+    _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
     with _enough_memory():
         command.run(options)
@@ -159,15 +163,27 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
         )
 
 
-def _join_plugins(arguments: list[str]) -> list[str]:
-    """The arguments with all ``--plugin``, which may be repeated, as one."""
+def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The modules of all ``--plugin``, which may be repeated, and the other arguments."""
     rest: list[str] = []
     plugins: list[str] = []
     pending = iter(arguments)
     for argument in pending:
         flag, _, value = argument.partition("=")
         if flag == "--plugin":
-            plugins.append(value or next(pending, ""))
+            plugins += names(value or next(pending, ""))
         else:
             rest.append(argument)
-    return [*rest, f"--plugin={','.join(plugins)}"] if plugins else rest
+    return plugins, rest
+
+
+def _settle_plugins(options: Namespace, typed: list[str], *, trust: bool) -> None:
+    """Modules that a file of options names count if they are typed, too, or if the user vouches for the file.
+
+    Raises:
+        ConfigError: If there are others, or a file vouches for itself.
+    """
+    if options.trust and not trust:
+        raise ConfigError("trust: counts only on the command line: --trust. Take it out of the file.")
+    refuse_untrusted(options.plugin, typed, "--config", trust=trust)
+    options.plugin = list(dict.fromkeys([*options.plugin, *typed]))

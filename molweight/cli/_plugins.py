@@ -1,10 +1,14 @@
-"""The option that names modules of other people."""
+"""The options that name modules of other people, and say whether a file may."""
 
 from molweight.cli._parser import Parser, names
 
-__all__ = ["add_plugin_option"]
+__all__ = ["TRUST", "add_plugin_option"]
+
+TRUST = "--trust"
+"""Counts only where it is typed: a file cannot vouch for itself."""
 
 
 def add_plugin_option(parser: Parser) -> None:
-    """Add ``--plugin``."""
+    """Add ``--plugin`` and ``--trust``."""
     parser.add_argument("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
+    parser.add_argument(TRUST, action="store_true", help="import the modules that a file of options or a run names")

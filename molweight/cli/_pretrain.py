@@ -10,7 +10,7 @@ from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser
 from molweight.devices import resolve_device
 from molweight.options import EncoderOptions, PretrainingOptions, RunOptions
-from molweight.runs import molecules_digest, save_checkpoint
+from molweight.runs import STATE, claim_checkpoint_folder, molecules_digest, save_checkpoint
 from molweight.storage import write_file
 from molweight.training import Session, generic_pretraining
 
@@ -26,6 +26,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_corpus_options(made)
     made.add_argument("--output", type=str, default="runs/pretrained", help="folder of the checkpoint")
+    made.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is in the folder")
     made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
     add_output_options(made)
     add_job_options(made, EncoderOptions, PretrainingOptions, RunOptions)
@@ -35,10 +36,11 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Pretrain, or go on with it, and write the folder."""
     begin(options)
+    claim_checkpoint_folder(Path(options.output), overwrite=options.overwrite)
     job, corpus, folder = job_of(options, init="pretrain", weighting="none"), load_corpus(options), Path(options.output)
     say(options, f"pretraining {job.encoder} {job.encoder_options} for {job.pretrain_steps} steps on {corpus!r}")
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}
-    session = Session(folder / "state", about)
+    session = Session(folder / STATE, about)
     try:
         model, _ = generic_pretraining(
             job, corpus, resolve_device(job.device), progress=not options.quiet, session=session
@@ -47,7 +49,8 @@ def run(options: Namespace) -> None:
         raise KeyboardInterrupt("interrupted; the same command goes on from here.") from error
     save_checkpoint(folder, job, model, corpus)
     kept = options.clone()
-    kept.pop("config", None)
+    for name in ("config", "trust", "overwrite"):
+        kept.pop(name, None)
     write_file(folder / "config.yaml", parser().dump(kept, skip_validation=True).encode())
     session.clear()
     result(options, {"folder": str(folder), "encoder": job.encoder}, f"written to {folder}")

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from molweight.errors import ConfigError, DataError
+from molweight.plugins import ForeignCode
 
 __all__ = ["TargetSpec"]
 
@@ -77,10 +78,13 @@ class TargetSpec:
 
         Raises:
             DataError: If ``compute`` returned another shape.
+            TrainingError: If ``compute`` raised anything, with its file and line.
         """
         from rdkit import rdBase
 
-        with rdBase.BlockLogs():  # RDKit comments on odd molecules on standard error, once per molecule and target
+        place = getattr(getattr(self.compute, "__code__", None), "co_filename", None)
+        # RDKit comments on odd molecules on standard error, once per molecule and target.
+        with ForeignCode(f"target {self.name!r}", place), rdBase.BlockLogs():
             values = np.asarray(self.compute(smiles))
         rows = len(values) if self.per == "atom" and values.ndim else len(smiles)
         if values.shape != (rows, self.dim):

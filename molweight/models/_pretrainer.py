@@ -1,5 +1,6 @@
 """Level 1: an encoder with the heads of the objectives."""
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
 from molweight.objectives import Objective
+from molweight.plugins import ForeignCode
 
 __all__ = ["Loss", "Pretrainer", "bind"]
 
@@ -39,8 +41,14 @@ class Pretrainer(nn.Module):
         return found
 
     def forward(self, name: str, views: Any) -> Tensor:
-        """Loss of the objective ``name`` on what it drew, 0-dim."""
-        return self.objective(name).loss(self.encoder, views)
+        """Loss of the objective ``name`` on what it drew, 0-dim.
+
+        Raises:
+            TrainingError: If its code raises anything, with its file and line.
+        """
+        objective = self.objective(name)
+        with _code_of(name, objective, "loss"):
+            return objective.loss(self.encoder, views)
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> dict[str, Loss]:
         """Draw for every objective; what comes back are pure functions of the parameters.
@@ -48,9 +56,22 @@ class Pretrainer(nn.Module):
         Args:
             batch: Molecules of the corpus, with the columns that the objectives need.
             generator: Source of all randomness, on the batch's device.
+
+        Raises:
+            TrainingError: If the code of an objective raises anything, with its file and line.
         """
-        names = list(self.objectives)
-        return {name: bind(self, name, self.objective(name).draw(batch, generator)) for name in names}
+        return {name: bind(self, name, self._drawn(name, batch, generator)) for name in self.objectives}
+
+    def _drawn(self, name: str, batch: GraphBatch, generator: torch.Generator) -> Any:
+        objective = self.objective(name)
+        with _code_of(name, objective, "draw"):
+            return objective.draw(batch, generator)
+
+
+def _code_of(name: str, objective: Objective, method: str) -> ForeignCode:
+    """Where an objective's code runs."""
+    module = sys.modules.get(type(objective).__module__)
+    return ForeignCode(f"objective {name!r}, {method}", getattr(module, "__file__", None))
 
 
 def bind(model: nn.Module, *arguments: Any) -> Loss:

@@ -4,8 +4,9 @@ from molweight.runs._archive import MODEL, PRETRAINING, TEST, RunParts
 from molweight.runs._attribution import Attribution
 from molweight.runs._checkpoint import Checkpoint, find_checkpoint, read_checkpoint, save_checkpoint
 from molweight.runs._finetuning import Finetuning
+from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import load, restore
-from molweight.runs._manifest import MANIFEST, check_manifest, files_of_run, write_manifest
+from molweight.runs._manifest import MANIFEST, check_manifest, extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._parsed import ParsedRows
 from molweight.runs._report import report_runs
@@ -17,6 +18,7 @@ __all__ = [
     "MANIFEST",
     "MODEL",
     "PRETRAINING",
+    "STATE",
     "TEST",
     "Attribution",
     "Checkpoint",
@@ -26,7 +28,10 @@ __all__ = [
     "RunParts",
     "Uncertainty",
     "check_manifest",
+    "claim_checkpoint_folder",
+    "claim_folder",
     "data_card",
+    "extend_manifest",
     "files_of_run",
     "find_checkpoint",
     "load",
@@ -35,7 +40,7 @@ __all__ = [
     "read_checkpoint",
     "report_runs",
     "restore",
+    "run_folder",
     "save_checkpoint",
     "spread_of",
-    "write_manifest",
 ]

@@ -21,9 +21,10 @@ from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_file, write_tensors
 
-__all__ = ["Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+__all__ = ["CHECKPOINT", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
 
-_FILE: Final = "checkpoint.safetensors"
+CHECKPOINT: Final = "checkpoint.safetensors"
+"""File of a checkpoint of generic pretraining."""
 _PACKAGE: Final = Path(__file__).parent / "pretrained"
 _OF_RUN: Final = (PRETRAINING, LEGACY)
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ def find_checkpoint(init: str) -> Path:
         ConfigError: If there is none.
     """
     for folder in (Path(init), cache_root() / "checkpoints" / init, _PACKAGE / init):
-        for name in (_FILE, *_OF_RUN):
+        for name in (CHECKPOINT, *_OF_RUN):
             if (folder / name).is_file():
                 return folder / name
     raise ConfigError(
@@ -156,7 +157,7 @@ def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: Mol
         "corpus": {"name": corpus.name, "molecules": len(corpus)},
         "sha256": molecules_digest(corpus),
     }
-    write_tensors(Path(folder) / _FILE, model.state_dict(), about)
+    write_tensors(Path(folder) / CHECKPOINT, model.state_dict(), about)
     write_file(Path(folder) / "README.md", _card(about).encode())
 
 

@@ -2,31 +2,68 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from molweight.errors import DataError
 from molweight.storage import write_file
 
-__all__ = ["MANIFEST", "check_manifest", "files_of_run", "write_manifest"]
+__all__ = ["MANIFEST", "begin_manifest", "check_manifest", "extend_manifest", "files_of_run", "write_manifest"]
 
 MANIFEST: Final = "manifest.json"
 
+_UNFINISHED: Final = "unfinished"
+"""Key of a manifest whose files are still being written."""
 
-def write_manifest(folder: Path, names: Iterable[str]) -> None:
+
+def begin_manifest(folder: Path, *, replace: bool) -> None:
+    """Mark a folder as one whose files are being written: until the manifest is complete, :func:`load` refuses it.
+
+    Args:
+        folder: The run's folder.
+        replace: Whether to remove the files of the run that is there, which is another one.
+
+    Raises:
+        DataError: If the manifest that is there is damaged, or cannot be written.
+    """
+    known = _recorded(folder) if (folder / MANIFEST).exists() else {}
+    _write(folder, {"files": known, _UNFINISHED: True})
+    for name in known if replace else ():
+        (folder / name).unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str] = ()) -> None:
     """Record the files of a run; the last thing that is written of it.
 
     Args:
         folder: The run's folder.
         names: Files in it; those that do not exist are left out.
+        unchecked: Further files that are the run's and may be edited, such as its card; without a checksum.
 
     Raises:
         DataError: If a file cannot be read or the manifest cannot be written.
     """
-    present = sorted(name for name in set(names) if (folder / name).is_file())
-    sums = {name: _sha256(folder / name) for name in present}
-    write_file(folder / MANIFEST, (json.dumps({"files": sums}, indent=2) + "\n").encode())
+    sums: dict[str, str | None] = {name: None for name in unchecked if (folder / name).is_file()}
+    sums |= {name: _sha256(folder / name) for name in names if (folder / name).is_file()}
+    _write(folder, {"files": dict(sorted(sums.items()))})
+
+
+def extend_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str] = ()) -> None:
+    """Record further files of a run, or that one was written again.
+
+    Args:
+        folder: The run's folder.
+        names: Files with a checksum.
+        unchecked: Files without one.
+
+    Raises:
+        DataError: If the manifest is damaged, a file cannot be read, or the manifest cannot be written.
+    """
+    known = _recorded(folder) if (folder / MANIFEST).exists() else {}
+    checked = [name for name, recorded in known.items() if recorded is not None]
+    write_manifest(folder, [*checked, *names], [*(known.keys() - set(checked)), *unchecked])
 
 
 def files_of_run(folder: Path) -> list[str]:
@@ -55,26 +92,59 @@ def check_manifest(folder: Path) -> None:
     """
     if not (folder / MANIFEST).exists():
         return
-    for name, recorded in _recorded(folder).items():
+    content = _read(folder)
+    if content.get(_UNFINISHED):
+        raise DataError(
+            f"{folder}: the run was interrupted while it was being saved, so its files do not belong together. Give "
+            "the command that wrote it again; it goes on from its last state."
+        )
+    for name, recorded in content["files"].items():
         path = folder / name
-        if path.is_file() and _sha256(path) != recorded:
+        if recorded is not None and path.is_file() and _sha256(path) != recorded:
             raise DataError(
                 f"{path} is not the file that was written with this run: its SHA-256 differs from the one in "
                 f"{MANIFEST}. Restore it, remove it, or fit again."
             )
 
 
-def _recorded(folder: Path) -> dict[str, str]:
+def _recorded(folder: Path) -> dict[str, str | None]:
+    files: dict[str, str | None] = _read(folder)["files"]
+    return files
+
+
+def _read(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
-        recorded = json.loads(path.read_text(encoding="utf-8"))["files"]
-        # Names are joined to the folder: one with a separator would reach outside of it.
-        sound = all(isinstance(name, str) and Path(name).name == name for name in recorded)
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise DataError(f"{path} is damaged: {error}. Restore it, or remove it.") from error
-    if not sound or not isinstance(recorded, dict):
-        raise DataError(f"{path} is damaged: it does not list files of this folder. Restore it, or remove it.")
-    return recorded
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}. Restore it, or remove it.") from error
+    content: Any = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(text)
+    if not _is_sound(content):
+        raise DataError(f"{path} is damaged: it is not the list of files that was written. Restore it, or remove it.")
+    found: dict[str, Any] = content
+    return found
+
+
+def _is_sound(content: Any) -> bool:
+    """Whether this is what :func:`_write` wrote."""
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        return False
+    # Names are joined to the folder: one with a separator would reach outside of it.
+    plain = all(name and Path(name).name == name for name in content["files"])
+    return plain and content.get("sha256") == _digest(content)
+
+
+def _write(folder: Path, content: Mapping[str, Any]) -> None:
+    text = json.dumps({**content, "sha256": _digest(content)}, indent=2)
+    write_file(folder / MANIFEST, f"{text}\n".encode())
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a manifest without its own."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from molweight.datasets import Splits, format_score
 from molweight.graphs import Featuriser, MoleculeDataset, RejectCounts
 
-__all__ = ["data_card", "model_card", "molecules_digest"]
+__all__ = ["CARD", "data_card", "model_card", "molecules_digest"]
+
+CARD: Final = "README.md"
+"""File of a run's model card."""
 
 
 def molecules_digest(data: MoleculeDataset) -> str:

@@ -22,8 +22,8 @@ from molweight.report import TestResults, render
 from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
 from molweight.runs._attribution import Attribution, attribute_atoms
 from molweight.runs._finetuning import Finetuning
-from molweight.runs._manifest import write_manifest
-from molweight.runs._model_card import data_card, model_card
+from molweight.runs._manifest import begin_manifest, extend_manifest
+from molweight.runs._model_card import CARD, data_card, model_card
 from molweight.runs._parsed import ParsedRows, parse
 from molweight.runs._report import gather
 from molweight.runs._test_results import collect_test_results
@@ -296,7 +296,8 @@ class Run:
         pretrained encoder with the objectives' heads and the history, ``test.safetensors`` the test results.
         ``weights.json``, ``history.csv``, ``test_predictions.csv`` and ``README.md`` (the model card) repeat parts of
         them as text.
-        ``manifest.json`` lists the files with their checksums.
+        ``manifest.json`` lists the files with their checksums; it is complete when everything else is written, so a
+        folder in which that was interrupted is recognised.
 
         Args:
             folder: Where to; it is made if missing.
@@ -304,15 +305,20 @@ class Run:
         Raises:
             DataError: If it cannot be written.
         """
-        place, about = Path(folder), self.describe()
-        names = write_parts(place, self.parts())
-        write_file(place / "weights.json", json.dumps(about, indent=2).encode())
-        write_file(place / "history.csv", self.history.to_csv(index=False).encode())
-        write_file(place / "README.md", model_card(about).encode())
+        place, about, parts = Path(folder), self.describe(), self.parts()
+        texts = {
+            "weights.json": json.dumps(about, indent=2),
+            "history.csv": self.history.to_csv(index=False),
+        }
         if self.test_results is not None:
-            write_file(place / "test_predictions.csv", self.test_results.frame().to_csv(index=False).encode())
+            texts["test_predictions.csv"] = self.test_results.frame().to_csv(index=False)
+        begin_manifest(place, replace=self.folder is None or self.folder.resolve() != place.resolve())
+        names = write_parts(place, parts)
+        for name, text in texts.items():
+            write_file(place / name, text.encode())
+        write_file(place / CARD, model_card(about).encode())
         self.folder = place
-        write_manifest(place, names)
+        extend_manifest(place, [*names, *texts], [CARD])
 
     def parts(self) -> RunParts:
         """Everything that is kept of the run, without its table."""

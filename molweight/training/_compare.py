@@ -14,7 +14,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.options import Job
 from molweight.report import method_title
-from molweight.runs import Run, files_of_run, plot_weights, write_manifest
+from molweight.runs import Run, extend_manifest, plot_weights
 from molweight.storage import write_file
 from molweight.training._callback import Callback
 from molweight.training._fit import describe_job, fit
@@ -88,9 +88,9 @@ class Comparison:
             "methods": [asdict(row) for row in self.rows],
         }
         write_file(folder / "metrics.json", json.dumps(metrics, indent=2).encode())
-        write_manifest(folder, [*files_of_run(folder)[:-1], "metrics.json"])
         if self.run.records:
             write_file(folder / "weights.png", plot_weights(self.run.history, title=f"{self.data}: objective weights"))
+        extend_manifest(folder, ["metrics.json"], ["weights.png"] if self.run.records else [])
 
 
 def compare(

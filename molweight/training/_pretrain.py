@@ -8,6 +8,7 @@ from molweight.errors import MolweightError
 from molweight.mlo import Loop, Record
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
+from molweight.training._contracts import check_losses
 from molweight.training._monitor import HealthLogger
 from molweight.training._pretraining_state import PretrainingState
 from molweight.training._state import Session, Stage
@@ -83,6 +84,8 @@ def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | 
         task: Labelled molecules; ``None`` where the weighting does not learn from the task.
     """
     objectives = corpus.losses(model)
+    if loop.steps == 0:
+        check_losses(objectives, model)
     train = task.loss(task.train, dropout=True) if task and loop.wants_train else None
     if not (task and loop.wants_meta):
         return loop.step(objectives, train)

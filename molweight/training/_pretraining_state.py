@@ -12,6 +12,7 @@ from molweight.errors import TrainingError
 from molweight.mlo import Loop, Record
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
+from molweight.training._contracts import check_weights
 from molweight.training._monitor import HealthLogger
 from molweight.training._state import Stage
 
@@ -65,7 +66,7 @@ class PretrainingState:
             report: Whether to log new findings; they go into the last record.
 
         Raises:
-            TrainingError: If a loss is not finite.
+            TrainingError: If a loss is not finite, or weights are not on the simplex.
         """
         rows = [{**record.summary(), "seconds": seconds} for seconds, record in self._pending]
         self._pending.clear()
@@ -75,12 +76,20 @@ class PretrainingState:
         self.history.extend(rows)
         for row in rows:
             stage.log(row["step"], row)
+            self._check_weights(row)
             for name, loss in row["losses"].items():
                 if not np.isfinite(loss):
                     raise TrainingError(
                         f"objective {name!r}: its loss is {loss} at step {row['step']}. Lower pretrain_lr, or leave "
                         "the objective out."
                     )
+
+    def _check_weights(self, row: dict[str, Any]) -> None:
+        """Refuse weights that are not on the simplex, those of the step and those after its update."""
+        name = type(self.loop.weighting).__name__
+        for step, key in ((row["step"], "weights"), (row["step"] + 1, "next_weights")):
+            if key in row:
+                check_weights(name, step, list(row[key].values()))
 
     def state(self) -> dict[str, Any]:
         """Everything an exact resumption needs, after a :meth:`flush`."""

@@ -1,7 +1,6 @@
 """Interruptible work: checkpoints on disk, callbacks, and the points at which it can stop."""
 
 import json
-import shutil
 import signal
 import threading
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from molweight._owned_files import own, owned_files, refuse_link, remove_owned
 from molweight.errors import ConfigError
 from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
 from molweight.training._callback import Callback, scalars
@@ -56,9 +56,9 @@ class Session:
         return Stage(self, name)
 
     def clear(self) -> None:
-        """Remove all states: the work is done."""
+        """Remove all states: the work is done. Files that molweight did not write stay."""
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_owned(self.folder)
 
     def child(self, name: str) -> "Session":
         """A part with stages of its own, in a folder of that name."""
@@ -95,6 +95,7 @@ class Stage:
         path = self._path()
         if path is None or not path.exists():
             return None
+        refuse_link(path.parent)
         tensors, about = read_tensors(path)
         changed = list(_differences(about["job"], json.loads(json.dumps(self.session.job))))
         if changed:
@@ -102,12 +103,18 @@ class Stage:
                 f"{path.parent} holds the state of an interrupted run with other settings: {'; '.join(changed[:4])}. "
                 "Go on with the settings it was started with, choose another name, or remove the folder."
             )
+        own(path.parent, path.name, adopt=True)
         return unpack(from_tensor(tensors.pop(_SKELETON)), tensors)
 
     def write(self, state: Any) -> None:
-        """Write a state in place of the last one, which stays if that fails."""
+        """Write a state in place of the last one, which stays if that fails.
+
+        Raises:
+            ConfigError: If the folder is a link, or a file of that name is not a state.
+        """
         path = self._path()
         if path is not None:
+            own(path.parent, path.name)
             skeleton, tensors = pack(state)
             write_tensors(path, {**tensors, _SKELETON: as_tensor(skeleton)}, {"job": dict(self.session.job)})
             self.session.stop.written = time.monotonic()
@@ -129,7 +136,7 @@ class Stage:
     def discard(self) -> None:
         """Remove the state; a later one makes it useless."""
         path = self._path()
-        if path is not None:
+        if path is not None and path.name in owned_files(path.parent):
             path.unlink(missing_ok=True)
 
     def log(self, step: int, record: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from molweight import load
+from molweight._owned_files import own
 from molweight.cli import main
 from molweight.runs import read_checkpoint
 from molweight.training import TensorBoard
@@ -174,7 +175,7 @@ def test_interrupted_fit_says_how_to_go_on(
 def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Path) -> None:
     """A fit that ended before its first state leaves its options; those of the next one take their place."""
     state = place / "early" / "state"
-    state.mkdir(parents=True)
+    own(state, "config.yaml")
     (state / "config.yaml").write_text("table: gone.csv\n")
     fit = ["fit", str(place / "my.csv"), "--runs", str(place), "--name=early", "--baselines=", *TINY, *ENCODER, *FIT]
     assert main([*fit, "--init=nowhere"]) == 2

@@ -320,7 +320,7 @@ def test_plugin_registers_an_objective(
 
 def test_plugins_of_a_config_file_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text("data: freesolv\nplugin: [no_such_module]\n")
-    message = _fails(["fit", "--config", str(tmp_path / "config.yaml")], capsys)
+    message = _fails(["fit", "--config", str(tmp_path / "config.yaml"), "--trust"], capsys)
     assert "--plugin 'no_such_module' cannot be imported" in message
 
 

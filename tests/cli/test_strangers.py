@@ -1,0 +1,220 @@
+"""Code of other people runs only when asked for, and what it does wrong is said in one paragraph."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import yaml
+
+from molweight.cli import main
+
+SMALL = [
+    *("--preset=small", "--corpus_size=32", "--batch_size=16", "--pretrain_steps=1", "--steps=1", "--epochs=1"),
+    *("--encoder_options.layers=1", "--encoder_options.width=8", "--baselines=", "--device=cpu", "--quiet"),
+]
+OBJECTIVE = """
+import pathlib
+pathlib.Path({ran!r}).write_text("ran")
+import torch
+from molweight.objectives import Objective, register
+@register('{name}')
+class Sizes(Objective):
+    family, paper = 'property', 'this test'
+    def __init__(self, width):
+        super().__init__(width)
+        self.head = torch.nn.Linear(width, 1)
+    def draw(self, batch, generator):
+        {draw}
+        return batch
+    def loss(self, encoder, views):
+        sizes = views.ptr.diff().float().log()
+        {loss}
+        return (self.head(encoder(views).graphs).squeeze(1) - sizes).square().mean()
+"""
+
+
+def _fresh_process(commands: list[list[str]], here: Path) -> subprocess.CompletedProcess[str]:
+    """Run commands in a process that has imported no plug-in."""
+    code = f"import sys; from molweight.cli import main; sys.exit(max(main(command) for command in {commands!r}))"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False)
+
+
+def _plugin(here: Path, name: str, draw: str = "pass", loss: str = "pass") -> Path:
+    ran = here / f"{name}.ran"
+    (here / f"{name}.py").write_text(OBJECTIVE.format(ran=str(ran), name=name, draw=draw, loss=loss))
+    return ran
+
+
+def _table(here: Path) -> None:
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40)]
+    (here / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+
+
+def _refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1, message
+    return message
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_file_of_options_imports_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = _plugin(tmp_path, "named_by_a_file")
+    (tmp_path / "options.yaml").write_text("plugin: [named_by_a_file]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "named_by_a_file", raising=False)
+    message = _refused(["audit", "my.csv", "--config", "options.yaml"], capsys)
+    assert "would import the module named_by_a_file" in message
+    assert "--plugin named_by_a_file" in message
+    assert "--trust" in message
+    assert not ran.exists()
+    (tmp_path / "options.yaml").write_text("plugin: [named_by_a_file]\ntrust: true\n")
+    assert "only on the command line" in _refused(["audit", "my.csv", "--config", "options.yaml"], capsys)
+    assert not ran.exists()
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("vouched", [["--plugin", "another_file"], ["--trust"]])
+def test_a_file_of_options_imports_what_is_vouched_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, vouched: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = _plugin(tmp_path, "another_file")
+    (tmp_path / "options.yaml").write_text("plugin: [another_file]\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "another_file", raising=False)
+    _refused(["audit", "nowhere.csv", "--config", "options.yaml", *vouched], capsys)  # imported before the table
+    assert ran.exists()
+
+
+def test_an_interrupted_run_of_a_stranger_imports_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = _plugin(tmp_path, "named_by_a_run")
+    state = tmp_path / "runs" / "theirs" / "state"
+    state.mkdir(parents=True)
+    (state / "config.yaml").write_text(yaml.safe_dump({"data": "freesolv", "plugin": ["named_by_a_run"]}))
+    monkeypatch.chdir(tmp_path)
+    message = _refused(["fit", "--resume", "runs/theirs"], capsys)
+    assert "state/config.yaml would import the module named_by_a_run" in message
+    assert not ran.exists()
+
+
+def test_a_study_of_a_stranger_imports_nothing_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = _plugin(tmp_path, "named_by_a_study")
+    study = {"tables": ["esol"], "methods": ["equal"], "seeds": [0], "plugins": ["named_by_a_study"]}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    monkeypatch.chdir(tmp_path)
+    assert "would import the module named_by_a_study" in _refused(["benchmark", "study.yaml"], capsys)
+    assert not ran.exists()
+
+
+@pytest.mark.usefixtures("registries")
+def test_a_finished_run_needs_no_plugin_of_its_objectives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _table(tmp_path)
+    ran = _plugin(tmp_path, "mine")
+    monkeypatch.chdir(tmp_path)
+    fit = ["fit", "my.csv", "--objectives=mine,attribute_masking", "--plugin=mine", "--split=random", *SMALL]
+    assert main(fit) == 0
+    assert ran.exists()
+    ran.unlink()
+    (tmp_path / "mine.py").unlink()
+    commands = [
+        ["predict", "runs/my", "my.csv", "--output=o.csv"],
+        ["embed", "runs/my", "my.csv", "--output=o.npz"],
+        ["explain", "runs/my", "my.csv", "--limit=2", "--pairs=1"],
+        ["evaluate", "runs/my", "my.csv"],
+        ["report", "runs/my", "--output=r.html"],
+    ]
+    done = _fresh_process(commands, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import sys\nsys.exit(0)\n", "it called sys.exit(0) ("),
+        ("\n\n1 / 0\n", "ZeroDivisionError: division by zero ("),
+        ("def f(:\n", "SyntaxError"),
+        ("import no_such_module_here\n", "ModuleNotFoundError: No module named 'no_such_module_here' ("),
+        ("raise KeyError('x')\n", "KeyError: 'x' ("),
+    ],
+)
+def test_a_plugin_that_fails_is_one_paragraph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str, expected: str
+) -> None:
+    (tmp_path / "torn.py").write_text(code)
+    monkeypatch.chdir(tmp_path)
+    message = _refused(["list", "--plugin=torn"], capsys)
+    assert "--plugin 'torn' cannot be imported" in message
+    assert expected in message
+    assert f"torn.py, line {code.count(chr(10)) if 'sys' in code or '1 / 0' in code else 1}" in message
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("batch.nothing", "pass", "draw: AttributeError: 'GraphBatch' object has no attribute 'nothing'"),
+        ("pass", "1 / 0", "loss: ZeroDivisionError: division by zero"),
+        ("pass", "torch.zeros(2) @ torch.zeros(3)", "loss: RuntimeError"),
+        ("raise SystemExit(0)", "pass", "draw: it called sys.exit(0)"),
+        ("pass", "return (self.head(encoder(views).graphs) * torch.rand(())).sum()", "two evaluations differ"),
+        ("pass", "return 1.0", "its loss must be a single number as a tensor, got float"),
+        ("pass", "return encoder(views).graphs", "its loss must be a single number as a tensor, got a tensor of shape"),
+    ],
+)
+def test_an_objective_that_fails_is_one_paragraph(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    case: tuple[str, str, str],
+) -> None:
+    draw, loss, expected = case
+    name = f"failing_{uuid4().hex}"
+    _plugin(tmp_path, name, draw, loss)
+    _table(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    message = _refused(["fit", "my.csv", f"--objectives={name}", f"--plugin={name}", "--split=random", *SMALL], capsys)
+    assert f"objective '{name}'" in message
+    assert expected in message
+    if "Error" in expected or "sys.exit" in expected:
+        assert f"{name}.py, line {13 if draw != 'pass' else 17}" in message
+
+
+WEIGHTING = """
+import torch
+from molweight.mlo import weightings
+@weightings.register('outside')
+class Outside(weightings.Weighting):
+    @property
+    def weights(self):
+        return torch.tensor({values})
+"""
+
+
+@pytest.mark.usefixtures("registries")
+@pytest.mark.parametrize("values", ["[3.0, -1.0]", "[0.5, 0.4]", "[float('nan'), 1.0]", "[float('inf'), 0.0]"])
+def test_weights_outside_the_simplex_are_refused(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    values: str,
+) -> None:
+    monkeypatch.delitem(sys.modules, "outside_simplex", raising=False)
+    (tmp_path / "outside_simplex.py").write_text(WEIGHTING.format(values=values))
+    _table(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    fit = ["fit", "my.csv", "--objectives=attribute_masking,edge_prediction", "--weighting=outside", *SMALL]
+    message = _refused([*fit, "--plugin=outside_simplex", "--split=random"], capsys)
+    assert "weighting 'outside'" in message or "weighting 'Outside'" in message
+    assert "finite and not negative" in message
