@@ -1,0 +1,100 @@
+"""How much code a reader meets from a table to the first update of the weights.
+
+    python experiments/trace_first_update.py [--list]
+
+A table of 64 molecules is read, split and fitted with the options of a job that starts from the checkpoint of the
+package, until the weighting has been updated once. Counted are the functions of the package that ran, each once, and
+the files that hold them; generated code (dataclass constructors) and comprehensions are left out. ``--list`` prints
+them by file.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import molweight as mw
+from molweight.mlo import weightings
+
+ROOT = Path(mw.__file__).resolve().parents[1]
+FOLDERS = tuple(str(ROOT / name) for name in ("molweight", "objectives", "datasets"))
+
+
+class FirstUpdateError(Exception):
+    """Raised to leave a fit after the first update."""
+
+
+class Tracer:
+    """Records each function of the package that is entered."""
+
+    def __init__(self) -> None:
+        """Start with nothing seen."""
+        self.seen: dict[str, set[str]] = defaultdict(set)
+        self.depth = self.deepest = 0
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        """Count one entry or return; see :func:`sys.setprofile`."""
+        code = frame.f_code
+        path = str(Path(code.co_filename).resolve()) if code.co_filename.endswith(".py") else ""
+        if not path.startswith(FOLDERS) or code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>"):
+            return
+        if code.co_name == "<module>":  # importing a file is no step of the walk
+            return
+        self.depth += {"call": 1, "return": -1}.get(event, 0)
+        self.deepest = max(self.deepest, self.depth)
+        self.seen[path].add(code.co_qualname)
+
+
+def table(folder: Path) -> Path:
+    """A small table on the disk."""
+    data = mw.datasets.load("freesolv")
+    rows = [f"{smiles},{label[0]}" for smiles, label in zip(data.smiles[:64], data.targets[:64], strict=True)]
+    path = folder / "my.csv"
+    path.write_text("\n".join(["smiles,y", *rows]), encoding="utf-8")
+    return path
+
+
+def walk(path: Path, corpus: mw.graphs.MoleculeDataset) -> None:
+    """From the table to the first update."""
+    data = mw.datasets.from_csv(path)
+    splits = mw.datasets.split(data, "random")
+    mw.fit(mw.Job(steps=1, batch_size=32, device="cpu"), data, splits, corpus)
+
+
+def stop_after_the_first_update() -> None:
+    """Leave as soon as the weights have been updated."""
+    update = weightings.TapWeight.update
+
+    def updated(self: Any, signals: Any) -> None:
+        update(self, signals)
+        raise FirstUpdateError
+
+    weightings.TapWeight.update = updated  # type: ignore[method-assign]  # this process ends with it
+
+
+def main() -> None:
+    """Trace, and print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--list", action="store_true", help="print the functions by file")
+    options = parser.parse_args()
+    tracer, corpus = Tracer(), mw.datasets.load_corpus("zinc", size=64)
+    mw.objectives.available(), mw.encoders.available(), mw.training.fit  # imported before: a walk is what runs
+    stop_after_the_first_update()
+    with tempfile.TemporaryDirectory() as folder:
+        path = table(Path(folder))
+        sys.setprofile(tracer)
+        try:
+            walk(path, corpus)
+        except FirstUpdateError:
+            sys.setprofile(None)
+    for name, functions in sorted(tracer.seen.items()) if options.list else ():
+        print(f"{Path(name).relative_to(ROOT)}: {', '.join(sorted(functions))}")
+    count = sum(map(len, tracer.seen.values()))
+    print(f"{count} functions in {len(tracer.seen)} files, at most {tracer.deepest} deep")
+
+
+if __name__ == "__main__":
+    main()
