@@ -1,6 +1,6 @@
 """Make the checkpoint that is shipped, ``gin_zinc_cip``: GIN 3x128, pretrained with equal weights on the ZINC sample.
 
-    python experiments/pretrain_shipped.py [--steps 2000] [--output molweight/training/pretrained/gin_zinc_cip]
+    python experiments/pretrain_shipped.py [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
 
 The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. Interrupted,
 the same command goes on. Beside the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
@@ -75,7 +75,7 @@ def main() -> None:
     """Pretrain, write, check."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--output", type=Path, default=Path("molweight/training/pretrained/gin_zinc_cip"))
+    parser.add_argument("--output", type=Path, default=Path("molweight/runs/pretrained/gin_zinc_cip"))
     options = parser.parse_args()
     job = Job(encoder_options={"layers": 3, "width": 128}, pretrain_steps=options.steps, batch_size=128, device="cpu")
     corpus, losses = load_corpus("zinc"), Losses()

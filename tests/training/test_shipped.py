@@ -97,3 +97,14 @@ def test_it_solves_its_objectives(table: str) -> None:
         shipped.pop("descriptors")
     for name, loss in shipped.items():
         assert loss < 0.8 * random[name], name
+
+
+def test_an_encoder_of_labels_comes_too() -> None:
+    path = find_checkpoint("gin_zinc_cip")
+    content, card = path.read_bytes(), (path.parent / "README.md").read_text(encoding="utf-8")
+    assert hashlib.sha256(content).hexdigest() in card
+    assert len(content) <= 8 * 2**20
+    found = read_checkpoint("gin_zinc_cip")
+    assert found.featuriser == Featuriser()
+    table, first = found.build(Featuriser()).state_dict()["atoms.weight"], ATOM_SIZES[0] + 1
+    assert not torch.equal(table[first + 1], table[first + 2])
