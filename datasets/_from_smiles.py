@@ -130,5 +130,5 @@ def _bounds(bounds: Any, labels: Labels, name: str) -> np.ndarray[tuple[int, int
 def _weights(weights: Any, rows: int, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     given = np.asarray(weights, dtype=np.float32)
     if given.shape != (rows,) or not (np.isfinite(given) & (given >= 0)).all() or not given.any():
-        raise DataError(f"{name}: sample_weight must be {rows} numbers from 0 on, some of them positive.")
+        raise DataError(f"{name}: sample_weight must be {rows} numbers from 0 on, and not all of them zero.")
     return given

@@ -32,6 +32,7 @@ def add_molecule_options(parser: Parser) -> None:
     add("run", type=str, help="folder of a run: runs/NAME")
     add("input", type=str, help="molecules: .csv, .tsv, .smi, .txt; gz, xz, bz2 or not; of any size")
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
+    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add("--chunk_size", type=int, default=10_000, help="rows at a time; bounds the memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
@@ -48,7 +49,7 @@ def stream(
         method: From parsed rows to a matrix with as many rows.
 
     Yields:
-        Rows, counted from 0 as in the file without its header and blank lines; their SMILES; their values.
+        Rows as people count them who open the file; their SMILES; their values.
 
     Raises:
         ConfigError: If the chunk size is not positive.
@@ -58,7 +59,10 @@ def stream(
     rejected = 0
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None) as write:
         records = tqdm(
-            read_records(options.input, options.smiles), unit=" rows", disable=options.quiet or None, leave=False
+            read_records(options.input, options.smiles, encoding=options.encoding),
+            unit=" rows",
+            disable=options.quiet or None,
+            leave=False,
         )
         pending = iter(records)
         while chunk := list(islice(pending, options.chunk_size)):

@@ -98,11 +98,25 @@ class MoleculeEstimator(BaseEstimator):
         found: str | None = self.init
         return found
 
-    def _table(self, X: Any, labels: Array | None, task: Task | None) -> MoleculeDataset:  # noqa: N803 - scikit-learn's name
+    def _table(
+        self,
+        X: Any,  # noqa: N803 - scikit-learn's name
+        labels: Array | None,
+        task: Task | None,
+        sample_weight: Any = None,
+    ) -> MoleculeDataset:
         smiles = self._smiles(X, reset=True)
         if self.on_error not in ("raise", "skip"):
             raise ConfigError(f"on_error={self.on_error!r} is no choice. Use 'raise' or 'skip'.")
-        data = from_smiles(smiles, labels, task=task, name="training molecules", on_error=self.on_error, cache=False)
+        data = from_smiles(
+            smiles,
+            labels,
+            task=task,
+            name="training molecules",
+            sample_weight=sample_weight,
+            on_error=self.on_error,
+            cache=False,
+        )
         self.rejects_: list[Reject] = list(data.rejects)
         return data
 
@@ -166,8 +180,8 @@ class TapWeightEstimator(MoleculeEstimator):
         """Whether ``fit`` was called."""
         return hasattr(self, "run_")
 
-    def _fit(self, X: Any, labels: Array, task: Task) -> Self:  # noqa: N803 - scikit-learn's name
-        self.run_ = self._train(self._table(X, labels, task))
+    def _fit(self, X: Any, labels: Array, task: Task, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+        self.run_ = self._train(self._table(X, labels, task, sample_weight))
         self.weights_ = dict(self.run_.weights)
         return self
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 
 from molweight.estimators._base import Array, TapWeightEstimator
-from molweight.estimators._labels import decode_classes, encode_classes, known_mean
+from molweight.estimators._labels import decode_classes, encode_classes, known_mean, most_probable, one_hot
 
 __all__ = ["TapWeightClassifier"]
 
@@ -31,18 +31,20 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
     """
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that there are two classes, and may be several labels."""
+        """Tell scikit-learn that there may be several classes, or several labels of two classes each."""
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_class = True
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Pretrain and finetune.
 
         Args:
             X: ``n`` SMILES.
-            y: ``n`` or ``n x T`` labels of two classes each; NaN or ``None`` for a missing label.
+            y: ``n`` labels of two or more classes, or ``n x T`` of two classes each; NaN or ``None`` for a missing
+                label.
+            sample_weight: Weight of each row in the loss, from 0 on; ``None`` for equal ones.
 
         Returns:
             The estimator.
@@ -51,9 +53,13 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             DataError: If molecules or labels cannot be used.
         """
         codes, classes = encode_classes(y)
+        if codes.ndim == 2 and codes.shape[1] == 1 and len(classes[0]) > 2:  # noqa: PLR2004 - a column of several classes
+            codes = codes[:, 0]
         self._single = codes.ndim == 1
         self.classes_: Any = classes[0] if self._single else classes
-        return self._fit(X, codes, "classification")
+        if self._single and len(self.classes_) > 2:  # noqa: PLR2004 - two classes
+            return self._fit(X, one_hot(codes, len(self.classes_)), "multiclass", sample_weight)
+        return self._fit(X, codes, "classification", sample_weight)
 
     def predict_proba(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
         """Probabilities.
@@ -62,9 +68,11 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             X: ``n`` SMILES.
 
         Returns:
-            ``n x 2`` for the two classes of a single label; ``n x T`` for the second class of each of several labels.
+            ``n x K`` for the ``K`` classes of a single label; ``n x T`` for the second class of each of several labels.
         """
         probability = self._predict(X).astype(np.float64)
+        if self._single and len(self.classes_) > 2:  # noqa: PLR2004 - two classes
+            return probability
         return np.hstack([1 - probability, probability]) if self._single else probability
 
     def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
@@ -74,6 +82,8 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             X: ``n`` SMILES.
         """
         probability = self._predict(X)
+        if self._single and len(self.classes_) > 2:  # noqa: PLR2004 - two classes
+            return most_probable(probability, self.classes_)
         if self._single:
             return decode_classes(probability[:, 0], self.classes_)
         return np.column_stack([decode_classes(*pair) for pair in zip(probability.T, self.classes_, strict=True)])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from molweight.errors import DataError
+from molweight.graphs import written
 
 __all__ = ["smiles_of"]
 
@@ -13,8 +14,8 @@ def smiles_of(molecules: Any) -> list[str]:
     """The SMILES of ``X``, one per row.
 
     Args:
-        molecules: A list, a tuple, an array, a pandas column, or an array or table with a single column. ``None`` and
-            NaN count as empty SMILES.
+        molecules: SMILES or RDKit molecules: a list, a tuple, an array, a pandas column, or an array or table with a
+            single column. ``None`` and NaN count as empty SMILES.
 
     Returns:
         ``n`` strings.
@@ -43,6 +44,7 @@ def smiles_of(molecules: Any) -> list[str]:
 def _text(item: object, row: int) -> str:
     if item is None or (isinstance(item, float) and np.isnan(item)):
         return ""
-    if not isinstance(item, str):
+    text = written(item)
+    if not isinstance(text, str):
         raise DataError(f"X, row {row}: {item!r} is {type(item).__name__}, not a SMILES string. Give SMILES as text.")
-    return item
+    return text

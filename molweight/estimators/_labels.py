@@ -8,19 +8,19 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from molweight.errors import ConfigError, DataError
 
-__all__ = ["Array", "decode_classes", "encode_classes", "known_mean", "numbers"]
+__all__ = ["Array", "decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 
 def encode_classes(y: Any) -> tuple[Array, list[Array]]:
-    """Classes as 0 and 1, column by column.
+    """Classes as 0 and 1, column by column; of a single column as 0, 1, 2, ...
 
     Args:
-        y: ``n`` or ``n x T`` labels of two classes per column; ``None`` and NaN are missing labels.
+        y: ``n`` labels of two or more classes, or ``n x T`` of two classes per column; ``None`` and NaN are missing.
 
     Returns:
-        Float32 of the same shape with NaN for missing labels, and the two classes of each column, sorted.
+        Float32 of the same shape with NaN for missing labels, and the classes of each column, sorted.
 
     Raises:
         DataError: If there are no labels, or a column has not two classes.
@@ -36,18 +36,18 @@ def encode_classes(y: Any) -> tuple[Array, list[Array]]:
     classes = []
     for column in range(table.shape[1]):
         known = ~pd.isna(table[:, column])
-        found = _classes(table[known, column], column)
+        found = _classes(table[known, column], column, several=table.shape[1] == 1)
         codes[known, column] = np.searchsorted(found, table[known, column].astype(found.dtype))
         classes.append(found)
     return codes.reshape(labels.shape), classes
 
 
-def _classes(labels: Array, column: int) -> Array:
+def _classes(labels: Array, column: int, *, several: bool) -> Array:
     if labels.dtype == object:
         labels = np.array(labels.tolist())
     check_classification_targets(labels)
     found = np.unique(labels)
-    if len(found) > 2:  # noqa: PLR2004 - two classes
+    if len(found) > 2 and not several:  # noqa: PLR2004 - two classes
         raise DataError(
             f"Only binary classification is supported. The type of the target is {type_of_target(labels)}. Column "
             f"{column} of y has {len(found)} classes: make one column of two classes for each of them."
@@ -56,6 +56,34 @@ def _classes(labels: Array, column: int) -> Array:
         shown = "no label" if len(found) == 0 else f"the class {found[0]!r} only"
         raise DataError(f"column {column} of y has {shown}, but a classifier needs both classes (1 class is no task).")
     return found
+
+
+def one_hot(codes: Array, classes: int) -> Array:
+    """Codes of classes as a column for each class, NaN in all of them where the class is not known.
+
+    Example:
+        >>> one_hot(np.array([1.0, np.nan]), 3).tolist()
+        [[0.0, 1.0, 0.0], [nan, nan, nan]]
+    """
+    found: Array = (codes[:, None] == np.arange(classes)).astype(np.float32)
+    found[np.isnan(codes)] = np.nan
+    return found
+
+
+def most_probable(probability: Array, classes: Array) -> Array:
+    """The most probable class of each row; NaN (``None`` for text) where there is no probability.
+
+    Args:
+        probability: Of each class, ``n x K``.
+        classes: The classes.
+    """
+    missing = np.isnan(probability).any(axis=1)
+    decided: Array = classes[np.where(np.isnan(probability), 0.0, probability).argmax(axis=1)]
+    if not missing.any():
+        return decided
+    decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
+    decided[missing] = np.nan if decided.dtype != object else None
+    return decided
 
 
 def decode_classes(probability: Array, classes: Array) -> Array:

@@ -29,12 +29,13 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         [False, True]
     """
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803 - scikit-learn's name
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Pretrain and finetune.
 
         Args:
             X: ``n`` SMILES.
             y: ``n`` or ``n x T`` numbers, NaN for a missing label.
+            sample_weight: Weight of each row in the loss, from 0 on; ``None`` for equal ones.
 
         Returns:
             The estimator.
@@ -44,7 +45,7 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         """
         labels = numbers(y)
         self._single = labels.ndim == 1
-        return self._fit(X, labels, "regression")
+        return self._fit(X, labels, "regression", sample_weight)
 
     def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
         """Predictions, ``n`` or ``n x T`` as ``y`` was.

@@ -7,7 +7,7 @@ Example:
     (torch.Size([3, 9]), 2)
 """
 
-from molweight.graphs._as_smiles import as_smiles
+from molweight.graphs._as_smiles import as_smiles, written
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
@@ -71,4 +71,5 @@ __all__ = [
     "target_column",
     "tasks_of",
     "write_array",
+    "written",
 ]

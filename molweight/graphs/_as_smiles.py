@@ -5,7 +5,7 @@ from typing import Any
 
 from molweight.errors import DataError
 
-__all__ = ["as_smiles"]
+__all__ = ["as_smiles", "written"]
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
@@ -31,6 +31,21 @@ def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
             f"{name}: smiles must be a sequence of SMILES, got the string {molecules[:60]!r}. Use [smiles]."
         )
     return [_text(item, position, name) for position, item in enumerate(molecules)]
+
+
+def written(item: Any) -> Any:
+    """An RDKit molecule as canonical SMILES; anything else as it is.
+
+    Example:
+        >>> from rdkit import Chem
+        >>> written(Chem.MolFromSmiles("OCC")), written("OCC")
+        ('CCO', 'OCC')
+    """
+    if isinstance(item, str) or item is None:
+        return item
+    from rdkit.Chem import Mol, MolToSmiles
+
+    return str(MolToSmiles(item)) if isinstance(item, Mol) else item
 
 
 def _text(item: Any, position: int, name: str) -> str:

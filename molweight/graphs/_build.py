@@ -61,8 +61,8 @@ def build_dataset(
     title = f"featurising {name}" if progress else None
     molecules, rejects, folder = featurize_cached(smiles, featuriser, cache=cache, n_jobs=n_jobs, progress=title)
     check_some(len(molecules), rejects, name)
-    if rejects:
-        _log.info("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
+    if rejects:  # readers of tables say more about them, so this is for those who call it directly
+        _log.debug("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
     width = 0 if labels is None else labels.shape[1]
     return MoleculeDataset(
         molecules,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from molweight.errors import ConfigError
-from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize
+from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize, written
 
 __all__ = ["ParsedRows", "parse"]
 
@@ -49,7 +49,7 @@ def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = No
     """Read SMILES, unless that was done already.
 
     Args:
-        smiles: ``n`` SMILES.
+        smiles: ``n`` SMILES or RDKit molecules.
         featuriser: Which features to compute; those of :class:`molweight.graphs.Featuriser` by default.
 
     Raises:
@@ -65,5 +65,6 @@ def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = No
     if isinstance(smiles, str):
         raise ConfigError(f"a sequence of SMILES is needed, got the single string {smiles!r}. Use [{smiles!r}].")
     chosen = featuriser or Featuriser()
-    molecules, rejects = featurize(list(smiles), featuriser=chosen)
-    return ParsedRows(list(smiles), MoleculeDataset(molecules, featuriser=chosen), molecules.rows, rejects)
+    texts = [written(item) for item in smiles]
+    molecules, rejects = featurize(texts, featuriser=chosen)
+    return ParsedRows(texts, MoleculeDataset(molecules, featuriser=chosen), molecules.rows, rejects)

@@ -58,6 +58,7 @@ class Embedder(FromNumbers, MoleculeEmbedder): ...
 
 
 MAY_FAIL = {
+    "check_sample_weight_equivalence_on_dense_data": "roles and batches are of rows: a weight of 2 is not two",
     "check_methods_sample_order_invariance": "float32 sums differ in the last digit with the order of the molecules",
     "check_methods_subset_invariance": "float32 sums differ in the last digit with the size of the batch",
 }

@@ -141,7 +141,7 @@ def test_rows_without_a_molecule(classifier: TapWeightClassifier) -> None:
         (pd.DataFrame({"a": SMILES, "b": SMILES}), AMINE, "columns 'a', 'b'"),
         (SMILES, AMINE[:-1], "for 30 SMILES"),
         (SMILES, None, "requires y to be passed"),
-        (SMILES, np.arange(30) % 3, "Only binary classification is supported"),
+        (SMILES, np.stack([np.arange(30) % 3, AMINE], axis=1), "Only binary classification is supported"),
         (SMILES, np.zeros(30), "needs both classes"),
         (SMILES[:1] + SMILES[-1:], [0, 1], "samples .* are too few"),
     ],
@@ -303,3 +303,28 @@ def test_real_labels_with_gaps() -> None:
     options = {**SMALL, "epochs": 30, "finetune_lr": 0.03, "proximal_strength": 0.01}
     model = TapWeightRegressor(**options).fit(list(data.smiles), labels)
     assert model.score(data.smiles, data.targets[:, 0]) > 0.3
+
+
+def test_three_classes_and_molecules_of_rdkit() -> None:
+    from rdkit import Chem
+
+    molecules = [Chem.MolFromSmiles(text) for text in SMILES]
+    kinds = np.array(["ester", "ether", "amine"], dtype=object)[np.arange(30) % 3]
+    model = TapWeightClassifier(**SMALL).fit(molecules, kinds)
+    assert model.classes_.tolist() == ["amine", "ester", "ether"]
+    probability = model.predict_proba(SMILES)
+    assert probability.shape == (30, 3)
+    assert np.allclose(probability.sum(axis=1), 1, atol=1e-5)
+    assert np.allclose(probability, model.predict_proba(molecules), atol=1e-5)
+    assert model.predict(SMILES).tolist() == model.classes_[probability.argmax(axis=1)].tolist()
+
+
+def test_weights_of_rows_reach_the_loss() -> None:
+    weights = np.where(np.arange(30) % 5 == 0, 0.0, 1.0)
+    labels = np.arange(30) / 10
+    wrong = np.where(weights == 0, 1e6, labels)
+    plain = TapWeightRegressor(**SMALL).fit(SMILES, labels, sample_weight=weights).predict(SMILES)
+    assert not np.array_equal(plain, TapWeightRegressor(**SMALL).fit(SMILES, labels).predict(SMILES))
+    assert np.isfinite(TapWeightRegressor(**SMALL).fit(SMILES, wrong, sample_weight=weights).predict(SMILES)).all()
+    with pytest.raises(DataError, match="sample_weight must be 30 numbers from 0 on"):
+        TapWeightRegressor(**SMALL).fit(SMILES, labels, sample_weight=[1.0])
