@@ -58,7 +58,7 @@ def reading(path: Path) -> Iterator[None]:
 
 def _reason(path: Path, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{path}: there is no such file.{_nearest(path)} Check the path."
+        return f"{path}: there is no such file{_nearest(path)} Check the path."
     if isinstance(error, IsADirectoryError):
         return f"{path}: is a folder. Name one file in it."
     if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without a number
@@ -69,5 +69,5 @@ def _reason(path: Path, error: Exception) -> str:
 def _nearest(path: Path) -> str:
     """A hint at files with a similar name in the same folder."""
     if not path.parent.is_dir():
-        return f" Its folder {path.parent} does not exist either."
-    return suggest(path.name, [item.name for item in path.parent.iterdir()]).replace("did", "Did", 1)
+        return f". Its folder {path.parent} does not exist either."
+    return suggest(path.name, [item.name for item in path.parent.iterdir()])

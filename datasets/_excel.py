@@ -95,7 +95,7 @@ def _frame(path: Path, sheet: str | int, engine: Engine) -> "pd.DataFrame":
 def _check_sheet(path: Path, sheet: str | int, names: list[str]) -> None:
     if sheet not in names and not (isinstance(sheet, int) and 0 <= sheet < len(names)):
         clause = suggest(str(sheet), names)
-        raise DataError(f"{path}: there is no sheet {sheet!r};{clause} its sheets are {', '.join(names)}.")
+        raise DataError(f"{path}: there is no sheet {sheet!r}{clause} Its sheets are {', '.join(names)}.")
 
 
 def _library_errors(engine: Engine) -> tuple[type[Exception], ...]:

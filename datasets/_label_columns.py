@@ -325,7 +325,7 @@ def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
     chosen = _positive([text for text in texts if not is_missing(text)], wanted)
     if chosen is None:
         raise DataError(
-            f"{table.source}, column {name!r}: no cell holds {wanted!r};{suggest(wanted, texts)} the class of "
+            f"{table.source}, column {name!r}: no cell holds {wanted!r}{suggest(wanted, texts)} The class of "
             f"{target!r} must be in the table."
         )
     return replace(_chosen_class(target, codes, texts, chosen), notes=())

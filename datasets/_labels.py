@@ -90,7 +90,7 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
-        raise ConfigError(f"{option}={value!r} is no choice;{suggest(str(value), choices)} Use one of {listed}.")
+        raise ConfigError(f"{option}={value!r} is no choice{suggest(str(value), choices)} Use one of {listed}.")
 
 
 def check_labels(labels: Labels, columns: Sequence[str], task: Task, where: str) -> None:

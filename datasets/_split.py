@@ -10,7 +10,6 @@ from molweight.datasets._labels import check_choice
 from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.options import construct
 
 __all__ = ["split"]
 
@@ -80,10 +79,10 @@ def split(
     """
     check_choice("protocol", protocol, get_args(Protocol))
     request = Request(protocol, _checked(fractions), seed)
-    splitter = SPLITTERS.get(method)
+    SPLITTERS.get(method)  # an unknown method is refused before its stored roles are looked for
     splits = frozen_split(data, method, request) if frozen and not options else None
     if splits is None:
-        splits = construct("split", method, splitter, options or {}, {"data": data, "request": request})
+        splits = SPLITTERS.create(method, data, request, **(options or {}))
     check_roles(data, splits)
     _LOG.info("%s: %r", data.name, splits)
     return splits

@@ -92,7 +92,7 @@ class Request:
 Splitter = Callable[..., Splits]
 """Takes a dataset and a request, and options of its own as named parameters."""
 
-SPLITTERS: Final = Registry[Splitter]("split", group="molweight.splits")
+SPLITTERS: Final = Registry[Splitter]("split", group="molweight.splits", given=("data", "request"))
 """The methods :func:`molweight.datasets.split` knows, by name."""
 
 

@@ -67,7 +67,7 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
         )
     if target not in data.target_names:
         clause = suggest(target, data.target_names)
-        raise ConfigError(f"{data.name} has no label {target!r};{clause} Labels: {listed}.")
+        raise ConfigError(f"{data.name} has no label {target!r}{clause} Labels: {listed}.")
     return target
 
 

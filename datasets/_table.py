@@ -85,7 +85,7 @@ class TextTable:
         if count == 0:
             listed = ", ".join(repr(name) for name in self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")  # noqa: PLR2004 - as many as a reader takes in
             raise DataError(
-                f"{self._header}: there is no column {column!r};{suggest(column, self.columns)} the "
+                f"{self._header}: there is no column {column!r}{suggest(column, self.columns)} The "
                 f"columns are {listed}. Name one of them."
             )
 

@@ -124,7 +124,7 @@ def _role(cell: str, where: str) -> str:
     role = ROLE_NAMES.get(cell.lower())
     if role is None:
         raise DataError(
-            f"{where}: {cell[:60]!r} is no role;{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
+            f"{where}: {cell[:60]!r} is no role{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
         )
     return role
 

@@ -78,7 +78,7 @@ def costs(encoder: Encoder, names: list[str], data: MoleculeDataset, rounds: int
         data: The molecules, with all targets.
         rounds: Number of rounds, after a small step of each objective to warm up.
     """
-    built = {name: objectives.build(name, width=encoder.width) for name in names}
+    built = {name: objectives.create(name, width=encoder.width) for name in names}
     for objective in built.values():
         objective.prepare(dict(data.columns))
         objective.attach({table: load(table) for table in objective.tables})
@@ -142,7 +142,7 @@ def main() -> None:
     result: dict[str, Any] = {"molecules": f"first {MOLECULES} of the embedded ZINC sample", "rounds": options.rounds}
     for encoder in options.encoders:
         layers, width = map(int, encoder.split("x"))
-        built = encoders.build("gin", layers=layers, width=width)
+        built = encoders.create("gin", layers=layers, width=width)
         result[f"gin {encoder}"] = {
             "objectives": costs(built, options.objectives, data, options.rounds),
             "two_views": two_views(built, data.graphs(range(MOLECULES)), options.rounds),

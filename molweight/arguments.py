@@ -94,7 +94,7 @@ def construct(
     for option in options:
         if option not in accepted:
             clause = suggest(option, accepted)
-            raise ConfigError(f"{kind} {name!r} has no option {option!r};{clause} Options: {listed}.")
+            raise ConfigError(f"{kind} {name!r} has no option {option!r}{clause} Options: {listed}.")
         check_kind(f"{kind} {name!r}: ", option, options[option], parameters[option].annotation)
     missing = [key for key, default in accepted.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
@@ -122,7 +122,7 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     """
     if value not in choices:
         clause = suggest(str(value), choices)
-        raise ConfigError(f"{owner}: {option}={value!r} is unknown;{clause} Choices: {', '.join(choices)}.")
+        raise ConfigError(f"{owner}: {option}={value!r} is unknown{clause} Choices: {', '.join(choices)}.")
 
 
 def _is_number(value: object) -> bool:

@@ -3,12 +3,14 @@
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from molweight.errors import ConfigError
 
-__all__ = ["new_names", "renamed_attributes", "renamed_options"]
+__all__ = ["new_names", "renamed_attributes", "renamed_function", "renamed_options"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T", bound=Callable[..., Any])
 
 
@@ -84,6 +86,35 @@ def new_names(
             )
         result[new] = value
     return result
+
+
+def renamed_function(old: str, new: str, function: Callable[P, R]) -> Callable[P, R]:
+    """A function under its old name: it warns and calls the function.
+
+    Args:
+        old: Its old name, with the module, for the message.
+        new: What to use instead, in words.
+        function: The function.
+
+    Example:
+        >>> import warnings
+        >>> largest = renamed_function("shapes.largest", "max", max)
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     print(largest(1, 2), caught[0].message)
+        2 shapes.largest is deprecated; use max. The old name will be removed in the next release.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **options: P.kwargs) -> R:
+        warnings.warn(
+            f"{old} is deprecated; use {new}. The old name will be removed in the next release.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return function(*arguments, **options)
+
+    return call
 
 
 def renamed_attributes(module: str, renamed: Mapping[str, tuple[str, Any]]) -> Callable[[str], Any]:

@@ -51,26 +51,28 @@ class UnknownNameError(MolweightError, LookupError):
         """Compose the message from the nearest of ``choices``."""
         names = sorted(choices)
         listed = ", ".join(names) if names else "none are registered"
-        super().__init__(f"unknown {kind} {name!r};{suggest(name, names)} Available: {listed}.")
+        super().__init__(f"unknown {kind} {name!r}{suggest(name, names)} Available: {listed}.")
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:
-    """The clause `` did you mean 'x' or 'y'?`` for a misspelt name, or nothing where no choice is near.
+    """The end of a sentence about a misspelt name: ``; did you mean 'x' or 'y'?``, or a full stop if nothing is near.
 
     Args:
         name: What was typed.
         choices: What exists.
 
     Returns:
-        The clause with a leading blank, or the empty string.
+        The end of the sentence, with its punctuation.
 
     Example:
         >>> suggest("gni", ["gin", "schnet"])
-        " did you mean 'gin'?"
+        "; did you mean 'gin'?"
+        >>> suggest("unlike", ["gin", "schnet"])
+        '.'
     """
     by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}
     near = difflib.get_close_matches(str(name).lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
-    return f" did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else ""
+    return f"; did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else "."
 
 
 _NO_MEMORY = ("can't allocate memory", "out of memory", "storage size calculation overflowed")

@@ -4,13 +4,15 @@ import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
+from molweight.arguments import construct
 from molweight.errors import ConfigError, DuplicateNameError, UnknownNameError
 
 __all__ = ["Registry"]
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Registry(Generic[T]):
@@ -25,6 +27,8 @@ class Registry(Generic[T]):
         group: Entry-point group searched for registrations by other packages, e.g. ``"molweight.objectives"``.
         base: Class that whatever is registered must be a subclass of.
         check: Called with each name and what is to be registered under it; raises where that will not do.
+        given: Parameters that the code which creates an object fills in, such as the width of an encoder's vectors.
+            They are no options of a user.
 
     Example:
         >>> shapes = Registry[type]("shape")
@@ -32,6 +36,10 @@ class Registry(Generic[T]):
         ... class Circle: ...
         >>> shapes.get("circle") is Circle, shapes.available()
         (True, ['circle'])
+        >>> shapes.create("circle", radius=2)
+        Traceback (most recent call last):
+            ...
+        molweight.errors.ConfigError: shape 'circle' has no option 'radius'. Options: none.
     """
 
     def __init__(
@@ -41,11 +49,12 @@ class Registry(Generic[T]):
         *,
         base: type | None = None,
         check: Callable[[str, T], None] | None = None,
+        given: tuple[str, ...] = (),
     ) -> None:
         """Start empty; entry points are read lazily, so importing molweight imports no plugin."""
         self.kind = kind
         self._group = group
-        self._base, self._check = base, check
+        self._base, self._check, self._given = base, check, given
         self._items: dict[str, T] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
@@ -76,6 +85,29 @@ class Registry(Generic[T]):
         if name not in self._items:
             raise UnknownNameError(self.kind, name, self._items)
         return self._items[name]
+
+    @overload
+    def create(self: "Registry[type[R]]", name: str, /, *given: Any, **options: Any) -> R: ...
+
+    @overload
+    def create(self: "Registry[Callable[..., R]]", name: str, /, *given: Any, **options: Any) -> R: ...
+
+    def create(self, name: str, /, *given: Any, **options: Any) -> Any:
+        """Create an instance of the class, or call the function, registered under ``name``.
+
+        Args:
+            name: One of :meth:`available`.
+            *given: Values of the parameters that the caller fills in, in their order; they may be passed by name, too.
+            **options: What the class or function takes besides; see there.
+
+        Raises:
+            UnknownNameError: If nothing is registered under ``name``, with the nearest names.
+            ConfigError: If an option is unknown, missing, of the wrong kind or out of range.
+        """
+        fixed = dict(zip(self._given, given, strict=False))
+        fixed |= {key: options.pop(key) for key in self._given if key in options}
+        factory: Any = self.get(name)
+        return construct(self.kind, name, factory, options, fixed=fixed)
 
     def available(self) -> list[str]:
         """All registered names, sorted."""

@@ -1,6 +1,6 @@
 """Pretraining objectives: tasks that need no labels beyond what is computed from the molecule.
 
-``available()`` lists the names, ``build("graphcl", width=encoder.width)`` creates one. Every objective first draws its
+``available()`` lists the names, ``create("graphcl", width=encoder.width)`` creates one. Every objective first draws its
 views of a batch (:meth:`Objective.draw`: masks, augmentations, targets; all randomness), then computes a loss that is a
 pure function of parameters and views (:meth:`Objective.loss`).
 
@@ -29,8 +29,8 @@ Example:
 
     >>> from molweight import encoders, objectives
     >>> from molweight.graphs import build_dataset
-    >>> encoder = encoders.build("gin", layers=2, width=8)
-    >>> objective = objectives.build("atom_count", width=encoder.width)
+    >>> encoder = encoders.create("gin", layers=2, width=8)
+    >>> objective = objectives.create("atom_count", width=encoder.width)
     >>> batch = build_dataset(["CCO", "c1ccccc1"], cache=False).graphs([0, 1])
     >>> loss = objective(encoder, objective.draw(batch, torch.Generator().manual_seed(0)))
     >>> loss.shape, bool(loss.isfinite())
@@ -74,7 +74,8 @@ from molweight.objectives._masked_consistency import MaskedConsistency, embeddin
 from molweight.objectives._molclr import MolCLR
 from molweight.objectives._rationality import IntactAndCorrupted, Rationality
 from molweight.objectives._rdkit_groups import GROUPS
-from molweight.objectives._registry import available, build, get, register
+from molweight.objectives._registry import available, create, get, register
+from molweight.objectives._registry import build as build
 from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
 from molweight.objectives._subgraph import grow, hops
 
@@ -129,9 +130,9 @@ __all__ = [
     "apply",
     "attribute_mask",
     "available",
-    "build",
     "column_of",
     "corpus_column",
+    "create",
     "discrimination",
     "draw_seed",
     "ebm_nce",

@@ -88,7 +88,7 @@ class ContextPrediction(Objective):
                 "0 <= inner < hops <= outer."
             )
         self.hops, self.inner, self.outer = hops, inner, outer
-        self.context = encoders.build("gin", layers=outer - inner, width=width)
+        self.context = encoders.create("gin", layers=outer - inner, width=width)
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> NeighbourhoodAndContext:
         """Choose the atoms and cut out the parts around them."""

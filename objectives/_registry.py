@@ -1,14 +1,14 @@
 """Objectives by name."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
+from molweight.deprecation import renamed_function
 from molweight.errors import ConfigError
 from molweight.objectives._base import FAMILIES, Objective
-from molweight.options import construct
 from molweight.registry import Registry
 
-__all__ = ["available", "build", "get", "register"]
+__all__ = ["available", "build", "create", "get", "register"]
 
 O = TypeVar("O", bound=type[Objective])  # noqa: E741 - the first letter of what it stands for
 
@@ -23,7 +23,9 @@ def _check(name: str, objective: type[Objective]) -> None:
         )
 
 
-_OBJECTIVES = Registry[type[Objective]]("objective", group="molweight.objectives", base=Objective, check=_check)
+_OBJECTIVES = Registry[type[Objective]](
+    "objective", group="molweight.objectives", base=Objective, check=_check, given=("width",)
+)
 
 
 def register(name: str) -> Callable[[O], O]:
@@ -39,37 +41,8 @@ def register(name: str) -> Callable[[O], O]:
     return cast(Callable[[O], O], _OBJECTIVES.register(name))
 
 
-def get(name: str) -> type[Objective]:
-    """The class of the objective ``name``.
-
-    Raises:
-        UnknownNameError: If there is none, with the nearest names.
-    """
-    return _OBJECTIVES.get(name)
-
-
-def available() -> list[str]:
-    """Names of all objectives, those of installed plugins included."""
-    return _OBJECTIVES.available()
-
-
-def build(name: str, *, width: int, **options: Any) -> Objective:
-    """Create the objective ``name``.
-
-    Args:
-        name: One of :func:`available`.
-        width: Size of the encoder's vectors, ``encoder.width``.
-        **options: What its class takes besides; see there.
-
-    Returns:
-        A new objective with its head, on CPU.
-
-    Raises:
-        UnknownNameError: If there is no such objective.
-        ConfigError: If an option is unknown or out of range.
-
-    Example:
-        >>> build("attribute_masking", width=64, rate=0.25).family
-        'masking'
-    """
-    return construct("objective", name, get(name), options, fixed={"width": width})
+get = _OBJECTIVES.get
+available = _OBJECTIVES.available
+create = _OBJECTIVES.create
+build = renamed_function("molweight.objectives.build", "molweight.objectives.create", create)
+"""The old name of :func:`create`, for one more release."""

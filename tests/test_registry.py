@@ -1,15 +1,17 @@
 """Names and what stands behind them."""
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from molweight import datasets, encoders, objectives
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import weightings
+from molweight.mlo import solvers, weightings
 from molweight.registry import Registry
 
 Install = Callable[[str, str], None]
@@ -139,3 +141,40 @@ class TestDatasets:
             datasets.load("test_nothing")
         with pytest.raises(ConfigError, match="must be a function"):
             datasets.register("test_class")(MoleculeDataset)
+
+
+REGISTRIES: dict[str, tuple[Callable[..., object], str, dict[str, object]]] = {
+    "encoder": (encoders.create, "gin", {}),
+    "objective": (objectives.create, "graphcl", {"width": 8}),
+    "weighting": (weightings.create, "dwa", {"names": ["a", "b"]}),
+    "solver": (solvers.create, "cg", {}),
+    "split": (datasets.SPLITTERS.create, "butina", {"data": None, "request": None}),
+}
+"""For each kind: how it is created, the name of one that has options, and what the caller fills in."""
+
+
+@pytest.mark.parametrize("kind", REGISTRIES)
+def test_every_kind_answers_a_wrong_option_alike(kind: str) -> None:
+    create, name, given = REGISTRIES[kind]
+    with pytest.raises(ConfigError) as caught:
+        create(name, **given, nonsense=1)
+    assert re.fullmatch(rf"{kind} '{name}' has no option 'nonsense'\. Options: \w+(, \w+)*\.", str(caught.value))
+    option = str(caught.value).split()[-1].rstrip(".")
+    with pytest.raises(ConfigError, match=f"^{kind} '{name}' has no option '{option}x'; did you mean '{option}'"):
+        create(name, **given, **{f"{option}x": 1})
+    with pytest.raises(ConfigError, match=f"^{kind} '{name}': {option}='a' must be "):
+        create(name, **given, **{option: "a"})
+    with pytest.raises(UnknownNameError, match=f"^unknown {kind} '{name}x'; did you mean '{name}'.* Available: "):
+        create(f"{name}x", **given)
+
+
+def test_an_option_that_is_needed_is_asked_for() -> None:
+    with pytest.raises(ConfigError, match=r"weighting 'fixed' needs the option 'weights'\. Options: weights\."):
+        weightings.create("fixed", ["a"])
+
+
+@pytest.mark.parametrize(("package", "options"), [(encoders, {}), (objectives, {"width": 8})])
+def test_build_is_the_old_name_of_create(package: ModuleType, options: dict[str, int]) -> None:
+    name = {encoders: "gin", objectives: "graphcl"}[package]
+    with pytest.warns(DeprecationWarning, match=rf"{package.__name__}.build is deprecated; use .*create"):
+        assert type(package.build(name, **options)) is type(package.create(name, **options))

@@ -33,7 +33,7 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
     known = [item.name for item in fields(Study)]
     for name in content:
         if name not in known:
-            raise ConfigError(f"{path}: {name!r} is no key;{suggest(str(name), known)} Keys: {', '.join(known)}.")
+            raise ConfigError(f"{path}: {name!r} is no key{suggest(str(name), known)} Keys: {', '.join(known)}.")
     for name in ("tables", "methods", "seeds"):
         if not isinstance(content.get(name), list):
             raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")

@@ -172,7 +172,7 @@ def _methods(study: Study) -> None:
         raise ConfigError(f"methods: {searches[0]!r} needs optuna: pip install 'molweight[baselines]'.")
     if study.reference not in study.methods:
         raise ConfigError(
-            f"reference: {study.reference!r} is not among the methods of the study;"
+            f"reference: {study.reference!r} is not among the methods of the study"
             f"{suggest(study.reference, study.methods)} The others are compared with it."
         )
 
@@ -198,7 +198,7 @@ def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> N
     known = option_names(Job)
     for name in options:
         if name not in known:
-            raise ConfigError(f"{place}.{name} is no option;{suggest(name, known)} Options: {', '.join(known)}.")
+            raise ConfigError(f"{place}.{name} is no option{suggest(name, known)} Options: {', '.join(known)}.")
         if name in reserved:
             raise ConfigError(f"{place}.{name} is set by the study: methods and seeds decide it. Leave it out.")
 

@@ -60,7 +60,7 @@ def _executor(options: Namespace) -> Executor:
         raise ConfigError(f"--workers {options.workers} must be at least 1.")
     if options.executor not in _EXECUTORS:
         clause = suggest(options.executor, _EXECUTORS)
-        raise ConfigError(f"--executor {options.executor!r} is unknown;{clause} Use one of {', '.join(_EXECUTORS)}.")
+        raise ConfigError(f"--executor {options.executor!r} is unknown{clause} Use one of {', '.join(_EXECUTORS)}.")
     if options.executor == "ray":
         return RayCluster(options.address, options.workers)
     if options.address is not None:

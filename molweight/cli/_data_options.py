@@ -253,7 +253,7 @@ def load_corpus(
     for role in options.remove_overlap:
         if role not in datasets.ROLES:
             clause = suggest(role, datasets.ROLES)
-            raise ConfigError(f"--remove_overlap: {role!r} is no role;{clause} Roles: {', '.join(datasets.ROLES)}.")
+            raise ConfigError(f"--remove_overlap: {role!r} is no role{clause} Roles: {', '.join(datasets.ROLES)}.")
     if data is None or splits is None or not options.remove_overlap:
         return corpus
     roles = splits.roles()

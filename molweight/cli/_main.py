@@ -123,7 +123,7 @@ def _dispatch(arguments: list[str]) -> int:
         return 0
     name, rest = arguments[0], arguments[1:]
     if name not in _COMMANDS:
-        raise ConfigError(f"unknown command {name!r};{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
+        raise ConfigError(f"unknown command {name!r}{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
     command = _module(name)
     parser: Parser = command.parser()
     add_plugin_option(parser)

@@ -43,7 +43,7 @@ class Parser(ArgumentParser):
         if found:
             option = found.group(1)
             clause = suggest(option.lstrip("-"), self.option_names())
-            raise ConfigError(f"unknown option {option};{clause} See '{self.prog} --help'.") from ex
+            raise ConfigError(f"unknown option {option}{clause} See '{self.prog} --help'.") from ex
         raise ConfigError(f"{self._in_words(_one_paragraph(message))} See '{self.prog} --help'.") from ex
 
     def _in_words(self, message: str) -> str:
@@ -51,7 +51,7 @@ class Parser(ArgumentParser):
         file = f"{self._file}: " if self._file else ""
         if found := re.fullmatch(r"Option '([^']*)' is not accepted\.", message):
             name = found[1]
-            return f"{file}there is no option {name!r};{suggest(name, self.option_names())}"
+            return f"{file}there is no option {name!r}{suggest(name, self.option_names())}"
         if message.startswith("Problems parsing config: "):
             text = message.removeprefix("Problems parsing config: ").replace(' in "<unicode string>",', " in")
             return f"{file}is not valid YAML: {text}"

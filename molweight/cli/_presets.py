@@ -39,7 +39,7 @@ def choose(name: str) -> str:
         return "full" if torch.cuda.is_available() else "small"
     if name not in PRESETS:
         choices = ("auto", *PRESETS)
-        raise ConfigError(f"--preset {name!r} is unknown;{suggest(name, choices)} Presets: {', '.join(choices)}.")
+        raise ConfigError(f"--preset {name!r} is unknown{suggest(name, choices)} Presets: {', '.join(choices)}.")
     return name
 
 

@@ -1,7 +1,7 @@
 """Graph neural networks that map molecules to vectors.
 
 Every encoder is a pure function of its parameters and an optional dropout seed, differentiable to second order by
-reverse and forward mode. ``available()`` lists the names, ``build("gin", layers=3, width=64)`` creates one. Those of
+reverse and forward mode. ``available()`` lists the names, ``create("gin", layers=3, width=64)`` creates one. Those of
 atoms and bonds take the options of :class:`Trunk`; one of your own needs only a layer, see
 :class:`MessagePassingEncoder`.
 
@@ -9,7 +9,7 @@ Example:
     >>> from molweight import encoders
     >>> "gin" in encoders.available()
     True
-    >>> encoders.build("gin", layer=3)
+    >>> encoders.create("gin", layer=3)
     Traceback (most recent call last):
         ...
     molweight.errors.ConfigError: encoder 'gin' has no option 'layer'; did you mean 'layers'? Options: layers, width, \
@@ -31,7 +31,8 @@ from molweight.encoders._norm import BatchNorm
 from molweight.encoders._pna import PNA, PNALayer
 from molweight.encoders._readout import READOUTS
 from molweight.encoders._recalibrate_norm import calibrate
-from molweight.encoders._registry import available, build, get, register
+from molweight.encoders._registry import available, create, get, register
+from molweight.encoders._registry import build as build
 from molweight.encoders._schnet import Conformers, SchNet, SchNetLayer, near_pairs
 from molweight.encoders._topology import Topology
 
@@ -67,8 +68,8 @@ __all__ = [
     "TrunkOptions",
     "available",
     "bond_codes",
-    "build",
     "calibrate",
+    "create",
     "get",
     "merge_handedness",
     "near_pairs",

@@ -26,7 +26,7 @@ def merge_handedness(model: nn.Module) -> None:
 
     Example:
         >>> from molweight import encoders
-        >>> encoder = encoders.build("gin", layers=1, width=2)
+        >>> encoder = encoders.create("gin", layers=1, width=2)
         >>> merge_handedness(encoder)
         >>> table = encoder.atoms.weight
         >>> bool((table[121] == table[122]).all()), bool((table[120] == table[121]).all())

@@ -142,7 +142,7 @@ class MessagePassingEncoder(Trunk):
         ... class SumEncoder(encoders.MessagePassingEncoder):
         ...     def __init__(self, **options):
         ...         super().__init__(Sum, **options)
-        >>> encoders.build("sum", layers=2, width=16, readout="set2set").width
+        >>> encoders.create("sum", layers=2, width=16, readout="set2set").width
         16
     """
 

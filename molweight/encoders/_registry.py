@@ -1,13 +1,13 @@
 """Encoders by name."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
+from molweight.deprecation import renamed_function
 from molweight.encoders._base import Encoder
-from molweight.options import construct
 from molweight.registry import Registry
 
-__all__ = ["available", "build", "get", "register"]
+__all__ = ["available", "build", "create", "get", "register"]
 
 E = TypeVar("E", bound=type[Encoder])
 
@@ -26,36 +26,8 @@ def register(name: str) -> Callable[[E], E]:
     return cast(Callable[[E], E], _ENCODERS.register(name))
 
 
-def get(name: str) -> type[Encoder]:
-    """The class of the encoder ``name``.
-
-    Raises:
-        UnknownNameError: If there is none, with the nearest names.
-    """
-    return _ENCODERS.get(name)
-
-
-def available() -> list[str]:
-    """Names of all encoders, those of installed plugins included."""
-    return _ENCODERS.available()
-
-
-def build(name: str, **options: Any) -> Encoder:
-    """Create the encoder ``name``.
-
-    Args:
-        name: One of :func:`available`.
-        **options: What its class takes; see there.
-
-    Returns:
-        A new encoder, in training mode, on CPU.
-
-    Raises:
-        UnknownNameError: If there is no such encoder.
-        ConfigError: If an option is unknown or out of range.
-
-    Example:
-        >>> build("gin", layers=3, width=64).width
-        64
-    """
-    return construct("encoder", name, get(name), options)
+get = _ENCODERS.get
+available = _ENCODERS.available
+create = _ENCODERS.create
+build = renamed_function("molweight.encoders.build", "molweight.encoders.create", create)
+"""The old name of :func:`create`, for one more release."""

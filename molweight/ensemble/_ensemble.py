@@ -163,7 +163,7 @@ def build_member(spec: EnsembleSpec, outputs: int, features: int, *, atoms: floa
         features: Number of standardised features.
         atoms: Number of atoms of a typical molecule, for scaled sums.
     """
-    encoder = encoders.build(spec.encoder, **spec.encoder_options)
+    encoder = encoders.create(spec.encoder, **spec.encoder_options)
     readout = ComposedReadout(spec.readout, atoms=atoms) if spec.readout else None
     return Member(encoder, outputs, features=features, readout=readout, hidden=spec.hidden, dropout=spec.dropout)
 

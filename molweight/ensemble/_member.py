@@ -29,7 +29,7 @@ class Member(nn.Module):
     Example:
         >>> from molweight import encoders
         >>> from molweight.graphs import build_dataset
-        >>> member = Member(encoders.build("gin", layers=2, width=16), outputs=3, features=2)
+        >>> member = Member(encoders.create("gin", layers=2, width=16), outputs=3, features=2)
         >>> graphs = build_dataset(["CCO", "C"], cache=False).graphs([0, 1])
         >>> member(graphs, torch.zeros(2, 2)).shape
         torch.Size([2, 3])

@@ -48,7 +48,7 @@ def load_encoder(state: State) -> Encoder:
         DataError: If it is damaged or of a newer format.
     """
     tensors, meta = _load(state)
-    encoder = encoders.build(meta["encoder"], **meta["options"])
+    encoder = encoders.create(meta["encoder"], **meta["options"])
     encoder.load_state_dict(tensors)
     return encoder.to(_device(meta["device"]))
 

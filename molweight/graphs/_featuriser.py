@@ -56,7 +56,7 @@ class Featuriser:
             value = getattr(self, name)
             if value not in choices:
                 clause = suggest(str(value), choices)
-                raise ConfigError(f"{name}={value!r} is unknown;{clause} Choices: {', '.join(choices)}.")
+                raise ConfigError(f"{name}={value!r} is unknown{clause} Choices: {', '.join(choices)}.")
 
     def describe(self) -> dict[str, Any]:
         """The choice and the version of the featuriser as JSON values, for files that :meth:`from_description` reads.

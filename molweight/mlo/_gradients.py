@@ -40,7 +40,7 @@ def check_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> Non
     for name in given:
         if name not in names:
             raise ConfigError(
-                f"level 'pretrain': a loss is given for objective {name!r}, which the weighting does not know;"
+                f"level 'pretrain': a loss is given for objective {name!r}, which the weighting does not know"
                 f"{suggest(name, names)} It was built for: {', '.join(names)}."
             )
     missing = [name for name in names if name not in given]

@@ -50,8 +50,8 @@ def _pretrainer(
     for name in objective_options:
         if name not in names:
             raise ConfigError(f"options are given for objective {name!r}, which is not among {', '.join(names)}.")
-    body = encoders.build(encoder, **encoder_options)
-    heads = {name: objectives.build(name, width=body.width, **objective_options.get(name, {})) for name in names}
+    body = encoders.create(encoder, **encoder_options)
+    heads = {name: objectives.create(name, width=body.width, **objective_options.get(name, {})) for name in names}
     return Pretrainer(body, heads)
 
 
@@ -78,4 +78,4 @@ def build_predictor(
     encoder: str, encoder_options: Mapping[str, Any], task: Task, mean: Tensor, scale: Tensor
 ) -> Predictor:
     """A new encoder with the head of a task; see :class:`Predictor`."""
-    return Predictor(encoders.build(encoder, **encoder_options), task, mean, scale)
+    return Predictor(encoders.create(encoder, **encoder_options), task, mean, scale)

@@ -76,7 +76,7 @@ class Checkpoint:
             featuriser: The features that it will be used with, see :meth:`fill`.
         """
         with seeded(0):  # what is drawn here is overwritten; the caller's random numbers stay as they are
-            encoder = encoders.build(self.encoder, **self.encoder_options)
+            encoder = encoders.create(self.encoder, **self.encoder_options)
         parts = {name.partition("."): tensor for name, tensor in self.state.items()}
         encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
         self._translate(encoder, featuriser)

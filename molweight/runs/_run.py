@@ -147,7 +147,7 @@ class Run:
             ConfigError: If there is no such role, or the run was loaded without its table.
         """
         if role not in ROLES:
-            raise ConfigError(f"role {role!r} is unknown;{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
+            raise ConfigError(f"role {role!r} is unknown{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
         if role == "test" and self.test_results is not None:
             return self._score(self.test_results.targets, self.test_results.predictions[self.method])
         if self.data is None or self.splits is None or self.data.metric is None:
@@ -263,7 +263,7 @@ class Run:
         name = self.target_names[0] if target is None else target
         if name not in self.target_names:
             clause = suggest(name, self.target_names)
-            raise ConfigError(f"target {name!r} is unknown;{clause} Targets: {', '.join(self.target_names)}.")
+            raise ConfigError(f"target {name!r} is unknown{clause} Targets: {', '.join(self.target_names)}.")
         column, parsed = self.target_names.index(name), self._read(smiles)
         found: list[Attribution | None] = [None] * len(parsed.smiles)
         for position, row in enumerate(parsed.rows):

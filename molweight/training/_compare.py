@@ -125,7 +125,7 @@ def compare(
     """
     for name in baselines:
         if name not in BASELINES:
-            raise ConfigError(f"baseline {name!r} is unknown;{suggest(name, BASELINES)} Baselines: {_listed()}.")
+            raise ConfigError(f"baseline {name!r} is unknown{suggest(name, BASELINES)} Baselines: {_listed()}.")
     job = resolve(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(job.device)

@@ -125,7 +125,7 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
     if checkpoint.task == data_card(held.data, held.splits):
         return  # a run on the same roles of the same table, which left the same compounds out
     for name, options in checkpoint.objectives.items():
-        for table in map(datasets.load, objectives.build(name, width=1, **options).tables):
+        for table in map(datasets.load, objectives.create(name, width=1, **options).tables):
             seen = len(table) - len(held.without(table))
             if seen:
                 raise ConfigError(

@@ -72,7 +72,7 @@ def test_one_clear_message(case: str, write: Write) -> None:
 
 def test_missing_files_name_the_nearest(write: Write) -> None:
     path = write("smiles,y\nCCO,1\n", "solubility.csv")
-    with pytest.raises(DataError, match=r"no such file\. Did you mean 'solubility\.csv'"):
+    with pytest.raises(DataError, match=r"no such file; did you mean 'solubility\.csv'"):
         from_csv(path.with_name("solubilty.csv"))
     with pytest.raises(DataError, match="does not exist either"):
         from_csv(path.parent / "nowhere" / "mine.csv")

@@ -154,7 +154,7 @@ def test_files_that_cannot_be_used_are_refused_in_words(content: bytes, name: st
 
 def test_missing_files_folders_and_columns(tmp_path: Path, write: Write) -> None:
     write("CCO\n", "mine.smi")
-    with pytest.raises(DataError, match=r"Did you mean 'mine\.smi'"):
+    with pytest.raises(DataError, match=r"did you mean 'mine\.smi'"):
         load_corpus(tmp_path / "mien.smi")
     with pytest.raises(DataError, match="is a folder"):
         load_corpus(tmp_path)

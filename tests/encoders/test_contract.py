@@ -54,7 +54,7 @@ def options_of(name: str, variant: dict[str, Any]) -> dict[str, Any]:
 def build(name: str, variant: dict[str, Any]) -> Encoder:
     """A small encoder in float64 whose biases are not zero, so that no ReLU sits on its kink."""
     torch.manual_seed(1)
-    encoder = encoders.build(name, **options_of(name, variant)).double()
+    encoder = encoders.create(name, **options_of(name, variant)).double()
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -273,7 +273,7 @@ def test_pyg_batches_are_read_too(name: str) -> None:
 
 @pytest.mark.parametrize("name", encoders.available())
 def test_state_round_trips(name: str, molecules: GraphBatch) -> None:
-    encoder, other = build(name, {}), encoders.build(name, **options_of(name, {})).double()
+    encoder, other = build(name, {}), encoders.create(name, **options_of(name, {})).double()
     encoders.calibrate(encoder, [molecules])
     other.load_state_dict(encoder.state_dict())
     assert torch.equal(encoder.eval()(molecules).graphs, other.eval()(molecules).graphs)
@@ -281,9 +281,9 @@ def test_state_round_trips(name: str, molecules: GraphBatch) -> None:
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'gin'"):
-        encoders.build("ginn")
+        encoders.create("ginn")
     with pytest.raises(ConfigError, match="no option 'witdh'; did you mean 'width'"):
-        encoders.build("gin", witdh=64)
+        encoders.create("gin", witdh=64)
 
 
 @pytest.mark.parametrize(
@@ -299,4 +299,4 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        encoders.build("gin", **options)
+        encoders.create("gin", **options)

@@ -203,15 +203,15 @@ def test_a_virtual_node_joins_what_no_bond_does(make: Make) -> None:
     salt, other = make(["[Na+].[Cl-]"]), make(["[Na+].[Br-]"])
     for name in ("gin", "dmpnn"):
         torch.manual_seed(0)
-        apart = encoders.build(name, layers=3, width=8, norm="none")
-        joined = encoders.build(name, layers=3, width=8, norm="none", virtual_node=True)
+        apart = encoders.create(name, layers=3, width=8, norm="none")
+        joined = encoders.create(name, layers=3, width=8, norm="none", virtual_node=True)
         assert torch.equal(apart(salt).nodes[0], apart(other).nodes[0])
         assert not torch.allclose(joined(salt).nodes[0], joined(other).nodes[0])
 
 
 def test_virtual_node_by_the_formula(make: Make) -> None:
     graphs = make(["CCO", "[Na+].[Cl-]"])
-    encoder = encoders.build("gcn", layers=2, width=4, norm="none", virtual_node=True)
+    encoder = encoders.create("gcn", layers=2, width=4, norm="none", virtual_node=True)
     assert isinstance(encoder, encoders.GCN)
     assert encoder.virtual is not None
     with torch.no_grad():
@@ -228,7 +228,7 @@ def test_virtual_node_by_the_formula(make: Make) -> None:
 @pytest.mark.parametrize("jk", ["last", "sum", "max", "concat"])
 @pytest.mark.parametrize("name", ["gcn", "dmpnn"])
 def test_jumping_knowledge_combines_the_rounds(name: str, jk: str, molecules: GraphBatch) -> None:
-    encoder = encoders.build(name, layers=2, width=4, norm="none", jk=jk)
+    encoder = encoders.create(name, layers=2, width=4, norm="none", jk=jk)
     assert isinstance(encoder, Trunk)
     topology = Topology.of(molecules)
     states = encoder.states(encoder.embed(molecules, topology), topology, None)
@@ -246,9 +246,9 @@ def test_jumping_knowledge_combines_the_rounds(name: str, jk: str, molecules: Gr
 @pytest.mark.parametrize("name", ["gatv2", "gps"])
 def test_heads_that_do_not_divide_the_width_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="heads=4 must be at least 1 and divide width=6"):
-        encoders.build(name, width=6)
+        encoders.create(name, width=6)
 
 
 def test_negative_walks_are_refused() -> None:
     with pytest.raises(ConfigError, match="walks=-1"):
-        encoders.build("gps", walks=-1)
+        encoders.create("gps", walks=-1)

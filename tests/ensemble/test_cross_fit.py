@@ -21,7 +21,7 @@ SMALL = Recipe("gin", ENCODER, members=2, features=("descriptors",), epochs=2, h
 
 def start() -> Encoder:
     with seeded(0):
-        return encoders.build("gin", **ENCODER)
+        return encoders.create("gin", **ENCODER)
 
 
 def fit(data: MoleculeDataset, recipe: Recipe = SMALL, keeper: Keeper | None = None) -> CrossFitted:

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 
 def member(features: int = 0, readout: ComposedReadout | None = None) -> Member:
     with seeded(0):
-        encoder = encoders.build("gin", layers=2, width=16)
+        encoder = encoders.create("gin", layers=2, width=16)
         return Member(encoder, 1, features=features, readout=readout, hidden=32)
 
 

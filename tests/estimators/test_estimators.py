@@ -259,7 +259,7 @@ def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
     """By hand: the shipped encoder, its statistics those of the molecules, its vectors."""
     embedder = MoleculeEmbedder(device="cpu").fit(SMILES)
     checkpoint, data = read_checkpoint("gin_zinc"), from_smiles(SMILES, cache=False)
-    encoder = encoders.build(checkpoint.encoder, **checkpoint.encoder_options)
+    encoder = encoders.create(checkpoint.encoder, **checkpoint.encoder_options)
     parts = {k.removeprefix("encoder."): v for k, v in checkpoint.state.items() if k.startswith("encoder.")}
     encoder.load_state_dict(parts)
     encoders.merge_handedness(encoder)

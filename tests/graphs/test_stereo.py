@@ -128,7 +128,7 @@ def _spellings(molecule: Chem.Mol, rng: np.random.Generator) -> Iterator[str]:
 def vectors(smiles: list[str]) -> torch.Tensor:
     """Vectors of an untrained encoder, which differ where any features do, in float64."""
     torch.manual_seed(0)
-    encoder = encoders.build("gin", layers=4, width=16).double().eval()
+    encoder = encoders.create("gin", layers=4, width=16).double().eval()
     data = build_dataset(smiles, cache=False, n_jobs=1)
     assert data.rejects == []
     with torch.no_grad():

@@ -21,7 +21,7 @@ class Problem:
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        self.encoder = encoders.build("gin", layers=2, width=WIDTH, dropout=0.2).double().train()
+        self.encoder = encoders.create("gin", layers=2, width=WIDTH, dropout=0.2).double().train()
         data = datasets.load("freesolv")
         self.train, self.meta, self.corpus = (self._batch(data, start) for start in (0, 32, 64))
         self.theta = self._encoder() | {

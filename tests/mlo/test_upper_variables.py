@@ -28,7 +28,7 @@ class Masking:
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        self.encoder: Any = encoders.build("gin", layers=1, width=WIDTH, norm="none").double().train()
+        self.encoder: Any = encoders.create("gin", layers=1, width=WIDTH, norm="none").double().train()
         data = datasets.load("freesolv")
         self.corpus = data.graphs(range(100, 116))
         self.train, self.meta = data.graphs(range(32)), data.graphs(range(32, 64))

@@ -40,7 +40,7 @@ def test_bonds_at_masked_atoms(make: Make) -> None:
 
 
 def test_loss_is_the_sum_of_two_cross_entropies(corpus: MoleculeDataset) -> None:
-    encoder = encoders.build("gin", layers=2, width=8)
+    encoder = encoders.create("gin", layers=2, width=8)
     objective = AttributeMasking(width=8, mask_bonds=True)
     views = objective.draw(corpus.graphs(range(8)), torch.Generator().manual_seed(0))
     assert views.bonds is not None

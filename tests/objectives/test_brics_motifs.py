@@ -12,7 +12,7 @@ from rdkit.Chem import BRICS
 from molweight import encoders
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import BRICS_CODES, BricsMotifs, build
+from molweight.objectives import BRICS_CODES, BricsMotifs, create
 from molweight.objectives._rdkit_brics import fragment_hash, fragments, motif_codes
 from molweight.objectives._rdkit_groups import parse
 
@@ -79,7 +79,7 @@ def test_only_existing_motifs_count(make: Make) -> None:
         torch.nn.init.zeros_(objective.head.weight)
         torch.nn.init.constant_(objective.head.bias, 2.0)
         objective.prepare({"brics_motifs": motif_codes(smiles)})
-        encoder = encoders.build("gin", layers=1, width=4)
+        encoder = encoders.create("gin", layers=1, width=4)
         losses.append(objective(encoder, objective.draw(make(smiles), torch.Generator())).item())
     assert losses[0] == pytest.approx(losses[1])
 
@@ -92,4 +92,4 @@ def test_a_vocabulary_is_needed(corpus: MoleculeDataset) -> None:
     with pytest.raises(DataError, match="needs the column 'brics_motifs'"):
         BricsMotifs(width=4).prepare({})
     with pytest.raises(ConfigError, match="vocabulary=0"):
-        build("brics_motifs", width=4, vocabulary=0)
+        create("brics_motifs", width=4, vocabulary=0)

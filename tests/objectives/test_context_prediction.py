@@ -62,7 +62,7 @@ def test_parts_share_the_anchors(corpus: MoleculeDataset) -> None:
 
 
 def test_loss_one_molecule_at_a_time(corpus: MoleculeDataset) -> None:
-    encoder = encoders.build("gin", layers=2, width=6)
+    encoder = encoders.create("gin", layers=2, width=6)
     objective = ContextPrediction(width=6)
     views = objective.draw(corpus.graphs(range(12)), torch.Generator().manual_seed(0))
     nodes, outside = encoder(views.neighbourhood).nodes, objective.context(views.context).nodes
@@ -87,14 +87,14 @@ def test_molecules_that_do_not_reach_far_enough_are_left_out(make: Make) -> None
 
 
 def test_a_batch_without_any_context_costs_nothing(make: Make) -> None:
-    objective, encoder = ContextPrediction(width=4), encoders.build("gin", layers=2, width=4)
+    objective, encoder = ContextPrediction(width=4), encoders.create("gin", layers=2, width=4)
     views = objective.draw(make(["C", "CCO"]), torch.Generator().manual_seed(0))
     assert views.pairs == 0
     assert objective(encoder, views).item() == 0
 
 
 def test_only_the_own_context_remains_for_a_single_molecule(make: Make) -> None:
-    objective, encoder = ContextPrediction(width=4), encoders.build("gin", layers=2, width=4)
+    objective, encoder = ContextPrediction(width=4), encoders.create("gin", layers=2, width=4)
     views = objective.draw(make(["C" * 30, "CC"]), torch.Generator().manual_seed(0))
     centre = encoder(views.neighbourhood).nodes[views.centres[0]]
     context = objective.context(views.context).nodes[views.anchors].mean(0)

@@ -59,8 +59,8 @@ class Joint(nn.Module):
 
 def build(name: str, corpus: MoleculeDataset, *, width: int = 6, dropout: float = 0.2, **options: Any) -> Joint:
     torch.manual_seed(1)
-    encoder = encoders.build("gin", layers=2, width=width, dropout=dropout)
-    objective = objectives.build(name, width=encoder.width, **{**SMALL.get(name, {}), **options})
+    encoder = encoders.create("gin", layers=2, width=width, dropout=dropout)
+    objective = objectives.create(name, width=encoder.width, **{**SMALL.get(name, {}), **options})
     objective.prepare(dict(corpus.columns))
     objective.attach({table: datasets.load(table) for table in objective.tables})
     return Joint(encoder, objective)
@@ -340,9 +340,9 @@ def test_catalogue_entries_are_complete(name: str) -> None:
 
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'graphcl'"):
-        objectives.build("graph_cl", width=8)
+        objectives.create("graph_cl", width=8)
     with pytest.raises(ConfigError, match="no option 'strenght'; did you mean 'strength'"):
-        objectives.build("graphcl", width=8, strenght=0.1)
+        objectives.create("graphcl", width=8, strenght=0.1)
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
 )
 def test_options_out_of_range_are_refused(name: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        objectives.build(name, **{"width": 8, **options})
+        objectives.create(name, **{"width": 8, **options})
 
 
 def test_registration_needs_family_and_paper() -> None:

@@ -51,7 +51,7 @@ def test_pairs_are_uniform(make: Make) -> None:
 
 
 def test_loss_is_the_binary_cross_entropy_of_both_kinds(corpus: MoleculeDataset) -> None:
-    encoder = encoders.build("gin", layers=2, width=8)
+    encoder = encoders.create("gin", layers=2, width=8)
     objective = EdgePrediction(width=8)
     views = objective.draw(corpus.graphs(range(8)), torch.Generator().manual_seed(0))
     nodes = encoder(views.graphs).nodes

@@ -8,7 +8,7 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.objectives import Fingerprint, build, fingerprint_spec
+from molweight.objectives import Fingerprint, create, fingerprint_spec
 from molweight.objectives._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
 
 SMILES = ["C", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "*CC*", "C" * 40, r"C/C=C\C"]
@@ -50,4 +50,4 @@ def test_labels_are_the_bits(corpus: MoleculeDataset) -> None:
 )
 def test_options_are_checked(options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build("fingerprint", width=8, **options)
+        create("fingerprint", width=8, **options)

@@ -9,7 +9,7 @@ from torch.nn import functional
 from molweight import encoders
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
-from molweight.objectives import FingerprintClusters, build
+from molweight.objectives import FingerprintClusters, create
 from molweight.objectives._kmeans import cluster_counts
 from molweight.objectives._rdkit_fingerprints import MACCS_BITS, unpack
 
@@ -44,7 +44,7 @@ def test_centres_come_from_the_cache(corpus: MoleculeDataset, objective: Fingerp
 
 
 def test_loss_is_the_sum_of_cross_entropies(corpus: MoleculeDataset, objective: FingerprintClusters) -> None:
-    encoder = encoders.build("gin", layers=1, width=6)
+    encoder = encoders.create("gin", layers=1, width=6)
     views = objective.draw(corpus.graphs(range(20)), torch.Generator())
     graphs = encoder(views.graphs).graphs
     expected = torch.tensor(0.0)
@@ -90,4 +90,4 @@ def test_what_cannot_be_clustered_is_refused(corpus: MoleculeDataset) -> None:
     with pytest.raises(DataError, match="the same fingerprint"):
         FingerprintClusters(width=4).prepare({"maccs_keys": np.zeros((9, 21), dtype=np.uint8)})
     with pytest.raises(ConfigError, match=r"clusters=\[1\]"):
-        build("fingerprint_clusters", width=4, clusters=[1])
+        create("fingerprint_clusters", width=4, clusters=[1])

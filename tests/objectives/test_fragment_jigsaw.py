@@ -9,7 +9,7 @@ import torch
 
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import FragmentJigsaw, build, nested_orders
+from molweight.objectives import FragmentJigsaw, create, nested_orders
 
 Make = Callable[[Sequence[str]], GraphBatch]
 
@@ -75,4 +75,4 @@ def test_shares_of_orders(make: Make) -> None:
 @pytest.mark.parametrize(("options", "message"), [({"orders": 1}, "orders=1"), ({"identity": 1.0}, "identity=1.0")])
 def test_options_are_checked(options: dict[str, float], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        build("fragment_jigsaw", width=4, **options)
+        create("fragment_jigsaw", width=4, **options)

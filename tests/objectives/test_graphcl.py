@@ -8,7 +8,7 @@ from molweight.objectives import GraphCL, nt_xent
 
 
 def test_views_are_encoded_one_by_one(corpus: MoleculeDataset) -> None:
-    encoder = encoders.build("gin", layers=2, width=8)
+    encoder = encoders.create("gin", layers=2, width=8)
     objective = GraphCL(width=8, temperature=0.3)
     views = objective.draw(corpus.graphs(range(8)), torch.Generator().manual_seed(0))
     first, second = (objective.head(encoder(view).graphs) for view in (views.first, views.second))

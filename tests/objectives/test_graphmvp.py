@@ -89,8 +89,8 @@ def test_without_any_conformer_the_loss_is_zero(name: str, options: dict[str, st
     if options and name == "graphmvp_generative":
         options = {}
     data = attach_targets(build_dataset([HOPELESS], name="test", cache=False, n_jobs=1), [CONFORMERS])
-    encoder = encoders.build("gin", layers=1, width=4)
-    objective = objectives.build(name, width=4, **SMALL, **options)
+    encoder = encoders.create("gin", layers=1, width=4)
+    objective = objectives.create(name, width=4, **SMALL, **options)
     loss = objective(encoder, objective.draw(data.graphs([0]), torch.Generator().manual_seed(0)))
     assert loss.item() == 0
     gradient = torch.autograd.grad(loss, list(objective.parameters()), allow_unused=True, materialize_grads=True)
@@ -99,7 +99,7 @@ def test_without_any_conformer_the_loss_is_zero(name: str, options: dict[str, st
 
 def test_detached_goals_do_not_come_to_meet_the_guess(make: Make) -> None:
     """The gradient of one direction with respect to its goal is zero exactly when the goal is detached."""
-    batch, encoder = make(["CCO", "CCN", "c1ccccc1"]), encoders.build("gin", layers=1, width=4)
+    batch, encoder = make(["CCO", "CCN", "c1ccccc1"]), encoders.create("gin", layers=1, width=4)
     size = {}
     for detach in (True, False):
         torch.manual_seed(0)
@@ -123,4 +123,4 @@ def test_detached_goals_do_not_come_to_meet_the_guess(make: Make) -> None:
 )
 def test_options_are_checked(name: str, options: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        objectives.build(name, width=4, **options)
+        objectives.create(name, width=4, **options)

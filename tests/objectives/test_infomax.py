@@ -9,7 +9,7 @@ from molweight.objectives import Infomax
 
 
 def test_loss_one_atom_at_a_time(corpus: MoleculeDataset) -> None:
-    encoder, objective = encoders.build("gin", layers=2, width=6), Infomax(width=6)
+    encoder, objective = encoders.create("gin", layers=2, width=6), Infomax(width=6)
     batch = corpus.graphs(range(5))
     views = objective.draw(batch, torch.Generator().manual_seed(0))
     nodes = encoder(batch).nodes
@@ -25,7 +25,7 @@ def test_loss_one_atom_at_a_time(corpus: MoleculeDataset) -> None:
 
 
 def test_a_single_molecule_has_no_negatives(corpus: MoleculeDataset) -> None:
-    encoder, objective = encoders.build("gin", layers=2, width=6), Infomax(width=6)
+    encoder, objective = encoders.create("gin", layers=2, width=6), Infomax(width=6)
     batch = corpus.graphs([3])
     views = objective.draw(batch, torch.Generator().manual_seed(0))
     nodes = encoder(batch).nodes

@@ -21,7 +21,7 @@ def test_one_view_is_masked(corpus: MoleculeDataset) -> None:
 
 
 def test_loss_is_the_mean_squared_difference(corpus: MoleculeDataset) -> None:
-    encoder, objective = encoders.build("gin", layers=2, width=8, dropout=0.5), MaskedConsistency(width=8)
+    encoder, objective = encoders.create("gin", layers=2, width=8, dropout=0.5), MaskedConsistency(width=8)
     views = objective.draw(corpus.graphs(range(8)), torch.Generator().manual_seed(0))
     first, second = (encoder(view, seed=views.seeds[0]).graphs for view in (views.first, views.second))
     distances = [((a - b) ** 2).sum() / 8 for a, b in zip(first, second, strict=True)]
@@ -31,8 +31,8 @@ def test_loss_is_the_mean_squared_difference(corpus: MoleculeDataset) -> None:
 def vectors_after_training(names: Sequence[str], norm: str, corpus: MoleculeDataset) -> tuple[Tensor, Tensor]:
     """The molecules' vectors before and after 60 steps with the sum of the losses."""
     torch.manual_seed(1)
-    encoder = encoders.build("gin", layers=2, width=16, norm=norm)
-    tasks = [objectives.build(name, width=16) for name in names]
+    encoder = encoders.create("gin", layers=2, width=16, norm=norm)
+    tasks = [objectives.create(name, width=16) for name in names]
     batch, random = corpus.graphs(range(256)), torch.Generator().manual_seed(0)
     parameters = [*encoder.parameters(), *(p for task in tasks for p in task.parameters())]
     optimiser = torch.optim.Adam(parameters, lr=1e-2)

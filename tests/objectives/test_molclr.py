@@ -80,7 +80,7 @@ def test_either_is_one_of_the_two_for_each_molecule(corpus: MoleculeDataset) -> 
 
 
 def test_loss_is_nt_xent_of_the_projections(corpus: MoleculeDataset) -> None:
-    encoder, objective = encoders.build("gin", layers=2, width=8), MolCLR(width=8, temperature=0.3)
+    encoder, objective = encoders.create("gin", layers=2, width=8), MolCLR(width=8, temperature=0.3)
     views = objective.draw(corpus.graphs(range(8)), torch.Generator().manual_seed(0))
     first, second = (objective.head(encoder(view).graphs) for view in (views.first, views.second))
     assert first.shape == (8, 4)

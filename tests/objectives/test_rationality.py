@@ -40,7 +40,7 @@ def test_all_orders_are_equally_likely(make: Make) -> None:
 
 def test_molecules_that_stay_the_same_do_not_count(make: Make) -> None:
     batch = make(["C", "CCCCCCN(C)C=O", "[Na+].[Na+]", "CC"])
-    encoder, objective = encoders.build("gin", layers=2, width=6), Rationality(width=6)
+    encoder, objective = encoders.create("gin", layers=2, width=6), Rationality(width=6)
     views = objective.draw(batch, torch.Generator().manual_seed(0))
     assert views.weights.tolist() == [0, 1, 0, 0] * 2
     logits = objective.head(encoder(views.graphs).graphs)

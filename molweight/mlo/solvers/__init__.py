@@ -11,9 +11,6 @@ Example:
     ([1.0, 2.0], 'CONVERGED')
 """
 
-from typing import Any
-
-from molweight.arguments import construct
 from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats
 from molweight.mlo.solvers._cg import ConjugateGradient
 from molweight.mlo.solvers._dense import Dense, materialize
@@ -46,17 +43,4 @@ __all__ = [
 register = solvers.register
 get = solvers.get
 available = solvers.available
-
-
-def create(name: str, **options: Any) -> Solver:
-    """The solver registered under ``name``, with its options.
-
-    Args:
-        name: A name from :func:`available`.
-        **options: Fields of its class.
-
-    Raises:
-        ConfigError: If an option does not exist or is out of range.
-        UnknownNameError: If the name does not exist.
-    """
-    return construct("solver", name, get(name), options)
+create = solvers.create

@@ -10,12 +10,6 @@ Example:
     {'masking': 0.75, 'contrast': 0.25}
 """
 
-import functools
-import inspect
-from collections.abc import Sequence
-from typing import Any
-
-from molweight.arguments import construct
 from molweight.mlo.weightings._alignment import Alignment
 from molweight.mlo.weightings._base import Needs, Signals, Weighting
 from molweight.mlo.weightings._bilevel import Bilevel
@@ -58,23 +52,4 @@ __all__ = [
 register = weightings.register
 get = weightings.get
 available = weightings.available
-
-
-def create(name: str, objectives: Sequence[str], **options: Any) -> Weighting:
-    """The weighting registered under ``name``, for the given objectives.
-
-    Args:
-        name: A name from :func:`available`.
-        objectives: Names of the objectives.
-        **options: Options of its class.
-
-    Raises:
-        ConfigError: If an option does not exist, is missing, or is out of range.
-        UnknownNameError: If the name does not exist.
-    """
-    kind = get(name)
-    factory = functools.partial(kind, objectives)
-    parameters = inspect.signature(kind).parameters.values()
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
-        return factory(**options)  # options of another library's class, which checks them itself
-    return construct("weighting", name, factory, options)
+create = weightings.create

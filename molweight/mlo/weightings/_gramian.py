@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,6 @@ class GramianWeighting(Weighting):
     Args:
         names: Names of the objectives.
         seed: For rules that draw: with the number of the step it determines the draw.
-        **options: Options of TorchJD's class.
 
     Raises:
         ConfigError: If TorchJD is not installed.
@@ -34,11 +33,11 @@ class GramianWeighting(Weighting):
     rule: ClassVar[str]
     _weights: Tensor
 
-    def __init__(self, names: Sequence[str], *, seed: int = 0, **options: Any) -> None:
+    def __init__(self, names: Sequence[str], *, seed: int = 0) -> None:
         """Build TorchJD's rule."""
         super().__init__(names)
         self.seed, self._step = seed, 0
-        self._rule: Callable[[Tensor], Tensor] = _torchjd(self.rule)(**options)
+        self._rule: Callable[[Tensor], Tensor] = _torchjd(self.rule)()
         self.register_buffer("_weights", self._uniform())
 
     @property
@@ -80,9 +79,24 @@ class PCGrad(GramianWeighting):
 
 @weightings.register("mgda")
 class MGDA(GramianWeighting):
-    """The shortest convex combination of the gradients (Desideri 2012; Sener & Koltun 2018)."""
+    """The shortest convex combination of the gradients (Desideri 2012; Sener & Koltun 2018).
+
+    Args:
+        names: Names of the objectives.
+        seed: Not used: the rule draws nothing.
+        epsilon: Step of the Frank-Wolfe iteration below which it stops.
+        max_iters: Most iterations.
+
+    Raises:
+        ConfigError: If TorchJD is not installed.
+    """
 
     rule = "MGDAWeighting"
+
+    def __init__(self, names: Sequence[str], *, seed: int = 0, epsilon: float = 0.001, max_iters: int = 100) -> None:
+        """Build TorchJD's rule."""
+        super().__init__(names, seed=seed)
+        self._rule = _torchjd(self.rule)(epsilon=epsilon, max_iters=max_iters)
 
 
 @weightings.register("upgrad")

@@ -5,4 +5,6 @@ from molweight.registry import Registry
 
 __all__ = ["weightings"]
 
-weightings: Registry[type[Weighting]] = Registry("weighting", group="molweight.weightings", base=Weighting)
+weightings: Registry[type[Weighting]] = Registry(
+    "weighting", group="molweight.weightings", base=Weighting, given=("names",)
+)
