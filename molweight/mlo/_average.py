@@ -75,6 +75,6 @@ class OffsetAverage:
         return {"count": self.count, "means": dict(self._means)}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Go on where :meth:`state_dict` was taken, on a device."""
+        """Restore what :meth:`state_dict` gave, on a device."""
         self.count = int(state["count"])
         self._means = {name: tensor.to(device, copy=True) for name, tensor in state["means"].items()}

@@ -11,8 +11,8 @@ __all__ = ["check_deterministic"]
 def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: float = 1e-5) -> None:
     """Evaluate a loss twice and refuse it if the values differ.
 
-    Every derivative of a step must see the same random draw; a loss that draws anew in each call (dropout in train
-    mode, an augmentation inside the loss) gives curvature products of nothing in particular.
+    Every derivative of a step must see the same random draw; a loss that draws in each call (dropout in train
+    mode, an augmentation inside the loss) gives meaningless curvature products.
 
     Args:
         loss: Function of ``params`` that should be pure.
@@ -30,7 +30,7 @@ def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: 
         ...
         molweight.errors.ConfigError: noisy: two evaluations differ ... Draw all randomness before the loss is built ...
     """
-    # Values only: a loss that draws differently in its second call is told by them, at a third of a gradient's cost.
+    # Values only: a loss that draws differently in its second call gives another value already; no gradient is needed.
     with torch.no_grad():
         first, second = loss(params), loss(params)
     if not torch.allclose(first, second, rtol=rtol, atol=0.0, equal_nan=True):

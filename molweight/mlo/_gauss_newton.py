@@ -15,7 +15,7 @@ from molweight.mlo._vectors import Layout, LossFn, Params, attach
 __all__ = ["Composite", "CurvatureName", "GaussNewton", "bind", "check_curvature", "curvature_of"]
 
 CurvatureName: TypeAlias = Literal["hessian", "gauss_newton"]
-"""Which matrix stands for the second derivative of a loss."""
+"""Which matrix is used as the second derivative of a loss."""
 
 
 class Composite:

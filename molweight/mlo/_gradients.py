@@ -114,5 +114,5 @@ def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
     """Size of each loss at ``params``, as K positive numbers; one where a loss is zero or not finite."""
     with torch.no_grad():
         sizes = torch.stack([loss(params).abs() for loss in objectives.values()])
-    # A loss that starts at zero or at infinity has no scale; it is left as it is rather than divided by nothing.
+    # A loss that starts at zero or at infinity has no scale: it keeps a factor of one.
     return torch.where(sizes.isfinite() & (sizes > 0), sizes, 1.0)

@@ -106,7 +106,7 @@ class Health:
         return sorted(found, key=lambda finding: -finding.share)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been counted, to go on after an interruption."""
+        """What has been counted, for an exact resume."""
         return {
             "steps": self._steps,
             "counts": dict(self._counts),
@@ -116,7 +116,7 @@ class Health:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on counting, also where the state was read on another device.
+        """Continue from saved counts, which may be on another device.
 
         Args:
             state: What :meth:`state_dict` gave.

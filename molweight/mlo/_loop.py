@@ -370,7 +370,7 @@ class Loop:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything an exact resume needs; the tensors are the live ones, so save or copy them before going on."""
+        """Everything an exact resume needs. The tensors are the live ones: save or copy them before the next step."""
         return {
             "steps": self.steps,
             "pretrained": {name: tensor.detach() for name, tensor in self.pretrained.items()},
@@ -384,7 +384,7 @@ class Loop:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a saved state; the variables are overwritten in place.
+        """Restore a saved state; the variables are overwritten in place.
 
         Args:
             state: What :meth:`state_dict` gave, for the same variables and weighting.

@@ -125,7 +125,7 @@ def _polish(level: Level, own: Params, upper: Params, steps: int = 3) -> Params:
 def resolved_hypergradient(
     solve: Callable[[Params], Params], upper: Params, outer_loss: LevelLoss, *, step: float = 1e-4
 ) -> Params:
-    """Central differences over the upper variables, with all levels solved anew at every shifted value.
+    """Central differences over the upper variables, with all levels solved again at every shifted value.
 
     Args:
         solve: From upper variables to the last level's variables at its minimum (see :func:`minimise`).

@@ -82,7 +82,7 @@ def test_every_weighting_drives_the_loop_and_resumes(name: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", weightings.available())
-@pytest.mark.parametrize("rule", sorted(set(solvers.available()) - {"nystrom"}))  # draws on each device anew
+@pytest.mark.parametrize("rule", sorted(set(solvers.available()) - {"nystrom"}))  # draws other numbers on each device
 def test_steps_are_those_of_the_cpu(name: str, rule: str) -> None:
     """Ten steps of every weighting with every solver end at the same point."""
     options: dict[str, Any] = {"weights": [1, 3]} if name == "fixed" else {}

@@ -191,7 +191,7 @@ def _solved(weights: Tensor) -> tuple[Params, Params]:
 
 
 def test_the_hypergradient_is_what_re_solving_both_levels_gives() -> None:
-    """Central differences over the weights, with both levels minimised anew: no theory shared with the code."""
+    """Central differences over the weights, with both levels minimised again: no theory shared with the code."""
     weights, meta, step = torch.tensor([0.7, 0.3], dtype=torch.float64), _convex_task(D, YD), 1e-4
     theta, omega = _solved(weights)
     loop = Loop(
@@ -305,8 +305,11 @@ def test_several_meta_losses_are_averaged() -> None:
 
 def test_recomputing_graphs_changes_only_cost() -> None:
     solver = ConjugateGradient(iterations=4, damping=1.0)
-    kept, anew = _loop(TapWeight(NAMES), solver=solver), _loop(TapWeight(NAMES), solver=solver, recompute_graphs=True)
-    one, two = (loop.step(_objectives(), _task(20), _task(30)) for loop in (kept, anew))
+    kept, rebuilt = (
+        _loop(TapWeight(NAMES), solver=solver),
+        _loop(TapWeight(NAMES), solver=solver, recompute_graphs=True),
+    )
+    one, two = (loop.step(_objectives(), _task(20), _task(30)) for loop in (kept, rebuilt))
     assert one.hypergradient is not None
     assert two.hypergradient is not None
     torch.testing.assert_close(one.hypergradient, two.hypergradient, rtol=1e-9, atol=1e-12)

@@ -15,7 +15,7 @@ from molweight.mlo.solvers import ConjugateGradient, Dense
 from molweight.objectives._augment import mask_tokens
 
 WIDTH, GAMMA, DECAY, TEMPERATURE = 3, 0.5, 20.0, 0.3
-# The decay, towards the start, makes the Hessians of this net positive definite: the levels can then be solved anew.
+# The decay, towards the start, makes the Hessians of this net positive definite: the levels can then be solved again.
 
 
 class Masking:

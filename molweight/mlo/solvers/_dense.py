@@ -74,7 +74,7 @@ def materialize(operator: Operator, like: Tensor) -> Tensor:
 def _check_regular(matrix: Tensor) -> None:
     if not bool(matrix.isfinite().all()):
         raise ConfigError("the curvature matrix is not finite. Look at the loss for overflow or division by zero.")
-    # LU of a singular matrix may return huge numbers without an error. Singular values tell, at a cost of the same
+    # LU of a singular matrix may return huge numbers without an error. Singular values show it, at a cost of the same
     # order; the bound is the usual one for numerical rank.
     spectrum = torch.linalg.svdvals(matrix)
     if bool(spectrum[-1] <= torch.finfo(matrix.dtype).eps * len(spectrum) * spectrum[0]):

@@ -19,7 +19,7 @@ class Identity(Solver):
     No precondition; no guarantee either, unless the curvature is close to a multiple of the identity.
 
     Args:
-        scale: Factor on ``b``; stands for one over the typical curvature. It scales the answer only.
+        scale: Factor on ``b``; an estimate of one over the typical curvature. It scales the answer only.
 
     Example:
         >>> import torch

@@ -131,7 +131,7 @@ class MinresReference(Solver):
         return float((b - product - self.damping * value).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
 
     def _spectrum(self, values: Tensor, method: str, b: Tensor, residual: float, products: int) -> Spectrum:
-        # Eigenvalues below n eps |A| have no sign that can be told from rounding (backward error of `eigh`).
+        # Eigenvalues below n eps |A| have a sign that may be rounding alone (backward error of `eigh`).
         rounding = torch.finfo(b.dtype).eps * len(values) * float(values.abs().max())
         lowest = float(values[0])
         return Spectrum(

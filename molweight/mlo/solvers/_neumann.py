@@ -69,7 +69,7 @@ class Neumann(Solver):
         step = self._step(product, r)
         norm, iterations = b.norm(), fill(b, 0)
         code = _judge(r.norm(), norm, self.tolerance)
-        # A zero step stands for curvature of zero in the whole Krylov space: reported as such, since more terms or more
+        # A zero step means zero curvature in the whole Krylov space. It has its own outcome, since more terms or more
         # damping are different remedies.
         code = torch.where((step == 0) & (code == Outcome.BUDGET_SPENT), Outcome.NEGATIVE_CURVATURE, code)
         for _ in range(self.iterations):

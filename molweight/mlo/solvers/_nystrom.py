@@ -75,7 +75,8 @@ class Nystrom(Solver):
         generator = torch.Generator(device=like.device).manual_seed(self.seed)
         sketch = torch.randn(rank, like.numel(), dtype=like.dtype, device=like.device, generator=generator)
         image = torch.stack([operator(row) for row in sketch])
-        # eigh raises on NaN, which would end a run for one bad batch: zeros go on, and `finite` carries the news.
+        # eigh raises on NaN, which would end a run for one bad batch: it gets zeros instead, and `finite` decides the
+        # outcome.
         finite = image.isfinite().all()
         image = torch.where(finite, image, 0.0)
         core = image @ sketch.T

@@ -79,7 +79,7 @@ class AdamRule(LogitRule):
 
 
 def _significance(mean: Tensor, second: Tensor, faded: Tensor, beta: float, confidence: float) -> Tensor:
-    """Share of the step that stands out of the noise: ``max(0, 1 - (z e / m)^2)``.
+    """Share of the step that is significant: ``max(0, 1 - (z e / m)^2)``.
 
     An exponential mean with decay ``beta`` averages ``(1 + beta)(1 - beta^t) / ((1 - beta)(1 + beta^t))`` updates.
     """

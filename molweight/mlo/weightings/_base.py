@@ -65,7 +65,7 @@ class Weighting(nn.Module, ABC):
 
     needs: ClassVar[Needs] = Needs.NOTHING
     graph: ClassVar[type[LevelGraph]] = ThreeLevelGraph
-    """How encoder, objectives and task are arranged in levels, unless :class:`molweight.mlo.Loop` is told otherwise."""
+    """Arrangement of encoder, objectives and task in levels, where :class:`molweight.mlo.Loop` is given no other."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Keep the names."""

@@ -66,7 +66,7 @@ class GramianWeighting(Weighting):
         return torch.tensor(self._step)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go back to a step."""
+        """Restore the number of the step."""
         self._step = int(state)
 
 

@@ -20,7 +20,7 @@ class LogitRule(nn.Module, ABC):
             alpha: Logits so far, K.
             origin: Logits of the prior, K.
             estimate: Derivative of what is minimised with respect to ``softmax(alpha)``, centred, K finite numbers.
-            finite: Whether the estimate may be used, 0-dim; if not, what is remembered stays as it is.
+            finite: Whether the estimate may be used, 0-dim; if not, the buffers are not changed.
         """
 
 

@@ -1,4 +1,4 @@
-"""Random weights, drawn anew at each step."""
+"""Random weights, drawn at each step."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Random"]
 
 @weightings.register("random")
 class Random(Weighting):
-    """``weights = softmax(z)``, ``z`` standard normal, drawn anew at each step (RLW; Lin et al., TMLR 2022).
+    """``weights = softmax(z)``, ``z`` standard normal, drawn at each step (RLW; Lin et al., TMLR 2022).
 
     Args:
         names: Names of the objectives.
@@ -48,7 +48,7 @@ class Random(Weighting):
         return torch.tensor(self._step)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Go back to a step."""
+        """Restore the number of the step."""
         self._step = int(state)
 
     def _draw(self) -> Tensor:

@@ -101,7 +101,7 @@ class SoftmaxWeighting(Weighting):
 def _centred(estimate: Tensor) -> Tensor:
     """Without the common part, which moves no weight; zero where only its rounding error is left.
 
-    A scale-free rule would otherwise blow that error up, and tell identical objectives apart.
+    A scale-free rule would otherwise amplify that error and give identical objectives different weights.
     """
     # Subtracting a mean of nearly equal numbers leaves an error of a few units in the last place of the largest.
     centred = estimate - estimate.mean()
