@@ -50,7 +50,7 @@ def _accepting(function: T, owner: str, renamed: Mapping[str, str]) -> T:
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
         if renamed.keys() & options.keys():
-            options = new_names(options, renamed, owner, stacklevel=3)
+            options = new_names(options, renamed, owner)
         return function(*arguments, **options)
 
     return call  # type: ignore[return-value]  # it has the wrapped function's signature

@@ -95,8 +95,8 @@ def solve_chain(
     arriving, found = outer_gradient, Adjoint(outer_gradient)
     for i in range(last, -1, -1):
         if i < last:
-            passed = levels[i + 1].vjp(point, found.direction)
-            arriving = Layout.of(variables[i]).ravel(passed)
+            # Not bound to a name: the tensors that the mixed derivative makes are freed before the next solve.
+            arriving = Layout.of(variables[i]).ravel(levels[i + 1].vjp(point, found.direction))
             # Rebinding `point` frees the lower level's graph before this level's is built: the peak is one graph.
             point = levels[i].at(variables[i], contexts[i])
         found = _solved(found, point, solvers[i], arriving, starts.get(point.name))
