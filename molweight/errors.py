@@ -7,6 +7,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DuplicateNameError",
+    "Interrupted",
     "MolweightError",
     "TrainingError",
     "UnknownNameError",
@@ -52,6 +53,29 @@ class UnknownNameError(MolweightError, LookupError):
         names = sorted(choices)
         listed = ", ".join(names) if names else "none are registered"
         super().__init__(f"unknown {kind} {name!r}{suggest(name, names)} Available: {listed}.")
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal that asks the process to end: Ctrl-C, the end of the terminal, or the request of a scheduler.
+
+    Args:
+        number: The signal.
+
+    Example:
+        >>> import signal
+        >>> Interrupted(signal.SIGTERM).status
+        143
+    """
+
+    def __init__(self, number: int, message: str = "") -> None:
+        """Keep the signal."""
+        super().__init__(message)
+        self.number = number
+
+    @property
+    def status(self) -> int:
+        """Exit status of a process that ends for it."""
+        return 128 + self.number
 
 
 def suggest(name: str, choices: Iterable[str]) -> str:

@@ -64,6 +64,7 @@ def partial_name(path: Path) -> Iterator[Path]:
 
     Raises:
         DataError: If the path is a folder's own, such as ``.`` or the empty text.
+        OSError: As raised in the context, with the path where it has none.
     """
     if not path.name:
         raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
@@ -71,6 +72,10 @@ def partial_name(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{uuid4().hex[:12]}.part")
     try:
         yield partial
+    except OSError as error:
+        if error.filename is None:  # a full disk is reported without a name
+            error.filename = str(path)
+        raise
     finally:
         _remove(partial)
 

@@ -39,7 +39,7 @@ def run(options: Namespace) -> None:
         _write_npz(options, model, Path(output))
         return
     names = [f"v{number}" for number in range(model.model.encoder.width)]
-    with table_writer(output, ["row", "smiles", *names], default=sys.stdout) as write:
+    with table_writer(output, ["row", "smiles", *names], default=sys.stdout, safe=options.safe_csv) as write:
         for rows, smiles, values in stream(options, model, model.embed):
             write(number_rows(rows, smiles, values))
 

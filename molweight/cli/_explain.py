@@ -9,7 +9,7 @@ from typing import Any
 from jsonargparse import Namespace
 from tqdm import tqdm
 
-from molweight.cli._molecules import table_writer
+from molweight.cli._molecules import add_safe_csv_option, table_writer
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
 from molweight.datasets import read_records
@@ -35,6 +35,7 @@ def parser() -> Parser:
     add("--seed", type=int, default=0, help="seed of the orders")
     add("--output", type=str, default="explanation.html", help="page with the molecules drawn")
     add("--atoms", type=str | None, default=None, help="CSV file: row,smiles,target,atom,share,error")
+    add_safe_csv_option(made)
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)
     return made
@@ -58,7 +59,9 @@ def run(options: Namespace) -> None:
     items = [Explained(row, item.smiles, item.target, item.output, item.reference, item.atoms) for row, item in found]
     unit = "logits" if model.model.task == "classification" else "units of the label"
     write_file(Path(options.output), render_explanation(Path(options.run).resolve().name, items, unit).encode())
-    with table_writer(options.atoms, ["row", "smiles", "target", "atom", "share", "error"], default=None) as write:
+    with table_writer(
+        options.atoms, ["row", "smiles", "target", "atom", "share", "error"], default=None, safe=options.safe_csv
+    ) as write:
         write(line for row, item in found for line in _lines(row, item))
     shown = {"page": options.output, "molecules": len(found), "rejected": len(records) - len(found)}
     result(options, shown, f"{len(found)} of {len(records)} rows drawn, written to {options.output}")

@@ -1,6 +1,7 @@
 """``molweight fit``: the main job."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,7 @@ from molweight.cli._parser import Parser, names
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
 from molweight.options import INITS, Job
 from molweight.plugins import import_plugins, refuse_untrusted
@@ -105,8 +106,9 @@ def carry_out(
         )
     except KeyboardInterrupt as error:
         command = made.prog.removesuffix(" [options]")
-        raise KeyboardInterrupt(
-            f"interrupted. Go on with: {command} --resume {folder} (or the same command again)."
+        raise Interrupted(
+            error.number if isinstance(error, Interrupted) else signal.SIGINT,
+            f"interrupted. Go on with: {command} --resume {folder} (or the same command again).",
         ) from error
     finally:
         for callback in board:

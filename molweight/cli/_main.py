@@ -2,9 +2,11 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -12,11 +14,12 @@ from jsonargparse import Namespace
 
 from molweight._version import __version__
 from molweight.cli._old_names import with_current_names
+from molweight.cli._output import printable
 from molweight.cli._parser import Parser, join_options, names
 from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import preset_defaults
 from molweight.cli._words import as_typed
-from molweight.errors import ConfigError, MolweightError, out_of_memory, suggest
+from molweight.errors import ConfigError, Interrupted, MolweightError, out_of_memory, suggest
 from molweight.plugins import import_plugins, refuse_untrusted
 
 __all__ = ["main"]
@@ -41,6 +44,7 @@ _NO_MEMORY: Final = (
     "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
     "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
 )
+_CTRL_C: Final = 130
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """What ``--resume`` may be typed with; everything else is read from the interrupted run."""
 _USAGE: Final = f"""usage: molweight COMMAND [options]
@@ -61,29 +65,64 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process if ``None``.
 
     Returns:
-        The exit status: 0 for success, 2 for an error the user can mend, 130 if interrupted.
+        The exit status: 0 for success, 2 for an error the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Typed(arguments))
     try:
-        return _dispatch(arguments)
+        return _carry_out(arguments)
     except MolweightError as error:
         text = " ".join(str(error).split())  # what is quoted of a file may hold line breaks
-        sys.stderr.write(f"molweight: {as_typed(text, _option_names(arguments))}\n")
+        sys.stderr.write(f"molweight: {printable(as_typed(text, _option_names(arguments)))}\n")
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # who read it is gone: nothing more goes there
+        _close_output()  # who read it is gone
         return 0
     except OSError as error:
-        sys.stderr.write(
-            f"molweight: {error.filename or 'a file'}: {error.strerror}. Free the place or choose another.\n"
-        )
+        where = "standard output" if error.filename is None else printable(str(error.filename))
+        sys.stderr.write(f"molweight: {where}: {error.strerror or error}. Free the place or choose another.\n")
+        if error.filename is None:
+            _close_output()  # what is left cannot be written either
         return 2
     except KeyboardInterrupt as error:
         sys.stderr.write(f"\nmolweight: {str(error) or 'interrupted.'}\n")
-        return 130
+        return error.status if isinstance(error, Interrupted) else _CTRL_C
+
+
+def _carry_out(arguments: list[str]) -> int:
+    with _ending_as_ctrl_c():
+        status = _dispatch(arguments)
+        sys.stdout.flush()  # here, where a full disk can be reported
+    return status
+
+
+def _close_output() -> None:
+    """Let what is still to be written to standard output go nowhere."""
+    with suppress(OSError):  # it has no file where it is not the process's own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _ending_as_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what was begun is removed, and a message is printed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores SIGHUP
+    for number in taken:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 (what signal handlers are given)
+    raise Interrupted(number)
 
 
 class _Typed(logging.Formatter):
@@ -100,7 +139,7 @@ class _Typed(logging.Formatter):
         text = super().format(record)
         if "=" in text and self.names is None:
             self.names = _option_names(self.arguments)
-        return as_typed(text, self.names or [])
+        return printable(as_typed(text, self.names or []))
 
 
 def _option_names(arguments: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import numpy as np
 from jsonargparse import Namespace
@@ -21,8 +21,9 @@ from molweight.errors import ConfigError, DataError
 from molweight.graphs import partial_name
 from molweight.runs import ParsedRows, Run
 
-__all__ = ["add_molecule_options", "stream", "table_writer"]
+__all__ = ["add_molecule_options", "add_safe_csv_option", "stream", "table_writer"]
 
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
@@ -34,8 +35,14 @@ def add_molecule_options(parser: Parser) -> None:
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
+    add_safe_csv_option(parser)
     add("--chunk_size", type=int, default=10_000, help="rows at a time; bounds the memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
+
+
+def add_safe_csv_option(parser: Parser) -> None:
+    """Add the option that keeps spreadsheets from running cells."""
+    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
 
 
 def stream(
@@ -57,7 +64,7 @@ def stream(
     if options.chunk_size < 1:
         raise ConfigError(f"chunk_size={options.chunk_size} must be at least 1.")
     rejected = 0
-    with table_writer(options.rejects, ["row", "smiles", "reason"], default=None) as write:
+    with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(
             read_records(options.input, options.smiles, encoding=options.encoding),
             unit=" rows",
@@ -81,13 +88,14 @@ Write = Callable[[Any], None]
 
 
 @contextmanager
-def table_writer(path: str | None, header: list[str], default: TextIO | None) -> Iterator[Write]:
+def table_writer(path: str | None, header: list[str], default: TextIO | None, *, safe: bool = False) -> Iterator[Write]:
     """Something that writes rows of a CSV file, which appears whole at the end or not at all.
 
     Args:
         path: The file, packed if it ends in ``.gz``; ``None`` for ``default``.
         header: First row.
         default: Where rows go without a path; ``None`` for nowhere.
+        safe: Whether to quote cells that a spreadsheet would take for formulas.
 
     Yields:
         A function that takes rows.
@@ -96,7 +104,7 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None) ->
         DataError: If the file cannot be written.
     """
     if path is None:
-        yield _rows_to(default, header) if default else deque(maxlen=0).extend
+        yield _rows_to(default, header, safe=safe) if default else deque(maxlen=0).extend
         return
     target = Path(path)
     try:
@@ -104,7 +112,7 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None) ->
         with partial_name(target) as partial:
             opener = gzip.open if target.suffix == ".gz" else open
             with opener(partial, "wb") as raw, io.TextIOWrapper(raw, encoding="utf-8", newline="") as text:
-                write = _rows_to(text, header)
+                write = _rows_to(text, header, safe=safe)
                 yield write
                 write([])
             partial.replace(target)
@@ -112,14 +120,33 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None) ->
         raise DataError(f"{target} cannot be written: {error.strerror}. Free the place or choose another.") from error
 
 
-def _rows_to(stream: TextIO, header: list[str]) -> Write:
+def _rows_to(stream: TextIO, header: list[str], *, safe: bool) -> Write:
     """Rows go to the stream, behind a header that waits for them: where the input is refused, nothing is written."""
     writer = csv.writer(stream, lineterminator="\n")
     pending = [header]
 
     def write(rows: Iterable[Sequence[Any]]) -> None:
-        writer.writerows(pending)
+        everything = [*pending, *rows] if pending else rows
         pending.clear()
-        writer.writerows(rows)
+        writer.writerows(([quote_formula(cell) for cell in row] for row in everything) if safe else everything)
 
     return write
+
+
+def quote_formula(cell: Any) -> Any:
+    """A cell that a spreadsheet does not run: text that begins like a formula gets ``'`` in front; numbers stay.
+
+    Args:
+        cell: The cell.
+
+    Example:
+        >>> quote_formula("=1+1"), quote_formula("-0.5"), quote_formula("CCO"), quote_formula(3)
+        ("'=1+1", '-0.5', 'CCO', 3)
+    """
+    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell

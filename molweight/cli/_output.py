@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from molweight.cli._parser import Parser
 
-__all__ = ["add_output_options", "begin", "result", "say"]
+__all__ = ["add_output_options", "begin", "printable", "result", "say"]
 
 
 def add_output_options(parser: Parser) -> None:
@@ -27,7 +27,23 @@ def begin(options: Namespace) -> None:
 def say(options: Namespace, text: str) -> None:
     """Tell a person, unless that is not wanted."""
     if not options.quiet:
-        sys.stderr.write(f"{text}\n")
+        sys.stderr.write(f"{printable(text)}\n")
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal: what is quoted of a file may hold control characters, which are shown as ``\x1b``.
+
+    Args:
+        text: The text; line breaks stay.
+
+    Example:
+        >>> printable("column '\x1b[31mred'")
+        "column '\\x1b[31mred'"
+    """
+    return "".join(
+        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def result(options: Namespace, values: dict[str, Any], text: str) -> None:

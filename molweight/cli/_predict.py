@@ -36,7 +36,7 @@ def run(options: Namespace) -> None:
     if options.uncertainty:
         header += [f"{name}.deviation" for name in model.target_names]
     method = _method(model, _others(options, model), uncertain=options.uncertainty)
-    with table_writer(options.output, header, default=sys.stdout) as write:
+    with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
         for rows, smiles, values in stream(options, model, method):
             write(number_rows(rows, smiles, values))
 

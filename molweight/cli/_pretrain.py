@@ -1,5 +1,6 @@
 """``molweight pretrain``: a checkpoint, to start many runs from."""
 
+import signal
 from pathlib import Path
 
 from jsonargparse import Namespace
@@ -9,6 +10,7 @@ from molweight.cli._data_options import add_corpus_options, add_job_options, job
 from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser
 from molweight.devices import resolve_device
+from molweight.errors import Interrupted
 from molweight.options import EncoderOptions, PretrainingOptions, RunOptions
 from molweight.runs import STATE, claim_checkpoint_folder, molecules_digest, save_checkpoint
 from molweight.storage import write_file
@@ -46,7 +48,8 @@ def run(options: Namespace) -> None:
             job, corpus, resolve_device(job.device), progress=not options.quiet, session=session
         )
     except KeyboardInterrupt as error:
-        raise KeyboardInterrupt("interrupted; the same command goes on from here.") from error
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        raise Interrupted(number, "interrupted; the same command goes on from here.") from error
     save_checkpoint(folder, job, model, corpus)
     kept = options.clone()
     for name in ("config", "trust", "overwrite"):

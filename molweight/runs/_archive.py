@@ -88,11 +88,14 @@ def read_model(folder: Path) -> RunParts:
     if not (folder / MODEL).exists() and (folder / LEGACY).exists():
         return _read_legacy(folder)
     tensors, about = read_tensors(folder / MODEL)
-    if "target_names" not in about:
+    if not {"target_names", "test_methods"} <= about.keys():
         raise DataError(f"{folder / MODEL} does not hold the model of a run. Name the folder of a finished run.")
     results = None
     if (folder / TEST).exists():
-        results = test_results_from_tensors(read_tensors(folder / TEST)[0], about["test_methods"])
+        try:
+            results = test_results_from_tensors(read_tensors(folder / TEST)[0], about["test_methods"])
+        except (LookupError, TypeError) as error:
+            raise DataError(f"{folder / TEST} is of another run than {MODEL}. Restore it, or remove it.") from error
     return RunParts(about, tensors, test_results=results)
 
 

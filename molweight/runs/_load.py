@@ -1,18 +1,16 @@
 """A run from its folder, ready to predict; no pretraining objective and no plug-in of one is needed for it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from molweight.devices import resolve_device
-from molweight.errors import DataError, UnknownNameError
+from molweight.errors import ConfigError, DataError, UnknownNameError, out_of_memory
 from molweight.graphs import Featuriser
 from molweight.models import build_predictor
 from molweight.options import current_names
 from molweight.runs._archive import RunParts, read_model
+from molweight.runs._check_parts import problem_of
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._manifest import check_manifest
 from molweight.runs._run import Run
@@ -33,17 +31,24 @@ def load(folder: str | Path, device: str = "auto") -> Run:
     Raises:
         DataError: If the folder holds no run, or one of which a file is damaged, was changed, or is of another format,
             or whose encoder is registered by a plug-in that has not been imported.
+        ConfigError: If there is no such device.
     """
     place = Path(folder)
+    where = resolve_device(device)
     check_manifest(place)
     parts = read_model(place)
-    _check(parts, place)
+    problem = problem_of(parts)
+    if problem:
+        raise DataError(f"{place} is not a sound run: {problem}. Restore it, or fit again.")
     try:
-        run = restore(parts, resolve_device(device))
+        run = restore(parts, where)
     except UnknownNameError as error:
         raise DataError(
             f"{place}: {error} It was registered by a plug-in. Name it: --plugin MODULE; in Python, import it first."
         ) from error
+    except (ConfigError, RuntimeError, LookupError, TypeError) as error:  # its parts do not fit each other
+        reason = "does not fit into memory" if out_of_memory(error) else "is not a sound run"
+        raise DataError(f"{place} {reason}: {error}. Restore it, or fit again.") from error
     run.folder = place
     return run
 
@@ -77,18 +82,3 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     run.featuriser = Featuriser.from_description(about["featuriser"])
     run.factors, run.test_results = about.get("factors"), parts.test_results
     return run
-
-
-def _check(parts: RunParts, place: Path) -> None:
-    """Refuse a description that does not fit the model, and values that would end as empty cells."""
-    names, width = parts.about["target_names"], len(parts.model["mean"])
-    if len(names) != width:
-        raise DataError(f"{place} names {len(names)} targets and has a model of {width}. Restore it, or fit again.")
-    broken = _not_finite(parts.model)
-    if broken:
-        raise DataError(f"{place}: the model's {broken!r} is not finite everywhere. Restore it, or fit again.")
-
-
-def _not_finite(state: Mapping[str, Any]) -> str | None:
-    tensors: Mapping[str, Tensor] = state
-    return next((name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())), None)

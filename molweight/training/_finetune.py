@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from molweight.datasets import Splits, exact_labels, format_score, higher_is_better, score
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.models import Predictor, calibrate_on, evaluating, predict_positions
 from molweight.options import Job
@@ -56,6 +56,7 @@ def finetune(
 
     Raises:
         ConfigError: If the table has no labels.
+        TrainingError: If predictions stop being finite.
     """
     if data.metric is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
@@ -174,6 +175,11 @@ def _judge(
     calibrate_on(model, data, splits.train, device)
     with evaluating(model):
         predicted = predict_positions(model, data, splits.select, device)
+    if not np.isfinite(predicted).all():
+        raise TrainingError(
+            f"finetuning: after epoch {len(result.curve)} the predictions are not finite any more. Lower the learning "
+            "rate: finetune_lr=0.001."
+        )
     value = score(result.metric, exact_labels(data, splits.select), predicted).value
     result.curve.append(value)
     sign = 1.0 if higher_is_better(result.metric) else -1.0

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from molweight._owned_files import own, owned_files, refuse_link, remove_owned
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, Interrupted
 from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
 from molweight.training._callback import Callback, scalars
 
@@ -20,14 +20,17 @@ __all__ = ["SECONDS", "Session", "Stage", "Stop"]
 SECONDS: Final = 60.0
 """Seconds between two states; an interruption by Ctrl-C writes one more."""
 
+ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a process to end; Windows has no SIGHUP."""
+
 _SKELETON: Final = "skeleton"
 
 
 @dataclass
 class Stop:
-    """Whether the process was asked to stop, and when a state was last written."""
+    """The signal that asked the process to stop, 0 for none, and when a state was last written."""
 
-    asked: bool = False
+    asked: int = 0
     written: float = field(default_factory=time.monotonic)
 
 
@@ -84,7 +87,7 @@ class Stage:
         """Whether a state is to be written at the next opportunity."""
         session = self.session
         waited = time.monotonic() - session.stop.written
-        return session.folder is not None and (session.stop.asked or waited >= session.seconds)
+        return session.folder is not None and (session.stop.asked > 0 or waited >= session.seconds)
 
     def read(self) -> Any:
         """The state that an interrupted run left, or ``None``.
@@ -126,12 +129,12 @@ class Stage:
             state: Makes the state.
 
         Raises:
-            KeyboardInterrupt: If the process was asked to stop.
+            Interrupted: If the process was asked to stop; it is a ``KeyboardInterrupt``.
         """
         if self.should_save:
             self.write(state())
         if self.session.stop.asked:
-            raise KeyboardInterrupt
+            raise Interrupted(self.session.stop.asked)
 
     def discard(self) -> None:
         """Remove the state; a later one makes it useless."""
@@ -146,15 +149,16 @@ class Stage:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C and SIGTERM wait for the next :meth:`checkpoint`, where a state can be written.
+        """Let Ctrl-C, SIGTERM and SIGHUP wait for the next :meth:`checkpoint`, where a state can be written.
 
         Yields:
-            Nothing. A second Ctrl-C does not wait.
+            Nothing. A second signal does not wait. A signal that is ignored, as under ``nohup``, stays ignored.
         """
         if self.session.folder is None or threading.current_thread() is not threading.main_thread():
             yield
             return
-        previous = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        wanted = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+        previous = {number: signal.signal(number, self._ask) for number in wanted}
         try:
             yield
         finally:
@@ -163,8 +167,8 @@ class Stage:
 
     def _ask(self, number: int, frame: object) -> None:  # noqa: ARG002 (what signal handlers are given)
         if self.session.stop.asked:
-            raise KeyboardInterrupt
-        self.session.stop.asked = True
+            raise Interrupted(number)
+        self.session.stop.asked = number
 
     def _path(self) -> Path | None:
         folder = self.session.folder

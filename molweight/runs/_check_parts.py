@@ -1,0 +1,78 @@
+"""Whether what was read of a run fits together: its description, its options and its tensors."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from molweight.graphs import tasks_of
+from molweight.options import Job, current_names, option_names
+from molweight.runs._archive import RunParts
+
+__all__ = ["problem_of"]
+
+_KINDS: Final[dict[str, type | tuple[type, ...]]] = {
+    "data": dict,
+    "featuriser": (dict, int),
+    "finetuning": dict,
+    "options": dict,
+    "seconds": (int, float),
+    "target_names": list,
+    "task": str,
+    "test_methods": list,
+    "weights": dict,
+}
+"""What the description of a run holds."""
+_TASKS: Final = {"classification", "regression"}
+_MODEL: Final = ("mean", "scale")
+
+
+def problem_of(parts: RunParts) -> str | None:
+    """What is wrong with a run, as the end of a sentence; ``None`` for a sound one.
+
+    Args:
+        parts: What was read.
+    """
+    return (
+        _problem_of_description(parts.about) or _problem_of_options(parts.about["options"]) or _problem_of_model(parts)
+    )
+
+
+def _problem_of_description(about: Mapping[str, Any]) -> str | None:
+    for name, kind in _KINDS.items():
+        if name not in about:
+            return f"its description has no {name}"
+        if not isinstance(about[name], kind):
+            return f"its {name} are {about[name]!r}"
+    names = about["target_names"]
+    if not set(tasks_of(about["task"], len(names))) <= _TASKS:
+        return f"its task is {about['task']!r}"
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        return f"its targets are named {names!r}"
+    return None
+
+
+def _problem_of_options(recorded: Mapping[str, Any]) -> str | None:
+    options = current_names(dict(recorded), warn=False)
+    known = option_names(Job)
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        return f"this version of molweight has no option {unknown[0]!r}, which it was made with"
+    missing = [name for name in ("encoder", "encoder_options", "weighting", "init") if name not in options]
+    return f"its options have no {missing[0]}" if missing else None
+
+
+def _problem_of_model(parts: RunParts) -> str | None:
+    missing = [name for name in _MODEL if name not in parts.model]
+    if missing:
+        return f"its model has no {missing[0]}"
+    names, width = parts.about["target_names"], len(parts.model["mean"])
+    if len(names) != width:
+        return f"it names {len(names)} targets and has a model of {width}"
+    broken = _not_finite(parts.model)
+    return f"the model's {broken!r} is not finite everywhere" if broken else None
+
+
+def _not_finite(state: Mapping[str, Tensor]) -> str | None:
+    return next((name for name, tensor in state.items() if not bool(torch.isfinite(tensor).all())), None)

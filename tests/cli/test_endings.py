@@ -1,0 +1,138 @@
+"""How a command ends: signals, full disks, what a killed process left, and text that a terminal would obey."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from molweight import datasets
+from molweight.cli import main
+from molweight.storage import partial_name, write_file
+
+MOLECULES = "\n".join(["smiles,y", *(f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40))])
+TINY = [
+    *("--objectives=attribute_masking", "--corpus_size=32", "--batch_size=16", "--pretrain_steps=1", "--epochs=1"),
+    *("--encoder_options.layers=1", "--encoder_options.width=8", "--baselines=", "--split=random", "--device=cpu"),
+]
+START = "import sys; from molweight.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def _started(arguments: list[str], here: Path, **options: object) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", START, *arguments]
+    return subprocess.Popen(command, cwd=here, env=environment, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload,no-any-return]  # options are the caller's
+
+
+def _wait_for(path: Path, process: "subprocess.Popen[str]") -> None:
+    for _ in range(1200):
+        if path.exists() or process.poll() is not None:
+            return
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_fit_as_ctrl_c_does(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    fit = ["fit", "my.csv", "--steps=1000000", "--hypergradient_interval=1000", "--name=x", *TINY]
+    process = _started([*fit, "--tensorboard"], tmp_path)
+    _wait_for(tmp_path / "runs" / "x" / "tensorboard" / "tapweight", process)  # the adaptive stage has begun
+    process.send_signal(number)
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, message
+    assert "interrupted. Go on with: molweight fit --resume runs/x" in message
+    assert list((tmp_path / "runs" / "x" / "state").rglob("adaptive.safetensors"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_any_command_with_nothing_torn(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signal arrives while ``audit`` reads its table."""
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    read = datasets.from_file
+
+    def interrupted(*arguments: object, **options: object) -> object:
+        os.kill(os.getpid(), number)
+        return read(*arguments, **options)  # type: ignore[arg-type]  # whatever it was given
+
+    monkeypatch.setattr(datasets, "from_file", interrupted)  # the moment; everything else is as it is
+    assert main(["audit", str(tmp_path / "my.csv")]) == 128 + number
+    assert "interrupted" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["my.csv"]
+    assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def test_what_a_killed_process_left_is_removed_when_the_file_is_written_again(tmp_path: Path) -> None:
+    target = tmp_path / "o.csv"
+    code = (
+        "import os, pathlib, sys; from molweight.storage import partial_name\n"
+        "with partial_name(pathlib.Path(sys.argv[1])) as partial:\n"
+        "    partial.write_text('torn'); os.kill(os.getpid(), 9)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    (tmp_path / ".o.csv.mine").write_text("mine")
+    other = tmp_path / left.name.replace(".o.csv.", ".p.csv.")
+    other.write_text("of another file")
+    with partial_name(target) as running:
+        running.write_text("of a process that runs")
+        write_file(target, b"whole")
+        assert {path.name for path in tmp_path.iterdir()} == {".o.csv.mine", other.name, running.name, "o.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {".o.csv.mine", other.name, "o.csv"}
+
+
+def test_what_another_machine_left_is_kept_for_a_day(tmp_path: Path) -> None:
+    fresh, old = (tmp_path / f".o.csv.{'0' * 8}.1.{end * 12}.part" for end in "ab")
+    for path in (fresh, old):
+        path.write_text("theirs")
+    os.utime(old, (1, 1))
+    write_file(tmp_path / "o.csv", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {fresh.name, "o.csv"}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_a_full_disk_behind_standard_output_is_said(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        process = _started(["list", "objectives"], tmp_path, stdout=full)
+        _, message = process.communicate()
+    assert process.returncode == 2
+    assert message == "molweight: standard output: No space left on device. Free the place or choose another.\n"
+
+
+def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.csv").write_text("smiles,\x1b]0;owned\x07\x1b[31my\nCCO,a\nCCN,b\n")
+    assert main(["fit", str(tmp_path / "my.csv"), "--targets=\x1b[31mz", f"--runs={tmp_path}"]) == 2
+    message = capsys.readouterr().err
+    assert "\x1b" not in message
+    assert "\x07" not in message
+    assert "\\x1b[31m" in message
+
+
+def test_a_learning_rate_that_diverges_is_blamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    fit = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", "--finetune_lr=1e30", f"--runs={tmp_path}"]
+    assert main([*fit, "--epochs=2", *TINY[-6:-3], *TINY[-2:], "--quiet"]) == 2
+    message = capsys.readouterr().err
+    assert "--finetune_lr" in message
+    assert "task 'y'" not in message
+
+
+def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    finetune = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run"]
+    assert main([*finetune, *TINY[4:], "--quiet"]) == 0
+    (tmp_path / "theirs.csv").write_text("smiles\n\"=cmd|' /c calc'!A1\"\nCCO\n")
+    predict = ["predict", str(tmp_path / "run"), str(tmp_path / "theirs.csv"), "--smiles=smiles", "--quiet"]
+    capsys.readouterr()
+    assert main(predict) == 0
+    assert ",=cmd" in capsys.readouterr().out
+    assert main([*predict, "--safe_csv", f"--rejects={tmp_path / 'rejects.csv'}"]) == 0
+    for text in (capsys.readouterr().out, (tmp_path / "rejects.csv").read_text()):
+        assert ",'=cmd" in text

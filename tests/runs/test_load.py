@@ -1,0 +1,134 @@
+"""A run is validated as a whole before it answers anything."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import load
+from molweight.cli import main
+from molweight.errors import DataError
+from molweight.runs import MODEL
+from molweight.runs._manifest import MANIFEST, begin_manifest
+from molweight.storage import read_tensors, write_tensors
+
+EDITED = ("README.md", "report.html", "weights.png", "rejects.csv")
+"""For people: they are not read again, and may be annotated."""
+
+
+def _change(key: str, value: Any) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
+    return lambda _, about: about.__setitem__(key, value)
+
+
+def _drop(key: str) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
+    return lambda _, about: about.pop(key) and None
+
+
+def _option(key: str, value: Any) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
+    return lambda _, about: about["options"].__setitem__(key, value)
+
+
+def _tensor(key: str, value: torch.Tensor | None) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
+    return lambda tensors, _: tensors.pop(key) and None if value is None else tensors.__setitem__(key, value)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (_change("target_names", ["a", "b", "c"]), "names 3 targets and has a model of 1"),
+        (_change("target_names", [1]), "its targets are named"),
+        (_change("task", "ranking"), "its task is 'ranking'"),
+        (_change("task", 7), "its task are 7"),
+        (_change("seconds", "long"), "its seconds are 'long'"),
+        (_drop("finetuning"), "its description has no finetuning"),
+        (_change("finetuning", {"metric": "rmse", "mood": 1}), "is not a sound run"),
+        (_change("featuriser", 99), "is not a sound run"),
+        (_option("encoder", "no_such"), "registered by a plug-in"),
+        (_option("encoder_options", {"layers": 3, "width": 8}), "is not a sound run"),
+        (_option("mood", 3), "has no option 'mood'"),
+        (_tensor("mean", None), "its model has no mean"),
+        (_tensor("head.bias", torch.tensor([math.nan])), "'head.bias' is not finite"),
+        (_tensor("head.bias", torch.zeros(7)), "is not a sound run"),
+        (_tensor("head.bias", None), "is not a sound run"),
+    ],
+)
+def test_a_model_that_does_not_fit_its_description_is_refused(
+    run_folder: Path, change: Callable[[dict[str, torch.Tensor], dict[str, Any]], None], expected: str
+) -> None:
+    tensors, about = read_tensors(run_folder / MODEL)
+    change(tensors, about)
+    (run_folder / MANIFEST).unlink()
+    write_tensors(run_folder / MODEL, tensors, about)
+    with pytest.raises(DataError, match=expected):
+        load(run_folder)
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "metrics.json", "audit.json", "weights.json", "history.csv"])
+def test_an_edited_file_is_refused_by_name(run_folder: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path = run_folder / name
+    path.write_text(path.read_text().replace("1", "2", 1))
+    for command in ("report", "predict", "evaluate"):
+        further = [str(run_folder.parent / "x.csv")] if command != "report" else []
+        assert main([command, str(run_folder), *further]) == 2
+        assert f"{path} is not the file that was written with this run" in capsys.readouterr().err
+    path.unlink()  # what only reports need may be left out
+    assert load(run_folder).predict(["CCO"]).shape == (1, 1)
+
+
+def test_an_interrupted_save_is_named(run_folder: Path) -> None:
+    begin_manifest(run_folder, replace=False)
+    with pytest.raises(DataError, match="interrupted while it was being saved"):
+        load(run_folder)
+    again = run_folder.parent / "again"
+    (run_folder / MANIFEST).unlink()
+    run = load(run_folder)
+    run.save(again)
+    assert load(again).predict(["CCO"]).tolist() == run.predict(["CCO"]).tolist()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": []}', '{"files": {"../../x": null}}', "[" * 100_000])
+def test_a_damaged_manifest_is_named(run_folder: Path, text: str) -> None:
+    (run_folder / MANIFEST).write_text(text)
+    with pytest.raises(DataError, match=r"manifest\.json is damaged"):
+        load(run_folder)
+
+
+def test_every_flipped_byte_is_named(run_folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    files = [path for path in sorted(run_folder.iterdir()) if path.is_file() and path.name not in EDITED]
+    assert len(files) >= 8
+    for path in files:
+        content = path.read_bytes()
+        for place in rng.choice(len(content), min(12, len(content)), replace=False):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << int(rng.integers(8))
+            path.write_bytes(damaged)
+            with pytest.raises(DataError, match=r"manifest\.json|" + path.name):
+                load(run_folder)
+        path.write_bytes(content)
+    assert load(run_folder).predict(["CCO"]).shape == (1, 1)
+
+
+def test_without_its_manifest_every_flip_in_a_binary_file_is_named(run_folder: Path) -> None:
+    (run_folder / MANIFEST).unlink()
+    rng = np.random.default_rng(1)
+    for name in ("model.safetensors", "test.safetensors"):
+        content = (run_folder / name).read_bytes()
+        for place in rng.choice(len(content), 10, replace=False):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << int(rng.integers(8))
+            (run_folder / name).write_bytes(damaged)
+            with pytest.raises(DataError, match=name):
+                load(run_folder)
+        (run_folder / name).write_bytes(content)
+
+
+def test_a_manifest_lists_everything_that_was_written(run_folder: Path) -> None:
+    listed = json.loads((run_folder / MANIFEST).read_text())["files"]
+    assert {*listed, MANIFEST} == {path.name for path in run_folder.iterdir()}
+    assert {name for name, checksum in listed.items() if checksum is None} <= set(EDITED)
