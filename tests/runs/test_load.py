@@ -34,7 +34,13 @@ def _option(key: str, value: Any) -> Callable[[dict[str, torch.Tensor], dict[str
 
 
 def _tensor(key: str, value: torch.Tensor | None) -> Callable[[dict[str, torch.Tensor], dict[str, Any]], None]:
-    return lambda tensors, _: tensors.pop(key) and None if value is None else tensors.__setitem__(key, value)
+    def change(tensors: dict[str, torch.Tensor], _: dict[str, Any]) -> None:
+        if value is None:
+            del tensors[key]
+        else:
+            tensors[key] = value
+
+    return change
 
 
 @pytest.mark.parametrize(
