@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from molweight.errors import DataError
-from molweight.graphs import explain
+from molweight.graphs import explain, parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -18,14 +18,12 @@ def parse(smiles: str) -> "Mol":
         smiles: Its SMILES.
 
     Returns:
-        The molecule.
+        The molecule, without atom-map numbers: these are no part of it.
 
     Raises:
         DataError: If RDKit refuses it, as may be for OGB's graphs, which an older RDKit made.
     """
-    from rdkit import Chem
-
-    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    molecule = parse_molecule(smiles)
     if molecule is None:
         raise DataError(
             f"{smiles[:60]!r} is in the dataset, but this RDKit refuses it ({explain(smiles) or 'not valid'}). "

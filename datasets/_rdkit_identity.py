@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molweight.datasets._parse import parse
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.graphs import TargetSpec
 
@@ -29,13 +30,13 @@ def identity() -> TargetSpec:
     the places of hydrogens on heteroatoms. Equal molecules have equal numbers; of a million different ones, two have
     the same number with a probability of 3e-8. Both depend on the RDKit installed, whose version is part of the name.
     """
-    return TargetSpec(f"identity_rdkit_{_version()}", 1, 2, "uint64", _identities)
+    return TargetSpec(f"identity_rdkit_{_version()}", 2, 2, "uint64", _identities)
 
 
 @cache
 def structure() -> TargetSpec:
     """Of each molecule the 64-bit number of its scaffold (0 without a ring), and its undefined stereocentres."""
-    return TargetSpec(f"structure_rdkit_{_version()}", 1, 2, "uint64", _structures)
+    return TargetSpec(f"structure_rdkit_{_version()}", 2, 2, "uint64", _structures)
 
 
 def _version() -> str:
@@ -51,7 +52,7 @@ def _identities(smiles: Sequence[str]) -> np.ndarray:
 
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
-        molecule = Chem.MolFromSmiles(text)
+        molecule = parse(text)
         numbers[row] = _number(Chem.MolToSmiles(molecule)), _number(_compound(molecule))
     return numbers
 
@@ -73,7 +74,7 @@ def _structures(smiles: Sequence[str]) -> np.ndarray:
 
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
-        places = Chem.FindPotentialStereo(Chem.MolFromSmiles(text))
+        places = Chem.FindPotentialStereo(parse(text))
         undefined = [
             place
             for place in places

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -89,7 +89,7 @@ def _canonical(smiles: Sequence[str]) -> list[str]:
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
-        molecules: list[Mol | None] = [Chem.MolFromSmiles(text) for text in smiles]
+        molecules: list[Mol | None] = [parse_molecule(text) for text in smiles]
     return [
         text if molecule is None else Chem.MolToSmiles(molecule)
         for text, molecule in zip(smiles, molecules, strict=True)

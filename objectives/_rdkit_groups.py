@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.errors import DataError
+from molweight.graphs import parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -61,14 +62,12 @@ def count_groups(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[
 
 
 def parse(smiles: str) -> "Mol":
-    """The molecule that a SMILES stands for.
+    """The molecule of a SMILES, without atom maps.
 
     Raises:
         DataError: If RDKit cannot parse it.
     """
-    from rdkit import Chem
-
-    molecule = Chem.MolFromSmiles(smiles)
+    molecule = parse_molecule(smiles)
     if molecule is None:
         raise DataError(f"RDKit cannot parse {smiles!r}; drop such rows first, as molweight.graphs.build_dataset does.")
     return molecule

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from molweight.errors import DataError
+from molweight.graphs import parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -80,9 +81,7 @@ def parse_smiles(smiles: str) -> "Mol":
     Raises:
         DataError: If RDKit cannot parse it.
     """
-    from rdkit import Chem
-
-    molecule = Chem.MolFromSmiles(smiles)
+    molecule = parse_molecule(smiles)
     if molecule is None:
         raise DataError(f"RDKit cannot parse {smiles!r}; drop such rows first, as molweight.graphs.build_dataset does.")
     return molecule

@@ -17,6 +17,8 @@ from molweight.graphs._explain import explain
 from molweight.graphs._featuriser import FeatureSet, Featuriser, StereoUse
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject, RejectCounts
+from molweight.graphs._parse import parse_molecule
+from molweight.graphs._ranks import AtomRanks, atom_ranks
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
@@ -43,6 +45,7 @@ __all__ = [
     "BOND_STEREO",
     "CHIRALITY",
     "FEATURISER_VERSION",
+    "AtomRanks",
     "FeatureSet",
     "Featuriser",
     "GraphBatch",
@@ -56,6 +59,7 @@ __all__ = [
     "TargetSpec",
     "Task",
     "as_smiles",
+    "atom_ranks",
     "attach_targets",
     "build_dataset",
     "build_streamed",
@@ -66,6 +70,7 @@ __all__ = [
     "is_mixed",
     "join_tasks",
     "missing_targets",
+    "parse_molecule",
     "partial_name",
     "read_array",
     "target_column",

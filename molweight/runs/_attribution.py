@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, atom_ranks
 from molweight.models import TaskModel
 
 __all__ = ["Attribution", "attribute_atoms"]
@@ -52,6 +52,9 @@ def attribute_atoms(
     plays. Atoms enter one after another, in drawn orders and in their reverses; an atom's share is the mean change of
     the output as it enters. The shares of one order sum up to the whole change, so those of the means do.
 
+    Orders are drawn of the atoms in canonical order, and equivalent atoms are given the mean of their shares, which are
+    equal but for the drawing: the shares do not depend on how the molecule is written.
+
     Source: Castro, Gomez, Tejada, *Polynomial calculation of the Shapley value based on sampling*, Comput. Oper. Res.
     36, 1726 (2009); pairs of an order and its reverse as in Mitchell et al., JMLR 23, 43 (2022).
 
@@ -76,10 +79,12 @@ def attribute_atoms(
     graph = model.with_features(data).graphs([position], device)
     count = graph.num_nodes
     random = np.random.default_rng(seed)
+    ranks = atom_ranks(graph)
+    canonical = np.argsort(ranks.order)
     found = []
     ends = (np.empty(0), np.empty(0))
     for _ in range(pairs):
-        order = random.permutation(count)
+        order = canonical[random.permutation(count)]
         both = []
         for entering in (order, order[::-1]):
             outputs = _entering(model, graph, entering)
@@ -90,7 +95,16 @@ def attribute_atoms(
         found.append((both[0] + both[1]) / 2)
     values = np.stack(found)
     errors = values.std(axis=0, ddof=1) / np.sqrt(pairs) if pairs > 1 else np.full(values.shape[1:], np.nan)
-    return ends[0], ends[1], values.mean(axis=0), errors
+    return ends[0], ends[1], _class_means(values.mean(axis=0), ranks.classes), _class_means(errors, ranks.classes)
+
+
+def _class_means(values: Array, classes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Array:
+    """The mean over equivalent atoms, at each atom, ``N x T``."""
+    _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), values.shape[1]))
+    np.add.at(sums, members, values)
+    means: Array = (sums / counts[:, None])[members]
+    return means
 
 
 def _entering(model: TaskModel, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
