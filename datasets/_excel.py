@@ -53,7 +53,7 @@ def read_excel(
         _check_unpacked(path, max_mb)
         frame = _frame(path, sheet, engine)
     check_rows(str(path), len(frame), max_rows)
-    return table_of(_records(frame), str(path), header=header)
+    return table_of(_records(frame), str(path), header=header, max_rows=max_rows)
 
 
 def _engine(path: Path) -> Engine:

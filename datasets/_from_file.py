@@ -192,11 +192,13 @@ def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
     if file_format == "excel":
         return read_excel(path, how.sheet, header=how.header, max_mb=how.max_mb, max_rows=how.max_rows)
     if file_format == "sdf":
-        table = read_sdf(path, how.encoding, max_mb=how.max_mb)
+        table = read_sdf(path, how.encoding, max_mb=how.max_mb, max_rows=how.max_rows)
     elif file_format == "smi":
-        table = read_smi(path, how.encoding, max_mb=how.max_mb)
+        table = read_smi(path, how.encoding, max_mb=how.max_mb, max_rows=how.max_rows)
     else:
-        table = read_table(path, how.delimiter, how.encoding, header=how.header, max_mb=how.max_mb)
+        table = read_table(
+            path, how.delimiter, how.encoding, header=how.header, max_mb=how.max_mb, max_rows=how.max_rows
+        )
     check_rows(str(path), len(table.frame), how.max_rows)
     return table
 

@@ -29,7 +29,7 @@ def check_size(source: str, size: int, max_mb: float | None = None) -> None:
     if size > limit * (1 << 20):
         raise DataError(
             f"{source}: is larger than {limit:g} MB once unpacked, so it was not read to its end. A labelled table is "
-            "held in memory; if it is meant to be this large, raise the limit with max_mb=..."
+            f"held in memory; if it is meant to be this large, raise the limit, e.g. max_mb={4 * limit:g}."
         )
 
 
@@ -47,6 +47,6 @@ def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
     limit = MAX_ROWS if max_rows is None else max_rows
     if rows > limit:
         raise DataError(
-            f"{source}: has {rows} rows, more than {limit}. A labelled table is held in memory; if it is meant to be "
-            "this large, raise the limit with max_rows=..."
+            f"{source}: has {rows} rows or more, over the limit of {limit}. A labelled table is held in memory; if it "
+            f"is meant to be this large, raise the limit, e.g. max_rows={4 * max(rows, limit)}."
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from molweight.datasets._limits import MAX_ATOMS
+from molweight.datasets._limits import MAX_ATOMS, check_rows
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
@@ -24,13 +24,16 @@ LONGEST_RECORD: Final = 4 * MAX_ATOMS
 Record = tuple[int, list[str]]
 
 
-def read_sdf(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> TextTable:
+def read_sdf(
+    path: str | Path, encoding: str | None = None, *, max_mb: float | None = None, max_rows: int | None = None
+) -> TextTable:
     """Read an SD file.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
         max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
+        max_rows: Rows from which it is refused, before they are read; ``None`` for the usual limit.
 
     Returns:
         The table: one row per record, counted from 1; the columns ``structure`` (SMILES), ``title`` and one per named
@@ -39,7 +42,9 @@ def read_sdf(path: str | Path, encoding: str | None = None, *, max_mb: float | N
     Raises:
         DataError: If the file cannot be read, or holds no record.
     """
-    return parse_sdf(read_text(path, encoding, max_mb=max_mb), str(path))
+    text = read_text(path, encoding, max_mb=max_mb)
+    check_rows(str(path), text.count("$$$$"), max_rows)
+    return parse_sdf(text, str(path))
 
 
 def parse_sdf(text: str, source: str) -> TextTable:

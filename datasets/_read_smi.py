@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from molweight.datasets._limits import check_rows
 from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
@@ -19,13 +20,16 @@ _PROBE: Final = 20
 _HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
-def read_smi(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> TextTable:
+def read_smi(
+    path: str | Path, encoding: str | None = None, *, max_mb: float | None = None, max_rows: int | None = None
+) -> TextTable:
     """Read a file with one SMILES a line.
 
     Args:
         path: The file; it may be packed with gzip, xz or bzip2.
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
         max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
+        max_rows: Rows from which it is refused, before they are read; ``None`` for the usual limit.
 
     Returns:
         The table; its rows are the lines of the file.
@@ -33,7 +37,9 @@ def read_smi(path: str | Path, encoding: str | None = None, *, max_mb: float | N
     Raises:
         DataError: If the file cannot be read, or holds no molecules.
     """
-    return parse_smi(read_text(path, encoding, max_mb=max_mb), str(path))
+    text = read_text(path, encoding, max_mb=max_mb)
+    check_rows(str(path), text.count("\n"), max_rows)
+    return parse_smi(text, str(path))
 
 
 def parse_smi(text: str, source: str) -> TextTable:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from molweight.datasets._header import blank_comments, is_headerless, made_up_names, preamble
+from molweight.datasets._limits import check_rows
 from molweight.datasets._text import read_text
 from molweight.errors import ConfigError, DataError, suggest
 
@@ -109,6 +110,7 @@ def read_table(
     *,
     header: bool | None = None,
     max_mb: float | None = None,
+    max_rows: int | None = None,
 ) -> TextTable:
     """Read a delimited file; nothing is converted, and no record is dropped except blank lines.
 
@@ -118,6 +120,7 @@ def read_table(
         encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
         header: Whether the first record names the columns; ``None`` to find out.
         max_mb: Size of the text, unpacked, from which it is refused; ``None`` for the usual limit.
+        max_rows: Rows from which it is refused; ``None`` for the usual limit.
 
     Returns:
         The table.
@@ -126,10 +129,18 @@ def read_table(
         DataError: If the file cannot be read as a table; the message names the row.
         ConfigError: If ``delimiter`` is not one character.
     """
-    return parse_table(read_text(path, encoding, max_mb=max_mb), str(path), delimiter, header=header)
+    text = read_text(path, encoding, max_mb=max_mb)
+    return parse_table(text, str(path), delimiter, header=header, max_rows=max_rows)
 
 
-def parse_table(text: str, source: str, delimiter: str | None = None, *, header: bool | None = None) -> TextTable:
+def parse_table(
+    text: str,
+    source: str,
+    delimiter: str | None = None,
+    *,
+    header: bool | None = None,
+    max_rows: int | None = None,
+) -> TextTable:
     r""":func:`read_table` for text that is at hand.
 
     Args:
@@ -137,6 +148,7 @@ def parse_table(text: str, source: str, delimiter: str | None = None, *, header:
         source: What it is called in messages.
         delimiter: What separates the cells; ``None`` to find it.
         header: Whether the first record names the columns; ``None`` to find out.
+        max_rows: Rows from which it is refused; ``None`` for the usual limit.
 
     Returns:
         The table.
@@ -154,18 +166,21 @@ def parse_table(text: str, source: str, delimiter: str | None = None, *, header:
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
     text, comments = blank_comments(text)
     records = _records(text, source, delimiter or find_delimiter(text))
-    table = table_of(records, source, header=header)
+    table = table_of(records, source, header=header, max_rows=max_rows)
     said = (f"{comments} line{'s' * (comments > 1)} of comments above the header left out",) if comments else ()
     return replace(table, notes=(*said, *table.notes))
 
 
-def table_of(records: Iterable[Record], source: str, *, header: bool | None = None) -> TextTable:
+def table_of(
+    records: Iterable[Record], source: str, *, header: bool | None = None, max_rows: int | None = None
+) -> TextTable:
     """The table of some records, each with its row.
 
     Args:
         records: The records, none of them blank.
         source: What the table is called in messages.
         header: Whether the first record names the columns; ``None`` to find out.
+        max_rows: Rows from which it is refused, before the others are read; ``None`` for the usual limit.
 
     Returns:
         The table.
@@ -181,6 +196,7 @@ def table_of(records: Iterable[Record], source: str, *, header: bool | None = No
     for line, record in chain(top.records, pending):
         lines.append(line)
         rows.append(fit_record(record, top.names, f"{source}, row {line}"))
+        check_rows(source, len(rows), max_rows)
     if not rows:
         raise DataError(f"{source}: only row {top.row}, a header, and no molecules. Add one row per molecule.")
     frame = pd.DataFrame(rows, index=pd.Index(lines, name="row"), columns=top.names, dtype=object)

@@ -409,9 +409,9 @@ def test_the_message_about_molecules_without_rings_names_what_works() -> None:
 
 def test_packed_text_that_is_too_large_is_refused_while_it_is_unpacked(write: Write) -> None:
     path = write(gzip.compress(b"smiles,y\n" + b"CCO,0.5\n" * (1 << 19)), "mine.csv.gz")
-    with pytest.raises(DataError, match=r"is larger than 1 MB once unpacked.*raise the limit with max_mb="):
+    with pytest.raises(DataError, match=r"is larger than 1 MB once unpacked.*raise the limit, e\.g\. max_mb=4"):
         read(path, max_mb=1)
-    with pytest.raises(DataError, match=r"has 524288 rows, more than 100000.*max_rows="):
+    with pytest.raises(DataError, match=r"has 100001 rows or more, over the limit of 100000.*max_rows="):
         read(path, max_rows=100_000)
 
 
@@ -421,7 +421,7 @@ def test_parquet_with_millions_of_rows_is_refused_before_they_are_read(tmp_path:
         path
     )
     assert path.stat().st_size < 1 << 20
-    with pytest.raises(DataError, match="has 2000000 rows, more than 1000000"):
+    with pytest.raises(DataError, match="has 2000000 rows or more, over the limit of 1000000"):
         read(path)
 
 
@@ -456,3 +456,9 @@ def test_a_panel_of_classes_and_numbers(write: Write) -> None:
     assert higher_is_better(str(data.metric))
     with pytest.raises(ConfigError, match="names 2 tasks for 3 targets"):
         read(path, targets=list(cells), task="regression,classification")
+
+
+@pytest.mark.parametrize(("name", "line"), [("mine.smi", "CCO\n"), ("mine.sdf", "\n\n\n$$$$\n")])
+def test_lists_of_too_many_rows_are_refused_before_they_are_split(name: str, line: str, write: Write) -> None:
+    with pytest.raises(DataError, match="has 5000 rows or more, over the limit of 4999"):
+        read(write(5000 * line, name), max_rows=4999)

@@ -198,7 +198,7 @@ def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> No
     state = classifier.__getstate__()["run_"]
     assert [type(value) for value in state.values()] == [int, bytes, str]
     with pytest.raises(DataError, match="format 3"):
-        classifier._load({**state, "format": 2})
+        classifier._load({**state, "format": 3})
     with pytest.raises(DataError, match="is damaged"):
         classifier._load({**state, "tensors": state["tensors"][:-3]})
 
