@@ -171,7 +171,7 @@ def frozen_table(output: Path, table: Table) -> MoleculeDataset:
     if not table.embedded:
         return load(table.name)
     file = output / f"{table.name}.csv.xz"
-    return from_csv(file, table.smiles, table.targets, task=table.task, name=table.name)
+    return from_csv(file, table.smiles, table.targets, task=table.task, name=table.name, duplicates="keep")
 
 
 def smiles_of_rows(data: MoleculeDataset) -> list[str]:
