@@ -80,6 +80,7 @@ from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import METRICS, Score, format_score, higher_is_better, metrics_of, score, skill
+from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
@@ -146,6 +147,7 @@ __all__ = [
     "load_ogb",
     "load_splits",
     "metrics_of",
+    "molecule_keys",
     "murcko_scaffold",
     "ogb_entries",
     "ogb_metric",

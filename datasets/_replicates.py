@@ -66,7 +66,7 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Posit
     _, kind, count = np.unique(composition, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(count[kind] > 1)
     texts = [data.smiles[int(place)] for place in alike]
-    parts = map_chunks(_canonical, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if texts else []
+    parts = map_chunks(canonical_smiles, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if texts else []
     found: dict[str, list[int]] = {}
     for place, text in zip(alike.tolist(), (text for part in parts for text in part), strict=True):
         found.setdefault(text, []).append(place)
@@ -85,7 +85,12 @@ def _composition(data: MoleculeDataset) -> np.ndarray[tuple[int], np.dtype[np.ui
     return mixed
 
 
-def _canonical(smiles: Sequence[str]) -> list[str]:
+def canonical_smiles(smiles: Sequence[str]) -> list[str]:
+    """Canonical SMILES; text that is no molecule stays as it is.
+
+    Args:
+        smiles: ``n`` SMILES.
+    """
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():

@@ -43,8 +43,12 @@ def run(options: Namespace) -> None:
         lines = [f"{'skill' if ',' in metric else metric} on {lines[0].partition(' on ')[2]}"]
         lines += [format_endpoints(exact_labels(data, everything), predicted, names, metric)]
     lines += [f"{name}: {wrong} of {count} bounds violated" for name, (wrong, count) in bounds.items()]
+    seen = model.seen(list(data.smiles))
+    known = None if seen is None else int(seen.sum())
+    if known:
+        lines += [f"{known} of {len(data)} molecules were used to make the model, so this score is too good"]
     result(
         options,
-        {"data": data.name, "molecules": len(data), **asdict(found), "violated_bounds": bounds},
+        {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), "violated_bounds": bounds},
         "\n".join(lines),
     )

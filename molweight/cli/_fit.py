@@ -71,7 +71,7 @@ def run(options: Namespace) -> None:
     job, data = job_of(options), load_table(options)
     splits = split_table(options, data)
     corpus = load_corpus(options, data, splits)
-    say(options, f"pretraining on {corpus!r}\n{_choices(options, job)}")
+    say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus)
 
 
@@ -87,7 +87,7 @@ def carry_out(
     """Fit with baselines, or go on with it; print and write."""
     folder = run_folder(options.runs, options.name or data.name)
     claim_folder(folder, overwrite=options.overwrite)
-    say(options, f"{data!r}, {splits!r}")
+    say(options, _material(data, splits))
     session, config = Session(folder / STATE), _config(options, made)
     if not any((folder / STATE).rglob("*.safetensors")):  # an interrupted run keeps the options that it began with
         own(folder / STATE, CONFIG)
@@ -120,6 +120,13 @@ def carry_out(
     extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *(["rejects.csv"] if data.rejects else [])])
     session.clear()
     _show(options, comparison, splits, folder)
+
+
+def _material(data: MoleculeDataset, splits: Splits) -> str:
+    """The table and its roles in words."""
+    labels = f"{len(data.target_names)} target{'s' if len(data.target_names) > 1 else ''} ({data.task})"
+    sizes = ", ".join(f"{role} {size}" for role, size in splits.sizes.items())
+    return f"{data.name}: {len(data)} molecules, {labels}; {splits.name} split ({splits.protocol}): {sizes}"
 
 
 def refuse_taken(options: Namespace) -> None:

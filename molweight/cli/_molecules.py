@@ -31,7 +31,10 @@ def add_molecule_options(parser: Parser) -> None:
     """Add the run, the input, and how it is read."""
     add = parser.add_argument
     add("run", type=str, help="folder of a run: runs/NAME")
-    add("input", type=str, help="molecules: .csv, .tsv, .smi, .txt; gz, xz, bz2 or not; of any size")
+    add(
+        "input", type=str, help="molecules: .csv, .tsv, .smi, .txt; gz, xz, bz2 or not; - for standard input; or SMILES"
+    )
+    add("more", nargs="*", type=str, help="further SMILES")
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
@@ -66,7 +69,7 @@ def stream(
     rejected = 0
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(
-            read_records(options.input, options.smiles, encoding=options.encoding),
+            _records(options, run),
             unit=" rows",
             disable=options.quiet or None,
             leave=False,
@@ -82,6 +85,25 @@ def stream(
     if rejected and not options.quiet:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
         sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
+
+
+def _records(options: Namespace, run: Run) -> Iterator[tuple[int, str]]:
+    """Row and SMILES of a file, of standard input with a SMILES at the beginning of each line, or of the arguments.
+
+    Raises:
+        ConfigError: If SMILES are given next to a file.
+    """
+    more = list(options.get("more") or [])
+    typed = options.input != "-" and not Path(options.input).exists() and not run.parse([options.input]).rejects
+    if more and not typed:
+        raise ConfigError(f"{options.input!r} is no SMILES, and one file is read at a time. Leave out {more[0]!r}.")
+    if typed:
+        yield from enumerate([options.input, *more], start=1)
+    elif options.input == "-":
+        lines = ((row, line.split()) for row, line in enumerate(sys.stdin, start=1))
+        yield from ((row, words[0]) for row, words in lines if words)
+    else:
+        yield from read_records(options.input, options.smiles, encoding=options.encoding)
 
 
 Write = Callable[[Any], None]

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+import torch
 from jsonargparse import Namespace
 
 from molweight.cli._molecules import Array, add_molecule_options, stream, table_writer
@@ -45,7 +47,7 @@ def _others(options: Namespace, model: Run) -> list[Run]:
     """The other runs of the ensemble.
 
     Raises:
-        ConfigError: If one of them predicts something else.
+        ConfigError: If one of them predicts something else, or is the same model as another one.
     """
     others = [load(folder, options.device) for folder in options.ensemble]
     for folder, other in zip(options.ensemble, others, strict=True):
@@ -54,7 +56,19 @@ def _others(options: Namespace, model: Run) -> list[Run]:
                 f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), and {options.run} "
                 f"predicts {', '.join(model.target_names)} ({model.model.task}). Name runs of the same table."
             )
+    _refuse_same([options.run, *options.ensemble], [model, *others])
     return others
+
+
+def _refuse_same(folders: list[str], runs: list[Run]) -> None:
+    """Refuse members that are copies of each other: they would make an ensemble look sure of itself."""
+    for (one, run), (other, further) in combinations(zip(folders, runs, strict=True), 2):
+        mine, theirs = run.model.state_dict(), further.model.state_dict()
+        if mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine):
+            raise ConfigError(
+                f"--ensemble: {one} and {other} are the same model, so their spread says nothing. Name runs that "
+                "differ in their seed."
+            )
 
 
 def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[ParsedRows], Array]:

@@ -40,7 +40,8 @@ def run(options: Namespace) -> None:
     begin(options)
     claim_checkpoint_folder(Path(options.output), overwrite=options.overwrite)
     job, corpus, folder = job_of(options, init="pretrain", weighting="none"), load_corpus(options), Path(options.output)
-    say(options, f"pretraining {job.encoder} {job.encoder_options} for {job.pretrain_steps} steps on {corpus!r}")
+    sizes = f"{job.encoder} {job.encoder_options} for {job.pretrain_steps} steps"
+    say(options, f"pretraining {sizes} on {corpus.name}: {len(corpus)} molecules")
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}
     session = Session(folder / STATE, about)
     try:

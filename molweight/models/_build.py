@@ -35,7 +35,7 @@ def build_pretrainer(
     """
     made = _pretrainer(encoder, encoder_options, names, objective_options)
     heads = {name: made.objective(name) for name in names}
-    if all(head.collapses for head in heads.values()):
+    if heads and all(head.collapses for head in heads.values()):
         _log.warning(
             "pretraining with nothing but %s may end with the same vector for all molecules, where its loss is least. "
             "Add another objective, e.g. attribute_masking.",

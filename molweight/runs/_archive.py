@@ -33,6 +33,7 @@ TEST: Final = "test.safetensors"
 LEGACY: Final = "weights.safetensors"
 """The one file that versions before 0.1 wrote."""
 
+_SEEN: Final = "molecules.seen"
 _HISTORY: Final = "history"
 _OWNERS: Final = ("model", "pretrainer")
 
@@ -47,6 +48,7 @@ class RunParts:
         pretrained: State of the :class:`molweight.models.Pretrainer`; empty where it is not known.
         records: One record per step of adaptive pretraining.
         test_results: The test set, if it was evaluated.
+        seen: Keys of the molecules that the model was trained on; ``None`` where they are not known.
     """
 
     about: dict[str, Any]
@@ -54,6 +56,7 @@ class RunParts:
     pretrained: Mapping[str, Tensor] = field(default_factory=dict)
     records: list[dict[str, Any]] = field(default_factory=list)
     test_results: TestResults | None = None
+    seen: Tensor | None = None
 
 
 def write_parts(folder: Path, parts: RunParts) -> list[str]:
@@ -72,7 +75,8 @@ def write_parts(folder: Path, parts: RunParts) -> list[str]:
     write_tensors(folder / PRETRAINING, {**parts.pretrained, _HISTORY: as_tensor(parts.records)}, parts.about)
     if parts.test_results is not None:
         write_tensors(folder / TEST, test_results_to_tensors(parts.test_results), parts.about)
-    write_tensors(folder / MODEL, parts.model, parts.about)
+    seen = {} if parts.seen is None else {_SEEN: parts.seen}
+    write_tensors(folder / MODEL, {**parts.model, **seen}, parts.about)
     return [MODEL, PRETRAINING, *([TEST] if parts.test_results is not None else [])]
 
 
@@ -96,7 +100,8 @@ def read_model(folder: Path) -> RunParts:
             results = test_results_from_tensors(read_tensors(folder / TEST)[0], about["test_methods"])
         except (LookupError, TypeError) as error:
             raise DataError(f"{folder / TEST} is of another run than {MODEL}. Restore it, or remove it.") from error
-    return RunParts(about, tensors, test_results=results)
+    seen = tensors.pop(_SEEN, None)
+    return RunParts(about, tensors, test_results=results, seen=seen)
 
 
 def has_pretraining(folder: Path) -> bool:

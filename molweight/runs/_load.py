@@ -80,5 +80,6 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     )
     run.target_names, run.trained_on = about["target_names"], about["data"]
     run.featuriser = Featuriser.from_description(about["featuriser"])
+    run.keep_seen(parts.seen)
     run.factors, run.test_results = about.get("factors"), parts.test_results
     return run

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from molweight._version import __version__
-from molweight.datasets import ROLES, Score, Splits, exact_labels, score
+from molweight.datasets import ROLES, Score, Splits, exact_labels, molecule_keys, score
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
@@ -88,6 +88,7 @@ class Run:
         self.test_results: TestResults | None = None
         self.folder: Path | None = None
         self.factors: list[float] | None = None
+        self._seen: Tensor | None = None
         self._scores: dict[str, Score] = {}
 
     @property
@@ -313,12 +314,40 @@ class Run:
         if self.test_results is not None:
             texts["test_predictions.csv"] = self.test_results.frame().to_csv(index=False)
         begin_manifest(place, replace=self.folder is None or self.folder.resolve() != place.resolve())
-        names = write_parts(place, parts)
+        names = write_parts(place, replace(parts, seen=self._keys_of_seen()))
         for name, text in texts.items():
             write_file(place / name, text.encode())
         write_file(place / CARD, model_card(about).encode())
         self.folder = place
         extend_manifest(place, [*names, *texts], [CARD])
+
+    def keep_seen(self, keys: Tensor | None) -> None:
+        """Remember which molecules the model was trained on.
+
+        Args:
+            keys: As of :func:`molweight.datasets.molecule_keys`; ``None`` where they are not known.
+        """
+        self._seen = keys
+
+    def seen(self, smiles: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
+        """Which molecules were in the roles that the model was made with: train, meta and select.
+
+        Args:
+            smiles: ``n`` SMILES.
+
+        Returns:
+            ``n`` values; ``None`` for a run of an earlier version, which does not know.
+        """
+        keys = self._keys_of_seen()
+        return None if keys is None else np.isin(molecule_keys(smiles), keys.numpy())
+
+    def _keys_of_seen(self) -> Tensor | None:
+        if self._seen is None and self.data is not None and self.splits is not None:
+            roles = self.splits.roles()
+            places = np.unique(np.concatenate([roles[role] for role in ROLES if role != "test"]))
+            keys = molecule_keys([self.data.smiles[int(place)] for place in places])
+            self._seen = torch.from_numpy(np.unique(keys))
+        return self._seen
 
     def parts(self) -> RunParts:
         """Everything that is kept of the run, without its table."""

@@ -30,9 +30,10 @@ class Context:
     progress: bool = False
 
     def title(self, text: str) -> str | None:
-        """Title of a progress bar; ``None`` for no bar.
+        """Title of a progress bar, behind the method it is for where there are several; ``None`` for no bar.
 
         Args:
             text: The title.
         """
-        return text if self.progress else None
+        method = self.session.prefix.rstrip("/")
+        return (f"{method}: {text}" if method else text) if self.progress else None

@@ -1,5 +1,6 @@
 """How a command ends: signals, full disks, what a killed process left, and text that a terminal would obey."""
 
+import io
 import os
 import signal
 import subprocess
@@ -136,3 +137,26 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(
     assert main([*predict, "--safe_csv", f"--rejects={tmp_path / 'rejects.csv'}"]) == 0
     for text in (capsys.readouterr().out, (tmp_path / "rejects.csv").read_text()):
         assert ",'=cmd" in text
+
+
+def test_smiles_are_taken_from_arguments_and_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    (tmp_path / "x.smi").write_text("CCO\nCCN\n")
+    finetune = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run"]
+    assert main([*finetune, *TINY[4:], "--quiet"]) == 0
+    predict = ["predict", str(tmp_path / "run")]
+    capsys.readouterr()
+    assert main([*predict, str(tmp_path / "x.smi")]) == 0
+    expected = capsys.readouterr().out
+    assert expected.count("\n") == 3
+    assert main([*predict, "CCO", "CCN"]) == 0
+    assert capsys.readouterr().out == expected
+    monkeypatch.setattr(sys, "stdin", io.StringIO("CCO ethanol\nCCN\n"))
+    assert main([*predict, "-"]) == 0
+    assert capsys.readouterr().out == expected
+    assert main([*predict, str(tmp_path / "x.smi"), "CCO"]) == 2
+    assert "one file is read at a time" in capsys.readouterr().err
+    assert main([*predict, "nowhere.csv"]) == 2
+    assert "nowhere.csv" in capsys.readouterr().err

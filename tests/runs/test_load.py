@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,3 +139,30 @@ def test_a_manifest_lists_everything_that_was_written(run_folder: Path) -> None:
     listed = json.loads((run_folder / MANIFEST).read_text())["files"]
     assert {*listed, MANIFEST} == {path.name for path in run_folder.iterdir()}
     assert {name for name, checksum in listed.items() if checksum is None} <= set(EDITED)
+
+
+def test_a_run_knows_the_molecules_that_it_was_made_with(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = load(made)
+    table = (made.parent / "my.csv").read_text().splitlines()
+    test = {line.split(",")[1] for line in (made / "test_predictions.csv").read_text().splitlines()[1:]}
+    smiles = [line.split(",")[0] for line in table[1:-1]]
+    seen = run.seen(smiles)
+    assert seen is not None
+    assert {text for text, known in zip(smiles, seen, strict=True) if not known} <= test
+    assert run.seen(["C(C)OCCC#N"]) == [False]
+    (tmp_path / "new.csv").write_text("smiles,y\nOC,1\nC#CCC#N,2\n")  # the first one written the other way round
+    known = int(np.sum(run.seen(["CO", "C#CCC#N"])))
+    assert main(["evaluate", str(made), str(tmp_path / "new.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["seen"] == known
+    assert main(["evaluate", str(made), str(made.parent / "my.csv")]) == 0
+    assert "molecules were used to make the model" in capsys.readouterr().out
+
+
+def test_members_of_an_ensemble_differ(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copytree(made, tmp_path / "copy")
+    (tmp_path / "x.smi").write_text("CCO\n")
+    ensemble = ["predict", str(made), str(tmp_path / "x.smi"), f"--ensemble={tmp_path / 'copy'}"]
+    assert main(ensemble) == 2
+    assert "are the same model" in capsys.readouterr().err
