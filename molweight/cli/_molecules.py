@@ -90,6 +90,9 @@ def stream(
 def _records(options: Namespace, run: Run) -> Iterator[tuple[int, str]]:
     """Row and SMILES of a file, of standard input with a SMILES at the beginning of each line, or of the arguments.
 
+    Yields:
+        Row and SMILES.
+
     Raises:
         ConfigError: If SMILES are given next to a file.
     """
