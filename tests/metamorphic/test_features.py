@@ -20,7 +20,7 @@ SPLITS = [name for name in datasets.SPLITTERS.available() if name not in ("ogb",
 def vectors(name: str, data: MoleculeDataset) -> torch.Tensor:
     """Vectors of an untrained encoder, in float64: float32 sums differ by 1e-7 with the order of the atoms."""
     torch.manual_seed(0)
-    encoder = encoders.build(name, layers=2, width=8, **SMALL.get(name, {})).double().eval()
+    encoder = encoders.create(name, layers=2, width=8, **SMALL.get(name, {})).double().eval()
     with torch.no_grad():
         return encoder(data.graphs(range(len(data)))).graphs
 
