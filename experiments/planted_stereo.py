@@ -12,7 +12,7 @@ import argparse
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from rdkit import Chem
 from sklearn.metrics import roc_auc_score
 
 from molweight import encoders
-from molweight.graphs import Featuriser, build_dataset
+from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 
 AMINES: Final = ("N", "CN", "CCN", "CC(C)N", "CN(C)", "O=C(C)N", "CS(=O)(=O)N", "CCCN")
 SIDES: Final = ("C", "CC", "CCC", "CC(C)C", "Cc1ccccc1", "Cc1ccncc1", "CCO", "CCSC", "CCC(=O)N", "Cc1ccc(O)cc1")
@@ -66,7 +66,7 @@ def spread_and_score(pairs: Iterator[tuple[str, str]], featuriser: Featuriser, s
     test = [molecule for place in order[300:] for molecule in skeletons[place]]
     known = build_dataset(
         [respelled(m, rng) for m in train],
-        [label(m) for m in train],
+        np.array([label(m) for m in train]),
         task="classification",
         featuriser=featuriser,
         cache=False,
@@ -82,7 +82,9 @@ def spread_and_score(pairs: Iterator[tuple[str, str]], featuriser: Featuriser, s
     }
 
 
-def _probabilities(known: Any, unknown: Any, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _probabilities(
+    known: MoleculeDataset, unknown: MoleculeDataset, seed: int
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     torch.manual_seed(seed)
     encoder = encoders.create("gin", layers=3, width=32)
     head = torch.nn.Linear(32, 1)
@@ -100,7 +102,7 @@ def _probabilities(known: Any, unknown: Any, seed: int) -> np.ndarray[tuple[int,
     encoder.eval()
     with torch.no_grad():
         outputs = head(encoder(unknown.graphs(range(len(unknown)))).graphs).sigmoid()
-    return outputs.double().numpy().ravel()
+    return np.asarray(outputs.double().numpy().ravel())
 
 
 def main() -> None:
