@@ -26,6 +26,7 @@ from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 AMINES: Final = ("N", "CN", "CCN", "CC(C)N", "CN(C)", "O=C(C)N", "CS(=O)(=O)N", "CCCN")
 SIDES: Final = ("C", "CC", "CCC", "CC(C)C", "Cc1ccccc1", "Cc1ccncc1", "CCO", "CCSC", "CCC(=O)N", "Cc1ccc(O)cc1")
 ENDS: Final = ("O", "OC", "OCC", "N", "NC")
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 EPOCHS: Final = 60
 SPELLINGS: Final = 4
 
@@ -44,9 +45,9 @@ def double_bonds() -> Iterator[tuple[str, str]]:
 
 def label(molecule: Chem.Mol) -> float:
     """1 for R or E by RDKit's older rules, which for these molecules are those of CIP, and no part of molweight."""
-    centre = Chem.FindMolChiralCenters(molecule)
-    if centre:
-        return float(centre[0][1] == "R")
+    centres = [atom.GetProp("_CIPCode") for atom in molecule.GetAtoms() if atom.HasProp("_CIPCode")]
+    if centres:
+        return float(centres == ["R"])
     marks = [str(bond.GetStereo()) for bond in molecule.GetBonds()]
     return float("STEREOE" in marks)
 
@@ -82,9 +83,7 @@ def spread_and_score(pairs: Iterator[tuple[str, str]], featuriser: Featuriser, s
     }
 
 
-def _probabilities(
-    known: MoleculeDataset, unknown: MoleculeDataset, seed: int
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _probabilities(known: MoleculeDataset, unknown: MoleculeDataset, seed: int) -> Array:
     torch.manual_seed(seed)
     encoder = encoders.create("gin", layers=3, width=32)
     head = torch.nn.Linear(32, 1)
@@ -92,11 +91,12 @@ def _probabilities(
     optimiser = torch.optim.Adam(parameters, lr=3e-3)
     generator = torch.Generator().manual_seed(seed)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(known), generator=generator).split(100):
+        for batch in torch.split(torch.randperm(len(known), generator=generator), 100):
             graphs = known.graphs(batch)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(head(encoder(graphs).graphs), graphs.y)
+            labels = torch.from_numpy(known.targets[batch.numpy()])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(head(encoder(graphs).graphs), labels)
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
     encoders.calibrate(encoder, [known.graphs(range(len(known)))])
     encoder.eval()

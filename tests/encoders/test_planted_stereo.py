@@ -35,7 +35,7 @@ def dataset(write: Callable[[str, str, str, int], str], places: range, featurise
             order = [int(atom) for atom in rng.permutation(molecule.GetNumAtoms())]
             texts.append(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order), canonical=False))
             labels.append(float(mark))
-    return build_dataset(texts, labels, task="classification", featuriser=featuriser, cache=False, n_jobs=1)
+    return build_dataset(texts, np.array(labels), task="classification", featuriser=featuriser, cache=False, n_jobs=1)
 
 
 def score(write: Callable[[str, str, str, int], str], featuriser: Featuriser) -> float:
@@ -48,7 +48,7 @@ def score(write: Callable[[str, str, str, int], str], featuriser: Featuriser) ->
     for _ in range(60):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(head(encoder(graphs).graphs), graphs.y)
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
     encoders.calibrate(encoder, [graphs])
     with torch.no_grad():
