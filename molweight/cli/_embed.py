@@ -38,7 +38,7 @@ def run(options: Namespace) -> None:
     if output is not None and output.endswith(".npz"):
         _write_npz(options, model, Path(output))
         return
-    names = [f"v{number}" for number in range(model.model.encoder.width)]
+    names = [f"v{number}" for number in range(model.model.first_encoder().width)]
     with table_writer(output, ["row", "smiles", *names], default=sys.stdout, safe=options.safe_csv) as write:
         for rows, smiles, values in stream(options, model, model.embed):
             write(number_rows(rows, smiles, values))
@@ -50,7 +50,7 @@ def _write_npz(options: Namespace, model: Run, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial_name(target) as raw, partial_name(target) as partial:
             count = _write_raw(options, model, raw)
-            header = {"descr": "<f4", "fortran_order": False, "shape": (count, model.model.encoder.width)}
+            header = {"descr": "<f4", "fortran_order": False, "shape": (count, model.model.first_encoder().width)}
             with (
                 zipfile.ZipFile(partial, "w", allowZip64=True) as archive,
                 archive.open("vectors.npy", "w", force_zip64=True) as packed,
@@ -62,7 +62,7 @@ def _write_npz(options: Namespace, model: Run, target: Path) -> None:
             partial.replace(target)
     except OSError as error:
         raise DataError(f"{target} cannot be written: {error.strerror}. Free the place or choose another.") from error
-    say(options, f"{count} vectors of {model.model.encoder.width} numbers in {target}")
+    say(options, f"{count} vectors of {model.model.first_encoder().width} numbers in {target}")
 
 
 def _write_raw(options: Namespace, model: Run, path: Path) -> int:

@@ -27,7 +27,7 @@ from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
 from molweight.options import INITS, Job
 from molweight.plugins import import_plugins, refuse_untrusted
-from molweight.runs import STATE, claim_folder, extend_manifest, run_folder
+from molweight.runs import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_findings, format_table
 
@@ -48,6 +48,7 @@ def parser() -> Parser:
     add_run_options(made, baselines=["scratch", "equal"])
     made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
     add_job_options(made)
+    made.set_defaults({"members": None})  # by the size of the table; a job in Python has a single model by default
     return made
 
 
@@ -156,11 +157,18 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
         _heading(comparison, splits),
         format_table(comparison),
         *_by_endpoint(comparison),
+        *_out_of_fold(comparison),
         *([found] if found else []),
         f"written to {folder}; read {folder / 'report.html'}",
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))
+
+
+def _out_of_fold(comparison: Comparison) -> list[str]:
+    """What the parts of the ensemble are worth, where the run is one."""
+    finetuning = comparison.run.finetuning
+    return [format_estimate(finetuning)] if finetuning.cross_fitting else []
 
 
 def _by_endpoint(comparison: Comparison) -> list[str]:

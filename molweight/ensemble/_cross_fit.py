@@ -88,10 +88,12 @@ def cross_fit(
         keeper: Keeps members of interrupted work.
 
     Raises:
-        ConfigError: If there are no labels, or fewer than two rows.
+        ConfigError: If there are no labels, labels of several kinds, or fewer than two rows.
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
+    if data.task not in ("classification", "regression"):
+        raise ConfigError(f"{data.name} has targets of task {data.task!r}; ensembles need one kind of target.")
     work = _Work.of(recipe, data, rows)
     trees = work.trees.out_of_fold(work.kind, work.folds) if recipe.boosted else None
     trained, transforms = work.train(encoder, device, keeper or Keeper())
@@ -101,7 +103,9 @@ def cross_fit(
     both = combine(predictions, weights)
     gap = np.zeros_like(graph) if trees is None else graph - trees
     spec = work.spec(transforms, weights, ErrorModel.fit(gap, both - work.truth))
-    ensemble = work.ensemble(spec, trained).to(device)
+    ensemble = work.ensemble(spec, trained)
+    ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(both).float())
+    ensemble.to(device)
     found = {"graph": graph, **({} if trees is None else {"trees": trees, "both": both})}
     curves = [part.curve for part in trained]
     return CrossFitted(ensemble, work.rows, found, curves, work.kind, work.tried, work.imputed)

@@ -40,9 +40,13 @@ class Ensemble(TaskModel):
 
     Attributes:
         task: That of the specification.
+        seen_rows: Positions in the table of the rows it was trained on, ``n`` int64.
+        out_of_fold: What was predicted for these rows by models that had not seen them, ``n x T``.
     """
 
     tree_bytes: Tensor
+    seen_rows: Tensor
+    out_of_fold: Tensor
 
     def __init__(
         self,
@@ -63,6 +67,7 @@ class Ensemble(TaskModel):
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         self.register_buffer("tree_bytes", _to_bytes(trees))
+        self.keep_out_of_fold(torch.empty(0, dtype=torch.int64), torch.empty(0, len(mean)))
         self.eval()
 
     @classmethod
@@ -79,8 +84,19 @@ class Ensemble(TaskModel):
         members = [build_member(spec, len(state["mean"]), width) for _ in range(count)]
         trees = _from_bytes(spec, state["tree_bytes"])
         made = cls(spec, members, standardiser, trees, mean=state["mean"], scale=state["scale"])
+        made.keep_out_of_fold(state["seen_rows"], state["out_of_fold"])
         made.load_state_dict(dict(state))
         return made.eval()
+
+    def keep_out_of_fold(self, rows: Tensor, predictions: Tensor) -> None:
+        """Keep the predictions of training rows by models that had not seen them, as part of the state.
+
+        Args:
+            rows: Positions in the table, sorted, ``n`` int64.
+            predictions: ``n x T``.
+        """
+        self.register_buffer("seen_rows", rows)
+        self.register_buffer("out_of_fold", predictions)
 
     def first_encoder(self) -> Encoder:
         """The encoder of the first member."""

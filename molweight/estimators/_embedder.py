@@ -98,7 +98,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
             self.encoder_ = self._pretrain(self._table(X, None, None))
         else:
             labels = encode_classes(y)[0] if self.task == "classification" else numbers(y)
-            self.encoder_ = self._train(self._table(X, labels, self.task)).model.encoder
+            self.encoder_ = self._train(self._table(X, labels, self.task)).model.first_encoder()
         job = check_job(self.job())
         self._built = (job.encoder, job.encoder_options, job.device)
         self._n_features_out = self.encoder_.width

@@ -50,7 +50,7 @@ def evaluating(model: Predictor) -> Iterator[None]:
         model.train(was_training)
 
 
-def with_dropout(model: Predictor) -> Predictor:
+def with_dropout(model: TaskModel) -> TaskModel:
     """A copy whose encoder applies dropout, with everything else in evaluation mode.
 
     It is a copy because a mode is shared state: toggling it on a model that other threads predict with would change
@@ -60,7 +60,7 @@ def with_dropout(model: Predictor) -> Predictor:
         model: The model.
     """
     sampler = copy.deepcopy(model).eval()
-    sampler.encoder.training = True  # of the encoder alone: its norms keep their statistics
+    sampler.first_encoder().training = True  # of the encoder alone: its norms keep their statistics
     return sampler
 
 

@@ -1,6 +1,8 @@
 """How the pretrained encoder is finetuned on the task."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from molweight.options._field import accept_old_names, check_fields, option
 
@@ -21,6 +23,16 @@ class FinetuningOptions:
         finetune_restarts: How often the pretrained encoder is finetuned, with other random numbers each time; the model
             that is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than
             two sets of weights do (``experiments/level_with_search.py``).
+        members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
+            5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
+            ``select``, as comparisons of weights need it; the five options below then have no effect.
+        features: Feature sets that the members read next to the graph; see :mod:`molweight.features`. The trees read
+            these and ECFP counts.
+        readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
+        partner: ``"boosted"`` weighs the members with boosted trees; ``"none"`` leaves these out.
+        label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
+            score best out of fold.
+        hidden: Width of the members' hidden layer.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.
@@ -30,6 +42,12 @@ class FinetuningOptions:
     epochs: int = option(100, at_least=0)
     patience: int = option(20, at_least=1)
     finetune_restarts: int = option(1, at_least=1)
+    members: int | None = option(1, at_least=1)
+    features: Sequence[str] = ("descriptors", "functional_groups")
+    readout: str = ""
+    partner: Literal["boosted", "none"] = "boosted"
+    label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
+    hidden: int = option(256, at_least=1)
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

@@ -55,4 +55,4 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
 
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
-        return {**asdict(self), "objectives": list(self.objectives)}
+        return {**asdict(self), "objectives": list(self.objectives), "features": list(self.features)}

@@ -30,10 +30,17 @@ def summary_section(subject: RunSummary) -> Section:
         ["objectives", ", ".join(options["objectives"]) if subject.records else "none trained in this run"],
         ["weighting and solver", f"{options['weighting']}, {options['solver']}"],
         ["seed", str(options["seed"])],
-        ["kept epoch", f"{tuned['best_epoch']}, {metric_name(subject.metric)} on select {number(tuned['best'])}"],
+        _model_row(tuned, metric_name(subject.metric)),
         ["duration", f"{lasted}; generic pretraining counts only if it was made for this run"],
     ]
     return Section("summary", "The run", tables=[Table("What was run", ["", ""], rows)])
+
+
+def _model_row(tuned: Mapping[str, Any], metric: str) -> list[str]:
+    found = tuned.get("cross_fitting")
+    if not found:
+        return ["kept epoch", f"{tuned['best_epoch']}, {metric} on select {number(tuned['best'])}"]
+    return ["ensemble", f"{found['members']} members, {tuned['best_epoch']} epochs; {metric} {number(tuned['best'])}"]
 
 
 def _protocol(data: Mapping[str, Any]) -> str:

@@ -150,8 +150,10 @@ def _outcomes(subject: RunSummary, levels: list[str], solves: list[tuple[int, Ma
 
 
 def schedule_section(subject: RunSummary) -> Section:
-    """Learning rates of the stages, and the metric that the checkpoint was picked by."""
+    """Learning rates of the stages, and the metric that the checkpoint was picked by; of an ensemble, its parts."""
     options, tuned = subject.options, subject.about["finetuning"]
+    if tuned.get("cross_fitting"):
+        return _ensemble_section(subject)
     curve = np.asarray(tuned["curve"], dtype=np.float64)
     name = metric_name(subject.metric)
     words = f"Best at epoch {tuned['best_epoch']}: {number(tuned['best'])}."
@@ -172,6 +174,44 @@ def schedule_section(subject: RunSummary) -> Section:
         scores = ", ".join(number(float(score)) for score in tried)
         said.append(f"The best of {len(tried)} finetunings of the encoder is kept; {name} on select: {scores}.")
     return Section("schedule", "Learning rates and choice of the checkpoint", said, figures)
+
+
+def _ensemble_section(subject: RunSummary) -> Section:
+    """What the parts of an ensemble are worth out of fold, and the loss of its members."""
+    tuned = subject.about["finetuning"]
+    found, name = tuned["cross_fitting"], metric_name(subject.metric)
+    shares = dict(zip(("graph", "trees"), found["weights"], strict=True))
+    rows = [
+        [_PARTS[part], number(at["value"]), f"{number(at['low'])} to {number(at['high'])}", _share(shares.get(part))]
+        for part, at in found["scores"].items()
+    ]
+    caption = f"{name} out of fold, with 95 % bootstrap intervals over the rows"
+    loss = np.asarray(tuned["curve"], dtype=np.float64)
+    words = f"Mean training loss of the members over {len(loss)} epochs."
+    figure = lines(
+        "members",
+        {"training loss": thinned(range(1, len(loss) + 1), loss)},
+        title="Training loss of the members",
+        description=words,
+        x="epoch",
+        y="loss",
+    )
+    trees = " and boosted trees" if "trees" in found["scores"] else ""
+    made = f"{found['members']} graph members{trees}, cross-fitted on {found['rows']} rows: all but the test set. "
+    said = [
+        made + "Each row's prediction here comes from models that had not seen it.",
+        f"Best out of fold: {_PARTS[found['best']]}. Labels transformed by: {found['transform']}.",
+        f"{found['imputed']} feature values could not be computed and were imputed.",
+    ]
+    table = Table(caption, ["part", name, "95 % interval", "weight"], rows)
+    return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], [table])
+
+
+_PARTS: Final = {"graph": "graph members", "trees": "boosted trees", "both": "both"}
+
+
+def _share(weight: float | None) -> str:
+    return "" if weight is None else f"{weight:.2f}"
 
 
 def _rates_figure(subject: RunSummary) -> Figure:

@@ -3,18 +3,21 @@
 from molweight.runs._archive import MODEL, PRETRAINING, TEST, RunParts
 from molweight.runs._attribution import Attribution
 from molweight.runs._checkpoint import Checkpoint, find_checkpoint, read_checkpoint, save_checkpoint
+from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import load, restore
 from molweight.runs._manifest import MANIFEST, check_manifest, extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._parsed import ParsedRows
+from molweight.runs._predict_ensemble import ENSEMBLE
 from molweight.runs._report import report_runs
 from molweight.runs._run import Run
 from molweight.runs._uncertainty import Uncertainty, spread_of
 from molweight.runs._weight_plot import plot_weights
 
 __all__ = [
+    "ENSEMBLE",
     "MANIFEST",
     "MODEL",
     "PRETRAINING",
@@ -31,9 +34,11 @@ __all__ = [
     "claim_checkpoint_folder",
     "claim_folder",
     "data_card",
+    "estimate_of",
     "extend_manifest",
     "files_of_run",
     "find_checkpoint",
+    "format_estimate",
     "load",
     "molecules_digest",
     "plot_weights",

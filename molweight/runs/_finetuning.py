@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["Finetuning"]
 
@@ -16,6 +17,9 @@ class Finetuning:
         best: The metric there.
         curve: Metric on ``select`` after each epoch.
         tried: Of several finetunings of one encoder, of which this is the best, the metric of each.
+        cross_fitting: Of an ensemble, what was found out of fold; see :func:`molweight.runs.estimate_of`. ``best`` is
+            then the metric of the whole ensemble out of fold, ``best_epoch`` the number of epochs, and the curve the
+            mean training loss of each epoch.
     """
 
     metric: str
@@ -23,3 +27,4 @@ class Finetuning:
     best: float = math.nan
     curve: list[float] = field(default_factory=list)
     tried: list[float] = field(default_factory=list)
+    cross_fitting: dict[str, Any] = field(default_factory=dict)

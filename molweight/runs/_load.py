@@ -1,13 +1,17 @@
 """A run from its folder, ready to predict; no pretraining objective and no plug-in of one is needed for it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from molweight.devices import resolve_device
+from molweight.ensemble import Ensemble, EnsembleSpec
 from molweight.errors import ConfigError, DataError, UnknownNameError, out_of_memory
 from molweight.graphs import Featuriser
-from molweight.models import build_predictor
+from molweight.models import TaskModel, build_predictor
 from molweight.options import current_names
 from molweight.runs._archive import RunParts, read_model
 from molweight.runs._check_parts import problem_of
@@ -62,10 +66,7 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     """
     about = parts.about
     options = current_names(about["options"], warn=False)
-    state = parts.model
-    encoder = options["encoder"], options["encoder_options"]
-    model = build_predictor(*encoder, about["task"], state["mean"], state["scale"])
-    model.load_state_dict(dict(state))
+    model = _model(about, options, parts.model)
     run = Run(
         options,
         pretrained=dict(parts.pretrained),
@@ -83,3 +84,13 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     run.keep_seen(parts.seen)
     run.factors, run.test_results = about.get("factors"), parts.test_results
     return run
+
+
+def _model(about: Mapping[str, Any], options: Mapping[str, Any], state: Mapping[str, Tensor]) -> TaskModel:
+    """The ensemble or the single predictor of a run."""
+    if about.get("ensemble") is not None:
+        return Ensemble.from_state(EnsembleSpec.from_json(about["ensemble"]), state)
+    encoder = options["encoder"], options["encoder_options"]
+    model = build_predictor(*encoder, about["task"], state["mean"], state["scale"])
+    model.load_state_dict(dict(state))
+    return model

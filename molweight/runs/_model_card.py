@@ -53,6 +53,23 @@ def _of_several(tuned: Mapping[str, Any]) -> str:
     return f", the best of {count} finetunings" if count > 1 else ""
 
 
+def _estimate(tuned: Mapping[str, Any]) -> str:
+    """What the model is worth by the molecules outside the test set."""
+    found = tuned.get("cross_fitting")
+    if not found:
+        return (
+            f"{tuned['metric']} on `select` (the molecules the checkpoint was picked on): "
+            f"{format_score(tuned['best'])}, epoch {tuned['best_epoch']}{_of_several(tuned)}"
+        )
+    at = found["scores"].get("both", found["scores"]["graph"])
+    trees = " and boosted trees" if "trees" in found["scores"] else ""
+    return (
+        f"An ensemble of {found['members']} members{trees}; {tuned['metric']} out of fold "
+        f"{format_score(tuned['best'])} (95 % interval {format_score(at['low'])} to {format_score(at['high'])}, "
+        f"{found['rows']} rows); best part: {found['best']}"
+    )
+
+
 def model_card(about: Mapping[str, Any]) -> str:
     """The page that lies beside a run: what it predicts, from what it was made, how to use it.
 
@@ -68,8 +85,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
         f"{kind} from SMILES, by a `{options['encoder']}` encoder whose pretraining objectives were weighted by "
         f"`{options['weighting']}`.\n\n"
-        f"- {tuned['metric']} on `select` (the molecules the checkpoint was picked on): {format_score(tuned['best'])}, "
-        f"epoch {tuned['best_epoch']}{_of_several(tuned)}\n"
+        f"- {_estimate(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`\n"
         f"- Split: {data.get('split_definition', '-')} ({sizes})\n"

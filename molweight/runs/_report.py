@@ -15,7 +15,7 @@ from molweight.datasets import Audit, Splits, audit, read_audit
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
-from molweight.models import Predictor
+from molweight.models import TaskModel
 from molweight.report import Method, RunSummary, TestResults, render_side_by_side, worst
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
@@ -39,7 +39,7 @@ class ReportedRun(Protocol):
 
     data: MoleculeDataset | None
     splits: Splits | None
-    model: Predictor
+    model: TaskModel
     weights: dict[str, float]
     finetuning: Finetuning
     seconds: float

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from molweight._version import __version__
 from molweight.datasets import ROLES, Score, Splits, exact_labels, molecule_keys, score
+from molweight.ensemble import Ensemble
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
-from molweight.models import Predictor, predict_positions
+from molweight.models import TaskModel, predict_positions
 from molweight.report import TestResults, render
 from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
 from molweight.runs._attribution import Attribution, attribute_atoms
@@ -25,6 +26,7 @@ from molweight.runs._finetuning import Finetuning
 from molweight.runs._manifest import begin_manifest, extend_manifest
 from molweight.runs._model_card import CARD, data_card, model_card
 from molweight.runs._parsed import ParsedRows, parse
+from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen, predict_with_ensemble_std
 from molweight.runs._report import gather
 from molweight.runs._test_results import collect_test_results
 from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
@@ -48,7 +50,7 @@ class Run:
         options: What the run was started with.
         pretrained: State of the pretrained encoder with the objectives' heads; empty where it is not known or, for a
             run that was loaded, not read yet.
-        model: Encoder and head of the task, finetuned.
+        model: Encoder and head of the task, finetuned; or the ensemble.
         data: The table; ``None`` for a run that was loaded.
         splits: Its roles; ``None`` for a run that was loaded.
         weights: Weight per objective after the last update; empty if there was no adaptive pretraining.
@@ -63,7 +65,7 @@ class Run:
         options: dict[str, Any],
         *,
         pretrained: dict[str, Tensor],
-        model: Predictor,
+        model: TaskModel,
         data: MoleculeDataset | None,
         splits: Splits | None,
         weights: dict[str, float],
@@ -93,7 +95,9 @@ class Run:
 
     @property
     def method(self) -> str:
-        """Name of the weighting; without adaptive pretraining, where the encoder came from."""
+        """``"ensemble"`` for one; else the weighting or, without adaptive pretraining, where the encoder came from."""
+        if isinstance(self.model, Ensemble):
+            return ENSEMBLE
         weighting, init = str(self.options["weighting"]), str(self.options["init"])
         return init if weighting == "none" else weighting
 
@@ -136,7 +140,8 @@ class Run:
         """Score the model on a role, by the metric that belongs to the table.
 
         The test set is opened once: the score is computed on the first call and remembered, and the predictions are
-        kept with the run (:attr:`opened`), also by :meth:`save`.
+        kept with the run (:attr:`opened`), also by :meth:`save`. An ensemble was trained on all other roles: their rows
+        are scored by the predictions of members and trees that had not seen them.
 
         Args:
             role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
@@ -155,10 +160,11 @@ class Run:
             raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
         if role not in self._scores:
             positions = self.splits.roles()[role]
-            predicted = predict_positions(self.model, self.data, positions, self.device)
+            predicted = predict_unseen(self.model, self.data, positions, self.device)
             self._scores[role] = self._score(exact_labels(self.data, positions), predicted)
             if role == "test":
-                spread = self._spread(self.data, positions).deviation if dropout_rate(self.model) > 0 else None
+                known = isinstance(self.model, Ensemble) or dropout_rate(self.model) > 0
+                spread = self._spread(self.data, positions).deviation if known else None
                 self.test_results = collect_test_results(self.data, positions, self.method, predicted, spread)
         return self._scores[role]
 
@@ -210,7 +216,10 @@ class Run:
         return parsed.align(predict_positions(self.model, parsed.data, everything, self.device))
 
     def uncertainty(self, smiles: Sequence[str] | ParsedRows, *, samples: int = 30, seed: int = 0) -> Uncertainty:
-        """Predictions with standard deviations under dropout, aligned with the input.
+        """Predictions with standard deviations, aligned with the input.
+
+        Those of an ensemble come from the disagreement of its members and trees, calibrated out of fold; ``samples``
+        and ``seed`` have no effect. Those of a single model are taken under dropout.
 
         Where labels are numbers, deviations are multiplied by the factor that makes them as large as the errors on
         ``select``; it is fitted once, while the table is there, and saved with the run. The report shows how they
@@ -232,6 +241,8 @@ class Run:
         return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
 
     def _spread(self, data: MoleculeDataset, positions: Positions, *, samples: int = 30, seed: int = 0) -> Uncertainty:
+        if isinstance(self.model, Ensemble):
+            return predict_with_ensemble_std(self.model, data, positions, self.device)
         if self.factors is None and self.data is not None and self.splits is not None:
             raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
             numbers = self.model.task == "regression"
@@ -267,8 +278,9 @@ class Run:
             raise ConfigError(f"target {name!r} is unknown{clause} Targets: {', '.join(self.target_names)}.")
         column, parsed = self.target_names.index(name), self._read(smiles)
         found: list[Attribution | None] = [None] * len(parsed.smiles)
+        featured = self.model.with_features(parsed.data)
         for position, row in enumerate(parsed.rows):
-            values = attribute_atoms(self.model, parsed.data, position, self.device, pairs=pairs, seed=seed)
+            values = attribute_atoms(self.model, featured, position, self.device, pairs=pairs, seed=seed)
             output, reference, atoms, errors = (part[..., column] for part in values)
             found[row] = Attribution(parsed.smiles[row], name, float(output), float(reference), atoms, errors)
         return found
@@ -283,11 +295,11 @@ class Run:
             ``n x d``; NaN where a row holds no molecule.
         """
         parsed = self._read(smiles)
-        parts = [np.empty((0, self.model.encoder.width), dtype=np.float32)]
+        parts = [np.empty((0, self.model.first_encoder().width), dtype=np.float32)]
         with torch.no_grad():
             for start in range(0, len(parsed.data), 512):
                 graphs = parsed.data.graphs(range(start, min(start + 512, len(parsed.data))), self.device)
-                parts.append(self.model.encoder(graphs).graphs.cpu().numpy())
+                parts.append(self.model.embed(graphs).cpu().numpy())
         return parsed.align(np.concatenate(parts))
 
     def save(self, folder: str | Path) -> None:
@@ -369,6 +381,7 @@ class Run:
             "finetuning": asdict(self.finetuning),
             "test_methods": list(self.test_results.predictions) if self.test_results else [],
             "factors": self.factors,
+            "ensemble": self.model.spec.to_json() if isinstance(self.model, Ensemble) else None,
             "seconds": self.seconds,
         }
 

@@ -9,7 +9,7 @@ import torch
 
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.models import Predictor, predict_positions, with_dropout
+from molweight.models import TaskModel, predict_positions, with_dropout
 
 __all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
 
@@ -32,13 +32,13 @@ class Uncertainty:
     deviation: Floats
 
 
-def dropout_rate(model: Predictor) -> float:
+def dropout_rate(model: TaskModel) -> float:
     """Share of entries that the encoder drops; 0 for one without dropout."""
-    return float(getattr(model.encoder, "dropout", 0.0))
+    return float(getattr(model.first_encoder(), "dropout", 0.0))
 
 
 def predict_with_dropout_std(
-    model: Predictor,
+    model: TaskModel,
     data: MoleculeDataset,
     indices: Index,
     device: torch.device,
@@ -68,7 +68,7 @@ def predict_with_dropout_std(
 
 
 def dropout_samples(
-    model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device, *, samples: int, seed: int = 0
+    model: TaskModel, data: MoleculeDataset, indices: Index, device: torch.device, *, samples: int, seed: int = 0
 ) -> Samples:
     """Predictions under dropout masks, the same masks for every call with the same molecules.
 

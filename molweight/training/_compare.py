@@ -14,10 +14,12 @@ from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.options import Job
 from molweight.report import method_title
-from molweight.runs import Run, extend_manifest, plot_weights
+from molweight.runs import ENSEMBLE, Run, extend_manifest, plot_weights
 from molweight.storage import write_file
 from molweight.training._callback import Callback
-from molweight.training._fit import describe_job, fit
+from molweight.training._context import Context
+from molweight.training._features import with_stereo
+from molweight.training._fit import describe_job, fit, with_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import resolve, variant
@@ -107,7 +109,9 @@ def compare(
     """Fit a job and its baselines; evaluate the test set once for each.
 
     Args:
-        job: The method in question; its run is kept.
+        job: The method in question; its run is kept. All methods finetune a single model, so that they differ in
+            nothing but their pretraining; where the job has several members, an ensemble from its pretrained encoder
+            follows as a row of its own, and that run is kept.
         data: The labelled table.
         splits: Its roles.
         corpus: Unlabelled molecules.
@@ -133,12 +137,18 @@ def compare(
     held = HeldOut(data, splits)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
-    methods = [(name, variant(job, **BASELINES[name])) for name in baselines if variant(job, **BASELINES[name]) != job]
-    methods.append((job.weighting if job.weighting != "none" else job.init, job))
+    single = replace(job, members=1)
+    others = {name: variant(single, **BASELINES[name]) for name in baselines}
+    methods = [(name, method) for name, method in others.items() if method != single]
+    main = job.weighting if job.weighting != "none" else job.init
+    methods.append((main, single))
     runs = {
         name: fit(method, data, splits, corpus, progress=progress, session=session.child(name))
         for name, method in methods
     }
+    if job.members != 1:
+        context = Context(with_stereo(job, data), splits, device, session.child(ENSEMBLE), progress)
+        runs[ENSEMBLE] = with_ensemble(job, runs[main], corpus, context)
     rows = [_row(name, run) for name, run in runs.items()]
     return Comparison(
         data.name, str(data.metric), splits.sizes, splits.definition, rows, _merged(runs), pretrain_seconds

@@ -8,15 +8,19 @@ from typing import Any
 
 import torch
 
+from molweight import encoders
 from molweight._version import __version__
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
+from molweight.models import TaskModel
 from molweight.options import INITS, Job
 from molweight.runs import Run, RunParts, data_card, molecules_digest, read_checkpoint, restore
+from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._context import Context
+from molweight.training._cross_fitting import fit_ensemble, member_stages
 from molweight.training._features import with_stereo
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
@@ -24,7 +28,7 @@ from molweight.training._resolve import resolve
 from molweight.training._restarts import finetune_with_restarts, restart_stages
 from molweight.training._state import Session
 
-__all__ = ["describe_job", "fit"]
+__all__ = ["describe_job", "fit", "with_ensemble"]
 
 
 def fit(
@@ -72,6 +76,44 @@ def fit(
     return _finished(context) or _finish(context, job, _train(job, corpus, context))
 
 
+def with_ensemble(job: Job, run: Run, corpus: MoleculeDataset, context: Context) -> Run:
+    """The run with an ensemble in place of its single model, from the same pretrained encoder.
+
+    Args:
+        job: The options, resolved, with more than one member.
+        run: A run of the same job with a single model, in memory or with its pretraining in its folder.
+        corpus: The unlabelled molecules of that run.
+        context: The labelled table, where to compute, and a session of its own.
+
+    Returns:
+        A run with the weights and the history of the other.
+    """
+    described = describe_job(job, context.data, context.splits, corpus, context.device)
+    context = replace(context, session=replace(context.session, job=described))
+    return _finished(context) or _finish(context, job, _exchange(job, run, context))
+
+
+def _exchange(job: Job, run: Run, context: Context) -> Run:
+    started = time.perf_counter()
+    with seeded(0):  # what is drawn here is overwritten
+        encoder = encoders.create(job.encoder, **job.encoder_options).to(context.device)
+    state = {name.partition(".")[2]: tensor for name, tensor in run.pretrained.items() if name.startswith("encoder.")}
+    encoder.load_state_dict(state)
+    model, result = fit_ensemble(job, encoder, context)
+    return Run(
+        job.options(),
+        pretrained=run.pretrained,
+        model=model,
+        data=context.data,
+        splits=context.splits,
+        weights=run.weights,
+        records=run.records,
+        finetuning=result,
+        seconds=run.seconds + time.perf_counter() - started,
+        device=context.device,
+    )
+
+
 def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
     """The three stages."""
     started = time.perf_counter()
@@ -84,7 +126,11 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         held=HeldOut(context.data, context.splits),
     )
     weights, history = adapt(job, pretrainer, prepared, context)
-    model, result = finetune_with_restarts(job, pretrainer, context)
+    model: TaskModel
+    if job.members == 1:
+        model, result = finetune_with_restarts(job, pretrainer, context)
+    else:
+        model, result = fit_ensemble(job, pretrainer.encoder, context)
     return Run(
         job.options(),
         pretrained=pretrainer.state_dict(),
@@ -128,7 +174,7 @@ def _finish(context: Context, job: Job, run: Run) -> Run:
     parts, session = run.parts(), context.session
     state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}
     session.stage("finished").write(state)
-    for name in ("generic", "adaptive", *restart_stages(job)):
+    for name in ("generic", "adaptive", *restart_stages(job), *member_stages(job)):
         session.stage(name).discard()
     return run
 

@@ -11,6 +11,7 @@ from molweight.mlo import solvers, weightings
 from molweight.models import check_models
 from molweight.options import AUTO, INITS, SHIPPED, AdaptationOptions, EncoderOptions, Job, PretrainingOptions
 from molweight.runs import read_checkpoint
+from molweight.training._cross_fitting import check_finetuning, resolve_members
 from molweight.training._leakage import resolve_assay_table
 
 __all__ = ["SOLVER_DEFAULTS", "check_job", "create_solver", "resolve", "resolve_init", "variant"]
@@ -49,7 +50,7 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     job = resolve_assay_table(check_job(job), data)
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
-    return job
+    return resolve_members(job, data)
 
 
 def check_job(job: Job) -> Job:
@@ -71,6 +72,7 @@ def check_job(job: Job) -> Job:
         raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
     for name in job.objectives:
         objectives.get(name)
+    check_finetuning(job)
     create_solver(job)
     _check_weighting(job)
     check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)

@@ -27,7 +27,7 @@ TINY = [
     "--quiet",
 ]
 ENCODER = ["--encoder_options.layers=1", "--encoder_options.width=8"]
-FIT = ["--steps=2", "--epochs=2", "--split=random"]
+FIT = ["--steps=2", "--epochs=2", "--members=1", "--split=random"]
 
 
 @pytest.fixture(scope="module")

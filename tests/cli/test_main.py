@@ -23,6 +23,7 @@ OPTIONS = {
     "hypergradient_interval": 2,
     "batch_size": 32,
     "epochs": 2,
+    "members": 1,
     "device": "cpu",
 }
 SMALL = [f"--{name}={value}" for name, value in OPTIONS.items()]

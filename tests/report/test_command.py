@@ -20,6 +20,7 @@ SMALL = [
     "--steps=2",
     "--batch_size=32",
     "--epochs=1",
+    "--members=1",
     "--device=cpu",
     "--quiet",
 ]

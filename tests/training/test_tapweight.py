@@ -277,7 +277,7 @@ def test_finetuning_is_held_near_the_pretrained_encoder(
         )
         moved = [
             float((tuned.detach() - run.pretrained[f"encoder.{name}"]).square().sum())
-            for name, tuned in run.model.encoder.named_parameters()
+            for name, tuned in run.model.first_encoder().named_parameters()
         ]
         return sum(moved)
 

@@ -1,0 +1,184 @@
+"""Which recipe for small tables? Out-of-fold scores on four development tables; the test sets stay closed.
+
+    python experiments/recipes.py trees [--tables freesolv bace lipophilicity]
+    python experiments/recipes.py members [--tables ...] [--folds 2]
+    python experiments/recipes.py table
+
+Rows are those of train, meta and select of the frozen scaffold split, at most 1,500; the five folds keep molecules of
+one scaffold together. Members start from ``gin_zinc`` without adaptive pretraining. Each result is appended to
+``experiments/results/recipes.jsonl`` at once; one that is there already is not repeated.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from _journal import finished, go_on
+from _provenance import provenance
+from rdkit.Chem.Scaffolds import MurckoScaffold
+from sklearn.model_selection import GroupKFold
+
+from molweight import datasets
+from molweight.encoders import ComposedReadout
+from molweight.ensemble import BoostedTrees, LabelTransform, Member, Schedule
+from molweight.ensemble._fit_member import TrainingSet, fit_member
+from molweight.features import Standardiser, feature_matrix
+from molweight.graphs import MoleculeDataset
+from molweight.runs import read_checkpoint
+from molweight.seeding import seeded
+
+RESULTS: Final = Path(__file__).parent / "results" / "recipes.jsonl"
+CPU: Final = torch.device("cpu")
+MOST: Final = 1500
+DENSE: Final = ["descriptors", "functional_groups"]
+TREES: Final[dict[str, list[str]]] = {
+    "descriptors": ["descriptors"],
+    "descriptors+groups": DENSE,
+    "descriptors+ecfp": ["descriptors", "ecfp_counts"],
+    "descriptors+groups+ecfp": [*DENSE, "ecfp_counts"],
+    "descriptors+groups+ecfp+maccs": [*DENSE, "ecfp_counts", "maccs"],
+}
+MEMBERS: Final[dict[str, dict[str, Any]]] = {
+    "default": {},
+    "lr 1e-3": {"lr": 1e-3},
+    "lr 1e-4": {"lr": 1e-4},
+    "mean+scaled_sum": {"readout": "mean+scaled_sum"},
+    "dropout .5": {"dropout": 0.5},
+    "without features": {"features": []},
+}
+
+scaffold: Callable[..., str] = MurckoScaffold.MurckoScaffoldSmiles  # RDKit has no types for it
+
+Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows of a table outside its test set, in folds by scaffold.
+
+    Args:
+        data: The rows.
+        folds: Positions of each fold.
+    """
+
+    data: MoleculeDataset
+    folds: list[Index]
+
+    @classmethod
+    def of(cls, table: str) -> "Problem":
+        """The rows of a table."""
+        whole = datasets.load(table)
+        splits = datasets.split(whole, "scaffold")
+        rows = np.sort(np.concatenate([splits.train, splits.meta, splits.select]))
+        if len(rows) > MOST:
+            rows = np.sort(np.random.default_rng(0).choice(rows, MOST, replace=False))
+        data = whole.subset(rows)
+        groups = [scaffold(smiles=text) or f"acyclic {at}" for at, text in enumerate(data.smiles)]
+        parts = GroupKFold(5, shuffle=True, random_state=0).split(rows, groups=groups)
+        return cls(data, [np.asarray(fold, dtype=np.int64) for _, fold in parts])
+
+    def rest(self, fold: Index) -> Index:
+        """The rows outside a fold."""
+        return np.setdiff1d(np.arange(len(self.data)), fold)
+
+    def score(self, predicted: Array, folds: int) -> float:
+        """The table's metric over the first folds."""
+        rows = np.concatenate(self.folds[:folds])
+        return datasets.score(str(self.data.metric), self.data.targets[rows], predicted[rows]).value
+
+
+def trees(problem: Problem, sets: list[str], folds: int) -> Array:
+    """Out-of-fold predictions of boosted trees on some feature sets."""
+    features, labels = feature_matrix(problem.data, sets), problem.data.targets
+    predicted = np.full(labels.shape, np.nan)
+    for fold in problem.folds[:folds]:
+        rest = problem.rest(fold)
+        fitted = BoostedTrees.fit(features[rest], labels[rest], problem.data.task or "regression", seed=0)
+        predicted[fold] = fitted.predict(features[fold])
+    return predicted
+
+
+def members(problem: Problem, changes: dict[str, Any], folds: int) -> Array:
+    """Out-of-fold predictions of one member per fold."""
+    predicted = np.full(problem.data.targets.shape, np.nan)
+    for number, fold in enumerate(problem.folds[:folds]):
+        predicted[fold] = member(problem, fold, changes, number)
+    return predicted
+
+
+def member(problem: Problem, fold: Index, changes: dict[str, Any], seed: int) -> Array:
+    """Predictions of a fold by a member that was trained on the others."""
+    data, rest = problem.data, problem.rest(fold)
+    classes = data.task == "classification"
+    units = None if classes else LabelTransform.fit("none", data.targets[rest])
+    features = feature_matrix(data, changes.get("features", DENSE))
+    inputs = Standardiser.fit(features[rest])(torch.from_numpy(features))
+    labels = data.targets if units is None else units.forward(data.targets)
+    made = build(data, changes, inputs.size(1), seed)
+    training = TrainingSet(data, inputs, torch.from_numpy(labels).float(), "cross_entropy" if classes else "squared")
+    epochs = changes.get("epochs", 40 if len(rest) < 800 else 20)
+    fit_member(made, training, rest, Schedule(epochs, lr=changes.get("lr", 3e-4)), seed=seed, device=CPU)
+    with torch.no_grad():
+        outputs = made(data.graphs(fold), inputs[torch.from_numpy(fold)]).double()
+    return outputs.sigmoid().numpy() if units is None else units.inverse(outputs.numpy())
+
+
+def build(data: MoleculeDataset, changes: dict[str, Any], features: int, seed: int) -> Member:
+    """A member that starts from the checkpoint of the package."""
+    readout, atoms = changes.get("readout"), float(np.diff(data.molecules.atom_offsets).mean())
+    with seeded(seed):
+        return Member(
+            read_checkpoint("gin_zinc").build(data.featuriser),
+            data.targets.shape[1],
+            features=features,
+            readout=ComposedReadout(readout, atoms=atoms) if readout else None,
+            dropout=changes.get("dropout", 0.2),
+        )
+
+
+def measure(kind: str, tables: list[str], folds: int) -> None:
+    """Run what is not there yet."""
+    torch.set_num_threads(1)
+    jobs = [(kind, table, name, folds) for table in tables for name in (TREES if kind == "trees" else MEMBERS)]
+    for row in go_on(RESULTS, ("kind", "table", "recipe", "folds"), jobs, run_one):
+        print(row["table"], row["recipe"], row["score"], flush=True)
+
+
+def run_one(kind: str, table: str, name: str, folds: int) -> dict[str, Any]:
+    """One recipe on one table, as JSON values."""
+    started, problem = time.process_time(), Problem.of(table)
+    predicted = trees(problem, TREES[name], folds) if kind == "trees" else members(problem, MEMBERS[name], folds)
+    row = {"kind": kind, "table": table, "recipe": name, "folds": folds, "metric": problem.data.metric}
+    value = round(problem.score(predicted, folds), 4)
+    return {**row, "score": value, "cpu_seconds": round(time.process_time() - started, 1), **provenance([0])}
+
+
+def show() -> None:
+    """Print the results as a table of Markdown."""
+    print("| table | what | recipe | folds | score | CPU seconds |\n|---|---|---|---|---|---|")
+    for row in finished(RESULTS):
+        cells = [row[name] for name in ("table", "kind", "recipe", "folds", "score", "cpu_seconds")]
+        print(f"| {' | '.join(map(str, cells))} |")
+
+
+def main() -> None:
+    """Read the arguments."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["trees", "members", "table"])
+    parser.add_argument("--tables", nargs="+", default=["freesolv", "bace", "lipophilicity"])
+    parser.add_argument("--folds", type=int, default=2)
+    options = parser.parse_args()
+    if options.what == "table":
+        show()
+    else:
+        measure(options.what, options.tables, options.folds)
+
+
+if __name__ == "__main__":
+    main()

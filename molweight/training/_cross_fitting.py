@@ -1,0 +1,124 @@
+"""The ensemble that ends a job: members by cross-fitting, with their states kept as they are finished."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from molweight.encoders import Encoder, readout_parts
+from molweight.ensemble import Ensemble, Keeper, Recipe, TrainedMember, cross_fit, members_for
+from molweight.errors import ConfigError
+from molweight.features import COLUMN_PREFIX, check_features
+from molweight.graphs import MoleculeDataset
+from molweight.options import FinetuningOptions, Job
+from molweight.runs import Finetuning, estimate_of
+from molweight.training._context import Context
+from molweight.training._state import Session
+
+__all__ = ["check_finetuning", "fit_ensemble", "member_stages"]
+
+
+def check_finetuning(options: FinetuningOptions) -> None:
+    """Refuse options of the ensemble that would fail later.
+
+    Args:
+        options: The options of finetuning.
+
+    Raises:
+        ConfigError: If a feature set is given twice or is a column of the table, or a readout is unknown.
+        UnknownNameError: If there is no such feature set.
+    """
+    check_features(list(options.features))
+    for name in options.features:
+        if name.startswith(COLUMN_PREFIX):
+            raise ConfigError(
+                f"features: {name!r} is a column of a table, which a run cannot be given when it predicts SMILES. "
+                "Name feature sets, or use molweight.ensemble.cross_fit."
+            )
+    if options.readout:
+        readout_parts(options.readout)
+
+
+def resolve_members(job: Job, data: MoleculeDataset) -> Job:
+    """The job with the number of members settled: by the size of the table where it was left open.
+
+    Args:
+        job: The options.
+        data: The table.
+
+    Raises:
+        ConfigError: If several members are asked for a table that ensembles cannot be fitted to.
+    """
+    fits = data.task in ("classification", "regression")
+    if job.members is None:
+        return replace(job, members=members_for(len(data)) if fits else 1)
+    if job.members > 1 and not fits:
+        raise ConfigError(
+            f"members={job.members}: {data.name} has targets of task {data.task!r}, and ensembles are made of tables "
+            "with one kind of target, classes of two or numbers. Use members=1, or a table for each kind."
+        )
+    return job
+
+
+def member_stages(job: Job) -> list[str]:
+    """Names of the stages that members leave states of.
+
+    Args:
+        job: The options.
+    """
+    return [_stage_name(number) for number in range(job.members or 0)] if job.members != 1 else []
+
+
+def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble, Finetuning]:
+    """Cross-fit an ensemble on all rows but the test set.
+
+    Args:
+        job: The options.
+        encoder: The pretrained encoder that every member starts from.
+        context: The labelled table, and where to compute.
+
+    Returns:
+        The ensemble, and what it is worth out of fold.
+    """
+    splits = context.splits
+    rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
+    recipe = _recipe(job, len(rows))
+    keeper = _Stages(context.session)
+    found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper)
+    return found.ensemble, estimate_of(found, context.data)
+
+
+def _recipe(job: Job, rows: int) -> Recipe:
+    return Recipe(
+        encoder=job.encoder,
+        encoder_options=job.encoder_options,
+        members=job.members or members_for(rows),
+        features=tuple(job.features),
+        boosted=job.partner == "boosted",
+        readout=job.readout,
+        hidden=job.hidden,
+        label_transform=job.label_transform,
+        epochs=job.epochs,
+        seed=job.seed,
+    )
+
+
+@dataclass(frozen=True)
+class _Stages(Keeper):
+    """Members as states of a session."""
+
+    session: Session
+
+    def read(self, number: int) -> TrainedMember | None:
+        state: Any = self.session.stage(_stage_name(number)).read()
+        return None if state is None else TrainedMember(state["state"], state["outputs"], state["curve"])
+
+    def write(self, number: int, member: TrainedMember) -> None:
+        stage = self.session.stage(_stage_name(number))
+        stage.write(dict(vars(member)))
+        for epoch, loss in enumerate(member.curve, start=1):
+            stage.log(epoch, {"loss": loss})
+
+
+def _stage_name(number: int) -> str:
+    return f"member-{number + 1}"

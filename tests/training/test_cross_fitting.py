@@ -1,0 +1,159 @@
+"""A job that ends in an ensemble: what the run predicts, states, keeps and reports."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molweight.cli import main
+from molweight.datasets import Splits, from_smiles, split
+from molweight.ensemble import Ensemble
+from molweight.errors import ConfigError, UnknownNameError
+from molweight.graphs import MoleculeDataset
+from molweight.options import Job
+from molweight.runs import Run, format_estimate, load
+from molweight.training import compare, fit
+from molweight.training._resolve import resolve
+
+SMILES = ["CCO", "not a molecule", "F[P-](F)(F)(F)(F)F", "[Na+].[Cl-]"]
+
+
+@pytest.fixture(scope="module")
+def table(data: MoleculeDataset) -> MoleculeDataset:
+    return data.subset(range(90))
+
+
+@pytest.fixture(scope="module")
+def roles(table: MoleculeDataset) -> Splits:
+    return split(table, "random")
+
+
+@pytest.fixture(scope="module")
+def several(job: Job) -> Job:
+    return replace(job, members=2, features=("descriptors",), hidden=16, weighting="equal", epochs=2)
+
+
+@pytest.fixture(scope="module")
+def ensemble(several: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset) -> Run:
+    return fit(several, table, roles, corpus)
+
+
+def test_a_saved_ensemble_predicts_the_same(ensemble: Run, tmp_path: Path) -> None:
+    assert isinstance(ensemble.model, Ensemble)
+    ensemble.save(tmp_path)
+    again = load(tmp_path)
+    np.testing.assert_array_equal(again.predict(SMILES), ensemble.predict(SMILES))
+    np.testing.assert_array_equal(again.uncertainty(SMILES).deviation, ensemble.uncertainty(SMILES).deviation)
+    assert np.isnan(again.predict(SMILES)[:, 0]).tolist() == [False, True, False, False]
+    assert (again.uncertainty(SMILES).deviation[[0, 2, 3]] > 0).all()
+    assert again.embed(SMILES).shape == (4, 16)
+    assert again.finetuning == ensemble.finetuning
+    assert not list(tmp_path.glob("*.pkl"))
+
+
+def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble: Run, roles: Splits) -> None:
+    model, data = ensemble.model, ensemble.data
+    assert isinstance(model, Ensemble)
+    assert data is not None
+    rows = model.seen_rows.numpy()
+    assert set(rows.tolist()) == {*roles.train, *roles.meta, *roles.select}
+    where = np.searchsorted(rows, roles.select)
+    error = model.out_of_fold.numpy()[where] - data.targets[roles.select]
+    assert ensemble.evaluate("select").value == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-6)
+
+
+def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
+    found = ensemble.finetuning.cross_fitting
+    assert set(found["scores"]) == {"graph", "trees", "both"}
+    assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
+    values = {name: at["value"] for name, at in found["scores"].items()}
+    assert found["best"] == min(values, key=lambda name: values[name])
+    assert ensemble.finetuning.best == values["both"]
+    assert f"best out of fold: {'both' if found['best'] == 'both' else ''}" in format_estimate(ensemble.finetuning)
+
+
+def test_atoms_share_the_prediction(ensemble: Run) -> None:
+    (found,) = ensemble.attribute(["CCO"], pairs=1)
+    assert found is not None
+    assert found.atoms.sum() == pytest.approx(found.output - found.reference, abs=1e-5)
+    assert found.output == pytest.approx(float(ensemble.predict(["CCO"])[0, 0]), abs=1e-4)
+
+
+def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> None:
+    ensemble.evaluate("test")
+    ensemble.save(tmp_path)
+    page = ensemble.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The ensemble, out of fold" in page
+    assert "2 graph members and boosted trees" in page
+    assert "An ensemble of 2 members and boosted trees; rmse out of fold" in (tmp_path / "README.md").read_text()
+
+
+class Interrupter:
+    """Interrupts when the first member is done."""
+
+    def log(self, stage: str, step: int, record: Mapping[str, Any]) -> None:
+        if stage == "member-1":
+            raise KeyboardInterrupt
+
+
+def test_an_interrupted_ensemble_ends_as_if_it_had_not_been(
+    several: Job, ensemble: Run, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    assert ensemble.data is not None
+    assert ensemble.splits is not None
+    given = several, ensemble.data, ensemble.splits, corpus
+    with pytest.raises(KeyboardInterrupt):
+        fit(*given, resume=tmp_path, callbacks=[Interrupter()])
+    assert [path.stem for path in tmp_path.glob("member-*.safetensors")] == ["member-1"]
+    resumed = fit(*given, resume=tmp_path)
+    np.testing.assert_array_equal(resumed.predict(SMILES), ensemble.predict(SMILES))
+    assert [path.stem for path in tmp_path.glob("*.safetensors")] == ["finished"]
+    finished = fit(*given, resume=tmp_path)
+    assert finished.evaluate("select") == ensemble.evaluate("select")
+
+
+def test_a_comparison_is_of_single_models_with_the_ensemble_as_a_row_of_its_own(
+    several: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset
+) -> None:
+    result = compare(several, table, roles, corpus, baselines=["scratch"])
+    assert [row.method for row in result.rows] == ["scratch", "equal", "ensemble"]
+    assert result.run.method == "ensemble"
+    assert result.run.weights == result.rows[1].weights
+    assert result.run.test_results is not None
+    assert set(result.run.test_results.predictions) == {"scratch", "equal", "ensemble"}
+
+
+def test_the_number_of_members_follows_the_table(several: Job, table: MoleculeDataset) -> None:
+    assert resolve(replace(several, members=None), table).members == 5
+    kinds = from_smiles(["C", "CC", "CCC"], np.eye(3), task="multiclass", cache=False)
+    assert resolve(replace(several, members=None), kinds).members == 1
+    with pytest.raises(ConfigError, match=r"members=2: .* task 'multiclass'"):
+        resolve(several, kinds)
+
+
+def test_options_are_refused_before_any_work(several: Job, table: MoleculeDataset) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'descriptors'"):
+        resolve(replace(several, features=("descriptor",)), table)
+    with pytest.raises(ConfigError, match="'column:pH' is a column of a table"):
+        resolve(replace(several, features=("column:pH",)), table)
+    with pytest.raises(ConfigError, match="readout='median' is unknown"):
+        resolve(replace(several, readout="median"), table)
+
+
+def test_fit_gives_an_ensemble_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{'C' * (n // 2 + 1)}{'O' if n % 2 else 'N'},{n / 7}" for n in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *rows]))
+    table, run, sizes = str(tmp_path / "mine.csv"), str(tmp_path / "mine"), ["--corpus_size=32", "--steps=2"]
+    sizes += ["--batch_size=16", "--epochs=1", "--device=cpu", "--baselines=", "--quiet"]
+    assert main(["fit", table, "--runs", str(tmp_path), "--split=random", *sizes]) == 0
+    printed = capsys.readouterr().out
+    assert "out of fold" in printed
+    assert "best out of fold: " in printed
+    metrics = json.loads((tmp_path / "mine" / "metrics.json").read_text())
+    assert "ensemble" in json.dumps(metrics)
+    assert main(["predict", run, table, "--output", str(tmp_path / "p.csv")]) == 0
+    assert len((tmp_path / "p.csv").read_text().splitlines()) == 61
