@@ -14,7 +14,7 @@ from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain, tasks_of
 
 __all__ = ["OnError", "Options", "Rows", "assemble"]
@@ -51,7 +51,7 @@ class Options:
     split_column: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no choice before anything is read."""
+        """Refuse what is not a choice before anything is read."""
         check_choice("on_error", self.on_error, get_args(OnError))
         check_choice("duplicates", self.duplicates, DUPLICATES)
         if self.decimal is not None:
@@ -139,9 +139,10 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     notes = [*rows.notes, *([] if labels is None else remarks(labels, rows.columns, task))]
     data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
-    data.notes = [*notes, *said]
-    for note in data.notes:
-        _LOG.warning("%s: %s", rows.source, note)
+    messages = [Message(note) for note in (*notes, *said)]
+    data.notes = [str(message) for message in messages]
+    for message in messages:
+        _LOG.warning("%s: %s", rows.source, message)
     return data
 
 
@@ -154,7 +155,7 @@ def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> np.ndarr
     found = np.array(weights or [1.0] * len(data.target_names), dtype=np.float64)
     if len(found) != len(data.target_names) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
         raise ConfigError(
-            f"target_weights={list(weights)} must be a number from 0 on for each of the "
+            f"{mention('target_weights', list(weights))} must be a number from 0 on for each of the "
             f"{len(data.target_names)} targets ({', '.join(data.target_names[:10])}), in their order."
         )
     return found
@@ -223,7 +224,7 @@ def _of_duplicates(
     others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
     first = (
         f"{repeated} of {len(data)} rows hold {len(groups)} molecules more than once, {done}: {len(data) - extra} "
-        f"different molecules (duplicates={options.duplicates!r}; or {others})"
+        f"different molecules ({mention('duplicates', options.duplicates)}; or {others})"
     )
     said = [first]
     worst, usual = conflicts(measured, groups)
@@ -321,5 +322,5 @@ def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
     affected = len({item.row for item in rejects})
     found = f"{rows.source}: {affected} of {len(rows.smiles)} rows cannot be used as they stand: {shown}"
     if options.on_error == "raise":
-        raise DataError(f"{found}. Correct them, or leave them out with on_error='skip'.")
+        raise DataError(f"{found}. Correct them, or leave them out with {mention('on_error', 'skip')}.")
     _LOG.warning("%s", found)

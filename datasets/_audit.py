@@ -227,7 +227,7 @@ def without(
         The corpus itself where it has none of them; otherwise its other molecules.
 
     Raises:
-        ConfigError: If ``same`` is no choice.
+        ConfigError: If ``same`` is not a choice.
 
     Example:
         >>> from molweight.datasets import from_smiles

@@ -7,7 +7,7 @@ import numpy as np
 from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["butina_split"]
@@ -38,14 +38,17 @@ def butina_split(data: MoleculeDataset, request: Request, *, cutoff: float = 0.6
         The positions by role.
 
     Raises:
-        ConfigError: If the cutoff is no distance, or there are too many molecules to compare them all.
+        OptionError: If the cutoff is not a distance.
+        ConfigError: If there are too many molecules to compare them all.
     """
     if not 0 <= cutoff < 1:
-        raise ConfigError(f"split 'butina': cutoff={cutoff} must be a Tanimoto distance, at least 0 and below 1.")
+        raise OptionError(
+            "cutoff", cutoff, "must be a Tanimoto distance, at least 0 and below 1", owner="split 'butina'"
+        )
     if len(data) > MOST:
         raise ConfigError(
             f"{data.name}: the split 'butina' compares all pairs, and {len(data)} molecules are more than {MOST}. Use "
-            "method='scaffold'."
+            f"{mention('method', 'scaffold')}."
         )
     return from_groups("butina", DEFINITION.format(cutoff=cutoff), _clusters(data, cutoff), request)
 

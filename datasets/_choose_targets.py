@@ -10,7 +10,7 @@ from molweight.datasets._layouts import layout_of
 from molweight.datasets._numbers import read_numbers
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 
 __all__ = ["Choice", "choose_targets"]
 
@@ -63,15 +63,17 @@ def choose_targets(
     if task is None and classes and numbers:
         raise DataError(
             f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
-            "hold numbers. Say which are the labels: targets=[...] (all of them: one model of classes and numbers), or "
-            "task='classification' for the former."
+            f"hold numbers. Say which are the labels: {mention('targets', [...])} (all of them: one model of "
+            f"classes and numbers), or "
+            f"{mention('task', 'classification')} for the former."
         )
     doubtful = [report for report in reports if report.kind == "suspicious"]
     labels = [report.name for report in reports if report.kind in ("classes", "numbers")]
     if not labels and len(doubtful) > 1:
         shown = "; ".join(f"{report.name!r} {report.detail}" for report in doubtful[:10])
         raise DataError(
-            f"{table.source}: no column is certain to hold labels: {shown}. Say which are the labels: targets=[...]."
+            f"{table.source}: no column is certain to hold labels: {shown}. Say which are the labels: "
+            f"{mention('targets', [...])}."
         )
     return _settled(table, reports, labels or [report.name for report in doubtful], doubtful, task)
 
@@ -94,14 +96,16 @@ def _settled(
     said: list[str] = []
     if len(targets) > 1:
         said.append(
-            f"{len(targets)} columns are taken for labels, all at once: {listed(targets)}. For others: targets=[...]"
+            f"{len(targets)} columns are taken for labels, all at once: {listed(targets)}. For others: "
+            f"{mention('targets', [...])}"
         )
     for report in doubtful:
         if report.name in targets:
             several = "classes" in report.detail and task is None and not _two(report)
-            classes = " For classes: task='multiclass'." if several else ""
+            classes = f" For classes: {mention('task', 'multiclass')}." if several else ""
             said.append(
-                f"the labels are column {report.name!r}, which {report.detail}.{classes} For others: targets=[...]"
+                f"the labels are column {report.name!r}, which {report.detail}.{classes} For others: "
+                f"{mention('targets', [...])}"
             )
         elif targets:
             said.append(f"column {report.name!r} {report.detail}, and is not taken for labels")
@@ -115,7 +119,9 @@ def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[s
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]
-    return said + [f"column {item.name!r} holds {item.detail}; for classes: targets=[{item.name!r}]" for item in words]
+    return said + [
+        f"column {item.name!r} holds {item.detail}; for classes: {mention('targets', [item.name])}" for item in words
+    ]
 
 
 def _bad(table: TextTable, name: str) -> list[BadCell]:
@@ -141,5 +147,5 @@ def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
         if report.kind == "empty":
             raise DataError(
                 f"{table.source}, column {report.name!r}: no row has a label, and no other column holds any. Fill it "
-                "in, or say which columns are the labels: targets=[...]."
+                f"in, or say which columns are the labels: {mention('targets', [...])}."
             )

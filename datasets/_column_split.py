@@ -2,7 +2,7 @@
 
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits
 from molweight.datasets._user_splits import split_by_roles
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["column_split"]
@@ -25,8 +25,9 @@ def column_split(data: MoleculeDataset, request: Request) -> Splits:
     given = data.columns.get("given_role")
     if given is None:
         raise DataError(
-            f"{data.name}: no column states a role for each row (train, valid, test). Name it with split_column='...', "
-            "or use method='scaffold'."
+            f"{data.name}: no column states a role for each row (train, valid, test). Name it with "
+            f"{mention('split_column')}, "
+            f"or use {mention('method', 'scaffold')}."
         )
     roles = [""] * (int(data.rows.max(initial=-1)) + 1)
     for row, place in zip(data.rows.tolist(), given.astype(int).tolist(), strict=True):

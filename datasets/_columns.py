@@ -17,7 +17,7 @@ from molweight.datasets._suspicious import by_content, by_name
 from molweight.datasets._table import TextTable
 from molweight.datasets._units import molar_factor
 from molweight.datasets._user_splits import ROLE_NAMES
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 
 __all__ = ["ColumnReport", "describe_columns", "find_smiles", "helper_columns", "listed"]
 
@@ -100,7 +100,8 @@ def find_smiles(table: TextTable) -> str:
         )
     raise DataError(
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
-        "can be parsed. Name the column (smiles=...); a file without a header line needs one, e.g. 'smiles,y'."
+        f"can be parsed. Name the column ({mention('smiles')}); a file without a header line needs one, e.g. "
+        f"'smiles,y'."
     )
 
 
@@ -210,7 +211,7 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
 def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "") -> ColumnReport:
     """A column that holds no labels as it stands."""
     if "units" in reason:
-        return ColumnReport(name, "text", f"numbers in several units, on one scale with targets=['p({name})']")
+        return ColumnReport(name, "text", f"numbers in several units, on one scale with the target 'p({name})'")
     if _parsable_share(table, name) >= _SHARE and any(len(cell) > 2 for cell in present):  # noqa: PLR2004 - "C", "no"
         return ColumnReport(name, "molecule", "further molecules, which are not used")
     words = class_words(present).shown

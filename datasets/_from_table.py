@@ -25,7 +25,7 @@ from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
 from molweight.datasets._units import molar_factor
 from molweight.datasets._user_splits import ROLE_NAMES
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["from_table", "understand"]
@@ -76,7 +76,7 @@ def from_table(
         bad=labels.bad,
         complaint=complaint(table, labels.bad) if labels.bad else "",
         reasons=table.reasons if smiles == table.smiles else {},
-        hint="Name the SMILES column (smiles=...).",
+        hint=f"Name the SMILES column ({mention('smiles')}).",
         bounds=labels.bounds,
         weights=_weights(table, options.sample_weight),
         roles=roles,
@@ -170,7 +170,8 @@ def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[st
     ] or [report.name for report in reports if report.kind in ("classes", "numbers")]
     if len(few) != 1:
         raise DataError(
-            f"{table.source}: {len(few)} columns may hold classes ({listed(few)}). Say which: targets=[...]."
+            f"{table.source}: {len(few)} columns may hold classes ({listed(few)}). Say which: "
+            f"{mention('targets', [...])}."
         )
     return few
 
@@ -192,7 +193,7 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
         if not 2 <= len(words) <= _CLASSES:  # noqa: PLR2004 - two classes at least
             raise DataError(
                 f"{table.source}, column {name!r}: holds {len(words)} different labels, and a classifier needs 2 to "
-                f"{_CLASSES} classes. Use task='regression' for numbers."
+                f"{_CLASSES} classes. Use {mention('task', 'regression')} for numbers."
             )
         targets += [f"{name}={word}" for word in words]
     return Choice(targets, [*choice.said, f"{len(targets)} classes, each with a probability: {listed(targets)}"])
@@ -207,7 +208,8 @@ def _read(
     labels = read_labels(table, targets, replace(reading, relations=relations, units=units))
     if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
         raise ConfigError(
-            f"{table.source}: positive={options.positive!r} is in none of the label columns {listed(targets)}. Write "
+            f"{table.source}: {mention('positive', options.positive)} is in none of the label columns "
+            f"{listed(targets)}. Write "
             "it as in the table."
         )
     labels, recoded = _recoded(labels, options.task)
@@ -237,8 +239,9 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
             low, high = pair
             values[:, place] = np.where(np.isnan(values[:, place]), np.nan, values[:, place] == np.float32(high))
             said.append(
-                f"column {column.name!r}: {high:g} is class 1 and {low:g} class 0 (positive='{low:g}' turns them "
-                "round; for numbers: task='regression')"
+                f"column {column.name!r}: {high:g} is class 1 and {low:g} class 0 "
+                f"({mention('positive', f'{low:g}')} turns them "
+                f"round; for numbers: {mention('task', 'regression')})"
             )
     return replace(labels, values=values), said
 
@@ -266,7 +269,7 @@ def _of_scale(labels: LabelTable, units: dict[str, list[str]]) -> list[str]:
         if molar_factor(unit) and decades > _DECADES:
             said.append(
                 f"column {column.name!r} is in {unit} and spans {decades:.1f} powers of ten; the "
-                f"usual scale is -log10(mol/l): targets=['p({column.name})']"
+                f"usual scale is -log10(mol/l): {mention('targets', [f'p({column.name})'])}"
             )
     return said
 
@@ -320,4 +323,6 @@ def _roles(
             )
     roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]
     counts = ", ".join(f"{text or 'none'} {int((codes == place).sum())}" for place, text in enumerate(texts))
-    return roles, [] if named else [f"column {columns[0]!r} states roles ({counts}); method='column' splits by it"]
+    return roles, [] if named else [
+        f"column {columns[0]!r} states roles ({counts}); {mention('method', 'column')} splits by it"
+    ]

@@ -12,7 +12,7 @@ from molweight.datasets._classes import class_words, is_inconclusive, known_pair
 from molweight.datasets._numbers import Decimal, Numbers, is_missing, is_number, read_numbers
 from molweight.datasets._table import TextTable
 from molweight.datasets._units import molar_factor, unit_in_name
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, mention, suggest
 
 __all__ = [
     "BadCell",
@@ -239,7 +239,8 @@ def _read(
         return _words(name, codes, texts)
     if numbers.ambiguous:
         raise DataError(
-            f"{table.source}, column {name!r}: {numbers.ambiguous}. Use decimal=',' or decimal='.' to say which sign "
+            f"{table.source}, column {name!r}: {numbers.ambiguous}. Use {mention('decimal', ',')} or "
+            f"{mention('decimal', '.')} to say which sign "
             "begins the decimals."
         )
     return _numeric(name, codes, numbers, present)
@@ -261,7 +262,7 @@ def _in_one_unit(column: LabelColumn) -> LabelColumn:
     """A column in several units, as numbers that cannot be read."""
     listed = ", ".join(sorted(set(column.cell_units) - {""}))
     written = np.array([bool(unit) for unit in column.cell_units])
-    reason = f"is in one of several units ({listed}); targets=['p({column.name})'] brings molar ones to one scale"
+    reason = f"is in one of several units ({listed}); the target 'p({column.name})' brings molar ones to one scale"
     return replace(column, values=np.where(written, math.inf, column.values), reason=reason)
 
 
@@ -270,7 +271,7 @@ def _not_numbers(words: Sequence[str]) -> str:
     if len(words) > _MOST_CLASSES:
         return ""
     listed = ", ".join(map(repr, words[:6])) + (", ..." if len(words) > 6 else "")  # noqa: PLR2004 - as many as a reader takes in
-    return f"is not a number: the column holds {len(words)} words ({listed}); for classes use task='multiclass'"
+    return f"is not a number: the column holds {len(words)} words ({listed}); for classes use the task 'multiclass'"
 
 
 def _positive(present: Sequence[str], positive: str | None) -> str | None:
@@ -306,7 +307,7 @@ def _words(name: str, codes: Codes, texts: list[str]) -> LabelColumn:
     values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
     low, high = classes.shown
     why = "" if classes.known else ", because it is the later one in the alphabet"
-    notes = [f"{high!r} is class 1 and {low!r} class 0{why}; positive={low!r} turns them round"]
+    notes = [f"{high!r} is class 1 and {low!r} class 0{why}; {mention('positive', low)} turns them round"]
     none = [text for text in texts if is_inconclusive(text)]
     if none:
         rows = int(np.isin(codes, [number for number, text in enumerate(texts) if is_inconclusive(text)]).sum())
@@ -372,6 +373,7 @@ def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:
     place = table.place(cell.record, cell.column)
     return (
         f"{table.source}, {place}: {cell.problem}{more}.{comma} Correct it, leave the "
-        "cell empty where the label is missing, have such labels taken for missing with on_error='nan', or name the "
-        "columns that are targets (targets=[...])."
+        f"cell empty where the label is missing, have such labels taken for missing with "
+        f"{mention('on_error', 'nan')}, or name the "
+        f"columns that are targets ({mention('targets', [...])})."
     )

@@ -7,7 +7,7 @@ from typing import Final, get_args
 import numpy as np
 
 from molweight.datasets._table_spec import Metric, OneTask, Task
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.graphs import join_tasks, tasks_of
 
 __all__ = ["Labels", "check_choice", "check_labels", "infer_task", "remarks", "settle"]
@@ -63,7 +63,7 @@ def settle(
     for item in tasks:
         check_choice("task", item, get_args(OneTask))
     if len(tasks) != labels.shape[1]:
-        raise ConfigError(f"{where}: task={task!r} names {len(tasks)} tasks for {labels.shape[1]} targets.")
+        raise ConfigError(f"{where}: {mention('task', task)} names {len(tasks)} tasks for {labels.shape[1]} targets.")
     metric = metric or _metric_of(tasks)
     for item in metric.split(","):
         check_choice("metric", item, get_args(Metric))
@@ -86,11 +86,11 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a value that is not among the choices of an option.
 
     Raises:
-        ConfigError: With the nearest choices.
+        OptionError: With the nearest choices.
     """
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
-        raise ConfigError(f"{option}={value!r} is no choice{suggest(str(value), choices)} Use one of {listed}.")
+        raise OptionError(option, value, f"is not a choice{suggest(str(value), choices)}", f"Use one of {listed}.")
 
 
 def check_labels(labels: Labels, columns: Sequence[str], task: Task, where: str) -> None:
@@ -118,12 +118,14 @@ def _check_classes(present: np.ndarray[tuple[int], np.dtype[np.float32]], where:
     others = classes[~np.isin(classes, (0, 1))]
     if len(others) > 0:
         raise DataError(
-            f"{where}: the label {others[0]:g} is not a class. Write the classes as 0 and 1, or use task='regression'."
+            f"{where}: the label {others[0]:g} is not a class. Write the classes as 0 and 1, or use "
+            f"{mention('task', 'regression')}."
         )
     if len(classes) == 1:
         raise DataError(
             f"{where}: all {len(present)} labels are {classes[0]:g}, but a classifier needs both classes. "
-            "Add molecules of the other class, leave the column out, or use task='regression' if it holds numbers."
+            f"Add molecules of the other class, leave the column out, or use {mention('task', 'regression')} if it "
+            f"holds numbers."
         )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from molweight.datasets._numbers import is_missing
 from molweight.datasets._table import TextTable
+from molweight.errors import mention
 
 __all__ = ["Layout", "layout_of"]
 
@@ -51,7 +52,7 @@ def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
         (scaled,),
         f"an export of ChEMBL: the labels are column {scaled!r}, known in {sum(known)} of {len(known)} rows. "
         f"'p({value})' as target takes -log10 of {value!r} with its units and relations, so that the other rows count "
-        f"as bounds: targets=['p({value})'].{mixture}",
+        f"as bounds: {mention('targets', [f'p({value})'])}.{mixture}",
     )
 
 
@@ -61,5 +62,9 @@ def _pubchem(table: TextTable, names: dict[str, str]) -> Layout | None:
         return None
     standard = {name for name in table.columns if name.upper().startswith("PUBCHEM_")}
     others = [name for name in table.columns if name not in standard]
-    more = f" Numbers are in: {', '.join(repr(name) for name in others[:6])}; targets=[...]." if others else ""
+    more = (
+        f" Numbers are in: {', '.join(repr(name) for name in others[:6])}; {mention('targets', [...])}."
+        if others
+        else ""
+    )
     return Layout("PubChem", (outcome,), f"a table of PubChem: the labels are column {outcome!r}.{more}")

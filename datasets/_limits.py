@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 
 __all__ = ["MAX_ATOMS", "MAX_MB", "MAX_ROWS", "check_rows", "check_size"]
 
@@ -29,7 +29,7 @@ def check_size(source: str, size: int, max_mb: float | None = None) -> None:
     if size > limit * (1 << 20):
         raise DataError(
             f"{source}: is larger than {limit:g} MB once unpacked, so it was not read to its end. A labelled table is "
-            f"held in memory; if it is meant to be this large, raise the limit, e.g. max_mb={4 * limit:g}."
+            f"held in memory; if it is meant to be this large, raise the limit, e.g. {mention('max_mb', 4 * limit)}."
         )
 
 
@@ -48,5 +48,5 @@ def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
     if rows > limit:
         raise DataError(
             f"{source}: has {rows} rows or more, over the limit of {limit}. A labelled table is held in memory; if it "
-            f"is meant to be this large, raise the limit, e.g. max_rows={4 * max(rows, limit)}."
+            f"is meant to be this large, raise the limit, e.g. {mention('max_rows', 4 * max(rows, limit))}."
         )

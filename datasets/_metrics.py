@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
-from molweight.errors import DataError, UnknownNameError
+from molweight.errors import DataError, UnknownNameError, mention
 
 __all__ = ["METRICS", "Score", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
 
@@ -96,7 +96,9 @@ def metrics_of(metric: str, tasks: int) -> list[str]:
         if name not in METRICS:
             raise UnknownNameError("metric", name, METRICS)
     if len(found) != tasks:
-        raise DataError(f"metric={metric!r} names {len(found)} metrics for {tasks} tasks. Give one, or one for each.")
+        raise DataError(
+            f"{mention('metric', metric)} names {len(found)} metrics for {tasks} tasks. Give one, or one for each."
+        )
     return found
 
 

@@ -7,7 +7,7 @@ from molweight.datasets._ogb import ogb_entries, ogb_folder
 from molweight.datasets._ogb_raw import read_parts
 from molweight.datasets._splits import SPLITTERS, Request, Splits
 from molweight.datasets._user_splits import split_by_indices
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 
 
@@ -27,7 +27,7 @@ def ogb(data: MoleculeDataset, request: Request, root: str | None = None) -> Spl
         DataError: If ``data`` is not of OGB, or a file is damaged.
     """
     if data.name not in ogb_entries():
-        raise DataError(f"{data.name}: the split 'ogb' is for data sets of OGB. Use method='scaffold'.")
+        raise DataError(f"{data.name}: the split 'ogb' is for data sets of OGB. Use {mention('method', 'scaffold')}.")
     method = ogb_entries()[data.name].split
     folder: Path = ogb_folder(data.name, root)
     parts = read_parts(folder, method)

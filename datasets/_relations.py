@@ -10,7 +10,7 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._label_columns import source_column
 from molweight.datasets._numbers import sign_of
 from molweight.datasets._table import TextTable
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 
 __all__ = ["find_relations", "find_units"]
 
@@ -105,6 +105,6 @@ def find_units(
                 if len(different) > 1 and column in targets:
                     said.append(
                         f"column {column!r} is in several units ({', '.join(different[:6])}), and they are mixed; "
-                        f"targets=['p({column})'] brings molar ones to one scale"
+                        f"{mention('targets', [f'p({column})'])} brings molar ones to one scale"
                     )
     return units, said

@@ -45,7 +45,9 @@ def save_splits(splits: Splits, data: MoleculeDataset, path: str | Path) -> None
             partial.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
             partial.replace(target)
     except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror}). Free the place or choose another.") from error
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}). Free up disk space or choose another path."
+        ) from error
 
 
 def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "four-role") -> Splits:

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from molweight.datasets._allocate import SELECT_FRACTION, Filling, Positions, fill, hold_out
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry
 
@@ -165,13 +165,16 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:
     """What to do about an empty role: what works comes first."""
     if len(data) < _ENOUGH:
-        return f"{len(data)} molecules are too few. Use method='random', protocol='paper', or more molecules."
+        return (
+            f"{len(data)} molecules are too few. Use {mention('method', 'random')}, "
+            f"{mention('protocol', 'paper')}, or more molecules."
+        )
     if splits.name != "random":
         return (
             f"too many of the {len(data)} molecules belong together (those without a ring share one scaffold). "
-            "Use method='random'."
+            f"Use {mention('method', 'random')}."
         )
-    return f"{len(data)} molecules are too few. Use other fractions, protocol='paper', or more molecules."
+    return f"{len(data)} molecules are too few. Use other fractions, {mention('protocol', 'paper')}, or more molecules."
 
 
 def _warn_of_single_class(data: MoleculeDataset, role: str, positions: Positions) -> None:

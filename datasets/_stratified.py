@@ -6,7 +6,7 @@ import numpy as np
 
 from molweight.datasets._allocate import SELECT_FRACTION, Positions
 from molweight.datasets._splits import SPLITTERS, Request, Splits
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["stratified_split"]
@@ -37,11 +37,11 @@ def stratified_split(data: MoleculeDataset, request: Request, *, target: str | N
         The positions by role.
 
     Raises:
-        ConfigError: If the label is not named or not there, or ``bins`` is less than 2.
+        OptionError: If the label is not named or not there, or ``bins`` is less than 2.
         DataError: If a class has too few molecules for every role.
     """
     if bins < 2:  # noqa: PLR2004 - one range would be no stratification
-        raise ConfigError(f"split 'stratified': bins={bins} must be at least 2.")
+        raise OptionError("bins", bins, "must be at least 2", owner="split 'stratified'")
     name = _target(data, target)
     strata = _strata(data, name, bins)
     definition = (DEFINITION if data.task in ("classification", "multiclass") else NUMBERS).format(
@@ -62,8 +62,8 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
         if len(data.target_names) == 1:
             return data.target_names[0]
         raise ConfigError(
-            f"{data.name} has {len(data.target_names)} labels, and 'stratified' keeps the shares of one. Name it: "
-            f"options={{'target': ...}} (--split_options.target NAME). Labels: {listed}."
+            f"{data.name} has {len(data.target_names)} labels, and 'stratified' keeps the shares of one. Name it "
+            f"in the options of the split: {mention('options.target')}. Labels: {listed}."
         )
     if target not in data.target_names:
         clause = suggest(target, data.target_names)
@@ -95,6 +95,6 @@ def _cut(
     except ValueError as error:
         raise DataError(
             f"{data.name}: the split 'stratified' cannot give every role its share of each class ({error}). Use "
-            "method='random', other fractions, or fewer bins."
+            f"{mention('method', 'random')}, other fractions, or fewer bins."
         ) from error
     return np.sort(stay), np.sort(taken)

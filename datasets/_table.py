@@ -13,7 +13,7 @@ import numpy as np
 from molweight.datasets._header import blank_comments, is_headerless, made_up_names, preamble
 from molweight.datasets._limits import check_rows
 from molweight.datasets._text import read_text
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, mention, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,7 +235,10 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
     cells = [cells for _, cells in rest]
     said = (f"{skipped} row{'s' * (skipped > 1)} above the header left out",) if skipped else ()
     if header is False or (header is None and is_headerless(first, cells)):
-        note = f"row {row} ({', '.join(first)[:60]}) is a molecule: read without a header (header=True if it is one)"
+        note = (
+            f"row {row} ({', '.join(first)[:60]}) is a molecule: read without a header "
+            f"({mention('header', value=True)} if it is one)"
+        )
         return Headed(start[skipped:], made_up_names([first, *cells]), 0, (*said, note) if header is None else said)
     return Headed(rest, [name.strip() for name in first], row, said)
 

@@ -6,7 +6,7 @@ from typing import BinaryIO, Final
 
 from molweight.datasets._compression import open_unpacked, reading
 from molweight.datasets._limits import check_size
-from molweight.errors import DataError
+from molweight.errors import DataError, mention
 
 __all__ = ["read_bytes", "read_text"]
 
@@ -43,7 +43,7 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise DataError(
             f"{path}: this is a zip archive or a spreadsheet, not text. Unpack it; a spreadsheet is read if its name "
-            "ends in .xlsx, .xls or .ods, or with file_format='excel'."
+            f"ends in .xlsx, .xls or .ods, or with {mention('file_format', 'excel')}."
         )
     text = _decode(path, content, encoding)
     if not text.strip():
@@ -52,7 +52,7 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
         line = text.count("\n", 0, text.index("\0")) + 1
         raise DataError(
             f"{path}, row {line}: holds a NUL character, so the file is binary, damaged, or in another encoding. "
-            "Export it again as UTF-8, or name its encoding, e.g. encoding='utf-16'."
+            f"Export it again as UTF-8, or name its encoding, e.g. {mention('encoding', 'utf-16')}."
         )
     return text
 
@@ -109,5 +109,6 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}, row {line}: byte 0x{content[error.start]:02x} is not {chosen} text ({error.reason}). Save the "
-            "file as UTF-8, or name its encoding, e.g. encoding='cp1252' for what Excel writes on Windows."
+            f"file as UTF-8, or name its encoding, e.g. {mention('encoding', 'cp1252')} for what Excel writes on "
+            f"Windows."
         ) from error

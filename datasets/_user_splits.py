@@ -9,7 +9,7 @@ import numpy as np
 from molweight.datasets._allocate import SELECT_FRACTION, Positions, hold_out
 from molweight.datasets._labels import check_choice
 from molweight.datasets._splits import ROLES, Protocol, Splits, check_roles
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["ROLE_NAMES", "split_by_indices", "split_by_roles"]
@@ -133,8 +133,9 @@ def _splits(data: MoleculeDataset, parts: dict[str, Positions], protocol: Protoc
     check_choice("protocol", protocol, get_args(Protocol))
     if protocol == "paper" and len(parts["select"]):
         raise ConfigError(
-            f"{source}: gives the role 'select', and under protocol='paper' that is the validation part. Use "
-            "protocol='four-role'."
+            f"{source}: gives the role 'select', and under {mention('protocol', 'paper')} that is the validation "
+            f"part. Use "
+            f"{mention('protocol', 'four-role')}."
         )
     definition = f"given by {source}"
     for role in ("meta",) if protocol == "paper" else ("meta", "select"):

@@ -7,7 +7,7 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
-from molweight.errors import ConfigError, suggest
+from molweight.errors import ConfigError, OptionError, suggest
 
 __all__ = ["accepted_options", "check_choice", "check_kind", "construct"]
 
@@ -95,7 +95,7 @@ def construct(
         if option not in accepted:
             clause = suggest(option, accepted)
             raise ConfigError(f"{kind} {name!r} has no option {option!r}{clause} Options: {listed}.")
-        check_kind(f"{kind} {name!r}: ", option, options[option], parameters[option].annotation)
+        check_kind(f"{kind} {name!r}", option, options[option], parameters[option].annotation)
     missing = [key for key, default in accepted.items() if default is inspect.Parameter.empty and key not in options]
     if missing:
         raise ConfigError(f"{kind} {name!r} needs the option {missing[0]!r}. Options: {listed}.")
@@ -106,23 +106,23 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     """Refuse a value that is not among the choices of an option.
 
     Args:
-        owner: What the option belongs to, e.g. ``"encoder 'gin'"``.
+        owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
         value: What was given.
         choices: What may be given.
 
     Raises:
-        ConfigError: If ``value`` is none of ``choices``, with the nearest ones.
+        OptionError: If ``value`` is none of ``choices``, with the nearest ones.
 
     Example:
         >>> check_choice("gin", "norm", "bacth", ("batch", "layer"))
         Traceback (most recent call last):
             ...
-        molweight.errors.ConfigError: gin: norm='bacth' is unknown; did you mean 'batch'? Choices: batch, layer.
+        molweight.errors.OptionError: gin: norm='bacth' is unknown; did you mean 'batch'? Choices: batch, layer.
     """
     if value not in choices:
         clause = suggest(str(value), choices)
-        raise ConfigError(f"{owner}: {option}={value!r} is unknown{clause} Choices: {', '.join(choices)}.")
+        raise OptionError(option, value, f"is unknown{clause}", f"Choices: {', '.join(choices)}.", owner=owner)
 
 
 def _is_number(value: object) -> bool:
@@ -145,24 +145,25 @@ def check_kind(owner: str, option: str, value: object, kind: object) -> None:
     """Refuse a value of another kind than an option is annotated with.
 
     Args:
-        owner: What the option belongs to, with what separates it from the option, e.g. ``"encoder 'gin': "``.
+        owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
         value: What was given.
         kind: The annotation; anything but bool, int, float, str, dict, tuples of numbers, None and unions of these is
             not checked.
 
     Raises:
-        ConfigError: If the value is of another kind; a number that is not finite is none.
+        OptionError: If the value is of another kind; a number that is not finite is none.
 
     Example:
-        >>> check_kind("solver 'cg': ", "iterations", 5, int)
-        >>> check_kind("solver 'cg': ", "iterations", None, int)
+        >>> check_kind("solver 'cg'", "iterations", 5, int)
+        >>> check_kind("solver 'cg'", "iterations", None, int)
         Traceback (most recent call last):
             ...
-        molweight.errors.ConfigError: solver 'cg': iterations=None must be a whole number.
+        molweight.errors.OptionError: solver 'cg': iterations=None must be a whole number.
     """
     kinds = get_args(kind) if isinstance(kind, UnionType) or get_origin(kind) is Union else (kind,)
     plain = [_PLAIN.get(get_origin(part) or part) for part in kinds]
     known = [found for found in plain if found is not None]
     if len(known) == len(plain) and not any(fits(value) for _, fits in known):
-        raise ConfigError(f"{owner}{option}={value!r} must be {' or '.join(name for name, _ in known)}.")
+        reason = f"must be {' or '.join(name for name, _ in known)}"
+        raise OptionError(option, value, reason, owner=owner)

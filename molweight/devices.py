@@ -2,7 +2,7 @@
 
 import torch
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 
 __all__ = ["check_device", "resolve_device"]
 
@@ -14,7 +14,7 @@ def check_device(name: str) -> None:
         name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
     Raises:
-        ConfigError: If it is no name of a device.
+        OptionError: If it is no name of a device.
 
     Example:
         >>> check_device("cuda:7")
@@ -22,7 +22,7 @@ def check_device(name: str) -> None:
     try:
         torch.device("cpu" if name == "auto" else name)
     except RuntimeError as error:
-        raise ConfigError(f"device={name!r} is unknown. Use 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
+        raise OptionError("device", name, "is unknown", "Use 'auto', 'cpu', 'cuda' or 'cuda:1'.") from error
 
 
 def resolve_device(name: str) -> torch.device:
@@ -32,7 +32,7 @@ def resolve_device(name: str) -> torch.device:
         name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
     Raises:
-        ConfigError: If there is no such device on this machine.
+        OptionError: If there is no such device on this machine.
 
     Example:
         >>> resolve_device("cpu")
@@ -44,5 +44,7 @@ def resolve_device(name: str) -> torch.device:
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()
-        raise ConfigError(f"device={name!r}: this machine has {found} CUDA devices. Use 'auto' or 'cpu'.")
+        raise OptionError(
+            "device", name, f"does not exist: this machine has {found} CUDA devices", "Use 'auto' or 'cpu'."
+        )
     return device

@@ -1,26 +1,143 @@
 """The errors molweight raises: each says what was found, where, and what to do."""
 
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 __all__ = [
     "ConfigError",
     "DataError",
     "DuplicateNameError",
     "Interrupted",
+    "Message",
     "MolweightError",
+    "OptionError",
     "TrainingError",
     "UnknownNameError",
+    "mention",
     "suggest",
 ]
+
+Writer = Callable[[str, str], str]
+"""Writes an option, given as its name and the text of its value in Python, the way an interface spells it."""
+
+_MENTION: Final = re.compile("\x02([^\x02\x03\x1f]*)\x1f([^\x02\x03\x1f]*)\x03")
+"""A mention of an option: name and value between control characters, which no repr of a value contains."""
+
+
+def mention(name: str, value: Any = ...) -> str:
+    """A placeholder for an option and its value in a message; each interface writes it in its own way.
+
+    Args:
+        name: Name of the option; with the name of another option before a dot if it is part of that one, e.g.
+            ``"split_options.target"``.
+        value: The value; ``...`` where it is the user's to fill in.
+
+    Example:
+        >>> print(Message(f"Use {mention('seed', 3)}, or name the columns: {mention('targets', [...])}."))
+        Use seed=3, or name the columns: targets=[...].
+    """
+    return f"\x02{name}\x1f{_text(value)}\x03"
+
+
+def _text(value: Any) -> str:
+    if value is ...:
+        return "..."
+    if isinstance(value, list):
+        return f"[{', '.join(map(_text, value))}]"
+    return repr(float(value)) if isinstance(value, float) else repr(value)  # NumPy's floats have a repr of their own
+
+
+def as_argument(name: str, value: str) -> str:
+    """An option as an argument in Python: ``seed=3``."""
+    return f"{name.rpartition('.')[2]}={value}"
+
+
+class Message:
+    """A text that may mention options.
+
+    Args:
+        text: The text, with each option as :func:`mention` returns it.
+    """
+
+    def __init__(self, text: str) -> None:
+        """Keep the text."""
+        self.text = text
+
+    def written(self, write: Writer = as_argument) -> str:
+        """The text with its options written in the way of one interface.
+
+        Args:
+            write: Writes an option, from its name and the text of its value in Python.
+
+        Example:
+            >>> Message(mention("seed", 3)).written(lambda name, value: f"--{name} {value}")
+            '--seed 3'
+        """
+        return _MENTION.sub(lambda match: write(match[1], match[2]), self.text)
+
+    def __str__(self) -> str:
+        """The text with options as arguments in Python."""
+        return self.written()
 
 
 class MolweightError(Exception):
     """Base of every error that a user's input can cause; the command line prints it as one paragraph."""
 
+    @property
+    def message(self) -> Message:
+        """The message, whose mentions of options an interface can write in its own way."""
+        return Message(super().__str__())
+
+    def __str__(self) -> str:
+        """The message with options as arguments in Python."""
+        return str(self.message)
+
 
 class ConfigError(MolweightError, ValueError):
     """An option or argument that cannot be used as given."""
+
+
+class OptionError(ConfigError):
+    """One option whose value cannot be used.
+
+    Args:
+        option: Name of the option.
+        value: What was given.
+        reason: What is wrong, as the rest of a sentence that begins with the option, e.g. ``"must be positive"``.
+        remedy: Sentences that say what to do.
+        owner: What the option belongs to, if that is not the job: a kind and mostly a name, e.g. ``"encoder 'gin'"``.
+
+    Example:
+        >>> print(OptionError("proximal_strength", 0, "must be positive"))
+        proximal_strength=0 must be positive.
+        >>> error = OptionError("norm", "bacth", "is unknown", "Choices: batch, layer.", owner="encoder 'gin'")
+        >>> print(error, error.option, error.value)
+        encoder 'gin': norm='bacth' is unknown. Choices: batch, layer. norm bacth
+    """
+
+    def __init__(self, option: str, value: object, reason: str, remedy: str = "", *, owner: str = "") -> None:
+        """Compose the message."""
+        self.option, self.value, self.reason, self.remedy, self.owner = option, value, reason, remedy, owner
+        end = "" if reason.endswith(("?", ".")) else "."
+        name = mention(_part_of(owner, option), value)
+        super().__init__(f"{f'{owner}: ' if owner else ''}{name} {reason}{end}{f' {remedy}' if remedy else ''}")
+
+    def __reduce__(self) -> tuple[Callable[..., "OptionError"], tuple[Any, ...]]:
+        """Pickle the fields: errors cross the borders of processes."""
+        return _option_error, (self.option, self.value, self.reason, self.remedy, self.owner)
+
+
+def _option_error(option: str, value: object, reason: str, remedy: str, owner: str) -> OptionError:
+    return OptionError(option, value, reason, remedy, owner=owner)
+
+
+def _part_of(owner: str, option: str) -> str:
+    """The option of a job that an option of an encoder, a solver, ... is part of, with that option."""
+    kind, _, name = owner.partition(" ")
+    part = f"{kind}_options.{name.strip(chr(39))}" if kind == "objective" and name else f"{kind}_options"
+    return f"{part}.{option}" if owner else option
 
 
 class DataError(MolweightError, ValueError):

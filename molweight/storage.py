@@ -139,7 +139,9 @@ def write_file(path: Path, content: bytes) -> None:
                 os.fsync(stream.fileno())
             partial.replace(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror}. Free the place or choose another.") from error
+        raise DataError(
+            f"{path} cannot be written: {error.strerror}. Free up disk space or choose another path."
+        ) from error
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

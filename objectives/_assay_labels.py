@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.objectives._base import Encode, Objective, draw_seed
 from molweight.objectives._registry import register
@@ -80,7 +80,7 @@ class AssayLabels(Objective):
         """Create the head; the table comes with :meth:`attach`."""
         super().__init__(width)
         if labels < 1:
-            raise ConfigError(f"objective 'assay_labels': labels={labels} must be at least 1.")
+            raise OptionError("labels", labels, "must be at least 1", owner="objective 'assay_labels'")
         self.tables = (table,)
         self.head = nn.Linear(width, labels)
         self._table: MoleculeDataset | None = None

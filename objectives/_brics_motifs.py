@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
 from molweight.objectives._rdkit_brics import motif_codes
@@ -77,7 +77,7 @@ class BricsMotifs(Objective):
         """Create the head; the motifs come with :meth:`prepare` or from a saved state."""
         super().__init__(width)
         if vocabulary < 1:
-            raise ConfigError(f"objective 'brics_motifs': vocabulary={vocabulary} must be at least 1.")
+            raise OptionError("vocabulary", vocabulary, "must be at least 1", owner="objective 'brics_motifs'")
         self.head = nn.Linear(width, vocabulary)
         self.register_buffer("motifs", torch.full((vocabulary,), _FREE))
 

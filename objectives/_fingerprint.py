@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed
 from molweight.objectives._functional_groups import LabelledGraphs
@@ -37,7 +37,7 @@ def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
         A spec named after both.
 
     Raises:
-        ConfigError: If there is no such kind, or ``bits`` is below 1.
+        OptionError: If there is no such kind, or ``bits`` is below 1.
 
     Example:
         >>> fingerprint_spec("path", 512).name, fingerprint_spec().dim
@@ -45,7 +45,7 @@ def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
     """
     check_choice("objective 'fingerprint'", "kind", kind, tuple(_KINDS))
     if bits < 1:
-        raise ConfigError(f"objective 'fingerprint': bits={bits} must be at least 1.")
+        raise OptionError("bits", bits, "must be at least 1", owner="objective 'fingerprint'")
     return TargetSpec(f"{kind}_{bits}", 1, dim=-(-bits // 8), dtype="uint8", compute=partial(_KINDS[kind], bits=bits))
 
 

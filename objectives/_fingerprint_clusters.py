@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
 from molweight.objectives._kmeans import cluster_counts, fit_centres
@@ -92,8 +92,8 @@ class FingerprintClusters(Objective):
         """Create the heads; centres come with :meth:`prepare` or from a saved state."""
         super().__init__(width)
         if not clusters or min(clusters) < 2:  # noqa: PLR2004 - one cluster is nothing to tell apart
-            raise ConfigError(
-                f"objective 'fingerprint_clusters': clusters={[*clusters]} must be numbers of at least 2."
+            raise OptionError(
+                "clusters", [*clusters], "must be numbers of at least 2", owner="objective 'fingerprint_clusters'"
             )
         self.clusters = tuple(clusters)
         self.heads = nn.ModuleList(_ClusterHead(width) for _ in clusters)

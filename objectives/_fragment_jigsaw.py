@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, check_share, column_of, draw_seed
 from molweight.objectives._rdkit_brics import cut_places
@@ -105,7 +105,7 @@ class FragmentJigsaw(Objective):
         super().__init__(width)
         check_share("fragment_jigsaw", "identity", identity)
         if orders < 2:  # noqa: PLR2004 - one order is nothing to tell apart
-            raise ConfigError(f"objective 'fragment_jigsaw': orders={orders} must be at least 2.")
+            raise OptionError("orders", orders, "must be at least 2", owner="objective 'fragment_jigsaw'")
         self.identity = identity
         self.head = nn.Linear(width, orders)
         self.register_buffer("table", torch.tensor(nested_orders(orders)), persistent=False)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molweight.encoders import FeatureEmbedding, bond_codes
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch
 from molweight.objectives._augment import mask_tokens, share
 from molweight.objectives._base import Encode, Objective, check_share, draw_seed
@@ -121,7 +121,7 @@ class GraphMAE(Objective):
         super().__init__(width)
         check_share("graph_mae", "rate", rate)
         if power < 1:
-            raise ConfigError(f"objective 'graph_mae': power={power} must be at least 1.")
+            raise OptionError("power", power, "must be at least 1", owner="objective 'graph_mae'")
         self.rate, self.power = rate, power
         self.decoder = _Decoder(width)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders import SchNet
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, draw_seed
 from molweight.objectives._conformers import CONFORMERS, Embedded, embedded
@@ -90,7 +90,7 @@ class GraphMVPContrastive(Objective):
         super().__init__(width)
         check_choice("objective 'graphmvp_contrastive'", "contrast", contrast, _LOSSES)
         if temperature <= 0:
-            raise ConfigError(f"objective 'graphmvp_contrastive': temperature={temperature} must be above 0.")
+            raise OptionError("temperature", temperature, "must be above 0", owner="objective 'graphmvp_contrastive'")
         self.contrast, self.temperature = contrast, temperature
         self.space = SchNet(width, layers=layers, filters=filters, gaussians=gaussians, cutoff=cutoff)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders import BatchNorm, SchNet
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, draw_seed
 from molweight.objectives._conformers import CONFORMERS, Embedded, embedded
@@ -116,7 +116,7 @@ class GraphMVPGenerative(Objective):
         """Create SchNet and the two maps."""
         super().__init__(width)
         if not beta >= 0:
-            raise ConfigError(f"objective 'graphmvp_generative': beta={beta} must not be negative.")
+            raise OptionError("beta", beta, "must not be negative", owner="objective 'graphmvp_generative'")
         self.beta, self.detach = beta, detach
         self.space = SchNet(width, layers=layers, filters=filters, gaussians=gaussians, cutoff=cutoff)
         self.forth, self.back = VariationalMap(width), VariationalMap(width)

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import Edit, apply, random_edges, share
 from molweight.objectives._base import Encode, Objective, check_share, draw_seed
@@ -70,7 +70,7 @@ class MolCLR(Objective):
         check_share("molclr", "rate", rate)
         check_choice("objective 'molclr'", "augmentation", augmentation, _AUGMENTATIONS)
         if temperature <= 0:
-            raise ConfigError(f"objective 'molclr': temperature={temperature} must be above 0.")
+            raise OptionError("temperature", temperature, "must be above 0", owner="objective 'molclr'")
         self.augmentation, self.rate, self.temperature = augmentation, rate, temperature
         self.head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, max(width // 2, 1)))
 

@@ -227,7 +227,7 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     if shared:
         _LOG.warning(
             "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
-            "leave them out with duplicates='mean', or use method='scaffold'",
+            "leave them out with --duplicates mean, or use --split scaffold",
             data.name, shared, len(splits.test),
         )  # fmt: skip
 

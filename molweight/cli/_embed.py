@@ -61,7 +61,9 @@ def _write_npz(options: Namespace, model: Run, target: Path) -> None:
                     packed.write(block)
             partial.replace(target)
     except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror}. Free the place or choose another.") from error
+        raise DataError(
+            f"{target} cannot be written: {error.strerror}. Free up disk space or choose another path."
+        ) from error
     say(options, f"{count} vectors of {model.model.first_encoder().width} numbers in {target}")
 
 

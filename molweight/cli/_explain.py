@@ -13,7 +13,7 @@ from molweight.cli._molecules import add_safe_csv_option, table_writer
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
 from molweight.datasets import read_records
-from molweight.errors import ConfigError, DataError
+from molweight.errors import DataError, OptionError
 from molweight.report import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
 from molweight.storage import write_file
@@ -45,12 +45,12 @@ def run(options: Namespace) -> None:
     """Read, share out, draw, write.
 
     Raises:
-        ConfigError: If no molecule is wanted.
+        OptionError: If no molecule is wanted.
         DataError: If the file holds none.
     """
     begin(options)
     if options.limit < 1:
-        raise ConfigError(f"limit={options.limit} must be at least 1.")
+        raise OptionError("limit", options.limit, "must be at least 1")
     model = load(options.run, options.device)
     records = list(islice(read_records(options.input, options.smiles), options.limit))
     found = list(_explained(options, model, records))

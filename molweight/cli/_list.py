@@ -8,6 +8,7 @@ from typing import Final
 from jsonargparse import Namespace
 
 from molweight import datasets, encoders, objectives
+from molweight.cli._help import plain
 from molweight.cli._parser import Parser
 from molweight.errors import UnknownNameError
 from molweight.mlo import solvers, weightings
@@ -71,15 +72,19 @@ def _line(kind: str, name: str) -> str:
 
 
 def _first_line(item: object) -> str:
-    return (inspect.getdoc(item) or "").partition("\n")[0]
+    return plain((inspect.getdoc(item) or "").partition("\n")[0])
 
 
 def _objective(name: str) -> str:
     """Name, family, cost, what is computed or used beside it, paper."""
     found = objectives.get(name)
-    needs = [spec.name for spec in found.targets] + list(found.tables) + ["company"] * found.collapses
+    needs = (
+        [spec.name for spec in found.targets]
+        + list(found.tables)
+        + ["combine with another objective"] * found.collapses
+    )
     return _columns(name, found.family, f"{found.cost:.1f} x", ", ".join(needs) or "-", found.paper)
 
 
 def _columns(name: str, family: str, cost: str, needs: str, paper: str) -> str:
-    return f"{name:<22} {family:<12} {cost:>6}  {needs:<26} {paper}"
+    return f"{name:<22} {family:<12} {cost:>6}  {needs:<32} {paper}"

@@ -18,8 +18,8 @@ from molweight.cli._output import printable
 from molweight.cli._parser import Parser, join_options, names
 from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import preset_defaults
-from molweight.cli._words import as_typed
-from molweight.errors import ConfigError, Interrupted, MolweightError, out_of_memory, suggest
+from molweight.cli._spelling import as_typed
+from molweight.errors import ConfigError, Interrupted, Message, MolweightError, out_of_memory, suggest
 from molweight.plugins import import_plugins, refuse_untrusted
 
 __all__ = ["main"]
@@ -55,7 +55,7 @@ commands:
 {chr(10).join(f"  {name:<16} {what}" for name, what in _COMMANDS.items())}
 
 'molweight COMMAND --help' shows the options of a command; --print_config prints them as a file for --config. The exit
-status is 0 for success, 2 for what you can mend (said in one paragraph), 130 after Ctrl-C."""
+status is 0 for success, 2 for a user error (explained in one paragraph on stderr), 130 after Ctrl-C."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,15 +74,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _carry_out(arguments)
     except MolweightError as error:
-        text = " ".join(str(error).split())  # what is quoted of a file may hold line breaks
-        sys.stderr.write(f"molweight: {printable(as_typed(text, _option_names(arguments)))}\n")
+        text = " ".join(
+            error.message.written(as_typed(_option_names(arguments))).split()
+        )  # a quote may hold line breaks
+        sys.stderr.write(f"molweight: {printable(text)}\n")
         return 2
     except BrokenPipeError:
         _close_output()  # who read it is gone
         return 0
     except OSError as error:
         where = "standard output" if error.filename is None else printable(str(error.filename))
-        sys.stderr.write(f"molweight: {where}: {error.strerror or error}. Free the place or choose another.\n")
+        remedy = "Free up disk space or choose another path."
+        sys.stderr.write(f"molweight: {where}: {error.strerror or error}. {remedy}\n")
         if error.filename is None:
             _close_output()  # what is left cannot be written either
         return 2
@@ -129,17 +132,17 @@ class _Typed(logging.Formatter):
     """Messages of the library with arguments written as options of the command."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Remember the command line, whose options are looked up for the first message that needs them."""
+        """Keep the command line, whose options are looked up for the first message that mentions one."""
         super().__init__("%(message)s")
         self.arguments = arguments
-        self.names: list[str] | None = None
 
     def format(self, record: logging.LogRecord) -> str:
         """The message."""
-        text = super().format(record)
-        if "=" in text and self.names is None:
-            self.names = _option_names(self.arguments)
-        return printable(as_typed(text, self.names or []))
+        if not isinstance(record.args, tuple) or not any(isinstance(item, Message) for item in record.args):
+            return printable(super().format(record))
+        typed = as_typed(_option_names(self.arguments))
+        args = tuple(item.written(typed) if isinstance(item, Message) else item for item in record.args)
+        return printable(record.msg % args)
 
 
 def _option_names(arguments: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from molweight.cli._parser import Parser
 from molweight.datasets import read_records
-from molweight.errors import ConfigError, DataError
+from molweight.errors import DataError, OptionError
 from molweight.graphs import partial_name
 from molweight.runs import ParsedRows, Run
 
@@ -62,10 +62,10 @@ def stream(
         Rows as people count them who open the file; their SMILES; their values.
 
     Raises:
-        ConfigError: If the chunk size is not positive.
+        OptionError: If the chunk size is not positive.
     """
     if options.chunk_size < 1:
-        raise ConfigError(f"chunk_size={options.chunk_size} must be at least 1.")
+        raise OptionError("chunk_size", options.chunk_size, "must be at least 1")
     rejected = 0
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(
@@ -142,7 +142,9 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None, *,
                 write([])
             partial.replace(target)
     except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror}. Free the place or choose another.") from error
+        raise DataError(
+            f"{target} cannot be written: {error.strerror}. Free up disk space or choose another path."
+        ) from error
 
 
 def _rows_to(stream: TextIO, header: list[str], *, safe: bool) -> Write:

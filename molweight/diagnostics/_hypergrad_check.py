@@ -13,7 +13,7 @@ from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.diagnostics._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
 from molweight.diagnostics._problem import Problem, draw_problem, params_of
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Hypergradient, Level, Params, hypergradient, solvers, weightings
 from molweight.mlo.solvers import MinresReference, Solver, Spectrum
@@ -317,14 +317,14 @@ def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampin
     """The points in order, once each."""
     points = [0, job.steps // 4, job.steps] if points is None else points
     if not points or min(points) < 0:
-        raise ConfigError(f"points={list(points)} must be steps of the run: at least one, none negative.")
+        raise OptionError("points", list(points), "must be steps of the run: at least one, none negative")
     if not dampings or dampings[0] == "safe" or any(value != "safe" and value < 0 for value in dampings):
-        raise ConfigError(f"dampings={list(dampings)} must be a number, at least 0, then numbers or 'safe'.")
+        raise OptionError("dampings", list(dampings), "must be a number, at least 0, then numbers or 'safe'")
     if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
         raise ConfigError("one objective has weight 1 whatever the hypergradient is. Name at least two objectives.")
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets.")
     rule = None if job.weighting == "none" else weightings.get(job.weighting)
     if rule is None or not rule.graph.proximal or not rule.needs.task:
-        raise ConfigError(f"weighting={job.weighting!r} trains no finetuning level of its own. Use 'tapweight'.")
+        raise OptionError("weighting", job.weighting, "trains no finetuning level of its own", "Use 'tapweight'.")
     return sorted(set(points))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders._readout import readout
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.options import check_choice
 
 __all__ = ["COMPOSABLE", "ComposedReadout", "readout_parts"]
@@ -20,7 +20,7 @@ def readout_parts(composition: str) -> tuple[str, ...]:
         composition: Names of :data:`COMPOSABLE`, joined by ``+``.
 
     Raises:
-        ConfigError: If a name is unknown or given twice.
+        OptionError: If a name is unknown or given twice.
 
     Example:
         >>> readout_parts("mean+max")
@@ -28,9 +28,9 @@ def readout_parts(composition: str) -> tuple[str, ...]:
     """
     parts = tuple(part.strip() for part in composition.split("+"))
     for part in parts:
-        check_choice("composition", "readout", part, COMPOSABLE)
+        check_choice("encoder", "readout", part, COMPOSABLE)
         if parts.count(part) > 1:
-            raise ConfigError(f"readout={composition!r} names {part!r} twice. Name each readout once.")
+            raise OptionError("readout", composition, f"names {part!r} twice", "Name each readout once.")
     return parts
 
 
@@ -66,7 +66,7 @@ class ComposedReadout(nn.Module):
         """Keep the number of atoms as a buffer, so that it is saved with the model."""
         super().__init__()
         if not atoms > 0:
-            raise ConfigError(f"readout={composition!r} needs a positive number of atoms to scale by, not {atoms}.")
+            raise OptionError("readout", composition, f"needs a positive number of atoms to scale by, not {atoms}")
         self.parts = readout_parts(composition)
         self.count = len(self.parts)
         self.register_buffer("atoms", torch.tensor(float(atoms)))

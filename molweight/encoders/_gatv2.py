@@ -9,7 +9,7 @@ from molweight.encoders._embedding import FeatureEmbedding
 from molweight.encoders._message_passing import MessagePassingEncoder, TrunkOptions
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import BOND_SIZES
 
 __all__ = ["GATv2", "GATv2Layer"]
@@ -34,7 +34,7 @@ class GATv2Layer(nn.Module):
 
         super().__init__()
         if heads < 1 or width % heads:
-            raise ConfigError(f"encoder 'gatv2': heads={heads} must be at least 1 and divide width={width}.")
+            raise OptionError("heads", heads, f"must be at least 1 and divide width={width}", owner="encoder 'gatv2'")
         self.bonds = FeatureEmbedding(BOND_SIZES, width)
         self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width)
 

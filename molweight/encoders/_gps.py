@@ -12,7 +12,7 @@ from molweight.encoders._norm import build_norm
 from molweight.encoders._random_walk_pe import return_probabilities
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.typing import GraphLike
 
 __all__ = ["GPS", "GPSLayer", "MoleculeAttention"]
@@ -74,7 +74,7 @@ class GPSLayer(nn.Module):
         """Create both branches and the MLP ``d -> 2d -> d``."""
         super().__init__()
         if heads < 1 or width % heads:
-            raise ConfigError(f"encoder 'gps': heads={heads} must be at least 1 and divide width={width}.")
+            raise OptionError("heads", heads, f"must be at least 1 and divide width={width}", owner="encoder 'gps'")
         self.local, self.attention = GINLayer(width), MoleculeAttention(width, heads)
         self.local_norm, self.attention_norm = build_norm(norm, width), build_norm(norm, width)
         self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
@@ -115,7 +115,7 @@ class GPS(MessagePassingEncoder):
     ) -> None:
         """Create embeddings, layers and norms."""
         if walks < 0:
-            raise ConfigError(f"encoder 'gps': walks={walks} must be at least 0.")
+            raise OptionError("walks", walks, "must be at least 0", owner="encoder 'gps'")
         super().__init__(partial(GPSLayer, heads=heads, norm=norm), norm=norm, layers=layers, **options)
         self.places = nn.Linear(walks, self.node_width) if walks else None
 

@@ -15,7 +15,7 @@ from molweight.encoders._norm import build_norm
 from molweight.encoders._readout import build_readout
 from molweight.encoders._topology import Topology
 from molweight.encoders._virtual_node import VirtualNode
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES
 from molweight.typing import GraphLike
 
@@ -107,11 +107,12 @@ class Trunk(Encoder):
         """
 
     def _check_sizes(self, layers: int, width: int, rate: float) -> None:
-        name = type(self).__name__
-        if layers < 1 or width < 1:
-            raise ConfigError(f"encoder {name}: layers={layers} and width={width} must be at least 1.")
+        owner = f"encoder {type(self).__name__}"
+        for option, value in (("layers", layers), ("width", width)):
+            if value < 1:
+                raise OptionError(option, value, "must be at least 1", owner=owner)
         if not 0 <= rate < 1:
-            raise ConfigError(f"encoder {name}: dropout={rate} must be at least 0 and below 1.")
+            raise OptionError("dropout", rate, "must be at least 0 and below 1", owner=owner)
 
 
 class MessagePassingEncoder(Trunk):

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.graphs import ATOM_SIZES
 
 __all__ = ["Conformers", "SchNet", "SchNetLayer", "near_pairs"]
@@ -169,4 +169,4 @@ def _check(cutoff: float, **sizes: int) -> None:
         if value < least.get(name, 1):
             raise ConfigError(f"SchNet: {name}={value} must be at least {least.get(name, 1)}.")
     if not _STEP < cutoff < math.inf:
-        raise ConfigError(f"SchNet: cutoff={cutoff} must be a number of Angstrom above {_STEP}.")
+        raise OptionError("cutoff", cutoff, f"must be a number of Angstrom above {_STEP}", owner="SchNet")

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.options import check_choice
 
 __all__ = ["TRANSFORMS", "LabelTransform", "possible_transforms"]
@@ -55,14 +55,12 @@ class LabelTransform:
             labels: ``n x T``, NaN where missing.
 
         Raises:
-            ConfigError: If the kind is unknown, or ``"log"`` is asked for labels that are not all positive.
+            OptionError: If the kind is unknown, or ``"log"`` is asked for labels that are not all positive.
         """
-        check_choice("finetuning", "label_transform", kind, TRANSFORMS)
+        check_choice("", "label_transform", kind, TRANSFORMS)
         if kind == "log" and not (labels[~np.isnan(labels)] > 0).all():
-            raise ConfigError(
-                f"label_transform='log' needs positive labels and the smallest is {np.nanmin(labels):g}. "
-                "Use 'yeo_johnson' or 'none'."
-            )
+            reason = f"needs positive labels and the smallest is {np.nanmin(labels):g}"
+            raise OptionError("label_transform", kind, reason, "Use 'yeo_johnson' or 'none'.")
         power = _fit_powers(labels) if kind == "yeo_johnson" else np.ones(labels.shape[1])
         mapped = _map(kind, labels.astype(np.float64), power)
         statistics = np.array([_statistics(column) for column in mapped.T])

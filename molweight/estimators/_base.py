@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from molweight.datasets import SPLITTERS, Request, Splits, from_smiles, load_corpus
-from molweight.errors import ConfigError, DataError
+from molweight.errors import DataError, OptionError
 from molweight.estimators._input import smiles_of
 from molweight.estimators._options import JOB_OPTIONS, checked, signature, with_signature
 from molweight.estimators._state import dump_run, load_run
@@ -107,7 +107,7 @@ class MoleculeEstimator(BaseEstimator):
     ) -> MoleculeDataset:
         smiles = self._smiles(X, reset=True)
         if self.on_error not in ("raise", "skip"):
-            raise ConfigError(f"on_error={self.on_error!r} is no choice. Use 'raise' or 'skip'.")
+            raise OptionError("on_error", self.on_error, "is not a choice", "Use 'raise' or 'skip'.")
         data = from_smiles(
             smiles,
             labels,
@@ -141,7 +141,7 @@ class MoleculeEstimator(BaseEstimator):
     def _roles(self, data: MoleculeDataset, seed: int) -> Splits:
         """Train, meta and select; nothing is held out as test, which is scikit-learn's own business."""
         if not 0 < self.holdout < 0.5:  # noqa: PLR2004 - twice that has to leave something to train on
-            raise ConfigError(f"holdout={self.holdout} must lie above 0 and below 0.5.")
+            raise OptionError("holdout", self.holdout, "must lie above 0 and below 0.5")
         least = 3
         if len(data) < least:
             raise DataError(

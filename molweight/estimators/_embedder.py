@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder, calibrate
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.estimators._base import OWN_OPTIONS, Array, MoleculeEstimator, check_rejects
 from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
@@ -89,11 +89,11 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
             The estimator.
 
         Raises:
-            ConfigError: If the task is unknown.
+            OptionError: If the task is unknown.
             DataError: If molecules or labels cannot be used.
         """
         if self.task not in (None, "classification", "regression"):
-            raise ConfigError(f"task={self.task!r} is unknown. Use 'classification', 'regression' or None.")
+            raise OptionError("task", self.task, "is unknown", "Use 'classification', 'regression' or None.")
         if self.task is None:
             self.encoder_ = self._pretrain(self._table(X, None, None))
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from molweight.arguments import check_choice, check_kind
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 
 __all__ = ["OLD_NAMES", "accept_old_names", "check_fields", "current_names", "option", "option_names"]
 
@@ -60,16 +60,16 @@ def check_fields(group: Any) -> None:
         group: An instance of a group.
 
     Raises:
-        ConfigError: Naming the option, its value and what it must be.
+        OptionError: With the option, its value and what it must be.
     """
     for item in dataclasses.fields(group):
         value = getattr(group, item.name)
         check_kind("", item.name, value, item.type)
         bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
         if value is not None and not _inside(value, **bounds):
-            raise ConfigError(f"{item.name}={value} {_demand(**bounds)}.")
+            raise OptionError(item.name, value, _demand(**bounds))
         if item.metadata.get("choices") is not None:
-            check_choice("job", item.name, value, item.metadata["choices"])
+            check_choice("", item.name, value, item.metadata["choices"])
 
 
 def _inside(

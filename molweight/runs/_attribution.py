@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, atom_ranks
 from molweight.models import TaskModel
 
@@ -70,12 +70,12 @@ def attribute_atoms(
         Output ``T``, reference ``T``, shares ``N x T`` and their standard errors ``N x T`` (NaN for a single pair).
 
     Raises:
-        ConfigError: If there is no pair, or the seed is negative.
+        OptionError: If there is no pair, or the seed is negative.
     """
     if pairs < 1:
-        raise ConfigError(f"pairs={pairs} must be at least 1.")
+        raise OptionError("pairs", pairs, "must be at least 1")
     if seed < 0:
-        raise ConfigError(f"seed={seed} must be at least 0.")
+        raise OptionError("seed", seed, "must be at least 0")
     graph = model.with_features(data).graphs([position], device)
     count = graph.num_nodes
     random = np.random.default_rng(seed)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from molweight import encoders
 from molweight._version import __version__
 from molweight.encoders import Encoder, merge_handedness
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import Featuriser, MoleculeDataset, cache_root
 from molweight.models import Pretrainer
 from molweight.options import SHIPPED, Job
@@ -102,15 +102,18 @@ def find_checkpoint(init: str) -> Path:
             :data:`molweight.options.SHIPPED`.
 
     Raises:
-        ConfigError: If there is none.
+        OptionError: If there is none.
     """
     for folder in (Path(init), cache_root() / "checkpoints" / init, _PACKAGE / init):
         for name in (CHECKPOINT, *_OF_RUN):
             if (folder / name).is_file():
                 return folder / name
-    raise ConfigError(
-        f"init={init!r} is unknown: there is no checkpoint in a folder of that name. Use 'pretrain', 'scratch', "
-        f"{SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by 'molweight pretrain') or of a run."
+    raise OptionError(
+        "init",
+        init,
+        "is unknown: there is no checkpoint in a folder of that name",
+        f"Use 'pretrain', 'scratch', {SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by "
+        "'molweight pretrain') or of a run.",
     )
 
 
@@ -121,13 +124,15 @@ def read_checkpoint(init: str) -> Checkpoint:
         init: As for :func:`find_checkpoint`.
 
     Raises:
-        ConfigError: If there is none, or a run that kept no pretrained encoder.
+        OptionError: If there is none, or a run that kept no pretrained encoder.
     """
     path = find_checkpoint(init)
     if path.name in _OF_RUN:
         tensors, _, about = read_pretraining(path.parent)
         if not tensors:
-            raise ConfigError(f"init={init!r}: this run kept no pretrained encoder. Name the checkpoint it began with.")
+            raise OptionError(
+                "init", init, "is a run that kept no pretrained encoder", "Name the checkpoint it began with."
+            )
     else:
         tensors, about = read_tensors(path)
     options, task, featuriser = about["options"], about.get("data"), Featuriser.from_description(about["featuriser"])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from molweight._owned_files import MARK, refuse_link
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, mention
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._checkpoint import CHECKPOINT
 from molweight.runs._manifest import MANIFEST
@@ -46,8 +46,8 @@ def run_folder(runs: str | Path, name: str) -> Path:
     problem = _problem(name)
     if problem:
         raise ConfigError(
-            f"name={name!r} {problem}. A run's name is a plain file name, such as my-run; the folder of the runs is "
-            "named with --runs. Choose another name: --name."
+            f"{mention('name', name)} {problem}. A run's name is a plain file name, such as my-run; the folder of the "
+            "runs is named with --runs. Choose another name: --name."
         )
     return Path(runs) / name
 

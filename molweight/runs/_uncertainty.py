@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel, predict_positions, with_dropout
 
@@ -86,12 +86,13 @@ def dropout_samples(
         Predictions, ``samples x n x T``.
 
     Raises:
-        ConfigError: If there are fewer than two samples, the seed is negative, or the encoder has no dropout.
+        OptionError: If there are fewer than two samples, or the seed is negative.
+        ConfigError: If the encoder has no dropout.
     """
     if samples < 2:  # noqa: PLR2004 - what a deviation needs
-        raise ConfigError(f"samples={samples} must be at least 2.")
+        raise OptionError("samples", samples, "must be at least 2")
     if seed < 0:
-        raise ConfigError(f"seed={seed} must be at least 0.")
+        raise OptionError("seed", seed, "must be at least 0")
     if not dropout_rate(model) > 0:
         raise ConfigError(
             "this run's encoder has no dropout, so one model alone knows no uncertainty. Fit with "

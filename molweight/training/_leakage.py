@@ -8,7 +8,7 @@ import numpy as np
 
 from molweight import datasets, objectives
 from molweight.datasets import Splits
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.models import Pretrainer
 from molweight.options import Job
@@ -129,9 +129,9 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
             seen = len(table) - len(held.without(table))
             if seen:
                 raise ConfigError(
-                    f"init={init!r} has learned labels of {table.name} ({name}), and {seen} of its molecules are "
-                    f"compounds that {held.data.name} holds out: its score would mean little. Leave init out, so that "
-                    f"{name} is learned without them, or name a checkpoint without {name}."
+                    f"{mention('init', init)} has learned labels of {table.name} ({name}), and {seen} of its molecules "
+                    f"are compounds that {held.data.name} holds out: its score would mean little. Leave init out, so "
+                    f"that {name} is learned without them, or name a checkpoint without {name}."
                 )
 
 

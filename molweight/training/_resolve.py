@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.models import check_models
@@ -129,8 +129,8 @@ def _adopt_encoder(job: Job) -> Job:
     asked = (job.encoder, job.encoder_options)
     if asked not in (("gin", {}), (checkpoint.encoder, checkpoint.encoder_options)):
         raise ConfigError(
-            f"init={job.init!r} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, and "
-            f"{job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out."
+            f"{mention('init', job.init)} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, "
+            f"and {job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out."
         )
     return replace(job, encoder=checkpoint.encoder, encoder_options=dict(checkpoint.encoder_options))
 
@@ -141,12 +141,17 @@ def _check_weighting(job: Job) -> None:
         return
     weighting = weightings.create(job.weighting, job.objectives, **job.weighting_options)
     if weighting.needs.task and weighting.graph.proximal and not job.proximal_strength > 0:
-        raise ConfigError(
-            f"proximal_strength={job.proximal_strength} leaves the finetuned encoder untied from the pretrained one, "
-            f"and weighting={job.weighting!r} learns through that tie. Make proximal_strength positive, e.g. 1."
+        raise OptionError(
+            "proximal_strength",
+            job.proximal_strength,
+            "leaves the finetuned encoder untied from the pretrained one, and "
+            f"{mention('weighting', job.weighting)} learns through that tie",
+            f"Use a positive strength, e.g. {mention('proximal_strength', 1)}.",
         )
     if not weighting.graph.proximal and job.recompute_graphs:
-        raise ConfigError(
-            f"recompute_graphs=True has no effect with weighting={job.weighting!r}, which trains one encoder on "
-            "everything. Leave recompute_graphs out."
+        raise OptionError(
+            "recompute_graphs",
+            job.recompute_graphs,
+            f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
+            "Leave recompute_graphs out.",
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from tqdm import tqdm
 
 from molweight.datasets import Splits, higher_is_better
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
@@ -155,7 +155,7 @@ def _check(method: str, trials: int) -> None:
     if method not in _METHODS:
         raise ConfigError(f"search method {method!r} is unknown. Methods: {', '.join(_METHODS)}.")
     if trials < 1:
-        raise ConfigError(f"trials={trials} must be at least 1.")
+        raise OptionError("trials", trials, "must be at least 1")
 
 
 def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:

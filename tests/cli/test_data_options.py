@@ -31,7 +31,7 @@ def test_what_to_do_with_what_cannot_be_used(tmp_path: Path) -> None:
     assert np.isnan(kept.targets[:, 0]).tolist() == [False, True, False]
     with pytest.raises(MolweightError, match=r"row 4, column 'y': 'n\.d\.' is not a number"):
         table(path, "--targets", "y", "--on_error", "raise")
-    with pytest.raises(ConfigError, match="standardize='salt' is no choice; did you mean 'salts'"):
+    with pytest.raises(ConfigError, match="standardize='salt' is not a choice; did you mean 'salts'"):
         table(path, "--standardize", "salt")
 
 

@@ -102,7 +102,9 @@ def test_a_full_disk_behind_standard_output_is_said(tmp_path: Path) -> None:
         process = _started(["list", "objectives"], tmp_path, stdout=full)
         _, message = process.communicate()
     assert process.returncode == 2
-    assert message == "molweight: standard output: No space left on device. Free the place or choose another.\n"
+    assert (
+        message == "molweight: standard output: No space left on device. Free up disk space or choose another path.\n"
+    )
 
 
 def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

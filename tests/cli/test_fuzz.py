@@ -58,7 +58,7 @@ def test_what_is_raised_is_a_failure_with_its_place(fuzz: ModuleType) -> None:
         (2, "a note\nmolweight: table.csv: the file is empty. Add rows.\n", ""),
         (2, "molweight: first line\nsecond line\n", "no paragraph"),
         (2, "", "no paragraph"),
-        (2, "molweight: a file: None. Free the place or choose another.", "no reason"),
+        (2, "molweight: a file: None. Free up disk space or choose another path.", "no reason"),
         (1, "molweight: what", "status 1"),
         (0, "Traceback (most recent call last):\n", "a traceback"),
     ],

@@ -173,9 +173,9 @@ def test_unwritable_places_are_one_paragraph(
 ) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    assert "Free the place or choose another" in _fails([*FREESOLV, "--runs", str(blocked), *SMALL], capsys)
+    assert "Free up disk space or choose another path" in _fails([*FREESOLV, "--runs", str(blocked), *SMALL], capsys)
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(blocked))
-    assert "Free the place or choose another" in _fails([*FREESOLV, *SMALL], capsys)
+    assert "Free up disk space or choose another path" in _fails([*FREESOLV, *SMALL], capsys)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_unwritable_places_are_one_paragraph(
         (["--batch_size", "0"], "--batch_size 0 must be at least 1"),
         (["--proximal_strength", "0"], "--proximal_strength 0.0 leaves the finetuned encoder untied"),
         (["--init", "nowhere"], "init"),
-        (["--encoder_options.layers", "0"], "layers=0 and width=64 must be at least 1"),
+        (["--encoder_options.layers", "0"], "--encoder_options.layers 0 must be at least 1"),
         (
             ["--objective_options", '{"graphcl": {"strenght": 0.1}}'],
             "has no option 'strenght'; did you mean 'strength'?",
@@ -255,8 +255,8 @@ def test_list_of_objectives_shows_what_to_choose_by(capsys: pytest.CaptureFixtur
     assert rows["functional_groups"].count("functional_groups") == 2  # its name, and the column it needs
     assert "1.0 x" in rows["attribute_masking"]
     assert "2.0 x" in rows["molclr"]
-    assert "company" in rows["masked_consistency"]
-    assert "company" not in rows["graphcl"]
+    assert "combine with another objective" in rows["masked_consistency"]
+    assert "combine with another objective" not in rows["graphcl"]
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -338,9 +338,15 @@ def test_a_plugin_with_a_syntax_error_is_one_paragraph(
     [
         ("epochs: null", "--epochs None must be a whole number"),
         ("gamma: .nan", "--proximal_strength nan must be a finite number"),
-        ("encoder_options: {width: wide}", "encoder 'gin': width='wide' must be a whole number"),
-        ("solver: cg\nsolver_options: {iterations: 1.5}", "solver 'cg': iterations=1.5 must be a whole number"),
-        ("weighting_options: {lr: fast}", "weighting 'tapweight': lr='fast' must be a finite number or null"),
+        ("encoder_options: {width: wide}", "encoder 'gin': --encoder_options.width wide must be a whole number"),
+        (
+            "solver: cg\nsolver_options: {iterations: 1.5}",
+            "--solver_options.iterations 1.5 must be a whole number",
+        ),
+        (
+            "weighting_options: {lr: fast}",
+            "--weighting_options.lr fast must be a finite number or null",
+        ),
     ],
 )
 def test_values_of_another_kind_are_refused(

@@ -113,7 +113,7 @@ def test_labels_that_are_no_classes(write: Write) -> None:
     ("option", "value", "words"),
     [
         ("task", "clasification", "did you mean 'classification'"),
-        ("metric", "auc_roc", "metric='auc_roc' is no choice"),
+        ("metric", "auc_roc", "metric='auc_roc' is not a choice"),
         ("on_error", "ignore", "Use one of 'raise', 'skip', 'nan'"),
         ("delimiter", ", ", "delimiter must be one character"),
     ],

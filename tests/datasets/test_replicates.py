@@ -83,5 +83,5 @@ def test_merging_keeps_other_rows_as_they_are() -> None:
 
 
 def test_the_choice_is_checked(write: Write) -> None:
-    with pytest.raises(ConfigError, match="duplicates='average' is no choice"):
+    with pytest.raises(ConfigError, match="duplicates='average' is not a choice"):
         read(write(f"smiles,y\n{ROWS}"), duplicates="average")

@@ -129,7 +129,9 @@ def test_full_disk_leaves_the_last_file(path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-B", "-c", _FULL, str(path)], preexec_fn=_limited, capture_output=True, text=True, check=False
     )
-    assert done.stderr.strip() == f"{path} cannot be written: File too large. Free the place or choose another."
+    assert (
+        done.stderr.strip() == f"{path} cannot be written: File too large. Free up disk space or choose another path."
+    )
     assert path.read_bytes() == before
     assert [item.name for item in path.parent.iterdir()] == [path.name]
 

@@ -1,0 +1,49 @@
+"""Options in messages as they are typed."""
+
+import ast
+import shlex
+from collections.abc import Callable, Collection
+from typing import Final
+
+from molweight.errors import as_argument
+
+__all__ = ["as_typed"]
+
+_CALLED: Final = {"method": "split", "options": "split_options"}
+"""Arguments of the library whose option has another name."""
+
+
+def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
+    """A function that writes an option in a message: ``--split random`` for ``method='random'``.
+
+    Args:
+        options: Names of the command's options; anything else stays an argument in Python.
+
+    Example:
+        >>> from molweight.errors import Message, mention
+        >>> typed = as_typed(["batch_size", "encoder_options", "split", "targets"])
+        >>> print(Message(f"{mention('method', 'random')}, {mention('targets', ['a', 'p(Ki (nM))'])}").written(typed))
+        --split random, --targets 'a,p(Ki (nM))'
+        >>> print(Message(f"{mention('encoder_options.norm', 'x')}; {mention('targets', [...])}").written(typed))
+        --encoder_options.norm x; --targets a,b
+        >>> print(Message(mention("seed", 3)).written(typed))
+        seed=3
+    """
+
+    def write(name: str, value: str) -> str:
+        option, dot, part = name.partition(".")
+        option = option if option in options else _CALLED.get(option, "")
+        return f"--{option}{dot}{part} {_typed(value)}" if option in options else as_argument(name, value)
+
+    return write
+
+
+def _typed(text: str) -> str:
+    """A value of Python as it is typed in a shell."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):  # the value of an option may be any object
+        return shlex.quote(text)
+    if value is ... or value == [...]:
+        return "NAME" if value is ... else "a,b"
+    return shlex.quote(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
