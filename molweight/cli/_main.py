@@ -74,10 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _carry_out(arguments)
     except MolweightError as error:
-        text = " ".join(
-            error.message.written(as_typed(_option_names(arguments))).split()
-        )  # a quote may hold line breaks
-        sys.stderr.write(f"molweight: {printable(text)}\n")
+        text = error.message.written(as_typed(_option_names(arguments)))
+        sys.stderr.write(f"molweight: {printable(' '.join(text.split()))}\n")  # a quoted cell may hold line breaks
         return 2
     except BrokenPipeError:
         _close_output()  # who read it is gone

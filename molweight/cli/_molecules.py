@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from molweight.cli._parser import Parser
 from molweight.datasets import read_records
-from molweight.errors import DataError, OptionError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import partial_name
 from molweight.runs import ParsedRows, Run
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from molweight.datasets import Splits, exact_labels, format_score, higher_is_better, score
-from molweight.errors import ConfigError, TrainingError
+from molweight.errors import ConfigError, TrainingError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.models import Predictor, calibrate_on, evaluating, predict_positions
 from molweight.options import Job
@@ -178,7 +178,7 @@ def _judge(
     if not np.isfinite(predicted).all():
         raise TrainingError(
             f"finetuning: after epoch {len(result.curve)} the predictions are not finite any more. Lower the learning "
-            "rate: finetune_lr=0.001."
+            f"rate: {mention('finetune_lr', 0.001)}."
         )
     value = score(result.metric, exact_labels(data, splits.select), predicted).value
     result.curve.append(value)
