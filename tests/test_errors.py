@@ -13,13 +13,13 @@ from molweight.errors import ConfigError, Message, OptionError, mention
 
 
 def test_an_error_carries_its_option() -> None:
-    with pytest.raises(OptionError, match=r"^epochs=-1 must be at least 1\.$") as caught:
+    with pytest.raises(OptionError, match=r"^epochs=-1 must not be negative\.$") as caught:
         Job(epochs=-1)
     error = caught.value
-    assert (error.option, error.value, error.reason) == ("epochs", -1, "must be at least 1")
+    assert (error.option, error.value, error.reason) == ("epochs", -1, "must not be negative")
     assert isinstance(error, ConfigError)
     assert isinstance(error, ValueError)
-    assert error.message.written(as_typed(["epochs"])) == "--epochs -1 must be at least 1."
+    assert error.message.written(as_typed(["epochs"])) == "--epochs -1 must not be negative."
 
 
 def test_a_remedy_mentions_options_that_are_written_alike() -> None:

@@ -164,7 +164,7 @@ def test_small_whole_numbers_are_pointed_out_and_read_as_classes_if_asked(write:
 def test_several_words_are_classes_if_asked(write: Write) -> None:
     path = write(table({"clearance": ["low", "medium", "high", ""] * 3}))
     assert "3 words: high, low, medium; for classes: targets=['clearance']" in said(read(path))
-    with pytest.raises(DataError, match=r"'low' is not a number: the column holds 3 words .*task='multiclass'"):
+    with pytest.raises(DataError, match=r"'low' is not a number: the column holds 3 words .*the task 'multiclass'"):
         read(path, targets="clearance")
     data = read(path, targets="clearance", task="multiclass")
     assert data.target_names == ["clearance=high", "clearance=low", "clearance=medium"]
