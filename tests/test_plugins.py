@@ -83,7 +83,7 @@ FIT = {
 
 def example(root: Path) -> str:
     """The objective of the README, without the lines that use it."""
-    section = (root / "README.md").read_text(encoding="utf-8").partition("## An objective of your own")[2]
+    section = (root / "README.md").read_text(encoding="utf-8").partition("## Your own objective")[2]
     code = re.search(r"```python\n(.*?)```", section, flags=re.DOTALL)
     assert code is not None
     return code[1].partition("\n\n\nrun = ")[0] + "\n"
