@@ -52,6 +52,8 @@ Example:
 if __name__ != "molweight.datasets":
     raise ImportError("import molweight.datasets, not datasets: the repository root is on sys.path")
 
+from typing import TYPE_CHECKING
+
 from molweight.datasets import (  # noqa: F401 - they register themselves
     _butina,
     _column_split,
@@ -62,8 +64,7 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _scaffold_random,
     _stratified,
 )
-from molweight.datasets._assemble import OnError
-from molweight.datasets._audit import Audit, Duplicates, Labels, Leak, Overlap, audit, without
+from molweight.datasets._audit import Audit, Labels, audit, without
 from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
@@ -71,66 +72,55 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
-from molweight.datasets._exact_labels import bounds_of, exact_labels, violated_bounds
+from molweight.datasets._exact_labels import exact_labels, violated_bounds
 from molweight.datasets._from_csv import from_csv
-from molweight.datasets._from_file import FileFormat, Reading, from_file, read_any, read_column
+from molweight.datasets._from_file import Reading, from_file, read_any, read_column
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
-from molweight.datasets._metrics import METRICS, Score, format_score, higher_is_better, metrics_of, score, skill
+from molweight.datasets._metrics import Score, format_score, higher_is_better, metrics_of, score, skill
 from molweight.datasets._molecule_keys import molecule_keys
-from molweight.datasets._ogb import OgbEntry, available_ogb, load_ogb, ogb_entries
+from molweight.datasets._ogb import available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS, register
 from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
-from molweight.datasets._scaffold import murcko_scaffold
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
-from molweight.datasets._standardize import STANDARD_STEPS, StandardStep, standardize
+from molweight.datasets._standardize import standardize
 from molweight.datasets._table_spec import Metric, Source, Table, Task
-from molweight.datasets._user_splits import ROLE_NAMES, split_by_indices, split_by_roles
+from molweight.datasets._user_splits import split_by_indices, split_by_roles
+from molweight.deprecation import moved_names
 
 __all__ = [
     "CORPORA",
     "EMBEDDED",
     "LOADERS",
-    "METRICS",
     "ROLES",
     "ROLE_LETTERS",
-    "ROLE_NAMES",
     "SPLITTERS",
-    "STANDARD_STEPS",
     "TABLES",
     "Audit",
     "ColumnReport",
     "Corpus",
-    "Duplicates",
-    "FileFormat",
     "Labels",
-    "Leak",
     "Metric",
-    "OgbEntry",
-    "OnError",
-    "Overlap",
     "Reading",
     "Request",
     "Score",
     "Source",
     "Splits",
     "Splitter",
-    "StandardStep",
     "Table",
     "Task",
     "audit",
     "available",
     "available_corpora",
     "available_ogb",
-    "bounds_of",
     "exact_labels",
     "format_audit",
     "format_endpoints",
@@ -148,7 +138,6 @@ __all__ = [
     "load_splits",
     "metrics_of",
     "molecule_keys",
-    "murcko_scaffold",
     "ogb_entries",
     "ogb_metric",
     "read_any",
@@ -170,3 +159,17 @@ __all__ = [
     "violated_bounds",
     "without",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(
+        __name__,
+        "_assemble",
+        "_audit",
+        "_exact_labels",
+        "_from_file",
+        "_metrics",
+        "_ogb",
+        "_scaffold",
+        "_standardize",
+        "_user_splits",
+    )

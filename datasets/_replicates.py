@@ -58,7 +58,7 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Posit
         >>> [group.tolist() for group in groups_of(from_smiles(["CCO", "CN", "OCC", "COC"], cache=False))]
         [[0, 2]]
     """
-    from molweight.graphs._parallel import map_chunks
+    from molweight.graphs import map_chunks
 
     if len(data) == 0:
         return []

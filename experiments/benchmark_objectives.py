@@ -25,7 +25,8 @@ from molweight import encoders, objectives
 from molweight.datasets import load, load_corpus
 from molweight.encoders import Encoder
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
-from molweight.objectives import GraphCL, Objective, join
+from molweight.objectives import GraphCL, Objective
+from molweight.objectives.building_blocks import join
 
 MOLECULES: Final = 512
 REFERENCE: Final = "attribute_masking"

@@ -31,7 +31,7 @@ from _provenance import provenance, write_result
 from molweight.datasets import load_corpus
 from molweight.errors import MolweightError
 from molweight.graphs import Molecules, attach_targets, build_dataset, build_streamed
-from molweight.objectives import CONFORMERS, FUNCTIONAL_GROUPS
+from molweight.objectives.building_blocks import CONFORMERS, FUNCTIONAL_GROUPS
 
 ANSWERS: Final = ("mended", "unharmed", "refused", "silent", "crashed")
 Arrays = dict[str, np.ndarray]

@@ -28,7 +28,8 @@ from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
 from molweight.models import label_statistics
-from molweight.objectives import Encode, FunctionalGroups, Objective, register
+from molweight.objectives import FunctionalGroups, Objective, register
+from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
 from molweight.training import adaptive_pretraining, generator_for, generic_pretraining
 

@@ -24,7 +24,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 from sklearn.model_selection import GroupKFold
 
 from molweight import datasets
-from molweight.encoders import ComposedReadout
+from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, LabelTransform, Member, Schedule
 from molweight.ensemble._fit_member import TrainingSet, fit_member
 from molweight.features import Standardiser, feature_matrix

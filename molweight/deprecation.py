@@ -3,11 +3,12 @@
 import functools
 import warnings
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 from molweight.errors import ConfigError
 
-__all__ = ["new_names", "renamed_attributes", "renamed_function", "renamed_options"]
+__all__ = ["moved_names", "new_names", "renamed_attributes", "renamed_function", "renamed_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,5 +143,33 @@ def renamed_attributes(module: str, renamed: Mapping[str, tuple[str, Any]]) -> C
             stacklevel=2,
         )
         return value
+
+    return look_up
+
+
+def moved_names(package: str, *homes: str) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package that some of its public names have left.
+
+    Args:
+        package: The package.
+        *homes: The modules that define them, relative to the package; ``_private`` ones are internal.
+
+    Example:
+        >>> look_up = moved_names("molweight", "errors")
+        >>> import warnings
+        >>> with warnings.catch_warnings(record=True) as caught:
+        ...     warnings.simplefilter("always")
+        ...     print(look_up("suggest").__name__, "-", caught[0].message)
+        suggest - molweight.suggest is deprecated; use molweight.errors.suggest.
+    """
+
+    def look_up(name: str) -> Any:
+        for home in () if name.startswith("_") else homes:
+            module = import_module(f"{package}.{home}")
+            if name in module.__all__:
+                hint = "it is internal" if home.startswith("_") else f"use {package}.{home}.{name}"
+                warnings.warn(f"{package}.{name} is deprecated; {hint}.", DeprecationWarning, stacklevel=2)
+                return getattr(module, name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return look_up

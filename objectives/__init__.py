@@ -40,124 +40,79 @@ Example:
 if __name__ != "molweight.objectives":
     raise ImportError("import molweight.objectives, not objectives: the repository root is on sys.path")
 
-from molweight.objectives._assay_labels import AssayedMolecules, AssayLabels
-from molweight.objectives._attribute_masking import AttributeMasking, MaskedAtoms
-from molweight.objectives._augment import (
-    AUGMENTATIONS,
-    Edit,
-    apply,
-    attribute_mask,
-    edge_perturb,
-    join,
-    node_drop,
-    random_edit,
-    subgraph,
-    take,
-)
-from molweight.objectives._base import FAMILIES, Encode, Objective, column_of, corpus_column, draw_seed
-from molweight.objectives._brics_motifs import BRICS_CODES, BricsMotifs, Motifs
-from molweight.objectives._conformers import CONFORMERS, Embedded
-from molweight.objectives._context_prediction import ContextPrediction, NeighbourhoodAndContext
-from molweight.objectives._contrast import discrimination, ebm_nce, info_nce, nt_xent
-from molweight.objectives._descriptors import DESCRIPTOR_VALUES, Descriptors, MaskedTargets
-from molweight.objectives._edge_prediction import AtomPairs, EdgePrediction, sample_non_bonds
-from molweight.objectives._fingerprint import Fingerprint, fingerprint_spec
-from molweight.objectives._fingerprint_clusters import MACCS_KEYS, ClusteredGraphs, FingerprintClusters
-from molweight.objectives._fragment_jigsaw import CUT_PLACES, FragmentJigsaw, JoinedAgain, nested_orders
-from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS, FunctionalGroups, LabelledGraphs
-from molweight.objectives._graph_mae import GraphMAE, MaskedNeighbours, scaled_cosine_error
-from molweight.objectives._graphcl import GraphCL, TwoViews
-from molweight.objectives._graphmvp_contrastive import GraphAndConformer, GraphMVPContrastive
-from molweight.objectives._graphmvp_generative import GraphMVPGenerative, NoisyConformers, VariationalMap
-from molweight.objectives._infomax import Infomax, PairedGraphs
-from molweight.objectives._masked_consistency import MaskedConsistency, embedding_rank, embedding_spread
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
+from molweight.objectives._assay_labels import AssayLabels
+from molweight.objectives._attribute_masking import AttributeMasking
+from molweight.objectives._base import FAMILIES, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._brics_motifs import BricsMotifs
+from molweight.objectives._context_prediction import ContextPrediction
+from molweight.objectives._descriptors import Descriptors
+from molweight.objectives._edge_prediction import EdgePrediction
+from molweight.objectives._fingerprint import Fingerprint
+from molweight.objectives._fingerprint_clusters import FingerprintClusters
+from molweight.objectives._fragment_jigsaw import FragmentJigsaw
+from molweight.objectives._functional_groups import FunctionalGroups
+from molweight.objectives._graph_mae import GraphMAE
+from molweight.objectives._graphcl import GraphCL
+from molweight.objectives._graphmvp_contrastive import GraphMVPContrastive
+from molweight.objectives._graphmvp_generative import GraphMVPGenerative
+from molweight.objectives._infomax import Infomax
+from molweight.objectives._masked_consistency import MaskedConsistency
 from molweight.objectives._molclr import MolCLR
-from molweight.objectives._rationality import IntactAndCorrupted, Rationality
-from molweight.objectives._rdkit_groups import GROUPS
+from molweight.objectives._rationality import Rationality
 from molweight.objectives._registry import available, create, get, register
 from molweight.objectives._registry import build as build
-from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
-from molweight.objectives._subgraph import grow, hops
 
 __all__ = [
-    "AUGMENTATIONS",
-    "BRICS_CODES",
-    "CONFORMERS",
-    "CUT_PLACES",
-    "DESCRIPTOR_VALUES",
     "FAMILIES",
-    "FUNCTIONAL_GROUPS",
-    "GROUPS",
-    "MACCS_KEYS",
     "AssayLabels",
-    "AssayedMolecules",
-    "AtomPairs",
     "AttributeMasking",
     "BricsMotifs",
-    "ClusteredGraphs",
     "ContextPrediction",
     "Descriptors",
     "EdgePrediction",
-    "Edit",
-    "Embedded",
-    "Encode",
     "Fingerprint",
     "FingerprintClusters",
     "FragmentJigsaw",
     "FunctionalGroups",
-    "GraphAndConformer",
     "GraphCL",
     "GraphMAE",
     "GraphMVPContrastive",
     "GraphMVPGenerative",
     "Infomax",
-    "IntactAndCorrupted",
-    "JoinedAgain",
-    "LabelledGraphs",
-    "MaskedAtoms",
     "MaskedConsistency",
-    "MaskedNeighbours",
-    "MaskedTargets",
     "MolCLR",
-    "Motifs",
-    "NeighbourhoodAndContext",
-    "NoisyConformers",
     "Objective",
-    "PairedGraphs",
     "Rationality",
-    "TwoViews",
-    "VariationalMap",
-    "apply",
-    "attribute_mask",
     "available",
     "column_of",
     "corpus_column",
     "create",
-    "discrimination",
     "draw_seed",
-    "ebm_nce",
-    "edge_perturb",
-    "embedding_rank",
-    "embedding_spread",
-    "fingerprint_spec",
     "get",
-    "grow",
-    "hops",
-    "info_nce",
-    "join",
-    "nested_orders",
-    "node_drop",
-    "nt_xent",
-    "offsets",
-    "random_edit",
-    "random_item",
-    "random_partner",
-    "random_subset",
-    "ranks",
     "register",
-    "sample_non_bonds",
-    "scaled_cosine_error",
-    "segment_mean",
-    "subgraph",
-    "take",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(
+        __name__,
+        "_assay_labels",
+        "_attribute_masking",
+        "_brics_motifs",
+        "_conformers",
+        "_context_prediction",
+        "_descriptors",
+        "_edge_prediction",
+        "_fingerprint_clusters",
+        "_fragment_jigsaw",
+        "_functional_groups",
+        "_graph_mae",
+        "_graphcl",
+        "_graphmvp_contrastive",
+        "_graphmvp_generative",
+        "_infomax",
+        "_rationality",
+        "building_blocks",
+    )

@@ -6,7 +6,8 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from molweight.encoders import Conformers, near_pairs
+from molweight.encoders import Conformers
+from molweight.encoders.building_blocks import near_pairs
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import column_of
 from molweight.objectives._rdkit_conformers import conformers

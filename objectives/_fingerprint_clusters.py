@@ -15,7 +15,7 @@ from molweight.objectives._base import Encode, Objective, column_of, corpus_colu
 from molweight.objectives._kmeans import cluster_counts, fit_centres
 from molweight.objectives._rdkit_fingerprints import MACCS_BITS, maccs_bits, unpack
 from molweight.objectives._registry import register
-from molweight.objectives._sized import SizedLinear
+from molweight.objectives._resizable_linear import ResizableLinear
 
 __all__ = ["MACCS_KEYS", "ClusteredGraphs", "FingerprintClusters"]
 
@@ -38,7 +38,7 @@ class ClusteredGraphs:
     seed: int
 
 
-class _ClusterHead(SizedLinear):
+class _ClusterHead(ResizableLinear):
     """Guesses the nearest of some centres; the centres are part of its state."""
 
     centres: Tensor

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.encoders import FeatureEmbedding, bond_codes
+from molweight.encoders import FeatureEmbedding
+from molweight.encoders.building_blocks import bond_codes
 from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch
 from molweight.objectives._augment import mask_tokens, share

@@ -18,7 +18,7 @@ from molweight.encoders import MessagePassingEncoder
 from molweight.estimators import TapWeightRegressor
 from molweight.options import accepted_options
 from molweight.runs import read_checkpoint
-from molweight.training import resolve_init
+from molweight.training._resolve import resolve_init
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from sklearn.ensemble import (
 
 from molweight.datasets import Splits, exact_labels, higher_is_better, score
 from molweight.graphs import MoleculeDataset, tasks_of
-from molweight.objectives import DESCRIPTOR_VALUES
+from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
 __all__ = ["fit_classical"]
 

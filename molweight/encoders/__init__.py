@@ -16,63 +16,50 @@ Example:
 dropout, norm, readout, jk, virtual_node.
 """
 
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
 from molweight.encoders._base import Encoder, Encoding
-from molweight.encoders._composed_readout import COMPOSABLE, ComposedReadout, readout_parts
 from molweight.encoders._dmpnn import DMPNN
-from molweight.encoders._embedding import FeatureEmbedding, bond_codes
-from molweight.encoders._gatv2 import GATv2, GATv2Layer
-from molweight.encoders._gcn import GCN, GCNLayer
-from molweight.encoders._gin import GIN, GINLayer
-from molweight.encoders._gps import GPS, GPSLayer, MoleculeAttention
-from molweight.encoders._graphsage import GraphSAGE, GraphSAGELayer
+from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._gatv2 import GATv2
+from molweight.encoders._gcn import GCN
+from molweight.encoders._gin import GIN
+from molweight.encoders._gps import GPS
+from molweight.encoders._graphsage import GraphSAGE
 from molweight.encoders._handedness import merge_handedness
-from molweight.encoders._message_passing import CommonOptions, MessagePassingEncoder, Trunk, TrunkOptions
+from molweight.encoders._message_passing import MessagePassingEncoder
 from molweight.encoders._norm import BatchNorm
-from molweight.encoders._pna import PNA, PNALayer
-from molweight.encoders._readout import READOUTS
+from molweight.encoders._pna import PNA
 from molweight.encoders._recalibrate_norm import calibrate
 from molweight.encoders._registry import available, create, get, register
 from molweight.encoders._registry import build as build
-from molweight.encoders._schnet import Conformers, SchNet, SchNetLayer, near_pairs
+from molweight.encoders._schnet import Conformers, SchNet
 from molweight.encoders._topology import Topology
 
 __all__ = [
-    "COMPOSABLE",
     "DMPNN",
     "GCN",
     "GIN",
     "GPS",
     "PNA",
-    "READOUTS",
     "BatchNorm",
-    "CommonOptions",
-    "ComposedReadout",
     "Conformers",
     "Encoder",
     "Encoding",
     "FeatureEmbedding",
     "GATv2",
-    "GATv2Layer",
-    "GCNLayer",
-    "GINLayer",
-    "GPSLayer",
     "GraphSAGE",
-    "GraphSAGELayer",
     "MessagePassingEncoder",
-    "MoleculeAttention",
-    "PNALayer",
     "SchNet",
-    "SchNetLayer",
     "Topology",
-    "Trunk",
-    "TrunkOptions",
     "available",
-    "bond_codes",
     "calibrate",
     "create",
     "get",
     "merge_handedness",
-    "near_pairs",
-    "readout_parts",
     "register",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "building_blocks")

@@ -5,35 +5,33 @@ both by their out-of-fold errors, and returns an :class:`Ensemble` with the out-
 score.
 """
 
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._ensemble import Ensemble
 from molweight.ensemble._fit_member import Schedule
-from molweight.ensemble._label_transform import TRANSFORMS, LabelTransform
+from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._member import Member
-from molweight.ensemble._recipe import DEFAULT_FEATURES, TREE_FEATURES, Recipe, members_for
+from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
-from molweight.ensemble._spread import ErrorModel
-from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import TrainedMember
 
 __all__ = [
-    "DEFAULT_FEATURES",
-    "TRANSFORMS",
-    "TREE_FEATURES",
     "BoostedTrees",
     "CrossFitted",
     "Ensemble",
     "EnsembleSpec",
-    "ErrorModel",
     "Keeper",
     "LabelTransform",
     "Member",
     "Recipe",
     "Schedule",
     "TrainedMember",
-    "combine",
-    "convex_weights",
     "cross_fit",
     "members_for",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "_label_transform", "_recipe", "_spread", "_stacking")

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from molweight import encoders
-from molweight.encoders import ComposedReadout, Encoder
+from molweight.encoders import Encoder
+from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._member import Member
 from molweight.ensemble._spec import EnsembleSpec

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from molweight.encoders import ComposedReadout, Encoder
+from molweight.encoders import Encoder
+from molweight.encoders.building_blocks import ComposedReadout
 from molweight.graphs import GraphBatch
 
 __all__ = ["Member"]

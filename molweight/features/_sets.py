@@ -6,7 +6,7 @@ from molweight.features._feature_set import FeatureSet, register
 from molweight.features._rdkit_descriptors import DESCRIPTOR_NAMES, cheap_descriptors
 from molweight.features._rdkit_fingerprints import ECFP_BITS, MACCS_KEYS, ecfp_counts, maccs_keys
 from molweight.graphs import TargetSpec
-from molweight.objectives import FUNCTIONAL_GROUPS, GROUPS
+from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS, GROUPS
 
 __all__ = ["DESCRIPTORS", "ECFP_COUNTS", "GROUP_COUNTS", "MACCS"]
 

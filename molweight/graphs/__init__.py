@@ -7,45 +7,35 @@ Example:
     (torch.Size([3, 9]), 2)
 """
 
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
 from molweight.graphs._as_smiles import as_smiles, written
 from molweight.graphs._batch import GraphBatch
 from molweight.graphs._build import build_dataset
 from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
-from molweight.graphs._columns import attach_targets, missing_targets, target_column
+from molweight.graphs._columns import attach_targets, target_column
 from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._explain import explain
 from molweight.graphs._featuriser import FeatureSet, Featuriser, StereoUse
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject, RejectCounts
+from molweight.graphs._parallel import map_chunks
 from molweight.graphs._parse import parse_molecule
-from molweight.graphs._ranks import AtomRanks, atom_ranks
+from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._targets import TargetSpec
 from molweight.graphs._tasks import is_mixed, join_tasks, tasks_of
-from molweight.graphs._vocabulary import (
-    ATOM_FEATURES,
-    ATOM_MASK,
-    ATOM_SIZES,
-    BOND_FEATURES,
-    BOND_MASK,
-    BOND_SIZES,
-    BOND_STEREO,
-    CHIRALITY,
-    FEATURISER_VERSION,
-)
+from molweight.graphs._vocabulary import ATOM_MASK, ATOM_SIZES, BOND_MASK, BOND_SIZES, BOND_STEREO, CHIRALITY
 
 __all__ = [
-    "ATOM_FEATURES",
     "ATOM_MASK",
     "ATOM_SIZES",
-    "BOND_FEATURES",
     "BOND_MASK",
     "BOND_SIZES",
     "BOND_STEREO",
     "CHIRALITY",
-    "FEATURISER_VERSION",
-    "AtomRanks",
     "FeatureSet",
     "Featuriser",
     "GraphBatch",
@@ -69,7 +59,7 @@ __all__ = [
     "featurize",
     "is_mixed",
     "join_tasks",
-    "missing_targets",
+    "map_chunks",
     "parse_molecule",
     "partial_name",
     "read_array",
@@ -78,3 +68,6 @@ __all__ = [
     "write_array",
     "written",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "_columns", "_ranks", "_vocabulary")

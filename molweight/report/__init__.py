@@ -11,39 +11,28 @@ Example:
     0.5
 """
 
-from molweight.report._bootstrap import DRAWS, Interval, bootstrap, draw_counts, draw_scores, interval
-from molweight.report._calibration import Bin, brier_score, expected_calibration_error, known_pairs, reliability
-from molweight.report._coverage import coverage, rank_correlation, wrong_shares
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
+from molweight.report._bootstrap import bootstrap
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._render import render
-from molweight.report._resampled import resampled_metric
 from molweight.report._run_summary import Method, RunSummary, TestResults, method_title
 from molweight.report._side_by_side import render_side_by_side
 from molweight.report._test_sections import worst
 
 __all__ = [
-    "DRAWS",
-    "Bin",
     "Explained",
-    "Interval",
     "Method",
     "RunSummary",
     "TestResults",
     "bootstrap",
-    "brier_score",
-    "coverage",
-    "draw_counts",
-    "draw_scores",
-    "expected_calibration_error",
-    "interval",
-    "known_pairs",
     "method_title",
-    "rank_correlation",
-    "reliability",
     "render",
     "render_explanation",
     "render_side_by_side",
-    "resampled_metric",
     "worst",
-    "wrong_shares",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "_bootstrap", "_calibration", "_coverage", "_resampled")

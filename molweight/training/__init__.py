@@ -10,10 +10,13 @@ Example:
     4
 """
 
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
 from molweight.training._adaptive import AdaptivePretraining, adapt, adaptive_pretraining, new_predictor
-from molweight.training._batches import Batches, Corpus, TaskSource, generator_for
+from molweight.training._batches import Batches, generator_for
 from molweight.training._callback import Callback, TensorBoard
-from molweight.training._compare import BASELINES, Comparison, Row, compare, format_findings, format_table
+from molweight.training._compare import BASELINES, Comparison, compare, format_findings, format_table
 from molweight.training._deprecated import TapWeight
 from molweight.training._features import with_stereo
 from molweight.training._finetune import finetune
@@ -21,8 +24,8 @@ from molweight.training._fit import fit
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._pretrain import pretrain
-from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, resolve, resolve_init, variant
-from molweight.training._search import Trial, WeightSearch, search_weights
+from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, resolve, variant
+from molweight.training._search import WeightSearch, search_weights
 from molweight.training._state import Session
 
 __all__ = [
@@ -32,14 +35,10 @@ __all__ = [
     "Batches",
     "Callback",
     "Comparison",
-    "Corpus",
     "HeldOut",
-    "Row",
     "Session",
     "TapWeight",
-    "TaskSource",
     "TensorBoard",
-    "Trial",
     "WeightSearch",
     "adapt",
     "adaptive_pretraining",
@@ -55,8 +54,10 @@ __all__ = [
     "new_predictor",
     "pretrain",
     "resolve",
-    "resolve_init",
     "search_weights",
     "variant",
     "with_stereo",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "_batches", "_compare", "_resolve", "_search")

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from molweight.encoders import Encoder, readout_parts
+from molweight.encoders import Encoder
+from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble import Ensemble, Keeper, Recipe, TrainedMember, cross_fit, members_for
 from molweight.errors import ConfigError
 from molweight.features import COLUMN_PREFIX, check_features

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molweight.benchmark import Journal, format_page, read_study
+from molweight.benchmark import Journal, read_study
+from molweight.benchmark._study_report import format_page
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))

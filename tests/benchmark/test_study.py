@@ -22,27 +22,22 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from molweight import datasets
 from molweight.benchmark import (
     METHODS,
-    RESULTS_VERSION,
-    Cell,
     Journal,
     ProcessPool,
     RayCluster,
     Study,
-    cliques,
     contrasts,
-    critical_difference,
-    fit_classical,
-    format_page,
     gradients_per_step,
-    holm,
     matched,
-    mean_ranks,
-    read_published,
     read_study,
-    run_cell,
     run_study,
-    spreads,
 )
+from molweight.benchmark._classical import fit_classical
+from molweight.benchmark._published import read_published
+from molweight.benchmark._run_cell import RESULTS_VERSION, run_cell
+from molweight.benchmark._statistics import cliques, critical_difference, holm, mean_ranks, spreads
+from molweight.benchmark._study import Cell
+from molweight.benchmark._study_report import format_page
 from molweight.benchmark._worker import attempt
 from molweight.cli import main
 from molweight.errors import ConfigError, UnknownNameError

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from molweight.datasets import METRICS, higher_is_better, score
+from molweight.datasets import higher_is_better, score
+from molweight.datasets._metrics import METRICS
 from molweight.errors import DataError, UnknownNameError
 
 OF_SKLEARN = {

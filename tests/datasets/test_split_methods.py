@@ -18,7 +18,6 @@ from molweight.datasets import (
     from_csv,
     from_smiles,
     load_splits,
-    murcko_scaffold,
     read_column,
     save_splits,
     split,
@@ -26,7 +25,7 @@ from molweight.datasets import (
     split_by_roles,
 )
 from molweight.datasets._butina import _clusters
-from molweight.datasets._scaffold import ScaffoldKind
+from molweight.datasets._scaffold import ScaffoldKind, murcko_scaffold
 from molweight.datasets._scaffold_balanced import _fill_each
 from molweight.datasets._scaffold_random import _fill_train_last
 from molweight.errors import ConfigError, DataError

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch_geometric.nn import MultiAggregation
 
-from molweight.encoders import ComposedReadout, readout_parts
+from molweight.encoders.building_blocks import ComposedReadout, readout_parts
 from molweight.errors import ConfigError
 
 BATCH = torch.tensor([1, 0, 1, 1, 3])

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.func import functional_call, grad, jvp
 
 from molweight import encoders
-from molweight.encoders import READOUTS, Encoder, Encoding
+from molweight.encoders import Encoder, Encoding
+from molweight.encoders.building_blocks import READOUTS
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import GraphBatch, build_dataset
 

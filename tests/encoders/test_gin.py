@@ -6,8 +6,9 @@ from ogb.graphproppred.mol_encoder import AtomEncoder, BondEncoder
 from torch import nn
 from torch_geometric.nn import GINEConv, global_mean_pool
 
-from molweight.encoders import GIN, GINLayer, Topology
+from molweight.encoders import GIN, Topology
 from molweight.encoders._embedding import FeatureEmbedding, atom_codes, bond_codes, codes
+from molweight.encoders.building_blocks import GINLayer
 from molweight.errors import DataError
 from molweight.graphs import ATOM_MASK, ATOM_SIZES, BOND_SIZES, GraphBatch
 

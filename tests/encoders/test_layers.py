@@ -9,20 +9,11 @@ from torch import Tensor, nn
 from torch_geometric.nn import GCNConv, PNAConv, SAGEConv
 
 from molweight import encoders
-from molweight.encoders import (
-    DMPNN,
-    GPS,
-    GATv2Layer,
-    GCNLayer,
-    GraphSAGELayer,
-    MoleculeAttention,
-    PNALayer,
-    Topology,
-    Trunk,
-)
+from molweight.encoders import DMPNN, GPS, Topology
 from molweight.encoders._embedding import bond_codes
 from molweight.encoders._pna import _DEGREES
 from molweight.encoders._random_walk_pe import return_probabilities
+from molweight.encoders.building_blocks import GATv2Layer, GCNLayer, GraphSAGELayer, MoleculeAttention, PNALayer, Trunk
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
 

@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.func import functional_call, grad, jvp
 from torch_geometric.nn.models.schnet import GaussianSmearing, InteractionBlock
 
-from molweight.encoders import Conformers, SchNet, SchNetLayer, near_pairs
+from molweight.encoders import Conformers, SchNet
+from molweight.encoders.building_blocks import SchNetLayer, near_pairs
 from molweight.errors import ConfigError
 from molweight.objectives._rdkit_conformers import conformers
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from molweight import datasets, encoders
-from molweight.encoders import ComposedReadout
-from molweight.ensemble import ErrorModel, Member, Schedule
+from molweight.encoders.building_blocks import ComposedReadout
+from molweight.ensemble import Member, Schedule
 from molweight.ensemble._fit_member import TrainingSet, epochs_for, fit_member
+from molweight.ensemble._spread import ErrorModel
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.seeding import seeded

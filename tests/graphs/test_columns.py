@@ -17,10 +17,10 @@ from molweight.graphs import (
     TargetSpec,
     attach_targets,
     build_dataset,
-    missing_targets,
     target_column,
     write_array,
 )
+from molweight.graphs._columns import missing_targets
 
 SMILES = ["CCO", "c1ccccc1N", "[Na+].[Cl-]", "C", "CC(=O)O"]
 

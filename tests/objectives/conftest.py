@@ -7,6 +7,7 @@ import pytest
 from molweight import objectives
 from molweight.datasets import load_corpus
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec, attach_targets, build_dataset
+from molweight.objectives import building_blocks
 
 AWKWARD = [
     "C",  # one atom
@@ -24,7 +25,7 @@ Make = Callable[[Sequence[str]], GraphBatch]
 
 def all_specs() -> list[TargetSpec]:
     needed = [spec for name in objectives.available() for spec in objectives.get(name).targets]
-    return [*needed, objectives.fingerprint_spec("path")]
+    return [*needed, building_blocks.fingerprint_spec("path")]
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from molweight.errors import DataError
 from molweight.graphs import ATOM_MASK, GraphBatch, MoleculeDataset
-from molweight.objectives import (
+from molweight.objectives._augment import share
+from molweight.objectives._subgraph import grow
+from molweight.objectives.building_blocks import (
     AUGMENTATIONS,
     Edit,
     apply,
@@ -19,8 +21,6 @@ from molweight.objectives import (
     random_edit,
     subgraph,
 )
-from molweight.objectives._augment import share
-from molweight.objectives._subgraph import grow
 
 Make = Callable[[Sequence[str]], GraphBatch]
 

@@ -12,9 +12,10 @@ from rdkit.Chem import BRICS
 from molweight import encoders
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import BRICS_CODES, BricsMotifs, create
+from molweight.objectives import BricsMotifs, create
 from molweight.objectives._rdkit_brics import fragment_hash, fragments, motif_codes
 from molweight.objectives._rdkit_groups import parse
+from molweight.objectives.building_blocks import BRICS_CODES
 
 Make = Callable[[Sequence[str]], GraphBatch]
 

@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from molweight import encoders
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import ContextPrediction, hops, random_item
+from molweight.objectives import ContextPrediction
+from molweight.objectives.building_blocks import hops, random_item
 
 Make = Callable[[Sequence[str]], GraphBatch]
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "C" * 20, "CCCCCCCC.OCCO", "c1ccc2c(c1)[nH]c1ccccc12", "C1CCCCCCCCCCC1"]

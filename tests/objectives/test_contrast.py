@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from molweight.objectives import discrimination, nt_xent
+from molweight.objectives.building_blocks import discrimination, nt_xent
 
 
 def plain(first: torch.Tensor, second: torch.Tensor, temperature: float) -> float:

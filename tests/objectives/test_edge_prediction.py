@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from molweight import encoders
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import EdgePrediction, sample_non_bonds
+from molweight.objectives import EdgePrediction
+from molweight.objectives.building_blocks import sample_non_bonds
 
 Make = Callable[[Sequence[str]], GraphBatch]
 

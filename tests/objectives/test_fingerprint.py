@@ -8,8 +8,9 @@ from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.objectives import Fingerprint, create, fingerprint_spec
+from molweight.objectives import Fingerprint, create
 from molweight.objectives._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
+from molweight.objectives.building_blocks import fingerprint_spec
 
 SMILES = ["C", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "*CC*", "C" * 40, r"C/C=C\C"]
 

@@ -9,7 +9,8 @@ import torch
 
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import FragmentJigsaw, create, nested_orders
+from molweight.objectives import FragmentJigsaw, create
+from molweight.objectives.building_blocks import nested_orders
 
 Make = Callable[[Sequence[str]], GraphBatch]
 

@@ -7,9 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from molweight.encoders import Encoding, bond_codes
+from molweight.encoders import Encoding
+from molweight.encoders.building_blocks import bond_codes
 from molweight.graphs import ATOM_MASK, ATOM_SIZES, GraphBatch, MoleculeDataset
-from molweight.objectives import GraphMAE, MaskedNeighbours, scaled_cosine_error
+from molweight.objectives import GraphMAE
+from molweight.objectives._graph_mae import MaskedNeighbours
+from molweight.objectives.building_blocks import scaled_cosine_error
 from molweight.typing import GraphLike
 
 Make = Callable[[Sequence[str]], GraphBatch]

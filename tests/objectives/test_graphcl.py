@@ -4,7 +4,8 @@ import torch
 
 from molweight import encoders
 from molweight.graphs import MoleculeDataset
-from molweight.objectives import GraphCL, nt_xent
+from molweight.objectives import GraphCL
+from molweight.objectives.building_blocks import nt_xent
 
 
 def test_views_are_encoded_one_by_one(corpus: MoleculeDataset) -> None:

@@ -10,10 +10,11 @@ from rdkit import Chem
 
 from molweight import encoders, objectives
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch, attach_targets, build_dataset, missing_targets
-from molweight.objectives import CONFORMERS, VariationalMap, ebm_nce, info_nce
+from molweight.graphs import GraphBatch, attach_targets, build_dataset
+from molweight.graphs._columns import missing_targets
 from molweight.objectives._conformers import embedded
 from molweight.objectives._rdkit_conformers import conformers
+from molweight.objectives.building_blocks import CONFORMERS, VariationalMap, ebm_nce, info_nce
 
 Make = Callable[[Sequence[str]], GraphBatch]
 SMALL = {"layers": 1, "filters": 4, "gaussians": 8}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molweight.objectives import CONFORMERS
+from molweight.objectives.building_blocks import CONFORMERS
 
 ALANINES = {"N[C@@H](C)C(=O)O": 1.0, "C[C@H](N)C(=O)O": 1.0, "N[C@H](C)C(=O)O": -1.0, "OC(=O)[C@@H](C)N": -1.0}
 """L-alanine twice, D-alanine twice, with the sign of the volume that CO, R and N span.

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from molweight import encoders, objectives
 from molweight.graphs import ATOM_MASK, MoleculeDataset
-from molweight.objectives import MaskedConsistency, embedding_rank, embedding_spread
+from molweight.objectives import MaskedConsistency
+from molweight.objectives.building_blocks import embedding_rank, embedding_spread
 
 
 def test_one_view_is_masked(corpus: MoleculeDataset) -> None:

@@ -6,7 +6,8 @@ from torch import Tensor
 
 from molweight import encoders
 from molweight.graphs import ATOM_MASK, GraphBatch, MoleculeDataset
-from molweight.objectives import MolCLR, nt_xent
+from molweight.objectives import MolCLR
+from molweight.objectives.building_blocks import nt_xent
 
 
 def masked(view: GraphBatch) -> Tensor:

@@ -3,7 +3,7 @@
 import torch
 
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import join, random_item, random_partner, segment_mean, take
+from molweight.objectives.building_blocks import join, random_item, random_partner, segment_mean, take
 
 
 def test_partners_are_others_and_equally_likely() -> None:

@@ -8,19 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import brier_score_loss
 
-from molweight.datasets import METRICS, score
+from molweight.datasets import score
+from molweight.datasets._metrics import METRICS
 from molweight.errors import UnknownNameError
-from molweight.report import (
-    bootstrap,
-    brier_score,
-    draw_counts,
-    draw_scores,
-    expected_calibration_error,
-    interval,
-    known_pairs,
-    reliability,
-    resampled_metric,
-)
+from molweight.report import bootstrap
+from molweight.report._bootstrap import draw_counts, draw_scores, interval
+from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
+from molweight.report._resampled import resampled_metric
 
 
 @pytest.mark.parametrize("metric", METRICS)

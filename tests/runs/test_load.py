@@ -14,7 +14,7 @@ import torch
 from molweight import load
 from molweight.cli import main
 from molweight.errors import DataError
-from molweight.runs import MODEL
+from molweight.runs._archive import MODEL
 from molweight.runs._manifest import MANIFEST, begin_manifest
 from molweight.storage import read_tensors, write_tensors
 

@@ -16,7 +16,8 @@ from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Params
 from molweight.options import Job
-from molweight.training import fit, resolve_init
+from molweight.training import fit
+from molweight.training._resolve import resolve_init
 
 TINY = Job(
     solver="cg",

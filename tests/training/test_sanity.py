@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from molweight.datasets import Splits, load, split
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives import Encode, FunctionalGroups, Objective, register
+from molweight.objectives import FunctionalGroups, Objective, register
+from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
 from molweight.training import AdaptivePretraining, adaptive_pretraining, generic_pretraining
 

@@ -12,8 +12,10 @@ from molweight.datasets import load, load_corpus
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, Featuriser, MoleculeDataset
 from molweight.options import SHIPPED, Job
-from molweight.runs import find_checkpoint, read_checkpoint, save_checkpoint
-from molweight.training import generic_pretraining, resolve_init, variant
+from molweight.runs import read_checkpoint, save_checkpoint
+from molweight.runs._checkpoint import find_checkpoint
+from molweight.training import generic_pretraining, variant
+from molweight.training._resolve import resolve_init
 
 CPU = torch.device("cpu")
 

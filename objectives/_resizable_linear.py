@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 from molweight.seeding import seeded
 
-__all__ = ["SizedLinear"]
+__all__ = ["ResizableLinear"]
 
 
-class SizedLinear(nn.Linear):
+class ResizableLinear(nn.Linear):
     """A linear layer that can be given another number of outputs, and takes on that of a state it loads.
 
     What the weights are initialised to depends on the random state when the layer was made, not on when it is resized.
@@ -19,7 +19,7 @@ class SizedLinear(nn.Linear):
         width: Size of the inputs.
 
     Example:
-        >>> layer, other = SizedLinear(4), SizedLinear(4)
+        >>> layer, other = ResizableLinear(4), ResizableLinear(4)
         >>> layer.resize(7)
         >>> other.load_state_dict(layer.state_dict())
         <All keys matched successfully>
@@ -33,7 +33,7 @@ class SizedLinear(nn.Linear):
         self._seed = int(torch.randint(2**31, ()))
 
     def resize(self, outputs: int) -> None:
-        """Start anew with ``outputs`` outputs."""
+        """Reinitialise with ``outputs`` outputs."""
         with seeded(self._seed):
             fresh = nn.Linear(self.in_features, outputs).to(self.weight)
         self.weight, self.bias, self.out_features = fresh.weight, fresh.bias, outputs
