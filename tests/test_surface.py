@@ -3,6 +3,7 @@
 import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -62,12 +63,13 @@ def test_no_package_imports_what_is_private_to_another(root: Path) -> None:
 
 
 @pytest.mark.parametrize(("package", "blocks"), [(objectives, objective_blocks), (encoders, encoder_blocks)])
-def test_names_that_became_building_blocks_are_still_found(package: object, blocks: object) -> None:
-    name = next(name for name in blocks.__all__ if name not in package.__all__)  # type: ignore[attr-defined]
+def test_names_that_became_building_blocks_are_still_found(package: ModuleType, blocks: ModuleType) -> None:
+    name = next(name for name in blocks.__all__ if name not in package.__all__)
     with pytest.warns(DeprecationWarning, match=rf"{name} is deprecated; use .*building_blocks\.{name}"):
         assert getattr(package, name) is getattr(blocks, name)
 
 
 def test_a_name_that_never_was_is_no_attribute() -> None:
+    name = "Grphcl"  # not written out below, where a type checker would refuse it
     with pytest.raises(AttributeError, match=r"module 'molweight.objectives' has no attribute 'Grphcl'"):
-        _ = objectives.Grphcl  # type: ignore[attr-defined]
+        getattr(objectives, name)
