@@ -12,13 +12,13 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+from molweight.arrays import AnyArray
 from molweight.datasets import Splits, exact_labels, higher_is_better, score
 from molweight.graphs import MoleculeDataset, tasks_of
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
 __all__ = ["fit_classical"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 _GRID: Final[dict[str, list[dict[str, Any]]]] = {
     "rf": [
@@ -66,7 +66,7 @@ def fit_classical(
     return {"select": sign * best[0], "test": task.score(best[1], splits.test)}, len(tried)
 
 
-def _ecfp(smiles: Sequence[str]) -> Array:
+def _ecfp(smiles: Sequence[str]) -> AnyArray:
     from rdkit import Chem, rdBase
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
@@ -75,12 +75,12 @@ def _ecfp(smiles: Sequence[str]) -> Array:
         return np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in smiles])
 
 
-def _descriptors(smiles: Sequence[str]) -> Array:
-    values: Array = np.clip(DESCRIPTOR_VALUES(smiles).astype(np.float64), -1e9, 1e9)
+def _descriptors(smiles: Sequence[str]) -> AnyArray:
+    values: AnyArray = np.clip(DESCRIPTOR_VALUES(smiles).astype(np.float64), -1e9, 1e9)
     return values
 
 
-_FEATURES: Final[dict[str, Callable[[Sequence[str]], Array]]] = {"ecfp": _ecfp, "descriptors": _descriptors}
+_FEATURES: Final[dict[str, Callable[[Sequence[str]], AnyArray]]] = {"ecfp": _ecfp, "descriptors": _descriptors}
 _MODELS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
     ("rf", "classification"): RandomForestClassifier,
     ("rf", "regression"): RandomForestRegressor,
@@ -95,7 +95,7 @@ class _Task:
 
     data: MoleculeDataset
     splits: Splits
-    features: Array
+    features: AnyArray
     model: str
     seed: int
 
@@ -116,14 +116,14 @@ class _Task:
         """Bits need two bins, not 255: the same trees in a fraction of the time."""
         return {"max_bins": 2} if self.features.dtype == np.uint8 else {}
 
-    def score(self, models: list[Any], role: Array) -> float:
+    def score(self, models: list[Any], role: AnyArray) -> float:
         """The table's metric on a role."""
         columns = [self._predict(model, self.features[role]) for model in models]
         truth, names = exact_labels(self.data, role), self.data.target_names
         return score(self.data.metric or "", truth, np.stack(columns, axis=1), names).value
 
-    def _predict(self, model: Any, rows: Array) -> Array:
+    def _predict(self, model: Any, rows: AnyArray) -> AnyArray:
         if isinstance(model, float):
             return np.full(len(rows), model)
-        found: Array = model.predict_proba(rows)[:, 1] if hasattr(model, "predict_proba") else model.predict(rows)
+        found: AnyArray = model.predict_proba(rows)[:, 1] if hasattr(model, "predict_proba") else model.predict(rows)
         return found

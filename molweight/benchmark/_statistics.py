@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from molweight.arrays import Float64Array
 from molweight.datasets import higher_is_better
 
 __all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks", "spreads"]
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _scores(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _wilcoxon(differences: Array) -> float:
+def _wilcoxon(differences: Float64Array) -> float:
     return 1.0 if not differences.any() else float(stats.wilcoxon(differences).pvalue)
 
 

@@ -11,10 +11,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
+from molweight.arrays import Float32Matrix
 from molweight.cli._parser import Parser
 from molweight.datasets import read_records
 from molweight.errors import ConfigError, DataError, OptionError
@@ -24,7 +24,6 @@ from molweight.runs import ParsedRows, Run
 __all__ = ["add_molecule_options", "add_safe_csv_option", "stream", "table_writer"]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 def add_molecule_options(parser: Parser) -> None:
@@ -49,8 +48,8 @@ def add_safe_csv_option(parser: Parser) -> None:
 
 
 def stream(
-    options: Namespace, run: Run, method: Callable[[ParsedRows], Array]
-) -> Iterator[tuple[list[int], list[str], Array]]:
+    options: Namespace, run: Run, method: Callable[[ParsedRows], Float32Matrix]
+) -> Iterator[tuple[list[int], list[str], Float32Matrix]]:
     """Rows, SMILES and values of each chunk; what holds no molecule goes to the file of rejects.
 
     Args:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from jsonargparse import Namespace
 
-from molweight.cli._molecules import Array, add_molecule_options, stream, table_writer
+from molweight.arrays import Float32Matrix
+from molweight.cli._molecules import add_molecule_options, stream, table_writer
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser, names
 from molweight.errors import ConfigError
@@ -71,10 +72,10 @@ def _refuse_same(folders: list[str], runs: list[Run]) -> None:
             )
 
 
-def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[ParsedRows], Array]:
+def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[ParsedRows], Float32Matrix]:
     """From parsed rows to predictions, followed by their deviations if these are wanted."""
 
-    def predict(rows: ParsedRows) -> Array:
+    def predict(rows: ParsedRows) -> Float32Matrix:
         if others:
             found = spread_of([run.predict(rows) for run in (model, *others)])
         elif uncertain:
@@ -86,7 +87,7 @@ def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[Pars
     return predict
 
 
-def number_rows(rows: list[int], smiles: list[str], values: Array) -> Iterator[list[Any]]:
+def number_rows(rows: list[int], smiles: list[str], values: Float32Matrix) -> Iterator[list[Any]]:
     """Rows of a CSV file; a number that is none is an empty cell."""
     for row, text, numbers, known in zip(rows, smiles, values, ~np.isnan(values), strict=True):
         yield [

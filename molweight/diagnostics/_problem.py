@@ -4,10 +4,10 @@ import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.mlo import Level, LossFn, Params, check_deterministic, three_levels
@@ -15,8 +15,6 @@ from molweight.options import Job
 from molweight.training import AdaptivePretraining, Batches, generator_for
 
 __all__ = ["Problem", "draw_problem", "params_of"]
-
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ def draw_problem(
     """
     device, everything = run.task.device, range(len(run.corpus.data))
 
-    def drawn(table: MoleculeDataset, role: str, indices: Sequence[int] | Index, size: int) -> GraphBatch:
+    def drawn(table: MoleculeDataset, role: str, indices: Sequence[int] | Indices, size: int) -> GraphBatch:
         chosen = Batches(indices, size, generator_for(job.seed, f"check {role}")).next()
         return _cast(table.graphs(chosen, device), dtype)
 

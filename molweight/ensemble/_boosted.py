@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.graphs import Task
 
 __all__ = ["BoostedTrees"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 _SETTINGS: Final[dict[str, Any]] = {
     "num_leaves": 15,
@@ -62,12 +62,12 @@ class BoostedTrees:
     @classmethod
     def fit(
         cls,
-        features: Array,
-        labels: Array,
+        features: AnyArray,
+        labels: AnyArray,
         task: Task,
         *,
         seed: int,
-        weights: Array | None = None,
+        weights: AnyArray | None = None,
         absolute: bool = False,
         rounds: int | None = None,
         threads: int = 1,
@@ -99,7 +99,7 @@ class BoostedTrees:
         columns = zip(targets.T, shares.T, strict=True)
         return cls(task, tuple(_fit_one(rows, column, own, settings, smooth=classes) for column, own in columns))
 
-    def predict(self, features: Array) -> Array:
+    def predict(self, features: AnyArray) -> AnyArray:
         """Probabilities or labels, ``n x T`` float64.
 
         Args:
@@ -124,7 +124,7 @@ def _default_rounds(targets: int) -> int:
     return next((rounds for most, rounds in _ROUNDS if targets <= most), _LEAST_ROUNDS)
 
 
-def _fit_one(rows: Array, column: Array, weights: Array, settings: dict[str, Any], *, smooth: bool) -> str:
+def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, settings: dict[str, Any], *, smooth: bool) -> str:
     import lightgbm
 
     known = ~np.isnan(column) & (weights > 0)
@@ -134,7 +134,7 @@ def _fit_one(rows: Array, column: Array, weights: Array, settings: dict[str, Any
     return str(lightgbm.train(settings, lightgbm.Dataset(rows[known], labels, weight=weights[known])).model_to_string())
 
 
-def _constant(labels: Array, *, smooth: bool) -> float:
+def _constant(labels: AnyArray, *, smooth: bool) -> float:
     """The mean label; for classes that of the labels and one of each class, so that nothing is certain."""
     if smooth:
         return float((labels.sum() + 1) / (len(labels) + 2))
@@ -157,8 +157,8 @@ def _read(text: str) -> Any:
         raise DataError(f"the boosted trees cannot be read: {error}. Restore the file, or fit again.") from error
 
 
-def _values(model: Any, rows: Array) -> Array:
-    values: Array = np.full(len(rows), model) if isinstance(model, float) else np.asarray(model.predict(rows))
+def _values(model: Any, rows: AnyArray) -> AnyArray:
+    values: AnyArray = np.full(len(rows), model) if isinstance(model, float) else np.asarray(model.predict(rows))
     return values
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import AnyArray, Indices
 from molweight.datasets import exact_labels, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._ensemble import Ensemble, build_member
@@ -27,8 +28,6 @@ from molweight.seeding import seeded
 
 __all__ = ["CrossFitted", "Keeper", "cross_fit"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
 
@@ -60,8 +59,8 @@ class CrossFitted:
     """
 
     ensemble: Ensemble
-    rows: Index
-    out_of_fold: dict[str, Array]
+    rows: Indices
+    out_of_fold: dict[str, AnyArray]
     curves: list[list[float]]
     transform: str
     transforms_tried: dict[str, float] = field(default_factory=dict)
@@ -72,7 +71,7 @@ def cross_fit(
     recipe: Recipe,
     encoder: Encoder,
     data: MoleculeDataset,
-    rows: Index,
+    rows: Indices,
     *,
     device: torch.device,
     keeper: Keeper | None = None,
@@ -117,17 +116,17 @@ class _Work:
 
     recipe: Recipe
     data: MoleculeDataset
-    rows: Index
-    truth: Array
-    folds: Sequence[Index]
-    features: Array
+    rows: Indices
+    truth: AnyArray
+    folds: Sequence[Indices]
+    features: AnyArray
     trees: TreeData
     standardiser: Standardiser
     kind: str = "none"
     tried: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Index) -> "_Work":
+    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Indices) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
@@ -140,7 +139,7 @@ class _Work:
         return replace(work, kind=kind, tried=tried)
 
     @property
-    def labels(self) -> Array:
+    def labels(self) -> AnyArray:
         return self.trees.labels
 
     @property
@@ -163,7 +162,7 @@ class _Work:
             trained.append(member)
         return trained, transforms
 
-    def _transform(self, fold: Index) -> LabelTransform:
+    def _transform(self, fold: Indices) -> LabelTransform:
         return LabelTransform.fit(self.kind, np.delete(self.labels, fold, axis=0))
 
     def _job(self, number: int, encoder: Encoder, transforms: Sequence[LabelTransform]) -> MemberJob:
@@ -188,7 +187,7 @@ class _Work:
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
 
-    def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> Array:
+    def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""
         predicted = np.full(self.labels.shape, np.nan)
         for number, (fold, output) in enumerate(zip(self.folds, outputs, strict=True)):
@@ -234,7 +233,7 @@ class _Work:
         return Ensemble(spec, members, self.standardiser, trees, mean=mean, scale=scale)
 
 
-def _tree_data(recipe: Recipe, data: MoleculeDataset, features: Array) -> TreeData:
+def _tree_data(recipe: Recipe, data: MoleculeDataset, features: AnyArray) -> TreeData:
     """The rows as trees are fitted on them; a label that is a bound counts as the bound itself."""
     weights = data.columns.get("label_weight")
     return TreeData(
@@ -247,7 +246,7 @@ def _tree_data(recipe: Recipe, data: MoleculeDataset, features: Array) -> TreeDa
     )
 
 
-def _truth(data: MoleculeDataset) -> Array:
+def _truth(data: MoleculeDataset) -> AnyArray:
     """Labels that predictions are scored against: without bounds, unless there are no others."""
     exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
     return data.targets.astype(np.float64) if np.isnan(exact).all() else exact

@@ -3,13 +3,13 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from molweight import encoders
+from molweight.arrays import AnyArray
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble._boosted import BoostedTrees
@@ -21,8 +21,6 @@ from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.models import TaskModel
 
 __all__ = ["Ensemble", "build_member"]
-
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 
 class Ensemble(TaskModel):
@@ -121,7 +119,7 @@ class Ensemble(TaskModel):
         return torch.stack(vectors).mean(dim=0)
 
     @torch.no_grad()
-    def parts(self, graphs: GraphBatch) -> tuple[Array, Array | None]:
+    def parts(self, graphs: GraphBatch) -> tuple[AnyArray, AnyArray | None]:
         """Predictions of the members, ``K x G x T``, and of the trees, ``G x T``, or ``None`` without trees."""
         inputs = self.standardiser(_columns(graphs, self.spec.features))
         outputs = [self._member(place)(graphs, inputs) for place in range(len(self.members))]
@@ -144,7 +142,7 @@ class Ensemble(TaskModel):
         weights = self.spec.weights if trees is not None else (1.0,)
         return torch.from_numpy(combine(both, weights)).float().to(self.mean.device)
 
-    def predict_with_deviation(self, graphs: GraphBatch) -> tuple[Array, Array]:
+    def predict_with_deviation(self, graphs: GraphBatch) -> tuple[AnyArray, AnyArray]:
         """Predictions and their standard deviations as calibrated out of fold, both ``G x T``."""
         members, trees = self.parts(graphs)
         mean = members.mean(axis=0)
@@ -165,7 +163,7 @@ class Ensemble(TaskModel):
             raise TypeError(f"member {place} is a {type(member).__name__}.")
         return member
 
-    def _units(self, place: int, outputs: Tensor) -> Array:
+    def _units(self, place: int, outputs: Tensor) -> AnyArray:
         if self.task == "classification":
             return outputs.double().sigmoid().cpu().numpy()
         return self.spec.transforms[place].inverse(outputs.double().cpu().numpy())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from molweight.arrays import Indices
 from molweight.encoders import calibrate
 from molweight.ensemble._member import Member
 from molweight.errors import TrainingError
@@ -18,7 +19,6 @@ from molweight.models import bounded_square, label_loss
 
 __all__ = ["Loss", "Schedule", "TrainingSet", "epochs_for", "fit_member"]
 
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Loss = Literal["squared", "absolute", "cross_entropy"]
 
 _STEPS: Final = 1000
@@ -99,7 +99,7 @@ class TrainingSet:
     labels: Tensor
     loss: Loss = "squared"
 
-    def batch_loss(self, member: Member, rows: Index, seed: int | None, device: torch.device) -> Tensor:
+    def batch_loss(self, member: Member, rows: Indices, seed: int | None, device: torch.device) -> Tensor:
         """Weighted mean loss over the known labels of some rows, 0-dim; one-sided where a label is a bound."""
         where, graphs = torch.from_numpy(rows), self.data.graphs(rows, device)
         outputs = member(graphs, self.features[where].to(device), seed)
@@ -119,7 +119,7 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
 
 
 def fit_member(
-    member: Member, training: TrainingSet, rows: Index, schedule: Schedule, *, seed: int, device: torch.device
+    member: Member, training: TrainingSet, rows: Indices, schedule: Schedule, *, seed: int, device: torch.device
 ) -> list[float]:
     """Train a member; it ends as the average of its weights, in evaluation mode.
 
@@ -196,7 +196,7 @@ def _mean(losses: list[Tensor]) -> float:
     return value
 
 
-def _calibration(data: MoleculeDataset, rows: Index, device: torch.device) -> Iterator[Any]:
+def _calibration(data: MoleculeDataset, rows: Indices, device: torch.device) -> Iterator[Any]:
     chosen = rows[:: -(-len(rows) // _CALIBRATION)]
     for start in range(0, len(chosen), 256):
         yield data.graphs(chosen[start : start + 256], device)

@@ -1,21 +1,20 @@
 """Folds for cross-fitting: every labelled row is held out exactly once."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray, Indices
 from molweight.errors import ConfigError
 
 __all__ = ["cross_folds"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _LEAST: Final = 2
 _BINS: Final = 10
 
 
-def cross_folds(labels: Array, count: int, rng: np.random.Generator) -> list[Index]:
+def cross_folds(labels: AnyArray, count: int, rng: np.random.Generator) -> list[Indices]:
     """Split rows into folds of nearly equal size with similar labels.
 
     Rows are ordered by the first label (classes by the number of positive labels, then at random), cut into runs of
@@ -53,7 +52,7 @@ def cross_folds(labels: Array, count: int, rng: np.random.Generator) -> list[Ind
     return [np.sort(np.array(fold, dtype=np.int64)) for fold in folds]
 
 
-def _keys(labels: Array) -> Array:
+def _keys(labels: AnyArray) -> AnyArray:
     """What rows are ordered by: number of positives for classes, the decile of the mean label for numbers."""
     known = ~np.isnan(labels)
     total = np.where(known, labels, 0.0).sum(axis=1)
@@ -61,5 +60,5 @@ def _keys(labels: Array) -> Array:
         return np.asarray(total)
     mean = total / np.maximum(known.sum(axis=1), 1)
     edges = np.quantile(mean, np.linspace(0, 1, _BINS + 1)[1:-1])
-    bins: Array = np.searchsorted(edges, mean)
+    bins: AnyArray = np.searchsorted(edges, mean)
     return bins

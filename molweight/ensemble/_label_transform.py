@@ -6,12 +6,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray
 from molweight.errors import OptionError
 from molweight.options import check_choice
 
 __all__ = ["TRANSFORMS", "LabelTransform", "possible_transforms"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 TRANSFORMS: Final = ("none", "log", "yeo_johnson")
 """Names of the transforms."""
@@ -40,14 +40,14 @@ class LabelTransform:
     """
 
     kind: str
-    power: Array
-    mean: Array
-    scale: Array
-    low: Array
-    high: Array
+    power: AnyArray
+    mean: AnyArray
+    scale: AnyArray
+    low: AnyArray
+    high: AnyArray
 
     @classmethod
-    def fit(cls, kind: str, labels: Array) -> "LabelTransform":
+    def fit(cls, kind: str, labels: AnyArray) -> "LabelTransform":
         """Learn from training labels.
 
         Args:
@@ -67,11 +67,11 @@ class LabelTransform:
         mean, scale, low, high = statistics.reshape(-1, 4).T
         return cls(kind, power, mean, scale, low, high)
 
-    def forward(self, labels: Array) -> Array:
+    def forward(self, labels: AnyArray) -> AnyArray:
         """Labels in standard units of the mapped scale, ``n x T``; NaN stays NaN."""
         return (_map(self.kind, labels.astype(np.float64), self.power) - self.mean) / self.scale
 
-    def inverse(self, values: Array) -> Array:
+    def inverse(self, values: AnyArray) -> AnyArray:
         """Labels in their own units, ``n x T``.
 
         A map that is not linear amplifies errors far from the training labels: it is inverted no further than half
@@ -95,7 +95,7 @@ class LabelTransform:
 _VECTORS: Final = ("power", "mean", "scale", "low", "high")
 
 
-def possible_transforms(labels: Array) -> list[str]:
+def possible_transforms(labels: AnyArray) -> list[str]:
     """Transforms worth trying: for skewed labels those that make them less so.
 
     Args:
@@ -120,7 +120,7 @@ def possible_transforms(labels: Array) -> list[str]:
     ]
 
 
-def _skewness(labels: Array) -> float:
+def _skewness(labels: AnyArray) -> float:
     """Largest size of the skewness over the targets; 0 where none varies."""
     largest = 0.0
     for column in labels.T:
@@ -131,7 +131,7 @@ def _skewness(labels: Array) -> float:
     return largest
 
 
-def _fit_powers(labels: Array) -> Array:
+def _fit_powers(labels: AnyArray) -> AnyArray:
     """Lambda of greatest likelihood, by scikit-learn; 1 for a label that is constant."""
     from sklearn.preprocessing import PowerTransformer
 
@@ -143,7 +143,7 @@ def _fit_powers(labels: Array) -> Array:
     return powers
 
 
-def _statistics(mapped: Array) -> tuple[float, float, float, float]:
+def _statistics(mapped: AnyArray) -> tuple[float, float, float, float]:
     """Mean, standard deviation, and the ends of what is inverted."""
     known = mapped[~np.isnan(mapped)]
     if not len(known):
@@ -152,29 +152,29 @@ def _statistics(mapped: Array) -> tuple[float, float, float, float]:
     return float(known.mean()), float(known.std()) or 1.0, float(known.min() - margin), float(known.max() + margin)
 
 
-def _map(kind: str, labels: Array, power: Array) -> Array:
+def _map(kind: str, labels: AnyArray, power: AnyArray) -> AnyArray:
     if kind == "log":
         return np.log(labels)
     return _yeo_johnson(labels, power) if kind == "yeo_johnson" else labels
 
 
-def _unmap(kind: str, mapped: Array, power: Array) -> Array:
+def _unmap(kind: str, mapped: AnyArray, power: AnyArray) -> AnyArray:
     return np.exp(mapped) if kind == "log" else _inverse_yeo_johnson(mapped, power)
 
 
-def _yeo_johnson(labels: Array, power: Array) -> Array:
+def _yeo_johnson(labels: AnyArray, power: AnyArray) -> AnyArray:
     size, sign = np.abs(labels), np.where(labels < 0, -1.0, 1.0)
     own = np.where(labels < 0, 2 - power, power)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        mapped: Array = sign * np.where(own == 0, np.log1p(size), np.expm1(own * np.log1p(size)) / own)
+        mapped: AnyArray = sign * np.where(own == 0, np.log1p(size), np.expm1(own * np.log1p(size)) / own)
     return mapped
 
 
-def _inverse_yeo_johnson(mapped: Array, power: Array) -> Array:
+def _inverse_yeo_johnson(mapped: AnyArray, power: AnyArray) -> AnyArray:
     size, sign = np.abs(mapped), np.where(mapped < 0, -1.0, 1.0)
     own = np.where(mapped < 0, 2 - power, power)
     # A negative exponent bounds the map; what lies beyond its bound is inverted just inside of it.
     inside = np.maximum(own * size, -1 + 1e-9)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        labels: Array = sign * np.where(own == 0, np.expm1(size), np.expm1(np.log1p(inside) / own))
+        labels: AnyArray = sign * np.where(own == 0, np.expm1(size), np.expm1(np.log1p(inside) / own))
     return labels

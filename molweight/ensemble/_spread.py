@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-__all__ = ["ErrorModel"]
+from molweight.arrays import AnyArray
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+__all__ = ["ErrorModel"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class ErrorModel:
     slope: tuple[float, ...]
 
     @classmethod
-    def fit(cls, disagreement: Array, errors: Array) -> "ErrorModel":
+    def fit(cls, disagreement: AnyArray, errors: AnyArray) -> "ErrorModel":
         """Least squares with both numbers at least 0, target by target.
 
         Args:
@@ -44,13 +43,15 @@ class ErrorModel:
         pairs = [_fit_one(first[~np.isnan(error)] ** 2, error[~np.isnan(error)] ** 2) for first, error in columns]
         return cls(tuple(constant for constant, _ in pairs), tuple(slope for _, slope in pairs))
 
-    def deviation(self, disagreement: Array) -> Array:
+    def deviation(self, disagreement: AnyArray) -> AnyArray:
         """Standard deviations, ``n x T`` float64.
 
         Args:
             disagreement: ``n x T``.
         """
-        values: Array = np.sqrt(np.array(self.constant) + np.array(self.slope) * disagreement.astype(np.float64) ** 2)
+        values: AnyArray = np.sqrt(
+            np.array(self.constant) + np.array(self.slope) * disagreement.astype(np.float64) ** 2
+        )
         return values
 
     def to_json(self) -> dict[str, Sequence[float]]:
@@ -58,7 +59,7 @@ class ErrorModel:
         return {"constant": list(self.constant), "slope": list(self.slope)}
 
 
-def _fit_one(signal: Array, squares: Array) -> tuple[float, float]:
+def _fit_one(signal: AnyArray, squares: AnyArray) -> tuple[float, float]:
     if not len(squares):
         return 0.0, 0.0
     centred = signal - signal.mean()

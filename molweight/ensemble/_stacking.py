@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
+from molweight.arrays import AnyArray
 from molweight.errors import ConfigError
 
 __all__ = ["combine", "convex_weights"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
-
-def convex_weights(predictions: Sequence[Array], labels: Array) -> list[float]:
+def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray) -> list[float]:
     """The weights ``w >= 0`` with ``sum(w) = 1`` of least squared error; for probabilities that is the Brier score.
 
     Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
@@ -49,21 +47,21 @@ def convex_weights(predictions: Sequence[Array], labels: Array) -> list[float]:
     return [float(weight) for weight in weights]
 
 
-def combine(predictions: Sequence[Array], weights: Sequence[float]) -> Array:
+def combine(predictions: Sequence[AnyArray], weights: Sequence[float]) -> AnyArray:
     """The weighted sum of predictions, ``n x T``.
 
     Args:
         predictions: Per model ``n x T``.
         weights: One per model.
     """
-    total: Array = sum(
+    total: AnyArray = sum(
         (weight * prediction for weight, prediction in zip(weights, predictions, strict=True)),
         start=np.zeros_like(predictions[0], dtype=np.float64),
     )
     return total
 
 
-def _errors(predictions: Sequence[Array], labels: Array) -> Array:
+def _errors(predictions: Sequence[AnyArray], labels: AnyArray) -> AnyArray:
     """One row of errors in standard units per model.
 
     Raises:
@@ -83,10 +81,10 @@ def _subsets(count: int) -> Iterator[list[int]]:
         yield from (list(chosen) for chosen in combinations(range(count), size))
 
 
-def _on_subset(gram: Array) -> Array:
+def _on_subset(gram: AnyArray) -> AnyArray:
     """Minimiser of ``w G w`` with ``sum(w) = 1``: the solution of ``G w = 1``, normalised."""
     one = np.ones(len(gram))
     ridge = 1e-10 * max(float(np.trace(gram)), 1e-30) * np.eye(len(gram))
-    solution: Array = np.linalg.solve(gram + ridge, one)
+    solution: AnyArray = np.linalg.solve(gram + ridge, one)
     total = solution.sum()
     return solution / total if total > 0 else -one

@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from torch import Tensor
 
+from molweight.arrays import Indices
 from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
 
 __all__ = ["MemberJob", "TrainedMember", "train_members"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _PARALLEL_FROM: Final = 10_000
 """Rows times epochs of one member below which starting processes costs more than it saves."""
@@ -36,7 +35,7 @@ class MemberJob:
 
     member: Member
     training: TrainingSet
-    held_out: Index
+    held_out: Indices
     schedule: Schedule
     seed: int
 
@@ -88,7 +87,7 @@ def _train(job: MemberJob, device: torch.device) -> TrainedMember:
     return TrainedMember(state, outputs, curve)
 
 
-def _predict(member: Member, training: TrainingSet, rows: Index, device: torch.device) -> Tensor:
+def _predict(member: Member, training: TrainingSet, rows: Indices, device: torch.device) -> Tensor:
     parts = [torch.empty(0, training.labels.size(1), dtype=torch.float64)]
     with torch.no_grad():
         for start in range(0, len(rows), _CHUNK):

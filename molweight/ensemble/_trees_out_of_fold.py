@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray, Indices
 from molweight.datasets import higher_is_better, score
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._label_transform import LabelTransform, possible_transforms
@@ -13,8 +14,6 @@ from molweight.graphs import Task
 
 __all__ = ["TreeData"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _TRIAL_ROUNDS: Final = 150
 
@@ -32,15 +31,15 @@ class TreeData:
         seed: Of the trees.
     """
 
-    features: Array
-    labels: Array
-    weights: Array | None
+    features: AnyArray
+    labels: AnyArray
+    weights: AnyArray | None
     task: Task
     absolute: bool
     seed: int
 
     def fit(
-        self, kind: str, rows: Index | None = None, rounds: int | None = None
+        self, kind: str, rows: Indices | None = None, rounds: int | None = None
     ) -> tuple[BoostedTrees, LabelTransform | None]:
         """Trees of transformed labels, with the transform; ``None`` for classification.
 
@@ -63,7 +62,7 @@ class TreeData:
         )
         return trees, transform
 
-    def out_of_fold(self, kind: str, folds: Sequence[Index], rounds: int | None = None) -> Array:
+    def out_of_fold(self, kind: str, folds: Sequence[Indices], rounds: int | None = None) -> AnyArray:
         """Predictions of each row by trees that were fitted on the other folds, ``n x T`` in the labels' own units.
 
         Args:
@@ -78,7 +77,7 @@ class TreeData:
             predicted[fold] = values if transform is None else transform.inverse(values)
         return predicted
 
-    def choose_transform(self, folds: Sequence[Index], metric: str, truth: Array) -> tuple[str, dict[str, float]]:
+    def choose_transform(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
         """The label transform with which small boosted trees score best out of fold, and the score of each.
 
         A table whose labels are not skewed, or that has no features, is not transformed, and nothing is tried.

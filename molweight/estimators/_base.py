@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from molweight.arrays import AnyArray
 from molweight.datasets import SPLITTERS, Request, Splits, from_smiles, load_corpus
 from molweight.errors import DataError, OptionError
 from molweight.estimators._input import smiles_of
@@ -18,9 +19,8 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.training import fit
 
-__all__ = ["OWN_OPTIONS", "Array", "MoleculeEstimator", "TapWeightEstimator", "check_rejects"]
+__all__ = ["OWN_OPTIONS", "MoleculeEstimator", "TapWeightEstimator", "check_rejects"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random", "holdout": 0.1, "on_error": "raise"}
 """Parameters that are no options of a job, with their defaults."""
@@ -101,7 +101,7 @@ class MoleculeEstimator(BaseEstimator):
     def _table(
         self,
         X: Any,  # noqa: N803 - scikit-learn's name
-        labels: Array | None,
+        labels: AnyArray | None,
         task: Task | None,
         sample_weight: Any = None,
     ) -> MoleculeDataset:
@@ -180,12 +180,12 @@ class TapWeightEstimator(MoleculeEstimator):
         """Whether ``fit`` was called."""
         return hasattr(self, "run_")
 
-    def _fit(self, X: Any, labels: Array, task: Task, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
+    def _fit(self, X: Any, labels: AnyArray, task: Task, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         self.run_ = self._train(self._table(X, labels, task, sample_weight))
         self.weights_ = dict(self.run_.weights)
         return self
 
-    def _predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+    def _predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         check_is_fitted(self)
         parsed = self.run_.parse(self._smiles(X))
         check_rejects(parsed.rejects, self.on_error)

@@ -5,7 +5,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from molweight.estimators._base import Array, TapWeightEstimator
+from molweight.arrays import AnyArray
+from molweight.estimators._base import TapWeightEstimator
 from molweight.estimators._labels import decode_classes, encode_classes, known_mean, most_probable, one_hot
 
 __all__ = ["TapWeightClassifier"]
@@ -61,7 +62,7 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             return self._fit(X, one_hot(codes, len(self.classes_)), "multiclass", sample_weight)
         return self._fit(X, codes, "classification", sample_weight)
 
-    def predict_proba(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+    def predict_proba(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Probabilities.
 
         Args:
@@ -75,7 +76,7 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             return probability
         return np.hstack([1 - probability, probability]) if self._single else probability
 
-    def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """The more probable class, ``n`` or ``n x T`` as ``y`` was.
 
         Args:

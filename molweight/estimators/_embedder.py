@@ -7,10 +7,11 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from molweight.arrays import AnyArray
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder, calibrate
 from molweight.errors import OptionError
-from molweight.estimators._base import OWN_OPTIONS, Array, MoleculeEstimator, check_rejects
+from molweight.estimators._base import OWN_OPTIONS, MoleculeEstimator, check_rejects
 from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
@@ -104,7 +105,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         self._n_features_out = self.encoder_.width
         return self
 
-    def transform(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+    def transform(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Vectors, ``n x d`` float32; NaN in rows without a molecule, under ``on_error="skip"``.
 
         Args:
@@ -119,7 +120,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         vectors[molecules.rows] = self._embed(data)
         return vectors
 
-    def _embed(self, data: MoleculeDataset) -> Array:
+    def _embed(self, data: MoleculeDataset) -> AnyArray:
         self.encoder_.eval()
         device = next(self.encoder_.parameters()).device
         parts = [np.empty((0, self.encoder_.width), dtype=np.float32)]

@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from molweight.arrays import AnyArray
 from molweight.errors import ConfigError, DataError
 
-__all__ = ["Array", "decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot"]
-
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
+__all__ = ["decode_classes", "encode_classes", "known_mean", "most_probable", "numbers", "one_hot"]
 
 
-def encode_classes(y: Any) -> tuple[Array, list[Array]]:
+def encode_classes(y: Any) -> tuple[AnyArray, list[AnyArray]]:
     """Classes as 0 and 1, column by column; of a single column as 0, 1, 2, ...
 
     Args:
@@ -42,7 +41,7 @@ def encode_classes(y: Any) -> tuple[Array, list[Array]]:
     return codes.reshape(labels.shape), classes
 
 
-def _classes(labels: Array, column: int, *, several: bool) -> Array:
+def _classes(labels: AnyArray, column: int, *, several: bool) -> AnyArray:
     if labels.dtype == object:
         labels = np.array(labels.tolist())
     check_classification_targets(labels)
@@ -58,19 +57,19 @@ def _classes(labels: Array, column: int, *, several: bool) -> Array:
     return found
 
 
-def one_hot(codes: Array, classes: int) -> Array:
+def one_hot(codes: AnyArray, classes: int) -> AnyArray:
     """Codes of classes as a column for each class, NaN in all of them where the class is not known.
 
     Example:
         >>> one_hot(np.array([1.0, np.nan]), 3).tolist()
         [[0.0, 1.0, 0.0], [nan, nan, nan]]
     """
-    found: Array = (codes[:, None] == np.arange(classes)).astype(np.float32)
+    found: AnyArray = (codes[:, None] == np.arange(classes)).astype(np.float32)
     found[np.isnan(codes)] = np.nan
     return found
 
 
-def most_probable(probability: Array, classes: Array) -> Array:
+def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
     """The most probable class of each row; NaN (``None`` for text) where there is no probability.
 
     Args:
@@ -78,7 +77,7 @@ def most_probable(probability: Array, classes: Array) -> Array:
         classes: The classes.
     """
     missing = np.isnan(probability).any(axis=1)
-    decided: Array = classes[np.where(np.isnan(probability), 0.0, probability).argmax(axis=1)]
+    decided: AnyArray = classes[np.where(np.isnan(probability), 0.0, probability).argmax(axis=1)]
     if not missing.any():
         return decided
     decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
@@ -86,7 +85,7 @@ def most_probable(probability: Array, classes: Array) -> Array:
     return decided
 
 
-def decode_classes(probability: Array, classes: Array) -> Array:
+def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
     """The more probable class of each row; NaN (``None`` for text) where there is no probability.
 
     Args:
@@ -94,7 +93,7 @@ def decode_classes(probability: Array, classes: Array) -> Array:
         classes: The two classes.
     """
     missing = np.isnan(probability)
-    decided: Array = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
+    decided: AnyArray = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
     if not missing.any():
         return decided
     decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
@@ -102,7 +101,7 @@ def decode_classes(probability: Array, classes: Array) -> Array:
     return decided
 
 
-def numbers(y: Any) -> Array:
+def numbers(y: Any) -> AnyArray:
     """Labels as float64, ``n`` or ``n x T``, NaN for missing.
 
     Raises:
@@ -115,10 +114,10 @@ def numbers(y: Any) -> Array:
         raise DataError(f"y holds something that is no number: {error}. Use NaN for a missing label.") from error
 
 
-def _array(y: Any) -> Array:
+def _array(y: Any) -> AnyArray:
     if y is None:
         raise DataError("this estimator requires y to be passed, but the target y is None. Give one label per row.")
-    labels: Array = np.asarray(y)
+    labels: AnyArray = np.asarray(y)
     if labels.dtype.kind == "c":
         raise DataError("Complex data not supported: y must hold real numbers or classes.")
     if labels.dtype.kind == "f" and np.isinf(labels).any():
@@ -128,8 +127,8 @@ def _array(y: Any) -> Array:
     return labels
 
 
-def known_mean(values: Array, known: Array, weights: Any = None) -> Array:
+def known_mean(values: AnyArray, known: AnyArray, weights: Any = None) -> AnyArray:
     """Weighted mean of each column of ``values`` over the rows that are known."""
     weight = known * (1.0 if weights is None else np.asarray(weights, dtype=np.float64)[:, None])
-    mean: Array = (np.where(known, values, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
+    mean: AnyArray = (np.where(known, values, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
     return mean

@@ -5,7 +5,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from molweight.estimators._base import Array, TapWeightEstimator
+from molweight.arrays import AnyArray
+from molweight.estimators._base import TapWeightEstimator
 from molweight.estimators._labels import known_mean, numbers
 
 __all__ = ["TapWeightRegressor"]
@@ -47,7 +48,7 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         self._single = labels.ndim == 1
         return self._fit(X, labels, "regression", sample_weight)
 
-    def predict(self, X: Any) -> Array:  # noqa: N803 - scikit-learn's name
+    def predict(self, X: Any) -> AnyArray:  # noqa: N803 - scikit-learn's name
         """Predictions, ``n`` or ``n x T`` as ``y`` was.
 
         Args:

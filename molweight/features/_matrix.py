@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array
 from molweight.errors import ConfigError
 from molweight.features._feature_set import get
 from molweight.graphs import MoleculeDataset, target_column
 
 __all__ = ["COLUMN_PREFIX", "check_features", "feature_columns", "feature_matrix", "feature_names"]
 
-Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 COLUMN_PREFIX: Final = "column:"
 """How a feature is written that is a column of the user's table, e.g. ``"column:pH"``."""
@@ -49,7 +49,7 @@ def feature_names(names: Sequence[str]) -> list[str]:
     return [name for part in parts for name in part]
 
 
-def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> Float32:
+def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> Float32Array:
     """Features of every molecule of a dataset, computed on all cores or read from the cache next to the dataset.
 
     Args:
@@ -74,9 +74,9 @@ def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: boo
     return np.concatenate([np.empty((len(data), 0), dtype=np.float32), *parts], axis=1)
 
 
-def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32:
+def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
     if not name.startswith(COLUMN_PREFIX):
-        computed: Float32 = target_column(data, get(name).spec, progress=progress).astype(np.float32)
+        computed: Float32Array = target_column(data, get(name).spec, progress=progress).astype(np.float32)
         return computed
     if name not in data.columns:
         present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array
 from molweight.errors import DataError
 from molweight.graphs import parse_molecule
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DESCRIPTOR_NAMES", "cheap_descriptors", "parse_smiles"]
 
-Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 _PROPERTIES: Final = [
     "exactmw",
@@ -87,7 +87,7 @@ def parse_smiles(smiles: str) -> "Mol":
     return molecule
 
 
-def cheap_descriptors(smiles: Sequence[str]) -> Float32:
+def cheap_descriptors(smiles: Sequence[str]) -> Float32Array:
     """Descriptors that RDKit computes in compiled code: constitution, connectivity indices, surface areas, charges.
 
     Left out are those whose Python code costs more than the rest together (QED, Bertz' complexity, BCUT, EState

@@ -1,16 +1,16 @@
 """Features in standard units: imputed, z-scored and clipped by the statistics of the training rows."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from molweight.arrays import AnyArray
 from molweight.errors import ConfigError, DataError
 
 __all__ = ["Standardiser"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 
 _LARGE: Final = 1e15
 """Values beyond this count as missing: their squares overflow float32."""
@@ -55,7 +55,7 @@ class Standardiser(nn.Module):
         self.register_buffer("kept", torch.ones(count, dtype=torch.bool))
 
     @classmethod
-    def fit(cls, values: Array, *, limit: float = 6.0) -> "Standardiser":
+    def fit(cls, values: AnyArray, *, limit: float = 6.0) -> "Standardiser":
         """Learn from training rows.
 
         Args:

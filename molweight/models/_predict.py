@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Float32Matrix, Indices
 from molweight.datasets import exact_labels
 from molweight.encoders import calibrate
 from molweight.errors import ConfigError
@@ -18,15 +19,13 @@ from molweight.models._task_model import TaskModel
 
 __all__ = ["calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
 
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 _CALIBRATION: Final = 2048
 """Molecules that the statistics of batch normalisation are estimated on, at most."""
 _EVALUATION_BATCH: Final = 512
 
 
-def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Index, device: torch.device) -> None:
+def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Indices, device: torch.device) -> None:
     """Estimate the statistics of batch normalisation on (at most 2,048 of) the molecules at ``indices``."""
     chosen = indices[:_CALIBRATION] if len(indices) <= _CALIBRATION else indices[:: -(-len(indices) // _CALIBRATION)]
     calibrate(model.encoder, (data.graphs(part, device) for part in _chunks(chosen)))
@@ -65,8 +64,8 @@ def with_dropout(model: TaskModel) -> TaskModel:
 
 
 def predict_positions(
-    model: TaskModel, data: MoleculeDataset, indices: Index, device: torch.device, seed: int | None = None
-) -> Predictions:
+    model: TaskModel, data: MoleculeDataset, indices: Indices, device: torch.device, seed: int | None = None
+) -> Float32Matrix:
     """Predictions for molecules of a dataset. Nothing is changed, so several threads may share the model.
 
     Args:
@@ -90,7 +89,7 @@ def predict_positions(
     return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
 
 
-def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tensor]:
+def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
 
     Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
@@ -110,6 +109,6 @@ def label_statistics(data: MoleculeDataset, train: Index) -> tuple[Tensor, Tenso
     return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()
 
 
-def _chunks(indices: Index) -> Iterator[Index]:
+def _chunks(indices: Indices) -> Iterator[Indices]:
     for start in range(0, len(indices), _EVALUATION_BATCH):
         yield indices[start : start + _EVALUATION_BATCH]

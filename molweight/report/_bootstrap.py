@@ -3,16 +3,16 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.datasets import higher_is_better, metrics_of, ogb_metric, score
 from molweight.report._resampled import resampled_metric
 
 __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 DRAWS: Final = 1000
@@ -38,8 +38,8 @@ class Interval:
 
 
 def bootstrap(
-    metric: str, truth: Array, predictions: Mapping[str, Array], *, draws: int = DRAWS, seed: int = 0
-) -> tuple[dict[str, Interval], dict[str, Array]]:
+    metric: str, truth: FloatArray, predictions: Mapping[str, FloatArray], *, draws: int = DRAWS, seed: int = 0
+) -> tuple[dict[str, Interval], dict[str, FloatArray]]:
     """Percentile intervals of the scores of several methods, on the same draws of test molecules.
 
     Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13. Molecules are drawn as if they
@@ -74,7 +74,7 @@ def draw_counts(size: int, draws: int, seed: int) -> Counts:
     return counts
 
 
-def draw_scores(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array:
+def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     """Mean over tasks of the metric, one value per draw; tasks that a draw cannot score are left out of its mean."""
     name = ogb_metric(metric) or metric
     step = max(_AT_ONCE // max(len(truth), 1), 1)
@@ -82,7 +82,7 @@ def draw_scores(metric: str, truth: Array, predicted: Array, counts: Counts) -> 
     return np.concatenate(parts)
 
 
-def _means(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array:
+def _means(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     columns = []
     for place, own in enumerate(metrics_of(metric, truth.shape[1])):
         known = ~np.isnan(truth[:, place])
@@ -95,7 +95,7 @@ def _means(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array
         return np.asarray(np.nanmean(np.stack(columns), axis=0)) if columns else np.full(len(counts), np.nan)
 
 
-def interval(value: float, draws: Array) -> Interval:
+def interval(value: float, draws: FloatArray) -> Interval:
     """The middle 95 % of the draws that could be scored; NaN ends if none could.
 
     Args:

@@ -1,13 +1,12 @@
 """Whether predicted probabilities are met: of all molecules predicted at 80 %, are 80 % ones?"""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-__all__ = ["Bin", "brier_score", "expected_calibration_error", "known_pairs", "reliability"]
+from molweight.arrays import FloatArray
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+__all__ = ["Bin", "brier_score", "expected_calibration_error", "known_pairs", "reliability"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Bin:
     observed: float
 
 
-def known_pairs(truth: Array, predicted: Array) -> tuple[Array, Array]:
+def known_pairs(truth: FloatArray, predicted: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Labels and predictions of all tasks, one after another, without those of missing labels.
 
     Args:
@@ -36,7 +35,7 @@ def known_pairs(truth: Array, predicted: Array) -> tuple[Array, Array]:
     return truth[known].astype(np.float64), predicted[known].astype(np.float64)
 
 
-def reliability(labels: Array, probabilities: Array, bins: int = 10) -> list[Bin]:
+def reliability(labels: FloatArray, probabilities: FloatArray, bins: int = 10) -> list[Bin]:
     """The predictions in bins of equal width; empty bins are left out.
 
     Args:
@@ -55,7 +54,7 @@ def reliability(labels: Array, probabilities: Array, bins: int = 10) -> list[Bin
     ]
 
 
-def expected_calibration_error(labels: Array, probabilities: Array, bins: int = 10) -> float:
+def expected_calibration_error(labels: FloatArray, probabilities: FloatArray, bins: int = 10) -> float:
     """Mean distance between predicted probability and observed share over bins of equal width, weighted by size.
 
     Source: Naeini, Cooper, Hauskrecht, *Obtaining Well Calibrated Probabilities Using Bayesian Binning*, AAAI 2015.
@@ -78,7 +77,7 @@ def expected_calibration_error(labels: Array, probabilities: Array, bins: int = 
     return sum(item.count * abs(item.predicted - item.observed) for item in found) / len(labels)
 
 
-def brier_score(labels: Array, probabilities: Array) -> float:
+def brier_score(labels: FloatArray, probabilities: FloatArray) -> float:
     """Mean squared distance between probability and label: calibration and discrimination in one number.
 
     Source: Brier, *Verification of Forecasts Expressed in Terms of Probability*, Mon. Weather Rev. 78, 1 (1950), in the

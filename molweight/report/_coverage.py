@@ -1,15 +1,13 @@
 """Whether stated uncertainties are met by errors."""
 
-from typing import Any
-
 import numpy as np
+
+from molweight.arrays import FloatArray
 
 __all__ = ["coverage", "rank_correlation", "wrong_shares"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
-
-def coverage(labels: Array, predictions: Array, deviations: Array, level: float) -> float:
+def coverage(labels: FloatArray, predictions: FloatArray, deviations: FloatArray, level: float) -> float:
     """Share of labels inside the central interval of a normal distribution around each prediction.
 
     Args:
@@ -33,7 +31,7 @@ def coverage(labels: Array, predictions: Array, deviations: Array, level: float)
     return float(np.mean(np.abs(labels - predictions) <= norm.ppf((1 + level) / 2) * deviations))
 
 
-def rank_correlation(errors: Array, deviations: Array) -> float:
+def rank_correlation(errors: FloatArray, deviations: FloatArray) -> float:
     """Spearman's correlation of errors and stated deviations: 1 where larger errors are always announced.
 
     Args:
@@ -54,7 +52,7 @@ def rank_correlation(errors: Array, deviations: Array) -> float:
     return float(spearmanr(errors, deviations).statistic)
 
 
-def wrong_shares(labels: Array, probabilities: Array, deviations: Array) -> tuple[float, float]:
+def wrong_shares(labels: FloatArray, probabilities: FloatArray, deviations: FloatArray) -> tuple[float, float]:
     """Share of wrong classes among the half of smaller and the half of larger deviations.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Any, Final, Literal
 import numpy as np
 from markupsafe import Markup
 
+from molweight.arrays import Float64Array
 from molweight.report._svg import INK, drawing, figure_element, series_style
 
 __all__ = ["POINTS", "Series", "lines", "thinned"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Series = tuple[Array, Array]
+Series = tuple[Float64Array, Float64Array]
 """Places and values, of the same length."""
 
 POINTS: Final = 250
@@ -19,7 +19,9 @@ POINTS: Final = 250
 _LEGEND_ROW: Final = 0.19
 
 
-def thinned(places: Sequence[float] | Array, values: Sequence[float] | Array, points: int = POINTS) -> Series:
+def thinned(
+    places: Sequence[float] | Float64Array, values: Sequence[float] | Float64Array, points: int = POINTS
+) -> Series:
     """A line of at most ``points`` points: means over stretches of equal length where there are more.
 
     Args:

@@ -6,12 +6,12 @@ from typing import Any, Final
 import numpy as np
 from markupsafe import Markup
 
+from molweight.arrays import FloatArray
 from molweight.report._calibration import Bin
 from molweight.report._svg import INK, SERIES, drawing, figure_element
 
 __all__ = ["POINTS", "parity", "reliability_diagram", "vector_map"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
 _SHADES: Final = 24
 """Colours of a scale: with more than 50 matplotlib would put a picture of pixels into the drawing."""
@@ -39,7 +39,7 @@ def reliability_diagram(key: str, bins: Sequence[Bin], description: str) -> Mark
         return figure_element(figure, key, "Reliability diagram", description)
 
 
-def parity(key: str, labels: Array, predicted: Array, name: str, description: str) -> Markup:
+def parity(key: str, labels: FloatArray, predicted: FloatArray, name: str, description: str) -> Markup:
     """Predictions over labels, with the line on which they are equal.
 
     Args:
@@ -60,7 +60,9 @@ def parity(key: str, labels: Array, predicted: Array, name: str, description: st
         return figure_element(figure, key, f"Parity plot of {name}", description)
 
 
-def vector_map(key: str, places: Array, labels: Array, name: str, *, classes: bool, description: str) -> Markup:
+def vector_map(
+    key: str, places: FloatArray, labels: FloatArray, name: str, *, classes: bool, description: str
+) -> Markup:
     """Molecules as points in the plane, coloured by label; those without one are left out.
 
     Args:

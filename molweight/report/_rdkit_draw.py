@@ -5,11 +5,11 @@ from typing import Any, Final
 import numpy as np
 from markupsafe import Markup
 
+from molweight.arrays import FloatArray
 from molweight.report._svg import as_element
 
 __all__ = ["draw_molecule", "draw_shares", "strongest_atoms"]
 
-Shares = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
 _WIDTH, _HEIGHT, _BOND = 240, 180, 26
 _LEVELS: Final = 12
@@ -41,7 +41,7 @@ def draw_molecule(smiles: str, key: str, description: str) -> Markup:
     return _draw(smiles, {}, key, description)
 
 
-def draw_shares(smiles: str, shares: Shares, key: str, description: str) -> Markup:
+def draw_shares(smiles: str, shares: FloatArray, key: str, description: str) -> Markup:
     """The structure formula of a molecule whose atoms are coloured by a share of each.
 
     Args:
@@ -58,7 +58,7 @@ def draw_shares(smiles: str, shares: Shares, key: str, description: str) -> Mark
     return _draw(smiles, {atom: level for atom, level in enumerate(levels) if level}, key, description)
 
 
-def strongest_atoms(shares: Shares, most: int = 3) -> str:
+def strongest_atoms(shares: FloatArray, most: int = 3) -> str:
     """The atoms with the largest shares, in words.
 
     Example:

@@ -1,19 +1,19 @@
 """Metrics of molecules that are counted several times or not at all, for all draws of a bootstrap at once."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.errors import UnknownNameError
 
 __all__ = ["resampled_metric"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 
-def resampled_metric(metric: str, truth: Array, predicted: Array, counts: Counts) -> Array:
+def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     """Values of a metric for one task, one per draw.
 
     The same as scoring each draw's molecules, repeated as often as they were drawn.
@@ -41,15 +41,15 @@ def resampled_metric(metric: str, truth: Array, predicted: Array, counts: Counts
         return _METRICS[metric](truth.astype(np.float64), predicted.astype(np.float64), counts)
 
 
-def _rmse(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _rmse(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     return np.asarray(np.sqrt(counts @ (truth - predicted) ** 2 / counts.sum(axis=1)))
 
 
-def _mae(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _mae(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     return np.asarray(counts @ np.abs(truth - predicted) / counts.sum(axis=1))
 
 
-def _variance(truth: Array, counts: Counts) -> Array:
+def _variance(truth: FloatArray, counts: Counts) -> FloatArray:
     """Variance of each draw's labels; NaN where they are all the same."""
     total = counts.sum(axis=1)
     centred = truth - truth.mean()
@@ -57,15 +57,15 @@ def _variance(truth: Array, counts: Counts) -> Array:
     return np.where(variance > 1e-12 * centred.var(), variance, np.nan)
 
 
-def _scaled_rmse(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     return np.asarray(_rmse(truth, predicted, counts) / np.sqrt(_variance(truth, counts)))
 
 
-def _r2(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _r2(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     return np.asarray(1 - _rmse(truth, predicted, counts) ** 2 / _variance(truth, counts))
 
 
-def _cumulative(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, Array]:
+def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
     """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``."""
     order = np.argsort(-predicted, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(predicted[order]) != 0]))
@@ -77,12 +77,12 @@ def _cumulative(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, 
     return found[0], found[1]
 
 
-def _roc_auc(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     true, false = _cumulative(truth, predicted, counts)
     return np.asarray(np.trapezoid(true, false, axis=1) / (true[:, -1] * false[:, -1]))
 
 
-def _precision_recall(truth: Array, predicted: Array, counts: Counts) -> tuple[Array, Array]:
+def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
     """Precision and recall at each threshold; recall is NaN throughout where a draw has a single class."""
     true, false = _cumulative(truth, predicted, counts)
     total = true + false
@@ -91,17 +91,17 @@ def _precision_recall(truth: Array, predicted: Array, counts: Counts) -> tuple[A
     return precision, true / positives
 
 
-def _prc_auc(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _prc_auc(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray(np.trapezoid(precision, recall, axis=1))
 
 
-def _average_precision(truth: Array, predicted: Array, counts: Counts) -> Array:
+def _average_precision(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray((np.diff(recall, axis=1) * precision[:, 1:]).sum(axis=1))
 
 
-_METRICS: Final[dict[str, Callable[[Array, Array, Counts], Array]]] = {
+_METRICS: Final[dict[str, Callable[[FloatArray, FloatArray, Counts], FloatArray]]] = {
     "ap": _average_precision,
     "mae": _mae,
     "prc_auc": _prc_auc,

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Final, Self
 
-import numpy as np
 import pandas as pd
 
+from molweight.arrays import Float32Matrix, Float64Array, Indices
 from molweight.datasets import Audit
 
 __all__ = ["Method", "RunSummary", "TestResults", "method_title"]
 
-Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Rows = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 _TITLES: Final = {
     "scratch": "from scratch",
@@ -47,12 +44,12 @@ class TestResults:
         deviations: Standard deviations that the run itself states, ``n x T``; ``None`` where it states none.
     """
 
-    rows: Rows
+    rows: Indices
     smiles: Sequence[str]
     names: Sequence[str]
-    targets: Floats
-    predictions: Mapping[str, Floats]
-    deviations: Floats | None = None
+    targets: Float32Matrix
+    predictions: Mapping[str, Float32Matrix]
+    deviations: Float32Matrix | None = None
     __test__: ClassVar[bool] = False  # no test class, whatever its name suggests to pytest
 
     def merge(self, others: Mapping[str, "TestResults"]) -> Self:
@@ -120,8 +117,8 @@ class RunSummary:
     about: Mapping[str, Any]
     records: Sequence[Mapping[str, Any]] = ()
     test_results: TestResults | None = None
-    embedding: Floats | None = None
-    shares: Mapping[tuple[int, int], Shares] = field(default_factory=dict)
+    embedding: Float32Matrix | None = None
+    shares: Mapping[tuple[int, int], Float64Array] = field(default_factory=dict)
     methods: Sequence[Method] = field(default_factory=list)
     audit: Audit | None = None
     config: str | None = None

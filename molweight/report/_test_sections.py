@@ -1,9 +1,10 @@
 """Sections on the test set: scores with intervals, calibration or parity, the map, the worst molecules."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.datasets import higher_is_better, score
 from molweight.report._bootstrap import DRAWS, Interval, bootstrap, interval
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
@@ -12,8 +13,6 @@ from molweight.report._outcome_plots import POINTS, parity, reliability_diagram,
 from molweight.report._rdkit_draw import draw_molecule, draw_shares, strongest_atoms
 from molweight.report._run_summary import RunSummary, TestResults, method_title
 from molweight.report._section import Card, Figure, Section, Table
-
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 
 __all__ = ["NOT_OPENED", "calibration_section", "map_section", "scores_section", "worst", "wrong_section"]
 
@@ -156,7 +155,7 @@ def _parity(subject: RunSummary, opened: TestResults, title: str) -> Section:
     return Section("calibration", title, said, figures)
 
 
-def _errors(labels: Array, answers: Array) -> str:
+def _errors(labels: FloatArray, answers: FloatArray) -> str:
     error, ends = np.abs(labels - answers), (float(labels.min()), float(labels.max()))
     mean, largest = number(float(error.mean()), 3), number(float(error.max()), 3)
     return (

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Float64Array
 from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, atom_ranks
 from molweight.models import TaskModel
 
 __all__ = ["Attribution", "attribute_atoms"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 _ATOMS_AT_ONCE: Final = 20_000
 """Atoms in one evaluation of the model, to bound the memory."""
@@ -39,13 +39,13 @@ class Attribution:
     target: str
     output: float
     reference: float
-    atoms: Array
-    errors: Array
+    atoms: Float64Array
+    errors: Float64Array
 
 
 def attribute_atoms(
     model: TaskModel, data: MoleculeDataset, position: int, device: torch.device, *, pairs: int, seed: int = 0
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Shapley values of the atoms of a molecule for each of the ``T`` outputs.
 
     The players are the atoms: one that does not play has all its features masked, and so has a bond none of whose ends
@@ -98,16 +98,16 @@ def attribute_atoms(
     return ends[0], ends[1], _class_means(values.mean(axis=0), ranks.classes), _class_means(errors, ranks.classes)
 
 
-def _class_means(values: Array, classes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Array:
+def _class_means(values: Float64Array, classes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Float64Array:
     """The mean over equivalent atoms, at each atom, ``N x T``."""
     _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), values.shape[1]))
     np.add.at(sums, members, values)
-    means: Array = (sums / counts[:, None])[members]
+    means: Float64Array = (sums / counts[:, None])[members]
     return means
 
 
-def _entering(model: TaskModel, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Array:
+def _entering(model: TaskModel, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Float64Array:
     """Outputs as the atoms enter in an order: of none, of the first, of the first two, ..., ``(N + 1) x T``."""
     count = len(order)
     rank = np.empty(count, dtype=np.int64)

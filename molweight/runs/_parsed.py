@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from molweight.arrays import Float32Matrix, Indices
 from molweight.errors import ConfigError
 from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize, written
 
 __all__ = ["ParsedRows", "parse"]
-
-Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +26,10 @@ class ParsedRows:
 
     smiles: Sequence[str]
     data: MoleculeDataset
-    rows: Positions
+    rows: Indices
     rejects: list[Reject]
 
-    def align(self, values: np.ndarray[Any, Any]) -> Floats:
+    def align(self, values: np.ndarray[Any, Any]) -> Float32Matrix:
         """Values of the molecules as values of the rows, NaN where a row holds no molecule.
 
         Args:

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import torch
 
+from molweight.arrays import Float32Matrix, Indices
 from molweight.ensemble import Ensemble
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel, predict_positions
@@ -12,15 +13,13 @@ from molweight.runs._uncertainty import Uncertainty
 
 __all__ = ["ENSEMBLE", "predict_unseen", "predict_with_ensemble_std"]
 
-Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 ENSEMBLE: Final = "ensemble"
 """What an ensemble is called among the methods of a comparison."""
 _CHUNK: Final = 512
 
 
-def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Positions, device: torch.device) -> Floats:
+def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Indices, device: torch.device) -> Float32Matrix:
     """Predictions of rows of the table; of an ensemble's training rows those that were made out of fold.
 
     Args:
@@ -29,7 +28,7 @@ def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Positions
         positions: The rows.
         device: Where to compute.
     """
-    predicted: Floats = predict_positions(model, data, positions, device)
+    predicted: Float32Matrix = predict_positions(model, data, positions, device)
     if isinstance(model, Ensemble):
         rows = model.seen_rows.cpu().numpy()
         seen = np.isin(positions, rows)
@@ -38,7 +37,7 @@ def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Positions
 
 
 def predict_with_ensemble_std(
-    model: Ensemble, data: MoleculeDataset, positions: Positions, device: torch.device
+    model: Ensemble, data: MoleculeDataset, positions: Indices, device: torch.device
 ) -> Uncertainty:
     """Predictions of an ensemble with their standard deviations as calibrated out of fold.
 

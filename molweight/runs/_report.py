@@ -8,9 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-import numpy as np
-
 from molweight._version import __version__
+from molweight.arrays import Float32Matrix, Float64Array
 from molweight.datasets import Audit, Splits, audit, read_audit
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -21,9 +20,6 @@ from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
 from molweight.runs._finetuning import Finetuning
 from molweight.storage import write_file
-
-Shares = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
-Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 __all__ = ["gather", "report_runs"]
 
@@ -66,7 +62,7 @@ class ReportedRun(Protocol):
         """What the run is, as JSON values."""
         ...
 
-    def embed(self, smiles: Sequence[str]) -> Vectors:
+    def embed(self, smiles: Sequence[str]) -> Float32Matrix:
         """Vectors of molecules, ``n x d``."""
         ...
 
@@ -132,9 +128,9 @@ def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | P
     return Path(path)
 
 
-def _shares(run: ReportedRun) -> dict[tuple[int, int], Shares]:
+def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
     """What the atoms of the most wrong molecules add to their predictions."""
-    found: dict[tuple[int, int], Shares] = {}
+    found: dict[tuple[int, int], Float64Array] = {}
     if run.test_results is None:
         return found
     for molecule, target in worst(run.model.task, run.test_results, run.method):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from molweight._version import __version__
+from molweight.arrays import Float32Matrix, Indices
 from molweight.datasets import ROLES, Score, Splits, exact_labels, molecule_keys, score
 from molweight.ensemble import Ensemble
 from molweight.errors import ConfigError, suggest
@@ -34,8 +35,6 @@ from molweight.storage import write_file
 
 __all__ = ["Run"]
 
-Array = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 _SHOWN: Final = 3
 """Targets in the representation of a run, at most."""
 _log = logging.getLogger(__name__)
@@ -168,7 +167,7 @@ class Run:
                 self.test_results = collect_test_results(self.data, positions, self.method, predicted, spread)
         return self._scores[role]
 
-    def _score(self, truth: Array, predicted: Array) -> Score:
+    def _score(self, truth: Float32Matrix, predicted: Float32Matrix) -> Score:
         return score(self.finetuning.metric, truth, predicted, self.target_names)
 
     def report(self, path: str | Path = "report.html") -> Path:
@@ -201,7 +200,7 @@ class Run:
         """
         return parse(smiles, self.featuriser)
 
-    def predict(self, smiles: Sequence[str] | ParsedRows) -> Array:
+    def predict(self, smiles: Sequence[str] | ParsedRows) -> Float32Matrix:
         """Predictions for molecules, aligned with the input.
 
         Args:
@@ -240,7 +239,7 @@ class Run:
         found = self._spread(parsed.data, np.arange(len(parsed.data)), samples=samples, seed=seed)
         return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
 
-    def _spread(self, data: MoleculeDataset, positions: Positions, *, samples: int = 30, seed: int = 0) -> Uncertainty:
+    def _spread(self, data: MoleculeDataset, positions: Indices, *, samples: int = 30, seed: int = 0) -> Uncertainty:
         if isinstance(self.model, Ensemble):
             return predict_with_ensemble_std(self.model, data, positions, self.device)
         if self.factors is None and self.data is not None and self.splits is not None:
@@ -285,7 +284,7 @@ class Run:
             found[row] = Attribution(parsed.smiles[row], name, float(output), float(reference), atoms, errors)
         return found
 
-    def embed(self, smiles: Sequence[str] | ParsedRows) -> Array:
+    def embed(self, smiles: Sequence[str] | ParsedRows) -> Float32Matrix:
         """Vectors of molecules from the finetuned encoder, aligned with the input.
 
         Args:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Float32Matrix, Indices
 from molweight.datasets import exact_labels
 from molweight.graphs import MoleculeDataset
 from molweight.report import TestResults
@@ -13,8 +14,6 @@ from molweight.storage import as_tensor, from_tensor
 
 __all__ = ["collect_test_results", "test_results_from_tensors", "test_results_to_tensors"]
 
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Predictions = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 _WORDS, _ROWS, _TARGETS, _BY = "test.words", "test.rows", "test.targets", "test.predictions."
 _DEVIATIONS = "test.deviations"
@@ -22,10 +21,10 @@ _DEVIATIONS = "test.deviations"
 
 def collect_test_results(
     data: MoleculeDataset,
-    positions: Positions,
+    positions: Indices,
     method: str,
-    predicted: Predictions,
-    deviations: Predictions | None = None,
+    predicted: Float32Matrix,
+    deviations: Float32Matrix | None = None,
 ) -> TestResults:
     """What one method showed of the test set.
 

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from molweight.arrays import Float32Matrix, Indices
 from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel, predict_positions, with_dropout
 
 __all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
 
-Floats = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Samples = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +27,8 @@ class Uncertainty:
             are numbers; or over the models of an ensemble.
     """
 
-    prediction: Floats
-    deviation: Floats
+    prediction: Float32Matrix
+    deviation: Float32Matrix
 
 
 def dropout_rate(model: TaskModel) -> float:
@@ -40,7 +39,7 @@ def dropout_rate(model: TaskModel) -> float:
 def predict_with_dropout_std(
     model: TaskModel,
     data: MoleculeDataset,
-    indices: Index,
+    indices: Indices,
     device: torch.device,
     *,
     factors: Sequence[float] | None = None,
@@ -68,7 +67,7 @@ def predict_with_dropout_std(
 
 
 def dropout_samples(
-    model: TaskModel, data: MoleculeDataset, indices: Index, device: torch.device, *, samples: int, seed: int = 0
+    model: TaskModel, data: MoleculeDataset, indices: Indices, device: torch.device, *, samples: int, seed: int = 0
 ) -> Samples:
     """Predictions under dropout masks, the same masks for every call with the same molecules.
 
@@ -105,7 +104,7 @@ def dropout_samples(
     return drawn
 
 
-def spread_of(samples: Iterable[Floats]) -> Uncertainty:
+def spread_of(samples: Iterable[Float32Matrix]) -> Uncertainty:
     """Mean and standard deviation over predictions of the same molecules.
 
     Args:

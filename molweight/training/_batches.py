@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from molweight.arrays import Indices
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import LossFn
 from molweight.models import Predictor, Pretrainer
 
 __all__ = ["Batches", "Corpus", "TaskSource", "generator_for"]
-
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def generator_for(seed: int, stream: str) -> np.random.Generator:
@@ -46,17 +45,17 @@ class Batches:
         [np.int64(4), np.int64(5), np.int64(6), np.int64(7)]
     """
 
-    def __init__(self, indices: Sequence[int] | Index, size: int, rng: np.random.Generator) -> None:
+    def __init__(self, indices: Sequence[int] | Indices, size: int, rng: np.random.Generator) -> None:
         """Start before the first epoch."""
         if len(indices) == 0 or size < 1:
             raise ConfigError(f"cannot draw batches of {size} from {len(indices)} molecules; both must be at least 1.")
-        self.indices: Index = np.asarray(indices, dtype=np.int64)
+        self.indices: Indices = np.asarray(indices, dtype=np.int64)
         self.size = min(size, len(self.indices))
         self.rng = rng
-        self._order: Index = np.empty(0, dtype=np.int64)
+        self._order: Indices = np.empty(0, dtype=np.int64)
         self._at = 0
 
-    def next(self) -> Index:
+    def next(self) -> Indices:
         """The next batch of positions."""
         if self._at + self.size > len(self._order):
             self._order, self._at = self.rng.permutation(self.indices), 0
@@ -64,7 +63,7 @@ class Batches:
         self._at += self.size
         return batch
 
-    def epoch(self) -> list[Index]:
+    def epoch(self) -> list[Indices]:
         """All molecules once, in a new order, in batches of nearly equal size."""
         order = self.rng.permutation(self.indices)
         count = max(1, round(len(order) / self.size))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from molweight.arrays import Indices
 from molweight.datasets import Splits, exact_labels, format_score, higher_is_better, score
 from molweight.errors import ConfigError, TrainingError, mention
 from molweight.graphs import MoleculeDataset
@@ -22,8 +23,6 @@ from molweight.training._batches import Batches, generator_for
 from molweight.training._state import Session, Stage
 
 __all__ = ["finetune"]
-
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def finetune(
@@ -94,7 +93,7 @@ class _Tuner:
     result: Finetuning
     best: dict[str, Any] | None = None
     anchor: dict[str, Tensor] = field(default_factory=dict)
-    ahead: list[Index] = field(default_factory=list)
+    ahead: list[Indices] = field(default_factory=list)
 
     @classmethod
     def of(cls, job: Job, model: Predictor, splits: Splits, metric: str) -> Self:
@@ -125,7 +124,7 @@ class _Tuner:
         device = next(self.model.parameters()).device
         self.anchor = {name: tensor.to(device) for name, tensor in state["anchor"].items()}
 
-    def parts(self) -> Iterator[Index]:
+    def parts(self) -> Iterator[Indices]:
         """What is left of the epoch, or a new one."""
         self.ahead = self.ahead or self.batches.epoch()
         while self.ahead:
