@@ -10,6 +10,7 @@ scikit-learn's defaults, train on all rows but the test set. Each result is appe
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,21 +42,27 @@ Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
+_MODELS: Final[dict[tuple[bool, bool], Callable[..., Any]]] = {
+    (True, True): RandomForestClassifier,
+    (True, False): RandomForestRegressor,
+    (False, True): HistGradientBoostingClassifier,
+    (False, False): HistGradientBoostingRegressor,
+}
+"""By whether it is a forest, and whether labels are classes."""
+
+
 def peer(name: str, data: MoleculeDataset, rows: Index, test: Index, seed: int) -> Array:
     """Predictions of the test rows by a model of scikit-learn."""
     descriptors = np.clip(target_column(data, DESCRIPTOR_VALUES).astype(np.float64), -1e9, 1e9)
     counts = feature_matrix(data, ["ecfp_counts"])
-    inputs = {PEERS[0]: counts, PEERS[1]: descriptors, PEERS[2]: np.hstack([descriptors, counts])}[name]
+    tables: dict[str, Array] = {PEERS[0]: counts, PEERS[1]: descriptors, PEERS[2]: np.hstack([descriptors, counts])}
+    inputs = tables[name]
     classes, forest = data.task == "classification", name == PEERS[0]
-    kinds: Any = (
-        (RandomForestClassifier, RandomForestRegressor)
-        if forest
-        else (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
-    )
+    factory = _MODELS[forest, classes]
     predicted = np.empty((len(test), data.targets.shape[1]))
     for column, labels in enumerate(data.targets.T):
         known = rows[~np.isnan(labels[rows])]
-        model = kinds[0 if classes else 1](random_state=seed).fit(inputs[known], labels[known])
+        model = factory(random_state=seed).fit(inputs[known], labels[known])
         predicted[:, column] = model.predict_proba(inputs[test])[:, 1] if classes else model.predict(inputs[test])
     return predicted
 
@@ -69,7 +76,7 @@ def run_one(table: str, seed: int) -> dict[str, Any]:
     recipe = Recipe(checkpoint.encoder, checkpoint.encoder_options, seed=seed)
     found = cross_fit(recipe, checkpoint.build(data.featuriser), data, rows, device=CPU)
     seconds = time.perf_counter() - started
-    predicted = {OURS: predict_positions(found.ensemble, data, test, CPU).astype(np.float64)}
+    predicted: dict[str, Array] = {OURS: predict_positions(found.ensemble, data, test, CPU).astype(np.float64)}
     predicted |= {name: peer(name, data, rows, test, seed) for name in PEERS}
     truth, about = data.targets[test], estimate_of(found, data).cross_fitting
     scores = {name: datasets.score(str(data.metric), truth, values).value for name, values in predicted.items()}
@@ -94,12 +101,13 @@ def show() -> None:
     for table in dict.fromkeys(row["table"] for row in rows):
         own = [row for row in rows if row["table"] == table]
         means = [f"{np.mean([row['scores'][name] for row in own]):.3f}" for name in (OURS, *PEERS)]
-        held = [
-            row["out_of_fold"]["both"]["low"] <= row["scores"][OURS] <= row["out_of_fold"]["both"]["high"]
-            for row in own
-        ]
+        held = [_holds(row["out_of_fold"]["both"], row["scores"][OURS]) for row in own]
         spread = np.std([row["scores"][OURS] for row in own], ddof=1) if len(own) > 1 else np.nan
         print(f"| {table} | {' | '.join(means)} | {spread:.3f} | {sum(held)} of {len(held)} |")
+
+
+def _holds(interval: dict[str, float], value: float) -> bool:
+    return interval["low"] <= value <= interval["high"]
 
 
 def main() -> None:
