@@ -30,7 +30,7 @@ from molweight.ensemble import Recipe, cross_fit
 from molweight.features import feature_matrix
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.models import predict_positions
-from molweight.objectives import DESCRIPTOR_VALUES
+from molweight.objectives._descriptors import DESCRIPTOR_VALUES
 from molweight.runs import estimate_of, read_checkpoint
 
 RESULTS: Final = Path(__file__).parent / "results" / "ensemble_peers.jsonl"

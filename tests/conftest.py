@@ -1,6 +1,7 @@
 """Settings of the test session."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -21,6 +22,9 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
 # How long one example takes says nothing on a shared machine.
 settings.register_profile("molweight", deadline=None)
 settings.load_profile("molweight")
+
+# A shell ignores Ctrl-C for what it starts in the background, and the tests of interruptions send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 

@@ -44,7 +44,7 @@ def atom_ranks(graph: GraphBatch) -> AtomRanks:
     Example:
         >>> from molweight.graphs import build_dataset
         >>> [ranks.tolist() for ranks in atom_ranks(build_dataset(["CCC"], cache=False).graphs([0]))]
-        [[0, 2, 1], [0, 1, 0]]
+        [[1, 0, 2], [1, 0, 1]]
     """
     bonds: Bonds = [[] for _ in range(graph.num_nodes)]
     features = list(map(tuple, graph.edge_attr.tolist()))

@@ -16,7 +16,7 @@ from molweight._version import __version__
 from molweight.arrays import Float32Matrix, Indices
 from molweight.datasets import ROLES, Score, Splits, exact_labels, molecule_keys, score
 from molweight.ensemble import Ensemble
-from molweight.errors import ConfigError, suggest
+from molweight.errors import ConfigError, mention, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
 from molweight.models import TaskModel, predict_positions
@@ -270,7 +270,7 @@ class Run:
             ConfigError: If there is no such target.
         """
         if target is None and len(self.target_names) > 1:
-            raise ConfigError(f"name one target (target=...): {', '.join(self.target_names)}.")
+            raise ConfigError(f"name one target ({mention('target')}): {', '.join(self.target_names)}.")
         name = self.target_names[0] if target is None else target
         if name not in self.target_names:
             clause = suggest(name, self.target_names)

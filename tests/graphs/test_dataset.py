@@ -9,7 +9,7 @@ import torch
 from torch_geometric.data import Batch
 
 from molweight.datasets import load, load_corpus
-from molweight.errors import DataError
+from molweight.errors import DataError, TrainingError
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec, attach_targets, build_dataset, target_column
 
 SMILES = ["CCO", "C1CC", "c1ccccc1", "[Na+].[Cl-]", "C", ""]
@@ -124,7 +124,7 @@ def test_targets_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     newer = TargetSpec("length", 2, 1, "float32", _refuse)
     assert target_column(table, spec).ravel().tolist() == [3, 8, 11, 1]
     assert attach_targets(table, [again]).graphs([2]).columns["length"].item() == 11
-    with pytest.raises(AssertionError, match="computed again for 4"):
+    with pytest.raises(TrainingError, match="target 'length': AssertionError: computed again for 4"):
         target_column(table, newer)
 
 

@@ -17,7 +17,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ["--corpus_size=32", "--batch_size=16", "--pretrain_steps=1", "--steps=2", "--epochs=1", "--baselines="]
     encoder = ["--encoder_options.layers=2", "--encoder_options.width=8", "--encoder_options.dropout=0.2"]
     fit = ["fit", str(place / "my.csv"), f"--runs={place}", "--name=run", "--objectives=attribute_masking,graphcl"]
-    assert main([*fit, *sizes, *encoder, "--preset=small", "--split=random", "--device=cpu", "--quiet"]) == 0
+    assert (
+        main([*fit, *sizes, *encoder, "--preset=small", "--split=random", "--members=1", "--device=cpu", "--quiet"])
+        == 0
+    )
     return place / "run"
 
 
