@@ -1,5 +1,6 @@
 """Objectives by name."""
 
+import re
 from collections.abc import Callable
 from typing import TypeVar, cast
 
@@ -23,9 +24,25 @@ def _check(name: str, objective: type[Objective]) -> None:
         )
 
 
-_OBJECTIVES = Registry[type[Objective]](
-    "objective", group="molweight.objectives", base=Objective, check=_check, given=("width",)
-)
+class _Objectives(Registry[type[Objective]]):
+    """Objectives by name, or by name and alias, e.g. ``"assay_labels:chembl"``."""
+
+    def get(self, name: str) -> type[Objective]:
+        """The class of ``name``, whatever its alias.
+
+        Raises:
+            UnknownNameError: If there is no such objective, with the nearest names.
+            ConfigError: If the alias cannot be used.
+        """
+        base, colon, alias = name.partition(":")
+        if colon and not re.fullmatch(r"[\w-]+", alias):
+            raise ConfigError(
+                f"objective {name!r}: an alias is made of letters, digits, underscores and hyphens, e.g. '{base}:two'."
+            )
+        return super().get(base)
+
+
+_OBJECTIVES = _Objectives("objective", group="molweight.objectives", base=Objective, check=_check, given=("width",))
 
 
 def register(name: str) -> Callable[[O], O]:

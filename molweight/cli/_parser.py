@@ -23,7 +23,7 @@ _KINDS: Final = {
     "str": "text",
 }
 """What values are called in messages."""
-_PART: Final = re.compile(r"(--[a-z_]+\.\w+)\.(\w+)")
+_PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
 class Parser(ArgumentParser):
@@ -133,6 +133,8 @@ def join_options(arguments: Sequence[str]) -> list[str]:
     Example:
         >>> join_options(["--a.b.c", "1", "--a.b.d=x", "--a.e", "2"])
         ['--a.e', '2', '--a.b={"c": 1, "d": "x"}']
+        >>> join_options(["--a.b:two.c", "1"])
+        ['--a.b:two={"c": 1}']
     """
     rest: list[str] = []
     parts: dict[str, dict[str, Any]] = {}

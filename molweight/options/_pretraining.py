@@ -17,7 +17,8 @@ class PretrainingOptions:
     """Pretraining objectives and generic pretraining with equal weights.
 
     Args:
-        objectives: Names of the pretraining objectives; see ``molweight list objectives``.
+        objectives: Names of the pretraining objectives; see ``molweight list objectives``. With aliases
+            (``graphcl:weak,graphcl:strong``) the same objective is used several times, each with its own options.
         objective_options: Options by name of objective, e.g. ``{"graphcl": {"strength": 0.1}}``.
         pretrain_steps: Steps of generic pretraining.
         pretrain_seed: Seed of generic pretraining, for runs that share a pretrained encoder and differ in ``seed``;

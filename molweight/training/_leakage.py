@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -56,7 +56,9 @@ class HeldOut:
 
 
 def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
-    """The job with the table of ``assay_labels`` settled: the one that is named, or one that is not the task.
+    """The job with the tables of ``assay_labels`` settled, under each of its aliases.
+
+    The table is the one that is named, else that of the alias (``assay_labels:sider``), else one that is not the task.
 
     Args:
         job: The options.
@@ -66,25 +68,32 @@ def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
         The job itself where there is nothing to settle.
 
     Raises:
-        ConfigError: If the table has labels of the task.
+        ConfigError: If a table has labels of the task.
     """
-    if _ASSAYS not in job.objectives:
-        return job
-    given = job.objective_options.get(_ASSAYS, {})
-    name = given.get("table") or next(choice for choice in _CHOICES if choice != data.name)
+    settled = dict(job.objective_options)
+    for name in job.objectives:
+        if name.partition(":")[0] == _ASSAYS:
+            settled[name] = _settled(name, job.objective_options.get(name, {}), data)
+    return job if settled == job.objective_options else replace(job, objective_options=settled)
+
+
+def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> dict[str, Any]:
+    """Options of one ``assay_labels`` with its table and the number of its labels."""
+    alias = objective.partition(":")[2]
+    named = given.get("table") or (alias if alias in datasets.available() else None)
+    name = named or next(choice for choice in _CHOICES if choice != data.name)
     table = datasets.load(name)
     shared = sorted(set(table.target_names) & set(data.target_names))
     if name == data.name or shared:
         raise ConfigError(
-            f"objective {_ASSAYS!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so those "
-            "of test molecules would be learned. Name another with objective_options, e.g. {'assay_labels': {'table': "
-            f"'{next(choice for choice in _CHOICES if choice != name)}'}}}}."
+            f"objective {objective!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so "
+            f"those of test molecules would be learned. Name another with objective_options, e.g. {{'{objective}': "
+            f"{{'table': '{next(choice for choice in _CHOICES if choice != name)}'}}}}."
         )
-    settled = {"table": name, "labels": len(table.target_names)}
-    if {**given, **settled} == given:
-        return job
-    _log.info("assay_labels learns the %d labels of %s", settled["labels"], name)
-    return replace(job, objective_options={**job.objective_options, _ASSAYS: {**given, **settled}})
+    found = {**given, "table": name, "labels": len(table.target_names)}
+    if found != given:
+        _log.info("%s learns the %d labels of %s", objective, found["labels"], name)
+    return found
 
 
 def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | None = None) -> dict[str, dict[str, str]]:

@@ -61,6 +61,30 @@ def test_a_job_learns_from_it() -> None:
     assert run.options["objective_options"]["assay_labels"]["table"] == "tox21"
 
 
+def test_the_same_objective_several_times_under_aliases() -> None:
+    data = datasets.load("freesolv")
+    names = ["assay_labels:sider", "assay_labels:toxicity", "attribute_masking:few", "attribute_masking:many"]
+    rates = {"attribute_masking:few": {"rate": 0.1}, "attribute_masking:many": {"rate": 0.5}}
+    job = variant(JOB, objectives=names, objective_options=rates)
+    settled = resolve(job, data).objective_options
+    assert settled["assay_labels:sider"] == {"table": "sider", "labels": 27}
+    assert settled["assay_labels:toxicity"] == {"table": "tox21", "labels": 12}
+    run = fit(job, data, datasets.split(data), datasets.load_corpus("zinc", size=64))
+    assert list(run.weights) == names
+    model, _ = generic_pretraining(resolve(job, data), datasets.load_corpus("zinc", size=64), torch.device("cpu"))
+    few, many = (model.objective(name) for name in names[2:])
+    assert isinstance(few, objectives.AttributeMasking)
+    assert isinstance(many, objectives.AttributeMasking)
+    assert (few.rate, many.rate) == (0.1, 0.5)
+    assert not torch.equal(few.atom_head.weight, many.atom_head.weight)
+
+
+@pytest.mark.parametrize("name", ["attribute_masking:", "attribute_masking:a.b", "attribute_masking:a:b"])
+def test_an_alias_that_cannot_be_used_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="an alias is made of letters"):
+        resolve(variant(JOB, objectives=[name]), datasets.load("freesolv"))
+
+
 def test_molecules_and_labels_are_those_of_the_table() -> None:
     labels = np.array([[0, 1], [1, np.nan], [np.nan, np.nan]], dtype=np.float32)
     table = build_dataset(["C", "CC", "CCC"], labels, target_names=["a", "b"], task="classification", cache=False)
