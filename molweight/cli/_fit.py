@@ -45,7 +45,7 @@ def parser() -> Parser:
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
-    add_run_options(made, baselines=["scratch", "equal"])
+    add_run_options(made, baselines=["mean", "descriptor_trees"])
     made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
     add_job_options(made)
     made.set_defaults({"members": None})  # by the size of the table; a job in Python has a single model by default
@@ -59,7 +59,12 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
     add("--runs", type=str, default="runs", help="folder of the runs")
     add("--overwrite", action="store_true", help="replace a finished run of the same name")
     add("--resume", type=str | None, default=None, help="folder of an interrupted run to go on with: runs/NAME")
-    add("--baselines", type=names, default=baselines, help="scratch,pretrained,equal")
+    add(
+        "--baselines",
+        type=names,
+        default=baselines,
+        help="mean,descriptor_trees: seconds; scratch,pretrained,equal: as long as the fit",
+    )
     add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
     add_output_options(made)
 

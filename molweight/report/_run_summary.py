@@ -18,6 +18,8 @@ _TITLES: Final = {
     "pretrained": "no adaptive pretraining",
     "equal": "equal weights",
     "tapweight": "TapWeight",
+    "mean": "mean of the labels",
+    "descriptor_trees": "trees on descriptors",
 }
 
 

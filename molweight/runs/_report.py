@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -180,9 +181,8 @@ def _methods(run: ReportedRun) -> list[Method]:
 
 def _method(values: Mapping[str, Any]) -> Method:
     messages = [finding["message"] for finding in values["findings"]]
-    return Method(
-        values["method"], float(values["select"]), dict(values["weights"]), float(values["seconds"]), messages
-    )
+    select = math.nan if values["select"] is None else float(values["select"])
+    return Method(values["method"], select, dict(values["weights"]), float(values["seconds"]), messages)
 
 
 def _audit(run: ReportedRun) -> Audit | None:

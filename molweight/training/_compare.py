@@ -13,7 +13,7 @@ from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.options import Job
-from molweight.report import method_title
+from molweight.report import TestResults, method_title
 from molweight.runs import ENSEMBLE, Run, extend_manifest, plot_weights
 from molweight.storage import write_file
 from molweight.training._callback import Callback
@@ -22,6 +22,7 @@ from molweight.training._features import with_stereo
 from molweight.training._fit import describe_job, fit, with_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
+from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve, variant
 from molweight.training._state import Session
 
@@ -32,7 +33,7 @@ BASELINES: Final[dict[str, dict[str, Any]]] = {
     "pretrained": {"weighting": "none", "weighting_options": {}},
     "equal": {"weighting": "equal", "weighting_options": {}},
 }
-"""What each baseline changes: a random encoder; generic pretraining alone; adaptive pretraining with equal weights."""
+"""What each deep baseline changes: a random encoder; generic pretraining alone; equal weights."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ class Row:
     Args:
         method: Name of the method.
         test: Score on the test set, which was opened for this.
-        select: Score on ``select``, of the checkpoint that was kept.
+        select: Score on ``select``, of the checkpoint that was kept; out of fold for an ensemble; ``None`` for a plain
+            baseline.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
         findings: What was wrong in its adaptive pretraining.
@@ -50,7 +52,7 @@ class Row:
 
     method: str
     test: Score
-    select: float
+    select: float | None
     weights: dict[str, float]
     seconds: float
     findings: list[Finding] = field(default_factory=list)
@@ -101,7 +103,7 @@ def compare(
     splits: Splits,
     corpus: MoleculeDataset,
     *,
-    baselines: Sequence[str] = ("scratch", "equal"),
+    baselines: Sequence[str] = PLAIN_BASELINES,
     progress: bool = False,
     resume: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
@@ -109,13 +111,14 @@ def compare(
     """Fit a job and its baselines; evaluate the test set once for each.
 
     Args:
-        job: The method in question; its run is kept. All methods finetune a single model, so that they differ in
-            nothing but their pretraining; where the job has several members, an ensemble from its pretrained encoder
-            follows as a row of its own, and that run is kept.
+        job: The method in question; its run is kept. Deep baselines finetune a single model, and so does the job next
+            to them, so that they differ in nothing but their pretraining; where the job has several members, an
+            ensemble from its pretrained encoder follows as a row of its own, and that run is kept.
         data: The labelled table.
         splits: Its roles.
         corpus: Unlabelled molecules.
-        baselines: Names among :data:`BASELINES`.
+        baselines: Names among :data:`PLAIN_BASELINES`, which take seconds, and :data:`BASELINES`, which take as long
+            as the job.
         progress: Whether to show progress bars on a terminal.
         resume: Folder where the state of the work is kept, to go on from after an interruption; see
             :func:`molweight.fit`.
@@ -127,9 +130,10 @@ def compare(
     Raises:
         ConfigError: If a baseline is unknown.
     """
+    known = (*PLAIN_BASELINES, *BASELINES)
     for name in baselines:
-        if name not in BASELINES:
-            raise ConfigError(f"baseline {name!r} is unknown{suggest(name, BASELINES)} Baselines: {_listed()}.")
+        if name not in known:
+            raise ConfigError(f"baseline {name!r} is unknown{suggest(name, known)} Baselines: {', '.join(known)}.")
     job = resolve(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(job.device)
@@ -137,39 +141,44 @@ def compare(
     held = HeldOut(data, splits)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
+    plain = [plain_baseline(name, data, splits, job.seed) for name in baselines if name in PLAIN_BASELINES]
+    runs = _fit_all(job, Context(data, splits, device, session, progress), corpus, baselines)
+    rows = [Row(found.name, found.score, None, {}, found.seconds) for found in plain]
+    rows += [_row(name, run) for name, run in runs.items()]
+    run = _merged(runs, {found.name: found.results for found in plain})
+    return Comparison(data.name, str(data.metric), splits.sizes, splits.definition, rows, run, pretrain_seconds)
+
+
+def _fit_all(job: Job, context: Context, corpus: MoleculeDataset, baselines: Sequence[str]) -> dict[str, Run]:
+    """The deep baselines, then the job."""
+    data, splits, session, progress = context.data, context.splits, context.session, context.progress
     single = replace(job, members=1)
-    others = {name: variant(single, **BASELINES[name]) for name in baselines}
-    methods = [(name, method) for name, method in others.items() if method != single]
+    others = {name: variant(single, **BASELINES[name]) for name in baselines if name in BASELINES}
+    methods = {name: method for name, method in others.items() if method != single}
     main = job.weighting if job.weighting != "none" else job.init
-    methods.append((main, single))
+    alone = job.members != 1 and not others
+    methods |= {ENSEMBLE: job} if alone else {main: single}
     runs = {
         name: fit(method, data, splits, corpus, progress=progress, session=session.child(name))
-        for name, method in methods
+        for name, method in methods.items()
     }
-    if job.members != 1:
-        context = Context(with_stereo(job, data), splits, device, session.child(ENSEMBLE), progress)
+    if job.members != 1 and not alone:
+        context = replace(context, data=with_stereo(job, data), session=session.child(ENSEMBLE))
         runs[ENSEMBLE] = with_ensemble(job, runs[main], corpus, context)
-    rows = [_row(name, run) for name, run in runs.items()]
-    return Comparison(
-        data.name, str(data.metric), splits.sizes, splits.definition, rows, _merged(runs), pretrain_seconds
-    )
+    return runs
 
 
-def _merged(runs: Mapping[str, Run]) -> Run:
+def _merged(runs: Mapping[str, Run], plain: Mapping[str, TestResults]) -> Run:
     """The last run, with the test predictions of the others next to its own."""
     *others, (_, run) = runs.items()
     if run.test_results is not None:
         results = {name: other.test_results for name, other in others if other.test_results is not None}
-        run.test_results = run.test_results.merge(results)
+        run.test_results = run.test_results.merge({**plain, **results})
     return run
 
 
 def _row(name: str, run: Run) -> Row:
     return Row(name, run.evaluate("test"), run.finetuning.best, run.weights, run.seconds, run.findings)
-
-
-def _listed() -> str:
-    return ", ".join(BASELINES)
 
 
 def format_table(comparison: Comparison) -> str:

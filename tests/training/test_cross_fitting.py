@@ -157,3 +157,17 @@ def test_fit_gives_an_ensemble_by_default(tmp_path: Path, capsys: pytest.Capture
     assert "ensemble" in json.dumps(metrics)
     assert main(["predict", run, table, "--output", str(tmp_path / "p.csv")]) == 0
     assert len((tmp_path / "p.csv").read_text().splitlines()) == 61
+
+
+def test_plain_baselines_cost_no_training_and_share_the_test_molecules(
+    several: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    result = compare(several, table, roles, corpus)
+    assert [row.method for row in result.rows] == ["mean", "descriptor_trees", "ensemble"]
+    rows = np.concatenate([roles.train, roles.meta, roles.select])
+    error = table.targets[roles.test].astype(float) - table.targets[rows].mean()
+    assert result.rows[0].test.value == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-5)
+    assert result.run.weights == result.rows[2].weights
+    result.save(tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text())["methods"][0]["select"] is None
+    assert "trees on descriptors" in result.run.report(tmp_path / "report.html").read_text(encoding="utf-8")

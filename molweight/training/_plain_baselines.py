@@ -1,0 +1,79 @@
+"""Baselines without a graph that cost seconds: what a score is worth has to be seen next to them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Float32Matrix, Indices
+from molweight.datasets import Score, Splits, exact_labels, score
+from molweight.ensemble import BoostedTrees
+from molweight.features import feature_matrix
+from molweight.graphs import MoleculeDataset, tasks_of
+from molweight.report import TestResults
+
+__all__ = ["PLAIN_BASELINES", "PlainBaseline", "plain_baseline"]
+
+PLAIN_BASELINES: Final = ("mean", "descriptor_trees")
+"""The mean of the training labels; boosted trees on descriptors."""
+
+
+@dataclass(frozen=True)
+class PlainBaseline:
+    """What a baseline showed on the test set.
+
+    Args:
+        name: Among :data:`PLAIN_BASELINES`.
+        score: Its score.
+        results: Its predictions.
+        seconds: Duration.
+    """
+
+    name: str
+    score: Score
+    results: TestResults
+    seconds: float
+
+
+def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) -> PlainBaseline:
+    """Fit a baseline on all rows but the test set, and score it on that.
+
+    Args:
+        name: Among :data:`PLAIN_BASELINES`.
+        data: The labelled table.
+        splits: Its roles.
+        seed: Of the trees.
+    """
+    started = time.perf_counter()
+    rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
+    predicted: Float32Matrix = _PREDICT[name](data, rows, splits.test, seed).astype(np.float32)
+    test, labels = splits.test, exact_labels(data, splits.test)
+    smiles = [data.smiles[int(place)] for place in test]
+    results = TestResults(data.rows[test], smiles, list(data.target_names), labels, {name: predicted})
+    found = score(str(data.metric), labels, predicted, list(data.target_names))
+    return PlainBaseline(name, found, results, time.perf_counter() - started)
+
+
+def _mean(data: MoleculeDataset, rows: Indices, test: Indices, seed: int) -> AnyArray:  # noqa: ARG001 - as the other
+    labels = data.targets[rows].astype(np.float64)
+    known = ~np.isnan(labels)
+    mean = np.where(known, labels, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.tile(mean, (len(test), 1))
+
+
+def _descriptor_trees(data: MoleculeDataset, rows: Indices, test: Indices, seed: int) -> AnyArray:
+    features = feature_matrix(data, ["descriptors"])
+    columns = []
+    for place, task in enumerate(tasks_of(data.task, len(data.target_names))):
+        labels = data.targets[rows][:, [place]]
+        trees = BoostedTrees.fit(features[rows], labels, task, seed=seed)
+        columns.append(trees.predict(features[test]))
+    return np.concatenate(columns, axis=1)
+
+
+_PREDICT: Final[dict[str, Callable[[MoleculeDataset, Indices, Indices, int], AnyArray]]] = {
+    "mean": _mean,
+    "descriptor_trees": _descriptor_trees,
+}
