@@ -40,7 +40,7 @@ def read_embedded(name: str, folder: Path = EMBEDDED) -> bytes:
 
 
 def read_embedded_split(table: str, split: str, folder: Path = EMBEDDED) -> dict[str, str] | None:
-    """The frozen split of a table, as stored by ``experiments/embed_data.py``.
+    """The frozen split of a table, as stored by ``experiments/tools/embed_data.py``.
 
     Args:
         table: Name of the table.

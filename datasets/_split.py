@@ -34,7 +34,7 @@ def split(
 
     "Scaffold split" is not one thing: name the method, not the family. One forest on fingerprints of BBBP scores a
     ROC-AUC of 67.7 ± 0.4 under ``scaffold``, 69.0 ± 0.9 under ``scaffold_achiral``, 82.7 ± 0.3 under
-    ``scaffold_generic`` and 88.2 ± 8.2 under ``random_scaffold`` (``experiments/split_definitions.py``).
+    ``scaffold_generic`` and 88.2 ± 8.2 under ``random_scaffold`` (``experiments/studies/split_definitions.py``).
 
     ===================== ====================================================================================
     method                groups and how they are placed

@@ -22,7 +22,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         seeds: Seeds that the measurement used.
     """
     return {
-        "command": " ".join(["python", f"experiments/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
         "commit": _COMMIT,
         "machine": {
             "processor": _processor(),
@@ -35,6 +35,11 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
         },
         "seeds": seeds,
     }
+
+
+def _module() -> str:
+    """The script that runs, as ``python -m`` is given it."""
+    return ".".join(Path(sys.argv[0]).resolve().relative_to(_ROOT).with_suffix("").parts)
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:

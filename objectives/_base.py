@@ -52,7 +52,8 @@ class Objective(nn.Module, ABC):
         tables: Names of labelled tables that the objective learns from, beside the corpus; :meth:`attach` is given
             them.
         cost: How many times the atoms of a batch pass through a graph neural network in a step, by which its time
-            grows: 1 for one view, 2 for two. ``experiments/benchmark_objectives.py`` measures the time itself.
+            grows: 1 for one view, 2 for two. The time itself is measured by
+            ``experiments/benchmarks/benchmark_objectives.py``.
         collapses: Whether the loss alone is least where all molecules get the same vector, so that it should be
             combined with another objective.
     """

@@ -50,7 +50,7 @@ class GraphCL(Objective):
     candidates, as in SimCLR, whose loss is bounded below and defined for a single molecule.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
-    call takes as long (``experiments/benchmark_objectives.py``).
+    call takes as long (``experiments/benchmarks/benchmark_objectives.py``).
 
     Source: You et al., *Graph Contrastive Learning with Augmentations*, NeurIPS 2020.
 

@@ -38,7 +38,7 @@ class MolCLR(Objective):
     ``d -> d -> d/2`` projects the molecules' vectors, and :func:`molweight.objectives.nt_xent` compares them.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
-    call takes as long (``experiments/benchmark_objectives.py``).
+    call takes as long (``experiments/benchmarks/benchmark_objectives.py``).
 
     Source: Wang et al., *Molecular contrastive learning of representations via graph neural networks*, Nature Machine
     Intelligence 2022, with the settings of their code.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("molweight", "objectives", "datasets", "experiments", ".ci", "docs")
+FOLDERS = ("molweight", "objectives", "datasets", "experiments", "examples", ".ci", "docs")
 SOURCES = sorted(
     path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py") if path.resolve() == path.absolute()
 )

@@ -46,7 +46,7 @@ def _imports(*folders: str) -> set[str]:
                 names |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module is not None:
                 names.add(node.module.partition(".")[0])
-    return names - sys.stdlib_module_names - {"molweight"} - {path.stem for path in paths}
+    return names - sys.stdlib_module_names - {"molweight", "experiments"} - {path.stem for path in paths}
 
 
 def _distributions(names: set[str]) -> set[str]:
@@ -75,7 +75,7 @@ def test_dependencies_are_what_the_packages_import() -> None:
 
 
 def test_scripts_and_tests_import_only_what_is_declared() -> None:
-    imported = _distributions(_imports("experiments", "tests", ".ci"))
+    imported = _distributions(_imports("experiments", "examples", "tests", ".ci"))
     # packaging comes with build
     assert imported - _names(REQUIRED) - _names(DEV) - {"packaging"} == set()
 

@@ -26,7 +26,7 @@ class AdaptationOptions:
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
-            the planted objectives of ``experiments/planted.py`` speak for so far.
+            the planted objectives of ``experiments/studies/planted.py`` speak for so far.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
         proximal_strength: Strength of the proximal term that holds the finetuned encoder near the pretrained one while
             the weights are learned: gamma of level 2.

@@ -17,12 +17,12 @@ class FinetuningOptions:
     Args:
         finetune_proximal_strength: Strength of the proximal term that holds the encoder near the pretrained one during
             the finetuning that ends the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
-            (``experiments/finetune_gamma.py``, one seed).
+            (``experiments/studies/finetune_gamma.py``, one seed).
         epochs: Most epochs of finetuning.
         patience: Epochs without a better metric on ``select`` after which finetuning stops.
         finetune_restarts: How often the pretrained encoder is finetuned, with other random numbers each time; the model
             that is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than
-            two sets of weights do (``experiments/level_with_search.py``).
+            two sets of weights do (``experiments/studies/level_with_search.py``).
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
             ``select``, as comparisons of weights need it; the five options below then have no effect.

@@ -1,4 +1,4 @@
-"""A few of the cases of ``experiments/fuzz.py``: nothing that a user may type or hand over ends in a traceback."""
+"""A few of the cases of ``experiments/stress/fuzz.py``: no input ends in a traceback."""
 
 import importlib.util
 import random
@@ -15,8 +15,8 @@ COUNT = 120
 
 @pytest.fixture(scope="module")
 def fuzz(root: Path) -> ModuleType:
-    folder = str(root / "experiments")
-    spec = importlib.util.spec_from_file_location("fuzz", f"{folder}/fuzz.py")
+    folder = str(root)
+    spec = importlib.util.spec_from_file_location("fuzz", f"{folder}/experiments/stress/fuzz.py")
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)

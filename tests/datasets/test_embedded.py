@@ -88,7 +88,7 @@ def test_the_wheel_stays_small() -> None:
 @pytest.fixture(scope="module")
 def script() -> Any:
     """The script that writes the embedded files."""
-    spec = importlib.util.spec_from_file_location("embed_data", ROOT / "experiments" / "embed_data.py")
+    spec = importlib.util.spec_from_file_location("embed_data", ROOT / "experiments" / "tools" / "embed_data.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

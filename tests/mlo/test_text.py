@@ -1,4 +1,4 @@
-"""The example without molecules, as users run it: ``experiments/text_example.py``."""
+"""The example without molecules, as users run it: ``examples/text.py``."""
 
 import importlib.util
 import subprocess
@@ -15,12 +15,12 @@ from molweight.mlo.weightings import Equal, TapWeight
 
 @pytest.fixture(scope="module")
 def script(root: Path) -> Path:
-    return root / "experiments" / "text_example.py"
+    return root / "examples" / "text.py"
 
 
 @pytest.fixture(scope="module")
 def example(script: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("text_example", script)
+    spec = importlib.util.spec_from_file_location("text", script)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)

@@ -124,7 +124,7 @@ def test_a_comparison_goes_on_with_the_method_it_was_at(
 
 
 def test_killed_at_random_moments(root: Path) -> None:
-    command = [sys.executable, "kill_resume.py", "--kills", "2"]
-    done = subprocess.run(command, cwd=root / "experiments", capture_output=True, text=True, check=False, timeout=600)
+    command = [sys.executable, "-m", "experiments.stress.kill_resume", "--kills", "2"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1].startswith("2 killed")

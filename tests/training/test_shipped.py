@@ -25,7 +25,7 @@ def test_it_is_small_and_its_card_says_what_it_is() -> None:
     assert path.is_relative_to(Path(molweight.__file__).parent)
     content, card = path.read_bytes(), (path.parent / "README.md").read_text(encoding="utf-8")
     assert len(content) <= 8 * 2**20
-    for fact in (hashlib.sha256(content).hexdigest(), "experiments/pretrain_shipped.py", "commit `", "zinc, 50000"):
+    for fact in (hashlib.sha256(content).hexdigest(), "pretrain_shipped.py", "commit `", "zinc, 50000"):
         assert fact in card
     assert "-dirty" not in card
 

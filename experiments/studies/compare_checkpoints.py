@@ -1,7 +1,7 @@
 """Two pretrained encoders finetuned side by side, scored on ``select``; the test role is never opened.
 
-    python experiments/compare_checkpoints.py run [--inits gin_zinc gin_zinc_cip] [--tables ...] [--seeds 0 1]
-    python experiments/compare_checkpoints.py table
+    python -m experiments.studies.compare_checkpoints run [--inits gin_zinc gin_zinc_cip] [--tables ...] [--seeds 0 1]
+    python -m experiments.studies.compare_checkpoints table
 
 Scaffold splits; no adaptive pretraining, so that nothing but the encoder differs. Each row is appended to the journal
 when it is done, and a second call resumes after the last one.
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from _provenance import provenance
 
+from experiments._provenance import provenance
 from molweight import datasets, fit
 from molweight.options import Job
 

@@ -1,6 +1,6 @@
 """Flip single bits in every file of a finished run, and see whether a changed run is ever loaded in silence.
 
-    python experiments/stress_run_files.py RUN [--flips 200] [--seed 0]
+    python -m experiments.stress.stress_run_files RUN [--flips 200] [--seed 0]
 
 The card, the report, the picture and the list of rejects are for people, may be edited, and are left out; nothing reads
 them again. The answers for each file: ``named`` is an error of molweight that names the file or the manifest,
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from _provenance import provenance, write_result
 
+from experiments._provenance import provenance, write_result
 from molweight import load
 from molweight.errors import MolweightError
 

@@ -1,6 +1,6 @@
 """A large corpus from its file to memory-mapped arrays: memory, size, time to load it again.
 
-    python experiments/benchmark_corpus.py [--corpus moses] [--output experiments/results/corpus.json]
+    python -m experiments.benchmarks.benchmark_corpus [--corpus moses] [--output ...]
 
 The cache is a temporary folder, so everything is read, featurised and written anew. Memory is the resident set of this
 process and of its workers together, summed every fifth of a second: pages they share count once for each. Seconds are
@@ -16,8 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from _provenance import provenance, write_result
-
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load_corpus
 
 _PAGE = resource.getpagesize()

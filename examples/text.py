@@ -1,6 +1,6 @@
 """No molecule in sight: a small transformer on text, its objectives reweighted for a similarity task.
 
-    python experiments/text_example.py [--steps 200] [--seed 2] [--weighting tapweight]
+    python examples/text.py [--steps 200] [--seed 2] [--weighting tapweight]
 
 The "language" has words of two topics and words that mean nothing. Masked words are guessed from their neighbours, two
 crops of one sentence are to be told from those of other sentences, and a third objective asks for a label drawn at

@@ -1,7 +1,7 @@
 """How tightly should the last finetuning hold the encoder near the pretrained one?
 
-    python experiments/finetune_gamma.py run [--tables freesolv esol bbbp] [--seeds 0 1 2]
-    python experiments/finetune_gamma.py table
+    python -m experiments.studies.finetune_gamma run [--tables freesolv esol bbbp] [--seeds 0 1 2]
+    python -m experiments.studies.finetune_gamma table
 
 The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of adaptive pretraining),
 then the same pretrained encoder finetuned once per strength of the proximal term. The strength is judged on ``meta``,
@@ -20,15 +20,15 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.models import predict_positions
 from molweight.options import Job
 from molweight.training import adaptive_pretraining, finetune, generic_pretraining, new_predictor
 
-RESULTS: Final = Path(__file__).parent / "results" / "finetune_gamma.jsonl"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "finetune_gamma.jsonl"
 GAMMAS: Final = (0.0, 0.01, 0.1, 1.0)
 WEIGHTINGS: Final = ("equal", "tapweight")
 CPU: Final = torch.device("cpu")

@@ -1,6 +1,6 @@
 """Make the checkpoint that is shipped, ``gin_zinc_cip``: GIN 3x128, pretrained with equal weights on the ZINC sample.
 
-    python experiments/pretrain_shipped.py [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
+    python -m experiments.tools.pretrain_shipped [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
 
 The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. Interrupted,
 the same command goes on. Beside the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance
 
+from experiments._provenance import provenance
 from molweight.datasets import load_corpus
 from molweight.graphs import cache_root
 from molweight.options import Job

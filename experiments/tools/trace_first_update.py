@@ -1,6 +1,6 @@
 """How much code a reader meets from a table to the first update of the weights.
 
-    python experiments/trace_first_update.py [--list]
+    python -m experiments.tools.trace_first_update [--list]
 
 A table of 64 molecules is read, split and fitted with the options of a job that starts from the checkpoint of the
 package, until the weighting has been updated once. Counted are the functions of the package that ran, each once, and

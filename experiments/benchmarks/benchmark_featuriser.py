@@ -1,6 +1,6 @@
 """The featuriser against the bare parser and ogb's on 20,000 molecules of HIV, in one run; storage; loading.
 
-    python experiments/benchmark_featuriser.py [--cuik PYTHON] [--output experiments/results/featuriser.json]
+    python -m experiments.benchmarks.benchmark_featuriser [--cuik PYTHON] [--output ...]
 
 HIV is read from ``MOLWEIGHT_DATA`` or downloaded. The competitors take turns of 512 molecules, in an order that
 rotates, so that whatever else the machine does meets all of them alike; what counts is CPU time, with wall-clock time
@@ -28,10 +28,10 @@ from typing import Any
 
 os.environ.setdefault("OUTDATED_IGNORE", "1")  # ogb otherwise asks the package index for its newest version
 
-from _provenance import provenance, write_result
 from ogb.utils import smiles2graph
 from rdkit import Chem, rdBase
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load
 from molweight.graphs import featurize
 

@@ -1,7 +1,7 @@
 """What learning the weights costs: one step of the three-level loop against one equal-weight pretraining step.
 
-    python experiments/benchmark_step.py [--encoders 5x300 3x128] [--rounds 5] [--output experiments/results/step.json]
-    python experiments/benchmark_step.py --rounds 0 --output experiments/results/step_memory.json
+    python -m experiments.benchmarks.benchmark_step [--encoders 5x300 3x128] [--rounds 5] [--output ...]
+    python -m experiments.benchmarks.benchmark_step --rounds 0 --output experiments/results/step_memory.json
 
 GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
 and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance, write_result
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load, load_corpus, split
 from molweight.options import Job
 from molweight.training import adaptive_pretraining, generic_pretraining
@@ -111,7 +111,7 @@ def _resident(field: str) -> float:
 
 def memory_table(encoder: str, kinds: list[str], device: torch.device) -> dict[str, float]:
     """Peak memory of each kind in MiB, each in a process of its own."""
-    script = [sys.executable, __file__, "--device", str(device), "--encoders", encoder, "--memory-of"]
+    script = [sys.executable, "-m", __spec__.name, "--device", str(device), "--encoders", encoder, "--memory-of"]
     return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in kinds}
 
 

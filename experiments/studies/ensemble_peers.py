@@ -1,7 +1,7 @@
 """The ensemble that ends a fit, and what a chemist would use in its place, on the same rows.
 
-    python experiments/ensemble_peers.py run [--tables esol bbbp] [--seeds 0 1 2]
-    python experiments/ensemble_peers.py table
+    python -m experiments.studies.ensemble_peers run [--tables esol bbbp] [--seeds 0 1 2]
+    python -m experiments.studies.ensemble_peers table
 
 A random split per seed. The ensemble starts from ``gin_zinc`` without adaptive pretraining. It and the peers, with
 scikit-learn's defaults, train on all rows but the test set. Each result is appended to
@@ -16,8 +16,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
@@ -25,6 +23,8 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.ensemble import Recipe, cross_fit
 from molweight.features import feature_matrix
@@ -33,7 +33,7 @@ from molweight.models import predict_positions
 from molweight.objectives._descriptors import DESCRIPTOR_VALUES
 from molweight.runs import estimate_of, read_checkpoint
 
-RESULTS: Final = Path(__file__).parent / "results" / "ensemble_peers.jsonl"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "ensemble_peers.jsonl"
 CPU: Final = torch.device("cpu")
 PEERS: Final = ("forest, ECFP4 counts", "boosting, descriptors", "boosting, descriptors and ECFP4 counts")
 OURS: Final = "ensemble"

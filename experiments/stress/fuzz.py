@@ -1,7 +1,7 @@
 """Does anything that a user may type or hand over end in a traceback?
 
-    python experiments/fuzz.py [--count 10000] [--seed 0] [--output experiments/results/fuzz.json]
-    python experiments/fuzz.py --seed 0 --case 1234      # one case again, with what it printed
+    python -m experiments.stress.fuzz [--count 10000] [--seed 0] [--output ...]
+    python -m experiments.stress.fuzz --seed 0 --case 1234      # one case again, with what it printed
 
 Each case is a command line with odd options, or a configuration, a table, a split or a saved run that was damaged at
 random. It is run in this process, as the command line would, in a folder that holds a few files that are right. A case
@@ -33,10 +33,19 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import yaml
-from _fuzz_material import OPTIONS_OF, TINY, Material, damage_bytes, damage_text, damage_tree, odd_value, prepare
-from _provenance import provenance
 from tqdm import tqdm
 
+from experiments._provenance import provenance
+from experiments.stress._fuzz_material import (
+    OPTIONS_OF,
+    TINY,
+    Material,
+    damage_bytes,
+    damage_text,
+    damage_tree,
+    odd_value,
+    prepare,
+)
 from molweight.cli import main as molweight
 
 ALLOWED: Final = (0, 2, 130)

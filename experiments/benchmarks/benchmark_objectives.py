@@ -1,6 +1,6 @@
 """What each objective costs: drawing, and the loss with its gradient, for 512 molecules on one core.
 
-    python experiments/benchmark_objectives.py [--encoders 5x300 3x128] [--rounds 3] [--output ...]
+    python -m experiments.benchmarks.benchmark_objectives [--encoders 5x300 3x128] [--rounds 3] [--output ...]
 
 Figures are processor time of one thread, which other processes on the machine do not add to. The objectives take turns
 within a round; each figure is the median over the rounds, and the cost of an objective is the median of its ratio to
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance, write_result
 from torch import Tensor
 from tqdm import tqdm
 
+from experiments._provenance import provenance, write_result
 from molweight import encoders, objectives
 from molweight.datasets import load, load_corpus
 from molweight.encoders import Encoder

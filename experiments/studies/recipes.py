@@ -1,8 +1,8 @@
 """Which recipe for small tables? Out-of-fold scores on four development tables; the test sets stay closed.
 
-    python experiments/recipes.py trees [--tables freesolv bace lipophilicity]
-    python experiments/recipes.py members [--tables ...] [--folds 2]
-    python experiments/recipes.py table
+    python -m experiments.studies.recipes trees [--tables freesolv bace lipophilicity]
+    python -m experiments.studies.recipes members [--tables ...] [--folds 2]
+    python -m experiments.studies.recipes table
 
 Rows are those of train, meta and select of the frozen scaffold split, at most 1,500; the five folds keep molecules of
 one scaffold together. Members start from ``gin_zinc`` without adaptive pretraining. Each result is appended to
@@ -18,11 +18,11 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from sklearn.model_selection import GroupKFold
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, LabelTransform, Member, Schedule
@@ -32,7 +32,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 
-RESULTS: Final = Path(__file__).parent / "results" / "recipes.jsonl"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "recipes.jsonl"
 CPU: Final = torch.device("cpu")
 MOST: Final = 1500
 DENSE: Final = ["descriptors", "functional_groups"]

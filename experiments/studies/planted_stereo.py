@@ -1,6 +1,6 @@
 """Are enantiomers, and E and Z, told apart in spellings never seen? CIP labels against OGB's tags.
 
-    python experiments/planted_stereo.py [--seeds 0 1 2] [--output experiments/results/planted_stereo.json]
+    python -m experiments.studies.planted_stereo [--seeds 0 1 2] [--output ...]
 
 Two made-up tables: the label is R against S at one centre, or E against Z of one double bond, and nothing else differs
 between the classes. Each molecule is trained on in one random order of its atoms and scored in others; molecules are
@@ -16,10 +16,10 @@ from typing import Final
 
 import numpy as np
 import torch
-from _provenance import provenance, write_result
 from rdkit import Chem
 from sklearn.metrics import roc_auc_score
 
+from experiments._provenance import provenance, write_result
 from molweight import encoders
 from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 

@@ -1,6 +1,6 @@
 """What the definition of a split does to a score: one model, one table, every split.
 
-    python experiments/split_definitions.py [--table bbbp] [--output experiments/results/split_definitions.json]
+    python -m experiments.studies.split_definitions [--table bbbp] [--output ...]
 
 The model sees no graph: Morgan fingerprints (radius 2, 2048 bits) and a forest of 500 trees. Under the protocol of the
 paper it trains on the training part and is scored on the test part; methods that draw are repeated with several seeds.
@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _provenance import provenance, write_result
 from rdkit import Chem, rdBase
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from sklearn.ensemble import RandomForestClassifier
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import Splits, load, score, split
 from molweight.graphs import MoleculeDataset
 

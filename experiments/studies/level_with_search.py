@@ -1,7 +1,7 @@
 """Are learned weights level with a search of ten times their cost? Four remedies, and the weights without the search.
 
-    python experiments/level_with_search.py run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
-    python experiments/level_with_search.py table
+    python -m experiments.studies.level_with_search run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
+    python -m experiments.studies.level_with_search table
 
 Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
 pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
@@ -39,9 +39,9 @@ from typing import Any, Final
 
 import pandas as pd
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.benchmark import Contrast, ProcessPool, Study, contrasts, gradients_per_step, matched, read_study
 from molweight.datasets import Splits, higher_is_better
@@ -51,7 +51,7 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.training import finetune, fit, new_predictor, variant
 
-HERE: Final = Path(__file__).parent
+HERE: Final = Path(__file__).parents[1]
 RESULTS: Final = HERE / "results" / "level_with_search.jsonl"
 STUDY: Final = HERE / "configs" / "cpu.yaml"
 ROWS: Final = RESULTS.with_name("level_with_search_study.jsonl")
@@ -247,7 +247,8 @@ def later() -> list[str]:
 
 
 HEAD: Final = f"""\
-By `python experiments/level_with_search.py run`, whose rows are in `level_with_search.jsonl`. Paired by table and seed;
+By `python -m experiments.studies.level_with_search run`, whose rows are in `level_with_search.jsonl`.
+Paired by table and seed;
 differences in standard deviations of the table's scores, positive: better than the reference. Wilcoxon signed-rank test
 with Holm's correction; bootstrap interval of the mean, which is not corrected; level: all of it above {-MARGIN}.
 Gradients of pretraining and seconds of everything are shares of those of the reference; for weights alone, of what it

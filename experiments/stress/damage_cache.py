@@ -1,6 +1,6 @@
 """Damage files of the cache at random, and see whether anything wrong is read: no crash, nothing different in silence.
 
-    python experiments/damage_cache.py [--attacks 300] [--seed 0] [--output experiments/results/damage_cache.json]
+    python -m experiments.stress.damage_cache [--attacks 300] [--seed 0] [--output ...]
 
 A table of 100 molecules, a part of it, a corpus read in shards, and target columns of both kinds are cached. An attack
 flips a bit, cuts a file short, or overwrites 64 bytes in one file, then a process of its own asks for everything again.
@@ -26,8 +26,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from _provenance import provenance, write_result
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load_corpus
 from molweight.errors import MolweightError
 from molweight.graphs import Molecules, attach_targets, build_dataset, build_streamed

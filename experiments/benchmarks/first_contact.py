@@ -1,6 +1,6 @@
 """How long ``molweight fit my.csv`` takes on a table of 200 rows, with no other option, the report included.
 
-python experiments/first_contact.py [--rows 200] [--output experiments/results/first_contact.json]
+python -m experiments.benchmarks.first_contact [--rows 200] [--output ...]
 """
 
 import argparse
@@ -11,8 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _provenance import provenance, write_result
-
+from experiments._provenance import provenance, write_result
 from molweight import datasets
 
 

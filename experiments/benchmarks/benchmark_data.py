@@ -1,6 +1,6 @@
 """How fast molecules become arrays and batches, and how fast ``import molweight`` is; ratios within one run.
 
-    python experiments/benchmark_data.py [--output experiments/results/data.json]
+    python -m experiments.benchmarks.benchmark_data [--output ...]
 
 Each figure is the median of several rounds in which the competitors take turns, so that what else the machine does
 meets all of them alike. Featurising is measured in one process on one core; batches use PyTorch's threads.
@@ -19,11 +19,11 @@ from typing import Any
 os.environ.setdefault("OUTDATED_IGNORE", "1")  # ogb otherwise asks the package index for its newest version
 
 import numpy as np
-from _provenance import provenance, write_result
 from ogb.utils import smiles2graph
 from rdkit import Chem, rdBase
 from torch_geometric.data import Batch
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load_corpus
 from molweight.graphs import MoleculeDataset, featurize
 

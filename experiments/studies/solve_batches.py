@@ -1,6 +1,6 @@
 """What solves on smaller batches cost in accuracy: hypergradients with level 1's curvature taken on fewer molecules.
 
-    python experiments/solve_batches.py [--sizes 32 64 128 256] [--output experiments/results/solve_batches.json]
+    python -m experiments.studies.solve_batches [--sizes 32 64 128 256] [--output ...]
 
 GIN 3x128 on FreeSolv with the ZINC sample, four objectives, conjugate gradients with 5 iterations at both levels and
 damping 10, as in ``benchmark_step.py``. At several steps of one run with equal weights the hypergradient is taken with
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _provenance import provenance, write_result
 
+from experiments._provenance import provenance, write_result
 from molweight.datasets import load, load_corpus, split
 from molweight.options import Job
 from molweight.training import AdaptivePretraining, Batches, adaptive_pretraining, generator_for, generic_pretraining

@@ -1,7 +1,7 @@
 """Does a weighting rule find the one objective that is worth everything, and avoid the one worth nothing?
 
-    python experiments/planted.py run [--tables freesolv esol bbbp] [--rules ...] [--seeds 0 1 2 3 4]
-    python experiments/planted.py table
+    python -m experiments.studies.planted run [--tables freesolv esol bbbp] [--rules ...] [--seeds 0 1 2 3 4]
+    python -m experiments.studies.planted table
 
 Four objectives on the training molecules of a table: ``oracle`` is the task itself, ``noise`` regresses random numbers,
 ``attribute_masking`` and ``functional_groups`` are ordinary ones. GIN 3x64, batches 128 / 64 / 64, 400 steps from a
@@ -20,10 +20,10 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from _journal import finished, go_on
-from _provenance import provenance
 from torch import Tensor, nn
 
+from experiments._journal import finished, go_on
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
@@ -33,7 +33,7 @@ from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
 from molweight.training import adaptive_pretraining, generator_for, generic_pretraining
 
-RESULTS: Final = Path(__file__).parent / "results" / "planted.jsonl"
+RESULTS: Final = Path(__file__).parents[1] / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
 STEPS: Final = 400
 

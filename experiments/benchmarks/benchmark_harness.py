@@ -1,6 +1,6 @@
 """What the harness of a study adds to the training itself: processes, reading, splitting, writing.
 
-    python experiments/benchmark_harness.py [--study experiments/configs/quick.yaml] [--tables freesolv esol]
+    python -m experiments.benchmarks.benchmark_harness [--study experiments/configs/quick.yaml] [--tables freesolv esol]
 
 Runs the first seed of a study with one process in a new folder and compares the time of the whole with the seconds that
 its runs spent training and evaluating.
@@ -13,8 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from _provenance import provenance, write_result
-
+from experiments._provenance import provenance, write_result
 from molweight.benchmark import ProcessPool, Study, read_study, run_study
 
 

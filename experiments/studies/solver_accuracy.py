@@ -1,6 +1,6 @@
 """Which solver is worth its price: the accuracy of each hypergradient on real molecules, along training runs.
 
-    python experiments/solver_accuracy.py [--models tiny "gin 3x64"] [--tables freesolv bbbp] [--seeds 0 1]
+    python -m experiments.studies.solver_accuracy [--models tiny "gin 3x64"] [--tables freesolv bbbp] [--seeds 0 1]
 
 Writes ``solver_accuracy.json`` with every number and ``solver_accuracy.md`` with their summary. Two models, four
 objectives, at steps 0, 100 and 300 of a run with CG (5 iterations, damping 0.1, every 10 steps):
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from _provenance import provenance
 
+from experiments._provenance import provenance
 from molweight.datasets import load, load_corpus, split
 from molweight.diagnostics import hypergrad_check
 from molweight.mlo.weightings import through_softmax

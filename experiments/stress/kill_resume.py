@@ -5,7 +5,7 @@ job is started again and again in processes of its own, each killed after a rand
 tensors, the history and the curve of finetuning have to be equal to those of the undisturbed fit. The next job has
 another seed, until enough processes were killed. States are written after every step, the worst case.
 
-    python experiments/kill_resume.py --kills 50
+    python -m experiments.stress.kill_resume --kills 50
 """
 
 import argparse
@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from _provenance import provenance
 
+from experiments._provenance import provenance
 from molweight import datasets
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
