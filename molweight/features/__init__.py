@@ -1,14 +1,13 @@
 """Molecule-level features: numbers that a model reads next to the vector of a molecule's graph.
 
-Feature sets are found by name (``descriptors``, ``functional_groups``, ``ecfp_counts``, ``maccs``, and those of
-plugins); a column of the
-user's table is written ``column:NAME``. :func:`feature_matrix` computes them in parallel and caches them next to the
-dataset; :class:`Standardiser` puts them into units that a network can read.
+Feature sets are found by name (``descriptors``, ``functional_groups``, ``ecfp_counts``, ``maccs``, ``minimol``, and
+those of plugins); a column of the user's table is written ``column:NAME``. :func:`feature_matrix` computes them in
+parallel and caches them next to the dataset; :class:`Standardiser` puts them into units that a network can read.
 """
 
 from molweight.features._feature_set import FeatureSet, available, get, register
 from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_columns, feature_matrix, feature_names
-from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS
+from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL
 from molweight.features._standardiser import Standardiser
 
 __all__ = [
@@ -17,6 +16,7 @@ __all__ = [
     "ECFP_COUNTS",
     "GROUP_COUNTS",
     "MACCS",
+    "MINIMOL",
     "FeatureSet",
     "Standardiser",
     "available",

