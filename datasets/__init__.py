@@ -84,6 +84,7 @@ from molweight.datasets._metrics import Score, format_score, higher_is_better, m
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import available_ogb, load_ogb, ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
+from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS, register
 from molweight.datasets._replicates import shared_molecules
@@ -109,6 +110,7 @@ __all__ = [
     "Corpus",
     "Labels",
     "Metric",
+    "MoleculeRows",
     "Reading",
     "Request",
     "Score",
@@ -144,6 +146,7 @@ __all__ = [
     "read_audit",
     "read_column",
     "read_records",
+    "read_rows",
     "register",
     "row_aligned",
     "save_splits",

@@ -14,10 +14,12 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["parquet_smiles", "read_parquet", "text_frame"]
+__all__ = ["parquet_rows", "parquet_smiles", "read_parquet", "text_frame"]
 
 _PROBE: Final = 50
 """Rows looked at to find the SMILES column."""
+_BATCH: Final = 2000
+"""Rows of a Parquet file that are held at a time."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError)
 """What pandas raises, beside pyarrow's own errors, where texts or the notes that it leaves in a file are damaged."""
 
@@ -81,6 +83,43 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
             table.cells(column)  # refuses a column that is not there, or there twice
             for batch in file.iter_batches(columns=[column]):
                 yield from (_text(value).strip() for value in batch.column(0).to_pylist())
+    except DataError:
+        raise
+    except (pa.ArrowException, *_DAMAGED) as error:
+        raise DataError(
+            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again, not packed."
+        ) from error
+
+
+def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[int, list[str]]]:
+    """The cells of a Parquet file of any size as text, a group of rows at a time.
+
+    Args:
+        path: The file.
+        smiles: The SMILES column; ``None`` to find it.
+
+    Yields:
+        Position of the SMILES column with the names of all columns; then each row, counted from 1, with its cells.
+
+    Raises:
+        DataError: If the file cannot be read as Parquet, or has no such column.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    done = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                if not len(batch):
+                    continue
+                table = text_frame(batch.to_pandas(), str(path))
+                if done == 0:
+                    column = find_smiles(table) if smiles is None else smiles
+                    table.cells(column)  # refuses a column that is not there, or there twice
+                    yield table.columns.index(column), table.columns
+                yield from enumerate(table.frame.to_numpy(dtype=object).tolist(), start=done + 1)
+                done += len(batch)
     except DataError:
         raise
     except (pa.ArrowException, *_DAMAGED) as error:

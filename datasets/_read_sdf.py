@@ -13,10 +13,12 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["LONGEST_RECORD", "parse_sdf", "read_sdf", "structure"]
+__all__ = ["FIELD", "LONGEST_RECORD", "TAKEN", "named_values", "parse_sdf", "read_sdf", "structure"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
-_FIELD: Final = re.compile(r">.*?<(.+)>.*")
+FIELD: Final = re.compile(r">.*?<(.+)>.*")
+TAKEN: Final = {"structure": "structure (value)", "title": "title (value)"}
+"""What values are called that have the name of a column of their own."""
 _END: Final = "M  END"
 LONGEST_RECORD: Final = 4 * MAX_ATOMS
 """Lines of a record from which it is not parsed: one for each atom, one for each bond, and named values."""
@@ -73,7 +75,7 @@ def parse_sdf(text: str, source: str) -> TextTable:
             smiles, reason = structure(lines)
             if reason:
                 reasons[place] = reason
-            rows.append({"structure": smiles, "title": lines[0].strip(), **_values(lines)})
+            rows.append({"structure": smiles, "title": lines[0].strip(), **named_values(lines)})
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[row.get(name, "") for name in names] for row in rows]
     index = pd.Index([number for number, _ in records], name="record")
@@ -123,12 +125,12 @@ def _reason(unchecked: "Mol | None") -> str:
     return problems[0].Message() if problems else "not a valid mol block"
 
 
-def _values(lines: list[str]) -> dict[str, str]:
+def named_values(lines: list[str]) -> dict[str, str]:
     """The named values of a record; one of several lines keeps them, joined by blanks."""
     values: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in lines:
-        found = _FIELD.fullmatch(line.rstrip()) if line.startswith(">") else None
+        found = FIELD.fullmatch(line.rstrip()) if line.startswith(">") else None
         if found and not current:
             current = values.setdefault(found[1], [])
             current.clear()
@@ -136,5 +138,4 @@ def _values(lines: list[str]) -> dict[str, str]:
             current = None
         elif current is not None:
             current.append(line.strip())
-    taken = {"structure": "structure (value)", "title": "title (value)"}
-    return {taken.get(name, name): " ".join(parts) for name, parts in values.items()}
+    return {TAKEN.get(name, name): " ".join(parts) for name, parts in values.items()}

@@ -9,7 +9,7 @@ from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
 
-__all__ = ["parse_smi", "read_smi"]
+__all__ = ["HEADERS", "is_delimited", "parse_smi", "read_smi", "split_line"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
@@ -17,7 +17,7 @@ _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
 
 _PROBE: Final = 20
 """Lines looked at to see whether they are delimited."""
-_HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
+HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
 def read_smi(
@@ -68,13 +68,13 @@ def parse_smi(text: str, source: str) -> TextTable:
 
     lines = [(row, line.strip()) for row, line in enumerate(_LINE.split(text), start=1) if line.strip()]
     first = re.split(r"[,;\s]", lines[0][1], maxsplit=1)[0].strip("\"'").lower()
-    if re.search("[,;]", lines[0][1]) and (first in _HEADERS or _is_table([line for _, line in lines[:_PROBE]])):
+    if re.search("[,;]", lines[0][1]) and (first in HEADERS or is_delimited([line for _, line in lines[:_PROBE]])):
         return parse_table(text, source)
-    header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in _HEADERS else []
+    header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in HEADERS else []
     if not lines:
         raise DataError(f"{source}: only row 1, a header, and no molecules. Add one SMILES per line.")
     tabs = any("\t" in line for _, line in lines[:50])
-    cells = [_cells(line, tabs) for _, line in lines]
+    cells = [split_line(line, tabs) for _, line in lines]
     width = max(len(header), *map(len, cells))
     names = [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
     padded = [item + [""] * (width - len(item)) for item in cells]
@@ -82,7 +82,7 @@ def parse_smi(text: str, source: str) -> TextTable:
     return TextTable(source, pd.DataFrame(padded, index=index, columns=names, dtype=object), smiles=names[0])
 
 
-def _is_table(lines: list[str]) -> bool:
+def is_delimited(lines: list[str]) -> bool:
     """Whether lines are delimited by commas or semicolons: what stands before the first one is a molecule."""
     from rdkit import Chem, rdBase
 
@@ -93,7 +93,7 @@ def _is_table(lines: list[str]) -> bool:
     return 2 * sum(split) > len(lines) and sum(split) > sum(whole)
 
 
-def _cells(line: str, tabs: bool) -> list[str]:
+def split_line(line: str, tabs: bool) -> list[str]:
     """The SMILES of a line, and what stands behind it."""
     extended = _EXTENSION.fullmatch(line)
     if extended:

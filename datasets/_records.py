@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._compression import open_unpacked, reading
@@ -17,7 +17,16 @@ from molweight.datasets._table import TextTable, find_delimiter, fit_record, hea
 from molweight.errors import DataError
 from molweight.graphs import Record
 
-__all__ = ["content_digest", "file_digest", "is_molecule_file", "read_records"]
+__all__ = [
+    "content_digest",
+    "decoded",
+    "delimited",
+    "file_digest",
+    "is_molecule_file",
+    "read_records",
+    "smiles_place",
+    "text_lines",
+]
 
 _LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
@@ -116,16 +125,21 @@ def _numbered(
         yield from enumerate(parquet_smiles(path, smiles), start=1)
         return
     with open_unpacked(path) as stream:
-        if encoding is None and stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
-            encoding = "utf-16"
-        text = _decoded(path, stream, encoding)
+        text = decoded(path, stream, encoding)
         if kind in _TABLES:
             yield from _table(text, path, smiles, delimiter)
         else:
             yield from _list(text, path) if kind in _LISTS else _structures(text, path)
 
 
-def _decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.TextIOWrapper:
+def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.TextIOWrapper:
+    """The text of a stream, whose byte-order mark may say how it is encoded.
+
+    Raises:
+        DataError: If there is no such encoding.
+    """
+    if encoding is None and stream.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+        encoding = "utf-16"
     try:
         return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors="replace", newline="")
     except LookupError as error:
@@ -139,7 +153,7 @@ def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
     lines: list[str] = []
     number = 1
     with rdBase.BlockLogs():
-        for line in chain(_lines(text, path), ["$$$$"]):
+        for line in chain(text_lines(text, path), ["$$$$"]):
             if line.rstrip() != "$$$$":
                 if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
                     lines.append(line.rstrip("\r\n"))
@@ -150,13 +164,13 @@ def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 
 def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
-    for row, line in enumerate(_lines(text, path), start=1):
+    for row, line in enumerate(text_lines(text, path), start=1):
         words = line.split(maxsplit=1)
         if words:
             yield row, words[0]
 
 
-def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+def text_lines(text: TextIO, path: Path) -> Iterator[str]:
     """The lines, none of them longer than a molecule can be."""
     number = 0
     while line := text.readline(_LONGEST):
@@ -167,20 +181,20 @@ def _lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
 
 
 def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: str | None) -> Iterator[Record]:
-    lines = _lines(text, path)
+    lines = text_lines(text, path)
     start, _ = blank_comments("".join(islice(lines, _PROBE)))
     probe = io.StringIO(start, newline="")
-    records = _cells(chain(probe, lines), path, delimiter or find_delimiter(start))
+    records = delimited(chain(probe, lines), path, delimiter or find_delimiter(start))
     top = headed(list(islice(records, _PROBE)))
     if not top.names:
         return
-    place = _place(path, top.names, [cells for _, cells in top.records], smiles)
+    place = smiles_place(path, top.names, [cells for _, cells in top.records], smiles)
     for line, cells in chain(top.records, records):
         fitting = cells if len(cells) == len(top.names) else fit_record(cells, top.names, f"{path}, row {line}")
         yield line, fitting[place].strip()
 
 
-def _place(path: Path, header: list[str], rows: list[list[str]], smiles: str | None) -> int:
+def smiles_place(path: Path, header: list[str], rows: list[list[str]], smiles: str | None) -> int:
     """Position of the SMILES column."""
     import pandas as pd
 
@@ -192,7 +206,7 @@ def _place(path: Path, header: list[str], rows: list[list[str]], smiles: str | N
     return names.index(column)
 
 
-def _cells(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the line it begins in."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1

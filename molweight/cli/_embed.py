@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from jsonargparse import Namespace
 
-from molweight.cli._molecules import add_molecule_options, stream, table_writer
+from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin, say
 from molweight.cli._parser import Parser
-from molweight.cli._predict import number_rows
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import partial_name
 from molweight.runs import Run, load
@@ -40,8 +39,9 @@ def run(options: Namespace) -> None:
         return
     names = [f"v{number}" for number in range(model.model.first_encoder().width)]
     with table_writer(output, ["row", "smiles", *names], default=sys.stdout, safe=options.safe_csv) as write:
-        for rows, smiles, values in stream(options, model, model.embed):
-            write(number_rows(rows, smiles, values))
+        for rows, _, parsed in stream(options, model, open_input(options, model)):
+            numbers = format_numbers(model.embed(parsed))
+            write([row, text, *values] for row, text, values in zip(rows, parsed.smiles, numbers, strict=True))
 
 
 def _write_npz(options: Namespace, model: Run, target: Path) -> None:
@@ -70,7 +70,7 @@ def _write_npz(options: Namespace, model: Run, target: Path) -> None:
 def _write_raw(options: Namespace, model: Run, path: Path) -> int:
     count = 0
     with path.open("wb") as numbers:
-        for rows, _, values in stream(options, model, model.embed):
-            numbers.write(values.astype("<f4").tobytes())
+        for rows, _, parsed in stream(options, model, open_input(options, model)):
+            numbers.write(model.embed(parsed).astype("<f4").tobytes())
             count += len(rows)
     return count

@@ -9,19 +9,28 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
+import numpy as np
 from jsonargparse import Namespace
 from tqdm import tqdm
 
 from molweight.arrays import Float32Matrix
 from molweight.cli._parser import Parser
-from molweight.datasets import read_records
+from molweight.datasets import MoleculeRows, Reading, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import partial_name
 from molweight.runs import ParsedRows, Run
 
-__all__ = ["add_molecule_options", "add_safe_csv_option", "stream", "table_writer"]
+__all__ = [
+    "Chunk",
+    "add_molecule_options",
+    "add_safe_csv_option",
+    "format_numbers",
+    "open_input",
+    "stream",
+    "table_writer",
+]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -30,12 +39,13 @@ def add_molecule_options(parser: Parser) -> None:
     """Add the run, the input, and how it is read."""
     add = parser.add_argument
     add("run", type=str, help="folder of a run: runs/NAME")
-    add(
-        "input", type=str, help="molecules: .csv, .tsv, .smi, .txt; gz, xz, bz2 or not; - for standard input; or SMILES"
-    )
+    add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF, SMILES, packed or not; - for standard input; or SMILES")
     add("more", nargs="*", type=str, help="further SMILES")
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
+    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
+    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
     add("--chunk_size", type=int, default=10_000, help="rows at a time; bounds the memory")
@@ -47,65 +57,90 @@ def add_safe_csv_option(parser: Parser) -> None:
     parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
 
 
-def stream(
-    options: Namespace, run: Run, method: Callable[[ParsedRows], Float32Matrix]
-) -> Iterator[tuple[list[int], list[str], Float32Matrix]]:
-    """Rows, SMILES and values of each chunk; what holds no molecule goes to the file of rejects.
+class Chunk(NamedTuple):
+    """Some rows of the input.
+
+    Args:
+        rows: Their numbers, as people count who open the file.
+        cells: Their cells, as many as the input has columns.
+        parsed: Their molecules.
+    """
+
+    rows: list[int]
+    cells: list[list[str]]
+    parsed: ParsedRows
+
+
+def open_input(options: Namespace, run: Run) -> MoleculeRows:
+    """The rows of a file, of standard input, or of SMILES that were typed.
 
     Args:
         options: What :func:`add_molecule_options` added.
-        run: The model.
-        method: From parsed rows to a matrix with as many rows.
-
-    Yields:
-        Rows as people count them who open the file; their SMILES; their values.
+        run: The model, which tells a SMILES from the name of a file that is not there.
 
     Raises:
         OptionError: If the chunk size is not positive.
+        ConfigError: If SMILES are given next to a file.
+        DataError: If the file cannot be read.
     """
     if options.chunk_size < 1:
         raise OptionError("chunk_size", options.chunk_size, "must be at least 1")
-    rejected = 0
-    with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
-        records = tqdm(
-            _records(options, run),
-            unit=" rows",
-            disable=options.quiet or None,
-            leave=False,
-        )
-        pending = iter(records)
-        while chunk := list(islice(pending, options.chunk_size)):
-            rows, smiles = [row for row, _ in chunk], [text for _, text in chunk]
-            parsed = run.parse(smiles)
-            values = method(parsed)
-            write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
-            rejected += len(parsed.rejects)
-            yield rows, smiles, values
-    if rejected and not options.quiet:
-        where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
-        sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
-
-
-def _records(options: Namespace, run: Run) -> Iterator[tuple[int, str]]:
-    """Row and SMILES of a file, of standard input with a SMILES at the beginning of each line, or of the arguments.
-
-    Yields:
-        Row and SMILES.
-
-    Raises:
-        ConfigError: If SMILES are given next to a file.
-    """
     more = list(options.get("more") or [])
     typed = options.input != "-" and not Path(options.input).exists() and not run.parse([options.input]).rejects
     if more and not typed:
         raise ConfigError(f"{options.input!r} is no SMILES, and one file is read at a time. Leave out {more[0]!r}.")
     if typed:
-        yield from enumerate([options.input, *more], start=1)
-    elif options.input == "-":
-        lines = ((row, line.split()) for row, line in enumerate(sys.stdin, start=1))
-        yield from ((row, words[0]) for row, words in lines if words)
-    else:
-        yield from read_records(options.input, options.smiles, encoding=options.encoding)
+        return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
+    sheet = options.sheet or "0"
+    how = Reading(
+        delimiter=options.delimiter,
+        encoding=options.encoding,
+        header=options.header,
+        sheet=int(sheet) if sheet.isdigit() else sheet,
+    )
+    return read_rows(options.input, options.smiles, how)
+
+
+def stream(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]:
+    """The rows of a table with their molecules; what holds no molecule goes to the file of rejects.
+
+    Args:
+        options: What :func:`add_molecule_options` added.
+        run: The model.
+        table: The rows.
+
+    Yields:
+        Up to ``chunk_size`` rows at a time.
+    """
+    rejected = 0
+    with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
+        pending = iter(tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False))
+        while chunk := list(islice(pending, options.chunk_size)):
+            rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
+            parsed = run.parse([record[table.smiles].strip() for record in cells])
+            write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
+            rejected += len(parsed.rejects)
+            yield Chunk(rows, cells, parsed)
+    if rejected and not options.quiet:
+        where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
+        sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
+
+
+def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:
+    """Numbers as cells, row by row; one that is NaN is an empty cell.
+
+    Args:
+        values: ``n x k``.
+
+    Yields:
+        ``k`` cells.
+
+    Example:
+        >>> list(format_numbers(np.array([[0.5, np.nan]], dtype=np.float32)))
+        [['0.5', '']]
+    """
+    for numbers, known in zip(values.tolist(), (~np.isnan(values)).tolist(), strict=True):
+        yield [f"{number:.7g}" if is_known else "" for number, is_known in zip(numbers, known, strict=True)]
 
 
 Write = Callable[[Any], None]

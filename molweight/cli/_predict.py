@@ -1,22 +1,27 @@
 """``molweight predict``: predictions of a run for a file of any size, a row for each row."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
-from typing import Any
+from typing import Final
 
 import numpy as np
 import torch
 from jsonargparse import Namespace
 
 from molweight.arrays import Float32Matrix
-from molweight.cli._molecules import add_molecule_options, stream, table_writer
+from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser, names
-from molweight.errors import ConfigError
+from molweight.datasets import MoleculeRows
+from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load, spread_of
 
-__all__ = ["number_rows", "parser", "run"]
+__all__ = ["parser", "run"]
+
+_ROW: Final = "row"
+"""Column with the number of each row, unless the input has one of this name."""
+_LISTED: Final = 20
 
 
 def parser() -> Parser:
@@ -25,6 +30,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
     made.add_argument("--output", type=str | None, default=None, help="CSV file, .gz or not; stdout if left out")
+    made.add_argument("--columns", type=names, default=None, help="columns of the input to keep: a,b; all if left out")
     made.add_argument("--uncertainty", action="store_true", help="standard deviations too, by dropout or an ensemble")
     made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
@@ -35,13 +41,49 @@ def run(options: Namespace) -> None:
     """Read, predict and write, a chunk at a time."""
     begin(options)
     model = load(options.run, options.device)
-    header = ["row", "smiles", *model.target_names]
-    if options.uncertainty:
-        header += [f"{name}.deviation" for name in model.target_names]
     method = _method(model, _others(options, model), uncertain=options.uncertainty)
+    table = open_input(options, model)
+    kept = _kept(options.columns, table)
+    columns = [table.columns[place] for place in kept]
+    numbered = _ROW not in columns
+    made = [*model.target_names, *(f"{name}.deviation" for name in model.target_names if options.uncertainty)]
+    header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in made)]
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
-        for rows, smiles, values in stream(options, model, method):
-            write(number_rows(rows, smiles, values))
+        for rows, cells, parsed in stream(options, model, table):
+            numbers = format_numbers(method(parsed))
+            write(
+                [*([row] if numbered else []), *(record[place] for place in kept), *values]
+                for row, record, values in zip(rows, cells, numbers, strict=True)
+            )
+
+
+def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
+    """Positions of the columns of the input that the output repeats: all, or the SMILES and those that are named.
+
+    Raises:
+        DataError: If there is no such column.
+    """
+    if columns is None:
+        return list(range(len(table.columns)))
+    for name in columns:
+        if name not in table.columns:
+            raise DataError(
+                f"--columns: the input has no column {name!r}{suggest(name, table.columns)} Its columns are "
+                f"{', '.join(map(repr, table.columns[:_LISTED]))}."
+            )
+    return [place for place, name in enumerate(table.columns) if place == table.smiles or name in columns]
+
+
+def _free(name: str, taken: list[str]) -> str:
+    """A name for predictions that no column of the input has: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
+
+    Example:
+        >>> _free("y", ["id"]), _free("y", ["id", "y"])
+        ('y', 'y.predicted')
+    """
+    while name in taken:
+        name = f"{name}.predicted"
+    return name
 
 
 def _others(options: Namespace, model: Run) -> list[Run]:
@@ -85,13 +127,3 @@ def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[Pars
         return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
 
     return predict
-
-
-def number_rows(rows: list[int], smiles: list[str], values: Float32Matrix) -> Iterator[list[Any]]:
-    """Rows of a CSV file; a number that is none is an empty cell."""
-    for row, text, numbers, known in zip(rows, smiles, values, ~np.isnan(values), strict=True):
-        yield [
-            row,
-            text,
-            *(f"{number:.7g}" if is_known else "" for number, is_known in zip(numbers, known, strict=True)),
-        ]

@@ -114,6 +114,37 @@ def test_predictions_are_row_aligned_whatever_the_chunks(place: Path, capsys: py
     assert capsys.readouterr().out.splitlines() == output.read_text().splitlines()
 
 
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "xlsx", "parquet", "smi"])
+def test_predictions_keep_the_columns_of_the_input(ending: str, place: Path, tmp_path: Path) -> None:
+    table = pd.DataFrame({"smiles": ["CCO", "C1CC", "CCC"], "id": ["7", "8 b", "9"], "y": ["0.5", "", "1,5"]})
+    path = tmp_path / f"theirs.{ending}"
+    if ending == "parquet":
+        table.to_parquet(path)
+    elif ending == "xlsx":
+        table.to_excel(path, index=False)
+    else:
+        table.to_csv(path, index=False, sep="," if "csv" in ending else "\t")
+    predict = ["predict", str(place / "run"), str(path), "--quiet", f"--output={tmp_path / 'out.csv'}"]
+    assert main(predict) == 0
+    found = pd.read_csv(tmp_path / "out.csv", keep_default_na=False, dtype=str)
+    assert found.columns.tolist() == ["row", "smiles", "id", "y", "y.predicted"]
+    assert found[table.columns].to_numpy().tolist() == table.to_numpy().tolist()
+    assert [text == "" for text in found["y.predicted"]] == [False, True, False]
+    assert main([*predict, "--columns=id"]) == 0
+    assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["row", "smiles", "id", "y"]
+    assert main([*predict, "--columns="]) == 0
+    assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["row", "smiles", "y"]
+    assert main([*predict, "--columns=ID"]) == 2
+
+
+def test_rejects_of_a_prediction_are_said_once(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "theirs.smi").write_text("CCO a\nC1CC b\nCC c\n?? d\n")
+    assert main(["predict", str(place / "run"), str(tmp_path / "theirs.smi"), "--chunk_size=1"]) == 0
+    said = capsys.readouterr().err
+    assert said.count("hold no molecule") == 1
+    assert "2 rows hold no molecule and stay empty: name a file for the reasons with --rejects" in said
+
+
 def test_a_list_of_smiles_is_embedded(place: Path) -> None:
     (place / "new.smi").write_text("CCO first\nC1CC second\nCCN\n")
     arguments = ["embed", str(place / "run"), str(place / "new.smi"), "--quiet", "--device=cpu", "--chunk_size=2"]

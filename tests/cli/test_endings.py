@@ -155,9 +155,12 @@ def test_smiles_are_taken_from_arguments_and_standard_input(
     assert expected.count("\n") == 3
     assert main([*predict, "CCO", "CCN"]) == 0
     assert capsys.readouterr().out == expected
-    monkeypatch.setattr(sys, "stdin", io.StringIO("CCO ethanol\nCCN\n"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO("CCO\nCCN\n"))
     assert main([*predict, "-"]) == 0
     assert capsys.readouterr().out == expected
+    monkeypatch.setattr(sys, "stdin", io.StringIO("CCO ethanol\nCCN\n"))
+    assert main([*predict, "-"]) == 0
+    assert capsys.readouterr().out.startswith("row,smiles,name,y\n1,CCO,ethanol,")
     assert main([*predict, str(tmp_path / "x.smi"), "CCO"]) == 2
     assert "one file is read at a time" in capsys.readouterr().err
     assert main([*predict, "nowhere.csv"]) == 2

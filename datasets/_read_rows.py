@@ -1,0 +1,185 @@
+"""The rows of a file of any size with all their cells, one record at a time."""
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final, NamedTuple, TextIO
+
+from molweight.datasets._columns import find_smiles
+from molweight.datasets._compression import open_unpacked, reading
+from molweight.datasets._frames import parquet_rows
+from molweight.datasets._from_file import Reading, format_of, read_any
+from molweight.datasets._header import blank_comments, smiles_rank
+from molweight.datasets._read_sdf import FIELD, LONGEST_RECORD, TAKEN, named_values, structure
+from molweight.datasets._read_smi import HEADERS, is_delimited, split_line
+from molweight.datasets._records import decoded, delimited, smiles_place, text_lines
+from molweight.datasets._table import find_delimiter, fit_record, headed
+from molweight.errors import DataError
+
+__all__ = ["MoleculeRows", "read_rows"]
+
+_PROBE: Final = 50
+"""Lines or records looked at to find columns."""
+Record = tuple[int, list[str]]
+
+
+class MoleculeRows(NamedTuple):
+    """A table that is read while it is used.
+
+    Args:
+        columns: Names of its columns.
+        smiles: Which of them holds the SMILES, from 0.
+        rows: Number of each row, as people count who open the file, and its cells: as many as there are columns.
+    """
+
+    columns: list[str]
+    smiles: int
+    rows: Iterator[Record]
+
+
+def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None = None) -> MoleculeRows:
+    r"""The rows of a file of molecules, of any format that :func:`molweight.datasets.from_file` reads.
+
+    Text, SD and Parquet files are read while the rows are used, so memory does not grow with the file; a spreadsheet is
+    held in memory. A list of SMILES has the columns ``smiles`` and, where anything follows the SMILES, ``name``; an SD
+    file has ``structure``, ``title`` and the names of its values.
+
+    Args:
+        path: The file, packed with gzip, xz or bzip2 or not; ``"-"`` for standard input, a list or a table of text.
+        smiles: The SMILES column; ``None`` to find it.
+        how: How to read it; ``None`` to find everything.
+
+    Returns:
+        The columns, and an iterator over the rows.
+
+    Raises:
+        DataError: If the file cannot be read, or holds no molecules.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "mine.csv").write_text("id,smiles\n7,CCO\n9,C\n")
+        ...     table = read_rows(Path(folder, "mine.csv"))
+        ...     table.columns, table.smiles, list(table.rows)
+        (['id', 'smiles'], 1, [(2, ['7', 'CCO']), (3, ['9', 'C'])])
+    """
+    records = _guarded(Path(path), smiles, how or Reading())
+    place, columns = next(records)
+    return MoleculeRows(columns, place, records)
+
+
+def _guarded(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
+    """Position of the SMILES column with the names of all columns, and then the rows."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder. Name one file in it.")
+    count = 0
+    with reading(path):
+        for record in _records(path, smiles, how):
+            count += 1
+            yield record
+    if count <= 1:
+        raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
+
+
+def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
+    kind = how.file_format or format_of(path)
+    if str(path) == "-":
+        yield from _text(sys.stdin, path, smiles, how, listed=True)
+    elif kind == "parquet":
+        yield from parquet_rows(path, smiles)
+    elif kind == "excel":
+        yield from _whole(path, smiles, how)
+    else:
+        with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+            if kind == "sdf":
+                yield from _structures(text, path, _field_names(path, how))
+            else:
+                listed = kind == "smi" or ".txt" in path.suffixes
+                yield from _text(text, path, smiles, how, listed=listed)
+
+
+def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
+    """A file that is held in memory."""
+    table = read_any(path, how)
+    column = find_smiles(table) if smiles is None else smiles
+    table.cells(column)  # refuses a column that is not there, or there twice
+    yield table.columns.index(column), table.columns
+    for row, cells in zip(table.frame.index, table.frame.to_numpy(dtype=object).tolist(), strict=True):
+        yield int(row), cells
+
+
+def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed: bool) -> Iterator[Record]:
+    """Delimited text, or a list of SMILES: the first lines tell where the name of the file does not."""
+    lines = text_lines(text, path)
+    start = list(islice(lines, _PROBE))
+    if listed and how.delimiter is None and smiles is None and not _is_table(start):
+        yield from _list(start, lines)
+    else:
+        yield from _table(start, lines, path, smiles, how)
+
+
+def _is_table(start: list[str]) -> bool:
+    """Whether the first lines are a table: a header that names the SMILES among other columns, or cells with commas."""
+    filled = [line.strip() for line in start if line.strip() and not line.startswith("#")]
+    if not filled or not re.search(r"[,;\t|]", filled[0]):
+        return False
+    header = [cell.strip("\"' ") for cell in re.split(r"[,;\t|]", filled[0])]
+    return any(smiles_rank(cell) is not None for cell in header) or is_delimited(filled[:20])
+
+
+def _list(start: list[str], lines: Iterator[str]) -> Iterator[Record]:
+    tabs = any("\t" in line for line in start)
+    filled = [(row, line.strip()) for row, line in enumerate(start, start=1) if line.strip()]
+    header = filled.pop(0)[1].split() if filled and filled[0][1].split()[0].strip("\"'").lower() in HEADERS else []
+    width = max([len(header), 1, *(len(split_line(line, tabs)) for _, line in filled)])
+    names = [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
+    yield 0, names
+    rest = ((row, line.strip()) for row, line in enumerate(lines, start=len(start) + 1))
+    for row, line in chain(filled, rest):
+        if line:
+            cells = split_line(line, tabs)
+            joined = [*cells[: width - 1], " ".join(cells[width - 1 :])] if 1 < width < len(cells) else cells[:width]
+            yield row, joined + [""] * (width - len(joined))
+
+
+def _table(start: list[str], lines: Iterable[str], path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
+    plain, _ = blank_comments("".join(start))
+    if not plain.strip():
+        return
+    delimiter = how.delimiter or find_delimiter(plain)
+    records = delimited(chain(io.StringIO(plain, newline=""), lines), path, delimiter)
+    top = headed(list(islice(records, _PROBE)), header=how.header)
+    if not top.records:
+        return
+    yield smiles_place(path, top.names, [cells for _, cells in top.records], smiles), top.names
+    for line, cells in chain(top.records, records):
+        yield line, cells if len(cells) == len(top.names) else fit_record(cells, top.names, f"{path}, row {line}")
+
+
+def _field_names(path: Path, how: Reading) -> list[str]:
+    """Names of the values of an SD file, in the order in which they first appear."""
+    with open_unpacked(path) as stream, decoded(path, stream, how.encoding) as text:
+        lines = text_lines(text, path)
+        found = (FIELD.fullmatch(line.rstrip()) for line in lines if line.startswith(">"))
+        return list(dict.fromkeys(TAKEN.get(match[1], match[1]) for match in found if match))
+
+
+def _structures(text: TextIO, path: Path, fields: list[str]) -> Iterator[Record]:
+    """The records of an SD file that are not blank, one at a time."""
+    from rdkit import rdBase
+
+    names, lines, number = ["structure", "title", *fields], list[str](), 1
+    yield 0, names
+    with rdBase.BlockLogs():
+        for line in chain(text_lines(text, path), ["$$$$"]):
+            if line.rstrip() != "$$$$":
+                if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
+                    lines.append(line.rstrip("\r\n"))
+                continue
+            if any(item.strip() for item in lines):
+                values = {"structure": structure(lines)[0], "title": lines[0].strip(), **named_values(lines)}
+                yield number, [values.get(name, "") for name in names]
+            lines, number = [], number + 1

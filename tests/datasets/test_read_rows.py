@@ -1,0 +1,93 @@
+"""Rows of files with all their cells, read while they are used."""
+
+import gzip
+import io
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rdkit import Chem
+
+from molweight.datasets import Reading, read_rows
+from molweight.errors import DataError
+
+FRAME = pd.DataFrame({"id": ["7", "a b", ""], "smiles": ["CCO", "C1CC", "c1ccccc1"], "y": ["0.5", "", "1,5"]})
+ROWS = FRAME.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "csv.gz", "parquet", "xlsx", "txt", "tab"])
+def test_every_format_gives_its_cells(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine.{ending}"
+    if ending == "parquet":
+        FRAME.to_parquet(path)
+    elif ending == "xlsx":
+        FRAME.to_excel(path, index=False)
+    else:
+        FRAME.to_csv(path, index=False, sep="," if "csv" in ending else "\t")
+    table = read_rows(path)
+    assert (table.columns, table.smiles) == (["id", "smiles", "y"], 1)
+    rows = list(table.rows)
+    assert [cells for _, cells in rows] == ROWS
+    assert [row for row, _ in rows] == ([1, 2, 3] if ending == "parquet" else [2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "cells"),
+    [
+        ("CCO\nC\n", ["smiles"], [["CCO"], ["C"]]),
+        ("CCO ethyl alcohol\n\nC\n", ["smiles", "name"], [["CCO", "ethyl alcohol"], ["C", ""]]),
+        ("CCO\tx y\t7\nC\n", ["smiles", "name", "column 3"], [["CCO", "x y", "7"], ["C", "", ""]]),
+        ("smiles code\nCCO a\nC b\n", ["smiles", "code"], [["CCO", "a"], ["C", "b"]]),
+        ("C1CC |c:1| x\n", ["smiles", "name"], [["C1CC |c:1|", "x"]]),
+        ("id,smiles\na,CCO\nb,C\n", ["id", "smiles"], [["a", "CCO"], ["b", "C"]]),
+    ],
+)
+def test_lists_of_smiles_keep_what_follows_them(
+    text: str, columns: list[str], cells: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "mine.smi.gz"
+    path.write_bytes(gzip.compress(text.encode()))
+    table = read_rows(path)
+    assert (table.columns, [found for _, found in table.rows]) == (columns, cells)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert read_rows("-").columns == columns
+
+
+def test_a_list_is_read_beyond_its_first_lines(tmp_path: Path) -> None:
+    path = tmp_path / "mine.smi"
+    path.write_text("\n".join("C" * n for n in range(1, 200)) + "\n\nCCO late name\n")
+    rows = list(read_rows(path).rows)
+    assert rows[150] == (151, ["C" * 151])
+    assert rows[-1] == (201, ["CCO"])
+
+
+def test_sd_files_give_every_value_of_any_record(tmp_path: Path) -> None:
+    blocks = [Chem.MolToMolBlock(Chem.MolFromSmiles(text)) for text in ("CCO", "c1ccccc1")]
+    records = [f"ethanol{blocks[0]}> <id>\n7\n\n", f"benzene{blocks[1]}> <title>\nphene\n\n> <y>\n0.5\n\n"]
+    (tmp_path / "mine.sdf").write_text("$$$$\n".join(records))
+    table = read_rows(tmp_path / "mine.sdf")
+    assert table.columns == ["structure", "title", "id", "title (value)", "y"]
+    assert list(table.rows) == [
+        (1, ["CCO", "ethanol", "7", "", ""]),
+        (2, ["c1ccccc1", "benzene", "", "phene", "0.5"]),
+    ]
+
+
+def test_what_is_named_is_used(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("CCO|C\nCC|N\n")
+    table = read_rows(tmp_path / "mine.csv", None, Reading(delimiter="|", header=True))
+    assert (table.columns, list(table.rows)) == (["CCO", "C"], [(2, ["CC", "N"])])
+    (tmp_path / "two.csv").write_text("smiles,other\nC,CC\n")
+    assert read_rows(tmp_path / "two.csv", "other").smiles == 1
+    with pytest.raises(DataError, match="did you mean 'other'"):
+        read_rows(tmp_path / "two.csv", "othr")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"smiles,y\n"])
+def test_files_without_molecules_are_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(content)
+    with pytest.raises(DataError, match="no molecules"):
+        list(read_rows(tmp_path / "mine.csv").rows)
+    with pytest.raises(DataError, match="there is no such file"):
+        read_rows(tmp_path / "nowhere.csv")
