@@ -64,108 +64,60 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _scaffold_random,
     _stratified,
 )
-from molweight.datasets._audit import Audit, Labels, audit, without
-from molweight.datasets._audit_read import read_audit
-from molweight.datasets._audit_text import format_audit
-from molweight.datasets._catalogue import TABLES
-from molweight.datasets._columns import ColumnReport
-from molweight.datasets._corpora import CORPORA, Corpus, available_corpora, load_corpus
-from molweight.datasets._embedded import EMBEDDED
-from molweight.datasets._endpoints import format_endpoints
-from molweight.datasets._exact_labels import exact_labels, violated_bounds
+from molweight.datasets._audit import Audit, audit, without
+from molweight.datasets._corpora import Corpus, available_corpora, load_corpus
 from molweight.datasets._from_csv import from_csv
-from molweight.datasets._from_file import Reading, from_file, read_any, read_column
+from molweight.datasets._from_file import from_file
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
-from molweight.datasets._from_table import understand
-from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
 from molweight.datasets._load import available, info, load
-from molweight.datasets._metrics import Score, format_score, higher_is_better, metrics_of, score, skill
-from molweight.datasets._molecule_keys import molecule_keys
-from molweight.datasets._ogb import available_ogb, load_ogb, ogb_entries
-from molweight.datasets._ogb_evaluator import ogb_metric
-from molweight.datasets._read_rows import MoleculeRows, read_rows
-from molweight.datasets._records import read_records
-from molweight.datasets._registry import LOADERS, register
-from molweight.datasets._replicates import shared_molecules
-from molweight.datasets._row_aligned import row_aligned
+from molweight.datasets._metrics import Score, score
+from molweight.datasets._ogb import available_ogb
+from molweight.datasets._registry import register
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
-from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits, Splitter, from_groups
+from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.datasets._standardize import standardize
-from molweight.datasets._table_spec import Metric, Source, Table, Task
+from molweight.datasets._table_spec import Source, Table
 from molweight.datasets._user_splits import split_by_indices, split_by_roles
 from molweight.deprecation import moved_names
 
 __all__ = [
-    "CORPORA",
-    "EMBEDDED",
-    "LOADERS",
-    "ROLES",
-    "ROLE_LETTERS",
     "SPLITTERS",
-    "TABLES",
     "Audit",
-    "ColumnReport",
     "Corpus",
-    "Labels",
-    "Metric",
-    "MoleculeRows",
-    "Reading",
     "Request",
     "Score",
     "Source",
     "Splits",
-    "Splitter",
     "Table",
-    "Task",
     "audit",
     "available",
     "available_corpora",
     "available_ogb",
-    "exact_labels",
-    "format_audit",
-    "format_endpoints",
-    "format_score",
     "from_csv",
     "from_file",
     "from_frame",
     "from_groups",
     "from_smiles",
-    "higher_is_better",
     "info",
     "load",
     "load_corpus",
-    "load_ogb",
     "load_splits",
-    "metrics_of",
-    "molecule_keys",
-    "ogb_entries",
-    "ogb_metric",
-    "read_any",
-    "read_audit",
-    "read_column",
-    "read_records",
-    "read_rows",
     "register",
-    "row_aligned",
     "save_splits",
     "score",
-    "shared_molecules",
-    "skill",
-    "smiles_digest",
     "split",
     "split_by_indices",
     "split_by_roles",
     "standardize",
-    "understand",
-    "violated_bounds",
     "without",
 ]
 
 if not TYPE_CHECKING:  # type checkers report the names that have left
     __getattr__ = moved_names(
         __name__,
+        "internal",
         "_assemble",
         "_audit",
         "_exact_labels",
@@ -175,4 +127,6 @@ if not TYPE_CHECKING:  # type checkers report the names that have left
         "_scaffold",
         "_standardize",
         "_user_splits",
+        "_table_spec",
+        "_splits",
     )

@@ -15,7 +15,8 @@ from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements,
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import ConfigError, DataError, Message, mention
-from molweight.graphs import MoleculeDataset, Reject, build_dataset, explain, tasks_of
+from molweight.graphs import MoleculeDataset, Reject, build_dataset
+from molweight.graphs.internal import explain, tasks_of
 
 __all__ = ["OnError", "Options", "Rows", "assemble"]
 
@@ -75,8 +76,8 @@ class Rows:
         hint: What to do if no row holds a molecule.
         bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above; ``None`` for exact labels.
         weights: Weight of each row; ``None`` for equal ones.
-        roles: Place of each row's role in :data:`molweight.datasets.ROLES`, -1 for none; ``None`` where the table has
-            no column of roles.
+        roles: Place of each row's role in :data:`molweight.datasets.internal.ROLES`, -1 for none; ``None`` where the
+            table has no column of roles.
         notes: How the source was read, where that is not plain.
         remarks: Rows that describe the columns: they hold no molecule and are no rejects.
         number: Row of the file, as people count, from the position of a row.

@@ -10,7 +10,8 @@ import numpy as np
 from molweight.datasets._labels import check_choice
 from molweight.datasets._rdkit_identity import identity, structure
 from molweight.datasets._splits import Splits
-from molweight.graphs import MoleculeDataset, RejectCounts, target_column
+from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs.internal import RejectCounts
 
 __all__ = ["Audit", "Duplicates", "Labels", "Leak", "Overlap", "audit", "without"]
 

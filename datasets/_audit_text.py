@@ -1,7 +1,7 @@
 """An audit as a few lines of text."""
 
 from molweight.datasets._audit import Audit, Duplicates, Labels
-from molweight.graphs import RejectCounts
+from molweight.graphs.internal import RejectCounts
 
 __all__ = ["format_audit"]
 

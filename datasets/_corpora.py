@@ -14,7 +14,8 @@ from molweight.datasets._records import content_digest, file_digest, is_molecule
 from molweight.datasets._source import VARIABLE, data_folder
 from molweight.datasets._table_spec import Source
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.graphs import MoleculeDataset, Record, build_dataset, build_streamed, cache_root
+from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.graphs.internal import Record, build_streamed, cache_root
 
 __all__ = ["CORPORA", "Corpus", "available_corpora", "load_corpus"]
 

@@ -107,8 +107,8 @@ def from_file(
             ``"raise"`` refuses the table; ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a
             table in which half of a column cannot be read, or any label of a column that was found and not named;
             ``"nan"`` takes such a label for missing, keeps the row, and reports the cell. A molecule that cannot be
-            parsed is left out in either case; :func:`molweight.datasets.row_aligned` gives it NaN in what is computed
-            later.
+            parsed is left out in either case; :func:`molweight.datasets.internal.row_aligned` gives it NaN in what is
+            computed later.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
         max_mb: Megabytes of a file, unpacked, from which it is refused before it fills the memory; 512 by default.
         max_rows: Rows from which it is refused; a million by default.

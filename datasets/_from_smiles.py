@@ -12,7 +12,8 @@ from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, as_smiles
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import as_smiles
 
 __all__ = ["from_smiles"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from molweight.datasets._table_spec import Metric, OneTask, Task
 from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
-from molweight.graphs import join_tasks, tasks_of
+from molweight.graphs.internal import join_tasks, tasks_of
 
 __all__ = ["Labels", "check_choice", "check_labels", "infer_task", "remarks", "settle"]
 

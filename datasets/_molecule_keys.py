@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from molweight.datasets._replicates import canonical_smiles
-from molweight.graphs import map_chunks
+from molweight.graphs.internal import map_chunks
 
 __all__ = ["molecule_keys"]
 

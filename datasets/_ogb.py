@@ -17,7 +17,8 @@ from molweight.datasets._ogb_raw import read_labels, read_mapping, read_molecule
 from molweight.datasets._source import data_folder
 from molweight.datasets._table_spec import Task
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.graphs import Featuriser, MoleculeDataset, cache_root, partial_name
+from molweight.graphs import Featuriser, MoleculeDataset
+from molweight.graphs.internal import cache_root, partial_name
 
 __all__ = ["OgbEntry", "available_ogb", "load_ogb", "ogb_entries", "ogb_folder"]
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from molweight.datasets._text import read_bytes
 from molweight.errors import DataError
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, Molecules, SmilesColumn
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, Molecules
+from molweight.graphs.internal import SmilesColumn
 
 __all__ = ["PARTS", "read_labels", "read_mapping", "read_molecules", "read_parts"]
 

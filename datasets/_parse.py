@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from molweight.errors import DataError
-from molweight.graphs import explain, parse_molecule
+from molweight.graphs.internal import explain, parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

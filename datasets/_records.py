@@ -15,7 +15,7 @@ from molweight.datasets._header import blank_comments
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
 from molweight.datasets._table import TextTable, find_delimiter, fit_record, headed
 from molweight.errors import DataError
-from molweight.graphs import Record
+from molweight.graphs.internal import Record
 
 __all__ = [
     "content_digest",

@@ -4,10 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from molweight.arguments import accepted_options
 from molweight.datasets._catalogue import TABLES
 from molweight.errors import ConfigError, DataError, DuplicateNameError
 from molweight.graphs import MoleculeDataset
-from molweight.options import accepted_options
 from molweight.registry import Registry
 
 __all__ = ["LOADERS", "load_registered", "register"]

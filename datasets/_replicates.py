@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
-from molweight.graphs import MoleculeDataset, parse_molecule
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -58,7 +59,7 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Posit
         >>> [group.tolist() for group in groups_of(from_smiles(["CCO", "CN", "OCC", "COC"], cache=False))]
         [[0, 2]]
     """
-    from molweight.graphs import map_chunks
+    from molweight.graphs.internal import map_chunks
 
     if len(data) == 0:
         return []

@@ -10,7 +10,7 @@ from molweight.datasets._download import download
 from molweight.datasets._table_spec import Table
 from molweight.datasets._text import read_bytes
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import cache_root
+from molweight.graphs.internal import cache_root
 
 __all__ = ["VARIABLE", "data_folder", "read_source", "source_at_hand"]
 

@@ -13,7 +13,8 @@ from molweight.datasets._frozen import ROLE_LETTERS
 from molweight.datasets._splits import Protocol, Splits, check_roles
 from molweight.datasets._user_splits import split_by_indices
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, partial_name
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import partial_name
 
 __all__ = ["load_splits", "save_splits"]
 

@@ -49,7 +49,7 @@ def standardize(
         ['O=c1cccc[nH]1']
     """
     from molweight.datasets._rdkit_standardize import standardize_chunk
-    from molweight.graphs import map_chunks
+    from molweight.graphs.internal import map_chunks
 
     chosen = check_steps(steps)
     texts = list(smiles)

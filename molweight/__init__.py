@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     )
     from molweight.options import Job
     from molweight.runs import Run, load
-    from molweight.training import TapWeight, compare, fit
+    from molweight.training import compare, fit
+    from molweight.training.internal import TapWeight
 
 _HOME: Final = {
     **dict.fromkeys(("Job",), "options"),

@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 from molweight.deprecation import moved_names
 from molweight.objectives._assay_labels import AssayLabels
 from molweight.objectives._attribute_masking import AttributeMasking
-from molweight.objectives._base import FAMILIES, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._base import Objective, column_of, corpus_column, draw_seed
 from molweight.objectives._brics_motifs import BricsMotifs
 from molweight.objectives._context_prediction import ContextPrediction
 from molweight.objectives._descriptors import Descriptors
@@ -66,7 +66,6 @@ from molweight.objectives._registry import available, create, get, register
 from molweight.objectives._registry import build as build
 
 __all__ = [
-    "FAMILIES",
     "AssayLabels",
     "AttributeMasking",
     "BricsMotifs",
@@ -98,6 +97,7 @@ __all__ = [
 if not TYPE_CHECKING:  # type checkers report the names that have left
     __getattr__ = moved_names(
         __name__,
+        "internal",
         "_assay_labels",
         "_attribute_masking",
         "_brics_motifs",

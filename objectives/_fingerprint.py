@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molweight.arguments import check_choice
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed
 from molweight.objectives._functional_groups import LabelledGraphs
 from molweight.objectives._rdkit_fingerprints import ecfp_bits, path_bits, unpack
 from molweight.objectives._registry import register
-from molweight.options import check_choice
 
 __all__ = ["Fingerprint", "fingerprint_spec"]
 

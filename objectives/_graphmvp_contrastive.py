@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from molweight.arguments import check_choice
 from molweight.encoders import SchNet
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
@@ -14,7 +15,6 @@ from molweight.objectives._conformers import CONFORMERS, Embedded, embedded
 from molweight.objectives._contrast import ebm_nce, info_nce
 from molweight.objectives._registry import register
 from molweight.objectives._segments import random_partner
-from molweight.options import check_choice
 
 __all__ = ["GraphAndConformer", "GraphMVPContrastive"]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.graphs import cache_root, content_key, read_array, write_array
+from molweight.graphs.internal import cache_root, content_key, read_array, write_array
 
 __all__ = ["cluster_counts", "fit_centres"]
 

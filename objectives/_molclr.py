@@ -5,6 +5,7 @@ from typing import ClassVar, Final
 import torch
 from torch import Tensor, nn
 
+from molweight.arguments import check_choice
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import Edit, apply, random_edges, share
@@ -14,7 +15,6 @@ from molweight.objectives._graphcl import TwoViews
 from molweight.objectives._registry import register
 from molweight.objectives._segments import random_subset
 from molweight.objectives._subgraph import grow
-from molweight.options import check_choice
 
 __all__ = ["MolCLR"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.errors import DataError
-from molweight.graphs import parse_molecule
+from molweight.graphs.internal import parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

@@ -11,6 +11,7 @@ import torch
 from hypothesis import settings
 
 from molweight import datasets
+from molweight.datasets.internal import LOADERS
 from molweight.mlo.weightings._registry import weightings
 from molweight.objectives._registry import _OBJECTIVES
 
@@ -60,7 +61,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget after the test what it registers: the processes of a session run tests in any order."""
-    for registry in (datasets.LOADERS, datasets.SPLITTERS, _OBJECTIVES, weightings):
+    for registry in (LOADERS, datasets.SPLITTERS, _OBJECTIVES, weightings):
         registry.available()  # entry points are read once
         monkeypatch.setattr(registry, "_items", dict(registry._items))
 

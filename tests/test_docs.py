@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from molweight.arguments import accepted_options
 from molweight.cli._presets import PRESETS
 from molweight.encoders import MessagePassingEncoder
 from molweight.estimators import TapWeightRegressor
-from molweight.options import accepted_options
 from molweight.runs import read_checkpoint
 from molweight.training._resolve import resolve_init
 

@@ -24,7 +24,8 @@ import torch
 from experiments._provenance import provenance, write_result
 from molweight.datasets import load, load_corpus, split
 from molweight.options import Job
-from molweight.training import adaptive_pretraining, generic_pretraining
+from molweight.training import generic_pretraining
+from molweight.training.internal import adaptive_pretraining
 
 CG: Final = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 10.0}, "hypergradient_interval": 10}
 KINDS: Final[dict[str, dict[str, Any]]] = {

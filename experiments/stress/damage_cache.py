@@ -30,7 +30,8 @@ import numpy as np
 from experiments._provenance import provenance, write_result
 from molweight.datasets import load_corpus
 from molweight.errors import MolweightError
-from molweight.graphs import Molecules, attach_targets, build_dataset, build_streamed
+from molweight.graphs import Molecules, attach_targets, build_dataset
+from molweight.graphs.internal import build_streamed
 from molweight.objectives.building_blocks import CONFORMERS, FUNCTIONAL_GROUPS
 
 ANSWERS: Final = ("mended", "unharmed", "refused", "silent", "crashed")

@@ -26,12 +26,13 @@ from sklearn.ensemble import (
 from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets
-from molweight.ensemble import Recipe, cross_fit
+from molweight.ensemble.internal import Recipe, cross_fit
 from molweight.features import feature_matrix
 from molweight.graphs import MoleculeDataset, target_column
-from molweight.models import predict_positions
+from molweight.models.internal import predict_positions
 from molweight.objectives._descriptors import DESCRIPTOR_VALUES
-from molweight.runs import estimate_of, read_checkpoint
+from molweight.runs import read_checkpoint
+from molweight.runs.internal import estimate_of
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "ensemble_peers.jsonl"
 CPU: Final = torch.device("cpu")

@@ -24,9 +24,10 @@ import torch
 from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets
-from molweight.models import predict_positions
+from molweight.models.internal import predict_positions
 from molweight.options import Job
-from molweight.training import adaptive_pretraining, finetune, generic_pretraining, new_predictor
+from molweight.training import generic_pretraining
+from molweight.training.internal import adaptive_pretraining, finetune, new_predictor
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "finetune_gamma.jsonl"
 GAMMAS: Final = (0.0, 0.01, 0.1, 1.0)

@@ -43,13 +43,16 @@ import torch
 from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets
-from molweight.benchmark import Contrast, ProcessPool, Study, contrasts, gradients_per_step, matched, read_study
-from molweight.datasets import Splits, higher_is_better
+from molweight.benchmark import Contrast, ProcessPool, Study, contrasts, read_study
+from molweight.benchmark.internal import gradients_per_step, matched
+from molweight.datasets import Splits
+from molweight.datasets.internal import higher_is_better
 from molweight.graphs import MoleculeDataset
-from molweight.models import build_pretrainer, predict_positions
+from molweight.models.internal import build_pretrainer, predict_positions
 from molweight.options import Job
 from molweight.runs import Run
-from molweight.training import finetune, fit, new_predictor, variant
+from molweight.training import fit, variant
+from molweight.training.internal import finetune, new_predictor
 
 HERE: Final = Path(__file__).parents[1]
 RESULTS: Final = HERE / "results" / "level_with_search.jsonl"

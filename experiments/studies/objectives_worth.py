@@ -27,11 +27,12 @@ import torch
 from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets, objectives
-from molweight.datasets import higher_is_better
+from molweight.datasets.internal import higher_is_better
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
-from molweight.training import HeldOut, Session, fit, generic_pretraining, variant
+from molweight.training import Session, fit, generic_pretraining, variant
+from molweight.training.internal import HeldOut
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "objectives_worth.jsonl"
 SCRATCH: Final = "scratch"

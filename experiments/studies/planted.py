@@ -27,11 +27,12 @@ from experiments._provenance import provenance
 from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets
-from molweight.models import label_statistics
+from molweight.models.internal import label_statistics
 from molweight.objectives import FunctionalGroups, Objective, register
 from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
-from molweight.training import adaptive_pretraining, generator_for, generic_pretraining
+from molweight.training import generic_pretraining
+from molweight.training.internal import adaptive_pretraining, generator_for
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")

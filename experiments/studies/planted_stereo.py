@@ -21,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from experiments._provenance import provenance, write_result
 from molweight import encoders
+from molweight.encoders.internal import calibrate
 from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 
 AMINES: Final = ("N", "CN", "CCN", "CC(C)N", "CN(C)", "O=C(C)N", "CS(=O)(=O)N", "CCCN")
@@ -98,7 +99,7 @@ def _probabilities(known: MoleculeDataset, unknown: MoleculeDataset, seed: int) 
             optimiser.zero_grad()
             torch.autograd.backward(loss)
             optimiser.step()
-    encoders.calibrate(encoder, [known.graphs(range(len(known)))])
+    calibrate(encoder, [known.graphs(range(len(known)))])
     encoder.eval()
     with torch.no_grad():
         outputs = head(encoder(unknown.graphs(range(len(unknown)))).graphs).sigmoid()

@@ -25,8 +25,9 @@ from experiments._journal import finished, go_on
 from experiments._provenance import provenance
 from molweight import datasets
 from molweight.encoders.building_blocks import ComposedReadout
-from molweight.ensemble import BoostedTrees, LabelTransform, Member, Schedule
+from molweight.ensemble import BoostedTrees, Member
 from molweight.ensemble._fit_member import TrainingSet, fit_member
+from molweight.ensemble.internal import LabelTransform, Schedule
 from molweight.features import Standardiser, feature_matrix
 from molweight.graphs import MoleculeDataset
 from molweight.runs import read_checkpoint

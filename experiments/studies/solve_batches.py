@@ -18,7 +18,8 @@ import torch
 from experiments._provenance import provenance, write_result
 from molweight.datasets import load, load_corpus, split
 from molweight.options import Job
-from molweight.training import AdaptivePretraining, Batches, adaptive_pretraining, generator_for, generic_pretraining
+from molweight.training import generic_pretraining
+from molweight.training.internal import AdaptivePretraining, Batches, adaptive_pretraining, generator_for
 
 POINTS: Final = (10, 50, 100)
 REPEATS: Final = 3

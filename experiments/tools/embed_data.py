@@ -24,20 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from molweight.datasets import (
-    CORPORA,
-    EMBEDDED,
-    ROLE_LETTERS,
-    TABLES,
-    Corpus,
-    Source,
-    Splits,
-    Table,
-    from_csv,
-    load,
-    smiles_digest,
-    split,
-)
+from molweight.datasets import Corpus, Source, Splits, Table, from_csv, load, split
+from molweight.datasets.internal import CORPORA, EMBEDDED, ROLE_LETTERS, TABLES, smiles_digest
 from molweight.graphs import MoleculeDataset
 
 SPLIT: Final = "scaffold"

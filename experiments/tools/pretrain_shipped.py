@@ -18,7 +18,7 @@ import torch
 
 from experiments._provenance import provenance
 from molweight.datasets import load_corpus
-from molweight.graphs import cache_root
+from molweight.graphs.internal import cache_root
 from molweight.options import Job
 from molweight.runs import save_checkpoint
 from molweight.training import Session, generic_pretraining

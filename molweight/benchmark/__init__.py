@@ -8,9 +8,7 @@ Example:
 
 from typing import TYPE_CHECKING
 
-from molweight.benchmark._compute_budget import matched
-from molweight.benchmark._journal import Journal
-from molweight.benchmark._methods import METHODS, Method, gradients_per_step
+from molweight.benchmark._methods import METHODS, Method
 from molweight.benchmark._pool import Executor, ProcessPool
 from molweight.benchmark._ray import RayCluster
 from molweight.benchmark._read_study import read_study
@@ -23,14 +21,11 @@ __all__ = [
     "METHODS",
     "Contrast",
     "Executor",
-    "Journal",
     "Method",
     "ProcessPool",
     "RayCluster",
     "Study",
     "contrasts",
-    "gradients_per_step",
-    "matched",
     "read_study",
     "run_study",
 ]
@@ -38,6 +33,7 @@ __all__ = [
 if not TYPE_CHECKING:  # type checkers report the names that have left
     __getattr__ = moved_names(
         __name__,
+        "internal",
         "_classical",
         "_compute_budget",
         "_figures",

@@ -13,8 +13,10 @@ from sklearn.ensemble import (
 )
 
 from molweight.arrays import AnyArray
-from molweight.datasets import Splits, exact_labels, higher_is_better, score
-from molweight.graphs import MoleculeDataset, tasks_of
+from molweight.datasets import Splits, score
+from molweight.datasets.internal import exact_labels, higher_is_better
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
 __all__ = ["fit_classical"]

@@ -10,13 +10,8 @@ from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
-from molweight.training import (
-    HeldOut,
-    adaptive_pretraining,
-    generic_pretraining,
-    resolve,
-    variant,
-)
+from molweight.training import generic_pretraining, resolve, variant
+from molweight.training.internal import HeldOut, adaptive_pretraining
 
 __all__ = ["matched", "seconds_per_step"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.mlo import weightings
 from molweight.options import Job
-from molweight.training import create_solver
+from molweight.training.internal import create_solver
 
 __all__ = ["METHODS", "OF_VARIANT", "Method", "gradients_per_step", "method_of", "variant_of"]
 

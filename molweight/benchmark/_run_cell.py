@@ -18,21 +18,17 @@ from molweight.benchmark._compute_budget import matched
 from molweight.benchmark._methods import Method, gradients_per_step
 from molweight.benchmark._resources import Footprint, machine
 from molweight.benchmark._study import Cell, Study
-from molweight.datasets import Splits, higher_is_better
+from molweight.datasets import Splits
+from molweight.datasets.internal import higher_is_better
 from molweight.devices import resolve_device
 from molweight.errors import DataError
-from molweight.graphs import MoleculeDataset, cache_root
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import cache_root
 from molweight.options import Job
 from molweight.plugins import import_plugins
 from molweight.runs import Run
-from molweight.training import (
-    HeldOut,
-    fit,
-    generic_pretraining,
-    resolve,
-    search_weights,
-    variant,
-)
+from molweight.training import fit, generic_pretraining, resolve, search_weights, variant
+from molweight.training.internal import HeldOut
 
 __all__ = ["RESULTS_VERSION", "fixed_facts", "run_cell"]
 

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from molweight.arrays import Float64Array
-from molweight.datasets import higher_is_better
+from molweight.datasets.internal import higher_is_better
 
 __all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks", "spreads"]
 

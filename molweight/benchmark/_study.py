@@ -14,9 +14,11 @@ from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of,
 from molweight.benchmark._published import read_published
 from molweight.devices import check_device
 from molweight.errors import ConfigError, UnknownNameError, suggest
-from molweight.options import Job, current_names, option_names
+from molweight.options import Job
+from molweight.options.internal import current_names, option_names
 from molweight.plugins import import_plugins
-from molweight.training import check_job, variant
+from molweight.training import variant
+from molweight.training.internal import check_job
 
 __all__ = ["Cell", "Match", "Study"]
 

@@ -10,7 +10,7 @@ from molweight.benchmark._figures import plot_ranks, plot_scores
 from molweight.benchmark._published import read_published
 from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks, spreads
 from molweight.benchmark._study import Study
-from molweight.datasets import higher_is_better
+from molweight.datasets.internal import higher_is_better
 from molweight.storage import write_file
 
 __all__ = ["format_page", "write_page"]

@@ -10,7 +10,8 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._data_options import add_data_options, load_corpus, load_table, reading_of, split_table
 from molweight.cli._parser import Parser
-from molweight.datasets import ColumnReport, Reading, Splits
+from molweight.datasets import Splits
+from molweight.datasets.internal import ColumnReport, Reading, format_audit, read_any, understand
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -71,7 +72,7 @@ def run(options: Namespace) -> None:
     if options.json:
         sys.stdout.write(f"{_as_json(found.to_dict(), data, columns, command)}\n")
         return
-    lines = [datasets.format_audit(found), *_unusable(data)]
+    lines = [format_audit(found), *_unusable(data)]
     sys.stdout.write("\n".join([*lines, *([f"{'next':<12}{command}"] if command else [])]) + "\n")
 
 
@@ -88,8 +89,8 @@ def _split(options: Namespace, data: MoleculeDataset) -> Splits | None:
 
 def _columns(options: Namespace) -> list[ColumnReport]:
     how = {name: value for name, value in reading_of(options).items() if name in _READING}
-    table = datasets.read_any(options.table, Reading(**how))
-    return datasets.understand(table, options.smiles)[1]
+    table = read_any(options.table, Reading(**how))
+    return understand(table, options.smiles)[1]
 
 
 def _column_lines(columns: list[ColumnReport]) -> list[str]:

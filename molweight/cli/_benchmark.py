@@ -7,7 +7,8 @@ from typing import Final
 
 from jsonargparse import Namespace
 
-from molweight.benchmark import Executor, Journal, ProcessPool, RayCluster, read_study, run_study
+from molweight.benchmark import Executor, ProcessPool, RayCluster, read_study, run_study
+from molweight.benchmark.internal import Journal
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError, suggest
 

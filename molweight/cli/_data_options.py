@@ -10,10 +10,12 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
+from molweight.datasets.internal import ROLES, shared_molecules
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
-from molweight.options import DEFAULT_OBJECTIVES, GROUPS, Job, option_names
-from molweight.training import check_job
+from molweight.options import Job
+from molweight.options.internal import DEFAULT_OBJECTIVES, GROUPS, option_names
+from molweight.training.internal import check_job
 
 __all__ = [
     "add_corpus_options",
@@ -223,7 +225,7 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
             data.name, len(splits.test), _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])
-    shared = datasets.shared_molecules(data, learned, splits.test) if splits.name in ("random", "stratified") else 0
+    shared = shared_molecules(data, learned, splits.test) if splits.name in ("random", "stratified") else 0
     if shared:
         _LOG.warning(
             "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
@@ -251,9 +253,9 @@ def load_corpus(
         )
     corpus = datasets.load_corpus(options.corpus, size=options.corpus_size, progress=not options.as_dict().get("quiet"))
     for role in options.remove_overlap:
-        if role not in datasets.ROLES:
-            clause = suggest(role, datasets.ROLES)
-            raise ConfigError(f"--remove_overlap: {role!r} is no role{clause} Roles: {', '.join(datasets.ROLES)}.")
+        if role not in ROLES:
+            clause = suggest(role, ROLES)
+            raise ConfigError(f"--remove_overlap: {role!r} is no role{clause} Roles: {', '.join(ROLES)}.")
     if data is None or splits is None or not options.remove_overlap:
         return corpus
     roles = splits.roles()

@@ -11,7 +11,7 @@ from molweight.cli._molecules import add_molecule_options, format_numbers, open_
 from molweight.cli._output import begin, say
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import partial_name
+from molweight.graphs.internal import partial_name
 from molweight.runs import Run, load
 
 __all__ = ["parser", "run"]

@@ -7,7 +7,8 @@ from jsonargparse import Namespace
 
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
-from molweight.datasets import exact_labels, format_endpoints, format_score, from_file, score, violated_bounds
+from molweight.datasets import from_file, score
+from molweight.datasets.internal import exact_labels, format_endpoints, format_score, violated_bounds
 from molweight.runs import load
 
 __all__ = ["parser", "run"]

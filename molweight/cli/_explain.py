@@ -12,9 +12,9 @@ from tqdm import tqdm
 from molweight.cli._molecules import add_safe_csv_option, table_writer
 from molweight.cli._output import add_output_options, begin, result
 from molweight.cli._parser import Parser
-from molweight.datasets import read_records
+from molweight.datasets.internal import read_records
 from molweight.errors import DataError, OptionError
-from molweight.report import Explained, render_explanation
+from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
 from molweight.storage import write_file
 

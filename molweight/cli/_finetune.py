@@ -7,7 +7,8 @@ from molweight.cli._fit import add_run_options, carry_out, refuse_taken, resumed
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError
-from molweight.options import AUTO, EncoderOptions, FinetuningOptions, RunOptions, TaskOptions
+from molweight.options import EncoderOptions, FinetuningOptions, RunOptions, TaskOptions
+from molweight.options.internal import AUTO
 
 __all__ = ["parser", "run"]
 

@@ -23,13 +23,16 @@ from molweight.cli._parser import Parser, names
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
+from molweight.datasets.internal import format_audit, format_endpoints
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
-from molweight.options import INITS, Job
+from molweight.options import Job
+from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
-from molweight.runs import STATE, claim_folder, extend_manifest, format_estimate, run_folder
+from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import write_file
-from molweight.training import Comparison, Session, TensorBoard, compare, format_findings, format_table
+from molweight.training import Comparison, Session, TensorBoard, compare, format_table
+from molweight.training.internal import format_findings
 
 __all__ = ["add_run_options", "carry_out", "parser", "refuse_taken", "resumed", "run"]
 
@@ -145,7 +148,7 @@ def _write_audit(folder: Path, audit: datasets.Audit) -> None:
     """The audit as a file, and as a section of the run's card."""
     write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
     card = (folder / "README.md").read_text(encoding="utf-8").rstrip("\n")
-    section = f"## Audit of the data\n\n```text\n{datasets.format_audit(audit)}\n```\n"
+    section = f"## Audit of the data\n\n```text\n{format_audit(audit)}\n```\n"
     write_file(folder / "README.md", f"{card}\n\n{section}".encode())
 
 
@@ -182,7 +185,7 @@ def _by_endpoint(comparison: Comparison) -> list[str]:
     metric = run.finetuning.metric
     if results is None or not (metric == "scaled_rmse" or "," in metric):
         return []
-    return [datasets.format_endpoints(results.targets, results.predictions[run.method], results.names, metric)]
+    return [format_endpoints(results.targets, results.predictions[run.method], results.names, metric)]
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:

@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 from molweight import datasets, encoders, objectives
 from molweight.cli._help import plain
 from molweight.cli._parser import Parser
+from molweight.datasets.internal import LOADERS, TABLES, ogb_entries
 from molweight.errors import UnknownNameError
 from molweight.mlo import solvers, weightings
 
@@ -61,14 +62,14 @@ def _line(kind: str, name: str) -> str:
         return _objective(name)
     if kind != "datasets":
         return f"{name:<14} {_first_line(_CLASSES[kind](name))}"
-    if name in datasets.TABLES:
-        table = datasets.TABLES[name]
+    if name in TABLES:
+        table = TABLES[name]
         return f"{name:<16} {table.task:<15} {table.metric:<8} {table.title}"
-    if name in datasets.ogb_entries():
-        entry = datasets.ogb_entries()[name]
+    if name in ogb_entries():
+        entry = ogb_entries()[name]
         metric = entry.metric.partition(":")[2]
         return f"{name:<16} {entry.task:<15} {metric:<8} {entry.num_tasks} targets, of the Open Graph Benchmark"
-    return f"{name:<16} {_first_line(datasets.LOADERS.get(name))}"
+    return f"{name:<16} {_first_line(LOADERS.get(name))}"
 
 
 def _first_line(item: object) -> str:

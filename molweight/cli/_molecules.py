@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from molweight.arrays import Float32Matrix
 from molweight.cli._parser import Parser
-from molweight.datasets import MoleculeRows, Reading, read_rows
+from molweight.datasets.internal import MoleculeRows, Reading, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
-from molweight.graphs import partial_name
+from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
 
 __all__ = [

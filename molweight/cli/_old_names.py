@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import yaml
 
-from molweight.options import OLD_NAMES
+from molweight.options.internal import OLD_NAMES
 
 __all__ = ["with_current_names"]
 

@@ -13,9 +13,10 @@ from molweight.arrays import Float32Matrix
 from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin
 from molweight.cli._parser import Parser, names
-from molweight.datasets import MoleculeRows
+from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, DataError, suggest
-from molweight.runs import ParsedRows, Run, load, spread_of
+from molweight.runs import ParsedRows, Run, load
+from molweight.runs.internal import spread_of
 
 __all__ = ["parser", "run"]
 

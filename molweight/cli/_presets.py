@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from molweight.errors import ConfigError, suggest
-from molweight.options import AUTO, INITS, SHIPPED
+from molweight.options.internal import AUTO, INITS, SHIPPED
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 

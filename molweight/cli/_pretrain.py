@@ -12,7 +12,8 @@ from molweight.cli._parser import Parser
 from molweight.devices import resolve_device
 from molweight.errors import Interrupted
 from molweight.options import EncoderOptions, PretrainingOptions, RunOptions
-from molweight.runs import STATE, claim_checkpoint_folder, molecules_digest, save_checkpoint
+from molweight.runs import save_checkpoint
+from molweight.runs.internal import STATE, claim_checkpoint_folder, molecules_digest
 from molweight.storage import write_file
 from molweight.training import Session, generic_pretraining
 

@@ -19,15 +19,8 @@ from molweight.mlo import Hypergradient, Level, Params, hypergradient, solvers, 
 from molweight.mlo.solvers import MinresReference, Solver, Spectrum
 from molweight.mlo.weightings import through_softmax
 from molweight.options import Job
-from molweight.training import (
-    SOLVER_DEFAULTS,
-    AdaptivePretraining,
-    HeldOut,
-    adaptive_pretraining,
-    generic_pretraining,
-    resolve,
-    with_stereo,
-)
+from molweight.training import generic_pretraining, resolve
+from molweight.training.internal import SOLVER_DEFAULTS, AdaptivePretraining, HeldOut, adaptive_pretraining, with_stereo
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
 

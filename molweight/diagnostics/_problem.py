@@ -12,7 +12,7 @@ from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.mlo import Level, LossFn, Params, check_deterministic, three_levels
 from molweight.options import Job
-from molweight.training import AdaptivePretraining, Batches, generator_for
+from molweight.training.internal import AdaptivePretraining, Batches, generator_for
 
 __all__ = ["Problem", "draw_problem", "params_of"]
 

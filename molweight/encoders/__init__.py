@@ -27,11 +27,9 @@ from molweight.encoders._gcn import GCN
 from molweight.encoders._gin import GIN
 from molweight.encoders._gps import GPS
 from molweight.encoders._graphsage import GraphSAGE
-from molweight.encoders._handedness import merge_handedness
 from molweight.encoders._message_passing import MessagePassingEncoder
 from molweight.encoders._norm import BatchNorm
 from molweight.encoders._pna import PNA
-from molweight.encoders._recalibrate_norm import calibrate
 from molweight.encoders._registry import available, create, get, register
 from molweight.encoders._registry import build as build
 from molweight.encoders._schnet import Conformers, SchNet
@@ -54,12 +52,10 @@ __all__ = [
     "SchNet",
     "Topology",
     "available",
-    "calibrate",
     "create",
     "get",
-    "merge_handedness",
     "register",
 ]
 
 if not TYPE_CHECKING:  # type checkers report the names that have left
-    __getattr__ = moved_names(__name__, "building_blocks")
+    __getattr__ = moved_names(__name__, "internal", "building_blocks")

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from molweight.arguments import check_choice
 from molweight.encoders._readout import readout
 from molweight.errors import OptionError
-from molweight.options import check_choice
 
 __all__ = ["COMPOSABLE", "ComposedReadout", "readout_parts"]
 

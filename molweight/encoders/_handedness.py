@@ -4,7 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders._embedding import FeatureEmbedding
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, BOND_STEREO, CHIRALITY
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, CHIRALITY
+from molweight.graphs.internal import BOND_STEREO
 
 __all__ = ["merge_handedness"]
 

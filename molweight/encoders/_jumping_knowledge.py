@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from molweight.options import check_choice
+from molweight.arguments import check_choice
 
 __all__ = ["JUMPS", "jump", "jump_width"]
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from molweight.options import check_choice
+from molweight.arguments import check_choice
 
 __all__ = ["NORMS", "BatchNorm", "build_norm"]
 
@@ -14,9 +14,9 @@ class BatchNorm(nn.Module):
     """Batch normalisation that never writes its running statistics in ``forward``.
 
     In training mode it normalises by the statistics of the batch. In evaluation mode it uses ``running_mean`` and
-    ``running_var``, which only :func:`molweight.encoders.calibrate` changes; before the first call these are 0 and 1.
-    So derivative passes cannot move them, and functional calls need no special care. A batch of one row comes out as
-    ``bias``, up to rounding.
+    ``running_var``, which only :func:`molweight.encoders.internal.calibrate` changes; before the first call these are 0
+    and 1. So derivative passes cannot move them, and functional calls need no special care. A batch of one row comes
+    out as ``bias``, up to rounding.
 
     Source: Ioffe & Szegedy, ICML 2015; Wu & Johnson, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576.
 

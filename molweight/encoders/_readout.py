@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from molweight.arguments import check_choice
 from molweight.encoders._attention import AttentionReadout
 from molweight.encoders._set2set import Set2SetReadout
-from molweight.options import check_choice
 
 __all__ = ["READOUTS", "build_readout", "readout"]
 

@@ -9,29 +9,14 @@ from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
 from molweight.ensemble._boosted import BoostedTrees
-from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._ensemble import Ensemble
-from molweight.ensemble._fit_member import Schedule
-from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._member import Member
-from molweight.ensemble._recipe import Recipe, members_for
-from molweight.ensemble._spec import EnsembleSpec
-from molweight.ensemble._train_members import TrainedMember
 
 __all__ = [
     "BoostedTrees",
-    "CrossFitted",
     "Ensemble",
-    "EnsembleSpec",
-    "Keeper",
-    "LabelTransform",
     "Member",
-    "Recipe",
-    "Schedule",
-    "TrainedMember",
-    "cross_fit",
-    "members_for",
 ]
 
 if not TYPE_CHECKING:  # type checkers report the names that have left
-    __getattr__ = moved_names(__name__, "_label_transform", "_recipe", "_spread", "_stacking")
+    __getattr__ = moved_names(__name__, "internal", "_label_transform", "_recipe", "_spread", "_stacking")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets import exact_labels, ogb_metric
+from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._ensemble import Ensemble, build_member
 from molweight.ensemble._fit_member import Loss, Schedule, TrainingSet, epochs_for

@@ -16,7 +16,8 @@ from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._member import Member
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._stacking import combine
-from molweight.features import COLUMN_PREFIX, Standardiser, feature_columns, get
+from molweight.features import Standardiser, get
+from molweight.features.internal import COLUMN_PREFIX, feature_columns
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.models import TaskModel
 

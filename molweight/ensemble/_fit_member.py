@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from molweight.arrays import Indices
-from molweight.encoders import calibrate
+from molweight.encoders.internal import calibrate
 from molweight.ensemble._member import Member
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset
-from molweight.models import bounded_square, label_loss
+from molweight.models.internal import bounded_square, label_loss
 
 __all__ = ["Loss", "Schedule", "TrainingSet", "epochs_for", "fit_member"]
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.arrays import AnyArray
 from molweight.errors import OptionError
-from molweight.options import check_choice
 
 __all__ = ["TRANSFORMS", "LabelTransform", "possible_transforms"]
 

@@ -7,7 +7,8 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets import higher_is_better, score
+from molweight.datasets import score
+from molweight.datasets.internal import higher_is_better
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._label_transform import LabelTransform, possible_transforms
 from molweight.graphs import Task

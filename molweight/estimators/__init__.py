@@ -22,7 +22,6 @@ Example:
 from molweight.estimators._base import MoleculeEstimator, TapWeightEstimator
 from molweight.estimators._classifier import TapWeightClassifier
 from molweight.estimators._embedder import MoleculeEmbedder
-from molweight.estimators._input import smiles_of
 from molweight.estimators._regressor import TapWeightRegressor
 
 __all__ = [
@@ -31,5 +30,4 @@ __all__ = [
     "TapWeightClassifier",
     "TapWeightEstimator",
     "TapWeightRegressor",
-    "smiles_of",
 ]

@@ -9,16 +9,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from molweight.arrays import AnyArray
 from molweight.devices import resolve_device
-from molweight.encoders import Encoder, calibrate
+from molweight.encoders import Encoder
+from molweight.encoders.internal import calibrate
 from molweight.errors import OptionError
 from molweight.estimators._base import OWN_OPTIONS, MoleculeEstimator, check_rejects
 from molweight.estimators._labels import encode_classes, numbers
 from molweight.estimators._options import signature, with_signature
 from molweight.estimators._state import dump_encoder, load_encoder
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.options import INITS, SHIPPED, EncoderOptions, PretrainingOptions, option_names
+from molweight.options import EncoderOptions, PretrainingOptions
+from molweight.options.internal import INITS, SHIPPED, option_names
 from molweight.runs import read_checkpoint
-from molweight.training import check_job, generic_pretraining, with_stereo
+from molweight.training import generic_pretraining
+from molweight.training.internal import check_job, with_stereo
 
 __all__ = ["MoleculeEmbedder"]
 

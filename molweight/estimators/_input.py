@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from molweight.errors import DataError
-from molweight.graphs import written
+from molweight.graphs.internal import written
 
 __all__ = ["smiles_of"]
 

@@ -6,7 +6,8 @@ from dataclasses import MISSING, fields
 from typing import Any, Final, TypeVar
 
 from molweight.errors import ConfigError, suggest
-from molweight.options import Job, current_names
+from molweight.options import Job
+from molweight.options.internal import current_names
 
 __all__ = ["JOB_OPTIONS", "checked", "signature", "with_signature"]
 

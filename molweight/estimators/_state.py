@@ -11,7 +11,8 @@ from molweight import encoders
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder
 from molweight.errors import DataError
-from molweight.runs import Run, RunParts, restore
+from molweight.runs import Run
+from molweight.runs.internal import RunParts, restore
 
 __all__ = ["dump_encoder", "dump_run", "load_encoder", "load_run"]
 

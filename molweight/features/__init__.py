@@ -5,25 +5,22 @@ those of plugins); a column of the user's table is written ``column:NAME``. :fun
 parallel and caches them next to the dataset; :class:`Standardiser` puts them into units that a network can read.
 """
 
+from typing import TYPE_CHECKING
+
+from molweight.deprecation import moved_names
 from molweight.features._feature_set import FeatureSet, available, get, register
-from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_columns, feature_matrix, feature_names
-from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL
+from molweight.features._matrix import feature_matrix, feature_names
 from molweight.features._standardiser import Standardiser
 
 __all__ = [
-    "COLUMN_PREFIX",
-    "DESCRIPTORS",
-    "ECFP_COUNTS",
-    "GROUP_COUNTS",
-    "MACCS",
-    "MINIMOL",
     "FeatureSet",
     "Standardiser",
     "available",
-    "check_features",
-    "feature_columns",
     "feature_matrix",
     "feature_names",
     "get",
     "register",
 ]
+
+if not TYPE_CHECKING:  # type checkers report the names that have left
+    __getattr__ = moved_names(__name__, "internal")

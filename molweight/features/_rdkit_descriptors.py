@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import Float32Array
 from molweight.errors import DataError
-from molweight.graphs import parse_molecule
+from molweight.graphs.internal import parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

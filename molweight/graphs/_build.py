@@ -31,8 +31,8 @@ def build_dataset(
 ) -> MoleculeDataset:
     """Featurise molecules, or find them featurised in the cache, and keep their labels aligned.
 
-    The cache lies under :func:`molweight.graphs.cache_root`; its key is the content (all SMILES), the features and
-    their version, so a changed table is never served from an old cache. Labels are not part of it.
+    The cache lies under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features
+    and their version, so a changed table is never served from an old cache. Labels are not part of it.
 
     Args:
         smiles: One SMILES per row.

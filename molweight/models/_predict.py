@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.datasets import exact_labels
-from molweight.encoders import calibrate
+from molweight.datasets.internal import exact_labels
+from molweight.encoders.internal import calibrate
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset, tasks_of
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.models._predictor import Predictor
 from molweight.models._task_model import TaskModel
 

@@ -6,7 +6,8 @@ from torch.func import functional_call
 
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch, Task, is_mixed, tasks_of
+from molweight.graphs import GraphBatch, Task
+from molweight.graphs.internal import is_mixed, tasks_of
 from molweight.models._label_loss import class_loss, label_loss
 from molweight.models._pretrainer import Loss
 from molweight.models._task_model import TaskModel

@@ -4,23 +4,15 @@ Building an option object touches no network, no disk and no device. Ranges of n
 encoder, a solver, ...) and checkpoints are looked up by :func:`molweight.training.resolve`.
 """
 
-from molweight.arguments import accepted_options, check_choice, check_kind, construct
 from molweight.options._adaptation import AdaptationOptions
-from molweight.options._encoder import AUTO, INITS, SHIPPED, EncoderOptions
-from molweight.options._field import OLD_NAMES, current_names, option, option_names
+from molweight.options._encoder import EncoderOptions
 from molweight.options._finetuning import FinetuningOptions
-from molweight.options._job import GROUPS, Job
-from molweight.options._pretraining import DEFAULT_OBJECTIVES, PretrainingOptions
+from molweight.options._job import Job
+from molweight.options._pretraining import PretrainingOptions
 from molweight.options._run import RunOptions
 from molweight.options._task import TaskOptions
 
 __all__ = [
-    "AUTO",
-    "DEFAULT_OBJECTIVES",
-    "GROUPS",
-    "INITS",
-    "OLD_NAMES",
-    "SHIPPED",
     "AdaptationOptions",
     "EncoderOptions",
     "FinetuningOptions",
@@ -28,11 +20,4 @@ __all__ = [
     "PretrainingOptions",
     "RunOptions",
     "TaskOptions",
-    "accepted_options",
-    "check_choice",
-    "check_kind",
-    "construct",
-    "current_names",
-    "option",
-    "option_names",
 ]

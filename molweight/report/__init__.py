@@ -15,24 +15,18 @@ from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
 from molweight.report._bootstrap import bootstrap
-from molweight.report._explanation import Explained, render_explanation
 from molweight.report._render import render
-from molweight.report._run_summary import Method, RunSummary, TestResults, method_title
+from molweight.report._run_summary import Method, RunSummary, TestResults
 from molweight.report._side_by_side import render_side_by_side
-from molweight.report._test_sections import worst
 
 __all__ = [
-    "Explained",
     "Method",
     "RunSummary",
     "TestResults",
     "bootstrap",
-    "method_title",
     "render",
-    "render_explanation",
     "render_side_by_side",
-    "worst",
 ]
 
 if not TYPE_CHECKING:  # type checkers report the names that have left
-    __getattr__ = moved_names(__name__, "_bootstrap", "_calibration", "_coverage", "_resampled")
+    __getattr__ = moved_names(__name__, "internal", "_bootstrap", "_calibration", "_coverage", "_resampled")

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from molweight.datasets import Audit, format_audit
+from molweight.datasets import Audit
+from molweight.datasets.internal import format_audit
 from molweight.graphs import Featuriser
 from molweight.report._format import metric_name, number
 from molweight.report._run_summary import RunSummary

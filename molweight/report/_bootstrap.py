@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import FloatArray
-from molweight.datasets import higher_is_better, metrics_of, ogb_metric, score
+from molweight.datasets import score
+from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.report._resampled import resampled_metric
 
 __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval"]

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from molweight.datasets import higher_is_better, ogb_metric
+from molweight.datasets.internal import higher_is_better, ogb_metric
 from molweight.report._bootstrap import Interval
 
 __all__ = ["NONE", "direction", "metric_name", "number", "spread", "verdict"]

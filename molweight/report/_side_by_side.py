@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from molweight.datasets import higher_is_better
+from molweight.datasets.internal import higher_is_better
 from molweight.errors import DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
 from molweight.report._format import direction, metric_name, number, spread, verdict

@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import FloatArray
-from molweight.datasets import higher_is_better, score
+from molweight.datasets import score
+from molweight.datasets.internal import higher_is_better
 from molweight.report._bootstrap import DRAWS, Interval, bootstrap, interval
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._format import direction, metric_name, number, spread, verdict

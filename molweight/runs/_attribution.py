@@ -10,7 +10,8 @@ from torch import Tensor
 
 from molweight.arrays import Float64Array
 from molweight.errors import OptionError
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, atom_ranks
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset
+from molweight.graphs.internal import atom_ranks
 from molweight.models import TaskModel
 
 __all__ = ["Attribution", "attribute_atoms"]

@@ -6,8 +6,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
-from molweight.graphs import tasks_of
-from molweight.options import Job, current_names, option_names
+from molweight.graphs.internal import tasks_of
+from molweight.options import Job
+from molweight.options.internal import current_names, option_names
 from molweight.runs._archive import RunParts
 
 __all__ = ["problem_of"]

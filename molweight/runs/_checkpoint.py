@@ -11,11 +11,14 @@ from torch import Tensor, nn
 
 from molweight import encoders
 from molweight._version import __version__
-from molweight.encoders import Encoder, merge_handedness
+from molweight.encoders import Encoder
+from molweight.encoders.internal import merge_handedness
 from molweight.errors import OptionError
-from molweight.graphs import Featuriser, MoleculeDataset, cache_root
+from molweight.graphs import Featuriser, MoleculeDataset
+from molweight.graphs.internal import cache_root
 from molweight.models import Pretrainer
-from molweight.options import SHIPPED, Job
+from molweight.options import Job
+from molweight.options.internal import SHIPPED
 from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
 from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
@@ -58,7 +61,7 @@ class Checkpoint:
         Args:
             model: The model to fill.
             featuriser: The features that it will be used with. Where they are not those of the checkpoint, what it
-                knows of handedness is merged, see :func:`molweight.encoders.merge_handedness`.
+                knows of handedness is merged, see :func:`molweight.encoders.internal.merge_handedness`.
         """
         own = model.state_dict()
         fitting = {

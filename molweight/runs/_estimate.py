@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.datasets import exact_labels, higher_is_better
-from molweight.ensemble import CrossFitted
+from molweight.datasets.internal import exact_labels, higher_is_better
+from molweight.ensemble.internal import CrossFitted
 from molweight.graphs import MoleculeDataset
 from molweight.report import bootstrap
 from molweight.runs._finetuning import Finetuning

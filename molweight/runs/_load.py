@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from molweight.devices import resolve_device
-from molweight.ensemble import Ensemble, EnsembleSpec
+from molweight.ensemble import Ensemble
+from molweight.ensemble.internal import EnsembleSpec
 from molweight.errors import ConfigError, DataError, UnknownNameError, out_of_memory
 from molweight.graphs import Featuriser
-from molweight.models import TaskModel, build_predictor
-from molweight.options import current_names
+from molweight.models import TaskModel
+from molweight.models.internal import build_predictor
+from molweight.options.internal import current_names
 from molweight.runs._archive import RunParts, read_model
 from molweight.runs._check_parts import problem_of
 from molweight.runs._finetuning import Finetuning

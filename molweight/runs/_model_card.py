@@ -6,8 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.datasets import Splits, format_score
-from molweight.graphs import Featuriser, MoleculeDataset, RejectCounts
+from molweight.datasets import Splits
+from molweight.datasets.internal import format_score
+from molweight.graphs import Featuriser, MoleculeDataset
+from molweight.graphs.internal import RejectCounts
 
 __all__ = ["CARD", "data_card", "model_card", "molecules_digest"]
 

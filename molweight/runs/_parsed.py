@@ -8,7 +8,8 @@ import numpy as np
 
 from molweight.arrays import Float32Matrix, Indices
 from molweight.errors import ConfigError
-from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize, written
+from molweight.graphs import Featuriser, MoleculeDataset, Reject, featurize
+from molweight.graphs.internal import written
 
 __all__ = ["ParsedRows", "parse"]
 

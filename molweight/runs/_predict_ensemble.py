@@ -8,7 +8,8 @@ import torch
 from molweight.arrays import Float32Matrix, Indices
 from molweight.ensemble import Ensemble
 from molweight.graphs import MoleculeDataset
-from molweight.models import TaskModel, predict_positions
+from molweight.models import TaskModel
+from molweight.models.internal import predict_positions
 from molweight.runs._uncertainty import Uncertainty
 
 __all__ = ["ENSEMBLE", "predict_unseen", "predict_with_ensemble_std"]

@@ -11,12 +11,14 @@ from typing import Any, Final, Protocol
 
 from molweight._version import __version__
 from molweight.arrays import Float32Matrix, Float64Array
-from molweight.datasets import Audit, Splits, audit, read_audit
+from molweight.datasets import Audit, Splits, audit
+from molweight.datasets.internal import read_audit
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.models import TaskModel
-from molweight.report import Method, RunSummary, TestResults, render_side_by_side, worst
+from molweight.report import Method, RunSummary, TestResults, render_side_by_side
+from molweight.report.internal import worst
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
 from molweight.runs._finetuning import Finetuning

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from molweight._version import __version__
 from molweight.arrays import Float32Matrix, Indices
-from molweight.datasets import ROLES, Score, Splits, exact_labels, molecule_keys, score
+from molweight.datasets import Score, Splits, score
+from molweight.datasets.internal import ROLES, exact_labels, molecule_keys
 from molweight.ensemble import Ensemble
 from molweight.errors import ConfigError, mention, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
-from molweight.models import TaskModel, predict_positions
+from molweight.models import TaskModel
+from molweight.models.internal import predict_positions
 from molweight.report import TestResults, render
 from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
 from molweight.runs._attribution import Attribution, attribute_atoms
@@ -336,7 +338,7 @@ class Run:
         """Remember which molecules the model was trained on.
 
         Args:
-            keys: As of :func:`molweight.datasets.molecule_keys`; ``None`` where they are not known.
+            keys: As of :func:`molweight.datasets.internal.molecule_keys`; ``None`` where they are not known.
         """
         self._seen = keys
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.datasets import exact_labels
+from molweight.datasets.internal import exact_labels
 from molweight.graphs import MoleculeDataset
 from molweight.report import TestResults
 from molweight.storage import as_tensor, from_tensor

@@ -10,7 +10,8 @@ import torch
 from molweight.arrays import Float32Matrix, Indices
 from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
-from molweight.models import TaskModel, predict_positions, with_dropout
+from molweight.models import TaskModel
+from molweight.models.internal import predict_positions, with_dropout
 
 __all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
 

@@ -8,7 +8,8 @@ import torch
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Loop, Record, weightings
-from molweight.models import Predictor, Pretrainer, build_predictor, label_statistics
+from molweight.models import Predictor, Pretrainer
+from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for
@@ -41,7 +42,7 @@ class AdaptivePretraining:
         return take_step(self.model, self.corpus, self.loop, self.task)
 
     def run(self, steps: int, progress: str | None = None, stage: Stage | None = None) -> list[dict[str, Any]]:
-        """Take ``steps`` steps; see :func:`molweight.training.pretrain`."""
+        """Take ``steps`` steps; see :func:`molweight.training._pretrain.pretrain`."""
         return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress, stage=stage)
 
 

@@ -7,14 +7,17 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from molweight.datasets import Score, Splits, format_score
+from molweight.datasets import Score, Splits
+from molweight.datasets.internal import format_score
 from molweight.devices import resolve_device
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.options import Job
-from molweight.report import TestResults, method_title
-from molweight.runs import ENSEMBLE, Run, extend_manifest, plot_weights
+from molweight.report import TestResults
+from molweight.report.internal import method_title
+from molweight.runs import Run
+from molweight.runs.internal import ENSEMBLE, extend_manifest, plot_weights
 from molweight.storage import write_file
 from molweight.training._callback import Callback
 from molweight.training._context import Context

@@ -7,12 +7,14 @@ import numpy as np
 
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import readout_parts
-from molweight.ensemble import Ensemble, Keeper, Recipe, TrainedMember, cross_fit, members_for
+from molweight.ensemble import Ensemble
+from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, members_for
 from molweight.errors import ConfigError
-from molweight.features import COLUMN_PREFIX, check_features
+from molweight.features.internal import COLUMN_PREFIX, check_features
 from molweight.graphs import MoleculeDataset
 from molweight.options import FinetuningOptions, Job
-from molweight.runs import Finetuning, estimate_of
+from molweight.runs import Finetuning
+from molweight.runs.internal import estimate_of
 from molweight.training._context import Context
 from molweight.training._state import Session
 
@@ -34,7 +36,7 @@ def check_finetuning(options: FinetuningOptions) -> None:
         if name.startswith(COLUMN_PREFIX):
             raise ConfigError(
                 f"features: {name!r} is a column of a table, which a run cannot be given when it predicts SMILES. "
-                "Name feature sets, or use molweight.ensemble.cross_fit."
+                "Name feature sets."
             )
     if options.readout:
         readout_parts(options.readout)

@@ -13,10 +13,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from molweight.arrays import Indices
-from molweight.datasets import Splits, exact_labels, format_score, higher_is_better, score
+from molweight.datasets import Splits, score
+from molweight.datasets.internal import exact_labels, format_score, higher_is_better
 from molweight.errors import ConfigError, TrainingError, mention
 from molweight.graphs import MoleculeDataset
-from molweight.models import Predictor, calibrate_on, evaluating, predict_positions
+from molweight.models import Predictor
+from molweight.models.internal import calibrate_on, evaluating, predict_positions
 from molweight.options import Job
 from molweight.runs import Finetuning
 from molweight.training._batches import Batches, generator_for

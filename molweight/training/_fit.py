@@ -14,8 +14,10 @@ from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
-from molweight.options import INITS, Job
-from molweight.runs import Run, RunParts, data_card, molecules_digest, read_checkpoint, restore
+from molweight.options import Job
+from molweight.options.internal import INITS
+from molweight.runs import Run, read_checkpoint
+from molweight.runs.internal import RunParts, data_card, molecules_digest, restore
 from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback

@@ -9,10 +9,13 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from molweight.graphs import Featuriser, MoleculeDataset, attach_targets, cache_root, content_key
+from molweight.graphs import Featuriser, MoleculeDataset, attach_targets
+from molweight.graphs.internal import cache_root, content_key
 from molweight.mlo import Loop, weightings
-from molweight.models import Pretrainer, build_pretrainer
-from molweight.options import INITS, EncoderOptions, Job, PretrainingOptions, option_names
+from molweight.models import Pretrainer
+from molweight.models.internal import build_pretrainer
+from molweight.options import EncoderOptions, Job, PretrainingOptions
+from molweight.options.internal import INITS, option_names
 from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors

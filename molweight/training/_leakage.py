@@ -12,7 +12,8 @@ from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.models import Pretrainer
 from molweight.options import Job
-from molweight.runs import Checkpoint, data_card, molecules_digest
+from molweight.runs import Checkpoint
+from molweight.runs.internal import data_card, molecules_digest
 
 __all__ = ["HeldOut", "attach_tables", "refuse_leaky_checkpoint", "resolve_assay_table"]
 

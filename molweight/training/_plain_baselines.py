@@ -8,10 +8,12 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import AnyArray, Float32Matrix, Indices
-from molweight.datasets import Score, Splits, exact_labels, score
+from molweight.datasets import Score, Splits, score
+from molweight.datasets.internal import exact_labels
 from molweight.ensemble import BoostedTrees
 from molweight.features import feature_matrix
-from molweight.graphs import MoleculeDataset, tasks_of
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.report import TestResults
 
 __all__ = ["PLAIN_BASELINES", "PlainBaseline", "plain_baseline"]

@@ -8,8 +8,9 @@ from molweight.devices import resolve_device
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
-from molweight.models import check_models
-from molweight.options import AUTO, INITS, SHIPPED, AdaptationOptions, EncoderOptions, Job, PretrainingOptions
+from molweight.models.internal import check_models
+from molweight.options import AdaptationOptions, EncoderOptions, Job, PretrainingOptions
+from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import read_checkpoint
 from molweight.training._cross_fitting import check_finetuning, resolve_members
 from molweight.training._leakage import resolve_assay_table

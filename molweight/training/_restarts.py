@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final, TypeAlias
 
-from molweight.datasets import higher_is_better
+from molweight.datasets.internal import higher_is_better
 from molweight.models import Predictor, Pretrainer
 from molweight.options import Job
 from molweight.runs import Finetuning

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from tqdm import tqdm
 
-from molweight.datasets import Splits, higher_is_better
+from molweight.datasets import Splits
+from molweight.datasets.internal import higher_is_better
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job

@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molweight.benchmark import Journal, read_study
+from molweight.benchmark import read_study
 from molweight.benchmark._study_report import format_page
+from molweight.benchmark.internal import Journal
 
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))

@@ -20,18 +20,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingRegressor
 
 from molweight import datasets
-from molweight.benchmark import (
-    METHODS,
-    Journal,
-    ProcessPool,
-    RayCluster,
-    Study,
-    contrasts,
-    gradients_per_step,
-    matched,
-    read_study,
-    run_study,
-)
+from molweight.benchmark import METHODS, ProcessPool, RayCluster, Study, contrasts, read_study, run_study
 from molweight.benchmark._classical import fit_classical
 from molweight.benchmark._published import read_published
 from molweight.benchmark._run_cell import RESULTS_VERSION, run_cell
@@ -39,6 +28,7 @@ from molweight.benchmark._statistics import cliques, critical_difference, holm, 
 from molweight.benchmark._study import Cell
 from molweight.benchmark._study_report import format_page
 from molweight.benchmark._worker import attempt
+from molweight.benchmark.internal import Journal, gradients_per_step, matched
 from molweight.cli import main
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.options import Job

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from rdkit import Chem
 
-from molweight.datasets import audit, format_audit, from_smiles, load_corpus, split, split_by_indices, without
+from molweight.datasets import audit, from_smiles, load_corpus, split, split_by_indices, without
+from molweight.datasets.internal import format_audit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 

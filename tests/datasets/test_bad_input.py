@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from molweight.datasets import from_csv, from_file, read_records
+from molweight.datasets import from_csv, from_file
+from molweight.datasets.internal import read_records
 from molweight.errors import ConfigError, DataError, MolweightError
 
 Write = Callable[..., Path]

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from molweight import datasets
-from molweight.datasets import CORPORA, _corpora, load_corpus
+from molweight.datasets import _corpora, load_corpus
 from molweight.datasets._records import content_digest, read_records
+from molweight.datasets.internal import CORPORA
 from molweight.errors import ConfigError, DataError, UnknownNameError
 
 Write = Callable[..., Path]

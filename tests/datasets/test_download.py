@@ -14,6 +14,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets import _source
 from molweight.datasets._download import download
+from molweight.datasets.internal import TABLES
 from molweight.errors import ConfigError, DataError
 
 CONTENT = b"smiles,u0_atom\n" + b"".join(b"%s,%d.5\n" % (b"C" * (i % 60 + 1), i) for i in range(20_000))
@@ -179,7 +180,7 @@ def entry(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> da
     """The entry of qm7, but for its content and address, in an empty cache."""
     monkeypatch.delenv("MOLWEIGHT_DATA", raising=False)
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
-    return replace(datasets.TABLES["qm7"], url=server.url, sha256=SHA)
+    return replace(TABLES["qm7"], url=server.url, sha256=SHA)
 
 
 def test_a_table_is_downloaded_into_the_cache(entry: datasets.Table, tmp_path: Path) -> None:

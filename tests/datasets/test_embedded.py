@@ -22,6 +22,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets import _embedded
 from molweight.datasets._embedded import read_embedded
+from molweight.datasets.internal import CORPORA, EMBEDDED, TABLES
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 
@@ -53,17 +54,15 @@ def test_counts_are_those_of_the_sources(name: str, table: Load) -> None:
     assert sorted([*data.rows.tolist(), *(item.row for item in data.rejects)]) == list(range(rows))
     assert data.targets.shape == (rows - unparsable, targets)
     assert round(100 * float(np.isnan(data.targets).mean()), 1) == pytest.approx(missing, abs=0.1)
-    assert (data.task, data.metric) == (datasets.TABLES[name].task, datasets.TABLES[name].metric)
+    assert (data.task, data.metric) == (TABLES[name].task, TABLES[name].metric)
 
 
 def test_catalogue_and_embedded_files_agree() -> None:
-    embedded = {name: entry for name, entry in datasets.TABLES.items() if entry.embedded}
+    embedded = {name: entry for name, entry in TABLES.items() if entry.embedded}
     assert set(PUBLISHED) == set(embedded) <= set(datasets.available())
     assert {name: entry.rows for name, entry in embedded.items()} == {k: v[0] for k, v in PUBLISHED.items()}
-    listed = json.loads(datasets.EMBEDDED.joinpath("checksums.json").read_text())
-    on_disk = {
-        item.relative_to(datasets.EMBEDDED).as_posix() for item in datasets.EMBEDDED.rglob("*") if item.is_file()
-    }
+    listed = json.loads(EMBEDDED.joinpath("checksums.json").read_text())
+    on_disk = {item.relative_to(EMBEDDED).as_posix() for item in EMBEDDED.rglob("*") if item.is_file()}
     assert on_disk - {"checksums.json"} == set(listed)
 
 
@@ -75,12 +74,12 @@ def test_the_table_in_the_documentation_is_the_catalogue() -> None:
             documented[name] = (task, int(targets), int(rows), metric, split, where == "wheel", title)
     assert documented == {
         name: (entry.task, entry.num_targets, entry.rows, entry.metric, entry.split, entry.embedded, entry.title)
-        for name, entry in datasets.TABLES.items()
+        for name, entry in TABLES.items()
     }
 
 
 def test_the_wheel_stays_small() -> None:
-    sizes = {item.name: item.stat().st_size for item in datasets.EMBEDDED.rglob("*") if item.is_file()}
+    sizes = {item.name: item.stat().st_size for item in EMBEDDED.rglob("*") if item.is_file()}
     assert sum(size for name, size in sizes.items() if name.endswith(".csv.xz")) < 500_000
     assert sum(size for name, size in sizes.items() if name.endswith((".scaffold.json", ".scaffold.json.xz"))) < 100_000
 
@@ -97,7 +96,7 @@ def script() -> Any:
 
 
 def test_the_script_keeps_rows_and_text(script: Any) -> None:
-    entry = replace(datasets.TABLES["bace"], targets=("Class", "a, b"), rows=3)
+    entry = replace(TABLES["bace"], targets=("Class", "a, b"), rows=3)
     source = b'smiles,CID,Class,"a, b"\r\nCCO ,x,1,0.50\r\n\r\nFAIL,y,,1e-3\r\n"C,C",z,0,\r\n'
     assert script.cut_table(source, entry) == b'mol,Class,"a, b"\nCCO ,1,0.50\nFAIL,,1e-3\n"C,C",0,\n'
     with pytest.raises(SystemExit, match="3 rows, expected 4"):
@@ -107,7 +106,7 @@ def test_the_script_keeps_rows_and_text(script: Any) -> None:
 @needs_sources
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_cell_is_that_of_the_source(name: str, script: Any) -> None:
-    entry = datasets.TABLES[name]
+    entry = TABLES[name]
     source = gzip.decompress((SOURCES / "moleculenet" / f"{name}.csv.gz").read_bytes())
     assert hashlib.sha256(source).hexdigest() == entry.sha256
     embedded = read_embedded(f"{name}.csv.xz")
@@ -121,7 +120,7 @@ def test_every_cell_is_that_of_the_source(name: str, script: Any) -> None:
 @needs_sources
 def test_the_corpus_is_a_random_sample_of_the_source(script: Any) -> None:
     source = gzip.decompress((SOURCES / "corpora" / "zinc250k.smi.gz").read_bytes())
-    corpus = datasets.CORPORA["zinc"]
+    corpus = CORPORA["zinc"]
     assert hashlib.sha256(source).hexdigest() == corpus.source.sha256
     embedded = read_embedded(corpus.file)
     assert embedded == script.sample(source, corpus)
@@ -133,7 +132,7 @@ def test_the_corpus_is_a_random_sample_of_the_source(script: Any) -> None:
 
 @pytest.mark.parametrize("file", ["freesolv.csv.xz", "zinc_50k.smi.xz", "splits/freesolv.scaffold.json"])
 def test_one_changed_byte_is_noticed(file: str, tmp_path: Path) -> None:
-    shutil.copytree(datasets.EMBEDDED, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EMBEDDED, tmp_path, dirs_exist_ok=True)
     read_embedded(file, tmp_path)
     content = bytearray((tmp_path / file).read_bytes())
     content[len(content) // 2] ^= 1
@@ -143,7 +142,7 @@ def test_one_changed_byte_is_noticed(file: str, tmp_path: Path) -> None:
 
 
 def test_missing_and_unlisted_files_are_refused(tmp_path: Path) -> None:
-    shutil.copytree(datasets.EMBEDDED, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EMBEDDED, tmp_path, dirs_exist_ok=True)
     (tmp_path / "bbbp.csv.xz").unlink()
     (tmp_path / "mine.csv").write_text("smiles,y\nC,1\n")
     with pytest.raises(DataError, match="cannot be read"):
@@ -172,7 +171,7 @@ def test_unknown_corpus_and_info() -> None:
         datasets.load_corpus("zinc1")
     with pytest.raises(UnknownNameError, match="did you mean 'sider'"):
         datasets.info("siders")
-    assert datasets.info("zinc") is datasets.CORPORA["zinc"]
+    assert datasets.info("zinc") is CORPORA["zinc"]
 
 
 def test_smaller_corpora_are_contained_in_larger_ones() -> None:

@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
 
-from molweight.datasets import from_csv, from_file, from_frame, from_smiles, row_aligned, standardize
+from molweight.datasets import from_csv, from_file, from_frame, from_smiles, standardize
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
+from molweight.datasets.internal import row_aligned
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import MoleculeDataset, explain
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import explain
 
 Write = Callable[..., Path]
 

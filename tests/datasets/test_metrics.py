@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from molweight.datasets import higher_is_better, score
+from molweight.datasets import score
 from molweight.datasets._metrics import METRICS
+from molweight.datasets.internal import higher_is_better
 from molweight.errors import DataError, UnknownNameError
 
 OF_SKLEARN = {

@@ -12,6 +12,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets._label_columns import parse_labels
 from molweight.datasets._load import _columns, _read
+from molweight.datasets.internal import TABLES
 from molweight.errors import DataError
 
 FOLDER = Path(os.environ.get("MOLWEIGHT_DATA", "/nonexistent")) / "moleculenet"
@@ -31,14 +32,14 @@ SLOW = ("hiv", "muv", "qm8", "qm9")  # tens of thousands of molecules
 def test_the_catalogue_is_moleculenet() -> None:
     names = "bbbp bace clintox sider tox21 toxcast hiv muv esol freesolv lipophilicity qm7 qm8 qm9"
     assert datasets.available() == sorted(names.split())
-    assert {name for name, entry in datasets.TABLES.items() if not entry.embedded} == set(FETCHED)
-    for name, entry in datasets.TABLES.items():
+    assert {name for name, entry in TABLES.items() if not entry.embedded} == set(FETCHED)
+    for name, entry in TABLES.items():
         metric = "mae" if name.startswith("qm") else "roc_auc" if entry.task == "classification" else "rmse"
         assert entry.metric == ("prc_auc" if name == "muv" else metric)
         assert entry.url.startswith("https://")
         assert len(entry.sha256) == 64
         assert entry.num_targets == len(set(entry.targets)) or entry.unlisted
-    assert {name: (entry.rows, entry.num_targets) for name, entry in datasets.TABLES.items() if name in FETCHED} == {
+    assert {name: (entry.rows, entry.num_targets) for name, entry in TABLES.items() if name in FETCHED} == {
         name: (rows, targets) for name, (rows, _, targets, _) in FETCHED.items()
     }
 
@@ -47,13 +48,13 @@ def test_the_catalogue_is_moleculenet() -> None:
 @pytest.mark.parametrize("name", sorted(FETCHED.keys() - {"qm9"}))
 def test_rows_and_labels_are_those_of_the_sources(name: str) -> None:
     rows, _, targets, missing = FETCHED[name]
-    table = _read(datasets.TABLES[name])
-    columns = _columns(datasets.TABLES[name], table)
+    table = _read(TABLES[name])
+    columns = _columns(TABLES[name], table)
     labels = parse_labels(table, columns)
     assert labels.shape == (rows, targets)
     assert len(table.cells("smiles")) == rows
     assert 100 * float(np.isnan(labels).mean()) == pytest.approx(missing, abs=0.1)
-    if datasets.TABLES[name].task == "classification":
+    if TABLES[name].task == "classification":
         assert set(np.unique(labels[~np.isnan(labels)]).tolist()) == {0.0, 1.0}
 
 
@@ -64,7 +65,7 @@ def test_one_line_loads_it(name: str) -> None:
     data = datasets.load(name, n_jobs=1)
     assert (len(data), len(data.rejects)) == (rows - unparsable, unparsable)
     assert data.targets.shape == (rows - unparsable, targets)
-    assert (data.task, data.metric) == (datasets.TABLES[name].task, datasets.TABLES[name].metric)
+    assert (data.task, data.metric) == (TABLES[name].task, TABLES[name].metric)
     assert sorted([*data.rows.tolist(), *(item.row for item in data.rejects)]) == list(range(rows))
     if name == "toxcast":
         assert sum(item.smiles == "FAIL" for item in data.rejects) == 15

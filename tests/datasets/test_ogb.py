@@ -21,6 +21,7 @@ import pytest
 from molweight import datasets
 from molweight.datasets import _ogb
 from molweight.datasets._ogb_evaluator import _no_version_check
+from molweight.datasets.internal import TABLES, higher_is_better, ogb_entries
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import Featuriser, build_dataset
 
@@ -82,10 +83,10 @@ def test_graphs_and_labels_are_those_of_the_files(root: Path) -> None:
 
 
 def test_missing_labels_and_many_tasks(tmp_path: Path) -> None:
-    build(tmp_path / "ogbg_moltox21", TOX, list(datasets.TABLES["tox21"].targets))
+    build(tmp_path / "ogbg_moltox21", TOX, list(TABLES["tox21"].targets))
     data = datasets.load("ogbg-moltox21", root=tmp_path)
     assert np.array_equal(data.targets, TOX.astype(np.float32), equal_nan=True)
-    assert data.target_names == list(datasets.TABLES["tox21"].targets)
+    assert data.target_names == list(TABLES["tox21"].targets)
 
 
 def test_molecules_that_rdkit_refuses_are_kept(root: Path) -> None:
@@ -118,7 +119,7 @@ def test_the_published_split(root: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("name", ["ogbg-molhiv:rocauc", "ogbg-moltox21:rocauc", "ogbg-molmuv:ap", "ogbg-molesol:rmse"])
 def test_the_value_is_what_the_evaluator_answers(name: str) -> None:
     dataset, _, metric = name.partition(":")
-    tasks = datasets.ogb_entries()[dataset].num_tasks
+    tasks = ogb_entries()[dataset].num_tasks
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, (60, tasks)).astype(float)
     truth[rng.random(truth.shape) < 0.3] = np.nan
@@ -133,7 +134,7 @@ def test_the_value_is_what_the_evaluator_answers(name: str) -> None:
     assert found.value == expected
     assert found.value == pytest.approx(np.mean(list(found.per_task.values())), abs=1e-12)
     assert len(found.excluded) == (2 if tasks > 1 else 0)
-    assert datasets.higher_is_better(name) == (metric != "rmse")
+    assert higher_is_better(name) == (metric != "rmse")
 
 
 def test_nothing_to_evaluate_is_no_error() -> None:
@@ -168,7 +169,7 @@ def test_no_prompt_and_no_thread(root: Path) -> None:
 
 
 def test_the_list_is_that_of_ogb() -> None:
-    entries = datasets.ogb_entries()
+    entries = ogb_entries()
     assert len(entries) == 13
     assert datasets.available_ogb() == sorted(entries)
     assert entries["ogbg-molhiv"].num_tasks == 1
@@ -241,7 +242,7 @@ def test_a_data_set_is_downloaded_once(
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(served))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        entry = datasets.ogb_entries()["ogbg-molhiv"]
+        entry = ogb_entries()["ogbg-molhiv"]
         here = {
             "ogbg-molhiv": _ogb.OgbEntry(**{**vars(entry), "url": f"http://127.0.0.1:{server.server_port}/hiv.zip"})
         }
@@ -263,7 +264,7 @@ def test_a_data_set_is_downloaded_once(
 def test_without_a_network_the_message_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
-    entry = datasets.ogb_entries()["ogbg-molhiv"]
+    entry = ogb_entries()["ogbg-molhiv"]
     offline = {"ogbg-molhiv": replace(entry, url="http://127.0.0.1:9/hiv.zip")}
     monkeypatch.setattr(_ogb, "ogb_entries", lambda: offline)
     with pytest.raises(DataError, match=rf"place its folder hiv/ as {tmp_path}/ogb/ogbg_molhiv\."):

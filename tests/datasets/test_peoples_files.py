@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from molweight.datasets import from_file, from_frame, from_smiles, higher_is_better, score, split
+from molweight.datasets import from_file, from_frame, from_smiles, score, split
+from molweight.datasets.internal import higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 

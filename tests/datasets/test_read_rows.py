@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from rdkit import Chem
 
-from molweight.datasets import Reading, read_rows
+from molweight.datasets.internal import Reading, read_rows
 from molweight.errors import DataError
 
 FRAME = pd.DataFrame({"id": ["7", "a b", ""], "smiles": ["CCO", "C1CC", "c1ccccc1"], "y": ["0.5", "", "1,5"]})

@@ -18,6 +18,7 @@ from molweight import datasets
 from molweight.datasets._choose_targets import choose_targets
 from molweight.datasets._columns import describe_columns, find_smiles
 from molweight.datasets._table import TextTable, read_table
+from molweight.datasets.internal import TABLES
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -50,7 +51,7 @@ def same_as_loaded(found: MoleculeDataset, loaded: MoleculeDataset) -> None:
 
 @pytest.mark.parametrize("name", ["bbbp", "freesolv", "lipophilicity"])
 def test_carriage_returns(name: str, table: Load) -> None:
-    assert text(name).count("\r\n") >= datasets.TABLES[name].rows
+    assert text(name).count("\r\n") >= TABLES[name].rows
     targets = {"freesolv": "expt"}.get(name)  # which has a column of calculated values beside the measured one
     same_as_loaded(datasets.from_file(source(name), targets=targets, duplicates="keep", n_jobs=1), table(name))
 
@@ -69,14 +70,14 @@ def test_a_blank_line_after_each_row_of_hiv() -> None:
 def test_a_blank_line_after_each_row_of_muv() -> None:
     found = read_table(source("muv"))
     assert len(found.frame) == 93_087
-    assert found_targets(found) == list(datasets.TABLES["muv"].targets)
+    assert found_targets(found) == list(TABLES["muv"].targets)
     assert (found.row(0), found.row(1)) == (3, 5)
     assert found.cells("smiles")[0] == "Cc1cccc(N2CCN(C(=O)C34CC5CC(CC(C5)C3)C4)CC2)c1C"
 
 
 def test_trailing_blanks_of_esol(table: Load) -> None:
     assert sum(line.endswith(" ") for line in text("esol").splitlines()) > 100
-    measured = datasets.TABLES["esol"].targets
+    measured = TABLES["esol"].targets
     same_as_loaded(datasets.from_file(source("esol"), targets=measured, duplicates="keep", n_jobs=1), table("esol"))
 
 
@@ -106,4 +107,4 @@ def test_missing_labels_and_many_tasks(name: str, table: Load) -> None:
 @pytest.mark.parametrize("name", ["qm7", "qm8"])
 def test_tables_of_numbers(name: str) -> None:
     found = read_table(source(name))
-    assert found_targets(found) == list(datasets.TABLES[name].targets)
+    assert found_targets(found) == list(TABLES[name].targets)

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molweight.datasets import from_file, from_smiles, shared_molecules
+from molweight.datasets import from_file, from_smiles
 from molweight.datasets._replicates import Measurements, groups_of, merge
+from molweight.datasets.internal import shared_molecules
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 

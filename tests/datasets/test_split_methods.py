@@ -18,7 +18,6 @@ from molweight.datasets import (
     from_csv,
     from_smiles,
     load_splits,
-    read_column,
     save_splits,
     split,
     split_by_indices,
@@ -28,6 +27,7 @@ from molweight.datasets._butina import _clusters
 from molweight.datasets._scaffold import ScaffoldKind, murcko_scaffold
 from molweight.datasets._scaffold_balanced import _fill_each
 from molweight.datasets._scaffold_random import _fill_train_last
+from molweight.datasets.internal import read_column
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 

@@ -15,6 +15,7 @@ from molweight.datasets import Request, Splits, _frozen, from_groups, from_smile
 from molweight.datasets._allocate import fill, hold_out
 from molweight.datasets._embedded import read_embedded_split
 from molweight.datasets._scaffold import group_by_scaffold, murcko_scaffold
+from molweight.datasets.internal import EMBEDDED
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 
@@ -122,7 +123,7 @@ def test_a_table_of_ones_own_by_the_name_of_a_large_one_asks_for_nothing(
 def test_a_frozen_split_of_another_table_is_refused(
     table: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None
 ) -> None:
-    shutil.copytree(datasets.EMBEDDED, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(EMBEDDED, tmp_path, dirs_exist_ok=True)
     stored = read_embedded_split("esol", "scaffold", tmp_path)
     monkeypatch.setattr(_frozen, "read_embedded_split", lambda *_: stored)
     with pytest.raises(DataError, match="another version of the table"):

@@ -14,6 +14,7 @@ from torch.func import functional_call, grad, jvp
 from molweight import encoders
 from molweight.encoders import Encoder, Encoding
 from molweight.encoders.building_blocks import READOUTS
+from molweight.encoders.internal import calibrate
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import GraphBatch, build_dataset
 
@@ -275,7 +276,7 @@ def test_pyg_batches_are_read_too(name: str) -> None:
 @pytest.mark.parametrize("name", encoders.available())
 def test_state_round_trips(name: str, molecules: GraphBatch) -> None:
     encoder, other = build(name, {}), encoders.create(name, **options_of(name, {})).double()
-    encoders.calibrate(encoder, [molecules])
+    calibrate(encoder, [molecules])
     other.load_state_dict(encoder.state_dict())
     assert torch.equal(encoder.eval()(molecules).graphs, other.eval()(molecules).graphs)
 

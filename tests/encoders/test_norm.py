@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from molweight.encoders import GIN, BatchNorm, calibrate
+from molweight.encoders import GIN, BatchNorm
+from molweight.encoders.internal import calibrate
 from molweight.errors import DataError
 from molweight.graphs import GraphBatch
 

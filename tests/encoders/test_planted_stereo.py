@@ -9,6 +9,7 @@ from rdkit import Chem
 from sklearn.metrics import roc_auc_score
 
 from molweight import encoders
+from molweight.encoders.internal import calibrate
 from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 
 AMINES = ("N", "CN", "CC(C)N", "O=C(C)N", "CS(=O)(=O)N")
@@ -50,7 +51,7 @@ def score(write: Callable[[str, str, str, int], str], featuriser: Featuriser) ->
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         optimiser.step()
-    encoders.calibrate(encoder, [graphs])
+    calibrate(encoder, [graphs])
     with torch.no_grad():
         outputs = head(encoder.eval()(unknown.graphs(range(len(unknown)))).graphs)
     return float(roc_auc_score(unknown.targets.ravel(), outputs.numpy().ravel()))

@@ -9,7 +9,8 @@ import torch
 
 from molweight import datasets, encoders
 from molweight.encoders import Encoder
-from molweight.ensemble import CrossFitted, Ensemble, EnsembleSpec, Keeper, Recipe, TrainedMember, cross_fit
+from molweight.ensemble import Ensemble
+from molweight.ensemble.internal import CrossFitted, EnsembleSpec, Keeper, Recipe, TrainedMember, cross_fit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, Task
 from molweight.seeding import seeded

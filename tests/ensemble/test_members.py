@@ -8,9 +8,10 @@ import torch
 
 from molweight import datasets, encoders
 from molweight.encoders.building_blocks import ComposedReadout
-from molweight.ensemble import Member, Schedule
+from molweight.ensemble import Member
 from molweight.ensemble._fit_member import TrainingSet, epochs_for, fit_member
 from molweight.ensemble._spread import ErrorModel
+from molweight.ensemble.internal import Schedule
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.seeding import seeded

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from molweight import encoders
 from molweight.datasets import from_smiles, load, load_corpus
+from molweight.encoders.internal import calibrate, merge_handedness
 from molweight.errors import ConfigError, DataError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
 from molweight.options import Job
@@ -262,8 +263,8 @@ def test_embedder_takes_the_encoder_of_a_checkpoint() -> None:
     encoder = encoders.create(checkpoint.encoder, **checkpoint.encoder_options)
     parts = {k.removeprefix("encoder."): v for k, v in checkpoint.state.items() if k.startswith("encoder.")}
     encoder.load_state_dict(parts)
-    encoders.merge_handedness(encoder)
-    encoders.calibrate(encoder, [data.graphs(range(len(data)))])
+    merge_handedness(encoder)
+    calibrate(encoder, [data.graphs(range(len(data)))])
     expected = encoder.eval()(data.graphs(range(len(data)))).graphs.detach().numpy()
     assert expected.std(axis=0).max() > 0
     assert embedder.transform(SMILES) == pytest.approx(expected, abs=1e-5)

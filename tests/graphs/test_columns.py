@@ -11,16 +11,9 @@ import torch
 from rdkit import Chem
 
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import (
-    GraphBatch,
-    MoleculeDataset,
-    TargetSpec,
-    attach_targets,
-    build_dataset,
-    target_column,
-    write_array,
-)
+from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec, attach_targets, build_dataset, target_column
 from molweight.graphs._columns import missing_targets
+from molweight.graphs.internal import write_array
 
 SMILES = ["CCO", "c1ccccc1N", "[Na+].[Cl-]", "C", "CC(=O)O"]
 

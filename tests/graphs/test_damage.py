@@ -7,19 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from molweight.graphs import (
-    MoleculeDataset,
-    TargetSpec,
-    build_dataset,
-    build_streamed,
-    featurize,
-    read_array,
-    target_column,
-    write_array,
-)
+from molweight.graphs import MoleculeDataset, TargetSpec, build_dataset, featurize, target_column
 from molweight.graphs._molecules import Molecules, inconsistency
 from molweight.graphs._seal import add_seal, find_damage, sealed_json, unsealed_json
 from molweight.graphs._stored import ARRAYS
+from molweight.graphs.internal import build_streamed, read_array, write_array
 
 SMILES = ["C[C@H](N)C(=O)O", "c1ccccc1N", "[Na+].[Cl-]", "C", "?", "C/C=C/C", "O=C(O)c1ccccc1OC(C)=O"]
 Damage = Callable[[bytearray, np.random.Generator], bytearray]

@@ -13,8 +13,9 @@ from rdkit.Chem import rdDepictor, rdinchi
 from molweight import encoders
 from molweight.datasets import load
 from molweight.errors import ConfigError, DataError
-from molweight.graphs import BOND_STEREO, CHIRALITY, Featuriser, MoleculeDataset, build_dataset, featurize
+from molweight.graphs import CHIRALITY, Featuriser, MoleculeDataset, build_dataset, featurize
 from molweight.graphs import _stereo as stereo
+from molweight.graphs.internal import BOND_STEREO
 
 LABELS = {
     "N[C@@H](C)C(=O)O": ("L-alanine", ["S"]),

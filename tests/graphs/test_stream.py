@@ -14,16 +14,8 @@ import pytest
 
 from molweight.datasets import load_corpus
 from molweight.errors import DataError
-from molweight.graphs import (
-    Featuriser,
-    MoleculeDataset,
-    Molecules,
-    Record,
-    _stream,
-    build_dataset,
-    build_streamed,
-    featurize,
-)
+from molweight.graphs import Featuriser, MoleculeDataset, Molecules, _stream, build_dataset, featurize
+from molweight.graphs.internal import Record, build_streamed
 
 
 @pytest.fixture(autouse=True)

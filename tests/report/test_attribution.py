@@ -11,8 +11,9 @@ import torch
 from molweight.encoders import Encoder, Encoding
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, featurize
-from molweight.models import Predictor, build_predictor
-from molweight.report import Explained, render_explanation
+from molweight.models import Predictor
+from molweight.models.internal import build_predictor
+from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Run
 from molweight.runs._attribution import _entering, _masked, attribute_atoms
 

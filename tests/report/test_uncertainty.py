@@ -9,13 +9,15 @@ import torch
 
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, featurize
-from molweight.models import Predictor, build_predictor, predict_positions
+from molweight.models import Predictor
+from molweight.models.internal import build_predictor, predict_positions
 from molweight.report import RunSummary
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
 from molweight.report._side_by_side import _ensemble_section
 from molweight.report._uncertainty_section import numbers_section, spread_section
-from molweight.runs import Uncertainty, spread_of
+from molweight.runs import Uncertainty
 from molweight.runs._uncertainty import calibrate_std, dropout_samples, predict_with_dropout_std
+from molweight.runs.internal import spread_of
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from molweight import load
 from molweight._owned_files import MARK, own, owned_files, remove_owned
 from molweight.cli import main
 from molweight.errors import ConfigError, DataError
-from molweight.runs import claim_folder, run_folder
+from molweight.runs.internal import claim_folder, run_folder
 from molweight.training import Session
 
 TINY = [

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from molweight.models import build_pretrainer
+from molweight.models.internal import build_pretrainer
 
 
 @pytest.mark.parametrize(

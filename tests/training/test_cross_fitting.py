@@ -15,7 +15,8 @@ from molweight.ensemble import Ensemble
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
-from molweight.runs import Run, format_estimate, load
+from molweight.runs import Run, load
+from molweight.runs.internal import format_estimate
 from molweight.training import compare, fit
 from molweight.training._resolve import resolve
 

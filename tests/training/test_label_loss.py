@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molweight import datasets
+from molweight.datasets.internal import exact_labels, violated_bounds
 from molweight.models._label_loss import bounded_square, class_loss, label_loss
 
 NUMBER = st.floats(-5, 5, width=32)
@@ -69,9 +70,9 @@ def test_scores_leave_bounds_out_and_say_how_many_are_violated() -> None:
     data = datasets.from_smiles(
         ["C" * n for n in range(1, 7)], [1, 2, 3, 4, 5, 6], bounds=[0, 0, 1, -1, 0, 1], cache=False
     )
-    assert np.isnan(datasets.exact_labels(data, np.arange(6)))[:, 0].tolist() == [False, False, True, True, False, True]
-    assert datasets.violated_bounds(data, np.arange(6), [0, 0, 2, 5, 0, 7]) == {"y0": (2, 3)}
-    assert datasets.exact_labels(data.subset([2, 0]), np.arange(2)).ravel()[1] == 1
+    assert np.isnan(exact_labels(data, np.arange(6)))[:, 0].tolist() == [False, False, True, True, False, True]
+    assert violated_bounds(data, np.arange(6), [0, 0, 2, 5, 0, 7]) == {"y0": (2, 3)}
+    assert exact_labels(data.subset([2, 0]), np.arange(2)).ravel()[1] == 1
 
 
 def test_classes_and_numbers_have_each_their_loss() -> None:

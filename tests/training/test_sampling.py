@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from molweight.errors import ConfigError
-from molweight.training import Batches, generator_for
+from molweight.training.internal import Batches, generator_for
 
 
 @given(st.integers(1, 40), st.integers(1, 12))

@@ -12,7 +12,8 @@ from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.objectives import FunctionalGroups, Objective, register
 from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
-from molweight.training import AdaptivePretraining, adaptive_pretraining, generic_pretraining
+from molweight.training import generic_pretraining
+from molweight.training.internal import AdaptivePretraining, adaptive_pretraining
 
 
 class _Regression(Objective):

@@ -11,7 +11,8 @@ import molweight
 from molweight.datasets import load, load_corpus
 from molweight.errors import ConfigError
 from molweight.graphs import ATOM_SIZES, Featuriser, MoleculeDataset
-from molweight.options import SHIPPED, Job
+from molweight.options import Job
+from molweight.options.internal import SHIPPED
 from molweight.runs import read_checkpoint, save_checkpoint
 from molweight.runs._checkpoint import find_checkpoint
 from molweight.training import generic_pretraining, variant

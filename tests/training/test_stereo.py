@@ -12,7 +12,7 @@ from molweight.estimators import MoleculeEmbedder
 from molweight.graphs import Featuriser, build_dataset
 from molweight.options import Job
 from molweight.runs import Run
-from molweight.training import with_stereo
+from molweight.training.internal import with_stereo
 
 TINY = Job(
     encoder_options={"layers": 2, "width": 8},

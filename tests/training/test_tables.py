@@ -14,7 +14,8 @@ from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.options import Job
 from molweight.runs import save_checkpoint
-from molweight.training import HeldOut, fit, generic_pretraining, resolve, variant
+from molweight.training import fit, generic_pretraining, resolve, variant
+from molweight.training.internal import HeldOut
 
 JOB = Job(
     encoder_options={"layers": 1, "width": 8},

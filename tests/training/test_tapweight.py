@@ -14,9 +14,10 @@ from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
 from molweight.runs import load as load_run
-from molweight.training import check_job, compare, fit, format_table, variant
+from molweight.training import compare, fit, format_table, variant
 from molweight.training._adaptive import adaptive_pretraining
 from molweight.training._generic import generic_pretraining
+from molweight.training.internal import check_job
 
 NAMES = ["attribute_masking", "graphcl", "functional_groups", "descriptors"]
 

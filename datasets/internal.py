@@ -1,0 +1,54 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.datasets._audit_read import read_audit
+from molweight.datasets._audit_text import format_audit
+from molweight.datasets._catalogue import TABLES
+from molweight.datasets._columns import ColumnReport
+from molweight.datasets._corpora import CORPORA
+from molweight.datasets._embedded import EMBEDDED
+from molweight.datasets._endpoints import format_endpoints
+from molweight.datasets._exact_labels import exact_labels, violated_bounds
+from molweight.datasets._from_file import Reading, read_any, read_column
+from molweight.datasets._from_table import understand
+from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
+from molweight.datasets._metrics import format_score, higher_is_better, metrics_of
+from molweight.datasets._molecule_keys import molecule_keys
+from molweight.datasets._ogb import ogb_entries
+from molweight.datasets._ogb_evaluator import ogb_metric
+from molweight.datasets._read_rows import MoleculeRows, read_rows
+from molweight.datasets._records import read_records
+from molweight.datasets._registry import LOADERS
+from molweight.datasets._replicates import shared_molecules
+from molweight.datasets._row_aligned import row_aligned
+from molweight.datasets._splits import ROLES
+
+__all__ = [
+    "CORPORA",
+    "EMBEDDED",
+    "LOADERS",
+    "ROLES",
+    "ROLE_LETTERS",
+    "TABLES",
+    "ColumnReport",
+    "MoleculeRows",
+    "Reading",
+    "exact_labels",
+    "format_audit",
+    "format_endpoints",
+    "format_score",
+    "higher_is_better",
+    "metrics_of",
+    "molecule_keys",
+    "ogb_entries",
+    "ogb_metric",
+    "read_any",
+    "read_audit",
+    "read_column",
+    "read_records",
+    "read_rows",
+    "row_aligned",
+    "shared_molecules",
+    "smiles_digest",
+    "understand",
+    "violated_bounds",
+]

@@ -1,0 +1,20 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
+from molweight.ensemble._fit_member import Schedule
+from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._recipe import Recipe, members_for
+from molweight.ensemble._spec import EnsembleSpec
+from molweight.ensemble._train_members import TrainedMember
+
+__all__ = [
+    "CrossFitted",
+    "EnsembleSpec",
+    "Keeper",
+    "LabelTransform",
+    "Recipe",
+    "Schedule",
+    "TrainedMember",
+    "cross_fit",
+    "members_for",
+]

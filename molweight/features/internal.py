@@ -1,0 +1,15 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_columns
+from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL
+
+__all__ = [
+    "COLUMN_PREFIX",
+    "DESCRIPTORS",
+    "ECFP_COUNTS",
+    "GROUP_COUNTS",
+    "MACCS",
+    "MINIMOL",
+    "check_features",
+    "feature_columns",
+]

@@ -1,0 +1,18 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.models._build import build_predictor, build_pretrainer, check_models
+from molweight.models._label_loss import bounded_square, label_loss
+from molweight.models._predict import calibrate_on, evaluating, label_statistics, predict_positions, with_dropout
+
+__all__ = [
+    "bounded_square",
+    "build_predictor",
+    "build_pretrainer",
+    "calibrate_on",
+    "check_models",
+    "evaluating",
+    "label_loss",
+    "label_statistics",
+    "predict_positions",
+    "with_dropout",
+]

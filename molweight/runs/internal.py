@@ -1,0 +1,28 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.runs._archive import RunParts
+from molweight.runs._estimate import estimate_of, format_estimate
+from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
+from molweight.runs._load import restore
+from molweight.runs._manifest import extend_manifest
+from molweight.runs._model_card import data_card, molecules_digest
+from molweight.runs._predict_ensemble import ENSEMBLE
+from molweight.runs._uncertainty import spread_of
+from molweight.runs._weight_plot import plot_weights
+
+__all__ = [
+    "ENSEMBLE",
+    "STATE",
+    "RunParts",
+    "claim_checkpoint_folder",
+    "claim_folder",
+    "data_card",
+    "estimate_of",
+    "extend_manifest",
+    "format_estimate",
+    "molecules_digest",
+    "plot_weights",
+    "restore",
+    "run_folder",
+    "spread_of",
+]

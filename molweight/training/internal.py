@@ -1,0 +1,26 @@
+"""What other packages of molweight use of this one; not public: names change here without notice."""
+
+from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining, new_predictor
+from molweight.training._batches import Batches, generator_for
+from molweight.training._compare import format_findings
+from molweight.training._deprecated import TapWeight
+from molweight.training._features import with_stereo
+from molweight.training._finetune import finetune
+from molweight.training._leakage import HeldOut
+from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver
+
+__all__ = [
+    "SOLVER_DEFAULTS",
+    "AdaptivePretraining",
+    "Batches",
+    "HeldOut",
+    "TapWeight",
+    "adaptive_pretraining",
+    "check_job",
+    "create_solver",
+    "finetune",
+    "format_findings",
+    "generator_for",
+    "new_predictor",
+    "with_stereo",
+]
