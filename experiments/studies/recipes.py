@@ -2,6 +2,7 @@
 
     python -m experiments.studies.recipes trees [--tables freesolv bace lipophilicity]
     python -m experiments.studies.recipes members [--tables ...] [--folds 2]
+    python -m experiments.studies.recipes partners [--tables ...] [--folds 5]
     python -m experiments.studies.recipes table
 
 Rows are those of train, meta and select of the frozen scaffold split, at most 1,500; the five folds keep molecules of
@@ -13,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +29,9 @@ from molweight import datasets
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, Member
 from molweight.ensemble._fit_member import TrainingSet, fit_member
+from molweight.ensemble._out_of_fold import PartnerData
+from molweight.ensemble._partners import PARTNERS, partner_features
+from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import LabelTransform, Schedule
 from molweight.features import Standardiser, feature_matrix
 from molweight.graphs import MoleculeDataset
@@ -44,6 +49,10 @@ TREES: Final[dict[str, list[str]]] = {
     "descriptors+groups+ecfp": [*DENSE, "ecfp_counts"],
     "descriptors+groups+ecfp+maccs": [*DENSE, "ecfp_counts", "maccs"],
 }
+WEIGHED: Final[dict[str, float | str]] = {
+    **{name: name for name in PARTNERS},
+    **{f"all, shrinkage {value:g}": value for value in (0.0, 0.05, 0.1, 0.2, 0.4, 1.0)},
+}
 MEMBERS: Final[dict[str, dict[str, Any]]] = {
     "default": {},
     "lr 1e-3": {"lr": 1e-3},
@@ -59,7 +68,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
 Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """Rows of a table outside its test set, in folds by scaffold.
 
@@ -72,6 +81,7 @@ class Problem:
     folds: list[Index]
 
     @classmethod
+    @cache
     def of(cls, table: str) -> "Problem":
         """The rows of a table."""
         whole = datasets.load(table)
@@ -105,6 +115,29 @@ def trees(problem: Problem, sets: list[str], folds: int) -> Array:
     return predicted
 
 
+def partners(problem: Problem, shrinkage: float | str, folds: int) -> Array:
+    """Out-of-fold predictions of one partner, or of all, weighed on the other folds with some shrinkage."""
+    found = {name: partner(problem, name) for name in PARTNERS} if isinstance(shrinkage, float) else {}
+    if isinstance(shrinkage, str):
+        return partner(problem, shrinkage)
+    predicted, parts = np.full(problem.data.targets.shape, np.nan), list(found.values())
+    for fold in problem.folds[:folds]:
+        rest = problem.rest(fold)
+        weights = convex_weights([part[rest] for part in parts], problem.data.targets[rest], shrinkage=shrinkage)
+        predicted[fold] = combine([part[fold] for part in parts], weights)
+    return predicted
+
+
+@cache
+def partner(problem: Problem, name: str) -> Array:
+    """Out-of-fold predictions of a partner, on all folds."""
+    data, sets = problem.data, partner_features(name, DENSE)
+    features = {name: feature_matrix(data, sets)}
+    labels = data.targets.astype(np.float64)
+    found = PartnerData({name: sets}, features, labels, None, str(data.task), absolute=False, seed=0)
+    return found.out_of_fold(name, found.kind_of("none"), problem.folds)
+
+
 def members(problem: Problem, changes: dict[str, Any], folds: int) -> Array:
     """Out-of-fold predictions of one member per fold."""
     predicted = np.full(problem.data.targets.shape, np.nan)
@@ -122,7 +155,7 @@ def member(problem: Problem, fold: Index, changes: dict[str, Any], seed: int) ->
     inputs = Standardiser.fit(features[rest])(torch.from_numpy(features))
     labels = data.targets if units is None else units.forward(data.targets)
     made = build(data, changes, inputs.size(1), seed)
-    training = TrainingSet(data, inputs, torch.from_numpy(labels).float(), "cross_entropy" if classes else "squared")
+    training = TrainingSet(data, inputs, torch.from_numpy(labels).float(), str(data.task))
     epochs = changes.get("epochs", 40 if len(rest) < 800 else 20)
     fit_member(made, training, rest, Schedule(epochs, lr=changes.get("lr", 3e-4)), seed=seed, device=CPU)
     with torch.no_grad():
@@ -146,7 +179,8 @@ def build(data: MoleculeDataset, changes: dict[str, Any], features: int, seed: i
 def measure(kind: str, tables: list[str], folds: int) -> None:
     """Run what is not there yet."""
     torch.set_num_threads(1)
-    jobs = [(kind, table, name, folds) for table in tables for name in (TREES if kind == "trees" else MEMBERS)]
+    names = {"trees": [*TREES], "partners": [*WEIGHED], "members": [*MEMBERS]}[kind]
+    jobs = [(kind, table, name, folds) for table in tables for name in names]
     for row in go_on(RESULTS, ("kind", "table", "recipe", "folds"), jobs, run_one):
         print(row["table"], row["recipe"], row["score"], flush=True)
 
@@ -154,7 +188,10 @@ def measure(kind: str, tables: list[str], folds: int) -> None:
 def run_one(kind: str, table: str, name: str, folds: int) -> dict[str, Any]:
     """One recipe on one table, as JSON values."""
     started, problem = time.process_time(), Problem.of(table)
-    predicted = trees(problem, TREES[name], folds) if kind == "trees" else members(problem, MEMBERS[name], folds)
+    if kind == "partners":
+        predicted = partners(problem, WEIGHED[name], folds)
+    else:
+        predicted = trees(problem, TREES[name], folds) if kind == "trees" else members(problem, MEMBERS[name], folds)
     row = {"kind": kind, "table": table, "recipe": name, "folds": folds, "metric": problem.data.metric}
     value = round(problem.score(predicted, folds), 4)
     return {**row, "score": value, "cpu_seconds": round(time.process_time() - started, 1), **provenance([0])}
@@ -171,7 +208,7 @@ def show() -> None:
 def main() -> None:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["trees", "members", "table"])
+    parser.add_argument("what", choices=["trees", "members", "partners", "table"])
     parser.add_argument("--tables", nargs="+", default=["freesolv", "bace", "lipophilicity"])
     parser.add_argument("--folds", type=int, default=2)
     options = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Predictions of small tables: graph members by cross-fitting, boosted trees, and what they are worth out of fold.
+"""Predictions of small tables: graph members by cross-fitting, partners without a graph, their worth out of fold.
 
-:func:`cross_fit` trains one :class:`Member` per fold on all other folds and :class:`BoostedTrees` on all rows, weighs
-both by their out-of-fold errors, and returns an :class:`Ensemble` with the out-of-fold predictions that estimate its
-score.
+:func:`cross_fit` trains one :class:`Member` per fold on all other folds and partners (boosted trees, a Gaussian
+process) on all rows, weighs them by their out-of-fold errors, and returns an :class:`Ensemble` with the out-of-fold
+predictions that estimate its score.
 """
 
 from typing import TYPE_CHECKING

@@ -10,6 +10,7 @@ import numpy as np
 from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.graphs import Task
+from molweight.graphs.internal import tasks_of
 
 __all__ = ["BoostedTrees"]
 
@@ -45,7 +46,7 @@ class BoostedTrees:
     *Extremely Randomized Trees*, Machine Learning 2006.
 
     Args:
-        task: ``"classification"`` or ``"regression"``.
+        task: Of the table; of several classes, each has a model of its own against all others.
         models: By target, LightGBM's text of the model; or the text of a number, which is then the prediction, where
             there were too few labels or only one class.
 
@@ -77,7 +78,7 @@ class BoostedTrees:
         Args:
             features: ``n x F``; NaN where missing, which the trees handle themselves.
             labels: ``n x T``, NaN where missing; 0 and 1 for classification.
-            task: ``"classification"`` or ``"regression"``.
+            task: Of the table.
             seed: Of the random thresholds and subsets.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
             absolute: Whether a regression minimises the absolute error in place of the squared one.
@@ -85,19 +86,22 @@ class BoostedTrees:
             threads: Threads. One by default: on a busy machine several wait for each other, and take far longer.
         """
         rows, targets = np.asarray(features, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-        classes = task == "classification"
         rounds = rounds or _default_rounds(targets.shape[1])
         settings = {
             **_SETTINGS,
-            "objective": "binary" if classes else "regression_l1" if absolute else "regression",
             "num_iterations": rounds,
             "learning_rate": _SHRINKAGE / max(rounds, _LEAST_ROUNDS),
             "seed": seed,
             "num_threads": threads,
         }
+        numbers = "regression_l1" if absolute else "regression"
         shares = np.ones_like(targets) if weights is None else np.asarray(weights, dtype=np.float64)
-        columns = zip(targets.T, shares.T, strict=True)
-        return cls(task, tuple(_fit_one(rows, column, own, settings, smooth=classes) for column, own in columns))
+        models = []
+        for own, column, share in zip(tasks_of(task, targets.shape[1]), targets.T, shares.T, strict=True):
+            classes = own == "classification"
+            used = {**settings, "objective": "binary" if classes else numbers}
+            models.append(_fit_one(rows, column, share, used, smooth=classes))
+        return cls(task, tuple(models))
 
     def predict(self, features: AnyArray) -> AnyArray:
         """Probabilities or labels, ``n x T`` float64.

@@ -11,16 +11,17 @@ from torch import Tensor
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
-from molweight.ensemble._ensemble import Ensemble, build_member
-from molweight.ensemble._fit_member import Loss, Schedule, TrainingSet, epochs_for
+from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
+from molweight.ensemble._fit_member import Schedule, TrainingSet, epochs_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._out_of_fold import PartnerData
+from molweight.ensemble._partners import Partner, partner_features
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._spec import EnsembleSpec
-from molweight.ensemble._spread import ErrorModel
+from molweight.ensemble._spread import ErrorModel, disagreement
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
-from molweight.ensemble._trees_out_of_fold import TreeData
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
 from molweight.graphs import MoleculeDataset
@@ -30,6 +31,10 @@ __all__ = ["CrossFitted", "Keeper", "cross_fit"]
 
 
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
+_SHRINKAGE: Final = 0.2
+"""Of the weights towards equal ones; see ``experiments/results/recipes.md``."""
+GRAPH: Final = "graph"
+WHOLE: Final = "ensemble"
 
 
 class Keeper:
@@ -50,11 +55,10 @@ class CrossFitted:
     Args:
         ensemble: The model.
         rows: Positions of the rows, ``n``.
-        out_of_fold: By ``"graph"``, ``"trees"`` and ``"both"`` predictions of these rows, ``n x T``; only ``"graph"``
-            where there are no trees.
+        out_of_fold: By ``"graph"``, name of the partner, and ``"ensemble"`` predictions of these rows, ``n x T``.
         curves: Mean training loss of each epoch, by member.
-        transform: Name of the label transform.
-        transforms_tried: Out-of-fold score of boosted trees with each transform that was tried.
+        transform: Name of the label transform; of several targets one for each, separated by commas.
+        transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
         imputed: Number of feature values of these rows that could not be computed.
     """
 
@@ -76,7 +80,7 @@ def cross_fit(
     device: torch.device,
     keeper: Keeper | None = None,
 ) -> CrossFitted:
-    """Train one member per fold on all other folds, trees on all rows, and weigh both by out-of-fold error.
+    """Train one member per fold on all other folds, partners on all rows, and weigh them by out-of-fold error.
 
     Args:
         recipe: How.
@@ -87,27 +91,24 @@ def cross_fit(
         keeper: Keeps members of interrupted work.
 
     Raises:
-        ConfigError: If there are no labels, labels of several kinds, or fewer than two rows.
+        ConfigError: If there are no labels, or fewer than two rows.
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
-    if data.task not in ("classification", "regression"):
-        raise ConfigError(f"{data.name} has targets of task {data.task!r}; ensembles need one kind of target.")
     work = _Work.of(recipe, data, rows)
-    trees = work.trees.out_of_fold(work.kind, work.folds) if recipe.boosted else None
+    names = work.partners.names
+    parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
     trained, transforms = work.train(encoder, device, keeper or Keeper())
-    graph = work.assemble([part.outputs for part in trained], transforms)
-    predictions = [graph] if trees is None else [graph, trees]
-    weights = convex_weights(predictions, work.truth) if trees is not None else [1.0]
-    both = combine(predictions, weights)
-    gap = np.zeros_like(graph) if trees is None else graph - trees
-    spec = work.spec(transforms, weights, ErrorModel.fit(gap, both - work.truth))
-    ensemble = work.ensemble(spec, trained)
-    ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(both).float())
+    parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
+    predictions = list(parts.values())
+    weights = convex_weights(predictions, work.truth, shrinkage=_SHRINKAGE) if len(parts) > 1 else [1.0]
+    whole = combine(predictions, weights)
+    errors = ErrorModel.fit(disagreement(predictions, weights), whole - work.truth)
+    ensemble = work.ensemble(transforms, weights, errors, trained)
+    ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float())
     ensemble.to(device)
-    found = {"graph": graph, **({} if trees is None else {"trees": trees, "both": both})}
     curves = [part.curve for part in trained]
-    return CrossFitted(ensemble, work.rows, found, curves, work.kind, work.tried, work.imputed)
+    return CrossFitted(ensemble, work.rows, {**parts, WHOLE: whole}, curves, work.kind, work.tried, work.imputed)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ class _Work:
     truth: AnyArray
     folds: Sequence[Indices]
     features: AnyArray
-    trees: TreeData
+    partners: PartnerData
     standardiser: Standardiser
     kind: str = "none"
     tried: dict[str, float] = field(default_factory=dict)
@@ -131,16 +132,16 @@ class _Work:
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features)[labelled]
-        trees = _tree_data(recipe, subset, feature_matrix(data, recipe.tree_features or recipe.features)[labelled])
-        work = cls(recipe, subset, labelled, _truth(subset), folds, features, trees, Standardiser.fit(features))
+        partners = _partner_data(recipe, data, labelled)
+        work = cls(recipe, subset, labelled, _truth(subset), folds, features, partners, Standardiser.fit(features))
         if recipe.label_transform != "auto":
-            return replace(work, kind=recipe.label_transform)
-        kind, tried = trees.choose_transform(folds, subset.metric or "", work.truth)
+            return replace(work, kind=partners.kind_of(recipe.label_transform))
+        kind, tried = partners.choose_transforms(folds, subset.metric or "", work.truth)
         return replace(work, kind=kind, tried=tried)
 
     @property
     def labels(self) -> AnyArray:
-        return self.trees.labels
+        return self.partners.labels
 
     @property
     def imputed(self) -> int:
@@ -150,7 +151,7 @@ class _Work:
         self, encoder: Encoder, device: torch.device, keeper: Keeper
     ) -> tuple[list[TrainedMember], tuple[LabelTransform, ...]]:
         """The members, those that were kept included, and the label transform of each."""
-        transforms = tuple(self._transform(fold) for fold in self.folds) if self.data.task == "regression" else ()
+        transforms = tuple(self._transform(fold) for fold in self.folds)
         jobs = [self._job(number, encoder, transforms) for number in range(len(self.folds))]
         kept = [keeper.read(number) for number in range(len(jobs))]
         fresh = train_members([job for job, found in zip(jobs, kept, strict=True) if found is None], device)
@@ -168,9 +169,9 @@ class _Work:
     def _job(self, number: int, encoder: Encoder, transforms: Sequence[LabelTransform]) -> MemberJob:
         fold, recipe = self.folds[number], self.recipe
         rng = np.random.default_rng([recipe.seed, _STREAMS["members"], number])
-        labels = transforms[number].forward(self.labels) if transforms else self.labels
+        labels = torch.from_numpy(transforms[number].forward(self.labels)).float()
         inputs = self.standardiser(torch.from_numpy(self.features))
-        training = TrainingSet(self.data, inputs, torch.from_numpy(labels).float(), self._loss())
+        training = TrainingSet(self.data, inputs, labels, self.data.task or "regression", self.partners.absolute)
         count = len(self.labels) - len(fold)
         epochs = min(recipe.epochs, epochs_for(count, recipe.batch_size))
         schedule = Schedule(epochs, recipe.batch_size, recipe.lr)
@@ -179,27 +180,26 @@ class _Work:
         member.encoder.load_state_dict(encoder.state_dict())
         return MemberJob(member, training, fold, schedule, int(rng.integers(2**31)))
 
-    def _loss(self) -> Loss:
-        if self.data.task == "classification":
-            return "cross_entropy"
-        return "absolute" if self.trees.absolute else "squared"
-
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""
-        predicted = np.full(self.labels.shape, np.nan)
-        for number, (fold, output) in enumerate(zip(self.folds, outputs, strict=True)):
-            predicted[fold] = transforms[number].inverse(output.numpy()) if transforms else output.sigmoid().numpy()
+        predicted, task = np.full(self.labels.shape, np.nan), self.data.task or "regression"
+        for fold, output, transform in zip(self.folds, outputs, transforms, strict=True):
+            predicted[fold] = to_labels(task, output, transform)
         return predicted
 
     def _shape(self) -> EnsembleSpec:
         """The specification before anything was trained: enough to build a member."""
-        return self.spec((), [1.0], ErrorModel((), ()))
+        return self._spec((), (), [1.0], ErrorModel((), ()))
 
-    def spec(
-        self, transforms: tuple[LabelTransform, ...], weights: Sequence[float], errors: ErrorModel
+    def _spec(
+        self,
+        transforms: tuple[LabelTransform, ...],
+        partners: Sequence[Partner],
+        weights: Sequence[float],
+        errors: ErrorModel,
     ) -> EnsembleSpec:
         recipe = self.recipe
         return EnsembleSpec(
@@ -210,34 +210,37 @@ class _Work:
             hidden=recipe.hidden,
             dropout=recipe.dropout,
             features=recipe.features,
-            tree_features=recipe.tree_features,
-            weights=(weights[0], weights[1] if recipe.boosted and len(weights) > 1 else 0.0),
+            partners=tuple(partner.spec for partner in partners),
+            weights=tuple(weights),
             transforms=transforms,
-            tree_transform=None,
             errors=errors,
         )
 
-    def ensemble(self, spec: EnsembleSpec, trained: Sequence[TrainedMember]) -> Ensemble:
-        """The ensemble, with trees that were fitted on all rows."""
-        trees = None
-        if self.recipe.boosted:
-            trees, transform = self.trees.fit(self.kind)
-            spec = replace(spec, tree_transform=transform)
-        members = [build_member(spec, self.labels.shape[1], self.standardiser.width) for _ in trained]
+    def ensemble(
+        self,
+        transforms: tuple[LabelTransform, ...],
+        weights: Sequence[float],
+        errors: ErrorModel,
+        trained: Sequence[TrainedMember],
+    ) -> Ensemble:
+        """The ensemble, with partners that were fitted on all rows."""
+        partners = [self.partners.fit(name, self.kind) for name in self.partners.names]
+        spec, count = self._spec(transforms, partners, weights, errors), self.labels.shape[1]
+        members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
             member.load_state_dict(part.state)
-        units = LabelTransform.fit("none", self.labels) if spec.task == "regression" else None
-        count = self.labels.shape[1]
-        mean = torch.zeros(count) if units is None else torch.tensor(units.mean).float()
-        scale = torch.ones(count) if units is None else torch.tensor(units.scale).float()
-        return Ensemble(spec, members, self.standardiser, trees, mean=mean, scale=scale)
+        units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
+        mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
+        return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
 
 
-def _tree_data(recipe: Recipe, data: MoleculeDataset, features: AnyArray) -> TreeData:
-    """The rows as trees are fitted on them; a label that is a bound counts as the bound itself."""
+def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices) -> PartnerData:
+    """The rows as partners are fitted on them; a label that is a bound counts as the bound itself."""
+    data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in recipe.partners}
     weights = data.columns.get("label_weight")
-    return TreeData(
-        features=features,
+    return PartnerData(
+        features=sets,
+        matrices={name: feature_matrix(whole, own)[rows] for name, own in sets.items()},
         labels=data.targets.astype(np.float64),
         weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
         task=data.task or "regression",

@@ -1,7 +1,5 @@
 """Members of one table and boosted trees as one model that predicts."""
 
-import json
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,31 +10,33 @@ from molweight import encoders
 from molweight.arrays import AnyArray
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import ComposedReadout
-from molweight.ensemble._boosted import BoostedTrees
+from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._member import Member
+from molweight.ensemble._partners import Partner
 from molweight.ensemble._spec import EnsembleSpec
+from molweight.ensemble._spread import disagreement
 from molweight.ensemble._stacking import combine
 from molweight.features import Standardiser, get
 from molweight.features.internal import COLUMN_PREFIX, feature_columns
-from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.graphs import GraphBatch, MoleculeDataset, Task
 from molweight.models import TaskModel
 
-__all__ = ["Ensemble", "build_member"]
+__all__ = ["Ensemble", "build_member", "to_labels"]
 
 
 class Ensemble(TaskModel):
-    """The weighted mean of graph members and boosted trees.
+    """The weighted mean of graph members and of partners without a graph.
 
     The mean over the members is taken of probabilities, or of labels in their own units. Everything is part of the
-    state: the members, the statistics of the features, and the trees as the bytes of LightGBM's text.
+    state: the members, the statistics of the features, and the partners.
 
     Args:
         spec: What it is made of.
         members: The graph members, trained.
         standardiser: Of the members' features.
-        trees: The partner, or ``None``.
-        mean: Of each label over the training rows, ``T``; zeros for classification.
-        scale: Standard deviation of each label, ``T``; ones for classification.
+        partners: The models without a graph, in the order of the specification.
+        mean: Of each label over the training rows, ``T``; 0 for classes.
+        scale: Standard deviation of each label, ``T``; 1 for classes.
 
     Attributes:
         task: That of the specification.
@@ -44,7 +44,6 @@ class Ensemble(TaskModel):
         out_of_fold: What was predicted for these rows by models that had not seen them, ``n x T``.
     """
 
-    tree_bytes: Tensor
     seen_rows: Tensor
     out_of_fold: Tensor
 
@@ -53,7 +52,7 @@ class Ensemble(TaskModel):
         spec: EnsembleSpec,
         members: Sequence[Member],
         standardiser: Standardiser,
-        trees: BoostedTrees | None,
+        partners: Sequence[Partner],
         *,
         mean: Tensor,
         scale: Tensor,
@@ -63,10 +62,12 @@ class Ensemble(TaskModel):
         self.spec, self.task = spec, spec.task
         self.members = nn.ModuleList(members)
         self.standardiser = standardiser
-        self.trees = trees
+        self.partners = tuple(partners)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
-        self.register_buffer("tree_bytes", _to_bytes(trees))
+        for partner in partners:
+            for name, tensor in partner.state().items():
+                self.register_buffer(_buffer(partner.spec.name, name), tensor)
         self.keep_out_of_fold(torch.empty(0, dtype=torch.int64), torch.empty(0, len(mean)))
         self.eval()
 
@@ -82,8 +83,8 @@ class Ensemble(TaskModel):
         standardiser = Standardiser(len(state["standardiser.median"]))
         width = int(state["standardiser.kept"].sum())
         members = [build_member(spec, len(state["mean"]), width) for _ in range(count)]
-        trees = _from_bytes(spec, state["tree_bytes"])
-        made = cls(spec, members, standardiser, trees, mean=state["mean"], scale=state["scale"])
+        partners = [Partner.from_state(part, spec.task, _own(part.name, state)) for part in spec.partners]
+        made = cls(spec, members, standardiser, partners, mean=state["mean"], scale=state["scale"])
         made.keep_out_of_fold(state["seen_rows"], state["out_of_fold"])
         made.load_state_dict(dict(state))
         return made.eval()
@@ -111,7 +112,7 @@ class Ensemble(TaskModel):
         Raises:
             ConfigError: If a column of the user's table is missing.
         """
-        names = dict.fromkeys([*self.spec.features, *self.spec.tree_features])
+        names = dict.fromkeys([*self.spec.features, *(name for part in self.spec.partners for name in part.features)])
         return feature_columns(data, list(names))
 
     def embed(self, graphs: GraphBatch) -> Tensor:
@@ -120,16 +121,13 @@ class Ensemble(TaskModel):
         return torch.stack(vectors).mean(dim=0)
 
     @torch.no_grad()
-    def parts(self, graphs: GraphBatch) -> tuple[AnyArray, AnyArray | None]:
-        """Predictions of the members, ``K x G x T``, and of the trees, ``G x T``, or ``None`` without trees."""
+    def parts(self, graphs: GraphBatch) -> tuple[AnyArray, list[AnyArray]]:
+        """Predictions of the members, ``K x G x T``, and of each partner, ``G x T``."""
         inputs = self.standardiser(_columns(graphs, self.spec.features))
         outputs = [self._member(place)(graphs, inputs) for place in range(len(self.members))]
-        members = np.stack([self._units(place, output) for place, output in enumerate(outputs)])
-        if self.trees is None:
-            return members, None
-        trees = self.trees.predict(_columns(graphs, self.spec.tree_features).cpu().numpy())
-        transform = self.spec.tree_transform
-        return members, trees if transform is None else transform.inverse(trees)
+        members = np.stack([to_labels(self.task, *pair) for pair in zip(outputs, self.spec.transforms, strict=True)])
+        others = [part.predict(_columns(graphs, part.spec.features).cpu().numpy()) for part in self.partners]
+        return members, others
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:  # noqa: ARG002 - as Predictor.predict
         """Predictions ``G x T``: probabilities, or labels in their own units.
@@ -138,25 +136,23 @@ class Ensemble(TaskModel):
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
             seed: Not used; members are not sampled.
         """
-        members, trees = self.parts(graphs)
-        both = [members.mean(axis=0), *([] if trees is None else [trees])]
-        weights = self.spec.weights if trees is not None else (1.0,)
-        return torch.from_numpy(combine(both, weights)).float().to(self.mean.device)
+        members, others = self.parts(graphs)
+        both = combine([members.mean(axis=0), *others], self.spec.weights)
+        return torch.from_numpy(both).float().to(self.mean.device)
 
     def predict_with_deviation(self, graphs: GraphBatch) -> tuple[AnyArray, AnyArray]:
         """Predictions and their standard deviations as calibrated out of fold, both ``G x T``."""
-        members, trees = self.parts(graphs)
-        mean = members.mean(axis=0)
-        if trees is None:
-            return mean, self.spec.errors.deviation(np.zeros_like(mean))
-        return combine([mean, trees], self.spec.weights), self.spec.errors.deviation(mean - trees)
+        members, others = self.parts(graphs)
+        parts = [members.mean(axis=0), *others]
+        gap = disagreement(parts, self.spec.weights)
+        return combine(parts, self.spec.weights), self.spec.errors.deviation(gap)
 
     def forward(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Outputs ``G x T``: logits of the predicted probabilities, or labels in standard units."""
         predicted = self.predict(graphs, seed)
-        if self.task == "classification":
-            return predicted.clamp(1e-6, 1 - 1e-6).logit()
-        return (predicted - self.mean) / self.scale
+        classes = torch.from_numpy(self.spec.transforms[0].classes).to(predicted.device)
+        standard = (predicted - self.mean) / self.scale
+        return standard.where(~classes, predicted.clamp(1e-6, 1 - 1e-6).logit())
 
     def _member(self, place: int) -> Member:
         member = self.members[place]
@@ -164,10 +160,19 @@ class Ensemble(TaskModel):
             raise TypeError(f"member {place} is a {type(member).__name__}.")
         return member
 
-    def _units(self, place: int, outputs: Tensor) -> AnyArray:
-        if self.task == "classification":
-            return outputs.double().sigmoid().cpu().numpy()
-        return self.spec.transforms[place].inverse(outputs.double().cpu().numpy())
+
+def to_labels(task: Task, outputs: Tensor, transform: LabelTransform) -> AnyArray:
+    """Probabilities, or labels in their own units, of the outputs of a member, ``G x T`` float64.
+
+    Args:
+        task: Of the table.
+        outputs: ``G x T``: logits, or mapped labels in standard units.
+        transform: Of the labels that the member was trained on.
+    """
+    values = outputs.detach().double().cpu()
+    if task == "multiclass":
+        return values.softmax(dim=1).numpy()
+    return transform.inverse(values.sigmoid().where(torch.from_numpy(transform.classes), values).numpy())
 
 
 def build_member(spec: EnsembleSpec, outputs: int, features: int, *, atoms: float = 1.0) -> Member:
@@ -194,15 +199,12 @@ def _key(name: str) -> str:
     return name if name.startswith(COLUMN_PREFIX) else get(name).spec.name
 
 
-def _to_bytes(trees: BoostedTrees | None) -> Tensor:
-    if trees is None:
-        return torch.empty(0, dtype=torch.uint8)
-    packed = zlib.compress(json.dumps(trees.models).encode())
-    return torch.frombuffer(bytearray(packed), dtype=torch.uint8)
+def _buffer(partner: str, tensor: str) -> str:
+    return f"partner/{partner}/{tensor}".replace(".", "/")  # names of buffers hold no dots
 
 
-def _from_bytes(spec: EnsembleSpec, packed: Tensor) -> BoostedTrees | None:
-    if not len(packed):
-        return None
-    models = json.loads(zlib.decompress(packed.cpu().numpy().tobytes()))
-    return BoostedTrees(spec.task, tuple(models))
+def _own(partner: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of one partner, under their own names."""
+    prefix = _buffer(partner, "")
+    found = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    return {name.replace("/", "."): tensor for name, tensor in found.items()}

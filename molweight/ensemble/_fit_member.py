@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -14,17 +14,19 @@ from molweight.arrays import Indices
 from molweight.encoders.internal import calibrate
 from molweight.ensemble._member import Member
 from molweight.errors import TrainingError
-from molweight.graphs import MoleculeDataset
-from molweight.models.internal import bounded_square, label_loss
+from molweight.graphs import MoleculeDataset, Task
+from molweight.graphs.internal import is_mixed, tasks_of
+from molweight.models.internal import bounded_square, class_loss, label_loss
 
-__all__ = ["Loss", "Schedule", "TrainingSet", "epochs_for", "fit_member"]
-
-Loss = Literal["squared", "absolute", "cross_entropy"]
+__all__ = ["Schedule", "TrainingSet", "epochs_for", "fit_member"]
 
 _STEPS: Final = 1000
 """Steps that a small table is trained for at least."""
 _FEWEST: Final = 20
 _MOST: Final = 100
+_VISITS: Final = 60_000
+"""Molecules that a member sees in all, at most, but for the least number of epochs."""
+_LEAST: Final = 5
 _SMOOTH: Final = 1e-4
 _CALIBRATION: Final = 2048
 """Molecules that the statistics of batch normalisation are estimated on, at most."""
@@ -70,17 +72,18 @@ class Schedule:
 
 
 def epochs_for(rows: int, batch_size: int) -> int:
-    """Epochs that give a small table about a thousand steps: between 20 and 100.
+    """Epochs that give a small table about a thousand steps, and a large one a bounded number of visits.
 
     Args:
         rows: Training rows.
         batch_size: Rows per step.
 
     Example:
-        >>> epochs_for(100, 32), epochs_for(800, 32), epochs_for(20_000, 32)
-        (100, 40, 20)
+        >>> epochs_for(100, 32), epochs_for(800, 32), epochs_for(2_500, 32), epochs_for(20_000, 32)
+        (100, 40, 20, 5)
     """
-    return min(_MOST, max(_FEWEST, round(_STEPS / max(1, rows / batch_size))))
+    epochs = max(_FEWEST, round(_STEPS / max(1, rows / batch_size)))
+    return min(_MOST, max(_LEAST, min(epochs, _VISITS // max(1, rows))))
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,15 @@ class TrainingSet:
         data: The molecules.
         features: Standardised features of all of them, ``n x F``.
         labels: What the outputs are to be: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
-        loss: Which loss.
+        task: Of the table.
+        absolute: Whether the absolute error of numbers is minimised in place of the squared one.
     """
 
     data: MoleculeDataset
     features: Tensor
     labels: Tensor
-    loss: Loss = "squared"
+    task: Task = "regression"
+    absolute: bool = False
 
     def batch_loss(self, member: Member, rows: Indices, seed: int | None, device: torch.device) -> Tensor:
         """Weighted mean loss over the known labels of some rows, 0-dim; one-sided where a label is a bound."""
@@ -105,9 +110,17 @@ class TrainingSet:
         outputs = member(graphs, self.features[where].to(device), seed)
         labels = self.labels[where].to(device)
         bounds, weights = graphs.columns.get("label_bounds"), graphs.columns.get("label_weight")
-        if self.loss == "absolute":
+        if self.task == "multiclass":
+            return class_loss(outputs, labels, weights=weights)
+        if self.absolute and self.task == "regression":
             return _absolute(outputs, labels, bounds, weights)
-        return label_loss(outputs, labels, classes=self.loss == "cross_entropy", bounds=bounds, weights=weights)
+        return label_loss(outputs, labels, classes=self._classes(device), bounds=bounds, weights=weights)
+
+    def _classes(self, device: torch.device) -> bool | Tensor:
+        if not is_mixed(self.task):
+            return self.task == "classification"
+        kinds = [task == "classification" for task in tasks_of(self.task, self.labels.size(1))]
+        return torch.tensor(kinds, device=device)
 
 
 def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: Tensor | None) -> Tensor:
@@ -115,7 +128,8 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
     square = bounded_square(outputs, labels.nan_to_num(), bounds)
     share = known.to(outputs.dtype) if weights is None else weights * known
     # The root is shifted by a constant so that its slope at 0 is finite.
-    return ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
+    loss: Tensor = ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
+    return loss
 
 
 def fit_member(

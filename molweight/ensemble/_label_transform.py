@@ -10,11 +10,13 @@ from molweight.arguments import check_choice
 from molweight.arrays import AnyArray
 from molweight.errors import OptionError
 
-__all__ = ["TRANSFORMS", "LabelTransform", "possible_transforms"]
+__all__ = ["CLASS", "TRANSFORMS", "LabelTransform", "possible_transforms"]
 
 
 TRANSFORMS: Final = ("none", "log", "yeo_johnson")
 """Names of the transforms."""
+CLASS: Final = "class"
+"""In the place of a transform, for a target of classes: 0 and 1 stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class LabelTransform:
     Source: Yeo and Johnson, *A New Family of Power Transformations to Improve Normality or Symmetry*, Biometrika 2000.
 
     Args:
-        kind: One of :data:`TRANSFORMS`.
+        kind: One of :data:`TRANSFORMS`, for all targets; or one for each, separated by commas, where ``"class"`` leaves
+            classes as they are.
         power: Lambda of the Yeo-Johnson map of each target, ``T``; 1 for the other kinds.
         mean: Of the mapped training labels, ``T``.
         scale: Their standard deviation, ``T``; 1 where they are constant.
@@ -51,25 +54,33 @@ class LabelTransform:
         """Learn from training labels.
 
         Args:
-            kind: One of :data:`TRANSFORMS`.
+            kind: As of the object.
             labels: ``n x T``, NaN where missing.
 
         Raises:
             OptionError: If the kind is unknown, or ``"log"`` is asked for labels that are not all positive.
         """
-        check_choice("", "label_transform", kind, TRANSFORMS)
-        if kind == "log" and not (labels[~np.isnan(labels)] > 0).all():
-            reason = f"needs positive labels and the smallest is {np.nanmin(labels):g}"
-            raise OptionError("label_transform", kind, reason, "Use 'yeo_johnson' or 'none'.")
-        power = _fit_powers(labels) if kind == "yeo_johnson" else np.ones(labels.shape[1])
-        mapped = _map(kind, labels.astype(np.float64), power)
-        statistics = np.array([_statistics(column) for column in mapped.T])
-        mean, scale, low, high = statistics.reshape(-1, 4).T
+        columns = [
+            _fit_column(own, column) for own, column in zip(_kinds(kind, labels.shape[1]), labels.T, strict=True)
+        ]
+        power, mean, scale, low, high = np.array(columns).reshape(-1, 5).T
         return cls(kind, power, mean, scale, low, high)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kind of each target."""
+        return _kinds(self.kind, len(self.power))
+
+    @property
+    def classes(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+        """Which targets are classes, ``T``."""
+        return np.array([kind == CLASS for kind in self.kinds], dtype=bool)
 
     def forward(self, labels: AnyArray) -> AnyArray:
         """Labels in standard units of the mapped scale, ``n x T``; NaN stays NaN."""
-        return (_map(self.kind, labels.astype(np.float64), self.power) - self.mean) / self.scale
+        columns = zip(self.kinds, labels.T.astype(np.float64), self.power, strict=True)
+        mapped = [_map(kind, column, power) for kind, column, power in columns]
+        return (np.array(mapped).reshape(labels.T.shape).T - self.mean) / self.scale
 
     def inverse(self, values: AnyArray) -> AnyArray:
         """Labels in their own units, ``n x T``.
@@ -78,9 +89,9 @@ class LabelTransform:
         their range beyond them.
         """
         mapped = values.astype(np.float64) * self.scale + self.mean
-        if self.kind == "none":
-            return mapped
-        return _unmap(self.kind, np.clip(mapped, self.low, self.high), self.power)
+        columns = zip(self.kinds, mapped.T, self.power, self.low, self.high, strict=True)
+        labels = [_unmap(kind, column, power, low, high) for kind, column, power, low, high in columns]
+        return np.array(labels).reshape(mapped.T.shape).T
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -96,73 +107,82 @@ _VECTORS: Final = ("power", "mean", "scale", "low", "high")
 
 
 def possible_transforms(labels: AnyArray) -> list[str]:
-    """Transforms worth trying: for skewed labels those that make them less so.
+    """Transforms worth trying for one target: of a skewed one those that make it less so.
 
     Args:
-        labels: Of training rows, ``n x T``, NaN where missing.
+        labels: Of training rows, ``n``, NaN where missing.
 
     Returns:
-        ``"none"`` first; others where the size of the skewness of some label is above 1 and the transform halves it.
+        ``"none"`` first; another where the size of the skewness is above 1 and the transform halves it.
 
     Example:
-        >>> possible_transforms(np.geomspace(1e-2, 1e4, 50)[:, None])
+        >>> possible_transforms(np.geomspace(1e-2, 1e4, 50))
         ['none', 'log']
-        >>> possible_transforms(np.linspace(0, 1, 50)[:, None])
+        >>> possible_transforms(np.linspace(0, 1, 50))
         ['none']
     """
-    skewed = _skewness(labels)
+    known = labels[~np.isnan(labels)].astype(np.float64)
+    skewed = _skewness(known)
     if not skewed > 1:
         return ["none"]
-    kinds = ["log"] if (labels[~np.isnan(labels)] > 0).all() else ["yeo_johnson"]
-    return [
-        "none",
-        *(kind for kind in kinds if _skewness(LabelTransform.fit(kind, labels).forward(labels)) < skewed / 2),
-    ]
+    kind = "log" if (known > 0).all() else "yeo_johnson"
+    mapped = LabelTransform.fit(kind, known[:, None]).forward(known[:, None])[:, 0]
+    return ["none", kind] if _skewness(mapped) < skewed / 2 else ["none"]
 
 
-def _skewness(labels: AnyArray) -> float:
-    """Largest size of the skewness over the targets; 0 where none varies."""
-    largest = 0.0
-    for column in labels.T:
-        known = column[~np.isnan(column)].astype(np.float64)
-        spread = known.std() if len(known) else 0.0
-        if spread > 0:
-            largest = max(largest, abs(float((((known - known.mean()) / spread) ** 3).mean())))
-    return largest
+def _kinds(kind: str, targets: int) -> list[str]:
+    kinds = kind.split(",")
+    for own in kinds:
+        check_choice("", "label_transform", own, (*TRANSFORMS, CLASS) if len(kinds) > 1 or own == CLASS else TRANSFORMS)
+    return kinds if len(kinds) > 1 else kinds * targets
 
 
-def _fit_powers(labels: AnyArray) -> AnyArray:
+def _skewness(known: AnyArray) -> float:
+    """Size of the skewness; 0 where nothing varies."""
+    spread = known.std() if len(known) else 0.0
+    return abs(float((((known - known.mean()) / spread) ** 3).mean())) if spread > 0 else 0.0
+
+
+def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float, float]:
+    """Power, mean, standard deviation, and the ends of what is inverted.
+
+    Raises:
+        OptionError: If ``"log"`` is asked for labels that are not all positive.
+    """
+    known = labels[~np.isnan(labels)].astype(np.float64)
+    if not len(known) or kind == CLASS:
+        return 1.0, 0.0, 1.0, 0.0, 0.0
+    if kind == "log" and not (known > 0).all():
+        reason = f"needs positive labels and the smallest is {known.min():g}"
+        raise OptionError("label_transform", kind, reason, "Use 'yeo_johnson' or 'none'.")
+    power = _fit_power(known) if kind == "yeo_johnson" else 1.0
+    mapped = _map(kind, known, power)
+    margin = (mapped.max() - mapped.min()) / 2
+    low, high = float(mapped.min() - margin), float(mapped.max() + margin)
+    return power, float(mapped.mean()), float(mapped.std()) or 1.0, low, high
+
+
+def _fit_power(known: AnyArray) -> float:
     """Lambda of greatest likelihood, by scikit-learn; 1 for a label that is constant."""
     from sklearn.preprocessing import PowerTransformer
 
-    powers = np.ones(labels.shape[1])
-    for place, column in enumerate(labels.T):
-        known = column[~np.isnan(column)].astype(np.float64)
-        if len(known) and known.std() > 0:
-            powers[place] = PowerTransformer(standardize=False).fit(known[:, None]).lambdas_[0]
-    return powers
+    return float(PowerTransformer(standardize=False).fit(known[:, None]).lambdas_[0]) if known.std() > 0 else 1.0
 
 
-def _statistics(mapped: AnyArray) -> tuple[float, float, float, float]:
-    """Mean, standard deviation, and the ends of what is inverted."""
-    known = mapped[~np.isnan(mapped)]
-    if not len(known):
-        return 0.0, 1.0, 0.0, 0.0
-    margin = (known.max() - known.min()) / 2
-    return float(known.mean()), float(known.std()) or 1.0, float(known.min() - margin), float(known.max() + margin)
-
-
-def _map(kind: str, labels: AnyArray, power: AnyArray) -> AnyArray:
+def _map(kind: str, labels: AnyArray, power: float) -> AnyArray:
     if kind == "log":
         return np.log(labels)
     return _yeo_johnson(labels, power) if kind == "yeo_johnson" else labels
 
 
-def _unmap(kind: str, mapped: AnyArray, power: AnyArray) -> AnyArray:
-    return np.exp(mapped) if kind == "log" else _inverse_yeo_johnson(mapped, power)
+def _unmap(kind: str, mapped: AnyArray, power: float, low: float, high: float) -> AnyArray:
+    if kind not in ("log", "yeo_johnson"):
+        return mapped
+    inside = np.clip(mapped, low, high)
+    return np.exp(inside) if kind == "log" else _inverse_yeo_johnson(inside, power)
 
 
-def _yeo_johnson(labels: AnyArray, power: AnyArray) -> AnyArray:
+def _yeo_johnson(labels: AnyArray, power: float) -> AnyArray:
     size, sign = np.abs(labels), np.where(labels < 0, -1.0, 1.0)
     own = np.where(labels < 0, 2 - power, power)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -170,7 +190,7 @@ def _yeo_johnson(labels: AnyArray, power: AnyArray) -> AnyArray:
     return mapped
 
 
-def _inverse_yeo_johnson(mapped: AnyArray, power: AnyArray) -> AnyArray:
+def _inverse_yeo_johnson(mapped: AnyArray, power: float) -> AnyArray:
     size, sign = np.abs(mapped), np.where(mapped < 0, -1.0, 1.0)
     own = np.where(mapped < 0, 2 - power, power)
     # A negative exponent bounds the map; what lies beyond its bound is inverted just inside of it.

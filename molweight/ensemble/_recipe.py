@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["DEFAULT_FEATURES", "TREE_FEATURES", "Recipe", "members_for"]
+from molweight.ensemble._partners import PARTNERS
+
+__all__ = ["DEFAULT_FEATURES", "Recipe", "members_for"]
 
 DEFAULT_FEATURES: Final = ("descriptors", "functional_groups")
 """Feature sets next to the graph."""
-TREE_FEATURES: Final = ("ecfp_counts",)
-"""Feature sets that the trees read besides."""
 
 _FOLDS: Final = 5
 _LARGE: Final = 10_000
@@ -22,8 +22,8 @@ class Recipe:
         encoder: Name of the encoder.
         encoder_options: Its options.
         members: Number of graph members, and of folds; at least 2.
-        features: Feature sets that members and trees read.
-        boosted: Whether boosted trees take part.
+        features: Feature sets that members and partners read.
+        partners: Models without a graph that take part.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
         dropout: Of the hidden layer.
@@ -38,7 +38,7 @@ class Recipe:
     encoder_options: dict[str, Any]
     members: int = _FOLDS
     features: tuple[str, ...] = DEFAULT_FEATURES
-    boosted: bool = True
+    partners: tuple[str, ...] = PARTNERS
     readout: str = ""
     hidden: int = 256
     dropout: float = 0.2
@@ -47,11 +47,6 @@ class Recipe:
     batch_size: int = 32
     lr: float = 3e-4
     seed: int = 0
-
-    @property
-    def tree_features(self) -> tuple[str, ...]:
-        """Feature sets of the trees; none without trees."""
-        return tuple(dict.fromkeys([*self.features, *TREE_FEATURES])) if self.boosted else ()
 
 
 def members_for(rows: int) -> int:

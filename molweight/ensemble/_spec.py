@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._partners import PartnerSpec
 from molweight.ensemble._spread import ErrorModel
 from molweight.graphs import Task
 
 __all__ = ["EnsembleSpec"]
-
-
-_PLAIN: Final = ("task", "encoder", "encoder_options", "readout", "hidden", "dropout")
-"""Fields that are JSON values already."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +17,16 @@ class EnsembleSpec:
     """How to build an ensemble before its state is loaded.
 
     Args:
-        task: ``"classification"`` or ``"regression"``.
+        task: Of the table.
         encoder: Name of the encoder.
         encoder_options: Its options.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
         dropout: Of the hidden layer.
         features: Feature sets that the members read.
-        tree_features: Feature sets that the trees read; empty without trees.
-        weights: Of the members' mean and of the trees; they sum to 1.
-        transforms: Label transform of each member; empty for classification.
-        tree_transform: Label transform of the trees; ``None`` for classification or without trees.
+        partners: Models without a graph.
+        weights: Of the members' mean and of each partner; they sum to 1.
+        transforms: Label transform of each member.
         errors: Expected squared errors.
     """
 
@@ -41,41 +37,31 @@ class EnsembleSpec:
     hidden: int
     dropout: float
     features: tuple[str, ...]
-    tree_features: tuple[str, ...]
-    weights: tuple[float, float]
+    partners: tuple[PartnerSpec, ...]
+    weights: tuple[float, ...]
     transforms: tuple[LabelTransform, ...]
-    tree_transform: LabelTransform | None
     errors: ErrorModel
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        values = {
-            name: value for name, value in vars(self).items() if name not in ("transforms", "tree_transform", "errors")
-        }
         return {
-            **values,
+            **vars(self),
             "features": list(self.features),
-            "tree_features": list(self.tree_features),
+            "partners": [partner.to_json() for partner in self.partners],
             "weights": list(self.weights),
             "transforms": [transform.to_json() for transform in self.transforms],
-            "tree_transform": None if self.tree_transform is None else self.tree_transform.to_json(),
             "errors": asdict(self.errors),
         }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "EnsembleSpec":
         """The object whose :meth:`to_json` is given."""
-        graph, trees = values["weights"]
-        own = values["tree_transform"]
         errors = ErrorModel(*(tuple(values["errors"][name]) for name in ("constant", "slope")))
-        return cls(
-            **{
-                **values,
-                "features": tuple(values["features"]),
-                "tree_features": tuple(values["tree_features"]),
-                "weights": (graph, trees),
-                "transforms": tuple(LabelTransform.from_json(part) for part in values["transforms"]),
-                "tree_transform": None if own is None else LabelTransform.from_json(own),
-                "errors": errors,
-            }
-        )
+        own = {
+            "features": tuple(values["features"]),
+            "partners": tuple(PartnerSpec.from_json(part) for part in values["partners"]),
+            "weights": tuple(values["weights"]),
+            "transforms": tuple(LabelTransform.from_json(part) for part in values["transforms"]),
+            "errors": errors,
+        }
+        return cls(**{**values, **own})

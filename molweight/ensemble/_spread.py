@@ -1,4 +1,4 @@
-"""Standard deviations of predictions from how much two kinds of models disagree, calibrated out of fold."""
+"""Standard deviations of predictions from how much the kinds of models disagree, calibrated out of fold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,25 @@ import numpy as np
 
 from molweight.arrays import AnyArray
 
-__all__ = ["ErrorModel"]
+__all__ = ["ErrorModel", "disagreement"]
+
+
+def disagreement(parts: Sequence[AnyArray], weights: Sequence[float]) -> AnyArray:
+    """Weighted standard deviation of the predictions of several models, ``n x T``; 0 for a single one.
+
+    Args:
+        parts: Predictions of each model, ``n x T``.
+        weights: Of each; they sum to 1.
+
+    Example:
+        >>> disagreement([np.array([[1.0]]), np.array([[3.0]])], [0.5, 0.5]).tolist()
+        [[1.0]]
+    """
+    values, share = np.stack(parts).astype(np.float64), np.array(weights)[:, None, None]
+    mean = (share * values).sum(axis=0)
+    squares = (share * (values - mean) ** 2).sum(axis=0)
+    found: AnyArray = np.sqrt(np.maximum(squares, 0.0))
+    return found
 
 
 @dataclass(frozen=True)
@@ -36,7 +54,7 @@ class ErrorModel:
         """Least squares with both numbers at least 0, target by target.
 
         Args:
-            disagreement: Difference between the predictions of the models, ``n x T``; zeros for a single model.
+            disagreement: How far the models are apart, ``n x T``, as of :func:`disagreement`.
             errors: Prediction minus label, ``n x T``, NaN where there is no label.
         """
         columns = zip(disagreement.T, errors.T, strict=True)

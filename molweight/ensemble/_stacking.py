@@ -11,7 +11,7 @@ from molweight.errors import ConfigError
 __all__ = ["combine", "convex_weights"]
 
 
-def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray) -> list[float]:
+def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray, *, shrinkage: float = 0.0) -> list[float]:
     """The weights ``w >= 0`` with ``sum(w) = 1`` of least squared error; for probabilities that is the Brier score.
 
     Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
@@ -23,6 +23,8 @@ def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray) -> list[fl
     Args:
         predictions: Per model ``n x T``, out of fold; at most about ten models.
         labels: ``n x T``, NaN where missing.
+        shrinkage: Pulls the weights towards equal ones: this multiple of the models' mean squared error is added for
+            the sum of the squared weights, as if so much of each model's error were independent of the others'.
 
     Returns:
         One weight per model.
@@ -37,6 +39,7 @@ def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray) -> list[fl
     """
     errors = _errors(predictions, labels)
     gram = errors @ errors.T
+    gram += shrinkage * np.trace(gram) / len(gram) * np.eye(len(gram))
     best, weights = np.inf, np.zeros(len(predictions))
     for subset in _subsets(len(predictions)):
         part = _on_subset(gram[np.ix_(subset, subset)])

@@ -3,6 +3,7 @@
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._fit_member import Schedule
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._train_members import TrainedMember
@@ -15,6 +16,7 @@ __all__ = [
     "Recipe",
     "Schedule",
     "TrainedMember",
+    "check_partners",
     "cross_fit",
     "members_for",
 ]

@@ -1,7 +1,7 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.models._build import build_predictor, build_pretrainer, check_models
-from molweight.models._label_loss import bounded_square, label_loss
+from molweight.models._label_loss import bounded_square, class_loss, label_loss
 from molweight.models._predict import calibrate_on, evaluating, label_statistics, predict_positions, with_dropout
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "build_pretrainer",
     "calibrate_on",
     "check_models",
+    "class_loss",
     "evaluating",
     "label_loss",
     "label_statistics",

@@ -26,12 +26,13 @@ class FinetuningOptions:
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
             ``select``, as comparisons of weights need it; the five options below then have no effect.
-        features: Feature sets that the members read next to the graph; see :mod:`molweight.features`. The trees read
-            these and ECFP counts.
+        features: Feature sets that the members read next to the graph; see :mod:`molweight.features`.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
-        partner: ``"boosted"`` weighs the members with boosted trees; ``"none"`` leaves these out.
+        partners: Models without a graph that are weighed with the members: ``"trees"``, boosted trees on the features;
+            ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, up to 4,000 rows; none
+            if empty.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
-            score best out of fold.
+            score best out of fold, target by target.
         hidden: Width of the members' hidden layer.
 
     Raises:
@@ -45,7 +46,7 @@ class FinetuningOptions:
     members: int | None = option(1, at_least=1)
     features: Sequence[str] = ("descriptors", "functional_groups")
     readout: str = ""
-    partner: Literal["boosted", "none"] = "boosted"
+    partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process")
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     hidden: int = option(256, at_least=1)
 

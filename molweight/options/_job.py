@@ -55,4 +55,5 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
 
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
-        return {**asdict(self), "objectives": list(self.objectives), "features": list(self.features)}
+        lists = {name: list(getattr(self, name)) for name in ("objectives", "features", "partners")}
+        return {**asdict(self), **lists}

@@ -180,7 +180,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
     """What the parts of an ensemble are worth out of fold, and the loss of its members."""
     tuned = subject.about["finetuning"]
     found, name = tuned["cross_fitting"], metric_name(subject.metric)
-    shares = dict(zip(("graph", "trees"), found["weights"], strict=True))
+    shares = found["weights"]
     rows = [
         [_PARTS[part], number(at["value"]), f"{number(at['low'])} to {number(at['high'])}", _share(shares.get(part))]
         for part, at in found["scores"].items()
@@ -196,8 +196,9 @@ def _ensemble_section(subject: RunSummary) -> Section:
         x="epoch",
         y="loss",
     )
-    trees = " and boosted trees" if "trees" in found["scores"] else ""
-    made = f"{found['members']} graph members{trees}, cross-fitted on {found['rows']} rows: all but the test set. "
+    others = [_PARTS[name] for name in found["scores"] if name not in ("graph", "ensemble")]
+    parts = ", ".join([f"{found['members']} graph members", *others])
+    made = f"{parts}, cross-fitted on {found['rows']} rows: all but the test set. "
     said = [
         made + "Each row's prediction here comes from models that had not seen it.",
         f"Best out of fold: {_PARTS[found['best']]}. Labels transformed by: {found['transform']}.",
@@ -207,7 +208,13 @@ def _ensemble_section(subject: RunSummary) -> Section:
     return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], [table])
 
 
-_PARTS: Final = {"graph": "graph members", "trees": "boosted trees", "both": "both"}
+_PARTS: Final = {
+    "graph": "graph members",
+    "trees": "boosted trees",
+    "fingerprint_trees": "boosted trees with fingerprints",
+    "gaussian_process": "a Gaussian process",
+    "ensemble": "the ensemble",
+}
 
 
 def _share(weight: float | None) -> str:

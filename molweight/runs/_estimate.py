@@ -12,14 +12,20 @@ from molweight.runs._finetuning import Finetuning
 
 __all__ = ["estimate_of", "format_estimate"]
 
-_TITLES: Final = {"graph": "graph members", "trees": "boosted trees", "both": "both"}
+_TITLES: Final = {
+    "graph": "graph members",
+    "trees": "boosted trees",
+    "fingerprint_trees": "trees with fingerprints",
+    "gaussian_process": "Gaussian process",
+    "ensemble": "the ensemble",
+}
 
 
 def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
     """The out-of-fold score of each part of an ensemble, and how it was made.
 
-    A row's prediction comes from the one member, and from trees, that were trained without its fold; the weights of
-    the two were fitted on the same predictions. The ensemble itself averages all members, so the estimate errs on the
+    A row's prediction comes from the one member, and from partners, that were trained without its fold; their weights
+    were fitted on the same predictions. The ensemble itself averages all members, so the estimate errs on the
     side of caution.
 
     Args:
@@ -28,7 +34,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
 
     Returns:
         With ``cross_fitting``: ``"scores"`` by part with ``value``, ``low`` and ``high`` (95 % bootstrap over rows),
-        ``"best"``: the best part, ``"weights"`` of the parts, ``"members"``, ``"rows"``, ``"transform"`` with
+        ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
         ``"transforms_tried"``, and ``"imputed"`` feature values.
     """
     metric, truth = str(data.metric), exact_labels(data, found.rows)
@@ -37,19 +43,29 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
     intervals, _ = bootstrap(metric, truth.astype(np.float64), predictions)
     sign = 1.0 if higher_is_better(metric) else -1.0
     best = max(intervals, key=lambda name: sign * np.nan_to_num(intervals[name].value, nan=-sign * np.inf))
-    whole = intervals["both" if "both" in intervals else "graph"]
+    whole = intervals["ensemble"]
     curve = [float(value) for value in np.mean(found.curves, axis=0)]
     summary: dict[str, Any] = {
         "scores": {name: {"value": at.value, "low": at.low, "high": at.high} for name, at in intervals.items()},
         "best": best,
-        "weights": list(found.ensemble.spec.weights),
+        "weights": dict(zip(predictions, found.ensemble.spec.weights, strict=False)),
         "members": len(found.curves),
         "rows": len(found.rows),
-        "transform": found.transform,
+        "transform": _transforms(found.transform, list(data.target_names)),
         "transforms_tried": found.transforms_tried,
         "imputed": found.imputed,
     }
     return Finetuning(metric, best_epoch=len(curve), best=whole.value, curve=curve, cross_fitting=summary)
+
+
+def _transforms(kinds: str, names: list[str]) -> str:
+    """Label transforms in words: one, or those of the targets that have one."""
+    found = kinds.split(",") * (len(names) if "," not in kinds else 1)
+    changed = {name: kind for name, kind in zip(names, found, strict=True) if kind not in ("none", "class")}
+    if not changed:
+        return "none"
+    same = len(changed) == len(names) and len(set(changed.values())) == 1
+    return found[0] if same else ", ".join(f"{kind} ({name})" for name, kind in changed.items())
 
 
 def format_estimate(finetuning: Finetuning) -> str:
@@ -61,22 +77,23 @@ def format_estimate(finetuning: Finetuning) -> str:
     Example:
         >>> scores = {"graph": {"value": 0.8, "low": 0.7, "high": 0.9}}
         >>> scores["trees"] = {"value": 1.0, "low": 0.9, "high": 1.1}
-        >>> scores["both"] = {"value": 0.75, "low": 0.7, "high": 0.8}
-        >>> about = {"scores": scores, "best": "both", "weights": [0.7, 0.3], "members": 5, "rows": 100}
-        >>> print(format_estimate(Finetuning("rmse", cross_fitting={**about, "transform": "none", "imputed": 0})))
+        >>> scores["ensemble"] = {"value": 0.75, "low": 0.7, "high": 0.8}
+        >>> about = {"scores": scores, "best": "ensemble", "weights": {"graph": 0.7, "trees": 0.3}, "members": 5}
+        >>> found = Finetuning("rmse", cross_fitting={**about, "rows": 100, "transform": "none", "imputed": 0})
+        >>> print(format_estimate(found))
         out of fold (100 rows, 5 members; 95 % interval over rows):
-          graph members  rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
-          boosted trees  rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
-          both           rmse 0.7500 (0.7000 to 0.8000)
-        best out of fold: both
+          graph members            rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
+          boosted trees            rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
+          the ensemble             rmse 0.7500 (0.7000 to 0.8000)
+        best out of fold: the ensemble
     """
     about = finetuning.cross_fitting
-    shares = dict(zip(("graph", "trees"), about["weights"], strict=True)) if "both" in about["scores"] else {}
+    metric = "skill" if "," in finetuning.metric else finetuning.metric
     lines = [f"out of fold ({about['rows']} rows, {about['members']} members; 95 % interval over rows):"]
     for name, at in about["scores"].items():
-        weight = f"  weight {shares[name]:.2f}" if name in shares else ""
-        interval = f"{finetuning.metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
-        lines.append(f"  {_TITLES[name]:13}  {interval}{weight}")
+        weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
+        interval = f"{metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
+        lines.append(f"  {_TITLES[name]:23}  {interval}{weight}")
     lines.append(f"best out of fold: {_TITLES[about['best']]}")
     if about["transform"] != "none":
         lines.append(f"labels transformed by {about['transform']}, chosen out of fold")

@@ -63,10 +63,11 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
             f"{tuned['metric']} on `select` (the molecules the checkpoint was picked on): "
             f"{format_score(tuned['best'])}, epoch {tuned['best_epoch']}{_of_several(tuned)}"
         )
-    at = found["scores"].get("both", found["scores"]["graph"])
-    trees = " and boosted trees" if "trees" in found["scores"] else ""
+    at = found["scores"]["ensemble"]
+    others = [name.replace("_", " ") for name in found["scores"] if name not in ("graph", "ensemble")]
+    partners = f" with {', '.join(others)}" if others else ""
     return (
-        f"An ensemble of {found['members']} members{trees}; {tuned['metric']} out of fold "
+        f"An ensemble of {found['members']} members{partners}; {tuned['metric']} out of fold "
         f"{format_score(tuned['best'])} (95 % interval {format_score(at['low'])} to {format_score(at['high'])}, "
         f"{found['rows']} rows); best part: {found['best']}"
     )

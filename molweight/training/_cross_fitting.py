@@ -8,7 +8,7 @@ import numpy as np
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble import Ensemble
-from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, members_for
+from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, check_partners, cross_fit, members_for
 from molweight.errors import ConfigError
 from molweight.features.internal import COLUMN_PREFIX, check_features
 from molweight.graphs import MoleculeDataset
@@ -32,6 +32,7 @@ def check_finetuning(options: FinetuningOptions) -> None:
         UnknownNameError: If there is no such feature set.
     """
     check_features(list(options.features))
+    check_partners(options.partners)
     for name in options.features:
         if name.startswith(COLUMN_PREFIX):
             raise ConfigError(
@@ -48,19 +49,8 @@ def resolve_members(job: Job, data: MoleculeDataset) -> Job:
     Args:
         job: The options.
         data: The table.
-
-    Raises:
-        ConfigError: If several members are asked for a table that ensembles cannot be fitted to.
     """
-    fits = data.task in ("classification", "regression")
-    if job.members is None:
-        return replace(job, members=members_for(len(data)) if fits else 1)
-    if job.members > 1 and not fits:
-        raise ConfigError(
-            f"members={job.members}: {data.name} has targets of task {data.task!r}, and ensembles are made of tables "
-            "with one kind of target, classes of two or numbers. Use members=1, or a table for each kind."
-        )
-    return job
+    return replace(job, members=members_for(len(data))) if job.members is None else job
 
 
 def member_stages(job: Job) -> list[str]:
@@ -97,7 +87,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         encoder_options=job.encoder_options,
         members=job.members or members_for(rows),
         features=tuple(job.features),
-        boosted=job.partner == "boosted",
+        partners=tuple(job.partners),
         readout=job.readout,
         hidden=job.hidden,
         label_transform=job.label_transform,

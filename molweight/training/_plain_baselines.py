@@ -50,7 +50,8 @@ def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) 
     """
     started = time.perf_counter()
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
-    predicted: Float32Matrix = _PREDICT[name](data, rows, splits.test, seed).astype(np.float32)
+    values = _PREDICT[name](data, rows, splits.test, seed)
+    predicted: Float32Matrix = values.astype(np.float32).reshape(len(splits.test), -1)
     test, labels = splits.test, exact_labels(data, splits.test)
     smiles = [data.smiles[int(place)] for place in test]
     results = TestResults(data.rows[test], smiles, list(data.target_names), labels, {name: predicted})

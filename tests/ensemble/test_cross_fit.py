@@ -50,14 +50,14 @@ def fitted(freesolv: MoleculeDataset) -> CrossFitted:
 
 
 def test_every_row_is_predicted_by_each_part(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
-    assert sorted(fitted.out_of_fold) == ["both", "graph", "trees"]
+    assert list(fitted.out_of_fold) == ["graph", "trees", "fingerprint_trees", "gaussian_process", "ensemble"]
     assert all(np.isfinite(values).all() for values in fitted.out_of_fold.values())
     assert fitted.rows.tolist() == list(range(60))
-    weights = fitted.ensemble.spec.weights
-    expected = weights[0] * fitted.out_of_fold["graph"] + weights[1] * fitted.out_of_fold["trees"]
-    np.testing.assert_allclose(fitted.out_of_fold["both"], expected)
-    error = {name: ((values - freesolv.targets) ** 2).mean() for name, values in fitted.out_of_fold.items()}
-    assert error["both"] <= min(error["graph"], error["trees"]) + 1e-9
+    *parts, whole = fitted.out_of_fold.values()
+    expected = sum(weight * part for weight, part in zip(fitted.ensemble.spec.weights, parts, strict=True))
+    np.testing.assert_allclose(whole, expected)
+    errors = [((part - freesolv.targets) ** 2).mean() for part in parts]
+    assert ((whole - freesolv.targets) ** 2).mean() <= np.mean(errors)
 
 
 def test_a_label_does_not_reach_the_prediction_of_its_own_fold() -> None:
@@ -67,7 +67,7 @@ def test_a_label_does_not_reach_the_prediction_of_its_own_fold() -> None:
     other = labels.copy()
     other[7] += 0.001  # too small to move a row to another fold
     after = fit(table(other, "regression"), recipe)
-    for name in ("graph", "trees"):
+    for name in ("graph", "trees", "fingerprint_trees", "gaussian_process"):
         assert after.out_of_fold[name][7] == before.out_of_fold[name][7]
     assert (after.out_of_fold["graph"] != before.out_of_fold["graph"]).any()
 
@@ -87,8 +87,8 @@ def test_the_state_and_the_specification_are_the_whole_model(fitted: CrossFitted
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(freesolv: MoleculeDataset) -> None:
     first, again = fit(freesolv), fit(freesolv)
     other = fit(freesolv, changed(SMALL, seed=1))
-    np.testing.assert_array_equal(first.out_of_fold["both"], again.out_of_fold["both"])
-    assert (first.out_of_fold["both"] != other.out_of_fold["both"]).any()
+    np.testing.assert_array_equal(first.out_of_fold["ensemble"], again.out_of_fold["ensemble"])
+    assert (first.out_of_fold["ensemble"] != other.out_of_fold["ensemble"]).any()
 
 
 def test_members_that_were_kept_are_not_trained_again(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
@@ -110,7 +110,7 @@ def test_members_that_were_kept_are_not_trained_again(fitted: CrossFitted, frees
     del memory.kept[1]
     resumed = fit(freesolv, keeper=memory)
     assert memory.written == [0, 1, 1]
-    np.testing.assert_array_equal(resumed.out_of_fold["both"], fitted.out_of_fold["both"])
+    np.testing.assert_array_equal(resumed.out_of_fold["ensemble"], fitted.out_of_fold["ensemble"])
 
 
 def test_forward_is_the_prediction_in_standard_units(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
@@ -123,12 +123,13 @@ def test_forward_is_the_prediction_in_standard_units(fitted: CrossFitted, freeso
 def test_deviations_grow_with_the_disagreement(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
     graphs = fitted.ensemble.with_features(freesolv).graphs(range(60))
     with torch.no_grad():
-        members, trees = fitted.ensemble.parts(graphs)
+        members, others = fitted.ensemble.parts(graphs)
         _, deviation = fitted.ensemble.predict_with_deviation(graphs)
-    assert trees is not None
-    gap = np.abs(members.mean(axis=0) - trees).ravel()
-    assert (np.diff(deviation.ravel()[np.argsort(gap)]) >= -1e-12).all()
-    errors = fitted.out_of_fold["both"] - freesolv.targets
+    parts = np.stack([members.mean(axis=0), *others])[..., 0]
+    weights = np.array(fitted.ensemble.spec.weights)
+    gap = weights @ (parts - weights @ parts) ** 2
+    assert (np.diff(deviation.ravel()[np.argsort(gap)]) >= -1e-9).all()
+    errors = fitted.out_of_fold["ensemble"] - freesolv.targets
     assert deviation.mean() == pytest.approx(float(errors.std()), rel=0.6)
 
 
@@ -146,14 +147,14 @@ def test_one_positive_in_all() -> None:
     labels = np.zeros((30, 1))
     labels[3] = 1
     found = fit(table(labels, "classification"))
-    assert np.isfinite(found.out_of_fold["both"]).all()
+    assert np.isfinite(found.out_of_fold["ensemble"]).all()
 
 
 @pytest.mark.parametrize("labels", [np.full((30, 1), 2.5), np.tile([[0.0], [7.0]], (15, 1))], ids=["constant", "two"])
 def test_labels_of_one_or_two_values_in_a_regression(labels: np.ndarray) -> None:
     found = fit(table(labels, "regression"))
-    assert np.isfinite(found.out_of_fold["both"]).all()
-    assert np.abs(found.out_of_fold["both"] - labels.mean()).max() < 10
+    assert np.isfinite(found.out_of_fold["ensemble"]).all()
+    assert np.abs(found.out_of_fold["ensemble"] - labels.mean()).max() < 10
 
 
 def test_fewer_rows_than_folds() -> None:
@@ -180,11 +181,11 @@ def test_skewed_labels_are_transformed_where_that_scores_better() -> None:
     assert found.transform == best == found.ensemble.spec.transforms[0].kind
 
 
-def test_without_trees_and_features() -> None:
+def test_without_partners_and_features() -> None:
     data = datasets.load("freesolv").subset(range(30))
-    found = fit(data, changed(SMALL, boosted=False, features=(), readout="mean+scaled_sum"))
-    assert list(found.out_of_fold) == ["graph"]
-    assert found.ensemble.trees is None
+    found = fit(data, changed(SMALL, partners=(), features=(), readout="mean+scaled_sum"))
+    assert list(found.out_of_fold) == ["graph", "ensemble"]
+    assert found.ensemble.partners == ()
     graphs = found.ensemble.with_features(data).graphs([0, 1])
     prediction, deviation = found.ensemble.predict_with_deviation(graphs)
     assert np.isfinite(prediction).all()
@@ -206,7 +207,7 @@ def test_rows_without_weight_do_not_matter() -> None:
     wrong = labels.copy()
     wrong[::2] = 1 - wrong[::2]
     good = fit(table(wrong, "regression", label_weight=weights), changed(SMALL, label_transform="none"))
-    assert np.isfinite(good.out_of_fold["both"]).all()
+    assert np.isfinite(good.out_of_fold["ensemble"]).all()
 
 
 def test_a_molecule_whose_features_fail_is_predicted(fitted: CrossFitted) -> None:
@@ -224,3 +225,35 @@ def test_processes_agree_with_one_process(freesolv: MoleculeDataset, monkeypatch
     several = fit(freesolv)
     torch.set_num_threads(torch_threads)
     np.testing.assert_allclose(several.out_of_fold["graph"], alone.out_of_fold["graph"], rtol=1e-5)
+
+
+def test_classes_and_numbers_in_one_table() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.stack([rng.random(60) < 0.4, rng.lognormal(3, 2, 60), rng.normal(size=60)], axis=1).astype(float)
+    labels[rng.random(labels.shape) < 0.2] = np.nan
+    found = fit(table(labels, "classification,regression,regression"))
+    kinds = found.transform.split(",")
+    assert kinds[0] == "class"
+    assert kinds[2] == "none"
+    assert all(((values[:, 0] > 0) & (values[:, 0] < 1)).all() for values in found.out_of_fold.values())
+    graphs = found.ensemble.with_features(table(labels, "regression")).graphs(range(5))
+    outputs, predicted = found.ensemble(graphs), found.ensemble.predict(graphs)
+    torch.testing.assert_close(outputs[:, 0].sigmoid(), predicted[:, 0])
+    torch.testing.assert_close((outputs * found.ensemble.scale + found.ensemble.mean)[:, 1:], predicted[:, 1:])
+
+
+def test_each_endpoint_has_a_transform_of_its_own() -> None:
+    sizes = np.array([len(text) for text in datasets.load("freesolv").smiles[:60]], dtype=float)
+    labels = np.stack([np.exp(sizes / 2), sizes], axis=1)
+    found = fit(table(labels, "regression"))
+    assert found.transform == "log,none"
+    assert set(found.transforms_tried) == {"none", "log"}
+
+
+def test_several_classes_are_probabilities_that_sum_to_one() -> None:
+    labels = np.eye(3)[np.random.default_rng(0).integers(3, size=60)]
+    found = fit(table(labels, "multiclass"))
+    for values in found.out_of_fold.values():
+        np.testing.assert_allclose(values.sum(axis=1), 1.0)
+    graphs = found.ensemble.with_features(table(labels, "multiclass")).graphs(range(5))
+    np.testing.assert_allclose(found.ensemble.predict(graphs).sum(dim=1).numpy(), 1.0, rtol=1e-5)

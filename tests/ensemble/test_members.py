@@ -44,7 +44,8 @@ def test_the_loss_is_that_of_the_metric(loss: str) -> None:
     model = member()
     model.output.weight.data.zero_()
     model.output.bias.data.fill_(1.0)
-    value = TrainingSet(data, torch.zeros(4, 0), labels, loss).batch_loss(model, np.arange(4), None, CPU)  # type: ignore[arg-type]  # of a parameter
+    training = TrainingSet(data, torch.zeros(4, 0), labels, absolute=loss == "absolute")
+    value = training.batch_loss(model, np.arange(4), None, CPU)
     expected = {"squared": (1 + 1 + 16) / 3, "absolute": (1 + 1 + 4) / 3}
     assert value.item() == pytest.approx(expected[loss], rel=1e-4)
 

@@ -69,12 +69,12 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
 
 def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
     found = ensemble.finetuning.cross_fitting
-    assert set(found["scores"]) == {"graph", "trees", "both"}
+    assert set(found["scores"]) == {"graph", "trees", "fingerprint_trees", "gaussian_process", "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}
     assert found["best"] == min(values, key=lambda name: values[name])
-    assert ensemble.finetuning.best == values["both"]
-    assert f"best out of fold: {'both' if found['best'] == 'both' else ''}" in format_estimate(ensemble.finetuning)
+    assert ensemble.finetuning.best == values["ensemble"]
+    assert "best out of fold: " in format_estimate(ensemble.finetuning)
 
 
 def test_atoms_share_the_prediction(ensemble: Run) -> None:
@@ -89,8 +89,11 @@ def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> N
     ensemble.save(tmp_path)
     page = ensemble.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The ensemble, out of fold" in page
-    assert "2 graph members and boosted trees" in page
-    assert "An ensemble of 2 members and boosted trees; rmse out of fold" in (tmp_path / "README.md").read_text()
+    assert "2 graph members, boosted trees, boosted trees with fingerprints, a Gaussian process" in page
+    assert (
+        "An ensemble of 2 members with trees, fingerprint trees, gaussian process; rmse out of fold"
+        in (tmp_path / "README.md").read_text()
+    )
 
 
 class Interrupter:
@@ -131,9 +134,7 @@ def test_a_comparison_is_of_single_models_with_the_ensemble_as_a_row_of_its_own(
 def test_the_number_of_members_follows_the_table(several: Job, table: MoleculeDataset) -> None:
     assert resolve(replace(several, members=None), table).members == 5
     kinds = from_smiles(["C", "CC", "CCC"], np.eye(3), task="multiclass", cache=False)
-    assert resolve(replace(several, members=None), kinds).members == 1
-    with pytest.raises(ConfigError, match=r"members=2: .* task 'multiclass'"):
-        resolve(several, kinds)
+    assert resolve(replace(several, members=None), kinds).members == 5
 
 
 def test_options_are_refused_before_any_work(several: Job, table: MoleculeDataset) -> None:
@@ -141,6 +142,8 @@ def test_options_are_refused_before_any_work(several: Job, table: MoleculeDatase
         resolve(replace(several, features=("descriptor",)), table)
     with pytest.raises(ConfigError, match="'column:pH' is a column of a table"):
         resolve(replace(several, features=("column:pH",)), table)
+    with pytest.raises(ConfigError, match=r"partners: 'forest' is unknown\. Partners: trees, fingerprint_trees"):
+        resolve(replace(several, partners=("forest",)), table)
     with pytest.raises(ConfigError, match="readout='median' is unknown"):
         resolve(replace(several, readout="median"), table)
 

@@ -1,0 +1,210 @@
+"""A Gaussian process on molecule-level features: strong on tables of a few hundred rows."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.arrays import AnyArray
+from molweight.errors import DataError
+from molweight.features import Standardiser
+
+__all__ = ["MOST_ROWS", "GaussianProcess"]
+
+MOST_ROWS: Final = 4_000
+"""Rows above which none is fitted: time grows with their cube."""
+_TRIAL_ROWS: Final = 400
+"""Rows that the kernel is chosen on."""
+_MIXTURES: Final = (0.2, 0.5, 0.8)
+_LENGTHS: Final = (0.5, 1.0, 2.0, 4.0)
+_NOISES: Final = (0.03, 0.1, 0.3, 1.0, 3.0)
+_LEVELS: Final = 4
+"""Counts above this are alike."""
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """``mixture * minmax(counts) + (1 - mixture) * exp(-|x - x'|^2 / scale)``, with noise on the diagonal."""
+
+    mixture: float
+    scale: float
+    noise: float = 0.0
+
+    def __call__(self, distances: AnyArray, overlap: AnyArray) -> AnyArray:
+        values: AnyArray = self.mixture * overlap + (1 - self.mixture) * np.exp(-distances / self.scale)
+        return values
+
+
+@dataclass(frozen=True)
+class GaussianProcess:
+    """Posterior mean of a Gaussian process whose kernel is chosen by marginal likelihood on training rows.
+
+    Classes are regressed on as 0 and 1, and the mean is clipped into (0, 1).
+
+    Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006; the minmax kernel of counts:
+    Ralaivola et al., *Graph kernels for chemical informatics*, Neural Networks 2005.
+
+    Args:
+        standardiser: Of the dense features.
+        rows: Standardised dense features of the training rows, ``n x D`` float32.
+        counts: Sparse features of the training rows, ``n x C`` uint8.
+        coefficients: Of the kernel with each training row, ``n x T`` float64.
+        offset: Mean label, ``T`` float64.
+        kernel: Mixture and scale, 2 float64.
+        classes: Which targets are classes, ``T`` bool.
+
+    Example:
+        >>> x = np.linspace(0, 1, 30)[:, None]
+        >>> fitted = GaussianProcess.fit(x, np.zeros((30, 0)), x**2, np.array([False]), seed=0)
+        >>> fitted.predict(np.array([[0.5]]), np.zeros((1, 0))).round(2).tolist()
+        [[0.25]]
+    """
+
+    standardiser: Standardiser
+    rows: Tensor
+    counts: Tensor
+    coefficients: Tensor
+    offset: Tensor
+    kernel: Tensor
+    classes: Tensor
+
+    @classmethod
+    def fit(
+        cls,
+        dense: AnyArray,
+        counts: AnyArray,
+        labels: AnyArray,
+        classes: AnyArray,
+        *,
+        seed: int,
+        weights: AnyArray | None = None,
+    ) -> "GaussianProcess":
+        """Choose the kernel on some rows, and fit on all.
+
+        Args:
+            dense: ``n x D``; NaN where missing.
+            counts: ``n x C`` counts, of fingerprints.
+            labels: ``n x T``, NaN where missing.
+            classes: Which targets are classes, ``T`` bool.
+            seed: Of the rows that the kernel is chosen on.
+            weights: Weight of each label, ``n x T``: the noise is divided by it.
+        """
+        standardiser = Standardiser.fit(dense)
+        rows = standardiser(torch.from_numpy(np.asarray(dense)))
+        known = ~np.isnan(labels) if weights is None else ~np.isnan(labels) & (weights > 0)
+        filled = np.where(known, labels, 0.0).astype(np.float64)
+        offset = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        centred = np.where(known, filled - offset, 0.0)
+        distances, overlap = _distances(rows.numpy(), rows.numpy()), _overlap(counts, counts)
+        trial = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_TRIAL_ROWS])
+        square = np.ix_(trial, trial)
+        kernel = _choose(distances[square], overlap[square], centred[trial])
+        gram = kernel(distances, overlap)
+        noise = kernel.noise / np.where(known, np.ones_like(centred) if weights is None else weights, 1.0)
+        found = [_solve(gram, centred[:, at], noise[:, at], known[:, at]) for at in range(centred.shape[1])]
+        return cls(
+            standardiser,
+            rows,
+            torch.from_numpy(np.asarray(counts, dtype=np.uint8)),
+            torch.from_numpy(np.stack(found, axis=1)),
+            torch.from_numpy(offset),
+            torch.tensor([kernel.mixture, kernel.scale], dtype=torch.float64),
+            torch.from_numpy(np.asarray(classes, dtype=bool)),
+        )
+
+    def predict(self, dense: AnyArray, counts: AnyArray) -> AnyArray:
+        """Probabilities or labels, ``m x T`` float64.
+
+        Args:
+            dense: ``m x D``.
+            counts: ``m x C``.
+        """
+        inputs = self.standardiser(torch.from_numpy(np.asarray(dense))).numpy()
+        mixture, scale = self.kernel.tolist()
+        gram = _Kernel(mixture, scale)(_distances(inputs, self.rows.numpy()), _overlap(counts, self.counts.numpy()))
+        values = gram @ self.coefficients.numpy() + self.offset.numpy()
+        labels: AnyArray = np.where(self.classes.numpy(), np.clip(values, 1e-3, 1 - 1e-3), values)
+        return labels
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, as tensors."""
+        own = {name: tensor for name, tensor in vars(self).items() if name != "standardiser"}
+        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> "GaussianProcess":
+        """The object whose :meth:`state` is given.
+
+        Raises:
+            DataError: If a tensor is missing.
+        """
+        missing = [field.name for field in fields(cls) if field.name != "standardiser" and field.name not in state]
+        if missing or "standardiser.median" not in state:
+            raise DataError(f"the Gaussian process lacks {', '.join(missing) or 'its standardiser'}. Restore the file.")
+        standardiser = Standardiser(len(state["standardiser.median"]))
+        prefix = "standardiser."
+        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        own = {field.name: state[field.name].cpu() for field in fields(cls) if field.name != "standardiser"}
+        return cls(standardiser=standardiser, **own)
+
+
+def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel:
+    """The kernel of largest marginal likelihood, summed over the targets, each with a scale of its own."""
+    scale = labels.std(axis=0)
+    standard = labels[:, scale > 0] / scale[scale > 0]
+    best, chosen = -np.inf, next(_candidates(distances, overlap))
+    for kernel in _candidates(distances, overlap):
+        values, vectors = np.linalg.eigh(kernel(distances, overlap))
+        rotated = (vectors.T @ standard) ** 2
+        for noise in _NOISES:
+            diagonal = np.maximum(values, 0) + noise
+            fits = np.log((rotated / diagonal[:, None]).mean(axis=0)).sum() * len(labels)
+            likelihood = -0.5 * (fits + np.log(diagonal).sum() * standard.shape[1])
+            if likelihood > best:
+                best, chosen = float(likelihood), _Kernel(kernel.mixture, kernel.scale, noise)
+    return chosen if chosen.noise else _Kernel(chosen.mixture, chosen.scale, _NOISES[-1])
+
+
+def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
+    """Kernels to try; of a kind of features that is missing or constant, only those without."""
+    middle = float(np.median(distances))
+    mixtures = (1.0,) if not middle > 0 else _MIXTURES if overlap.any() else (0.0,)
+    lengths = _LENGTHS if middle > 0 else (1.0,)
+    for mixture in mixtures:
+        yield from (_Kernel(mixture, length * (middle if middle > 0 else 1.0)) for length in lengths)
+
+
+def _solve(gram: AnyArray, labels: AnyArray, noise: AnyArray, known: AnyArray) -> AnyArray:
+    from scipy.linalg import cho_factor, cho_solve
+
+    found = np.zeros(len(labels))
+    if known.any():
+        own = gram[np.ix_(known, known)] + np.diag(noise[known])
+        found[known] = cho_solve(cho_factor(own), labels[known])
+    return found
+
+
+def _distances(left: AnyArray, right: AnyArray) -> AnyArray:
+    """Squared distances of all pairs, ``n x m`` float64."""
+    a, b = left.astype(np.float64), right.astype(np.float64)
+    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
+    distances: AnyArray = np.maximum(squares, 0.0)
+    return distances
+
+
+def _overlap(left: AnyArray, right: AnyArray) -> AnyArray:
+    """Sum of the smaller counts over the sum of the larger, ``n x m`` float64; 0 where both are empty."""
+    a, b = _unary(left), _unary(right)
+    both = a.any(axis=0) & b.any(axis=0)  # most levels of most counts are empty
+    shared = (a[:, both] @ b[:, both].T).astype(np.float64)
+    either = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - shared
+    overlap: AnyArray = shared / np.maximum(either, 1.0)
+    return overlap
+
+
+def _unary(counts: AnyArray) -> AnyArray:
+    """A column per level of each count, so that a product counts what both have, ``n x 4 C`` float32."""
+    return np.concatenate([counts > level for level in range(_LEVELS)], axis=1).astype(np.float32)

@@ -1,0 +1,128 @@
+"""Partners on the folds: what they predict for rows that they were not fitted on, and the label transforms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Indices
+from molweight.datasets import score
+from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
+from molweight.ensemble._kernel import MOST_ROWS
+from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
+from molweight.ensemble._partners import Partner, PartnerSpec
+from molweight.graphs import Task
+from molweight.graphs.internal import tasks_of
+
+__all__ = ["PartnerData"]
+
+
+_TRIAL_ROUNDS: Final = 150
+
+
+@dataclass(frozen=True)
+class PartnerData:
+    """Labelled rows as partners are fitted on them.
+
+    Args:
+        features: By name of the partner, the names of the feature sets that it reads.
+        matrices: By name of the partner, ``n x F``.
+        labels: ``n x T``, NaN where missing.
+        weights: Weight of each label, ``n x T``; ``None`` for equal ones.
+        task: Of the table.
+        absolute: Whether to minimise the absolute error of numbers in place of the squared one.
+        seed: Of the partners.
+    """
+
+    features: Mapping[str, tuple[str, ...]]
+    matrices: Mapping[str, AnyArray]
+    labels: AnyArray
+    weights: AnyArray | None
+    task: Task
+    absolute: bool
+    seed: int
+
+    @property
+    def names(self) -> list[str]:
+        """The partners that tables of this size have: a Gaussian process only up to 4,000 rows."""
+        return [name for name in self.matrices if name != "gaussian_process" or len(self.labels) <= MOST_ROWS]
+
+    def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:
+        """A partner, fitted.
+
+        Args:
+            name: Which.
+            kind: Of the label transform, which is fitted on the same rows.
+            rows: Which rows; ``None`` for all.
+            rounds: Number of trees; ``None`` for the default.
+        """
+        chosen = np.arange(len(self.labels)) if rows is None else rows
+        labels = self.labels[chosen]
+        return Partner.fit(
+            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels)),
+            self.task,
+            self.matrices[name][chosen],
+            labels,
+            seed=self.seed,
+            weights=None if self.weights is None else self.weights[chosen],
+            absolute=self.absolute,
+            rounds=rounds,
+        )
+
+    def out_of_fold(self, name: str, kind: str, folds: Sequence[Indices], rounds: int | None = None) -> AnyArray:
+        """Predictions of each row by a partner that was fitted on the other folds, ``n x T`` in the labels' own units.
+
+        Args:
+            name: Which.
+            kind: Of the label transform.
+            folds: Positions of each fold.
+            rounds: Number of trees; ``None`` for the default.
+        """
+        predicted = np.full(self.labels.shape, np.nan)
+        for fold in folds:
+            rest = np.setdiff1d(np.arange(len(self.labels)), fold)
+            predicted[fold] = self.fit(name, kind, rest, rounds).predict(self.matrices[name][fold])
+        return predicted
+
+    def kind_of(self, asked: str) -> str:
+        """A label transform that was asked for, for each target: classes stay as they are.
+
+        Args:
+            asked: Its name.
+        """
+        return ",".join(CLASS if own == "classification" else asked for own in self._tasks())
+
+    def choose_transforms(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
+        """For each target the label transform with which small boosted trees score best out of fold.
+
+        A target whose labels are not skewed is not transformed; where none is, or there are no features, nothing is
+        tried.
+
+        Args:
+            folds: Positions of each fold.
+            metric: What is compared.
+            truth: Labels to score against, ``n x T``, NaN where missing or only a bound.
+
+        Returns:
+            The transforms, and the score of the table with each of those that were tried.
+        """
+        plain, trial = self.kind_of("none").split(","), next(iter(self.matrices), None)
+        other = [
+            kind if kind == CLASS else possible_transforms(column)[-1]
+            for kind, column in zip(plain, self.labels.T, strict=True)
+        ]
+        if trial is None or other == plain or self.matrices[trial].shape[1] == 0:
+            return ",".join(plain), {}
+        predictions = [self.out_of_fold(trial, ",".join(kinds), folds, _TRIAL_ROUNDS) for kinds in (plain, other)]
+        chosen = list(plain)
+        for at, own in enumerate(metrics_of(ogb_metric(metric) or metric, len(plain))):
+            before, after = (score(own, truth[:, at], values[:, at]).value for values in predictions)
+            sign = 1.0 if higher_is_better(own) else -1.0
+            chosen[at] = other[at] if sign * after > sign * before else plain[at]
+        words = ["none", "+".join(sorted(set(other) - {CLASS, "none"}))]
+        tried = {word: score(metric, truth, values).value for word, values in zip(words, predictions, strict=True)}
+        return ",".join(chosen), tried
+
+    def _tasks(self) -> list[str]:
+        return tasks_of(self.task, self.labels.shape[1])

@@ -1,0 +1,171 @@
+"""Models without a graph that take part in an ensemble: their features, their fit, their state."""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.arrays import AnyArray
+from molweight.ensemble._boosted import BoostedTrees
+from molweight.ensemble._kernel import GaussianProcess
+from molweight.ensemble._label_transform import LabelTransform
+from molweight.errors import ConfigError, DataError
+from molweight.features import get
+from molweight.features.internal import COLUMN_PREFIX
+from molweight.graphs import Task
+
+__all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
+
+PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process")
+"""Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both."""
+_COUNTS: Final = "ecfp_counts"
+
+
+def check_partners(names: Sequence[str]) -> None:
+    """Refuse names that are unknown or given twice.
+
+    Raises:
+        ConfigError: Naming those that there are.
+    """
+    for name in names:
+        if name not in PARTNERS or list(names).count(name) > 1:
+            reason = "is given twice" if name in PARTNERS else "is unknown"
+            raise ConfigError(f"partners: {name!r} {reason}. Partners: {', '.join(PARTNERS)}; an empty list for none.")
+
+
+def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
+    """Feature sets that a partner reads.
+
+    Args:
+        name: Among :data:`PARTNERS`.
+        features: Those of the members.
+
+    Example:
+        >>> partner_features("fingerprint_trees", ["descriptors"])
+        ('descriptors', 'ecfp_counts')
+    """
+    return tuple(features) if name == "trees" else tuple(dict.fromkeys([*features, _COUNTS]))
+
+
+@dataclass(frozen=True)
+class PartnerSpec:
+    """What a partner is, as JSON values.
+
+    Args:
+        name: Among :data:`PARTNERS`.
+        features: Feature sets that it reads.
+        transform: Of the labels that it was fitted on.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    transform: LabelTransform
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"name": self.name, "features": list(self.features), "transform": self.transform.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "PartnerSpec":
+        """The object whose :meth:`to_json` is given."""
+        return cls(values["name"], tuple(values["features"]), LabelTransform.from_json(values["transform"]))
+
+
+@dataclass(frozen=True)
+class Partner:
+    """A fitted model without a graph.
+
+    Args:
+        spec: What it is.
+        task: Of the table.
+        model: Boosted trees or a Gaussian process, of transformed labels.
+    """
+
+    spec: PartnerSpec
+    task: Task
+    model: BoostedTrees | GaussianProcess
+
+    @classmethod
+    def fit(
+        cls,
+        spec: PartnerSpec,
+        task: Task,
+        features: AnyArray,
+        labels: AnyArray,
+        *,
+        seed: int,
+        weights: AnyArray | None = None,
+        absolute: bool = False,
+        rounds: int | None = None,
+    ) -> "Partner":
+        """Fit it.
+
+        Args:
+            spec: What it is; its transform is that of these labels.
+            task: Of the table.
+            features: ``n x F``, those of the specification.
+            labels: ``n x T`` in their own units, NaN where missing.
+            seed: Of everything random.
+            weights: Weight of each label, ``n x T``.
+            absolute: Whether trees minimise absolute errors of numbers.
+            rounds: Number of trees; ``None`` for the default.
+        """
+        mapped = spec.transform.forward(labels)
+        if spec.name != "gaussian_process":
+            trees = BoostedTrees.fit(
+                features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
+            )
+            return cls(spec, task, trees)
+        sparse, classes = _sparse(spec.features, features.shape[1]), spec.transform.classes
+        dense, counts = features[:, ~sparse], features[:, sparse]
+        return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
+
+    def predict(self, features: AnyArray) -> AnyArray:
+        """Probabilities or labels in their own units, ``n x T`` float64.
+
+        Args:
+            features: ``n x F``, those of the specification.
+        """
+        if isinstance(self.model, BoostedTrees):
+            values = self.model.predict(features)
+        else:
+            sparse = _sparse(self.spec.features, features.shape[1])
+            values = self.model.predict(features[:, ~sparse], features[:, sparse])
+        labels = self.spec.transform.inverse(values)
+        return labels / labels.sum(axis=1, keepdims=True) if self.task == "multiclass" else labels
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything but the specification, as tensors; trees as the bytes of LightGBM's text."""
+        if isinstance(self.model, GaussianProcess):
+            return self.model.state()
+        packed = zlib.compress(json.dumps(self.model.models).encode())
+        return {"text": torch.frombuffer(bytearray(packed), dtype=torch.uint8)}
+
+    @classmethod
+    def from_state(cls, spec: PartnerSpec, task: Task, state: Mapping[str, Tensor]) -> "Partner":
+        """The object whose :meth:`state` is given.
+
+        Raises:
+            DataError: If a tensor is missing.
+        """
+        if spec.name == "gaussian_process":
+            return cls(spec, task, GaussianProcess.from_state(state))
+        if "text" not in state:
+            raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
+        models = json.loads(zlib.decompress(state["text"].cpu().numpy().tobytes()))
+        return cls(spec, task, BoostedTrees(task, tuple(models)))
+
+
+def _sparse(names: Sequence[str], width: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    """Which columns are counts of fingerprints; a column of the table is one, or as many as are left over."""
+    sizes = [1 if name.startswith(COLUMN_PREFIX) else get(name).spec.dim for name in names]
+    flags = [not name.startswith(COLUMN_PREFIX) and get(name).sparse for name in names]
+    found = np.repeat(flags, sizes).astype(bool)
+    if len(found) != width:
+        raise ConfigError(f"{width} feature columns are given for {', '.join(names)}, which have {len(found)}.")
+    return found
