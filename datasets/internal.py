@@ -20,6 +20,7 @@ from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
+from molweight.datasets._sources import SourceTable, SourceUse
 from molweight.datasets._splits import ROLES
 
 __all__ = [
@@ -32,6 +33,8 @@ __all__ = [
     "ColumnReport",
     "MoleculeRows",
     "Reading",
+    "SourceTable",
+    "SourceUse",
     "exact_labels",
     "format_audit",
     "format_endpoints",

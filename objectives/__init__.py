@@ -64,6 +64,7 @@ from molweight.objectives._molclr import MolCLR
 from molweight.objectives._rationality import Rationality
 from molweight.objectives._registry import available, create, get, register
 from molweight.objectives._registry import build as build
+from molweight.objectives._source import Source
 
 __all__ = [
     "AssayLabels",
@@ -85,6 +86,7 @@ __all__ = [
     "MolCLR",
     "Objective",
     "Rationality",
+    "Source",
     "available",
     "column_of",
     "corpus_column",

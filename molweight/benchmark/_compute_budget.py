@@ -11,7 +11,7 @@ from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.training import generic_pretraining, resolve, variant
-from molweight.training.internal import HeldOut, adaptive_pretraining
+from molweight.training.internal import HeldOut, adaptive_pretraining, with_sources
 
 __all__ = ["matched", "seconds_per_step"]
 
@@ -49,7 +49,8 @@ def seconds_per_step(job: Job, data: MoleculeDataset, splits: Splits, corpus: Mo
         corpus: What is pretrained on.
     """
     job, device = resolve(job, data), resolve_device(job.device)
-    model, prepared = generic_pretraining(job, corpus, device, held=HeldOut(data, splits))
+    job, sources = with_sources(job, data, splits)
+    model, prepared = generic_pretraining(job, corpus, device, held=HeldOut(data, splits, sources))
     setup = adaptive_pretraining(job, model, prepared, data, splits, device=device)
     periods = -(-10 // job.hypergradient_interval)
     for _ in range(job.hypergradient_interval):  # the first hypergradient is slower

@@ -28,7 +28,7 @@ from molweight.options import Job
 from molweight.plugins import import_plugins
 from molweight.runs import Run
 from molweight.training import fit, generic_pretraining, resolve, search_weights, variant
-from molweight.training.internal import HeldOut
+from molweight.training.internal import HeldOut, with_sources
 
 __all__ = ["RESULTS_VERSION", "fixed_facts", "run_cell"]
 
@@ -113,7 +113,8 @@ class _Setting:
         cache_root().mkdir(parents=True, exist_ok=True)
         with FileLock(cache_root() / "pretrained.lock"):
             started = time.perf_counter()
-            held = HeldOut(self.data, self.splits)
+            job, sources = with_sources(job, self.data, self.splits)
+            held = HeldOut(self.data, self.splits, sources)
             generic_pretraining(job, self.corpus(), resolve_device(job.device), held=held)
         return started - asked, time.perf_counter() - started
 

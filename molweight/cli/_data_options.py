@@ -133,7 +133,9 @@ def add_job_options(parser: Parser, *groups: type) -> None:
         *groups: The option groups that the command takes; all of a job's if none is named.
     """
     for group in groups or GROUPS:
-        parser.add_class_arguments(group, skip={"objectives"})
+        parser.add_class_arguments(group, skip={"objectives", "aux"})
+        if "aux" in option_names(group):
+            parser.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
         if "objectives" in option_names(group):
             default = list(DEFAULT_OBJECTIVES)
             parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")

@@ -23,12 +23,13 @@ from molweight.cli._parser import Parser, names
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
-from molweight.datasets.internal import format_audit, format_endpoints
+from molweight.datasets.internal import SourceUse, format_audit, format_endpoints
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
+from molweight.report.internal import format_evidence
 from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
@@ -164,6 +165,7 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
     parts = [
         _heading(comparison, splits),
         format_table(comparison),
+        *_sources(comparison),
         *_by_endpoint(comparison),
         *_out_of_fold(comparison),
         *([found] if found else []),
@@ -171,6 +173,15 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))
+
+
+def _sources(comparison: Comparison) -> list[str]:
+    """What was used of the auxiliary tables, and what each objective is worth."""
+    run = comparison.run
+    uses = [SourceUse(**values) for values in run.trained_on.get("sources", ())]
+    used = ["\n".join(["auxiliary tables:", *(f"  {use}" for use in uses)])] if uses else []
+    evidence = format_evidence(run.records)
+    return [*used, *([evidence] if evidence else [])]
 
 
 def _out_of_fold(comparison: Comparison) -> list[str]:

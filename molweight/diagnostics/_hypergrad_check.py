@@ -20,7 +20,14 @@ from molweight.mlo.solvers import MinresReference, Solver, Spectrum
 from molweight.mlo.weightings import through_softmax
 from molweight.options import Job
 from molweight.training import generic_pretraining, resolve
-from molweight.training.internal import SOLVER_DEFAULTS, AdaptivePretraining, HeldOut, adaptive_pretraining, with_stereo
+from molweight.training.internal import (
+    SOLVER_DEFAULTS,
+    AdaptivePretraining,
+    HeldOut,
+    adaptive_pretraining,
+    with_sources,
+    with_stereo,
+)
 
 __all__ = ["Candidate", "Damping", "default_candidates", "hypergrad_check", "kendall"]
 
@@ -123,7 +130,9 @@ def hypergrad_check(
     compare = _Comparison(
         asked, dampings, partial(MinresReference, limit=limit, iterations=iterations, tolerance=tolerance)
     )
-    run = _start(job, data, splits, data.subset(splits.train) if corpus is None else corpus, progress=progress)
+    job, sources = with_sources(job, data, splits)
+    corpus = data.subset(splits.train) if corpus is None else corpus
+    run = _start(job, HeldOut(data, splits, sources), corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
     found = [compare.at(_Place.of(problem, run, dtype), step) for step in _visit(run, at, progress=progress)]
     return HypergradCheck(
@@ -137,12 +146,10 @@ def hypergrad_check(
     )
 
 
-def _start(
-    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, *, progress: bool
-) -> AdaptivePretraining:
+def _start(job: Job, held: HeldOut, corpus: MoleculeDataset, *, progress: bool) -> AdaptivePretraining:
     device = resolve_device(job.device)
-    model, prepared = generic_pretraining(job, corpus, device, progress=progress, held=HeldOut(data, splits))
-    return adaptive_pretraining(job, model, prepared, data, splits, device=device)
+    model, prepared = generic_pretraining(job, corpus, device, progress=progress, held=held)
+    return adaptive_pretraining(job, model, prepared, held.data, held.splits, device=device)
 
 
 def _visit(run: AdaptivePretraining, points: Sequence[int], *, progress: bool) -> Iterator[int]:

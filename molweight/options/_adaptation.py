@@ -1,5 +1,6 @@
 """How the pretraining is adapted to the task: the three levels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,10 @@ class AdaptationOptions:
     """Task-adaptive pretraining under learned weights.
 
     Args:
+        aux: Auxiliary tables, whose labels become objectives with weights of their own: files, names of tables, or
+            ``TABLE:COLUMN``. Compounds that the task holds out are left out of them; see ``docs/sources.md``.
+        aux_weights: ``"table"`` for one weight per auxiliary table, ``"column"`` for one per label column; of a table
+            with more than 32 columns, one per group of columns that were measured on similar sets of molecules.
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
@@ -48,6 +53,8 @@ class AdaptationOptions:
         ConfigError: If an option is of the wrong kind or out of range.
     """
 
+    aux: Sequence[str] = ()
+    aux_weights: str = option("table", choices=("table", "column"))
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = option(factory=dict)
     solver: str = "identity"

@@ -13,6 +13,7 @@ from molweight.report._about_sections import (
 )
 from molweight.report._run_summary import RunSummary, method_title
 from molweight.report._section import Section
+from molweight.report._source_section import sources_section
 from molweight.report._test_sections import calibration_section, map_section, scores_section, wrong_section
 from molweight.report._training_sections import losses_section, schedule_section, solver_section, weights_section
 from molweight.report._uncertainty_section import spread_section
@@ -33,6 +34,7 @@ def render(subject: RunSummary) -> str:
         summary_section(subject),
         scores_section(subject),
         weights_section(subject),
+        sources_section(subject),
         losses_section(subject),
         solver_section(subject),
         schedule_section(subject),

@@ -27,6 +27,7 @@ from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve, variant
+from molweight.training._sources import with_sources
 from molweight.training._state import Session
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
@@ -110,6 +111,7 @@ def compare(
     progress: bool = False,
     resume: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
+    aux: Sequence[str | MoleculeDataset] = (),
 ) -> Comparison:
     """Fit a job and its baselines; evaluate the test set once for each.
 
@@ -126,6 +128,7 @@ def compare(
         resume: Folder where the state of the work is kept, to go on from after an interruption; see
             :func:`molweight.fit`.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
+        aux: Auxiliary tables, as for :func:`molweight.fit`.
 
     Returns:
         The table's rows, baselines first, and the run.
@@ -137,15 +140,16 @@ def compare(
     for name in baselines:
         if name not in known:
             raise ConfigError(f"baseline {name!r} is unknown{suggest(name, known)} Baselines: {', '.join(known)}.")
+    job, sources = with_sources(job, data, splits, aux)
     job = resolve(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(job.device)
-    shared = replace(session, job=describe_job(job, data, splits, corpus, device))
-    held = HeldOut(data, splits)
+    shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
+    held = HeldOut(data, splits, sources)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
     plain = [plain_baseline(name, data, splits, job.seed) for name in baselines if name in PLAIN_BASELINES]
-    runs = _fit_all(job, Context(data, splits, device, session, progress), corpus, baselines)
+    runs = _fit_all(job, Context(data, splits, device, session, progress, sources), corpus, baselines)
     rows = [Row(found.name, found.score, None, {}, found.seconds) for found in plain]
     rows += [_row(name, run) for name, run in runs.items()]
     run = _merged(runs, {found.name: found.results for found in plain})
@@ -162,7 +166,7 @@ def _fit_all(job: Job, context: Context, corpus: MoleculeDataset, baselines: Seq
     alone = job.members != 1 and not others
     methods |= {ENSEMBLE: job} if alone else {main: single}
     runs = {
-        name: fit(method, data, splits, corpus, progress=progress, session=session.child(name))
+        name: fit(method, data, splits, corpus, progress=progress, session=session.child(name), aux=context.sources)
         for name, method in methods.items()
     }
     if job.members != 1 and not alone:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import torch
 
 from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable
 from molweight.graphs import MoleculeDataset
 from molweight.training._state import Session
 
@@ -18,6 +19,7 @@ class Context:
     Args:
         data: The labelled table.
         splits: Its roles.
+        sources: Auxiliary tables, without what the roles hold out.
         device: Where to compute.
         session: Checkpoints and callbacks.
         progress: Whether to show progress bars on a terminal.
@@ -28,6 +30,7 @@ class Context:
     device: torch.device
     session: Session = field(default_factory=Session)
     progress: bool = False
+    sources: tuple[SourceTable, ...] = ()
 
     def title(self, text: str) -> str | None:
         """Title of a progress bar, behind the method it is for where there are several; ``None`` for no bar.

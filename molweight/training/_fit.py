@@ -11,6 +11,7 @@ import torch
 from molweight import encoders
 from molweight._version import __version__
 from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable
 from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
@@ -28,6 +29,7 @@ from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import resolve
 from molweight.training._restarts import finetune_with_restarts, restart_stages
+from molweight.training._sources import with_sources
 from molweight.training._state import Session
 
 __all__ = ["describe_job", "fit", "with_ensemble"]
@@ -43,6 +45,7 @@ def fit(
     resume: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
     session: Session | None = None,
+    aux: Sequence[str | MoleculeDataset | SourceTable] = (),
 ) -> Run:
     """Run a job: generic pretraining, adaptive pretraining under the weights, finetuning.
 
@@ -59,6 +62,7 @@ def fit(
             run at once.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
         session: The two above in one, for a fit that is part of other work.
+        aux: Auxiliary tables next to those that ``job.aux`` names; see :func:`molweight.datasets.read_sources`.
 
     Returns:
         The finetuned model with the learned weights and the history.
@@ -68,13 +72,14 @@ def fit(
         UnknownNameError: If a name is unknown, with the nearest ones.
         TrainingError: If a loss stops being finite.
     """
+    job, sources = with_sources(job, data, splits, aux)
     job = resolve(job, data)
     device = resolve_device(job.device)
     data = with_stereo(job, data)
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
-    session = replace(session, job=describe_job(job, data, splits, corpus, device))
-    context = Context(data, splits, device, session, progress)
+    session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
+    context = Context(data, splits, device, session, progress, sources)
     return _finished(context) or _finish(context, job, _train(job, corpus, context))
 
 
@@ -90,7 +95,7 @@ def with_ensemble(job: Job, run: Run, corpus: MoleculeDataset, context: Context)
     Returns:
         A run with the weights and the history of the other.
     """
-    described = describe_job(job, context.data, context.splits, corpus, context.device)
+    described = describe_job(job, context.data, context.splits, corpus, context.device, sources=context.sources)
     context = replace(context, session=replace(context.session, job=described))
     return _finished(context) or _finish(context, job, _exchange(job, run, context))
 
@@ -125,7 +130,7 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         context.device,
         progress=context.progress,
         session=context.session,
-        held=HeldOut(context.data, context.splits),
+        held=HeldOut(context.data, context.splits, context.sources),
     )
     weights, history = adapt(job, pretrainer, prepared, context)
     model: TaskModel
@@ -148,7 +153,13 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
 
 
 def describe_job(
-    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, device: torch.device
+    job: Job,
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset,
+    device: torch.device,
+    *,
+    sources: Sequence[SourceTable] = (),
 ) -> dict[str, Any]:
     """Everything that the result of a fit depends on, as JSON values.
 
@@ -158,6 +169,7 @@ def describe_job(
         splits: Its roles.
         corpus: Unlabelled molecules.
         device: Where to compute.
+        sources: Auxiliary tables.
     """
     return {
         "molweight": __version__,
@@ -168,11 +180,14 @@ def describe_job(
         "init": None if job.init in INITS else read_checkpoint(job.init).sha256,
         "data": data_card(data, splits),
         "corpus": {"molecules": len(corpus), "sha256": molecules_digest(corpus)},
+        **({"sources": {source.origin: molecules_digest(source.data) for source in sources}} if sources else {}),
     }
 
 
 def _finish(context: Context, job: Job, run: Run) -> Run:
     """Keep the run in place of the states that led to it."""
+    if context.sources:
+        run.trained_on["sources"] = [source.use.to_dict() for source in context.sources]
     parts, session = run.parts(), context.session
     state = {"about": parts.about, "model": parts.model, "pretrained": parts.pretrained, "records": parts.records}
     session.stage("finished").write(state)

@@ -8,12 +8,15 @@ import numpy as np
 
 from molweight import datasets, objectives
 from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.models import Pretrainer
+from molweight.objectives import Source
 from molweight.options import Job
 from molweight.runs import Checkpoint
 from molweight.runs.internal import data_card, molecules_digest
+from molweight.training._sources import join_sources
 
 __all__ = ["HeldOut", "attach_tables", "refuse_leaky_checkpoint", "resolve_assay_table"]
 
@@ -29,10 +32,12 @@ class HeldOut:
     Args:
         data: The labelled table.
         splits: Its roles.
+        sources: Auxiliary tables, from which its held-out compounds were left out.
     """
 
     data: MoleculeDataset
     splits: Splits
+    sources: tuple[SourceTable, ...] = ()
 
     def without(self, table: MoleculeDataset) -> MoleculeDataset:
         """A labelled table without all forms of the compounds in ``meta``, ``select`` and ``test``.
@@ -109,16 +114,28 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
         For each objective that learns from tables, the digest of what it was given of each.
     """
     given: dict[str, dict[str, str]] = {}
+    sources = {source.origin: source for source in (held.sources if held else ())}
+    pooled: dict[str, Source] = {}
     for name in model.objectives:
         objective = model.objective(name)
         if objective.tables:
             tables = {
-                table: _allowed(name, datasets.load(table).with_featuriser(featuriser), held)
+                table: sources[table].data.with_featuriser(featuriser)
+                if table in sources
+                else _allowed(name, _load(table).with_featuriser(featuriser), held)
                 for table in objective.tables
             }
             objective.attach(tables)
             given[name] = {table: molecules_digest(data) for table, data in tables.items()}
+            if isinstance(objective, Source) and objective.tables[0] in sources:
+                pooled[name] = objective
+    join_sources(pooled, list(sources.values()), featuriser)
     return given
+
+
+def _load(table: str) -> MoleculeDataset:
+    """A labelled table by its name, or an auxiliary table by its file."""
+    return datasets.load(table) if table in datasets.available() else datasets.read_sources([table])[0].data
 
 
 def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:
@@ -132,10 +149,11 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
     Raises:
         ConfigError: Naming the table, and what to do.
     """
-    if checkpoint.task == data_card(held.data, held.splits):
+    task = {name: value for name, value in (checkpoint.task or {}).items() if name != "sources"}
+    if task == data_card(held.data, held.splits):
         return  # a run on the same roles of the same table, which left the same compounds out
     for name, options in checkpoint.objectives.items():
-        for table in map(datasets.load, objectives.create(name, width=1, **options).tables):
+        for table in map(_load, objectives.create(name, width=1, **options).tables):
             seen = len(table) - len(held.without(table))
             if seen:
                 raise ConfigError(

@@ -69,7 +69,7 @@ def check_job(job: Job) -> Job:
     """
     job = resolve_init(job)
     encoders.get(job.encoder)
-    if not job.objectives and (job.init == "pretrain" or job.adapts):
+    if not (job.objectives or job.aux) and (job.init == "pretrain" or job.adapts):
         raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
     for name in job.objectives:
         objectives.get(name)
@@ -138,8 +138,8 @@ def _adopt_encoder(job: Job) -> Job:
 
 def _check_weighting(job: Job) -> None:
     """Refuse options of the weighting, and others that it cannot work with."""
-    if job.weighting == "none":
-        return
+    if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
+        return  # of auxiliary tables that are not read yet, the number of weights is not known
     weighting = weightings.create(job.weighting, job.objectives, **job.weighting_options)
     if weighting.needs.task and weighting.graph.proximal and not job.proximal_strength > 0:
         raise OptionError(

@@ -17,6 +17,7 @@ from molweight.options import Job
 from molweight.runs import Run
 from molweight.training._fit import fit
 from molweight.training._resolve import check_job
+from molweight.training._sources import with_sources
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -132,7 +133,7 @@ def search_weights(
         (2, 4, True)
     """
     _check(method, trials)
-    job = check_job(job)
+    job, _ = with_sources(check_job(job), data, splits)
     study = _study(job, data, method, journal)
     runs: dict[int, Run] = {}
     for number in _numbers(len(_finished(study)), trials, progress=progress):

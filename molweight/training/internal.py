@@ -8,6 +8,7 @@ from molweight.training._features import with_stereo
 from molweight.training._finetune import finetune
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver
+from molweight.training._sources import with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",
@@ -22,5 +23,6 @@ __all__ = [
     "format_findings",
     "generator_for",
     "new_predictor",
+    "with_sources",
     "with_stereo",
 ]

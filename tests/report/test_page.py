@@ -15,6 +15,7 @@ SECTIONS = [
     "summary",
     "scores",
     "weights",
+    "sources",
     "losses",
     "solver",
     "schedule",

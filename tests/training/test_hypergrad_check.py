@@ -18,6 +18,7 @@ from molweight.mlo import Params
 from molweight.options import Job
 from molweight.training import fit
 from molweight.training._resolve import resolve_init
+from molweight.training.internal import HeldOut
 
 TINY = Job(
     solver="cg",
@@ -76,7 +77,7 @@ def test_the_safe_damping_makes_both_levels_definite(along: HypergradCheck) -> N
 def test_the_identity_row_is_the_closed_form(
     along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    run = module._start(resolve_init(TINY), data, splits, corpus, progress=False)
+    run = module._start(resolve_init(TINY), HeldOut(data, splits), corpus, progress=False)
     problem = draw_problem(TINY, run, data, splits, torch.float64)
     theta, omega = (_leaves(params_of(model, torch.float64)) for model in (run.model, run.task.model))
     v = dict(zip(omega, torch.autograd.grad(problem.meta(omega), list(omega.values())), strict=True))

@@ -1,0 +1,125 @@
+"""Compounds that a task holds out, to be recognised in other tables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._splits import Splits
+from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
+
+__all__ = ["HeldCompounds", "skeletons"]
+
+Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+_CHUNK = 256
+
+
+@dataclass(frozen=True)
+class HeldCompounds:
+    """The compounds of a task by role.
+
+    Args:
+        data: The table of the task.
+        held: Positions in ``meta``, ``select`` and ``test``.
+        train: Positions in ``train``.
+        compounds: Compound key of every molecule.
+        inchi: First blocks of the InChIKeys of the molecules that are held out.
+    """
+
+    data: MoleculeDataset
+    held: np.ndarray[tuple[int], np.dtype[np.int64]]
+    train: np.ndarray[tuple[int], np.dtype[np.int64]]
+    compounds: Keys
+    inchi: frozenset[str]
+
+    @classmethod
+    def of(cls, data: MoleculeDataset, splits: Splits) -> Self:
+        """The compounds of a table and its roles."""
+        roles = splits.roles()
+        held = np.unique(
+            np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in ("meta", "select", "test")])
+        )
+        compounds = target_column(data, identity())[:, 1].astype(np.uint64)
+        inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
+        return cls(data, held, np.asarray(splits.train, dtype=np.int64), compounds, inchi)
+
+    def covers(self, table: MoleculeDataset, compounds: Keys) -> Flags:
+        """Which molecules of another table are forms of compounds that are held out.
+
+        Args:
+            table: The table.
+            compounds: Compound keys of its molecules.
+        """
+        out = np.isin(compounds, self.compounds[self.held])
+        # An InChIKey takes a millisecond. Only molecules with the same atoms can have the same first block.
+        alike = np.isin(_composition(table), _composition(self.data)[self.held])
+        unsure = np.flatnonzero(alike & ~out)
+        found = skeletons([table.smiles[int(place)] for place in unsure])
+        out[unsure] = [block in self.inchi for block in found]
+        return out
+
+    def trained(self, compounds: Keys) -> Flags:
+        """Which compounds are in ``train``."""
+        return np.isin(compounds, self.compounds[self.train])
+
+    def contradictions(self, table: MoleculeDataset, compounds: Keys) -> int:
+        """Labels of columns called like a target of the task that contradict its label of the same train compound.
+
+        Numbers contradict where they differ by more than half the standard deviation of the task's labels.
+
+        Args:
+            table: The table.
+            compounds: Compound keys of its molecules.
+        """
+        place = {int(self.compounds[row]): row for row in reversed(self.train.tolist())}
+        pairs = [(row, place[key]) for row, key in enumerate(compounds.tolist()) if key in place]
+        theirs, ours = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        tasks = tasks_of(self.data.task, len(self.data.target_names))
+        count = 0
+        for column, name in enumerate(self.data.target_names):
+            if name in table.target_names:
+                labels = self.data.targets[:, column]
+                apart = np.abs(table.targets[theirs, table.target_names.index(name)] - labels[ours])
+                numbers = tasks[column] == "regression"
+                count += int((apart > (0.5 * float(np.nanstd(labels[self.train])) if numbers else 0.5)).sum())
+        return count
+
+
+def skeletons(smiles: Sequence[str], *, n_jobs: int | None = None) -> list[str]:
+    """First block of the InChIKey of each molecule: its connectivity, without stereochemistry and protonation.
+
+    Args:
+        smiles: ``n`` SMILES.
+        n_jobs: Processes; ``None`` for all cores.
+
+    Returns:
+        ``n`` blocks of 14 letters; empty where InChI cannot be computed.
+
+    Example:
+        >>> first, same, other = skeletons(["C[C@H](N)C(=O)O", "CC(N)C(=O)[O-]", "CCO"])
+        >>> first == same, first == other
+        (True, False)
+    """
+    parts = map_chunks(_blocks, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4 * _CHUNK) if smiles else []
+    return [block for part in parts for block in part]
+
+
+def _blocks(smiles: Sequence[str]) -> list[str]:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        keys = [Chem.MolToInchiKey(parse_molecule(text)) for text in smiles]  # type: ignore[no-untyped-call]  # RDKit says no types
+    return [str(key).partition("-")[0] for key in keys]
+
+
+def _composition(data: MoleculeDataset) -> Keys:
+    """A number per molecule that depends on its numbers of heavy atoms of each element."""
+    molecules = data.molecules
+    codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
+    before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes[molecules.atoms[:, 0]], dtype=np.uint64)])
+    total: Keys = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
+    return total

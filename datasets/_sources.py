@@ -1,0 +1,272 @@
+"""Auxiliary tables: labels of other measurements that pretraining learns from, without what the task holds out."""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from molweight.datasets._catalogue import TABLES
+from molweight.datasets._exact_labels import bounds_of
+from molweight.datasets._from_file import from_file
+from molweight.datasets._load import load
+from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._registry import LOADERS
+from molweight.datasets._replicates import Measurements, conflicts, merge
+from molweight.datasets._skeletons import HeldCompounds
+from molweight.datasets._source import VARIABLE, data_folder
+from molweight.datasets._splits import Splits
+from molweight.errors import DataError, UnknownNameError
+from molweight.graphs import MoleculeDataset, build_dataset, target_column
+from molweight.graphs.internal import join_tasks, tasks_of
+
+__all__ = ["SourceTable", "SourceUse", "read_sources"]
+
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
+Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
+
+_CHEMBL: Final = "chembl_5thresh"
+_CHEMBL_SHA: Final = "7b041ea61f4a57298df3a411c39ec62a1ed523b89cf48a98ed323c3339faae75"
+"""Of the packed file, as DeepChem publishes it."""
+_LEAST: Final = 10
+"""Labels below which nothing can be learned from a column."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class SourceUse:
+    """What of an auxiliary table is learned from, and what is left out.
+
+    Args:
+        name: What the table is called.
+        molecules: Its molecules.
+        held_out: Those of them that are left out, as compounds that the task holds out.
+        shared: Those that are learned from and are compounds of the task's train role.
+        repeated: Molecules beyond the first of each, merged with it.
+        conflicting: Different molecules whose rows contradict each other; their labels are averaged, or missing where
+            classes tie.
+        against_task: Labels of columns called like a target of the task that contradict its label of the same train
+            compound.
+        labels: Labels that are learned.
+        columns: Columns that are learned.
+        dropped: Columns that are not: fewer than 10 labels are left, or all are equal.
+    """
+
+    name: str
+    molecules: int
+    held_out: int
+    shared: int
+    repeated: int
+    conflicting: int
+    against_task: int
+    labels: int
+    columns: int
+    dropped: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line."""
+        parts = [
+            f"{self.molecules - self.held_out - self.repeated} molecules",
+            f"{self.labels} labels of {self.columns} column{'' if self.columns == 1 else 's'}",
+            f"{self.held_out} left out: compounds that the task holds out",
+            f"{self.shared} also in train",
+        ]
+        parts += [f"{self.conflicting} with contradicting rows"] * (self.conflicting > 0)
+        parts += [f"{self.against_task} labels contradict the task's"] * (self.against_task > 0)
+        parts += [f"{self.dropped} columns dropped: fewer than {_LEAST} labels, or all equal"] * (self.dropped > 0)
+        return f"{self.name}: {'; '.join(parts)}"
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """An auxiliary table as it is learned from: one row per molecule, without compounds that the task holds out.
+
+    Args:
+        origin: The file or name that it was read from.
+        data: Molecules and labels.
+        keys: 64-bit number of each molecule, equal for equal molecules of all tables.
+        use: What was left out.
+    """
+
+    origin: str
+    data: MoleculeDataset
+    keys: np.ndarray[tuple[int], np.dtype[np.uint64]]
+    use: SourceUse
+
+
+def read_sources(
+    sources: Sequence[str | MoleculeDataset], data: MoleculeDataset | None = None, splits: Splits | None = None
+) -> list[SourceTable]:
+    """Read auxiliary tables, and leave out what the task holds out.
+
+    Of every table all forms of the compounds in ``meta``, ``select`` and ``test`` of the task are left out, whatever
+    their labels are called: molecules with the same compound key as :func:`audit` takes it (largest fragment, without
+    charge, stereochemistry, or places of hydrogens on heteroatoms), and those whose InChIKey has the same first block.
+
+    Args:
+        sources: Files (as :func:`from_file` reads them), names of :func:`available`, ``chembl_5thresh`` (691 targets of
+            ChEMBL, from ``MOLWEIGHT_DATA``), or tables. ``NAME:COLUMN`` takes one column of a table.
+        data: The table of the task; ``None`` where there is no task.
+        splits: Its roles.
+
+    Returns:
+        One table per source, in order; several columns of one table are one source.
+
+    Raises:
+        UnknownNameError: If there is no such table or file, with the nearest names.
+        DataError: If a table has no labels, none is left, a column is not in it, or two tables have the same name.
+
+    Example:
+        >>> from molweight import datasets
+        >>> task = datasets.load("freesolv")
+        >>> esol, = read_sources(["esol"], task, datasets.split(task))
+        >>> esol.use.molecules, esol.use.held_out > 0, len(esol.data) + esol.use.held_out + esol.use.repeated
+        (1128, True, 1128)
+    """
+    if not sources:
+        return []
+    held = None if data is None or splits is None else HeldCompounds.of(data, splits)
+    return [_cleaned(origin, table, held) for origin, table in _opened(sources).items()]
+
+
+def _opened(sources: Sequence[str | MoleculeDataset]) -> dict[str, MoleculeDataset]:
+    """The tables by origin; several columns of one table are read together."""
+    wanted: dict[str, list[str] | None] = {}
+    given: dict[str, MoleculeDataset] = {}
+    for source in sources:
+        if isinstance(source, MoleculeDataset):
+            given[source.name] = source
+            wanted.setdefault(source.name, None)
+            continue
+        name, column = _parts(source)
+        columns = wanted.setdefault(name, [] if column else None)
+        if column and columns is not None:
+            columns.append(column)
+        elif not column:
+            wanted[name] = None
+    tables = {name: given[name] if name in given else _read(name, columns) for name, columns in wanted.items()}
+    names = [table.name for table in tables.values()]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise DataError(f"two auxiliary tables are called {repeated[0]!r}. Rename one of the files.")
+    return tables
+
+
+def _parts(source: str) -> tuple[str, str]:
+    """Name and column of ``NAME:COLUMN``; a path with a colon in it is a path."""
+    if Path(source).is_file() or ":" not in source:
+        return source, ""
+    name, _, column = source.rpartition(":")
+    known = name in TABLES or name in LOADERS or name == _CHEMBL or Path(name).is_file()
+    return (name, column) if known else (source, "")
+
+
+def _read(name: str, columns: list[str] | None) -> MoleculeDataset:
+    if name in TABLES or name in LOADERS:
+        return load(name, columns)
+    if name == _CHEMBL:
+        return _chembl(columns)
+    if not Path(name).is_file():
+        raise UnknownNameError("auxiliary table", name, [*TABLES, *LOADERS, _CHEMBL])
+    table = from_file(name, targets=columns, on_error="skip")
+    if table.task is None:
+        raise DataError(f"{name}: no column holds labels to learn from. Name them: {name}:COLUMN.")
+    return table
+
+
+def _chembl(columns: list[str] | None) -> MoleculeDataset:
+    """ChEMBL's activities of 691 targets, from the user's own folder."""
+    folder = data_folder()
+    path = None if folder is None else folder / "corpora" / f"{_CHEMBL}.csv.gz"
+    if path is None or not path.is_file():
+        raise DataError(
+            f"{_CHEMBL} is read from corpora/{_CHEMBL}.csv.gz in the folder that {VARIABLE} names, and there is "
+            "no such file. Download it (datasets/chembl_5thresh.csv.gz of DeepChem's repository), and set the variable."
+        )
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _CHEMBL_SHA:
+        raise DataError(f"{path}: is not the file that DeepChem publishes (its SHA-256 differs). Replace it.")
+    table = pd.read_csv(path)
+    names = columns or [name for name in table.columns if name != "smiles"]
+    for name in names:
+        if name not in table.columns:
+            raise DataError(f"{_CHEMBL} has no column {name!r}. Columns: {', '.join(table.columns[1:6])}, ...")
+    labels = table[names].to_numpy(dtype=np.float32)
+    return build_dataset(table["smiles"].tolist(), labels, name=_CHEMBL, task="regression", target_names=names)
+
+
+def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) -> SourceTable:
+    """A table without held-out compounds, one row per molecule, with the columns that something can be learned from."""
+    if table.task is None:
+        raise DataError(f"{table.name} has no labels to learn from. Leave it out of aux, or use it as corpus.")
+    keys = target_column(table, identity()).astype(np.uint64)
+    out = np.zeros(len(table), dtype=bool) if held is None else held.covers(table, keys[:, 1])
+    kept = np.flatnonzero(~out)
+    tasks = tasks_of(table.task, len(table.target_names))
+    measured = Measurements(table.targets[kept], bounds_of(table)[kept], [task == "classification" for task in tasks])
+    groups = _groups(keys[kept, 0])
+    merged, stay = merge(measured, groups, "mean")
+    columns = _learnable(merged.labels[stay])
+    rows = stay[~np.isnan(merged.labels[np.ix_(stay, columns)]).all(axis=1)]
+    if len(rows) == 0:
+        raise DataError(
+            f"{table.name}: no column has {_LEAST} labels, not all equal, of compounds that the task does not hold "
+            "out. Leave it out of aux."
+        )
+    data, compounds = _table(table, kept[rows], merged, rows, columns), keys[kept[rows], 1]
+    use = SourceUse(
+        name=table.name,
+        molecules=len(table),
+        held_out=int(out.sum()),
+        shared=0 if held is None else int(held.trained(compounds).sum()),
+        repeated=len(kept) - len(stay),
+        conflicting=len(conflicts(measured, groups)[0]),
+        against_task=0 if held is None else held.contradictions(data, compounds),
+        labels=int((~np.isnan(data.targets)).sum()),
+        columns=len(columns),
+        dropped=len(table.target_names) - len(columns),
+    )
+    _log.info("%s", use)
+    return SourceTable(origin, data, keys[kept[rows], 0], use)
+
+
+def _table(
+    table: MoleculeDataset, positions: Positions, merged: Measurements, rows: Positions, columns: Positions
+) -> MoleculeDataset:
+    """The molecules at some positions of a table with merged labels of some of its columns."""
+    part = table.subset(positions)
+    tasks = tasks_of(table.task, len(table.target_names))
+    data = MoleculeDataset(
+        part.molecules,
+        merged.labels[np.ix_(rows, columns)],
+        name=table.name,
+        task=join_tasks([tasks[place] for place in columns]),
+        target_names=[table.target_names[place] for place in columns],
+        featuriser=table.featuriser,
+    )
+    bounds = merged.bounds[np.ix_(rows, columns)]
+    return data.with_columns({"label_bounds": bounds}) if bounds.any() else data
+
+
+def _groups(keys: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> list[Positions]:
+    """Positions of each key that occurs more than once."""
+    order = np.argsort(keys, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
+    return [part for part in parts if len(part) > 1]
+
+
+def _learnable(labels: Labels) -> Positions:
+    """Columns with enough labels that are not all equal."""
+    known = ~np.isnan(labels)
+    enough = known.sum(axis=0) >= _LEAST
+    lowest = np.where(known, labels, np.inf).min(axis=0, initial=np.inf)
+    highest = np.where(known, labels, -np.inf).max(axis=0, initial=-np.inf)
+    return np.flatnonzero(enough & (lowest < highest))

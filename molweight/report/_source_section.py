@@ -1,0 +1,49 @@
+"""Section on auxiliary tables: what was used of them, and what the run says each objective is worth."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from molweight.report._evidence import weigh_evidence
+from molweight.report._run_summary import RunSummary
+from molweight.report._section import Section, Table
+
+__all__ = ["sources_section"]
+
+_COLUMNS: Final = {
+    "name": "table",
+    "molecules": "molecules",
+    "held_out": "left out",
+    "shared": "also in train",
+    "conflicting": "contradicting",
+    "labels": "labels",
+    "columns": "columns",
+    "dropped": "dropped",
+}
+
+
+def sources_section(subject: RunSummary) -> Section:
+    """Auxiliary tables, and the evidence of each objective."""
+    title = "Sources and evidence"
+    uses = subject.about.get("data", {}).get("sources", ())
+    tables, words = [], []
+    if uses:
+        tables.append(Table("Auxiliary tables", list(_COLUMNS.values()), [_row(use) for use in uses]))
+        words.append(
+            "Left out: compounds that the task holds out for meta, select or test, in any form. Molecules also in "
+            "train were learned from with their labels in these tables: out-of-fold scores on them may be too good "
+            "where the labels tell those of the task."
+        )
+    else:
+        words.append("This run learned from no auxiliary table (--aux).")
+    found = weigh_evidence(subject.records)
+    if found:
+        rows = [[item.name, f"{item.errors:+.1f}", item.verdict] for item in found]
+        caption = "Effect of more weight on the meta loss against the average objective; positive: it lowers it"
+        tables.append(Table(caption, ["objective", "standard errors", "verdict"], rows))
+    else:
+        words.append("Too few hypergradients were taken for evidence on single objectives.")
+    return Section("sources", title, words, tables=tables)
+
+
+def _row(use: Mapping[str, Any]) -> list[str]:
+    return [str(use[name]) for name in _COLUMNS]

@@ -1,0 +1,103 @@
+"""The molecules of several labelled tables, of which every step draws one batch for all heads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.objectives._base import draw_seed
+
+__all__ = ["PooledBatch", "SourcePool", "shares"]
+
+Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class PooledBatch:
+    """Molecules of the pool that one step reads labels of.
+
+    Args:
+        graphs: The molecules.
+        positions: Their positions in the pool, on the host.
+        seed: Of the encoder's dropout.
+    """
+
+    graphs: GraphBatch
+    positions: Tensor
+    seed: int
+
+
+class SourcePool:
+    """Molecules of labelled tables, each once however many tables it is in; a step draws one batch for all heads.
+
+    Every head gets a part of the batch, in proportion to the square root of the number of its molecules (sampling with
+    temperature 2; Raffel et al., JMLR 2020, section 3.5.2), so that a small table is not drowned by a large one. Within
+    its part molecules are drawn with replacement. A head learns from all molecules of the batch that it has labels of,
+    so hundreds of heads cost one encoder pass.
+
+    Args:
+        molecules: The molecules, without labels.
+        members: For each head, positions of the molecules that it has labels of.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> pool = SourcePool(build_dataset(["C", "CC", "CCC"], cache=False), [np.array([0]), np.array([1, 2])])
+        >>> corpus = build_dataset(["CCO"] * 4, cache=False).graphs(range(4))
+        >>> drawn = pool.draw(0, corpus, torch.Generator().manual_seed(0))
+        >>> drawn.graphs.num_graphs, drawn is pool.draw(1, corpus, torch.Generator())
+        (4, True)
+    """
+
+    def __init__(self, molecules: MoleculeDataset, members: Sequence[Positions]) -> None:
+        """Keep the positions of all heads as one flat array."""
+        self.molecules = molecules
+        self._counts = np.array([len(positions) for positions in members], dtype=np.int64)
+        self._first = torch.from_numpy(np.concatenate([[0], np.cumsum(self._counts)[:-1]]))
+        self._flat = torch.from_numpy(np.concatenate(list(members)).astype(np.int64))
+        self._last: tuple[GraphBatch, PooledBatch] | None = None
+        self._taken: set[int] = set()
+
+    def draw(self, head: int, batch: GraphBatch, generator: torch.Generator) -> PooledBatch:
+        """The batch of a step: the first head that asks draws it, the others of the same step get the same.
+
+        Args:
+            head: Which head asks; one that asks again for the same step gets a new draw.
+            batch: Molecules of the corpus of the step, which tell steps apart and give the size.
+            generator: Source of all randomness.
+        """
+        if self._last is None or self._last[0] is not batch or head in self._taken:
+            self._last, self._taken = (batch, self._drawn(batch, generator)), set()
+        self._taken.add(head)
+        return self._last[1]
+
+    def _drawn(self, batch: GraphBatch, generator: torch.Generator) -> PooledBatch:
+        parts = torch.from_numpy(shares(self._counts, batch.num_graphs))
+        owner = torch.repeat_interleave(torch.arange(len(parts)), parts)
+        share = torch.rand(len(owner), generator=generator, device=generator.device, dtype=torch.float64).cpu()
+        counts = torch.from_numpy(self._counts)[owner]
+        positions = self._flat[self._first[owner] + (share * counts).long().clamp_max(counts - 1)]
+        return PooledBatch(self.molecules.graphs(positions, batch.device), positions, draw_seed(generator))
+
+
+def shares(counts: Positions, size: int) -> Positions:
+    """How many molecules of a batch each head gets: at least one, in proportion to the square root of ``counts``.
+
+    Args:
+        counts: Molecules that each of the ``K`` heads has labels of.
+        size: Molecules of the batch; where it is less than ``K``, the batch has ``K``.
+
+    Example:
+        >>> shares(np.array([100, 10_000]), 22).tolist(), shares(np.array([1, 9, 9]), 2).tolist()
+        ([3, 19], [1, 1, 1])
+    """
+    free = max(0, size - len(counts))
+    exact = free * np.sqrt(counts) / np.sqrt(counts).sum()
+    parts = np.floor(exact).astype(np.int64)
+    # The largest remainders get what rounding down left over; a stable order makes ties go to the first.
+    order = np.argsort(parts - exact, kind="stable")
+    parts[order[: free - parts.sum()]] += 1
+    parts += 1
+    return np.asarray(parts, dtype=np.int64)

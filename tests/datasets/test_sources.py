@@ -1,0 +1,97 @@
+"""Auxiliary tables: what is read of them, and what is left out because the task holds it out."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from molweight import datasets
+from molweight.datasets import Splits, from_smiles, read_sources, split_by_roles
+from molweight.datasets._skeletons import skeletons
+from molweight.errors import DataError, UnknownNameError
+from molweight.graphs import MoleculeDataset
+
+ALKANES = ["C" * length for length in range(1, 25)]
+
+
+@pytest.fixture
+def task() -> MoleculeDataset:
+    smiles = ["CC(=O)O", "C[C@H](N)C(=O)O", "CCO", "c1ccccc1O", "CCN", "CCCl"]
+    return from_smiles(smiles, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0], name="task", target_names=["logP"], cache=False)
+
+
+@pytest.fixture
+def splits(task: MoleculeDataset) -> Splits:
+    return split_by_roles(task, ["meta", "select", "test", "train", "train", "train"])
+
+
+def test_every_form_of_a_held_out_compound_is_left_out(task: MoleculeDataset, splits: Splits) -> None:
+    forms = ["CC(=O)[O-].[Na+]", "C[C@@H](N)C(=O)O", "CC([NH3+])C(=O)[O-]", "OCC"]
+    kept = ["CCN", "Oc1ccccc1", *ALKANES[2:]]
+    table = from_smiles([*forms, *kept], np.arange(len(forms + kept), dtype=float), name="other", cache=False)
+    (source,) = read_sources([table], task, splits)
+    assert list(source.data.smiles) == kept
+    assert (source.use.molecules, source.use.held_out, source.use.shared) == (len(forms + kept), len(forms), 2)
+
+
+def test_the_inchi_skeleton_finds_forms_that_the_compound_key_does_not(task: MoleculeDataset, splits: Splits) -> None:
+    # A sulfoxide drawn with charges: InChI normalises it, the hash of tautomers counts the charges.
+    task = from_smiles(["CS(=O)C", *ALKANES[9:14]], np.arange(6.0), name="task", cache=False)
+    splits = split_by_roles(task, ["test", "meta", "select", "train", "train", "train"])
+    drawn = ["C[S+]([O-])C", *ALKANES[13:24], "CCCCO", "CCCO"]
+    assert skeletons(["CS(=O)C"]) == skeletons([drawn[0]])
+    (source,) = read_sources([from_smiles(drawn, np.arange(14.0), name="other", cache=False)], task, splits)
+    assert drawn[0] not in list(source.data.smiles)
+
+
+def test_repeated_molecules_are_merged_and_contradictions_counted(task: MoleculeDataset, splits: Splits) -> None:
+    smiles = [*ALKANES[2:14], "CCC", "CCCC"]
+    labels = [[0, 1.0], *[[i % 2, float(i)] for i in range(1, 12)], [0, 3.0], [1 - 1 % 2, np.nan]]
+    table = from_smiles(smiles, labels, task="classification,regression", name="other", duplicates="keep", cache=False)
+    (source,) = read_sources([table], task, splits)
+    assert (len(source.data), source.use.repeated, source.use.conflicting) == (12, 2, 2)
+    assert source.data.targets[0].tolist() == [0.0, 2.0]  # the mean of 1 and 3
+    assert np.isnan(source.data.targets[1, 0])  # classes that tie are no label
+
+
+def test_labels_that_contradict_the_task_are_counted(task: MoleculeDataset, splits: Splits) -> None:
+    smiles = ["CCN", "CCCl", *ALKANES[2:]]
+    labels = [5.1, 60.0, *range(22)]
+    table = from_smiles(smiles, labels, target_names=["logP"], name="other", cache=False)
+    assert read_sources([table], task, splits)[0].use.against_task == 1
+
+
+def test_columns_without_enough_labels_are_dropped(task: MoleculeDataset, splits: Splits) -> None:
+    labels = np.full((24, 3), np.nan)
+    labels[:, 0], labels[:9, 1], labels[:, 2] = np.arange(24), np.arange(9), 1.0
+    table = from_smiles(ALKANES, labels, target_names=["good", "few", "same"], task="regression", name="t", cache=False)
+    (source,) = read_sources([table], task, splits)
+    assert (source.data.target_names, source.use.dropped) == (["good"], 2)
+    with pytest.raises(DataError, match="no column has 10 labels, not all equal"):
+        read_sources([from_smiles(ALKANES, [1.0] * 24, task="regression", name="t", cache=False)])
+
+
+def test_columns_of_one_table_are_one_source() -> None:
+    first, second = read_sources(["clintox:CT_TOX", "freesolv", "clintox:FDA_APPROVED"])
+    assert (first.data.target_names, second.data.name) == (["CT_TOX", "FDA_APPROVED"], "freesolv")
+
+
+def test_files_are_read_and_two_of_a_name_are_refused(tmp_path: Path) -> None:
+    rows = "\n".join(f"{smiles},{place * place / 10}" for place, smiles in enumerate(ALKANES))
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.csv").write_text(f"smiles,logP\n{rows}\n")
+    one, two = (str(tmp_path / folder / "mine.csv") for folder in ("a", "b"))
+    assert read_sources([f"{one}:logP"])[0].data.target_names == ["logP"]
+    with pytest.raises(DataError, match="two auxiliary tables are called 'mine'"):
+        read_sources([one, two])
+    with pytest.raises(UnknownNameError, match="tox21"):
+        read_sources(["tox12"])
+
+
+def test_the_table_of_the_task_is_a_source_of_its_train_molecules() -> None:
+    data = datasets.load("freesolv")
+    splits = datasets.split(data)
+    (source,) = read_sources(["freesolv"], data, splits)
+    assert set(source.data.rows) <= set(data.rows[splits.train])
+    assert source.use.against_task == 0

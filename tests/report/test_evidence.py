@@ -1,0 +1,49 @@
+"""The verdict on each objective of a run."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from molweight.report.internal import format_evidence, weigh_evidence
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def records(values: Floats) -> list[dict[str, Any]]:
+    return [{"hypergradient": dict(enumerate_names(row))} for row in values]
+
+
+def enumerate_names(row: Floats) -> list[tuple[str, float]]:
+    return [(f"o{number}", float(value)) for number, value in enumerate(row)]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.8])
+def test_no_verdict_where_no_objective_matters(correlation: float) -> None:
+    """Under noise, correlated from step to step as well, at most about 5 % of runs have any verdict."""
+    rng, wrong = np.random.default_rng(1), 0
+    for _ in range(200):
+        noise = rng.normal(size=(220, 6))
+        for step in range(1, len(noise)):
+            noise[step] += correlation * noise[step - 1]
+        wrong += any(item.verdict != "undecided" for item in weigh_evidence(records(noise)))
+    assert wrong <= 24  # 5 % expected, up to 12 % tolerated for blocks of 14 steps that are still correlated
+
+
+def test_what_helps_and_what_hurts_is_found_whatever_is_common_to_all() -> None:
+    rng = np.random.default_rng(0)
+    effect = np.array([-1.0, 0.0, 0.0, 0.0, 1.0])
+    values = effect + rng.normal(size=(200, 5)) + 50 * rng.normal(size=(200, 1))
+    found = {item.name: item.verdict for item in weigh_evidence(records(values))}
+    assert (found["o0"], found["o4"]) == ("helps", "hurts")
+    assert {found[name] for name in ("o1", "o2", "o3")} == {"undecided"}
+
+
+def test_one_line_per_objective_and_none_without_hypergradients() -> None:
+    rng = np.random.default_rng(0)
+    text = format_evidence(records(rng.normal(size=(100, 3))))
+    assert len(text.splitlines()) == 5
+    assert "equal weights would do" in text
+    assert format_evidence([{"weights": {"a": 1.0}}] * 50) == ""
+    assert format_evidence(records(rng.normal(size=(10, 3)))) == ""
+    assert weigh_evidence(records(np.full((50, 2), np.nan))) == []

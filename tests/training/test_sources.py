@@ -1,0 +1,175 @@
+"""Auxiliary tables as objectives of a fit."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import Job, datasets, encoders, fit, objectives
+from molweight.datasets import Splits, from_smiles, read_sources
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.models import Pretrainer
+from molweight.objectives import Source
+from molweight.objectives.internal import SourcePool
+from molweight.training import compare, generic_pretraining
+from molweight.training.internal import HeldOut, with_sources
+
+SMALL = Job(
+    encoder_options={"layers": 1, "width": 8},
+    objectives=["attribute_masking"],
+    init="scratch",
+    steps=3,
+    epochs=1,
+    batch_size=32,
+)
+
+
+@pytest.fixture(scope="module")
+def task() -> MoleculeDataset:
+    return datasets.load("freesolv")
+
+
+@pytest.fixture(scope="module")
+def splits(task: MoleculeDataset) -> Splits:
+    return datasets.split(task)
+
+
+def mixed(name: str = "mixed") -> MoleculeDataset:
+    """Numbers and classes with missing labels."""
+    rng = np.random.default_rng(0)
+    smiles = ["C" * length + end for length in range(1, 13) for end in ("O", "N", "Cl", "C(=O)O")]
+    labels = np.stack([rng.normal(50, 9, len(smiles)), rng.integers(0, 2, len(smiles))], axis=1)
+    labels[::3, 0], labels[1::3, 1] = np.nan, np.nan
+    return from_smiles(
+        smiles, labels, task="regression,classification", target_names=["a.b", "c"], name=name, cache=False
+    )
+
+
+def source_of(model: Pretrainer, name: str) -> Source:
+    objective = model.objective(name)
+    assert isinstance(objective, Source)
+    return objective
+
+
+def test_a_fit_learns_a_weight_for_each_table(task: MoleculeDataset, splits: Splits, tmp_path: Path) -> None:
+    run = fit(Job(**{**SMALL.options(), "aux": ["esol"]}), task, splits, aux=[mixed("my.table")])
+    assert list(run.weights) == ["attribute_masking", "source:esol", "source:my_table"]
+    assert run.options["objective_options"]["source:my_table"]["columns"] == ["a.b", "c"]
+    uses = {use["name"]: use for use in run.trained_on["sources"]}
+    assert uses["esol"]["held_out"] > 0
+    assert uses["my.table"]["columns"] == 2
+    run.save(tmp_path / "run")
+    assert datasets.load("freesolv").smiles[0]
+
+
+def test_a_weight_for_each_column_or_group_of_columns(task: MoleculeDataset, splits: Splits) -> None:
+    job, _ = with_sources(Job(aux_weights="column"), task, splits, [mixed()])
+    assert [name for name in job.objectives if ":" in name] == ["source:mixed-a_b", "source:mixed-c"]
+    wide = np.random.default_rng(0).normal(size=(24, 70))
+    table = from_smiles(["C" * n for n in range(1, 25)], wide, name="wide", cache=False)
+    job, _ = with_sources(Job(aux_weights="column"), task, splits, [table])
+    groups = [options["columns"] for options in job.objective_options.values()]
+    assert len(groups) == 32
+    assert sorted(column for group in groups for column in group) == sorted(table.target_names)
+
+
+def test_columns_measured_on_the_same_molecules_share_a_group(task: MoleculeDataset, splits: Splits) -> None:
+    labels = np.full((80, 64), np.nan)
+    for column in range(64):  # pairs of columns, far apart in the table, measured on the same 20 molecules of 80
+        rows = np.random.default_rng(column % 32).permutation(80)[:20]
+        labels[rows, column] = np.random.default_rng(100 + column).normal(size=20)
+    smiles = ["C" * n + end for n in range(1, 21) for end in ("O", "N", "Br", "S")]
+    table = from_smiles(smiles, labels, name="pairs", cache=False)
+    sources = read_sources([table])  # without a task
+    job, _ = with_sources(Job(aux_weights="column"), task, splits, sources)
+    groups = [sorted(int(name[1:]) for name in options["columns"]) for options in job.objective_options.values()]
+    assert sorted(groups) == [[column, column + 32] for column in range(32)]
+
+
+def test_all_heads_read_one_batch_and_their_own_labels(task: MoleculeDataset, splits: Splits) -> None:
+    tables = [mixed("one"), mixed("two"), datasets.load("esol")]
+    job, sources = with_sources(SMALL, task, splits, tables)
+    corpus = datasets.load_corpus("zinc", size=64)
+    model, prepared = generic_pretraining(job, corpus, torch.device("cpu"), held=HeldOut(task, splits, sources))
+    heads = [source_of(model, name) for name in job.objectives if name.startswith("source:")]
+    batch = prepared.graphs(range(64))
+    drawn = [head.draw(batch, torch.Generator().manual_seed(0)) for head in heads]
+    assert all(views.graphs is drawn[0].graphs and views.seed == drawn[0].seed for views in drawn)
+    assert torch.equal(drawn[0].labels, drawn[1].labels)  # the same molecules are one row of the pool
+    known = [int(views.known.sum()) for views in drawn]
+    assert min(known) > 0
+    esol = sources[2].data
+    place = {smiles: row for row, smiles in enumerate(esol.smiles)}
+    pool = heads[0].pool
+    positions = pool.draw(99, batch, torch.Generator().manual_seed(0)).positions.tolist()
+    rows = [place.get(pool.molecules.smiles[position]) for position in positions]
+    mean, deviation = np.nanmean(esol.targets), np.nanstd(esol.targets)
+    for row, label, there in zip(rows, drawn[2].labels[:, 0].tolist(), drawn[2].known[:, 0].tolist(), strict=True):
+        assert (row is not None) == bool(there)
+        if row is not None:
+            assert label == pytest.approx((esol.targets[row, 0] - mean) / deviation, abs=1e-5)
+
+
+def test_held_out_compounds_are_in_no_pool(task: MoleculeDataset, splits: Splits) -> None:
+    job, sources = with_sources(SMALL, task, splits, ["freesolv", "esol"])
+    corpus = datasets.load_corpus("zinc", size=64)
+    model, _ = generic_pretraining(job, corpus, torch.device("cpu"), held=HeldOut(task, splits, sources))
+    pool = source_of(model, "source:esol").pool
+    held = task.subset(np.concatenate([splits.meta, splits.select, splits.test]))
+    assert len(datasets.without(pool.molecules, held)) == len(pool.molecules)
+
+
+def test_a_small_table_is_drawn_next_to_a_large_one() -> None:
+    molecules = build_dataset(["C" * n for n in range(1, 101)], cache=False)
+    pool = SourcePool(molecules, [np.arange(100), np.array([7])])
+    batch = build_dataset(["C"] * 10, cache=False).graphs(range(10))
+    positions = [pool.draw(0, batch, torch.Generator().manual_seed(seed)).positions for seed in range(20)]
+    assert all((drawn == 7).any() for drawn in positions)
+    assert len(set(torch.cat(positions).tolist())) > 60
+
+
+def test_a_bound_costs_only_on_its_side() -> None:
+    table = from_smiles(
+        ["C", "CC", "CCC"], [1.0, 2.0, 3.0], bounds=[1, 0, -1], task="regression", name="b", cache=False
+    )
+    source = Source(4, table="b", labels=1)
+    source.attach({"b": table})
+    views = source.draw(build_dataset(["C"] * 64, cache=False).graphs(range(64)), torch.Generator().manual_seed(0))
+    far = torch.full_like(views.labels, 5.0)
+
+    with torch.no_grad():
+        source.head.weight.zero_(), source.head.bias.fill_(5.0)
+    expected = ((far - views.labels).square() * (views.bounds <= 0)).sum() / views.known.sum()
+    torch.testing.assert_close(source.loss(encoders.create("gin", layers=1, width=4), views), expected)
+
+
+def test_baselines_learn_the_same_tables(task: MoleculeDataset, splits: Splits) -> None:
+    job = Job(**{**SMALL.options(), "aux": ["esol"]})
+    found = compare(job, task, splits, datasets.load_corpus("zinc", size=64), baselines=["equal"])
+    assert [sorted(row.weights) for row in found.rows] == [["attribute_masking", "source:esol"]] * 2
+
+
+def test_a_run_that_has_learned_held_out_labels_is_refused(
+    task: MoleculeDataset, splits: Splits, tmp_path: Path
+) -> None:
+    run = fit(Job(**{**SMALL.options(), "aux": ["esol"]}), task, splits)
+    run.save(tmp_path / "run")
+    other = Job(**{**SMALL.options(), "init": str(tmp_path / "run")})
+    other = Job(**{**other.options(), "encoder": "gin", "encoder_options": {}})
+    fit(Job(**{**other.options(), "objectives": ["attribute_masking"]}), task, splits)
+    lipophilicity = datasets.load("lipophilicity").subset(range(300))
+    with pytest.raises(ConfigError, match=r"has learned labels of esol \(source:esol\)"):
+        fit(other, lipophilicity, datasets.split(lipophilicity, "random"))
+
+
+def test_only_sources_and_no_other_objective(task: MoleculeDataset, splits: Splits) -> None:
+    run = fit(Job(**{**SMALL.options(), "objectives": [], "aux": ["esol"]}), task, splits, aux=[mixed()])
+    assert list(run.weights) == ["source:esol", "source:mixed"]
+
+
+def test_an_objective_without_its_table_says_so() -> None:
+    batch = build_dataset(["C"], cache=False).graphs([0])
+    with pytest.raises(ConfigError, match="has no table"):
+        objectives.create("source:tox21", width=4).draw(batch, torch.Generator())
