@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from molweight import datasets, fit
+from molweight.ensemble import Ensemble
 from molweight.estimators import MoleculeEmbedder
 from molweight.options import Job
 from molweight.runs import Run
@@ -17,12 +18,16 @@ CLOSE = 1e-5
 """Runs compute in float32, in which sums differ by some 1e-7 with the order of the atoms."""
 
 
-@pytest.fixture(scope="module", params=["gin_zinc", "pretrain"])
+@pytest.fixture(scope="module", params=["gin_zinc", "pretrain", "ensemble"])
 def run(request: pytest.FixtureRequest) -> Run:
-    """A model from the shipped encoder, as by default, and one of its own with dropout."""
-    job = Job(init=request.param, steps=2, epochs=2, batch_size=16, device="cpu")
+    """A model from the shipped encoder, an own one with dropout, and an ensemble with trees, as ``fit`` makes it."""
+    job = Job(steps=2, epochs=2, batch_size=16, device="cpu")
+    if request.param == "ensemble":
+        job = replace(job, members=2)
     if request.param == "pretrain":
-        job = replace(job, encoder_options={"layers": 2, "width": 16, "dropout": 0.2}, pretrain_steps=2)
+        job = replace(
+            job, init="pretrain", encoder_options={"layers": 2, "width": 16, "dropout": 0.2}, pretrain_steps=2
+        )
     data = datasets.load("freesolv").subset(range(150))
     return fit(job, data, datasets.split(data, "random"))
 
@@ -56,9 +61,14 @@ def test_embed(run: Run, written: Written) -> None:
 
 
 def test_uncertainty(run: Run, written: Written) -> None:
+    smiles, first = texts(written)
+    if isinstance(run.model, Ensemble):
+        found = run.uncertainty(smiles)
+        assert np.abs(found.prediction - found.prediction[first]).max() < CLOSE
+        assert np.abs(found.deviation - found.deviation[first]).max() < CLOSE
+        return
     if "dropout" not in run.options["encoder_options"]:
         return
-    smiles, first = texts(written)
     found = run.uncertainty(smiles, samples=200)
     assert np.abs(found.prediction - found.prediction[first]).max() < CLOSE
     ratio = found.deviation / found.deviation[first]
