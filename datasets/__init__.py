@@ -63,6 +63,7 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
     _scaffold_balanced,
     _scaffold_random,
     _stratified,
+    _test_file,
 )
 from molweight.datasets._audit import Audit, audit, without
 from molweight.datasets._corpora import Corpus, available_corpora, load_corpus

@@ -48,6 +48,7 @@ def split(
     ``random``            single molecules
     ``stratified``        single molecules, classes or ranges of a label in equal shares
     ``ogb``               the published split of a data set of OGB
+    ``none``              no test set: every row trains, and an ensemble is scored out of fold
     ===================== ====================================================================================
 
     ``splits.definition`` says the same exactly. For a split of your own see

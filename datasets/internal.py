@@ -22,6 +22,7 @@ from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._sources import SourceTable, SourceUse
 from molweight.datasets._splits import ROLES
+from molweight.datasets._test_file import read_test_file, with_test
 
 __all__ = [
     "CORPORA",
@@ -49,9 +50,11 @@ __all__ = [
     "read_column",
     "read_records",
     "read_rows",
+    "read_test_file",
     "row_aligned",
     "shared_molecules",
     "smiles_digest",
     "understand",
     "violated_bounds",
+    "with_test",
 ]

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
-from molweight.datasets.internal import ROLES, shared_molecules
+from molweight.datasets.internal import ROLES, read_test_file, shared_molecules, with_test
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -27,6 +27,7 @@ __all__ = [
     "load_table",
     "reading_of",
     "split_table",
+    "split_with_test",
 ]
 
 _LOG: Final = logging.getLogger(__name__)
@@ -219,9 +220,42 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
     return splits
 
 
+def split_with_test(
+    options: Namespace, data: MoleculeDataset
+) -> tuple[MoleculeDataset, Splits, MoleculeDataset | None]:
+    """The table and its roles; with ``--test`` the molecules of that file are the test set.
+
+    Returns:
+        The table, its roles, and the molecules of a test file without labels, which can only be predicted.
+
+    Raises:
+        ConfigError: If a split is asked for as well.
+    """
+    if options.test is None:
+        return data, split_table(options, data), None
+    if options.split not in ("auto", "none") or options.split_column is not None or options.split_file is not None:
+        raise ConfigError(
+            "--test FILE is the test set, and a split is asked for, too. Leave --split, --split_column and "
+            "--split_file out; the roles of the other molecules are drawn at random."
+        )
+    reading = {name: value for name, value in reading_of(options).items() if name not in ("targets", "task")}
+    test = read_test_file(options.test, data, **reading)
+    if test.target_names:
+        options.split = "test_file"
+        data, splits = with_test(data, test, options.seed)
+        _remark(data, splits)
+        return data, splits, None
+    _LOG.warning(
+        "%s: no column has labels of %s, so its molecules are predicted and not scored; the estimate is out of fold",
+        options.test, ", ".join(data.target_names),
+    )  # fmt: skip
+    options.split = "none"
+    return data, datasets.split(data, "none", protocol=options.protocol, seed=options.seed), test
+
+
 def _remark(data: MoleculeDataset, splits: Splits) -> None:
     """Say what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
-    if len(splits.test) < _FEW:
+    if 0 < len(splits.test) < _FEW:
         _LOG.warning(
             "%s: the role test has %d molecules, fewer than %d: its score is no verdict on the model",
             data.name, len(splits.test), _FEW,

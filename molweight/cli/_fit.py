@@ -16,7 +16,7 @@ from molweight.cli._data_options import (
     job_of,
     load_corpus,
     load_table,
-    split_table,
+    split_with_test,
 )
 from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser, names
@@ -39,6 +39,8 @@ __all__ = ["add_run_options", "carry_out", "parser", "refuse_taken", "resumed", 
 
 CONFIG: Final = "config.yaml"
 """File of the options of a run."""
+PREDICTIONS: Final = "test_predictions.csv"
+"""File of the predictions of test molecules."""
 
 
 def parser() -> Parser:
@@ -59,6 +61,12 @@ def parser() -> Parser:
 def add_run_options(made: Parser, baselines: list[str]) -> None:
     """Add the options of a run's place and output."""
     add = made.add_argument
+    add(
+        "--test",
+        type=str | None,
+        default=None,
+        help="file of the test set; every row of the table trains",
+    )
     add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
     add("--runs", type=str, default="runs", help="folder of the runs")
     add("--overwrite", action="store_true", help="replace a finished run of the same name")
@@ -79,10 +87,10 @@ def run(options: Namespace) -> None:
     options = resumed(options, parser())
     refuse_taken(options)
     job, data = job_of(options), load_table(options)
-    splits = split_table(options, data)
+    data, splits, unlabelled = split_with_test(options, data)
     corpus = load_corpus(options, data, splits)
     say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
-    carry_out(options, parser(), job, data, splits=splits, corpus=corpus)
+    carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)
 
 
 def carry_out(
@@ -93,8 +101,9 @@ def carry_out(
     *,
     splits: Splits,
     corpus: MoleculeDataset,
+    unlabelled: MoleculeDataset | None = None,
 ) -> None:
-    """Fit with baselines, or go on with it; print and write."""
+    """Fit with baselines, or go on with it; print and write; predict the molecules of a test file without labels."""
     folder = run_folder(options.runs, options.name or data.name)
     claim_folder(folder, overwrite=options.overwrite)
     say(options, _material(data, splits))
@@ -126,10 +135,28 @@ def carry_out(
     _write(folder, options, comparison, data)
     _write_audit(folder, datasets.audit(data, splits, corpus, progress=not options.quiet))
     write_file(folder / CONFIG, config)
+    if unlabelled is not None:
+        write_file(folder / PREDICTIONS, _predicted(comparison, unlabelled))
+        say(options, f"{len(unlabelled)} molecules of {options.test} predicted: {folder / PREDICTIONS}")
     comparison.run.report(folder / "report.html")
-    extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *(["rejects.csv"] if data.rejects else [])])
+    extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *_further(data, unlabelled)])
     session.clear()
     _show(options, comparison, splits, folder)
+
+
+def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[str]:
+    """Files that are not always there."""
+    return [*(["rejects.csv"] if data.rejects else []), *([] if unlabelled is None else [PREDICTIONS])]
+
+
+def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> bytes:
+    """Predictions of molecules without labels, with the row of each in its file."""
+    predicted = comparison.run.predict(molecules.smiles)
+    columns = {
+        f"{comparison.run.method}.{name}": predicted[:, at] for at, name in enumerate(comparison.run.target_names)
+    }
+    table = pd.DataFrame({"row": molecules.rows, "smiles": list(molecules.smiles), **columns})
+    return table.to_csv(index=False).encode()
 
 
 def _material(data: MoleculeDataset, splits: Splits) -> str:

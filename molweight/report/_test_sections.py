@@ -18,8 +18,9 @@ from molweight.report._section import Card, Figure, Section, Table
 __all__ = ["NOT_OPENED", "calibration_section", "map_section", "scores_section", "worst", "wrong_section"]
 
 NOT_OPENED: Final = (
-    "The test set has not been opened in this run, or by a version that did not keep what it showed, so this part is "
-    "missing. molweight fit opens it once; in Python, run.evaluate('test') does, before run.save or run.report."
+    "There is no labelled test set, or it has not been opened in this run, or by a version that did not keep what it "
+    "showed, so this part is missing. molweight fit opens it once; in Python, run.evaluate('test') does, before "
+    "run.save or run.report."
 )
 _TASKS: Final = 40
 """Targets listed by name at most."""

@@ -1,6 +1,7 @@
 """The main job: a weighting beside its baselines, on the same molecules, steps and seed."""
 
 import json
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -46,7 +47,7 @@ class Row:
 
     Args:
         method: Name of the method.
-        test: Score on the test set, which was opened for this.
+        test: Score on the test set, which was opened for this; NaN without one.
         select: Score on ``select``, of the checkpoint that was kept; out of fold for an ensemble; ``None`` for a plain
             baseline.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
@@ -93,7 +94,7 @@ class Comparison:
             "split": self.split,
             "sizes": self.sizes,
             "pretrain_seconds": self.pretrain_seconds,
-            "methods": [asdict(row) for row in self.rows],
+            "methods": [_as_json(row) for row in self.rows],
         }
         write_file(folder / "metrics.json", json.dumps(metrics, indent=2).encode())
         if self.run.records:
@@ -148,7 +149,8 @@ def compare(
     held = HeldOut(data, splits, sources)
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
-    plain = [plain_baseline(name, data, splits, job.seed) for name in baselines if name in PLAIN_BASELINES]
+    asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]
+    plain = [plain_baseline(name, data, splits, job.seed) for name in asked]
     runs = _fit_all(job, Context(data, splits, device, session, progress, sources), corpus, baselines)
     rows = [Row(found.name, found.score, None, {}, found.seconds) for found in plain]
     rows += [_row(name, run) for name, run in runs.items()]
@@ -185,7 +187,17 @@ def _merged(runs: Mapping[str, Run], plain: Mapping[str, TestResults]) -> Run:
 
 
 def _row(name: str, run: Run) -> Row:
-    return Row(name, run.evaluate("test"), run.finetuning.best, run.weights, run.seconds, run.findings)
+    opened = run.splits is not None and len(run.splits.test) > 0
+    test = run.evaluate("test") if opened else Score(math.nan, {}, {})
+    return Row(name, test, run.finetuning.best, run.weights, run.seconds, run.findings)
+
+
+def _as_json(row: Row) -> dict[str, Any]:
+    """A row as JSON values: what is not defined is null."""
+    values = asdict(row)
+    if not math.isfinite(row.test.value):
+        values["test"]["value"] = None
+    return values
 
 
 def format_table(comparison: Comparison) -> str:
@@ -200,9 +212,13 @@ def format_table(comparison: Comparison) -> str:
     lines = [header]
     for row in comparison.rows:
         weights = [f"{row.weights[name]:.3f}" if name in row.weights else "-" for name in names]
-        lines.append([method_title(row.method), format_score(row.test.value), *weights, f"{row.seconds:.1f}"])
+        lines.append([method_title(row.method), _shown(row.test.value), *weights, f"{row.seconds:.1f}"])
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
     return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _shown(value: float) -> str:
+    return format_score(value) if math.isfinite(value) else "-"
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

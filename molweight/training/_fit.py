@@ -10,9 +10,10 @@ import torch
 
 from molweight import encoders
 from molweight._version import __version__
-from molweight.datasets import Splits
-from molweight.datasets.internal import SourceTable
+from molweight.datasets import Splits, split
+from molweight.datasets.internal import SourceTable, with_test
 from molweight.devices import resolve_device
+from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
 from molweight.options import Job
@@ -38,9 +39,10 @@ __all__ = ["describe_job", "fit", "with_ensemble"]
 def fit(
     job: Job,
     data: MoleculeDataset,
-    splits: Splits,
+    splits: Splits | None = None,
     corpus: MoleculeDataset | None = None,
     *,
+    test: MoleculeDataset | None = None,
     progress: bool = False,
     resume: str | Path | None = None,
     callbacks: Sequence[Callback] = (),
@@ -54,8 +56,11 @@ def fit(
     Args:
         job: All options.
         data: The labelled table.
-        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched.
+        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched. ``None``: there is no test set
+            but the molecules of ``test``, and an ensemble trains on every row.
         corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
+        test: Test molecules of a table of their own, with the same targets (``from_file("test.csv",
+            targets=data.target_names)``), for ``run.evaluate("test")``; in place of ``splits``.
         progress: Whether to show progress bars on a terminal.
         resume: Folder for checkpoints of the work, written once a minute and on Ctrl-C. An interrupted fit that is
             called again with the same folder ends exactly as if it had not been interrupted; a finished one returns its
@@ -68,10 +73,12 @@ def fit(
         The finetuned model with the learned weights and the history.
 
     Raises:
-        ConfigError: If an option cannot be used, the table has no labels, or the folder holds the state of another job.
+        ConfigError: If an option cannot be used, the table has no labels, splits and a test table are given, or the
+            folder holds the state of another job.
         UnknownNameError: If a name is unknown, with the nearest ones.
         TrainingError: If a loss stops being finite.
     """
+    data, splits = _with_roles(job, data, splits, test)
     job, sources = with_sources(job, data, splits, aux)
     job = resolve(job, data)
     device = resolve_device(job.device)
@@ -81,6 +88,21 @@ def fit(
     session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     context = Context(data, splits, device, session, progress, sources)
     return _finished(context) or _finish(context, job, _train(job, corpus, context))
+
+
+def _with_roles(
+    job: Job, data: MoleculeDataset, splits: Splits | None, test: MoleculeDataset | None
+) -> tuple[MoleculeDataset, Splits]:
+    """The table with its test molecules, and the roles.
+
+    Raises:
+        ConfigError: If both roles and a test table are given.
+    """
+    if test is None:
+        return data, splits or split(data, "none", seed=job.seed)
+    if splits is not None:
+        raise ConfigError("splits and test both say what the test molecules are. Leave splits out.")
+    return with_test(data, test, job.seed)
 
 
 def with_ensemble(job: Job, run: Run, corpus: MoleculeDataset, context: Context) -> Run:

@@ -1,0 +1,127 @@
+"""A table whose test set is in a file of its own, and tables without one."""
+
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molweight import datasets, fit
+from molweight.cli import main
+from molweight.datasets.internal import read_test_file, with_test
+from molweight.errors import ConfigError
+from molweight.options import Job
+
+SIZES = ("--corpus_size=32", "--steps=1", "--batch_size=16", "--epochs=1", "--device=cpu", "--quiet", "--members=2")
+ENCODER = ("--encoder_options.layers=1", "--encoder_options.width=8", "--pretrain_steps=1", "--hidden=8")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    whole = datasets.load("freesolv")
+    frame = pd.DataFrame({"smiles": list(whole.smiles), "y": whole.targets[:, 0].astype(float).round(3)})
+    frame["soluble"] = (frame["y"] > -3).astype(int)
+    frame[:60].to_csv(folder / "train.csv", index=False)
+    test = frame[58:90].assign(comment="x")[["soluble", "comment", "y", "smiles"]].copy()
+    test.loc[70:75, "y"] = np.nan
+    test.to_csv(folder / "test.csv", index=False)
+    frame[60:90][["smiles"]].to_csv(folder / "bare.csv", index=False)
+    return folder
+
+
+def run_fit(place: Path, *more: str) -> int:
+    return main(["fit", str(place / "train.csv"), "--targets=y", "--runs", str(place), *SIZES, *ENCODER, *more])
+
+
+def test_the_test_file_is_the_test_set(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert run_fit(place, f"--test={place / 'test.csv'}", "--name=own") == 0
+    assert "2 of 32 test molecules are in the training table, too" in caplog.text
+    metrics = json.loads((place / "own" / "metrics.json").read_text())
+    assert (metrics["sizes"]["test"], sum(metrics["sizes"].values())) == (32, 92)
+    found = pd.read_csv(place / "own" / "test_predictions.csv")
+    given = pd.read_csv(place / "test.csv")
+    assert found["row"].tolist() == list(range(32))
+    assert found["smiles"].tolist() == given["smiles"].tolist()
+    np.testing.assert_allclose(found["label.y"], given["y"], rtol=1e-6)
+    error = (found["ensemble.y"] - given["y"]).dropna()
+    value = {row["method"]: row["test"]["value"] for row in metrics["methods"]}
+    assert value["ensemble"] == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-4)
+    assert set(value) == {"mean", "descriptor_trees", "ensemble"}
+    assert len(json.loads((place / "own" / "weights.json").read_text())["finetuning"]["cross_fitting"]) > 0
+    about = json.loads((place / "own" / "weights.json").read_text())["finetuning"]["cross_fitting"]
+    assert about["rows"] == 60
+
+
+def test_a_test_file_without_labels_is_predicted(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    assert run_fit(place, f"--test={place / 'bare.csv'}", "--name=bare") == 0
+    assert "no column has labels of y, so its molecules are predicted and not scored" in caplog.text
+    found = pd.read_csv(place / "bare" / "test_predictions.csv")
+    assert len(found) == 30
+    assert np.isfinite(found["ensemble.y"]).all()
+    metrics = json.loads((place / "bare" / "metrics.json").read_text())
+    assert [row["test"]["value"] for row in metrics["methods"]] == [None]
+    assert "no labelled test set" in (place / "bare" / "report.html").read_text()
+    assert main(["predict", str(place / "bare"), str(place / "bare.csv"), "--output", str(place / "again.csv")]) == 0
+    np.testing.assert_allclose(pd.read_csv(place / "again.csv")["y"], found["ensemble.y"], rtol=1e-5)
+
+
+def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_fit(place, "--split=none", "--name=none") == 0
+    printed = capsys.readouterr().out
+    assert "out of fold (60 rows, 2 members" in printed
+    assert "nan" not in printed
+    metrics = json.loads((place / "none" / "metrics.json").read_text())
+    assert metrics["sizes"]["test"] == 0
+    assert sum(metrics["sizes"].values()) == 60
+
+
+def test_a_split_beside_a_test_file_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_fit(place, f"--test={place / 'test.csv'}", "--split=scaffold", "--name=both") == 2
+    assert "--test FILE is the test set, and a split is asked for, too" in capsys.readouterr().err
+
+
+def test_classes_of_a_test_file_may_be_alike(place: Path) -> None:
+    (place / "ones.csv").write_text("soluble,smiles\n1,CCO\n1,CCN\n,CCC\n")
+    train = datasets.from_file(place / "train.csv", targets="soluble")
+    test = read_test_file(place / "ones.csv", train)
+    assert (test.task, test.metric) == (train.task, train.metric)
+    np.testing.assert_array_equal(test.targets[:, 0], [1, 1, np.nan])
+
+
+def test_targets_that_a_test_file_lacks_are_missing_labels(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = datasets.from_file(place / "train.csv", targets=["y", "soluble"])
+    (place / "one.csv").write_text("soluble,smiles\n1,CCO\n0,CCN\n")
+    with caplog.at_level(logging.WARNING):
+        test = read_test_file(place / "one.csv", train)
+    assert "has no labels of: y" in caplog.text
+    np.testing.assert_array_equal(test.targets, [[np.nan, 1], [np.nan, 0]])
+
+
+def test_bounds_and_words_are_read_as_in_the_training_table(tmp_path: Path) -> None:
+    rows = [f"{'C' * (n + 1)}O,{'active' if n % 2 else 'inactive'},{n}.5" for n in range(30)]
+    (tmp_path / "train.csv").write_text("\n".join(["smiles,outcome,y", *rows]))
+    (tmp_path / "test.csv").write_text("y,smiles,outcome\n<2.5,CCN,active\n4.5,CCCN,inactive\n")
+    train = datasets.from_file(tmp_path / "train.csv", targets=["y"])
+    data, splits = with_test(train, read_test_file(tmp_path / "test.csv", train))
+    assert data.columns["label_bounds"][splits.test].ravel().tolist() == [-1, 0]
+    words = datasets.from_file(tmp_path / "train.csv", targets=["outcome"])
+    assert read_test_file(tmp_path / "test.csv", words).targets.ravel().tolist() == [1, 0]
+
+
+def test_a_test_table_in_python() -> None:
+    whole = datasets.load("freesolv")
+    train, test = whole.subset(range(50)), whole.subset(range(50, 70))
+    options = {"layers": 1, "width": 8}
+    job = Job(encoder_options=options, init="scratch", weighting="none", members=2, epochs=1, hidden=8)
+    run = fit(job, train, test=test)
+    assert np.isfinite(run.evaluate("test").value)
+    assert run.test_results is not None
+    np.testing.assert_array_equal(run.test_results.rows, np.arange(50, 70))
+    np.testing.assert_allclose(run.predict(list(test.smiles)), run.test_results.predictions["ensemble"], rtol=1e-4)
+    with pytest.raises(ConfigError, match="splits and test both say"):
+        fit(job, train, datasets.split(train, "random"), test=test)
+    with pytest.raises(ConfigError, match="has the targets other"):
+        fit(job, train, test=datasets.from_smiles(["C"], [[1.0]], target_names=["other"], cache=False))
