@@ -124,4 +124,4 @@ def test_a_test_table_in_python() -> None:
     with pytest.raises(ConfigError, match="splits and test both say"):
         fit(job, train, datasets.split(train, "random"), test=test)
     with pytest.raises(ConfigError, match="has the targets other"):
-        fit(job, train, test=datasets.from_smiles(["C"], [[1.0]], target_names=["other"], cache=False))
+        fit(job, train, test=datasets.from_smiles(["C", "CC"], [[1.0], [2.0]], target_names=["other"], cache=False))
