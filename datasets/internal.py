@@ -15,6 +15,7 @@ from molweight.datasets._metrics import format_score, higher_is_better, metrics_
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
+from molweight.datasets._ranking import format_rankings, rankings
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
@@ -39,12 +40,14 @@ __all__ = [
     "exact_labels",
     "format_audit",
     "format_endpoints",
+    "format_rankings",
     "format_score",
     "higher_is_better",
     "metrics_of",
     "molecule_keys",
     "ogb_entries",
     "ogb_metric",
+    "rankings",
     "read_any",
     "read_audit",
     "read_column",

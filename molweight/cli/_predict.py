@@ -2,8 +2,9 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
@@ -11,17 +12,18 @@ from jsonargparse import Namespace
 
 from molweight.arrays import Float32Matrix
 from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
-from molweight.cli._output import begin
+from molweight.cli._output import begin, say
 from molweight.cli._parser import Parser, names
 from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load
-from molweight.runs.internal import spread_of
+from molweight.runs.internal import ENSEMBLE, spread_of
 
 __all__ = ["parser", "run"]
 
 _ROW: Final = "row"
 """Column with the number of each row, unless the input has one of this name."""
+_DOMAIN: Final = ("similarity", "in_domain")
 _LISTED: Final = 20
 
 
@@ -32,30 +34,91 @@ def parser() -> Parser:
     add_molecule_options(made)
     made.add_argument("--output", type=str | None, default=None, help="CSV file, .gz or not; stdout if left out")
     made.add_argument("--columns", type=names, default=None, help="columns of the input to keep: a,b; all if left out")
-    made.add_argument("--uncertainty", action="store_true", help="standard deviations too, by dropout or an ensemble")
+    made.add_argument("--uncertainty", action="store_true", help="columns with standard deviations")
+    made.add_argument("--interval", type=float | None, default=None, help="ends of ranges that hold the label: 0.9")
+    made.add_argument(
+        "--domain", type=bool, default=True, help="columns similarity (to the training molecules), in_domain"
+    )
     made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made
 
 
 def run(options: Namespace) -> None:
-    """Read, predict and write, a chunk at a time."""
+    """Read, predict and write, a chunk at a time.
+
+    Raises:
+        ConfigError: If options contradict each other, or the run lacks what they take.
+    """
     begin(options)
     model = load(options.run, options.device)
-    method = _method(model, _others(options, model), uncertain=options.uncertainty)
+    answers = _answers(options, model)
     table = open_input(options, model)
     kept = _kept(options.columns, table)
     columns = [table.columns[place] for place in kept]
     numbered = _ROW not in columns
-    made = [*model.target_names, *(f"{name}.deviation" for name in model.target_names if options.uncertainty)]
-    header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in made)]
+    header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in answers.names)]
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
         for rows, cells, parsed in stream(options, model, table):
-            numbers = format_numbers(method(parsed))
+            made = format_numbers(answers.of(parsed))
             write(
                 [*([row] if numbered else []), *(record[place] for place in kept), *values]
-                for row, record, values in zip(rows, cells, numbers, strict=True)
+                for row, record, values in zip(rows, cells, made, strict=True)
             )
+
+
+class _Answers(NamedTuple):
+    """Names of the columns that are computed, and what computes them."""
+
+    names: list[str]
+    of: Callable[[ParsedRows], Float32Matrix]
+
+
+def _answers(options: Namespace, model: Run) -> _Answers:
+    """What was asked for: predictions, deviations, ranges, domain.
+
+    Raises:
+        ConfigError: If options contradict each other, or the run lacks what they take.
+    """
+    targets, others = model.target_names, _others(options, model)
+    spread = [f"{name}.deviation" for name in targets if options.uncertainty]
+    if others:
+        if options.interval is not None:
+            raise ConfigError("--interval belongs to one run, and --ensemble averages several. Leave one of them out.")
+        return _Answers([*targets, *spread], partial(_averaged, [model, *others], uncertain=options.uncertainty))
+    ends = [f"{name}.{end}" for name in targets for end in ("lower", "upper") if options.interval is not None]
+    domain = options.domain and model.has_calibration()
+    if options.domain and not domain:
+        say(options, f"{options.run} keeps no training molecules, so similarity and domain are not known: fit again")
+    place = [*_DOMAIN] if domain else []
+    if not ends and not domain and not spread:
+        return _Answers(targets, model.predict)
+    return _Answers([*targets, *spread, *ends, *place], partial(_assessed, options, model, domain=domain))
+
+
+def _assessed(options: Namespace, model: Run, parsed: ParsedRows, *, domain: bool) -> Float32Matrix:
+    """Predictions with deviations, ranges and domain, as far as they are asked for."""
+    if options.interval is None and not domain:
+        stated = model.uncertainty(parsed)
+        return np.concatenate([stated.prediction, stated.deviation], axis=1)
+    found = model.assess(parsed, *([] if options.interval is None else [options.interval]))
+    parts = [found.prediction]
+    if options.uncertainty:
+        stated = found if model.method == ENSEMBLE else model.uncertainty(parsed)
+        parts.append(stated.deviation)
+    if options.interval is not None:
+        ends = np.stack([found.intervals.lower, found.intervals.upper], axis=2)
+        parts.append(ends.reshape(len(ends), -1))
+    if domain:
+        inside = np.where(np.isnan(found.domain.similarity), np.nan, found.domain.inside)
+        parts.append(np.stack([found.domain.similarity, inside], axis=1).astype(np.float32))
+    return np.concatenate(parts, axis=1)
+
+
+def _averaged(runs: list[Run], parsed: ParsedRows, *, uncertain: bool) -> Float32Matrix:
+    """The mean over several runs, and their spread."""
+    found = spread_of([run.predict(parsed) for run in runs])
+    return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
 
 
 def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
@@ -113,18 +176,3 @@ def _refuse_same(folders: list[str], runs: list[Run]) -> None:
                 f"--ensemble: {one} and {other} are the same model, so their spread says nothing. Name runs that "
                 "differ in their seed."
             )
-
-
-def _method(model: Run, others: list[Run], *, uncertain: bool) -> Callable[[ParsedRows], Float32Matrix]:
-    """From parsed rows to predictions, followed by their deviations if these are wanted."""
-
-    def predict(rows: ParsedRows) -> Float32Matrix:
-        if others:
-            found = spread_of([run.predict(rows) for run in (model, *others)])
-        elif uncertain:
-            found = model.uncertainty(rows)
-        else:
-            return model.predict(rows)
-        return np.concatenate([found.prediction, found.deviation], axis=1) if uncertain else found.prediction
-
-    return predict

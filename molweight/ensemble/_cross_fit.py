@@ -103,9 +103,11 @@ def cross_fit(
     predictions = list(parts.values())
     weights = convex_weights(predictions, work.truth, shrinkage=_SHRINKAGE) if len(parts) > 1 else [1.0]
     whole = combine(predictions, weights)
-    errors = ErrorModel.fit(disagreement(predictions, weights), whole - work.truth)
+    gap = disagreement(predictions, weights)
+    errors = ErrorModel.fit(gap, whole - work.truth)
     ensemble = work.ensemble(transforms, weights, errors, trained)
-    ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float())
+    deviations = torch.from_numpy(errors.deviation(gap)).float()
+    ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float(), deviations)
     ensemble.to(device)
     curves = [part.curve for part in trained]
     return CrossFitted(ensemble, work.rows, {**parts, WHOLE: whole}, curves, work.kind, work.tried, work.imputed)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight import encoders
-from molweight.arrays import AnyArray
+from molweight.arrays import AnyArray, Float32Matrix
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble._label_transform import LabelTransform
@@ -20,6 +20,7 @@ from molweight.features import Standardiser, get
 from molweight.features.internal import COLUMN_PREFIX, feature_columns
 from molweight.graphs import GraphBatch, MoleculeDataset, Task
 from molweight.models import TaskModel
+from molweight.models.internal import Answer
 
 __all__ = ["Ensemble", "build_member", "to_labels"]
 
@@ -42,10 +43,12 @@ class Ensemble(TaskModel):
         task: That of the specification.
         seen_rows: Positions in the table of the rows it was trained on, ``n`` int64.
         out_of_fold: What was predicted for these rows by models that had not seen them, ``n x T``.
+        out_of_fold_deviations: The deviations of these predictions, ``n x T``; empty in runs of earlier versions.
     """
 
     seen_rows: Tensor
     out_of_fold: Tensor
+    out_of_fold_deviations: Tensor
 
     def __init__(
         self,
@@ -68,7 +71,8 @@ class Ensemble(TaskModel):
         for partner in partners:
             for name, tensor in partner.state().items():
                 self.register_buffer(_buffer(partner.spec.name, name), tensor)
-        self.keep_out_of_fold(torch.empty(0, dtype=torch.int64), torch.empty(0, len(mean)))
+        nothing = torch.empty(0, len(mean))
+        self.keep_out_of_fold(torch.empty(0, dtype=torch.int64), nothing, nothing)
         self.eval()
 
     @classmethod
@@ -85,19 +89,22 @@ class Ensemble(TaskModel):
         members = [build_member(spec, len(state["mean"]), width) for _ in range(count)]
         partners = [Partner.from_state(part, spec.task, _own(part.name, state)) for part in spec.partners]
         made = cls(spec, members, standardiser, partners, mean=state["mean"], scale=state["scale"])
-        made.keep_out_of_fold(state["seen_rows"], state["out_of_fold"])
-        made.load_state_dict(dict(state))
+        deviations = state.get("out_of_fold_deviations", torch.empty(0, len(state["mean"])))
+        made.keep_out_of_fold(state["seen_rows"], state["out_of_fold"], deviations)
+        made.load_state_dict({**state, "out_of_fold_deviations": deviations})
         return made.eval()
 
-    def keep_out_of_fold(self, rows: Tensor, predictions: Tensor) -> None:
+    def keep_out_of_fold(self, rows: Tensor, predictions: Tensor, deviations: Tensor) -> None:
         """Keep the predictions of training rows by models that had not seen them, as part of the state.
 
         Args:
             rows: Positions in the table, sorted, ``n`` int64.
             predictions: ``n x T``.
+            deviations: Standard deviations of the predictions, ``n x T``.
         """
         self.register_buffer("seen_rows", rows)
         self.register_buffer("out_of_fold", predictions)
+        self.register_buffer("out_of_fold_deviations", deviations)
 
     def first_encoder(self) -> Encoder:
         """The encoder of the first member."""
@@ -123,11 +130,20 @@ class Ensemble(TaskModel):
     @torch.no_grad()
     def parts(self, graphs: GraphBatch) -> tuple[AnyArray, list[AnyArray]]:
         """Predictions of the members, ``K x G x T``, and of each partner, ``G x T``."""
-        inputs = self.standardiser(_columns(graphs, self.spec.features))
-        outputs = [self._member(place)(graphs, inputs) for place in range(len(self.members))]
-        members = np.stack([to_labels(self.task, *pair) for pair in zip(outputs, self.spec.transforms, strict=True)])
-        others = [part.predict(_columns(graphs, part.spec.features).cpu().numpy()) for part in self.partners]
-        return members, others
+        return self._members(graphs)[0], self._partners(graphs)
+
+    @torch.no_grad()
+    def answer(self, graphs: GraphBatch) -> Answer:
+        """Predictions, their standard deviations as calibrated out of fold, and the mean of the members' vectors.
+
+        Args:
+            graphs: The molecules, of a dataset that :meth:`with_features` returned.
+        """
+        members, vectors = self._members(graphs)
+        parts = [members.mean(axis=0), *self._partners(graphs)]
+        whole = combine(parts, self.spec.weights)
+        deviation = self.spec.errors.deviation(disagreement(parts, self.spec.weights))
+        return Answer(whole.astype(np.float32), deviation.astype(np.float32), vectors)
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:  # noqa: ARG002 - as Predictor.predict
         """Predictions ``G x T``: probabilities, or labels in their own units.
@@ -136,16 +152,7 @@ class Ensemble(TaskModel):
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
             seed: Not used; members are not sampled.
         """
-        members, others = self.parts(graphs)
-        both = combine([members.mean(axis=0), *others], self.spec.weights)
-        return torch.from_numpy(both).float().to(self.mean.device)
-
-    def predict_with_deviation(self, graphs: GraphBatch) -> tuple[AnyArray, AnyArray]:
-        """Predictions and their standard deviations as calibrated out of fold, both ``G x T``."""
-        members, others = self.parts(graphs)
-        parts = [members.mean(axis=0), *others]
-        gap = disagreement(parts, self.spec.weights)
-        return combine(parts, self.spec.weights), self.spec.errors.deviation(gap)
+        return torch.from_numpy(self.answer(graphs).prediction).to(self.mean.device)
 
     def forward(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Outputs ``G x T``: logits of the predicted probabilities, or labels in standard units."""
@@ -153,6 +160,18 @@ class Ensemble(TaskModel):
         classes = torch.from_numpy(self.spec.transforms[0].classes).to(predicted.device)
         standard = (predicted - self.mean) / self.scale
         return standard.where(~classes, predicted.clamp(1e-6, 1 - 1e-6).logit())
+
+    def _members(self, graphs: GraphBatch) -> tuple[AnyArray, Float32Matrix]:
+        """Predictions of the members, ``K x G x T``, and the mean of their vectors, ``G x d``."""
+        inputs = self.standardiser(_columns(graphs, self.spec.features))
+        pairs = [self._member(place).with_vectors(graphs, inputs) for place in range(len(self.members))]
+        vectors = torch.stack([vectors for _, vectors in pairs]).mean(dim=0).cpu().numpy()
+        outputs = zip((outputs for outputs, _ in pairs), self.spec.transforms, strict=True)
+        return np.stack([to_labels(self.task, *pair) for pair in outputs]), vectors
+
+    def _partners(self, graphs: GraphBatch) -> list[AnyArray]:
+        """Predictions of each partner, ``G x T``."""
+        return [part.predict(_columns(graphs, part.spec.features).cpu().numpy()) for part in self.partners]
 
     def _member(self, place: int) -> Member:
         member = self.members[place]

@@ -63,13 +63,22 @@ class Member(nn.Module):
             features: Standardised features, ``G x features``.
             seed: Of the dropout masks; ``None`` for none.
         """
+        return self.with_vectors(graphs, features, seed)[0]
+
+    def with_vectors(self, graphs: GraphBatch, features: Tensor, seed: int | None = None) -> tuple[Tensor, Tensor]:
+        """Outputs, as of :meth:`forward`, and the encoder's vectors of the molecules, ``G x d``.
+
+        Args:
+            graphs: The molecules.
+            features: Standardised features, ``G x features``.
+            seed: Of the dropout masks; ``None`` for none.
+        """
         encoding = self.encoder(graphs, seed)
         vectors = encoding.graphs
         if self.readout is not None:
             vectors = self.readout(encoding.nodes, graphs.batch, graphs.num_graphs)
         hidden = self.hidden(torch.cat([vectors, features], dim=1)).relu()
-        outputs: Tensor = self.output(_dropped(hidden, self.dropout, seed))
-        return outputs
+        return self.output(_dropped(hidden, self.dropout, seed)), encoding.graphs
 
 
 def _dropped(hidden: Tensor, rate: float, seed: int | None) -> Tensor:

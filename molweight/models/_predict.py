@@ -16,9 +16,9 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.models._predictor import Predictor
-from molweight.models._task_model import TaskModel
+from molweight.models._task_model import Answer, TaskModel
 
-__all__ = ["calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
+__all__ = ["answer_positions", "calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
 
 
 _CALIBRATION: Final = 2048
@@ -88,6 +88,25 @@ def predict_positions(
     with torch.no_grad():
         parts = [model.predict(featured.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
     return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
+
+
+def answer_positions(model: TaskModel, data: MoleculeDataset, indices: Indices, device: torch.device) -> Answer:
+    """Predictions, deviations and vectors for molecules of a dataset, each of which is encoded once.
+
+    Args:
+        model: The model, in evaluation mode.
+        data: The molecules.
+        indices: Their positions.
+        device: Where to compute.
+
+    Returns:
+        float32 arrays with ``len(indices)`` rows.
+    """
+    featured = model.with_features(data)
+    parts = [model.answer(featured.graphs(part, device)) for part in _chunks(indices)]
+    count, width = len(model.mean), model.first_encoder().width
+    start = Answer(*(np.empty((0, size), dtype=np.float32) for size in (count, count, width)))
+    return Answer(*(np.concatenate(column) for column in zip(start, *parts, strict=True)))
 
 
 def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:

@@ -1,5 +1,6 @@
 """Level 2, and what a finished run predicts with: an encoder with the head of the task."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -10,7 +11,7 @@ from molweight.graphs import GraphBatch, Task
 from molweight.graphs.internal import is_mixed, tasks_of
 from molweight.models._label_loss import class_loss, label_loss
 from molweight.models._pretrainer import Loss
-from molweight.models._task_model import TaskModel
+from molweight.models._task_model import Answer, TaskModel
 
 __all__ = ["Predictor"]
 
@@ -72,7 +73,17 @@ class Predictor(TaskModel):
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:
         """Predictions ``G x T``: probabilities, or labels in their own units; a seed decides the dropout masks."""
-        outputs: Tensor = self(graphs, seed)
+        return self._in_units(self(graphs, seed))
+
+    @torch.no_grad()
+    def answer(self, graphs: GraphBatch) -> Answer:
+        """Predictions and vectors; without deviations, which are zeros."""
+        vectors = self.encoder(graphs).graphs
+        predicted = self._in_units(self.head(vectors)).cpu().numpy()
+        return Answer(predicted, np.zeros_like(predicted), vectors.cpu().numpy())
+
+    def _in_units(self, outputs: Tensor) -> Tensor:
+        """Probabilities, or labels in their own units."""
         if self.task == "multiclass":
             return outputs.softmax(dim=1)
         classes, values = self._classes(), outputs * self.scale + self.mean

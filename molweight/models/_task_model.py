@@ -1,13 +1,29 @@
 """What predicts the task, whatever it is made of."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from molweight.arrays import Float32Matrix
 from molweight.encoders import Encoder
 from molweight.graphs import GraphBatch, MoleculeDataset, Task
 
-__all__ = ["TaskModel"]
+__all__ = ["Answer", "TaskModel"]
+
+
+class Answer(NamedTuple):
+    """What a model says of ``G`` molecules in one pass.
+
+    Args:
+        prediction: Probabilities, or labels in their own units, ``G x T``.
+        deviation: Standard deviations of the predictions, ``G x T``; zeros for a model that states none.
+        vectors: The encoder's vectors, ``G x d``.
+    """
+
+    prediction: Float32Matrix
+    deviation: Float32Matrix
+    vectors: Float32Matrix
 
 
 class TaskModel(nn.Module, ABC):
@@ -43,6 +59,14 @@ class TaskModel(nn.Module, ABC):
         Args:
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
             seed: Of the dropout masks; ``None`` for none.
+        """
+
+    @abstractmethod
+    def answer(self, graphs: GraphBatch) -> Answer:
+        """Predictions, deviations and vectors of molecules, which are encoded once.
+
+        Args:
+            graphs: The molecules, of a dataset that :meth:`with_features` returned.
         """
 
     def embed(self, graphs: GraphBatch) -> Tensor:

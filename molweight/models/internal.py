@@ -2,9 +2,19 @@
 
 from molweight.models._build import build_predictor, build_pretrainer, check_models
 from molweight.models._label_loss import bounded_square, class_loss, label_loss
-from molweight.models._predict import calibrate_on, evaluating, label_statistics, predict_positions, with_dropout
+from molweight.models._predict import (
+    answer_positions,
+    calibrate_on,
+    evaluating,
+    label_statistics,
+    predict_positions,
+    with_dropout,
+)
+from molweight.models._task_model import Answer
 
 __all__ = [
+    "Answer",
+    "answer_positions",
     "bounded_square",
     "build_predictor",
     "build_pretrainer",

@@ -3,19 +3,25 @@
 from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
+from molweight.runs._assess import Assessment
 from molweight.runs._attribution import Attribution
 from molweight.runs._checkpoint import Checkpoint, read_checkpoint, save_checkpoint
+from molweight.runs._conformal import Intervals
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._load import load
 from molweight.runs._parsed import ParsedRows
+from molweight.runs._reference import Domain
 from molweight.runs._report import report_runs
 from molweight.runs._run import Run
 from molweight.runs._uncertainty import Uncertainty
 
 __all__ = [
+    "Assessment",
     "Attribution",
     "Checkpoint",
+    "Domain",
     "Finetuning",
+    "Intervals",
     "ParsedRows",
     "Run",
     "Uncertainty",

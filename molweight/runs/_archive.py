@@ -13,6 +13,7 @@ from molweight.runs._test_results import test_results_from_tensors, test_results
 from molweight.storage import as_tensor, from_tensor, read_tensors, write_tensors
 
 __all__ = [
+    "CALIBRATION",
     "LEGACY",
     "MODEL",
     "PRETRAINING",
@@ -30,6 +31,8 @@ PRETRAINING: Final = "pretraining.safetensors"
 """The pretrained encoder with the objectives' heads, and the history."""
 TEST: Final = "test.safetensors"
 """Labels and predictions of the test set, if it was evaluated."""
+CALIBRATION: Final = "calibration.safetensors"
+"""The training molecules to compare new ones with, and the errors on rows that the model had not seen."""
 LEGACY: Final = "weights.safetensors"
 """The one file that versions before 0.1 wrote."""
 
@@ -49,6 +52,7 @@ class RunParts:
         records: One record per step of adaptive pretraining.
         test_results: The test set, if it was evaluated.
         seen: Keys of the molecules that the model was trained on; ``None`` where they are not known.
+        calibration: Tensors of the calibration; empty where there is none.
     """
 
     about: dict[str, Any]
@@ -57,6 +61,7 @@ class RunParts:
     records: list[dict[str, Any]] = field(default_factory=list)
     test_results: TestResults | None = None
     seen: Tensor | None = None
+    calibration: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def write_parts(folder: Path, parts: RunParts) -> list[str]:
@@ -75,9 +80,12 @@ def write_parts(folder: Path, parts: RunParts) -> list[str]:
     write_tensors(folder / PRETRAINING, {**parts.pretrained, _HISTORY: as_tensor(parts.records)}, parts.about)
     if parts.test_results is not None:
         write_tensors(folder / TEST, test_results_to_tensors(parts.test_results), parts.about)
+    if parts.calibration:
+        write_tensors(folder / CALIBRATION, parts.calibration, {"calibration": 1})
     seen = {} if parts.seen is None else {_SEEN: parts.seen}
     write_tensors(folder / MODEL, {**parts.model, **seen}, parts.about)
-    return [MODEL, PRETRAINING, *([TEST] if parts.test_results is not None else [])]
+    further = ((TEST, parts.test_results is not None), (CALIBRATION, bool(parts.calibration)))
+    return [MODEL, PRETRAINING, *(name for name, is_there in further if is_there)]
 
 
 def read_model(folder: Path) -> RunParts:
@@ -101,7 +109,8 @@ def read_model(folder: Path) -> RunParts:
         except (LookupError, TypeError) as error:
             raise DataError(f"{folder / TEST} is of another run than {MODEL}. Restore it, or remove it.") from error
     seen = tensors.pop(_SEEN, None)
-    return RunParts(about, tensors, test_results=results, seen=seen)
+    calibration = read_tensors(folder / CALIBRATION)[0] if (folder / CALIBRATION).exists() else {}
+    return RunParts(about, tensors, test_results=results, seen=seen, calibration=calibration)
 
 
 def has_pretraining(folder: Path) -> bool:

@@ -16,6 +16,7 @@ from molweight.models import TaskModel
 from molweight.models.internal import build_predictor
 from molweight.options.internal import current_names
 from molweight.runs._archive import RunParts, read_model
+from molweight.runs._calibration import Calibration
 from molweight.runs._check_parts import problem_of
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._manifest import check_manifest
@@ -84,6 +85,7 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     run.target_names, run.trained_on = about["target_names"], about["data"]
     run.featuriser = Featuriser.from_description(about["featuriser"])
     run.keep_seen(parts.seen)
+    run.calibration = Calibration.from_tensors(parts.calibration) if parts.calibration else None
     run.factors, run.test_results = about.get("factors"), parts.test_results
     return run
 

@@ -21,15 +21,19 @@ from molweight.errors import ConfigError, mention, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
 from molweight.models import TaskModel
-from molweight.models.internal import predict_positions
+from molweight.models.internal import answer_positions, predict_positions
 from molweight.report import TestResults, render
 from molweight.runs._archive import RunParts, has_pretraining, read_pretraining, write_parts
+from molweight.runs._assess import Assessment, assess, needed
 from molweight.runs._attribution import Attribution, attribute_atoms
+from molweight.runs._calibration import Calibration, calibrate
+from molweight.runs._conformal import Intervals
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._manifest import begin_manifest, extend_manifest
 from molweight.runs._model_card import CARD, data_card, model_card
 from molweight.runs._parsed import ParsedRows, parse
-from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen, predict_with_ensemble_std
+from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen
+from molweight.runs._reference import Domain
 from molweight.runs._report import gather
 from molweight.runs._test_results import collect_test_results
 from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
@@ -91,6 +95,7 @@ class Run:
         self.test_results: TestResults | None = None
         self.folder: Path | None = None
         self.factors: list[float] | None = None
+        self.calibration: Calibration | None = None
         self._seen: Tensor | None = None
         self._scores: dict[str, Score] = {}
 
@@ -219,12 +224,13 @@ class Run:
     def uncertainty(self, smiles: Sequence[str] | ParsedRows, *, samples: int = 30, seed: int = 0) -> Uncertainty:
         """Predictions with standard deviations, aligned with the input.
 
-        Those of an ensemble come from the disagreement of its members and trees, calibrated out of fold; ``samples``
-        and ``seed`` have no effect. Those of a single model are taken under dropout.
+        Those of an ensemble come from the disagreement of its members and trees, calibrated out of fold; those of a
+        single model are taken under dropout. A single model of numbers without dropout is given the size of the errors
+        on ``select`` at the same distance to the training molecules. ``samples`` and ``seed`` belong to dropout.
 
-        Where labels are numbers, deviations are multiplied by the factor that makes them as large as the errors on
-        ``select``; it is fitted once, while the table is there, and saved with the run. The report shows how they
-        compare with the errors on the test set. For an encoder without dropout see :func:`molweight.runs.spread_of`.
+        Where labels are numbers, deviations under dropout are multiplied by the factor that makes them as large as the
+        errors on ``select``; it is fitted once, while the table is there, and saved with the run. The report shows how
+        they compare with the errors on the test set.
 
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
@@ -235,15 +241,80 @@ class Run:
             Predictions, as of :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
 
         Raises:
-            ConfigError: If the encoder has no dropout.
+            ConfigError: If a single model of classes has an encoder without dropout.
         """
         parsed = self._read(smiles)
+        sure = not isinstance(self.model, Ensemble) and not dropout_rate(self.model) > 0
+        if sure and "regression" in self.model.task and self.has_calibration():
+            assessed = self.assess(parsed)
+            return Uncertainty(assessed.prediction, assessed.deviation)
         found = self._spread(parsed.data, np.arange(len(parsed.data)), samples=samples, seed=seed)
         return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
 
+    def intervals(self, smiles: Sequence[str] | ParsedRows, level: float = 0.9) -> Intervals:
+        """Ranges that hold the labels with a given probability, aligned with the input.
+
+        Conformal intervals from rows that the model had not seen: those of an ensemble out of fold, those of a single
+        model in ``select``. They are wider where the ensemble disagrees and far from the training molecules. For
+        classes a range is a set: from 0 to 0, from 1 to 1, or from 0 to 1 where neither can be left out.
+
+        The probability holds on average over molecules like those of the table. For molecules of other series it is
+        lower; :meth:`domain` tells which ones these are.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            level: The probability.
+
+        Returns:
+            Predictions and both ends, ``n x T``; infinite where there are too few rows for the level, NaN for a row
+            without a molecule.
+
+        Raises:
+            ConfigError: If the run keeps no errors, as those of earlier versions do not.
+            OptionError: If the level is not between 0 and 1.
+        """
+        return self.assess(smiles, level=level).intervals
+
+    def domain(self, smiles: Sequence[str] | ParsedRows) -> Domain:
+        """How far molecules are from those that the model was trained on, aligned with the input.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+
+        Returns:
+            Similarity and distance to the nearest training molecules, and whether both are as usual for molecules of
+            the table; see :class:`molweight.runs.Domain`.
+
+        Raises:
+            ConfigError: If the run keeps no training molecules, as those of earlier versions do not.
+        """
+        return self.assess(smiles).domain
+
+    def assess(self, smiles: Sequence[str] | ParsedRows, level: float = 0.9) -> Assessment:
+        """Predictions with deviations, intervals and domain, for which each molecule is encoded once.
+
+        Args:
+            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            level: Of the intervals.
+
+        Raises:
+            ConfigError: If the run keeps no errors and no training molecules, as those of earlier versions do not.
+            OptionError: If the level is not between 0 and 1.
+        """
+        return assess(self.model, needed(self._calibrated()), self._read(smiles), self.device, level=level)
+
+    def has_calibration(self) -> bool:
+        """Whether the run knows what :meth:`intervals` and :meth:`domain` take."""
+        return self._calibrated() is not None
+
+    def _calibrated(self) -> Calibration | None:
+        if self.calibration is None and self.data is not None and self.splits is not None:
+            self.calibration = calibrate(self.model, self.data, self.splits, self.device)
+        return self.calibration
+
     def _spread(self, data: MoleculeDataset, positions: Indices, *, samples: int = 30, seed: int = 0) -> Uncertainty:
         if isinstance(self.model, Ensemble):
-            return predict_with_ensemble_std(self.model, data, positions, self.device)
+            return Uncertainty(*answer_positions(self.model, data, positions, self.device)[:2])
         if self.factors is None and self.data is not None and self.splits is not None:
             raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
             numbers = self.model.task == "regression"
@@ -307,7 +378,8 @@ class Run:
         """Write the run.
 
         ``model.safetensors`` is all that :func:`load` needs to predict. ``pretraining.safetensors`` holds the
-        pretrained encoder with the objectives' heads and the history, ``test.safetensors`` the test results.
+        pretrained encoder with the objectives' heads and the history, ``test.safetensors`` the test results, and
+        ``calibration.safetensors`` what :meth:`intervals` and :meth:`domain` take.
         ``weights.json``, ``history.csv``, ``test_predictions.csv`` and ``README.md`` (the model card) repeat parts of
         them as text.
         ``manifest.json`` lists the files with their checksums; it is complete when everything else is written, so a
@@ -327,7 +399,9 @@ class Run:
         if self.test_results is not None:
             texts["test_predictions.csv"] = self.test_results.frame().to_csv(index=False)
         begin_manifest(place, replace=self.folder is None or self.folder.resolve() != place.resolve())
-        names = write_parts(place, replace(parts, seen=self._keys_of_seen()))
+        kept = self._calibrated()
+        tensors = {} if kept is None else kept.to_tensors()
+        names = write_parts(place, replace(parts, seen=self._keys_of_seen(), calibration=tensors))
         for name, text in texts.items():
             write_file(place / name, text.encode())
         write_file(place / CARD, model_card(about).encode())

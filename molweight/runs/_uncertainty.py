@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.errors import ConfigError, OptionError
+from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
 from molweight.models.internal import predict_positions, with_dropout
@@ -95,9 +95,9 @@ def dropout_samples(
         raise OptionError("seed", seed, "must be at least 0")
     if not dropout_rate(model) > 0:
         raise ConfigError(
-            "this run's encoder has no dropout, so one model alone knows no uncertainty. Fit with "
-            "encoder_options.dropout=0.1, or take the spread of several runs that differ in their seed: an ensemble "
-            "(molweight predict --ensemble, or molweight.training.spread_of)."
+            "this run is a single model of classes whose encoder has no dropout, so it states no deviations. Ask for "
+            f"sets of classes ({mention('interval', 0.9)}), name runs that differ in their seed (molweight predict "
+            "--ensemble), or fit with encoder_options.dropout=0.1 or several members."
         )
     seeds = np.random.default_rng(seed).integers(2**31, size=samples)
     sampler = with_dropout(model)

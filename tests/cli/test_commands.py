@@ -127,14 +127,30 @@ def test_predictions_keep_the_columns_of_the_input(ending: str, place: Path, tmp
     predict = ["predict", str(place / "run"), str(path), "--quiet", f"--output={tmp_path / 'out.csv'}"]
     assert main(predict) == 0
     found = pd.read_csv(tmp_path / "out.csv", keep_default_na=False, dtype=str)
-    assert found.columns.tolist() == ["row", "smiles", "id", "y", "y.predicted"]
+    assert found.columns.tolist() == ["row", "smiles", "id", "y", "y.predicted", "similarity", "in_domain"]
     assert found[table.columns].to_numpy().tolist() == table.to_numpy().tolist()
     assert [text == "" for text in found["y.predicted"]] == [False, True, False]
     assert main([*predict, "--columns=id"]) == 0
-    assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["row", "smiles", "id", "y"]
-    assert main([*predict, "--columns="]) == 0
+    assert pd.read_csv(tmp_path / "out.csv").columns.tolist()[:4] == ["row", "smiles", "id", "y"]
+    assert main([*predict, "--columns=", "--domain=false"]) == 0
     assert pd.read_csv(tmp_path / "out.csv").columns.tolist() == ["row", "smiles", "y"]
     assert main([*predict, "--columns=ID"]) == 2
+
+
+def test_predictions_come_with_ranges_deviations_and_domain(place: Path, tmp_path: Path) -> None:
+    predict = ["predict", str(place / "run"), "CCO", "XX", "CCCO", "--quiet", f"--output={tmp_path / 'out.csv'}"]
+    assert main([*predict, "--interval=0.3", "--uncertainty"]) == 0
+    found = pd.read_csv(tmp_path / "out.csv")
+    made = ["y", "y.deviation", "y.lower", "y.upper", "similarity", "in_domain"]
+    assert found.columns.tolist() == ["row", "smiles", *made]
+    assert found[made].isna().all(axis=1).tolist() == [False, True, False]
+    known = found.dropna()
+    assert (known["y.deviation"] > 0).all()
+    run = load(place / "run")
+    np.testing.assert_allclose(known["y.deviation"], run.uncertainty(["CCO", "CCCO"]).deviation[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(known["similarity"], run.domain(["CCO", "CCCO"]).similarity, rtol=1e-5)
+    assert main([*predict, "--interval=1.5"]) == 2
+    assert main([*predict, "--interval=0.5", f"--ensemble={place / 'run'}"]) == 2
 
 
 def test_rejects_of_a_prediction_are_said_once(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

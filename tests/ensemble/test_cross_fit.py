@@ -78,9 +78,7 @@ def test_the_state_and_the_specification_are_the_whole_model(fitted: CrossFitted
     graphs = again.with_features(freesolv).graphs(range(10))
     with torch.no_grad():
         assert torch.equal(again.predict(graphs), fitted.ensemble.predict(graphs))
-        for one, other in zip(
-            again.predict_with_deviation(graphs), fitted.ensemble.predict_with_deviation(graphs), strict=True
-        ):
+        for one, other in zip(again.answer(graphs), fitted.ensemble.answer(graphs), strict=True):
             np.testing.assert_array_equal(one, other)
 
 
@@ -124,7 +122,8 @@ def test_deviations_grow_with_the_disagreement(fitted: CrossFitted, freesolv: Mo
     graphs = fitted.ensemble.with_features(freesolv).graphs(range(60))
     with torch.no_grad():
         members, others = fitted.ensemble.parts(graphs)
-        _, deviation = fitted.ensemble.predict_with_deviation(graphs)
+        _, deviation, vectors = fitted.ensemble.answer(graphs)
+        np.testing.assert_allclose(vectors, fitted.ensemble.embed(graphs).numpy(), atol=1e-6)
     parts = np.stack([members.mean(axis=0), *others])[..., 0]
     weights = np.array(fitted.ensemble.spec.weights)
     gap = weights @ (parts - weights @ parts) ** 2
@@ -187,7 +186,7 @@ def test_without_partners_and_features() -> None:
     assert list(found.out_of_fold) == ["graph", "ensemble"]
     assert found.ensemble.partners == ()
     graphs = found.ensemble.with_features(data).graphs([0, 1])
-    prediction, deviation = found.ensemble.predict_with_deviation(graphs)
+    prediction, deviation, _ = found.ensemble.answer(graphs)
     assert np.isfinite(prediction).all()
     assert (deviation > 0).all()
 

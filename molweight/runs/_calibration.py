@@ -1,0 +1,116 @@
+"""What a run keeps of its table in order to say how far its predictions can be trusted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.arrays import AnyArray, Indices
+from molweight.datasets import Splits
+from molweight.datasets.internal import exact_labels
+from molweight.ensemble import Ensemble
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
+from molweight.models import TaskModel
+from molweight.models.internal import Answer, answer_positions
+from molweight.runs._conformal import Conformal
+from molweight.runs._reference import Reference, fingerprints, nearest_similarity, spread_positions
+
+__all__ = ["Calibration", "calibrate"]
+
+_VECTORS: Final = 2000
+"""Training molecules whose vectors are computed, at most."""
+_ROWS: Final = 5000
+"""Rows of the calibration, at most."""
+
+
+_PARTS: Final = ("bits", "vectors", "limits", "classes", "scores", "sizes")
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Training molecules to compare new ones with, and the errors on rows that the model had not seen.
+
+    Args:
+        reference: The molecules.
+        conformal: The errors.
+    """
+
+    reference: Reference
+    conformal: Conformal
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """Everything, for a file."""
+        limits = [self.reference.least_similarity, self.reference.most_distance]
+        arrays: dict[str, AnyArray] = {
+            "bits": self.reference.bits,
+            "vectors": self.reference.vectors,
+            "limits": np.array(limits),
+            "classes": np.array(self.conformal.classes, dtype=np.uint8),
+            "scores": self.conformal.scores,
+            "sizes": self.conformal.sizes,
+        }
+        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Calibration":
+        """What :meth:`to_tensors` was called on.
+
+        Raises:
+            DataError: If something is missing.
+        """
+        try:
+            found = {
+                name: tensors[name].numpy() for name in ("bits", "vectors", "limits", "classes", "scores", "sizes")
+            }
+            least, most = (float(value) for value in found["limits"])
+        except (KeyError, ValueError) as error:
+            raise DataError(f"the file of the calibration has no {error}. Restore it, or fit again.") from error
+        classes = tuple(bool(value) for value in found["classes"])
+        return cls(
+            Reference(found["bits"], found["vectors"], least, most), Conformal(classes, found["scores"], found["sizes"])
+        )
+
+
+def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: torch.device) -> Calibration:
+    """The calibration of a finished model, from its own table.
+
+    An ensemble was trained on all rows but the test set: errors are those of its predictions out of fold, and each row
+    is compared with all others. A single model was trained on ``train`` and ``meta``: errors and limits come from
+    ``select``, on which its training was stopped.
+
+    Args:
+        model: The model.
+        data: The table.
+        splits: Its roles; the test set is not looked at.
+        device: Where to compute.
+    """
+    if isinstance(model, Ensemble) and len(model.out_of_fold_deviations):
+        return _of_ensemble(model, data, device)
+    trained = np.union1d(splits.train, splits.meta)
+    bits = fingerprints(data.subset(trained))
+    vectors = answer_positions(model, data, trained[spread_positions(len(trained), _VECTORS)], device).vectors
+    rows = splits.select[spread_positions(len(splits.select), _ROWS)]
+    found, own = answer_positions(model, data, rows, device), fingerprints(data.subset(rows))
+    reference = Reference.of(bits, vectors, (own, found.vectors))
+    return Calibration(reference, _conformal(data, rows, found, nearest_similarity(own, bits)))
+
+
+def _of_ensemble(model: Ensemble, data: MoleculeDataset, device: torch.device) -> Calibration:
+    trained = model.seen_rows.cpu().numpy()
+    bits = fingerprints(data.subset(trained))
+    vectors = answer_positions(model, data, trained[spread_positions(len(trained), _VECTORS)], device).vectors
+    places = np.sort(np.random.default_rng(0).permutation(len(trained))[:_ROWS])
+    predicted, deviation = (part.cpu().numpy()[places] for part in (model.out_of_fold, model.out_of_fold_deviations))
+    similarity = nearest_similarity(bits[places], bits, own=places)
+    conformal = _conformal(data, trained[places], Answer(predicted, deviation, vectors), similarity)
+    return Calibration(Reference.of(bits, vectors, None), conformal)
+
+
+def _conformal(data: MoleculeDataset, rows: Indices, found: Answer, similarity: AnyArray) -> Conformal:
+    classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
+    return Conformal.fit(exact_labels(data, rows), found.prediction, found.deviation, similarity, classes)
