@@ -7,7 +7,7 @@ import numpy as np
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["bounds_of", "exact_labels", "violated_bounds"]
+__all__ = ["bounds_of", "exact_labels", "format_bounds", "violated_bounds"]
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -80,3 +80,19 @@ def violated_bounds(data: MoleculeDataset, positions: Positions, predicted: Any)
         for place, name in enumerate(data.target_names)
         if known[:, place].any()
     }
+
+
+def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
+    """A line for each target with bounds.
+
+    Args:
+        found: As of :func:`violated_bounds`.
+
+    Example:
+        >>> format_bounds({"pIC50": (1, 4)})
+        ['pIC50: 1 of 4 bounds violated (25 %)']
+    """
+    return [
+        f"{name}: {wrong} of {count} bounds violated ({100 * wrong / count:.0f} %)"
+        for name, (wrong, count) in found.items()
+    ]

@@ -10,7 +10,7 @@ import numpy as np
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError, mention
 
-__all__ = ["METRICS", "Score", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
+__all__ = ["METRICS", "Score", "class_accuracy", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
 Metric = Callable[[Array, Array], float]
@@ -243,3 +243,23 @@ METRICS: Final[dict[str, Metric]] = {
 
 _OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
 _SCALED: Final = ("r2", "scaled_rmse")
+
+
+def class_accuracy(truth: Array, predicted: Array) -> dict[str, float]:
+    """Accuracy of the likeliest class, over all rows and as the mean over classes, which counts rare ones alike.
+
+    Args:
+        truth: One column for each class, 1 in that of the row, ``n x C``; NaN where missing.
+        predicted: Probabilities, ``n x C``.
+
+    Example:
+        >>> truth = np.array([[1.0, 0], [1, 0], [1, 0], [0, 1]])
+        >>> class_accuracy(truth, np.array([[0.9, 0.1]] * 4))
+        {'accuracy': 0.75, 'balanced_accuracy': 0.5}
+    """
+    known = ~np.isnan(truth).any(axis=1)
+    actual, found = truth[known].argmax(axis=1), predicted[known].argmax(axis=1)
+    if not len(actual):
+        return {"accuracy": math.nan, "balanced_accuracy": math.nan}
+    recalls = [float((found[actual == label] == label).mean()) for label in np.unique(actual)]
+    return {"accuracy": float((found == actual).mean()), "balanced_accuracy": float(np.mean(recalls))}

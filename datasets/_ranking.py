@@ -1,7 +1,7 @@
 """How well rare positives are ranked: what the top of a list is worth."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -40,10 +40,6 @@ class Ranking:
     top: int
     precision_top: float
 
-    def to_json(self) -> dict[str, float]:
-        """As JSON values."""
-        return asdict(self)
-
 
 def rankings(truth: Any, predicted: Any, names: Sequence[str], *, rare: float = _RARE) -> dict[str, Ranking]:
     """The rankings of targets whose positives are rare.
@@ -81,9 +77,9 @@ def format_rankings(found: dict[str, Ranking]) -> list[str]:
         found: As of :func:`rankings`.
     """
     return [
-        f"{name}: {item.base_rate:.1%} positive; average precision {item.average_precision:.3f}, enrichment "
+        f"{name}: {100 * item.base_rate:.1f} % positive; average precision {item.average_precision:.3f}, enrichment "
         f"{item.enrichment_1:.1f} at 1 % and {item.enrichment_5:.1f} at 5 %, BEDROC {item.bedroc:.3f}, "
-        f"{item.precision_top:.0%} of the top {item.top} positive"
+        f"{100 * item.precision_top:.0f} % of the top {item.top} positive"
         for name, item in found.items()
     ]
 

@@ -7,15 +7,15 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
-from molweight.datasets._exact_labels import exact_labels, violated_bounds
+from molweight.datasets._exact_labels import exact_labels, format_bounds, violated_bounds
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
 from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
-from molweight.datasets._metrics import format_score, higher_is_better, metrics_of
+from molweight.datasets._metrics import class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
-from molweight.datasets._ranking import format_rankings, rankings
+from molweight.datasets._ranking import Ranking, format_rankings, rankings
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
@@ -34,11 +34,14 @@ __all__ = [
     "TABLES",
     "ColumnReport",
     "MoleculeRows",
+    "Ranking",
     "Reading",
     "SourceTable",
     "SourceUse",
+    "class_accuracy",
     "exact_labels",
     "format_audit",
+    "format_bounds",
     "format_endpoints",
     "format_rankings",
     "format_score",

@@ -21,11 +21,13 @@ __all__ = [
     "add_corpus_options",
     "add_data_options",
     "add_job_options",
+    "add_reading_options",
     "add_table_options",
     "job_of",
     "load_corpus",
     "load_table",
     "reading_of",
+    "sheet_of",
     "split_table",
     "split_with_test",
 ]
@@ -69,21 +71,26 @@ def add_table_options(parser: Parser) -> None:
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
     add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; found if left out")
     add("--task", type=str | None, default=None, help="classification, multiclass or regression; found if left out")
-    _add_reading_options(parser)
+    add_reading_options(parser)
+    add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
+    add("--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal")
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
 
 
-def _add_reading_options(parser: Parser) -> None:
-    """Add the options that say how the cells of a table are read."""
+def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
+    """Add the options that say how the cells of a table are read.
+
+    Args:
+        parser: Where to add them.
+        duplicates: What is done with molecules in several rows unless it is said.
+    """
     add = parser.add_argument
     add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
     add("--decimal", type=str | None, default=None, help="decimal sign, . or ,; found if left out")
     add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
-    add("--duplicates", type=str, default="mean", help="a molecule in several rows: mean, median, keep, drop")
-    add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
-    add("--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal")
+    add("--duplicates", type=str, default=duplicates, help="a molecule in several rows: mean, median, keep, drop")
     add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
@@ -181,10 +188,15 @@ def reading_of(options: Namespace) -> dict[str, Any]:
     """The arguments of :func:`molweight.datasets.from_file` that were typed."""
     same = ("smiles", "task", "positive", "decimal", "relation", "duplicates", "sample_weight", "delimiter", "encoding")
     found = {name: options[name] for name in (*same, "header", "on_error", "standardize", "max_mb", "max_rows")}
-    sheet = options.sheet or "0"
-    found["sheet"] = int(sheet) if sheet.isdigit() else sheet
+    found["sheet"] = sheet_of(options)
     found["target_weights"] = options.target_weights
     return {**found, "targets": options.targets or None, "split_column": options.split_column}
+
+
+def sheet_of(options: Namespace) -> str | int:
+    """The sheet of a spreadsheet that was asked for: its name, or its number from 0."""
+    sheet: str = options.sheet or "0"
+    return int(sheet) if sheet.isdigit() else sheet
 
 
 def _refuse_own(options: Namespace) -> None:

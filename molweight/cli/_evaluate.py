@@ -1,17 +1,34 @@
 """``molweight evaluate``: a run against the labels of a table."""
 
 from dataclasses import asdict
+from typing import Final
 
 import numpy as np
 from jsonargparse import Namespace
 
+from molweight.cli._data_options import add_reading_options, sheet_of
 from molweight.cli._output import add_output_options, begin, result
-from molweight.cli._parser import Parser
+from molweight.cli._parser import Parser, names
 from molweight.datasets import from_file, score
-from molweight.datasets.internal import exact_labels, format_endpoints, format_score, violated_bounds
+from molweight.datasets.internal import (
+    class_accuracy,
+    exact_labels,
+    format_bounds,
+    format_endpoints,
+    format_rankings,
+    format_score,
+    rankings,
+    violated_bounds,
+)
 from molweight.runs import load
 
 __all__ = ["parser", "run"]
+
+_READING: Final = (
+    *("smiles", "positive", "decimal", "relation", "duplicates", "delimiter", "encoding", "header"),
+    *("on_error", "standardize", "max_mb", "max_rows"),
+)
+"""Options of the command that :func:`molweight.datasets.from_file` takes as they are."""
 
 
 def parser() -> Parser:
@@ -20,8 +37,11 @@ def parser() -> Parser:
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")
-    add("table", type=str, help="labelled table: CSV, TSV, Parquet, SDF; gz or not")
+    add("table", type=str, help="labelled table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not")
     add("--smiles", type=str | None, default=None, help="SMILES column of the table; found if left out")
+    add_reading_options(made, duplicates="keep")
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--standardize", type=names, default=[], help="standard form of the molecules: salts,charges,tautomers")
     add("--metric", type=str | None, default=None, help="how to score; as on the run's own table if left out")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)
@@ -32,24 +52,26 @@ def run(options: Namespace) -> None:
     """Predict, score, print."""
     begin(options)
     model = load(options.run, options.device)
-    names, task = model.target_names, model.model.task
-    data = from_file(options.table, smiles=options.smiles, targets=names, task=task, duplicates="keep")
+    targets, task = model.target_names, model.model.task
+    how = {name: options[name] for name in _READING}
+    data = from_file(options.table, targets=targets, task=task, sheet=sheet_of(options), **how)
     metric = options.metric or model.finetuning.metric
     predicted = model.predict(list(data.smiles))
     everything = np.arange(len(data))
-    found = score(metric, exact_labels(data, everything), predicted, names)
-    bounds = violated_bounds(data, everything, predicted)
+    labels = exact_labels(data, everything)
+    found = score(metric, labels, predicted, targets)
+    bounds, ranked = violated_bounds(data, everything, predicted), rankings(labels, predicted, targets)
+    classes = class_accuracy(labels, predicted) if task == "multiclass" else {}
     lines = [f"{metric} on {data.name} ({len(data)} molecules): {format_score(found.value)}"]
     if metric == "scaled_rmse" or "," in metric:
         lines = [f"{'skill' if ',' in metric else metric} on {lines[0].partition(' on ')[2]}"]
-        lines += [format_endpoints(exact_labels(data, everything), predicted, names, metric)]
-    lines += [f"{name}: {wrong} of {count} bounds violated" for name, (wrong, count) in bounds.items()]
+        lines += [format_endpoints(labels, predicted, targets, metric)]
+    lines += [f"{name.replace('_', ' ')}: {value:.4f}" for name, value in classes.items()]
+    lines += format_rankings(ranked) + format_bounds(bounds)
     seen = model.seen(list(data.smiles))
     known = None if seen is None else int(seen.sum())
     if known:
         lines += [f"{known} of {len(data)} molecules were used to make the model, so this score is too good"]
-    result(
-        options,
-        {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), "violated_bounds": bounds},
-        "\n".join(lines),
-    )
+    shown = {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), **classes}
+    ranking = {name: asdict(item) for name, item in ranked.items()}
+    result(options, {**shown, "violated_bounds": bounds, "ranking": ranking}, "\n".join(lines))

@@ -23,7 +23,7 @@ from molweight.cli._parser import Parser, names
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceUse, format_audit, format_endpoints
+from molweight.datasets.internal import SourceUse, format_audit, format_bounds, format_endpoints, format_rankings
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -194,6 +194,7 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
         format_table(comparison),
         *_sources(comparison),
         *_by_endpoint(comparison),
+        *_in_words(comparison),
         *_out_of_fold(comparison),
         *([found] if found else []),
         f"written to {folder}; read {folder / 'report.html'}",
@@ -215,6 +216,12 @@ def _out_of_fold(comparison: Comparison) -> list[str]:
     """What the parts of the ensemble are worth, where the run is one."""
     finetuning = comparison.run.finetuning
     return [format_estimate(finetuning)] if finetuning.cross_fitting else []
+
+
+def _in_words(comparison: Comparison) -> list[str]:
+    """The top of the list where positives are rare, and labels that are bounds; of the test set."""
+    lines = [*format_rankings(comparison.rankings()), *format_bounds(comparison.violated_bounds())]
+    return ["\n  ".join(["on the test set:", *lines])] if lines else []
 
 
 def _by_endpoint(comparison: Comparison) -> list[str]:

@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from tqdm import tqdm
 
 from molweight.arrays import Float32Matrix
+from molweight.cli._data_options import sheet_of
 from molweight.cli._parser import Parser
 from molweight.datasets.internal import MoleculeRows, Reading, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
@@ -91,12 +92,8 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
         raise ConfigError(f"{options.input!r} is no SMILES, and one file is read at a time. Leave out {more[0]!r}.")
     if typed:
         return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
-    sheet = options.sheet or "0"
     how = Reading(
-        delimiter=options.delimiter,
-        encoding=options.encoding,
-        header=options.header,
-        sheet=int(sheet) if sheet.isdigit() else sheet,
+        delimiter=options.delimiter, encoding=options.encoding, header=options.header, sheet=sheet_of(options)
     )
     return read_rows(options.input, options.smiles, how)
 

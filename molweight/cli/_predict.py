@@ -104,8 +104,7 @@ def _assessed(options: Namespace, model: Run, parsed: ParsedRows, *, domain: boo
     found = model.assess(parsed, *([] if options.interval is None else [options.interval]))
     parts = [found.prediction]
     if options.uncertainty:
-        stated = found if model.method == ENSEMBLE else model.uncertainty(parsed)
-        parts.append(stated.deviation)
+        parts.append(found.deviation if model.method == ENSEMBLE else model.uncertainty(parsed).deviation)
     if options.interval is not None:
         ends = np.stack([found.intervals.lower, found.intervals.upper], axis=2)
         parts.append(ends.reshape(len(ends), -1))

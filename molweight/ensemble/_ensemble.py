@@ -143,7 +143,8 @@ class Ensemble(TaskModel):
         parts = [members.mean(axis=0), *self._partners(graphs)]
         whole = combine(parts, self.spec.weights)
         deviation = self.spec.errors.deviation(disagreement(parts, self.spec.weights))
-        return Answer(whole.astype(np.float32), deviation.astype(np.float32), vectors)
+        found, spread = (part.astype(np.float32).reshape(len(vectors), -1) for part in (whole, deviation))
+        return Answer(found, spread, vectors)
 
     def predict(self, graphs: GraphBatch, seed: int | None = None) -> Tensor:  # noqa: ARG002 - as Predictor.predict
         """Predictions ``G x T``: probabilities, or labels in their own units.

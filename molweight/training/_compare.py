@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from molweight.datasets import Score, Splits
-from molweight.datasets.internal import format_score
+from molweight.datasets.internal import Ranking, format_score, rankings, violated_bounds
 from molweight.devices import resolve_device
 from molweight.errors import ConfigError, suggest
 from molweight.graphs import MoleculeDataset
@@ -95,11 +95,25 @@ class Comparison:
             "sizes": self.sizes,
             "pretrain_seconds": self.pretrain_seconds,
             "methods": [_as_json(row) for row in self.rows],
+            "ranking": {name: asdict(item) for name, item in self.rankings().items()},
+            "violated_bounds": self.violated_bounds(),
         }
         write_file(folder / "metrics.json", json.dumps(metrics, indent=2).encode())
         if self.run.records:
             write_file(folder / "weights.png", plot_weights(self.run.history, title=f"{self.data}: objective weights"))
         extend_manifest(folder, ["metrics.json"], ["weights.png"] if self.run.records else [])
+
+    def rankings(self) -> dict[str, Ranking]:
+        """How well the run ranks the rare positives of the test set, by target; empty without any."""
+        found = self.run.test_results
+        return {} if found is None else rankings(found.targets, found.predictions[self.run.method], found.names)
+
+    def violated_bounds(self) -> dict[str, tuple[int, int]]:
+        """Bounds among the labels of the test set that the run violates, and all of them, by target."""
+        run, found = self.run, self.run.test_results
+        if found is None or run.data is None or run.splits is None:
+            return {}
+        return violated_bounds(run.data, run.splits.test, found.predictions[run.method])
 
 
 def compare(

@@ -181,6 +181,48 @@ def test_evaluation_is_that_of_the_predictions(place: Path, capsys: pytest.Captu
     assert found["value"] == pytest.approx(np.sqrt(((table["y"] - predicted) ** 2).mean()), rel=1e-4)
 
 
+def test_evaluation_reads_tables_as_fit_does(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate = ["evaluate", str(place / "run"), "--json", "--quiet", "--device=cpu"]
+    table = pd.read_csv(place / "my.csv")
+    with pd.ExcelWriter(tmp_path / "theirs.xlsx") as book:
+        pd.DataFrame({"note": ["nothing"]}).to_excel(book, sheet_name="about", index=False)
+        table.to_excel(book, sheet_name="assay", index=False)
+    text = "é|smiles|y\n" + "".join(f"a|{row.smiles}|{row.y:.1f}\n".replace(".", ",") for row in table.itertuples())
+    (tmp_path / "theirs.csv").write_text(text, encoding="cp1252")
+    found = []
+    for arguments in (
+        [str(place / "my.csv")],
+        [str(tmp_path / "theirs.xlsx"), "--sheet=assay"],
+        [str(tmp_path / "theirs.csv"), "--encoding=cp1252", "--delimiter=|", "--decimal=,"],
+    ):
+        assert main([*evaluate, *arguments]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert [item["value"] for item in found] == pytest.approx([found[0]["value"]] * 3)
+    assert [item["seen"] for item in found] == [found[0]["seen"]] * 3
+    assert found[0]["seen"] > 0
+    assert main(["evaluate", str(place / "run"), str(place / "my.csv"), "--quiet"]) == 0
+    assert f"{found[0]['seen']} of 40 molecules were used to make the model" in capsys.readouterr().out
+
+
+def test_evaluation_says_what_the_top_of_a_list_and_bounds_are_worth(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{'C' * (1 + n % 40)}{'O' * (n // 40)}N,{int(n % 20 == 0)}" for n in range(80)]
+    (tmp_path / "rare.csv").write_text("\n".join(["smiles,active", *rows]))
+    fit = ["finetune", str(tmp_path / "rare.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=rare", "--quiet"]
+    assert main([*fit, "--split=random", "--epochs=1", "--members=1", "--device=cpu", *ENCODER]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(tmp_path / "rare"), str(tmp_path / "rare.csv"), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "active: 5.0 % positive; average precision 0." in said
+    assert "of the top 8 positive" in said
+    assert main(["evaluate", str(tmp_path / "rare"), str(tmp_path / "rare.csv"), "--quiet", "--json"]) == 0
+    ranking = json.loads(capsys.readouterr().out)["ranking"]["active"]
+    assert ranking["base_rate"] == 0.05
+    assert 0 <= ranking["bedroc"] <= 1
+    assert "ranking" in json.loads((tmp_path / "rare" / "metrics.json").read_text())
+
+
 def test_finetune_starts_from_a_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["finetune", str(place / "my.csv"), "--split=random", "--epochs=1", "--quiet", "--json"]
     assert main([*arguments, "--runs", str(place), "--name=tuned", "--start", str(place / "run"), "--device=cpu"]) == 0

@@ -59,6 +59,7 @@ def test_fit_writes_the_run(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == [
         "README.md",
         "audit.json",
+        "calibration.safetensors",
         "config.yaml",
         "history.csv",
         "manifest.json",

@@ -47,4 +47,4 @@ def test_only_rare_classes_are_ranked() -> None:
     assert list(rankings(truth, predicted, list("abcd"))) == []  # of 50 labels, 5 are positive
     assert list(rankings(truth, predicted, list("abcd"), rare=0.2)) == ["a"]
     (line,) = format_rankings(rankings(truth, predicted, list("abcd"), rare=0.2))
-    assert line.startswith("a: 10.0% positive; average precision 0.")
+    assert line.startswith("a: 10.0 % positive; average precision 0.")

@@ -342,6 +342,7 @@ def test_comparison_has_a_line_per_method(
     result.save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         "README.md",
+        "calibration.safetensors",
         "history.csv",
         "manifest.json",
         "metrics.json",
