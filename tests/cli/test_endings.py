@@ -160,7 +160,7 @@ def test_smiles_are_taken_from_arguments_and_standard_input(
     assert capsys.readouterr().out == expected
     monkeypatch.setattr(sys, "stdin", io.StringIO("CCO ethanol\nCCN\n"))
     assert main([*predict, "-"]) == 0
-    assert capsys.readouterr().out.startswith("row,smiles,name,y\n1,CCO,ethanol,")
+    assert capsys.readouterr().out.startswith("row,smiles,name,y,similarity,in_domain\n1,CCO,ethanol,")
     assert main([*predict, str(tmp_path / "x.smi"), "CCO"]) == 2
     assert "one file is read at a time" in capsys.readouterr().err
     assert main([*predict, "nowhere.csv"]) == 2
