@@ -19,7 +19,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
-__all__ = ["fit_classical"]
+__all__ = ["ecfp_bits", "fit_classical"]
 
 
 _GRID: Final[dict[str, list[dict[str, Any]]]] = {
@@ -68,7 +68,12 @@ def fit_classical(
     return {"select": sign * best[0], "test": task.score(best[1], splits.test)}, len(tried)
 
 
-def _ecfp(smiles: Sequence[str]) -> AnyArray:
+def ecfp_bits(smiles: Sequence[str]) -> AnyArray:
+    """Morgan fingerprints of radius 2, 2,048 bits, ``n x 2048``.
+
+    Args:
+        smiles: Molecules that RDKit can parse.
+    """
     from rdkit import Chem, rdBase
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
@@ -82,7 +87,7 @@ def _descriptors(smiles: Sequence[str]) -> AnyArray:
     return values
 
 
-_FEATURES: Final[dict[str, Callable[[Sequence[str]], AnyArray]]] = {"ecfp": _ecfp, "descriptors": _descriptors}
+_FEATURES: Final[dict[str, Callable[[Sequence[str]], AnyArray]]] = {"ecfp": ecfp_bits, "descriptors": _descriptors}
 _MODELS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
     ("rf", "classification"): RandomForestClassifier,
     ("rf", "regression"): RandomForestRegressor,

@@ -25,7 +25,9 @@ class Method:
     Args:
         title: What it is, in a few words.
         kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed
-            by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn.
+            by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn, trained on
+            ``train``; ``"peer"``: the same, or vectors of MiniMol, with usual settings, trained on all rows but the
+            test set.
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
         equal: Whether all trials of a search together take as many steps as a job, rather than each of them.
@@ -33,7 +35,7 @@ class Method:
     """
 
     title: str
-    kind: Literal["fit", "search", "classical"] = "fit"
+    kind: Literal["fit", "search", "classical", "peer"] = "fit"
     changes: Mapping[str, Any] = field(default_factory=dict)
     search: Literal["random", "tpe"] = "random"
     equal: bool = False
@@ -53,6 +55,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "bilevel": _weighting("bilevel", "two levels in place of three"),
         "alignment": _weighting("alignment", "alignment of gradients (META-TARTAN)"),
         "equal": _weighting("equal", "equal weights"),
+        "ensemble": _weighting("tapweight", "the default fit: an ensemble", members=None),
         "random": _weighting("random", "random weights (RLW)"),
         "uncertainty": _weighting("uncertainty", "uncertainty weighting"),
         "dwa": _weighting("dwa", "dynamic weight average"),
@@ -67,6 +70,11 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "ecfp_rf": Method("ECFP, random forest", "classical"),
         "ecfp_gbm": Method("ECFP, gradient boosting", "classical"),
         "descriptors_gbm": Method("RDKit descriptors, gradient boosting", "classical"),
+        "forest_ecfp": Method("ECFP4, random forest, all rows", "peer"),
+        "lightgbm_descriptors": Method("RDKit descriptors, LightGBM, all rows", "peer"),
+        "lightgbm_descriptors_ecfp": Method("RDKit descriptors and ECFP counts, LightGBM, all rows", "peer"),
+        "minimol_linear": Method("MiniMol vectors, linear model, all rows", "peer"),
+        "minimol_mlp": Method("MiniMol vectors, a network, all rows", "peer"),
     }
 )
 """Every method by name."""
@@ -100,7 +108,7 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
         {'weighting': 'tapweight', 'proximal_strength': 10.0}
     """
     of = method_of(settings.get("of", "tapweight"))
-    if of.kind == "classical":
+    if of.kind in ("classical", "peer"):
         raise ConfigError(f"variants.{name}: {settings['of']!r} has no options. Name a neural method.")
     changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
     title, trials = str(settings.get("title", name)), settings.get("trials")

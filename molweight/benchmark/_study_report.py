@@ -146,7 +146,7 @@ def _cell(values: pd.Series) -> str:
 
 def _noise(study: Study, good: pd.DataFrame) -> list[str]:
     """Whether the neural methods differ by more than seeds make them differ; nothing where that is not defined."""
-    neural = good[[study.method(name).kind != "classical" for name in good["method"]]]
+    neural = good[[study.method(name).kind not in ("classical", "peer") for name in good["method"]]]
     found = spreads(neural)
     if not found:
         return []

