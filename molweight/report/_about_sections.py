@@ -34,7 +34,7 @@ def summary_section(subject: RunSummary) -> Section:
         _model_row(tuned, metric_name(subject.metric)),
         ["duration", f"{lasted}; generic pretraining counts only if it was made for this run"],
     ]
-    return Section("summary", "The run", tables=[Table("What was run", ["", ""], rows)])
+    return Section("summary", "The run", tables=[Table("Data, model and duration", ["", ""], rows)])
 
 
 def _model_row(tuned: Mapping[str, Any], metric: str) -> list[str]:
@@ -55,7 +55,7 @@ def _inline(options: Mapping[str, Any]) -> str:
 
 
 def audit_section(subject: RunSummary) -> Section:
-    """What to know of the data before the numbers are believed."""
+    """Duplicates, leaks and labels of the table."""
     title, audit = "Audit of the data", subject.audit
     if audit is None:
         missing = "No audit was kept with this run. molweight fit makes one; molweight audit does for any table."
@@ -87,7 +87,7 @@ def _facts(audit: Audit) -> Table:
         ["scaffolds", f"{audit.scaffolds}, the largest with {audit.largest_scaffold} molecules"],
         ["without a ring", str(audit.acyclic)],
     ]
-    return Table("What stands in the table", ["", ""], rows)
+    return Table("Rows and molecules", ["", ""], rows)
 
 
 def _leaks(audit: Audit) -> list[Table]:
@@ -96,7 +96,7 @@ def _leaks(audit: Audit) -> list[Table]:
         for leak in audit.leaks
     ]
     header = ["role", "its molecules", "the same molecule", "the same compound", "the same scaffold"]
-    return [Table("What later roles share with earlier ones", header, rows)] if rows else []
+    return [Table("Overlap of later roles with earlier ones", header, rows)] if rows else []
 
 
 def _labels(audit: Audit) -> Table:
@@ -110,16 +110,16 @@ def _labels(audit: Audit) -> Table:
 
 def configuration_section(subject: RunSummary) -> Section:
     """Every option."""
-    settled = Text("Options as settled, defaults included (JSON)", json.dumps(subject.options, indent=2, default=str))
+    settled = Text("All options, defaults included (JSON)", json.dumps(subject.options, indent=2, default=str))
     if subject.config is None:
         words = ["This run was not started on the command line, so there is no file of its options."]
         return Section("configuration", "Configuration", words, texts=[settled])
-    words = ["With the first text as config.yaml, molweight fit --config config.yaml makes the run again."]
+    words = ["To reproduce the run, save the first block as config.yaml: molweight fit --config config.yaml"]
     return Section("configuration", "Configuration", words, texts=[Text("config.yaml", subject.config), settled])
 
 
 def provenance_section(subject: RunSummary) -> Section:
-    """What made the run and this page."""
+    """Versions and checksums."""
     about, data = subject.about, subject.about["data"]
     rows = [
         ["run made by", f"molweight {about['molweight']}, torch {about['torch']}"],

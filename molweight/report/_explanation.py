@@ -14,13 +14,13 @@ from molweight.report._section import Card, Section
 __all__ = ["Explained", "render_explanation"]
 
 _SHARES: Final = (
-    "Each atom's share of the prediction, in {unit}: a Shapley value. The shares of a molecule and the output for its "
-    "bare skeleton, in which every atom and bond is masked, sum up to its output. Orange raises the output, blue "
-    "lowers it; the strongest atom of each molecule has the full colour."
+    "Each atom's share of the prediction, in {unit}: a Shapley value. The shares of a molecule and the output for the "
+    "saturated hydrocarbon of the same skeleton add up to its output. Orange raises the output, blue lowers it; the "
+    "strongest atom of each molecule has the full colour."
 )
 _CARE: Final = (
-    "Shares say what this model does, not what chemistry does; the mask is only a fair reference for an encoder that "
-    "was pretrained with masked atoms, as by attribute_masking."
+    "Shares describe this model, not chemistry. In between, atoms of the molecule and carbons are mixed, so some of "
+    "the graphs that are evaluated are not valid molecules."
 )
 
 
@@ -33,7 +33,7 @@ class Explained:
         smiles: The molecule.
         target: Name of the target.
         output: The prediction; for classes its logit.
-        reference: The output for the bare skeleton.
+        reference: The output for the saturated hydrocarbon of the same skeleton.
         atoms: Share of each atom.
     """
 
@@ -64,6 +64,8 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
 
 def _card(place: int, item: Explained) -> Card:
     strongest = strongest_atoms(item.atoms)
-    said = f"{item.target}: {number(item.output)} = skeleton {number(item.reference)} and atoms {item.atoms.sum():+.4g}"
+    said = (
+        f"{item.target}: {number(item.output)} = hydrocarbon {number(item.reference)} and atoms {item.atoms.sum():+.4g}"
+    )
     svg = draw_shares(item.smiles, item.atoms, f"atoms{place}", f"{strongest}.")
     return Card(svg, [said, strongest, f"row {item.row}", item.smiles])

@@ -54,6 +54,7 @@ def lines(
     level: tuple[float, str] | None = None,
     mark: tuple[float, float, str] | None = None,
     steps: bool = False,
+    height: float = 2.5,
 ) -> Markup:
     """Lines over steps, with a legend below if there are several.
 
@@ -68,12 +69,19 @@ def lines(
         level: Height and name of a horizontal line to compare with.
         mark: Place, height and name of one point.
         steps: Whether values change at once rather than gradually.
+        height: Inches, without the legend.
     """
     from matplotlib.ticker import LogFormatter
 
+    class _Plain(LogFormatter):
+        """Ticks as 0.04 in place of 4e-02."""
+
+        def _num_to_string(self, x: float, vmin: float, vmax: float) -> str:  # noqa: ARG002 - as it is called
+            return f"{x:.4g}"
+
     entries = len(series) + (level is not None) + (mark is not None)
     rows = -(-entries // 2) if entries > 1 else 0
-    with drawing(2.5 + _LEGEND_ROW * rows) as (figure, axes):
+    with drawing(height + _LEGEND_ROW * rows) as (figure, axes):
         for place, (name, (places, values)) in enumerate(series.items()):
             style: dict[str, Any] = {**series_style(place), "drawstyle": "steps-post" if steps else "default"}
             axes.plot(places, values, label=name, marker="o" if len(places) == 1 else "", **style)
@@ -83,8 +91,8 @@ def lines(
             axes.plot(*mark[:2], marker="o", markersize=6, linestyle="", color=INK, label=mark[2])
         if scale == "log" and all((values > 0).all() for _, values in series.values()):
             axes.set_yscale("log")
-            axes.yaxis.set_major_formatter(LogFormatter())
-            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.6)))
+            axes.yaxis.set_major_formatter(_Plain())
+            axes.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.6)))
         axes.set(xlabel=x, ylabel=y)
         if rows:
             figure.legend(loc="outside lower center", ncols=2, fontsize=8, handlelength=2.6)

@@ -1,22 +1,88 @@
-"""Drawings of what a model answers: reliability, parity, and a map of its vectors."""
+"""Drawings of scores and predictions: intervals, ranking curves, reliability, parity, and a map of the vectors."""
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
 
 import numpy as np
 from markupsafe import Markup
 
 from molweight.arrays import FloatArray
+from molweight.report._bootstrap import Interval
 from molweight.report._calibration import Bin
-from molweight.report._svg import INK, SERIES, drawing, figure_element
+from molweight.report._svg import INK, SERIES, drawing, figure_element, series_style
 
-__all__ = ["POINTS", "parity", "reliability_diagram", "vector_map"]
+__all__ = ["POINTS", "intervals_plot", "parity", "ranking_curve", "reliability_diagram", "vector_map"]
 
 
 _SHADES: Final = 24
 """Colours of a scale: with more than 50 matplotlib would put a picture of pixels into the drawing."""
 POINTS: Final = 1500
 """Points of a drawing at most, at equal distances in the list, so that the page stays light."""
+
+
+_ROW: Final = 0.32
+"""Inches for a row of the plot of intervals."""
+
+
+def intervals_plot(key: str, scores: Mapping[str, Interval], label: str, description: str) -> Markup:
+    """Scores of methods as points with their intervals, the last one, the run itself, in the first colour.
+
+    Args:
+        key: Name of the drawing, unique on its page.
+        scores: By title of the method.
+        label: Of the horizontal axis.
+        description: What there is to see.
+    """
+    with drawing(0.75 + _ROW * len(scores)) as (figure, axes):
+        for place, found in enumerate(scores.values()):
+            own = place == len(scores) - 1
+            style: dict[str, Any] = {"color": SERIES[0] if own else SERIES[7], "linewidth": 2.2 if own else 1.6}
+            axes.plot([found.low, found.high], [-place, -place], solid_capstyle="round", **style)
+            axes.plot(found.value, -place, marker="o" if own else "D", markersize=7 if own else 5, **style)
+            axes.annotate(f"{found.value:.3g}", (found.value, -place), (0, 6), textcoords="offset points", ha="center")
+        axes.set_yticks([-place for place in range(len(scores))], list(map(_plain, scores)))
+        axes.set(ylim=(0.5 - len(scores), 0.8), xlabel=label)
+        axes.tick_params(axis="y", length=0)
+        axes.spines["left"].set_visible(False)
+        axes.grid(visible=False, axis="y")
+        return figure_element(figure, key, "Scores of the methods with their intervals", description)
+
+
+def ranking_curve(
+    key: str,
+    labels: FloatArray,
+    predicted: Mapping[str, FloatArray],
+    name: str,
+    description: str,
+    *,
+    kind: Literal["roc", "pr"],
+) -> Markup:
+    """ROC or precision-recall curves of several methods.
+
+    Args:
+        key: Name of the drawing, unique on its page.
+        labels: Zeros and ones, both present, 1-D.
+        predicted: Probabilities by method, the run itself last.
+        name: Of the target.
+        description: What there is to see.
+        kind: Which curve.
+    """
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    with drawing(3.6) as (figure, axes):
+        ends = [0, 1] if kind == "roc" else [float(labels.mean())] * 2
+        axes.plot([0, 1], ends, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
+        for place, (title, values) in enumerate(reversed(predicted.items())):
+            if kind == "roc":
+                x, y, _ = roc_curve(labels, values)
+            else:
+                y, x, _ = precision_recall_curve(labels, values)
+            axes.step(x, y, where="post", label=_plain(title), **series_style(place))
+        words = ("false positive rate", "true positive rate") if kind == "roc" else ("recall", "precision")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=words[0], ylabel=words[1])
+        axes.legend(loc="lower right" if kind == "roc" else "lower left", fontsize=8)
+        title = "ROC curves" if kind == "roc" else "Precision-recall curves"
+        return figure_element(figure, key, f"{title} of {name}", description)
 
 
 def reliability_diagram(key: str, bins: Sequence[Bin], description: str) -> Markup:

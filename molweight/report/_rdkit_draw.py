@@ -11,7 +11,7 @@ from molweight.report._svg import as_element
 __all__ = ["draw_molecule", "draw_shares", "strongest_atoms"]
 
 
-_WIDTH, _HEIGHT, _BOND = 240, 180, 26
+_WIDTH, _HEIGHT, _BOND = 300, 210, 40
 _LEVELS: Final = 12
 _PALETTE: Final = {
     7: ("#000007", "var(--n)"),
@@ -80,6 +80,7 @@ def _draw(smiles: str, levels: dict[int, int], key: str, description: str) -> Ma
     options: Any = drawer.drawOptions()
     options.clearBackground = False
     options.fixedBondLength = _BOND
+    options.minFontSize = 12
     options.setAtomPalette({-1: (0.0, 0.0, 0.0), **{number: _rgb(code) for number, (code, _) in _PALETTE.items()}})
     marks: dict[str, Any] = {
         "highlightAtoms": list(levels),

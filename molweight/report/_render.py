@@ -11,10 +11,12 @@ from molweight.report._about_sections import (
     provenance_section,
     summary_section,
 )
+from molweight.report._prediction_section import calibration_section
+from molweight.report._result_section import scores_section
 from molweight.report._run_summary import RunSummary, method_title
 from molweight.report._section import Section
 from molweight.report._source_section import sources_section
-from molweight.report._test_sections import calibration_section, map_section, scores_section, wrong_section
+from molweight.report._test_sections import map_section, wrong_section
 from molweight.report._training_sections import losses_section, schedule_section, solver_section, weights_section
 from molweight.report._uncertainty_section import spread_section
 
@@ -30,19 +32,16 @@ def render(subject: RunSummary) -> str:
     Returns:
         The page: self-contained, for narrow and wide screens, light and dark, and paper.
     """
+    evaluated, adapted = subject.test_results is not None, bool(subject.records)
     sections = [
-        summary_section(subject),
         scores_section(subject),
-        weights_section(subject),
-        sources_section(subject),
-        losses_section(subject),
-        solver_section(subject),
+        *([calibration_section(subject), spread_section(subject), wrong_section(subject)] if evaluated else []),
         schedule_section(subject),
-        calibration_section(subject),
-        spread_section(subject),
-        map_section(subject),
-        wrong_section(subject),
+        weights_section(subject),
+        *([sources_section(subject), losses_section(subject), solver_section(subject)] if adapted else []),
+        *([map_section(subject)] if evaluated else []),
         audit_section(subject),
+        summary_section(subject),
         configuration_section(subject),
         provenance_section(subject),
     ]

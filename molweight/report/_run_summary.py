@@ -8,11 +8,13 @@ import pandas as pd
 
 from molweight.arrays import Float32Matrix, Float64Array, Indices
 from molweight.datasets import Audit
+from molweight.graphs.internal import tasks_of
 
 __all__ = ["Method", "RunSummary", "TestResults", "method_title"]
 
 
 _TITLES: Final = {
+    "ensemble": "ensemble",
     "scratch": "from scratch",
     "pretrain": "no adaptive pretraining",
     "pretrained": "no adaptive pretraining",
@@ -112,6 +114,7 @@ class RunSummary:
         config: Options of the command line as YAML.
         sha256: Checksum of the file of the model.
         made_with: What the report is made with: version by name.
+        folder: Folder of the run as the user wrote it; empty if the run was not saved.
     """
 
     name: str
@@ -126,6 +129,7 @@ class RunSummary:
     config: str | None = None
     sha256: str | None = None
     made_with: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
 
     @property
     def metric(self) -> str:
@@ -134,9 +138,15 @@ class RunSummary:
 
     @property
     def task(self) -> str:
-        """``"classification"`` or ``"regression"``."""
+        """``"classification"`` or ``"regression"``; of a table with both, the task of each target with commas."""
         task = str(self.about["task"])
         return "classification" if task == "multiclass" else task
+
+    @property
+    def kinds(self) -> list[str]:
+        """``"classification"`` or ``"regression"`` for each target."""
+        names = self.test_results.names if self.test_results else self.about["target_names"]
+        return tasks_of(self.task, len(names))
 
     @property
     def options(self) -> Mapping[str, Any]:

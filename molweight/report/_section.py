@@ -5,7 +5,28 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-__all__ = ["Card", "Figure", "Section", "Table", "Text"]
+__all__ = ["Card", "Figure", "Lead", "Section", "Table", "Text"]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The one number of a page, with its verdict and the next command.
+
+    Args:
+        label: What the number is.
+        value: The number.
+        detail: Its interval and sample size.
+        facts: Further numbers, as pairs of name and value.
+        verdict: One or two sentences.
+        command: What to type next; empty for nothing.
+    """
+
+    label: str
+    value: str
+    detail: str
+    facts: Sequence[tuple[str, str]]
+    verdict: str
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -26,7 +47,7 @@ class Table:
     """Rows of text.
 
     Args:
-        caption: What stands in it.
+        caption: What it lists.
         header: One word per column; the first column names the row.
         rows: Cells, as many per row as there are columns.
     """
@@ -35,14 +56,19 @@ class Table:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    @property
+    def narrow(self) -> bool:
+        """Whether it fits next to a figure."""
+        return len(self.header) <= 4  # noqa: PLR2004 - columns in half the width of a page
+
 
 @dataclass(frozen=True)
 class Card:
-    """A molecule with what is said of it.
+    """A molecule with its description.
 
     Args:
         svg: An ``svg`` element that carries its own alternative text; empty where it cannot be drawn.
-        lines: What stands below.
+        lines: Lines of text below it.
     """
 
     svg: Markup
@@ -51,7 +77,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Text:
-    """Something long, folded away.
+    """A long text, folded away.
 
     Args:
         title: What it is.
@@ -74,6 +100,8 @@ class Section:
         tables: Tables.
         cards: Molecules.
         texts: Long texts.
+        lead: The number of the page, in its first section.
+        notes: Paragraphs below the drawings and tables.
     """
 
     key: str
@@ -83,3 +111,5 @@ class Section:
     tables: Sequence[Table] = field(default_factory=list)
     cards: Sequence[Card] = field(default_factory=list)
     texts: Sequence[Text] = field(default_factory=list)
+    lead: Lead | None = None
+    notes: Sequence[str] = field(default_factory=list)

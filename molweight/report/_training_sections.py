@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.report._format import NONE, metric_name, number
+from molweight.report._format import metric_name, number
 from molweight.report._line_charts import POINTS, Series, lines, thinned
 from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
@@ -14,7 +14,7 @@ from molweight.report._section import Figure, Section, Table
 __all__ = ["history_series", "losses_section", "schedule_section", "solver_section", "weights_section"]
 
 _STEP: Final = "step of adaptive pretraining"
-_NO_STEPS: Final = "This run has no adaptive pretraining, so there is nothing to draw here."
+_NO_STEPS: Final = "This run has no adaptive pretraining: the encoder was finetuned as it came."
 
 
 def history_series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Series]:
@@ -46,6 +46,9 @@ def weights_section(subject: RunSummary) -> Section:
         return Section("weights", title, [_NO_STEPS])
     ends = {name: float(values[-1]) for name, (_, values) in series.items()}
     described = ", ".join(f"{name} {number(end, 3)}" for name, end in ends.items())
+    if all(_constant(line) for line in series.values()):
+        words = ["The weights are fixed in this run."]
+        return Section("weights", title, words, tables=[_weights_table(subject)])
     svg = lines(
         "weights",
         series,
@@ -57,6 +60,10 @@ def weights_section(subject: RunSummary) -> Section:
     )
     caption = f"Weight λ of each objective; the dotted line is the share of equal weights.{_note(subject.records)}"
     return Section("weights", title, figures=[Figure(svg, caption)], tables=[_weights_table(subject)])
+
+
+def _constant(line: Series) -> bool:
+    return len(line[1]) == 0 or bool((line[1] == line[1][0]).all())
 
 
 def _weights_table(subject: RunSummary) -> Table:
@@ -102,17 +109,30 @@ def losses_section(subject: RunSummary) -> Section:
 
 
 def solver_section(subject: RunSummary) -> Section:
-    """How the linear systems of the hypergradient were solved, and what was found wrong."""
-    title = "Health of training and solver"
+    """Findings on the training, and how the linear systems of the hypergradient were solved."""
+    title = "Checks of training and solver"
     if not subject.records:
         return Section("solver", title, [_NO_STEPS])
     found = [item["message"] for item in subject.about.get("findings", ())]
-    words = [f"Found: {message}" for message in found] or ["Nothing was found wrong in adaptive pretraining."]
+    words = [f"Finding: {message}" for message in found] or ["No findings in adaptive pretraining."]
     solves = [(record["step"], record["solves"]) for record in subject.records if record.get("solves")]
     if not solves:
-        return Section("solver", title, [*words, "No hypergradient was taken, so no linear system was solved."])
-    levels = list(dict.fromkeys(level for _, by_level in solves for level in by_level))
+        return Section("solver", title, [*words, "No hypergradient was computed, so no linear system was solved."])
+    iterated = [(step, {level: at for level, at in by_level.items() if _solved(at)}) for step, by_level in solves]
+    levels = list(dict.fromkeys(level for _, by_level in iterated for level in by_level))
+    if not levels:
+        words.append(
+            f"The solver {subject.options['solver']} solves no linear system: it replaces the inverse Hessians by the "
+            "identity, so there are no residuals to show. molweight hypergrad-check measures its error."
+        )
+        return Section("solver", title, words)
+    solves = iterated
     return Section("solver", title, words, _residual_figure(levels, solves), [_outcomes(subject, levels, solves)])
+
+
+def _solved(solve: Mapping[str, Any]) -> bool:
+    """Whether a solver iterated, so that there is an outcome to report."""
+    return bool(solve["iterations"]) or str(solve["outcome"]).lower() != "unchecked"
 
 
 def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> list[Figure]:
@@ -134,7 +154,7 @@ def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any
         y="relative residual",
         scale="log",
     )
-    return [Figure(svg, "Relative residual |b - Ax| / |b| at the end of each solve; 1 is that of no answer at all.")]
+    return [Figure(svg, "Relative residual |b - Ax| / |b| at the end of each solve; 1 = the zero solution.")]
 
 
 def _outcomes(subject: RunSummary, levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> Table:
@@ -146,11 +166,11 @@ def _outcomes(subject: RunSummary, levels: list[str], solves: list[tuple[int, Ma
         iterations = float(np.mean([item["iterations"] for item in own]))
         rows.append([level, str(len(own)), number(iterations, 3), ended])
     caption = f"Solves by level, with the solver {subject.options['solver']}"
-    return Table(caption, ["level", "solves", "mean iterations", "how they ended"], rows)
+    return Table(caption, ["level", "solves", "mean iterations", "outcomes"], rows)
 
 
 def schedule_section(subject: RunSummary) -> Section:
-    """Learning rates of the stages, and the metric that the checkpoint was picked by; of an ensemble, its parts."""
+    """The metric that the checkpoint was chosen by; of an ensemble, the scores of its parts out of fold."""
     options, tuned = subject.options, subject.about["finetuning"]
     if tuned.get("cross_fitting"):
         return _ensemble_section(subject)
@@ -166,18 +186,18 @@ def schedule_section(subject: RunSummary) -> Section:
         y=name,
         mark=(float(tuned["best_epoch"]), float(tuned["best"]), "kept"),
     )
-    figures = [_rates_figure(subject), Figure(picked, f"{words} Epoch 0 is the state before finetuning.")]
+    figures = [Figure(picked, f"{words} Epoch 0 is the state before finetuning.")]
     rates = [f"pretraining {options['pretrain_lr']:g}", f"finetuning {options['finetune_lr']:g}"]
-    said = [f"Adam with constant learning rates: {', '.join(rates)}. There is no warm-up and no decay."]
+    said = [f"Adam with constant learning rates: {', '.join(rates)}."]
     tried = tuned.get("tried", ())  # a run of an earlier version does not say
     if len(tried) > 1:
         scores = ", ".join(number(float(score)) for score in tried)
         said.append(f"The best of {len(tried)} finetunings of the encoder is kept; {name} on select: {scores}.")
-    return Section("schedule", "Learning rates and choice of the checkpoint", said, figures)
+    return Section("schedule", "Finetuning and choice of the checkpoint", said, figures)
 
 
 def _ensemble_section(subject: RunSummary) -> Section:
-    """What the parts of an ensemble are worth out of fold, and the loss of its members."""
+    """Out-of-fold scores of the parts of an ensemble, and the loss of its members."""
     tuned = subject.about["finetuning"]
     found, name = tuned["cross_fitting"], metric_name(subject.metric)
     shares = found["weights"]
@@ -202,7 +222,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
     said = [
         made + "Each row's prediction here comes from models that had not seen it.",
         f"Best out of fold: {_PARTS[found['best']]}. Labels transformed by: {found['transform']}.",
-        f"{found['imputed']} feature values could not be computed and were imputed.",
+        *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
     ]
     table = Table(caption, ["part", name, "95 % interval", "weight"], rows)
     return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], [table])
@@ -219,30 +239,3 @@ _PARTS: Final = {
 
 def _share(weight: float | None) -> str:
     return "" if weight is None else f"{weight:.2f}"
-
-
-def _rates_figure(subject: RunSummary) -> Figure:
-    options, epochs = subject.options, len(subject.about["finetuning"]["curve"]) - 1
-    general = options["pretrain_steps"] if options["init"] == "pretrain" else 0
-    stages = [
-        ("generic pretraining", general, options["pretrain_lr"]),
-        ("adaptive pretraining", len(subject.records), options["pretrain_lr"]),
-        ("finetuning (in epochs)", epochs, options["finetune_lr"]),
-    ]
-    series, start = {}, 0
-    for name, length, rate in stages:
-        if length:
-            series[name] = (np.array([start, start + length], dtype=np.float64), np.array([rate, rate]))
-        start += length
-    words = "; ".join(f"{name}: {length} at {rate:g}" for name, length, rate in stages if length) or NONE
-    svg = lines(
-        "rates",
-        series,
-        title="Learning rate over the stages of the run",
-        description=f"{words}.",
-        x="steps, then epochs",
-        y="learning rate",
-        scale="log",
-        steps=True,
-    )
-    return Figure(svg, f"Learning rate by stage, in the order in which they ran. {words}.")

@@ -17,14 +17,14 @@ Floats = np.ndarray[tuple[int, int], np.dtype[np.floating[Any]]]
 _LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 _TITLE: Final = "Uncertainty"
 _NONE: Final = (
-    "This run states no uncertainty: its encoder has no dropout, or the test set was not opened. Fit with "
-    "encoder_options.dropout 0.1, or put runs that differ in their seed side by side (molweight report A B C): as an "
-    "ensemble, they state one."
+    "This run has no estimate of its uncertainty: its encoder has no dropout, or the test set was not evaluated. Fit "
+    "with encoder_options.dropout 0.1, or compare runs with different seeds (molweight report A B C): their spread is "
+    "an estimate."
 )
 
 
 def spread_section(subject: RunSummary) -> Section:
-    """Deviations under dropout against the errors on the test set."""
+    """Predicted standard deviations against the errors on the test set."""
     opened = subject.test_results
     if opened is None or opened.deviations is None:
         return Section("uncertainty", _TITLE, [_NONE])
@@ -32,11 +32,15 @@ def spread_section(subject: RunSummary) -> Section:
     scaled = ", times a factor fitted on select" if subject.task == "regression" else ""
     words = f"{how}{scaled}, against the errors on the test set."
     predictions = opened.predictions[subject.method]
-    return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
+    if len(set(subject.kinds)) == 1:
+        return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
+    numbers = [place for place, kind in enumerate(subject.kinds) if kind == "regression"]
+    columns = (values[:, numbers] for values in (opened.targets, predictions, opened.deviations))
+    return numbers_section("regression", *columns, f"{words} Targets that are numbers only.")
 
 
 def numbers_section(task: str, targets: Floats, predictions: Floats, deviations: Floats, words: str) -> Section:
-    """What deviations are worth, on molecules with labels.
+    """How well deviations predict errors, on molecules with labels.
 
     Args:
         task: ``"classification"`` or ``"regression"``.
@@ -57,10 +61,12 @@ def numbers_section(task: str, targets: Floats, predictions: Floats, deviations:
             ["wrong in the half of smaller deviations", number(sure, 3)],
             ["wrong in the half of larger deviations", number(unsure, 3)],
         ]
-        return Section("uncertainty", _TITLE, [words], tables=[Table("Worth of the deviations", ["", ""], rows)])
+        return Section(
+            "uncertainty", _TITLE, [words], tables=[Table("Quality of the standard deviations", ["", ""], rows)]
+        )
     held = {level: coverage(labels, answers, spreads, level) for level in _LEVELS}
     rows += [[f"labels inside the {level:.0%} interval", f"{share:.1%}"] for level, share in held.items()]
-    table = Table("Worth of the deviations; intervals are those of normal errors", ["", ""], rows)
+    table = Table("Quality of the standard deviations; intervals assume normal errors", ["", ""], rows)
     return Section("uncertainty", _TITLE, [words], [_figure(labels, answers, spreads)], [table])
 
 
@@ -70,10 +76,10 @@ def _figure(labels: Floats, answers: Floats, spreads: Floats) -> Figure:
     words = f"At 50 %: {number(float(held[9]), 3)}; at 95 %: {number(float(held[-1]), 3)}."
     svg = lines(
         "coverage",
-        {"held": (levels, held), "stated": (levels, levels)},
-        title="Share of labels inside the interval over its stated level",
+        {"observed": (levels, held), "ideal": (levels, levels)},
+        title="Observed coverage of the intervals against their nominal level",
         description=words,
-        x="stated level",
+        x="nominal level",
         y="share of labels inside",
     )
-    return Figure(svg, f"Below the line of what is stated, intervals are too narrow. {words}")
+    return Figure(svg, f"Coverage. Below the ideal line, intervals are too narrow. {words}")

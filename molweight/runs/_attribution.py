@@ -10,13 +10,18 @@ from torch import Tensor
 
 from molweight.arrays import Float64Array
 from molweight.errors import OptionError
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset
+from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.graphs.internal import atom_ranks
 from molweight.models import TaskModel
 
 __all__ = ["Attribution", "attribute_atoms"]
 
 
+_DEGREE, _HYDROGENS, _IN_RING = 2, 4, 8
+"""Columns of the atom features, in OGB's order; the degree includes hydrogens."""
+_VALENCE: Final = 4
+_SP3_CARBON: Final = (5, 0, 0, 5, 0, 0, 2, 0, 0)
+"""Features of a saturated carbon: atomic number 6, charge 0, sp3; degree, hydrogens and ring are those of its place."""
 _ATOMS_AT_ONCE: Final = 20_000
 """Atoms in one evaluation of the model, to bound the memory."""
 
@@ -31,7 +36,7 @@ class Attribution:
         smiles: The molecule.
         target: Name of the target.
         output: What the model answers: the label in its own unit, or for classes the logit.
-        reference: What it answers where every atom and bond is masked, and only the skeleton is left.
+        reference: The output for the saturated hydrocarbon of the same skeleton.
         atoms: Share of each atom, in RDKit's order of the atoms, ``N``.
         errors: Standard error of each share that is left by the number of drawn orders, ``N``.
     """
@@ -49,9 +54,11 @@ def attribute_atoms(
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Shapley values of the atoms of a molecule for each of the ``T`` outputs.
 
-    The players are the atoms: one that does not play has all its features masked, and so has a bond none of whose ends
-    plays. Atoms enter one after another, in drawn orders and in their reverses; an atom's share is the mean change of
-    the output as it enters. The shares of one order sum up to the whole change, so those of the means do.
+    The players are the atoms: one that does not play is a saturated carbon with the same neighbours, and a bond none of
+    whose ends plays is a single bond. So the reference is the saturated hydrocarbon of the same skeleton, a molecule
+    whose output is in the range of the labels; the output for masked atoms, which a finetuned head has never seen, may
+    be far outside. Atoms enter one after another, in drawn orders and in their reverses; an atom's share is the mean
+    change of the output as it enters. The shares of one order sum up to the whole change, so those of the means do.
 
     Orders are drawn of the atoms in canonical order, and equivalent atoms are given the mean of their shares, which are
     equal but for the drawing: the shares do not depend on how the molecule is written.
@@ -131,8 +138,25 @@ def _outputs(model: TaskModel, graphs: GraphBatch) -> Tensor:
     return outputs * model.scale + model.mean
 
 
+def _saturated(graph: GraphBatch) -> Tensor:
+    """Each atom as an sp3 carbon with the same neighbours and with hydrogens for its further bonds, ``N x 9``.
+
+    Example:
+        >>> from molweight.graphs import featurize
+        >>> data = MoleculeDataset(featurize(["Oc1ccncc1", "CC1CCCCC1"])[0])
+        >>> torch.equal(_saturated(data.graphs([0])), data.graphs([1]).x)
+        True
+    """
+    neighbours = torch.bincount(graph.edge_index[0], minlength=graph.num_nodes).to(graph.x.dtype)
+    found = torch.tensor(_SP3_CARBON, dtype=graph.x.dtype, device=graph.device).repeat(graph.num_nodes, 1)
+    found[:, _DEGREE] = neighbours.clamp(min=_VALENCE)
+    found[:, _HYDROGENS] = (_VALENCE - neighbours).clamp(min=0)
+    found[:, _IN_RING] = graph.x[:, _IN_RING]
+    return found
+
+
 def _masked(graph: GraphBatch, playing: Tensor) -> GraphBatch:
-    """Copies of one molecule in which the atoms that do not play are masked.
+    """Copies of one molecule in which the atoms that do not play are saturated carbons.
 
     Args:
         graph: The molecule, ``N`` atoms.
@@ -146,11 +170,9 @@ def _masked(graph: GraphBatch, playing: Tensor) -> GraphBatch:
     bonds = atoms[ends[0]] | atoms[ends[1]]
     return replace(
         graph,
-        x=torch.where(atoms[:, None], graph.x.repeat(copies, 1), torch.tensor(ATOM_SIZES, device=device)),
+        x=torch.where(atoms[:, None], graph.x.repeat(copies, 1), _saturated(graph).repeat(copies, 1)),
         edge_index=ends,
-        edge_attr=torch.where(
-            bonds[:, None], graph.edge_attr.repeat(copies, 1), torch.tensor(BOND_SIZES, device=device)
-        ),
+        edge_attr=torch.where(bonds[:, None], graph.edge_attr.repeat(copies, 1), 0),
         batch=torch.arange(copies, device=device).repeat_interleave(count),
         ptr=torch.arange(copies + 1, device=device) * count,
         num_graphs=copies,

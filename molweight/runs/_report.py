@@ -106,6 +106,7 @@ def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
         config=_text(folder, "config.yaml"),
         sha256=_checksum(folder),
         made_with={"molweight": __version__, **{name: version(name) for name in _LIBRARIES}},
+        folder=str(folder) if folder else "",
     )
 
 

@@ -10,14 +10,14 @@ import torch
 
 from molweight.encoders import Encoder, Encoding
 from molweight.errors import ConfigError
-from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch, MoleculeDataset, featurize
+from molweight.graphs import GraphBatch, MoleculeDataset, featurize
 from molweight.models import Predictor
 from molweight.models.internal import build_predictor
 from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Run
 from molweight.runs._attribution import _entering, _masked, attribute_atoms
 
-SMILES = ["CO", "CC(=O)Oc1ccccc1C(=O)O", "C", "C[N+](C)(C)CCO", "OCCN"]
+SMILES = ["CO", "CC(=O)Oc1ccccc1C(=O)O", "C", "C[N+](C)(C)CCO", "OC=CN"]
 CPU = torch.device("cpu")
 
 
@@ -36,13 +36,12 @@ def model() -> Predictor:
 
 
 class Additive(Encoder):
-    """Adds up a number of each atom: the atomic number's code, 100 for a masked atom."""
+    """Adds up a number of each atom: the atomic number's code, which is 5 for carbon."""
 
     width = 1
 
     def forward(self, graphs: Any, seed: int | None = None) -> Encoding:
-        code = graphs.x[:, 0].float()
-        nodes = torch.where(code == ATOM_SIZES[0], 100.0, code)[:, None]
+        nodes = graphs.x[:, 0].float()[:, None]
         return Encoding(nodes, torch.zeros(graphs.num_graphs, 1).index_add(0, graphs.batch, nodes))
 
 
@@ -64,9 +63,9 @@ def test_an_additive_model_has_exact_shares_without_error(data: MoleculeDataset)
     graph = data.graphs([1])
     output, reference, shares, errors = attribute_atoms(model, data, 1, CPU, pairs=3)
     codes = graph.x[:, 0].numpy()
-    np.testing.assert_allclose(shares[:, 0], 2.0 * (codes - 100), rtol=1e-5)
+    np.testing.assert_allclose(shares[:, 0], 2.0 * (codes - 5), rtol=1e-5)
     np.testing.assert_allclose(errors, 0, atol=1e-4)
-    assert reference[0] == pytest.approx(7 + 200 * len(codes))
+    assert reference[0] == pytest.approx(7 + 10 * len(codes))
     assert output[0] == pytest.approx(7 + 2 * codes.sum())
 
 
@@ -80,7 +79,7 @@ def test_one_pair_is_exact_for_two_atoms(model: Predictor, data: MoleculeDataset
 
 
 def test_drawn_orders_approach_all_orders(model: Predictor, data: MoleculeDataset) -> None:
-    position = SMILES.index("OCCN")
+    position = SMILES.index("OC=CN")
     graph, exact = data.graphs([position]), np.zeros((4, 2))
     for order in permutations(range(4)):
         exact[list(order)] += np.diff(_entering(model, graph, np.array(order)), axis=0) / 24
@@ -103,8 +102,9 @@ def test_copies_are_those_of_the_molecule(data: MoleculeDataset) -> None:
         assert torch.equal(getattr(copies, name), getattr(expected, name))
     assert copies.num_graphs == 3
     hidden: GraphBatch = _masked(graph, torch.zeros(1, graph.num_nodes, dtype=torch.bool))
-    assert (hidden.x == torch.tensor(ATOM_SIZES)).all()
-    assert (hidden.edge_attr == torch.tensor(BOND_SIZES)).all()
+    alkane = MoleculeDataset(featurize(["CC(C)CC1CCCCC1C(C)C"])[0]).graphs([0])  # the skeleton of aspirin
+    assert torch.equal(hidden.x, alkane.x)
+    assert torch.equal(hidden.edge_attr, alkane.edge_attr)
 
 
 def _run(model: Predictor) -> Run:
@@ -152,6 +152,6 @@ def test_page_of_shares_is_drawn_in_the_colours_of_their_signs() -> None:
     assert text.count("<svg") == 1
     assert "color-mix(in srgb, var(--s2) 70%, transparent)" in text
     assert "color-mix(in srgb, var(--s1) 35%, transparent)" in text
-    assert "y&lt;1&gt;: 2 = skeleton 1.5 and atoms +0.5" in text
+    assert "y&lt;1&gt;: 2 = hydrocarbon 1.5 and atoms +0.5" in text
     assert "row 4" in text
     assert "in logits" in text

@@ -12,18 +12,18 @@ Make = Callable[..., RunSummary]
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 DRAWN = {"g", "path", "use", "rect", "circle", "ellipse", "stop", "line", "polygon", "polyline"}
 SECTIONS = [
-    "summary",
     "scores",
+    "calibration",
+    "uncertainty",
+    "wrong",
+    "schedule",
     "weights",
     "sources",
     "losses",
     "solver",
-    "schedule",
-    "calibration",
-    "uncertainty",
     "map",
-    "wrong",
     "audit",
+    "summary",
     "configuration",
     "provenance",
 ]

@@ -10,15 +10,11 @@ import pytest
 from molweight.datasets import audit, from_smiles
 from molweight.report import RunSummary, TestResults
 from molweight.report._about_sections import audit_section, configuration_section
+from molweight.report._conclusion import FEWEST, conclude
+from molweight.report._prediction_section import calibration_section
+from molweight.report._result_section import NOT_OPENED, scores_section
 from molweight.report._section import Section
-from molweight.report._test_sections import (
-    NOT_OPENED,
-    calibration_section,
-    map_section,
-    scores_section,
-    worst,
-    wrong_section,
-)
+from molweight.report._test_sections import map_section, worst, wrong_section
 from molweight.report._training_sections import (
     history_series,
     losses_section,
@@ -35,33 +31,101 @@ def _opened(subject: RunSummary) -> TestResults:
     return subject.test_results
 
 
-def test_scores_stand_beside_their_baselines(make: Make) -> None:
+def _large(make: Make, task: str = "regression", targets: int = 1) -> RunSummary:
+    """A run whose test set is large enough for a verdict: the eight molecules, five times."""
+    made = make(task, targets=targets)
+    results = _opened(made)
+    random = np.random.default_rng(1)
+    labels = np.tile(np.nan_to_num(results.targets), (5, 1))
+    predictions = {name: np.tile(values, (5, 1)) for name, values in results.predictions.items()}
+    predictions = {name: values + random.normal(0, 1e-3, values.shape) for name, values in predictions.items()}
+    many = replace(results, rows=np.arange(40), smiles=list(results.smiles) * 5, targets=labels)
+    return replace(made, test_results=replace(many, predictions=predictions), embedding=None)
+
+
+def _verdict(made: RunSummary, **predictions: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> str:
+    section = scores_section(replace(made, test_results=replace(_opened(made), predictions=predictions)))
+    assert section.lead is not None
+    return section.lead.verdict
+
+
+def test_the_score_comes_first_with_its_baselines(make: Make) -> None:
     made = make()
-    section = scores_section(made)
-    table = section.tables[0]
-    assert list(table.header)[:4] == ["method", "test RMSE", "95 % interval", "gain of TapWeight over it"]
+    section = scores_section(replace(made, folder="runs/mine"))
+    lead, table = section.lead, section.tables[0]
+    assert lead is not None
+    assert lead.label == "test RMSE, lower is better"
+    assert lead.command == "molweight predict runs/mine new.csv"
+    assert [name for name, _ in lead.facts] == ["R\N{SUPERSCRIPT TWO}", "mean absolute error"]
     assert [row[0] for row in table.rows] == ["equal weights", "TapWeight"]
     known = ~np.isnan(_opened(made).targets[:, 0])
     error = (_opened(made).predictions["equal"] - _opened(made).targets)[known, 0].astype(np.float64)
-    assert float(table.rows[0][1]) == pytest.approx(np.sqrt(np.mean(error**2)), abs=5e-4)
-    assert table.rows[0][4:] == ["0.7", "10"]
-    assert table.rows[1][3] == "itself"
+    assert float(table.rows[0][1].split()[0]) == pytest.approx(np.sqrt(np.mean(error**2)), abs=5e-4)
+    assert [row[2:] for row in table.rows][1] == ["-", "12"]
+    assert "Scores of the methods with their intervals" in section.figures[0].svg
 
 
 def test_a_clear_difference_is_said_in_words(make: Make) -> None:
     """Errors of 0.1 and of 2 on every molecule."""
+    made = _large(make)
+    labels = _opened(made).targets
+    better = _verdict(made, mean=labels + 3, descriptor_trees=labels + 2, tapweight=labels + 0.1)
+    assert better == (
+        "Better than trees on descriptors: RMSE lower by 1.9 (95 % CI 1.9 to 1.9). "
+        "Better than mean of the labels: RMSE lower by 2.9 (95 % CI 2.9 to 2.9)."
+    )
+    worse = _verdict(made, descriptor_trees=labels, tapweight=labels + 0.1)
+    assert worse == "Worse than trees on descriptors: RMSE higher by 0.1 (95 % CI 0.1 to 0.1)."
+    noise = np.random.default_rng(0).normal(size=labels.shape)
+    same = _verdict(made, descriptor_trees=labels + noise, tapweight=labels + noise[::-1])
+    assert same.startswith("No significant difference from trees on descriptors (gain ")
+    assert _verdict(made, tapweight=labels) == "No verdict: no baseline was evaluated on these molecules."
+
+
+def test_few_molecules_give_no_verdict(make: Make) -> None:
     made = make()
-    labels = np.nan_to_num(_opened(made).targets)
-    opened = replace(_opened(made), predictions={"equal": labels + 2, "tapweight": labels + 0.1})
-    assert "TapWeight is better than equal weights" in " ".join(
-        scores_section(replace(made, test_results=opened)).words
-    )
-    opened = replace(opened, predictions={"equal": labels, "tapweight": labels + 0.1})
-    assert "TapWeight is worse than equal weights" in " ".join(scores_section(replace(made, test_results=opened)).words)
-    opened = replace(opened, predictions={"equal": labels + 1, "tapweight": labels - 1})
-    assert "support no difference between TapWeight" in " ".join(
-        scores_section(replace(made, test_results=opened)).words
-    )
+    found = conclude(_opened(made), "tapweight", "rmse", ["regression"])
+    assert found.verdict == f"No verdict: 7 test molecules are too few ({FEWEST} are needed)."
+    parts = {"scores": {"graph": {"value": 1.0, "low": 0.5, "high": 2.0}}, "rows": 72}
+    about = {**made.about, "finetuning": {**made.about["finetuning"], "cross_fitting": parts}}
+    lead = scores_section(replace(made, about=about)).lead
+    assert lead is not None
+    assert lead.verdict.endswith("Out of fold, on 72 rows: 1 (95 % CI 0.5 to 2).")
+
+
+def test_classes_are_drawn_by_their_curves(make: Make) -> None:
+    section = calibration_section(_large(make, "classification"))
+    titles = [figure.svg.split("</title>")[0].split(">")[-1] for figure in section.figures]
+    assert titles == ["ROC curves of y&lt;0&gt;", "Precision-recall curves of y&lt;0&gt;", "Reliability diagram"]
+    lead = scores_section(_large(make, "classification")).lead
+    assert lead is not None
+    assert [name for name, _ in lead.facts] == ["average precision"]
+
+
+def test_each_kind_of_target_has_its_own_drawings(make: Make) -> None:
+    """A class and a number in one table."""
+    made = _large(make, targets=2)
+    results = _opened(made)
+    labels = results.targets.copy()
+    labels[:, 0] = labels[:, 0] > 0
+    predictions = {name: np.clip(values, 0.01, 0.99) for name, values in results.predictions.items()}
+    about = {**made.about, "task": "classification,regression"}
+    about["finetuning"] = {**about["finetuning"], "metric": "roc_auc,rmse"}
+    mixed = replace(made, about=about, test_results=replace(results, targets=labels, predictions=predictions))
+    section = calibration_section(mixed)
+    titles = [figure.svg.split("</title>")[0].split(">", 2)[-1] for figure in section.figures]
+    assert [title.split(" of ")[0] for title in titles] == [
+        "ROC curves",
+        "Precision-recall curves",
+        "Parity plot",
+        "Share",
+        "Reliability diagram",
+    ]
+    table = scores_section(mixed).tables[1]
+    assert list(table.header)[-3:] == ["average precision", "R\N{SUPERSCRIPT TWO}", "mean absolute error"]
+    assert [row[-3] == "-" for row in table.rows] == [False, True]
+    assert [row[-1] == "-" for row in table.rows] == [True, False]
+    assert worst("classification,regression", _opened(mixed), "tapweight")
 
 
 def test_scores_by_target(make: Make) -> None:
@@ -91,11 +155,9 @@ def test_what_calibration_compares_is_named(make: Make) -> None:
     made = make("classification")
     labels = _opened(made).targets[~np.isnan(_opened(made).targets)]
     share = labels.mean()
-    (words,) = calibration_section(made).words
-    assert words.startswith(
-        f"Brier score of always predicting the share of ones ({share:.3g}): {share * (1 - share):.3g}"
-    )
-    assert "Both Brier score and ECE are better when lower" in words
+    (note,) = calibration_section(made).notes
+    assert note == f"Brier score of always predicting the share of positives ({share:.3g}): {share * (1 - share):.3g}."
+    assert calibration_section(made).tables[0].caption == "Calibration, lower is better"
 
 
 def test_the_audit_counts_rows_and_labels_apart(make: Make) -> None:
@@ -117,7 +179,7 @@ def test_labels_that_are_all_missing(make: Make) -> None:
     assert calibration_section(made).words == ["No test molecule has a label."]
     assert "No test molecule has a label for y<0>" in map_section(made).words[0]
     assert wrong_section(made).cards == []
-    assert scores_section(made).tables[0].rows[0][1:3] == ["-", "-"]
+    assert scores_section(made).tables[0].rows[0][1:3] == ["- (-)", "- (-)"]
 
 
 def test_the_worst_molecules_come_first(make: Make) -> None:
@@ -160,24 +222,36 @@ def test_weights_end_where_the_run_ended(make: Make) -> None:
     assert "attribute_masking 0.887, graphcl 0.113" in section.figures[0].svg
 
 
-def test_learning_rates_are_those_of_the_stages(make: Make) -> None:
-    caption = schedule_section(make()).figures[0].caption
-    assert "generic pretraining: 10 at 0.001; adaptive pretraining: 30 at 0.001" in caption
-    assert "finetuning (in epochs): 3 at 0.002" in caption
+def test_what_is_constant_is_not_drawn(make: Make) -> None:
+    record = make().records[1] | {"solves": {"finetune": {"iterations": 0, "outcome": "unchecked"}}}
+    made = make(records=[{**record, "step": step} for step in range(5)])
+    assert weights_section(made).figures == []
+    assert [row[0] for row in weights_section(made).tables[0].rows] == ["attribute_masking", "graphcl"]
+    section = solver_section(made)
+    assert (section.figures, section.tables) == ([], [])
+    assert "solves no linear system" in section.words[1]
+    assert "constant learning rates: pretraining 0.001, finetuning 0.002" in schedule_section(made).words[0]
+    assert len(schedule_section(made).figures) == 1
 
 
 def test_solves_are_counted(make: Make) -> None:
     section = solver_section(make())
     assert section.tables[0].rows == [["finetune", "15", "3", "converged 15"]]
-    assert section.words == ["Nothing was found wrong in adaptive pretraining."]
+    assert section.words == ["No findings in adaptive pretraining."]
 
 
 def test_a_long_run_is_drawn_by_its_means(make: Make) -> None:
     record = make().records[1]
-    made = make(records=[{**record, "step": step} for step in range(20_000)])
+    shares = [step / 20_000 for step in range(20_000)]
+    made = make(
+        records=[
+            {**record, "step": step, "weights": {"attribute_masking": share, "graphcl": 1 - share}}
+            for step, share in enumerate(shares)
+        ]
+    )
     figure = weights_section(made).figures[0]
     assert "Each point is a mean over 80 steps" in figure.caption
     assert len(figure.svg) < 40_000
     places, values = history_series(made.records, "weights")["graphcl"]
     assert (len(places), places[0], places[-1]) == (250, 39.5, 19_959.5)
-    np.testing.assert_allclose(values, record["weights"]["graphcl"])
+    np.testing.assert_allclose(values[[0, -1]], [1 - 39.5 / 20_000, 1 - 19_959.5 / 20_000])

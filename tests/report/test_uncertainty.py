@@ -110,7 +110,7 @@ def test_worth_of_deviations() -> None:
 
 
 def test_a_run_without_deviations_says_so(make: Callable[..., RunSummary]) -> None:
-    assert "states no uncertainty" in spread_section(make()).words[0]
+    assert "no estimate of its uncertainty" in spread_section(make()).words[0]
     made = make()
     assert made.test_results is not None
     opened = replace(made.test_results, deviations=np.ones_like(made.test_results.targets))
