@@ -1,5 +1,6 @@
 """The results of a study as a page of Markdown with pictures: tables, tests, and what they say in words."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from molweight.storage import write_file
 __all__ = ["format_page", "write_page"]
 
 _LEVEL: Final = 0.05
+_ROUNDING: Final = 1e-9
+"""Deviations smaller than this share of the mean are rounding errors."""
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
 """What a method costs, and with how many digits it is shown."""
 _EQUAL: Final = {
@@ -140,8 +143,22 @@ def _arrow(good: pd.DataFrame, table: str) -> str:
 def _cell(values: pd.Series) -> str:
     if not len(values):
         return "no run"
-    spread = f" ± {values.std(ddof=1):.3f}" if len(values) > 1 else ""
-    return f"{values.mean():.3f}{spread}"
+    if len(values) == 1:
+        return f"{values.mean():.3g}"
+    return _mean_and_spread(float(values.mean()), float(values.std(ddof=1)))
+
+
+def _mean_and_spread(mean: float, spread: float) -> str:
+    """A mean with as many decimals as its standard deviation has at two significant digits.
+
+    Example:
+        >>> _mean_and_spread(0.81234, 0.0123), _mean_and_spread(402.1, 23.4), _mean_and_spread(0.5, 0.0)
+        ('0.812 ± 0.012', '402 ± 23', '0.5 ± 0')
+    """
+    if not spread > _ROUNDING * abs(mean):
+        return f"{mean:.3g} ± 0"
+    decimals = max(1 - math.floor(math.log10(spread)), 0)
+    return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
 
 
 def _noise(study: Study, good: pd.DataFrame) -> list[str]:
@@ -158,7 +175,7 @@ def _noise(study: Study, good: pd.DataFrame) -> list[str]:
     lines = ["| table | of the means | by seeds alone |", "|---|---|---|"]
     for table in [table for table in _tables(study, good) if table in found]:
         means, seeds = found[table]
-        lines.append(f"| {table} | {means:.4f} | {seeds:.4f} |")
+        lines.append(f"| {table} | {means:.2g} | {seeds:.2g} |")
     return [f"## Signal and noise\n\n{about}\n\n" + "\n".join(lines)]
 
 
@@ -192,9 +209,23 @@ def _paired(study: Study, found: Sequence[Contrast]) -> str:
         interval = f"{item.low:+.2f} to {item.high:+.2f}"
         lines.append(
             f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.ahead} of {item.tables} "
-            f"| {item.effect:+.2f} | {interval} | {item.p:.3f} |"
+            f"| {item.effect:+.2f} | {interval} | {item.p:.2g} |"
         )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_too_few(found)])
+
+
+def _too_few(found: Sequence[Contrast]) -> list[str]:
+    """A warning where the number of pairs rules out a p value below the level, whatever the scores are."""
+    least = {item.method: 2.0 ** (1 - item.pairs) * len(found) for item in found}  # all differences of one sign, Holm
+    if not found or min(least.values()) < _LEVEL:
+        return []
+    pairs = max(item.pairs for item in found)
+    smallest = min(1.0, *least.values())
+    words = (
+        f"With {pairs} pairs and {len(found)} comparisons, no corrected p value can be below {_LEVEL:g} (the smallest "
+        f"is {smallest:.2g}): run more seeds or tables before drawing conclusions."
+    )
+    return ["", words]
 
 
 def _ranks(study: Study, results: pd.DataFrame) -> str:
@@ -205,7 +236,7 @@ def _ranks(study: Study, results: pd.DataFrame) -> str:
         return text
     limit = critical_difference(len(ranks.means), ranks.blocks)
     return (
-        f"{text} Friedman's test: p = {ranks.p:.3f}. Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
+        f"{text} Friedman's test: p = {ranks.p:.2g}. Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
         "![Critical-difference diagram: methods joined by a bar are not told apart](ranks.svg)"
     )
 
@@ -218,11 +249,11 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
         if item.p < _LEVEL:
             verb = "better" if item.low + item.high > 0 else "worse"
             lines.append(
-                f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.3f}, {item.wins:.0%} of pairs won)."
+                f"{title} is {verb} than {other} (Wilcoxon, Holm, p = {item.p:.2g}, {item.wins:.0%} of pairs won)."
             )
         else:
             lines.append(
-                f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.3f}); "
+                f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.2g}); "
                 f"{_range(item)}."
             )
     return lines or ["Nothing can be compared yet."]

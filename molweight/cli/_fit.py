@@ -26,10 +26,11 @@ from molweight.datasets import Splits
 from molweight.datasets.internal import SourceUse, format_audit, format_bounds, format_endpoints, format_rankings
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
-from molweight.report.internal import format_evidence
+from molweight.report.internal import Conclusion, conclude, format_evidence
 from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
@@ -188,19 +189,30 @@ def _baselines(options: Namespace) -> list[str]:
 
 
 def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Path) -> None:
-    found = format_findings(comparison)
+    found, conclusion = format_findings(comparison), _conclusion(comparison)
     parts = [
-        _heading(comparison, splits),
+        *([f"{conclusion.sentence}\n{conclusion.verdict}"] if conclusion else []),
         format_table(comparison),
         *_sources(comparison),
         *_by_endpoint(comparison),
         *_in_words(comparison),
         *_out_of_fold(comparison),
         *([found] if found else []),
-        f"written to {folder}; read {folder / 'report.html'}",
+        _heading(comparison, splits),
+        f"report: {folder / 'report.html'}\nnext: molweight predict {folder} new.csv",
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    result(options, {"folder": str(folder), **metrics}, "\n\n".join(parts))
+    verdict = conclusion.verdict if conclusion else None
+    result(options, {"folder": str(folder), "verdict": verdict, **metrics}, "\n\n".join(parts))
+
+
+def _conclusion(comparison: Comparison) -> Conclusion | None:
+    """The score of the run and what it supports, where the test set was evaluated."""
+    run = comparison.run
+    if run.test_results is None:
+        return None
+    kinds = tasks_of(run.model.task, len(run.test_results.names))
+    return conclude(run.test_results, run.method, run.finetuning.metric, kinds)
 
 
 def _sources(comparison: Comparison) -> list[str]:

@@ -117,9 +117,35 @@ class HypergradCheck:
         """A paragraph per point for a terminal: the weights, the reference with the curvature it met, the solvers."""
         batches = ", ".join(f"{count} {role}" for role, count in self.molecules.items())
         head = f"{self.data}, {self.encoder}, {self.dtype}, gamma {self.gamma:g}; molecules per loss: {batches}"
-        return "\n\n".join([head, *(_paragraph(point) for point in self.points)])
+        return "\n\n".join([head, *(_paragraph(point) for point in self.points), self.verdict()])
+
+    def verdict(self) -> str:
+        """Which solvers point along the reference, and which against it, at the last point that was checked.
+
+        Example:
+            >>> row = {"relative_error": 1.0, "products": {}, "gradients": 0.0, "seconds": 0.0}
+            >>> row |= {"outcomes": {}, "hypergradient": {}, "cosine_weights": 0.0, "kendall": 1.0}
+            >>> solvers = [CheckedSolver("identity", cosine=-0.2, **row), CheckedSolver("cg", cosine=0.97, **row)]
+            >>> point = CheckedPoint(10, 14.0, {}, {}, [], solvers)
+            >>> HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict()
+            'verdict after 10 steps: identity points against the reference (cosine -0.20); the closest is cg (0.97).'
+        """
+        if not self.points or not self.points[-1].solvers:
+            return "verdict: no solver was checked."
+        point = self.points[-1]
+        best = max(point.solvers, key=lambda row: row.cosine)
+        against = [
+            f"{row.solver} points against the reference (cosine {row.cosine:.2f})"
+            for row in point.solvers
+            if row.cosine < 0
+        ]
+        said = "; ".join([*against, f"the closest is {best.solver} ({best.cosine:.2f})"])
+        close = "" if best.cosine > _CLOSE else " None is close: raise the damping or the number of iterations."
+        return f"verdict after {point.step} steps: {said}.{close}"
 
 
+_CLOSE: Final = 0.9
+"""Cosine from which a solver counts as close to the reference."""
 _DOUBTFUL: Final = 1e-3
 """Residual of a reference above which the table warns."""
 _HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")

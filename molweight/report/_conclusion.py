@@ -97,15 +97,16 @@ def _verdict(metric: str, molecules: int, gains: Mapping[str, Interval]) -> str:
 
 
 def _against(metric: str, name: str, gain: Interval) -> str:
-    other, found = method_title(name), verdict(gain)
+    found = verdict(gain)
+    other = f"the {method_title(name)}" if name == "mean" else method_title(name)
     word = "higher" if higher_is_better(metric) else "lower"
     if found == "no difference supported":
-        return f"No significant difference from {other} (gain {number(gain.value, 3)}, 95 % CI {spread(gain)})."
+        return f"No significant difference from {other} (gain {number(gain.value, 2)}, 95 % CI {spread(gain, 2)})."
     if found == "worse":
         word = "lower" if word == "higher" else "higher"
-        low, high = number(-gain.high, 3), number(-gain.low, 3)
+        low, high = number(-gain.high, 2), number(-gain.low, 2)
     else:
-        low, high = number(gain.low, 3), number(gain.high, 3)
+        low, high = number(gain.low, 2), number(gain.high, 2)
     shown = "skill" if "," in metric else metric_name(metric)
-    difference = number(abs(gain.value), 3)
+    difference = number(abs(gain.value), 2)
     return f"{found.capitalize()} than {other}: {shown} {word} by {difference} (95 % CI {low} to {high})."

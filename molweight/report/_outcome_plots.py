@@ -72,12 +72,13 @@ def ranking_curve(
     with drawing(3.6) as (figure, axes):
         ends = [0, 1] if kind == "roc" else [float(labels.mean())] * 2
         axes.plot([0, 1], ends, color=INK, linewidth=0.8, linestyle=(0, (1, 3)))
-        for place, (title, values) in enumerate(reversed(predicted.items())):
+        for place, (title, values) in enumerate(reversed(list(predicted.items()))):
             if kind == "roc":
                 x, y, _ = roc_curve(labels, values)
             else:
                 y, x, _ = precision_recall_curve(labels, values)
-            axes.step(x, y, where="post", label=_plain(title), **series_style(place))
+            style: dict[str, Any] = {"drawstyle": "steps-post", **series_style(place)}
+            axes.plot(x, y, label=_plain(title), **style)
         words = ("false positive rate", "true positive rate") if kind == "roc" else ("recall", "precision")
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal", xlabel=words[0], ylabel=words[1])
         axes.legend(loc="lower right" if kind == "roc" else "lower left", fontsize=8)

@@ -82,7 +82,7 @@ def _error_curve(results: TestResults, place: int) -> Figure:
     """Share of molecules within an error, by method."""
     known, name = ~np.isnan(results.targets[:, place]), results.names[place]
     curves, halves = {}, []
-    for method, values in reversed(results.predictions.items()):
+    for method, values in reversed(list(results.predictions.items())):
         errors = np.sort(np.abs(values[known, place].astype(np.float64) - results.targets[known, place]))
         curves[method_title(method)] = (errors, np.arange(1, len(errors) + 1) / len(errors))
         halves.append(f"{method_title(method)} {number(float(np.median(errors)), 3)}")

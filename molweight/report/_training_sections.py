@@ -135,7 +135,7 @@ def _solved(solve: Mapping[str, Any]) -> bool:
     return bool(solve["iterations"]) or str(solve["outcome"]).lower() != "unchecked"
 
 
-def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> list[Figure]:
+def _residual_figure(levels: list[str], solves: Sequence[tuple[int, Mapping[str, Any]]]) -> list[Figure]:
     series = {}
     for level in levels:
         known = [(step, at[level]["residual"]) for step, at in solves if "residual" in at.get(level, {})]
@@ -157,7 +157,7 @@ def _residual_figure(levels: list[str], solves: list[tuple[int, Mapping[str, Any
     return [Figure(svg, "Relative residual |b - Ax| / |b| at the end of each solve; 1 = the zero solution.")]
 
 
-def _outcomes(subject: RunSummary, levels: list[str], solves: list[tuple[int, Mapping[str, Any]]]) -> Table:
+def _outcomes(subject: RunSummary, levels: list[str], solves: Sequence[tuple[int, Mapping[str, Any]]]) -> Table:
     rows = []
     for level in levels:
         own = [at[level] for _, at in solves if level in at]

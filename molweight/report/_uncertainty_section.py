@@ -35,8 +35,9 @@ def spread_section(subject: RunSummary) -> Section:
     if len(set(subject.kinds)) == 1:
         return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
     numbers = [place for place, kind in enumerate(subject.kinds) if kind == "regression"]
-    columns = (values[:, numbers] for values in (opened.targets, predictions, opened.deviations))
-    return numbers_section("regression", *columns, f"{words} Targets that are numbers only.")
+    targets, deviations = opened.targets[:, numbers], opened.deviations[:, numbers]
+    words = f"{words} Targets that are numbers only."
+    return numbers_section("regression", targets, predictions[:, numbers], deviations, words)
 
 
 def numbers_section(task: str, targets: Floats, predictions: Floats, deviations: Floats, words: str) -> Section:

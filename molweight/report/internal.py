@@ -1,12 +1,13 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
-from molweight.report._conclusion import conclude
+from molweight.report._conclusion import Conclusion, conclude
 from molweight.report._evidence import format_evidence, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
 
 __all__ = [
+    "Conclusion",
     "Explained",
     "conclude",
     "format_evidence",

@@ -64,7 +64,7 @@ def adapt(
         return {}, []
     setup = adaptive_pretraining(job, model, corpus, context.data, context.splits, device=context.device)
     stage = context.session.stage("adaptive")
-    history = setup.run(job.steps, context.title("adaptive pretraining"), stage)
+    history = setup.run(job.steps, context.title("stage 2 of 3, adaptive pretraining"), stage)
     return setup.loop.weighting.as_dict(), history
 
 

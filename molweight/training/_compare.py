@@ -181,11 +181,14 @@ def _fit_all(job: Job, context: Context, corpus: MoleculeDataset, baselines: Seq
     main = job.weighting if job.weighting != "none" else job.init
     alone = job.members != 1 and not others
     methods |= {ENSEMBLE: job} if alone else {main: single}
-    runs = {
-        name: fit(method, data, splits, corpus, progress=progress, session=session.child(name), aux=context.sources)
-        for name, method in methods.items()
-    }
-    if job.members != 1 and not alone:
+    exchanged = job.members != 1 and not alone
+    total, runs = len(methods) + exchanged, {}
+    for number, (name, method) in enumerate(methods.items(), start=1):
+        context.announce(f"model {number} of {total}: {method_title(name)}")
+        own = session.child(name)
+        runs[name] = fit(method, data, splits, corpus, progress=progress, session=own, aux=context.sources)
+    if exchanged:
+        context.announce(f"model {total} of {total}: {method_title(ENSEMBLE)}")
         context = replace(context, data=with_stereo(job, data), session=session.child(ENSEMBLE))
         runs[ENSEMBLE] = with_ensemble(job, runs[main], corpus, context)
     return runs

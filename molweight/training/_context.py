@@ -1,5 +1,6 @@
 """Where a job runs: its molecules, its device, and who follows it."""
 
+import logging
 from dataclasses import dataclass, field
 
 import torch
@@ -10,6 +11,8 @@ from molweight.graphs import MoleculeDataset
 from molweight.training._state import Session
 
 __all__ = ["Context"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,15 @@ class Context:
     session: Session = field(default_factory=Session)
     progress: bool = False
     sources: tuple[SourceTable, ...] = ()
+
+    def announce(self, text: str) -> None:
+        """Log the start of a stage, with the method it is for where there are several.
+
+        Args:
+            text: The stage.
+        """
+        if (title := self.title(text)) is not None:
+            _log.info("%s", title)
 
     def title(self, text: str) -> str | None:
         """Title of a progress bar, behind the method it is for where there are several; ``None`` for no bar.

@@ -77,6 +77,7 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
     recipe = _recipe(job, len(rows))
     keeper = _Stages(context.session)
+    context.announce(f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows")
     found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper)
     return found.ensemble, estimate_of(found, context.data)
 

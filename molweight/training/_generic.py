@@ -108,7 +108,7 @@ def _load_or_train(
         weightings.create("equal", list(job.objectives)),
         pretrain_lr=job.pretrain_lr,
     )
-    title = "generic pretraining" if progress else None
+    title = "stage 1 of 3, generic pretraining" if progress else None
     pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage)
     write_tensors(path, model.state_dict(), about)
     stage.discard()

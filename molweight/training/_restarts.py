@@ -48,7 +48,7 @@ def finetune_with_restarts(job: Job, pretrainer: Pretrainer, context: Context) -
     for number in range(len(tried) + 1, job.finetune_restarts + 1):
         own, part = restart_seed(job, number), context.session.stage(_stage_name(number))
         model = _start(own, pretrainer, context)
-        title = context.title("finetuning")
+        title = context.title("stage 3 of 3, finetuning")
         result = finetune(own, model, context.data, context.splits, context.device, progress=title, stage=part)
         tried.append(result.best)
         best = [*best, (model, result)]

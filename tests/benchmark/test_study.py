@@ -332,6 +332,17 @@ def test_a_constant_lead_is_better_and_not_worse() -> None:
     assert "TapWeight, identity solver is better than equal weights" in page
     assert re.search(r"No difference between .* and from scratch is supported .* its interval goes from .* to ", page)
     assert "took 2.5% of the time" in page
+    assert "no corrected p value" not in page
+
+
+def test_too_few_pairs_for_any_p_value_are_said() -> None:
+    values = {"tapweight": [1.0, 2.0, 3.0, 4.0], "equal": [1.5, 2.6, 3.7, 4.8], "scratch": [2.0, 3.1, 4.2, 5.3]}
+    table = results(values)
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal", "scratch"]), table, "t")
+    assert "With 4 pairs and 2 comparisons, no corrected p value can be below 0.05 (the smallest is 0.25)" in page
+    assert min(item.p for item in contrasts(table, "tapweight")) >= 0.25
 
 
 def test_errors_count_the_other_way_round() -> None:

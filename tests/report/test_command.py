@@ -184,7 +184,7 @@ def test_run_whose_test_set_was_never_opened(copy: Path, tmp_path: Path) -> None
     assert not (tmp_path / "closed" / "test_predictions.csv").exists()
     closed = load(tmp_path / "closed", "cpu")
     assert closed.test_results is None
-    assert "has not been opened" in closed.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "has not been evaluated" in closed.report(tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_what_is_no_run_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,7 +38,9 @@ def _large(make: Make, task: str = "regression", targets: int = 1) -> RunSummary
     random = np.random.default_rng(1)
     labels = np.tile(np.nan_to_num(results.targets), (5, 1))
     predictions = {name: np.tile(values, (5, 1)) for name, values in results.predictions.items()}
-    predictions = {name: values + random.normal(0, 1e-3, values.shape) for name, values in predictions.items()}
+    predictions = {
+        name: values + random.normal(0, 1e-3, values.shape).astype(np.float32) for name, values in predictions.items()
+    }
     many = replace(results, rows=np.arange(40), smiles=list(results.smiles) * 5, targets=labels)
     return replace(made, test_results=replace(many, predictions=predictions), embedding=None)
 
@@ -72,11 +74,11 @@ def test_a_clear_difference_is_said_in_words(make: Make) -> None:
     better = _verdict(made, mean=labels + 3, descriptor_trees=labels + 2, tapweight=labels + 0.1)
     assert better == (
         "Better than trees on descriptors: RMSE lower by 1.9 (95 % CI 1.9 to 1.9). "
-        "Better than mean of the labels: RMSE lower by 2.9 (95 % CI 2.9 to 2.9)."
+        "Better than the mean of the labels: RMSE lower by 2.9 (95 % CI 2.9 to 2.9)."
     )
     worse = _verdict(made, descriptor_trees=labels, tapweight=labels + 0.1)
     assert worse == "Worse than trees on descriptors: RMSE higher by 0.1 (95 % CI 0.1 to 0.1)."
-    noise = np.random.default_rng(0).normal(size=labels.shape)
+    noise = np.random.default_rng(0).normal(size=(len(labels), 1)).astype(np.float32)
     same = _verdict(made, descriptor_trees=labels + noise, tapweight=labels + noise[::-1])
     assert same.startswith("No significant difference from trees on descriptors (gain ")
     assert _verdict(made, tapweight=labels) == "No verdict: no baseline was evaluated on these molecules."
@@ -223,7 +225,8 @@ def test_weights_end_where_the_run_ended(make: Make) -> None:
 
 
 def test_what_is_constant_is_not_drawn(make: Make) -> None:
-    record = make().records[1] | {"solves": {"finetune": {"iterations": 0, "outcome": "unchecked"}}}
+    solve = {"finetune": {"iterations": 0, "outcome": "unchecked"}}
+    record = {**make().records[1], "solves": solve}
     made = make(records=[{**record, "step": step} for step in range(5)])
     assert weights_section(made).figures == []
     assert [row[0] for row in weights_section(made).tables[0].rows] == ["attribute_masking", "graphcl"]
