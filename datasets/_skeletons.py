@@ -37,15 +37,15 @@ class HeldCompounds:
     inchi: frozenset[str]
 
     @classmethod
-    def of(cls, data: MoleculeDataset, splits: Splits) -> Self:
-        """The compounds of a table and its roles."""
-        roles = splits.roles()
-        held = np.unique(
-            np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in ("meta", "select", "test")])
-        )
+    def of(cls, data: MoleculeDataset, splits: Splits | None) -> Self:
+        """The compounds of a table and its roles; without roles, all are held out."""
+        roles = splits.roles() if splits else {"test": range(len(data))}
+        train = np.asarray(roles.get("train", ()), dtype=np.int64)
+        parts = [np.asarray(roles.get(name, ()), dtype=np.int64) for name in ("meta", "select", "test")]
+        held = np.unique(np.concatenate(parts))
         compounds = target_column(data, identity())[:, 1].astype(np.uint64)
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
-        return cls(data, held, np.asarray(splits.train, dtype=np.int64), compounds, inchi)
+        return cls(data, held, train, compounds, inchi)
 
     def covers(self, table: MoleculeDataset, compounds: Keys) -> Flags:
         """Which molecules of another table are forms of compounds that are held out.
@@ -77,6 +77,8 @@ class HeldCompounds:
         """
         place = {int(self.compounds[row]): row for row in reversed(self.train.tolist())}
         pairs = [(row, place[key]) for row, key in enumerate(compounds.tolist()) if key in place]
+        if not pairs:
+            return 0
         theirs, ours = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
         tasks = tasks_of(self.data.task, len(self.data.target_names))
         count = 0

@@ -116,7 +116,7 @@ def read_sources(
         sources: Files (as :func:`from_file` reads them), names of :func:`available`, ``chembl_5thresh`` (691 targets of
             ChEMBL, from ``MOLWEIGHT_DATA``), or tables. ``NAME:COLUMN`` takes one column of a table.
         data: The table of the task; ``None`` where there is no task.
-        splits: Its roles.
+        splits: Its roles; ``None`` to leave out all its compounds.
 
     Returns:
         One table per source, in order; several columns of one table are one source.
@@ -134,7 +134,7 @@ def read_sources(
     """
     if not sources:
         return []
-    held = None if data is None or splits is None else HeldCompounds.of(data, splits)
+    held = None if data is None else HeldCompounds.of(data, splits)
     return [_cleaned(origin, table, held) for origin, table in _opened(sources).items()]
 
 

@@ -70,10 +70,10 @@ class Source(Objective):
         ... )
         >>> objective = Source(width=8, table="mine", labels=2)
         >>> objective.attach({"mine": table})
-        >>> batch = build_dataset(["C"] * 6, cache=False).graphs(range(6))
+        >>> batch = build_dataset(["C"] * 64, cache=False).graphs(range(64))
         >>> views = objective.draw(batch, torch.Generator().manual_seed(0))
         >>> views.graphs.num_graphs, sorted(set(views.labels[:, 1].tolist()))
-        (6, [-1.0, 0.0, 1.0])
+        (64, [-1.0, 0.0, 1.0])
     """
 
     family: ClassVar[str] = "property"

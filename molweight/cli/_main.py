@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "benchmark": "tables x methods x seeds from one YAML file, with statistics",
     "audit": "duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
     "fit": "pretrain with learned weights, finetune, compare with baselines; writes runs/NAME",
+    "advise": "which auxiliary tables help, by frozen probes, before any training",
     "pretrain": "a checkpoint for fit and finetune to start from",
     "finetune": "finetune a checkpoint on a table, nothing else",
     "predict": "predictions of a run for a file of any size, row by row",

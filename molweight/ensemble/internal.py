@@ -2,6 +2,7 @@
 
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._fit_member import Schedule
+from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
@@ -18,5 +19,6 @@ __all__ = [
     "TrainedMember",
     "check_partners",
     "cross_fit",
+    "cross_folds",
     "members_for",
 ]

@@ -1,6 +1,7 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining, new_predictor
+from molweight.training._advise import advise, format_advice
 from molweight.training._batches import Batches, generator_for
 from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
@@ -17,9 +18,11 @@ __all__ = [
     "HeldOut",
     "TapWeight",
     "adaptive_pretraining",
+    "advise",
     "check_job",
     "create_solver",
     "finetune",
+    "format_advice",
     "format_findings",
     "generator_for",
     "new_predictor",

@@ -1,0 +1,69 @@
+"""Frozen probes of auxiliary tables."""
+
+import numpy as np
+import pytest
+
+from molweight import Job, datasets
+from molweight.cli import main
+from molweight.datasets import Splits
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.training.internal import advise
+
+
+@pytest.fixture(scope="module")
+def task() -> MoleculeDataset:
+    return datasets.load("lipophilicity").subset(range(80))
+
+
+@pytest.fixture(scope="module")
+def splits(task: MoleculeDataset) -> Splits:
+    return datasets.split(task, "random")
+
+
+def named(table: MoleculeDataset, name: str, labels: np.ndarray) -> MoleculeDataset:
+    return MoleculeDataset(
+        table.molecules, labels.astype(np.float32), name=name, task="regression", target_names=[name]
+    )
+
+
+def test_labels_of_the_task_on_other_molecules_help_and_noise_does_not(task: MoleculeDataset, splits: Splits) -> None:
+    others = datasets.load("lipophilicity").subset(range(80, 680))
+    noise = np.random.default_rng(0).permutation(others.targets)
+    found = advise(task, splits, [named(others, "noise", noise), named(others, "oracle", others.targets)])
+    assert [item.use.name for item in found] == ["oracle", "noise"]
+    assert found[0].verdict == "helps"
+    assert found[1].verdict != "helps"
+    assert found == advise(task, splits, [named(others, "noise", noise), named(others, "oracle", others.targets)])
+
+
+def test_the_test_role_and_its_labels_are_not_touched(task: MoleculeDataset, splits: Splits) -> None:
+    spoiled = task.subset(range(len(task)))
+    spoiled.targets[splits.test] = np.nan
+    sources = ["esol"]
+    assert advise(task, splits, sources) == advise(spoiled, splits, sources)
+
+
+def test_no_compound_of_the_task_teaches_a_probe(task: MoleculeDataset, splits: Splits) -> None:
+    (found,) = advise(task, splits, [named(datasets.load("lipophilicity").subset(range(200)), "all", _numbers(200))])
+    assert found.use.held_out >= len(task)
+    assert found.use.shared == 0
+
+
+def _numbers(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.float32)[:, None]
+
+
+def test_what_cannot_be_probed_is_refused(task: MoleculeDataset, splits: Splits) -> None:
+    with pytest.raises(ConfigError, match="name auxiliary tables"):
+        advise(task, splits, [])
+    with pytest.raises(ConfigError, match="probes need a pretrained encoder"):
+        advise(task, splits, ["esol"], Job(init="scratch"))
+
+
+def test_the_command_prints_one_line_per_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["advise", "--data", "freesolv", "--aux", "esol", "--quiet"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("esol ")
+    assert "s.e." in lines[0]
+    assert len(lines) == 2
