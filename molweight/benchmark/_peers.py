@@ -44,7 +44,7 @@ def fit_peer(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> d
     features = np.concatenate([_FEATURES[part](data) for part in features_name], axis=1)
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
     labels, tasks = exact_labels(data, rows), tasks_of(data.task, len(data.target_names))
-    columns = []
+    columns: list[AnyArray] = []
     for place, task in enumerate(tasks):
         known = ~np.isnan(labels[:, place])
         found = labels[known, place]

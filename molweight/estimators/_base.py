@@ -40,6 +40,9 @@ class MoleculeEstimator(BaseEstimator):
             * ``split``: how the training molecules are given their roles, ``"random"`` or ``"scaffold"``.
             * ``holdout``: share of them that trains the weights, and share that picks the checkpoint; at least one
               molecule each. The others finetune.
+            * ``members``: ``None`` by default, as on the command line: an ensemble on all training molecules, of 5
+              graph members, above 10,000 molecules 3, with boosted trees and a Gaussian process; 1 finetunes a single
+              model.
             * ``on_error``: what to do with a row that holds no molecule: ``"raise"``, or ``"skip"``, which leaves it
               out of ``fit`` (see ``rejects_``) and answers it with NaN.
 
@@ -50,7 +53,7 @@ class MoleculeEstimator(BaseEstimator):
     _learned: ClassVar[str]
     """Name of the attribute that ``fit`` sets to the modules it learned."""
 
-    @with_signature(signature(**OWN_OPTIONS))
+    @with_signature(signature(members=None, **OWN_OPTIONS))
     def __init__(self, **options: Any) -> None:
         """Keep every parameter as it is; nothing is checked before ``fit``."""
         for name, value in checked(type(self), options).items():
@@ -92,7 +95,8 @@ class MoleculeEstimator(BaseEstimator):
         seed = self.random_state
         if not isinstance(seed, int | np.integer):
             seed = check_random_state(seed).randint(2**31)
-        return Job(**{name: value for name, value in values.items() if value is not None}, seed=int(seed))
+        given = {name: value for name, value in values.items() if value is not None}
+        return Job(**{"members": None, **given}, seed=int(seed))
 
     def _init(self) -> str | None:
         found: str | None = self.init

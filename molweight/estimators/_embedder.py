@@ -27,7 +27,7 @@ __all__ = ["MoleculeEmbedder"]
 
 _BATCH = 512
 
-_SIGNATURE: Final = signature(task=None, init=None, **OWN_OPTIONS)
+_SIGNATURE: Final = signature(task=None, init=None, members=1, **OWN_OPTIONS)
 
 _PRETRAINING: Final = tuple(
     ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"})

@@ -1,6 +1,8 @@
 """The features of a dataset as one matrix."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +10,8 @@ import numpy as np
 from molweight.arrays import Float32Array
 from molweight.errors import ConfigError
 from molweight.features._feature_set import get
-from molweight.graphs import MoleculeDataset, target_column
+from molweight.features._rdkit_descriptors import parse_smiles
+from molweight.graphs import MoleculeDataset, TargetSpec, target_column
 
 __all__ = ["COLUMN_PREFIX", "check_features", "feature_columns", "feature_matrix", "feature_names"]
 
@@ -76,7 +79,7 @@ def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: boo
 
 def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
     if not name.startswith(COLUMN_PREFIX):
-        computed: Float32Array = target_column(data, get(name).spec, progress=progress).astype(np.float32)
+        computed: Float32Array = target_column(data, _spec(data, name), progress=progress).astype(np.float32)
         return computed
     if name not in data.columns:
         present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]
@@ -86,6 +89,23 @@ def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
         )
     column: np.ndarray[tuple[int, ...], np.dtype[Any]] = data.columns[name]
     return column.reshape(len(data), -1).astype(np.float32)
+
+
+def _spec(data: MoleculeDataset, name: str) -> TargetSpec:
+    """How a feature set is computed: of molecules without stereochemistry where the dataset ignores it."""
+    spec = get(name).spec
+    if data.featuriser.stereo == "use":
+        return spec
+    return replace(spec, name=f"{spec.name}_without_stereo", compute=partial(_without_stereo, spec.compute))
+
+
+def _without_stereo(compute: Callable[[Sequence[str]], Any], smiles: Sequence[str]) -> Any:
+    from rdkit import Chem
+
+    plain = [parse_smiles(text) for text in smiles]
+    for molecule in plain:
+        Chem.RemoveStereochemistry(molecule)
+    return compute([Chem.MolToSmiles(molecule) for molecule in plain])
 
 
 def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> MoleculeDataset:
@@ -108,6 +128,5 @@ def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bo
         if name.startswith(COLUMN_PREFIX):
             _part(data, name, progress=progress)  # refuses a column that is missing
         elif get(name).spec.name not in data.columns:
-            spec = get(name).spec
-            missing[spec.name] = target_column(data, spec, progress=progress)
+            missing[get(name).spec.name] = target_column(data, _spec(data, name), progress=progress)
     return data.with_columns(missing) if missing else data

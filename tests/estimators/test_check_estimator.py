@@ -21,6 +21,7 @@ SMALL: dict[str, Any] = {
     "init": "scratch",
     "weighting": "none",
     "epochs": 1,
+    "members": 1,
     "task_batch_size": 256,
     "device": "cpu",
 }

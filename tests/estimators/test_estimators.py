@@ -36,6 +36,7 @@ SMALL: dict[str, Any] = {
     "hypergradient_interval": 1,
     "batch_size": 16,
     "epochs": 2,
+    "members": 1,
     "device": "cpu",
 }
 SMILES = [*("C" * n + "O" for n in range(1, 16)), *("C" * n + "N" for n in range(1, 16))]
@@ -55,8 +56,19 @@ def test_every_option_of_the_job_is_a_parameter() -> None:
     assert "encoder_options" in inspect.signature(TapWeightRegressor).parameters
 
 
+def test_the_default_is_the_ensemble_of_the_command_line() -> None:
+    options = {name: value for name, value in SMALL.items() if name != "members"}
+    model = TapWeightRegressor(**options, hidden=8).fit(SMILES, np.arange(30.0))
+    assert model.run_.method == "ensemble"
+    assert model.run_.finetuning.cross_fitting["rows"] == 30
+    again = copy.deepcopy(model)
+    np.testing.assert_array_equal(again.predict(SMILES[:3]), model.predict(SMILES[:3]))
+    kinds = TapWeightClassifier(**options, hidden=8).fit(SMILES, np.arange(30) % 3)
+    np.testing.assert_allclose(kinds.predict_proba(SMILES[:4]).sum(axis=1), 1.0, rtol=1e-5)
+
+
 def test_defaults_are_those_of_the_job() -> None:
-    assert TapWeightRegressor(device="cpu", random_state=3).job() == Job(device="cpu", seed=3)
+    assert TapWeightRegressor(device="cpu", random_state=3).job() == Job(device="cpu", seed=3, members=None)
 
 
 def test_unknown_parameter_is_answered_with_the_nearest() -> None:

@@ -13,7 +13,7 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 from molweight import features
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL, check_features
-from molweight.graphs import TargetSpec, build_dataset
+from molweight.graphs import Featuriser, TargetSpec, build_dataset
 
 AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
 AWKWARD.append("C" * 300)
@@ -151,3 +151,17 @@ def test_a_missing_package_is_named_with_its_extra() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert "pip install 'molweight[minimol]'" in answer.stdout
+
+
+def test_features_are_without_stereochemistry_where_the_molecules_are() -> None:
+    smiles = ["C[C@H](F)O", "C[C@@H](F)O", "CC(F)O", "F/C=C/F", r"F/C=C\F"]
+    data = build_dataset(smiles, cache=False)
+    marked = features.feature_matrix(data, ["descriptors"])
+    column = DESCRIPTORS.names.index("NumUnspecifiedAtomStereoCenters")
+    assert marked[:3, column].tolist() == [0, 0, 1]
+    plain = features.feature_matrix(
+        data.with_featuriser(Featuriser(stereo="ignore")), ["descriptors", "maccs", "ecfp_counts"]
+    )
+    np.testing.assert_array_equal(plain[0], plain[1])
+    np.testing.assert_array_equal(plain[0], plain[2])
+    np.testing.assert_array_equal(plain[3], plain[4])
