@@ -75,7 +75,6 @@ from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import Score, score
 from molweight.datasets._ogb import available_ogb
 from molweight.datasets._registry import register
-from molweight.datasets._sources import read_sources
 from molweight.datasets._split import split
 from molweight.datasets._split_file import load_splits, save_splits
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
@@ -106,7 +105,6 @@ __all__ = [
     "load",
     "load_corpus",
     "load_splits",
-    "read_sources",
     "register",
     "save_splits",
     "score",

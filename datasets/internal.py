@@ -21,7 +21,7 @@ from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
-from molweight.datasets._sources import SourceTable, SourceUse
+from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._splits import ROLES
 from molweight.datasets._test_file import read_test_file, with_test
 
@@ -56,6 +56,7 @@ __all__ = [
     "read_column",
     "read_records",
     "read_rows",
+    "read_sources",
     "read_test_file",
     "row_aligned",
     "shared_molecules",

@@ -9,8 +9,8 @@ import torch
 from scipy import stats
 
 from molweight.arrays import Float64Array
-from molweight.datasets import Splits, read_sources
-from molweight.datasets.internal import SourceTable, SourceUse
+from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder
 from molweight.ensemble.internal import cross_folds
@@ -75,7 +75,7 @@ def advise(
     Args:
         data: The table of the task.
         splits: Its roles.
-        aux: Auxiliary tables, as for :func:`molweight.datasets.read_sources`.
+        aux: Auxiliary tables, as for :func:`molweight.fit`.
         job: Checkpoint (``init``), seed and device; the shipped encoder by default.
 
     Returns:

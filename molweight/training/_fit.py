@@ -67,7 +67,7 @@ def fit(
             run at once.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
         session: The two above in one, for a fit that is part of other work.
-        aux: Auxiliary tables next to those that ``job.aux`` names; see :func:`molweight.datasets.read_sources`.
+        aux: Auxiliary tables next to those that ``job.aux`` names: files, names or tables.
 
     Returns:
         The finetuned model with the learned weights and the history.

@@ -8,7 +8,7 @@ import numpy as np
 
 from molweight import datasets, objectives
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceTable
+from molweight.datasets.internal import SourceTable, read_sources
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.models import Pretrainer
@@ -135,7 +135,7 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
 
 def _load(table: str) -> MoleculeDataset:
     """A labelled table by its name, or an auxiliary table by its file."""
-    return datasets.load(table) if table in datasets.available() else datasets.read_sources([table])[0].data
+    return datasets.load(table) if table in datasets.available() else read_sources([table])[0].data
 
 
 def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:

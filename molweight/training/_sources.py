@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.cluster import hierarchy
 
-from molweight.datasets import Splits, read_sources
-from molweight.datasets.internal import SourceTable
+from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable, read_sources
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
 from molweight.objectives import Source
 from molweight.objectives.internal import SourcePool

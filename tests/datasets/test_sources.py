@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from molweight import datasets
-from molweight.datasets import Splits, from_smiles, read_sources, split_by_roles
+from molweight.datasets import Splits, from_smiles, split_by_roles
 from molweight.datasets._skeletons import skeletons
+from molweight.datasets.internal import read_sources
 from molweight.errors import DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 

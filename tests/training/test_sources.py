@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from molweight import Job, datasets, encoders, fit, objectives
-from molweight.datasets import Splits, from_smiles, read_sources
+from molweight.datasets import Splits, from_smiles
+from molweight.datasets.internal import read_sources
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.models import Pretrainer
