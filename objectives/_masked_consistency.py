@@ -96,7 +96,7 @@ class MaskedConsistency(Objective):
         """Choose and mask atoms."""
         masked = random_subset(batch.batch, batch.ptr, share(batch.ptr, self.rate).clamp(min=1), generator)
         seed = draw_seed(generator)
-        return TwoViews(apply(batch, Edit()), apply(batch, Edit(mask_atoms=masked)), (seed, seed))
+        return TwoViews(batch, apply(batch, Edit(mask_atoms=masked)), (seed, seed))
 
     def loss(self, encoder: Encode, views: TwoViews) -> Tensor:
         """Mean squared difference of the two views."""

@@ -1,7 +1,7 @@
 """The three losses of a job, on fixed batches and draws, as pure functions in any floating-point type."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -29,7 +29,7 @@ class Problem:
         molecules: Molecules that each loss is taken on.
     """
 
-    objectives: dict[str, LossFn]
+    objectives: Mapping[str, LossFn]
     train: LossFn
     meta: LossFn
     gamma: float

@@ -50,6 +50,7 @@ from molweight.mlo._loop_point import LoopPoint
 from molweight.mlo._mixed_derivative import VJP, LinearWeightsCross, MixedDerivative, ProximalCross
 from molweight.mlo._record import Record
 from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_hypergradient
+from molweight.mlo._shared import SharedObjectives
 from molweight.mlo._three_level_graph import ThreeLevelGraph
 from molweight.mlo._two_level_graph import TwoLevelGraph
 from molweight.mlo._vectors import Layout, LossFn, Params
@@ -79,6 +80,7 @@ __all__ = [
     "Params",
     "ProximalCross",
     "Record",
+    "SharedObjectives",
     "ThreeLevelGraph",
     "TwoLevelGraph",
     "__version__",

@@ -1,15 +1,18 @@
 """Gradients of the levels' losses: small pure functions that the loop is made of."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, zip_longest
+from typing import Final
 
 import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError, suggest
+from molweight.mlo._shared import Cut, SharedObjectives, losses_of
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
 
-__all__ = ["ObjectiveGradients", "check_objectives", "loss_scales", "mean_gradient", "objective_gradients"]
+__all__ = ["ObjectiveGradients", "loss_scales", "mean_gradient", "objective_gradients", "ordered_objectives"]
 
 
 @dataclass(frozen=True)
@@ -19,20 +22,27 @@ class ObjectiveGradients:
     Args:
         total: ``sum_k weights_k g_k``, flat.
         losses: K losses.
-        norms: K norms ``|g_k|`` over the leading block.
+        norms: K norms ``|g_k|`` over the leading block; ``None`` where the gradients were not taken one by one.
+        reach: K norms of the derivatives with respect to shared results and to the leading block where it is used
+            directly: zero where ``|g_k|`` is, but on another scale.
         slopes: K inner products ``<g_k, direction>``, or ``None`` without a direction.
         rows: The K gradients, ``K x n``, if they were kept.
     """
 
     total: Tensor
     losses: Tensor
-    norms: Tensor
+    norms: Tensor | None
+    reach: Tensor
     slopes: Tensor | None
     rows: Tensor | None
 
 
-def check_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> None:
-    """Refuse losses that do not match the weighting's objectives.
+def ordered_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> Mapping[str, LossFn]:
+    """The losses in the order of the weighting's objectives, which is that of every vector of K numbers.
+
+    Args:
+        names: Names of the weighting's objectives.
+        given: Loss per name.
 
     Raises:
         ConfigError: Naming the objectives that are unknown or missing.
@@ -46,6 +56,7 @@ def check_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> Non
     missing = [name for name in names if name not in given]
     if missing:
         raise ConfigError(f"level 'pretrain': no loss is given for objective {', '.join(missing)}.")
+    return given.select(names) if isinstance(given, SharedObjectives) else {name: given[name] for name in names}
 
 
 def mean_gradient(losses: Sequence[LossFn], params: Params, name: str) -> tuple[Tensor, Tensor]:
@@ -75,12 +86,19 @@ def objective_gradients(
     *,
     block: int = 0,
     keep_rows: bool = False,
+    norms: bool = False,
 ) -> ObjectiveGradients:
-    """One backward pass per objective, one at a time, so that only one graph is alive at any moment.
+    """The weighted sum of the objectives' gradients and, with a direction, the inner product of each with it.
 
-    The weighted sum of the gradients is level 1's own step; the inner product of each gradient with the solved
-    direction is, up to sign, the derivative of the meta loss with respect to that objective's weight. It costs
-    nothing more, because the weights enter level 1 linearly.
+    The weighted sum is level 1's own step; the inner product with the solved direction is, up to sign, the derivative
+    of the meta loss with respect to that objective's weight, because the weights enter level 1 linearly.
+
+    Objectives that share nothing have a backward pass each, one at a time, so that only one graph is alive at any
+    moment; norms and inner products then cost nothing more. Those that read shared results (:class:`SharedObjectives`)
+    have a backward pass each up to these results and one through them for all. With ``z`` a result, ``J`` its Jacobian
+    and ``q`` the direction, ``<g_k, q> = <d loss_k / d z, J q> + <partial g_k, q>``: one forward-mode product for all
+    k. Where gradients are needed one by one (``norms``, ``keep_rows``), or with two readers, for which it is as cheap,
+    each has a backward pass of its own through the shared results.
 
     Args:
         objectives: Loss per name; taken in this order.
@@ -89,30 +107,128 @@ def objective_gradients(
         direction: ``q1``, flat over ``params``, or ``None``.
         block: Number of leading entries that the norms are taken over, i.e. the shared encoder; 0 for all.
         keep_rows: Whether to keep all gradients (K times the memory of the parameters).
+        norms: Whether to take norms of whole gradients where that costs more.
     """
-    layout = Layout.of(params)
-    total = weights.new_zeros(layout.size)
-    losses, norms, slopes, rows = [], [], [], []
-    for (name, objective), weight in zip(objectives.items(), weights, strict=True):
-        value, parts = value_and_gradient(objective, params, f"level 'pretrain', objective {name!r}")
-        gradient = layout.join(parts)
+    passes = _Passes(params, direction, block=block, keep_rows=keep_rows)
+    by_name = dict(zip(objectives, weights, strict=True))
+    readers = [name for name in objectives if name in getattr(objectives, "readers", ())]
+    if isinstance(objectives, SharedObjectives) and len(readers) > 1:
+        # First, and on their own: the graph of what they share is freed before other objectives build theirs.
+        separate = norms or keep_rows or (direction is not None and len(readers) <= _FEW)
+        (passes.one_by_one if separate else passes.together)(objectives.select(readers), by_name)
+    for name, weight in by_name.items():
+        if name not in passes.found:
+            passes.alone(name, objectives[name], weight)
+    return passes.gradients(list(objectives))
+
+
+_FEW: Final = 2
+"""Readers of shared results up to which a backward pass each costs no more than one for all and a forward-mode one."""
+
+
+@dataclass
+class _Found:
+    """What was measured of one objective."""
+
+    loss: Tensor
+    reach: Tensor
+    norm: Tensor | None = None
+    slope: Tensor | None = None
+    row: Tensor | None = None
+
+
+class _Passes:
+    """The backward passes of a step, and what they add up to."""
+
+    def __init__(self, params: Params, direction: Tensor | None, *, block: int, keep_rows: bool) -> None:
+        self.params, self.direction, self.keep_rows = params, direction, keep_rows
+        self.layout = Layout.of(params)
+        self.block = block or self.layout.size
+        self.leading = sum(end <= self.block for end in accumulate(self.layout.sizes))
+        self.total = next(iter(params.values())).new_zeros(self.layout.size)
+        self.found: dict[str, _Found] = {}
+
+    def alone(self, name: str, objective: LossFn, weight: Tensor) -> None:
+        """An objective by itself."""
+        value, parts = value_and_gradient(objective, self.params, _label(name))
+        self.found[name] = self._whole(value, parts, weight)
+
+    def one_by_one(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
+        """Objectives that read the same results, each pulled through these by itself."""
+        cut = Cut(objectives, self.params)
+        for name in objectives:
+            value, direct, read = cut.gradient(name, _label(name))
+            pulled = cut.pull(read)
+            parts = [two if one is None else one + two for one, two in zip(direct, pulled, strict=True)]
+            self.found[name] = replace(self._whole(value, parts, weights[name]), reach=self._reach(direct, read))
+
+    def together(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
+        """Objectives that read the same results, with one pass through these for all."""
+        cut = Cut(objectives, self.params)
+        totals = self.layout.split(self.total)
+        reads: dict[str, list[Tensor | None]] = {}
+        weighted: list[Tensor | None] = []
+        for name, weight in ((name, weights[name]) for name in objectives):
+            value, direct, reads[name] = cut.gradient(name, _label(name))
+            for total, part in zip(totals, direct, strict=True):
+                if part is not None:
+                    total.addcmul_(part, weight)
+            weighted = [_plus(*pair, weight) for pair in zip_longest(weighted, reads[name])]
+            slope = None if self.direction is None else _inner(direct, self.layout.split(self.direction))
+            self.found[name] = _Found(value, self._reach(direct, reads[name]), slope=slope)
+        self.total += self.layout.join(cut.pull(weighted))
+        if self.direction is not None:
+            tangents = cut.push(self.layout.unravel(self.direction))
+            for name, read in reads.items():
+                found = self.found[name]
+                found.slope = _inner(read, tangents) + (0 if found.slope is None else found.slope)
+
+    def gradients(self, names: Sequence[str]) -> ObjectiveGradients:
+        """Everything, in the order of ``names``."""
+        found = [self.found[name] for name in names]
+
+        def stacked(field: str) -> Tensor | None:
+            parts = [getattr(one, field) for one in found]
+            return None if any(part is None for part in parts) else torch.stack(parts)
+
+        losses, reach = (torch.stack([getattr(one, field) for one in found]) for field in ("loss", "reach"))
+        return ObjectiveGradients(self.total, losses, stacked("norm"), reach, stacked("slope"), stacked("row"))
+
+    def _whole(self, value: Tensor, parts: Sequence[Tensor], weight: Tensor) -> "_Found":
+        gradient = self.layout.join(parts)
         # A 0-dim tensor as factor: `alpha=float(weight)` would wait for the device once per objective.
-        total.addcmul_(gradient, weight)
-        losses.append(value)
+        self.total.addcmul_(gradient, weight)
         # Over the encoder alone: a head has a gradient even where the encoder is taught nothing.
-        norms.append(gradient[: block or None].norm())
+        norm = gradient[: self.block].norm()
         # The gradient is at hand, so that the last product of the hypergradient is one dot product per objective.
-        if direction is not None:
-            slopes.append(gradient @ direction)
-        if keep_rows:
-            rows.append(gradient)
-    inner, kept = (torch.stack(parts) if parts else None for parts in (slopes, rows))
-    return ObjectiveGradients(total, torch.stack(losses), torch.stack(norms), inner, kept)
+        slope = None if self.direction is None else gradient @ self.direction
+        return _Found(value, norm, norm, slope, gradient if self.keep_rows else None)
+
+    def _reach(self, direct: Sequence[Tensor | None], read: Sequence[Tensor | None]) -> Tensor:
+        sizes = [part.norm() for part in [*direct[: self.leading], *read] if part is not None]
+        return torch.stack(sizes).norm() if sizes else self.total.new_zeros(())
+
+
+def _label(name: str) -> str:
+    return f"level 'pretrain', objective {name!r}"
+
+
+def _plus(total: Tensor | None, part: Tensor | None, weight: Tensor) -> Tensor | None:
+    if part is None:
+        return total
+    return part * weight if total is None else total.addcmul_(part, weight)
+
+
+def _inner(parts: Sequence[Tensor | None], tangents: Sequence[Tensor]) -> Tensor:
+    """Inner product; what is missing at the end of ``parts``, or ``None``, is zero."""
+    pairs = zip(parts, tangents, strict=False)
+    terms = [part.flatten() @ tangent.flatten() for part, tangent in pairs if part is not None]
+    return torch.stack(terms).sum() if terms else tangents[0].new_zeros(())
 
 
 def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
     """Size of each loss at ``params``, as K positive numbers; one where a loss is zero or not finite."""
     with torch.no_grad():
-        sizes = torch.stack([loss(params).abs() for loss in objectives.values()])
+        sizes = torch.stack([loss.abs() for loss in losses_of(objectives, params)])
     # A loss that starts at zero or at infinity has no scale: it keeps a factor of one.
     return torch.where(sizes.isfinite() & (sizes > 0), sizes, 1.0)

@@ -82,8 +82,9 @@ class Health:
         # "First" is the first loss that can be compared with: finite and not zero. Chosen on the device, like all
         # counts.
         self._first = torch.where(first.isfinite() & (first > 0), first, losses.abs())
-        self._count("zero_gradient", record.norms == 0)
-        self._count("not_finite", ~losses.isfinite() | ~record.norms.isfinite())
+        sizes = losses.new_ones(len(losses)) if record.sizes is None else record.sizes
+        self._count("zero_gradient", sizes == 0)
+        self._count("not_finite", ~losses.isfinite() | ~sizes.isfinite())
         self._count("exploded", losses.abs() > EXPLODED * self._first)
         self._count("collapsed", losses.abs() < COLLAPSED * self._first)
         self._count("saturated", record.weights > SATURATED)

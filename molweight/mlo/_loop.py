@@ -11,7 +11,7 @@ from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError
 from molweight.mlo._adjoint import Adjoint, implicit_adjoint
 from molweight.mlo._gauss_newton import CurvatureName
-from molweight.mlo._gradients import check_objectives, loss_scales, mean_gradient, objective_gradients
+from molweight.mlo._gradients import loss_scales, mean_gradient, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, tensors
@@ -81,6 +81,8 @@ class Loop:
             unrelated to ``theta``.
         finetune_ema: Decay of the average of level 2's iterates at which the meta gradient and level 2's curvature are
             taken; 0 for the last iterate. See :class:`molweight.mlo._average.OffsetAverage`.
+        gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, where these
+            cost more than the step itself; 0 for none. See :attr:`Record.norms`.
 
     Raises:
         ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, or an option
@@ -129,6 +131,7 @@ class Loop:
         recompute_graphs: bool = False,
         track_encoder: bool = True,
         finetune_ema: float = 0.95,
+        gradient_norm_interval: int = 100,
     ) -> None:
         """Check the variables and build both optimisers."""
         if hypergradient_interval < 1:
@@ -139,7 +142,7 @@ class Loop:
         self.weighting = weighting.to(device=reference.device, dtype=reference.dtype)
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
-        self.scale_losses = scale_losses
+        self.scale_losses, self.gradient_norm_interval = scale_losses, gradient_norm_interval
         self.pretrain_optimizer = optimizer(tensors(self.pretrained), pretrain_lr)
         self.finetune_optimizer = optimizer(tensors(self.finetuned), finetune_lr) if finetuned else None
         self.steps = 0
@@ -188,7 +191,8 @@ class Loop:
         """Move all levels once.
 
         Args:
-            objectives: Loss per objective name, of :attr:`pretrained`.
+            objectives: Loss per objective name, of :attr:`pretrained`; :class:`SharedObjectives` if some of them are
+                functions of common results.
             train: Finetuning loss of :attr:`finetuned`, or several for as many steps of level 2; see
                 :attr:`wants_train`.
             meta: Meta loss of :attr:`finetuned`, or several to be averaged against noise; see :attr:`wants_meta`.
@@ -201,7 +205,7 @@ class Loop:
         Raises:
             ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
         """
-        ordered = self._ordered(objectives)
+        ordered = ordered_objectives(self.weighting.names, objectives)
         if self.scale_losses and self._scales is None:
             self._scales = loss_scales(ordered, self.pretrained)
         task = self._move_task(train) if self.wants_train else None
@@ -221,7 +225,7 @@ class Loop:
         Raises:
             ConfigError: If a loss is missing or unknown.
         """
-        return self.graph.levels(self._ordered(objectives), train)
+        return self.graph.levels(ordered_objectives(self.weighting.names, objectives), train)
 
     def point(self) -> LoopPoint:
         """Where the loop takes its hypergradient now, as a copy that further steps do not move."""
@@ -305,11 +309,6 @@ class Loop:
     def _meta_gradient(self, meta: Sequence[LossFn], at: LoopPoint) -> tuple[Tensor, Tensor]:
         return mean_gradient([self.graph.task_loss(loss) for loss in meta], at.variables[-1], "level 'meta'")
 
-    def _ordered(self, objectives: Mapping[str, LossFn]) -> dict[str, LossFn]:
-        """The objectives in the weighting's order, which is that of every vector of K numbers."""
-        check_objectives(self.weighting.names, objectives)
-        return {name: objectives[name] for name in self.weighting.names}
-
     def _factors(self) -> Tensor:
         """What each loss is multiplied by at level 1: its weight over its scale."""
         weights = self.weighting.weights
@@ -333,9 +332,9 @@ class Loop:
         # Only the part over level 1's variables is kept: the rest of the adjoint is freed before the K backward passes.
         return _Solved(loss, adjoint.direction[: self.graph.layout.size], adjoint.stats)
 
-    def _move_pretrained(self, objectives: dict[str, LossFn], task: TaskStep | None, solved: "_Solved") -> Record:
-        """Level 1: one backward pass per objective, a step along their weighted sum; then the weights learn."""
-        by_gradients = self.weighting.needs is Needs.GRADIENTS
+    def _move_pretrained(self, objectives: Mapping[str, LossFn], task: TaskStep | None, solved: "_Solved") -> Record:
+        """Level 1: the objectives' gradients, a step along their weighted sum; then the weights learn."""
+        needs, interval = self.weighting.needs, self.gradient_norm_interval
         used = self.weighting.weights.clone()
         gradients = objective_gradients(
             objectives,
@@ -343,9 +342,10 @@ class Loop:
             self._factors(),
             solved.direction,
             block=self.graph.block,
-            keep_rows=by_gradients,
+            keep_rows=needs is Needs.GRADIENTS,
+            norms=needs in {Needs.NORMS, Needs.ALIGNMENT} or (interval > 0 and self.steps % interval == 0),
         )
-        signals = read_signals(self.weighting.needs, gradients, solved.direction, self._scales)
+        signals = read_signals(needs, gradients, solved.direction, self._scales)
         self.weighting.update(signals)
         after = self.weighting.weights.clone()
         total = gradients.total
@@ -362,6 +362,7 @@ class Loop:
             gradients.losses,
             used,
             gradients.norms,
+            gradients.reach,
             None if task is None else task.loss,
             solved.meta_loss,
             signals.hypergradient,

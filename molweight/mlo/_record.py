@@ -11,7 +11,7 @@ from molweight.mlo.solvers import Outcome, Stats
 
 __all__ = ["Record"]
 
-_VECTORS: Final = ("losses", "weights", "next_weights", "norms", "hypergradient")
+_VECTORS: Final = ("losses", "weights", "next_weights", "norms", "reach", "hypergradient")
 """The fields of K numbers, in the order they are shown."""
 
 
@@ -24,7 +24,12 @@ class Record:
         names: Names of the K objectives; the order of every vector here.
         losses: K objective losses, before the step.
         weights: K weights the step was taken with; for weightings made of a step's own gradients, those of the step.
-        norms: K norms of the objectives' gradients over the shared encoder; exactly zero: it was taught nothing.
+        norms: K norms of the objectives' whole gradients over the shared encoder. They cost a backward pass per
+            objective; where objectives share results (:class:`SharedObjectives`) they are taken at every
+            ``gradient_norm_interval``-th step, at steps whose weighting needs them, and are ``None`` at others.
+        reach: K norms of the objectives' gradients with respect to the shared results that they read, and to the
+            encoder where they use it otherwise; at every step. Exactly zero: the encoder was taught nothing. Their
+            sizes depend on the scale of the encoder's outputs.
         train_loss: Finetuning loss before level 2 moved, without the proximal term; ``None`` if level 2 did not move.
         meta_loss: Meta loss after level 2 moved; ``None`` if no hypergradient was taken.
         hypergradient: K derivatives of the meta loss with respect to the weights, or ``None``.
@@ -37,7 +42,8 @@ class Record:
     names: tuple[str, ...]
     losses: Tensor
     weights: Tensor
-    norms: Tensor
+    norms: Tensor | None = None
+    reach: Tensor | None = None
     train_loss: Tensor | None = None
     meta_loss: Tensor | None = None
     hypergradient: Tensor | None = None
@@ -47,14 +53,20 @@ class Record:
     @property
     def zero_gradient(self) -> tuple[str, ...]:
         """Names of the objectives whose gradient on the encoder was identically zero (reads the device)."""
-        return tuple(name for name, norm in zip(self.names, self.norms.tolist(), strict=True) if norm == 0)
+        sizes = [] if self.sizes is None else self.sizes.tolist()
+        return tuple(name for name, size in zip(self.names, sizes, strict=False) if size == 0)
+
+    @property
+    def sizes(self) -> Tensor | None:
+        """The norms, or :attr:`reach` where there are none: either is zero where the encoder is taught nothing."""
+        return self.reach if self.norms is None else self.norms
 
     def summary(self) -> dict[str, Any]:
         """The step as plain numbers for a log or JSON (reads the device).
 
         Returns:
-            ``step``; ``losses``, ``weights``, ``next_weights``, ``norms`` and, if taken, ``hypergradient``, each by
-            objective name;
+            ``step``; ``losses``, ``weights``, ``next_weights``, ``reach`` and, where taken, ``norms`` and
+            ``hypergradient``, each by objective name;
             ``train_loss`` and ``meta_loss`` where present; ``solves`` by level; ``zero_gradient`` where there is any.
         """
         shown: dict[str, Any] = {"step": self.step}

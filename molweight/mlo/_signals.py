@@ -21,12 +21,12 @@ def read_signals(
         scales: K numbers the losses are divided by, or ``None``.
     """
     inverse = torch.ones_like(gradients.losses) if scales is None else 1 / scales
-    losses, norms = gradients.losses * inverse, gradients.norms * inverse
+    losses, norms = gradients.losses * inverse, None if gradients.norms is None else gradients.norms * inverse
     if gradients.rows is not None:
         return Signals(losses, norms, gramian=gradients.rows @ gradients.rows.T * torch.outer(inverse, inverse))
     if gradients.slopes is None or direction is None:
         return Signals(losses, norms)
-    if needs is Needs.ALIGNMENT:
+    if needs is Needs.ALIGNMENT and gradients.norms is not None:
         # The norms are over the encoder alone, as is the direction: heads have no counterpart in the task.
         size = (gradients.norms * direction.norm()).clamp_min(torch.finfo(losses.dtype).tiny)
         return Signals(losses, norms, alignment=gradients.slopes / size)

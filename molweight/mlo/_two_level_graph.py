@@ -9,6 +9,7 @@ from molweight.errors import ConfigError
 from molweight.mlo._chains import two_levels
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, descend, tensors
+from molweight.mlo._shared import SharedObjectives
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
 
 __all__ = ["TwoLevelGraph"]
@@ -71,6 +72,8 @@ class TwoLevelGraph(LevelGraph):
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
         """See :func:`two_levels`."""
         names = tuple(self.pretrained)
+        if isinstance(objectives, SharedObjectives):
+            return two_levels(objectives.restricted(names), self.task_loss(train))
         restricted = {name: _restricted(loss, names) for name, loss in objectives.items()}
         return two_levels(restricted, self.task_loss(train))
 

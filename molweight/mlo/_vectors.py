@@ -1,7 +1,7 @@
 """Named tensors and the flat vectors the solvers work on."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self, TypeAlias
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from molweight.errors import ConfigError
 from molweight.mlo._checks import check_scalar
 
-__all__ = ["Layout", "LossFn", "Params", "attach", "value_and_gradient"]
+__all__ = ["Layout", "LossFn", "Params", "attach", "gradient_parts", "value_and_gradient"]
 
 Params: TypeAlias = dict[str, Tensor]
 """The variables of one level: names to tensors of one floating dtype on one device."""
@@ -108,9 +108,28 @@ def value_and_gradient(
         ConfigError: If the loss is not a scalar that depends on at least one of ``params``.
     """
     value, tensors = check_scalar(name, loss(params)), list(params.values())
+    parts = gradient_parts(value, tensors, name, create_graph=create_graph)
+    filled = [torch.zeros_like(x) if part is None else part for x, part in zip(tensors, parts, strict=True)]
+    return value.detach(), filled
+
+
+def gradient_parts(
+    value: Tensor, inputs: Sequence[Tensor], name: str, *, create_graph: bool = False
+) -> list[Tensor | None]:
+    """Derivatives of a loss, ``None`` where it does not depend on an input.
+
+    Args:
+        value: The loss.
+        inputs: What to differentiate with respect to.
+        name: What the loss belongs to, for messages.
+        create_graph: Whether the derivatives can be differentiated again.
+
+    Raises:
+        ConfigError: If it depends on no input.
+    """
     parts: tuple[Tensor | None, ...] = (None,)
     if value.requires_grad:
-        parts = torch.autograd.grad(value, tensors, create_graph=create_graph, allow_unused=True)
+        parts = torch.autograd.grad(value, list(inputs), create_graph=create_graph, allow_unused=True)
     # A loss that reads the module's own parameters has a value but no gradient here; zeros would train nothing,
     # quietly.
     if all(part is None for part in parts):
@@ -118,5 +137,4 @@ def value_and_gradient(
             f"{name}: the loss does not depend on the level's own variables. Compute it from the tensors it is called "
             "with (torch.func.functional_call), not from the module's own."
         )
-    filled = [torch.zeros_like(x) if part is None else part for x, part in zip(tensors, parts, strict=False)]
-    return value.detach(), filled
+    return list(parts)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from molweight.mlo._curvature import Curvature, Hessian
 from molweight.mlo._gauss_newton import CurvatureName, curvature_of
+from molweight.mlo._shared import losses_of
 from molweight.mlo._vectors import Layout, LossFn, Params
 
 __all__ = ["WeightedCurvature", "weighted_curvature", "weighted_sum"]
@@ -22,8 +23,8 @@ def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:
 
     def loss(params: Params) -> Tensor:
         total = weights.new_zeros(())
-        for objective, weight in zip(objectives.values(), weights, strict=True):
-            total = total + weight * objective(params)
+        for value, weight in zip(losses_of(objectives, params), weights, strict=True):
+            total = total + weight * value
         return total
 
     return loss

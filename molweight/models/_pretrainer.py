@@ -1,18 +1,21 @@
 """Level 1: an encoder with the heads of the objectives."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from molweight.encoders import Encoder
+from molweight.encoders import Encoder, Encoding
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
-from molweight.objectives import Objective
+from molweight.mlo import Params, SharedObjectives
+from molweight.objectives import Objective, draw_seed
 from molweight.plugins import ForeignCode
+from molweight.typing import GraphLike
 
 __all__ = ["Loss", "Pretrainer", "bind"]
 
@@ -40,18 +43,26 @@ class Pretrainer(nn.Module):
             raise ConfigError(f"objective {name!r} is a {type(found).__name__}, which is no Objective.")
         return found
 
-    def forward(self, name: str, views: Any) -> Tensor:
+    def forward(self, name: str, views: Any, encode: "_SharedEncoder | None" = None) -> Tensor:
         """Loss of the objective ``name`` on what it drew, 0-dim.
+
+        Args:
+            name: Name of the objective.
+            views: What its ``draw`` returned.
+            encode: What it calls in place of the encoder.
 
         Raises:
             TrainingError: If its code raises anything, with its file and line.
         """
         objective = self.objective(name)
         with _code_of(name, objective, "loss"):
-            return objective.loss(self.encoder, views)
+            return objective.loss(encode or self.encoder, views)
 
-    def draw(self, batch: GraphBatch, generator: torch.Generator) -> dict[str, Loss]:
+    def draw(self, batch: GraphBatch, generator: torch.Generator) -> SharedObjectives:
         """Draw for every objective; what comes back are pure functions of the parameters.
+
+        Graphs that several objectives kept among their views, as a rule the batch itself, are encoded once for all of
+        them, with one draw of the dropout masks.
 
         Args:
             batch: Molecules of the corpus, with the columns that the objectives need.
@@ -60,12 +71,93 @@ class Pretrainer(nn.Module):
         Raises:
             TrainingError: If the code of an objective raises anything, with its file and line.
         """
-        return {name: bind(self, name, self._drawn(name, batch, generator)) for name in self.objectives}
+        seeds = _Seeds(generator.clone_state())
+        drawn = {name: self._drawn(name, batch, generator) for name in self.objectives}
+        return _Draw(self, drawn, seeds).objectives()
 
     def _drawn(self, name: str, batch: GraphBatch, generator: torch.Generator) -> Any:
         objective = self.objective(name)
         with _code_of(name, objective, "draw"):
             return objective.draw(batch, generator)
+
+
+class _Seeds:
+    """Dropout seeds that the objectives of a step have in common: the first, the second, ..."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self._generator, self._drawn = generator, list[int]()
+
+    def __getitem__(self, place: int) -> int:
+        while len(self._drawn) <= place:
+            self._drawn.append(draw_seed(self._generator))
+        return self._drawn[place]
+
+
+class _Draw:
+    """What all objectives drew in a step."""
+
+    def __init__(self, model: Pretrainer, views: Mapping[str, Any], seeds: _Seeds) -> None:
+        self.model, self.views, self.seeds = model, views, seeds
+        held = {name: {id(graphs): graphs for graphs in _graphs_in(drawn)} for name, drawn in views.items()}
+        everything = [key for graphs in held.values() for key in graphs]
+        self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if everything.count(key) > 1}
+        self.readers = [name for name, own in held.items() if own.keys() & self.shared.keys()]
+
+    def objectives(self) -> SharedObjectives:
+        """The losses, as functions of the parameters and of the encodings that they share."""
+        return SharedObjectives({name: self._head(name) for name in self.views}, self._encode, self.readers)
+
+    def _head(self, name: str) -> Callable[[Params, Callable[[Hashable], tuple[Tensor, ...]]], Tensor]:
+        def loss(params: Params, read: Callable[[Hashable], tuple[Tensor, ...]]) -> Tensor:
+            encode = _SharedEncoder(self, read) if name in self.readers else None
+            value: Tensor = functional_call(self.model, params, (name, self.views[name], encode))
+            return value
+
+        return loss
+
+    def _encode(self, params: Params, key: Any) -> tuple[Tensor, ...]:
+        graphs, seed = key
+        own = {name.removeprefix("encoder."): tensor for name, tensor in params.items() if name.startswith("encoder.")}
+        encoding: Encoding = functional_call(self.model.encoder, own, (self.shared[graphs], seed))
+        return tuple(encoding)
+
+
+class _SharedEncoder:
+    """An encoder as the loss of one objective sees it: graphs that others read too are encoded for all of them.
+
+    The objective's own dropout seeds are replaced by those of the step, the first by the first, so that all objectives
+    that encode the same graphs with dropout see the same masks.
+    """
+
+    def __init__(self, draw: _Draw, read: Callable[[Hashable], tuple[Tensor, ...]]) -> None:
+        self._draw, self._read, self._encoder = draw, read, draw.model.encoder
+        self._places: dict[int, int] = {}
+
+    def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
+        if seed is not None:
+            seed = self._draw.seeds[self._places.setdefault(seed, len(self._places))]
+        if id(graphs) not in self._draw.shared:
+            return self._encoder(graphs, seed)
+        if getattr(self._encoder, "dropout", None) == 0:
+            seed = None
+        return Encoding(*self._read((id(graphs), seed)))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+
+def _graphs_in(views: Any) -> Iterator[GraphBatch]:
+    """The graphs that an objective kept of its draw."""
+    if isinstance(views, GraphBatch):
+        yield views
+    elif is_dataclass(views):
+        for field in fields(views):
+            yield from _graphs_in(getattr(views, field.name))
+    elif isinstance(views, Mapping):
+        yield from _graphs_in(tuple(views.values()))
+    elif isinstance(views, tuple | list):
+        for part in views:
+            yield from _graphs_in(part)
 
 
 def _code_of(name: str, objective: Objective, method: str) -> ForeignCode:

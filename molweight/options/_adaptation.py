@@ -45,6 +45,8 @@ class AdaptationOptions:
         recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
         warm_start: Start each solve from the last solution, for solvers that can.
         meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
+        gradient_norm_interval: Steps between records of the norms of the objectives' gradients, which cost a backward
+            pass per objective; 0 for none.
         steps: Steps of adaptive pretraining.
         solve_batch_size: Molecules of the corpus that level 1's curvature is taken on.
         meta_batch_size: Labelled molecules per hypergradient.
@@ -67,6 +69,7 @@ class AdaptationOptions:
     recompute_graphs: bool = False
     warm_start: bool = True
     meta_batches: int = option(1, at_least=1)
+    gradient_norm_interval: int = option(100, at_least=0)
     steps: int = option(200, at_least=0)
     solve_batch_size: int = option(48, at_least=1)
     meta_batch_size: int = option(64, at_least=1)

@@ -128,7 +128,8 @@ class Run:
     def history(self) -> pd.DataFrame:
         """One row per step of adaptive pretraining.
 
-        Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``norms.<objective>``,
+        Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``reach.<objective>``,
+        ``norms.<objective>`` at the steps at which they were taken (:attr:`molweight.mlo.Record.norms`),
         ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
         names what was first found wrong around that step, if anything was.
         """

@@ -104,6 +104,7 @@ def adaptive_pretraining(
         scale_losses=job.scale_losses,
         recompute_graphs=job.recompute_graphs,
         warm_start=job.warm_start,
+        gradient_norm_interval=job.gradient_norm_interval,
     )
     return AdaptivePretraining(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
 

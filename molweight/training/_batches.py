@@ -10,7 +10,7 @@ import torch
 from molweight.arrays import Indices
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import LossFn
+from molweight.mlo import LossFn, SharedObjectives
 from molweight.models import Predictor, Pretrainer
 
 __all__ = ["Batches", "Corpus", "TaskSource", "generator_for"]
@@ -95,7 +95,7 @@ class Corpus:
     solve_batches: Batches | None
     generator: torch.Generator
 
-    def losses(self, model: Pretrainer, *, solve: bool = False) -> dict[str, LossFn]:
+    def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
         """Draw a batch and views of it; the losses of the objectives on them as pure functions.
 
         Args:

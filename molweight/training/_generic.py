@@ -28,7 +28,7 @@ from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]
 
-_LOOP_VERSION: Final = 2
+_LOOP_VERSION: Final = 3
 """Part of the cache key: raise it whenever generic pretraining would end elsewhere."""
 _log = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ class Needs(StrEnum):
 
     NOTHING = "nothing"
     LOSSES = "losses"
+    NORMS = "norms"
     GRADIENTS = "gradients"
     ALIGNMENT = "alignment"
     HYPERGRADIENT = "hypergradient"
@@ -37,14 +38,15 @@ class Signals:
 
     Args:
         losses: K losses.
-        norms: K norms of the objectives' gradients over the shared encoder.
+        norms: K norms of the objectives' gradients over the shared encoder; ``None`` where they were not taken, which
+            a weighting that needs ``NORMS``, ``GRADIENTS`` or ``ALIGNMENT`` never meets.
         hypergradient: K derivatives of the meta loss with respect to the weights, or ``None`` if none was taken.
         alignment: K cosines of each objective's gradient with the meta gradient, over the shared encoder, or ``None``.
         gramian: ``K x K`` inner products of the objectives' gradients, or ``None`` unless the weighting needs them.
     """
 
     losses: Tensor
-    norms: Tensor
+    norms: Tensor | None
     hypergradient: Tensor | None = None
     alignment: Tensor | None = None
     gramian: Tensor | None = None

@@ -34,7 +34,7 @@ class GradNorm(Weighting):
         [0.2, 0.8]
     """
 
-    needs = Needs.LOSSES
+    needs = Needs.NORMS
     _logs: Tensor
     _first: Tensor
     _updates: Tensor
@@ -55,7 +55,9 @@ class GradNorm(Weighting):
         return torch.softmax(self._logs, 0)
 
     def update(self, signals: Signals) -> None:
-        """One step of the log-weights; nothing if a loss or norm is not finite."""
+        """One step of the log-weights; nothing if a loss or norm is not finite, or there are no norms."""
+        if signals.norms is None:
+            return
         losses, norms = signals.losses.to(self._logs), signals.norms.to(self._logs)
         finite = losses.isfinite().all() & norms.isfinite().all()
         tiny = torch.finfo(losses.dtype).tiny
