@@ -1,6 +1,7 @@
 """Level 1: an encoder with the heads of the objectives."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -99,27 +100,42 @@ class _Draw:
     def __init__(self, model: Pretrainer, views: Mapping[str, Any], seeds: _Seeds) -> None:
         self.model, self.views, self.seeds = model, views, seeds
         held = {name: {id(graphs): graphs for graphs in _graphs_in(drawn)} for name, drawn in views.items()}
-        everything = [key for graphs in held.values() for key in graphs]
-        self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if everything.count(key) > 1}
-        self.readers = [name for name, own in held.items() if own.keys() & self.shared.keys()]
+        counts = Counter(key for own in held.values() for key in own)
+        self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if counts[key] > 1}
+        self.readers = frozenset(name for name, own in held.items() if own.keys() & self.shared.keys())
+        self._encoder = {f"encoder.{name}": tensor for name, tensor in model.encoder.named_parameters()}
 
     def objectives(self) -> SharedObjectives:
         """The losses, as functions of the parameters and of the encodings that they share."""
         return SharedObjectives({name: self._head(name) for name in self.views}, self._encode, self.readers)
 
     def _head(self, name: str) -> Callable[[Params, Callable[[Hashable], tuple[Tensor, ...]]], Tensor]:
+        head = self.model.objective(name).named_parameters(prefix=f"objectives.{name}")
+        used = {**self._encoder, **dict(head)}
+
         def loss(params: Params, read: Callable[[Hashable], tuple[Tensor, ...]]) -> Tensor:
             encode = _SharedEncoder(self, read) if name in self.readers else None
-            value: Tensor = functional_call(self.model, params, (name, self.views[name], encode))
+            value: Tensor = _call(self.model, used, params, (name, self.views[name], encode))
             return value
 
         return loss
 
     def _encode(self, params: Params, key: Any) -> tuple[Tensor, ...]:
         graphs, seed = key
-        own = {name.removeprefix("encoder."): tensor for name, tensor in params.items() if name.startswith("encoder.")}
-        encoding: Encoding = functional_call(self.model.encoder, own, (self.shared[graphs], seed))
+        own, given = (
+            {name.removeprefix("encoder."): tensor for name, tensor in some.items() if name in self._encoder}
+            for some in (self._encoder, params)
+        )
+        encoding: Encoding = _call(self.model.encoder, own, given, (self.shared[graphs], seed))
         return tuple(encoding)
+
+
+def _call(module: nn.Module, used: Params, params: Params, arguments: tuple[Any, ...]) -> Any:
+    """The module with those of the given parameters that it uses; swapping them costs, so its own are left in place."""
+    given = {name: params[name] for name in used if name in params}
+    if all(tensor is used[name] for name, tensor in given.items()):
+        return module(*arguments)
+    return functional_call(module, given, arguments)
 
 
 class _SharedEncoder:
