@@ -59,8 +59,8 @@ def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
 
 def add_table_options(parser: Parser) -> None:
     """Add the options of the table and its split."""
-    add = parser.add_argument
-    add(
+    add = parser.add_argument_group("Table").add_argument
+    parser.add_argument(
         "table",
         nargs="?",
         default=SUPPRESS,
@@ -86,7 +86,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
         parser: Where to add them.
         duplicates: What is done with molecules in several rows unless it is said.
     """
-    add = parser.add_argument
+    add = parser.add_argument_group("Reading the table").add_argument
     add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
     add("--decimal", type=str | None, default=None, help="decimal sign, . or ,; found if left out")
     add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
@@ -115,7 +115,7 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         parser: Where to add them.
         corpus: The corpus if none is named; ``None`` for none.
     """
-    add = parser.add_argument
+    add = parser.add_argument_group("Corpus").add_argument
     corpora = ", ".join(datasets.available_corpora())
     add("--corpus", type=str | None, default=corpus, help=f"molecules to pretrain on: {corpora}, or a file")
     add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
@@ -124,7 +124,7 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
 
 def add_split_options(parser: Parser) -> None:
     """Add the options of the split."""
-    add = parser.add_argument
+    add = parser.add_argument_group("Split").add_argument
     methods = ", ".join(datasets.SPLITTERS.available())
     add("--split", type=str, default="auto", help=f"auto (a column with roles, else scaffold), {methods}")
     add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")

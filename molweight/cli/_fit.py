@@ -44,11 +44,28 @@ PREDICTIONS: Final = "test_predictions.csv"
 """File of the predictions of test molecules."""
 
 
+_DESCRIPTION: Final = """\
+Pretrain with learned objective weights, finetune, and compare with baselines.
+
+examples:
+  molweight fit my.csv                                    all defaults
+  molweight fit my.csv --smiles structure --targets pIC50 --split random
+  molweight fit --data freesolv --name mine --steps 300   a table of MoleculeNet"""
+_COMMON: Final = (
+    *("config", "table", "data", "smiles", "targets", "task", "split", "test", "corpus", "aux"),
+    *("name", "overwrite", "resume", "baselines", "quiet", "json", "preset"),
+    *("encoder", "init", "objectives", "weighting", "steps", "epochs", "members", "features", "seed", "device"),
+)
+"""Options that ``--help`` shows; ``--help_all`` shows every one."""
+
+
 def parser() -> Parser:
     """Options of the command: those of the data, then those of :class:`molweight.Job`."""
     made = Parser(
         prog="molweight fit",
-        description="Pretrain with learned objective weights, finetune, and compare with baselines.",
+        usage="molweight fit TABLE [options]",
+        description=_DESCRIPTION,
+        common=_COMMON,
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
@@ -61,7 +78,7 @@ def parser() -> Parser:
 
 def add_run_options(made: Parser, baselines: list[str]) -> None:
     """Add the options of a run's place and output."""
-    add = made.add_argument
+    add = made.add_argument_group("Run and output").add_argument
     add(
         "--test",
         type=str | None,

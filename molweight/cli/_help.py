@@ -19,6 +19,10 @@ _FUNCTION: Final = re.compile(r"<function [^>]*>")
 class Formatter(DefaultHelpFormatter):
     """Help without the markup of the docstrings that some of it is taken from."""
 
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """A description with lines of its own is kept as it is written."""
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
     def _expand_help(self, action: Action) -> str:
         return _FUNCTION.sub("list a,b,c", plain(super()._expand_help(action)))
 

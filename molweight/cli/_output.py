@@ -15,8 +15,9 @@ __all__ = ["add_output_options", "begin", "printable", "result", "say"]
 
 def add_output_options(parser: Parser) -> None:
     """Add the options that say what is printed."""
-    parser.add_argument("--quiet", action="store_true", help="no progress bars, no messages but the result")
-    parser.add_argument("--json", action="store_true", help="the result as one JSON object, for scripts")
+    add = parser.add_argument_group("Messages").add_argument
+    add("--quiet", action="store_true", help="no progress bars, no messages but the result")
+    add("--json", action="store_true", help="the result as one JSON object, for scripts")
 
 
 def begin(options: Namespace) -> None:

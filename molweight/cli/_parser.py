@@ -2,7 +2,8 @@
 
 import json
 import re
-from argparse import SUPPRESS
+import sys
+from argparse import SUPPRESS, Action
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
@@ -26,16 +27,62 @@ _KINDS: Final = {
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
+_SHOWN: Final = ("help", "help_all")
+
+
+class _HelpAll(Action):
+    """``--help_all``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        """Take no value."""
+        super().__init__(option_strings, dest, nargs=0, default=SUPPRESS, help=options["help"])
+
+    def __call__(self, parser: Any, *arguments: object) -> NoReturn:  # noqa: ARG002 - as argparse calls it
+        """Print and exit."""
+        sys.stdout.write(parser.format_all())
+        raise SystemExit(0)
+
+
 class Parser(ArgumentParser):
     """jsonargparse's parser, raising :class:`ConfigError` where it would print the usage and exit.
 
     Options are written out: an abbreviation is an unknown option, which is answered with the nearest names.
     """
 
-    def __init__(self, *names: Any, **options: Any) -> None:
-        """Create it; the arguments are those of jsonargparse."""
+    def __init__(self, *names: Any, common: Sequence[str] = (), **options: Any) -> None:
+        """Create it.
+
+        Args:
+            *names: As of jsonargparse.
+            common: Options that ``--help`` shows, where there are so many that the others are left to ``--help_all``;
+                all if empty.
+            **options: As of jsonargparse.
+        """
         super().__init__(*names, **{"allow_abbrev": False, "formatter_class": Formatter, **options})
         self._file: str | None = None
+        self._common = common
+        if common:
+            self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
+
+    def format_help(self) -> str:
+        """The help; without the options that are not common, where some are."""
+        rare = [action for action in self._actions if self._common and action.dest not in (*self._common, *_SHOWN)]
+        texts = [action.help for action in rare]
+        for action in rare:
+            action.help = SUPPRESS
+        try:
+            text: str = super().format_help()
+        finally:
+            for action, kept in zip(rare, texts, strict=True):
+                action.help = kept
+        return f"{text}\n{len(rare)} more options: --help_all\n" if rare else text
+
+    def format_all(self) -> str:
+        """The help with every option."""
+        common, self._common = self._common, ()
+        text: str = self.format_help()
+        self._common = common
+        return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Say what was wrong in one paragraph; an unknown option is answered with the nearest ones."""
@@ -102,7 +149,7 @@ class Parser(ArgumentParser):
         known = {action.dest for action in self._actions}
         if "preset" not in known:
             return
-        shown = ("-h", "--help", "--print_config")
+        shown = ("-h", "--help", "--help_all", "--print_config")
         plain = [argument for argument in arguments if not argument.startswith(shown)]
         given = self.parse_args(plain, defaults=False).as_dict()
         self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})

@@ -1,6 +1,7 @@
 """The command line: results, files, and errors of one paragraph."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,12 @@ import yaml
 
 from molweight import load
 from molweight.cli import main
+from molweight.cli._fit import _COMMON
+from molweight.cli._fit import parser as fit_parser
 from molweight.cli._main import _COMMANDS as COMMANDS
 from molweight.objectives._registry import _OBJECTIVES
+from molweight.options import Job
+from molweight.options.internal import option_names
 
 OPTIONS = {
     "encoder_options.layers": 2,
@@ -277,6 +282,26 @@ def test_help_is_readable(command: str, capsys: pytest.CaptureFixture[str]) -> N
     assert shown.startswith("usage: molweight")
     found = [mark for mark in ("<function", " at 0x", ":class:", ":data:", ":meth:", "`") if mark in shown]
     assert found == []
+
+
+def test_help_begins_with_an_example_and_keeps_rare_options_for_help_all(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for option in ("--help", "--help_all"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["fit", option])
+        assert stopped.value.code == 0
+        shown.append(capsys.readouterr().out)
+    short, full = shown
+    assert short.index("molweight fit my.csv") < short.index("\noptions:")
+    titles = ("Table:", "Split:", "Run and output:", "Finetuning:")
+    assert [title for title in titles if f"\n{title}" not in short] == []
+    assert "--proximal_strength" not in short
+    listed = [set(re.findall(r"^  --(\w+)", text, flags=re.MULTILINE)) for text in shown]
+    assert listed[0] < listed[1]
+    assert short.rstrip().endswith(f"{len(listed[1] - listed[0])} more options: --help_all")
+    known = {action.dest for action in fit_parser()._actions}
+    assert set(_COMMON) <= known
+    assert [name for name in option_names(Job) if f"--{name}" not in full] == []
 
 
 def test_help_names_the_type_of_lists(capsys: pytest.CaptureFixture[str]) -> None:
