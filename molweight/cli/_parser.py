@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from argparse import SUPPRESS, Action
+from argparse import SUPPRESS, Action, HelpFormatter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
@@ -64,14 +64,16 @@ class Parser(ArgumentParser):
         if common:
             self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
 
-    def format_help(self) -> str:
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
         """The help; without the options that are not common, where some are."""
-        rare = [action for action in self._actions if self._common and action.dest not in (*self._common, *_SHOWN)]
+        shown = (*self._common, *_SHOWN)
+        listed = [action for action in self._actions if action.help != SUPPRESS]
+        rare = [action for action in listed if self._common and action.dest not in shown]
         texts = [action.help for action in rare]
         for action in rare:
             action.help = SUPPRESS
         try:
-            text: str = super().format_help()
+            text: str = super().format_help(formatter)
         finally:
             for action, kept in zip(rare, texts, strict=True):
                 action.help = kept
