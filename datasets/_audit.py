@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from molweight.datasets._labels import check_choice
-from molweight.datasets._rdkit_identity import identity, structure
+from molweight.datasets._rdkit_identity import identity, number_of, structure
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import RejectCounts
@@ -176,12 +176,12 @@ def audit(
         >>> found.duplicates.extra, found.duplicates.conflicting, found.undefined_stereo, found.acyclic
         (1, 1, 1, 2)
     """
-    keys = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
+    keys = _identities(data, n_jobs, progress=progress)
     scaffold, centres = target_column(data, structure(), n_jobs=n_jobs, progress=progress).astype(np.uint64).T
     counts = np.unique(scaffold[scaffold != 0], return_counts=True)[1]
     overlap = None
     if corpus is not None:
-        theirs = target_column(corpus, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
+        theirs = _identities(corpus, n_jobs, progress=progress)
         overlap = _overlap(keys, splits, corpus, theirs)
     unusable = RejectCounts.of(data.rejects)
     return Audit(
@@ -238,10 +238,18 @@ def without(
     """
     check_choice("same", same, ("molecule", "compound"))
     column = ("molecule", "compound").index(same)
-    theirs = target_column(corpus, identity(), n_jobs=n_jobs, progress=progress)[:, column]
-    keys = target_column(data, identity(), n_jobs=n_jobs, progress=progress)[:, column]
+    theirs = _identities(corpus, n_jobs, progress=progress)[:, column]
+    keys = _identities(data, n_jobs, progress=progress)[:, column]
     kept = ~np.isin(theirs, keys if positions is None else keys[np.asarray(positions, dtype=np.int64)])
     return corpus if kept.all() else corpus.subset(np.flatnonzero(kept))
+
+
+def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Keys:
+    """What tells molecules and compounds apart; where RDKit did not come to an end, the SMILES as it is written."""
+    keys: Keys = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
+    for place in np.flatnonzero((keys == 0).all(axis=1)):
+        keys[place] = number_of(data.smiles[int(place)])
+    return keys
 
 
 def _duplicates(data: MoleculeDataset, keys: Keys) -> Duplicates:

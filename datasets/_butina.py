@@ -1,6 +1,7 @@
 """The split by clusters of similar molecules."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -9,6 +10,10 @@ from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import guarded_list
+
+if TYPE_CHECKING:
+    from rdkit.DataStructs import ExplicitBitVect
 
 __all__ = ["butina_split"]
 
@@ -18,6 +23,7 @@ DEFINITION: Final = (
     "molecule, the last first; a cluster goes to train if it fits, else to validation if it fits, else to test; "
     "deterministic"
 )
+_BITS: Final = 2048
 MOST: Final = 25_000
 """Molecules up to which all pairs are compared: one byte each."""
 
@@ -64,13 +70,26 @@ def _clusters(data: MoleculeDataset, cutoff: float) -> list[Positions]:
 
 def _far(data: MoleculeDataset, cutoff: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """Whether two molecules are farther apart than the cutoff, as 0 and 1 for every pair."""
-    from rdkit import DataStructs, rdBase
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+    from rdkit import DataStructs
 
-    with rdBase.BlockLogs():
-        generator = GetMorganGenerator(radius=2, fpSize=2048)
-        prints = [generator.GetFingerprint(parse(text)) for text in data.smiles]
+    work = guarded_list(_fingerprints, _no_bits, "has a group of its own; its fingerprint")
+    prints = work(data.smiles)
     far = np.empty((len(prints), len(prints)), dtype=np.uint8)
     for row, one in enumerate(prints):
         far[row] = 1.0 - np.array(DataStructs.BulkTanimotoSimilarity(one, prints)) > cutoff
     return far
+
+
+def _fingerprints(smiles: Sequence[str]) -> "list[ExplicitBitVect]":
+    from rdkit import rdBase
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+
+    with rdBase.BlockLogs():
+        generator = GetMorganGenerator(radius=2, fpSize=_BITS)
+        return [generator.GetFingerprint(parse(text)) for text in smiles]
+
+
+def _no_bits(_: str) -> "ExplicitBitVect":
+    from rdkit.DataStructs import ExplicitBitVect
+
+    return ExplicitBitVect(_BITS)

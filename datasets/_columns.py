@@ -13,6 +13,7 @@ from molweight.datasets._classes import class_words, known_pair
 from molweight.datasets._header import smiles_rank
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, read_column_labels
 from molweight.datasets._numbers import is_missing, is_number, sign_of
+from molweight.datasets._parse import parsable
 from molweight.datasets._suspicious import by_content, by_name
 from molweight.datasets._table import TextTable
 from molweight.datasets._units import molar_factor
@@ -113,12 +114,9 @@ def _probe(table: TextTable, column: str) -> list[str]:
 
 def _parsable_share(table: TextTable, column: str) -> float:
     """Share of the first cells that are SMILES; numbers, and repeated columns, count as none."""
-    from rdkit import Chem, rdBase
-
     cells = _probe(table, column)
-    with rdBase.BlockLogs():
-        parsed = [not is_number(cell) and Chem.MolFromSmiles(cell) is not None for cell in cells]
-    return sum(parsed) / len(parsed) if parsed else 0.0
+    parsed = parsable([cell for cell in cells if not is_number(cell)])
+    return sum(parsed) / len(cells) if cells else 0.0
 
 
 def _is_reaction(table: TextTable, column: str) -> bool:

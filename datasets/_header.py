@@ -176,9 +176,7 @@ def _numbers(cells: Sequence[str]) -> int:
 
 def _parsable(column: Sequence[str]) -> float:
     """Share of the cells that are SMILES."""
-    from rdkit import Chem, rdBase
+    from molweight.datasets._parse import parsable
 
-    present = [cell for cell in column if not is_missing(cell)]
-    with rdBase.BlockLogs():
-        parsed = [Chem.MolFromSmiles(cell) is not None for cell in present]
+    parsed = parsable([cell for cell in column if not is_missing(cell)])
     return sum(parsed) / len(parsed) if parsed else 0.0

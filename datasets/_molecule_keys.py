@@ -5,13 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from molweight.datasets._replicates import canonical_smiles
-from molweight.graphs.internal import map_chunks
+from molweight.datasets._replicates import all_canonical
 
 __all__ = ["molecule_keys"]
 
 Keys = np.ndarray[tuple[int], np.dtype[np.int64]]
-_CHUNK = 512
 
 
 def molecule_keys(smiles: Sequence[str], *, n_jobs: int | None = None) -> Keys:
@@ -31,6 +29,6 @@ def molecule_keys(smiles: Sequence[str], *, n_jobs: int | None = None) -> Keys:
         >>> bool(first == same), bool(first == other)
         (True, False)
     """
-    parts = map_chunks(canonical_smiles, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if smiles else []
-    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for part in parts for text in part]
+    texts = all_canonical(smiles, n_jobs)
+    digests = [hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts]
     return np.frombuffer(b"".join(digests), dtype="<i8").astype(np.int64)

@@ -1,14 +1,15 @@
 """Molecules of a dataset for methods that need RDKit's own."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from molweight.errors import DataError
-from molweight.graphs.internal import explain, parse_molecule
+from molweight.graphs.internal import explain, guarded_list, parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["parse"]
+__all__ = ["parsable", "parse"]
 
 
 def parse(smiles: str) -> "Mol":
@@ -30,3 +31,24 @@ def parse(smiles: str) -> "Mol":
             "Use a method that parses no molecules: 'ogb' for a data set of OGB, 'random', 'stratified'."
         )
     return molecule
+
+
+def parsable(texts: Sequence[str]) -> list[bool]:
+    """Whether each of some texts is a SMILES; one that takes more than seconds to parse counts as none.
+
+    Example:
+        >>> parsable(["CCO", "name"])
+        [True, False]
+    """
+    return guarded_list(_parsable, _not, "parsing it")(texts)
+
+
+def _parsable(texts: Sequence[str]) -> list[bool]:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        return [Chem.MolFromSmiles(text) is not None for text in texts]
+
+
+def _not(_: str) -> bool:
+    return False

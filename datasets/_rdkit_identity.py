@@ -18,7 +18,7 @@ from molweight.graphs import TargetSpec
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["identity", "structure"]
+__all__ = ["identity", "number_of", "structure"]
 
 
 @cache
@@ -43,7 +43,8 @@ def _version() -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in version("rdkit"))
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """64 bits of a text; 0 of an empty one."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") if text else 0
 
 
@@ -53,7 +54,7 @@ def _identities(smiles: Sequence[str]) -> np.ndarray:
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
         molecule = parse(text)
-        numbers[row] = _number(Chem.MolToSmiles(molecule)), _number(_compound(molecule))
+        numbers[row] = number_of(Chem.MolToSmiles(molecule)), number_of(_compound(molecule))
     return numbers
 
 
@@ -80,5 +81,5 @@ def _structures(smiles: Sequence[str]) -> np.ndarray:
             for place in places
             if place.type == Chem.StereoType.Atom_Tetrahedral and place.specified == Chem.StereoSpecified.Unspecified
         ]
-        numbers[row] = _number(murcko_scaffold(text)), len(undefined)
+        numbers[row] = number_of(murcko_scaffold(text)), len(undefined)
     return numbers

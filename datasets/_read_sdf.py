@@ -1,7 +1,7 @@
 """SD files: mol blocks with named values."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -9,6 +9,7 @@ from molweight.datasets._limits import MAX_ATOMS, check_rows
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
+from molweight.graphs.internal import Guarded
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -20,6 +21,8 @@ FIELD: Final = re.compile(r">.*?<(.+)>.*")
 TAKEN: Final = {"structure": "structure (value)", "title": "title (value)"}
 """What values are called that have the name of a column of their own."""
 _END: Final = "M  END"
+_LARGE: Final = 200
+"""Lines of a mol block that is read in a process of its own."""
 LONGEST_RECORD: Final = 4 * MAX_ATOMS
 """Lines of a record from which it is not parsed: one for each atom, one for each bond, and named values."""
 
@@ -103,18 +106,34 @@ def structure(lines: list[str]) -> tuple[str, str]:
     Args:
         lines: The record without the line that ends it.
     """
-    from rdkit import Chem
-
     if len(lines) > LONGEST_RECORD:
         return "", f"a record of {len(lines)} lines: more than the {MAX_ATOMS} atoms that a molecule may have"
     end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)
     if end is None:
         return "", f"a record without a line {_END!r}: it is truncated, or no mol block"
-    block = "\n".join(lines[: end + 1])
-    molecule: Mol | None = Chem.MolFromMolBlock(block)
+    return Guarded(_structure, _only, _given_up, "reading it", alone=_is_large)(["\n".join(lines[: end + 1])])
+
+
+def _structure(blocks: Sequence[str]) -> tuple[str, str]:
+    """The SMILES of a mol block; or nothing, and why."""
+    from rdkit import Chem
+
+    molecule: Mol | None = Chem.MolFromMolBlock(blocks[0])
     if molecule is not None:
         return (Chem.MolToSmiles(molecule), "") if molecule.GetNumAtoms() else ("", "a mol block without atoms")
-    return "", _reason(Chem.MolFromMolBlock(block, sanitize=False))
+    return "", _reason(Chem.MolFromMolBlock(blocks[0], sanitize=False))
+
+
+def _is_large(block: str) -> bool:
+    return block.count("\n") > _LARGE
+
+
+def _only(parts: list[tuple[str, str]]) -> tuple[str, str]:
+    return parts[0]
+
+
+def _given_up(_: str, reason: str) -> tuple[str, str]:
+    return "", reason
 
 
 def _reason(unchecked: "Mol | None") -> str:

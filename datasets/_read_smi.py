@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from molweight.datasets._limits import check_rows
+from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._text import read_text
 from molweight.errors import DataError
@@ -84,13 +85,10 @@ def parse_smi(text: str, source: str) -> TextTable:
 
 def is_delimited(lines: list[str]) -> bool:
     """Whether lines are delimited by commas or semicolons: what stands before the first one is a molecule."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        parts = [re.split("[,;]", line, maxsplit=1) for line in lines]
-        split = [len(part) > 1 and Chem.MolFromSmiles(part[0].strip("\"' ")) is not None for part in parts]
-        whole = [Chem.MolFromSmiles(line.split()[0]) is not None for line in lines]
-    return 2 * sum(split) > len(lines) and sum(split) > sum(whole)
+    parts = [re.split("[,;]", line, maxsplit=1) for line in lines]
+    split = sum(parsable([part[0].strip("\"' ") for part in parts if len(part) > 1]))
+    whole = sum(parsable([line.split()[0] for line in lines]))
+    return 2 * split > len(lines) and split > whole
 
 
 def split_line(line: str, tabs: bool) -> list[str]:

@@ -1,6 +1,6 @@
 """The same molecule in several rows: measured again, or written twice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -59,17 +59,14 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Posit
         >>> [group.tolist() for group in groups_of(from_smiles(["CCO", "CN", "OCC", "COC"], cache=False))]
         [[0, 2]]
     """
-    from molweight.graphs.internal import map_chunks
-
     if len(data) == 0:
         return []
     composition = _composition(data)
     _, kind, count = np.unique(composition, return_inverse=True, return_counts=True)
     alike = np.flatnonzero(count[kind] > 1)
     texts = [data.smiles[int(place)] for place in alike]
-    parts = map_chunks(canonical_smiles, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if texts else []
     found: dict[str, list[int]] = {}
-    for place, text in zip(alike.tolist(), (text for part in parts for text in part), strict=True):
+    for place, text in zip(alike.tolist(), all_canonical(texts, n_jobs), strict=True):
         found.setdefault(text, []).append(place)
     return [np.array(group, dtype=np.int64) for group in found.values() if len(group) > 1]
 
@@ -84,6 +81,15 @@ def _composition(data: MoleculeDataset) -> np.ndarray[tuple[int], np.dtype[np.ui
     bonds = np.diff(molecules.bond_offsets).astype(np.uint64)
     mixed: np.ndarray[tuple[int], np.dtype[np.uint64]] = atoms + bonds * codes[0]
     return mixed
+
+
+def all_canonical(smiles: Sequence[str], n_jobs: int | None = None) -> Iterator[str]:
+    """:func:`canonical_smiles` for any number of molecules; one that takes more than seconds stays as it is, too."""
+    from molweight.graphs.internal import guarded_list, map_chunks
+
+    work = guarded_list(canonical_smiles, str, "is compared as it is written; its canonical SMILES")
+    parts = map_chunks(work, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if len(smiles) else iter(())
+    return (text for part in parts for text in part)
 
 
 def canonical_smiles(smiles: Sequence[str]) -> list[str]:

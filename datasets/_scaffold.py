@@ -1,7 +1,7 @@
 """The deterministic scaffold splits, under three definitions of a scaffold."""
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Final, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import guarded_list
 
 __all__ = [
     "ScaffoldKind",
@@ -94,10 +95,15 @@ def group_by_scaffold(smiles: Iterable[str], kind: ScaffoldKind = "chiral") -> l
         [[1, 3], [0, 2], [4]]
     """
     groups: dict[str, list[int]] = {}
-    for position, text in enumerate(smiles):
-        groups.setdefault(murcko_scaffold(text, kind), []).append(position)
+    work = guarded_list(partial(_scaffolds, kind=kind), str, "has a group of its own; its scaffold")
+    for position, scaffold in enumerate(work(list(smiles))):
+        groups.setdefault(scaffold, []).append(position)
     ordered = sorted(groups.values(), key=lambda group: (len(group), group[0]), reverse=True)
     return [np.array(group, dtype=np.int64) for group in ordered]
+
+
+def _scaffolds(smiles: Sequence[str], kind: ScaffoldKind) -> list[str]:
+    return [murcko_scaffold(text, kind) for text in smiles]
 
 
 @lru_cache(maxsize=1_000_000)

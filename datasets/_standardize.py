@@ -37,7 +37,8 @@ def standardize(
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        Canonical SMILES in the same order; what cannot be parsed stays as it is.
+        Canonical SMILES in the same order; what cannot be parsed, or takes more than seconds, stays as it is, and for
+        the latter there is a warning.
 
     Raises:
         ConfigError: If there is no such step.
@@ -49,11 +50,12 @@ def standardize(
         ['O=c1cccc[nH]1']
     """
     from molweight.datasets._rdkit_standardize import standardize_chunk
-    from molweight.graphs.internal import map_chunks
+    from molweight.graphs.internal import guarded_list, map_chunks
 
     chosen = check_steps(steps)
     texts = list(smiles)
-    work = partial(standardize_chunk, steps=chosen)
+    slow = "tautomers" in chosen  # of which even small molecules may have very many
+    work = guarded_list(partial(standardize_chunk, steps=chosen), str, "is used as it is; its standard form", slow=slow)
     title = "standardising" if progress else None
     parts = map_chunks(work, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=2048, progress=title)
     return [text for part in parts for text in part] if texts else []

@@ -15,7 +15,7 @@ from molweight.objectives._rdkit_conformers import conformers
 __all__ = ["CONFORMERS", "Embedded", "embedded"]
 
 CONFORMERS: Final = TargetSpec(
-    "etkdg_conformer", version=1, dim=3, dtype="float32", compute=conformers, per="atom", chunk=32
+    "etkdg_conformer", version=1, dim=3, dtype="float32", compute=conformers, per="atom", chunk=32, slow=True
 )
 """Positions of the atoms in one conformer, in Angstrom; NaN where a molecule has none."""
 

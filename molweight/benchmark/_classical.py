@@ -16,12 +16,13 @@ from molweight.arrays import AnyArray
 from molweight.datasets import Splits, score
 from molweight.datasets.internal import exact_labels, higher_is_better
 from molweight.graphs import MoleculeDataset
-from molweight.graphs.internal import tasks_of
+from molweight.graphs.internal import guarded_list, guarded_target, tasks_of
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
 __all__ = ["ecfp_bits", "fit_classical"]
 
 
+_BITS: Final = 2048
 _GRID: Final[dict[str, list[dict[str, Any]]]] = {
     "rf": [
         {"max_features": "sqrt"},
@@ -74,16 +75,24 @@ def ecfp_bits(smiles: Sequence[str]) -> AnyArray:
     Args:
         smiles: Molecules that RDKit can parse.
     """
+    return np.array(guarded_list(_fingerprints, _no_bits, "has no bits; its fingerprint")(smiles))
+
+
+def _no_bits(_: str) -> AnyArray:
+    return np.zeros(_BITS, dtype=np.uint8)
+
+
+def _fingerprints(smiles: Sequence[str]) -> list[AnyArray]:
     from rdkit import Chem, rdBase
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    generator = GetMorganGenerator(radius=2, fpSize=_BITS)
     with rdBase.BlockLogs():
-        return np.array([generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in smiles])
+        return [generator.GetFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in smiles]
 
 
 def _descriptors(smiles: Sequence[str]) -> AnyArray:
-    values: AnyArray = np.clip(DESCRIPTOR_VALUES(smiles).astype(np.float64), -1e9, 1e9)
+    values: AnyArray = np.clip(guarded_target(DESCRIPTOR_VALUES)(smiles).astype(np.float64), -1e9, 1e9)
     return values
 
 

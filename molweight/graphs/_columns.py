@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,12 @@ import numpy as np
 from molweight.errors import DataError
 from molweight.graphs._cache import damaged, read_array, write_array
 from molweight.graphs._dataset import Column, MoleculeDataset
+from molweight.graphs._featurize import featurize_chunk
+from molweight.graphs._guard import SLOW_SECONDS, Guarded, always
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._targets import TargetSpec
 
-__all__ = ["attach_targets", "missing_targets", "target_column"]
+__all__ = ["attach_targets", "guarded_target", "missing_targets", "target_column"]
 
 _SHARD: Final = 64
 """Chunks per file: what an interrupted computation loses at most."""
@@ -134,7 +137,12 @@ def _computed(
     spans = [(start, _stop(dataset, spec, start)) for start in starts]
     smiles = [text for start, stop in spans for text in dataset.smiles[start:stop]]
     results = map_chunks(
-        spec, smiles, chunk=spec.chunk, n_jobs=n_jobs, parallel_from=4 * spec.chunk, progress=title if smiles else None
+        guarded_target(spec),
+        smiles,
+        chunk=spec.chunk,
+        n_jobs=n_jobs,
+        parallel_from=4 * spec.chunk,
+        progress=title if smiles else None,
     )
     for start, stop in spans:
         values: Column = np.concatenate(list(islice(results, -(-(stop - start) // spec.chunk))))
@@ -145,3 +153,20 @@ def _computed(
                 f"{stop - 1} of {dataset.name}; its compute function must return one row per atom of each."
             )
         yield start, values
+
+
+def guarded_target(spec: TargetSpec) -> Guarded[Column]:
+    """A spec with a budget of time and memory for each molecule."""
+    missing = partial(_no_values, spec)
+    doing = f"computing {spec.name}"
+    if spec.slow:
+        return Guarded(spec, np.concatenate, missing, doing, alone=always, seconds=SLOW_SECONDS)
+    return Guarded(spec, np.concatenate, missing, doing)
+
+
+def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
+    """NaN for a molecule that was given up, and 0 in a column of whole numbers."""
+    _log.warning("%r has no %s: %s", smiles[:60], spec.name, reason)
+    rows = featurize_chunk([smiles], cip=False)[0].atom_offsets[-1] if spec.per == "atom" else 1
+    blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
+    return np.full((int(rows), spec.dim), blank, dtype=spec.dtype)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from molweight.graphs._binary import Decoded, decode
 from molweight.graphs._explain import explain
 from molweight.graphs._featuriser import Featuriser
+from molweight.graphs._guard import Guarded
 from molweight.graphs._molecules import Molecules, Reject
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._reference import read_molecule
@@ -25,6 +27,10 @@ __all__ = ["featurize", "featurize_chunk"]
 _CHUNK: Final = 512
 _MOST_ATOMS: Final = 65_535
 """Bond ends are stored as 16-bit numbers."""
+_LONGEST: Final = 4 * _MOST_ATOMS
+"""Characters of a SMILES that is parsed."""
+
+Featurised = tuple[Molecules, list[Reject]]
 
 
 def featurize(
@@ -54,16 +60,28 @@ def featurize(
         >>> [(reject.row, reject.reason) for reject in rejects]
         [(1, 'ring 1 is not closed'), (2, 'empty SMILES')]
     """
-    parts: list[Molecules] = []
-    rejects: list[Reject] = []
     work = partial(featurize_chunk, cip=(featuriser or Featuriser()).features == "cip")
     if len(smiles) == 0:
         return work([])
-    for index, (part, refused) in enumerate(map_chunks(work, smiles, chunk=_CHUNK, n_jobs=n_jobs, progress=progress)):
-        shift = index * _CHUNK
-        parts.append(replace(part, rows=part.rows + shift))
-        rejects.extend(replace(reject, row=reject.row + shift) for reject in refused)
-    return Molecules.concatenate(parts), rejects
+    guarded = Guarded(work, _join, _refused, "reading it")
+    return _join(list(map_chunks(guarded, smiles, chunk=_CHUNK, n_jobs=n_jobs, progress=progress)))
+
+
+def _join(parts: Sequence[Featurised]) -> Featurised:
+    """The molecules of consecutive parts, with rows that count through them."""
+    counts = [len(molecules) + len(rejects) for molecules, rejects in parts]
+    starts = [0, *accumulate(counts)]
+    molecules = [replace(part, rows=part.rows + start) for start, (part, _) in zip(starts, parts, strict=False)]
+    shifted = [
+        replace(reject, row=reject.row + start)
+        for start, (_, refused) in zip(starts, parts, strict=False)
+        for reject in refused
+    ]
+    return Molecules.concatenate(molecules), shifted
+
+
+def _refused(smiles: str, reason: str) -> Featurised:
+    return featurize_chunk([], cip=False)[0], [Reject(0, smiles, reason)]
 
 
 def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, list[Reject]]:
@@ -113,6 +131,8 @@ def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
         return f"not a string but {type(smiles).__name__}"
     if not smiles or smiles.isspace():
         return "empty SMILES"
+    if len(smiles) > _LONGEST:
+        return f"{len(smiles)} characters; at most {_LONGEST} are read"
     molecule = read(smiles)
     if molecule is None:
         return _reason(smiles)

@@ -33,6 +33,8 @@ class TargetSpec:
         per: What a row of the array is: a ``"molecule"`` or an ``"atom"``.
         chunk: Molecules handed to a process at a time. Every 64 chunks a file is written, and an interrupted
             computation goes on from there: the slower ``compute`` is, the smaller this should be.
+        slow: Whether even a small molecule may take seconds. Large molecules are computed in a process of their own,
+            and have no value if they take more than 2 seconds of CPU time; with this, all are, and they may take 10.
 
     Raises:
         ConfigError: If a field cannot be used as given.
@@ -52,6 +54,7 @@ class TargetSpec:
     compute: Callable[[Sequence[str]], np.ndarray]
     per: Literal["molecule", "atom"] = "molecule"
     chunk: int = 128
+    slow: bool = False
 
     def __post_init__(self) -> None:
         """Refuse fields that would fail later, in a worker process or as a file name."""

@@ -2,7 +2,9 @@
 
 from molweight.graphs._as_smiles import as_smiles, written
 from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
+from molweight.graphs._columns import guarded_target
 from molweight.graphs._explain import explain
+from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._parse import parse_molecule
@@ -14,6 +16,7 @@ from molweight.graphs._vocabulary import BOND_STEREO
 
 __all__ = [
     "BOND_STEREO",
+    "Guarded",
     "Record",
     "RejectCounts",
     "SmilesColumn",
@@ -23,6 +26,8 @@ __all__ = [
     "cache_root",
     "content_key",
     "explain",
+    "guarded_list",
+    "guarded_target",
     "is_mixed",
     "join_tasks",
     "map_chunks",

@@ -1,11 +1,14 @@
 """Molecules as drawings of a page; RDKit is imported when one is drawn."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from markupsafe import Markup
 
 from molweight.arrays import FloatArray
+from molweight.graphs.internal import guarded_list
 from molweight.report._svg import as_element
 
 __all__ = ["draw_molecule", "draw_shares", "strongest_atoms"]
@@ -70,12 +73,29 @@ def strongest_atoms(shares: FloatArray, most: int = 3) -> str:
 
 
 def _draw(smiles: str, levels: dict[int, int], key: str, description: str) -> Markup:
+    svg = guarded_list(partial(_drawings, levels=levels), _nothing, "is not drawn; its drawing")([smiles])[0]
+    if not svg:
+        return Markup()
+    shades = dict(map(_shade, levels.values()))
+    return as_element(svg, key, f"Structure of {smiles}", description, {**_COLOURS, **shades})
+
+
+def _nothing(_: str) -> str:
+    return ""
+
+
+def _drawings(smiles: Sequence[str], levels: dict[int, int]) -> list[str]:
+    """The SVG of each molecule; empty for what is no molecule."""
+    return [_drawing(text, levels) for text in smiles]
+
+
+def _drawing(smiles: str, levels: dict[int, int]) -> str:
     from rdkit.Chem import MolFromSmiles
     from rdkit.Chem.Draw import rdMolDraw2D
 
     molecule: Any = MolFromSmiles(smiles)
     if molecule is None:
-        return Markup()
+        return ""
     drawer = rdMolDraw2D.MolDraw2DSVG(_WIDTH, _HEIGHT)
     options: Any = drawer.drawOptions()
     options.clearBackground = False
@@ -90,8 +110,7 @@ def _draw(smiles: str, levels: dict[int, int], key: str, description: str) -> Ma
     }
     rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule, **(marks if levels else {}))
     drawer.FinishDrawing()
-    shades = dict(map(_shade, levels.values()))
-    return as_element(drawer.GetDrawingText(), key, f"Structure of {smiles}", description, {**_COLOURS, **shades})
+    return str(drawer.GetDrawingText())
 
 
 def _shade(level: int) -> tuple[str, str]:

@@ -1,0 +1,112 @@
+"""No single molecule can stop everything: it is given up when its time or memory is used up."""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from molweight.graphs import TargetSpec, build_dataset, featurize, target_column
+from molweight.graphs.internal import guarded_list
+from molweight.objectives._rdkit_descriptors import compute_descriptors
+
+LONG = "C" * 200
+"""Long enough to be computed in a process of its own."""
+
+
+def _names(texts: Sequence[str]) -> list[str]:
+    return [_name(text) for text in texts]
+
+
+def _name(text: str) -> str:
+    if "F" in text:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if "N" in text:
+        return str(len(bytearray(1 << 40)))
+    while "O" in text:
+        pass
+    if "S" in text:
+        raise ValueError("no name")
+    return text[:1]
+
+
+def _unnamed(_: str) -> str:
+    return "none"
+
+
+def _guarded(texts: Sequence[str]) -> list[str]:
+    return guarded_list(_names, _unnamed, "naming it")(texts)
+
+
+def test_a_molecule_that_crashes_or_takes_too_long_or_too_much_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    started = time.process_time()
+    assert _guarded(["C", LONG + "F", LONG, LONG + "N", LONG + "O", "C"]) == ["C", "none", "C", "none", "none", "C"]
+    assert time.process_time() - started < 1, "the time was taken by another process"
+    reasons = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    assert reasons == [
+        "naming it crashes with SIGSEGV",
+        "naming it takes too much memory",
+        "naming it takes more than 2 s of CPU time",
+    ]
+
+
+def test_errors_of_large_molecules_are_raised_where_small_ones_raise_them() -> None:
+    with pytest.raises(ValueError, match="no name"):
+        _guarded([LONG + "S"])
+
+
+def test_no_process_is_left() -> None:
+    _guarded([LONG, LONG + "F", LONG])
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_hostile_row_is_a_reject_and_the_others_are_used() -> None:
+    diene = "F/C=C/" + "C(=C/C)/" * 1500 + "C"
+    molecules, rejects = featurize(["CCO", diene, "C1CC", LONG], n_jobs=1)
+    assert molecules.rows.tolist() == [0, 3]
+    assert [(reject.row, reject.reason) for reject in rejects] == [
+        (1, "reading it takes more than 2 s of CPU time"),
+        (2, "ring 1 is not closed"),
+    ]
+
+
+def test_a_target_over_its_budget_is_missing(caplog: pytest.LogCaptureFixture) -> None:
+    part = "C"
+    for _ in range(8):
+        part = f"C({part}){part}"
+    data = build_dataset(["CCO", f"C({part}){part}"], name="two", cache=False)
+    found = target_column(data, TargetSpec("descriptors", 1, 132, "float32", compute_descriptors), n_jobs=1)
+    assert np.isnan(found).all(axis=1).tolist() == [False, True]
+    assert "has no descriptors: computing descriptors takes more than 2 s of CPU time" in caplog.text
+
+
+def _stuck(texts: Sequence[str]) -> np.ndarray:
+    while any(len(text) > 1 for text in texts):
+        pass
+    return np.ones((len(texts), 1), dtype=np.float32)
+
+
+def test_small_molecules_have_a_budget_too_where_a_target_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molweight.graphs._columns.SLOW_SECONDS", 0.2)
+    data = build_dataset(["C", "CC", "N"], name="three", cache=False)
+    spec = TargetSpec("stuck", 1, 1, "float32", _stuck, slow=True)
+    assert np.isnan(target_column(data, spec, n_jobs=1)).ravel().tolist() == [False, True, False]
+    per_atom = TargetSpec("stuck", 1, 1, "float32", _stuck, per="atom", slow=True)
+    assert np.isnan(target_column(data, per_atom, n_jobs=1)).ravel().tolist() == [False, True, True, False]
+
+
+def test_plain_molecules_are_computed_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "fork")
+    assert _guarded(["C", "c1ccccc1"]) == ["C", "c"]
+    assert _guarded([LONG]) == ["C"], "without fork there is no limit"
+
+
+def test_threads_may_ask_at_once() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(_guarded, [[LONG, "C", LONG + "F", LONG]] * 16))
+    assert answers == [["C", "C", "none", "C"]] * 16
