@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,10 @@ def test_blocks_of_the_readme_are_well_formed(runner: ModuleType) -> None:
             ast.parse(block.code)
         else:
             subprocess.run(["bash", "-n", "-c", block.code], check=True)
+
+
+def test_the_readme_is_short() -> None:
+    assert len(re.sub(r"<!--.*?-->", "", README, flags=re.DOTALL).split()) <= 900
 
 
 def test_no_block_of_the_readme_is_overlooked(runner: ModuleType) -> None:
