@@ -22,6 +22,7 @@ from molweight.datasets.internal import MoleculeRows, Reading, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
+from molweight.runs.internal import MOST_ROWS, featurised
 
 __all__ = [
     "Chunk",
@@ -49,7 +50,7 @@ def add_molecule_options(parser: Parser) -> None:
     add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
-    add("--chunk_size", type=int, default=10_000, help="rows at a time; bounds the memory")
+    add("--chunk_size", type=int, default=10_000, help="rows at a time, at most 500; bounds the memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
 
 
@@ -107,20 +108,29 @@ def stream(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]
         table: The rows.
 
     Yields:
-        Up to ``chunk_size`` rows at a time.
+        Up to ``chunk_size`` rows at a time, and never more than 500.
     """
     rejected = 0
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
-        pending = iter(tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False))
-        while chunk := list(islice(pending, options.chunk_size)):
+        records = tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False)
+        parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
+        for chunk, parsed in featurised(parts, run.featuriser, run.features()):
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
-            parsed = run.parse([record[table.smiles].strip() for record in cells])
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)
             yield Chunk(rows, cells, parsed)
-    if rejected and not options.quiet:
+    if rejected and not options.quiet and options.get("top") is None:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
         sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
+
+
+def _parts(
+    records: Iterable[tuple[int, list[str]]], place: int, size: int
+) -> Iterator[tuple[list[tuple[int, list[str]]], list[str]]]:
+    """The records in parts, each with its SMILES."""
+    pending = iter(records)
+    while chunk := list(islice(pending, size)):
+        yield chunk, [record[place].strip() for _, record in chunk]
 
 
 def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:

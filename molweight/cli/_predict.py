@@ -14,6 +14,7 @@ from molweight.arrays import Float32Matrix
 from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin, say
 from molweight.cli._parser import Parser, names
+from molweight.cli._screen import finish_screening, screened
 from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load
@@ -39,6 +40,9 @@ def parser() -> Parser:
     made.add_argument(
         "--domain", type=bool, default=True, help="columns similarity (to the training molecules), in_domain"
     )
+    made.add_argument("--top", type=int | None, default=None, help="only the rows with the best predictions: 1000")
+    made.add_argument("--rank", type=str | None, default=None, help="target that --top ranks by; may be left out")
+    made.add_argument("--lowest", action="store_true", help="the lowest predictions are the best ones")
     made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made
@@ -58,13 +62,15 @@ def run(options: Namespace) -> None:
     columns = [table.columns[place] for place in kept]
     numbered = _ROW not in columns
     header = [*([_ROW] if numbered else []), *columns, *(_free(name, columns) for name in answers.names)]
+    source = screened(options, model, table) if options.top is not None else stream(options, model, table)
     with table_writer(options.output, header, default=sys.stdout, safe=options.safe_csv) as write:
-        for rows, cells, parsed in stream(options, model, table):
+        for rows, cells, parsed in source:
             made = format_numbers(answers.of(parsed))
             write(
                 [*([row] if numbered else []), *(record[place] for place in kept), *values]
                 for row, record, values in zip(rows, cells, made, strict=True)
             )
+    finish_screening(options)
 
 
 class _Answers(NamedTuple):

@@ -110,6 +110,11 @@ class Ensemble(TaskModel):
         """The encoder of the first member."""
         return self._member(0).encoder
 
+    def feature_names(self) -> list[str]:
+        """Names of the feature sets that members and partners read."""
+        partners = (name for part in self.spec.partners for name in part.features)
+        return list(dict.fromkeys([*self.spec.features, *partners]))
+
     def with_features(self, data: MoleculeDataset) -> MoleculeDataset:
         """The molecules with the columns that the ensemble reads, computed where they are missing.
 
@@ -119,8 +124,7 @@ class Ensemble(TaskModel):
         Raises:
             ConfigError: If a column of the user's table is missing.
         """
-        names = dict.fromkeys([*self.spec.features, *(name for part in self.spec.partners for name in part.features)])
-        return feature_columns(data, list(names))
+        return feature_columns(data, self.feature_names())
 
     def embed(self, graphs: GraphBatch) -> Tensor:
         """Mean of the members' vectors of molecules, ``G x d``; all members started from one encoder."""

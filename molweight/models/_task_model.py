@@ -77,6 +77,10 @@ class TaskModel(nn.Module, ABC):
         """
         return self.first_encoder()(graphs).graphs
 
+    def feature_names(self) -> list[str]:
+        """Names of the feature sets that the model reads, if it reads any."""
+        return []
+
     def with_features(self, data: MoleculeDataset) -> MoleculeDataset:
         """The molecules with the columns that the model reads, if it reads any.
 

@@ -2,6 +2,7 @@
 
 from molweight.runs._archive import RunParts
 from molweight.runs._estimate import estimate_of, format_estimate
+from molweight.runs._featurised import MOST_ROWS, featurised
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import restore
 from molweight.runs._manifest import extend_manifest
@@ -12,6 +13,7 @@ from molweight.runs._weight_plot import plot_weights
 
 __all__ = [
     "ENSEMBLE",
+    "MOST_ROWS",
     "STATE",
     "RunParts",
     "claim_checkpoint_folder",
@@ -19,6 +21,7 @@ __all__ = [
     "data_card",
     "estimate_of",
     "extend_manifest",
+    "featurised",
     "format_estimate",
     "molecules_digest",
     "plot_weights",

@@ -1,0 +1,103 @@
+"""The best rows of a library: which ones, in which order, and after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molweight.cli import main
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run, and a library with rejects and repeated molecules."""
+    folder = tmp_path_factory.mktemp("screen")
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}{'N' * (n % 2)}C,{n % 7}.5" for n in range(60)]
+    (folder / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+    fit = ["finetune", str(folder / "my.csv"), "--init=scratch", f"--runs={folder}", "--name=run", "--members=1"]
+    sizes = ["--encoder_options.layers=1", "--encoder_options.width=8", "--epochs=1", "--split=random", "--device=cpu"]
+    assert main([*fit, *sizes, "--quiet"]) == 0
+    draw = np.random.default_rng(0)
+    texts = ["".join(draw.choice(list("CCCNO"), draw.integers(1, 25))) for _ in range(2200)]
+    texts[17] = "C1CC"
+    (folder / "library.smi").write_text("\n".join(f"{text} m{n}" for n, text in enumerate(texts)))
+    return folder
+
+
+def screen(place: Path, output: Path, *further: str) -> pd.DataFrame:
+    arguments = ["predict", str(place / "run"), str(place / "library.smi"), "--top=40", f"--output={output}", *further]
+    assert main([*arguments, "--quiet"]) == 0
+    assert not output.with_name(f"{output.name}.screening").exists()
+    return pd.read_csv(output)
+
+
+@pytest.mark.parametrize("lowest", [False, True])
+def test_the_best_rows_are_those_of_the_whole_list(lowest: bool, place: Path, tmp_path: Path) -> None:
+    found = screen(place, tmp_path / "top.csv", *(["--lowest"] if lowest else []))
+    predict = ["predict", str(place / "run"), str(place / "library.smi"), f"--output={tmp_path / 'all.csv'}", "--quiet"]
+    assert main(predict) == 0
+    whole = pd.read_csv(tmp_path / "all.csv")
+    assert len(whole) == 2200
+    expected = whole.sort_values(["y", "row"], ascending=[lowest, True], kind="stable").head(40)
+    assert found["y"].tolist() == pytest.approx(expected["y"].tolist(), rel=1e-5)
+    assert set(found["name"][found["y"] != found["y"].iloc[-1]]) <= set(expected["name"])
+    assert found.columns.tolist() == ["row", "smiles", "name", "y", "similarity", "in_domain"]
+
+
+def test_a_killed_screening_goes_on_where_it_was(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = screen(place, tmp_path / "whole.csv")
+    library = place / "library.smi"
+    command = [sys.executable, "-m", "molweight", "predict", str(place / "run"), str(library), "--top=40"]
+    state, output = tmp_path / "top.csv.screening", tmp_path / "top.csv"
+    code = (
+        "import sys, molweight.cli._screen as screen\n"
+        "from molweight.cli import main\n"
+        "screen._EVERY = 0.0\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *command[3:], f"--output={output}", "--quiet", "--chunk_size=50"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    deadline = time.monotonic() + 120
+    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert state.exists()
+    assert not output.exists()
+    assert main([*command[3:], f"--output={output}"]) == 0
+    assert "going on at row" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(pd.read_csv(output), expected)
+    assert not state.exists()
+
+
+def test_a_state_of_another_screening_is_not_used(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = screen(place, tmp_path / "whole.csv")
+    (tmp_path / "top.csv.screening").write_text('{"key": "other", "done": 5000, "kept": []}')
+    pd.testing.assert_frame_equal(screen(place, tmp_path / "top.csv"), expected)
+
+
+@pytest.mark.parametrize(
+    ("further", "message"),
+    [
+        (["--top=0"], "--top 0 must be at least 1"),
+        (["--top=3", "--rank=z"], "there is no target 'z'"),
+        (["--top=3", "--rejects=r.csv"], "--rejects does not go with --top"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    further: list[str], message: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(place / "run"), "CCO", *further]) == 2
+    assert message in capsys.readouterr().err
