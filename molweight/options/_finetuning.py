@@ -34,6 +34,9 @@ class FinetuningOptions:
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
         hidden: Width of the members' hidden layer.
+        select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
+            the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
+            ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.
@@ -49,6 +52,7 @@ class FinetuningOptions:
     partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process")
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     hidden: int = option(256, at_least=1)
+    select_metric: Literal["", "roc_auc", "ap", "prc_auc", "rmse", "mae", "r2", "scaled_rmse"] = ""
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

@@ -22,7 +22,7 @@ from molweight.runs.internal import ENSEMBLE, extend_manifest, plot_weights
 from molweight.storage import write_file
 from molweight.training._callback import Callback
 from molweight.training._context import Context
-from molweight.training._features import with_stereo
+from molweight.training._features import with_metric, with_stereo
 from molweight.training._fit import describe_job, fit, with_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
@@ -156,7 +156,7 @@ def compare(
         if name not in known:
             raise ConfigError(f"baseline {name!r} is unknown{suggest(name, known)} Baselines: {', '.join(known)}.")
     job, sources = with_sources(job, data, splits, aux)
-    job = resolve(job, data)
+    job, data = resolve(job, data), with_metric(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(job.device)
     shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))

@@ -1,10 +1,12 @@
 """The ensemble that ends a job: members by cross-fitting, with their states kept as they are finished."""
 
+import logging
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble import Ensemble
@@ -12,6 +14,7 @@ from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, check_par
 from molweight.errors import ConfigError
 from molweight.features.internal import COLUMN_PREFIX, check_features
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.options import FinetuningOptions, Job
 from molweight.runs import Finetuning
 from molweight.runs.internal import estimate_of
@@ -19,6 +22,9 @@ from molweight.training._context import Context
 from molweight.training._state import Session
 
 __all__ = ["check_finetuning", "fit_ensemble", "member_stages"]
+
+_LOG: Final = logging.getLogger(__name__)
+_FEW: Final = 10
 
 
 def check_finetuning(options: FinetuningOptions) -> None:
@@ -78,8 +84,27 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     recipe = _recipe(job, len(rows))
     keeper = _Stages(context.session)
     context.announce(f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows")
+    _remark(context.data, rows, recipe.members)
     found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper)
     return found.ensemble, estimate_of(found, context.data)
+
+
+def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
+    """Say which targets have too little in them for an estimate out of fold."""
+    tasks = tasks_of(data.task, len(data.target_names))
+    for name, task, labels in zip(data.target_names, tasks, data.targets[rows].T, strict=True):
+        values, counts = np.unique(labels[~np.isnan(labels)], return_counts=True)
+        if task == "classification" and len(values) and (len(values) == 1 or counts.min() < members):
+            rare = int(counts.min()) if len(values) > 1 else 0
+            _LOG.warning(
+                "%s, target %r: %d of %d labels are of the rarer class, fewer than the %d folds, so no score of it "
+                "says much: add molecules of that class", data.name, name, rare, counts.sum(), members,
+            )  # fmt: skip
+        elif task == "regression" and len(values) == 2 and counts.sum() > _FEW:  # noqa: PLR2004 - two values
+            _LOG.warning(
+                "%s, target %r: all labels are %g or %g; if these are classes, say so with the task 'classification' "
+                "and which of them is positive", data.name, name, *values,
+            )  # fmt: skip
 
 
 def _recipe(job: Job, rows: int) -> Recipe:

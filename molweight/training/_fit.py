@@ -25,7 +25,7 @@ from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._context import Context
 from molweight.training._cross_fitting import fit_ensemble, member_stages
-from molweight.training._features import with_stereo
+from molweight.training._features import with_metric, with_stereo
 from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import resolve
@@ -82,7 +82,7 @@ def fit(
     job, sources = with_sources(job, data, splits, aux)
     job = resolve(job, data)
     device = resolve_device(job.device)
-    data = with_stereo(job, data)
+    data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
     session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))

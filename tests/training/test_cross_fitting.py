@@ -175,3 +175,33 @@ def test_plain_baselines_cost_no_training_and_share_the_test_molecules(
     result.save(tmp_path)
     assert json.loads((tmp_path / "metrics.json").read_text())["methods"][0]["select"] is None
     assert "trees on descriptors" in result.run.report(tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_metric_of_the_job_chooses_and_is_stored(
+    several: Job, table: MoleculeDataset, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    labels = (table.targets < np.median(table.targets)).astype(float)
+    classes = from_smiles(list(table.smiles), labels, task="classification", cache=False)
+    run = fit(replace(several, select_metric="ap", weighting="none"), classes, split(classes, "random"), corpus)
+    assert run.finetuning.metric == "ap"
+    run.save(tmp_path)
+    assert load(tmp_path).finetuning.metric == "ap"
+    with pytest.raises(ConfigError, match=r"is for regression, and .* has targets of task 'classification'"):
+        fit(replace(several, select_metric="mae"), classes, split(classes, "random"), corpus)
+
+
+def test_labels_with_little_in_them_are_said(
+    several: Job, table: MoleculeDataset, corpus: MoleculeDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = replace(several, weighting="none", partners=(), members=3)
+    rare = np.zeros((90, 1))
+    rare[5] = 1
+    data = from_smiles(list(table.smiles), rare, task="classification", cache=False)
+    run = fit(job, data, None, corpus)
+    assert "1 of 90 labels are of the rarer class, fewer than the 3 folds" in caplog.text
+    assert np.isfinite(run.predict(["CCO"])).all()
+    two = from_smiles(
+        list(table.smiles), np.where(np.arange(90) % 2, 3.0, 7.0)[:, None], task="regression", cache=False
+    )
+    fit(job, two, None, corpus)
+    assert "all labels are 3 or 7; if these are classes, say so" in caplog.text
