@@ -101,7 +101,7 @@ def cross_fit(
     trained, transforms = work.train(encoder, device, keeper or Keeper())
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
     predictions = list(parts.values())
-    weights = convex_weights(predictions, work.truth, shrinkage=_SHRINKAGE) if len(parts) > 1 else [1.0]
+    weights = work.weigh(predictions)
     whole = combine(predictions, weights)
     gap = disagreement(predictions, weights)
     errors = ErrorModel.fit(gap, whole - work.truth)
@@ -184,6 +184,17 @@ class _Work:
 
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
+
+    def weigh(self, predictions: Sequence[AnyArray]) -> list[float]:
+        """Weights of the parts by their errors, on the scale of the label transform where there is one.
+
+        In their own units, a few rows of a label over many decades would decide.
+        """
+        if len(predictions) == 1:
+            return [1.0]
+        units = LabelTransform.fit(self.kind, self.labels)
+        mapped = [units.forward(part) for part in predictions]
+        return convex_weights(mapped, units.forward(self.truth), shrinkage=_SHRINKAGE)
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""

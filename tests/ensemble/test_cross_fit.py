@@ -10,7 +10,16 @@ import torch
 from molweight import datasets, encoders
 from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
-from molweight.ensemble.internal import CrossFitted, EnsembleSpec, Keeper, Recipe, TrainedMember, cross_fit
+from molweight.ensemble._stacking import convex_weights
+from molweight.ensemble.internal import (
+    CrossFitted,
+    EnsembleSpec,
+    Keeper,
+    LabelTransform,
+    Recipe,
+    TrainedMember,
+    cross_fit,
+)
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, Task
 from molweight.seeding import seeded
@@ -247,6 +256,11 @@ def test_each_endpoint_has_a_transform_of_its_own() -> None:
     found = fit(table(labels, "regression"))
     assert found.transform == "log,none"
     assert set(found.transforms_tried) == {"none", "log"}
+    parts = [found.out_of_fold[name] for name in list(found.out_of_fold)[:-1]]
+    truth = labels.astype(np.float32).astype(np.float64)
+    units = LabelTransform.fit("log,none", truth)
+    expected = convex_weights([units.forward(part) for part in parts], units.forward(truth), shrinkage=0.2)
+    np.testing.assert_allclose(found.ensemble.spec.weights, expected, atol=1e-6)
 
 
 def test_several_classes_are_probabilities_that_sum_to_one() -> None:
