@@ -12,10 +12,10 @@ from torch import Tensor
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.diagnostics._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
-from molweight.diagnostics._problem import Problem, draw_problem, params_of
+from molweight.diagnostics._problem import Problem, draw_problem
 from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Hypergradient, Level, Params, hypergradient, solvers, weightings
+from molweight.mlo import Hypergradient, Level, Loop, LoopPoint, Params, solvers, weightings
 from molweight.mlo.solvers import MinresReference, Solver, Spectrum
 from molweight.mlo.weightings import through_softmax
 from molweight.options import Job
@@ -75,12 +75,14 @@ def hypergrad_check(
 ) -> HypergradCheck:
     """Compare solvers by the hypergradient ``dF/dlambda`` they give on a job's own models and losses.
 
-    The job runs as :func:`molweight.fit` runs it. At each point its parameters are copied, and every solver answers
-    for the same batches and draws, from a cold start, as does the reference: both Hessians plus one damping, solved
-    densely where they are small and by MINRES elsewhere. The Hessian of a network that is being trained is usually
-    indefinite. With a small damping the reference is then a stationary point and not a minimum, and close to singular;
-    ``"safe"`` stands for 1.5 times the size of the most negative curvature that the first damping's reference met, so
-    that every solver's precondition holds and MINRES converges quickly. The result says what curvature there was.
+    The job runs as :func:`molweight.fit` runs it. At each point, the variables at which the run takes its hypergradient
+    are copied: with ``finetune_ema``, level 2 is at its running average. Every solver answers at that point through the
+    code that training uses, for the same batches and draws, from a cold start, as does the reference: both Hessians
+    plus one damping, solved densely where they are small and by MINRES elsewhere. The Hessian of a network in training
+    is usually indefinite. With a small damping the reference is then a stationary point and not a minimum, and
+    close to singular; ``"safe"`` stands for 1.5 times the size of the most negative curvature that the first damping's
+    reference met, so that every solver's precondition holds and MINRES converges quickly. The result says what
+    curvature there was.
 
     Args:
         job: Encoder, objectives, gamma, learning rates and the solver that the run itself uses.
@@ -161,24 +163,28 @@ def _visit(run: AdaptivePretraining, points: Sequence[int], *, progress: bool) -
 
 @dataclass(frozen=True)
 class _Place:
-    """A problem at a point of the run."""
+    """A problem at the point at which the run takes its hypergradient: with ``finetune_ema`` the running average."""
 
     problem: Problem
-    names: tuple[str, ...]
+    loop: Loop
+    point: LoopPoint
     weights: Tensor
-    variables: tuple[Params, Params]
 
     @classmethod
     def of(cls, problem: Problem, run: AdaptivePretraining, dtype: torch.dtype) -> "_Place":
-        variables = params_of(run.model, dtype), params_of(run.task.model, dtype)
-        problem.check(*variables)
-        return cls(problem, run.loop.weighting.names, run.loop.weighting.weights.to(dtype, copy=True), variables)
+        point, weights = run.loop.point().to(dtype), run.loop.weighting.weights.to(dtype, copy=True)
+        problem.check(*point.variables)
+        return cls(problem, run.loop, point, weights)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.loop.weighting.names
 
     def answer(self, solver: Solver) -> tuple[Hypergradient, Tensor, float]:
         """The hypergradient, ``dF/dlambda`` of it, and the seconds it took."""
         started = time.perf_counter()
-        upper = {"weights": self.weights}
-        result = hypergradient(self.problem.levels, self.variables, upper, self.problem.outer, solver)
+        losses = self.problem.objectives, self.problem.train, self.problem.meta
+        result = self.loop.hypergradient(*losses, at=self.point, solver=solver)
         value = result.value["weights"]
         _settle(value)
         return result, value, time.perf_counter() - started
@@ -278,8 +284,9 @@ def kendall(one: Tensor, other: Tensor) -> float:
 
 
 def _time_levels(place: _Place, spectra: Sequence[Spectrum]) -> list[LevelFacts]:
-    contexts: list[Params] = [{"weights": place.weights}, place.variables[0]]
-    chain = zip(place.problem.levels, place.variables, contexts, spectra, strict=True)
+    levels = place.loop.levels(place.problem.objectives, place.problem.train)
+    contexts: list[Params] = [place.point.upper, place.point.variables[0]]
+    chain = zip(levels, place.point.variables, contexts, spectra, strict=True)
     return [_time_level(level, own, upper, spectrum) for level, own, upper, spectrum in chain]
 
 

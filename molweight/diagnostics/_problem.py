@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.mlo import Level, LossFn, Params, check_deterministic, three_levels
+from molweight.mlo import LossFn, Params, check_deterministic
 from molweight.options import Job
 from molweight.training.internal import AdaptivePretraining, Batches, generator_for
 
-__all__ = ["Problem", "draw_problem", "params_of"]
+__all__ = ["Problem", "draw_problem"]
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,13 @@ class Problem:
         objectives: Losses of level 1, by name.
         train: Loss of level 2, without the proximal term.
         meta: Outer loss.
-        gamma: Strength of the proximal term.
         molecules: Molecules that each loss is taken on.
     """
 
     objectives: Mapping[str, LossFn]
     train: LossFn
     meta: LossFn
-    gamma: float
     molecules: dict[str, int]
-
-    @property
-    def levels(self) -> list[Level]:
-        """Pretraining and finetuning, for :func:`molweight.mlo.hypergradient`."""
-        return three_levels(self.objectives, self.train, self.gamma)
-
-    def outer(self, own: Params, upper: Params) -> Tensor:  # noqa: ARG002 (no direct dependence on the weights)
-        """The meta loss, as an outer loss."""
-        return self.meta(own)
 
     def check(self, pretrained: Params, finetuned: Params) -> None:
         """Refuse losses that are no pure functions, at a point.
@@ -83,14 +72,8 @@ def draw_problem(
         pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed)),
         predictor.bound_loss(train, seed),
         predictor.bound_loss(meta, None),
-        job.proximal_strength,
         {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs},
     )
-
-
-def params_of(model: nn.Module, dtype: torch.dtype) -> Params:
-    """A copy of a model's parameters in another floating-point type."""
-    return {name: tensor.detach().to(dtype, copy=True) for name, tensor in model.named_parameters()}
 
 
 def _cast(graphs: GraphBatch, dtype: torch.dtype) -> GraphBatch:

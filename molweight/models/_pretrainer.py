@@ -130,7 +130,7 @@ class _Draw:
         return tuple(encoding)
 
 
-def _call(module: nn.Module, used: Params, params: Params, arguments: tuple[Any, ...]) -> Any:
+def _call(module: nn.Module, used: Mapping[str, Tensor], params: Params, arguments: tuple[Any, ...]) -> Any:
     """The module with those of the given parameters that it uses; swapping them costs, so its own are left in place."""
     given = {name: params[name] for name in used if name in params}
     if all(tensor is used[name] for name, tensor in given.items()):

@@ -11,10 +11,10 @@ from molweight.datasets import Splits
 from molweight.diagnostics import HypergradCheck, default_candidates, hypergrad_check
 from molweight.diagnostics import _hypergrad_check as module
 from molweight.diagnostics._hypergrad_check import kendall
-from molweight.diagnostics._problem import draw_problem, params_of
+from molweight.diagnostics._problem import draw_problem
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Params
+from molweight.mlo import Params, solvers
 from molweight.options import Job
 from molweight.training import fit
 from molweight.training._resolve import resolve_init
@@ -79,7 +79,7 @@ def test_the_identity_row_is_the_closed_form(
 ) -> None:
     run = module._start(resolve_init(TINY), HeldOut(data, splits), corpus, progress=False)
     problem = draw_problem(TINY, run, data, splits, torch.float64)
-    theta, omega = (_leaves(params_of(model, torch.float64)) for model in (run.model, run.task.model))
+    theta, omega = (_leaves(model) for model in (run.model, run.task.model))
     v = dict(zip(omega, torch.autograd.grad(problem.meta(omega), list(omega.values())), strict=True))
     for name, loss in problem.objectives.items():
         parts = torch.autograd.grad(loss(theta), list(theta.values()), materialize_grads=True, allow_unused=True)
@@ -91,8 +91,25 @@ def test_the_identity_row_is_the_closed_form(
         assert row.gradients == 0
 
 
-def _leaves(params: Params) -> Params:
-    return {name: tensor.requires_grad_() for name, tensor in params.items()}
+def _leaves(model: torch.nn.Module) -> Params:
+    return {name: tensor.detach().double().requires_grad_() for name, tensor in model.named_parameters()}
+
+
+def test_the_point_is_the_one_at_which_training_takes_its_hypergradient(
+    along: HypergradCheck, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> None:
+    """Level 2 at its running average, not at its last iterate, which is elsewhere."""
+    run = module._start(resolve_init(TINY), HeldOut(data, splits), corpus, progress=False)
+    problem = draw_problem(TINY, run, data, splits, torch.float64)
+    run.run(3)
+    point = run.loop.point().to(torch.float64)
+    losses = problem.objectives, problem.train, problem.meta
+    expected = run.loop.hypergradient(*losses, at=point, solver=solvers.create("identity")).value["weights"]
+    row = next(row for row in along.points[2].solvers if row.solver == "identity")
+    torch.testing.assert_close(torch.tensor(list(row.hypergradient.values())), expected.float())
+    last = replace(point, variables=(point.variables[0], _leaves(run.task.model)))
+    other = run.loop.hypergradient(*losses, at=last, solver=solvers.create("identity")).value["weights"]
+    assert not torch.allclose(other, expected, rtol=1e-3)
 
 
 def test_the_answers_do_not_depend_on_the_order_of_the_solvers(
@@ -148,7 +165,7 @@ def test_the_result_is_json_and_a_table(along: HypergradCheck) -> None:
     assert values["points"][0]["levels"][0]["multiple"] > 0
     assert values["points"][3]["solvers"][1]["solver"] == "identity"
     text = along.table()
-    assert text.count("after 3 steps") == 2
+    assert text.count("\nafter 3 steps") == 2
     assert "float64" in text
     assert "not converged" not in text.split("after 0 steps, ")[2]
     assert "indefinite with the damping" in text

@@ -1,0 +1,256 @@
+"""What a step costs where objectives share an encoding, against an earlier version that encoded for each of them.
+
+    OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--against aa4c0c4] [--encoders 3x128 5x300]
+
+The earlier version is checked out with ``git worktree``. Two processes with one thread each, one per version, hold the
+same jobs: GIN, batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
+so that what else the machine does meets both. Times are milliseconds of the processor per step, medians over rounds;
+``peak_mib`` is the peak memory of a process that takes steps of one kind, over its size before the first step.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from experiments._provenance import provenance, write_result
+from molweight.datasets import load, load_corpus, split
+from molweight.graphs import MoleculeDataset
+from molweight.options import Job
+from molweight.training import generic_pretraining
+from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining  # where every version has them
+
+PERIOD: Final = 10
+"""Steps between hypergradients where they are not taken at every step."""
+ROOT: Final = Path(__file__).resolve().parents[2]
+ONE: Final = ["functional_groups"]
+FIVE: Final = [*ONE, "descriptors", "fingerprint", "brics_motifs", "fingerprint_clusters"]
+DEFAULT: Final = ["attribute_masking", "graphcl", "functional_groups", "descriptors"]
+EIGHT: Final = [*DEFAULT, "fingerprint", "brics_motifs", "fingerprint_clusters", "infomax"]
+EQUAL: Final[dict[str, Any]] = {"weighting": "equal"}
+IDENTITY: Final[dict[str, Any]] = {"solver": "identity"}
+CG: Final[dict[str, Any]] = {"solver": "cg", "solver_options": {"iterations": 5, "damping": 10.0}}
+KINDS: Final[dict[str, dict[str, Any]]] = {
+    "one, equal": {"objectives": ONE, **EQUAL},
+    "five on one view, equal": {"objectives": FIVE, **EQUAL},
+    "default four, equal": {"objectives": DEFAULT, **EQUAL},
+    "eight, equal": {"objectives": EIGHT, **EQUAL},
+    "eight, identity every step": {"objectives": EIGHT, **IDENTITY, "hypergradient_interval": 1},
+    "eight, identity every 10": {"objectives": EIGHT, **IDENTITY, "hypergradient_interval": PERIOD},
+    "eight, cg 5 + 5 every 10": {"objectives": EIGHT, **CG, "hypergradient_interval": PERIOD},
+}
+"""What a kind of step sets."""
+RATIOS: Final = {
+    "five on one view / one": ("new", "five on one view, equal", "new", "one, equal"),
+    "default four, new / old": ("new", "default four, equal", "old", "default four, equal"),
+    "eight, new / old": ("new", "eight, equal", "old", "eight, equal"),
+    "eight, identity every step / equal": ("new", "eight, identity every step", "new", "eight, equal"),
+    "eight, identity every 10 / equal": ("new", "eight, identity every 10", "new", "eight, equal"),
+    "eight, cg 5 + 5 every 10 / equal": ("new", "eight, cg 5 + 5 every 10", "new", "eight, equal"),
+}
+
+
+def steps_of(kind: str, encoder: str) -> AdaptivePretraining:
+    """What takes steps of one kind, on models of its own.
+
+    Args:
+        kind: A key of :data:`KINDS`.
+        encoder: Layers and width, e.g. ``"5x300"``.
+    """
+    layers, width = map(int, encoder.split("x"))
+    options = {"layers": layers, "width": width}
+    job = Job(encoder_options=options, init="scratch", device="cpu", **KINDS[kind])
+    data, device = tables()[0], torch.device("cpu")
+    model, corpus = generic_pretraining(job, tables()[1], device)
+    setup = adaptive_pretraining(job, model, corpus, data, split(data), device=device)
+    setup.step()  # which checks the objectives
+    return setup
+
+
+@cache
+def tables() -> tuple[MoleculeDataset, MoleculeDataset]:
+    """The task and the corpus."""
+    return load("freesolv"), load_corpus("zinc", size=1000)
+
+
+def seconds_of(setup: AdaptivePretraining) -> float:
+    """Of the processor, per step: of one without a hypergradient and of one with, in the shares of a period.
+
+    Args:
+        setup: What takes steps.
+    """
+    every = setup.loop.hypergradient_interval
+    taken = []
+    for last in (False, True):
+        setup.loop.steps = PERIOD - 1 if last else PERIOD - 2
+        started = time.process_time()
+        setup.step()
+        taken.append(time.process_time() - started)
+    return statistics.mean(taken) if every == 1 else taken[0] + (taken[1] - taken[0]) / every
+
+
+def work(encoder: str) -> None:
+    """Take the steps that are asked for, a kind per line of standard input, and print their seconds."""
+    made: dict[str, AdaptivePretraining] = {}
+    for line in sys.stdin:
+        kind = line.strip()
+        if kind not in made:
+            made[kind] = steps_of(kind, encoder)
+        print(seconds_of(made[kind]), flush=True)
+
+
+def peak(encoder: str, kind: str) -> None:
+    """Print the MiB that steps of one kind need at most."""
+    setup = steps_of(kind, encoder)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    before = _resident("VmRSS")
+    seconds_of(setup)
+    print(_resident("VmHWM") - before)
+
+
+def _resident(field: str) -> float:
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
+
+
+class Version:
+    """A process that takes steps with one version of molweight.
+
+    Args:
+        folder: Root of the version.
+        encoder: Layers and width.
+    """
+
+    def __init__(self, folder: Path, encoder: str) -> None:
+        """Start the process."""
+        self._command = [sys.executable, __file__, "--encoders", encoder]
+        self._environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+        self._process = self._start("--work")
+
+    def seconds(self, kind: str) -> float:
+        """Of the processor, per step of a kind."""
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the process has no pipes")
+        self._process.stdin.write(f"{kind}\n")
+        self._process.stdin.flush()
+        return float(self._process.stdout.readline())
+
+    def peak(self, kind: str) -> float:
+        """MiB of a process of its own."""
+        return float(self._start("--peak", kind).communicate()[0])
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _start(self, *options: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [*self._command, *options],
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+
+@contextmanager
+def checked_out(commit: str) -> Iterator[Path]:
+    """A worktree of an earlier commit.
+
+    Args:
+        commit: Which one.
+
+    Yields:
+        Its root.
+    """
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "old"
+        git = ["git", "-C", str(ROOT), "worktree"]
+        subprocess.run([*git, "add", "--detach", str(folder), commit], check=True, capture_output=True)
+        try:
+            yield folder
+        finally:
+            subprocess.run([*git, "remove", "--force", str(folder)], check=True)
+
+
+def measure(encoder: str, old: Path, rounds: int, *, memory: bool) -> dict[str, Any]:
+    """Milliseconds per step and peak memory of each version and kind, and the ratios of interest.
+
+    Args:
+        encoder: Layers and width.
+        old: Root of the earlier version.
+        rounds: How many turns each kind has, after one that is not counted.
+        memory: Whether to measure peak memory too.
+    """
+    versions = {"new": Version(ROOT, encoder), "old": Version(old, encoder)}
+    taken: dict[tuple[str, str], list[float]] = {(name, kind): [] for kind in KINDS for name in versions}
+    for turn in range(rounds + 1):
+        for kind in KINDS:
+            for name, version in versions.items():
+                seconds = version.seconds(kind)
+                print(turn, kind, name, f"{1e3 * seconds:.0f} ms", file=sys.stderr, flush=True)
+                if turn:
+                    taken[name, kind].append(seconds)
+    for version in versions.values():
+        version.close()
+    found: dict[str, Any] = {
+        "ms_per_step": {
+            kind: {name: 1e3 * statistics.median(taken[name, kind]) for name in versions} for kind in KINDS
+        },
+        "ratios": {
+            title: _ratio(taken[one, kind], taken[other, base]) for title, (one, kind, other, base) in RATIOS.items()
+        },
+    }
+    if memory:
+        found["peak_mib"] = {
+            kind: {name: version.peak(kind) for name, version in versions.items()} for kind in list(KINDS)[2:]
+        }
+    return found
+
+
+def _ratio(one: list[float], other: list[float]) -> dict[str, float]:
+    each = [first / second for first, second in zip(one, other, strict=True)]
+    return {"median": statistics.median(each), "lowest": min(each), "highest": max(each)}
+
+
+def main() -> None:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", default="aa4c0c4", help="the earlier version")
+    parser.add_argument("--encoders", nargs="+", default=["3x128", "5x300"])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--no_memory", action="store_true")
+    parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/step_views.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.work:
+        return work(options.encoders[0])
+    if options.peak:
+        return peak(options.encoders[0], options.peak)
+    result: dict[str, Any] = {
+        "batches": "256 pretraining, 64 finetuning, 64 meta, 48 solves",
+        "against": options.against,
+    }
+    with checked_out(options.against) as old:
+        for encoder in options.encoders:
+            result[f"gin {encoder}"] = measure(encoder, old, options.rounds, memory=not options.no_memory)
+            result["provenance"] = provenance([0])
+            write_result(options.output, json.loads(json.dumps(result)))
+    return None
+
+
+if __name__ == "__main__":
+    main()
