@@ -51,7 +51,11 @@ IRRELEVANT: Final = {
     "bace": "freesolv",
 }
 """A table that measures something else, by table."""
-RULES: Final[dict[str, dict[str, Any]]] = {"identity": {}, "alignment": {"weighting": "alignment"}}
+RULES: Final[dict[str, dict[str, Any]]] = {
+    "identity": {},
+    "cg": {"solver": "cg", "hypergradient_interval": 5},
+    "alignment": {"weighting": "alignment"},
+}
 USELESS: Final = ("noise", "irrelevant")
 
 
@@ -173,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=["run", "table"])
     parser.add_argument("--tables", nargs="+", default=["freesolv", "esol", "bbbp"], choices=list(IRRELEVANT))
-    parser.add_argument("--rules", nargs="+", default=["identity"], choices=list(RULES))
+    parser.add_argument("--rules", nargs="+", default=["identity", "cg"], choices=list(RULES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[5, 6, 7])
     options = parser.parse_args()
     if options.action == "run":
