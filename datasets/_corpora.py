@@ -1,6 +1,6 @@
 """Molecules without labels: the corpora molweight knows, and files of one's own."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +14,10 @@ from molweight.datasets._records import content_digest, file_digest, is_molecule
 from molweight.datasets._source import VARIABLE, data_folder
 from molweight.datasets._table_spec import Source
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.graphs import MoleculeDataset, Molecules, build_dataset
 from molweight.graphs.internal import Record, build_streamed, cache_root
 
-__all__ = ["CORPORA", "Corpus", "available_corpora", "load_corpus"]
+__all__ = ["CORPORA", "Corpus", "available_corpora", "join_corpora", "load_corpus"]
 
 
 @dataclass(frozen=True)
@@ -167,6 +167,27 @@ def load_corpus(
     if size is not None and size < 1:
         raise ConfigError(f"size must be at least 1, got {size}.")
     return _own(Path(name), size, seed, smiles, how)
+
+
+def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
+    """The molecules of several datasets as one corpus, without labels.
+
+    Args:
+        parts: The datasets, featurised alike.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> own, other = (from_smiles([text], name=name, cache=False) for text, name in (("C", "own"), ("CC", "zinc")))
+        >>> join_corpora([own, other])
+        <MoleculeDataset own+zinc: 2 molecules>
+    """
+    joined = MoleculeDataset(
+        Molecules.concatenate([part.molecules for part in parts]),
+        name="+".join(part.name for part in parts),
+        folder=next((part.folder for part in parts if part.folder), None),
+        featuriser=parts[0].featuriser,
+    )
+    return joined.subset(range(len(joined)))  # its own folder in the cache, named by its molecules
 
 
 @dataclass(frozen=True)

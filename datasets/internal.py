@@ -4,7 +4,7 @@ from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._columns import ColumnReport
-from molweight.datasets._corpora import CORPORA
+from molweight.datasets._corpora import CORPORA, join_corpora
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
 from molweight.datasets._exact_labels import exact_labels, format_bounds, violated_bounds
@@ -46,6 +46,7 @@ __all__ = [
     "format_rankings",
     "format_score",
     "higher_is_better",
+    "join_corpora",
     "metrics_of",
     "molecule_keys",
     "ogb_entries",

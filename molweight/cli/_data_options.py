@@ -2,6 +2,7 @@
 
 import logging
 from argparse import SUPPRESS
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
-from molweight.datasets.internal import ROLES, read_test_file, shared_molecules, with_test
+from molweight.datasets.internal import ROLES, join_corpora, read_test_file, shared_molecules, with_test
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -117,7 +118,12 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
     """
     add = parser.add_argument_group("Corpus").add_argument
     corpora = ", ".join(datasets.available_corpora())
-    add("--corpus", type=str | None, default=corpus, help=f"molecules to pretrain on: {corpora}, or a file")
+    add(
+        "--corpus",
+        type=str | None,
+        default=corpus,
+        help=f"molecules to pretrain on: {corpora}, own, a file; own+zinc joins",
+    )
     add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
     add("--remove_overlap", type=names, default=[], help="roles whose molecules are taken out of the corpus: test,meta")
 
@@ -282,6 +288,25 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
         )  # fmt: skip
 
 
+def _read_corpus(options: Namespace, data: MoleculeDataset | None, splits: Splits | None) -> MoleculeDataset:
+    """One corpus, or several joined by ``+``, of which ``own`` is the molecules that the task trains on."""
+    names_of_parts = [options.corpus] if Path(options.corpus).is_file() else options.corpus.split("+")
+    parts = []
+    for name in names_of_parts:
+        if name != "own":
+            parts.append(
+                datasets.load_corpus(name, size=options.corpus_size, progress=not options.as_dict().get("quiet"))
+            )
+        elif data is None or splits is None:
+            raise ConfigError(
+                "--corpus own is the train molecules of a table, and this command has none. Leave it out."
+            )
+        else:
+            parts.append(join_corpora([data.subset(splits.train)]))
+            parts[-1].name = "own"
+    return parts[0] if len(parts) == 1 else join_corpora(parts)
+
+
 def load_corpus(
     options: Namespace, data: MoleculeDataset | None = None, splits: Splits | None = None
 ) -> MoleculeDataset:
@@ -299,7 +324,7 @@ def load_corpus(
         raise ConfigError(
             f"--corpus names no molecules. Use one of {', '.join(datasets.available_corpora())}, or a file."
         )
-    corpus = datasets.load_corpus(options.corpus, size=options.corpus_size, progress=not options.as_dict().get("quiet"))
+    corpus = _read_corpus(options, data, splits)
     for role in options.remove_overlap:
         if role not in ROLES:
             clause = suggest(role, ROLES)

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molweight import datasets
 from molweight.cli import main
-from molweight.cli._data_options import load_table, split_table
+from molweight.cli._data_options import add_corpus_options, load_corpus, load_table, split_table
 from molweight.cli._fit import parser
+from molweight.cli._parser import Parser
 from molweight.errors import ConfigError, MolweightError
 from molweight.graphs import MoleculeDataset
 
@@ -162,3 +164,18 @@ def test_messages_of_the_library_name_options(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "molweight", "audit", str(path), "--quiet"], capture_output=True,
                           text=True, check=True)  # fmt: skip
     assert "'active' is class 1 and 'inactive' class 0; --positive inactive turns them round" in done.stderr
+
+
+def test_the_own_molecules_join_the_corpus() -> None:
+    data = datasets.load("freesolv")
+    splits = datasets.split(data)
+    made = Parser()
+    add_corpus_options(made)
+    options = made.parse_args(["--corpus", "own+zinc", "--corpus_size", "30"])
+    corpus = load_corpus(options, data, splits)
+    assert (corpus.name, len(corpus), corpus.task) == ("own+zinc", len(splits.train) + 30, None)
+    assert list(corpus.smiles)[: len(splits.train)] == [data.smiles[int(place)] for place in splits.train]
+    options.corpus = "own"
+    assert load_corpus(options, data, splits).name == "own"
+    with pytest.raises(ConfigError, match="this command has none"):
+        load_corpus(options)

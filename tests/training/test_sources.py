@@ -15,7 +15,7 @@ from molweight.models import Pretrainer
 from molweight.objectives import Source
 from molweight.objectives.internal import SourcePool
 from molweight.training import compare, generic_pretraining
-from molweight.training.internal import HeldOut, with_sources
+from molweight.training.internal import HeldOut, adaptive_pretraining, with_sources
 
 SMALL = Job(
     encoder_options={"layers": 1, "width": 8},
@@ -174,3 +174,25 @@ def test_an_objective_without_its_table_says_so() -> None:
     batch = build_dataset(["C"], cache=False).graphs([0])
     with pytest.raises(ConfigError, match="has no table"):
         objectives.create("source:tox21", width=4).draw(batch, torch.Generator())
+
+
+def test_all_sources_cost_one_encoder_pass(task: MoleculeDataset, splits: Splits) -> None:
+    """However many heads: one pass over the corpus for the objective without labels, and those over the pool."""
+    counts = {}
+    for columns in (5, 20):
+        labels = np.random.default_rng(0).normal(size=(60, columns))
+        smiles = ["C" * n + end for n in range(1, 31) for end in ("O", "N")]
+        table = from_smiles(smiles, labels, name="wide", cache=False)
+        job = Job(**{**SMALL.options(), "objectives": ["functional_groups"], "aux_weights": "column"})
+        job, sources = with_sources(job, task, splits, [table])
+        held, corpus = HeldOut(task, splits, sources), datasets.load_corpus("zinc", size=64)
+        model, prepared = generic_pretraining(job, corpus, torch.device("cpu"), held=held)
+        setup = adaptive_pretraining(job, model, prepared, task, splits, device=torch.device("cpu"))
+        setup.step()
+        passes: list[int] = []
+        hook = model.encoder.register_forward_pre_hook(lambda _, inputs, seen=passes: seen.append(inputs[0].num_graphs))
+        setup.step()
+        hook.remove()
+        counts[columns] = passes
+    assert counts[20] == counts[5]
+    assert len(counts[20]) <= 3  # the pool once more, forward, for the hypergradient
