@@ -67,8 +67,7 @@ from molweight.datasets import (  # noqa: F401 - they register themselves
 )
 from molweight.datasets._audit import Audit, audit, without
 from molweight.datasets._corpora import Corpus, available_corpora, load_corpus
-from molweight.datasets._from_csv import from_csv
-from molweight.datasets._from_file import from_file
+from molweight.datasets._from_file import from_csv, from_file
 from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._load import available, info, load
@@ -121,7 +120,7 @@ if not TYPE_CHECKING:  # type checkers report the names that have left
         "internal",
         "_assemble",
         "_audit",
-        "_exact_labels",
+        "_labels",
         "_from_file",
         "_metrics",
         "_ogb",

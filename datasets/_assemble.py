@@ -57,7 +57,8 @@ class Options:
         check_choice("duplicates", self.duplicates, DUPLICATES)
         if self.decimal is not None:
             check_choice("decimal", self.decimal, get_args(Decimal))
-        check_steps(self.standardize)
+        if self.standardize:
+            check_steps(self.standardize)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     if rows.bad and _refuses(rows, options):
         raise DataError(rows.complaint)
     dropped = {cell.record for cell in rows.bad} if options.on_error == "skip" else set()
-    labels = None if rows.labels is None else _blanked(rows.labels, dropped)
+    labels = rows.labels if rows.labels is None or not dropped else _blanked(rows.labels, dropped)
     task, metric = settle(labels, rows.columns, rows.task or options.task, options.metric, rows.source)
     texts = rows.smiles
     if options.standardize:
@@ -277,7 +278,8 @@ def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: s
         known = {item.row for item in molecules}
         cells = _one_per_row([item for item in cells if item.row not in known])
     data.rejects = sorted([*molecules, *cells], key=lambda item: item.row)
-    _say(rows, options, data.rejects)
+    if data.rejects:
+        _say(rows, options, data.rejects)
     if len(data) == 0:
         raise DataError(f"{rows.source}: no row has both a molecule and labels that can be read. {rows.complaint}")
     return data
@@ -316,8 +318,6 @@ def _explained(item: Reject, rows: Rows) -> Reject:
 
 def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
     """Log, or refuse, what cannot be used."""
-    if not rejects:
-        return
     hidden = len(rejects) - _SHOWN
     shown = "; ".join([*map(str, rejects[:_SHOWN]), *([f"and {hidden} more"] if hidden > 0 else [])])
     affected = len({item.row for item in rejects})

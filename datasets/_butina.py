@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
-from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
+from molweight.datasets._splits import SPLITTERS, Positions, Request, Splits, from_groups
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list

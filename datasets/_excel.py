@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from molweight.datasets._compression import reading
-from molweight.datasets._limits import check_rows, check_size
 from molweight.datasets._table import TextTable, table_of
+from molweight.datasets._text import check_rows, check_size, reading
 from molweight.errors import ConfigError, DataError, suggest
 
 if TYPE_CHECKING:

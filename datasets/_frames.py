@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from molweight.datasets._columns import find_smiles
-from molweight.datasets._limits import check_rows, check_size
 from molweight.datasets._table import TextTable
-from molweight.datasets._text import read_bytes
+from molweight.datasets._text import check_rows, check_size, read_bytes
 from molweight.errors import DataError
 
 if TYPE_CHECKING:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._excel import read_excel
 from molweight.datasets._frames import read_parquet
 from molweight.datasets._from_table import from_table
 from molweight.datasets._labels import check_choice
-from molweight.datasets._limits import check_rows
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._read_sdf import read_sdf
 from molweight.datasets._read_smi import read_smi
@@ -18,9 +17,10 @@ from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
 from molweight.datasets._table_spec import Metric, Task
+from molweight.datasets._text import check_rows
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["FileFormat", "Reading", "from_file", "read_any", "read_column", "stem"]
+__all__ = ["FileFormat", "Reading", "from_csv", "from_file", "read_any", "read_column", "stem"]
 
 FileFormat = Literal["csv", "excel", "parquet", "sdf", "smi"]
 
@@ -221,3 +221,37 @@ def stem(path: str | Path) -> str:
 def _unpacked(path: str | Path) -> str:
     plain = Path(path)
     return plain.stem if plain.suffix.lower() in _PACKINGS else plain.name
+
+
+def from_csv(
+    path: str | Path, smiles: str | None = None, targets: str | Sequence[str] | None = None, **options: Any
+) -> MoleculeDataset:
+    r"""A dataset from a CSV or TSV file, packed with gzip, xz or bzip2 or not.
+
+    As :func:`molweight.datasets.from_file`, whatever the name of the file ends in; it says more about each option.
+
+    Args:
+        path: The file.
+        smiles: The SMILES column; ``None`` to find it by its name, or by its content.
+        targets: The label columns; ``None`` to find them, ``[]`` for none.
+        **options: As of :func:`molweight.datasets.from_file`, except ``file_format`` and ``sheet``.
+
+    Returns:
+        The molecules that can be used, with their labels.
+
+    Raises:
+        DataError: If the file, a column, a label or a molecule cannot be used as it stands.
+        ConfigError: If an option has no such choice.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "mine.csv")
+        ...     _ = path.write_text("id,smiles,y\n7,CCO,0.5\n9,C1CC,1.5\n4,c1ccccc1,\n")
+        ...     data = from_csv(path, cache=False)
+        >>> data
+        <MoleculeDataset mine: 2 molecules, 1 targets (regression), 1 row without a molecule>
+        >>> data.target_names, data.targets.ravel().tolist(), data.rejects[0].row
+        (['y'], [0.5, nan], 1)
+    """
+    return from_file(path, smiles, targets, file_format="csv", **options)

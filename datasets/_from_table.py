@@ -8,22 +8,22 @@ import numpy as np
 
 from molweight.datasets._assemble import Options, Rows, assemble
 from molweight.datasets._choose_targets import Choice, choose_targets
-from molweight.datasets._classes import class_words
 from molweight.datasets._columns import ColumnReport, describe_columns, find_smiles, helper_columns, listed
 from molweight.datasets._label_columns import (
     LabelColumn,
     LabelOptions,
     LabelTable,
+    Signs,
+    class_words,
     complaint,
     read_labels,
     source_column,
 )
-from molweight.datasets._numbers import is_missing, is_number, read_numbers
+from molweight.datasets._numbers import is_missing, is_number, molar_factor, read_numbers
 from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
-from molweight.datasets._units import molar_factor
 from molweight.datasets._user_splits import ROLE_NAMES
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
@@ -32,6 +32,8 @@ __all__ = ["from_table", "understand"]
 
 _DESCRIPTIONS: Final = 10
 """Rows below the header that are looked through for descriptions of the columns."""
+_HEADINGS: Final = ("smiles", "string", "str", "text", "structure", "varchar", "canonical smiles")
+"""Words that describe the column of molecules."""
 _NUMBERS: Final = 0.8
 """Share of cells that are numbers from which a column holds numbers."""
 _CLASSES: Final = 50
@@ -66,7 +68,8 @@ def from_table(
     reports = describe_columns(table, smiles, reading) if targets is None else helper_columns(table, smiles)
     choice = _chosen(table, reports, targets, options)
     labels, said = _read(table, reports, choice.targets, reading, options)
-    roles, of_roles = _roles(table, reports, options.split_column)
+    stated = options.split_column or next((report.name for report in reports if report.kind == "split"), None)
+    roles, of_roles = (None, []) if stated is None else _roles(table, stated, named=options.split_column is not None)
     rows = Rows(
         source=table.source,
         smiles=texts,
@@ -78,7 +81,7 @@ def from_table(
         reasons=table.reasons if smiles == table.smiles else {},
         hint=f"Name the SMILES column ({mention('smiles')}).",
         bounds=labels.bounds,
-        weights=_weights(table, options.sample_weight),
+        weights=None if options.sample_weight is None else _weights(table, options.sample_weight),
         roles=roles,
         notes=[*table.notes, *described, *choice.said, *said, *of_roles],
         remarks=table.remarks,
@@ -108,8 +111,8 @@ def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, lis
     found: list[int] = []
     cells = table.cells(smiles)
     for record in range(min(_DESCRIPTIONS, len(cells) - 1)):
-        empty = not cells[record] or _is_description(cells[record])
-        if not empty or not _describes_numbers(table, record, smiles):
+        word = cells[record].lower()
+        if (word and word not in _HEADINGS) or not _describes_numbers(table, record, smiles):
             break
         found.append(record)
     if not found:
@@ -135,11 +138,6 @@ def _describes_numbers(table: TextTable, record: int, smiles: str) -> bool:
             if known and read_numbers(known).readable.mean() > _NUMBERS:
                 return True
     return False
-
-
-def _is_description(cell: str) -> bool:
-    """Whether what stands in the column of molecules is a word about it."""
-    return cell.lower() in ("smiles", "string", "str", "text", "structure", "varchar", "canonical smiles")
 
 
 def _chosen(
@@ -203,8 +201,15 @@ def _read(
     table: TextTable, reports: Sequence[ColumnReport], targets: list[str], reading: LabelOptions, options: Options
 ) -> tuple[LabelTable, list[str]]:
     """The labels with their bounds, and what is to be said of them."""
-    relations, of_relations = find_relations(table, reports, targets, options.relation)
-    units, of_units = find_units(table, reports, targets)
+    kinds = {report.kind for report in reports}
+    relations: dict[str, Signs] = {}
+    units: dict[str, list[str]] = {}
+    said: list[str] = []
+    if options.relation is not None or "relation" in kinds:
+        relations, said = find_relations(table, reports, targets, options.relation)
+    if "unit" in kinds:
+        units, of_units = find_units(table, reports, targets)
+        said = said + of_units
     labels = read_labels(table, targets, replace(reading, relations=relations, units=units))
     if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
         raise ConfigError(
@@ -213,7 +218,11 @@ def _read(
             "it as in the table."
         )
     labels, recoded = _recoded(labels, options.task)
-    said = [*of_relations, *of_units, *labels.notes, *recoded, *_of_bounds(labels), *_of_scale(labels, units)]
+    said = [*said, *labels.notes, *recoded]
+    if labels.bounds.any():
+        said += _of_bounds(labels)
+    if units or any(column.unit for column in labels.columns):
+        said += _of_scale(labels, units)
     return labels, said
 
 
@@ -274,14 +283,12 @@ def _of_scale(labels: LabelTable, units: dict[str, list[str]]) -> list[str]:
     return said
 
 
-def _weights(table: TextTable, column: str | None) -> np.ndarray[tuple[int], np.dtype[np.float32]] | None:
+def _weights(table: TextTable, column: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """The weight of each row.
 
     Raises:
         DataError: If one is negative or no number.
     """
-    if column is None:
-        return None
     codes, texts = table.distinct(column)
     values = read_numbers(texts).values
     wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0))[codes] & ~np.isin(codes, [*_blank(texts)]))
@@ -302,27 +309,24 @@ def _blank(texts: Sequence[str]) -> list[int]:
 
 
 def _roles(
-    table: TextTable, reports: Sequence[ColumnReport], named: str | None
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]] | None, list[str]]:
+    table: TextTable, column: str, *, named: bool
+) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]], list[str]]:
     """The place of each row's role in ``ROLES`` (-1 for none), from the column that states it.
 
     Raises:
         DataError: If a cell of the named column is no role.
     """
-    columns = [report.name for report in reports if report.kind == "split"] if named is None else [named]
-    if not columns:
-        return None, []
-    codes, texts = table.distinct(columns[0])
+    codes, texts = table.distinct(column)
     names = [ROLE_NAMES.get(text.lower(), "") for text in texts]
     for place, (text, role) in enumerate(zip(texts, names, strict=True)):
         if text and not role:
             record = int(np.flatnonzero(codes == place)[0])
             raise DataError(
-                f"{table.source}, {table.place(record, columns[0])}: {text[:60]!r} is no role. Roles: "
+                f"{table.source}, {table.place(record, column)}: {text[:60]!r} is no role. Roles: "
                 f"{', '.join(ROLE_NAMES)}, or empty."
             )
     roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]
     counts = ", ".join(f"{text or 'none'} {int((codes == place).sum())}" for place, text in enumerate(texts))
     return roles, [] if named else [
-        f"column {columns[0]!r} states roles ({counts}); {mention('method', 'column')} splits by it"
+        f"column {column!r} states roles ({counts}); {mention('method', 'column')} splits by it"
     ]

@@ -1,31 +1,136 @@
-"""From the text of label columns to numbers: values, bounds, classes."""
+"""From the text of label columns to numbers: values, bounds, and classes with the words that stand for them."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
-from molweight.datasets._classes import class_words, is_inconclusive, known_pair
-from molweight.datasets._numbers import Decimal, Numbers, is_missing, is_number, read_numbers
+from molweight.datasets._numbers import (
+    Decimal,
+    Numbers,
+    is_missing,
+    is_number,
+    molar_factor,
+    read_numbers,
+    unit_in_name,
+)
 from molweight.datasets._table import TextTable
-from molweight.datasets._units import molar_factor, unit_in_name
 from molweight.errors import ConfigError, DataError, mention, suggest
 
 __all__ = [
     "BadCell",
+    "ClassWords",
     "LabelColumn",
     "LabelOptions",
     "LabelTable",
     "Labels",
+    "class_words",
     "complaint",
+    "is_inconclusive",
+    "known_pair",
     "parse_labels",
+    "positive_of",
     "read_column_labels",
     "read_labels",
     "source_column",
 ]
+
+_POSITIVE: Final = frozenset(
+    {"active", "yes", "y", "true", "t", "positive", "pos", "+", "toxic", "hit", "binder", "binding", "agonist", "on"}
+    | {"antagonist", "inhibitor", "substrate", "blocker", "permeable", "penetrant", "soluble", "stable", "mutagenic"}
+    | {"mutagen", "carcinogenic", "carcinogen", "sensitizer", "sensitiser", "high", "pass", "strong", "present", "1"}
+    | {"bbb+", "bbbp+", "responder", "1.0"}
+)
+_NEGATIVE: Final = frozenset(
+    {"inactive", "no", "n", "false", "f", "negative", "neg", "-", "nontoxic", "decoy", "low", "fail", "weak", "absent"}
+    | {"off", "bbb-", "bbbp-", "impermeable", "insoluble", "unstable", "nonbinder", "0", "0.0"}
+)
+_PREFIXES: Final = ("in", "im", "un", "non", "non-", "non ", "not ", "not-", "not_", "no ", "no-", "no_", "non_")
+_INCONCLUSIVE: Final = frozenset(
+    {"inconclusive", "unspecified", "ambiguous", "untested", "not tested", "not determined", "unknown", "equivocal"}
+    | {"indeterminate", "undetermined", "probe", "?"}
+)
+"""Outcomes that are neither of two classes, as in PubChem's tables."""
+
+
+@dataclass(frozen=True)
+class ClassWords:
+    """The words of a column, as classes.
+
+    Args:
+        words: One word per class, in lower case: class 0 first.
+        shown: The same as they are written in the table.
+        known: Whether the words themselves say which of two is class 1.
+    """
+
+    words: tuple[str, ...]
+    shown: tuple[str, ...]
+    known: bool
+
+
+def is_inconclusive(word: str) -> bool:
+    """Whether a word says that a test has no outcome.
+
+    Example:
+        >>> is_inconclusive("Inconclusive"), is_inconclusive("Inactive")
+        (True, False)
+    """
+    return word.casefold() in _INCONCLUSIVE
+
+
+def positive_of(first: str, second: str) -> str | None:
+    """Which of two words (in lower case) is class 1 by what it means; ``None`` where neither says so.
+
+    Example:
+        >>> positive_of("inactive", "active"), positive_of("non-sticky", "sticky"), positive_of("a", "b")
+        ('active', 'sticky', None)
+    """
+    for word, other in ((first, second), (second, first)):
+        if other in {f"{prefix}{word}" for prefix in _PREFIXES} or (word in _POSITIVE and other in _NEGATIVE):
+            return word
+    return None
+
+
+def known_pair(words: Iterable[str]) -> bool:
+    """Whether the words are two classes by what they mean, in any case, outcomes that are neither left out.
+
+    Example:
+        >>> known_pair(["Active", "inactive", "Inconclusive"]), known_pair(["Train", "Test"])
+        (True, False)
+    """
+    found = class_words(list(words))
+    return len(found.words) == 2 and found.known  # noqa: PLR2004 - two classes
+
+
+def class_words(cells: Sequence[str]) -> ClassWords:
+    """The classes that the distinct words of a column stand for, upper and lower case being the same.
+
+    Args:
+        cells: The distinct words; those that say that there is no outcome are left out.
+
+    Returns:
+        The classes: of two, the one that means the positive outcome is class 1; others are in alphabetical order.
+
+    Example:
+        >>> class_words(["Active", "Inactive", "ACTIVE", "Inconclusive"]).words
+        ('inactive', 'active')
+    """
+    shown: dict[str, str] = {}
+    for cell in sorted(cells):
+        if not is_inconclusive(cell):
+            shown.setdefault(cell.casefold(), cell)
+    words = sorted(shown)
+    known = False
+    if len(words) == 2:  # noqa: PLR2004 - two classes
+        positive = positive_of(words[0], words[1])
+        known = positive is not None
+        if positive == words[0]:
+            words.reverse()
+    return ClassWords(tuple(words), tuple(shown[word] for word in words), known)
+
 
 Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Bounds = np.ndarray[tuple[int, int], np.dtype[np.int8]]
@@ -208,7 +313,7 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
         DataError: If there is no such column, or its numbers can be read in two ways.
         ConfigError: If it is to be on a logarithmic scale, and its units are not known.
     """
-    name = source_column(table, target)
+    name = target if target in table.columns else source_column(table, target)
     if target != name and _ONE_CLASS.fullmatch(target) and not _LOG_SCALE.fullmatch(target):
         return _one_class(table, target, name)
     codes, texts = table.distinct(name)
@@ -229,10 +334,11 @@ def _read(
 ) -> LabelColumn:
     """A column as words or as numbers, whichever it holds."""
     present = [text for text in texts if not is_missing(text)]
-    chosen = _positive(present, options.positive)
+    chosen = None if options.positive is None else _positive(present, options.positive)
     if chosen is not None:
         return _chosen_class(name, codes, texts, chosen)
-    if known_pair(present) and not all(is_number(text) or text.lower() in _TRUTH for text in present):
+    plain = all(is_number(text) or text.lower() in _TRUTH for text in present)
+    if not plain and known_pair(present):
         return _words(name, codes, texts)
     numbers = read_numbers([_TRUTH.get(text.lower(), text) for text in texts], options.decimal)
     if not numbers.readable.any() and len(class_words(present).words) == 2:  # noqa: PLR2004 - two classes
@@ -274,10 +380,8 @@ def _not_numbers(words: Sequence[str]) -> str:
     return f"is not a number: the column holds {len(words)} words ({listed}); for classes use the task 'multiclass'"
 
 
-def _positive(present: Sequence[str], positive: str | None) -> str | None:
+def _positive(present: Sequence[str], positive: str) -> str | None:
     """The cell that ``positive`` names, if it is in this column."""
-    if positive is None:
-        return None
     wanted = positive.strip().casefold()
     same = [text for text in present if text.casefold() == wanted]
     if not same and is_number(wanted):

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Final, NamedTuple, TextIO
 
 from molweight.datasets._columns import find_smiles
-from molweight.datasets._compression import open_unpacked, reading
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
-from molweight.datasets._header import blank_comments, smiles_rank
 from molweight.datasets._read_sdf import FIELD, LONGEST_RECORD, TAKEN, named_values, structure
 from molweight.datasets._read_smi import HEADERS, is_delimited, split_line
 from molweight.datasets._records import decoded, delimited, smiles_place, text_lines
-from molweight.datasets._table import find_delimiter, fit_record, headed
+from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank
+from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import DataError
 
 __all__ = ["MoleculeRows", "read_rows"]

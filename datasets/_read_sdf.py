@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from molweight.datasets._limits import MAX_ATOMS, check_rows
 from molweight.datasets._table import TextTable
-from molweight.datasets._text import read_text
+from molweight.datasets._text import MAX_ATOMS, check_rows, read_text
 from molweight.errors import DataError
 from molweight.graphs.internal import Guarded
 

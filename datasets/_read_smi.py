@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 from typing import Final
 
-from molweight.datasets._limits import check_rows
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable, parse_table
-from molweight.datasets._text import read_text
+from molweight.datasets._text import check_rows, read_text
 from molweight.errors import DataError
 
 __all__ = ["HEADERS", "is_delimited", "parse_smi", "read_smi", "split_line"]

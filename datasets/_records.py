@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from molweight.datasets._columns import find_smiles
-from molweight.datasets._compression import open_unpacked, reading
 from molweight.datasets._frames import parquet_smiles
-from molweight.datasets._header import blank_comments
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
-from molweight.datasets._table import TextTable, find_delimiter, fit_record, headed
+from molweight.datasets._table import TextTable, blank_comments, find_delimiter, fit_record, headed
+from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import DataError
 from molweight.graphs.internal import Record
 

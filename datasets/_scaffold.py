@@ -6,9 +6,8 @@ from typing import Final, Literal
 
 import numpy as np
 
-from molweight.datasets._allocate import Positions
 from molweight.datasets._parse import parse
-from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
+from molweight.datasets._splits import SPLITTERS, Positions, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list
 

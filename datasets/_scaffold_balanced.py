@@ -4,9 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._allocate import Filling, Positions, fill_to_capacity
 from molweight.datasets._scaffold import group_by_scaffold
-from molweight.datasets._splits import SPLITTERS, Request, Splits, from_filling
+from molweight.datasets._splits import SPLITTERS, Filling, Positions, Request, Splits, fill_to_capacity, from_filling
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["scaffold_balanced_split"]

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from molweight.datasets._catalogue import TABLES
-from molweight.datasets._exact_labels import bounds_of
 from molweight.datasets._from_file import from_file
+from molweight.datasets._labels import bounds_of
 from molweight.datasets._load import load
 from molweight.datasets._rdkit_identity import identity
 from molweight.datasets._registry import LOADERS

@@ -1,17 +1,89 @@
-"""Splitting a table by a named method."""
+"""Splitting a table by a named method, or as it was published."""
 
+import hashlib
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any, Final, get_args
 
-from molweight.datasets._frozen import frozen_split
+import numpy as np
+
+from molweight.datasets._catalogue import TABLES
+from molweight.datasets._embedded import read_embedded_split
 from molweight.datasets._labels import check_choice
+from molweight.datasets._load import table_smiles
+from molweight.datasets._source import source_at_hand
 from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["split"]
+__all__ = ["ROLE_LETTERS", "frozen_split", "smiles_digest", "split"]
+
+ROLE_LETTERS: Final = {"train": "T", "meta": "M", "select": "S", "test": "E"}
+"""How roles are written in the files, under the four-role protocol."""
+
+
+def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits | None:
+    """The published roles of the molecules of a table.
+
+    Args:
+        data: A table of :func:`molweight.datasets.load`, perhaps with fewer rows than were published.
+        method: Name of the split.
+        request: Protocol, fractions and seed.
+
+    Returns:
+        Their positions by role; ``None`` where nothing was published for that table, method and fractions, where the
+        dataset has a molecule that the published table has not, or where so few are left that a role is empty.
+
+    Raises:
+        DataError: If the stored split is damaged, or does not belong to the stored table.
+    """
+    if request.fractions != Request.fractions:
+        return None
+    source = TABLES[data.name]  # which must be readable without a network: a table of one's own may have its name
+    published = _published(data.name, method) if source.embedded or source_at_hand(source) else None
+    if published is None:
+        return None
+    definition, role_of = published
+    letters = np.array([role_of.get(text.strip(), "") for text in data.smiles])
+    positions = {role: np.flatnonzero(letters == letter).astype(np.int64) for role, letter in ROLE_LETTERS.items()}
+    if sum(map(len, positions.values())) < len(data) or not all(map(len, positions.values())):
+        return None
+    splits = Splits(**positions, name=method, definition=definition, protocol="four-role", frozen=True)
+    return splits if request.protocol == "four-role" else _as_in_paper(splits)
+
+
+def _as_in_paper(splits: Splits) -> Splits:
+    """The validation part for both roles, and train with what was held out of it."""
+    train = np.sort(np.concatenate([splits.train, splits.select]))
+    return replace(splits, train=train, select=splits.meta, protocol="paper")
+
+
+def smiles_digest(smiles: Sequence[str]) -> str:
+    """SHA-256 over SMILES in their order.
+
+    Example:
+        >>> smiles_digest(["C", "CC"]) == smiles_digest(["CC", "C"])
+        False
+    """
+    return hashlib.sha256("\n".join(smiles).encode()).hexdigest()
+
+
+@cache
+def _published(table: str, method: str) -> tuple[str, dict[str, str]] | None:
+    """Definition and role letter by SMILES of a published split."""
+    stored = read_embedded_split(table, method)
+    if stored is None:
+        return None
+    smiles = table_smiles(table)
+    if smiles_digest(smiles) != stored["smiles_sha256"]:
+        raise DataError(
+            f"{table}: the frozen split {method!r} belongs to another version of the table. Reinstall molweight."
+        )
+    return stored["definition"], dict(zip(smiles, stored["roles"], strict=True))
+
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -81,7 +153,8 @@ def split(
     check_choice("protocol", protocol, get_args(Protocol))
     request = Request(protocol, _checked(fractions), seed)
     SPLITTERS.get(method)  # an unknown method is refused before its stored roles are looked for
-    splits = frozen_split(data, method, request) if frozen and not options else None
+    published = frozen and not options and data.name in TABLES
+    splits = frozen_split(data, method, request) if published else None
     if splits is None:
         splits = SPLITTERS.create(method, data, request, **(options or {}))
     check_roles(data, splits)

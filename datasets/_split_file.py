@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.datasets._frozen import ROLE_LETTERS
+from molweight.datasets._split import ROLE_LETTERS
 from molweight.datasets._splits import Protocol, Splits, check_roles
 from molweight.datasets._user_splits import split_by_indices
 from molweight.errors import DataError

@@ -4,8 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._allocate import SELECT_FRACTION, Positions
-from molweight.datasets._splits import SPLITTERS, Request, Splits
+from molweight.datasets._splits import SELECT_FRACTION, SPLITTERS, Positions, Request, Splits
 from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
 

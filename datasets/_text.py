@@ -1,14 +1,133 @@
-"""The text of a file: unpacked, decoded, with a clear word where it cannot be."""
+"""The text of a file: its size limits, unpacked, decoded, with a clear message where that fails."""
 
-from collections.abc import Iterator
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
-from molweight.datasets._compression import open_unpacked, reading
-from molweight.datasets._limits import check_size
-from molweight.errors import DataError, mention
+from molweight.errors import DataError, mention, suggest
 
-__all__ = ["read_bytes", "read_text"]
+__all__ = [
+    "MAX_ATOMS",
+    "MAX_MB",
+    "MAX_ROWS",
+    "check_rows",
+    "check_size",
+    "open_unpacked",
+    "read_bytes",
+    "read_text",
+    "reading",
+]
+
+_PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
+    b"\x1f\x8b": gzip.open,
+    b"\xfd7zXZ": lzma.open,
+    b"BZh": bz2.open,
+}
+"""Decompressors by the first bytes of a file, whatever its name ends in."""
+
+
+@contextmanager
+def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
+    """The content of a file, unpacked where it is packed with gzip, xz or bzip2; pipes can be read too.
+
+    Args:
+        path: The file.
+
+    Yields:
+        A stream of bytes.
+    """
+    with path.open("rb") as raw:
+        unpack = next((opener for magic, opener in _PACKED.items() if raw.peek(8).startswith(magic)), None)
+        yield io.BufferedReader(unpack(raw)) if unpack else raw
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Say in words why a file cannot be opened, read or unpacked.
+
+    Args:
+        path: The file that is read inside the ``with``.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        DataError: If it is not there, is a folder, may not be read, or is cut off or damaged.
+    """
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(_reason(path, error)) from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{path}: there is no such file{_nearest(path)} Check the path."
+    if isinstance(error, IsADirectoryError):
+        return f"{path}: is a folder. Name one file in it."
+    if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without a number
+        return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
+    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
+
+
+def _nearest(path: Path) -> str:
+    """A hint at files with a similar name in the same folder."""
+    if not path.parent.is_dir():
+        return f". Its folder {path.parent} does not exist either."
+    return suggest(path.name, [item.name for item in path.parent.iterdir()])
+
+
+MAX_MB: Final = 512.0
+"""Megabytes of a table, unpacked, that is read as a whole."""
+MAX_ROWS: Final = 1_000_000
+"""Rows of a table that is read as a whole."""
+MAX_ATOMS: Final = 65_535
+"""Atoms of a molecule."""
+
+
+def check_size(source: str, size: int, max_mb: float | None = None) -> None:
+    """Refuse a table that is too large, before it is in memory.
+
+    Args:
+        source: What it is called in messages.
+        size: Its bytes, unpacked, as far as they are known.
+        max_mb: The limit in megabytes; ``None`` for :data:`MAX_MB`.
+
+    Raises:
+        DataError: If it is larger than the limit.
+    """
+    limit = MAX_MB if max_mb is None else max_mb
+    if size > limit * (1 << 20):
+        raise DataError(
+            f"{source}: is larger than {limit:g} MB once unpacked, so it was not read to its end. A labelled table is "
+            f"held in memory; if it is meant to be this large, raise the limit, e.g. {mention('max_mb', 4 * limit)}."
+        )
+
+
+def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
+    """Refuse a table with too many rows, before they are read.
+
+    Args:
+        source: What it is called in messages.
+        rows: Its rows.
+        max_rows: The limit; ``None`` for :data:`MAX_ROWS`.
+
+    Raises:
+        DataError: If there are more.
+    """
+    limit = MAX_ROWS if max_rows is None else max_rows
+    if rows > limit:
+        raise DataError(
+            f"{source}: has {rows} rows or more, over the limit of {limit}. A labelled table is held in memory; if it "
+            f"is meant to be this large, raise the limit, e.g. {mention('max_rows', 4 * max(rows, limit))}."
+        )
+
 
 _BLOCK: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 24

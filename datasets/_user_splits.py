@@ -6,9 +6,8 @@ from typing import Final, get_args
 
 import numpy as np
 
-from molweight.datasets._allocate import SELECT_FRACTION, Positions, hold_out
 from molweight.datasets._labels import check_choice
-from molweight.datasets._splits import ROLES, Protocol, Splits, check_roles
+from molweight.datasets._splits import ROLES, SELECT_FRACTION, Positions, Protocol, Splits, check_roles, hold_out
 from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
 

@@ -7,10 +7,9 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, join_corpora
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
-from molweight.datasets._exact_labels import exact_labels, format_bounds, violated_bounds
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
-from molweight.datasets._frozen import ROLE_LETTERS, smiles_digest
+from molweight.datasets._labels import exact_labels, format_bounds, violated_bounds
 from molweight.datasets._metrics import class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
@@ -22,6 +21,7 @@ from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
+from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
 from molweight.datasets._test_file import read_test_file, with_test
 

@@ -89,14 +89,14 @@ def construct(
     """
     fixed = fixed or {}
     parameters = _parameters(factory, tuple(fixed))
-    accepted = accepted_options(factory, tuple(fixed))
-    listed = ", ".join(accepted) or "none"
+    listed = ", ".join(parameters) or "none"
     for option in options:
-        if option not in accepted:
-            clause = suggest(option, accepted)
+        if option not in parameters:
+            clause = suggest(option, parameters)
             raise ConfigError(f"{kind} {name!r} has no option {option!r}{clause} Options: {listed}.")
         check_kind(f"{kind} {name!r}", option, options[option], parameters[option].annotation)
-    missing = [key for key, default in accepted.items() if default is inspect.Parameter.empty and key not in options]
+    needed = [key for key, parameter in parameters.items() if parameter.default is inspect.Parameter.empty]
+    missing = [key for key in needed if key not in options]
     if missing:
         raise ConfigError(f"{kind} {name!r} needs the option {missing[0]!r}. Options: {listed}.")
     return factory(**fixed, **options)

@@ -14,11 +14,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", bound=Callable[..., Any])
 
+Changed = Mapping[str, Mapping[str, Any]]
+"""By name of an option, old value to new value."""
 
-def renamed_options(**renamed: str) -> Callable[[T], T]:
+
+def renamed_options(values: Changed | None = None, /, **renamed: str) -> Callable[[T], T]:
     """Decorate a function or class so that it still accepts keyword arguments under their old names.
 
     Args:
+        values: By new name of an option, old value to new value.
         **renamed: Old name to new name.
 
     Returns:
@@ -39,26 +43,32 @@ def renamed_options(**renamed: str) -> Callable[[T], T]:
     def decorate(target: T) -> T:
         if isinstance(target, type):
             # Classes stay the same object, so that isinstance, pickling and dataclass tools see no wrapper.
-            target.__init__ = _accepting(target.__init__, target.__name__, renamed)  # type: ignore[misc]  # on purpose
+            target.__init__ = _accepting(target.__init__, target.__name__, renamed, values or {})  # type: ignore[misc]  # on purpose
             return target
         owner = target.__qualname__.removesuffix(".__init__").rpartition(".")[2]
-        return _accepting(target, owner, renamed)
+        return _accepting(target, owner, renamed, values or {})
 
     return decorate
 
 
-def _accepting(function: T, owner: str, renamed: Mapping[str, str]) -> T:
+def _accepting(function: T, owner: str, renamed: Mapping[str, str], values: Changed) -> T:
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
-        if renamed.keys() & options.keys():
-            options = new_names(options, renamed, owner)
+        if not options.keys().isdisjoint((*renamed, *values)):
+            options = new_names(options, renamed, owner, values=values)
         return function(*arguments, **options)
 
     return call  # type: ignore[return-value]  # it has the wrapped function's signature
 
 
 def new_names(
-    options: Mapping[str, Any], renamed: Mapping[str, str], owner: str, *, stacklevel: int = 2
+    options: Mapping[str, Any],
+    renamed: Mapping[str, str],
+    owner: str,
+    *,
+    values: Changed | None = None,
+    warn: bool = True,
+    stacklevel: int = 2,
 ) -> dict[str, Any]:
     """Options with old names replaced by new ones, for options that are read from a file or a command line.
 
@@ -66,6 +76,8 @@ def new_names(
         options: Values by name.
         renamed: Old name to new name.
         owner: What the options belong to, for the message.
+        values: By new name of an option, old value to new value.
+        warn: Whether to warn.
         stacklevel: As of :func:`warnings.warn`.
 
     Returns:
@@ -75,17 +87,21 @@ def new_names(
         ConfigError: If a value is given under both names.
     """
     result: dict[str, Any] = {}
+    said: list[str] = []
     for name, value in options.items():
         new = renamed.get(name, name)
         if new != name:
             if new in options:
                 raise ConfigError(f"{owner}: {name!r} is the old name of {new!r}; give only the latter.")
-            warnings.warn(
-                f"{owner}: option {name!r} is now {new!r}. The old name will be removed in the next release.",
-                DeprecationWarning,
-                stacklevel=stacklevel + 1,
-            )
-        result[new] = value
+            said.append(f"option {name!r} is now {new!r}. The old name")
+        changes = (values or {}).get(new, {})
+        old = isinstance(value, str) and value in changes
+        result[new] = changes[value] if old else value
+        if old:
+            said.append(f"{new}={value!r} is now {result[new]!r}. The old value")
+    for sentence in said if warn else ():
+        text = f"{owner}: {sentence} will be removed in the next release."
+        warnings.warn(text, DeprecationWarning, stacklevel=stacklevel + 1)
     return result
 
 

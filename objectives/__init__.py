@@ -45,7 +45,7 @@ from typing import TYPE_CHECKING
 from molweight.deprecation import moved_names
 from molweight.objectives._assay_labels import AssayLabels
 from molweight.objectives._attribute_masking import AttributeMasking
-from molweight.objectives._base import Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._base import Objective, column_of, draw_seed
 from molweight.objectives._brics_motifs import BricsMotifs
 from molweight.objectives._context_prediction import ContextPrediction
 from molweight.objectives._descriptors import Descriptors
@@ -89,7 +89,6 @@ __all__ = [
     "Source",
     "available",
     "column_of",
-    "corpus_column",
     "create",
     "draw_seed",
     "get",

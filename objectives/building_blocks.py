@@ -17,7 +17,7 @@ from molweight.objectives._augment import (
     subgraph,
     take,
 )
-from molweight.objectives._base import Encode
+from molweight.objectives._base import Encode, corpus_column
 from molweight.objectives._brics_motifs import BRICS_CODES
 from molweight.objectives._conformers import CONFORMERS
 from molweight.objectives._contrast import discrimination, ebm_nce, info_nce, nt_xent
@@ -48,6 +48,7 @@ __all__ = [
     "VariationalMap",
     "apply",
     "attribute_mask",
+    "corpus_column",
     "discrimination",
     "ebm_nce",
     "edge_perturb",

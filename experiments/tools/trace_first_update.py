@@ -1,26 +1,35 @@
 """How much code a reader meets from a table to the first update of the weights.
 
-    python -m experiments.tools.trace_first_update [--list]
+    python -m experiments.tools.trace_first_update [--list] [--output experiments/results/trace_first_update.json]
 
 A table of 64 molecules is read, split and fitted with the options of a job that starts from the checkpoint of the
 package, until the weighting has been updated once. Counted are the functions of the package that ran, each once, and
 the files that hold them; generated code (dataclass constructors) and comprehensions are left out. ``--list`` prints
-them by file.
+them by file, ``--output`` writes the counts, by package too.
 """
 
 import argparse
+import functools
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import molweight as mw
+from experiments._provenance import provenance, write_result
 from molweight.mlo import weightings
 
 ROOT = Path(mw.__file__).resolve().parents[1]
 FOLDERS = tuple(str(ROOT / name) for name in ("molweight", "objectives", "datasets"))
+
+
+@functools.cache
+def resolved(name: str) -> str:
+    """A source file by its real path: two packages are links."""
+    return str(Path(name).resolve()) if name.endswith(".py") else ""
 
 
 class FirstUpdateError(Exception):
@@ -38,7 +47,7 @@ class Tracer:
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
         """Count one entry or return; see :func:`sys.setprofile`."""
         code = frame.f_code
-        path = str(Path(code.co_filename).resolve()) if code.co_filename.endswith(".py") else ""
+        path = resolved(code.co_filename)
         if not path.startswith(FOLDERS) or code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>"):
             return
         if code.co_name == "<module>":  # importing a file is no step of the walk
@@ -79,6 +88,7 @@ def main() -> None:
     """Trace, and print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true", help="print the functions by file")
+    parser.add_argument("--output", type=Path, help="file to write the counts to")
     options = parser.parse_args()
     tracer, corpus = Tracer(), mw.datasets.load_corpus("zinc", size=64)
     mw.objectives.available(), mw.encoders.available(), mw.training.fit  # imported before: a walk is what runs
@@ -94,6 +104,25 @@ def main() -> None:
         print(f"{Path(name).relative_to(ROOT)}: {', '.join(sorted(functions))}")
     count = sum(map(len, tracer.seen.values()))
     print(f"{count} functions in {len(tracer.seen)} files, at most {tracer.deepest} deep")
+    if options.output is not None:
+        total = {"functions": count, "files": len(tracer.seen), "depth": tracer.deepest}
+        write_result(options.output, {**provenance([0]), **total, "packages": by_package(tracer.seen)})
+
+
+def by_package(seen: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:
+    """Functions and files of each package.
+
+    Args:
+        seen: Functions by file.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for name, functions in sorted(seen.items()):
+        parts = Path(name).relative_to(ROOT).parts
+        package = parts[0] if parts[0] != "molweight" else "/".join(parts[: min(2, len(parts) - 1)])
+        found = counts.setdefault(package, {"functions": 0, "files": 0})
+        found["functions"] += len(functions)
+        found["files"] += 1
+    return counts
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Unpack
 import torch
 from torch import Tensor, nn
 
-from molweight.encoders._dropout import dropout
+from molweight.encoders._base import dropout
 from molweight.encoders._embedding import FeatureEmbedding
 from molweight.encoders._message_passing import CommonOptions, Trunk
 from molweight.encoders._norm import build_norm

@@ -7,10 +7,9 @@ from typing import TypedDict, Unpack
 import torch
 from torch import Tensor, nn
 
-from molweight.encoders._base import Encoder, Encoding
-from molweight.encoders._dropout import dropout, dropout_generator
+from molweight.arguments import check_choice
+from molweight.encoders._base import Encoder, Encoding, dropout, dropout_generator
 from molweight.encoders._embedding import FeatureEmbedding, atom_codes
-from molweight.encoders._jumping_knowledge import jump, jump_width
 from molweight.encoders._norm import build_norm
 from molweight.encoders._readout import build_readout
 from molweight.encoders._topology import Topology
@@ -19,7 +18,38 @@ from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES
 from molweight.typing import GraphLike
 
-__all__ = ["CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions"]
+__all__ = ["JUMPS", "CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions", "jump", "jump_width"]
+
+JUMPS = ("last", "sum", "max", "concat")
+
+
+def jump_width(name: str, layers: int, width: int) -> int:
+    """Size of the vectors that :func:`jump` returns.
+
+    Raises:
+        ConfigError: If the name is unknown.
+    """
+    check_choice("encoder", "jk", name, JUMPS)
+    return width * (layers + 1) if name == "concat" else width
+
+
+def jump(name: str, states: list[Tensor]) -> Tensor:
+    """Combine the embedding and the outputs of all layers.
+
+    Source: Xu et al., *Representation Learning on Graphs with Jumping Knowledge Networks*, ICML 2018.
+
+    Args:
+        name: ``"last"``, ``"sum"``, ``"max"`` (of each entry) or ``"concat"``.
+        states: The embedding, then each layer's output, each ``N x d``.
+
+    Returns:
+        ``N x d``, or ``N x d (layers + 1)`` for ``"concat"``.
+    """
+    if name == "concat":
+        return torch.cat(states, dim=1)
+    if name == "max":
+        return torch.stack(states).max(0).values
+    return states[-1] if name == "last" else torch.stack(states).sum(0)
 
 
 class CommonOptions(TypedDict, total=False):

@@ -4,26 +4,65 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from molweight.errors import DataError
-from molweight.graphs._again import featurised_again
-from molweight.graphs._assemble import Resident
-from molweight.graphs._batch import GraphBatch
+from molweight.graphs._batch import GraphBatch, Resident
 from molweight.graphs._cache import cache_root, content_key
 from molweight.graphs._featuriser import Featuriser
-from molweight.graphs._molecules import Molecules, Reject, RejectCounts, item_positions
-from molweight.graphs._smiles import SmilesColumn
-from molweight.graphs._tasks import Task, is_mixed
+from molweight.graphs._molecules import Molecules, Reject, RejectCounts, SmilesColumn, item_positions
+from molweight.graphs._stored import featurised_again
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
 
-__all__ = ["MoleculeDataset", "Task"]
+__all__ = ["MoleculeDataset", "OneTask", "Task", "is_mixed", "join_tasks", "tasks_of"]
+
+OneTask = Literal["classification", "regression"]
+Task = str
+"""``"classification"``, ``"regression"``, or one of these for each target, separated by commas; or ``"multiclass"``:
+the targets are the classes of one column, of which a molecule has exactly one."""
+
+
+def is_mixed(task: str | None) -> bool:
+    """Whether some targets are classes and others numbers.
+
+    Example:
+        >>> is_mixed("classification,regression"), is_mixed("regression"), is_mixed(None)
+        (True, False, False)
+    """
+    return task is not None and "," in task
+
+
+def tasks_of(task: str | None, targets: int) -> list[str]:
+    """The task of each target.
+
+    Args:
+        task: Of the table.
+        targets: How many targets there are.
+
+    Example:
+        >>> tasks_of("classification", 2), tasks_of("classification,regression", 2), tasks_of("multiclass", 1)
+        (['classification', 'classification'], ['classification', 'regression'], ['classification'])
+    """
+    if task == "multiclass":
+        return ["classification"] * targets
+    return (task or "regression").split(",") if is_mixed(task) else [task or "regression"] * targets
+
+
+def join_tasks(tasks: list[str]) -> str:
+    """The task of a table, from those of its targets.
+
+    Example:
+        >>> join_tasks(["regression", "regression"]), join_tasks(["classification", "regression"])
+        ('regression', 'classification,regression')
+    """
+    return tasks[0] if len(set(tasks)) == 1 else ",".join(tasks)
+
 
 Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 Float32 = np.ndarray[tuple[int, int], np.dtype[np.float32]]

@@ -12,10 +12,9 @@ from molweight.graphs._binary import Decoded, decode
 from molweight.graphs._explain import explain
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._guard import Guarded
-from molweight.graphs._molecules import Molecules, Reject
+from molweight.graphs._molecules import Molecules, Reject, SmilesColumn
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._reference import read_molecule
-from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stereo import StereoLabels, may_have_stereo, stereo_labels
 from molweight.graphs._vocabulary import BOND_STEREO, CHIRALITY
 

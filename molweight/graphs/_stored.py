@@ -1,16 +1,19 @@
 """Featurised molecules in the cache."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
+
+from molweight.errors import DataError
 from molweight.graphs._cache import cache_root, content_key, damaged, read_folder, write_folder
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject, inconsistency
 
-__all__ = ["ARRAYS", "featurize_cached", "molecules_meta", "read_molecules", "write_molecules"]
+__all__ = ["ARRAYS", "featurised_again", "featurize_cached", "molecules_meta", "read_molecules", "write_molecules"]
 
 ARRAYS: Final = tuple(item.name for item in fields(Molecules))
 """Names of the arrays of a cached folder."""
@@ -85,3 +88,33 @@ def molecules_meta(rejects: Sequence[Reject], featuriser: Featuriser) -> dict[st
 
 def _rejects(meta: Mapping[str, Any]) -> list[Reject]:
     return [Reject(**item) for item in meta["rejects"]]
+
+
+def featurised_again(
+    molecules: Molecules, featuriser: Featuriser, folder: Path | None, n_jobs: int | None
+) -> tuple[Molecules, Path | None]:
+    """The molecules with other features, in the same order, with the same rows.
+
+    Args:
+        molecules: The molecules.
+        featuriser: Which features.
+        folder: Where the molecules are cached; ``None`` for nowhere, and then the new ones are not cached either.
+        n_jobs: Processes to use; ``None`` for all cores.
+
+    Returns:
+        Molecules, and the folder they are cached in.
+
+    Raises:
+        DataError: If RDKit refuses a molecule, or gives it another number of atoms.
+    """
+    smiles = molecules.smiles
+    found, rejects, place = featurize_cached(smiles, featuriser, cache=folder is not None, n_jobs=n_jobs)
+    if rejects:
+        raise DataError(f"{rejects[0].smiles[:60]!r} cannot be given {featuriser}: {rejects[0].reason}.")
+    other = np.flatnonzero(np.diff(found.atom_offsets) != np.diff(molecules.atom_offsets))
+    if len(other):
+        raise DataError(
+            f"{smiles[int(other[0])][:60]!r} cannot be given {featuriser}: this RDKit reads another number of atoms "
+            "from its SMILES than the dataset holds."
+        )
+    return replace(found, rows=molecules.rows), place

@@ -14,12 +14,11 @@ from tqdm import tqdm
 
 from molweight.errors import DataError
 from molweight.graphs._build import check_some
-from molweight.graphs._cache import cache_root, content_key, partial_name, place_folder, write_meta
+from molweight.graphs._cache import add_seal, cache_root, content_key, partial_name, place_folder, write_meta
 from molweight.graphs._dataset import MoleculeDataset
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Reject
-from molweight.graphs._seal import add_seal
 from molweight.graphs._stored import ARRAYS, molecules_meta, read_molecules, write_molecules
 
 __all__ = ["Record", "build_streamed"]

@@ -3,15 +3,14 @@
 from molweight.graphs._as_smiles import as_smiles, written
 from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
 from molweight.graphs._columns import guarded_target
+from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
-from molweight.graphs._molecules import RejectCounts
+from molweight.graphs._molecules import RejectCounts, SmilesColumn
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._parse import parse_molecule
 from molweight.graphs._ranks import atom_ranks
-from molweight.graphs._smiles import SmilesColumn
 from molweight.graphs._stream import Record, build_streamed
-from molweight.graphs._tasks import is_mixed, join_tasks, tasks_of
 from molweight.graphs._vocabulary import BOND_STEREO
 
 __all__ = [

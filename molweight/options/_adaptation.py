@@ -4,20 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from molweight.options._field import accept_old_names, check_fields, option
+from molweight.options._field import check_fields, option
 
 __all__ = ["AdaptationOptions"]
 
 
-@accept_old_names(
-    {
-        "every": "hypergradient_interval",
-        "follow": "track_encoder",
-        "average": "finetune_ema",
-        "recompute": "recompute_graphs",
-        "gamma": "proximal_strength",
-    }
-)
 @dataclass(frozen=True, kw_only=True)
 class AdaptationOptions:
     """Task-adaptive pretraining under learned weights.

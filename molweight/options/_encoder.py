@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from molweight.options._field import accept_old_names, check_fields, option
+from molweight.options._field import check_fields, option
 
 __all__ = ["AUTO", "INITS", "SHIPPED", "EncoderOptions"]
 
@@ -17,7 +17,6 @@ SHIPPED: Final = "gin_zinc"
 """Name of the checkpoint that is part of the package."""
 
 
-@accept_old_names({"start": "init"}, {"init": {"pretrained": "pretrain"}})
 @dataclass(frozen=True, kw_only=True)
 class EncoderOptions:
     """The encoder.

@@ -1,21 +1,29 @@
 """One option: its default, its range, and what it was called before."""
 
 import dataclasses
-import functools
-import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from molweight.arguments import check_choice, check_kind
-from molweight.errors import ConfigError, OptionError
+from molweight.deprecation import new_names
+from molweight.errors import OptionError
 
-__all__ = ["OLD_NAMES", "accept_old_names", "check_fields", "current_names", "option", "option_names"]
+__all__ = ["OLD_NAMES", "OLD_VALUES", "check_fields", "current_names", "option", "option_names"]
 
-C = TypeVar("C", bound=type)
-
-OLD_NAMES: Final[dict[str, str]] = {}
-"""Old names of options, of all groups, with the present ones."""
-_OLD_VALUES: Final[dict[str, dict[object, object]]] = {}
+OLD_NAMES: Final = {
+    "average": "finetune_ema",
+    "every": "hypergradient_interval",
+    "finetune_gamma": "finetune_proximal_strength",
+    "finetunings": "finetune_restarts",
+    "follow": "track_encoder",
+    "gamma": "proximal_strength",
+    "general_seed": "pretrain_seed",
+    "general_steps": "pretrain_steps",
+    "recompute": "recompute_graphs",
+    "start": "init",
+}
+"""Old names of options with the present ones."""
+OLD_VALUES: Final = {"init": {"pretrained": "pretrain"}}
 """Old values of options by present name."""
 
 
@@ -89,31 +97,6 @@ def _demand(at_least: float | None = None, above: float | None = None, below: fl
     return "must not be negative" if at_least == 0 else f"must be at least {at_least:g}"
 
 
-def accept_old_names(
-    names: Mapping[str, str], values: Mapping[str, Mapping[object, object]] | None = None
-) -> Callable[[C], C]:
-    """Decorator of a group whose constructor takes options under their old names as well, with a warning.
-
-    Args:
-        names: Old name to present name.
-        values: By present name of an option, old value to present value.
-    """
-    OLD_NAMES.update(names)
-    _OLD_VALUES.update({name: dict(changes) for name, changes in (values or {}).items()})
-
-    def decorate(group: C) -> C:
-        present = group.__init__  # type: ignore[misc]  # of the class that is decorated, as dataclass made it
-
-        @functools.wraps(present)
-        def construct(self: Any, **options: Any) -> None:
-            present(self, **current_names(options))
-
-        group.__init__ = construct  # type: ignore[misc]  # what dataclass made is wrapped
-        return group
-
-    return decorate
-
-
 def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
     """Options under their present names.
 
@@ -128,21 +111,4 @@ def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str,
         >>> current_names({"every": 5, "seed": 1}, warn=False)
         {'hypergradient_interval': 5, 'seed': 1}
     """
-    found: dict[str, Any] = {}
-    for name, value in options.items():
-        present = OLD_NAMES.get(name, name)
-        if present != name and present in options:
-            raise ConfigError(f"{name} is the old name of {present}, and both are given. Leave {name} out.")
-        found[present] = _current_value(present, value, warn=warn)
-        if warn and present != name:
-            warnings.warn(f"{name} is now called {present}", DeprecationWarning, stacklevel=3)
-    return found
-
-
-def _current_value(name: str, value: Any, *, warn: bool) -> Any:
-    changes = _OLD_VALUES.get(name, {})
-    if not isinstance(value, str) or value not in changes:
-        return value
-    if warn:
-        warnings.warn(f"{name}={value!r} is now {changes[value]!r}", DeprecationWarning, stacklevel=4)
-    return changes[value]
+    return new_names(options, OLD_NAMES, "options", values=OLD_VALUES, warn=warn, stacklevel=3)

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from molweight.options._field import accept_old_names, check_fields, option
+from molweight.options._field import check_fields, option
 
 __all__ = ["FinetuningOptions"]
 
 
-@accept_old_names({"finetune_gamma": "finetune_proximal_strength", "finetunings": "finetune_restarts"})
 @dataclass(frozen=True, kw_only=True)
 class FinetuningOptions:
     """Finetuning.

@@ -3,9 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from molweight.deprecation import renamed_options
 from molweight.options._adaptation import AdaptationOptions
 from molweight.options._encoder import EncoderOptions
-from molweight.options._field import accept_old_names, check_fields
+from molweight.options._field import OLD_NAMES, OLD_VALUES, check_fields
 from molweight.options._finetuning import FinetuningOptions
 from molweight.options._pretraining import PretrainingOptions
 from molweight.options._run import RunOptions
@@ -17,7 +18,7 @@ GROUPS: Final = (EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOpti
 """The option groups in the order of the stages; no two have an option of the same name."""
 
 
-@accept_old_names({})
+@renamed_options(OLD_VALUES, **OLD_NAMES)
 @dataclass(frozen=True, kw_only=True)
 class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, PretrainingOptions, EncoderOptions):
     """Pretrain an encoder with several objectives, weighted for a task, and finetune it on that task.

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from molweight.options._field import accept_old_names, check_fields, option
+from molweight.options._field import check_fields, option
 
 __all__ = ["DEFAULT_OBJECTIVES", "PretrainingOptions"]
 
 DEFAULT_OBJECTIVES: Final = ("attribute_masking", "graphcl", "functional_groups", "descriptors")
 
 
-@accept_old_names({"general_steps": "pretrain_steps", "general_seed": "pretrain_seed"})
 @dataclass(frozen=True, kw_only=True)
 class PretrainingOptions:
     """Pretraining objectives and generic pretraining with equal weights.

@@ -7,7 +7,6 @@ from molweight.runs._assess import Assessment
 from molweight.runs._attribution import Attribution
 from molweight.runs._checkpoint import Checkpoint, read_checkpoint, save_checkpoint
 from molweight.runs._conformal import Intervals
-from molweight.runs._finetuning import Finetuning
 from molweight.runs._load import load
 from molweight.runs._parsed import ParsedRows
 from molweight.runs._reference import Domain
@@ -20,7 +19,6 @@ __all__ = [
     "Attribution",
     "Checkpoint",
     "Domain",
-    "Finetuning",
     "Intervals",
     "ParsedRows",
     "Run",

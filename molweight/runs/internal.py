@@ -3,6 +3,7 @@
 from molweight.runs._archive import RunParts
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, featurised
+from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import restore
 from molweight.runs._manifest import extend_manifest
@@ -15,6 +16,7 @@ __all__ = [
     "ENSEMBLE",
     "MOST_ROWS",
     "STATE",
+    "Finetuning",
     "RunParts",
     "claim_checkpoint_folder",
     "claim_folder",

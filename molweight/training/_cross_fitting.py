@@ -1,7 +1,7 @@
 """The ensemble that ends a job: members by cross-fitting, with their states kept as they are finished."""
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +16,7 @@ from molweight.features.internal import COLUMN_PREFIX, check_features
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import FinetuningOptions, Job
-from molweight.runs import Finetuning
-from molweight.runs.internal import estimate_of
+from molweight.runs.internal import Finetuning, estimate_of
 from molweight.training._context import Context
 from molweight.training._state import Session
 
@@ -47,16 +46,6 @@ def check_finetuning(options: FinetuningOptions) -> None:
             )
     if options.readout:
         readout_parts(options.readout)
-
-
-def resolve_members(job: Job, data: MoleculeDataset) -> Job:
-    """The job with the number of members settled: by the size of the table where it was left open.
-
-    Args:
-        job: The options.
-        data: The table.
-    """
-    return replace(job, members=members_for(len(data))) if job.members is None else job
 
 
 def member_stages(job: Job) -> list[str]:

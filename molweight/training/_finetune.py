@@ -20,7 +20,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.models import Predictor
 from molweight.models.internal import calibrate_on, evaluating, predict_positions
 from molweight.options import Job
-from molweight.runs import Finetuning
+from molweight.runs.internal import Finetuning
 from molweight.training._batches import Batches, generator_for
 from molweight.training._state import Session, Stage
 

@@ -79,13 +79,14 @@ def fit(
         TrainingError: If a loss stops being finite.
     """
     data, splits = _with_roles(job, data, splits, test)
-    job, sources = with_sources(job, data, splits, aux)
+    job, sources = with_sources(job, data, splits, aux) if job.aux or aux else (job, ())
     job = resolve(job, data)
     device = resolve_device(job.device)
     data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
-    session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
+    if session.folder is not None:
+        session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     context = Context(data, splits, device, session, progress, sources)
     return _finished(context) or _finish(context, job, _train(job, corpus, context))
 

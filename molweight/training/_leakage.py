@@ -150,7 +150,7 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
         ConfigError: Naming the table, and what to do.
     """
     task = {name: value for name, value in (checkpoint.task or {}).items() if name != "sources"}
-    if task == data_card(held.data, held.splits):
+    if task and task == data_card(held.data, held.splits):
         return  # a run on the same roles of the same table, which left the same compounds out
     for name, options in checkpoint.objectives.items():
         for table in map(_load, objectives.create(name, width=1, **options).tables):

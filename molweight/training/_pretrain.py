@@ -1,19 +1,183 @@
 """The pretraining loop: the same for generic and for task-adaptive pretraining, whatever the weighting."""
 
-from typing import Any
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+import numpy as np
+import torch
 from tqdm import tqdm
 
-from molweight.errors import MolweightError
-from molweight.mlo import Loop, Record
+from molweight.errors import MolweightError, TrainingError
+from molweight.mlo import Finding, Health, Loop, Record
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
-from molweight.training._contracts import check_losses
-from molweight.training._monitor import HealthLogger
-from molweight.training._pretraining_state import PretrainingState
+from molweight.training._contracts import check_losses, check_weights
 from molweight.training._state import Session, Stage
 
-__all__ = ["pretrain", "take_step"]
+__all__ = ["HealthLogger", "PretrainingState", "pretrain", "take_step"]
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class HealthLogger:
+    """The health of a running loop.
+
+    Args:
+        names: Names of the objectives.
+        stage: What the loop is called in the log.
+    """
+
+    def __init__(self, names: Sequence[str], stage: str) -> None:
+        """Start with nothing seen."""
+        self._health, self._stage, self._said, self._steps = Health(names), stage, set[str](), 0
+
+    def observe(self, record: Record) -> None:
+        """Count what a step shows, without waiting for the device."""
+        self._health.observe(record)
+        self._steps += 1
+
+    def report(self) -> list[Finding]:
+        """Log what is new since the last time (reads the device).
+
+        Returns:
+            What is new: each kind of finding of each objective or level comes once.
+        """
+        found = self._health.findings() if self._steps else []
+        new = [finding for finding in found if finding.key not in self._said]
+        for finding in new:
+            self._said.add(finding.key)
+            # A truncated solve spends its budget by design: worth knowing, nothing to warn of.
+            level = logging.INFO if finding.kind == "solve" else logging.WARNING
+            _LOG.log(level, "%s, step %d: %s", self._stage, self._steps, finding.message)
+        return new
+
+    def state_dict(self) -> dict[str, Any]:
+        """What was seen and said, to go on after an interruption."""
+        return {"health": self._health.state_dict(), "said": sorted(self._said), "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where :meth:`state_dict` was taken.
+
+        Args:
+            state: What it gave.
+        """
+        self._health.load_state_dict(state["health"])
+        self._said, self._steps = set(state["said"]), int(state["steps"])
+
+
+_FLUSH: Final = 20
+"""Steps between reading the records, the only time the loop waits for the device."""
+
+
+@dataclass
+class PretrainingState:
+    """The records of a pretraining and its state.
+
+    Args:
+        model: Encoder and heads of level 1.
+        corpus: Source of unlabelled molecules.
+        loop: The three levels.
+        task: Source of labelled molecules, if any.
+        health: Logs what goes wrong.
+        history: One record per step as plain numbers.
+    """
+
+    model: Pretrainer
+    corpus: Corpus
+    loop: Loop
+    task: TaskSource | None
+    health: HealthLogger
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Start the clock."""
+        self._pending: list[tuple[float, Record]] = []
+        self._started = time.perf_counter()
+
+    @property
+    def flush_due(self) -> bool:
+        """Whether it is time to read the records: at the same steps with and without interruptions."""
+        return self.loop.steps % _FLUSH == 0
+
+    def observe(self, record: Record) -> None:
+        """Keep a record, without waiting for the device."""
+        self.health.observe(record)
+        self._pending.append((time.perf_counter() - self._started, record))
+
+    def flush(self, stage: Stage, *, report: bool) -> None:
+        """Read the pending records off the device and pass them to the callbacks.
+
+        Args:
+            stage: Its callbacks are called.
+            report: Whether to log new findings; they go into the last record.
+
+        Raises:
+            TrainingError: If a loss is not finite, or weights are not on the simplex.
+        """
+        rows = [{**record.summary(), "seconds": seconds} for seconds, record in self._pending]
+        self._pending.clear()
+        new = self.health.report() if report and rows else []
+        if new:
+            rows[-1]["findings"] = "; ".join(finding.key for finding in new)
+        self.history.extend(rows)
+        for row in rows:
+            stage.log(row["step"], row)
+            self._check_weights(row)
+            for name, loss in row["losses"].items():
+                if not np.isfinite(loss):
+                    raise TrainingError(
+                        f"objective {name!r}: its loss is {loss} at step {row['step']}. Lower pretrain_lr, or leave "
+                        "the objective out."
+                    )
+
+    def _check_weights(self, row: dict[str, Any]) -> None:
+        """Refuse weights that are not on the simplex, those of the step and those after its update."""
+        name = type(self.loop.weighting).__name__
+        for step, key in ((row["step"], "weights"), (row["step"] + 1, "next_weights")):
+            if key in row:
+                check_weights(name, step, list(row[key].values()))
+
+    def state(self) -> dict[str, Any]:
+        """Everything an exact resumption needs, after a :meth:`flush`."""
+        task = self.task
+        return {
+            "loop": self.loop.state_dict(),
+            "buffers": dict(self.model.named_buffers()),
+            "task_buffers": {} if task is None else dict(task.model.named_buffers()),
+            "corpus": self.corpus.state_dict(),
+            "task": None if task is None else task.state_dict(),
+            "health": self.health.state_dict(),
+            "history": self.history,
+            "seconds": time.perf_counter() - self._started,
+        }
+
+    def resume(self, stage: Stage) -> None:
+        """Resume from a checkpoint, if there is one."""
+        state = stage.read()
+        if state is None:
+            return
+        device = self.corpus.generator.device
+        state["loop"] |= {key: _placed(state["loop"][key], device) for key in ("starts", "scales")}
+        self.loop.load_state_dict(state["loop"])
+        self.model.load_state_dict(state["buffers"], strict=False)
+        self.corpus.load_state_dict(state["corpus"])
+        if self.task is not None:
+            self.task.model.load_state_dict(state["task_buffers"], strict=False)
+            self.task.load_state_dict(state["task"])
+        self.health.load_state_dict(_placed(state["health"], device))
+        self.history = state["history"]
+        self._started = time.perf_counter() - state["seconds"]
+        _LOG.info("%s pretraining: resuming after step %d", stage.name, self.loop.steps)
+
+
+def _placed(value: Any, device: torch.device) -> Any:
+    """The same with its tensors on the device."""
+    if isinstance(value, dict):
+        return {key: _placed(item, device) for key, item in value.items()}
+    return value.to(device) if isinstance(value, torch.Tensor) else value
 
 
 def pretrain(
@@ -43,6 +207,7 @@ def pretrain(
 
     Raises:
         TrainingError: If a loss stops being a finite number.
+        MolweightError: If the code of an objective fails, or it breaks its contract.
         KeyboardInterrupt: If the process was asked to stop; the state is written.
     """
     stage = stage or Session().stage("pretraining")
@@ -52,7 +217,12 @@ def pretrain(
     bar = tqdm(total=end, initial=loop.steps, desc=progress, unit=" steps", disable=progress is None or None)
     with bar, stage.interruptible():
         while loop.steps < end:
-            state.observe(_monitored_step(model, corpus, loop, task, state.health))
+            try:
+                record = take_step(model, corpus, loop, task)
+            except MolweightError:
+                state.health.report()  # earlier findings first: they may be the cause
+                raise
+            state.observe(record)
             if loop.steps == end or state.flush_due or stage.should_save:
                 state.flush(stage, report=loop.steps == end or state.flush_due)
                 bar.set_postfix_str(_weights(state.history[-1]))
@@ -61,17 +231,6 @@ def pretrain(
     if stage.session.folder is not None:
         stage.write(state.state())
     return state.history
-
-
-def _monitored_step(
-    model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None, health: HealthLogger
-) -> Record:
-    """Take a step; if it fails, log earlier findings first."""
-    try:
-        return take_step(model, corpus, loop, task)
-    except MolweightError:
-        health.report()
-        raise
 
 
 def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None) -> Record:

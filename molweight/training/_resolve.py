@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
+from molweight.ensemble.internal import members_for
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
@@ -12,10 +13,11 @@ from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, Job, PretrainingOptions
 from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import read_checkpoint
-from molweight.training._cross_fitting import check_finetuning, resolve_members
+from molweight.training._cross_fitting import check_finetuning
 from molweight.training._leakage import resolve_assay_table
 
 __all__ = ["SOLVER_DEFAULTS", "check_job", "create_solver", "resolve", "resolve_init", "variant"]
+
 
 SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "cg": {"iterations": 5, "damping": 10.0},
@@ -51,7 +53,7 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     job = resolve_assay_table(check_job(job), data)
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
-    return resolve_members(job, data)
+    return job if job.members is not None else replace(job, members=members_for(len(data)))
 
 
 def check_job(job: Job) -> Job:

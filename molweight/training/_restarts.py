@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from molweight.datasets.internal import higher_is_better
 from molweight.models import Predictor, Pretrainer
 from molweight.options import Job
-from molweight.runs import Finetuning
+from molweight.runs.internal import Finetuning
 from molweight.training._adaptive import new_predictor
 from molweight.training._batches import generator_for
 from molweight.training._context import Context

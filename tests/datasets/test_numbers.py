@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from molweight.datasets._numbers import read_numbers, sign_of
-from molweight.datasets._units import molar_factor, unit_in_name
+from molweight.datasets._numbers import molar_factor, read_numbers, sign_of, unit_in_name
 
 FINITE = st.floats(-1e30, 1e30, allow_nan=False).filter(lambda value: value == 0 or abs(value) > 1e-30)
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molweight import datasets
-from molweight.datasets import Request, Splits, _frozen, from_groups, from_smiles, split
-from molweight.datasets._allocate import fill, hold_out
+from molweight.datasets import Request, Splits, _split, from_groups, from_smiles, split
 from molweight.datasets._embedded import read_embedded_split
 from molweight.datasets._scaffold import group_by_scaffold, murcko_scaffold
+from molweight.datasets._splits import fill, hold_out
 from molweight.datasets.internal import EMBEDDED
 from molweight.errors import ConfigError, DataError, DuplicateNameError, UnknownNameError
 from molweight.graphs import MoleculeDataset
@@ -125,7 +125,7 @@ def test_a_frozen_split_of_another_table_is_refused(
 ) -> None:
     shutil.copytree(EMBEDDED, tmp_path, dirs_exist_ok=True)
     stored = read_embedded_split("esol", "scaffold", tmp_path)
-    monkeypatch.setattr(_frozen, "read_embedded_split", lambda *_: stored)
+    monkeypatch.setattr(_split, "read_embedded_split", lambda *_: stored)
     with pytest.raises(DataError, match="another version of the table"):
         split(table("freesolv"))
 
@@ -133,9 +133,9 @@ def test_a_frozen_split_of_another_table_is_refused(
 @pytest.fixture
 def fresh() -> Iterator[None]:
     """Frozen splits are read anew, before and after."""
-    _frozen._published.cache_clear()
+    _split._published.cache_clear()
     yield
-    _frozen._published.cache_clear()
+    _split._published.cache_clear()
 
 
 def test_scaffold_ignores_the_seed_and_random_obeys_it(table: Load) -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from molweight.encoders._dropout import dropout, dropout_generator
+from molweight.encoders._base import dropout, dropout_generator
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from molweight.graphs import MoleculeDataset, TargetSpec, build_dataset, featurize, target_column
+from molweight.graphs._cache import add_seal, find_damage, sealed_json, unsealed_json
 from molweight.graphs._molecules import Molecules, inconsistency
-from molweight.graphs._seal import add_seal, find_damage, sealed_json, unsealed_json
 from molweight.graphs._stored import ARRAYS
 from molweight.graphs.internal import build_streamed, read_array, write_array
 

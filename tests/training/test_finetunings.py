@@ -11,7 +11,8 @@ from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
-from molweight.runs import Finetuning, Run
+from molweight.runs import Run
+from molweight.runs.internal import Finetuning
 from molweight.training import Session, fit, variant
 from molweight.training._restarts import argbest, restart_seed
 

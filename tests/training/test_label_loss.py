@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from molweight import datasets
 from molweight.datasets.internal import exact_labels, violated_bounds
-from molweight.models._label_loss import bounded_square, class_loss, label_loss
+from molweight.models._predictor import bounded_square, class_loss, label_loss
 
 NUMBER = st.floats(-5, 5, width=32)
 ROW = st.tuples(NUMBER, NUMBER, st.sampled_from([-1, 0, 1]), st.floats(0, 3, width=32))

@@ -14,7 +14,7 @@ from molweight.mlo import Record
 from molweight.options import Job
 from molweight.runs import load as load_run
 from molweight.training import fit, variant
-from molweight.training._monitor import HealthLogger
+from molweight.training._pretrain import HealthLogger
 
 NAMES = ("one", "two")
 
