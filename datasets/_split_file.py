@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, Any]:
         stored = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file. Check the path.") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a split ({error}). Give a JSON file.") from error
     if not isinstance(stored, dict) or not all("roles" in stored or isinstance(part, list) for part in stored.values()):
         raise DataError(f'{path}: is no split. Give {{"train": [rows], "valid": [rows], "test": [rows]}}.')

@@ -67,7 +67,7 @@ class Journal:
         try:
             row: dict[str, Any] = json.loads(line)
             version, key = row["results_version"], row["study"]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise ConfigError(f"{place}: is no row of results. Remove that line, or choose another folder.") from error
         if version != RESULTS_VERSION:
             raise ConfigError(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import yaml
 
+from molweight._yaml import load_yaml
 from molweight.options.internal import OLD_NAMES
 
 __all__ = ["with_current_names"]
@@ -46,7 +47,7 @@ def _renamed(argument: str) -> str:
 def _renamed_file(path: str) -> str:
     """The path, or the content with the present names if the file has old ones; what is wrong with it is said later."""
     try:
-        content: Any = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content: Any = load_yaml(Path(path).read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return path
     if not isinstance(content, dict) or not OLD_NAMES.keys() & content.keys():

@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
+from molweight._yaml import load_yaml
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, suggest
 
@@ -200,7 +201,7 @@ def join_options(arguments: Sequence[str]) -> list[str]:
 
 def _value(text: str) -> Any:
     try:
-        found = yaml.safe_load(text)
+        found = load_yaml(text, "an option")
     except yaml.YAMLError:
         return text
     return found if isinstance(found, bool | int | float | list | dict | None) else text

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TypedDict, Unpack
+from typing import Final, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,10 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
     if name == "max":
         return torch.stack(states).max(0).values
     return states[-1] if name == "last" else torch.stack(states).sum(0)
+
+
+_MOST_LAYERS: Final = 1000
+_WIDEST: Final = 65_536
 
 
 class CommonOptions(TypedDict, total=False):
@@ -138,9 +142,10 @@ class Trunk(Encoder):
 
     def _check_sizes(self, layers: int, width: int, rate: float) -> None:
         owner = f"encoder {type(self).__name__}"
-        for option, value in (("layers", layers), ("width", width)):
-            if value < 1:
-                raise OptionError(option, value, "must be at least 1", owner=owner)
+        for option, value, most in (("layers", layers, _MOST_LAYERS), ("width", width, _WIDEST)):
+            if not 1 <= value <= most:
+                reason = "must be at least 1" if value < 1 else f"must be at most {most}"
+                raise OptionError(option, value, reason, owner=owner)
         if not 0 <= rate < 1:
             raise OptionError("dropout", rate, "must be at least 0 and below 1", owner=owner)
 

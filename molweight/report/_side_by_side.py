@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
+from molweight._yaml import load_yaml
 from molweight.datasets.internal import higher_is_better
 from molweight.errors import DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
@@ -191,7 +192,7 @@ def _options_section(subjects: Sequence[RunSummary]) -> Section:
 def _typed(subject: RunSummary) -> dict[str, Any]:
     """Options of the command line beside those of the job: of the table, its split, the corpus, the baselines."""
     try:
-        found = yaml.safe_load(subject.config or "")
+        found = load_yaml(subject.config or "", f"config.yaml of {subject.name}")
     except yaml.YAMLError as error:
         raise DataError(f"config.yaml of {subject.name} is damaged: {error}. Restore it, or remove it.") from error
     options = found if isinstance(found, dict) else {}

@@ -1,0 +1,78 @@
+"""Small files and numbers that ask for a lot of work are refused before it begins."""
+
+import gzip
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from molweight import encoders
+from molweight._yaml import load_yaml
+from molweight.benchmark import read_study
+from molweight.cli import main
+from molweight.datasets import from_file, from_smiles, load_splits
+from molweight.errors import ConfigError, DataError, OptionError
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20))
+DEEP = "a: " + "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(("text", "found"), [(LAUGHS, "2: has an alias"), (DEEP, "1: has more than 50 lists")])
+def test_yaml_that_grows_without_bounds(text: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"line {found}"):
+        read_study(path)
+
+
+@pytest.mark.parametrize("text", [LAUGHS, DEEP])
+def test_options_that_grow_without_bounds(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert main(["fit", "table.csv", "--config", str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"molweight: {path}, line ")
+
+
+def test_anchors_may_be_used() -> None:
+    assert load_yaml("a: &a [1, 2]\nb: [*a, *a]\n", "x") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
+
+
+@pytest.mark.parametrize("option", ["layers", "width"])
+@pytest.mark.parametrize("name", ["gin", "dmpnn", "gps", "pna"])
+def test_encoders_of_absurd_size(option: str, name: str) -> None:
+    started = time.process_time()
+    with pytest.raises(OptionError, match="must be at most"):
+        encoders.create(name, **{option: 10_000_000})
+    assert time.process_time() - started < 1
+
+
+def test_json_that_is_deeply_nested(tmp_path: Path) -> None:
+    path = tmp_path / "split.json"
+    path.write_text('{"a":' * 100_000 + "1" + "}" * 100_000, encoding="utf-8")
+    with pytest.raises(DataError, match="cannot be read as a split"):
+        load_splits(path, from_smiles(["C", "CC"], cache=False))
+
+
+def test_packed_tables(tmp_path: Path) -> None:
+    table, parquet = tmp_path / "bomb.csv.gz", tmp_path / "bomb.parquet"
+    with gzip.open(table, "wb", 1) as stream:
+        stream.write(b"smiles,y\n" + b"C,1\n" * 3_000_000)
+    with pytest.raises(DataError, match="is larger than 8 MB once unpacked"):
+        from_file(table, max_mb=8)
+    pd.DataFrame({"smiles": pd.Categorical(["C"] * 1_000_001), "y": 1.0}).to_parquet(parquet)
+    with pytest.raises(DataError, match="has 1000001 rows or more"):
+        from_file(parquet)
+
+
+def test_a_record_of_a_million_atoms_is_not_parsed(tmp_path: Path) -> None:
+    atoms = "".join(f"M  V30 {number} C 0 0 0 0\n" for number in range(1, 1_000_001))
+    head = "large\n\n\n  0  0  0     0  0            999 V3000\nM  V30 BEGIN CTAB\nM  V30 COUNTS 1000000 0 0 0 0\n"
+    large = f"{head}M  V30 BEGIN ATOM\n{atoms}M  V30 END ATOM\nM  V30 END CTAB\nM  END\n> <y>\n1.0\n\n$$$$\n"
+    small = "methane\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n" + "    0.0000    0.0000    0.0000 C   0  0\n"
+    path = tmp_path / "bomb.sdf"
+    path.write_text(large + f"{small}M  END\n> <y>\n2.5\n\n$$$$\n" * 2, encoding="utf-8")
+    data = from_file(path, targets=["y"], task="regression", cache=False, duplicates="keep")
+    assert [reject.reason for reject in data.rejects] == [
+        "a record of 1000013 lines: more than the 65535 atoms that a molecule may have"
+    ]
