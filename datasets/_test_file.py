@@ -15,7 +15,7 @@ from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError, DataError, Message
 from molweight.graphs import MoleculeDataset, build_dataset
 
-__all__ = ["all_rows_train", "read_test_file", "with_test"]
+__all__ = ["all_rows_train", "number_of_cell", "read_test_file", "with_feature_columns", "with_test"]
 
 Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
@@ -104,6 +104,56 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
         data.notes.append(str(note))
         _LOG.warning("%s: %s", test.name, note)
     return data, splits
+
+
+def with_feature_columns(
+    data: MoleculeDataset, path: str | Path, names: Sequence[str], **reading: Any
+) -> MoleculeDataset:
+    """The molecules of a file with columns of numbers of the same file, for models that read them as features.
+
+    Args:
+        data: What :func:`from_file` read of the file.
+        path: The file.
+        names: The columns.
+        **reading: Arguments that the file was read with.
+
+    Returns:
+        The dataset with a column ``column:NAME`` for each, NaN where a cell is empty or no number.
+
+    Raises:
+        DataError: If the file lacks a column.
+        ConfigError: If a column is a label.
+    """
+    labels = [name for name in names if name in data.target_names]
+    if labels:
+        raise ConfigError(
+            f"{path}: column {labels[0]!r} is a label and a feature. Name the labels, e.g. --targets "
+            f"{next((name for name in data.target_names if name not in names), 'y')}."
+        )
+    table = read_any(path, Reading(**{name: reading[name] for name in _READING if name in reading}))
+    columns: dict[str, Column] = {}
+    for name in names:
+        values = np.array([number_of_cell(cell) for cell in table.cells(name)], dtype=np.float32)[data.rows]
+        if np.isnan(values).any():
+            _LOG.warning(
+                "%s, column %r: %d of %d cells are empty or no numbers; they are imputed by the median",
+                path, name, int(np.isnan(values).sum()), len(values),
+            )  # fmt: skip
+        columns[f"column:{name}"] = values[:, None]
+    return data.with_columns(columns)
+
+
+def number_of_cell(cell: str) -> float:
+    """The number in a cell; NaN where there is none.
+
+    Example:
+        >>> number_of_cell(" 7.4 "), number_of_cell("high")
+        (7.4, nan)
+    """
+    try:
+        return float(cell)
+    except ValueError:
+        return float("nan")
 
 
 def _labelled(table: Any, name: str) -> bool:

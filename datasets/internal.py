@@ -23,7 +23,7 @@ from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
-from molweight.datasets._test_file import read_test_file, with_test
+from molweight.datasets._test_file import number_of_cell, read_test_file, with_feature_columns, with_test
 
 __all__ = [
     "CORPORA",
@@ -49,6 +49,7 @@ __all__ = [
     "join_corpora",
     "metrics_of",
     "molecule_keys",
+    "number_of_cell",
     "ogb_entries",
     "ogb_metric",
     "rankings",
@@ -64,5 +65,6 @@ __all__ = [
     "smiles_digest",
     "understand",
     "violated_bounds",
+    "with_feature_columns",
     "with_test",
 ]

@@ -11,10 +11,18 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._parser import Parser, names
 from molweight.datasets import Splits
-from molweight.datasets.internal import ROLES, join_corpora, read_test_file, shared_molecules, with_test
+from molweight.datasets.internal import (
+    ROLES,
+    join_corpora,
+    read_test_file,
+    shared_molecules,
+    with_feature_columns,
+    with_test,
+)
 from molweight.errors import ConfigError, DataError, suggest
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
-from molweight.options import Job
+from molweight.options import FinetuningOptions, Job
 from molweight.options.internal import DEFAULT_OBJECTIVES, GROUPS, option_names
 from molweight.training.internal import check_job
 
@@ -147,12 +155,17 @@ def add_job_options(parser: Parser, *groups: type) -> None:
         *groups: The option groups that the command takes; all of a job's if none is named.
     """
     for group in groups or GROUPS:
-        parser.add_class_arguments(group, skip={"objectives", "aux"})
+        parser.add_class_arguments(group, skip={"objectives", "aux", "features", "partners"})
         if "aux" in option_names(group):
             parser.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
         if "objectives" in option_names(group):
             default = list(DEFAULT_OBJECTIVES)
             parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")
+        if "features" in option_names(group):
+            plain = FinetuningOptions()
+            add = parser.add_argument
+            add("--features", type=names, default=list(plain.features), help="feature sets and columns: a,b,column:pH")
+            add("--partners", type=names, default=list(plain.partners), help="models without a graph; [] for none")
 
 
 def job_of(options: Namespace, **settled: Any) -> Job:
@@ -187,7 +200,14 @@ def load_table(options: Namespace) -> MoleculeDataset:
             "for labels). Name the label columns: --targets a,b. A table without labels can only be what is pretrained "
             "on: --corpus FILE."
         )
-    return data
+    return _with_features(options, options.table, data)
+
+
+def _with_features(options: Namespace, path: str, data: MoleculeDataset) -> MoleculeDataset:
+    """The molecules with the columns of their file that are features: ``--features descriptors,column:pH``."""
+    asked = [name for name in options.get("features") or [] if name.startswith(COLUMN_PREFIX)]
+    names = [name.removeprefix(COLUMN_PREFIX) for name in asked]
+    return with_feature_columns(data, path, names, **reading_of(options)) if names else data
 
 
 def reading_of(options: Namespace) -> dict[str, Any]:
@@ -257,7 +277,7 @@ def split_with_test(
             "--split_file out; the roles of the other molecules are drawn at random."
         )
     reading = {name: value for name, value in reading_of(options).items() if name not in ("targets", "task")}
-    test = read_test_file(options.test, data, **reading)
+    test = _with_features(options, options.test, read_test_file(options.test, data, **reading))
     if test.target_names:
         options.split = "test_file"
         data, splits = with_test(data, test, options.seed)

@@ -25,6 +25,7 @@ from molweight.cli._presets import choose
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceUse, format_audit, format_bounds, format_endpoints, format_rankings
 from molweight.errors import ConfigError, Interrupted
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import Job
@@ -169,7 +170,11 @@ def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[
 
 def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> bytes:
     """Predictions of molecules without labels, with the row of each in its file."""
-    predicted = comparison.run.predict(molecules.smiles)
+    own = {name: values[:, 0] for name, values in molecules.columns.items() if name.startswith(COLUMN_PREFIX)}
+    parsed = comparison.run.parse(molecules.smiles)
+    predicted = comparison.run.predict(
+        parsed.with_cells({name.removeprefix(COLUMN_PREFIX): values.tolist() for name, values in own.items()})
+    )
     columns = {
         f"{comparison.run.method}.{name}": predicted[:, at] for at, name in enumerate(comparison.run.target_names)
     }

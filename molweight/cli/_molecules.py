@@ -18,8 +18,9 @@ from tqdm import tqdm
 from molweight.arrays import Float32Matrix
 from molweight.cli._data_options import sheet_of
 from molweight.cli._parser import Parser
-from molweight.datasets.internal import MoleculeRows, Reading, read_rows
+from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
 from molweight.runs.internal import MOST_ROWS, featurised
@@ -99,18 +100,19 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     return read_rows(options.input, options.smiles, how)
 
 
-def stream(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]:
+def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool = True) -> Iterator[Chunk]:
     """The rows of a table with their molecules; what holds no molecule goes to the file of rejects.
 
     Args:
         options: What :func:`add_molecule_options` added.
         run: The model.
         table: The rows.
+        features: Whether the columns that the model reads as features are needed.
 
     Yields:
         Up to ``chunk_size`` rows at a time, and never more than 500.
     """
-    rejected = 0
+    rejected, places = 0, _feature_places(options, run, table) if features else {}
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False)
         parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
@@ -118,10 +120,27 @@ def stream(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)
-            yield Chunk(rows, cells, parsed)
+            numbers = {name: [number_of_cell(record[place]) for record in cells] for name, place in places.items()}
+            yield Chunk(rows, cells, parsed.with_cells(numbers) if numbers else parsed)
     if rejected and not options.quiet and options.get("top") is None:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
         sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
+
+
+def _feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
+    """Where the columns are that the model reads as features.
+
+    Raises:
+        ConfigError: If the table lacks one.
+    """
+    names = [name.removeprefix(COLUMN_PREFIX) for name in run.features() if name.startswith(COLUMN_PREFIX)]
+    for name in names:
+        if name not in table.columns:
+            raise ConfigError(
+                f"{options.input}: the model reads the column {name!r}, and the input has "
+                f"{', '.join(map(repr, table.columns))}. Add the column; empty cells are imputed."
+            )
+    return {name: table.columns.index(name) for name in names}
 
 
 def _parts(

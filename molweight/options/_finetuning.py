@@ -25,7 +25,8 @@ class FinetuningOptions:
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
             ``select``, as comparisons of weights need it; the five options below then have no effect.
-        features: Feature sets that the members read next to the graph; see :mod:`molweight.features`.
+        features: Feature sets that the members read next to the graph, see :mod:`molweight.features`, and columns of
+            numbers of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
         partners: Models without a graph that are weighed with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, up to 4,000 rows; none

@@ -1,7 +1,7 @@
 """SMILES that were read once, for several questions to a run."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,21 @@ class ParsedRows:
     data: MoleculeDataset
     rows: Indices
     rejects: list[Reject]
+
+    def with_cells(self, cells: Mapping[str, Sequence[float]]) -> "ParsedRows":
+        """The rows with columns of numbers, for a model that was fitted with columns of a table as features.
+
+        Args:
+            cells: By name of the column a number for each of the ``n`` rows, NaN where it is not known.
+
+        Example:
+            >>> parse(["CCO", "?"]).with_cells({"pH": [7.4, 1.0]}).data.columns["column:pH"].tolist()
+            [[7.400000095367432]]
+        """
+        columns = {
+            f"column:{name}": np.asarray(values, dtype=np.float32)[self.rows, None] for name, values in cells.items()
+        }
+        return replace(self, data=self.data.with_columns(columns))
 
     def align(self, values: np.ndarray[Any, Any]) -> Float32Matrix:
         """Values of the molecules as values of the rows, NaN where a row holds no molecule.

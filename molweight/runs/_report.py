@@ -14,6 +14,7 @@ from molweight.arrays import Float32Matrix, Float64Array
 from molweight.datasets import Audit, Splits, audit
 from molweight.datasets.internal import read_audit
 from molweight.errors import ConfigError, DataError
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.models import TaskModel
@@ -135,8 +136,8 @@ def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | P
 def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
     """What the atoms of the most wrong molecules add to their predictions."""
     found: dict[tuple[int, int], Float64Array] = {}
-    if run.test_results is None:
-        return found
+    if run.test_results is None or any(name.startswith(COLUMN_PREFIX) for name in run.model.feature_names()):
+        return found  # a model that reads columns of a table cannot be asked about SMILES alone
     for molecule, target in worst(run.model.task, run.test_results, run.method):
         smiles, name = run.test_results.smiles[molecule], run.test_results.names[target]
         (item,) = run.attribute([smiles], name, pairs=_PAIRS)

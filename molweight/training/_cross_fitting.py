@@ -11,8 +11,7 @@ from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble import Ensemble
 from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, check_partners, cross_fit, members_for
-from molweight.errors import ConfigError
-from molweight.features.internal import COLUMN_PREFIX, check_features
+from molweight.features.internal import check_features
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import FinetuningOptions, Job
@@ -33,17 +32,11 @@ def check_finetuning(options: FinetuningOptions) -> None:
         options: The options of finetuning.
 
     Raises:
-        ConfigError: If a feature set is given twice or is a column of the table, or a readout is unknown.
+        ConfigError: If a feature set is given twice, or a readout or a partner is unknown.
         UnknownNameError: If there is no such feature set.
     """
     check_features(list(options.features))
     check_partners(options.partners)
-    for name in options.features:
-        if name.startswith(COLUMN_PREFIX):
-            raise ConfigError(
-                f"features: {name!r} is a column of a table, which a run cannot be given when it predicts SMILES. "
-                "Name feature sets."
-            )
     if options.readout:
         readout_parts(options.readout)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from molweight import datasets, fit
+from molweight import datasets, fit, load
 from molweight.cli import main
 from molweight.datasets.internal import read_test_file, with_test
 from molweight.errors import ConfigError
@@ -125,3 +125,31 @@ def test_a_test_table_in_python() -> None:
         fit(job, train, datasets.split(train, "random"), test=test)
     with pytest.raises(ConfigError, match="has the targets other"):
         fit(job, train, test=datasets.from_smiles(["C", "CC"], [[1.0], [2.0]], target_names=["other"], cache=False))
+
+
+def test_columns_of_the_table_are_features(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    smiles = list(datasets.load("freesolv").smiles[:60])
+    level = [n % 7 for n in range(60)]
+    frame = pd.DataFrame({"smiles": smiles, "level": level, "y": [10.0 * n for n in level]})
+    frame[:45].to_csv(place / "levels.csv", index=False)
+    frame[45:][["y", "level", "smiles"]].to_csv(place / "more.csv", index=False)
+    features = "--features=descriptors,column:level"
+    names = ["fit", str(place / "levels.csv"), "--targets=y", "--runs", str(place), "--name=levels", features]
+    assert main([*names, f"--test={place / 'more.csv'}", *SIZES, *ENCODER]) == 0
+    metrics = json.loads((place / "levels" / "metrics.json").read_text())
+    value = {row["method"]: row["test"]["value"] for row in metrics["methods"]}
+    assert value["ensemble"] < 0.7 * value["mean"]  # the label is a function of the column alone
+    run = str(place / "levels")
+    frame[45:][["level", "smiles"]].to_csv(place / "ask.csv", index=False)
+    assert main(["predict", run, str(place / "ask.csv"), "--output", str(place / "levels_out.csv")]) == 0
+    found = pd.read_csv(place / "levels_out.csv")["y"]
+    opened = pd.read_csv(place / "levels" / "test_predictions.csv")["ensemble.y"]
+    np.testing.assert_allclose(found, opened, rtol=1e-4)
+    again = load(run)
+    parsed = again.parse(smiles[45:]).with_cells({"level": level[45:]})
+    np.testing.assert_allclose(again.predict(parsed)[:, 0], opened, rtol=1e-4)
+    capsys.readouterr()
+    assert main(["predict", run, str(place / "bare.csv")]) == 2
+    assert "the model reads the column 'level', and the input has 'smiles'" in capsys.readouterr().err
+    assert main([*names[:2], "--targets=y,level", *names[3:-2], "--name=twice", features, *SIZES]) == 2
+    assert "column 'level' is a label and a feature" in capsys.readouterr().err

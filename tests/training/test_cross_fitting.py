@@ -140,8 +140,6 @@ def test_the_number_of_members_follows_the_table(several: Job, table: MoleculeDa
 def test_options_are_refused_before_any_work(several: Job, table: MoleculeDataset) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'descriptors'"):
         resolve(replace(several, features=("descriptor",)), table)
-    with pytest.raises(ConfigError, match="'column:pH' is a column of a table"):
-        resolve(replace(several, features=("column:pH",)), table)
     with pytest.raises(ConfigError, match=r"partners: 'forest' is unknown\. Partners: trees, fingerprint_trees"):
         resolve(replace(several, partners=("forest",)), table)
     with pytest.raises(ConfigError, match="readout='median' is unknown"):
