@@ -1,8 +1,8 @@
 """One option: its default, its range, and what it was called before."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, get_origin
 
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
@@ -73,6 +73,8 @@ def check_fields(group: Any) -> None:
     for item in dataclasses.fields(group):
         value = getattr(group, item.name)
         check_kind("", item.name, value, item.type)
+        if isinstance(value, str) and get_origin(item.type) is Sequence:
+            raise OptionError(item.name, value, "must be a list", f"Write [{value!r}].")
         bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
         if value is not None and not _inside(value, **bounds):
             raise OptionError(item.name, value, _demand(**bounds))

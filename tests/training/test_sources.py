@@ -196,3 +196,8 @@ def test_all_sources_cost_one_encoder_pass(task: MoleculeDataset, splits: Splits
         counts[columns] = passes
     assert counts[20] == counts[5]
     assert len(counts[20]) <= 3  # the pool once more, forward, for the hypergradient
+
+
+def test_one_text_is_no_list_of_tables() -> None:
+    with pytest.raises(ConfigError, match=r"aux='esol' must be a list. Write \['esol'\]"):
+        Job(aux="esol")
