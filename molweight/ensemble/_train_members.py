@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import current_process
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,8 @@ def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[T
     Yields:
         What came out of each job, in their order.
     """
-    processes = min(len(jobs), cpu_count()) if device.type == "cpu" and _is_large(jobs) else 1
+    alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
+    processes = 1 if alone or not _is_large(jobs) else min(len(jobs), cpu_count())
     if processes == 1:
         yield from (_train(job, device) for job in jobs)
         return
