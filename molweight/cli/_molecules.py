@@ -23,7 +23,7 @@ from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
-from molweight.runs.internal import MOST_ROWS, featurised
+from molweight.runs.internal import MOST_ROWS, features_of, featurised
 
 __all__ = [
     "Chunk",
@@ -115,8 +115,9 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
     rejected, places = 0, _feature_places(options, run, table) if features else {}
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False)
+        features = features_of(run.model, domain=run.has_calibration())
         parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
-        for chunk, parsed in featurised(parts, run.featuriser, run.features()):
+        for chunk, parsed in featurised(parts, run.featuriser, features):
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)

@@ -10,9 +10,11 @@ from joblib import cpu_count
 
 from molweight.features.internal import COLUMN_PREFIX, feature_columns
 from molweight.graphs import Featuriser
+from molweight.models import TaskModel
 from molweight.runs._parsed import ParsedRows, parse
+from molweight.runs._reference import FINGERPRINT
 
-__all__ = ["MOST_ROWS", "featurised"]
+__all__ = ["MOST_ROWS", "features_of", "featurised"]
 
 MOST_ROWS: Final = 500
 """Rows of a part, at most: from 512 on, features are computed in further processes."""
@@ -22,6 +24,16 @@ _ALONE: Final = 4
 """Parts up to which everything is done in this process: starting others takes seconds."""
 
 T = TypeVar("T")
+
+
+def features_of(model: TaskModel, *, domain: bool) -> list[str]:
+    """Names of the feature sets that predictions take, and the domain.
+
+    Args:
+        model: The model.
+        domain: Whether molecules are compared with the training molecules.
+    """
+    return list(dict.fromkeys([*model.feature_names(), *([FINGERPRINT] if domain else [])]))
 
 
 def featurised(

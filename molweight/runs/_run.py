@@ -33,7 +33,7 @@ from molweight.runs._manifest import begin_manifest, extend_manifest
 from molweight.runs._model_card import CARD, data_card, model_card
 from molweight.runs._parsed import ParsedRows, parse
 from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen
-from molweight.runs._reference import FINGERPRINT, Domain
+from molweight.runs._reference import Domain
 from molweight.runs._report import gather
 from molweight.runs._test_results import collect_test_results
 from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
@@ -303,11 +303,6 @@ class Run:
             OptionError: If the level is not between 0 and 1.
         """
         return assess(self.model, needed(self._calibrated()), self._read(smiles), self.device, level=level)
-
-    def features(self) -> list[str]:
-        """Names of the feature sets that predictions and the domain take."""
-        own = self.model.feature_names()
-        return list(dict.fromkeys([*own, *([FINGERPRINT] if self.has_calibration() else [])]))
 
     def has_calibration(self) -> bool:
         """Whether the run knows what :meth:`intervals` and :meth:`domain` take."""

@@ -2,7 +2,7 @@
 
 from molweight.runs._archive import RunParts
 from molweight.runs._estimate import estimate_of, format_estimate
-from molweight.runs._featurised import MOST_ROWS, featurised
+from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import restore
@@ -23,6 +23,7 @@ __all__ = [
     "data_card",
     "estimate_of",
     "extend_manifest",
+    "features_of",
     "featurised",
     "format_estimate",
     "molecules_digest",
