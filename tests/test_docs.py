@@ -123,6 +123,12 @@ def test_prices_of_solvers_are_those_of_the_results(after: str, key: str, files:
         assert cells == [found.get((kind, encoder), "not measured") for encoder in ("gin 5x300", "gin 3x128")]
 
 
+def test_prices_of_shared_encodings_are_those_of_the_results() -> None:
+    rows = _table((DOCS / "solvers.md").read_text(encoding="utf-8").split("These figures are of four objectives")[1])
+    ratios = _json("step_views.json")["gin 3x128"]["ratios"]
+    assert rows == {title: [f"{values['median']:.2f}"] for title, values in ratios.items()}
+
+
 def test_prices_on_a_gpu_are_those_of_the_results() -> None:
     text = (DOCS / "solvers.md").read_text(encoding="utf-8").split("On a GPU")[1].split("\n\n")[0]
     solves = "cg 5 + 5, damping 10, every 10, solves on"

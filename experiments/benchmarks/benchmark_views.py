@@ -1,6 +1,7 @@
 """What a step costs where objectives share an encoding, against an earlier version that encoded for each of them.
 
     OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--against aa4c0c4] [--encoders 3x128 5x300]
+    python -m experiments.benchmarks.benchmark_views --rounds 0 --output experiments/results/step_views_memory.json
 
 The earlier version is checked out with ``git worktree``. Two processes with one thread each, one per version, hold the
 same jobs: GIN, batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
@@ -51,6 +52,8 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "eight, cg 5 + 5 every 10": {"objectives": EIGHT, **CG, "hypergradient_interval": PERIOD},
 }
 """What a kind of step sets."""
+MEMORY: Final = ["default four, equal", "eight, identity every step", "eight, cg 5 + 5 every 10"]
+"""Kinds whose peak memory is measured."""
 RATIOS: Final = {
     "five on one view / one": ("new", "five on one view, equal", "new", "one, equal"),
     "default four, new / old": ("new", "default four, equal", "old", "default four, equal"),
@@ -184,16 +187,20 @@ def checked_out(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
-def measure(encoder: str, old: Path, rounds: int, *, memory: bool) -> dict[str, Any]:
-    """Milliseconds per step and peak memory of each version and kind, and the ratios of interest.
+def measure(encoder: str, old: Path, rounds: int) -> dict[str, Any]:
+    """Milliseconds per step of each version and kind, and the ratios of interest; peak memory where ``rounds`` is 0.
 
     Args:
         encoder: Layers and width.
         old: Root of the earlier version.
         rounds: How many turns each kind has, after one that is not counted.
-        memory: Whether to measure peak memory too.
     """
     versions = {"new": Version(ROOT, encoder), "old": Version(old, encoder)}
+    if not rounds:
+        found = {kind: {name: version.peak(kind) for name, version in versions.items()} for kind in MEMORY}
+        for version in versions.values():
+            version.close()
+        return {"peak_mib": found}
     taken: dict[tuple[str, str], list[float]] = {(name, kind): [] for kind in KINDS for name in versions}
     for turn in range(rounds + 1):
         for kind in KINDS:
@@ -204,7 +211,7 @@ def measure(encoder: str, old: Path, rounds: int, *, memory: bool) -> dict[str, 
                     taken[name, kind].append(seconds)
     for version in versions.values():
         version.close()
-    found: dict[str, Any] = {
+    return {
         "ms_per_step": {
             kind: {name: 1e3 * statistics.median(taken[name, kind]) for name in versions} for kind in KINDS
         },
@@ -212,11 +219,6 @@ def measure(encoder: str, old: Path, rounds: int, *, memory: bool) -> dict[str, 
             title: _ratio(taken[one, kind], taken[other, base]) for title, (one, kind, other, base) in RATIOS.items()
         },
     }
-    if memory:
-        found["peak_mib"] = {
-            kind: {name: version.peak(kind) for name, version in versions.items()} for kind in list(KINDS)[2:]
-        }
-    return found
 
 
 def _ratio(one: list[float], other: list[float]) -> dict[str, float]:
@@ -229,8 +231,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", default="aa4c0c4", help="the earlier version")
     parser.add_argument("--encoders", nargs="+", default=["3x128", "5x300"])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--no_memory", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3, help="0 measures peak memory instead")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step_views.json"))
@@ -246,7 +247,7 @@ def main() -> None:
     }
     with checked_out(options.against) as old:
         for encoder in options.encoders:
-            result[f"gin {encoder}"] = measure(encoder, old, options.rounds, memory=not options.no_memory)
+            result[f"gin {encoder}"] = measure(encoder, old, options.rounds)
             result["provenance"] = provenance([0])
             write_result(options.output, json.loads(json.dumps(result)))
     return None

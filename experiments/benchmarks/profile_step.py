@@ -1,0 +1,102 @@
+"""Where the time of a step goes: matrix products, index sums, normalisation, activations, copies, and Python.
+
+    OMP_NUM_THREADS=1 python -m experiments.benchmarks.profile_step [--encoder 3x128] [--kinds "eight, equal"]
+
+Shares are of the processor's time of one thread, by torch's profiler. ``rest`` is what no operator took: Python,
+autograd's bookkeeping and the allocation of memory. ``sgemm`` is the rate at which an encoder's forward and backward
+pass runs its matrix products, over the rate of the same thread on the largest of them alone.
+"""
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from experiments._provenance import provenance, write_result
+from experiments.benchmarks.benchmark_views import KINDS, steps_of, tables
+from molweight import encoders
+
+GROUPS: Final = {
+    "matrix products": ("mm", "addmm", "bmm", "baddbmm", "dot"),
+    "index sums": ("index_add", "index_add_", "scatter_add_", "index_select", "gather", "scatter_reduce", "index"),
+    "normalisation": ("native_batch_norm", "native_batch_norm_backward", "native_layer_norm"),
+    "activations": ("threshold_backward", "clamp_min", "clamp_min_", "relu", "relu_"),
+    "copies and fills": ("copy_", "fill_", "cat", "zero_"),
+    "sums and products": ("add", "add_", "mul", "mul_", "sum", "sub", "div", "div_"),
+}
+"""Operators of each group."""
+
+
+def shares(kind: str, encoder: str, steps: int) -> dict[str, float]:
+    """Share of the processor's time per group.
+
+    Args:
+        kind: A key of ``benchmark_views.KINDS``.
+        encoder: Layers and width.
+        steps: How many steps to profile.
+    """
+    setup = steps_of(kind, encoder)
+    started = time.process_time()
+    for _ in range(steps):
+        setup.step()
+    plain = time.process_time() - started
+    with profile(activities=[ProfilerActivity.CPU]) as watched:
+        for _ in range(steps):
+            setup.step()
+    own = {event.key.removeprefix("aten::"): event.self_cpu_time_total / 1e6 for event in watched.key_averages()}
+    operators = {name: seconds for name, seconds in own.items() if f"aten::{name}" in _names(watched)}
+    found = {group: sum(operators.pop(name, 0.0) for name in names) for group, names in GROUPS.items()}
+    found["other operators"] = sum(operators.values())
+    total = max(plain, sum(found.values()))
+    return {**{group: seconds / total for group, seconds in found.items()}, "rest": 1 - sum(found.values()) / total}
+
+
+def _names(watched: profile) -> set[str]:
+    return {event.key for event in watched.key_averages()}
+
+
+def sgemm(encoder: str, repeats: int = 5) -> dict[str, float]:
+    """GFLOP/s of the matrix products in an encoder's forward and backward pass, and of the largest alone.
+
+    Args:
+        encoder: Layers and width.
+        repeats: Of which the fastest counts.
+    """
+    layers, width = map(int, encoder.split("x"))
+    body, batch = encoders.create("gin", layers=layers, width=width), tables()[1].graphs(range(256))
+    flops = 3 * layers * 2 * 2 * batch.num_nodes * width * 2 * width  # forward, and twice that backward
+    left, right = torch.randn(batch.num_nodes, width), torch.randn(width, 2 * width)
+    alone = _fastest(lambda: left @ right, repeats)
+    whole = _fastest(lambda: body(batch).graphs.sum().backward(), repeats)
+    rates = {"encoder": flops / whole / 1e9, "alone": 2 * batch.num_nodes * width * 2 * width / alone / 1e9}
+    return {**rates, "fraction": rates["encoder"] / rates["alone"]}
+
+
+def _fastest(work: Any, repeats: int) -> float:
+    taken = []
+    for _ in range(repeats + 1):
+        started = time.process_time()
+        work()
+        taken.append(time.process_time() - started)
+    return min(taken)
+
+
+def main() -> None:
+    """Profile, print, and write the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--encoder", default="3x128")
+    parser.add_argument("--kinds", nargs="+", default=["one, equal", "eight, equal"], choices=list(KINDS))
+    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/step_profile.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    result: dict[str, Any] = {kind: shares(kind, options.encoder, options.steps) for kind in options.kinds}
+    result["sgemm"] = sgemm(options.encoder)
+    write_result(options.output, {"encoder": options.encoder, **result, "provenance": provenance([0])})
+
+
+if __name__ == "__main__":
+    main()
