@@ -67,7 +67,7 @@ def implicit_adjoint(
         [0.25]
     """
     solvers = solver_per_level(levels, variables, solver)
-    return solve_chain(levels, variables, upper, outer_gradient, solvers=solvers, starts=starts or {})[0]
+    return solve_chain(levels, variables, upper, outer_gradient, solvers=solvers, starts=dict(starts or {}))[0]
 
 
 def solve_chain(
@@ -77,7 +77,7 @@ def solve_chain(
     outer_gradient: Tensor,
     *,
     solvers: Sequence[Solver],
-    starts: Mapping[str, Tensor],
+    starts: dict[str, Tensor],
 ) -> tuple[Adjoint, Linearized]:
     """The adjoint, with the first level at its point, whose graph its mixed derivative may need.
 
@@ -87,7 +87,7 @@ def solve_chain(
         upper: The variables above the first level.
         outer_gradient: What arrives at the last level, flat.
         solvers: One per level.
-        starts: Where to start each solve, by level name.
+        starts: Where to start each solve, by level name. It is emptied, so that no start outlives its solve.
     """
     contexts = [upper, *variables[:-1]]
     last = len(levels) - 1
@@ -99,7 +99,7 @@ def solve_chain(
             arriving = Layout.of(variables[i]).ravel(levels[i + 1].vjp(point, found.direction))
             # Rebinding `point` frees the lower level's graph before this level's is built: the peak is one graph.
             point = levels[i].at(variables[i], contexts[i])
-        found = _solved(found, point, solvers[i], arriving, starts.get(point.name))
+        found = _solved(found, point, solvers[i], arriving, starts.pop(point.name, None))
     return found, point
 
 

@@ -77,7 +77,7 @@ def hypergradient(
     for level, own, above in zip(levels, variables, [upper, *variables[:-1]], strict=True):
         level.check(own, above)
     loss, gradient, direct = _outer(outer_loss, variables[-1], upper)
-    adjoint, point = solve_chain(levels, variables, upper, gradient, solvers=solvers, starts=starts or {})
+    adjoint, point = solve_chain(levels, variables, upper, gradient, solvers=solvers, starts=dict(starts or {}))
     passed = levels[0].vjp(point, adjoint.direction)
     # The total derivative: what the outer loss feels through the chain, and what it feels directly.
     value = {name: passed[name] + direct[name] for name in upper}

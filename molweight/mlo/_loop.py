@@ -9,7 +9,7 @@ from torch import Tensor
 
 from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError
-from molweight.mlo._adjoint import Adjoint, implicit_adjoint
+from molweight.mlo._adjoint import Adjoint, solve_chain
 from molweight.mlo._gauss_newton import CurvatureName
 from molweight.mlo._gradients import loss_scales, mean_gradient, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
@@ -240,7 +240,7 @@ class Loop:
         *,
         at: LoopPoint | None = None,
         solver: Solver | Sequence[Solver] | None = None,
-        starts: Mapping[str, Tensor] | None = None,
+        starts: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Adjoint]:
         """The solves of a hypergradient, as :meth:`step` takes them; nothing is moved.
 
@@ -250,7 +250,8 @@ class Loop:
             meta: Meta loss, or several to be averaged.
             at: Where; the loop's present point if ``None``. Its type may differ from the loop's, as that of the losses.
             solver: One solver, or a pair (finetune, pretrain); the loop's own if ``None``.
-            starts: Where to start each solve, by level name; from zero if ``None``.
+            starts: Where to start each solve, by level name; from zero if ``None``. The dict is emptied, so that the
+                start of one level is not in memory while the next one is solved.
 
         Returns:
             The meta loss and the adjoint.
@@ -263,7 +264,8 @@ class Loop:
         solvers = self.solvers if solver is None else solver_by_level(solver)
         loss, gradient = self._meta_gradient(as_list(meta, "meta"), here)
         per_level = [solvers[level.name] for level in levels]
-        return loss, implicit_adjoint(levels, here.variables, here.upper, gradient, per_level, starts=starts)
+        starts = {} if starts is None else starts
+        return loss, solve_chain(levels, here.variables, here.upper, gradient, solvers=per_level, starts=starts)[0]
 
     def hypergradient(
         self,
@@ -328,7 +330,7 @@ class Loop:
         loss, adjoint = self.adjoint(objectives, train, meta, starts=self._starts)
         for level, direction in adjoint.directions.items():
             if self.warm_start and self.solvers[level].uses_start:
-                self._starts[level] = direction
+                self._starts[level] = direction  # the dict was emptied by the solves
         # Only the part over level 1's variables is kept: the rest of the adjoint is freed before the K backward passes.
         return _Solved(loss, adjoint.direction[: self.graph.layout.size], adjoint.stats)
 
