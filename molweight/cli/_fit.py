@@ -328,7 +328,7 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 
 
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
-    comparison.save(folder)
+    comparison.save(folder, overwrite=True)  # claim_folder has refused what may not be replaced
     if data.rejects:
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]
         table = pd.DataFrame(rows, columns=["row", "smiles", "reason"])

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from molweight.errors import DataError
+from molweight.errors import ConfigError, DataError
 from molweight.storage import write_file
 
 __all__ = ["MANIFEST", "begin_manifest", "check_manifest", "extend_manifest", "files_of_run", "write_manifest"]
@@ -18,17 +18,24 @@ _UNFINISHED: Final = "unfinished"
 """Key of a manifest whose files are still being written."""
 
 
-def begin_manifest(folder: Path, *, replace: bool) -> None:
+def begin_manifest(folder: Path, own: Path | None, *, overwrite: bool) -> None:
     """Mark a folder as one whose files are being written: until the manifest is complete, :func:`load` refuses it.
 
     Args:
         folder: The run's folder.
-        replace: Whether to remove the files of the run that is there, which is another one.
+        own: Where the run was saved before. The files of another run are removed.
+        overwrite: Whether another run may be a finished one.
 
     Raises:
+        ConfigError: If a finished run is there and may not be replaced.
         DataError: If the manifest that is there is damaged, or cannot be written.
     """
-    known = _recorded(folder) if (folder / MANIFEST).exists() else {}
+    nothing: dict[str, Any] = {"files": {}, _UNFINISHED: True}
+    found = _read(folder) if (folder / MANIFEST).exists() else nothing
+    replace = own is None or own.resolve() != folder.resolve()
+    if replace and not overwrite and not found.get(_UNFINISHED):
+        raise ConfigError(f"{folder} holds a finished run. Choose another folder, or replace it with overwrite=True.")
+    known = found["files"]
     _write(folder, {"files": known, _UNFINISHED: True})
     for name in known if replace else ():
         (folder / name).unlink(missing_ok=True)

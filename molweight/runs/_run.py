@@ -375,7 +375,7 @@ class Run:
                 parts.append(self.model.embed(graphs).cpu().numpy())
         return parsed.align(np.concatenate(parts))
 
-    def save(self, folder: str | Path) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
         """Write the run.
 
         ``model.safetensors`` is all that :func:`load` needs to predict. ``pretraining.safetensors`` holds the
@@ -388,8 +388,10 @@ class Run:
 
         Args:
             folder: Where to; it is made if missing.
+            overwrite: Whether another run that is there may be replaced.
 
         Raises:
+            ConfigError: If another run is there and may not be replaced.
             DataError: If it cannot be written.
         """
         place, about, parts = Path(folder), self.describe(), self.parts()
@@ -399,7 +401,7 @@ class Run:
         }
         if self.test_results is not None:
             texts["test_predictions.csv"] = self.test_results.frame().to_csv(index=False)
-        begin_manifest(place, replace=self.folder is None or self.folder.resolve() != place.resolve())
+        begin_manifest(place, self.folder, overwrite=overwrite)
         kept = self._calibrated()
         tensors = {} if kept is None else kept.to_tensors()
         names = write_parts(place, replace(parts, seen=self._keys_of_seen(), calibration=tensors))

@@ -85,9 +85,9 @@ class Comparison:
     run: Run
     pretrain_seconds: float
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write ``metrics.json``, ``weights.png`` and everything :meth:`Run.save` writes."""
-        self.run.save(folder)
+        self.run.save(folder, overwrite=overwrite)
         metrics = {
             "data": self.data,
             "metric": self.metric,

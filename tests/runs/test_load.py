@@ -13,7 +13,7 @@ import torch
 
 from molweight import load
 from molweight.cli import main
-from molweight.errors import DataError
+from molweight.errors import ConfigError, DataError
 from molweight.runs._archive import MODEL
 from molweight.runs._manifest import MANIFEST, begin_manifest
 from molweight.storage import read_tensors, write_tensors
@@ -88,7 +88,7 @@ def test_an_edited_file_is_refused_by_name(run_folder: Path, name: str, capsys: 
 
 
 def test_an_interrupted_save_is_named(run_folder: Path) -> None:
-    begin_manifest(run_folder, replace=False)
+    begin_manifest(run_folder, run_folder, overwrite=False)
     with pytest.raises(DataError, match="interrupted while it was being saved"):
         load(run_folder)
     again = run_folder.parent / "again"
@@ -96,6 +96,17 @@ def test_an_interrupted_save_is_named(run_folder: Path) -> None:
     run = load(run_folder)
     run.save(again)
     assert load(again).predict(["CCO"]).tolist() == run.predict(["CCO"]).tolist()
+
+
+def test_another_run_is_replaced_only_on_request(run_folder: Path) -> None:
+    run, other = load(run_folder), Path(shutil.copytree(run_folder, run_folder.parent / "other"))
+    before = (other / MANIFEST).read_bytes()
+    with pytest.raises(ConfigError, match=r"other holds a finished run.*overwrite=True"):
+        run.save(other)
+    assert (other / MANIFEST).read_bytes() == before
+    run.save(run_folder)  # the run that is there
+    run.save(other, overwrite=True)
+    assert load(other).predict(["CCO"]).shape == (1, 1)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"files": []}', '{"files": {"../../x": null}}', "[" * 100_000])
