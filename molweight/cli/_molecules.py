@@ -29,10 +29,12 @@ __all__ = [
     "Chunk",
     "add_molecule_options",
     "add_safe_csv_option",
+    "feature_places",
     "format_numbers",
     "open_input",
     "stream",
     "table_writer",
+    "with_numbers",
 ]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -112,29 +114,45 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
     Yields:
         Up to ``chunk_size`` rows at a time, and never more than 500.
     """
-    rejected, places = 0, _feature_places(options, run, table) if features else {}
+    rejected, places = 0, feature_places(options, run, table) if features else {}
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False)
-        features = features_of(run.model, domain=run.has_calibration())
+        computed = features_of(run.model, domain=run.has_calibration())
         parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
-        for chunk, parsed in featurised(parts, run.featuriser, features):
+        for chunk, parsed in featurised(parts, run.featuriser, computed):
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)
-            numbers = {name: [number_of_cell(record[place]) for record in cells] for name, place in places.items()}
-            yield Chunk(rows, cells, parsed.with_cells(numbers) if numbers else parsed)
+            yield Chunk(rows, cells, with_numbers(parsed, cells, places))
     if rejected and not options.quiet and options.get("top") is None:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
         sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
 
 
-def _feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
+def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, int]) -> ParsedRows:
+    """Molecules with the columns of the input that the model reads as features.
+
+    Args:
+        parsed: The molecules.
+        cells: The cells of their rows.
+        places: Where the columns are, as of :func:`feature_places`.
+    """
+    numbers = {name: [number_of_cell(record[place]) for record in cells] for name, place in places.items()}
+    return parsed.with_cells(numbers) if numbers else parsed
+
+
+def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
     """Where the columns are that the model reads as features.
+
+    Args:
+        options: What :func:`add_molecule_options` added.
+        run: The model.
+        table: The rows.
 
     Raises:
         ConfigError: If the table lacks one.
     """
-    names = [name.removeprefix(COLUMN_PREFIX) for name in run.features() if name.startswith(COLUMN_PREFIX)]
+    names = [name.removeprefix(COLUMN_PREFIX) for name in run.model.feature_names() if name.startswith(COLUMN_PREFIX)]
     for name in names:
         if name not in table.columns:
             raise ConfigError(

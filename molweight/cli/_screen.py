@@ -15,7 +15,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
-from molweight.cli._molecules import Chunk, stream
+from molweight.cli._molecules import Chunk, feature_places, stream, with_numbers
 from molweight.cli._output import say
 from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, OptionError, suggest
@@ -77,6 +77,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
         OptionError: If fewer than one row is asked for.
     """
     column, sign = _ranked_by(options, run), -1.0 if options.lowest else 1.0
+    places = feature_places(options, run, table)
     state = _begin(options)
     if state.done:
         say(options, f"going on at row {state.done + 1} of the input, from {_path(options)}")
@@ -93,7 +94,8 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
         rows, cells = [row for _, _, row, _ in part], [record for _, _, _, record in part]
-        yield Chunk(rows, cells, run.parse([record[table.smiles].strip() for record in cells]))
+        parsed = run.parse([record[table.smiles].strip() for record in cells])
+        yield Chunk(rows, cells, with_numbers(parsed, cells, places))
 
 
 def finish_screening(options: Namespace) -> None:
