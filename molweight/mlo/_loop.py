@@ -296,7 +296,9 @@ class Loop:
             ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
         """
         here = at or self._here()
-        loss, adjoint = self.adjoint(solve_objectives or objectives, train, meta, at=here, solver=solver, starts=dict(starts or {}))
+        loss, adjoint = self.adjoint(
+            solve_objectives or objectives, train, meta, at=here, solver=solver, starts=dict(starts or {})
+        )
         first = self.levels(objectives, train)[0]
         slopes = first.vjp(first.at(here.variables[0], here.upper), adjoint.direction)["weights"]
         # The chain knows the factors w_k / s_k; the derivative with respect to w_k is 1 / s_k times theirs.
