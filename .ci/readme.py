@@ -39,7 +39,7 @@ _PIECE = re.compile(
 )
 
 _STATUS = {"refused": 2, "interrupted": 130}
-"""Exit statuses of a command that the user can mend, and of one that was interrupted."""
+"""Exit statuses of a command with a user error, and of one that was interrupted."""
 
 
 class ReadmeError(Exception):

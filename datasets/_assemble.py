@@ -68,7 +68,7 @@ class Rows:
     Args:
         source: What it is called in messages.
         smiles: One text per row.
-        place: Where the molecule of a row stands, for messages.
+        place: Where the molecule of a row is, for messages.
         labels: ``n x T``, NaN where missing or unreadable; ``None`` for none.
         columns: Names of the ``T`` labels.
         bad: Labels that cannot be read.
@@ -214,7 +214,7 @@ def _summed(
 def _of_duplicates(
     rows: Rows, options: Options, data: MoleculeDataset, measured: Measurements, groups: Sequence[Indices]
 ) -> list[str]:
-    """What is said of molecules that stand in several rows."""
+    """What is said of molecules that occur in several rows."""
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
     done = {

@@ -21,11 +21,11 @@ Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Molecules that stand in a table more than once.
+    """Molecules that occur in a table more than once.
 
     Args:
         extra: Molecules beyond the first of each.
-        groups: Different molecules that stand there more than once.
+        groups: Different molecules that occur more than once.
         conflicting: Those of ``groups`` whose rows have different labels, both known, for some target.
         rows: The rows of each group, counted from 0 in the source; groups with conflicting labels first.
     """
@@ -64,9 +64,9 @@ class Leak:
     Args:
         role: The role that is scored.
         other: The role that was learned from.
-        molecules: Molecules of ``role`` that stand in ``other`` too.
+        molecules: Molecules of ``role`` that occur in ``other`` too.
         compounds: The same for compounds.
-        scaffold: Molecules of ``role`` with a ring whose scaffold stands in ``other``.
+        scaffold: Molecules of ``role`` with a ring whose scaffold occurs in ``other``.
         size: Molecules of ``role``.
     """
 
@@ -86,7 +86,7 @@ class Overlap:
         corpus: Name of the corpus.
         size: Its molecules.
         duplicates: Its molecules beyond the first of each.
-        found: Molecules of the table, by role (``"table"`` for all of it), that stand in the corpus.
+        found: Molecules of the table, by role (``"table"`` for all of it), that occur in the corpus.
         compounds: The same for compounds.
     """
 
@@ -105,7 +105,7 @@ class Audit:
         table: Name of the table.
         molecules: Molecules in use.
         rejected: Rows without a molecule.
-        duplicates: Molecules that stand there more than once: equal canonical SMILES, stereochemistry included.
+        duplicates: Molecules that occur more than once: equal canonical SMILES, stereochemistry included.
         duplicate_compounds: The same for compounds.
         undefined_stereo: Molecules with a tetrahedral stereocentre whose configuration is not given.
         acyclic: Molecules without a ring, which all share the empty scaffold.

@@ -84,7 +84,7 @@ class Choice(NamedTuple):
 
     Args:
         targets: Their names; none for a table without labels.
-        said: Why these and not others, where somebody might have meant others.
+        said: Why these and not others, where others might have been meant.
     """
 
     targets: list[str]
@@ -178,7 +178,7 @@ def _settled(
 
 
 def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[str]:
-    """What is dropped that somebody might miss."""
+    """What is dropped and might be missed."""
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]

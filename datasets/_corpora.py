@@ -1,4 +1,4 @@
-"""Molecules without labels: the corpora molweight knows, and files of one's own."""
+"""Molecules without labels: the corpora molweight knows, and user files."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -126,13 +126,13 @@ def load_corpus(
     """Molecules without labels, to pretrain on, of any number.
 
     ``zinc`` is in the wheel. The others are read from ``corpora/`` in the folder that the environment variable
-    ``MOLWEIGHT_DATA`` names, or downloaded once into the cache. They, and files of one's own, are read in shards,
+    ``MOLWEIGHT_DATA`` names, or downloaded once into the cache. They, and user files, are read in shards,
     featurised and memory-mapped: the memory needed does not grow with the corpus, and interrupted work goes on where it
     stopped.
 
     Args:
         name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
-            stand behind each), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), packed with gzip, xz, bzip2, or
+            follow it), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), packed with gzip, xz, bzip2, or
             not; or a Parquet file (``.parquet``).
         size: How many molecules; ``None`` for all. Of ``zinc``, whose stored order is random, the first ones with
             ``seed=0``; of the others a random sample in the order of the file. Either way a smaller corpus is contained

@@ -21,14 +21,14 @@ _TIMEOUT: Final = 30.0
 """Seconds without a byte after which a connection counts as broken."""
 
 _NOTHING_LEFT: Final = 416
-"""Status of an answer to a request that begins behind the end of the file."""
+"""Status of an answer to a request that begins after the end of the file."""
 
 
 def download(url: str, path: Path, sha256: str | None, remedy: str) -> None:
     """Download a file unless it is there already, and verify it.
 
-    What has arrived of a file is kept beside ``path`` when the connection breaks, and the next attempt, in this call or
-    a later one, goes on from there. Processes that want the same file wait for the first.
+    A partial file is kept next to ``path`` when the connection breaks, and the next attempt, in this call or a later
+    one, resumes from there. Processes that want the same file wait for the first.
 
     Args:
         url: Address of the file; an answer packed with gzip is unpacked where ``sha256`` is given.
@@ -50,7 +50,7 @@ def download(url: str, path: Path, sha256: str | None, remedy: str) -> None:
         except DataError:
             if not resumed or part.exists():
                 raise
-            _LOG.info("%s: what was left of an earlier download is of another file; starting anew", url)
+            _LOG.info("%s: what was left of an earlier download belongs to another file; starting again", url)
             _retrieve(url, path, sha256, part, remedy)
 
 
@@ -107,13 +107,13 @@ def _complete(url: str, part: Path) -> None:
             if arrived <= max(size, 0):
                 raise
             size = arrived
-            _LOG.info("%s: cut off after %d bytes (%s); going on from there", url, size, _short(error))
+            _LOG.info("%s: cut off after %d bytes (%s); resuming from there", url, size, _short(error))
         else:
             return
 
 
 def _ask(url: str, part: Path) -> None:
-    """One request, for the bytes behind those that are there."""
+    """One request, for the bytes after those that are there."""
     import requests
 
     have = part.stat().st_size if part.exists() else 0
@@ -126,7 +126,7 @@ def _ask(url: str, part: Path) -> None:
 
 
 def _append(answer: "Response", part: Path, have: int) -> None:
-    """Write the answer behind the first ``have`` bytes."""
+    """Write the answer after the first ``have`` bytes."""
     from tqdm import tqdm
 
     length = answer.headers.get("Content-Length")

@@ -20,7 +20,7 @@ _PROBE: Final = 50
 _BATCH: Final = 2000
 """Rows of a Parquet file that are held at a time."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError)
-"""What pandas raises, beside pyarrow's own errors, where texts or the notes that it leaves in a file are damaged."""
+"""What pandas raises, with pyarrow's errors, where texts or the notes that it leaves in a file are damaged."""
 
 
 def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int | None = None) -> TextTable:

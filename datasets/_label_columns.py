@@ -169,7 +169,7 @@ class BadCell:
     Args:
         record: Position of its row.
         column: Name of its column.
-        text: What stands in it.
+        text: Its content.
         reason: Why it cannot be read; empty for what the text itself shows.
     """
 
@@ -356,7 +356,7 @@ def _numeric(name: str, codes: Codes, numbers: Numbers, present: Sequence[str]) 
     units = sorted({unit for unit in numbers.units if unit})
     notes, reason, unit = list(numbers.notes), "", units[0] if len(units) == 1 else ""
     if unit and unit != "%":
-        notes.append(f"the unit {unit} behind the numbers is left out")
+        notes.append(f"the unit {unit} after the numbers is left out")
     if not numbers.readable.any() and present:
         reason = _not_numbers(class_words(present).shown)
     cell_units = tuple(numbers.units[code] for code in codes) if len(units) > 1 else ()

@@ -1,4 +1,4 @@
-"""OGB's own evaluator, imported so that it starts no thread and asks nobody for a newer release."""
+"""OGB's own evaluator, imported so that it starts no thread and does not check for a newer release."""
 
 import sys
 from collections.abc import Iterator

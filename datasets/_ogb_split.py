@@ -13,7 +13,7 @@ from molweight.graphs import MoleculeDataset
 
 @SPLITTERS.register("ogb")
 def ogb(data: MoleculeDataset, request: Request, root: str | None = None) -> Splits:
-    """The split that stands in the data set's own folder.
+    """The split in the data set's own folder.
 
     Args:
         data: A data set of OGB.

@@ -1,4 +1,4 @@
-"""Files of SMILES, one a line, each perhaps with a name or values behind it."""
+"""Files of SMILES, one a line, each perhaps with a name or values after it."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ def read_smi(
 def parse_smi(text: str, source: str) -> TextTable:
     r""":func:`read_smi` for text that is at hand.
 
-    A line is a SMILES, and behind a blank or tab whatever else stands there: ``name``, or cells separated by tabs. A
+    A line is a SMILES, and after a blank or tab anything else: ``name``, or cells separated by tabs. A
     first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon the file is
     read as a delimited table.
 
@@ -83,7 +83,7 @@ def parse_smi(text: str, source: str) -> TextTable:
 
 
 def is_delimited(lines: list[str]) -> bool:
-    """Whether lines are delimited by commas or semicolons: what stands before the first one is a molecule."""
+    """Whether lines are delimited by commas or semicolons: what precedes the first one is a molecule."""
     parts = [re.split("[,;]", line, maxsplit=1) for line in lines]
     split = sum(parsable([part[0].strip("\"' ") for part in parts if len(part) > 1]))
     whole = sum(parsable([line.split()[0] for line in lines]))
@@ -91,7 +91,7 @@ def is_delimited(lines: list[str]) -> bool:
 
 
 def split_line(line: str, tabs: bool) -> list[str]:
-    """The SMILES of a line, and what stands behind it."""
+    """The SMILES of a line, and what follows it."""
     extended = _EXTENSION.fullmatch(line)
     if extended:
         return [cell for cell in extended.groups() if cell is not None]

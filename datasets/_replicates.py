@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["DUPLICATES", "Duplicated", "Measurements", "conflicts", "groups_of", "merge", "shared_molecules"]
 
 DUPLICATES: Final = ("mean", "median", "keep", "drop")
-"""What may be done with molecules that stand in several rows."""
+"""What may be done with molecules that occur in several rows."""
 
 Duplicated = Literal["mean", "median", "keep", "drop"]
 Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -194,7 +194,7 @@ def _range(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
 
 
 def shared_molecules(data: MoleculeDataset, first: Positions, second: Positions) -> int:
-    """Molecules at ``second`` that stand at ``first`` too, as :func:`groups_of` tells them.
+    """Molecules at ``second`` that are at ``first`` too, as :func:`groups_of` tells them.
 
     Example:
         >>> from molweight.datasets import from_smiles

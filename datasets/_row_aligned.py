@@ -11,7 +11,7 @@ __all__ = ["row_aligned"]
 
 
 def row_aligned(data: MoleculeDataset, values: Any, rows: int | None = None) -> np.ndarray[Any, np.dtype[np.floating]]:
-    """Put one value, or row of values, per molecule where its molecule stands in the source.
+    """Put one value, or row of values, per molecule where its molecule is in the source.
 
     Args:
         data: A dataset, some of whose source's rows may have been left out.

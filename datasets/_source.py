@@ -87,5 +87,5 @@ def _remedy(entry: Table) -> str:
     place = folder / "moleculenet" / f"{entry.name}.csv.gz"
     return (
         f"Without a network: fetch {entry.url} elsewhere, place it at {place} (or, unpacked, as {entry.name}.csv "
-        f"beside it), and set {VARIABLE}={folder}."
+        f"next to it), and set {VARIABLE}={folder}."
     )

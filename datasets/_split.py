@@ -42,7 +42,7 @@ def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits
     """
     if request.fractions != Request.fractions:
         return None
-    source = TABLES[data.name]  # which must be readable without a network: a table of one's own may have its name
+    source = TABLES[data.name]  # which must be readable without a network: a user table may have its name
     published = _published(data.name, method) if source.embedded or source_at_hand(source) else None
     if published is None:
         return None

@@ -115,7 +115,7 @@ def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> np.nd
         first = data.smiles[found.index("")]
         raise DataError(
             f"{path}: holds no role for {found.count('')} of {len(data)} molecules of {data.name}, first {first!r}. "
-            "Split the table anew, or leave these molecules out."
+            "Split the table again, or leave these molecules out."
         )
     return np.array(found)
 

@@ -102,7 +102,7 @@ def blank_comments(text: str) -> tuple[str, int]:
 
 
 def preamble(records: Sequence[Sequence[str]]) -> int:
-    """How many of the first records stand above the header: titles and remarks, of another length than all the rest.
+    """How many of the first records are above the header: titles and remarks, of another length than all the rest.
 
     Args:
         records: The first records.
@@ -117,7 +117,7 @@ def preamble(records: Sequence[Sequence[str]]) -> int:
     if not records:
         return 0
     if len(set(map(len, records))) == 1 and all(cell.strip() for record in records for cell in record):
-        return 0  # no cell is empty and all rows are as long: nothing stands above the header
+        return 0  # no cell is empty and all rows are as long: nothing is above the header
     width = Counter(map(_width, records)).most_common(1)[0][0]
     length = Counter(map(len, records)).most_common(1)[0][0]
     first = next((place for place, record in enumerate(records) if not _is_above(record, length, width)), 0)
@@ -220,12 +220,12 @@ Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 @dataclass(frozen=True)
 class TextTable:
-    """The cells of a table as they stand in the file.
+    """The cells of a table as written in the file.
 
     Args:
         source: What the table is called in messages: its path, or its name.
-        frame: One column of text per column of the file. The index is the place at which a record stands, counted as a
-            person does who opens the file: in delimited text the header stands in row 1, and blank rows count.
+        frame: One column of text per column of the file. The index is the place of a record, counted as a
+            person does who opens the file: in delimited text the header is in row 1, and blank rows count.
         unit: What places are called: ``"row"``, ``"record"``, ``"position"``.
         smiles: The column of the SMILES where the format says which it is.
         reasons: Why a record, by its position, holds no molecule, where its reader knows.
@@ -283,7 +283,7 @@ class TextTable:
         return int(self.frame.index[record])
 
     def place(self, record: int, column: str) -> str:
-        """Where a cell stands, for messages."""
+        """Where a cell is, for messages."""
         return f"{self.unit} {self.row(record)}, column {column!r}"
 
     @property
@@ -411,7 +411,7 @@ class Headed(NamedTuple):
 
 
 def headed(start: list[Record], *, header: bool | None = None) -> Headed:
-    """The first records of a table without its header and what stands above it.
+    """The first records of a table without its header and what is above it.
 
     Args:
         start: The first records.
@@ -454,7 +454,7 @@ def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
     """The record, without empty cells beyond the header.
 
     Raises:
-        DataError: If the record has another length: nobody can tell which of its cells belong to which column.
+        DataError: If the record has another length, so its cells cannot be assigned to columns.
     """
     if len(record) > len(header) and not any(cell.strip() for cell in record[len(header) :]):
         record = record[: len(header)]

@@ -13,7 +13,7 @@ Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae", "scaled_rmse", "r2"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where on the package index the bytes of a table stand.
+    """Where on the package index the bytes of a table are.
 
     Args:
         package: Name of the distribution that carries them.
@@ -46,7 +46,7 @@ class Table:
             package renamed a column.
         citation: Who measured or collected it.
         split: The split of MoleculeNet's own paper.
-        source: Where on the package index the bytes of an embedded table stand; ``None`` for one that is downloaded.
+        source: Where on the package index the bytes of an embedded table are; ``None`` for one that is downloaded.
         smiles: The SMILES column.
         unlisted: Number of label columns where they are all columns but the SMILES, too many to list.
         others: Label columns of the other task, which the published file has and the wheel has not.

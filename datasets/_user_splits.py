@@ -44,7 +44,7 @@ def split_by_roles(
         roles: One of :data:`ROLE_NAMES` for each row of the source, rejected rows included, in any case; empty for
             none.
         protocol: ``"four-role"`` or ``"paper"``.
-        source: Where the roles stand, for messages.
+        source: Where the roles are, for messages.
 
     Returns:
         The positions by role.
@@ -84,7 +84,7 @@ def split_by_indices(
         indices: Rows of the source by role, counted from 0, rejected rows included; roles as in
             :func:`split_by_roles`, and what is not given is held out of train as there.
         protocol: ``"four-role"`` or ``"paper"``.
-        source: Where the lists stand, for messages.
+        source: Where the lists are, for messages.
 
     Returns:
         The positions by role.

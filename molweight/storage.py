@@ -46,12 +46,12 @@ _IMPORTED: Final = time.time()
 _ABANDONED: Final = 24 * 3600.0
 """Seconds without a write after which a partial file of another machine is taken for abandoned."""
 _PARTIAL: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,10})\.[0-9a-f]{12}\.part")
-"""Machine, process and number of a partial file, behind the name of what it was to become."""
+"""Machine, process and number of a partial file, after the name of what it was to become."""
 
 
 @contextmanager
 def partial_name(path: Path) -> Iterator[Path]:
-    """A name next to ``path`` that nobody else uses, to write to and then rename; what is left there is removed.
+    """A name next to ``path`` that is not used elsewhere, to write to and then rename; what is left there is removed.
 
     The name holds the machine and the process, so that what a killed process left is recognised: it is removed when the
     same path is written again.
@@ -183,7 +183,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     except FileNotFoundError as error:
         if (path.parent / "state").is_dir():
             raise DataError(
-                f"{path.parent} holds an interrupted run. Go on with it first: --resume {path.parent}, with the "
+                f"{path.parent} holds an interrupted run. Resume it first: --resume {path.parent}, with the "
                 "command that began it."
             ) from error
         raise DataError(f"{path.absolute()} does not exist. Name the folder of a finished run: runs/NAME.") from error

@@ -41,9 +41,9 @@ class AssayLabels(Objective):
     A step takes as many molecules of the labelled table as the batch has, drawn with replacement; the batch itself is
     not looked at. The loss is the binary cross-entropy, averaged over the labels that are known; the head is linear.
 
-    The table is loaded by whoever trains: :class:`molweight.TapWeight` takes ``tox21``, or ``sider`` where ``tox21`` is
+    The training code loads the table: :class:`molweight.TapWeight` takes ``tox21``, or ``sider`` where ``tox21`` is
     the task, and refuses a table that has labels of the task itself, since those of its test molecules must not be
-    learned. Of any table it leaves out the compounds that stand in ``meta``, ``select`` or ``test`` of the task,
+    learned. Of any table it leaves out the compounds in ``meta``, ``select`` or ``test`` of the task,
     whatever their labels are called. Without a task (``molweight pretrain``) all are learned; a fit that holds out some
     of them refuses to start from there.
 

@@ -49,8 +49,7 @@ class Objective(nn.Module, ABC):
         paper: Where it was published.
         targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
             ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
-        tables: Names of labelled tables that the objective learns from, beside the corpus; :meth:`attach` is given
-            them.
+        tables: Names of labelled tables that the objective learns from, next to the corpus; :meth:`attach` gets them.
         cost: How many times the atoms of a batch pass through a graph neural network in a step, by which its time
             grows: 1 for one view, 2 for two. The time itself is measured by
             ``experiments/benchmarks/benchmark_objectives.py``.

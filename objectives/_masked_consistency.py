@@ -63,7 +63,7 @@ class MaskedConsistency(Objective):
     Collapse: alone, this objective is least where all molecules get the same vector, and training drives the encoder
     there. On 256 molecules of ZINC, 60 steps take nine tenths of the vectors' spread with layer normalisation; batch
     normalisation keeps the spread, but in a single direction (``tests/objectives/test_masked_consistency.py``). Use it
-    beside other objectives. A run with nothing else warns; :func:`molweight.objectives.embedding_spread` and
+    with other objectives. A run with nothing else warns; :func:`molweight.objectives.embedding_spread` and
     :func:`molweight.objectives.embedding_rank` measure it.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image

@@ -25,7 +25,7 @@ def conformers(smiles: Sequence[str]) -> Positions:
     """Positions of the atoms of each molecule, in Angstrom: one conformer of ETKDGv3 without a force field.
 
     Hydrogen atoms take part in the embedding and are left out of the answer. The fragments of a salt are embedded one
-    by one and stand 100 Angstrom apart. The same SMILES gives the same positions.
+    by one and are 100 Angstrom apart. The same SMILES gives the same positions.
 
     Source: Riniker & Landrum, J. Chem. Inf. Model. 55, 2562 (2015); Wang et al., J. Chem. Inf. Model. 60, 2044 (2020).
 

@@ -91,7 +91,7 @@ class Source(Objective):
             raise OptionError("labels", labels, wanted, owner="objective 'source'")
         self.tables, self.columns = (table,), tuple(columns)
         self.head = nn.Linear(width, labels)
-        # Not saved: whoever trains attaches the table, whose labels say so again.
+        # Not saved: the training code attaches the table, whose labels say so again.
         self.register_buffer("classes", torch.zeros(labels, dtype=torch.bool), persistent=False)
         self._labels, self._bounds = torch.empty(0), torch.empty(0)
         self._rows = torch.empty(0, dtype=torch.int64)

@@ -16,7 +16,7 @@ def grow(batch: GraphBatch, size: Tensor, generator: torch.Generator) -> Tensor:
     """Grow a connected subgraph from a random atom of each molecule until it has the wanted size.
 
     Each bond gets a random length, and the atoms nearest to the root are kept (first-passage growth): any atom on the
-    way to a kept atom is nearer, so what is kept hangs together. Where a component is used up, growth goes on from an
+    way to a kept atom is nearer, so what is kept hangs together. Where a component is used up, growth continues from an
     atom of another one.
 
     Args:

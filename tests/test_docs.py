@@ -1,4 +1,4 @@
-"""The pages of the documentation: blocks that can be run, and figures that stand in the results."""
+"""The pages of the documentation: blocks that can be run, and figures that are in the results."""
 
 import ast
 import importlib.util

@@ -14,7 +14,7 @@ def _python(code: str, cwd: Path) -> str:
 
 
 def test_import_takes_less_than_two_seconds_of_processor_time(tmp_path: Path) -> None:
-    # Processor time, because other tests run beside this one; the benchmark measures wall time.
+    # Processor time, because other tests run at the same time; the benchmark measures wall time.
     code = "import time, molweight; print(time.process_time())"
     assert min(float(_python(code, tmp_path)) for _ in range(3)) < 2.0
 

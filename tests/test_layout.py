@@ -1,4 +1,4 @@
-"""The folders at the root are reached as molweight.*, under one name each, and shadow nobody's package."""
+"""The folders at the root are reached as molweight.*, under one name each, and shadow no other package."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""A package of somebody else, installed, with an objective, an encoder, a weighting and a table by entry points."""
+"""Another package, installed, with an objective, an encoder, a weighting and a table by entry points."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Names and what stands behind them."""
+"""Names and what they refer to."""
 
 import re
 import sys

@@ -2,7 +2,7 @@
 
     python -m experiments.benchmarks.benchmark_corpus [--corpus moses] [--output ...]
 
-The cache is a temporary folder, so everything is read, featurised and written anew. Memory is the resident set of this
+The cache is a temporary folder, so everything is read, featurised and written again. Memory is the resident set of this
 process and of its workers together, summed every fifth of a second: pages they share count once for each. Seconds are
 wall-clock time and say little on a machine that does other things.
 """

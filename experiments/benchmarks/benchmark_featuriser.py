@@ -4,7 +4,7 @@
 
 HIV is read from ``MOLWEIGHT_DATA`` or downloaded. The competitors take turns of 512 molecules, in an order that
 rotates, so that whatever else the machine does meets all of them alike; what counts is CPU time, with wall-clock time
-beside it. Two processes are compared with one in alternating turns over all molecules: the speed-up in wall-clock time
+next to it. Two processes are compared with one in alternating turns over all molecules: the speed-up in wall-clock time
 is what two free cores give, and on a busy machine less or more; the CPU time of both processes together, compared with
 that of one, says how much of it is lost to handing molecules over. Starting the processes, once per session, is not
 counted.

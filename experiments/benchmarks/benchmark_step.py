@@ -6,7 +6,7 @@
 GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
 and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
 else the machine does meets both; the figure is the median over rounds. Seconds of the processor (``cpu_``) are given
-beside those of the clock: with one thread (``OMP_NUM_THREADS=1``) other work on the machine hardly moves them. Peak
+next to those of the clock: with one thread (``OMP_NUM_THREADS=1``) other work on the machine hardly moves them. Peak
 memory is that of a process that does nothing but one kind of step, over its size before the first step.
 """
 

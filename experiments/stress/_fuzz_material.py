@@ -34,7 +34,7 @@ OPTIONS_OF: Final = {
     "objective_options": ("graphcl", "graphcl.strength", "attribute_masking", "attribute_masking.rate", "molclr"),
     "split_options": ("cutoff", "fractions", "seed"),
 }
-"""Names that stand behind a dot."""
+"""Names after a dot."""
 
 _ODD: Final = (
     *(

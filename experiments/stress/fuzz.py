@@ -188,7 +188,7 @@ def _relative(path: Path) -> Path:
 
 @dataclass
 class Caught:
-    """Keeps whatever a block raises, and goes on behind it."""
+    """Keeps whatever a block raises, and continues after it."""
 
     error: BaseException | None = None
 

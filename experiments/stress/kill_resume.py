@@ -1,4 +1,4 @@
-"""Kill fits with SIGKILL at random moments, resume them, and compare with fits that nobody killed, bit by bit.
+"""Kill fits with SIGKILL at random moments, resume them, and compare with undisturbed fits, bit by bit.
 
 A small job (all three stages, conjugate gradients with warm starts) is fitted once without disturbance. Then the same
 job is started again and again in processes of its own, each killed after a random time, until one comes to its end. All

@@ -6,7 +6,7 @@
 The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of adaptive pretraining),
 then the same pretrained encoder finetuned once per strength of the proximal term. The strength is judged on ``meta``,
 which neither trains nor stops the finetuning; ``test`` stays closed. With learned weights ``meta`` has trained those,
-so equal weights are run beside them.
+so equal weights are run as well.
 
 Each finished run is appended to ``experiments/results/finetune_gamma.jsonl`` at once; a run that is there already is
 not repeated.

@@ -3,8 +3,8 @@
     python -m experiments.studies.level_with_search run [--kinds ...] [--seeds 0 1 2 3 4] [--draws 4] [--workers 2]
     python -m experiments.studies.level_with_search table
 
-Goes on from a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
-pretrained anew for each seed (and found in the cache, or made again). Its rows of TPE with ten trials, of TapWeight and
+Continues a first CPU study: tables, options and seeds of ``experiments/configs/cpu.yaml``, with an encoder that is
+pretrained again for each seed (and cached). Its rows of TPE with ten trials, of TapWeight and
 of equal weights are in ``experiments/results/level_with_search_study.jsonl``. The same comparison in the CPU study as
 it is now, ``experiments/results/cpu``, is at the end of the table. Added to these rows, with no more gradients of
 pretraining than that TapWeight has:
@@ -15,11 +15,11 @@ pretraining than that TapWeight has:
 - ``scale_losses``: objectives divided by their size before they are weighted.
 - ``bold``: twice the logit per standard error of evidence, no threshold that evidence must pass, and full evidence from
   the fifth step on in place of the twentieth.
-- ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain anew with them, fixed.
+- ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain again with them, fixed.
 
 And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
 which ends as soon as the weights are there: nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those
-weights, and the weights of TPE's best trial, and pretrain with them anew, fixed, for as many steps as a trial, and
+weights, and the weights of TPE's best trial, and pretrain with them again, fixed, for as many steps as a trial, and
 finetune once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from.
 Called level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the
 seeds but the next one were run: half of the standard deviation of single runs on a table.
@@ -113,7 +113,7 @@ def fixed(job: Job, weights: Mapping[str, float]) -> Job:
 
 
 def found() -> Found:
-    """Runs of that study and of this script whose weights are used anew, by kind, table and seed."""
+    """Runs of that study and of this script whose weights are reused, by kind, table and seed."""
     study = {(row["method"], row["table"], row["seed"]): row for row in finished(ROWS) if row["error"] is None}
     own = {(row["kind"], row["table"], row["seed"]): row for row in finished(RESULTS) if row["kind"] == LEARNING}
     return {**study, **own}
@@ -195,7 +195,7 @@ def first_of(kind: str, most: int) -> str:
 def scores() -> pd.DataFrame:
     """All runs of this script, and those of the study that they are compared with, as rows of a study.
 
-    Weights that are used anew cost what it took to find them, and equal weights nothing.
+    Weights that are reused cost what it took to find them, and equal weights nothing.
     """
     finders = found()
     rows = [row for (method, _, _), row in finders.items() if method in ("tapweight", "tpe", "equal")]
@@ -264,7 +264,7 @@ def summary() -> str:
     finetuned = [name for kind in TEN for name in (*(first_of(kind, most) for most in FEWER), kind)]
     first = against(frame, "tpe", ["tapweight", "equal", *finetuned, "scale_losses", "bold", "restart"])
     second = against(frame, "tpe_again", ["tapweight_again", "equal_again"])
-    titles = ("Against TPE with ten trials:", "Weights alone, all drawn anew, against those of TPE's best trial:")
+    titles = ("Against TPE with ten trials:", "Weights alone, all drawn again, against those of TPE's best trial:")
     return "\n".join([HEAD, "", titles[0], "", *first, "", titles[1], "", *second, *later()])
 
 

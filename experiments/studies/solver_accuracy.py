@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--tables", nargs="+", default=["freesolv", "bbbp"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--report", action="store_true", help="measure nothing: summarise the JSON file's runs anew")
+    parser.add_argument("--report", action="store_true", help="measure nothing: summarise the JSON file's runs again")
     parser.add_argument("--output", type=Path, default=Path("experiments/results/solver_accuracy.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)

@@ -3,7 +3,7 @@
     python -m experiments.tools.pretrain_shipped [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
 
 The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. Interrupted,
-the same command goes on. Beside the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
+the same command goes on. Next to the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
 and the loss of each objective along the way.
 """
 
@@ -48,7 +48,7 @@ class Losses:
 
 
 def card(losses: list[dict[str, float]], steps: int, size: int, sha256: str) -> str:
-    """What stands below the part that every checkpoint's card has."""
+    """What follows the part that every checkpoint's card has."""
     about: dict[str, Any] = provenance([0])
     names = list(losses[0]) if losses else []
     head = "| steps | " + " | ".join(name.removeprefix("losses.") for name in names) + " |"

@@ -56,7 +56,7 @@ class Journal:
         return tidy([best[job] for job in self.study.cells() if job in best])
 
     def export(self) -> Path:
-        """Write the table beside the journal, as ``results.parquet`` and ``results.csv``; the path of the latter."""
+        """Write the table next to the journal, as ``results.parquet`` and ``results.csv``; the path of the latter."""
         table, target = self.table(), self.path.with_suffix(".csv")
         write_file(self.path.with_suffix(".parquet"), table.to_parquet(index=False))
         write_file(target, table.to_csv(index=False).encode())

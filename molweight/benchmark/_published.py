@@ -1,4 +1,4 @@
-"""Rows of the literature, to stand beside our own."""
+"""Rows of the literature, to show next to our own."""
 
 from pathlib import Path
 from typing import Final

@@ -15,7 +15,7 @@ class RayCluster:
     """Runs the jobs as tasks of Ray, one core each; a task that dies takes no other with it.
 
     The machines of a cluster need molweight, and see the tables and the cache of generic pretraining through
-    ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or make them anew.
+    ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or make them again.
 
     Args:
         address: Of a running cluster, e.g. ``"auto"`` or ``"ray://head:10001"``; ``None`` starts Ray here.

@@ -21,7 +21,7 @@ class Footprint:
     """
 
     def __init__(self, device: torch.device) -> None:
-        """Let the peaks begin anew."""
+        """Reset the peaks."""
         self.device = device
         _forget_peak()
         if device.type == "cuda":
@@ -50,7 +50,7 @@ def machine(device: torch.device) -> str:
 
 
 def _forget_peak() -> None:
-    """Let the peak of resident memory begin anew, where the system can."""
+    """Reset peak RSS where supported."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:  # another system: the peak is then that of the process so far

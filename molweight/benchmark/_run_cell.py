@@ -34,7 +34,7 @@ from molweight.training.internal import HeldOut, with_sources
 __all__ = ["RESULTS_VERSION", "fixed_facts", "run_cell"]
 
 RESULTS_VERSION: Final = 2
-"""Raised whenever rows of an earlier version cannot stand beside new ones."""
+"""Raised whenever rows of an earlier version cannot be compared with new ones."""
 
 
 def run_cell(study: Study, cell: Cell) -> dict[str, Any]:

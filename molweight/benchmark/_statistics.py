@@ -117,7 +117,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class Ranks:
-    """How the methods stand over tables and seeds.
+    """Ranks of the methods over tables and seeds.
 
     Args:
         means: Mean rank by method, 1 the best, in this order.

@@ -65,7 +65,7 @@ class Study:
         trials: Trials of a search over fixed weights, unless its variant says otherwise.
         reference: The method that the others are compared with.
         plugins: Modules that register further names, imported in every process.
-        published: CSV file with rows of the literature to show beside: ``method,table,metric,mean,sd,source``.
+        published: CSV file with rows of the literature to show as well: ``method,table,metric,mean,sd,source``.
 
     Raises:
         ConfigError: If something is named twice, or an option makes no sense, or a package is missing.

@@ -266,7 +266,7 @@ def _range(item: Contrast) -> str:
 
 
 def _costs(study: Study, good: pd.DataFrame) -> list[str]:
-    """What the reference costs beside each search, over the pairs of table and seed that both have."""
+    """What the reference costs relative to each search, over the pairs of table and seed that both have."""
     spent = {name: own.set_index(["table", "seed"])[["gradients", "seconds"]] for name, own in good.groupby("method")}
     reference, lines = spent.get(study.reference), []
     for name in study.methods:

@@ -77,7 +77,7 @@ def run(options: Namespace) -> None:
 
 
 def _split(options: Namespace, data: MoleculeDataset) -> Splits | None:
-    """The roles; ``None`` where the split that nobody asked for cannot be made, which the proposal mends."""
+    """The roles; ``None`` where the default split cannot be made, which the proposal solves."""
     try:
         return split_table(options, data)
     except DataError:

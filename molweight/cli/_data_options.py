@@ -109,7 +109,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
 
 
 def _numbers(value: Any) -> list[float]:
-    """Numbers as typed on the command line, ``1,0.5``, or as they stand in a YAML file.
+    """Numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
 
     Raises:
         ValueError: If one of them is no number.
@@ -226,7 +226,7 @@ def sheet_of(options: Namespace) -> str | int:
 
 
 def _refuse_own(options: Namespace) -> None:
-    """Refuse what would be ignored beside ``--data``."""
+    """Refuse what would be ignored with ``--data``."""
     for name, default in _OWN.items():
         if options[name] != default:
             raise ConfigError(

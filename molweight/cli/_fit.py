@@ -89,7 +89,7 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
     add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
     add("--runs", type=str, default="runs", help="folder of the runs")
     add("--overwrite", action="store_true", help="replace a finished run of the same name")
-    add("--resume", type=str | None, default=None, help="folder of an interrupted run to go on with: runs/NAME")
+    add("--resume", type=str | None, default=None, help="folder of an interrupted run to resume: runs/NAME")
     add(
         "--baselines",
         type=names,
@@ -122,7 +122,7 @@ def carry_out(
     corpus: MoleculeDataset,
     unlabelled: MoleculeDataset | None = None,
 ) -> None:
-    """Fit with baselines, or go on with it; print and write; predict the molecules of a test file without labels."""
+    """Fit with baselines, or resume; print and write; predict the molecules of a test file without labels."""
     folder = run_folder(options.runs, options.name or data.name)
     claim_folder(folder, overwrite=options.overwrite)
     say(options, _material(data, splits))
@@ -146,7 +146,7 @@ def carry_out(
         command = made.prog.removesuffix(" [options]")
         raise Interrupted(
             error.number if isinstance(error, Interrupted) else signal.SIGINT,
-            f"interrupted. Go on with: {command} --resume {folder} (or the same command again).",
+            f"interrupted. Resume with: {command} --resume {folder} (or the same command again).",
         ) from error
     finally:
         for callback in board:
@@ -283,7 +283,7 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
     if not path.is_file():
         raise ConfigError(
             f"--resume {options.resume}: there is no interrupted run in this folder. Name the folder that the "
-            "interrupted command wrote to, runs/NAME, or start anew without --resume."
+            "interrupted command wrote to, runs/NAME, or start again without --resume."
         )
     if "plugin" not in {action.dest for action in made._actions}:  # noqa: SLF001 - as argparse itself looks
         add_plugin_option(made)

@@ -95,5 +95,5 @@ def _value(text: str) -> Any:
 
 
 def _texts(value: Any) -> list[str]:
-    """Texts separated by commas, or a list or a single number as it stands in a YAML file."""
+    """Texts separated by commas, or a list or a single number as in a YAML file."""
     return names([str(part) for part in value] if isinstance(value, list) else str(value))

@@ -77,7 +77,7 @@ def _first_line(item: object) -> str:
 
 
 def _objective(name: str) -> str:
-    """Name, family, cost, what is computed or used beside it, paper."""
+    """Name, family, cost, what is computed or used with it, paper."""
     found = objectives.get(name)
     needs = (
         [spec.name for spec in found.targets]

@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; those of the process if ``None``.
 
     Returns:
-        The exit status: 0 for success, 2 for an error the user can mend, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit status: 0 for success, 2 for a user error, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -199,7 +199,7 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
     if ignored:
         listed = ", ".join(name if name == "table" else f"--{name}" for name in ignored)
         raise ConfigError(
-            f"--resume goes on with the options that the run began with, which leaves {listed} without effect. "
+            f"--resume continues with the options that the run began with, which leaves {listed} without effect. "
             "Leave that out, or start another run with another --name."
         )
 

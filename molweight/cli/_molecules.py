@@ -227,7 +227,7 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None, *,
 
 
 def _rows_to(stream: TextIO, header: list[str], *, safe: bool) -> Write:
-    """Rows go to the stream, behind a header that waits for them: where the input is refused, nothing is written."""
+    """Rows go to the stream, after a header that waits for them: where the input is refused, nothing is written."""
     writer = csv.writer(stream, lineterminator="\n")
     pending = [header]
 

@@ -213,7 +213,7 @@ def _one_paragraph(message: str) -> str:
 
 
 def names(value: Any) -> list[str]:
-    """A list of names as typed on the command line, ``a,b,c``, or as it stands in a YAML file.
+    """A list of names as typed on the command line, ``a,b,c``, or as in a YAML file.
 
     Args:
         value: Text with commas, or a list.

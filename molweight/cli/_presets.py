@@ -49,7 +49,7 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init",)
     Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight.
 
     Args:
-        given: The options that stand on the command line or in a file.
+        given: The options on the command line or in a file.
         known: The options that the command has.
 
     Example:

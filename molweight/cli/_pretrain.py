@@ -37,7 +37,7 @@ def parser() -> Parser:
 
 
 def run(options: Namespace) -> None:
-    """Pretrain, or go on with it, and write the folder."""
+    """Pretrain, or resume, and write the folder."""
     begin(options)
     claim_checkpoint_folder(Path(options.output), overwrite=options.overwrite)
     job, corpus, folder = job_of(options, init="pretrain", weighting="none"), load_corpus(options), Path(options.output)
@@ -51,7 +51,7 @@ def run(options: Namespace) -> None:
         )
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-        raise Interrupted(number, "interrupted; the same command goes on from here.") from error
+        raise Interrupted(number, "interrupted; the same command resumes from here.") from error
     save_checkpoint(folder, job, model, corpus)
     kept = options.clone()
     for name in ("config", "trust", "overwrite"):

@@ -1,4 +1,4 @@
-"""Message passing beside attention among all atoms of a molecule."""
+"""Message passing in parallel with attention among all atoms of a molecule."""
 
 from functools import partial
 from typing import Unpack

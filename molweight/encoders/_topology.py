@@ -14,7 +14,7 @@ __all__ = ["Dense", "Opposite", "Topology"]
 
 
 class Dense(NamedTuple):
-    """Where each atom stands in a table with one row per molecule, padded to the largest.
+    """Where each atom is in a table with one row per molecule, padded to the largest.
 
     Args:
         place: Flat position of each atom in that table, ``N`` int64.
@@ -43,7 +43,7 @@ class Opposite(NamedTuple):
 
 @dataclass(frozen=True)
 class Topology:
-    """Who is bonded to whom by what, prepared once for all layers of a forward pass.
+    """Bonds between atoms, prepared once for all layers of a forward pass.
 
     What only some layers need is computed when first asked for. Nothing here depends on parameters.
 

@@ -33,7 +33,7 @@ _PRETRAINING: Final = tuple(
     ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"})
     | {"corpus", "corpus_size"}
 )
-"""Parameters of pretraining: whoever sets one wants an encoder of their own."""
+"""Parameters of pretraining: setting one asks for an encoder of its own."""
 
 
 class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MoleculeEstimator):

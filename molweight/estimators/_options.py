@@ -20,8 +20,8 @@ JOB_OPTIONS: Final = tuple(field.name for field in fields(Job) if field.name != 
 def signature(**extra: Any) -> inspect.Signature:
     """``extra`` and every option of :class:`molweight.Job`, as keyword arguments with their defaults.
 
-    ``extra`` may hold another default for an option of the job. A default that is made anew for each job, such as an
-    empty dictionary, stands as ``None``, because scikit-learn wants defaults that cannot change.
+    ``extra`` may hold another default for an option of the job. A default that is made for each job, such as an
+    empty dictionary, is ``None``, because scikit-learn wants defaults that cannot change.
     """
     defaults = {field.name: None if field.default is MISSING else field.default for field in fields(Job)}
     named = {**extra, **{name: extra.get(name, defaults[name]) for name in JOB_OPTIONS}, "random_state": 0}

@@ -17,7 +17,7 @@ __all__ = ["GraphBatch", "Resident"]
 class GraphBatch:
     """``G`` molecules with ``N`` atoms and ``E`` directed edges in all, under the names PyG uses.
 
-    Whatever reads ``x, edge_index, edge_attr, batch`` from a PyG batch can read them from this one. It exists beside
+    Whatever reads ``x, edge_index, edge_attr, batch`` from a PyG batch can read them from this one. It exists next to
     PyG's own class because objectives build several views of it in every step: it is typed, immutable, and costs
     nothing to make. :meth:`molweight.graphs.MoleculeDataset.batch` returns a PyG ``Batch``.
 

@@ -34,7 +34,7 @@ _BEGIN_RINGS: Final = 66
 _WIDE: Final = 250
 """From about this number of atoms on RDKit writes indices as four bytes; such molecules are left to the reference."""
 _PAD: Final = 64
-"""Spare bytes behind the last molecule, so that looking ahead never leaves the buffer."""
+"""Spare bytes after the last molecule, so that looking ahead never leaves the buffer."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _word(data: Uint8, at: Int) -> Int:
 
 
 def _walk(length: Uint8, start: Int, count: Int) -> tuple[Int, Int]:
-    """Positions of all records of all chains, chain after chain, and the position behind each chain.
+    """Positions of all records of all chains, chain after chain, and the position after each chain.
 
     Args:
         length: Length of a record that starts at each byte; 0 where no record can start, which ends the chain there.

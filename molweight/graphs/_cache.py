@@ -41,10 +41,10 @@ def add_seal(path: Path) -> None:
     """Append the checksum of a file's content to the file.
 
     The checksum is XXH3 with 128 bits, which finds accidental damage at the speed of memory; it is no protection
-    against somebody who wants to deceive. ``numpy.load`` reads nothing after the array, and so does not see it.
+    against deliberate changes. ``numpy.load`` reads nothing after the array, and so does not see it.
 
     Args:
-        path: A file that nobody else uses yet.
+        path: A file that is not used elsewhere yet.
     """
     digest = _digest(path, path.stat().st_size)
     with path.open("ab") as stream:
@@ -172,7 +172,7 @@ def place_folder(partial: Path, folder: Path) -> None:
     """Rename a folder that is whole; where there is one already, replace its files.
 
     Two processes that build the same folder write equal files, so it does not matter whose are kept. A damaged folder
-    is mended this way, and what else is kept in it, such as the targets of objectives, stays.
+    is repaired this way, and what else is kept in it, such as the targets of objectives, stays.
 
     Args:
         partial: The new folder.

@@ -1,4 +1,4 @@
-"""Values per molecule or per atom that objectives train on: computed once, kept beside the dataset."""
+"""Values per molecule or per atom that objectives train on: computed once, kept with the dataset."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def target_column(
 ) -> Column:
     """One spec's values for every molecule of a dataset.
 
-    They are stored in files of ``64 * spec.chunk`` molecules beside the dataset as they are computed, each written
+    They are stored in files of ``64 * spec.chunk`` molecules next to the dataset as they are computed, each written
     whole or not at all, so interrupted work goes on where it stopped.
 
     Args:

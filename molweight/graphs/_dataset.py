@@ -208,7 +208,7 @@ class MoleculeDataset:
         return to_pyg(self.graphs(chosen, device), torch.from_numpy(np.concatenate([[0], np.cumsum(edges)])))
 
     def subset(self, indices: Indices) -> "MoleculeDataset":
-        """Some of the molecules as a dataset of their own, in the order given; rejected rows are left behind.
+        """Some of the molecules as a dataset of their own, in the order given; rejected rows are left out.
 
         Args:
             indices: Positions of the molecules.
@@ -297,7 +297,7 @@ class MoleculeDataset:
         other = copy.copy(self)
         other.columns = {**self.columns, **columns, **per_atom}
         other.per_atom = (self.per_atom - columns.keys()) | per_atom.keys()
-        other._tensors = {}  # noqa: SLF001 - a copy of our own class: its tensors are placed anew
+        other._tensors = {}  # noqa: SLF001 - a copy of our own class: its tensors are placed again
         return other
 
     def _tensor(self, name: str, device: torch.device) -> Tensor:

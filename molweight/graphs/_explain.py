@@ -35,6 +35,6 @@ def explain(smiles: str) -> str | None:
 
 
 def _open_rings(bare: str) -> list[str]:
-    """Ring numbers that stand an odd number of times, outside of brackets."""
+    """Ring numbers that occur an odd number of times, outside of brackets."""
     rings = [number.strip("%()").lstrip("0") or "0" for number in _RING.findall(bare)]
     return sorted({ring for ring in rings if rings.count(ring) % 2})

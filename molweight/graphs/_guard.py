@@ -60,7 +60,7 @@ class Guarded(Generic[T]):
     """A function of molecules in which no single molecule can take more than its share of time and memory.
 
     Molecules that may take long are given to a forked process one by one. It is ended where one of them takes more than
-    ``seconds`` of CPU time or 4 GiB of memory, or crashes it, and another one goes on with the next molecule. Where
+    ``seconds`` of CPU time or 4 GiB of memory, or crashes it, and another one continues with the next molecule. Where
     there is no ``fork`` (Windows), all are computed in this process and there is no limit.
 
     Args:

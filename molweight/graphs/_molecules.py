@@ -83,7 +83,7 @@ class Reject:
         reason: Why it could not be used.
         kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
             taken as ``"missing"``, while the row is kept.
-        place: Where it stands in the source, for messages; empty where nothing but ``row`` is known.
+        place: Where it is in the source, for messages; empty where nothing but ``row`` is known.
         number: The row as people count who open the file; ``None`` where the source is no file.
     """
 
@@ -149,7 +149,7 @@ class Molecules:
 
     Args:
         atoms: Atom features, ``A x 9`` uint8.
-        ends: End atoms of each bond, counted within its molecule, ``B x 2`` uint16; each bond stands once.
+        ends: End atoms of each bond, counted within its molecule, ``B x 2`` uint16; each bond occurs once.
         bonds: Bond features, ``B x 3`` uint8.
         atom_offsets: First atom of each molecule and the total, ``n + 1`` int64.
         bond_offsets: First bond of each molecule and the total, ``n + 1`` int64.

@@ -24,7 +24,7 @@ from molweight.graphs._stored import ARRAYS, molecules_meta, read_molecules, wri
 __all__ = ["Record", "build_streamed"]
 
 Record = tuple[int, str]
-"""Row of the source, counted from 0, and what stands there as SMILES."""
+"""Row of the source, counted from 0, and its text as SMILES."""
 
 _SHARD: Final = 32_768
 """Molecules per file: what interrupted work loses at most, and what is held in memory at a time."""

@@ -1,4 +1,4 @@
-"""Targets that are computed from a molecule once and stored beside its dataset."""
+"""Targets that are computed from a molecule once and stored with its dataset."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class TargetSpec:
             worker processes can import it.
         per: What a row of the array is: a ``"molecule"`` or an ``"atom"``.
         chunk: Molecules handed to a process at a time. Every 64 chunks a file is written, and an interrupted
-            computation goes on from there: the slower ``compute`` is, the smaller this should be.
+            computation resumes from there: the slower ``compute`` is, the smaller this should be.
         slow: Whether even a small molecule may take seconds. Large molecules are computed in a process of their own,
             and have no value if they take more than 2 seconds of CPU time; with this, all are, and they may take 10.
 

@@ -1,4 +1,4 @@
-"""A run as one HTML page that needs nothing else, and the statistics that stand in it.
+"""A run as one HTML page that needs nothing else, and its statistics.
 
 The page is made from plain data (:class:`RunSummary`), so this package knows no model; ``molweight report`` and
 ``run.report`` gather the data.

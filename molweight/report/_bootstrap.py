@@ -17,7 +17,7 @@ __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "inte
 Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 DRAWS: Final = 1000
-"""Draws of a bootstrap: the ends of a 95 % interval then stand on 25 draws each."""
+"""Draws of a bootstrap: the ends of a 95 % interval then rest on 25 draws each."""
 _LEVEL: Final = 0.95
 _AT_ONCE: Final = 2_000_000
 """Counts held at a time: 16 MB."""

@@ -74,7 +74,7 @@ def conclude(results: TestResults, method: str, metric: str, kinds: Sequence[str
 
 
 def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str]) -> dict[str, float]:
-    """Metrics beside that of the table: means over the targets of one kind; MAE of a single target only."""
+    """Further metrics than that of the table: means over the targets of one kind; MAE of a single target only."""
     base, found = ogb_metric(metric) or metric, {}
     for kind, names in (("classification", ("roc_auc", "ap")), ("regression", ("r2", "rmse", "mae"))):
         columns = [place for place, own in enumerate(kinds) if own == kind]

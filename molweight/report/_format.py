@@ -1,4 +1,4 @@
-"""Numbers and names as they stand in a page."""
+"""Numbers and names as a page shows them."""
 
 import math
 from typing import Final
@@ -9,7 +9,7 @@ from molweight.report._bootstrap import Interval
 __all__ = ["NONE", "direction", "metric_name", "number", "spread", "verdict"]
 
 NONE: Final = "-"
-"""What stands where there is no number."""
+"""Shown where there is no number."""
 
 _METRICS: Final = {
     "ap": "average precision",

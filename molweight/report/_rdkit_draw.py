@@ -26,7 +26,7 @@ _PALETTE: Final = {
     35: ("#000023", "var(--x)"),
     53: ("#000035", "var(--x)"),
 }
-"""By atomic number: what RDKit is told to draw with, and the colour of the page that stands in its place."""
+"""By atomic number: what RDKit is told to draw with, and the colour of the page that replaces it."""
 _COLOURS: Final = {"#000000": "currentColor", **dict(_PALETTE.values())}
 
 
@@ -114,7 +114,7 @@ def _drawing(smiles: str, levels: dict[int, int]) -> str:
 
 
 def _shade(level: int) -> tuple[str, str]:
-    """What RDKit is told to mark an atom with, and what stands in its place: orange raises, blue lowers."""
+    """What RDKit is told to mark an atom with, and what replaces it: orange raises, blue lowers."""
     name = "--s2" if level > 0 else "--s1"
     share = round(70 * abs(level) / _LEVELS)
     return f"#{'05' if level > 0 else '06'}00{abs(level):02X}", f"color-mix(in srgb, var({name}) {share}%, transparent)"

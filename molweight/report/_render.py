@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: no network, no script, no font, no picture beside it."""
+"""One HTML file that needs nothing else: no network, no script, no font, no separate picture."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -54,7 +54,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
 
     Args:
         title: Heading.
-        subtitle: What stands below.
+        subtitle: The line below it.
         sections: In their order.
     """
     from jinja2 import Environment, StrictUndefined

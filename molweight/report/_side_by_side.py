@@ -30,7 +30,7 @@ _OF_THE_PLACE: Final = ("config", "name", "runs", "resume", "quiet", "json", "te
 
 
 def render_side_by_side(subjects: Sequence[RunSummary]) -> str:
-    """Runs beside each other as an HTML page.
+    """Runs side by side as an HTML page.
 
     Args:
         subjects: The runs, with different names; the others are compared with the first one.
@@ -190,7 +190,7 @@ def _options_section(subjects: Sequence[RunSummary]) -> Section:
 
 
 def _typed(subject: RunSummary) -> dict[str, Any]:
-    """Options of the command line beside those of the job: of the table, its split, the corpus, the baselines."""
+    """Further options of the command line: of the table, its split, the corpus, the baselines."""
     try:
         found = load_yaml(subject.config or "", f"config.yaml of {subject.name}")
     except yaml.YAMLError as error:

@@ -103,7 +103,7 @@ def check_manifest(folder: Path) -> None:
     if content.get(_UNFINISHED):
         raise DataError(
             f"{folder}: the run was interrupted while it was being saved, so its files do not belong together. Give "
-            "the command that wrote it again; it goes on from its last state."
+            "the command that wrote it again; it resumes from its last state."
         )
     for name, recorded in content["files"].items():
         path = folder / name

@@ -74,7 +74,7 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
 
 
 def model_card(about: Mapping[str, Any]) -> str:
-    """The page that lies beside a run: what it predicts, from what it was made, how to use it.
+    """The model card of a run: what it predicts, from what it was made, how to use it.
 
     Args:
         about: What :meth:`molweight.Run.describe` returned.

@@ -1,4 +1,4 @@
-"""What the report of a run is written of, gathered from the run and the files beside it."""
+"""What the report of a run is written of, gathered from the run and the files next to it."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
         The data. Nothing in it opens the test set: without what was kept when it was opened, there are no scores.
 
     Raises:
-        DataError: If a file beside the run is damaged.
+        DataError: If a file next to the run is damaged.
     """
     results, folder = run.test_results, run.folder
     vectors = None
@@ -112,7 +112,7 @@ def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
 
 
 def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | Path) -> Path:
-    """Write one HTML file in which runs stand side by side: scores, weights, trajectories, options that differ.
+    """Write one HTML file that shows runs side by side: scores, weights, trajectories, options that differ.
 
     Args:
         runs: At least two; the others are compared with the first one.
@@ -124,7 +124,7 @@ def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | P
 
     Raises:
         ConfigError: If there is only one run, or two have the same name.
-        DataError: If it cannot be written, or a file beside a run is damaged.
+        DataError: If it cannot be written, or a file next to a run is damaged.
     """
     if len(runs) < 2 or len(set(names)) < len(runs):  # noqa: PLR2004 - two can be compared
         raise ConfigError(f"two or more runs with different names are needed, got {', '.join(names) or 'none'}.")
@@ -147,7 +147,7 @@ def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
 
 
 def _text(folder: Path | None, name: str) -> str | None:
-    """The content of a file beside the run; ``None`` if there is none.
+    """The content of a file next to the run; ``None`` if there is none.
 
     Raises:
         DataError: If it cannot be read.

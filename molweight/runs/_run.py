@@ -179,7 +179,7 @@ class Run:
         return score(self.finetuning.metric, truth, predicted, self.target_names)
 
     def report(self, path: str | Path = "report.html") -> Path:
-        """Write one HTML file with everything about the run, which needs no network and nothing beside it.
+        """Write one HTML file with everything about the run, which needs no network and no other file.
 
         Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
         calibration or parity; a map; the most wrong molecules; audit, configuration, provenance. The test set is not
@@ -192,7 +192,7 @@ class Run:
             The path.
 
         Raises:
-            DataError: If it cannot be written, or a file beside the run is damaged.
+            DataError: If it cannot be written, or a file next to the run is damaged.
         """
         write_file(Path(path), render(gather(self)).encode())
         return Path(path)

@@ -1,4 +1,4 @@
-"""What the test set showed when it was opened, as tensors that are kept with the run: nobody opens it again."""
+"""What the test set showed when it was opened, as tensors that are kept with the run: it is not evaluated again."""
 
 from collections.abc import Mapping
 

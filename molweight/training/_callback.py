@@ -14,7 +14,7 @@ __all__ = ["Callback", "TensorBoard", "scalars"]
 
 
 class Callback(Protocol):
-    """Somebody who follows a run: any object with this method, handed to ``fit(..., callbacks=[...])``.
+    """A follower of a run: any object with this method, handed to ``fit(..., callbacks=[...])``.
 
     Example:
         >>> class Printer:
@@ -30,10 +30,10 @@ class Callback(Protocol):
 
         Args:
             stage: ``"general"``, ``"continued"`` or ``"finetune"``, of several finetunings ``"finetune-2"`` and so on;
-                in a comparison behind the name of the method, as in ``"equal/finetune"``.
+                in a comparison after the name of the method, as in ``"equal/finetune"``.
             step: Number of the step, from 0; of the epoch in ``"finetune"``, where 0 is the state before training.
             values: What was measured, by the names of :attr:`molweight.Run.history`. Steps arrive in order but late, as
-                the device is only read now and then; after a resumption they go on behind the last state.
+                the device is only read now and then; after a resumption they continue after the last state.
         """
 
 
@@ -59,7 +59,7 @@ class TensorBoard:
         self._writers: dict[str, SummaryWriter] = {}
 
     def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Write one step; what an interrupted run wrote from this step on is taken back when the stage begins anew.
+        """Write one step; what an interrupted run wrote from this step on is taken back when the stage begins again.
 
         Args:
             stage: Name of the stage.

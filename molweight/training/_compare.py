@@ -1,4 +1,4 @@
-"""The main job: a weighting beside its baselines, on the same molecules, steps and seed."""
+"""The main job: a weighting and its baselines, on the same molecules, steps and seed."""
 
 import json
 import math
@@ -140,7 +140,7 @@ def compare(
         baselines: Names among :data:`PLAIN_BASELINES`, which take seconds, and :data:`BASELINES`, which take as long
             as the job.
         progress: Whether to show progress bars on a terminal.
-        resume: Folder where the state of the work is kept, to go on from after an interruption; see
+        resume: Folder where the state of the work is kept, to resume from after an interruption; see
             :func:`molweight.fit`.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
         aux: Auxiliary tables, as for :func:`molweight.fit`.

@@ -45,7 +45,7 @@ class Context:
             _log.info("%s", title)
 
     def title(self, text: str) -> str | None:
-        """Title of a progress bar, behind the method it is for where there are several; ``None`` for no bar.
+        """Title of a progress bar, after the method it is for where there are several; ``None`` for no bar.
 
         Args:
             text: The title.

@@ -1,4 +1,4 @@
-"""Labelled tables that objectives learn from, beside the corpus, without what the task holds out."""
+"""Labelled tables that objectives learn from, in addition to the corpus, without what the task holds out."""
 
 import logging
 from dataclasses import dataclass, replace

@@ -203,7 +203,7 @@ def pretrain(
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
-        What goes wrong is logged when it first shows, and stands under ``findings`` in the record of that step.
+        What goes wrong is logged when it first shows, and is under ``findings`` in the record of that step.
 
     Raises:
         TrainingError: If a loss stops being a finite number.

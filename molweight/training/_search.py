@@ -95,7 +95,7 @@ def search_weights(
     """Try fixed weights, each with a whole run, and keep those that do best on ``select``.
 
     Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` draws them
-    anew each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
+    each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
     optuna, after two at random. Generic pretraining is shared by all trials and cached.
 
     Args:
@@ -105,7 +105,7 @@ def search_weights(
         corpus: Unlabelled molecules, as in :func:`molweight.fit`.
         method: How weights are proposed.
         trials: How many to try.
-        journal: File that every finished trial is written to at once; a search that finds it there goes on behind the
+        journal: File that every finished trial is written to at once; a search that finds it there continues after the
             last one and ends as if it had not been interrupted.
         progress: Whether to show a progress bar on a terminal.
 

@@ -104,7 +104,7 @@ class Stage:
         if changed:
             raise ConfigError(
                 f"{path.parent} holds the state of an interrupted run with other settings: {'; '.join(changed[:4])}. "
-                "Go on with the settings it was started with, choose another name, or remove the folder."
+                "Resume with the settings it was started with, choose another name, or remove the folder."
             )
         own(path.parent, path.name, adopt=True)
         return unpack(from_tensor(tensors.pop(_SKELETON)), tensors)

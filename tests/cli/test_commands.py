@@ -247,12 +247,12 @@ def test_interrupted_fit_says_how_to_go_on(
     with monkeypatch.context() as patch:
         patch.setattr(TensorBoard, "log", interrupt)  # the moment; everything else is as it is
         assert main([*fit, "--tensorboard"]) == 130
-    assert f"Go on with: molweight fit --resume {place / 'stopped'}" in capsys.readouterr().err
+    assert f"Resume with: molweight fit --resume {place / 'stopped'}" in capsys.readouterr().err
     assert list((place / "stopped" / "state").rglob("*.safetensors"))
     assert main([*fit, "--epochs=3", "--tensorboard"]) == 2
     assert "options.epochs is 2 there and 3 here" in capsys.readouterr().err
     assert main(["predict", str(place / "stopped"), str(place / "my.csv")]) == 2
-    assert "holds an interrupted run. Go on with it first: --resume" in capsys.readouterr().err
+    assert "holds an interrupted run. Resume it first: --resume" in capsys.readouterr().err
     assert main(["fit", str(place / "my.csv"), "--resume", str(place / "stopped"), "--seed=7"]) == 2
     assert "which leaves table, --seed without effect" in capsys.readouterr().err
     assert main(["fit", "--resume", str(place / "stopped"), "--quiet"]) == 0

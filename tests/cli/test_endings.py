@@ -44,7 +44,7 @@ def test_a_signal_ends_a_fit_as_ctrl_c_does(tmp_path: Path, number: signal.Signa
     process.send_signal(number)
     _, message = process.communicate(timeout=120)
     assert process.returncode == 128 + number, message
-    assert "interrupted. Go on with: molweight fit --resume runs/x" in message
+    assert "interrupted. Resume with: molweight fit --resume runs/x" in message
     assert list((tmp_path / "runs" / "x" / "state").rglob("adaptive.safetensors"))
 
 

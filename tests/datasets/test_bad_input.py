@@ -163,7 +163,7 @@ UNNAMED = {
     "a word": ("smiles,y\nCCO,1\nC,0\n\nCCN,abc\nCCF,1\n", "row 5, column 'y': 'abc' is not a number. Correct it"),
     "two words": ("smiles,y\nCCO,1\nC,low\nCCN,abc\nCCF,1\nN,1\n", r"row 3, column 'y': 'low' .* \(2 such cells"),
     "infinity": ("smiles,y\nCCO,1.5\nC,inf\nCCN,2\n", "row 3, column 'y': 'inf' is not a finite float32 number"),
-    "beside a good one": ("smiles,y,z\nCCO,1,1.5\nC,0,?\nCCN,1,2\n", r"row 3, column 'z': '\?' is not a number"),
+    "next to a good one": ("smiles,y,z\nCCO,1,1.5\nC,0,?\nCCN,1,2\n", r"row 3, column 'z': '\?' is not a number"),
     "an empty column": ("smiles,y\nCCO,\nC,NA\n", r"column 'y': no row has a label.*targets=\[\.\.\.\]"),
     "a column twice": ("smiles,y,y\nCCO,1,\nC,0,\n", "row 1: 2 columns are called 'y'. Rename all but one"),
     "the second twice": ("smiles,y,y,z\nCCO,,1,2.5\nC,,0,1\n", "row 1: 2 columns are called 'y'"),

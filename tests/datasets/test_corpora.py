@@ -1,4 +1,4 @@
-"""Corpora: files of one's own in every form, published ones verified, samples nested."""
+"""Corpora: user files in every form, published ones verified, samples nested."""
 
 import bz2
 import gzip
@@ -187,7 +187,7 @@ def test_a_changed_file_is_read_anew(write: Write) -> None:
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A corpus that is published as five molecules, and the user's copy of it, packed anew."""
+    """A corpus that is published as five molecules, and the user's copy of it, packed again."""
     content = b"SMILES\n" + "".join(f"{'C' * n}\n" for n in range(1, 6)).encode()
     (tmp_path / "corpora").mkdir()
     path = tmp_path / "corpora" / "moses_train.csv.gz"

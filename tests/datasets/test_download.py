@@ -209,7 +209,7 @@ def test_the_folder_of_the_user_comes_first(
 def test_without_a_network_the_message_names_the_file_and_its_place(
     entry: datasets.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    offline = replace(entry, url="http://127.0.0.1:9/qm7.csv")  # the port of a service that nobody runs
+    offline = replace(entry, url="http://127.0.0.1:9/qm7.csv")  # the port of a service that is not in use
     with pytest.raises(DataError) as raised:
         _source.read_source(offline)
     message = str(raised.value)

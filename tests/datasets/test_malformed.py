@@ -110,7 +110,7 @@ def test_missing_empty_and_folders(ending: str, write: Write, tmp_path: Path) ->
 
 
 @contextlib.contextmanager
-def nobody() -> Iterator[None]:
+def unprivileged() -> Iterator[None]:
     """Without the rights of the superuser, who may read everything."""
     rights = os.geteuid()
     if rights == 0:
@@ -125,7 +125,10 @@ def nobody() -> Iterator[None]:
 def test_permission_denied(ending: str, write: Write) -> None:
     path = write(VALID[ending], f"mine.{ending}")
     path.chmod(0)
-    with nobody(), pytest.raises(DataError, match=r"cannot be read \(Permission denied\)\. Check its path and perm"):
+    with (
+        unprivileged(),
+        pytest.raises(DataError, match=r"cannot be read \(Permission denied\)\. Check its path and perm"),
+    ):
         from_file(path)
 
 

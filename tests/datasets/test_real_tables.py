@@ -52,7 +52,7 @@ def same_as_loaded(found: MoleculeDataset, loaded: MoleculeDataset) -> None:
 @pytest.mark.parametrize("name", ["bbbp", "freesolv", "lipophilicity"])
 def test_carriage_returns(name: str, table: Load) -> None:
     assert text(name).count("\r\n") >= TABLES[name].rows
-    targets = {"freesolv": "expt"}.get(name)  # which has a column of calculated values beside the measured one
+    targets = {"freesolv": "expt"}.get(name)  # which has a column of calculated values next to the measured one
     same_as_loaded(datasets.from_file(source(name), targets=targets, duplicates="keep", n_jobs=1), table(name))
 
 

@@ -132,7 +132,7 @@ def test_a_frozen_split_of_another_table_is_refused(
 
 @pytest.fixture
 def fresh() -> Iterator[None]:
-    """Frozen splits are read anew, before and after."""
+    """Frozen splits are read again, before and after."""
     _split._published.cache_clear()
     yield
     _split._published.cache_clear()

@@ -22,7 +22,7 @@ Params = dict[str, Tensor]
 Make = Callable[[Sequence[str]], GraphBatch]
 
 SMALL: dict[str, dict[str, Any]] = {"gatv2": {"heads": 2}, "gps": {"heads": 2, "walks": 3}}
-"""What makes an encoder small, beside two layers of width 6."""
+"""What makes an encoder small, in addition to two layers of width 6."""
 SHARED: list[dict[str, Any]] = [
     {"norm": "layer"},
     {"norm": "none"},

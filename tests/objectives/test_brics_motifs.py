@@ -39,7 +39,7 @@ def test_fragments_are_rdkits(corpus: MoleculeDataset) -> None:
 
 
 def test_most_fragments_are_those_of_the_recursive_decomposition(corpus: MoleculeDataset) -> None:
-    """It numbers attachment points after each cut anew, and splits double bonds otherwise, so not all are."""
+    """It numbers attachment points after each cut, and splits double bonds otherwise, so not all are."""
     same = [{text for text, _ in fragments(parse(smiles))} == decompose(smiles) for smiles in corpus.smiles[:100]]
     assert sum(same) >= 85
 

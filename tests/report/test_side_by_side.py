@@ -1,4 +1,4 @@
-"""Runs beside each other: what may be compared is, and the rest is said."""
+"""Runs side by side: what may be compared is, and the rest is said."""
 
 from collections.abc import Callable
 from dataclasses import replace

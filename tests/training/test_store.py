@@ -77,7 +77,7 @@ def test_a_newer_format_is_refused(path: Path) -> None:
 
 @pytest.fixture
 def ordinary_user() -> Iterator[None]:
-    """Somebody who may not write anywhere; the superuser may."""
+    """A user who may not write anywhere; the superuser may."""
     root = os.geteuid() == 0
     if root:
         os.seteuid(65534)

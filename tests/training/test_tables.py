@@ -1,4 +1,4 @@
-"""Labelled tables beside the corpus: which one is learned from, and that it is never that of the task."""
+"""Labelled tables in addition to the corpus: which one is learned from, and that it is never that of the task."""
 
 from dataclasses import replace
 from pathlib import Path

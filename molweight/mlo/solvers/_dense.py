@@ -47,7 +47,7 @@ class Dense(Solver):
                 f"solver 'dense' is for up to {self.limit} variables, got {b.numel()}. Use 'cg', or raise its limit."
             )
         matrix = materialize(operator, b)
-        # In place on the diagonal: the matrix was just stacked and is nobody else's; n^2 numbers are not copied again.
+        # In place on the diagonal: the matrix was just stacked and is not shared; n^2 numbers are not copied again.
         matrix.diagonal().add_(self.damping)
         _check_regular(matrix)
         # LU, not Cholesky: the Hessian of a network in training is indefinite, and its solution is still well defined.
