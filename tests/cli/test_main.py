@@ -78,7 +78,7 @@ def test_fit_writes_the_run(folder: Path) -> None:
         "weights.png",
     ]
     metrics = json.loads((folder / "metrics.json").read_text())
-    assert [row["method"] for row in metrics["methods"]] == ["scratch", "equal", "tapweight"]
+    assert [row["method"] for row in metrics["methods"]] == ["mean", "descriptor_trees", "tapweight"]
     assert metrics["sizes"] == {"train": 472, "meta": 64, "select": 41, "test": 65}
     assert (folder / "weights.png").read_bytes().startswith(b"\x89PNG")
     assert len(pd.read_csv(folder / "history.csv")) == 4

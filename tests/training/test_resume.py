@@ -110,14 +110,20 @@ def test_states_of_another_job_are_refused(
         fit(small, data, splits, corpus.subset(range(50)), resume=tmp_path)
 
 
+DEEP = ("scratch", "equal")
+"""Baselines that are trained, so that they can be interrupted."""
+
+
 def test_a_comparison_goes_on_with_the_method_it_was_at(
     hard: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
 ) -> None:
     small = variant(hard, steps=2, epochs=2)
     with pytest.raises(KeyboardInterrupt):
-        compare(small, data, splits, corpus, resume=tmp_path, callbacks=[Interrupter("equal/finetune", 1)])
+        compare(
+            small, data, splits, corpus, baselines=DEEP, resume=tmp_path, callbacks=[Interrupter("equal/finetune", 1)]
+        )
     follower = Interrupter("nowhere", 0)
-    resumed = compare(small, data, splits, corpus, resume=tmp_path, callbacks=[follower])
+    resumed = compare(small, data, splits, corpus, baselines=DEEP, resume=tmp_path, callbacks=[follower])
     assert {stage for stage, _ in follower.seen} == {"equal/finetune", "tapweight/adaptive", "tapweight/finetune"}
     assert [row.method for row in resumed.rows] == ["scratch", "equal", "tapweight"]
     _assert_same(resumed.run, fit(small, data, splits, corpus))
