@@ -72,6 +72,7 @@ FIT = {
     "encoder_options.width": 8,
     "weighting": "first_only",
     "baselines": "",
+    "members": 1,
     "corpus_size": 64,
     "pretrain_steps": 1,
     "steps": 2,

@@ -47,7 +47,7 @@ MACCS: Final = register("maccs")(
 
 MINIMOL: Final = register("minimol")(
     FeatureSet(
-        TargetSpec("feature_minimol", 1, MINIMOL_WIDTH, "float32", minimol_vectors, chunk=32),
+        TargetSpec("feature_minimol", 1, MINIMOL_WIDTH, "float32", minimol_vectors),
         tuple(f"minimol{column}" for column in range(MINIMOL_WIDTH)),
         "vectors of MiniMol, pretrained on 6 million molecules (pip install 'molweight[minimol]')",
     )

@@ -107,7 +107,8 @@ def target_column(
         parts[start] = values
         if place:
             write_array(paths[start], values)
-    return np.concatenate([parts[start] for start in starts])
+    none = np.empty((0, spec.dim), dtype=spec.dtype)  # of a dataset without molecules
+    return np.concatenate([none, *(parts[start] for start in starts)])
 
 
 def _stop(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:

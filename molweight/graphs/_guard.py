@@ -1,5 +1,6 @@
 """Work on single molecules that may not end: in a process that can be killed."""
 
+import faulthandler
 import logging
 import os
 import signal
@@ -221,6 +222,7 @@ def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: 
     Nothing of the process that was copied is run or flushed here.
     """
     try:
+        faulthandler.disable()  # a crash here is an answer, and no crash of the other process
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one

@@ -320,9 +320,7 @@ class Loop:
 
     def _move_task(self, train: Losses | None) -> TaskStep:
         if self.finetune_optimizer is None:
-            raise ConfigError(
-                "level 'finetune' has no variables, and the weighting learns from the task. Pass finetuned."
-            )
+            raise ConfigError("level 'finetune' has no variables, which the weighting learns from. Pass finetuned.")
         return self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
 
     def _solve(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> "_Solved":
@@ -351,8 +349,7 @@ class Loop:
         )
         signals = read_signals(needs, gradients, solved.direction, self._scales)
         self.weighting.update(signals)
-        after = self.weighting.weights.clone()
-        total = gradients.total
+        after, total = self.weighting.weights.clone(), gradients.total
         if gradients.rows is not None:
             # Weights made of the gradients of a step are those of that very step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows

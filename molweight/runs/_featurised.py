@@ -65,9 +65,9 @@ def _elsewhere(
     parts: Iterable[tuple[T, list[str]]], work: "partial[ParsedRows]", jobs: int
 ) -> Iterator[tuple[T, ParsedRows]]:
     """The same in other processes, a few parts ahead of what is needed."""
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.externals.loky import ProcessPoolExecutor
 
-    executor = get_reusable_executor(max_workers=jobs)
+    executor = ProcessPoolExecutor(max_workers=jobs)  # not the one that joblib keeps for itself
     waiting: deque[tuple[T, Any]] = deque()
     try:
         for own, smiles in parts:
@@ -79,8 +79,7 @@ def _elsewhere(
             done, future = waiting.popleft()
             yield done, future.result()
     finally:
-        for _, future in waiting:
-            future.cancel()
+        executor.shutdown(kill_workers=True)
 
 
 def _work(smiles: list[str], *, featuriser: Featuriser, features: Sequence[str]) -> ParsedRows:

@@ -40,7 +40,7 @@ def test_a_signal_ends_a_fit_as_ctrl_c_does(tmp_path: Path, number: signal.Signa
     (tmp_path / "my.csv").write_text(MOLECULES)
     fit = ["fit", "my.csv", "--steps=1000000", "--hypergradient_interval=1000", "--name=x", *TINY]
     process = _started([*fit, "--tensorboard"], tmp_path)
-    _wait_for(tmp_path / "runs" / "x" / "tensorboard" / "tapweight", process)  # the adaptive stage has begun
+    _wait_for(tmp_path / "runs" / "x" / "tensorboard" / "ensemble", process)  # the adaptive stage has begun
     process.send_signal(number)
     _, message = process.communicate(timeout=120)
     assert process.returncode == 128 + number, message

@@ -419,6 +419,18 @@ def test_options_of_one_objective_are_options(capsys: pytest.CaptureFixture[str]
     assert yaml.safe_load(capsys.readouterr().out)["objective_options"] == {"graphcl": {"strength": 0.3}}
 
 
-def test_more_than_fits_into_memory_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_than_fits_into_memory_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     huge = ["--encoder_options.width", "999999999", "--encoder_options.layers", "1", "--init", "pretrain"]
-    assert "not enough memory" in _fails(["fit", "--data", "freesolv", *SMALL, *huge], capsys)
+    assert "must be at most 65536" in _fails(["fit", "--data", "freesolv", *SMALL, *huge], capsys)
+    limited = (
+        "import resource, sys\n"
+        "from molweight.cli import main\n"
+        "import torch\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    huge[1] = "65536"  # one layer takes 32 GiB
+    command = [sys.executable, "-c", limited, "fit", "--data", "freesolv", *SMALL, *huge, "--runs", str(tmp_path)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2, refused.stderr
+    assert "not enough memory" in refused.stderr.splitlines()[-1]

@@ -33,8 +33,8 @@ from molweight.graphs import MoleculeDataset
 
 Load = Callable[[str], MoleculeDataset]
 OURS = sorted(
-    set(SPLITTERS.available()) - {"tests_in_file_order", "ogb", "column"}
-)  # the last two are given with the data
+    set(SPLITTERS.available()) - {"tests_in_file_order", "ogb", "column", "none"}
+)  # ogb and column are given with the data; none has no test set
 KIND: dict[str, ScaffoldKind] = {
     "scaffold": "chiral",
     "scaffold_achiral": "achiral",
