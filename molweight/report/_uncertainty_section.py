@@ -23,14 +23,20 @@ _NONE: Final = (
 )
 
 
+def _how(subject: RunSummary) -> str:
+    """What the deviations are."""
+    if subject.method == "ensemble":
+        return "Disagreement of the members and partners of the ensemble, calibrated out of fold"
+    scaled = ", times a factor fitted on select" if subject.task == "regression" else ""
+    return f"Standard deviation of predictions under 30 dropout masks (Monte Carlo dropout){scaled}"
+
+
 def spread_section(subject: RunSummary) -> Section:
     """Predicted standard deviations against the errors on the test set."""
     opened = subject.test_results
     if opened is None or opened.deviations is None:
         return Section("uncertainty", _TITLE, [_NONE])
-    how = "Standard deviation of predictions under 30 dropout masks (Monte Carlo dropout)"
-    scaled = ", times a factor fitted on select" if subject.task == "regression" else ""
-    words = f"{how}{scaled}, against the errors on the test set."
+    words = f"{_how(subject)}, against the errors on the test set."
     predictions = opened.predictions[subject.method]
     if len(set(subject.kinds)) == 1:
         return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
