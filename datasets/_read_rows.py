@@ -11,9 +11,9 @@ from typing import Final, NamedTuple, TextIO
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
-from molweight.datasets._read_sdf import FIELD, LONGEST_RECORD, TAKEN, named_values, structure
+from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
 from molweight.datasets._read_smi import HEADERS, is_delimited, split_line
-from molweight.datasets._records import decoded, delimited, smiles_place, text_lines
+from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
 from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank
 from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import DataError
@@ -170,15 +170,9 @@ def _structures(text: TextIO, path: Path, fields: list[str]) -> Iterator[Record]
     """The records of an SD file that are not blank, one at a time."""
     from rdkit import rdBase
 
-    names, lines, number = ["structure", "title", *fields], list[str](), 1
+    names = ["structure", "title", *fields]
     yield 0, names
     with rdBase.BlockLogs():
-        for line in chain(text_lines(text, path), ["$$$$"]):
-            if line.rstrip() != "$$$$":
-                if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
-                    lines.append(line.rstrip("\r\n"))
-                continue
-            if any(item.strip() for item in lines):
-                values = {"structure": structure(lines)[0], "title": lines[0].strip(), **named_values(lines)}
-                yield number, [values.get(name, "") for name in names]
-            lines, number = [], number + 1
+        for number, lines in sd_records(text, path):
+            values = {"structure": structure(lines)[0], "title": lines[0].strip(), **named_values(lines)}
+            yield number, [values.get(name, "") for name in names]

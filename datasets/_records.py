@@ -23,6 +23,7 @@ __all__ = [
     "file_digest",
     "is_molecule_file",
     "read_records",
+    "sd_records",
     "smiles_place",
     "text_lines",
 ]
@@ -146,20 +147,26 @@ def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.T
 
 
 def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
-    """The molecules of an SD file, a record at a time; blank records are none."""
+    """The molecules of an SD file, a record at a time; blank records are left out."""
     from rdkit import rdBase
 
+    with rdBase.BlockLogs():
+        for number, lines in sd_records(text, path):
+            yield number, structure(lines)[0]
+
+
+def sd_records(text: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Number and lines of each record of an SD file that is not blank; of a long one as many as tell that it is."""
     lines: list[str] = []
     number = 1
-    with rdBase.BlockLogs():
-        for line in chain(text_lines(text, path), ["$$$$"]):
-            if line.rstrip() != "$$$$":
-                if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
-                    lines.append(line.rstrip("\r\n"))
-                continue
-            if any(item.strip() for item in lines):
-                yield number, structure(lines)[0]
-            lines, number = [], number + 1
+    for line in chain(text_lines(text, path), ["$$$$"]):
+        if line.rstrip() != "$$$$":
+            if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
+                lines.append(line.rstrip("\r\n"))
+            continue
+        if any(item.strip() for item in lines):
+            yield number, lines
+        lines, number = [], number + 1
 
 
 def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:

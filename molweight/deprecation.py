@@ -43,7 +43,7 @@ def renamed_options(values: Changed | None = None, /, **renamed: str) -> Callabl
     def decorate(target: T) -> T:
         if isinstance(target, type):
             # Classes stay the same object, so that isinstance, pickling and dataclass tools see no wrapper.
-            target.__init__ = _accepting(target.__init__, target.__name__, renamed, values or {})  # type: ignore[misc]  # on purpose
+            target.__init__ = _accepting(target.__init__, target.__name__, renamed, values or {})  # type: ignore[misc]  # wraps the class's own
             return target
         owner = target.__qualname__.removesuffix(".__init__").rpartition(".")[2]
         return _accepting(target, owner, renamed, values or {})
