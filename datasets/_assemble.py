@@ -4,12 +4,13 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, get_args
+from typing import Final, Literal, get_args
 
 import numpy as np
 
+from molweight.arrays import Column, Float32Array, Float32Matrix, Float64Array, Indices, Int8Array
 from molweight.datasets._label_columns import BadCell
-from molweight.datasets._labels import Labels, check_choice, remarks, settle
+from molweight.datasets._labels import check_choice, remarks, settle
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
 from molweight.datasets._standardize import check_steps, standardize
@@ -22,8 +23,6 @@ __all__ = ["OnError", "Options", "Rows", "assemble"]
 
 OnError = Literal["raise", "skip", "nan"]
 
-Bounds = np.ndarray[tuple[int, int], np.dtype[np.int8]]
-Indices = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN: Final = 3
@@ -88,15 +87,15 @@ class Rows:
     source: str
     smiles: Sequence[str]
     place: Callable[[int], str]
-    labels: Labels | None = None
+    labels: Float32Matrix | None = None
     columns: Sequence[str] = ()
     bad: Sequence[BadCell] = ()
     complaint: str = ""
     reasons: Mapping[int, str] = field(default_factory=dict)
     hint: str = "Check the SMILES."
-    bounds: Bounds | None = None
-    weights: np.ndarray[tuple[int], np.dtype[np.float32]] | None = None
-    roles: np.ndarray[tuple[int], np.dtype[np.int8]] | None = None
+    bounds: Int8Array | None = None
+    weights: Float32Array | None = None
+    roles: Int8Array | None = None
     notes: Sequence[str] = ()
     remarks: frozenset[int] = frozenset()
     number: Callable[[int], int] | None = None
@@ -148,7 +147,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     return data
 
 
-def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64Array:
     """The weight of each target.
 
     Raises:
@@ -165,7 +164,7 @@ def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> np.ndarr
 
 def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[float]) -> MoleculeDataset:
     """The dataset with what goes with labels: which are bounds, weights of rows, roles of rows."""
-    columns: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
+    columns: dict[str, Column] = {}
     if rows.bounds is not None and rows.bounds.any():
         columns["label_bounds"] = rows.bounds[data.rows]
     if rows.weights is not None or target_weights:
@@ -201,9 +200,7 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     return part, said
 
 
-def _summed(
-    weights: np.ndarray[tuple[int, ...], np.dtype[np.generic]], groups: Sequence[Indices]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _summed(weights: Column, groups: Sequence[Indices]) -> Float32Array:
     """The weight of each molecule: that of all its rows."""
     summed = weights.astype(np.float32)
     for group in groups:
@@ -254,7 +251,7 @@ def _refuses(rows: Rows, options: Options) -> bool:
     return any(count >= _SYSTEMATIC * (count + readable[name]) for name, count in unreadable.items())
 
 
-def _blanked(labels: Labels, records: Iterable[int]) -> Labels:
+def _blanked(labels: Float32Matrix, records: Iterable[int]) -> Float32Matrix:
     """The labels without those of some rows, from which nothing is to be inferred."""
     blanked = labels.copy()
     blanked[list(records)] = np.nan

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Indices, Uint64Array
 from molweight.datasets._labels import check_choice
 from molweight.datasets._rdkit_identity import identity, number_of, structure
 from molweight.datasets._splits import Splits
@@ -14,9 +15,6 @@ from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import RejectCounts
 
 __all__ = ["Audit", "Duplicates", "Labels", "Leak", "Overlap", "audit", "without"]
-
-Keys = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -208,7 +206,7 @@ def audit(
 def without(
     corpus: MoleculeDataset,
     data: MoleculeDataset,
-    positions: Sequence[int] | Positions | None = None,
+    positions: Sequence[int] | Indices | None = None,
     *,
     same: Literal["molecule", "compound"] = "compound",
     n_jobs: int | None = None,
@@ -244,15 +242,15 @@ def without(
     return corpus if kept.all() else corpus.subset(np.flatnonzero(kept))
 
 
-def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Keys:
+def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Uint64Array:
     """What tells molecules and compounds apart; where RDKit did not come to an end, the SMILES as it is written."""
-    keys: Keys = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
+    keys: Uint64Array = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
     for place in np.flatnonzero((keys == 0).all(axis=1)):
         keys[place] = number_of(data.smiles[int(place)])
     return keys
 
 
-def _duplicates(data: MoleculeDataset, keys: Keys) -> Duplicates:
+def _duplicates(data: MoleculeDataset, keys: Uint64Array) -> Duplicates:
     order = np.argsort(keys, kind="stable")
     groups = [group for group in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1) if len(group) > 1]
     conflicts = [_conflicting(data.targets[group]) for group in groups]
@@ -265,13 +263,13 @@ def _duplicates(data: MoleculeDataset, keys: Keys) -> Duplicates:
     )
 
 
-def _conflicting(labels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> bool:
+def _conflicting(labels: Float32Array) -> bool:
     """Whether two rows have different labels for a target."""
     known = labels[:, (~np.isnan(labels)).sum(axis=0) > 1]
     return bool((np.nanmax(known, axis=0) > np.nanmin(known, axis=0)).any()) if known.size else False
 
 
-def _labels(name: str, labels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> Labels:
+def _labels(name: str, labels: Float32Array) -> Labels:
     known = labels[~np.isnan(labels)].astype(np.float64)
     if len(known) == 0:
         return Labels(name, 0, len(labels), None, None, None)
@@ -280,14 +278,14 @@ def _labels(name: str, labels: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
     )
 
 
-def _leaks(keys: Keys, scaffold: Keys, splits: Splits) -> list[Leak]:
+def _leaks(keys: Uint64Array, scaffold: Uint64Array, splits: Splits) -> list[Leak]:
     """Of each role what it shares with those before it; under the protocol of the paper meta is select."""
     roles = splits.roles()
     pairs = [pair for pair in combinations(roles, 2) if splits.protocol == "four-role" or "select" not in pair]
     return [_leak(keys, scaffold, (other, roles[other]), (role, roles[role])) for other, role in pairs]
 
 
-def _leak(keys: Keys, scaffold: Keys, other: tuple[str, Positions], role: tuple[str, Positions]) -> Leak:
+def _leak(keys: Uint64Array, scaffold: Uint64Array, other: tuple[str, Indices], role: tuple[str, Indices]) -> Leak:
     learned, scored = other[1], role[1]
     rings = scaffold[scored][scaffold[scored] != 0]
     return Leak(
@@ -300,7 +298,7 @@ def _leak(keys: Keys, scaffold: Keys, other: tuple[str, Positions], role: tuple[
     )
 
 
-def _overlap(keys: Keys, splits: Splits | None, corpus: MoleculeDataset, theirs: Keys) -> Overlap:
+def _overlap(keys: Uint64Array, splits: Splits | None, corpus: MoleculeDataset, theirs: Uint64Array) -> Overlap:
     parts = {"table": np.arange(len(keys)), **(splits.roles() if splits else {})}
     found = [
         {role: _shared(keys[part, column], theirs[:, column]) for role, part in parts.items()} for column in (0, 1)
@@ -309,5 +307,5 @@ def _overlap(keys: Keys, splits: Splits | None, corpus: MoleculeDataset, theirs:
     return Overlap(corpus.name, len(corpus), duplicates, found[0], found[1])
 
 
-def _shared(these: Keys, those: Keys) -> int:
+def _shared(these: Uint64Array, those: Uint64Array) -> int:
     return int(np.isin(these, those).sum())

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from molweight.arrays import Indices, Uint8Array
 from molweight.datasets._parse import parse
-from molweight.datasets._splits import SPLITTERS, Positions, Request, Splits, from_groups
+from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list
@@ -58,7 +59,7 @@ def butina_split(data: MoleculeDataset, request: Request, *, cutoff: float = 0.6
     return from_groups("butina", DEFINITION.format(cutoff=cutoff), _clusters(data, cutoff), request)
 
 
-def _clusters(data: MoleculeDataset, cutoff: float) -> list[Positions]:
+def _clusters(data: MoleculeDataset, cutoff: float) -> list[Indices]:
     from rdkit.ML.Cluster import Butina
 
     far = _far(data, cutoff)
@@ -67,7 +68,7 @@ def _clusters(data: MoleculeDataset, cutoff: float) -> list[Positions]:
     return [np.array(group, dtype=np.int64) for group in clusters]
 
 
-def _far(data: MoleculeDataset, cutoff: float) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _far(data: MoleculeDataset, cutoff: float) -> Uint8Array:
     """Whether two molecules are farther apart than the cutoff, as 0 and 1 for every pair."""
     from rdkit import DataStructs
 

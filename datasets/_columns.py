@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, class_words, known_pair, read_column_labels
 from molweight.datasets._numbers import is_missing, is_number, molar_factor, sign_of
 from molweight.datasets._parse import parsable
@@ -27,7 +28,6 @@ __all__ = [
     "listed",
 ]
 
-Floats = np.ndarray[tuple[int], np.dtype[np.floating[Any]]]
 
 _NAMES: Final = {
     r"(year|month|day|date|time|timestamp|created|updated|doc(ument)? year|.*[ _]date|.*[ _]year)": "a date",
@@ -63,7 +63,7 @@ def by_name(name: str) -> str:
     return f"looks like {found}" if found else ""
 
 
-def by_content(values: Floats) -> str:
+def by_content(values: FloatArray) -> str:
     """What numbers look like, other than labels; empty for nothing.
 
     Args:
@@ -80,7 +80,7 @@ def by_content(values: Floats) -> str:
     return _date(values) or _registry(values) or few_codes(values)
 
 
-def _date(values: Floats) -> str:
+def _date(values: FloatArray) -> str:
     low, high = values.min(), values.max()
     if low >= 1900 and high <= 2100:  # noqa: PLR2004 - years
         return "looks like years"
@@ -89,13 +89,13 @@ def _date(values: Floats) -> str:
     return "looks like timestamps" if low >= 6e8 and high < 2.5e9 else ""  # noqa: PLR2004 - seconds since 1970, 1989 to 2049
 
 
-def _registry(values: Floats) -> str:
+def _registry(values: FloatArray) -> str:
     """Numbers of a registry: all different, and none small."""
     alike = len(np.unique(values)) < len(values) or values.min() < _REGISTRY
     return "" if alike else "looks like identifiers: whole numbers, no two alike"
 
 
-def few_codes(values: Floats) -> str:
+def few_codes(values: FloatArray) -> str:
     """What whole numbers look like of which there are few different ones; empty otherwise.
 
     Example:

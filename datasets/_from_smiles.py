@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Float32Matrix, Int8Array
 from molweight.datasets._assemble import OnError, Options, Rows, assemble
 from molweight.datasets._label_columns import BadCell
-from molweight.datasets._labels import Labels
 from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table_spec import Metric, Task
@@ -91,7 +91,7 @@ def from_smiles(
     return assemble(rows, options)
 
 
-def _names(labels: Labels | None, target_names: Sequence[str] | None) -> list[str]:
+def _names(labels: Float32Matrix | None, target_names: Sequence[str] | None) -> list[str]:
     width = 0 if labels is None else labels.shape[1]
     return [f"y{place}" for place in range(width)] if target_names is None else list(target_names)
 
@@ -104,7 +104,9 @@ def _texts(smiles: Iterable[Any], name: str) -> list[str]:
     return texts
 
 
-def _labels(targets: Any, target_names: Sequence[str] | None, rows: int, name: str) -> tuple[Labels, list[BadCell]]:
+def _labels(
+    targets: Any, target_names: Sequence[str] | None, rows: int, name: str
+) -> tuple[Float32Matrix, list[BadCell]]:
     """Labels as ``n x T`` float32, NaN where one is missing or no finite float32 number; and which ones those are."""
     try:
         given = np.asarray(targets, dtype=np.float64)
@@ -114,21 +116,21 @@ def _labels(targets: Any, target_names: Sequence[str] | None, rows: int, name: s
     if given.ndim != 2 or len(given) != rows:  # noqa: PLR2004 - rows x targets
         raise DataError(f"{name}: targets of shape {given.shape} for {rows} SMILES. Give one row of labels per SMILES.")
     with np.errstate(over="ignore"):
-        labels: Labels = given.astype(np.float32)
+        labels: Float32Matrix = given.astype(np.float32)
     names = _names(labels, target_names)
     bad = [BadCell(int(row), names[column], str(given[row, column])) for row, column in np.argwhere(np.isinf(labels))]
     labels[np.isinf(labels)] = np.nan
     return labels, bad
 
 
-def _bounds(bounds: Any, labels: Labels, name: str) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+def _bounds(bounds: Any, labels: Float32Matrix, name: str) -> Int8Array:
     given = np.asarray(bounds).reshape(len(labels), -1) if np.size(bounds) == labels.size else np.empty((0, 0))
     if given.shape != labels.shape or not np.isin(given, (-1, 0, 1)).all():
         raise DataError(f"{name}: bounds must be -1, 0 or 1 for each of the labels, of shape {labels.shape}.")
     return given.astype(np.int8)
 
 
-def _weights(weights: Any, rows: int, name: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _weights(weights: Any, rows: int, name: str) -> Float32Array:
     given = np.asarray(weights, dtype=np.float32)
     if given.shape != (rows,) or not (np.isfinite(given) & (given >= 0)).all() or not given.any():
         raise DataError(f"{name}: sample_weight must be {rows} numbers from 0 on, and not all of them zero.")

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Int8Array
 from molweight.datasets._assemble import Options, Rows, assemble
 from molweight.datasets._choose_targets import Choice, choose_targets
 from molweight.datasets._columns import ColumnReport, describe_columns, find_smiles, helper_columns, listed
@@ -13,7 +14,6 @@ from molweight.datasets._label_columns import (
     LabelColumn,
     LabelOptions,
     LabelTable,
-    Signs,
     class_words,
     complaint,
     read_labels,
@@ -202,7 +202,7 @@ def _read(
 ) -> tuple[LabelTable, list[str]]:
     """The labels with their bounds, and what is to be said of them."""
     kinds = {report.kind for report in reports}
-    relations: dict[str, Signs] = {}
+    relations: dict[str, Int8Array] = {}
     units: dict[str, list[str]] = {}
     said: list[str] = []
     if options.relation is not None or "relation" in kinds:
@@ -283,7 +283,7 @@ def _of_scale(labels: LabelTable, units: dict[str, list[str]]) -> list[str]:
     return said
 
 
-def _weights(table: TextTable, column: str) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _weights(table: TextTable, column: str) -> Float32Array:
     """The weight of each row.
 
     Raises:
@@ -308,9 +308,7 @@ def _blank(texts: Sequence[str]) -> list[int]:
     return [place for place, text in enumerate(texts) if is_missing(text)]
 
 
-def _roles(
-    table: TextTable, column: str, *, named: bool
-) -> tuple[np.ndarray[tuple[int], np.dtype[np.int8]], list[str]]:
+def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, list[str]]:
     """The place of each row's role in ``ROLES`` (-1 for none), from the column that states it.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Float32Matrix, Float64Array, Int8Array, Int64Array
 from molweight.datasets._numbers import (
     Decimal,
     Numbers,
@@ -26,7 +27,6 @@ __all__ = [
     "LabelColumn",
     "LabelOptions",
     "LabelTable",
-    "Labels",
     "class_words",
     "complaint",
     "is_inconclusive",
@@ -132,12 +132,6 @@ def class_words(cells: Sequence[str]) -> ClassWords:
     return ClassWords(tuple(words), tuple(shown[word] for word in words), known)
 
 
-Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Bounds = np.ndarray[tuple[int, int], np.dtype[np.int8]]
-Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
-Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
-Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
-
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _TRUTH: Final = {"true": "1", "false": "0"}
 _LOG_SCALE: Final = re.compile(r"p\((.+)\)")
@@ -158,7 +152,7 @@ class LabelOptions:
 
     positive: str | None = None
     decimal: Decimal | None = None
-    relations: Mapping[str, Signs] = field(default_factory=dict)
+    relations: Mapping[str, Int8Array] = field(default_factory=dict)
     units: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -203,8 +197,8 @@ class LabelColumn:
     """
 
     name: str
-    values: Floats
-    signs: Signs
+    values: Float64Array
+    signs: Int8Array
     classes: tuple[str, ...] = ()
     unit: str = ""
     cell_units: tuple[str, ...] = ()
@@ -212,7 +206,7 @@ class LabelColumn:
     reason: str = ""
 
     @property
-    def known(self) -> Floats:
+    def known(self) -> Float64Array:
         """The labels that can be read."""
         return self.values[np.isfinite(self.values)]
 
@@ -228,8 +222,8 @@ class LabelTable:
         bad: The cells that cannot be read.
     """
 
-    values: Labels
-    bounds: Bounds
+    values: Float32Matrix
+    bounds: Int8Array
     columns: list[LabelColumn]
     bad: list[BadCell]
 
@@ -256,7 +250,7 @@ def source_column(table: TextTable, target: str) -> str:
     return target
 
 
-def parse_labels(table: TextTable, columns: Sequence[str]) -> Labels:
+def parse_labels(table: TextTable, columns: Sequence[str]) -> Float32Matrix:
     """The labels of the named columns.
 
     Args:
@@ -328,7 +322,7 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
 def _read(
     table: TextTable,
     name: str,
-    codes: Codes,
+    codes: Int64Array,
     texts: list[str],
     options: LabelOptions,
 ) -> LabelColumn:
@@ -352,7 +346,7 @@ def _read(
     return _numeric(name, codes, numbers, present)
 
 
-def _numeric(name: str, codes: Codes, numbers: Numbers, present: Sequence[str]) -> LabelColumn:
+def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[str]) -> LabelColumn:
     units = sorted({unit for unit in numbers.units if unit})
     notes, reason, unit = list(numbers.notes), "", units[0] if len(units) == 1 else ""
     if unit and unit != "%":
@@ -389,7 +383,7 @@ def _positive(present: Sequence[str], positive: str) -> str | None:
     return same[0] if same else None
 
 
-def _chosen_class(name: str, codes: Codes, texts: list[str], chosen: str) -> LabelColumn:
+def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -> LabelColumn:
     """Class 1 is one word or number, class 0 is every other."""
 
     def same(text: str) -> bool:
@@ -404,7 +398,7 @@ def _chosen_class(name: str, codes: Codes, texts: list[str], chosen: str) -> Lab
     return LabelColumn(name, np.array(values)[codes], signs, (listed, chosen), notes=(note,))
 
 
-def _words(name: str, codes: Codes, texts: list[str]) -> LabelColumn:
+def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
     """Two words as class 0 and class 1."""
     classes = class_words([text for text in texts if not is_missing(text)])
     place = {word: float(number) for number, word in enumerate(classes.words)}
@@ -436,7 +430,7 @@ def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
     return replace(_chosen_class(target, codes, texts, chosen), notes=())
 
 
-def _combined(written: Signs, column: Signs) -> Signs:
+def _combined(written: Int8Array, column: Int8Array) -> Int8Array:
     """The signs written in the cells, and those of a column of relations where a cell has none."""
     return np.where(written != 0, written, column).astype(np.int8)
 

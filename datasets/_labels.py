@@ -6,13 +6,13 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Float32Matrix, Indices, Int8Array
 from molweight.datasets._table_spec import Metric, OneTask, Task
 from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import join_tasks, tasks_of
 
 __all__ = [
-    "Labels",
     "bounds_of",
     "check_choice",
     "check_labels",
@@ -24,11 +24,8 @@ __all__ = [
     "violated_bounds",
 ]
 
-Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Positions = np.ndarray[Any, np.dtype[np.int64]]
 
-
-def bounds_of(data: MoleculeDataset) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+def bounds_of(data: MoleculeDataset) -> Int8Array:
     """Which labels are bounds, ``n x T``: -1 where the true value is below the label, 1 where it is above, else 0.
 
     Example:
@@ -42,7 +39,7 @@ def bounds_of(data: MoleculeDataset) -> np.ndarray[tuple[int, int], np.dtype[np.
     return found.astype(np.int8).reshape(len(data), len(data.target_names))
 
 
-def exact_labels(data: MoleculeDataset, positions: Positions) -> Labels:
+def exact_labels(data: MoleculeDataset, positions: Indices) -> Float32Matrix:
     """Labels of some molecules, NaN where a label is missing or only a bound.
 
     Args:
@@ -58,13 +55,13 @@ def exact_labels(data: MoleculeDataset, positions: Positions) -> Labels:
         >>> exact_labels(data, np.array([1, 0])).ravel().tolist()
         [nan, 5.0]
     """
-    labels: Labels = data.targets[positions]
+    labels: Float32Matrix = data.targets[positions]
     if "label_bounds" not in data.columns:
         return labels
     return np.where(bounds_of(data)[positions] == 0, labels, np.float32(np.nan)).astype(np.float32)
 
 
-def violated_bounds(data: MoleculeDataset, positions: Positions, predicted: Any) -> dict[str, tuple[int, int]]:
+def violated_bounds(data: MoleculeDataset, positions: Indices, predicted: Any) -> dict[str, tuple[int, int]]:
     """How many of the labels that are bounds predictions violate.
 
     Args:
@@ -116,7 +113,7 @@ def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
 _LOG: Final = logging.getLogger(__name__)
 
 
-def infer_task(labels: Labels) -> Task:
+def infer_task(labels: Float32Matrix) -> Task:
     """Classification if every label that is present is 0 or 1, regression otherwise; both if that differs by target.
 
     Example:
@@ -133,7 +130,7 @@ def infer_task(labels: Labels) -> Task:
 
 
 def settle(
-    labels: Labels | None, columns: Sequence[str], task: Task | None, metric: str | None, where: str
+    labels: Float32Matrix | None, columns: Sequence[str], task: Task | None, metric: str | None, where: str
 ) -> tuple[Task | None, str | None]:
     """Task and metric for some labels, inferred where they are not given, and the labels checked against them.
 
@@ -192,7 +189,7 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
         raise OptionError(option, value, f"is not a choice{suggest(str(value), choices)}", f"Use one of {listed}.")
 
 
-def check_labels(labels: Labels, columns: Sequence[str], task: Task, where: str) -> None:
+def check_labels(labels: Float32Matrix, columns: Sequence[str], task: Task, where: str) -> None:
     """Refuse labels nothing can be learned from.
 
     Args:
@@ -212,7 +209,7 @@ def check_labels(labels: Labels, columns: Sequence[str], task: Task, where: str)
             _check_classes(present, f"{where}, column {column!r}")
 
 
-def _check_classes(present: np.ndarray[tuple[int], np.dtype[np.float32]], where: str) -> None:
+def _check_classes(present: Float32Array, where: str) -> None:
     classes = np.unique(present)
     others = classes[~np.isin(classes, (0, 1))]
     if len(others) > 0:
@@ -228,7 +225,7 @@ def _check_classes(present: np.ndarray[tuple[int], np.dtype[np.float32]], where:
         )
 
 
-def remarks(labels: Labels, columns: Sequence[str], task: Task | None) -> list[str]:
+def remarks(labels: Float32Matrix, columns: Sequence[str], task: Task | None) -> list[str]:
     """What to know of labels before anything is trained on them: constant ones.
 
     Args:

@@ -3,17 +3,17 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError, mention
 
 __all__ = ["METRICS", "Score", "class_accuracy", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
-Metric = Callable[[Array, Array], float]
+Metric = Callable[[FloatArray, FloatArray], float]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Score:
     excluded: dict[str, str]
 
 
-def score(metric: str, y_true: Array, y_pred: Array, names: Sequence[str] | None = None) -> Score:
+def score(metric: str, y_true: FloatArray, y_pred: FloatArray, names: Sequence[str] | None = None) -> Score:
     """Score predictions.
 
     Args:
@@ -102,7 +102,7 @@ def metrics_of(metric: str, tasks: int) -> list[str]:
     return found
 
 
-def skill(metric: str, truth: Array, predicted: Array) -> float:
+def skill(metric: str, truth: FloatArray, predicted: FloatArray) -> float:
     """What one task's predictions are worth: 0 for those that know nothing of the molecule, 1 for perfect ones.
 
     Tasks with different metrics are averaged by it: for classes ``2 ROC-AUC - 1``, for numbers ``1 - RMSE / deviation``
@@ -145,12 +145,12 @@ def higher_is_better(metric: str) -> bool:
     return len(found) > 1 or found[0] in (*_OF_CLASSES, "r2")
 
 
-def _as_table(values: Array) -> Array:
+def _as_table(values: FloatArray) -> FloatArray:
     array = np.asarray(values, dtype=np.float64)
     return array[:, None] if array.ndim == 1 else array
 
 
-def _check(truth: Array, predicted: Array, names: Sequence[str]) -> None:
+def _check(truth: FloatArray, predicted: FloatArray, names: Sequence[str]) -> None:
     if truth.shape != predicted.shape or truth.ndim != 2 or truth.shape[1] != len(names):  # noqa: PLR2004 - n x T
         raise DataError(
             f"labels of shape {truth.shape} and predictions of shape {predicted.shape} for {len(names)} tasks do not "
@@ -167,7 +167,7 @@ def _check(truth: Array, predicted: Array, names: Sequence[str]) -> None:
         )
 
 
-def _unscorable(metric: str, labels: Array) -> str:
+def _unscorable(metric: str, labels: FloatArray) -> str:
     """Why a task cannot be scored; empty if it can."""
     if len(labels) == 0:
         return "no label"
@@ -183,32 +183,32 @@ def _unscorable(metric: str, labels: Array) -> str:
     return "only one class" if len(classes) == 1 else ""
 
 
-def _roc_auc(truth: Array, predicted: Array) -> float:
+def _roc_auc(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import roc_auc_score
 
     return float(roc_auc_score(truth, predicted))
 
 
-def _prc_auc(truth: Array, predicted: Array) -> float:
+def _prc_auc(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import auc, precision_recall_curve
 
     precision, recall, _ = precision_recall_curve(truth, predicted)
     return float(auc(recall, precision))
 
 
-def _average_precision(truth: Array, predicted: Array) -> float:
+def _average_precision(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(truth, predicted))
 
 
-def _rmse(truth: Array, predicted: Array) -> float:
+def _rmse(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import root_mean_squared_error
 
     return float(root_mean_squared_error(truth, predicted))
 
 
-def _mae(truth: Array, predicted: Array) -> float:
+def _mae(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import mean_absolute_error
 
     return float(mean_absolute_error(truth, predicted))
@@ -220,11 +220,11 @@ _FEWEST: Final = 5
 """Labels of a task from which its deviation is known well enough to scale an error by it."""
 
 
-def _scaled_rmse(truth: Array, predicted: Array) -> float:
+def _scaled_rmse(truth: FloatArray, predicted: FloatArray) -> float:
     return _rmse(truth, predicted) / float(truth.std())
 
 
-def _r2(truth: Array, predicted: Array) -> float:
+def _r2(truth: FloatArray, predicted: FloatArray) -> float:
     from sklearn.metrics import r2_score
 
     return float(r2_score(truth, predicted))
@@ -245,7 +245,7 @@ _OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
 _SCALED: Final = ("r2", "scaled_rmse")
 
 
-def class_accuracy(truth: Array, predicted: Array) -> dict[str, float]:
+def class_accuracy(truth: FloatArray, predicted: FloatArray) -> dict[str, float]:
     """Accuracy of the likeliest class, over all rows and as the mean over classes, which counts rare ones alike.
 
     Args:

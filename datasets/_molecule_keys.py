@@ -5,14 +5,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.datasets._replicates import all_canonical
 
 __all__ = ["molecule_keys"]
 
-Keys = np.ndarray[tuple[int], np.dtype[np.int64]]
 
-
-def molecule_keys(smiles: Sequence[str], *, n_jobs: int | None = None) -> Keys:
+def molecule_keys(smiles: Sequence[str], *, n_jobs: int | None = None) -> Indices:
     """64-bit hashes of molecules, stereochemistry included: equal for equal molecules, however they are written.
 
     Two different molecules of a million share a key with a probability of about 3e-8.

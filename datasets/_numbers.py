@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 import numpy as np
 
+from molweight.arrays import BoolArray, Float64Array, Int8Array
+
 __all__ = [
     "UNITS",
     "Decimal",
@@ -79,8 +81,6 @@ def unit_in_name(name: str) -> str:
 
 
 Decimal = Literal[".", ","]
-Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
-Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
 
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
 _NO_VALUE: Final = frozenset(
@@ -185,14 +185,14 @@ class Numbers:
         ambiguous: Why they cannot be read in only one way; empty if they can.
     """
 
-    values: Floats
-    signs: Signs
+    values: Float64Array
+    signs: Int8Array
     units: list[str]
     notes: list[str]
     ambiguous: str = ""
 
     @property
-    def readable(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def readable(self) -> BoolArray:
         """Which cells hold a number."""
         return np.isfinite(self.values)
 

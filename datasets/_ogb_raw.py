@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import Float32Matrix, Indices, Uint8Array
 from molweight.datasets._text import read_bytes
 from molweight.errors import DataError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, Molecules
@@ -23,7 +24,6 @@ __all__ = ["PARTS", "read_labels", "read_mapping", "read_molecules", "read_parts
 PARTS: Final = ("train", "valid", "test")
 
 Numbers = np.ndarray[tuple[int, int], np.dtype[Any]]
-Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def read_molecules(folder: Path, smiles: list[str]) -> Molecules:
@@ -79,7 +79,7 @@ def read_mapping(folder: Path) -> tuple[list[str], list[str]]:
     return [name for name in names if name not in ("smiles", "mol_id")], column.tolist()
 
 
-def read_labels(folder: Path, rows: int, tasks: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+def read_labels(folder: Path, rows: int, tasks: int) -> Float32Matrix:
     """The labels, ``rows x tasks``, NaN where missing.
 
     Raises:
@@ -98,14 +98,14 @@ def read_parts(folder: Path, method: str) -> dict[str, list[int]]:
     return {part: _numbers(path, None, 1, np.int64).ravel().tolist() for part, path in files.items()}
 
 
-def _offsets(raw: Path, name: str, count: int) -> Offsets:
+def _offsets(raw: Path, name: str, count: int) -> Indices:
     sizes = _numbers(raw / f"{name}.csv.gz", count, 1, np.int64).ravel()
     offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum(sizes, out=offsets[1:])
     return offsets
 
 
-def _features(path: Path, rows: int, sizes: tuple[int, ...]) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _features(path: Path, rows: int, sizes: tuple[int, ...]) -> Uint8Array:
     """Features, each within the range OGB encodes."""
     values = _numbers(path, rows, len(sizes), np.int64)
     if ((values < 0) | (values >= np.array(sizes))).any():

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
+
 __all__ = ["Ranking", "format_rankings", "rankings"]
 
 _RARE: Final = 0.1
@@ -13,8 +15,6 @@ _RARE: Final = 0.1
 _ALPHA: Final = 20.0
 """Of BEDROC: about 80 % of the score comes from the first 8 % of the list."""
 _TOP: Final = 100
-
-Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def format_rankings(found: dict[str, Ranking]) -> list[str]:
     ]
 
 
-def _ranking(truth: Array, predicted: Array) -> Ranking:
+def _ranking(truth: FloatArray, predicted: FloatArray) -> Ranking:
     from sklearn.metrics import average_precision_score
 
     order = np.argsort(-predicted, kind="stable")
@@ -102,21 +102,21 @@ def _ranking(truth: Array, predicted: Array) -> Ranking:
     )
 
 
-def _shared(truth: Array, predicted: Array) -> Array:
+def _shared(truth: FloatArray, predicted: FloatArray) -> FloatArray:
     """Expected label at each rank, where rows with equal predictions come in a random order."""
     starts = np.flatnonzero(np.r_[True, np.diff(predicted) != 0])
     lengths = np.diff(np.r_[starts, len(truth)])
-    shared: Array = np.repeat(np.add.reduceat(truth, starts) / lengths, lengths)
+    shared: FloatArray = np.repeat(np.add.reduceat(truth, starts) / lengths, lengths)
     return shared
 
 
-def _precision(gains: Array, length: float) -> float:
+def _precision(gains: FloatArray, length: float) -> float:
     """Share of positives among the first rows, at least one."""
     first = max(int(np.ceil(length - 1e-9)), 1)
     return float(gains[:first].mean())
 
 
-def _bedroc(gains: Array) -> float:
+def _bedroc(gains: FloatArray) -> float:
     """RIE between its smallest and its largest value."""
     count, share = len(gains), float(gains.mean())
     weights = np.exp(-_ALPHA * np.arange(1, count + 1) / count)

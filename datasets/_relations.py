@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Int8Array
 from molweight.datasets._columns import ColumnReport
 from molweight.datasets._label_columns import source_column
 from molweight.datasets._numbers import sign_of
@@ -14,7 +15,6 @@ from molweight.errors import DataError, mention
 
 __all__ = ["find_relations", "find_units"]
 
-Signs = np.ndarray[tuple[int], np.dtype[np.int8]]
 
 _ROLE_WORDS: Final = re.compile(
     r"relations?|operators?|qualifiers?|modifiers?|signs?|prefix|censor(ed|ing)?|values?|units?|"
@@ -29,7 +29,7 @@ def _topic(name: str) -> str:
 
 def find_relations(
     table: TextTable, reports: Sequence[ColumnReport], targets: Sequence[str], named: str | None
-) -> tuple[dict[str, Signs], list[str]]:
+) -> tuple[dict[str, Int8Array], list[str]]:
     """The signs of the true values by the column of numbers that they belong to.
 
     Args:
@@ -48,7 +48,7 @@ def find_relations(
     if named is not None:
         found = {column: _signs(table, named) for column in columns}
         return found, [f"column {named!r} says which labels are bounds" for _ in columns[:1]]
-    signs: dict[str, Signs] = {}
+    signs: dict[str, Int8Array] = {}
     said: list[str] = []
     for relation in [report.name for report in reports if report.kind == "relation"]:
         values = _signs(table, relation)
@@ -67,7 +67,7 @@ def find_relations(
     return signs, said
 
 
-def _signs(table: TextTable, column: str) -> Signs:
+def _signs(table: TextTable, column: str) -> Int8Array:
     codes, texts = table.distinct(column)
     found = [0 if not text else sign_of(text) for text in texts]
     if None in found:

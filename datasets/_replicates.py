@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Float32Matrix, Float64Array, Indices, Int8Array, Uint64Array
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import parse_molecule
 
@@ -18,9 +19,6 @@ DUPLICATES: Final = ("mean", "median", "keep", "drop")
 """What may be done with molecules that occur in several rows."""
 
 Duplicated = Literal["mean", "median", "keep", "drop"]
-Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Signs = np.ndarray[tuple[int, int], np.dtype[np.int8]]
-Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 _CHUNK: Final = 512
 _TOLERANCE: Final = 0.5
@@ -37,12 +35,12 @@ class Measurements:
         classes: Whether they are classes, for each target.
     """
 
-    labels: Labels
-    bounds: Signs
+    labels: Float32Matrix
+    bounds: Int8Array
     classes: Sequence[bool]
 
 
-def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Positions]:
+def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Indices]:
     """Positions of each molecule that a dataset holds more than once, stereochemistry included.
 
     Only molecules with the same atoms are compared by their canonical SMILES, which takes most of the time.
@@ -71,7 +69,7 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Posit
     return [np.array(group, dtype=np.int64) for group in found.values() if len(group) > 1]
 
 
-def _composition(data: MoleculeDataset) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+def _composition(data: MoleculeDataset) -> Uint64Array:
     """A number per molecule that depends on its numbers of atoms of each element, and of bonds."""
     molecules = data.molecules
     codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
@@ -79,7 +77,7 @@ def _composition(data: MoleculeDataset) -> np.ndarray[tuple[int], np.dtype[np.ui
     before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(of_atoms, dtype=np.uint64)])
     atoms = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
     bonds = np.diff(molecules.bond_offsets).astype(np.uint64)
-    mixed: np.ndarray[tuple[int], np.dtype[np.uint64]] = atoms + bonds * codes[0]
+    mixed: Uint64Array = atoms + bonds * codes[0]
     return mixed
 
 
@@ -108,7 +106,7 @@ def canonical_smiles(smiles: Sequence[str]) -> list[str]:
     ]
 
 
-def merge(measured: Measurements, groups: Sequence[Positions], how: Duplicated) -> tuple[Measurements, Positions]:
+def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) -> tuple[Measurements, Indices]:
     """One row for each molecule.
 
     Exact labels are averaged (of classes, the majority counts, and a tie is no label). Where a molecule has bounds
@@ -141,8 +139,8 @@ def merge(measured: Measurements, groups: Sequence[Positions], how: Duplicated) 
 
 
 def _one(
-    labels: np.ndarray[Any, np.dtype[np.float32]],
-    bounds: np.ndarray[Any, np.dtype[np.int8]],
+    labels: Float32Array,
+    bounds: Int8Array,
     how: Duplicated,
     *,
     classes: bool,
@@ -160,7 +158,7 @@ def _one(
     return float(labels[known].max() if side > 0 else labels[known].min()), side
 
 
-def conflicts(measured: Measurements, groups: Sequence[Positions]) -> tuple[list[int], float]:
+def conflicts(measured: Measurements, groups: Sequence[Indices]) -> tuple[list[int], float]:
     """Molecules whose labels contradict each other, and how far measurements of one molecule usually are apart.
 
     Args:
@@ -183,17 +181,17 @@ def conflicts(measured: Measurements, groups: Sequence[Positions]) -> tuple[list
     return worst, float(np.median(ranges)) if ranges else 0.0
 
 
-def _deviation(values: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def _deviation(values: Float64Array) -> float:
     known = values[~np.isnan(values)]
     return float(known.std()) if len(known) else 0.0
 
 
-def _range(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+def _range(values: Float64Array) -> float | None:
     known = values[~np.isnan(values)]
     return float(known.max() - known.min()) if len(known) > 1 else None
 
 
-def shared_molecules(data: MoleculeDataset, first: Positions, second: Positions) -> int:
+def shared_molecules(data: MoleculeDataset, first: Indices, second: Indices) -> int:
     """Molecules at ``second`` that are at ``first`` too, as :func:`groups_of` tells them.
 
     Example:

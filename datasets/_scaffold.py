@@ -6,8 +6,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.datasets._parse import parse
-from molweight.datasets._splits import SPLITTERS, Positions, Request, Splits, from_groups
+from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list
 
@@ -79,7 +80,7 @@ def scaffold_generic_split(data: MoleculeDataset, request: Request) -> Splits:
     return from_groups("scaffold_generic", _GENERIC, group_by_scaffold(data.smiles, "generic"), request)
 
 
-def group_by_scaffold(smiles: Iterable[str], kind: ScaffoldKind = "chiral") -> list[Positions]:
+def group_by_scaffold(smiles: Iterable[str], kind: ScaffoldKind = "chiral") -> list[Indices]:
     """Positions of the molecules of each scaffold: the largest group first, then by first position, the last first.
 
     Args:

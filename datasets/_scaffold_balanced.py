@@ -4,8 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.datasets._scaffold import group_by_scaffold
-from molweight.datasets._splits import SPLITTERS, Filling, Positions, Request, Splits, fill_to_capacity, from_filling
+from molweight.datasets._splits import SPLITTERS, Filling, Request, Splits, fill_to_capacity, from_filling
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["scaffold_balanced_split"]
@@ -32,8 +33,8 @@ def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
         The positions by role.
     """
     total = len(data)
-    large: list[Positions] = []
-    small: list[Positions] = []
+    large: list[Indices] = []
+    small: list[Indices] = []
     half = min(request.fractions[1:]) * total / 2
     for group in group_by_scaffold(data.smiles, "achiral"):
         (large if len(group) > half else small).append(group)
@@ -42,6 +43,6 @@ def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
     return from_filling("scaffold_balanced", DEFINITION, _fill_each(ordered, total, request.fractions), request)
 
 
-def _fill_each(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
+def _fill_each(groups: list[Indices], total: int, fractions: tuple[float, float, float]) -> Filling:
     """Fill train and validation each up to its own share, and test with the rest."""
     return Filling(*fill_to_capacity(groups, fractions[0] * total, fractions[1] * total))

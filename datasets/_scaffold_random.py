@@ -4,8 +4,9 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.datasets._scaffold import group_by_scaffold
-from molweight.datasets._splits import SPLITTERS, Filling, Positions, Request, Splits, fill_to_capacity, from_filling
+from molweight.datasets._splits import SPLITTERS, Filling, Request, Splits, fill_to_capacity, from_filling
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["random_scaffold_split"]
@@ -39,6 +40,6 @@ def random_scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
     return from_filling("random_scaffold", DEFINITION, filling, request)
 
 
-def _fill_train_last(groups: list[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
+def _fill_train_last(groups: list[Indices], total: int, fractions: tuple[float, float, float]) -> Filling:
     valid, test, train = fill_to_capacity(groups, int(fractions[1] * total), int(fractions[2] * total))
     return Filling(train, valid, test)

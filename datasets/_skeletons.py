@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from molweight.arrays import BoolArray, Int64Array, Uint64Array
 from molweight.datasets._rdkit_identity import identity
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
@@ -13,8 +14,6 @@ from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 
 __all__ = ["HeldCompounds", "skeletons"]
 
-Keys = np.ndarray[tuple[int], np.dtype[np.uint64]]
-Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _CHUNK = 256
 
 
@@ -31,9 +30,9 @@ class HeldCompounds:
     """
 
     data: MoleculeDataset
-    held: np.ndarray[tuple[int], np.dtype[np.int64]]
-    train: np.ndarray[tuple[int], np.dtype[np.int64]]
-    compounds: Keys
+    held: Int64Array
+    train: Int64Array
+    compounds: Uint64Array
     inchi: frozenset[str]
 
     @classmethod
@@ -47,7 +46,7 @@ class HeldCompounds:
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
         return cls(data, held, train, compounds, inchi)
 
-    def covers(self, table: MoleculeDataset, compounds: Keys) -> Flags:
+    def covers(self, table: MoleculeDataset, compounds: Uint64Array) -> BoolArray:
         """Which molecules of another table are forms of compounds that are held out.
 
         Args:
@@ -62,11 +61,11 @@ class HeldCompounds:
         out[unsure] = [block in self.inchi for block in found]
         return out
 
-    def trained(self, compounds: Keys) -> Flags:
+    def trained(self, compounds: Uint64Array) -> BoolArray:
         """Which compounds are in ``train``."""
         return np.isin(compounds, self.compounds[self.train])
 
-    def contradictions(self, table: MoleculeDataset, compounds: Keys) -> int:
+    def contradictions(self, table: MoleculeDataset, compounds: Uint64Array) -> int:
         """Labels of columns called like a target of the task that contradict its label of the same train compound.
 
         Numbers contradict where they differ by more than half the standard deviation of the task's labels.
@@ -118,10 +117,10 @@ def _blocks(smiles: Sequence[str]) -> list[str]:
     return [str(key).partition("-")[0] for key in keys]
 
 
-def _composition(data: MoleculeDataset) -> Keys:
+def _composition(data: MoleculeDataset) -> Uint64Array:
     """A number per molecule that depends on its numbers of heavy atoms of each element."""
     molecules = data.molecules
     codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
     before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes[molecules.atoms[:, 0]], dtype=np.uint64)])
-    total: Keys = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
+    total: Uint64Array = before[molecules.atom_offsets[1:]] - before[molecules.atom_offsets[:-1]]
     return total

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from molweight.arrays import Float32Matrix, Int64Array, Uint64Array
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._from_file import from_file
 from molweight.datasets._labels import bounds_of
@@ -26,9 +27,6 @@ from molweight.graphs.internal import join_tasks, tasks_of
 
 __all__ = ["SourceTable", "SourceUse", "read_sources"]
 
-Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
-Keys = np.ndarray[tuple[int, int], np.dtype[np.uint64]]
-Labels = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 _CHEMBL: Final = "chembl_5thresh"
 _CHEMBL_SHA: Final = "7b041ea61f4a57298df3a411c39ec62a1ed523b89cf48a98ed323c3339faae75"
@@ -99,7 +97,7 @@ class SourceTable:
 
     origin: str
     data: MoleculeDataset
-    keys: np.ndarray[tuple[int], np.dtype[np.uint64]]
+    keys: Uint64Array
     use: SourceUse
 
 
@@ -239,7 +237,7 @@ def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) ->
 
 
 def _table(
-    table: MoleculeDataset, positions: Positions, merged: Measurements, rows: Positions, columns: Positions
+    table: MoleculeDataset, positions: Int64Array, merged: Measurements, rows: Int64Array, columns: Int64Array
 ) -> MoleculeDataset:
     """The molecules at some positions of a table with merged labels of some of its columns."""
     part = table.subset(positions)
@@ -256,14 +254,14 @@ def _table(
     return data.with_columns({"label_bounds": bounds}) if bounds.any() else data
 
 
-def _groups(keys: np.ndarray[tuple[int], np.dtype[np.uint64]]) -> list[Positions]:
+def _groups(keys: Uint64Array) -> list[Int64Array]:
     """Positions of each key that occurs more than once."""
     order = np.argsort(keys, kind="stable")
     parts = np.split(order, np.flatnonzero(np.diff(keys[order])) + 1)
     return [part for part in parts if len(part) > 1]
 
 
-def _learnable(labels: Labels) -> Positions:
+def _learnable(labels: Float32Matrix) -> Int64Array:
     """Columns with enough labels that are not all equal."""
     known = ~np.isnan(labels)
     enough = known.sum(axis=0) >= _LEAST

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray
 from molweight.datasets._split import ROLE_LETTERS
 from molweight.datasets._splits import Protocol, Splits, check_roles
 from molweight.datasets._user_splits import split_by_indices
@@ -107,7 +108,7 @@ def _read(path: Path) -> dict[str, Any]:
     return stored
 
 
-def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> np.ndarray[tuple[int, ...], np.dtype[Any]]:
+def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> AnyArray:
     """The stored letter of each molecule."""
     role_of = dict(zip(_numbered(stored["smiles"]), stored["roles"], strict=True))
     found = [role_of.get(key, "") for key in _numbered(list(data.smiles))]

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry
@@ -27,7 +28,6 @@ __all__ = [
     "hold_out",
 ]
 
-Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 SELECT_FRACTION: Final = 0.1
 """Largest share of all molecules that is held out of train for the role ``select``."""
@@ -43,12 +43,12 @@ class Filling:
         test: Groups of the test part.
     """
 
-    train: list[Positions]
-    valid: list[Positions]
-    test: list[Positions]
+    train: list[Indices]
+    valid: list[Indices]
+    test: list[Indices]
 
 
-def fill(groups: Iterable[Positions], total: int, fractions: tuple[float, float, float]) -> Filling:
+def fill(groups: Iterable[Indices], total: int, fractions: tuple[float, float, float]) -> Filling:
     """Put each group into train if it fits, else into validation if it fits, else into test.
 
     The rule of the published code (DeepChem's ``ScaffoldSplitter``; Hu et al. 2020, ``pretrain-gnns``): a group fits
@@ -84,8 +84,8 @@ def fill(groups: Iterable[Positions], total: int, fractions: tuple[float, float,
 
 
 def fill_to_capacity(
-    groups: Iterable[Positions], first: float, second: float
-) -> tuple[list[Positions], list[Positions], list[Positions]]:
+    groups: Iterable[Indices], first: float, second: float
+) -> tuple[list[Indices], list[Indices], list[Indices]]:
     """Put each group into the first part if it fits, else into the second if it fits, else into the third.
 
     Each part has its own capacity, unlike in :func:`fill`.
@@ -103,7 +103,7 @@ def fill_to_capacity(
         >>> [[len(group) for group in part] for part in parts]
         [[3], [1], [2, 1]]
     """
-    parts: tuple[list[Positions], list[Positions], list[Positions]] = ([], [], [])
+    parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
     capacity = [first, second, float("inf")]
     for group in groups:
         place = next(place for place, free in enumerate(capacity) if len(group) <= free)
@@ -112,7 +112,7 @@ def fill_to_capacity(
     return parts
 
 
-def hold_out(groups: Sequence[Positions], most: float) -> tuple[list[Positions], list[Positions]]:
+def hold_out(groups: Sequence[Indices], most: float) -> tuple[list[Indices], list[Indices]]:
     """Take whole groups, spread evenly over the order, up to ``most`` molecules.
 
     Only groups of at most ``most`` molecules are looked at, from the end; one is taken whenever the share taken of the
@@ -133,8 +133,8 @@ def hold_out(groups: Sequence[Positions], most: float) -> tuple[list[Positions],
         [[0], [3]]
     """
     share = min(1.0, most / max(sum(len(group) for group in groups if len(group) <= most), 1))
-    stay: list[Positions] = []
-    taken: list[Positions] = []
+    stay: list[Indices] = []
+    taken: list[Indices] = []
     passed = held = 0
     for group in reversed(groups):
         passed += len(group) if len(group) <= most else 0
@@ -176,10 +176,10 @@ class Splits:
         frozen: Whether the roles are the stored ones, rather than computed now.
     """
 
-    train: Positions
-    meta: Positions
-    select: Positions
-    test: Positions
+    train: Indices
+    meta: Indices
+    select: Indices
+    test: Indices
     name: str
     definition: str
     protocol: Protocol
@@ -190,7 +190,7 @@ class Splits:
         """Number of molecules by role."""
         return {role: len(positions) for role, positions in self.roles().items()}
 
-    def roles(self) -> dict[str, Positions]:
+    def roles(self) -> dict[str, Indices]:
         """The positions by role."""
         return {"train": self.train, "meta": self.meta, "select": self.select, "test": self.test}
 
@@ -222,7 +222,7 @@ SPLITTERS: Final = Registry[Splitter]("split", group="molweight.splits", given=(
 """The methods :func:`molweight.datasets.split` knows, by name."""
 
 
-def from_groups(name: str, definition: str, groups: list[Positions], request: Request) -> Splits:
+def from_groups(name: str, definition: str, groups: list[Indices], request: Request) -> Splits:
     """Splits from groups of molecules that stay together, in the order in which they are placed.
 
     Train, validation and test are filled as in the published code. ``meta`` is the validation part. Under the protocol
@@ -267,7 +267,7 @@ def from_filling(name: str, definition: str, filling: Filling, request: Request)
     )
 
 
-def _join(groups: list[Positions]) -> Positions:
+def _join(groups: list[Indices]) -> Indices:
     return np.concatenate([np.empty(0, dtype=np.int64), *groups])
 
 
@@ -303,7 +303,7 @@ def _way_out(data: MoleculeDataset, splits: Splits) -> str:
     return f"{len(data)} molecules are too few. Use other fractions, {mention('protocol', 'paper')}, or more molecules."
 
 
-def _warn_of_single_class(data: MoleculeDataset, role: str, positions: Positions) -> None:
+def _warn_of_single_class(data: MoleculeDataset, role: str, positions: Indices) -> None:
     labels = data.targets[positions]
     single = ~((labels == 0).any(axis=0) & (labels == 1).any(axis=0))
     names = [name for name, alone in zip(data.target_names, single, strict=True) if alone]

@@ -4,7 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from molweight.datasets._splits import SELECT_FRACTION, SPLITTERS, Positions, Request, Splits
+from molweight.arrays import Indices
+from molweight.datasets._splits import SELECT_FRACTION, SPLITTERS, Request, Splits
 from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
@@ -70,7 +71,7 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
     return target
 
 
-def _strata(data: MoleculeDataset, name: str, bins: int) -> Positions:
+def _strata(data: MoleculeDataset, name: str, bins: int) -> Indices:
     """Class, or range, of each molecule; -1 where the label is missing."""
     labels = data.targets[:, data.target_names.index(name)]
     known = ~np.isnan(labels)
@@ -83,9 +84,7 @@ def _strata(data: MoleculeDataset, name: str, bins: int) -> Positions:
     return strata
 
 
-def _cut(
-    data: MoleculeDataset, positions: Positions, strata: Positions, size: int, seed: int
-) -> tuple[Positions, Positions]:
+def _cut(data: MoleculeDataset, positions: Indices, strata: Indices, size: int, seed: int) -> tuple[Indices, Indices]:
     """The positions without, and those of, a stratified sample."""
     from sklearn.model_selection import train_test_split
 

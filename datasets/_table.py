@@ -10,8 +10,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-
+from molweight.arrays import Int64Array
 from molweight.datasets._numbers import is_missing, read_numbers
 from molweight.datasets._text import check_rows, read_text
 from molweight.errors import ConfigError, DataError, mention, suggest
@@ -215,7 +214,6 @@ _PROBED: Final = 1 << 22
 """Characters in which they are looked for."""
 
 Record = tuple[int, list[str]]
-Codes = np.ndarray[tuple[int], np.dtype[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -255,7 +253,7 @@ class TextTable:
         self._check(column)
         return [cell.strip() for cell in self.frame[column]]
 
-    def distinct(self, column: str) -> tuple[Codes, list[str]]:
+    def distinct(self, column: str) -> tuple[Int64Array, list[str]]:
         """The distinct texts of a column, blanks around them removed, and which of them each cell holds.
 
         Raises:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import Column, Float32Matrix
 from molweight.datasets._from_file import Reading, from_file, read_any
 from molweight.datasets._label_columns import source_column
 from molweight.datasets._replicates import shared_molecules
@@ -17,7 +18,6 @@ from molweight.graphs import MoleculeDataset, build_dataset
 
 __all__ = ["all_rows_train", "number_of_cell", "read_test_file", "with_feature_columns", "with_test"]
 
-Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 
 _READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
 _LOG: Final = logging.getLogger(__name__)
@@ -166,9 +166,7 @@ def _numeric(cells: Sequence[str]) -> bool:
     return any(character.isdigit() for cell in cells for character in cell)
 
 
-def _labels(
-    data: MoleculeDataset, labels: np.ndarray[tuple[int, int], np.dtype[np.float32]], like: MoleculeDataset
-) -> MoleculeDataset:
+def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset) -> MoleculeDataset:
     """The molecules of a dataset with other labels, which are those of another table."""
     found = MoleculeDataset(
         data.molecules,

@@ -6,8 +6,9 @@ from typing import Final, get_args
 
 import numpy as np
 
+from molweight.arrays import Indices
 from molweight.datasets._labels import check_choice
-from molweight.datasets._splits import ROLES, SELECT_FRACTION, Positions, Protocol, Splits, check_roles, hold_out
+from molweight.datasets._splits import ROLES, SELECT_FRACTION, Protocol, Splits, check_roles, hold_out
 from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
@@ -128,7 +129,7 @@ def _role(cell: str, where: str) -> str:
     return role
 
 
-def _splits(data: MoleculeDataset, parts: dict[str, Positions], protocol: Protocol, source: str) -> Splits:
+def _splits(data: MoleculeDataset, parts: dict[str, Indices], protocol: Protocol, source: str) -> Splits:
     check_choice("protocol", protocol, get_args(Protocol))
     if protocol == "paper" and len(parts["select"]):
         raise ConfigError(
@@ -150,10 +151,10 @@ def _splits(data: MoleculeDataset, parts: dict[str, Positions], protocol: Protoc
     return splits
 
 
-def _every_nth(train: Positions, most: float) -> tuple[Positions, Positions]:
+def _every_nth(train: Indices, most: float) -> tuple[Indices, Indices]:
     stay, taken = hold_out(list(train[:, None]), most)
     return _join(stay), _join(taken)
 
 
-def _join(groups: list[Positions]) -> Positions:
+def _join(groups: list[Indices]) -> Indices:
     return np.concatenate([np.empty(0, dtype=np.int64), *groups])

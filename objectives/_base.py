@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from molweight.arrays import Column
 from molweight.encoders import Encoding
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec
@@ -71,7 +71,7 @@ class Objective(nn.Module, ABC):
             raise ConfigError(f"objective {type(self).__name__}: width={width} must be at least 1.")
         self.width = width
 
-    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+    def prepare(self, columns: Mapping[str, Column]) -> None:
         """Learn statistics of the corpus, once, before training; most objectives need none.
 
         Args:
@@ -136,9 +136,7 @@ def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:
     return carried[spec.name]
 
 
-def corpus_column(
-    columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]], spec: TargetSpec
-) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+def corpus_column(columns: Mapping[str, Column], spec: TargetSpec) -> Column:
     """The values of ``spec`` for a whole corpus, as :meth:`Objective.prepare` is given them.
 
     Raises:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molweight.arrays import Column
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
@@ -81,7 +82,7 @@ class BricsMotifs(Objective):
         self.head = nn.Linear(width, vocabulary)
         self.register_buffer("motifs", torch.full((vocabulary,), _FREE))
 
-    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+    def prepare(self, columns: Mapping[str, Column]) -> None:
         """Find the most frequent fragments of the corpus; among equally frequent ones the lower number goes first.
 
         Args:

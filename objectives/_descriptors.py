@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from molweight.arrays import Column
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, check_share, column_of, corpus_column, draw_seed
@@ -84,7 +85,7 @@ class Descriptors(Objective):
         self.register_buffer("scale", torch.ones(DESCRIPTOR_VALUES.dim))
         self.register_buffer("usable", torch.zeros(DESCRIPTOR_VALUES.dim, dtype=torch.bool))
 
-    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+    def prepare(self, columns: Mapping[str, Column]) -> None:
         """Learn mean and standard deviation of every descriptor over the corpus.
 
         Args:

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from molweight.arguments import check_choice
+from molweight.arrays import Uint8Array
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed
@@ -19,7 +19,7 @@ from molweight.objectives._registry import register
 
 __all__ = ["Fingerprint", "fingerprint_spec"]
 
-_Compute = Callable[..., np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
+_Compute = Callable[..., Uint8Array]
 _KINDS: dict[str, _Compute] = {
     "ecfp": ecfp_bits,
     "path": path_bits,

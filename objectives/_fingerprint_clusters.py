@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molweight.arrays import Column
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
@@ -98,7 +99,7 @@ class FingerprintClusters(Objective):
         self.clusters = tuple(clusters)
         self.heads = nn.ModuleList(_ClusterHead(width) for _ in clusters)
 
-    def prepare(self, columns: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+    def prepare(self, columns: Mapping[str, Column]) -> None:
         """Cluster the corpus; the result is kept in the cache.
 
         Args:

@@ -5,15 +5,13 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array, Uint8Array
 from molweight.graphs.internal import cache_root, content_key, read_array, write_array
 
 __all__ = ["cluster_counts", "fit_centres"]
 
 _VERSION: Final = 1
 """Part of the cache key: raise it whenever other centres would be found."""
-
-Float32 = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 
 def cluster_counts(wanted: Sequence[int], molecules: int, distinct: int) -> list[int]:
@@ -41,7 +39,7 @@ def cluster_counts(wanted: Sequence[int], molecules: int, distinct: int) -> list
     return [min(distinct, max(2, round(count**power))) for count in wanted]
 
 
-def fit_centres(bits: Uint8, clusters: int) -> Float32:
+def fit_centres(bits: Uint8Array, clusters: int) -> Float32Array:
     """Centres of a mini-batch k-means of fingerprints, kept in the cache.
 
     Args:
@@ -60,6 +58,6 @@ def fit_centres(bits: Uint8, clusters: int) -> Float32:
     if stored is not None:
         return stored
     model = MiniBatchKMeans(clusters, random_state=0, n_init=1, batch_size=max(1024, 2 * clusters), max_iter=20)
-    centres: Float32 = model.fit(bits.astype(np.float32)).cluster_centers_.astype(np.float32)
+    centres: Float32Array = model.fit(bits.astype(np.float32)).cluster_centers_.astype(np.float32)
     write_array(path, centres)
     return centres

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array
 from molweight.objectives._rdkit_groups import parse
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
 
 __all__ = ["conformers"]
 
-Positions = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 _SEED: Final = 0xF00D
 _ATTEMPTS: Final = 20
@@ -21,7 +21,7 @@ _APART: Final = 100.0
 """Angstrom between the fragments of a salt, whose places relative to each other are unknown."""
 
 
-def conformers(smiles: Sequence[str]) -> Positions:
+def conformers(smiles: Sequence[str]) -> Float32Array:
     """Positions of the atoms of each molecule, in Angstrom: one conformer of ETKDGv3 without a force field.
 
     Hydrogen atoms take part in the embedding and are left out of the answer. The fragments of a salt are embedded one
@@ -44,7 +44,7 @@ def conformers(smiles: Sequence[str]) -> Positions:
     return np.concatenate(parts) if parts else np.empty((0, 3), dtype=np.float32)
 
 
-def _positions(smiles: str) -> Positions:
+def _positions(smiles: str) -> Float32Array:
     from rdkit import Chem
 
     molecule = parse(smiles)
@@ -62,7 +62,7 @@ def _positions(smiles: str) -> Positions:
     return found
 
 
-def _embed(fragment: "Mol") -> Positions | None:
+def _embed(fragment: "Mol") -> Float32Array | None:
     """Positions of the heavy atoms of one fragment; ``None`` where the embedding fails."""
     from rdkit import Chem
     from rdkit.Chem import rdDistGeom
@@ -76,5 +76,5 @@ def _embed(fragment: "Mol") -> Positions | None:
         parameters.useRandomCoords = True
         if rdDistGeom.EmbedMolecule(whole, parameters) < 0:
             return None
-    positions: Positions = whole.GetConformer().GetPositions()[: fragment.GetNumAtoms()].astype(np.float32)
+    positions: Float32Array = whole.GetConformer().GetPositions()[: fragment.GetNumAtoms()].astype(np.float32)
     return positions

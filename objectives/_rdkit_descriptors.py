@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Float32Array
 from molweight.objectives._rdkit_groups import parse
 
 __all__ = ["DESCRIPTORS", "compute_descriptors"]
@@ -33,7 +34,7 @@ DESCRIPTORS: Final = tuple(_NAMES.split())
 _COLUMN: Final = {name: column for column, name in enumerate(DESCRIPTORS)}
 
 
-def compute_descriptors(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def compute_descriptors(smiles: Sequence[str]) -> Float32Array:
     """RDKit's two-dimensional descriptors of each molecule.
 
     The values are those of RDKit's own functions; what several of them need (EState indices, Crippen contributions,

@@ -7,17 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Uint8Array
 from molweight.objectives._rdkit_groups import parse
 
 __all__ = ["MACCS_BITS", "ecfp_bits", "maccs_bits", "path_bits", "unpack"]
 
-Packed = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 MACCS_BITS: Final = 167
 """Bits of RDKit's MACCS keys; the first is never set."""
 
 
-def ecfp_bits(smiles: Sequence[str], *, bits: int, radius: int = 2) -> Packed:
+def ecfp_bits(smiles: Sequence[str], *, bits: int, radius: int = 2) -> Uint8Array:
     """Extended-connectivity fingerprints: RDKit's Morgan generator.
 
     Args:
@@ -38,7 +38,7 @@ def ecfp_bits(smiles: Sequence[str], *, bits: int, radius: int = 2) -> Packed:
     return _pack([generator.GetFingerprintAsNumPy(parse(text)) for text in smiles], bits)
 
 
-def path_bits(smiles: Sequence[str], *, bits: int, longest: int = 7) -> Packed:
+def path_bits(smiles: Sequence[str], *, bits: int, longest: int = 7) -> Uint8Array:
     """RDKit's path fingerprints.
 
     Args:
@@ -55,7 +55,7 @@ def path_bits(smiles: Sequence[str], *, bits: int, longest: int = 7) -> Packed:
     return _pack([generator.GetFingerprintAsNumPy(parse(text)) for text in smiles], bits)
 
 
-def maccs_bits(smiles: Sequence[str]) -> Packed:
+def maccs_bits(smiles: Sequence[str]) -> Uint8Array:
     """RDKit's MACCS keys.
 
     Args:
@@ -70,7 +70,7 @@ def maccs_bits(smiles: Sequence[str]) -> Packed:
     return _pack([np.array(key, dtype=np.uint8) for key in keys], MACCS_BITS)
 
 
-def _pack(rows: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]], bits: int) -> Packed:
+def _pack(rows: Sequence[Uint8Array], bits: int) -> Uint8Array:
     return np.packbits(np.array(rows, dtype=np.uint8).reshape(-1, bits), axis=1, bitorder="little")
 
 

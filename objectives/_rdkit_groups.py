@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from molweight.arrays import Uint8Array
 from molweight.errors import DataError
 from molweight.graphs.internal import parse_molecule
 
@@ -31,7 +32,7 @@ GROUPS: Final = tuple(f"fr_{name}" for name in _NAMES.split())
 """Names of the groups, in the order of RDKit's own table."""
 
 
-def count_groups(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def count_groups(smiles: Sequence[str]) -> Uint8Array:
     """How often each functional group occurs in each molecule, by RDKit's definitions.
 
     The numbers are those of ``rdkit.Chem.Fragments``, from the same patterns; patterns that need an element the

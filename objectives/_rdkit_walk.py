@@ -13,9 +13,10 @@ from rdkit import Chem  # noqa: TID253 - this module is itself imported where de
 from rdkit.Chem.EState.EState import GetPrincipleQuantumNumber  # noqa: TID253 - likewise
 from rdkit.ML.InfoTheory import rdInfoTheory  # noqa: TID253 - likewise
 
-__all__ = ["Array", "Walk", "aromatic_rings", "balaban_j", "estate_indices", "information_content", "spacial_score"]
+from molweight.arrays import Float64Array
 
-Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+__all__ = ["Walk", "aromatic_rings", "balaban_j", "estate_indices", "information_content", "spacial_score"]
+
 Index = np.ndarray[tuple[int, ...], np.dtype[np.signedinteger]]
 
 _FAR: Final = 1e6
@@ -47,9 +48,9 @@ class Walk:
     molecule: Chem.Mol
     atoms: list[Chem.Atom]
     numbers: list[int]
-    degrees: Array
+    degrees: Float64Array
     hydrogens: list[int]
-    distance: Array
+    distance: Float64Array
 
     @classmethod
     def of(cls, molecule: Chem.Mol) -> "Walk":
@@ -80,7 +81,7 @@ def _outer_electrons(number: int) -> int:
     return int(Chem.GetPeriodicTable().GetNOuterElecs(number))
 
 
-def estate_indices(walk: Walk) -> Array:
+def estate_indices(walk: Walk) -> Float64Array:
     """Electrotopological state of each atom (Hall, Mohney & Kier 1991), as ``rdkit.Chem.EState.EStateIndices``."""
     shells = np.array([_shell(number) for number in walk.numbers])
     valence = np.array(walk.outer_electrons) - walk.hydrogens

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molweight.arrays import Int64Array
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -141,11 +142,11 @@ class Source(Objective):
             raise ConfigError(f"objective 'source' has no table: call attach({{{self.tables[0]!r}: dataset}}) first.")
         return self._pool
 
-    def known_rows(self) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def known_rows(self) -> Int64Array:
         """Rows of the table that have a label for this head."""
         return np.flatnonzero(~self._labels.isnan().all(dim=1).numpy())
 
-    def join(self, pool: SourcePool, head: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> None:
+    def join(self, pool: SourcePool, head: int, rows: Int64Array) -> None:
         """Draw from a pool that other sources draw from, too.
 
         Args:

@@ -7,12 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Int64Array
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.objectives._base import draw_seed
 
 __all__ = ["PooledBatch", "SourcePool", "shares"]
-
-Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class SourcePool:
         (4, True)
     """
 
-    def __init__(self, molecules: MoleculeDataset, members: Sequence[Positions]) -> None:
+    def __init__(self, molecules: MoleculeDataset, members: Sequence[Int64Array]) -> None:
         """Keep the positions of all heads as one flat array."""
         self.molecules = molecules
         self._counts = np.array([len(positions) for positions in members], dtype=np.int64)
@@ -82,7 +81,7 @@ class SourcePool:
         return PooledBatch(self.molecules.graphs(positions, batch.device), positions, draw_seed(generator))
 
 
-def shares(counts: Positions, size: int) -> Positions:
+def shares(counts: Int64Array, size: int) -> Int64Array:
     """How many molecules of a batch each head gets: at least one, in proportion to the square root of ``counts``.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.arguments import check_choice
-from molweight.arrays import AnyArray
+from molweight.arrays import AnyArray, BoolArray
 from molweight.errors import OptionError
 
 __all__ = ["CLASS", "TRANSFORMS", "LabelTransform", "possible_transforms"]
@@ -72,7 +72,7 @@ class LabelTransform:
         return _kinds(self.kind, len(self.power))
 
     @property
-    def classes(self) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+    def classes(self) -> "BoolArray":
         """Which targets are classes, ``T``."""
         return np.array([kind == CLASS for kind in self.kinds], dtype=bool)
 

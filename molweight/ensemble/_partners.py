@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from molweight.arrays import AnyArray
+from molweight.arrays import AnyArray, BoolArray
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
@@ -161,7 +161,7 @@ class Partner:
         return cls(spec, task, BoostedTrees(task, tuple(models)))
 
 
-def _sparse(names: Sequence[str], width: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.bool_]]":
+def _sparse(names: Sequence[str], width: int) -> "BoolArray":
     """Which columns are counts of fingerprints; a column of the table is one, or as many as are left over."""
     sizes = [1 if name.startswith(COLUMN_PREFIX) else get(name).spec.dim for name in names]
     flags = [not name.startswith(COLUMN_PREFIX) and get(name).sparse for name in names]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.arrays import Float32Array
+from molweight.arrays import AnyArray, Float32Array
 from molweight.errors import ConfigError
 from molweight.features._feature_set import get
 from molweight.features._rdkit_descriptors import parse_smiles
@@ -87,7 +87,7 @@ def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
             f"{data.name}: the model reads the column {name.removeprefix(COLUMN_PREFIX)!r} and the table has "
             f"{', '.join(map(repr, present)) or 'no feature columns'}. Add the column; empty cells are imputed."
         )
-    column: np.ndarray[tuple[int, ...], np.dtype[Any]] = data.columns[name]
+    column: AnyArray = data.columns[name]
     return column.reshape(len(data), -1).astype(np.float32)
 
 
@@ -123,7 +123,7 @@ def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bo
         ConfigError: If the table lacks a column.
         UnknownNameError: If there is no such feature set.
     """
-    missing: dict[str, np.ndarray[tuple[int, ...], np.dtype[Any]]] = {}
+    missing: dict[str, AnyArray] = {}
     for name in names:
         if name.startswith(COLUMN_PREFIX):
             _part(data, name, progress=progress)  # refuses a column that is missing

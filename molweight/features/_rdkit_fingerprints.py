@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from molweight.arrays import Uint8Array
 from molweight.features._rdkit_descriptors import parse_smiles
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ECFP_BITS", "MACCS_KEYS", "ecfp_counts", "maccs_keys"]
 
-Bytes = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
 ECFP_BITS: Final = 1024
 """Length of the folded count fingerprint."""
@@ -21,7 +21,7 @@ MACCS_KEYS: Final = 166
 """Number of MACCS keys; RDKit's bit 0, which is never set, is left out."""
 
 
-def ecfp_counts(smiles: Sequence[str]) -> Bytes:
+def ecfp_counts(smiles: Sequence[str]) -> Uint8Array:
     """How often each circular substructure of radius 2 occurs, folded to 1,024 columns; at most 255.
 
     Source: Rogers & Hahn, *Extended-Connectivity Fingerprints*, J. Chem. Inf. Model. 2010.
@@ -42,7 +42,7 @@ def ecfp_counts(smiles: Sequence[str]) -> Bytes:
     return _table(smiles, ECFP_BITS, _morgan_counts)
 
 
-def maccs_keys(smiles: Sequence[str]) -> Bytes:
+def maccs_keys(smiles: Sequence[str]) -> Uint8Array:
     """The 166 MACCS keys as RDKit defines them, 0 or 1.
 
     Source: Durant et al., *Reoptimization of MDL Keys for Use in Drug Discovery*, J. Chem. Inf. Comput. Sci. 2002.
@@ -63,7 +63,7 @@ def maccs_keys(smiles: Sequence[str]) -> Bytes:
     return _table(smiles, MACCS_KEYS, _maccs)
 
 
-def _table(smiles: Sequence[str], width: int, function: Callable[["Mol"], Any]) -> Bytes:
+def _table(smiles: Sequence[str], width: int, function: Callable[["Mol"], Any]) -> Uint8Array:
     table = np.zeros((len(smiles), width), dtype=np.uint8)
     for row, text in enumerate(smiles):
         table[row] = function(parse_smiles(text))

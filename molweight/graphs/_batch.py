@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Int64Array
 from molweight.graphs._molecules import Molecules
 from molweight.graphs._vocabulary import BOND_STEREO, CHIRALITY
 
@@ -86,9 +87,6 @@ class GraphBatch:
         )
 
 
-Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-
-
 @dataclass(frozen=True)
 class Resident:
     """The arrays of all molecules on one device, and where each molecule lies in them on the host.
@@ -108,8 +106,8 @@ class Resident:
     atoms: Tensor
     ends: Tensor
     bonds: Tensor
-    atom_offsets: Index
-    bond_offsets: Index
+    atom_offsets: Int64Array
+    bond_offsets: Int64Array
     stereo: bool = True
 
     @classmethod
@@ -124,7 +122,7 @@ class Resident:
             stereo=stereo,
         )
 
-    def batch(self, indices: Index, atom_columns: Mapping[str, Tensor]) -> GraphBatch:
+    def batch(self, indices: Int64Array, atom_columns: Mapping[str, Tensor]) -> GraphBatch:
         """The molecules at ``indices``, in that order, as one batch on the device.
 
         Args:
@@ -151,7 +149,7 @@ class Resident:
         )
 
 
-def _extent(offsets: Index, indices: Index) -> tuple[Index, Index]:
+def _extent(offsets: Int64Array, indices: Int64Array) -> tuple[Int64Array, Int64Array]:
     start = offsets[indices]
     return start, offsets[indices + 1] - start
 

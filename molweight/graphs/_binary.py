@@ -16,13 +16,11 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import BoolArray, Int64Array, Uint8Array
 from molweight.graphs import _codes as codes
-from molweight.graphs._codes import Uint8
 
 __all__ = ["Decoded", "decode"]
 
-Int = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Bool = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 _HEADER: Final = bytes.fromhex("efbeadde0000000010000000")
 """End marker, reserved word, major version 16."""
@@ -50,12 +48,12 @@ class Decoded:
         bonds: Bond features.
     """
 
-    understood: Bool
-    num_atoms: Int
-    num_bonds: Int
-    atoms: Uint8
+    understood: BoolArray
+    num_atoms: Int64Array
+    num_bonds: Int64Array
+    atoms: Uint8Array
     ends: np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
-    bonds: Uint8
+    bonds: Uint8Array
 
 
 def decode(binaries: Sequence[bytes]) -> Decoded:
@@ -84,14 +82,16 @@ def decode(binaries: Sequence[bytes]) -> Decoded:
 class _Chains:
     """Positions of all records: of atoms, of bonds, of rings; rings per molecule; which molecules hang together."""
 
-    atoms: Int
-    bonds: Int
-    rings: Int
-    num_rings: Int
-    good: Bool
+    atoms: Int64Array
+    bonds: Int64Array
+    rings: Int64Array
+    num_rings: Int64Array
+    good: BoolArray
 
 
-def _follow(data: Uint8, starts: Int, ends: Int, num_atoms: Int, num_bonds: Int) -> _Chains:
+def _follow(
+    data: Uint8Array, starts: Int64Array, ends: Int64Array, num_atoms: Int64Array, num_bonds: Int64Array
+) -> _Chains:
     """Walk from the atoms to the bonds to the rings of each molecule, checking the tags in between."""
     atoms, atom_end = _walk(_atom_lengths(data), starts + _ATOMS_AT, num_atoms)
     bonds, bond_end = _walk(_bond_lengths(data), atom_end + 1, num_bonds)
@@ -103,7 +103,9 @@ def _follow(data: Uint8, starts: Int, ends: Int, num_atoms: Int, num_bonds: Int)
     return _Chains(atoms, bonds, rings, num_rings, good & (ring_end < ends))
 
 
-def _read(data: Uint8, chains: _Chains, understood: Bool, num_atoms: Int, num_bonds: Int) -> Decoded:
+def _read(
+    data: Uint8Array, chains: _Chains, understood: BoolArray, num_atoms: Int64Array, num_bonds: Int64Array
+) -> Decoded:
     ends, bonds = _read_bonds(data, chains.bonds)
     hydrogens, atoms = _read_atoms(data, chains.atoms)
     first = np.cumsum(num_atoms) - num_atoms
@@ -113,7 +115,7 @@ def _read(data: Uint8, chains: _Chains, understood: Bool, num_atoms: Int, num_bo
     return Decoded(understood, num_atoms, num_bonds, atoms, ends.astype(np.uint16), bonds)
 
 
-def _concatenate(binaries: Sequence[bytes]) -> tuple[Int, Int, Uint8]:
+def _concatenate(binaries: Sequence[bytes]) -> tuple[Int64Array, Int64Array, Uint8Array]:
     """Start and end of each molecule in the buffer of all of them."""
     lengths = np.array([len(binary) for binary in binaries], dtype=np.int64)
     data = np.frombuffer(b"".join(binaries) + bytes(_PAD), dtype=np.uint8)
@@ -121,7 +123,7 @@ def _concatenate(binaries: Sequence[bytes]) -> tuple[Int, Int, Uint8]:
     return ends - lengths, ends, data
 
 
-def _word(data: Uint8, at: Int) -> Int:
+def _word(data: Uint8Array, at: Int64Array) -> Int64Array:
     """The little-endian 32-bit number at each position."""
     word = data[at].astype(np.int64)
     for byte in (1, 2, 3):
@@ -129,7 +131,7 @@ def _word(data: Uint8, at: Int) -> Int:
     return word
 
 
-def _walk(length: Uint8, start: Int, count: Int) -> tuple[Int, Int]:
+def _walk(length: Uint8Array, start: Int64Array, count: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Positions of all records of all chains, chain after chain, and the position after each chain.
 
     Args:
@@ -154,7 +156,7 @@ def _walk(length: Uint8, start: Int, count: Int) -> tuple[Int, Int]:
     return positions, end
 
 
-def _atom_lengths(data: Uint8) -> Uint8:
+def _atom_lengths(data: Uint8Array) -> Uint8Array:
     """Length of an atom record at each byte: 6, a byte per field present, four for an isotope, two for a map number."""
     kind, low, high = _ahead(data, 1), _ahead(data, 2), _ahead(data, 3)
     length = 6 + np.bitwise_count(low) + 4 * (high & 1) + 2 * ((kind >> 3) & 1)  # at most 20: fits the byte
@@ -162,7 +164,7 @@ def _atom_lengths(data: Uint8) -> Uint8:
     return np.where(unknown == 0, length, 0)
 
 
-def _bond_lengths(data: Uint8) -> Uint8:
+def _bond_lengths(data: Uint8Array) -> Uint8Array:
     """Length of a bond record at each byte: 3, the type unless single, the direction, the stereo mark and its atoms."""
     kind = _ahead(data, 2)
     length = 3 + ((kind >> 3) & 1) + ((kind >> 2) & 1)
@@ -172,15 +174,15 @@ def _bond_lengths(data: Uint8) -> Uint8:
     return np.where(kind & 0b10010001, 0, length)
 
 
-def _ahead(data: Uint8, by: int) -> Uint8:
+def _ahead(data: Uint8Array, by: int) -> Uint8Array:
     return np.concatenate([data[by:], np.zeros(by, dtype=np.uint8)])
 
 
-def _read_atoms(data: Uint8, at: Int) -> tuple[Int, Uint8]:
+def _read_atoms(data: Uint8Array, at: Int64Array) -> tuple[Int64Array, Uint8Array]:
     """Hydrogens of each atom, and the feature columns that need nothing but the atom's own record."""
     kind, present = data[at + 1], data[at + 2]
     cursor = at + 6
-    fields: dict[int, Uint8] = {}
+    fields: dict[int, Uint8Array] = {}
     for bit in range(1, 8):
         has = (present >> bit) & 1
         fields[bit] = np.where(has, data[cursor], 0)
@@ -199,7 +201,7 @@ def _read_atoms(data: Uint8, at: Int) -> tuple[Int, Uint8]:
     return hydrogens, atoms
 
 
-def _read_bonds(data: Uint8, at: Int) -> tuple[Int, Uint8]:
+def _read_bonds(data: Uint8Array, at: Int64Array) -> tuple[Int64Array, Uint8Array]:
     """End atoms and features of each bond."""
     kind = data[at + 2]
     typed, directed = (kind >> 3) & 1, (kind >> 2) & 1
@@ -211,7 +213,7 @@ def _read_bonds(data: Uint8, at: Int) -> tuple[Int, Uint8]:
     return ends, bonds
 
 
-def _ring_atoms(data: Uint8, at: Int, first: Int) -> Int:
+def _ring_atoms(data: Uint8Array, at: Int64Array, first: Int64Array) -> Int64Array:
     """Every atom that is in a ring, counted over the whole chunk; an atom in two rings comes twice.
 
     Args:
@@ -221,5 +223,5 @@ def _ring_atoms(data: Uint8, at: Int, first: Int) -> Int:
     """
     size = data[at].astype(np.int64)
     within = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    members: Int = data[np.repeat(at + 1, size) + within].astype(np.int64)
+    members: Int64Array = data[np.repeat(at + 1, size) + within].astype(np.int64)
     return np.add(members, np.repeat(first, size), out=members)

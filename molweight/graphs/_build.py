@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from molweight.arrays import Float32Matrix
 from molweight.errors import DataError
-from molweight.graphs._dataset import Float32, MoleculeDataset, Task
+from molweight.graphs._dataset import MoleculeDataset, Task
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._molecules import Reject
 from molweight.graphs._stored import featurize_cached
@@ -77,7 +78,7 @@ def build_dataset(
     )
 
 
-def _labels(targets: object, rows: int, name: str) -> Float32:
+def _labels(targets: object, rows: int, name: str) -> Float32Matrix:
     labels = np.asarray(targets, dtype=np.float32)
     if labels.ndim == 1:
         labels = labels[:, None]

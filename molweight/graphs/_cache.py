@@ -12,6 +12,7 @@ import numpy as np
 import xxhash
 from platformdirs import user_cache_path
 
+from molweight.arrays import AnyArray
 from molweight.storage import partial_name
 
 __all__ = [
@@ -115,8 +116,6 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return xxhash.xxh3_128(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-Array = np.ndarray[tuple[int, ...], np.dtype[Any]]
-
 _META = "meta.json"
 _log = logging.getLogger(__name__)
 
@@ -141,7 +140,7 @@ def content_key(parts: Iterable[bytes]) -> str:
     return digest.hexdigest()[:32]
 
 
-def write_folder(folder: Path, arrays: Mapping[str, Array], meta: Mapping[str, Any]) -> None:
+def write_folder(folder: Path, arrays: Mapping[str, AnyArray], meta: Mapping[str, Any]) -> None:
     """Write arrays and JSON with their checksums to a temporary folder next to ``folder``, then rename it.
 
     Args:
@@ -190,7 +189,7 @@ def place_folder(partial: Path, folder: Path) -> None:
             path.replace(folder / path.name)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, Array], dict[str, Any]] | None:
+def read_folder(folder: Path) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
     """The arrays of a folder, memory-mapped, and its JSON; ``None`` where there is no such folder, or a damaged one.
 
     Every file is compared with its checksum first; damage is logged. The maps are copy-on-write: PyTorch takes them
@@ -205,7 +204,7 @@ def read_folder(folder: Path) -> tuple[dict[str, Array], dict[str, Any]] | None:
     if meta is None:
         damaged(path, "does not match its checksum")
         return None
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, AnyArray] = {}
     for place in sorted(folder.glob("*.npy")):
         problem = find_damage(place)
         if problem is not None:
@@ -220,12 +219,12 @@ def damaged(path: Path, problem: str) -> None:
     _log.warning("%s: %s. It is computed again.", path, problem)
 
 
-def _load(path: Path) -> Array:
-    array: Array = np.load(path, mmap_mode="c", allow_pickle=False)
+def _load(path: Path) -> AnyArray:
+    array: AnyArray = np.load(path, mmap_mode="c", allow_pickle=False)
     return array if array.size else np.array(array)
 
 
-def read_array(path: Path) -> Array | None:
+def read_array(path: Path) -> AnyArray | None:
     """The array that :func:`write_array` wrote; ``None`` where there is none, or a damaged one, which is logged.
 
     Args:
@@ -237,11 +236,11 @@ def read_array(path: Path) -> Array | None:
     if problem is not None:
         damaged(path, problem)
         return None
-    array: Array = np.load(path, allow_pickle=False)
+    array: AnyArray = np.load(path, allow_pickle=False)
     return array
 
 
-def write_array(path: Path, array: Array) -> None:
+def write_array(path: Path, array: AnyArray) -> None:
     """Write one array and its checksum to a temporary name and rename it.
 
     Args:

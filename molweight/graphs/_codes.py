@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Uint8Array
+
 __all__ = [
     "ATOMIC_NUMBER",
     "BOND_STEREO",
@@ -18,20 +20,17 @@ __all__ = [
     "HYBRIDIZATION",
     "HYDROGENS",
     "RADICALS",
-    "Uint8",
 ]
 
-Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
-
-def _table(positions: Mapping[int, int], other: int) -> Uint8:
+def _table(positions: Mapping[int, int], other: int) -> Uint8Array:
     table = np.full(256, other, dtype=np.uint8)
     for code, position in positions.items():
         table[code & 255] = position
     return table
 
 
-def _counts(last: int) -> Uint8:
+def _counts(last: int) -> Uint8Array:
     return _table({count: count for count in range(last)}, other=last)
 
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import BoolArray, Column
 from molweight.errors import DataError
 from molweight.graphs._cache import damaged, read_array, write_array
-from molweight.graphs._dataset import Column, MoleculeDataset
+from molweight.graphs._dataset import MoleculeDataset
 from molweight.graphs._featurize import featurize_chunk
 from molweight.graphs._guard import SLOW_SECONDS, Guarded, always
 from molweight.graphs._parallel import map_chunks
@@ -49,7 +50,7 @@ def attach_targets(dataset: MoleculeDataset, specs: Sequence[TargetSpec], *, pro
     return attached
 
 
-def missing_targets(dataset: MoleculeDataset, name: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def missing_targets(dataset: MoleculeDataset, name: str) -> BoolArray:
     """Which molecules have no value at all in a column.
 
     Args:

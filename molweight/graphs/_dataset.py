@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molweight.arrays import Column, Float32Matrix, Int64Array
 from molweight.errors import DataError
 from molweight.graphs._batch import GraphBatch, Resident
 from molweight.graphs._cache import cache_root, content_key
@@ -64,10 +65,7 @@ def join_tasks(tasks: list[str]) -> str:
     return tasks[0] if len(set(tasks)) == 1 else ",".join(tasks)
 
 
-Column = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
-Float32 = np.ndarray[tuple[int, int], np.dtype[np.float32]]
-Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Indices = Sequence[int] | Int64 | Tensor
+Indices = Sequence[int] | Int64Array | Tensor
 
 
 class MoleculeDataset:
@@ -105,7 +103,7 @@ class MoleculeDataset:
     def __init__(
         self,
         molecules: Molecules,
-        targets: Float32 | None = None,
+        targets: Float32Matrix | None = None,
         *,
         name: str = "molecules",
         task: Task | None = None,
@@ -117,7 +115,7 @@ class MoleculeDataset:
     ) -> None:
         """Check that the labels fit the molecules."""
         self.molecules = molecules
-        self.targets: Float32 = np.empty((len(molecules), 0), dtype=np.float32) if targets is None else targets
+        self.targets: Float32Matrix = np.empty((len(molecules), 0), dtype=np.float32) if targets is None else targets
         self.name = name
         self.task = task
         self.metric = metric
@@ -153,7 +151,7 @@ class MoleculeDataset:
         return self.molecules.smiles
 
     @property
-    def rows(self) -> Int64:
+    def rows(self) -> Int64Array:
         """Row of the source that each molecule came from, counted from 0."""
         return self.molecules.rows
 
@@ -236,7 +234,7 @@ class MoleculeDataset:
             {name: picked[name] for name in self.per_atom},
         )
 
-    def with_rows(self, rows: Int64) -> "MoleculeDataset":
+    def with_rows(self, rows: Int64Array) -> "MoleculeDataset":
         """The same molecules and rejects, whose rows are looked up in another count.
 
         Args:
@@ -306,8 +304,8 @@ class MoleculeDataset:
             self._tensors[name, device] = torch.from_numpy(array).to(device)
         return self._tensors[name, device]
 
-    def _checked(self, indices: Indices) -> Int64:
-        chosen: Int64 = np.ascontiguousarray(
+    def _checked(self, indices: Indices) -> Int64Array:
+        chosen: Int64Array = np.ascontiguousarray(
             indices.cpu().numpy() if isinstance(indices, Tensor) else indices, dtype=np.int64
         ).reshape(-1)
         if len(chosen) and not (chosen.min() >= 0 and chosen.max() < len(self)):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from molweight.arrays import Int64Array
 from molweight.graphs._binary import Decoded, decode
 from molweight.graphs._explain import explain
 from molweight.graphs._featuriser import Featuriser
@@ -194,7 +195,7 @@ def _complete(smiles: list[str], decoded: Decoded) -> Decoded:
     )
 
 
-def _offsets(counts: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _offsets(counts: Int64Array) -> Int64Array:
     offsets = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets

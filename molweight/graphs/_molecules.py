@@ -6,10 +6,9 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
-__all__ = ["Molecules", "Reject", "RejectCounts", "SmilesColumn", "inconsistency", "item_positions"]
+from molweight.arrays import Int64Array, Uint8Array
 
-Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
-Offsets = np.ndarray[tuple[int], np.dtype[np.int64]]
+__all__ = ["Molecules", "Reject", "RejectCounts", "SmilesColumn", "inconsistency", "item_positions"]
 
 
 class SmilesColumn(Sequence[str]):
@@ -25,7 +24,7 @@ class SmilesColumn(Sequence[str]):
         ('CCO', 'C', ['CCO', 'C'], True)
     """
 
-    def __init__(self, data: Bytes, offsets: Offsets) -> None:
+    def __init__(self, data: Uint8Array, offsets: Int64Array) -> None:
         """Keep the arrays as they are."""
         self.data = data
         self.offsets = offsets
@@ -68,9 +67,7 @@ class SmilesColumn(Sequence[str]):
         return bytes(self.data[self.offsets[position] : self.offsets[position + 1]]).decode()
 
 
-Uint8 = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
-Int64 = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -158,14 +155,14 @@ class Molecules:
         smiles_offsets: First byte of each SMILES and the total, ``n + 1`` int64.
     """
 
-    atoms: Uint8
+    atoms: Uint8Array
     ends: Uint16
-    bonds: Uint8
-    atom_offsets: Int64
-    bond_offsets: Int64
-    rows: Int64
-    smiles_data: np.ndarray[tuple[int], np.dtype[np.uint8]]
-    smiles_offsets: np.ndarray[tuple[int], np.dtype[np.int64]]
+    bonds: Uint8Array
+    atom_offsets: Int64Array
+    bond_offsets: Int64Array
+    rows: Int64Array
+    smiles_data: Uint8Array
+    smiles_offsets: Int64Array
 
     def __len__(self) -> int:
         """Number of molecules."""
@@ -181,7 +178,7 @@ class Molecules:
         """Size of all arrays in bytes."""
         return sum(getattr(self, item.name).nbytes for item in fields(self))
 
-    def take(self, indices: Int64) -> "Molecules":
+    def take(self, indices: Int64Array) -> "Molecules":
         """The molecules at some positions, in that order; ``rows`` keep pointing to the input."""
         atom, atom_offsets = _select(self.atom_offsets, indices)
         bond, bond_offsets = _select(self.bond_offsets, indices)
@@ -212,7 +209,7 @@ class Molecules:
         )
 
 
-def item_positions(offsets: Int64, indices: Int64) -> Int64:
+def item_positions(offsets: Int64Array, indices: Int64Array) -> Int64Array:
     """Positions of all atoms (or bonds, or bytes) of some molecules, molecule after molecule.
 
     Args:
@@ -254,8 +251,8 @@ def inconsistency(molecules: Molecules) -> str | None:
 
 
 def _join(
-    offsets: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.int64]]],
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    offsets: Sequence[Int64Array],
+) -> Int64Array:
     """Offsets of concatenated arrays from the offsets of each."""
     lengths = np.concatenate([np.diff(part) for part in offsets])
     joined = np.zeros(len(lengths) + 1, dtype=np.int64)
@@ -263,7 +260,7 @@ def _join(
     return joined
 
 
-def _select(offsets: Int64, indices: Int64) -> tuple[Int64, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def _select(offsets: Int64Array, indices: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Positions of all items of the chosen molecules, and the new offsets."""
     counts = np.diff(offsets)[indices]
     joined = np.zeros(len(counts) + 1, dtype=np.int64)

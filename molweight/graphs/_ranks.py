@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from molweight.arrays import Int64Array
 from molweight.graphs._batch import GraphBatch
 
 __all__ = ["AtomRanks", "atom_ranks"]
 
-Index = np.ndarray[tuple[int], np.dtype[np.int64]]
 Bonds = list[list[tuple[tuple[int, ...], int]]]
 
 
@@ -21,8 +21,8 @@ class AtomRanks(NamedTuple):
         classes: The same rank for equivalent atoms.
     """
 
-    order: Index
-    classes: Index
+    order: Int64Array
+    classes: Int64Array
 
 
 def atom_ranks(graph: GraphBatch) -> AtomRanks:

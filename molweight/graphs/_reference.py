@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molweight.arrays import Uint8Array
 from molweight.graphs._codes import (
     ATOMIC_NUMBER,
     BOND_STEREO,
@@ -18,7 +19,6 @@ from molweight.graphs._codes import (
     HYBRIDIZATION,
     HYDROGENS,
     RADICALS,
-    Uint8,
 )
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MoleculeArrays", "read_molecule"]
 
-MoleculeArrays = tuple[Uint8, np.ndarray[tuple[int, int], np.dtype[np.uint16]], Uint8]
+MoleculeArrays = tuple[Uint8Array, np.ndarray[tuple[int, int], np.dtype[np.uint16]], Uint8Array]
 """Atom features ``n x 9``, bonds ``m x 2``, bond features ``m x 3``."""
 
 

@@ -7,14 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from molweight.arrays import FloatArray
+from molweight.arrays import FloatArray, Int64Array
 from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.report._resampled import resampled_metric
 
 __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval"]
 
-Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 DRAWS: Final = 1000
 """Draws of a bootstrap: the ends of a 95 % interval then rest on 25 draws each."""
@@ -69,13 +68,13 @@ def bootstrap(
     return {name: interval(values[name], drawn[name]) for name in predictions}, drawn
 
 
-def draw_counts(size: int, draws: int, seed: int) -> Counts:
+def draw_counts(size: int, draws: int, seed: int) -> Int64Array:
     """How often each of ``size`` molecules is drawn, ``draws x size``: each row sums to ``size``."""
-    counts: Counts = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
+    counts: Int64Array = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
     return counts
 
 
-def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     """Mean over tasks of the metric, one value per draw; tasks that a draw cannot score are left out of its mean."""
     name = ogb_metric(metric) or metric
     step = max(_AT_ONCE // max(len(truth), 1), 1)
@@ -83,7 +82,7 @@ def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: C
     return np.concatenate(parts)
 
 
-def _means(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _means(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     columns = []
     for place, own in enumerate(metrics_of(metric, truth.shape[1])):
         known = ~np.isnan(truth[:, place])

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
-
+from molweight.arrays import FloatArray
 from molweight.report._format import number
 from molweight.report._rdkit_draw import draw_shares, strongest_atoms
 from molweight.report._render import page
@@ -42,7 +41,7 @@ class Explained:
     target: str
     output: float
     reference: float
-    atoms: np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
+    atoms: FloatArray
 
 
 def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from markupsafe import Markup
 
-from molweight.arrays import FloatArray
+from molweight.arrays import FloatArray, Int64Array
 from molweight.report._bootstrap import Interval
 from molweight.report._calibration import Bin
 from molweight.report._svg import INK, SERIES, drawing, figure_element, series_style
@@ -161,7 +161,7 @@ def vector_map(
         return figure_element(figure, key, "Map of the test molecules", description)
 
 
-def spread_out(count: int, most: int = POINTS) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def spread_out(count: int, most: int = POINTS) -> Int64Array:
     """Positions of at most ``most`` of ``count`` items, at equal distances.
 
     Example:

@@ -5,15 +5,13 @@ from typing import Final
 
 import numpy as np
 
-from molweight.arrays import FloatArray
+from molweight.arrays import FloatArray, Int64Array
 from molweight.errors import UnknownNameError
 
 __all__ = ["resampled_metric"]
 
-Counts = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
-
-def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     """Values of a metric for one task, one per draw.
 
     The same as scoring each draw's molecules, repeated as often as they were drawn.
@@ -41,15 +39,15 @@ def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, coun
         return _METRICS[metric](truth.astype(np.float64), predicted.astype(np.float64), counts)
 
 
-def _rmse(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _rmse(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     return np.asarray(np.sqrt(counts @ (truth - predicted) ** 2 / counts.sum(axis=1)))
 
 
-def _mae(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _mae(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     return np.asarray(counts @ np.abs(truth - predicted) / counts.sum(axis=1))
 
 
-def _variance(truth: FloatArray, counts: Counts) -> FloatArray:
+def _variance(truth: FloatArray, counts: Int64Array) -> FloatArray:
     """Variance of each draw's labels; NaN where they are all the same."""
     total = counts.sum(axis=1)
     centred = truth - truth.mean()
@@ -57,15 +55,15 @@ def _variance(truth: FloatArray, counts: Counts) -> FloatArray:
     return np.where(variance > 1e-12 * centred.var(), variance, np.nan)
 
 
-def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _scaled_rmse(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     return np.asarray(_rmse(truth, predicted, counts) / np.sqrt(_variance(truth, counts)))
 
 
-def _r2(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _r2(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     return np.asarray(1 - _rmse(truth, predicted, counts) ** 2 / _variance(truth, counts))
 
 
-def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
+def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
     """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``."""
     order = np.argsort(-predicted, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(predicted[order]) != 0]))
@@ -77,12 +75,12 @@ def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Counts) -> tup
     return found[0], found[1]
 
 
-def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     true, false = _cumulative(truth, predicted, counts)
     return np.asarray(np.trapezoid(true, false, axis=1) / (true[:, -1] * false[:, -1]))
 
 
-def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Counts) -> tuple[FloatArray, FloatArray]:
+def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
     """Precision and recall at each threshold; recall is NaN throughout where a draw has a single class."""
     true, false = _cumulative(truth, predicted, counts)
     total = true + false
@@ -91,17 +89,17 @@ def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Counts) 
     return precision, true / positives
 
 
-def _prc_auc(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _prc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray(np.trapezoid(precision, recall, axis=1))
 
 
-def _average_precision(truth: FloatArray, predicted: FloatArray, counts: Counts) -> FloatArray:
+def _average_precision(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
     precision, recall = _precision_recall(truth, predicted, counts)
     return np.asarray((np.diff(recall, axis=1) * precision[:, 1:]).sum(axis=1))
 
 
-_METRICS: Final[dict[str, Callable[[FloatArray, FloatArray, Counts], FloatArray]]] = {
+_METRICS: Final[dict[str, Callable[[FloatArray, FloatArray, Int64Array], FloatArray]]] = {
     "ap": _average_precision,
     "mae": _mae,
     "prc_auc": _prc_auc,

@@ -4,6 +4,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arrays import Float32Matrix, Float64Array
 from molweight.graphs.internal import tasks_of
 from molweight.report._format import number
 from molweight.report._outcome_plots import vector_map
@@ -82,7 +83,7 @@ def worst(task: str, opened: TestResults, method: str, most: int = _WORST) -> li
     return [pair for pair in pairs if not np.isnan(error[pair])]
 
 
-def _unit(targets: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _unit(targets: Float32Matrix) -> Float64Array:
     """Standard deviation of each target; 1 where there is none."""
     deviations = [
         float(np.std(column[~np.isnan(column)])) if (~np.isnan(column)).any() else 0.0 for column in targets.T

@@ -1,9 +1,10 @@
 """The section on stated uncertainties, of one run or of several as an ensemble."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
+from molweight.arrays import FloatArray
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
 from molweight.report._format import number
 from molweight.report._line_charts import lines
@@ -12,7 +13,6 @@ from molweight.report._section import Figure, Section, Table
 
 __all__ = ["numbers_section", "spread_section"]
 
-Floats = np.ndarray[tuple[int, int], np.dtype[np.floating[Any]]]
 
 _LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 _TITLE: Final = "Uncertainty"
@@ -46,7 +46,9 @@ def spread_section(subject: RunSummary) -> Section:
     return numbers_section("regression", targets, predictions[:, numbers], deviations, words)
 
 
-def numbers_section(task: str, targets: Floats, predictions: Floats, deviations: Floats, words: str) -> Section:
+def numbers_section(
+    task: str, targets: FloatArray, predictions: FloatArray, deviations: FloatArray, words: str
+) -> Section:
     """How well deviations predict errors, on molecules with labels.
 
     Args:
@@ -77,7 +79,7 @@ def numbers_section(task: str, targets: Floats, predictions: Floats, deviations:
     return Section("uncertainty", _TITLE, [words], [_figure(labels, answers, spreads)], [table])
 
 
-def _figure(labels: Floats, answers: Floats, spreads: Floats) -> Figure:
+def _figure(labels: FloatArray, answers: FloatArray, spreads: FloatArray) -> Figure:
     levels = np.linspace(0.05, 0.95, 19)
     held = np.array([coverage(labels, answers, spreads, level) for level in levels])
     words = f"At 50 %: {number(float(held[9]), 3)}; at 95 %: {number(float(held[-1]), 3)}."

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from molweight.arrays import Float64Array
+from molweight.arrays import Float64Array, Int64Array
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.graphs.internal import atom_ranks
@@ -106,7 +106,7 @@ def attribute_atoms(
     return ends[0], ends[1], _class_means(values.mean(axis=0), ranks.classes), _class_means(errors, ranks.classes)
 
 
-def _class_means(values: Float64Array, classes: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Float64Array:
+def _class_means(values: Float64Array, classes: Int64Array) -> Float64Array:
     """The mean over equivalent atoms, at each atom, ``N x T``."""
     _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), values.shape[1]))
@@ -115,7 +115,7 @@ def _class_means(values: Float64Array, classes: np.ndarray[tuple[int], np.dtype[
     return means
 
 
-def _entering(model: TaskModel, graph: GraphBatch, order: np.ndarray[Any, np.dtype[np.int64]]) -> Float64Array:
+def _entering(model: TaskModel, graph: GraphBatch, order: Int64Array) -> Float64Array:
     """Outputs as the atoms enter in an order: of none, of the first, of the first two, ..., ``(N + 1) x T``."""
     count = len(order)
     rank = np.empty(count, dtype=np.int64)

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from molweight.arrays import Float32Matrix
+from molweight.arrays import BoolArray, Float32Array, Float32Matrix, FloatArray
 from molweight.errors import OptionError
 
 __all__ = ["Conformal", "Intervals"]
@@ -15,8 +15,6 @@ _FEWEST: Final = 100
 """Labels from which errors are taken to depend on the molecule."""
 _MOST: Final = 5000
 """Scores of a target that are kept."""
-
-Array = np.ndarray[Any, np.dtype[np.floating[Any]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +51,17 @@ class Conformal:
     """
 
     classes: tuple[bool, ...]
-    scores: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
-    sizes: Array
+    scores: Float32Array
+    sizes: FloatArray
 
     @classmethod
     def fit(
-        cls, labels: Array, predictions: Array, deviations: Array, similarity: Array, classes: Sequence[bool]
+        cls,
+        labels: FloatArray,
+        predictions: FloatArray,
+        deviations: FloatArray,
+        similarity: FloatArray,
+        classes: Sequence[bool],
     ) -> "Conformal":
         """From rows that the model had not seen.
 
@@ -87,7 +90,7 @@ class Conformal:
         second = np.where(kinds & (truth == 1), 1 - made, np.nan)
         return cls(tuple(classes), np.stack([first, second]).astype(np.float32), sizes)
 
-    def expected_errors(self, deviations: Array, similarity: Array) -> Array:
+    def expected_errors(self, deviations: FloatArray, similarity: FloatArray) -> FloatArray:
         """Expected size of the errors of numbers, ``n x T``.
 
         Args:
@@ -96,7 +99,9 @@ class Conformal:
         """
         return _expected(_signals(deviations, similarity), self.sizes)
 
-    def intervals(self, predictions: Array, deviations: Array, similarity: Array, *, level: float) -> Intervals:
+    def intervals(
+        self, predictions: FloatArray, deviations: FloatArray, similarity: FloatArray, *, level: float
+    ) -> Intervals:
         """Ranges that hold the label with probability ``level``.
 
         They do where new molecules are like those of the calibration: under a random split, and less far from it.
@@ -119,31 +124,31 @@ class Conformal:
         zero, one = zero | (neither & (predictions < 0.5)), one | (neither & (predictions >= 0.5))  # noqa: PLR2004 - the likelier class
         kinds = np.array(self.classes)
         lower, upper = np.where(kinds, one & ~zero, lower), np.where(kinds, one, upper)
-        return Intervals(predictions.astype(np.float32), lower.astype(np.float32), upper.astype(np.float32))
+        return Intervals(*(np.asarray(bound, dtype=np.float32) for bound in (predictions, lower, upper)))
 
-    def _keeps(self, label: int, scores: Array, level: float) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        kept: np.ndarray[Any, np.dtype[np.bool_]] = scores <= self._quantiles(label, level)
+    def _keeps(self, label: int, scores: FloatArray, level: float) -> BoolArray:
+        kept: BoolArray = scores <= self._quantiles(label, level)
         return kept
 
-    def _quantiles(self, label: int, level: float) -> Array:
+    def _quantiles(self, label: int, level: float) -> FloatArray:
         """By target, the score that the share ``level`` of new rows does not exceed, ``T``."""
         return np.array([_quantile(column[~np.isnan(column)], level) for column in self.scores[label].T])
 
 
-def _quantile(scores: Array, level: float) -> float:
+def _quantile(scores: FloatArray, level: float) -> float:
     """The ``ceil((n + 1) level)``-th smallest score; infinite where there are fewer."""
     place = int(np.ceil((len(scores) + 1) * level - 1e-9))
     return float(np.partition(scores, place - 1)[place - 1]) if place <= len(scores) else float("inf")
 
 
-def _signals(deviations: Array, similarity: Array) -> Array:
+def _signals(deviations: FloatArray, similarity: FloatArray) -> FloatArray:
     """What expected squared errors are a sum of, ``n x T x 3``."""
     spread = deviations.astype(np.float64) ** 2
     distance = np.broadcast_to(((1 - similarity.astype(np.float64)) ** 2)[:, None], spread.shape)
     return np.stack([np.ones_like(spread), spread, distance], axis=2)
 
 
-def _fit_sizes(signals: Array, errors: Array) -> Array:
+def _fit_sizes(signals: FloatArray, errors: FloatArray) -> FloatArray:
     """Coefficients of least squares that are not negative, ``3``; the mean alone where there are few labels."""
     from scipy.optimize import nnls
 
@@ -152,11 +157,11 @@ def _fit_sizes(signals: Array, errors: Array) -> Array:
     if len(squares) < _FEWEST:
         return np.array([squares.mean() if len(squares) and squares.any() else 1.0, 0.0, 0.0])
     cut = np.quantile(squares, 0.99)  # a few large errors would decide everything
-    found: Array = nnls(signals[known], np.minimum(squares, cut))[0]
+    found: FloatArray = nnls(signals[known], np.minimum(squares, cut))[0]
     return found if found.any() else np.array([1.0, 0.0, 0.0])
 
 
-def _expected(signals: Array, sizes: Array) -> Array:
+def _expected(signals: FloatArray, sizes: FloatArray) -> FloatArray:
     """``n x T``; never 0, so that no score is infinite."""
-    squares: Array = np.einsum("ntk,tk->nt", signals, sizes)
+    squares: FloatArray = np.einsum("ntk,tk->nt", signals, sizes)
     return np.sqrt(np.maximum(squares, 1e-12))

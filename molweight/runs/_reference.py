@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from molweight.arrays import Float32Array, Float32Matrix
+from molweight.arrays import BoolArray, Float32Array, Float32Matrix, Int64Array, Uint8Array
 from molweight.features.internal import ECFP_COUNTS, feature_columns
 from molweight.graphs import MoleculeDataset
 
@@ -21,9 +21,6 @@ _OUTSIDE: Final = 0.05
 """Share of the molecules of the calibration that each limit leaves outside."""
 _BLOCK: Final = 256
 
-Bits = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
-Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
-
 
 @dataclass(frozen=True, eq=False)
 class Domain:
@@ -37,7 +34,7 @@ class Domain:
 
     similarity: Float32Array
     distance: Float32Array
-    inside: Flags
+    inside: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +54,15 @@ class Reference:
         most_distance: Limit of the distance.
     """
 
-    bits: Bits
+    bits: Uint8Array
     vectors: np.ndarray[tuple[int, int], np.dtype[np.float16]]
     least_similarity: float
     most_distance: float
 
     @classmethod
-    def of(cls, bits: Bits, vectors: Float32Matrix, held_out: tuple[Bits, Float32Matrix] | None) -> "Reference":
+    def of(
+        cls, bits: Uint8Array, vectors: Float32Matrix, held_out: tuple[Uint8Array, Float32Matrix] | None
+    ) -> "Reference":
         """The reference of some training molecules.
 
         Args:
@@ -81,7 +80,7 @@ class Reference:
             similarity, distance = nearest_similarity(held_out[0], bits), _distance(held_out[1], kept)
         return cls(bits, kept, _quantile(similarity, _OUTSIDE, 0.0), _quantile(distance, 1 - _OUTSIDE, np.inf))
 
-    def locate(self, bits: Bits, vectors: Float32Matrix) -> Domain:
+    def locate(self, bits: Uint8Array, vectors: Float32Matrix) -> Domain:
         """Where molecules are.
 
         Args:
@@ -93,18 +92,20 @@ class Reference:
         return Domain(similarity, distance, inside)
 
 
-def fingerprints(data: MoleculeDataset) -> Bits:
+def fingerprints(data: MoleculeDataset) -> Uint8Array:
     """ECFP4 bits of the molecules of a dataset, packed, ``n x 128``; computed, or taken from its columns.
 
     Args:
         data: The molecules.
     """
     counts: np.ndarray[Any, Any] = feature_columns(data, [FINGERPRINT]).columns[ECFP_COUNTS.spec.name]
-    packed: Bits = np.packbits(counts.reshape(len(data), ECFP_COUNTS.spec.dim) > 0, axis=1)
+    packed: Uint8Array = np.packbits(counts.reshape(len(data), ECFP_COUNTS.spec.dim) > 0, axis=1)
     return packed
 
 
-def nearest_similarity(queries: Bits, reference: Bits, own: np.ndarray[Any, Any] | None = None) -> Float32Array:
+def nearest_similarity(
+    queries: Uint8Array, reference: Uint8Array, own: np.ndarray[Any, Any] | None = None
+) -> Float32Array:
     """Tanimoto similarity of each query to the nearest reference: shared bits over all bits of the two.
 
     Args:
@@ -137,7 +138,7 @@ def nearest_similarity(queries: Bits, reference: Bits, own: np.ndarray[Any, Any]
     return found
 
 
-def spread_positions(count: int, most: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def spread_positions(count: int, most: int) -> Int64Array:
     """At most ``most`` of the positions up to ``count``, evenly spread."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)) if count else np.empty(0, np.int64)
 

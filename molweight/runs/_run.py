@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from molweight._version import __version__
-from molweight.arrays import Float32Matrix, Indices
+from molweight.arrays import BoolArray, Float32Matrix, Indices
 from molweight.datasets import Score, Splits, score
 from molweight.datasets.internal import ROLES, exact_labels, molecule_keys
 from molweight.ensemble import Ensemble
@@ -419,7 +419,7 @@ class Run:
         """
         self._seen = keys
 
-    def seen(self, smiles: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.bool_]] | None:
+    def seen(self, smiles: Sequence[str]) -> BoolArray | None:
         """Which molecules were in the roles that the model was made with: train, meta and select.
 
         Args:

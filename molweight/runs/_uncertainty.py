@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from molweight.arrays import Float32Matrix, Indices
+from molweight.arrays import Float32Array, Float32Matrix, Indices
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
 from molweight.models.internal import predict_positions, with_dropout
 
 __all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "predict_with_dropout_std", "spread_of"]
-
-Samples = np.ndarray[tuple[int, int, int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +67,7 @@ def predict_with_dropout_std(
 
 def dropout_samples(
     model: TaskModel, data: MoleculeDataset, indices: Indices, device: torch.device, *, samples: int, seed: int = 0
-) -> Samples:
+) -> Float32Array:
     """Predictions under dropout masks, the same masks for every call with the same molecules.
 
     Source: Gal and Ghahramani, *Dropout as a Bayesian Approximation*, ICML 2016.
@@ -101,7 +99,9 @@ def dropout_samples(
         )
     seeds = np.random.default_rng(seed).integers(2**31, size=samples)
     sampler = with_dropout(model)
-    drawn: Samples = np.stack([predict_positions(sampler, data, indices, device, seed=int(value)) for value in seeds])
+    drawn: Float32Array = np.stack(
+        [predict_positions(sampler, data, indices, device, seed=int(value)) for value in seeds]
+    )
     return drawn
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from molweight.arrays import Float64Array
+from molweight.arrays import Float64Array, Int64Array
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
@@ -115,7 +115,7 @@ def advise(
     return sorted(found, key=lambda item: -item.errors)
 
 
-def _labelled(data: MoleculeDataset, splits: Splits) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _labelled(data: MoleculeDataset, splits: Splits) -> Int64Array:
     """Molecules with a label in all roles but ``test``."""
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select])).astype(np.int64)
     return rows[~np.isnan(data.targets[rows]).all(axis=1)]

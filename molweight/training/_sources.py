@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from scipy.cluster import hierarchy
 
+from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, read_sources
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
@@ -22,7 +23,6 @@ SOURCE: Final = "source"
 _GROUPS: Final = 32
 """Weights of one table at most."""
 
-Positions = np.ndarray[tuple[int], np.dtype[np.int64]]
 Aux = str | MoleculeDataset | SourceTable
 
 
@@ -79,7 +79,7 @@ def _alias(name: str) -> str:
     return re.sub(r"[^\w-]+", "_", name).strip("_") or "table"
 
 
-def _by_molecules(data: MoleculeDataset) -> Positions:
+def _by_molecules(data: MoleculeDataset) -> Indices:
     """The columns in an order in which neighbours were measured on similar sets of molecules."""
     known = (~np.isnan(data.targets)).T.astype(np.float32)
     unit = known / np.linalg.norm(known, axis=1, keepdims=True)
