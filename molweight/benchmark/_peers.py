@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegressionCV, RidgeCV
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -129,15 +131,18 @@ _MODELS: Final[dict[tuple[str, str], Callable[[int], Any]]] = {
     ("boosting", "classification"): _boosting("LGBMClassifier"),
     ("boosting", "regression"): _boosting("LGBMRegressor"),
     ("linear", "classification"): _scaled(
-        lambda seed: LogisticRegressionCV(
-            Cs=list(np.geomspace(1e-4, 1, 5)), scoring="neg_log_loss", max_iter=500, random_state=seed
+        lambda seed: GridSearchCV(
+            LogisticRegression(max_iter=500, random_state=seed), {"C": np.geomspace(1e-4, 1, 5)}, scoring="neg_log_loss"
         )
     ),
     ("linear", "regression"): _scaled(lambda _: RidgeCV(np.geomspace(1, 1e4, 9))),
     ("mlp", "classification"): _scaled(
-        lambda seed: MLPClassifier((512,), early_stopping=True, max_iter=200, random_state=seed)
+        lambda seed: MLPClassifier(hidden_layer_sizes=(512,), early_stopping=True, max_iter=200, random_state=seed)
     ),
     ("mlp", "regression"): _scaled(
-        lambda seed: MLPRegressor((512,), early_stopping=True, max_iter=200, random_state=seed)
+        lambda seed: TransformedTargetRegressor(
+            MLPRegressor(hidden_layer_sizes=(512,), early_stopping=True, max_iter=200, random_state=seed),
+            transformer=StandardScaler(),
+        )
     ),
 }

