@@ -37,9 +37,12 @@ from molweight.mlo import solvers, weightings
 from molweight.mlo._accuracy import Accuracy, compare_solvers
 from molweight.mlo._adjoint import Adjoint, implicit_adjoint
 from molweight.mlo._chains import three_levels, two_levels
+from molweight.mlo._closed_form_graph import ClosedFormGraph
 from molweight.mlo._curvature import Curvature, Hessian
 from molweight.mlo._determinism import check_deterministic
 from molweight.mlo._gauss_newton import Composite, GaussNewton
+from molweight.mlo._head_labels import HeadLabels
+from molweight.mlo._head_loss import HeadLoss
 from molweight.mlo._health import Finding, Health, diagnose
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
 from molweight.mlo._level import Level
@@ -60,10 +63,13 @@ __all__ = [
     "VJP",
     "Accuracy",
     "Adjoint",
+    "ClosedFormGraph",
     "Composite",
     "Curvature",
     "Finding",
     "GaussNewton",
+    "HeadLabels",
+    "HeadLoss",
     "Health",
     "Hessian",
     "Hypergradient",

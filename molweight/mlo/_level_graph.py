@@ -12,6 +12,7 @@ from molweight.errors import ConfigError
 from molweight.mlo._average import OffsetAverage
 from molweight.mlo._checks import check_levels
 from molweight.mlo._gauss_newton import CurvatureName, check_curvature
+from molweight.mlo._gradients import mean_gradient
 from molweight.mlo._level import Level
 from molweight.mlo._vectors import Layout, LossFn, Params
 
@@ -68,6 +69,9 @@ class LevelGraph(ABC):
     proximal: ClassVar[bool]
     """Whether the proximal term is what ties the task to the objectives; its strength must then be positive."""
 
+    moves_task: ClassVar[bool] = True
+    """Whether the task moves at every step, or only where a hypergradient is taken."""
+
     def __init__(self, pretrained: Params, finetuned: Params, options: GraphOptions, *, task: bool) -> None:
         """Check the variables."""
         if task and self.proximal and not options.proximal_strength > 0:
@@ -122,6 +126,17 @@ class LevelGraph(ABC):
         Args:
             loss: A function of :attr:`finetuned`.
         """
+
+    def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
+        """What arrives at the last level: the mean meta loss with its gradient, flat over the last level's variables.
+
+        Args:
+            meta: At least one meta loss, a function of :attr:`finetuned`.
+            train: Task loss, where the meta loss depends on what is trained on it.
+            at: The last level's variables.
+        """
+        del train
+        return mean_gradient([self.task_loss(loss) for loss in meta], at, "level 'meta'")
 
     @abstractmethod
     def encoder_direction(self, gradient: Tensor) -> Tensor:

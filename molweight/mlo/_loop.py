@@ -11,7 +11,7 @@ from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError
 from molweight.mlo._adjoint import Adjoint, solve_chain
 from molweight.mlo._gauss_newton import CurvatureName
-from molweight.mlo._gradients import loss_scales, mean_gradient, objective_gradients, ordered_objectives
+from molweight.mlo._gradients import loss_scales, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, tensors
@@ -167,7 +167,7 @@ class Loop:
     @property
     def wants_train(self) -> bool:
         """Whether the coming step moves level 2."""
-        return self.weighting.needs.task
+        return self.wants_meta or (self.weighting.needs.task and self.graph.moves_task)
 
     @property
     def wants_meta(self) -> bool:
@@ -262,7 +262,7 @@ class Loop:
         here = at or self._here()
         levels = self.levels(objectives, train)
         solvers = self.solvers if solver is None else solver_by_level(solver)
-        loss, gradient = self._meta_gradient(as_list(meta, "meta"), here)
+        loss, gradient = self.graph.meta_gradient(as_list(meta, "meta"), train, here.variables[-1])
         per_level = [solvers[level.name] for level in levels]
         starts = {} if starts is None else starts
         return loss, solve_chain(levels, here.variables, here.upper, gradient, solvers=per_level, starts=starts)[0]
@@ -310,9 +310,6 @@ class Loop:
         scales = torch.ones_like(factors) if self._scales is None else self._scales
         return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
 
-    def _meta_gradient(self, meta: Sequence[LossFn], at: LoopPoint) -> tuple[Tensor, Tensor]:
-        return mean_gradient([self.graph.task_loss(loss) for loss in meta], at.variables[-1], "level 'meta'")
-
     def _factors(self) -> Tensor:
         """What each loss is multiplied by at level 1: its weight over its scale."""
         weights = self.weighting.weights
@@ -325,7 +322,7 @@ class Loop:
 
     def _solve(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> "_Solved":
         if self.weighting.needs is Needs.ALIGNMENT:
-            loss, gradient = self._meta_gradient(meta, self._here())
+            loss, gradient = self.graph.meta_gradient(meta, train, self._here().variables[-1])
             return _Solved(loss, self.graph.encoder_direction(gradient))
         loss, adjoint = self.adjoint(objectives, train, meta, starts=self._starts)
         for level, direction in adjoint.directions.items():

@@ -24,6 +24,9 @@ class AdaptationOptions:
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
             the planted objectives of ``experiments/studies/planted.py`` speak for so far.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
+        task_level: How the task is trained while the weights are learned: ``"proximal"`` finetunes a copy of the
+            encoder and a head, a step at a time; ``"closed_form"`` solves a linear head on all of ``train`` and judges
+            it on all of ``meta`` (up to 2,048 molecules of each) at every hypergradient; best every 10 steps.
         proximal_strength: Strength of the proximal term that holds the finetuned encoder near the pretrained one while
             the weights are learned: gamma of level 2.
         hypergradient_interval: Steps of adaptive pretraining between hypergradients.
@@ -52,6 +55,7 @@ class AdaptationOptions:
     weighting_options: dict[str, Any] = option(factory=dict)
     solver: str = "identity"
     solver_options: dict[str, Any] = option(factory=dict)
+    task_level: str = option("proximal", choices=("proximal", "closed_form"))
     proximal_strength: float = option(1.0, at_least=0)
     hypergradient_interval: int = option(1, at_least=1)
     track_encoder: bool = True

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 
 from molweight.datasets import Splits
+from molweight.errors import OptionError
 from molweight.graphs import MoleculeDataset
-from molweight.mlo import Loop, Record, weightings
+from molweight.mlo import ClosedFormGraph, Loop, Record, weightings
 from molweight.models import Predictor, Pretrainer
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
@@ -16,6 +17,7 @@ from molweight.training._batches import Batches, Corpus, TaskSource, generator_f
 from molweight.training._context import Context
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init
+from molweight.training._solved_task import MOST_SOLVED, SolvedTask
 from molweight.training._state import Stage
 
 __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predictor"]
@@ -94,6 +96,7 @@ def adaptive_pretraining(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),
         weighting,
+        graph=ClosedFormGraph if job.task_level == "closed_form" else None,
         solver=create_solver(job),
         proximal_strength=job.proximal_strength,
         pretrain_lr=job.pretrain_lr,
@@ -138,6 +141,17 @@ def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device) -> Corpus:
 
 
 def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:
-    train = Batches(splits.train, job.task_batch_size, generator_for(job.seed, "train"))
-    meta = Batches(splits.meta, job.meta_batch_size, generator_for(job.seed, "meta"))
-    return TaskSource(level2, data, train, meta, generator_for(job.seed, "dropout"), device, job.meta_batches)
+    solved = job.task_level == "closed_form"
+    if solved and level2.task == "multiclass":
+        raise OptionError(
+            "task_level",
+            job.task_level,
+            f"solves one head per target, and the classes of {data.name} have one in common",
+            "Leave task_level out.",
+        )
+    sizes = (MOST_SOLVED, MOST_SOLVED) if solved else (job.task_batch_size, job.meta_batch_size)
+    train = Batches(splits.train, sizes[0], generator_for(job.seed, "train"))
+    meta = Batches(splits.meta, sizes[1], generator_for(job.seed, "meta"))
+    return (SolvedTask if solved else TaskSource)(
+        level2, data, train, meta, generator_for(job.seed, "dropout"), device, job.meta_batches
+    )

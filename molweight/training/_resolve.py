@@ -143,7 +143,15 @@ def _check_weighting(job: Job) -> None:
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
         return  # of auxiliary tables that are not read yet, the number of weights is not known
     weighting = weightings.create(job.weighting, job.objectives, **job.weighting_options)
-    if weighting.needs.task and weighting.graph.proximal and not job.proximal_strength > 0:
+    solved = job.task_level == "closed_form"
+    if solved and not weighting.graph.proximal:
+        raise OptionError(
+            "task_level",
+            job.task_level,
+            f"has no place in {mention('weighting', job.weighting)}, which trains one encoder on everything",
+            "Leave task_level out.",
+        )
+    if weighting.needs.task and weighting.graph.proximal and not solved and not job.proximal_strength > 0:
         raise OptionError(
             "proximal_strength",
             job.proximal_strength,

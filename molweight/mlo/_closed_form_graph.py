@@ -1,0 +1,116 @@
+"""Pretraining, a linear head that is solved on top of the encoder, and the weights above."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from molweight.errors import ConfigError
+from molweight.mlo._chains import three_levels
+from molweight.mlo._head_loss import HeadLoss
+from molweight.mlo._level import Level
+from molweight.mlo._level_graph import LevelGraph, TaskStep, descend, tensors
+from molweight.mlo._solved_head import solve_head
+from molweight.mlo._vectors import LossFn, Params
+
+__all__ = ["ClosedFormGraph"]
+
+
+class ClosedFormGraph(LevelGraph):
+    """The task trains a linear head on the pretrained encoder, to convergence, at every hypergradient.
+
+    ::
+
+        level 1 "pretrain"   theta*, phi*  =  argmin  sum_k w_k loss_k(theta, phi)
+        level 2              h*            =  argmin  train(h; z(theta*)) + decay |h|^2
+        level 3 weighting    min over w       meta(h*; z(theta*))
+
+    Level 2 is ridge or regularised logistic regression (:func:`molweight.mlo._solved_head.solve_head`): it has no
+    optimiser, no lag and no noise, and its derivative with respect to the vectors is exact. Train and meta losses must
+    be :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows the one of ``pretrained``.
+    ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
+
+    Source: Bertinetto et al., *Meta-learning with differentiable closed-form solvers*, ICLR 2019.
+    """
+
+    proximal: ClassVar[bool] = False
+    moves_task: ClassVar[bool] = False
+
+    def move_task(self, losses: Sequence[LossFn], optimizer: torch.optim.Optimizer) -> TaskStep:
+        """Put the solved head among :attr:`finetuned`; the optimiser is not used."""
+        del optimizer
+        loss = head_loss(losses[-1], "train")
+        solved = solve_head(loss.encode(self._encoder(self.pretrained)), loss.labels, loss.decay)
+        with torch.no_grad():
+            self.finetuned[loss.weight].copy_(solved.head[:, :-1])
+            self.finetuned[loss.bias].copy_(solved.head[:, -1])
+        return TaskStep(solved.loss.to(self.finetuned[loss.bias]))
+
+    def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
+        """Level 1 moves; then the copy follows."""
+        descend(optimizer, tensors(self.pretrained), self.layout.split(gradient))
+        with torch.no_grad():
+            for name in self.shared if task else ():
+                self.finetuned[name].copy_(self.pretrained[name])
+
+    def variables(self) -> list[Params]:
+        """The one level's variables; the head is a function of them."""
+        return [self.pretrained]
+
+    def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
+        """Level 1 alone: what lies below it is part of the outer loss."""
+        options = self.options
+        chain = three_levels(
+            objectives, train, 1.0, curvature=options.curvature, recompute_graphs=options.recompute_graphs
+        )
+        return chain[:1]
+
+    def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
+        """The meta loss at the solved head, differentiated through the solve."""
+        fit, others = head_loss(train, "train"), [head_loss(loss, "meta") for loss in meta]
+        encoder = self._encoder(at)
+        solved = solve_head(fit.encode(encoder), fit.labels, fit.decay)
+        values, fitted, parts = [], torch.zeros_like(solved.vectors[:, :-1]), list[list[Tensor]]()
+        for loss in others:
+            value, through, direct = solved.outer(loss.encode(encoder), loss.labels)
+            values.append(value)
+            fitted += through / len(others)
+            parts.append(loss.pull(encoder, direct / len(others)))
+        parts.append(fit.pull(encoder, fitted))
+        gradient = torch.stack([torch.cat([part.flatten() for part in found]) for found in parts]).sum(dim=0)
+        return torch.stack(values).mean().to(gradient), self.encoder_direction(gradient)
+
+    def task_loss(self, loss: LossFn) -> LossFn:
+        """Not a function of level 1's variables alone.
+
+        Raises:
+            ConfigError: Always: the head has to be solved on the train loss.
+        """
+        del loss
+        raise ConfigError("a closed-form level has no task loss without the train loss its head is solved on.")
+
+    def encoder_direction(self, gradient: Tensor) -> Tensor:
+        """The encoder's block, continued with zeros over the objectives' heads."""
+        return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
+
+    def _encoder(self, params: Params) -> Params:
+        return {name: params[name] for name in self.shared}
+
+
+def head_loss(loss: LossFn, which: str) -> HeadLoss:
+    """The loss, if its head can be solved.
+
+    Args:
+        loss: The loss.
+        which: ``"train"`` or ``"meta"``, for the message.
+
+    Raises:
+        ConfigError: If it is no :class:`HeadLoss`.
+    """
+    if not isinstance(loss, HeadLoss):
+        raise ConfigError(
+            f"the closed-form graph solves a linear head, and the {which} loss is a {type(loss).__name__}. "
+            "Pass a HeadLoss, or use ThreeLevelGraph."
+        )
+    return loss

@@ -1,0 +1,183 @@
+"""Ridge and regularised logistic regression to convergence, with the derivative of what follows from them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from molweight.mlo._head_labels import HeadLabels
+
+__all__ = ["SolvedHead", "solve_head"]
+
+_NEWTON: Final = 50
+"""Most Newton steps; a regularised logistic regression takes about six."""
+_HALVINGS: Final = 30
+_DECREMENT: Final = 1e-20
+"""Squared Newton decrement below which one last step is taken: the error left is far below that of float32."""
+_GRID: Final = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+"""Ridge strengths tried by leave-one-out, in units of the vectors' total variance, the largest first."""
+
+
+@dataclass(frozen=True)
+class SolvedHead:
+    """The minimum of ``mean loss + decay |w|^2`` over a linear head, target by target.
+
+    Args:
+        vectors: What it was fitted to, ``G x (D + 1)`` with a column of ones, in float64.
+        labels: Their labels.
+        head: Weights and, last, the bias: ``T x (D + 1)``.
+        decay: Ridge strength of each target, ``T``.
+        converged: Whether the minimum was reached for every target.
+    """
+
+    vectors: Tensor
+    labels: HeadLabels
+    head: Tensor
+    decay: Tensor
+    converged: bool
+
+    @property
+    def loss(self) -> Tensor:
+        """The mean loss on the rows it was fitted to, without the ridge."""
+        return self.labels.loss(self.vectors @ self.head.T)
+
+    def outer(self, vectors: Tensor, labels: HeadLabels) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss of the head on other rows, differentiated through the solve.
+
+        With ``v = d outer / d head`` and ``q = H^-1 v``, the implicit function theorem gives for the rows that the head
+        was fitted to ``d outer / d z = -d <gradient of the fit, q> / d z``. The ridge strength counts as a constant.
+
+        Args:
+            vectors: ``M x D``.
+            labels: Their labels, as shares of the whole outer loss.
+
+        Returns:
+            The loss, 0-dim; its derivatives in the rows fitted to, ``G x D``, and in ``vectors``, ``M x D``.
+        """
+        others = _with_ones(vectors)
+        labels = labels.to(others)
+        outputs = others @ self.head.T
+        slope = labels.slope(outputs)
+        adjoint = torch.stack([self._solve(target, others.T @ slope[:, target]) for target in range(len(self.head))])
+        own = self.vectors @ self.head.T
+        # <gradient, q> = sum over rows and targets of slope(x h_t) (x q_t), whose derivative in x has two terms.
+        curved = self.labels.curvature(own) * (self.vectors @ adjoint.T)
+        fitted = -(self.labels.slope(own) @ adjoint + curved @ self.head)
+        return labels.loss(outputs), fitted[:, :-1], (slope @ self.head)[:, :-1]
+
+    def _solve(self, target: int, right: Tensor) -> Tensor:
+        fit = _Fit(self.vectors, self.labels.column(target), float(self.decay[target]))
+        return torch.cholesky_solve(right[:, None], fit.factor(self.head[target]))[:, 0]
+
+
+@torch.no_grad()
+def solve_head(vectors: Tensor, labels: HeadLabels, decay: float | None = None) -> SolvedHead:
+    """Fit a linear head to convergence: one convex problem per target, whose minimum is unique.
+
+    Numbers are ridge regression, one Newton step; classes are regularised logistic regression, Newton's method with
+    step halving. Everything is computed in float64. The bias is not penalised.
+
+    Without a strength, one is chosen for each target by the leave-one-out loss: exact for the squared error, and for
+    the cross-entropy the approximation of one Newton step (Rad & Maleki, *J. R. Stat. Soc. B* 82, 2020).
+
+    Source: differentiable closed-form heads: Bertinetto et al., *Meta-learning with differentiable closed-form
+    solvers* (R2-D2, LR-D2), ICLR 2019.
+
+    Args:
+        vectors: ``G x D``.
+        labels: Their labels.
+        decay: Ridge strength for all targets; chosen if ``None``.
+
+    Example:
+        >>> x, y = torch.tensor([[0.0], [1.0], [2.0]]), torch.tensor([[0.0], [1.0], [2.0]])
+        >>> solved = solve_head(x, HeadLabels.of(y, torch.tensor([False])), decay=2 / 3)
+        >>> [round(value, 4) for value in solved.head[0].tolist()]  # cov / (var + decay) = (2/3) / (2/3 + 2/3)
+        [0.5, 0.5]
+    """
+    rows = _with_ones(vectors)
+    labels = labels.to(rows)
+    scale = float((vectors.double() - vectors.double().mean(dim=0)).square().mean(dim=0).sum().clamp_min(1e-12))
+    strengths = [factor * scale for factor in _GRID] if decay is None else [decay]
+    found = [_fit_target(rows, labels.column(target), strengths) for target in range(labels.labels.shape[1])]
+    heads, chosen, converged = zip(*found, strict=True)
+    return SolvedHead(rows, labels, torch.stack(heads), rows.new_tensor(chosen), all(converged))
+
+
+def _with_ones(vectors: Tensor) -> Tensor:
+    vectors = vectors.detach().double()
+    return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A head of one target: ``mean loss + strength |w|^2``, times the share that this target's labels have."""
+
+    rows: Tensor
+    labels: HeadLabels
+    strength: float
+
+    def newton(self, head: Tensor) -> tuple[Tensor, bool]:
+        """The minimum, from a start, and whether it was reached."""
+        for _ in range(_NEWTON):
+            gradient = self.rows.T @ self.labels.slope(self._outputs(head))[:, 0] + 2 * self._ridge() * head
+            step = torch.cholesky_solve(gradient[:, None], self.factor(head))[:, 0]
+            decrement = gradient @ step  # twice what the loss can still fall by
+            if self.labels.quadratic or bool(decrement <= _DECREMENT):
+                return head - step, True
+            head = self._descended(head, step, decrement)
+        return head, False
+
+    def factor(self, head: Tensor) -> Tensor:
+        """Cholesky factor of the Hessian."""
+        weight = self.labels.curvature(self._outputs(head))
+        matrix = self.rows.T @ (self.rows * weight) + torch.diag(2 * self._ridge())
+        # Without a curved label the bias has no curvature at all: any positive number makes the step zero, not NaN.
+        floor = torch.finfo(matrix.dtype).eps * matrix.diagonal().max().clamp_min(1.0)
+        eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
+        factor: Tensor = torch.linalg.cholesky(matrix + floor * eye)
+        return factor
+
+    def left_out(self, head: Tensor) -> float:
+        """The loss of each row under the head that was fitted without it, as a share of the whole loss."""
+        outputs = self._outputs(head)
+        leverage = torch.linalg.solve_triangular(self.factor(head), self.rows.T, upper=False).square().sum(dim=0)
+        rest = (1 - self.labels.curvature(outputs) * leverage[:, None]).clamp_min(1e-6)
+        return float(self.labels.loss(outputs + self.labels.slope(outputs) * leverage[:, None] / rest))
+
+    def _descended(self, head: Tensor, step: Tensor, decrement: Tensor) -> Tensor:
+        """The head after the longest halved step that lowers the loss as Armijo's rule asks."""
+        start, size = self._penalised(head), 1.0
+        for _ in range(_HALVINGS):
+            moved = head - size * step
+            # The slack is rounding: at the minimum no step lowers the loss any further.
+            if self._penalised(moved) <= start - 1e-4 * size * decrement + 1e-14 * (1 + start.abs()):
+                return moved
+            size /= 2
+        return head
+
+    def _outputs(self, head: Tensor) -> Tensor:
+        return self.rows @ head[:, None]
+
+    def _penalised(self, head: Tensor) -> Tensor:
+        return self.labels.loss(self._outputs(head)) + (self._ridge() * head**2).sum()
+
+    def _ridge(self) -> Tensor:
+        """Penalty per entry of the head; none for the bias."""
+        penalty = self.rows.new_ones(self.rows.shape[1]) * (self.labels.shares.sum() * self.strength)
+        penalty[-1] = 0.0
+        return penalty
+
+
+def _fit_target(rows: Tensor, labels: HeadLabels, strengths: Sequence[float]) -> tuple[Tensor, float, bool]:
+    """The head of one target, its ridge strength, and whether it converged."""
+    head, least = rows.new_zeros(rows.shape[1]), float("inf")
+    best = head, strengths[0], True
+    for strength in strengths:  # from the strongest on: each minimum is near the last one
+        fit = _Fit(rows, labels, strength)
+        head, converged = fit.newton(head)
+        score = fit.left_out(head) if len(strengths) > 1 else 0.0
+        if score < least:
+            least, best = score, (head, strength, converged)
+    return best
