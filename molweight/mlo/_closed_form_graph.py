@@ -69,6 +69,8 @@ class ClosedFormGraph(LevelGraph):
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
         """The meta loss at the solved head, differentiated through the solve."""
         fit, others = head_loss(train, "train"), [head_loss(loss, "meta") for loss in meta]
+        # The vectors are computed twice, first without a graph: derivatives with respect to all of them are known only
+        # after the solve, and then one part at a time is enough. Otherwise all molecules would be in memory at once.
         encoder = self._encoder(at)
         solved = solve_head(fit.encode(encoder), fit.labels, fit.decay)
         values, fitted, parts = [], torch.zeros_like(solved.vectors[:, :-1]), list[list[Tensor]]()
@@ -77,6 +79,7 @@ class ClosedFormGraph(LevelGraph):
             values.append(value)
             fitted += through / len(others)
             parts.append(loss.pull(encoder, direct / len(others)))
+        # Meta losses depend on the rows fitted to through one head: their derivatives are pulled back together.
         parts.append(fit.pull(encoder, fitted))
         gradient = torch.stack([torch.cat([part.flatten() for part in found]) for found in parts]).sum(dim=0)
         return torch.stack(values).mean().to(gradient), self.encoder_direction(gradient)

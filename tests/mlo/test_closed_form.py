@@ -204,12 +204,11 @@ def _dense_answer(loop: Loop, train: HeadLoss, meta: HeadLoss, damping: float) -
     named, head = unpack(at)
     outputs = torch.cat([part(named) for part in meta.vectors]) @ head[:, :-1].T + head[:, -1]
     (v,) = torch.autograd.grad(meta.labels.loss(outputs), at, materialize_grads=True)
-    jacobian: Tensor
-    mixed: Tensor
     jacobian = torch.autograd.functional.jacobian(lambda flat: gradients(flat, weights), at.detach())  # type: ignore[no-untyped-call]  # torch's own
     jacobian[: sum(sizes), : sum(sizes)] += damping * torch.eye(sum(sizes), dtype=torch.float64)
     mixed = torch.autograd.functional.jacobian(lambda w: gradients(at, w), weights)  # type: ignore[no-untyped-call]  # torch's own
-    return -v @ torch.linalg.solve(jacobian, mixed)
+    answer: Tensor = -v @ torch.linalg.solve(jacobian, mixed)
+    return answer
 
 
 DAMPING = 20.0
