@@ -40,7 +40,8 @@ moses      1584663 training part of MOSES: ZINC Clean Leads     download
 moses_test 176074  test part of MOSES                           download
 ========== ======= ============================================ ========
 
-Any file with SMILES is a corpus too: ``load_corpus("mine.smi.gz")``.
+Any file with SMILES is a corpus too: ``load_corpus("mine.smi.gz")``. :func:`near_corpus` finds in large corpora the
+molecules that are most like those of a task.
 
 Example:
     >>> from molweight import datasets
@@ -72,6 +73,7 @@ from molweight.datasets._from_frame import from_frame
 from molweight.datasets._from_smiles import from_smiles
 from molweight.datasets._load import available, info, load
 from molweight.datasets._metrics import Score, score
+from molweight.datasets._near import near_corpus
 from molweight.datasets._ogb import available_ogb
 from molweight.datasets._registry import register
 from molweight.datasets._split import split
@@ -104,6 +106,7 @@ __all__ = [
     "load",
     "load_corpus",
     "load_splits",
+    "near_corpus",
     "register",
     "save_splits",
     "score",

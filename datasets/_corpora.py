@@ -17,7 +17,7 @@ from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Molecules, build_dataset
 from molweight.graphs.internal import Record, build_streamed, cache_root
 
-__all__ = ["CORPORA", "Corpus", "available_corpora", "join_corpora", "load_corpus"]
+__all__ = ["CORPORA", "Corpus", "available_corpora", "corpus_file", "join_corpora", "load_corpus"]
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _known(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
     """A corpus with a published checksum; its file is looked for only where the cache has not got the molecules."""
 
     def read() -> Iterator[Record]:
-        return _sample(lambda: _counted(read_records(_file_of(corpus))), size, seed, total=corpus.size)
+        return _sample(lambda: _counted(read_records(corpus_file(corpus))), size, seed, total=corpus.size)
 
     key = [corpus.source.sha256.encode(), _sample_key(None if size == corpus.size else size, seed)]
     return _build(read, key, corpus.name, size, how)
@@ -259,7 +259,7 @@ def _sample(
     return (record for record in read() if chosen[record[0]])
 
 
-def _file_of(corpus: Corpus) -> Path:
+def corpus_file(corpus: Corpus) -> Path:
     """The file of a corpus, verified: the user's own copy, or downloaded."""
     folder = data_folder()
     places = [] if folder is None else [folder / "corpora" / name for name in (corpus.file, _unpacked(corpus))]

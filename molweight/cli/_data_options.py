@@ -130,9 +130,10 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         "--corpus",
         type=str | None,
         default=corpus,
-        help=f"molecules to pretrain on: {corpora}, own, a file; own+zinc joins",
+        help=f"molecules to pretrain on: {corpora}, own, near, near:FILE, a file; own+near+zinc joins",
     )
     add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
+    add("--near_held_out", action="store_true", help="near may hold compounds of meta, select and test, unlabelled")
     add("--remove_overlap", type=names, default=[], help="roles whose molecules are taken out of the corpus: test,meta")
 
 
@@ -309,22 +310,30 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
 
 
 def _read_corpus(options: Namespace, data: MoleculeDataset | None, splits: Splits | None) -> MoleculeDataset:
-    """One corpus, or several joined by ``+``, of which ``own`` is the molecules that the task trains on."""
+    """One corpus, or several joined by ``+``."""
     names_of_parts = [options.corpus] if Path(options.corpus).is_file() else options.corpus.split("+")
-    parts = []
-    for name in names_of_parts:
-        if name != "own":
-            parts.append(
-                datasets.load_corpus(name, size=options.corpus_size, progress=not options.as_dict().get("quiet"))
-            )
-        elif data is None or splits is None:
-            raise ConfigError(
-                "--corpus own is the train molecules of a table, and this command has none. Leave it out."
-            )
-        else:
-            parts.append(join_corpora([data.subset(splits.train)]))
-            parts[-1].name = "own"
+    parts = [_part(options, name, data, splits) for name in names_of_parts]
     return parts[0] if len(parts) == 1 else join_corpora(parts)
+
+
+def _part(options: Namespace, name: str, data: MoleculeDataset | None, splits: Splits | None) -> MoleculeDataset:
+    """``own``: the molecules that the task trains on; ``near``: those that are like them; or a corpus or file."""
+    kind, colon, file = name.partition(":")
+    progress = not options.as_dict().get("quiet")
+    if name != "own" and kind != "near":
+        return datasets.load_corpus(name, size=options.corpus_size, progress=progress)
+    if data is None or splits is None:
+        which = "is" if name == "own" else "looks for molecules like"
+        raise ConfigError(
+            f"--corpus {name} {which} the train molecules of a table, and this command has none. Leave it out."
+        )
+    if name == "own":
+        own = join_corpora([data.subset(splits.train)])
+        own.name = "own"
+        return own
+    libraries = [file] if colon else []
+    held_out = options.near_held_out
+    return datasets.near_corpus(data, splits, libraries, options.corpus_size, held_out=held_out, progress=progress)
 
 
 def load_corpus(

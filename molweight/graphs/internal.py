@@ -1,7 +1,16 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.graphs._as_smiles import as_smiles, written
-from molweight.graphs._cache import cache_root, content_key, partial_name, read_array, write_array
+from molweight.graphs._cache import (
+    cache_root,
+    content_key,
+    partial_name,
+    place_folder,
+    read_array,
+    read_folder,
+    write_array,
+    write_meta,
+)
 from molweight.graphs._columns import guarded_target
 from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
@@ -32,8 +41,11 @@ __all__ = [
     "map_chunks",
     "parse_molecule",
     "partial_name",
+    "place_folder",
     "read_array",
+    "read_folder",
     "tasks_of",
     "write_array",
+    "write_meta",
     "written",
 ]

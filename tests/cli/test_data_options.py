@@ -179,3 +179,21 @@ def test_the_own_molecules_join_the_corpus() -> None:
     assert load_corpus(options, data, splits).name == "own"
     with pytest.raises(ConfigError, match="this command has none"):
         load_corpus(options)
+
+
+def test_neighbours_join_the_corpus(tmp_path: Path) -> None:
+    path = tmp_path / "large.smi"
+    path.write_text("CCCCCCCCCCCCl\nCCCCCCCCCCCCBr\nCCCCCCCCCCCCOC(C)=O\nCCO\n")
+    data = datasets.load("freesolv")
+    splits = datasets.split(data)
+    made = Parser()
+    add_corpus_options(made)
+    options = made.parse_args(["--corpus", f"own+near:{path}+zinc", "--corpus_size", "30"])
+    corpus = load_corpus(options, data, splits)
+    near = list(corpus.smiles)[len(splits.train) : -30]
+    assert corpus.name == "own+near+zinc"
+    assert set(near) < set(path.read_text().split())
+    assert not set(near) & set(data.smiles)
+    options.corpus = "near"
+    with pytest.raises(ConfigError, match="--corpus near looks for molecules like the train molecules of a table"):
+        load_corpus(options)

@@ -1,0 +1,129 @@
+"""A large set of molecules as fingerprints on the disk, computed once and memory-mapped."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from tqdm import tqdm
+
+from molweight.datasets._nearest import BLOCK, bit_columns
+from molweight.datasets._rdkit_ecfp import packed_ecfp
+from molweight.errors import DataError
+from molweight.graphs.internal import (
+    Record,
+    cache_root,
+    content_key,
+    map_chunks,
+    place_folder,
+    read_array,
+    read_folder,
+    write_array,
+    write_meta,
+)
+
+__all__ = ["FingerprintIndex", "fingerprint_index"]
+
+_VERSION: Final = 1
+"""Part of the name in the cache: raise it whenever other bits would be written."""
+_CHUNK: Final = 1024
+
+
+@dataclass(frozen=True)
+class FingerprintIndex:
+    """Fingerprints of a set of molecules: 130 bytes for each.
+
+    Args:
+        columns: Blocks of fingerprints bit by bit, for :func:`molweight.datasets._nearest.nearest`.
+        sizes: Number of bits of each molecule; 0 where a record holds none.
+    """
+
+    columns: list[np.ndarray[Any, np.dtype[np.uint8]]]
+    sizes: np.ndarray[Any, np.dtype[np.uint16]]
+
+
+def fingerprint_index(
+    read: Callable[[], Iterable[Record]],
+    key: bytes,
+    *,
+    name: str,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> FingerprintIndex:
+    """Fingerprints of all records of a source, or those found in the cache.
+
+    Blocks of 65,536 molecules are written as they are computed, each with its checksum, to a temporary name that is
+    renamed: interrupted work resumes at the block it was in, and memory does not grow with the source.
+
+    Args:
+        read: Gives the records from the start; called only where the cache has nothing.
+        key: What the records depend on, e.g. the checksum of a file.
+        name: What the source is called in messages.
+        n_jobs: Processes; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Raises:
+        DataError: If no record holds a molecule.
+
+    Example:
+        >>> index = fingerprint_index(lambda: [(0, "CCO"), (1, "?"), (2, "C")], b"example", name="some")
+        >>> len(index.columns), index.sizes.tolist()
+        (1, [6, 0, 1])
+    """
+    folder = cache_root() / "fingerprints" / content_key([f"ecfp4 {_VERSION}".encode(), key])
+    found = _read(folder)
+    if found is None:
+        _build(folder, read, name, n_jobs, progress=progress)
+        found = _read(folder)
+    if found is None:
+        raise DataError(f"{folder}: was removed while it was read. Try again.")
+    if not found.sizes.any():
+        raise DataError(f"{name}: none of its {len(found.sizes)} records holds a molecule.")
+    return found
+
+
+def _read(folder: Path) -> FingerprintIndex | None:
+    read = read_folder(folder)
+    if read is None:
+        return None
+    arrays, meta = read
+    names = [f"{number:05d}" for number in range(meta["blocks"])]
+    if not all(name in arrays and f"{name}-sizes" in arrays for name in names):
+        return None
+    sizes = [arrays[f"{name}-sizes"] for name in names]
+    return FingerprintIndex([arrays[name] for name in names], np.concatenate(sizes))
+
+
+def _build(
+    folder: Path, read: Callable[[], Iterable[Record]], name: str, n_jobs: int | None, *, progress: bool
+) -> None:
+    parts = folder.with_name(f".{folder.name}.parts")
+    hidden = None if progress else True
+    count = 0
+    with tqdm(desc=f"fingerprints of {name}", unit=" molecules", disable=hidden) as bar:
+        for block in _blocks(read()):
+            _complete(parts, count, block, n_jobs)
+            bar.update(len(block))
+            count += 1
+    if count == 0:
+        raise DataError(f"{name}: holds no records.")
+    write_meta(parts, {"blocks": count})
+    place_folder(parts, folder)
+
+
+def _blocks(records: Iterable[Record]) -> Iterator[list[str]]:
+    texts = (text for _, text in records)
+    while block := list(islice(texts, BLOCK)):
+        yield block
+
+
+def _complete(parts: Path, number: int, block: list[str], n_jobs: int | None) -> None:
+    """Compute and write a block, unless an earlier attempt did."""
+    bits, sizes = parts / f"{number:05d}.npy", parts / f"{number:05d}-sizes.npy"
+    if read_array(bits) is not None and (found := read_array(sizes)) is not None and len(found) == len(block):
+        return
+    packed = np.concatenate(list(map_chunks(packed_ecfp, block, chunk=_CHUNK, n_jobs=n_jobs)))
+    write_array(bits, bit_columns(packed))
+    write_array(sizes, np.bitwise_count(packed).sum(axis=1, dtype=np.uint16))

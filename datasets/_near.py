@@ -1,0 +1,147 @@
+"""Molecules near those of a task: a corpus for pretraining that is adapted to it."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.datasets._libraries import Library, libraries_at_hand, open_library
+from molweight.datasets._nearest import nearest
+from molweight.datasets._rdkit_ecfp import packed_ecfp
+from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._skeletons import HeldCompounds
+from molweight.datasets._splits import Splits
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset, build_dataset, target_column
+
+__all__ = ["near_corpus"]
+
+_MOST: Final = 32
+"""Neighbours of one molecule at most: farther ones have little in common with it."""
+_QUERIES: Final = 5_000
+"""Molecules whose neighbours are looked for at most; of a larger table, a random sample."""
+_log = logging.getLogger(__name__)
+
+Positions = np.ndarray[Any, np.dtype[np.int64]]
+Place = tuple[int, int]
+"""Number of a library, and place in it."""
+
+
+def near_corpus(
+    data: MoleculeDataset,
+    splits: Splits,
+    libraries: Sequence[str | Path] = (),
+    size: int | None = 10_000,
+    *,
+    held_out: bool = False,
+    n_jobs: int | None = None,
+    progress: bool = False,
+) -> MoleculeDataset:
+    r"""The molecules of large corpora that are most like the train molecules of a task, without labels.
+
+    The nearest neighbour of each train molecule by the Tanimoto similarity of ECFP4 (1,024 bits), then the second
+    nearest of each, and so on until there are ``size`` molecules, or 32 neighbours of each. Forms of train molecules
+    themselves are left out. So are, unless ``held_out``, the compounds in ``meta``, ``select`` and ``test`` in all
+    their forms: by their largest fragment without charge, stereochemistry and places of hydrogens, and by the first
+    block of the InChIKey. The fingerprints of a corpus are computed once and kept in the cache, 130 bytes a molecule.
+
+    Continued pretraining on molecules near the task: Gururangan et al., *Don't Stop Pretraining*, ACL 2020.
+
+    Args:
+        data: The table of the task.
+        splits: Its roles.
+        libraries: Corpora and files, as for :func:`molweight.datasets.load_corpus`; those in the folder ``corpora`` of
+            ``MOLWEIGHT_DATA`` if empty, and the ZINC sample of the package where there are none.
+        size: How many molecules at most; ``None`` for all that there are.
+        held_out: Whether compounds that the task holds out may be among them, without labels.
+        n_jobs: Processes and threads; ``None`` for all cores.
+        progress: Whether to show progress bars on a terminal.
+
+    Returns:
+        The molecules, the nearest first, as the corpus ``near``.
+
+    Raises:
+        ConfigError: If ``size`` is not positive.
+        DataError: If nothing is left.
+        UnknownNameError: If there is no such corpus or file.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from molweight.datasets import load, split
+        >>> data = load("freesolv").subset(range(40))
+        >>> with TemporaryDirectory() as folder:
+        ...     file = Path(folder) / "large.smi"
+        ...     _ = file.write_text("CCCCCCCO\nCCCCCCCN\nCCCCc1ccccc1\n")
+        ...     near_corpus(data, split(data, "random"), [file], size=2)
+        <MoleculeDataset near: 2 molecules>
+    """
+    if size is not None and size < 1:
+        raise ConfigError(f"size must be at least 1, got {size}.")
+    opened = [open_library(name) for name in libraries] or libraries_at_hand()
+    places, searched = _places(_queries(data, splits), opened, size, n_jobs, progress=progress)
+    found = _without(_built(opened, places, n_jobs, progress=progress), data, splits, held_out=held_out)
+    kept = found.subset(range(min(len(found), size or len(found))))
+    kept.name = "near"
+    _log.info(
+        "near: %d of %d molecules of %s; %s",
+        len(kept), searched, ", ".join(library.name for library in opened),
+        "compounds that are held out are among them" if held_out else "compounds that are held out are left out",
+    )  # fmt: skip
+    return kept
+
+
+def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
+    """The molecules whose neighbours are looked for."""
+    train = np.asarray(splits.train, dtype=np.int64)
+    if len(train) > _QUERIES:
+        _log.info("near: neighbours of a random sample of %d of the %d train molecules", _QUERIES, len(train))
+        train = np.sort(np.random.default_rng(0).permutation(train)[:_QUERIES])
+    return [data.smiles[int(place)] for place in train]
+
+
+def _places(
+    queries: Sequence[str], libraries: Sequence[Library], size: int | None, n_jobs: int | None, *, progress: bool
+) -> tuple[list[Place], int]:
+    """Where the neighbours are, in rounds, and how many molecules were searched; some more than asked for."""
+    packed = packed_ecfp(queries)
+    rows, values, owner, searched = [], [], [], 0
+    for number, library in enumerate(libraries):
+        index = library.index(n_jobs=n_jobs, progress=progress)
+        found, similarity = nearest(packed, index.columns, index.sizes, _MOST, n_jobs=n_jobs)
+        rows.append(found)
+        values.append(similarity)
+        owner.append(np.full(found.shape, number))
+        searched += int((index.sizes > 0).sum())
+    similarity, all_rows, owners = (np.concatenate(part, axis=1) for part in (values, rows, owner))
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :_MOST].T  # a round after the other
+    column = np.arange(len(packed))[None, :]
+    pairs = np.stack([owners[column, order], all_rows[column, order]], axis=-1).reshape(-1, 2)
+    places = dict.fromkeys((int(number), int(row)) for number, row in pairs[pairs[:, 1] >= 0])
+    wanted = len(places) if size is None else size + size // 4 + len(packed)  # what is left out has to be replaced
+    return list(places)[:wanted], searched
+
+
+def _built(
+    libraries: Sequence[Library], places: Sequence[Place], n_jobs: int | None, *, progress: bool
+) -> MoleculeDataset:
+    if not places:
+        raise DataError("near: no molecule of the corpora shares a substructure with the train molecules.")
+    texts = [library.smiles([row for at, row in places if at == number]) for number, library in enumerate(libraries)]
+    smiles = [texts[number][row] for number, row in places]
+    return build_dataset(smiles, name="near", n_jobs=n_jobs, progress=progress)
+
+
+def _without(found: MoleculeDataset, data: MoleculeDataset, splits: Splits, *, held_out: bool) -> MoleculeDataset:
+    """The neighbours without forms of train molecules and of compounds that are held out."""
+    compounds = target_column(found, identity())[:, 1].astype(np.uint64)
+    task = HeldCompounds.of(data, splits)
+    out = task.trained(compounds)
+    if not held_out:
+        out |= task.covers(found, compounds)
+    _, first = np.unique(compounds, return_index=True)
+    out |= ~np.isin(np.arange(len(found)), first)
+    if out.all():
+        raise DataError(f"near: all {len(found)} neighbours are forms of molecules of {data.name} itself.")
+    return found.subset(np.flatnonzero(~out))

@@ -1,0 +1,135 @@
+"""Neighbours in large corpora: an exact search, an index that resumes, and a corpus without what the task holds out."""
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rdkit import DataStructs
+
+from molweight import datasets
+from molweight.datasets import _fingerprint_index, split_by_indices
+from molweight.datasets._fingerprint_index import fingerprint_index
+from molweight.datasets._libraries import libraries_at_hand, open_library
+from molweight.datasets._near import near_corpus
+from molweight.datasets._nearest import BLOCK, bit_columns, nearest
+from molweight.datasets._rdkit_ecfp import packed_ecfp
+from molweight.errors import ConfigError, DataError, UnknownNameError
+
+ZINC = list(open_library("zinc").smiles(range(400)).values())
+
+
+@settings(max_examples=20)
+@given(st.lists(st.sampled_from(ZINC), min_size=1, max_size=60), st.integers(1, 12))
+def test_the_search_is_exact(library: list[str], k: int) -> None:
+    bits, queries = packed_ecfp(library), packed_ecfp(ZINC[:3])
+    rows, values = nearest(queries, bit_columns(bits)[None], np.bitwise_count(bits).sum(axis=1, dtype=np.uint16), k)
+    vectors = [DataStructs.CreateFromBinaryText(row.tobytes()) for row in bits]
+    for query, found, similarity in zip(queries, rows, values, strict=True):
+        own = DataStructs.CreateFromBinaryText(query.tobytes())
+        expected = np.array(DataStructs.BulkTanimotoSimilarity(own, vectors))
+        order = [int(row) for row in np.argsort(-expected, kind="stable") if expected[row] > 0][:k]
+        assert found[found >= 0].tolist() == order
+        np.testing.assert_allclose(similarity[: len(order)], expected[order], rtol=1e-6)
+        assert not similarity[len(order) :].any()
+
+
+def test_molecules_with_more_than_255_bits_in_common_are_counted() -> None:
+    bits = np.full((2, 128), 0xFF, dtype=np.uint8)
+    bits[1, :40] = 0
+    rows, values = nearest(bits[:1], bit_columns(bits)[None], np.array([1024, 704], dtype=np.uint16), 2)
+    assert rows.tolist() == [[0, 1]]
+    np.testing.assert_allclose(values, [[1.0, 704 / 1024]])
+
+
+def test_several_blocks_and_an_interruption(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    monkeypatch.setattr(_fingerprint_index, "BLOCK", 100)
+    computed: list[int] = []
+
+    def count(smiles: list[str]) -> np.ndarray:
+        computed.append(len(smiles))
+        if len(computed) == 3:
+            raise KeyboardInterrupt
+        return packed_ecfp(smiles)
+
+    monkeypatch.setattr(_fingerprint_index, "packed_ecfp", count)
+    with pytest.raises(KeyboardInterrupt):
+        fingerprint_index(lambda: list(enumerate(ZINC)), b"interrupted", name="zinc")
+    index = fingerprint_index(lambda: list(enumerate(ZINC)), b"interrupted", name="zinc")
+    assert computed == [100, 100, 100, 100, 100]  # the third one twice
+    assert (index.sizes == np.bitwise_count(packed_ecfp(ZINC)).sum(axis=1)).all()
+    fingerprint_index(lambda: pytest.fail("is in the cache"), b"interrupted", name="zinc")
+    assert not list((tmp_path / "fingerprints").glob(".*"))
+    before = np.array(index.columns[1])  # the index is mapped from the file
+    block = next((tmp_path / "fingerprints").glob("*/00001.npy"))
+    with block.open("r+b") as stream:
+        stream.seek(5000)
+        stream.write(b"damage")
+    again = fingerprint_index(lambda: list(enumerate(ZINC)), b"interrupted", name="zinc")
+    assert (again.columns[1] == before).all()
+
+
+def test_an_index_takes_130_bytes_a_molecule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    fingerprint_index(lambda: list(enumerate(ZINC)), b"size", name="zinc")
+    bits, sizes = (next(tmp_path.rglob(name)).stat().st_size for name in ("00000.npy", "00000-sizes.npy"))
+    header = 256
+    assert (bits - header) / BLOCK <= 128
+    assert (sizes - header) / len(ZINC) <= 2
+
+
+def test_a_file_without_molecules(tmp_path: Path) -> None:
+    path = tmp_path / "none.smi"
+    path.write_text("?\nC1CC\n")
+    with pytest.raises(DataError, match="none: none of its 2 records holds a molecule"):
+        open_library(path).index()
+
+
+TASK = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C", "OCCc1ccccc1"]
+LARGE = [
+    "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]",  # a salt of the first, which is in train
+    "COC(=O)c1ccccc1OC(C)=O",  # its ester
+    "?",
+    "C[C@H](C(=O)O)c1ccc(CC(C)C)cc1",  # a hand of the second, which is in test
+    "COC(=O)C(C)c1ccc(CC(C)C)cc1",  # its ester
+    "CCCCCCCC",
+    "COC(=O)c1ccccc1OC(C)=O",  # twice
+    "CCOC(=O)c1ccccc1OC(C)=O",
+]
+
+
+def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
+    data = datasets.from_smiles(TASK)
+    splits = split_by_indices(data, {"train": [0], "meta": [2], "select": [3], "test": [1]})
+    path = tmp_path / "large.smi.gz"
+    path.write_bytes(gzip.compress("\n".join(LARGE).encode()))
+    found = near_corpus(data, splits, [path])
+    assert list(found.smiles)[:2] == [LARGE[1], LARGE[7]]
+    assert found.name == "near"
+    assert not {LARGE[0], LARGE[3]} & set(found.smiles)
+    assert list(found.smiles).count(LARGE[1]) == 1
+    assert LARGE[3] in near_corpus(data, splits, [path], held_out=True).smiles
+    assert len(near_corpus(data, splits, [path], size=1)) == 1
+    with pytest.raises(ConfigError, match="size must be at least 1, got 0"):
+        near_corpus(data, splits, [path], size=0)
+    with pytest.raises(UnknownNameError, match="zinc"):
+        near_corpus(data, splits, ["zink"])
+    path = tmp_path / "own.smi"
+    path.write_text("\n".join(TASK))
+    with pytest.raises(DataError, match=r"near: all .* neighbours are forms of molecules of"):
+        near_corpus(data, splits, [path])
+
+
+def test_the_corpora_of_the_data_folder_are_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert [library.name for library in libraries_at_hand()] == ["zinc"]
+    (tmp_path / "corpora").mkdir()
+    for name in ("one.smi", "two.csv", "README.md"):
+        (tmp_path / "corpora" / name).write_text("smiles\n" * name.endswith("csv") + "CCO\nCCN\nCCCC\n")
+    monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
+    assert [library.name for library in libraries_at_hand()] == ["one", "two"]
+    data = datasets.from_smiles(["CCCO", "CCS", "CCP", "CCCl"])
+    found = near_corpus(data, split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]}))
+    assert sorted(found.smiles) == ["CCCC", "CCN", "CCO"]  # once, though both files hold them
