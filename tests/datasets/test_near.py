@@ -21,15 +21,20 @@ from molweight.errors import ConfigError, DataError, UnknownNameError
 ZINC = list(open_library("zinc").smiles(range(400)).values())
 
 
+def vector(packed: np.ndarray) -> DataStructs.ExplicitBitVect:
+    bits = DataStructs.ExplicitBitVect(8 * len(packed))
+    bits.SetBitsFromList(np.flatnonzero(np.unpackbits(packed, bitorder="little")).tolist())
+    return bits
+
+
 @settings(max_examples=20)
 @given(st.lists(st.sampled_from(ZINC), min_size=1, max_size=60), st.integers(1, 12))
 def test_the_search_is_exact(library: list[str], k: int) -> None:
     bits, queries = packed_ecfp(library), packed_ecfp(ZINC[:3])
-    rows, values = nearest(queries, bit_columns(bits)[None], np.bitwise_count(bits).sum(axis=1, dtype=np.uint16), k)
-    vectors = [DataStructs.CreateFromBinaryText(row.tobytes()) for row in bits]
+    rows, values = nearest(queries, [bit_columns(bits)], np.bitwise_count(bits).sum(axis=1, dtype=np.uint16), k)
+    vectors = [vector(row) for row in bits]
     for query, found, similarity in zip(queries, rows, values, strict=True):
-        own = DataStructs.CreateFromBinaryText(query.tobytes())
-        expected = np.array(DataStructs.BulkTanimotoSimilarity(own, vectors))
+        expected = np.array(DataStructs.BulkTanimotoSimilarity(vector(query), vectors))
         order = [int(row) for row in np.argsort(-expected, kind="stable") if expected[row] > 0][:k]
         assert found[found >= 0].tolist() == order
         np.testing.assert_allclose(similarity[: len(order)], expected[order], rtol=1e-6)
@@ -39,7 +44,7 @@ def test_the_search_is_exact(library: list[str], k: int) -> None:
 def test_molecules_with_more_than_255_bits_in_common_are_counted() -> None:
     bits = np.full((2, 128), 0xFF, dtype=np.uint8)
     bits[1, :40] = 0
-    rows, values = nearest(bits[:1], bit_columns(bits)[None], np.array([1024, 704], dtype=np.uint16), 2)
+    rows, values = nearest(bits[:1], [bit_columns(bits)], np.array([1024, 704], dtype=np.uint16), 2)
     assert rows.tolist() == [[0, 1]]
     np.testing.assert_allclose(values, [[1.0, 704 / 1024]])
 

@@ -12,7 +12,7 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from molweight import features
 from molweight.errors import ConfigError, DataError, UnknownNameError
-from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, GROUP_COUNTS, MACCS, MINIMOL, check_features
+from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL, check_features
 from molweight.graphs import Featuriser, TargetSpec, build_dataset
 
 AWKWARD = ["CC(=O)Oc1ccccc1C(=O)O", "[Na+].[Cl-]", "C[N+](C)(C)C", "[H][H]", "[CH3]", "F[P-](F)(F)(F)(F)F", "[U]"]
@@ -45,6 +45,34 @@ def test_descriptors_are_rdkits(name: str) -> None:
     known = np.isfinite(theirs)
     np.testing.assert_allclose(ours[known], theirs[known], rtol=1e-5, atol=1e-5)
     assert np.isnan(ours[~known]).all()
+
+
+def test_fast_descriptors_are_rdkits() -> None:
+    values = FAST.spec(AWKWARD)
+    molecules = [Chem.MolFromSmiles(text) for text in AWKWARD]
+    assert values.dtype == np.float16
+    assert values.itemsize * values.shape[1] <= 1500
+    width = len(DESCRIPTORS.names)
+    with np.errstate(over="ignore"):
+        expected = np.concatenate(
+            [
+                DESCRIPTORS.spec(AWKWARD),
+                [rdMolDescriptors.MQNs_(molecule) for molecule in molecules],
+                [rdMolDescriptors.CalcAUTOCORR2D(molecule) for molecule in molecules],
+            ],
+            axis=1,
+        ).astype(np.float16)
+    known = np.isfinite(expected)
+    np.testing.assert_array_equal(values[known], expected[known])
+    assert np.isnan(values[~known]).all()
+    assert FAST.names[:width] == DESCRIPTORS.names
+    assert not np.isinf(values).any()
+
+
+def test_features_are_known_without_importing_anything_else() -> None:
+    code = "import molweight.features as features; print(features.available())"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "fast_descriptors" in shown
 
 
 def test_awkward_molecules_have_no_infinities() -> None:

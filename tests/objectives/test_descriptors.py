@@ -122,3 +122,19 @@ def test_statistics_are_asked_for(corpus: MoleculeDataset) -> None:
         Descriptors(width=4).prepare({})
     with pytest.raises(DataError, match="no descriptor varies"):
         Descriptors(width=4).prepare({"descriptors": np.ones((3, 132))})
+
+
+def test_fast_descriptors_are_learned_in_their_own_head(corpus: MoleculeDataset) -> None:
+    from molweight.graphs import attach_targets
+
+    objective = Descriptors(width=4, kind="fast", left_out=0.0)
+    few = attach_targets(corpus.subset(range(40)), objective.targets)
+    objective.prepare(few.columns)
+    views = objective.draw(few.graphs(range(40)), torch.Generator().manual_seed(0))
+    assert views.values.shape == (40, 319)
+    assert views.values.dtype == torch.float32
+    assert 150 < int(objective.usable.sum()) <= 319
+    inside = (views.values.abs() < 6).all(0) & objective.usable
+    torch.testing.assert_close(views.values[:, inside].mean(0), torch.zeros(int(inside.sum())), atol=1e-2, rtol=0)
+    with pytest.raises(ConfigError, match="kind"):
+        Descriptors(width=4, kind="slow")

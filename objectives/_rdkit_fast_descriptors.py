@@ -1,20 +1,19 @@
-"""Cheap two-dimensional descriptors; RDKit is imported when they are computed."""
+"""Two-dimensional descriptors that RDKit computes in compiled code; RDKit is imported when they are computed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from molweight.arrays import Float32Array
-from molweight.errors import DataError
-from molweight.graphs.internal import parse_molecule
+from molweight.arrays import Float32Array, Float64Array
+from molweight.objectives._rdkit_groups import parse
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["DESCRIPTOR_NAMES", "cheap_descriptors", "parse_smiles"]
+__all__ = ["CHEAP_DESCRIPTORS", "FAST_DESCRIPTORS", "cheap_descriptors", "fast_descriptors"]
 
 
 _PROPERTIES: Final = [
@@ -66,25 +65,26 @@ _SURFACES: Final = (("PEOE_VSA", 14), ("SMR_VSA", 10), ("SlogP_VSA", 12))
 _CHARGES: Final = ("MaxPartialCharge", "MinPartialCharge")
 _COUNTS: Final = ("FormalCharge", "NumRadicalElectrons", "NumValenceElectrons", "NumComponents")
 
-DESCRIPTOR_NAMES: Final = (
+CHEAP_DESCRIPTORS: Final = (
     *_PROPERTIES,
     *(f"{prefix}{number}" for prefix, count in _SURFACES for number in range(1, count + 1)),
     *_CHARGES,
     *_COUNTS,
 )
-"""Names of the descriptors, in the order of the columns."""
+"""Names of the values of :func:`cheap_descriptors`, in the order of the columns."""
 
+_MQN: Final = 42
+_AUTOCORRELATION: Final = 192
 
-def parse_smiles(smiles: str) -> "Mol":
-    """The molecule of a SMILES.
+FAST_DESCRIPTORS: Final = (
+    *CHEAP_DESCRIPTORS,
+    *(f"MQN{number}" for number in range(1, _MQN + 1)),
+    *(f"AUTOCORR2D_{number}" for number in range(1, _AUTOCORRELATION + 1)),
+)
+"""Names of the values of :func:`fast_descriptors`, in the order of the columns."""
 
-    Raises:
-        DataError: If RDKit cannot parse it.
-    """
-    molecule = parse_molecule(smiles)
-    if molecule is None:
-        raise DataError(f"RDKit cannot parse {smiles!r}; drop such rows first, as molweight.graphs.build_dataset does.")
-    return molecule
+Float16Array = np.ndarray[tuple[int, ...], np.dtype[np.float16]]
+_Function = Callable[["Mol"], Sequence[float]]
 
 
 def cheap_descriptors(smiles: Sequence[str]) -> Float32Array:
@@ -97,41 +97,72 @@ def cheap_descriptors(smiles: Sequence[str]) -> Float32Array:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Values, ``n x len(DESCRIPTOR_NAMES)``; NaN where RDKit gives none, an infinity, or one that float32 cannot hold.
+        Values, ``n x len(CHEAP_DESCRIPTORS)``; NaN where RDKit gives none, an infinity, or one that float32 cannot
+        hold.
 
     Raises:
         DataError: If a molecule cannot be parsed.
 
     Example:
         >>> values = cheap_descriptors(["CCO", "[Na+].[Cl-]"])
-        >>> values[:, DESCRIPTOR_NAMES.index("NumHeavyAtoms")].tolist()
+        >>> values[:, CHEAP_DESCRIPTORS.index("NumHeavyAtoms")].tolist()
         [3.0, 2.0]
     """
-    table = np.full((len(smiles), len(DESCRIPTOR_NAMES)), np.nan)
-    for row, text in enumerate(smiles):
-        molecule = parse_smiles(text)
-        for start, values in _groups(molecule):
-            table[row, start : start + len(values)] = values
     with np.errstate(over="ignore"):
-        narrow = table.astype(np.float32)
+        narrow = _values(smiles, _functions(), len(CHEAP_DESCRIPTORS)).astype(np.float32)
     return np.where(np.isfinite(narrow), narrow, np.float32(np.nan))
 
 
-def _groups(molecule: "Mol") -> Iterator[tuple[int, Sequence[float]]]:
-    """First column and values of each group that can be computed."""
-    start = 0
-    for width, function in _functions():
-        with suppress(RuntimeError, ValueError, ArithmeticError):  # what RDKit raises where a value is undefined
-            yield start, function(molecule)
-        start += width
+def fast_descriptors(smiles: Sequence[str]) -> Float16Array:
+    """The values of :func:`cheap_descriptors`, Molecular Quantum Numbers, and 2D autocorrelations: 319 in all.
+
+    In half precision, which keeps three digits: 638 bytes a molecule.
+
+    Source: Nguyen et al., *Classification of Organic Molecules by Molecular Quantum Numbers*, ChemMedChem 2009; Moreau
+    & Broto, *The Autocorrelation of a Topological Structure*, Nouv. J. Chim. 1980.
+
+    Args:
+        smiles: Molecules that RDKit can parse.
+
+    Returns:
+        Values, ``n x 319``; NaN where RDKit gives none, or one beyond 65,504.
+
+    Raises:
+        DataError: If a molecule cannot be parsed.
+
+    Example:
+        >>> fast_descriptors(["CCO"])[0, FAST_DESCRIPTORS.index("MQN1")]  # carbon atoms
+        np.float16(2.0)
+    """
+    with np.errstate(over="ignore"):
+        narrow = _values(smiles, (*_functions(), *_more()), len(FAST_DESCRIPTORS)).astype(np.float16)
+    return np.where(np.isfinite(narrow), narrow, np.float16(np.nan))
+
+
+def _values(smiles: Sequence[str], functions: Sequence[tuple[int, _Function]], width: int) -> Float64Array:
+    table = np.full((len(smiles), width), np.nan)
+    for row, text in enumerate(smiles):
+        molecule, start = parse(text), 0
+        for count, function in functions:
+            with suppress(RuntimeError, ValueError, ArithmeticError):  # what RDKit raises where a value is undefined
+                table[row, start : start + count] = function(molecule)
+            start += count
+    return table
 
 
 @cache
-def _functions() -> list[tuple[int, Callable[["Mol"], Sequence[float]]]]:
+def _more() -> list[tuple[int, _Function]]:
+    from rdkit.Chem import rdMolDescriptors
+
+    return [(_MQN, rdMolDescriptors.MQNs_), (_AUTOCORRELATION, rdMolDescriptors.CalcAUTOCORR2D)]
+
+
+@cache
+def _functions() -> list[tuple[int, _Function]]:
     from rdkit.Chem import rdMolDescriptors
 
     properties: Any = rdMolDescriptors.Properties(_PROPERTIES)
-    surfaces: list[Callable[[Mol], Sequence[float]]] = [
+    surfaces: list[_Function] = [
         rdMolDescriptors.PEOE_VSA_,
         rdMolDescriptors.SMR_VSA_,
         rdMolDescriptors.SlogP_VSA_,
