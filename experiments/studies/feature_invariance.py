@@ -8,6 +8,8 @@ four layers in float64 tells any difference in features that message passing can
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ from rdkit import Chem, rdBase
 
 from experiments._provenance import provenance, write_result
 from molweight import datasets, encoders
-from molweight.graphs import Featuriser, build_dataset
+from molweight.graphs import Featuriser, MoleculeDataset, build_dataset
 
 TABLES: Final = (
     "bace",
@@ -46,12 +48,18 @@ def forms(smiles: str, rng: np.random.Generator) -> list[str]:
     return [*found, Chem.MolToSmiles(molecule)]
 
 
-def changed(smiles: list[str], features: Featuriser, seed: int) -> int:
-    """Number of molecules whose vectors differ between their forms."""
+def changed(smiles: list[str], build: Callable[[list[str]], MoleculeDataset], seed: int) -> int:
+    """Number of molecules whose vectors differ between their forms.
+
+    Args:
+        smiles: The molecules.
+        build: Computes features.
+        seed: Of the forms.
+    """
     rng = np.random.default_rng(seed)
     with rdBase.BlockLogs():
         texts = [text for item in smiles for text in forms(item, rng)]
-    data = build_dataset(texts, featuriser=features, cache=False, n_jobs=1)
+    data = build(texts)
     torch.manual_seed(seed)
     encoder = encoders.create("gin", layers=4, width=16, readout="sum").double().eval()
     with torch.no_grad():
@@ -59,6 +67,10 @@ def changed(smiles: list[str], features: Featuriser, seed: int) -> int:
         vectors = torch.cat([encoder(data.graphs(part)).graphs for part in parts]).view(len(smiles), FORMS, -1)
     scale = vectors.abs().amax((1, 2)).clamp(min=1)
     return int(((vectors - vectors[:, :1]).abs().amax((1, 2)) / scale > 1e-9).sum())
+
+
+def _build(features: Featuriser, smiles: list[str]) -> MoleculeDataset:
+    return build_dataset(smiles, featuriser=features, cache=False, n_jobs=1)
 
 
 def main() -> None:
@@ -74,7 +86,7 @@ def main() -> None:
         chosen = np.random.default_rng(options.seed).permutation(len(smiles))[: options.most]
         sample = [smiles[place] for place in chosen]
         marked = sum(not {"@", "/", "\\"}.isdisjoint(text) for text in sample)
-        counts = {f: changed(sample, Featuriser(f), options.seed) for f in ("ogb", "cip")}
+        counts = {f: changed(sample, partial(_build, Featuriser(f)), options.seed) for f in ("ogb", "cip")}
         rows.append({"table": name, "molecules": len(sample), "with_stereochemistry": marked, **counts})
         print(rows[-1], flush=True)
     write_result(options.output, {**provenance([options.seed]), "rows": rows})
