@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +43,12 @@ def parser() -> Parser:
     made.add_argument("--top", type=int | None, default=None, help="only the rows with the best predictions: 1000")
     made.add_argument("--rank", type=str | None, default=None, help="target that --top ranks by; may be left out")
     made.add_argument("--lowest", action="store_true", help="the lowest predictions are the best ones")
+    made.add_argument(
+        "--candidates",
+        type=int | Literal["auto", "all"],
+        default="auto",
+        help="rows that --top scores, chosen by a fast surrogate; auto: all up to 50,000, else 10 for each of the top",
+    )
     made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made

@@ -113,10 +113,7 @@ class BoostedTrees:
             DataError: If the text of a model is damaged.
         """
         rows = np.asarray(features, dtype=np.float64)
-        columns = [
-            np.full(len(rows), model) if isinstance(model, float) else model.predict(rows) for model in self._ready
-        ]
-        return np.stack(columns, axis=1)
+        return np.stack([_values(model, rows) for model in self._ready], axis=1)
 
     @cached_property
     def _ready(self) -> list[Any]:
@@ -162,7 +159,10 @@ def _read(text: str) -> Any:
 
 
 def _values(model: Any, rows: AnyArray) -> AnyArray:
-    values: AnyArray = np.full(len(rows), model) if isinstance(model, float) else np.asarray(model.predict(rows))
+    if isinstance(model, float):
+        return np.full(len(rows), model)
+    # One thread: starting others costs more than few rows take, and on a busy machine they wait for each other.
+    values: AnyArray = np.asarray(model.predict(rows, num_threads=1))
     return values
 
 

@@ -1,16 +1,13 @@
 """Rows as molecules with everything a model reads, computed in other processes while the model is at work here."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import chain, islice
-from typing import Any, Final, TypeVar
-
-from joblib import cpu_count
+from typing import Final, TypeVar
 
 from molweight.features.internal import COLUMN_PREFIX, feature_columns
 from molweight.graphs import Featuriser
 from molweight.models import TaskModel
+from molweight.runs._ahead import ahead
 from molweight.runs._parsed import ParsedRows, parse
 from molweight.runs._reference import FINGERPRINT
 
@@ -18,10 +15,6 @@ __all__ = ["MOST_ROWS", "features_of", "featurised"]
 
 MOST_ROWS: Final = 500
 """Rows of a part, at most: from 512 on, features are computed in further processes."""
-_AHEAD: Final = 4
-"""Parts per process that are computed before they are needed; with their size they bound the memory."""
-_ALONE: Final = 4
-"""Parts up to which everything is done in this process: starting others takes seconds."""
 
 T = TypeVar("T")
 
@@ -47,39 +40,11 @@ def featurised(
         features: Names of feature sets.
         n_jobs: Processes; ``None`` for all cores. Few parts are done in this process.
 
-    Yields:
-        What belongs to the part, and its molecules.
+    Returns:
+        An iterator over what belongs to the part, and its molecules.
     """
     computed = [name for name in features if not name.startswith(COLUMN_PREFIX)]  # others are columns of the table
-    work = partial(_work, featuriser=featuriser, features=computed)
-    pending, jobs = iter(parts), n_jobs or cpu_count()
-    first = list(islice(pending, _ALONE + 1))
-    if jobs > 1 and len(first) > _ALONE:
-        yield from _elsewhere(chain(first, pending), work, jobs)
-    else:
-        for own, smiles in chain(first, pending):
-            yield own, work(smiles)
-
-
-def _elsewhere(
-    parts: Iterable[tuple[T, list[str]]], work: "partial[ParsedRows]", jobs: int
-) -> Iterator[tuple[T, ParsedRows]]:
-    """The same in other processes, a few parts ahead of what is needed."""
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    executor = ProcessPoolExecutor(max_workers=jobs)  # not the one that joblib keeps for itself
-    waiting: deque[tuple[T, Any]] = deque()
-    try:
-        for own, smiles in parts:
-            waiting.append((own, executor.submit(work, smiles)))
-            if len(waiting) > jobs * _AHEAD:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
-    finally:
-        executor.shutdown(kill_workers=True)
+    return ahead(parts, partial(_work, featuriser=featuriser, features=computed), n_jobs=n_jobs)
 
 
 def _work(smiles: list[str], *, featuriser: Featuriser, features: Sequence[str]) -> ParsedRows:

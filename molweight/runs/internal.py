@@ -1,5 +1,6 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
+from molweight.runs._ahead import ahead
 from molweight.runs._archive import RunParts
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
@@ -9,6 +10,7 @@ from molweight.runs._load import restore
 from molweight.runs._manifest import extend_manifest
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._predict_ensemble import ENSEMBLE
+from molweight.runs._surrogate import Agreement, Surrogate, agreement, surrogate_features
 from molweight.runs._uncertainty import spread_of
 from molweight.runs._weight_plot import plot_weights
 
@@ -16,8 +18,12 @@ __all__ = [
     "ENSEMBLE",
     "MOST_ROWS",
     "STATE",
+    "Agreement",
     "Finetuning",
     "RunParts",
+    "Surrogate",
+    "agreement",
+    "ahead",
     "claim_checkpoint_folder",
     "claim_folder",
     "data_card",
@@ -31,4 +37,5 @@ __all__ = [
     "restore",
     "run_folder",
     "spread_of",
+    "surrogate_features",
 ]

@@ -1,5 +1,6 @@
 """The best rows of a library: which ones, in which order, and after a kill."""
 
+import io
 import os
 import signal
 import subprocess
@@ -24,10 +25,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sizes = ["--encoder_options.layers=1", "--encoder_options.width=8", "--epochs=1", "--split=random", "--device=cpu"]
     assert main([*fit, *sizes, "--quiet"]) == 0
     draw = np.random.default_rng(0)
-    texts = ["".join(draw.choice(list("CCCNO"), draw.integers(1, 25))) for _ in range(2200)]
+    texts = ["".join(draw.choice(list("CCCNO"), draw.integers(1, 25))) for _ in range(1900)]
     texts[17] = "C1CC"
     (folder / "library.smi").write_text("\n".join(f"{text} m{n}" for n, text in enumerate(texts)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def best(place: Path) -> pd.DataFrame:
+    """The best rows of the library, all of which were scored."""
+    return screen(place, place / "best.csv", "--candidates=all")
 
 
 def screen(place: Path, output: Path, *further: str) -> pd.DataFrame:
@@ -43,7 +50,7 @@ def test_the_best_rows_are_those_of_the_whole_list(lowest: bool, place: Path, tm
     predict = ["predict", str(place / "run"), str(place / "library.smi"), f"--output={tmp_path / 'all.csv'}", "--quiet"]
     assert main(predict) == 0
     whole = pd.read_csv(tmp_path / "all.csv")
-    assert len(whole) == 2200
+    assert len(whole) == 1900
     expected = whole.sort_values(["y", "row"], ascending=[lowest, True], kind="stable").head(40)
     assert found["y"].tolist() == pytest.approx(expected["y"].tolist(), rel=1e-5)
     assert set(found["name"][found["y"] != found["y"].iloc[-1]]) <= set(expected["name"])
@@ -51,16 +58,15 @@ def test_the_best_rows_are_those_of_the_whole_list(lowest: bool, place: Path, tm
 
 
 def test_a_killed_screening_goes_on_where_it_was(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, best: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    expected = screen(place, tmp_path / "whole.csv")
     library = place / "library.smi"
     command = [sys.executable, "-m", "molweight", "predict", str(place / "run"), str(library), "--top=40"]
     state, output = tmp_path / "top.csv.screening", tmp_path / "top.csv"
     code = (
-        "import sys, molweight.cli._screen as screen\n"
+        "import sys, molweight.cli._screen_state as state\n"
         "from molweight.cli import main\n"
-        "screen._EVERY = 0.0\n"
+        "state._EVERY = 0.0\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     process = subprocess.Popen(
@@ -76,16 +82,13 @@ def test_a_killed_screening_goes_on_where_it_was(
     assert not output.exists()
     assert main([*command[3:], f"--output={output}"]) == 0
     assert "going on at row" in capsys.readouterr().err
-    pd.testing.assert_frame_equal(pd.read_csv(output), expected)
+    pd.testing.assert_frame_equal(pd.read_csv(output), best)
     assert not state.exists()
 
 
-def test_a_state_of_another_screening_is_not_used(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    expected = screen(place, tmp_path / "whole.csv")
+def test_a_state_of_another_screening_is_not_used(place: Path, best: pd.DataFrame, tmp_path: Path) -> None:
     (tmp_path / "top.csv.screening").write_text('{"key": "other", "done": 5000, "kept": []}')
-    pd.testing.assert_frame_equal(screen(place, tmp_path / "top.csv"), expected)
+    pd.testing.assert_frame_equal(screen(place, tmp_path / "top.csv"), best)
 
 
 @pytest.mark.parametrize(
@@ -93,6 +96,7 @@ def test_a_state_of_another_screening_is_not_used(
     [
         (["--top=0"], "--top 0 must be at least 1"),
         (["--top=3", "--rank=z"], "there is no target 'z'"),
+        (["--top=3", "--candidates=2"], "--candidates 2 must be at least --top 3"),
         (["--top=3", "--rejects=r.csv"], "--rejects does not go with --top"),
     ],
 )
@@ -101,3 +105,67 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     assert main(["predict", str(place / "run"), "CCO", *further]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_candidates_hold_the_best_rows_and_say_what_was_left_out(
+    place: Path, best: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "top.csv"
+    command = ["predict", str(place / "run"), str(place / "library.smi"), "--top=40", f"--output={output}"]
+    assert main([*command, "--candidates=400"]) == 0
+    said = capsys.readouterr().err
+    assert "1900 rows were ranked by a fast surrogate of the model; only the 400 that it ranks highest are" in said
+    assert "--candidates all" in said
+    found = pd.read_csv(output)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["top.csv"]
+    assert len(set(found["row"]) & set(best["row"])) >= 36
+    both = found.merge(best, on="row")
+    assert both["y_x"].tolist() == pytest.approx(both["y_y"].tolist(), rel=1e-5)
+    assert found["y"].is_monotonic_decreasing
+
+
+def test_few_rows_are_all_scored(place: Path, best: pd.DataFrame, tmp_path: Path) -> None:
+    pd.testing.assert_frame_equal(screen(place, tmp_path / "auto.csv"), best)
+    pd.testing.assert_frame_equal(screen(place, tmp_path / "most.csv", "--candidates=950"), best)
+
+
+@pytest.mark.parametrize("point", ["begun", "ranked"])
+def test_a_ranking_that_was_stopped_ends_as_if_it_had_not_been(point: str, place: Path, tmp_path: Path) -> None:
+    expected = screen(place, tmp_path / "whole.csv", "--candidates=400", "--chunk_size=250")
+    arguments = [str(place / "run"), str(place / "library.smi"), "--top=40", f"--output={tmp_path / 'top.csv'}"]
+    code = (
+        "import os, sys, molweight.cli._candidates as candidates, molweight.cli._screen_state as state\n"
+        "from molweight.cli import main\n"
+        "candidates._PART, state._EVERY = 250, 0.0\n"
+        "write = state.ScreenState.write\n"
+        "def stop(self, options, name, written=0.0):\n"
+        "    written = write(self, options, name, written)\n"
+        f"    begun, ranked = name == 'candidates' and self.done >= 750, name == 'screening' and self.done\n"
+        f"    return os._exit(9) if {point} else written\n"
+        "state.ScreenState.write = stop\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "predict", *arguments, "--candidates=400", "--chunk_size=250", "--quiet"]
+    assert subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False).returncode == 9
+    assert not (tmp_path / "top.csv").exists()
+    state = tmp_path / ("top.csv.candidates" if point == "begun" else "top.csv.screening")
+    assert state.exists()
+    found = screen(place, tmp_path / "top.csv", "--candidates=400", "--chunk_size=250")
+    pd.testing.assert_frame_equal(found, expected)
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["top.csv", "whole.csv"]
+
+
+def test_standard_input_is_scored_whole(
+    place: Path,
+    best: pd.DataFrame,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = (place / "library.smi").read_text()
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    command = ["predict", str(place / "run"), "-", "--top=40", "--quiet"]
+    assert main([*command, f"--output={tmp_path / 'top.csv'}"]) == 0
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "top.csv"), best)
+    assert main([*command, "--candidates=100"]) == 2
+    assert "standard input cannot be" in capsys.readouterr().err

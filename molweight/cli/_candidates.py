@@ -1,0 +1,184 @@
+"""Which rows of a large library the model scores: those that a fast surrogate of it ranks highest."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from functools import partial
+from itertools import islice
+from typing import Final, NamedTuple
+
+import numpy as np
+from jsonargparse import Namespace
+from tqdm import tqdm
+
+from molweight.arrays import AnyArray
+from molweight.cli._molecules import Chunk, feature_places, open_input, stream
+from molweight.cli._output import say
+from molweight.cli._screen_state import Kept, ScreenState
+from molweight.datasets.internal import MoleculeRows, number_of_cell
+from molweight.errors import ConfigError, OptionError
+from molweight.runs import Run
+from molweight.runs.internal import Agreement, Surrogate, agreement, ahead, surrogate_features
+
+__all__ = ["CANDIDATES", "narrowed"]
+
+CANDIDATES: Final = "candidates"
+"""How the name of the file ends that holds the state."""
+_FEW: Final = 50_000
+"""Rows up to which all are scored: minutes, and the sample and the candidates would be a third of them."""
+_SAMPLE: Final = 5_000
+_LEAST: Final = 100
+"""Rows of the sample that have to hold molecules."""
+_FEWEST: Final = 10_000
+"""Candidates, at least."""
+_TIMES: Final = 10
+"""Candidates for each row that is asked for."""
+_PART: Final = 2_000
+
+Score = Callable[[Chunk], AnyArray]
+Record = tuple[int, list[str]]
+
+
+class _Sample(NamedTuple):
+    """Rows of the input that were drawn at random, and how many there are in all."""
+
+    count: int
+    records: list[Record]
+
+
+def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) -> MoleculeRows:
+    """The rows that the model scores: all of them, or the candidates of a surrogate, in the order of the input.
+
+    A sample is scored by the model, and a surrogate is fitted to the scores. It ranks all rows, in further processes.
+
+    Args:
+        options: Those of ``molweight predict``, with ``top``.
+        run: The model.
+        table: All rows.
+        score: What the model scores rows with; higher is better.
+
+    Raises:
+        ConfigError: If candidates are asked for, and the input can be read only once.
+        OptionError: If there are fewer candidates than rows asked for.
+    """
+    if _exhaustive(options):
+        return table
+    state = ScreenState.begin(options, CANDIDATES)
+    if not state.about and not _prepare(options, run, table, score, state):
+        return table
+    if not state.about["ranked"]:
+        _rank(options, run, table, state)
+    _tell(options, state)
+    chosen: dict[int, Kept] = {item[2]: item for item in [*map(tuple, state.about["best"]), *state.kept]}
+    rows = sorted((row, cells) for _, _, row, cells in chosen.values())
+    return MoleculeRows(table.columns, table.smiles, iter(rows))
+
+
+def _exhaustive(options: Namespace) -> bool:
+    """Whether all rows are scored, however many there are."""
+    asked = options.candidates
+    if isinstance(asked, int):
+        if asked < options.top:
+            raise OptionError("candidates", asked, f"must be at least --top {options.top}")
+        if options.input == "-":
+            raise ConfigError("--candidates: the input is read twice, and standard input cannot be. Name a file.")
+    return asked == "all" or options.input == "-"
+
+
+def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, state: ScreenState) -> bool:
+    """Fit the surrogate; whether it is needed."""
+    auto = options.candidates == "auto"
+    most = max(_TIMES * options.top, _FEWEST) if auto else int(options.candidates)
+    records = tqdm(open_input(options, run).rows, unit=" rows read", disable=options.quiet or None, leave=False)
+    sample = _drawn(records, min(most, _SAMPLE))
+    if sample.count <= max(2 * most, _FEW if auto else 0):
+        return False
+    chunks = stream(options, run, MoleculeRows(table.columns, table.smiles, iter(sample.records)))
+    best, scored = ScreenState(""), []
+    for chunk in chunks:
+        scored.append(score(chunk))
+        best.add(chunk.rows, chunk.cells, scored[-1], options.top)
+    read = _reader(options, run, table)
+    features, scores = read(sample.records), np.concatenate(scored)
+    known = ~np.isnan(scores) & ~np.isnan(features[:, 0])
+    if known.sum() < _LEAST:
+        return False
+    features, scores = features[known], scores[known]
+    share = {"best": options.top / sample.count, "share": most / sample.count}
+    state.about = {
+        "ranked": False,
+        "count": sample.count,
+        "most": most,
+        "best": best.kept,
+        "agreement": asdict(agreement(features, scores, **share)),
+        "surrogate": Surrogate.fit(features, scores).text,
+    }
+    state.write(options, CANDIDATES)
+    return True
+
+
+def _drawn(records: Iterable[Record], most: int) -> _Sample:
+    """Draw rows so that all are equally likely, and the same ones each time.
+
+    Source: Vitter, *Random sampling with a reservoir*, ACM Trans. Math. Softw. 1985.
+    """
+    rng, kept, count = np.random.default_rng(0), [], 0
+    pending = iter(records)
+    while part := list(islice(pending, _PART)):
+        draws = rng.random(len(part))
+        for record, draw in zip(part, draws.tolist(), strict=True):
+            count += 1
+            if len(kept) < most:
+                kept.append(record)
+            elif (place := int(draw * count)) < most:
+                kept[place] = record
+    return _Sample(count, sorted(kept))
+
+
+def _reader(options: Namespace, run: Run, table: MoleculeRows) -> Callable[[list[Record]], AnyArray]:
+    """What a surrogate reads of rows: their molecules, and the columns that the model reads."""
+    return partial(_features, smiles=table.smiles, places=list(feature_places(options, run, table).values()))
+
+
+def _features(records: list[Record], smiles: int, places: list[int]) -> AnyArray:
+    columns = [[number_of_cell(cells[place]) for _, cells in records] for place in places]
+    numbers = np.array(columns, dtype=np.float32).reshape(len(places), len(records)).T
+    return np.concatenate([surrogate_features([cells[smiles].strip() for _, cells in records]), numbers], axis=1)
+
+
+def _rank(options: Namespace, run: Run, table: MoleculeRows, state: ScreenState) -> None:
+    """Rank all rows by the surrogate, and keep the best ones."""
+    if state.done:
+        say(options, f"ranking rows from row {state.done + 1} of the input on")
+    work = partial(_ranked, Surrogate.from_text(state.about["surrogate"]), _reader(options, run, table))
+    total, hidden = state.about["count"], options.quiet or None
+    records = tqdm(table.rows, total=total, unit=" rows ranked", disable=hidden, leave=False)
+    written = 0.0
+    for part, scores in ahead(_parts(islice(records, state.done, None)), work):
+        state.add([row for row, _ in part], [cells for _, cells in part], scores, state.about["most"])
+        written = state.write(options, CANDIDATES, written)
+    state.about.update(ranked=True, surrogate="")
+    state.write(options, CANDIDATES)
+
+
+def _ranked(surrogate: Surrogate, read: Callable[[list[Record]], AnyArray], records: list[Record]) -> AnyArray:
+    return surrogate.score(read(records))
+
+
+def _parts(records: Iterable[Record]) -> Iterator[tuple[list[Record], list[Record]]]:
+    pending = iter(records)
+    while part := list(islice(pending, _PART)):
+        yield part, part
+
+
+def _tell(options: Namespace, state: ScreenState) -> None:
+    """Say what was not scored, and how far the surrogate can be trusted."""
+    if options.quiet:
+        return
+    found = Agreement(**state.about["agreement"])
+    sys.stderr.write(
+        f"{state.done} rows were ranked by a fast surrogate of the model; only the {len(state.kept)} that it ranks "
+        f"highest are scored by the model. On {found.rows} random rows that it had not seen, its Spearman correlation "
+        f"with the model is {found.spearman:.2f}, and {found.found} of their best {found.best} are in the part that is "
+        "scored. To score all rows: --candidates all\n"
+    )

@@ -1,0 +1,128 @@
+"""What is kept of a screening next to its output, so that a kill loses little."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from jsonargparse import Namespace
+
+from molweight.arrays import AnyArray
+from molweight.cli._output import say
+from molweight.storage import write_file
+
+__all__ = ["Kept", "ScreenState"]
+
+_EVERY: Final = 5.0
+"""Seconds after which the state is written again."""
+_IGNORED: Final = ("config", "output", "quiet", "chunk_size", "device", "plugin", "trust", "safe_csv")
+"""Options that do not change which rows are kept."""
+
+Kept = tuple[float, int, int, list[str]]
+"""Score, position, number and cells of a row."""
+
+
+@dataclass
+class ScreenState:
+    """What is kept of the rows so far.
+
+    Args:
+        key: What the rows depend on: run, input, options.
+        done: Rows that were read.
+        rejected: Rows among them without a score.
+        kept: The best ones, the best first.
+        about: Whatever else has to be there to continue, as JSON values.
+    """
+
+    key: str
+    done: int = 0
+    rejected: int = 0
+    kept: list[Kept] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, options: Namespace, name: str) -> "ScreenState":
+        """The state of the same screening, if there is one; else an empty one.
+
+        Args:
+            options: Those of ``molweight predict``.
+            name: How the name of the file ends.
+        """
+        fresh, path = cls(_key(options)), state_path(options, name)
+        if path is None or not path.exists():
+            return fresh
+        found: Any = None
+        with suppress(OSError, ValueError):
+            found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict) or found.get("key") != fresh.key or found.pop("sha256", None) != _digest(found):
+            say(options, f"{path} is of another screening, or damaged: beginning at the first row")
+            return fresh
+        return cls(**{**found, "kept": [(*item,) for item in found["kept"]]})
+
+    def add(self, rows: Sequence[int], cells: Sequence[list[str]], scores: AnyArray, most: int) -> None:
+        """Take rows in, and keep the best ones; of equal ones the first.
+
+        Args:
+            rows: Their numbers.
+            cells: Their cells.
+            scores: Their scores, NaN where there is none.
+            most: How many to keep.
+        """
+        known = np.flatnonzero(~np.isnan(scores))
+        self.rejected += len(scores) - len(known)
+        if len(self.kept) >= most:
+            known = known[scores[known] > self.kept[-1][0]]
+        places = known.tolist()
+        new = [(float(scores[place]), self.done + place, rows[place], cells[place]) for place in places]
+        self.done += len(rows)
+        if new:
+            self.kept = sorted([*self.kept, *new], key=lambda item: (-item[0], item[1]))[:most]
+
+    def write(self, options: Namespace, name: str, written: float = 0.0) -> float:
+        """Write it, unless that was done a moment ago; nowhere for a screening that cannot be resumed.
+
+        Args:
+            options: Those of ``molweight predict``.
+            name: How the name of the file ends.
+            written: When it was written last.
+
+        Returns:
+            When it was written last.
+        """
+        path = state_path(options, name)
+        if path is None or time.monotonic() - written < _EVERY:
+            return written
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = asdict(self)
+        content["sha256"] = _digest(content)
+        write_file(path, json.dumps(content).encode())
+        return time.monotonic()
+
+
+def state_path(options: Namespace, name: str) -> Path | None:
+    """Where a state is written; nowhere for a screening to standard output, or of standard input.
+
+    Args:
+        options: Those of ``molweight predict``.
+        name: How the name of the file ends.
+    """
+    if options.top is None or options.output is None or options.input == "-":
+        return None
+    return Path(options.output).with_name(f"{Path(options.output).name}.{name}")
+
+
+def _key(options: Namespace) -> str:
+    """What the rows that are kept depend on."""
+    named = {name: value for name, value in sorted(options.as_dict().items()) if name not in _IGNORED}
+    files = [Path(options.run, "model.safetensors"), Path(options.input)]
+    stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    return hashlib.sha256(json.dumps([named, stats], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,72 @@
+"""Work on parts of a list in other processes, a few parts ahead of what is needed here."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from typing import Any, Final, TypeVar
+
+from joblib import cpu_count
+
+__all__ = ["ahead"]
+
+_AHEAD: Final = 4
+"""Parts per process that are computed before they are needed; with their size they bound the memory."""
+_ALONE: Final = 4
+"""Parts up to which everything is done in this process: starting others takes seconds."""
+
+A = TypeVar("A")
+R = TypeVar("R")
+T = TypeVar("T")
+_work: list[Callable[[Any], Any]] = []
+"""The function of a process that was started by :func:`ahead`."""
+
+
+def ahead(parts: Iterable[tuple[T, A]], work: Callable[[A], R], *, n_jobs: int | None = None) -> Iterator[tuple[T, R]]:
+    """The result for each part, in order.
+
+    Args:
+        parts: Anything that belongs to a part and stays here, and what the function takes.
+        work: The function. It is sent to each process once.
+        n_jobs: Processes; ``None`` for all cores. Few parts are done in this process.
+
+    Yields:
+        What belongs to the part, and its result.
+
+    Example:
+        >>> list(ahead([("a", 1), ("b", 2)], float))
+        [('a', 1.0), ('b', 2.0)]
+    """
+    pending, jobs = iter(parts), n_jobs or cpu_count()
+    first = list(islice(pending, _ALONE + 1))
+    if jobs > 1 and len(first) > _ALONE:
+        yield from _elsewhere(chain(first, pending), work, jobs)
+    else:
+        for own, part in chain(first, pending):
+            yield own, work(part)
+
+
+def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) -> Iterator[tuple[T, R]]:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    # Not the one that joblib keeps for itself.
+    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=(work,))
+    waiting: deque[tuple[T, Any]] = deque()
+    try:
+        for own, part in parts:
+            waiting.append((own, executor.submit(_do, part)))
+            if len(waiting) > jobs * _AHEAD:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        executor.shutdown(kill_workers=True)
+
+
+def _keep(work: Callable[[Any], Any]) -> None:
+    _work[:] = [work]
+
+
+def _do(part: Any) -> Any:
+    return _work[0](part)

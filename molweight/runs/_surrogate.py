@@ -1,0 +1,161 @@
+"""Boosted trees that imitate a model where it is too slow: on the millions of molecules of a library."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Float32Matrix
+from molweight.ensemble import BoostedTrees
+from molweight.graphs.internal import Guarded
+
+__all__ = ["Agreement", "Surrogate", "agreement", "surrogate_features"]
+
+_BITS: Final = 1024
+_PROPERTIES: Final = [
+    *("amw", "tpsa", "lipinskiHBA", "lipinskiHBD", "FractionCSP3", "NumRings", "NumAromaticRings", "NumHeteroatoms"),
+    *("NumHeavyAtoms", "labuteASA", "NumAmideBonds", "chi0v", "chi1v", "hallKierAlpha", "NumHBD"),
+    *("NumAromaticHeterocycles", "NumAliphaticRings"),
+]
+"""Descriptors of a few microseconds each; those that take longer are left to the model."""
+_WIDTH: Final = _BITS + len(_PROPERTIES)
+_ROUNDS: Final = 300
+_FOLDS: Final = 4
+_BEST: Final = 10
+"""Rows, at least, that count as the best ones of a sample."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well a surrogate ranks rows that it has not seen.
+
+    Args:
+        rows: How many there were.
+        spearman: Rank correlation with the model; NaN where one of both is constant.
+        best: The model's best rows, that many.
+        found: How many of them are in the part of the surrogate's ranking that the model will score.
+    """
+
+    rows: int
+    spearman: float
+    best: int
+    found: int
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """Boosted trees on counts of circular substructures and cheap descriptors, fitted to a model's own predictions.
+
+    It takes 0.3 ms per molecule where an ensemble takes 5. Its ranking selects the molecules that the model then
+    scores.
+
+    Source: Graff, Shakhnovich, Coley, *Accelerating high-throughput virtual screening through molecular pool-based
+    active learning*, Chem. Sci. 2021.
+
+    Args:
+        trees: The trees.
+
+    Example:
+        >>> smiles = ["C" * size + "O" for size in range(1, 41)]
+        >>> surrogate = Surrogate.fit(surrogate_features(smiles), np.arange(40.0))
+        >>> short, long, none = surrogate.score(surrogate_features(["CCO", "C" * 30 + "O", "C1CC"]))
+        >>> bool(short < long), bool(np.isnan(none))
+        (True, True)
+    """
+
+    trees: BoostedTrees
+
+    @classmethod
+    def fit(cls, features: AnyArray, scores: AnyArray) -> "Surrogate":
+        """Fit it, the same trees for the same rows.
+
+        Args:
+            features: As of :func:`surrogate_features`, with further columns or not, ``n x F``.
+            scores: The model's scores, ``n``.
+        """
+        return cls(BoostedTrees.fit(features, scores[:, None], "regression", seed=0, rounds=_ROUNDS))
+
+    @classmethod
+    def from_text(cls, text: str) -> "Surrogate":
+        """The surrogate whose :attr:`text` is given."""
+        return cls(BoostedTrees("regression", (text,)))
+
+    @property
+    def text(self) -> str:
+        """LightGBM's text of the trees."""
+        return self.trees.models[0]
+
+    def score(self, features: AnyArray) -> AnyArray:
+        """Scores, ``n``; NaN where a row holds no molecule.
+
+        Args:
+            features: ``n x F``.
+        """
+        return np.where(np.isnan(features[:, 0]), np.nan, self.trees.predict(features)[:, 0])
+
+
+def surrogate_features(smiles: Sequence[str]) -> Float32Matrix:
+    """What a surrogate reads of molecules, ``n x 1041``; NaN where a row holds no molecule, or one that takes too long.
+
+    Args:
+        smiles: ``n`` texts.
+    """
+    guarded = Guarded(_features, np.concatenate, _none, "reading it")
+    return guarded(smiles) if smiles else np.empty((0, _WIDTH), dtype=np.float32)
+
+
+def agreement(features: AnyArray, scores: AnyArray, *, best: float, share: float) -> Agreement:
+    """Rank the rows of a sample by surrogates of the other rows, in four parts, and compare with the model.
+
+    Args:
+        features: ``n x F``.
+        scores: The model's scores, ``n``.
+        best: Share of the rows that is looked for.
+        share: Share of the rows that the model will score.
+    """
+    count = len(scores)
+    parts = np.random.default_rng(0).permutation(count) % _FOLDS
+    made = np.empty(count)
+    for part in range(_FOLDS):
+        rest = parts != part
+        made[~rest] = Surrogate.fit(features[rest], scores[rest]).score(features[~rest])
+    wanted = min(max(_BEST, round(best * count)), count)
+    chosen = np.argsort(-made, kind="stable")[: max(1, round(share * count))]
+    found = np.isin(np.argsort(-scores, kind="stable")[:wanted], chosen).sum()
+    return Agreement(count, _spearman(made, scores), wanted, int(found))
+
+
+def _spearman(one: AnyArray, other: AnyArray) -> float:
+    from scipy.stats import spearmanr
+
+    constant = np.ptp(one) == 0 or np.ptp(other) == 0
+    return float("nan") if constant else float(spearmanr(one, other)[0])
+
+
+def _features(smiles: Sequence[str]) -> Float32Matrix:
+    from rdkit import Chem, rdBase
+
+    table = np.full((len(smiles), _WIDTH), np.nan, dtype=np.float32)
+    counts, properties = _functions()
+    with rdBase.BlockLogs():
+        for row, text in enumerate(smiles):
+            molecule = Chem.MolFromSmiles(text)
+            if molecule is not None and molecule.GetNumAtoms():
+                table[row, :_BITS] = counts(molecule)
+                table[row, _BITS:] = properties(molecule)
+    return table
+
+
+def _none(_: str, __: str) -> Float32Matrix:
+    return np.full((1, _WIDTH), np.nan, dtype=np.float32)
+
+
+@cache
+def _functions() -> tuple[Any, Any]:
+    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+    from rdkit.Chem.rdMolDescriptors import Properties
+
+    properties: Any = Properties(_PROPERTIES)
+    return GetMorganGenerator(radius=2, fpSize=_BITS).GetCountFingerprintAsNumPy, properties.ComputeProperties
