@@ -115,7 +115,7 @@ class Problem:
         whole = datasets.load(table)
         splits = datasets.split(whole, "scaffold")
         rows = np.sort(np.concatenate([splits.train, splits.meta, splits.select]))
-        plain = [MARKS.isdisjoint(whole.smiles[row]) for row in rows]
+        plain = np.array([MARKS.isdisjoint(whole.smiles[row]) for row in rows])
         order = np.lexsort((np.random.default_rng(0).permutation(len(rows)), plain))
         data = whole.subset(np.sort(rows[order[:MOST]]))
         groups = [scaffold(smiles=text) or f"acyclic {at}" for at, text in enumerate(data.smiles)]

@@ -42,7 +42,7 @@ Record = tuple[int, list[str]]
 class _Sample(NamedTuple):
     """Rows of the input that were drawn at random, and how many there are in all."""
 
-    count: int
+    size: int
     records: list[Record]
 
 
@@ -82,7 +82,7 @@ def _exhaustive(options: Namespace) -> bool:
             raise OptionError("candidates", asked, f"must be at least --top {options.top}")
         if options.input == "-":
             raise ConfigError("--candidates: the input is read twice, and standard input cannot be. Name a file.")
-    return asked == "all" or options.input == "-"
+    return bool(asked == "all" or options.input == "-")
 
 
 def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, state: ScreenState) -> bool:
@@ -91,7 +91,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     most = max(_TIMES * options.top, _FEWEST) if auto else int(options.candidates)
     records = tqdm(open_input(options, run).rows, unit=" rows read", disable=options.quiet or None, leave=False)
     sample = _drawn(records, min(most, _SAMPLE))
-    if sample.count <= max(2 * most, _FEW if auto else 0):
+    if sample.size <= max(2 * most, _FEW if auto else 0):
         return False
     chunks = stream(options, run, MoleculeRows(table.columns, table.smiles, iter(sample.records)))
     best, scored = ScreenState(""), []
@@ -104,10 +104,10 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     if known.sum() < _LEAST:
         return False
     features, scores = features[known], scores[known]
-    share = {"best": options.top / sample.count, "share": most / sample.count}
+    share = {"best": options.top / sample.size, "share": most / sample.size}
     state.about = {
         "ranked": False,
-        "count": sample.count,
+        "count": sample.size,
         "most": most,
         "best": best.kept,
         "agreement": asdict(agreement(features, scores, **share)),
@@ -122,7 +122,8 @@ def _drawn(records: Iterable[Record], most: int) -> _Sample:
 
     Source: Vitter, *Random sampling with a reservoir*, ACM Trans. Math. Softw. 1985.
     """
-    rng, kept, count = np.random.default_rng(0), [], 0
+    kept: list[Record] = []
+    rng, count = np.random.default_rng(0), 0
     pending = iter(records)
     while part := list(islice(pending, _PART)):
         draws = rng.random(len(part))

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from molweight.arrays import AnyArray, Float32Matrix
 from molweight.ensemble import BoostedTrees
 from molweight.graphs.internal import Guarded
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 __all__ = ["Agreement", "Surrogate", "agreement", "surrogate_features"]
 
@@ -141,7 +144,7 @@ def _features(smiles: Sequence[str]) -> Float32Matrix:
     counts, properties = _functions()
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
-            molecule = Chem.MolFromSmiles(text)
+            molecule: Mol | None = Chem.MolFromSmiles(text)
             if molecule is not None and molecule.GetNumAtoms():
                 table[row, :_BITS] = counts(molecule)
                 table[row, _BITS:] = properties(molecule)
