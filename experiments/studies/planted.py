@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 
 from experiments._journal import finished, go_on
+from experiments._markdown import markdown
+from experiments._planted import shuffled
 from experiments._provenance import provenance
 from molweight import datasets
 from molweight.datasets import Splits
@@ -32,7 +34,7 @@ from molweight.objectives import FunctionalGroups, Objective, register
 from molweight.objectives.building_blocks import Encode
 from molweight.options import Job
 from molweight.training import generic_pretraining
-from molweight.training.internal import adaptive_pretraining, generator_for
+from molweight.training.internal import adaptive_pretraining
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "planted.jsonl"
 NAMES: Final = ("planted_oracle", "planted_noise", "attribute_masking", "functional_groups")
@@ -140,8 +142,7 @@ def planted_corpus(data: MoleculeDataset, splits: Splits, seed: int) -> Molecule
     groups = attach_targets(data, FunctionalGroups.targets)  # of the whole table, so that the cache serves every seed
     corpus = groups.subset(splits.train)
     labels = ((corpus.targets - mean) / scale).astype(np.float32)
-    shuffled = generator_for(seed, "planted noise").permutation(labels)
-    return corpus.with_columns({"planted_oracle": labels, "planted_noise": shuffled})
+    return corpus.with_columns({"planted_oracle": labels, "planted_noise": shuffled(labels, seed)})
 
 
 def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
@@ -178,12 +179,12 @@ def summary() -> str:
     """The study as a Markdown table: right runs, mean end weights, seconds."""
     rows = finished(RESULTS)
     tables = list(dict.fromkeys(row["table"] for row in rows))
-    lines = ["| rule | " + " | ".join(tables) + " | seconds a run |", "|---" * (len(tables) + 2) + "|"]
+    lines = []
     for rule in dict.fromkeys(row["rule"] for row in rows):
         cells = [_cell([row for row in rows if row["rule"] == rule and row["table"] == table]) for table in tables]
         seconds = [row["seconds"] for row in rows if row["rule"] == rule]
-        lines.append(f"| {rule} | " + " | ".join(cells) + f" | {np.median(seconds):.0f} |")
-    return "\n".join(lines)
+        lines.append([rule, *cells, f"{np.median(seconds):.0f}"])
+    return markdown(["rule", *tables, "seconds a run"], lines)
 
 
 def _cell(rows: list[dict[str, Any]]) -> str:

@@ -16,7 +16,6 @@ is there already is not repeated.
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,14 +23,14 @@ import numpy as np
 import torch
 
 from experiments._journal import finished, go_on
+from experiments._markdown import markdown
+from experiments._planted import IRRELEVANT, PLANTED, halved, planted_sources
 from experiments._provenance import provenance
 from molweight import datasets
-from molweight.datasets import Splits
-from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.report.internal import weigh_evidence
 from molweight.training import generic_pretraining
-from molweight.training.internal import HeldOut, adaptive_pretraining, generator_for, with_sources
+from molweight.training.internal import HeldOut, adaptive_pretraining, with_sources
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "planted_sources.jsonl"
 ORDINARY: Final = (
@@ -44,53 +43,14 @@ ORDINARY: Final = (
     "graph_mae",
     "infomax",
 )
-IRRELEVANT: Final = {
-    "freesolv": "bace",
-    "esol": "bace",
-    "bbbp": "freesolv",
-    "bace": "freesolv",
-}
-"""A table that measures something else, by table."""
 RULES: Final[dict[str, dict[str, Any]]] = {
     "identity": {},
     "cg": {"solver": "cg", "hypergradient_interval": 5},
     "alignment": {"weighting": "alignment"},
+    "closed_form": {"task_level": "closed_form", "hypergradient_interval": 5},
+    "closed_form, cg": {"task_level": "closed_form", "hypergradient_interval": 5, "solver": "cg"},
 }
 USELESS: Final = ("noise", "irrelevant")
-
-
-def halved(data: MoleculeDataset, splits: Splits, seed: int) -> tuple[Splits, MoleculeDataset]:
-    """The roles with half of train, and the molecules of the other half with their labels."""
-    order = generator_for(seed, "planted sources").permutation(splits.train)
-    half = len(order) // 2
-    return replace(splits, train=np.sort(order[:half])), data.subset(np.sort(order[half:]))
-
-
-def relabelled(table: MoleculeDataset, name: str, labels: np.ndarray[Any, Any]) -> MoleculeDataset:
-    """The same molecules with other labels, called by another name."""
-    return MoleculeDataset(
-        table.molecules,
-        labels.astype(np.float32),
-        name=name,
-        task=table.task,
-        target_names=[f"{name}_{target}" for target in table.target_names],
-        folder=table.folder,
-        featuriser=table.featuriser,
-    )
-
-
-def planted(data: MoleculeDataset, other: MoleculeDataset, seed: int) -> list[MoleculeDataset]:
-    """The sources: oracle, negated, noise, irrelevant."""
-    labels = other.targets
-    opposite = 1 - labels if other.task == "classification" else -labels
-    shuffled = generator_for(seed, "planted noise").permutation(labels)
-    irrelevant = datasets.load(IRRELEVANT[data.name])
-    return [
-        relabelled(other, "oracle", labels),
-        relabelled(other, "negated", opposite),
-        relabelled(other, "noise", shuffled),
-        relabelled(irrelevant, "irrelevant", irrelevant.targets),
-    ]
 
 
 def run_one(table: str, rule: str, seed: int, steps: int = 200) -> dict[str, Any]:
@@ -106,7 +66,7 @@ def run_one(table: str, rule: str, seed: int, steps: int = 200) -> dict[str, Any
         seed=seed,
         **RULES[rule],
     )
-    job, sources = with_sources(job, data, splits, planted(data, other, seed))
+    job, sources = with_sources(job, data, splits, planted_sources(data, other, seed))
     device = torch.device("cpu")
     corpus = datasets.load_corpus("zinc", size=2000)
     model, prepared = generic_pretraining(job, corpus, device, held=HeldOut(data, splits, sources))
@@ -133,7 +93,7 @@ def study(tables: list[str], rules: list[str], seeds: list[int]) -> None:
     """Run what is not finished yet, one seed of everything before the next."""
     jobs = ((table, rule, seed) for seed in seeds for table in tables for rule in rules)
     for row in go_on(RESULTS, ("table", "rule", "seed"), jobs, run_one):
-        planted_weights = {name: row["weights"][name] for name in ("oracle", "negated", *USELESS)}
+        planted_weights = {name: row["weights"][name] for name in PLANTED}
         shown = " ".join(f"{name} {weight:.3f}" for name, weight in planted_weights.items())
         print(f"{row['table']:13s} {row['rule']:10s} seed {row['seed']}  {shown}  {row['seconds']:.0f} s", flush=True)
 
@@ -143,24 +103,26 @@ def summary() -> str:
     header = ["rule", "table", "oracle above noise", "oracle above irrelevant", "noise below mean"]
     header += ["negated above mean", "oracle / negated / noise / irrelevant in units of the mean weight"]
     header += ["wrong verdicts", "seconds a run"]
-    lines = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
     rows = finished(RESULTS)
-    for rule, table in dict.fromkeys((row["rule"], row["table"]) for row in rows):
-        lines.append(_line(rule, table, [row for row in rows if (row["rule"], row["table"]) == (rule, table)]))
-    return "\n".join(lines)
+    pairs = dict.fromkeys((row["rule"], row["table"]) for row in rows)
+    return markdown(
+        header, (_cells(*pair, [row for row in rows if (row["rule"], row["table"]) == pair]) for pair in pairs)
+    )
 
 
-def _line(rule: str, table: str, rows: list[dict[str, Any]]) -> str:
+def _cells(rule: str, table: str, rows: list[dict[str, Any]]) -> list[str]:
     count, weights = len(rows), [row["weights"] for row in rows]
     share = len(weights[0])
-    means = [np.mean([item[name] for item in weights]) * share for name in ("oracle", "negated", *USELESS)]
+    means = [np.mean([item[name] for item in weights]) * share for name in PLANTED]
     wrong = sum(
         verdict == ("helps" if name in USELESS else "hurts")
         for row in rows
         for name, (_, verdict) in row["evidence"].items()
-        if name in ("oracle", "negated", *USELESS)
+        if name in PLANTED
     )
-    cells = [
+    return [
+        rule,
+        table,
         f"{sum(item['oracle'] > item['noise'] for item in weights)} of {count}",
         f"{sum(item['oracle'] > item['irrelevant'] for item in weights)} of {count}",
         f"{sum(item['noise'] < 1 / share for item in weights)} of {count}",
@@ -169,7 +131,6 @@ def _line(rule: str, table: str, rows: list[dict[str, Any]]) -> str:
         f"{wrong} of {4 * sum(bool(row['evidence']) for row in rows)}",
         f"{np.median([row['seconds'] for row in rows]):.0f}",
     ]
-    return "| " + " | ".join([rule, table, *cells]) + " |"
 
 
 def main() -> None:
