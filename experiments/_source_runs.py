@@ -68,7 +68,7 @@ class SourceRuns:
             init="scratch",
             batch_size=batch_size,
             steps=steps,
-            epochs=15,
+            epochs=10,
             seed=seed,
             device="cpu",
         )

@@ -16,10 +16,11 @@ from molweight.mlo._hypergradient import Hypergradient
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, tensors
 from molweight.mlo._loop_point import LoopPoint
+from molweight.mlo._moments import second_moments
 from molweight.mlo._record import Record
 from molweight.mlo._signals import read_signals
 from molweight.mlo._vectors import LossFn, Params
-from molweight.mlo.solvers import Identity, Solver, Stats
+from molweight.mlo.solvers import AdaptedSolver, Identity, Solver, Stats
 from molweight.mlo.weightings import Needs, Weighting
 
 __all__ = ["Loop", "OptimizerFactory"]
@@ -263,7 +264,7 @@ class Loop:
         levels = self.levels(objectives, train)
         solvers = self.solvers if solver is None else solver_by_level(solver)
         loss, gradient = self.graph.meta_gradient(as_list(meta, "meta"), train, here.variables[-1])
-        per_level = [solvers[level.name] for level in levels]
+        per_level = [self._adapted(solvers[level.name], level.name, here) for level in levels]
         starts = {} if starts is None else starts
         return loss, solve_chain(levels, here.variables, here.upper, gradient, solvers=per_level, starts=starts)[0]
 
@@ -309,6 +310,19 @@ class Loop:
         factors = self._factors()
         scales = torch.ones_like(factors) if self._scales is None else self._scales
         return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
+
+    def _adapted(self, solver: Solver, level: str, here: LoopPoint) -> Solver:
+        """The solver, told of the optimiser of its level if it asks for it."""
+        if not isinstance(solver, AdaptedSolver):
+            return solver
+        below = level == "finetune"
+        optimizer = self.finetune_optimizer if below else self.pretrain_optimizer
+        own = self.finetuned if below else self.pretrained
+        # With two levels the task's head is a variable of the one level that an optimiser of its own moves.
+        variables = [own.get(name, self.finetuned.get(name)) for name in here.variables[-1 if below else 0]]
+        others = [] if self.finetune_optimizer is None else [self.finetune_optimizer]
+        moments = second_moments([self.pretrain_optimizer, *others], [v for v in variables if v is not None])
+        return solver.adapted(moments, (optimizer or self.pretrain_optimizer).param_groups[0]["lr"])
 
     def _factors(self) -> Tensor:
         """What each loss is multiplied by at level 1: its weight over its scale."""
