@@ -139,7 +139,8 @@ class _Place:
         tensors = [state[tensor]["exp_avg_sq"] for tensor in self.loop.pretrained.values()]
         steps = float(state[next(iter(self.loop.pretrained.values()))]["step"])
         second = Layout.of(self.loop.pretrained).join(tensors) / (1 - 0.999**steps)
-        return 1 / (second.sqrt() + 1e-8)
+        scale: Tensor = 1 / (second.sqrt() + 1e-8)
+        return scale
 
     def _solve(self, right: Tensor, corpus: Corpus, damping: float, timed: Callable[[str], Any]) -> Tensor:
         with timed("conjugate gradients"):
@@ -175,7 +176,8 @@ class _Rows:
 
 def _cosines(rows: Tensor, direction: Tensor, block: int) -> Tensor:
     rows, direction = rows[:, :block], direction[:block]
-    return -(rows @ direction) / (rows.norm(dim=1) * direction.norm()).clamp_min(1e-30)
+    cosines: Tensor = -(rows @ direction) / (rows.norm(dim=1) * direction.norm()).clamp_min(1e-30)
+    return cosines
 
 
 def _whole(runs: SourceRuns) -> tuple[Batches, Batches]:

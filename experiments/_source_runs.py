@@ -1,7 +1,7 @@
 """Short pretrainings on auxiliary tables alone, under given weights, and how good their encoders are."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -89,7 +89,7 @@ class SourceRuns:
         model = copy.deepcopy(self.model)
         return adaptive_pretraining(job, model, self.corpus, self.data, self.splits, device=CPU)
 
-    def losses(self, weights: Sequence[float]) -> dict[str, float]:
+    def losses(self, weights: Iterable[float]) -> dict[str, float]:
         """Losses on meta and select after pretraining under fixed weights: of a solved head, and finetuned."""
         setup = self.setup("fixed", weights=[float(weight) for weight in weights])
         setup.run(self.job.steps)

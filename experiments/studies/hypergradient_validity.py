@@ -73,7 +73,9 @@ def study(tables: list[str], seeds: list[int]) -> None:
 def real(row: dict[str, Any], kind: str = "") -> np.ndarray[Any, Any]:
     """The effect of each source, averaged over losses of a kind in units of their spread; negative where it helps."""
     chosen = [np.array(values) for name, values in row["effects"].items() if name.startswith(kind)]
-    return np.mean([(values - values.mean()) / values.std() for values in chosen], axis=0)
+    standard = np.array([(values - values.mean()) / values.std() for values in chosen])
+    mean: np.ndarray[Any, Any] = standard.mean(axis=0)
+    return mean
 
 
 def agreement(row: dict[str, Any], rule: str, kind: str = "") -> tuple[float, float]:

@@ -125,8 +125,9 @@ TASK = HeadLoss([lambda p: X * p["encoder.w"]], HeadLabels.of(_randn(8, 1, seed=
 @pytest.mark.parametrize("name", ["sama", "unrolled"])
 def test_every_graph_tells_it_of_its_optimisers(graph: Any, name: str) -> None:
     loop = _loop(graph=graph, solver=solvers.create(name))
-    for _ in range(4):
-        record = loop.step(OBJECTIVES, TASK, TASK)
+    for _ in range(3):
+        loop.step(OBJECTIVES, TASK, TASK)
+    record = loop.step(OBJECTIVES, TASK, TASK)
     assert record.hypergradient is not None
     assert record.hypergradient.isfinite().all()
     found = loop.hypergradient(OBJECTIVES, TASK, TASK).value["weights"]
