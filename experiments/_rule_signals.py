@@ -56,12 +56,20 @@ class Signals:
     values: dict[str, list[list[float]]] = field(default_factory=lambda: {rule: [] for rule in RULES})
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def collect(self, every: int) -> "Signals":
-        """Run under equal weights and measure at every ``every``-th step."""
+    def collect(self, every: int, refit: int | None = None) -> "Signals":
+        """Run under equal weights and measure at every ``every``-th step.
+
+        Args:
+            every: Steps between measurements.
+            refit: Steps between solving the heads of the sources anew, from the first step on; never if ``None``.
+        """
         # Nothing exceeds a billion standard errors: the weights stay equal, and level 2 moves as it would.
         setup = self.runs.setup("tapweight", confidence=1e9)
         place = _Place(self.runs, setup)
         for step in range(self.runs.job.steps):
+            if refit is not None and step % refit == 0:
+                with self._timed("refit"):
+                    place.refit()
             if step % every == every - 1:
                 for rule, value in place.measure(self._timed).items():
                     self.values[rule].append(value.tolist())
@@ -115,6 +123,15 @@ class _Place:
             "closed form, solved sources": -sources @ exact,
             "closed form, solved sources, cosine": _cosines(sources, exact, self.graph.block),
         }
+
+    @torch.no_grad()
+    def refit(self) -> None:
+        """Put the solved head of each source in place of the one that is learned."""
+        encoder = {name: self.loop.pretrained[name] for name in self.loop.shared}
+        for name, loss in zip(self.loop.weighting.names, self.sources.values(), strict=True):
+            solved = solve_head(loss.encode(encoder), loss.labels)
+            self.loop.pretrained[f"objectives.{name}.head.weight"].copy_(solved.head[:, :-1])
+            self.loop.pretrained[f"objectives.{name}.head.bias"].copy_(solved.head[:, -1])
 
     def _rows(self, corpus: Corpus) -> "_Rows":
         losses = corpus.losses(self.setup.model)
