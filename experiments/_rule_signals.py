@@ -61,7 +61,7 @@ class Signals:
 
         Args:
             every: Steps between measurements.
-            refit: Steps between solving the heads of the sources anew, from the first step on; never if ``None``.
+            refit: Steps between solves of the heads of the sources, from the first step on; never if ``None``.
         """
         # Nothing exceeds a billion standard errors: the weights stay equal, and level 2 moves as it would.
         setup = self.runs.setup("tapweight", confidence=1e9)

@@ -264,7 +264,7 @@ class Loop:
         levels = self.levels(objectives, train)
         solvers = self.solvers if solver is None else solver_by_level(solver)
         loss, gradient = self.graph.meta_gradient(as_list(meta, "meta"), train, here.variables[-1])
-        per_level = [self._adapted(solvers[level.name], level.name, here) for level in levels]
+        per_level = [adapted(self, solvers[level.name], level.name, here) for level in levels]
         starts = {} if starts is None else starts
         return loss, solve_chain(levels, here.variables, here.upper, gradient, solvers=per_level, starts=starts)[0]
 
@@ -310,19 +310,6 @@ class Loop:
         factors = self._factors()
         scales = torch.ones_like(factors) if self._scales is None else self._scales
         return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
-
-    def _adapted(self, solver: Solver, level: str, here: LoopPoint) -> Solver:
-        """The solver, told of the optimiser of its level if it asks for it."""
-        if not isinstance(solver, AdaptedSolver):
-            return solver
-        below = level == "finetune"
-        optimizer = self.finetune_optimizer if below else self.pretrain_optimizer
-        own = self.finetuned if below else self.pretrained
-        # With two levels the task's head is a variable of the one level that an optimiser of its own moves.
-        variables = [own.get(name, self.finetuned.get(name)) for name in here.variables[-1 if below else 0]]
-        others = [] if self.finetune_optimizer is None else [self.finetune_optimizer]
-        moments = second_moments([self.pretrain_optimizer, *others], [v for v in variables if v is not None])
-        return solver.adapted(moments, (optimizer or self.pretrain_optimizer).param_groups[0]["lr"])
 
     def _factors(self) -> Tensor:
         """What each loss is multiplied by at level 1: its weight over its scale."""
@@ -443,6 +430,26 @@ def solver_by_level(solver: Solver | Sequence[Solver] | None) -> dict[str, Solve
 
 
 _LEVELS: Final = ("finetune", "pretrain")
+
+
+def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
+    """A level's solver, told of the optimiser of its level if it asks for it.
+
+    Args:
+        loop: Whose optimisers.
+        solver: The solver.
+        level: Name of the level.
+        at: The point, whose variables have the names of the loop's.
+    """
+    if not isinstance(solver, AdaptedSolver):
+        return solver
+    below = level == "finetune"
+    # With two levels the task's head is a variable of the one level that an optimiser of its own moves.
+    own = loop.finetuned if below else loop.finetuned | loop.pretrained
+    pair = (loop.finetune_optimizer, loop.pretrain_optimizer)
+    optimizers = [optimizer for optimizer in (pair if below else pair[::-1]) if optimizer is not None]
+    moments = second_moments(optimizers, [own[name] for name in at.variables[-1 if below else 0]])
+    return solver.adapted(moments, optimizers[0].param_groups[0]["lr"])
 
 
 def as_list(given: Losses | None, which: str) -> list[LossFn]:
