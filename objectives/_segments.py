@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from molweight.encoders.internal import segment_sum
+
 __all__ = ["offsets", "random_item", "random_partner", "random_subset", "ranks", "segment_mean"]
 
 
@@ -111,5 +113,5 @@ def segment_mean(rows: Tensor, segment: Tensor, count: int) -> Tensor:
         >>> segment_mean(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 2]), 3).tolist()
         [[2.0], [0.0], [5.0]]
     """
-    total = rows.new_zeros(count, rows.size(1)).index_add(0, segment, rows)
+    total = segment_sum(rows, segment, count)
     return total / torch.bincount(segment, minlength=count).clamp_(min=1).to(rows.dtype)[:, None]

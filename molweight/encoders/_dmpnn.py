@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from molweight.encoders._base import dropout
 from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._equal_bonds import Atoms
 from molweight.encoders._message_passing import CommonOptions, Trunk
-from molweight.encoders._norm import build_norm
+from molweight.encoders._norm import BatchNorm, build_norm
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
 from molweight.graphs import BOND_SIZES
@@ -75,6 +76,32 @@ class DMPNN(Trunk):
                 messages = incoming.index_select(0, source) - _sent_back(edges, topology)
                 edges = dropout((first + self.pass_on(messages)).relu(), self.dropout, generator)
         return states
+
+    @property
+    def merges(self) -> bool:
+        """Whether equal bonds are computed once; see :attr:`MessagePassingEncoder.merges`."""
+        kind = type(self)
+        return self.virtual is None and kind.embed is Trunk.embed and kind.states is DMPNN.states
+
+    def merged_states(self, topology: Topology) -> list[Tensor]:
+        """What :meth:`states` returns without dropout, with equal bonds and equal atoms computed once."""
+        directed, codes = topology.directed, self.atoms.distinct(topology.atoms)
+        edges = first = directed.start(torch.cat([self.start(codes), self.bonds(directed.kinds)])).relu_()
+        states = [] if self.jk == "last" else [self.atoms(topology.atoms)]
+        norms = iter(self.norms)
+        for depth in range(1, self.rounds + 1):
+            if depth in self._wanted():
+                states.append(self._gathered(codes, edges, directed.atoms(depth - 1), next(norms)))
+            if depth < self.rounds:
+                turn = directed.turn(depth)
+                edges = self.pass_on(turn.messages(edges)).add_(turn.first(first)).relu_()
+        return states
+
+    def _gathered(self, codes: Tensor, edges: Tensor, atoms: Atoms, norm: nn.Module) -> Tensor:
+        rows = self.finish(torch.cat([atoms.own(codes), atoms.incoming(edges)], dim=1))
+        rows = norm(rows, atoms.counts) if isinstance(norm, BatchNorm) else norm(rows)
+        rows = rows.relu_()
+        return rows if atoms.places is None else atoms.places(rows)
 
 
 def _sent_back(edges: Tensor, topology: Topology) -> Tensor:

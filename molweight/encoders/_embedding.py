@@ -56,8 +56,12 @@ class FeatureEmbedding(nn.Module):
 
     def forward(self, codes: Codes) -> Tensor:
         """The vectors of the items, ``n x width``."""
-        distinct = codes.hot.to(self.weight.dtype) @ self.weight
+        distinct = self.distinct(codes)
         return distinct if codes.items is None else distinct.index_select(0, codes.items)
+
+    def distinct(self, codes: Codes) -> Tensor:
+        """The vectors of the combinations of values, ``k x width``."""
+        return codes.hot.to(self.weight.dtype) @ self.weight
 
 
 def atom_codes(x: Tensor) -> Codes:

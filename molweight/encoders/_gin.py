@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._equal_atoms import MergingLayer, Round
 from molweight.encoders._message_passing import MessagePassingEncoder, TrunkOptions
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
@@ -14,7 +15,7 @@ from molweight.graphs import BOND_SIZES
 __all__ = ["GIN", "GINLayer"]
 
 
-class GINLayer(nn.Module):
+class GINLayer(MergingLayer):
     r"""One round of message passing: ``h_v <- MLP(h_v + \sum_u relu(h_u + e_uv))``.
 
     The same function as PyG's ``GINEConv`` with ``eps=0`` and the MLP ``d -> 2d -> d``, with its own bond embedding.
@@ -27,13 +28,21 @@ class GINLayer(nn.Module):
         """Create the bond embedding and the MLP."""
         super().__init__()
         self.bonds = FeatureEmbedding(BOND_SIZES, width)
-        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.ReLU(inplace=True), nn.Linear(2 * width, width))
 
     def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
         """Update the vectors of the atoms, ``N x d``."""
+        if topology.sortable:
+            return self.merged(nodes, topology.plain)
         source, target = topology.edge_index
         messages = (nodes.index_select(0, source) + self.bonds(topology.bonds)).relu_()
         updated: Tensor = self.mlp(torch.index_add(nodes, 0, target, messages))
+        return updated
+
+    def merged(self, nodes: Tensor, each: Round) -> Tensor:
+        """The same for atoms of which equal ones were merged; see :class:`Round`."""
+        messages = each.sent(nodes, self.bonds).relu_()
+        updated: Tensor = self.mlp(each.incoming(messages).add_(each.before(nodes)))
         return updated
 
 

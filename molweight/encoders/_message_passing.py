@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from molweight.arguments import check_choice
 from molweight.encoders._base import Encoder, Encoding, dropout, dropout_generator
-from molweight.encoders._embedding import FeatureEmbedding, atom_codes
-from molweight.encoders._norm import build_norm
+from molweight.encoders._embedding import FeatureEmbedding
+from molweight.encoders._equal_atoms import MergingLayer
+from molweight.encoders._norm import BatchNorm, build_norm
 from molweight.encoders._readout import build_readout
 from molweight.encoders._topology import Topology
 from molweight.encoders._virtual_node import VirtualNode
@@ -119,13 +120,27 @@ class Trunk(Encoder):
         """Encode a batch of molecules; see :meth:`molweight.encoders.Encoder.forward`."""
         generator = dropout_generator(seed, graphs.x.device) if self.training else None
         topology = Topology.of(graphs)
-        nodes = jump(self.jk, self.states(self.embed(graphs, topology), topology, generator))
+        # Dropout masks are drawn per atom, so that equal atoms differ where it is on.
+        undisturbed = topology.sortable and (generator is None or self.dropout == 0)
+        states = self.merged_states(topology) if undisturbed and self.merges else None
+        if states is None:
+            states = self.states(self.embed(graphs, topology), topology, generator)
+        nodes = jump(self.jk, states)
         return Encoding(nodes, self.readout(nodes, graphs.batch, graphs.num_graphs))
 
-    def embed(self, graphs: GraphLike, topology: Topology) -> Tensor:  # noqa: ARG002 - subclasses read the topology
+    def embed(self, graphs: GraphLike, topology: Topology) -> Tensor:  # noqa: ARG002 - subclasses read the graphs
         """The vectors of the atoms before the first round, ``N x width``."""
-        embedded: Tensor = self.atoms(atom_codes(graphs.x))
+        embedded: Tensor = self.atoms(topology.atoms)
         return embedded
+
+    @property
+    def merges(self) -> bool:
+        """Whether :meth:`merged_states` may take the place of :meth:`states`."""
+        return False
+
+    def merged_states(self, topology: Topology) -> list[Tensor]:
+        """What :meth:`states` returns without dropout, with equal atoms computed once."""
+        raise NotImplementedError(f"{type(self).__name__} does not merge equal atoms")
 
     @abstractmethod
     def states(self, nodes: Tensor, topology: Topology, generator: torch.Generator | None) -> list[Tensor]:
@@ -204,4 +219,32 @@ class MessagePassingEncoder(Trunk):
             if self.activates and not last:
                 nodes = nodes.relu()
             states.append(dropout(nodes, self.dropout, generator))
+        return states
+
+    @property
+    def merges(self) -> bool:
+        """Whether equal atoms are computed once.
+
+        A virtual node tells molecules apart, and so may anything that a subclass adds to the embedding of the atoms.
+        """
+        kind = type(self)
+        inherited = kind.embed is Trunk.embed and kind.states is MessagePassingEncoder.states
+        return inherited and self.virtual is None and len(self._merging) == self.rounds
+
+    @property
+    def _merging(self) -> list[MergingLayer]:
+        return [layer for layer in self.layers if isinstance(layer, MergingLayer)]
+
+    def merged_states(self, topology: Topology) -> list[Tensor]:
+        """The vectors after each layer, computed once for equal atoms; see :meth:`Trunk.merged_states`."""
+        rows = self.atoms.distinct(topology.atoms)
+        states = [] if self.jk == "last" else [self.atoms(topology.atoms)]
+        rounds = zip(topology.rounds(self.rounds), self._merging, self.norms, strict=True)
+        for depth, (each, layer, norm) in enumerate(rounds, start=1):
+            rows = layer.merged(rows, each)
+            rows = norm(rows, each.counts) if isinstance(norm, BatchNorm) else norm(rows)
+            if self.activates and depth < self.rounds:
+                rows = rows.relu_()  # in place: no norm and no layer keeps what it returns
+            if self.jk != "last" or depth == self.rounds:
+                states.append(rows if each.places is None else each.places(rows))
         return states

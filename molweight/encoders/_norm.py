@@ -43,8 +43,15 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_mean", torch.zeros(width))
         self.register_buffer("running_var", torch.ones(width))
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Normalise the columns of ``rows``, ``n x width``."""
+    def forward(self, rows: Tensor, counts: Tensor | None = None) -> Tensor:
+        """Normalise the columns of ``rows``, ``n x width``.
+
+        Args:
+            rows: The rows.
+            counts: How many equal rows each one represents, ``n``; ``None`` for one each.
+        """
+        if self.training and counts is not None:
+            return self._weighted(rows, counts)
         if self.training:  # torch.batch_norm, since functional.batch_norm refuses a single row
             return torch.batch_norm(rows, self.weight, self.bias, None, None, True, 0.0, self.eps, False)  # noqa: FBT003 - positional only
         return torch.batch_norm(
@@ -58,6 +65,13 @@ class BatchNorm(nn.Module):
             self.eps,
             False,  # noqa: FBT003 - positional only
         )
+
+    def _weighted(self, rows: Tensor, counts: Tensor) -> Tensor:
+        shares = counts.to(rows.dtype) / counts.sum()
+        # The mean is subtracted before squaring: a difference of second moments would lose the digits they share.
+        centred = rows - shares @ rows
+        variance = shares @ centred.square()
+        return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())
 
 
 def build_norm(name: str, width: int) -> nn.Module:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from molweight.arguments import check_choice
 from molweight.encoders._attention import AttentionReadout
 from molweight.encoders._set2set import Set2SetReadout
+from molweight.encoders._sums import segment_sum
 
 __all__ = ["READOUTS", "build_readout", "readout"]
 
@@ -65,7 +66,7 @@ def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
     check_choice("encoder", "readout", name, _FIXED)
     if name == "max":
         return _max(nodes, batch, num_graphs)
-    total = nodes.new_zeros(num_graphs, nodes.size(1)).index_add(0, batch, nodes)
+    total = segment_sum(nodes, batch, num_graphs)
     if name == "sum":
         return total
     return total / torch.bincount(batch, minlength=num_graphs).clamp_(min=1).to(nodes.dtype)[:, None]

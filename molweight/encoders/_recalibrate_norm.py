@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,17 +23,19 @@ class _Moments:
         self.mean: Tensor | None = None
         self.squares: Tensor | None = None
 
-    def add(self, rows: Tensor) -> None:
+    def add(self, rows: Tensor, counts: Tensor | None = None) -> None:
         rows = rows.double()
-        mean = rows.mean(0)
-        squares = (rows - mean).square().sum(0)
+        weights = rows.new_ones(len(rows)) if counts is None else counts.double()
+        seen = len(rows) if counts is None else int(counts.sum())
+        mean = weights @ rows / seen
+        squares = weights @ (rows - mean).square()
         if self.mean is None or self.squares is None:
-            self.count, self.mean, self.squares = len(rows), mean, squares
+            self.count, self.mean, self.squares = seen, mean, squares
             return
-        total = self.count + len(rows)
+        total = self.count + seen
         shift = mean - self.mean
-        self.mean = self.mean + shift * (len(rows) / total)
-        self.squares = self.squares + squares + shift.square() * (self.count * len(rows) / total)
+        self.mean = self.mean + shift * (seen / total)
+        self.squares = self.squares + squares + shift.square() * (self.count * seen / total)
         self.count = total
 
     def write(self, norm: BatchNorm) -> None:
@@ -85,15 +88,15 @@ def _training_mode(encoder: Encoder) -> Iterator[None]:
 
 
 @contextmanager
-def _watching(norms: list[BatchNorm], sinks: list[Callable[[Tensor], None]]) -> Iterator[None]:
+def _watching(norms: list[BatchNorm], sinks: list[Callable[..., None]]) -> Iterator[None]:
     with ExitStack() as stack:
         for norm, sink in zip(norms, sinks, strict=True):
             stack.callback(norm.register_forward_pre_hook(_tell(sink)).remove)
         yield
 
 
-def _tell(sink: Callable[[Tensor], None]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-    def hook(_norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        sink(inputs[0])
+def _tell(sink: Callable[..., None]) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+    def hook(_norm: nn.Module, inputs: tuple[Any, ...]) -> None:
+        sink(*inputs)
 
     return hook

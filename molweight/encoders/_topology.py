@@ -1,5 +1,6 @@
 """What layers know of a batch besides the vectors of its atoms."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -7,7 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from molweight.encoders._embedding import Codes, bond_codes
+from molweight.encoders._embedding import Codes, atom_codes, bond_codes
+from molweight.encoders._equal_atoms import Round, plain_round, rounds_of
+from molweight.encoders._equal_bonds import DirectedRounds
+from molweight.encoders._sums import sortable
 from molweight.typing import GraphLike
 
 __all__ = ["Dense", "Opposite", "Topology"]
@@ -49,7 +53,8 @@ class Topology:
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``.
-        bonds: Features of the edges, for any number of embedding tables.
+        atoms: Features of the atoms, for any number of embedding tables.
+        bonds: Features of the edges, likewise.
         batch: Molecule of each atom, ``N``, in any order.
         num_graphs: ``G``.
 
@@ -61,6 +66,7 @@ class Topology:
     """
 
     edge_index: Tensor
+    atoms: Codes
     bonds: Codes
     batch: Tensor
     num_graphs: int
@@ -68,7 +74,37 @@ class Topology:
     @classmethod
     def of(cls, graphs: GraphLike) -> "Topology":
         """The topology of a batch."""
-        return cls(graphs.edge_index, bond_codes(graphs.edge_attr), graphs.batch, graphs.num_graphs)
+        atoms, bonds = atom_codes(graphs.x), bond_codes(graphs.edge_attr)
+        return cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs)
+
+    @property
+    def sortable(self) -> bool:
+        """Whether equal rows may be looked for; see :func:`molweight.encoders._sums.sortable`."""
+        return sortable(self.edge_index)
+
+    @cached_property
+    def plain(self) -> Round:
+        """A round in which each atom stands for itself, if :attr:`sortable`."""
+        return plain_round(self.edge_index, self.bonds, len(self.batch))
+
+    def rounds(self, count: int) -> list[Round]:
+        """The rounds in which equal atoms are merged, the first ``count`` of them, if :attr:`sortable`."""
+        while len(self._rounds) < count:
+            self._rounds.append(next(self._refinement))
+        return self._rounds[:count]
+
+    @cached_property
+    def directed(self) -> DirectedRounds:
+        """The rounds between directed bonds in which equal bonds are merged, if :attr:`sortable`."""
+        return DirectedRounds(self.edge_index, self.atoms, self.bonds)
+
+    @cached_property
+    def _refinement(self) -> Iterator[Round]:
+        return rounds_of(self.edge_index, self.atoms, self.bonds)
+
+    @cached_property
+    def _rounds(self) -> list[Round]:
+        return []
 
     @cached_property
     def degree(self) -> Tensor:

@@ -2,5 +2,6 @@
 
 from molweight.encoders._embedding import merge_handedness
 from molweight.encoders._recalibrate_norm import calibrate
+from molweight.encoders._sums import segment_sum
 
-__all__ = ["calibrate", "merge_handedness"]
+__all__ = ["calibrate", "merge_handedness", "segment_sum"]

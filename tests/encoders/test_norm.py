@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from molweight.encoders import GIN, BatchNorm
 from molweight.encoders.internal import calibrate
@@ -40,7 +40,12 @@ def test_statistics_are_exact_over_batches(molecules: GraphBatch) -> None:
     norm = encoder.norms[0]
     assert isinstance(norm, BatchNorm)
     inputs = []
-    handle = norm.register_forward_pre_hook(lambda _, rows: inputs.append(rows[0]))
+
+    def keep(_norm: nn.Module, seen: tuple[Tensor, Tensor | None]) -> None:
+        rows, counts = seen
+        inputs.append(rows.repeat_interleave(torch.tensor(1) if counts is None else counts, dim=0))
+
+    handle = norm.register_forward_pre_hook(keep)
     for graphs in (molecules, other, molecules):
         encoder(graphs)
     handle.remove()

@@ -1,0 +1,234 @@
+"""Atoms that message passing cannot tell apart: they get the same vector, so it is computed once."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from molweight.encoders._embedding import Codes, FeatureEmbedding
+from molweight.encoders._sums import Indices, Sums, order_of, starts_of
+
+__all__ = ["MergingLayer", "Round", "plain_round", "rounds_of"]
+
+_MOST_MERGED: Final = 0.85
+"""Share of distinct atoms from which on every atom is computed for itself: there, sorting costs what it saves."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of message passing, between atoms that are distinct before it and after it.
+
+    Args:
+        own: From the vectors before the round to those of the same atoms, one per atom that is distinct after it;
+            ``None`` where these are the same.
+        pairs: From the vectors before the round, followed by those of the kinds of bonds, to one sum per distinct
+            message: of the atom that sends it and of the bond.
+        kinds: The kinds of bonds.
+        incoming: Which messages each atom adds up.
+        counts: How many atoms of the batch each one represents; ``None`` where each represents itself.
+        places: From the vectors after the round to those of all atoms; ``None`` where these are the same.
+    """
+
+    own: Sums | None
+    pairs: Sums
+    kinds: Codes
+    incoming: Sums
+    counts: Tensor | None
+    places: Sums | None
+
+    def before(self, nodes: Tensor) -> Tensor:
+        """The vectors that the atoms have before the round, one per atom that is distinct after it."""
+        return nodes if self.own is None else self.own(nodes)
+
+    def sent(self, nodes: Tensor, bonds: FeatureEmbedding) -> Tensor:
+        """For each distinct message the vector of the atom that sends it plus that of the bond."""
+        return self.pairs(torch.cat([nodes, bonds(self.kinds)]))
+
+
+class MergingLayer(nn.Module, ABC):
+    """A layer of message passing that can be computed once for equal atoms."""
+
+    @abstractmethod
+    def merged(self, nodes: Tensor, each: Round) -> Tensor:
+        """The vectors after a round, one per atom that is distinct then.
+
+        Args:
+            nodes: The vectors before the round, one per atom that is distinct then.
+            each: Which atoms send which messages.
+        """
+
+
+Words = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
+SALTS: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
+
+
+def mixed(numbers: Indices, salt: np.uint64) -> Words:
+    """A random word for each number, always the same: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    words = numbers.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + salt
+    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixture: Words = words ^ (words >> np.uint64(31))
+    return mixture
+
+
+def totals(numbers: Words, starts: Indices) -> Words:
+    """Sums modulo 2^64 between neighbouring starts: exact, so that they do not depend on the order."""
+    running = np.concatenate([np.zeros(1, np.uint64), numbers.cumsum(dtype=np.uint64)])
+    return running[starts[1:]] - running[starts[:-1]]
+
+
+def _numbers(codes: Codes) -> Indices:
+    if codes.items is None:
+        raise ValueError("codes on the CPU number their combinations")
+    return codes.items.numpy()
+
+
+def changes(ordered: Indices | Words) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Where a number differs from the one before it; true for the first."""
+    return np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]])
+
+
+class Classes:
+    """A partition of the atoms: the class of each, and an atom of each class."""
+
+    def __init__(self, of: Indices, first: Indices, *, alone: bool = False) -> None:
+        self.of, self.first, self.count = of, first, len(first)
+        self.alone = alone  # each item is its own class, in the order of the items
+
+    @property
+    def counts(self) -> Tensor | None:
+        """How many items each class has; ``None`` where each has one."""
+        return None if self.alone else torch.from_numpy(np.bincount(self.of, minlength=self.count))
+
+    @property
+    def places(self) -> Sums | None:
+        """From one vector per class to one per item; ``None`` where these are the same."""
+        return None if self.alone else Sums.choosing(self.of, self.count)
+
+    @classmethod
+    def of_codes(cls, codes: Codes) -> Classes:
+        """The items that have the same code."""
+        return cls.numbered(_numbers(codes), len(codes.hot))
+
+    @classmethod
+    def numbered(cls, of: Indices, count: int) -> Classes:
+        """Classes that are numbered already."""
+        first = np.empty(count, np.int64)
+        first[of] = np.arange(len(of))
+        return cls(of, first)
+
+    @classmethod
+    def by(cls, key: Words, check: Words) -> Classes:
+        """The atoms that have the same key; all apart where too many differ, or where the check does."""
+        order = np.argsort(key)
+        fresh = changes(key[order])
+        if fresh.sum() > _MOST_MERGED * len(key) or (changes(check[order]) & ~fresh).any():
+            return cls.apart(len(key))
+        of = np.empty_like(order)
+        of[order] = fresh.cumsum() - 1
+        return cls(of, order[fresh])
+
+    @classmethod
+    def apart(cls, atoms: int) -> Classes:
+        """Each atom for itself."""
+        return cls(np.arange(atoms), np.arange(atoms), alone=True)
+
+
+class Edges:
+    """The edges of a batch in the order of their targets, as arrays."""
+
+    def __init__(self, edge_index: Tensor, bonds: Codes, atoms: int) -> None:
+        source, target = edge_index.numpy()
+        order = order_of(target)
+        self.source, self.starts = source[order], starts_of(target, atoms)
+        self.bond = _numbers(bonds)[order]
+        self.codes, self.kinds = bonds, len(bonds.hot)
+
+    def sending(self, before: Classes, edge: Indices) -> tuple[Sums, Indices]:
+        """The distinct messages along some edges, see :class:`Round`, and the number of each edge's.
+
+        Args:
+            before: The classes of the atoms that send.
+            edge: Which edges.
+        """
+        message = before.of[self.source[edge]] * self.kinds + self.bond[edge]
+        order = order_of(message)
+        fresh = changes(message[order])
+        number = np.empty_like(order)
+        number[order] = fresh.cumsum() - 1
+        distinct = message[order][fresh]
+        pairs = np.stack([distinct // self.kinds, before.count + distinct % self.kinds], axis=1).reshape(-1)
+        return Sums.of(pairs, np.arange(len(distinct) + 1) * 2, before.count + self.kinds), number
+
+    def round(self, before: Classes, after: Classes) -> Round:
+        """The round between two partitions of the atoms, of which the second refines the first."""
+        edge, starts = self.into(after.first)
+        pairs, number = self.sending(before, edge)
+        return Round(
+            own=None if before is after else Sums.choosing(before.of[after.first], before.count),
+            pairs=pairs,
+            kinds=Codes(self.codes.hot, None),
+            incoming=Sums.of(number, starts, len(pairs.starts) - 1),
+            counts=after.counts,
+            places=after.places,
+        )
+
+    def refined(self, before: Classes) -> Classes:
+        """The partition after a round: by the class before it and by the classes and bonds of the neighbours."""
+        message = before.of[self.source] * self.kinds + self.bond
+        key, check = (self.totals(mixed(message, salt)) + mixed(before.of, ~salt) for salt in SALTS)
+        return Classes.by(key, check)
+
+    def into(self, atoms: Indices) -> tuple[Indices, Indices]:
+        """The edges into some atoms, one atom after the other, and where those of each begin."""
+        begin, count = self.starts[atoms], self.starts[atoms + 1] - self.starts[atoms]
+        starts = np.concatenate([np.zeros(1, np.int64), count.cumsum()])
+        return np.arange(starts[-1]) + np.repeat(begin - starts[:-1], count), starts
+
+    def totals(self, numbers: Words) -> Words:
+        """Sums of the numbers of the edges into each atom."""
+        return totals(numbers, self.starts)
+
+
+def rounds_of(edge_index: Tensor, atoms: Codes, bonds: Codes) -> Iterator[Round]:
+    """The rounds of a batch, from the atoms that differ in their features to those that differ in their surroundings.
+
+    After ``t`` rounds of message passing, two atoms have the same vector if ``t`` rounds of colour refinement give them
+    the same colour (Weisfeiler & Leman 1968; Xu et al., ICLR 2019). Among 6,000 atoms of drug-like molecules there are
+    about 70, 1,000, 3,200 and 4,700 colours before the first round and after each. Colours are told apart by 128-bit
+    sums over the neighbours: 64 bits sort the atoms, and where the other 64 disagree, nothing is merged.
+
+    Args:
+        edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.
+        atoms: Codes of the atoms.
+        bonds: Codes of the edges.
+
+    Yields:
+        One round after the other, without end.
+    """
+    before = Classes.of_codes(atoms)
+    edges = Edges(edge_index, bonds, len(before.of))
+    while not before.alone:
+        after = edges.refined(before)
+        yield edges.round(before, after)
+        before = after
+    yield from repeat(edges.round(before, before))
+
+
+def plain_round(edge_index: Tensor, bonds: Codes, atoms: int) -> Round:
+    """A round in which each atom stands for itself; equal messages of an atom are still computed once.
+
+    Args:
+        edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.
+        bonds: Codes of the edges.
+        atoms: Number of atoms ``N``.
+    """
+    apart = Classes.apart(atoms)
+    return Edges(edge_index, bonds, atoms).round(apart, apart)

@@ -1,0 +1,152 @@
+"""Sums of chosen rows, gathered and added in one pass."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+__all__ = ["Indices", "Sums", "order_of", "segment_sum", "sortable", "starts_of"]
+
+Indices = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A matrix of zeros and ones that is multiplied by matrices of vectors, on the CPU.
+
+    Gathering rows and adding them up in one pass takes a fifth of the time of ``index_select`` and ``index_add``, since
+    the gathered rows are never written. The derivative is the product with the transpose, which takes the same pass.
+
+    Args:
+        columns: For each row, one after the other, the columns that hold a one; int64.
+        starts: Where each row begins in ``columns``, and where the last one ends.
+        back_columns: The same of the transpose.
+        back_starts: The same of the transpose.
+
+    Example:
+        >>> both = Sums.of(np.array([0, 1, 1]), np.array([0, 2, 3]), columns_count=2)
+        >>> both(torch.tensor([[1.0], [10.0]])).flatten().tolist()
+        [11.0, 10.0]
+    """
+
+    columns: Tensor
+    starts: Tensor
+    back_columns: Tensor
+    back_starts: Tensor
+
+    @classmethod
+    def of(cls, columns: Indices, starts: Indices, columns_count: int) -> "Sums":
+        """The matrix whose rows hold ones in the given columns.
+
+        Args:
+            columns: For each row, one after the other, the columns that hold a one.
+            starts: Where each row begins in ``columns``, and where the last one ends.
+            columns_count: Number of columns.
+        """
+        rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+        order = order_of(columns)
+        back_starts = starts_of(columns, columns_count)
+        return cls(*(torch.from_numpy(part) for part in (columns, starts, rows[order], back_starts)))
+
+    @classmethod
+    def choosing(cls, columns: Indices, columns_count: int) -> "Sums":
+        """The matrix whose product is the rows at ``columns``.
+
+        Args:
+            columns: The column of each row.
+            columns_count: Number of columns.
+        """
+        return cls.of(columns, np.arange(len(columns) + 1), columns_count)
+
+    @classmethod
+    def within(cls, segments: Tensor, count: int) -> "Sums":
+        """The matrix that adds up the rows of each segment.
+
+        Args:
+            segments: Segment of each row, ascending.
+            count: Number of segments.
+        """
+        places, starts = torch.arange(len(segments) + 1), torch.zeros(count + 1, dtype=torch.long)
+        torch.cumsum(torch.bincount(segments, minlength=count), 0, out=starts[1:])
+        return cls(places[:-1], starts, segments, places)
+
+    @property
+    def transposed(self) -> "Sums":
+        """The transpose."""
+        return Sums(self.back_columns, self.back_starts, self.columns, self.starts)
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """The product with a matrix of vectors."""
+        product: Tensor = _Product.apply(rows, self)  # type: ignore[no-untyped-call]  # torch's own
+        return product
+
+
+def sortable(indices: Tensor) -> bool:
+    """Whether indices may be sorted and compared: on the CPU, and outside of ``torch.func`` transforms.
+
+    On an accelerator that would stop the queue, and the transforms hide the values of integers as well.
+    """
+    on_cpu = indices.device.type == "cpu"
+    return on_cpu and not torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name
+
+
+def segment_sum(rows: Tensor, segments: Tensor, count: int) -> Tensor:
+    """Sums of the rows of each segment, right to second order.
+
+    Args:
+        rows: ``n x d``.
+        segments: Segment of each row, ``n`` int64, in any order; ascending is fastest.
+        count: Number of segments.
+
+    Returns:
+        ``count x d``; zeros for a segment without rows.
+
+    Example:
+        >>> segment_sum(torch.tensor([[1.0], [3.0], [5.0]]), torch.tensor([0, 0, 2]), 3).tolist()
+        [[4.0], [0.0], [5.0]]
+    """
+    if sortable(segments) and bool((segments[1:] >= segments[:-1]).all()):
+        return Sums.within(segments, count)(rows)
+    return rows.new_zeros(count, rows.size(1)).index_add(0, segments, rows)
+
+
+def starts_of(numbers: Indices, count: int) -> Indices:
+    """Where each number's items begin once items are sorted by number, and where the last one's end."""
+    return np.concatenate([np.zeros(1, np.int64), np.bincount(numbers, minlength=count).cumsum()])
+
+
+def order_of(numbers: Indices) -> Indices:
+    """The stable order of small numbers, by sorting them together with their places: five times as fast as argsort."""
+    place = np.arange(len(numbers))
+    return np.sort(numbers << _PLACE_BITS | place) & ((1 << _PLACE_BITS) - 1)
+
+
+_PLACE_BITS = 32
+
+
+class _Product(torch.autograd.Function):
+    """``sums @ rows``; ``embedding_bag`` has no second derivative of its own, but the map is linear."""
+
+    @staticmethod
+    def forward(rows: Tensor, sums: Sums) -> Tensor:
+        # Detached, since the kernel would otherwise prepare a derivative of its own.
+        return embedding_bag(
+            sums.columns, rows.detach().contiguous(), sums.starts, mode="sum", include_last_offset=True
+        )
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Sums], output: Tensor) -> None:  # noqa: ARG004 - torch's names
+        ctx.sums = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        sums: Sums = ctx.sums
+        return sums.transposed(gradient), None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        sums: Sums = ctx.sums
+        return sums(tangent)
