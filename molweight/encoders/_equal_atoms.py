@@ -87,7 +87,8 @@ def totals(numbers: Words, starts: Indices) -> Words:
 def _numbers(codes: Codes) -> Indices:
     if codes.items is None:
         raise ValueError("codes on the CPU number their combinations")
-    return codes.items.numpy()
+    items: Indices = codes.items.numpy()
+    return items
 
 
 def changes(ordered: Indices | Words) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:

@@ -159,22 +159,23 @@ class _Passes:
         for name in objectives:
             value, direct, read = cut.gradient(name, _label(name))
             pulled = cut.pull(read)
-            parts = [two if one is None else one + two for one, two in zip(direct, pulled, strict=True)]
+            parts = [direct[place] + part if place in direct else part for place, part in enumerate(pulled)]
             self.found[name] = replace(self._whole(value, parts, weights[name]), reach=self._reach(direct, read))
 
     def together(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
         """Objectives that read the same results, with one pass through these for all."""
         cut = Cut(objectives, self.params)
         totals = self.layout.split(self.total)
+        # Split once: a layout has as many tensors as all heads together.
+        along = None if self.direction is None else self.layout.split(self.direction)
         reads: dict[str, list[Tensor | None]] = {}
         weighted: list[Tensor | None] = []
         for name, weight in ((name, weights[name]) for name in objectives):
             value, direct, reads[name] = cut.gradient(name, _label(name))
-            for total, part in zip(totals, direct, strict=True):
-                if part is not None:
-                    total.addcmul_(part, weight)
+            for place, part in direct.items():
+                totals[place].addcmul_(part, weight)
             weighted = [_plus(*pair, weight) for pair in zip_longest(weighted, reads[name])]
-            slope = None if self.direction is None else _inner(direct, self.layout.split(self.direction))
+            slope = _inner(list(direct.values()), [along[place] for place in direct]) if along and direct else None
             self.found[name] = _Found(value, self._reach(direct, reads[name]), slope=slope)
         self.total += self.layout.join(cut.pull(weighted))
         if self.direction is not None:
@@ -204,8 +205,9 @@ class _Passes:
         slope = None if self.direction is None else gradient @ self.direction
         return _Found(value, norm, norm, slope, gradient if self.keep_rows else None)
 
-    def _reach(self, direct: Sequence[Tensor | None], read: Sequence[Tensor | None]) -> Tensor:
-        sizes = [part.norm() for part in [*direct[: self.leading], *read] if part is not None]
+    def _reach(self, direct: Mapping[int, Tensor], read: Sequence[Tensor | None]) -> Tensor:
+        leading = [part for place, part in direct.items() if place < self.leading]
+        sizes = [part.norm() for part in [*leading, *read] if part is not None]
         return torch.stack(sizes).norm() if sizes else self.total.new_zeros(())
 
 

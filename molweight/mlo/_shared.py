@@ -1,7 +1,7 @@
 """Objectives that are functions of common results, such as the encoding of a batch: each result is computed once."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol, TypeAlias
 
@@ -39,6 +39,8 @@ class SharedObjectives(Mapping[str, LossFn]):
             its key. A head may use the variables in any other way too.
         trunk: From the variables and a key to the tensors of that result.
         readers: Names of the objectives that may call ``read``.
+        uses: By name, the variables that a head may use itself; all of them where it is not listed. With many
+            objectives, each with variables of its own, this keeps the cost of a step proportional to their number.
 
     Example:
         Two objectives of one encoding:
@@ -56,6 +58,7 @@ class SharedObjectives(Mapping[str, LossFn]):
     heads: Mapping[str, Callable[[Params, Read], Tensor]]
     trunk: Trunk
     readers: Collection[str]
+    uses: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> LossFn:
         """One loss by itself."""
@@ -124,11 +127,15 @@ class Cut:
     def __init__(self, objectives: SharedObjectives, params: Params) -> None:
         """Nothing is computed yet."""
         self._objectives, self._params = objectives, params
+        self._variables = list(params.values())
+        self._places = {name: place for place, name in enumerate(params)}
         self._outputs: dict[Hashable, tuple[Tensor, ...]] = {}
         self._leaves: dict[Hashable, tuple[Tensor, ...]] = {}
 
-    def gradient(self, name: str, label: str) -> tuple[Tensor, list[Tensor | None], list[Tensor | None]]:
+    def gradient(self, name: str, label: str) -> tuple[Tensor, dict[int, Tensor], list[Tensor | None]]:
         """A loss, its derivatives with respect to the variables, and those with respect to what was read so far.
+
+        The derivatives with respect to the variables are given by position, without those that are zero.
 
         Args:
             name: Name of the objective.
@@ -139,8 +146,12 @@ class Cut:
         """
         value = check_scalar(label, self._objectives.heads[name](self._params, self._read))
         leaves = [leaf for leaves in self._leaves.values() for leaf in leaves]
-        parts = gradient_parts(value, [*self._params.values(), *leaves], label)
-        return value.detach(), parts[: len(self._params)], parts[len(self._params) :]
+        # Autograd looks at every input it is asked for: all variables for each of K heads would be K squared.
+        own = self._objectives.uses.get(name, self._params)
+        places = [self._places[used] for used in own if used in self._places]
+        parts = gradient_parts(value, [*(self._variables[place] for place in places), *leaves], label)
+        direct = {place: part for place, part in zip(places, parts, strict=False) if part is not None}
+        return value.detach(), direct, parts[len(places) :]
 
     def pull(self, cotangents: Sequence[Tensor | None]) -> list[Tensor]:
         """One backward pass through the shared results: one tensor per variable.

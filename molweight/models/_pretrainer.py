@@ -104,18 +104,24 @@ class _Draw:
         self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if counts[key] > 1}
         self.readers = frozenset(name for name, own in held.items() if own.keys() & self.shared.keys())
         self._encoder = {f"encoder.{name}": tensor for name, tensor in model.encoder.named_parameters()}
+        # Looked for once per step: functional_call would walk through all heads for each head.
+        self._tied = len(list(model.named_parameters(remove_duplicate=False))) > len(list(model.parameters()))
+        self._used = {name: {**self._encoder, **self._own(name)} for name in views}
 
     def objectives(self) -> SharedObjectives:
         """The losses, as functions of the parameters and of the encodings that they share."""
-        return SharedObjectives({name: self._head(name) for name in self.views}, self._encode, self.readers)
+        heads = {name: self._head(name) for name in self.views}
+        return SharedObjectives(heads, self._encode, self.readers, self._used)
+
+    def _own(self, name: str) -> dict[str, Tensor]:
+        return dict(self.model.objective(name).named_parameters(prefix=f"objectives.{name}"))
 
     def _head(self, name: str) -> Callable[[Params, Callable[[Hashable], tuple[Tensor, ...]]], Tensor]:
-        head = self.model.objective(name).named_parameters(prefix=f"objectives.{name}")
-        used = {**self._encoder, **dict(head)}
-
         def loss(params: Params, read: Callable[[Hashable], tuple[Tensor, ...]]) -> Tensor:
             encode = _SharedEncoder(self, read) if name in self.readers else None
-            value: Tensor = _call(self.model, used, params, (name, self.views[name], encode))
+            value: Tensor = _call(
+                self.model, self._used[name], params, (name, self.views[name], encode), tied=self._tied
+            )
             return value
 
         return loss
@@ -126,16 +132,18 @@ class _Draw:
             {name.removeprefix("encoder."): tensor for name, tensor in some.items() if name in self._encoder}
             for some in (self._encoder, params)
         )
-        encoding: Encoding = _call(self.model.encoder, own, given, (self.shared[graphs], seed))
+        encoding: Encoding = _call(self.model.encoder, own, given, (self.shared[graphs], seed), tied=self._tied)
         return tuple(encoding)
 
 
-def _call(module: nn.Module, used: Mapping[str, Tensor], params: Params, arguments: tuple[Any, ...]) -> Any:
+def _call(
+    module: nn.Module, used: Mapping[str, Tensor], params: Params, arguments: tuple[Any, ...], *, tied: bool
+) -> Any:
     """The module with those of the given parameters that it uses; swapping them costs, so its own are left in place."""
     given = {name: params[name] for name in used if name in params}
     if all(tensor is used[name] for name, tensor in given.items()):
         return module(*arguments)
-    return functional_call(module, given, arguments)
+    return functional_call(module, given, arguments, tie_weights=tied)
 
 
 class _SharedEncoder:
