@@ -81,7 +81,8 @@ def mixed(numbers: Indices, salt: np.uint64) -> Words:
 def totals(numbers: Words, starts: Indices) -> Words:
     """Sums modulo 2^64 between neighbouring starts: exact, so that they do not depend on the order."""
     running = np.concatenate([np.zeros(1, np.uint64), numbers.cumsum(dtype=np.uint64)])
-    return running[starts[1:]] - running[starts[:-1]]
+    between: Words = running[starts[1:]] - running[starts[:-1]]
+    return between
 
 
 def _numbers(codes: Codes) -> Indices:
