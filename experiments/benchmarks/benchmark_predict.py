@@ -1,10 +1,17 @@
 """Rows per second, peak memory and latency of predictions with a finished run.
 
-    python -m experiments.benchmarks.benchmark_predict runs/my library.smi.gz --rows 20000 --output rates.json
+    python -m experiments.benchmarks.benchmark_predict rate runs/my library.smi.gz --rows 20000 --output rates.json
+    python -m experiments.benchmarks.benchmark_predict screen runs/my library.smi.gz --rows 100000 --rows 1000000
+    python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --rows 40000 --candidates 1000
+    python -m experiments.benchmarks.benchmark_predict latency runs/my library.smi.gz
 
-Rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of them, so
-that the difference leaves out imports and the start of processes. Memory is the peak of that process, not of those
-that read molecules. Latency is that of ``run.predict`` and ``run.assess`` for one molecule in this process.
+``rate``: rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of
+them, so that the difference leaves out imports and the start of processes. Memory is the peak of that process, not of
+those that read molecules. ``screen``: the same with ``--top``, everything included; where more rows are asked for than
+the library has, its SMILES are written again with C, F, CC, OC, ... in front, which is another molecule, or none where
+the first atom has no hydrogen to replace. ``recall``: how many of the best 100 rows that ``--candidates all`` finds
+``--candidates`` finds, too. ``latency``: that of ``run.predict`` and ``run.assess`` for one molecule in this process.
+On a busy machine only CPU seconds say something: ``rows_per_second_on_two_cores`` is two rows per CPU second.
 """
 
 import argparse
@@ -15,9 +22,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -25,34 +33,44 @@ from experiments._provenance import provenance, write_result
 from molweight.datasets.internal import read_records
 from molweight.runs import Run, load
 
+GROUPS: Final = ("", "C", "F", "CC", "OC", "N", "ClC", "CN", "CCC", "OCC")
+
 
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("what", choices=["rate", "screen", "recall", "latency"])
     parser.add_argument("run", help="folder of a finished run")
     parser.add_argument("library", help="file with molecules")
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--top", type=int, default=None, help="screen, and keep so many")
+    parser.add_argument("--rows", type=int, action="append")
+    parser.add_argument("--top", type=int, default=1000, help="rows that a screening keeps")
+    parser.add_argument("--candidates", default="auto", help="rows that a screening scores")
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args()
-    found = {
-        **rate(options.run, options.library, options.rows, options.top),
-        "latency": latencies(load(options.run, "cpu"), options.library),
-        **provenance([]),
-    }
+    found = {**_measured(options), **provenance([])}
     print(json.dumps(found, indent=2))
     if options.output is not None:
         write_result(options.output, found)
 
 
-def rate(run: str, library: str, rows: int, top: int | None) -> dict[str, Any]:
+def _measured(options: argparse.Namespace) -> dict[str, Any]:
+    run, library, rows = options.run, options.library, options.rows or [20_000]
+    if options.what == "latency":
+        return {"latency": latencies(load(run, "cpu"), library)}
+    if options.what == "rate":
+        return rate(run, library, rows[0])
+    if options.what == "recall":
+        return recall(run, library, rows[0], options.candidates)
+    return {"screenings": [screening(run, library, size, options.top, options.candidates) for size in rows]}
+
+
+def rate(run: str, library: str, rows: int) -> dict[str, Any]:
     """Seconds, CPU seconds, rows per second and peak memory of the command.
 
     Args:
         run: Folder of the run.
         library: File with molecules.
         rows: How many of them.
-        top: How many to keep; ``None`` for all.
     """
     smiles = [text for _, text in islice(read_records(library), rows)]
     measured = []
@@ -60,9 +78,8 @@ def rate(run: str, library: str, rows: int, top: int | None) -> dict[str, Any]:
         for part in (smiles[: len(smiles) // 10], smiles):
             path = Path(folder, "part.smi")
             path.write_text("\n".join(part) + "\n")
-            command = [sys.executable, "-m", "molweight", "predict", run, str(path), f"--output={folder}/out.csv"]
             before, started = _cpu(), time.perf_counter()
-            subprocess.run([*command, "--quiet", *([] if top is None else [f"--top={top}"])], check=True)
+            _predict(run, path, Path(folder, "out.csv"))
             measured.append((len(part), time.perf_counter() - started, _cpu() - before))
     (few, short, few_cpu), (many, long, cpu) = measured
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
@@ -75,6 +92,71 @@ def rate(run: str, library: str, rows: int, top: int | None) -> dict[str, Any]:
         "peak_mb": peak / 1024,
         "load_average": os.getloadavg()[0],
     }
+
+
+def screening(run: str, library: str, rows: int, top: int, candidates: str) -> dict[str, Any]:
+    """Seconds, CPU seconds, rows per second and peak memory of ``predict --top``, everything included.
+
+    Args:
+        run: Folder of the run.
+        library: File with molecules.
+        rows: How many of them; variants where there are not enough.
+        top: How many to keep.
+        candidates: How many to score.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "library.smi")
+        with path.open("w") as stream:
+            stream.writelines(f"{text}\n" for text in islice(variants(library), rows))
+        before, started = _cpu(), time.perf_counter()
+        said = _predict(run, path, Path(folder, "out.csv"), f"--top={top}", f"--candidates={candidates}")
+        seconds, cpu = time.perf_counter() - started, _cpu() - before
+    return {
+        "rows": rows,
+        "top": top,
+        "candidates": candidates,
+        "said": said,
+        "seconds": seconds,
+        "cpu_seconds": cpu,
+        "rows_per_second": rows / seconds,
+        "rows_per_second_on_two_cores": 2 * rows / cpu,
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def recall(run: str, library: str, rows: int, candidates: str, top: int = 100) -> dict[str, Any]:
+    """How many of the best rows are found when only candidates are scored, for the highest and the lowest predictions.
+
+    Args:
+        run: Folder of the run.
+        library: File with molecules.
+        rows: How many of them.
+        candidates: How many to score.
+        top: How many best rows to look for.
+    """
+    found: dict[str, Any] = {"rows": rows, "candidates": candidates, "top": top}
+    with tempfile.TemporaryDirectory() as folder:
+        path, output = Path(folder, "library.smi"), Path(folder, "out.csv")
+        path.write_text("\n".join(islice(variants(library), rows)))
+        for name, further in (("highest", []), ("lowest", ["--lowest"])):
+            best = []
+            for chosen in ("all", candidates):
+                said = _predict(run, path, output, f"--top={top}", f"--candidates={chosen}", *further)
+                best.append({line.partition(",")[0] for line in output.read_text().splitlines()[1:]})
+            found[name] = {"found": len(best[0] & best[1]), "said": said}
+    return found
+
+
+def variants(library: str) -> Iterator[str]:
+    """SMILES of a library, and then the same again with another group in front, as long as there are groups.
+
+    Args:
+        library: File with molecules.
+    """
+    for group in GROUPS:
+        for _, text in read_records(library):
+            yield f"{group}{text}"
 
 
 def latencies(run: Run, library: str, repeats: int = 100) -> dict[str, dict[str, float]]:
@@ -96,6 +178,13 @@ def latencies(run: Run, library: str, repeats: int = 100) -> dict[str, dict[str,
         (p50, cpu), (p95, _) = np.quantile(np.array(spent[5:]) * 1000, [0.5, 0.95], axis=0)
         found[name] = {"p50_ms": float(p50), "p95_ms": float(p95), "p50_cpu_ms": float(cpu)}
     return found
+
+
+def _predict(run: str, path: Path, output: Path, *further: str) -> str:
+    """What the command says on standard error."""
+    command = [sys.executable, "-m", "molweight", "predict", run, str(path), f"--output={output}", *further]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return done.stderr.rsplit("\r", maxsplit=1)[-1].strip()
 
 
 def _cpu() -> float:
