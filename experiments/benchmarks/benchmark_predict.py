@@ -153,6 +153,9 @@ def variants(library: str) -> Iterator[str]:
 
     Args:
         library: File with molecules.
+
+    Yields:
+        SMILES.
     """
     for group in GROUPS:
         for _, text in read_records(library):
