@@ -140,7 +140,7 @@ def recall(run: str, library: str, rows: int, candidates: str, top: int = 100) -
         path, output = Path(folder, "library.smi"), Path(folder, "out.csv")
         path.write_text("\n".join(islice(variants(library), rows)))
         for name, further in (("highest", []), ("lowest", ["--lowest"])):
-            best = []
+            best, said = [], ""
             for chosen in ("all", candidates):
                 said = _predict(run, path, output, f"--top={top}", f"--candidates={chosen}", *further)
                 best.append({line.partition(",")[0] for line in output.read_text().splitlines()[1:]})
