@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -98,7 +99,8 @@ class GaussianProcess:
         filled = np.where(known, labels, 0.0).astype(np.float64)
         offset = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
         centred = np.where(known, filled - offset, 0.0)
-        distances, overlap = _distances(rows.numpy(), rows.numpy()), _overlap(counts, counts)
+        distances = _Distances.of(rows.numpy()).to(rows.numpy())
+        overlap = _Overlap.of(counts).to(counts)
         trial = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_TRIAL_ROWS])
         square = np.ix_(trial, trial)
         kernel = _choose(distances[square], overlap[square], centred[trial])
@@ -124,14 +126,20 @@ class GaussianProcess:
         """
         inputs = self.standardiser(torch.from_numpy(np.asarray(dense))).numpy()
         mixture, scale = self.kernel.tolist()
-        gram = _Kernel(mixture, scale)(_distances(inputs, self.rows.numpy()), _overlap(counts, self.counts.numpy()))
+        distances, overlap = self._compared
+        gram = _Kernel(mixture, scale)(distances.to(inputs), overlap.to(counts))
         values = gram @ self.coefficients.numpy() + self.offset.numpy()
         labels: AnyArray = np.where(self.classes.numpy(), np.clip(values, 1e-3, 1 - 1e-3), values)
         return labels
 
+    @cached_property
+    def _compared(self) -> "tuple[_Distances, _Overlap]":
+        """What new rows are compared with: what does not depend on them is computed once."""
+        return _Distances.of(self.rows.numpy()), _Overlap.of(self.counts.numpy())
+
     def state(self) -> dict[str, Tensor]:
         """Everything, as tensors."""
-        own = {name: tensor for name, tensor in vars(self).items() if name != "standardiser"}
+        own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "standardiser"}
         return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
 
     @classmethod
@@ -187,22 +195,61 @@ def _solve(gram: AnyArray, labels: AnyArray, noise: AnyArray, known: AnyArray) -
     return found
 
 
-def _distances(left: AnyArray, right: AnyArray) -> AnyArray:
-    """Squared distances of all pairs, ``n x m`` float64."""
-    a, b = left.astype(np.float64), right.astype(np.float64)
-    squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None] - 2 * a @ b.T
-    distances: AnyArray = np.maximum(squares, 0.0)
-    return distances
+@dataclass(frozen=True, eq=False)
+class _Distances:
+    """Squared distances to some rows.
+
+    Args:
+        rows: ``m x D`` float64.
+        squares: Their squared lengths, ``1 x m``.
+    """
+
+    rows: AnyArray
+    squares: AnyArray
+
+    @classmethod
+    def of(cls, rows: AnyArray) -> "_Distances":
+        """Those of ``m x D``."""
+        wide = rows.astype(np.float64)
+        return cls(wide, (wide**2).sum(axis=1)[None])
+
+    def to(self, rows: AnyArray) -> AnyArray:
+        """Of all pairs, ``n x m`` float64."""
+        wide = rows.astype(np.float64)
+        squares = (wide**2).sum(axis=1)[:, None] + self.squares - 2 * wide @ self.rows.T
+        distances: AnyArray = np.maximum(squares, 0.0)
+        return distances
 
 
-def _overlap(left: AnyArray, right: AnyArray) -> AnyArray:
-    """Sum of the smaller counts over the sum of the larger, ``n x m`` float64; 0 where both are empty."""
-    a, b = _unary(left), _unary(right)
-    both = a.any(axis=0) & b.any(axis=0)  # most levels of most counts are empty
-    shared = (a[:, both] @ b[:, both].T).astype(np.float64)
-    either = a.sum(axis=1)[:, None] + b.sum(axis=1)[None] - shared
-    overlap: AnyArray = shared / np.maximum(either, 1.0)
-    return overlap
+@dataclass(frozen=True, eq=False)
+class _Overlap:
+    """Sum of the smaller counts over the sum of the larger, to some rows; 0 where both are empty.
+
+    Args:
+        used: Which levels of which counts occur in the rows, ``4 C`` bool: most do not.
+        levels: These levels of the rows, a row for each, so that few of them are read fast, ``L x m`` float32.
+        sizes: Sums of the counts of the rows, ``m`` float32.
+    """
+
+    used: AnyArray
+    levels: AnyArray
+    sizes: AnyArray
+
+    @classmethod
+    def of(cls, counts: AnyArray) -> "_Overlap":
+        """Those of ``m x C`` counts."""
+        unary = _unary(counts)
+        used = np.asarray(unary.any(axis=0))
+        return cls(used, np.ascontiguousarray(unary[:, used].T), unary.sum(axis=1))
+
+    def to(self, counts: AnyArray) -> AnyArray:
+        """Of all pairs, ``n x m`` float64. All sums are of whole numbers, so no order of them makes a difference."""
+        unary = _unary(counts)
+        own = np.asarray(unary.any(axis=0))
+        shared = (unary[:, own & self.used] @ self.levels[own[self.used]]).astype(np.float64)
+        either = unary.sum(axis=1)[:, None] + self.sizes[None] - shared
+        overlap: AnyArray = shared / np.maximum(either, 1.0)
+        return overlap
 
 
 def _unary(counts: AnyArray) -> AnyArray:
