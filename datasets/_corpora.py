@@ -1,5 +1,6 @@
 """Molecules without labels: the corpora molweight knows, and user files."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,10 @@ from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Molecules, build_dataset
 from molweight.graphs.internal import Record, build_streamed, cache_root
 
-__all__ = ["CORPORA", "Corpus", "available_corpora", "corpus_file", "join_corpora", "load_corpus"]
+__all__ = ["CORPORA", "PART", "Corpus", "available_corpora", "corpus_file", "join_corpora", "load_corpus"]
+
+PART: Final = "part:"
+"""How the columns of a joined corpus begin that say which molecules are of which part."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,9 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
     Args:
         parts: The datasets, featurised alike.
 
+    Returns:
+        The molecules, with a column ``part:NAME`` for each of several parts, which is 1 for its molecules.
+
     Example:
         >>> from molweight.datasets import from_smiles
         >>> own, other = (from_smiles([text], name=name, cache=False) for text, name in (("C", "own"), ("CC", "zinc")))
@@ -187,7 +194,12 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
         folder=next((part.folder for part in parts if part.folder), None),
         featuriser=parts[0].featuriser,
     )
-    return joined.subset(range(len(joined)))  # its own folder in the cache, named by its molecules
+    joined = joined.subset(range(len(joined)))  # its own folder in the cache, named by its molecules
+    if len(parts) == 1:
+        return joined
+    names = [re.sub(r"[^\w-]+", "_", part.name) for part in parts]
+    owner = np.repeat(names, [len(part) for part in parts])
+    return joined.with_columns({f"{PART}{name}": (owner == name).astype(np.uint8)[:, None] for name in names})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from molweight.datasets._audit_read import read_audit
 from molweight.datasets._audit_text import format_audit
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._columns import ColumnReport
-from molweight.datasets._corpora import CORPORA, join_corpora
+from molweight.datasets._corpora import CORPORA, PART, join_corpora
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
 from molweight.datasets._from_file import Reading, read_any, read_column
@@ -29,6 +29,7 @@ __all__ = [
     "CORPORA",
     "EMBEDDED",
     "LOADERS",
+    "PART",
     "ROLES",
     "ROLE_LETTERS",
     "TABLES",

@@ -13,6 +13,8 @@ from molweight.cli._parser import Parser
 from molweight.datasets.internal import LOADERS, TABLES, ogb_entries
 from molweight.errors import UnknownNameError
 from molweight.mlo import solvers, weightings
+from molweight.runs import read_checkpoint
+from molweight.runs.internal import checkpoints_at_hand
 
 __all__ = ["parser", "run"]
 
@@ -21,6 +23,7 @@ _KINDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "encoders": encoders.available,
     "weightings": weightings.available,
     "solvers": solvers.available,
+    "checkpoints": checkpoints_at_hand,
     "datasets": lambda: [*datasets.available(), *datasets.available_ogb()],
 }
 _CLASSES: Final[dict[str, Callable[[str], object]]] = {
@@ -60,6 +63,9 @@ def run(options: Namespace) -> None:
 def _line(kind: str, name: str) -> str:
     if kind == "objectives":
         return _objective(name)
+    if kind == "checkpoints":
+        found = read_checkpoint(name)
+        return f"{name:<14} {found.encoder} {found.encoder_options}: {', '.join(found.objectives)}"
     if kind != "datasets":
         return f"{name:<14} {_first_line(_CLASSES[kind](name))}"
     if name in TABLES:

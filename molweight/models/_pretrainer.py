@@ -59,7 +59,9 @@ class Pretrainer(nn.Module):
         with _code_of(name, objective, "loss"):
             return objective.loss(encode or self.encoder, views)
 
-    def draw(self, batch: GraphBatch, generator: torch.Generator) -> SharedObjectives:
+    def draw(
+        self, batch: GraphBatch, generator: torch.Generator, parts: Mapping[str, GraphBatch] | None = None
+    ) -> SharedObjectives:
         """Draw for every objective; what comes back are pure functions of the parameters.
 
         Graphs that several objectives kept among their views, as a rule the batch itself, are encoded once for all of
@@ -68,12 +70,16 @@ class Pretrainer(nn.Module):
         Args:
             batch: Molecules of the corpus, with the columns that the objectives need.
             generator: Source of all randomness, on the batch's device.
+            parts: Molecules that objectives with this alias draw from in place of the batch: ``graphcl:own`` from
+                ``parts["own"]``.
 
         Raises:
             TrainingError: If the code of an objective raises anything, with its file and line.
         """
         seeds = _Seeds(generator.clone_state())
-        drawn = {name: self._drawn(name, batch, generator) for name in self.objectives}
+        parts = parts or {}
+        sources = {name: parts.get(name.partition(":")[2], batch) for name in self.objectives}
+        drawn = {name: self._drawn(name, source, generator) for name, source in sources.items()}
         return _Draw(self, drawn, seeds).objectives()
 
     def _drawn(self, name: str, batch: GraphBatch, generator: torch.Generator) -> Any:

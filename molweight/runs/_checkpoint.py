@@ -24,7 +24,7 @@ from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_file, write_tensors
 
-__all__ = ["CHECKPOINT", "Checkpoint", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
+__all__ = ["CHECKPOINT", "Checkpoint", "checkpoints_at_hand", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
 
 CHECKPOINT: Final = "checkpoint.safetensors"
 """File of a checkpoint of generic pretraining."""
@@ -58,15 +58,18 @@ class Checkpoint:
     def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
         """Load the encoder, and those heads that the model has in the same shape.
 
+        An objective with an alias that the checkpoint lacks begins with the head of the objective without it.
+
         Args:
             model: The model to fill.
             featuriser: The features that it will be used with. Where they are not those of the checkpoint, what it
                 knows of handedness is merged, see :func:`molweight.encoders.internal.merge_handedness`.
         """
         own = model.state_dict()
+        known = {name: self.state[_plain(name)] for name in own if _plain(name) in self.state} | self.state
         fitting = {
             name: tensor
-            for name, tensor in self.state.items()
+            for name, tensor in known.items()
             if name.startswith("encoder.") or (name in own and own[name].shape == tensor.shape)
         }
         model.load_state_dict({**own, **fitting})
@@ -97,6 +100,13 @@ class Checkpoint:
         merge_handedness(model)
 
 
+def _plain(name: str) -> str:
+    """The name of a tensor without the alias of its objective."""
+    kind, dot, rest = name.partition(".")
+    objective, _, tensor = rest.partition(".")
+    return f"{kind}{dot}{objective.partition(':')[0]}.{tensor}" if ":" in objective else name
+
+
 def find_checkpoint(init: str) -> Path:
     """The file that ``init`` names.
 
@@ -118,6 +128,17 @@ def find_checkpoint(init: str) -> Path:
         f"Use 'pretrain', 'scratch', {SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by "
         "'molweight pretrain') or of a run.",
     )
+
+
+def checkpoints_at_hand() -> list[str]:
+    """Names of the checkpoints that are part of the package, and of those in ``checkpoints`` of the cache.
+
+    Example:
+        >>> SHIPPED in checkpoints_at_hand()
+        True
+    """
+    folders = (_PACKAGE, cache_root() / "checkpoints")
+    return sorted({path.parent.name for folder in folders for path in folder.glob(f"*/{CHECKPOINT}")})
 
 
 def read_checkpoint(init: str) -> Checkpoint:

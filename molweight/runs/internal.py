@@ -2,6 +2,7 @@
 
 from molweight.runs._ahead import ahead
 from molweight.runs._archive import RunParts
+from molweight.runs._checkpoint import checkpoints_at_hand
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
@@ -24,6 +25,7 @@ __all__ = [
     "Surrogate",
     "agreement",
     "ahead",
+    "checkpoints_at_hand",
     "claim_checkpoint_folder",
     "claim_folder",
     "data_card",

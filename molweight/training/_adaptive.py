@@ -13,7 +13,7 @@ from molweight.models import Predictor, Pretrainer
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
 from molweight.seeding import seeded
-from molweight.training._batches import Batches, Corpus, TaskSource, generator_for
+from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
 from molweight.training._context import Context
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init
@@ -137,7 +137,8 @@ def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device) -> Corpus:
     batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
     solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
     generator = torch.Generator(device).manual_seed(job.seed)
-    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator)
+    parts = part_batches(corpus, job.objectives, job.batch_size, job.seed)
+    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator, parts)
 
 
 def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:

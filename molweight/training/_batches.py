@@ -1,19 +1,20 @@
 """Which molecules each step sees: batches, and the sources of levels 1, 2 and 3."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from molweight.arrays import Indices
+from molweight.datasets.internal import PART
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import LossFn, SharedObjectives
 from molweight.models import Predictor, Pretrainer
 
-__all__ = ["Batches", "Corpus", "TaskSource", "generator_for"]
+__all__ = ["Batches", "Corpus", "TaskSource", "generator_for", "part_batches"]
 
 
 def generator_for(seed: int, stream: str) -> np.random.Generator:
@@ -79,6 +80,24 @@ class Batches:
         self.rng.bit_generator.state = state["rng"]
 
 
+def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, seed: int) -> dict[str, Batches]:
+    """Batches of each part of a joined corpus that is the alias of an objective; they share the size of a batch.
+
+    Args:
+        data: The molecules.
+        objectives: Names of the objectives, e.g. ``graphcl:own``.
+        size: Molecules per step.
+        seed: Of the orders.
+    """
+    aliases = {name.partition(":")[2] for name in objectives}
+    found = {name.removeprefix(PART): column for name, column in data.columns.items() if name.startswith(PART)}
+    used = {name: np.flatnonzero(column) for name, column in found.items() if name in aliases}
+    return {
+        name: Batches(rows, max(1, size // len(used)), generator_for(seed, f"part {name}"))
+        for name, rows in used.items()
+    }
+
+
 @dataclass(frozen=True)
 class Corpus:
     """Where pretraining takes its molecules from.
@@ -88,12 +107,14 @@ class Corpus:
         batches: Which of them a step trains on.
         solve_batches: Which of them the curvature of level 1 is taken on; ``None`` for those of the step itself.
         generator: Source of what the objectives draw, on the device.
+        parts: Molecules of each part of the corpus that objectives with its name as alias learn from.
     """
 
     data: MoleculeDataset
     batches: Batches
     solve_batches: Batches | None
     generator: torch.Generator
+    parts: Mapping[str, Batches] = field(default_factory=dict)
 
     def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
         """Draw a batch and views of it; the losses of the objectives on them as pure functions.
@@ -103,7 +124,9 @@ class Corpus:
             solve: Whether the batch is for the curvature.
         """
         batches = self.solve_batches if solve and self.solve_batches else self.batches
-        return model.draw(self.data.graphs(batches.next(), self.generator.device), self.generator)
+        drawn = self.data.graphs(batches.next(), self.generator.device)
+        parts = {name: self.data.graphs(part.next(), self.generator.device) for name, part in self.parts.items()}
+        return model.draw(drawn, self.generator, parts)
 
     def state_dict(self) -> dict[str, Any]:
         """Position in the data and all random states."""
@@ -112,6 +135,7 @@ class Corpus:
             "batches": self.batches.state_dict(),
             "solve": None if solve is None else solve.state_dict(),
             "generator": self.generator.get_state(),
+            **({"parts": {name: part.state_dict() for name, part in self.parts.items()}} if self.parts else {}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -124,6 +148,8 @@ class Corpus:
         if self.solve_batches is not None:
             self.solve_batches.load_state_dict(state["solve"])
         self.generator.set_state(state["generator"])
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
 
 
 @dataclass(frozen=True)

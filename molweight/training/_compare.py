@@ -28,7 +28,7 @@ from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve, variant
-from molweight.training._sources import with_sources
+from molweight.training._sources import with_parts, with_sources
 from molweight.training._state import Session
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]
@@ -156,6 +156,7 @@ def compare(
         if name not in known:
             raise ConfigError(f"baseline {name!r} is unknown{suggest(name, known)} Baselines: {', '.join(known)}.")
     job, sources = with_sources(job, data, splits, aux)
+    job = with_parts(job, corpus)
     job, data = resolve(job, data), with_metric(job, data)
     session = Session(None if resume is None else Path(resume), callbacks=callbacks)
     started, device = time.perf_counter(), resolve_device(job.device)

@@ -30,7 +30,7 @@ from molweight.training._generic import generic_pretraining
 from molweight.training._leakage import HeldOut
 from molweight.training._resolve import resolve
 from molweight.training._restarts import finetune_with_restarts, restart_stages
-from molweight.training._sources import with_sources
+from molweight.training._sources import with_parts, with_sources
 from molweight.training._state import Session
 
 __all__ = ["describe_job", "fit", "with_ensemble"]
@@ -84,6 +84,7 @@ def fit(
     device = resolve_device(job.device)
     data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
+    job = with_parts(job, corpus)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
     if session.folder is not None:
         session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))

@@ -19,7 +19,7 @@ from molweight.options.internal import INITS, option_names
 from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
-from molweight.training._batches import Batches, Corpus, generator_for
+from molweight.training._batches import Batches, Corpus, generator_for, part_batches
 from molweight.training._features import with_stereo
 from molweight.training._leakage import HeldOut, attach_tables, refuse_leaky_checkpoint
 from molweight.training._pretrain import pretrain
@@ -101,7 +101,8 @@ def _load_or_train(
         _log.debug("generic pretraining: read from the cache, %s", path)
         return
     batches = Batches(range(len(corpus)), job.batch_size, generator_for(_seed(job), "general"))
-    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(job)))
+    parts = part_batches(corpus, job.objectives, job.batch_size, _seed(job))
+    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(job)), parts)
     loop = Loop(
         dict(model.named_parameters()),
         {},
@@ -118,11 +119,13 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
     """Everything that generic pretraining depends on, as JSON values."""
     values = job.options()
     names = set(option_names(EncoderOptions)) | set(option_names(PretrainingOptions))
+    parts = {name: len(part.indices) for name, part in part_batches(corpus, job.objectives, 1, 0).items()}
     return {
         "featuriser": corpus.featuriser.describe(),
         "loop": _LOOP_VERSION,
         "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
         "seed": _seed(job),
+        **({"parts": parts} if parts else {}),
         **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
     }
 

@@ -157,8 +157,16 @@ class PretrainingState:
     def resume(self, stage: Stage) -> None:
         """Resume from a checkpoint, if there is one."""
         state = stage.read()
-        if state is None:
-            return
+        if state is not None:
+            self.load_state_dict(state)
+            _LOG.info("%s pretraining: resuming after step %d", stage.name, self.loop.steps)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where :meth:`state` was taken.
+
+        Args:
+            state: What it gave.
+        """
         device = self.corpus.generator.device
         state["loop"] |= {key: _placed(state["loop"][key], device) for key in ("starts", "scales")}
         self.loop.load_state_dict(state["loop"])
@@ -170,7 +178,6 @@ class PretrainingState:
         self.health.load_state_dict(_placed(state["health"], device))
         self.history = state["history"]
         self._started = time.perf_counter() - state["seconds"]
-        _LOG.info("%s pretraining: resuming after step %d", stage.name, self.loop.steps)
 
 
 def _placed(value: Any, device: torch.device) -> Any:

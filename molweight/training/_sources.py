@@ -1,4 +1,4 @@
-"""Auxiliary tables as objectives: one for each table, column or group of columns, all on one pool of molecules."""
+"""What objectives learn from: auxiliary tables, all on one pool of molecules, and the parts of a corpus."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,14 @@ from scipy.cluster import hierarchy
 
 from molweight.arrays import Indices
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceTable, read_sources
+from molweight.datasets.internal import PART, SourceTable, read_sources
+from molweight.errors import OptionError
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
-from molweight.objectives import Source
+from molweight.objectives import Source, get
 from molweight.objectives.internal import SourcePool
 from molweight.options import Job
 
-__all__ = ["SOURCE", "join_sources", "with_sources"]
+__all__ = ["SOURCE", "join_sources", "with_parts", "with_sources"]
 
 SOURCE: Final = "source"
 """Name of the objective that learns an auxiliary table."""
@@ -54,6 +55,38 @@ def with_sources(
     names = [*job.objectives, *(name for name in options if name not in job.objectives)]
     settings = {**job.objective_options, **options}
     return replace(job, objectives=names, objective_options=settings), tuple(sources)
+
+
+def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
+    """The job with every objective once for each part of the corpus, where ``corpus_weights`` asks for it.
+
+    Objectives that learn from tables, and those with an alias, stay as they are.
+
+    Args:
+        job: The options.
+        corpus: The molecules, as :func:`molweight.datasets.internal.join_corpora` gives them.
+
+    Raises:
+        OptionError: If the corpus has no parts.
+    """
+    if job.corpus_weights == "joint":
+        return job
+    parts = [name.removeprefix(PART) for name in corpus.columns if name.startswith(PART)]
+    if not parts:
+        raise OptionError(
+            "corpus_weights", "part", f"needs a corpus of several parts, and {corpus.name} is one",
+            "Join corpora: --corpus own+near+zinc",
+        )  # fmt: skip
+    plain = [name for name in job.objectives if ":" not in name and not get(name).tables]
+    copies = {name: [f"{name}:{part}" for part in parts] if name in plain else [name] for name in job.objectives}
+    options = {
+        copy: job.objective_options[name]
+        for name, own in copies.items()
+        if name in job.objective_options
+        for copy in own
+    }
+    names = [copy for own in copies.values() for copy in own]
+    return replace(job, objectives=names, objective_options=options)
 
 
 def _objectives(source: SourceTable, weights: str) -> dict[str, dict[str, Any]]:

@@ -295,3 +295,11 @@ def test_error_is_one_paragraph(
     captured = capsys.readouterr()
     assert expected in captured.err.splitlines()[-1]
     assert captured.out == ""
+
+
+def test_checkpoints_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "checkpoints"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("gin_zinc "))
+    assert line.split(maxsplit=2)[1:] == [
+        "gin", "{'layers': 3, 'width': 128}: attribute_masking, graphcl, functional_groups, descriptors"
+    ]  # fmt: skip

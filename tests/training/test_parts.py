@@ -1,0 +1,77 @@
+"""A corpus of several parts, each of which objectives learn from with a weight of their own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import Job, datasets, fit
+from molweight.datasets.internal import join_corpora
+from molweight.errors import OptionError
+from molweight.graphs import MoleculeDataset
+from molweight.training import generic_pretraining
+from molweight.training._batches import Batches, Corpus, part_batches
+from molweight.training._sources import with_parts
+
+SMALL = Job(
+    encoder_options={"layers": 1, "width": 16},
+    objectives=["attribute_masking", "functional_groups"],
+    objective_options={"attribute_masking": {"rate": 0.3}},
+    init="scratch",
+    steps=4,
+    epochs=1,
+    batch_size=32,
+    device="cpu",
+    corpus_weights="part",
+)
+
+
+@pytest.fixture(scope="module")
+def joined() -> MoleculeDataset:
+    own = datasets.load("freesolv").subset(range(50))
+    own.name = "own"
+    return join_corpora([own, datasets.load_corpus("zinc", size=70)])
+
+
+def test_every_objective_has_a_copy_for_each_part(joined: MoleculeDataset) -> None:
+    job = with_parts(replace(SMALL, objectives=["attribute_masking", "graphcl:mine", "assay_labels"]), joined)
+    assert job.objectives == ["attribute_masking:own", "attribute_masking:zinc", "graphcl:mine", "assay_labels"]
+    assert job.objective_options == {name: {"rate": 0.3} for name in job.objectives[:2]}
+    assert with_parts(job, joined).objectives == job.objectives
+    assert with_parts(replace(SMALL, corpus_weights="joint"), joined).objectives == SMALL.objectives
+    with pytest.raises(OptionError, match="needs a corpus of several parts, and zinc is one"):
+        with_parts(SMALL, datasets.load_corpus("zinc", size=70))
+
+
+def test_copies_draw_from_their_part_and_share_the_batch(joined: MoleculeDataset) -> None:
+    job = with_parts(SMALL, joined)
+    model, prepared = generic_pretraining(job, joined, torch.device("cpu"))
+    parts = part_batches(prepared, job.objectives, job.batch_size, seed=0)
+    assert {name: part.size for name, part in parts.items()} == {"own": 16, "zinc": 16}
+    assert set(parts["own"].indices) == set(range(50))
+    source = Corpus(prepared, Batches(range(120), 32, np.random.default_rng(0)), None, torch.Generator(), parts)
+    state = source.state_dict()
+    first = {name: loss(dict(model.named_parameters())).item() for name, loss in source.losses(model).items()}
+    later = source.state_dict()["parts"]["own"]["at"]
+    source.load_state_dict(state)
+    again = {name: loss(dict(model.named_parameters())).item() for name, loss in source.losses(model).items()}
+    assert (later, first) == (16, again)
+
+
+def test_a_weight_is_learned_for_each(joined: MoleculeDataset) -> None:
+    data = datasets.load("freesolv")
+    run = fit(SMALL, data, datasets.split(data, "scaffold"), joined)
+    names = {f"{name}:{part}" for name in SMALL.objectives for part in ("own", "zinc")}
+    assert set(run.weights) == names
+    assert sum(run.weights.values()) == pytest.approx(1)
+
+
+def test_copies_begin_with_the_head_of_the_checkpoint(joined: MoleculeDataset) -> None:
+    job = replace(with_parts(replace(SMALL, objective_options={}), joined), init="gin_zinc", encoder_options={})
+    shipped, _ = generic_pretraining(replace(job, objectives=["functional_groups"]), joined, torch.device("cpu"))
+    model, _ = generic_pretraining(job, joined, torch.device("cpu"))
+    theirs = dict(shipped.objective("functional_groups").named_parameters())
+    for part in ("own", "zinc"):
+        for name, parameter in model.objective(f"functional_groups:{part}").named_parameters():
+            assert torch.equal(parameter, theirs[name])
