@@ -12,10 +12,10 @@ from torch import Tensor
 
 from experiments._source_runs import CPU, SourceRuns
 from molweight.graphs.internal import tasks_of
-from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Layout, implicit_adjoint
+from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Layout, Params, implicit_adjoint
 from molweight.mlo._gradients import ObjectiveGradients, objective_gradients
 from molweight.mlo._level_graph import GraphOptions
-from molweight.mlo._solved_head import solve_head
+from molweight.mlo._solved_head import SolvedHead, solve_head
 from molweight.mlo.solvers import ConjugateGradient
 from molweight.models import Predictor
 from molweight.training._batches import Corpus
@@ -25,6 +25,7 @@ from molweight.training.internal import AdaptivePretraining, Batches, generator_
 __all__ = ["RULES", "Signals"]
 
 _WIDE: Final = 256
+_DAMPINGS: Final = (1.0, 0.01)
 RULES: Final = {
     "identity": "gradient at the finetuned copy, batches of 64 (the default)",
     "alignment": "cosines of the same",
@@ -56,16 +57,17 @@ class Signals:
     values: dict[str, list[list[float]]] = field(default_factory=lambda: {rule: [] for rule in RULES})
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def collect(self, every: int, refit: int | None = None) -> "Signals":
+    def collect(self, every: int, refit: int | None = None, *, solves: bool = True) -> "Signals":
         """Run under equal weights and measure at every ``every``-th step.
 
         Args:
             every: Steps between measurements.
             refit: Steps between solves of the heads of the sources, from the first step on; never if ``None``.
+            solves: Whether to take the rules that solve with level 1's curvature.
         """
         # Nothing exceeds a billion standard errors: the weights stay equal, and level 2 moves as it would.
         setup = self.runs.setup("tapweight", confidence=1e9)
-        place = _Place(self.runs, setup)
+        place = _Place(self.runs, setup, solves=solves)
         for step in range(self.runs.job.steps):
             if refit is not None and step % refit == 0:
                 with self._timed("refit"):
@@ -86,13 +88,15 @@ class Signals:
 class _Place:
     """A run at the point where it is."""
 
-    def __init__(self, runs: SourceRuns, setup: AdaptivePretraining) -> None:
+    def __init__(self, runs: SourceRuns, setup: AdaptivePretraining, *, solves: bool = True) -> None:
+        self.solves = solves
         self.setup, self.loop = setup, setup.loop
         level2 = setup.task.model
         self.solved = SolvedTask(level2, runs.data, *_whole(runs), generator_for(0, "dropout"), CPU)
         self.graph = ClosedFormGraph(self.loop.pretrained, self.loop.finetuned, GraphOptions(), task=True)
         self.corpora = {size: _corpus(setup, size) for size in (runs.job.batch_size, _WIDE)}
         self.sources = _source_losses(runs, level2)
+        self.decays: dict[str, float] = {}
 
     def measure(self, timed: Callable[[str], Any]) -> dict[str, Tensor]:
         """K numbers by rule."""
@@ -118,20 +122,28 @@ class _Place:
             "closed form, wide, cosine": _cosines(many.rows, exact, self.graph.block),
             "closed form, wide, per loss": -many.rows @ exact / many.losses,
             "closed form, wide, second moments": -many.rows @ (exact * self._preconditioner()),
-            "closed form, wide, cg 1": -many.rows @ self._solve(exact, wide, 1.0, timed),
-            "closed form, wide, cg 0.01": -many.rows @ self._solve(exact, wide, 0.01, timed),
             "closed form, solved sources": -sources @ exact,
             "closed form, solved sources, cosine": _cosines(sources, exact, self.graph.block),
+            **{
+                f"closed form, wide, cg {damping:g}": -many.rows @ self._solve(exact, wide, damping, timed)
+                for damping in (_DAMPINGS if self.solves else ())
+            },
         }
 
     @torch.no_grad()
     def refit(self) -> None:
         """Put the solved head of each source in place of the one that is learned."""
         encoder = {name: self.loop.pretrained[name] for name in self.loop.shared}
-        for name, loss in zip(self.loop.weighting.names, self.sources.values(), strict=True):
-            solved = solve_head(loss.encode(encoder), loss.labels)
+        for name, (source, loss) in zip(self.loop.weighting.names, self.sources.items(), strict=True):
+            solved = self._solved(source, loss, encoder)
             self.loop.pretrained[f"objectives.{name}.head.weight"].copy_(solved.head[:, :-1])
             self.loop.pretrained[f"objectives.{name}.head.bias"].copy_(solved.head[:, -1])
+
+    def _solved(self, name: str, loss: HeadLoss, encoder: Params) -> SolvedHead:
+        """The solved head of a source, whose ridge is chosen the first time: for all its columns, as one number."""
+        solved = solve_head(loss.encode(encoder), loss.labels, self.decays.get(name))
+        self.decays.setdefault(name, float(solved.decay.median()))
+        return solved
 
     def _rows(self, corpus: Corpus) -> "_Rows":
         losses = corpus.losses(self.setup.model)
@@ -171,8 +183,8 @@ class _Place:
         """Gradients of the sources at their solved heads, on all their molecules: the head's own derivative is zero."""
         encoder = {name: self.loop.pretrained[name] for name in self.loop.shared}
         rows = []
-        for loss in self.sources.values():
-            solved = solve_head(loss.encode(encoder), loss.labels)
+        for name, loss in self.sources.items():
+            solved = self._solved(name, loss, encoder)
             slope = solved.labels.slope(solved.vectors @ solved.head.T)
             parts = loss.pull(encoder, (slope @ solved.head)[:, :-1])
             rows.append(self.graph.encoder_direction(torch.cat([part.flatten() for part in parts])))

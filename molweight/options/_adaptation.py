@@ -23,6 +23,8 @@ class AdaptationOptions:
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
+        weights_from: Folder of a run whose learned weights are the start, e.g. before a source was added: objectives
+            keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these weights.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
             the planted objectives of ``experiments/studies/planted.py`` speak for so far.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
@@ -56,6 +58,7 @@ class AdaptationOptions:
     corpus_weights: str = option("joint", choices=("joint", "part"))
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = option(factory=dict)
+    weights_from: str | None = None
     solver: str = "identity"
     solver_options: dict[str, Any] = option(factory=dict)
     task_level: str = option("proximal", choices=("proximal", "closed_form"))

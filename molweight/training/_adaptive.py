@@ -15,6 +15,7 @@ from molweight.options import Job
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
 from molweight.training._context import Context
+from molweight.training._mixture import weighting_options
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init
 from molweight.training._solved_task import MOST_SOLVED, SolvedTask
@@ -91,7 +92,7 @@ def adaptive_pretraining(
     """
     job = resolve_init(job)
     level2 = new_predictor(job, model, data, splits, device)
-    weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
+    weighting = weightings.create(job.weighting, list(job.objectives), **weighting_options(job))
     loop = Loop(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),

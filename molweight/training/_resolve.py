@@ -15,6 +15,7 @@ from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import read_checkpoint
 from molweight.training._cross_fitting import check_finetuning
 from molweight.training._leakage import resolve_assay_table
+from molweight.training._mixture import weighting_options
 
 __all__ = ["SOLVER_DEFAULTS", "check_job", "create_solver", "resolve", "resolve_init", "variant"]
 
@@ -142,7 +143,7 @@ def _check_weighting(job: Job) -> None:
     """Refuse options of the weighting, and others that it cannot work with."""
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
         return  # of auxiliary tables that are not read yet, the number of weights is not known
-    weighting = weightings.create(job.weighting, job.objectives, **job.weighting_options)
+    weighting = weightings.create(job.weighting, job.objectives, **weighting_options(job))
     solved = job.task_level == "closed_form"
     if solved and not weighting.graph.proximal:
         raise OptionError(
