@@ -13,6 +13,7 @@ from typing import Any, Final
 from jsonargparse import Namespace
 
 from molweight._version import __version__
+from molweight.cli._distributed import in_processes
 from molweight.cli._old_names import with_current_names
 from molweight.cli._output import printable
 from molweight.cli._parser import Parser, join_options, names
@@ -120,7 +121,8 @@ def _ending_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         for number in taken:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is _interrupt:  # a job of several processes may ignore them from here on
+                signal.signal(number, signal.SIG_DFL)
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 (what signal handlers are given)
@@ -176,7 +178,7 @@ def _dispatch(arguments: list[str]) -> int:
         _refuse_beside_resume(parser, rest)
     _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
-    with _enough_memory():
+    with in_processes(name, options), _enough_memory():
         command.run(options)
     return 0
 

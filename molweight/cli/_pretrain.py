@@ -10,6 +10,7 @@ from molweight.cli._data_options import add_corpus_options, add_job_options, job
 from molweight.cli._output import add_output_options, begin, result, say
 from molweight.cli._parser import Parser
 from molweight.devices import resolve_device
+from molweight.distributed import own_folder
 from molweight.errors import Interrupted
 from molweight.options import EncoderOptions, PretrainingOptions, RunOptions
 from molweight.runs import save_checkpoint
@@ -39,8 +40,9 @@ def parser() -> Parser:
 def run(options: Namespace) -> None:
     """Pretrain, or resume, and write the folder."""
     begin(options)
-    claim_checkpoint_folder(Path(options.output), overwrite=options.overwrite)
-    job, corpus, folder = job_of(options, init="pretrain", weighting="none"), load_corpus(options), Path(options.output)
+    folder = own_folder(Path(options.output))
+    claim_checkpoint_folder(folder, overwrite=options.overwrite)
+    job, corpus = job_of(options, init="pretrain", weighting="none"), load_corpus(options)
     sizes = f"{job.encoder} {job.encoder_options} for {job.pretrain_steps} steps"
     say(options, f"pretraining {sizes} on {corpus.name}: {len(corpus)} molecules")
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}

@@ -6,6 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from molweight.distributed import team
+from molweight.encoders._shares import encode_share, in_share
+from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
 
 __all__ = ["Encoder", "Encoding", "dropout", "dropout_generator"]
@@ -52,6 +55,9 @@ class Encoder(nn.Module, ABC):
 
     def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
         """Encode a batch of molecules; see :meth:`forward`."""
+        others = None if in_share() else team()
+        if others is not None and isinstance(graphs, GraphBatch) and graphs.num_graphs >= others.size:
+            return Encoding(*encode_share(self, graphs, seed, others))
         encoding: Encoding = super().__call__(graphs, seed)
         return encoding
 

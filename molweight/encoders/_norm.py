@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from molweight.arguments import check_choice
+from molweight.distributed import spread, total
+from molweight.encoders._shares import in_share
 
 __all__ = ["NORMS", "BatchNorm", "build_norm"]
 
@@ -50,6 +52,8 @@ class BatchNorm(nn.Module):
             rows: The rows.
             counts: How many equal rows each one represents, ``n``; ``None`` for one each.
         """
+        if self.training and in_share():
+            return self._over_processes(rows, counts)
         if self.training and counts is not None:
             return self._weighted(rows, counts)
         if self.training:  # torch.batch_norm, since functional.batch_norm refuses a single row
@@ -72,6 +76,16 @@ class BatchNorm(nn.Module):
         centred = rows - shares @ rows
         variance = shares @ centred.square()
         return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())
+
+    def _over_processes(self, rows: Tensor, counts: Tensor | None) -> Tensor:
+        """Normalise by the statistics of all processes' rows, in two passes, as exact as those of one process."""
+        parts = rows.new_ones(len(rows)) if counts is None else counts.to(rows.dtype)
+        sums = total(torch.cat([parts @ rows, parts.sum()[None]]))
+        count = sums[-1].detach()
+        centred = rows - spread(sums[:-1] / count)
+        variance = spread(total(parts @ centred.square()) / count)
+        return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())
+
 
 
 def build_norm(name: str, width: int) -> nn.Module:

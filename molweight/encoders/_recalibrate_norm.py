@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from molweight.distributed import alone
 from molweight.encoders._base import Encoder
 from molweight.encoders._norm import BatchNorm
 from molweight.errors import DataError
@@ -65,7 +66,7 @@ def calibrate(encoder: Encoder, batches: Iterable[GraphLike]) -> None:
         return
     moments = [_Moments() for _ in norms]
     seen = 0
-    with torch.no_grad(), _training_mode(encoder), _watching(norms, [item.add for item in moments]):
+    with alone(), torch.no_grad(), _training_mode(encoder), _watching(norms, [item.add for item in moments]):
         for graphs in batches:
             encoder(graphs)
             seen += 1

@@ -49,7 +49,9 @@ def run_folder(runs: str | Path, name: str) -> Path:
             f"{mention('name', name)} {problem}. A run's name is a plain file name, such as my-run; the folder of the "
             "runs is named with --runs. Choose another name: --name."
         )
-    return Path(runs) / name
+    from molweight.distributed import own_folder  # imports torch, which naming a run does not need to wait for
+
+    return own_folder(Path(runs) / name)
 
 
 def _problem(name: str) -> str | None:

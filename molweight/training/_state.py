@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from molweight._owned_files import own, owned_files, refuse_link, remove_owned
+from molweight.distributed import share_file
 from molweight.errors import ConfigError, Interrupted
 from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
 from molweight.training._callback import Callback, scalars
@@ -96,6 +97,8 @@ class Stage:
             ConfigError: If it belongs to another job; the message names what differs.
         """
         path = self._path()
+        if path is not None:
+            share_file(path)  # several processes resume from the state of the first
         if path is None or not path.exists():
             return None
         refuse_link(path.parent)

@@ -1,0 +1,57 @@
+"""Commands under ``torchrun``: several processes compute one job, and the first one speaks and writes."""
+
+import logging
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from jsonargparse import Namespace
+
+from molweight.errors import ConfigError, MolweightError
+
+__all__ = ["in_processes"]
+
+_TOGETHER: Final = ("fit", "pretrain", "finetune")
+"""Commands that train, and so have work for several processes."""
+
+
+@contextmanager
+def in_processes(command: str, options: Namespace) -> Iterator[None]:
+    """Join the other processes, if ``torchrun`` started this one; all but the first are silent.
+
+    Args:
+        command: Name of the command.
+        options: Its options.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        ConfigError: If the command does not train.
+        MolweightError: As raised in the context.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:  # noqa: PLR2004 - several
+        yield
+        return
+    if command not in _TOGETHER:
+        raise ConfigError(
+            f"molweight {command} runs in one process. Start it without torchrun, which is for {', '.join(_TOGETHER)}."
+        )
+    from molweight.distributed import start, stop
+
+    found = start(str(options.device))
+    if found is not None and found.rank > 0:
+        options.quiet = True
+        logging.getLogger().setLevel(logging.ERROR)
+        sys.stdout = pathlib.Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for the rest of the process
+    try:
+        yield
+    except MolweightError:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would cut off the message
+        raise
+    finally:
+        stop()

@@ -1,0 +1,289 @@
+"""Several processes that compute one job: sums, copies and parts of tensors, differentiable to any order.
+
+Every process holds the whole job: the same parameters, batches and random numbers. Only encoders divide their work
+(:mod:`molweight.encoders`): each process encodes its share of the molecules, and every process gets all vectors. So
+losses, solves, hypergradients and weights are those of the global batch without knowing of processes.
+
+A tensor is therefore either *whole*, equal in all processes, or a *share*. Four linear operations lead from one to the
+other. They are two pairs of transposes, so each one's derivative, in reverse and forward mode, is another of the four:
+:func:`spread` and :func:`total`, :func:`part` and :func:`gather`. Megatron-LM (Shoeybi et al., arXiv 1909.08053) calls
+the first pair f and g; it needs first derivatives only.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from molweight.errors import ConfigError, TrainingError
+
+__all__ = ["Team", "alone", "gather", "own_folder", "part", "share_file", "spread", "start", "stop", "team", "total"]
+
+Span = tuple[int, int]
+"""First row of a share, and the one after its last."""
+
+_WAIT: Final = timedelta(minutes=30)
+"""How long a process waits for the others before it ends with an error."""
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+_scratch: dict[str, str] = {}
+"""The folder that a process other than the first writes to, once it has one."""
+
+
+@dataclass(frozen=True)
+class Team:
+    """The processes of a job.
+
+    Args:
+        rank: Number of this process, from 0.
+        size: How many there are.
+    """
+
+    rank: int
+    size: int
+
+
+def team() -> Team | None:
+    """The processes that share this job; ``None`` for a single one, and inside :func:`alone`.
+
+    Example:
+        >>> team() is None  # torch.distributed is not initialised
+        True
+    """
+    if not (dist.is_available() and dist.is_initialized()) or _alone.get():
+        return None
+    size = dist.get_world_size()
+    return Team(dist.get_rank(), size) if size > 1 else None
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let each process compute everything inside by itself.
+
+    Yields:
+        Nothing.
+    """
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
+
+
+def start(device: str) -> Team | None:
+    """Join the processes that ``torchrun`` started; nothing where it started a single one, or none.
+
+    Args:
+        device: The option of a job. With CUDA devices each process takes that of its ``LOCAL_RANK`` and NCCL connects
+            them, else gloo does.
+
+    Raises:
+        ConfigError: If there are fewer CUDA devices than processes on this machine, or the processes do not find each
+            other.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:  # noqa: PLR2004 - several
+        return None
+    cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    if cuda:
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        if local >= torch.cuda.device_count():
+            raise ConfigError(
+                f"torchrun started process {local + 1} on a machine with {torch.cuda.device_count()} CUDA devices. "
+                "Start one process per device, or use the CPU: --device cpu."
+            )
+        torch.cuda.set_device(local)
+    try:
+        dist.init_process_group("nccl" if cuda else "gloo", timeout=_WAIT)
+    except (RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"the processes that torchrun started do not find each other ({' '.join(str(error).split())[:300]}). "
+            "Check MASTER_ADDR and MASTER_PORT."
+        ) from error
+    return team()
+
+
+def stop() -> None:
+    """Leave the processes, and remove what this one has written for itself."""
+    for folder in _scratch.values():
+        shutil.rmtree(folder, ignore_errors=True)
+    _scratch.clear()
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def own_folder(folder: Path) -> Path:
+    """Where this process writes what belongs into ``folder``: only the first one writes there, others to a scratch.
+
+    Args:
+        folder: The folder of a run or checkpoint.
+    """
+    found = team()
+    if found is None or found.rank == 0:
+        return folder
+    if "folder" not in _scratch:
+        _scratch["folder"] = tempfile.mkdtemp(prefix="molweight-")
+    return Path(_scratch["folder"]) / folder.name
+
+
+def share_file(path: Path) -> None:
+    """Give every process the first one's file at ``path``, or its absence; all processes must call this.
+
+    Args:
+        path: The file, in a folder of each process's own (:func:`own_folder`).
+    """
+    found = team()
+    if found is None:
+        return
+    content = path.read_bytes() if found.rank == 0 and path.exists() else b""
+    size = _summed(torch.tensor([len(content)]))
+    data = torch.zeros(int(size), dtype=torch.uint8)
+    if content:
+        data = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    if len(data):
+        data = _summed(data)
+    if found.rank == 0:
+        return
+    path.unlink(missing_ok=True)
+    if len(data):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.numpy().tobytes())
+
+
+def spread(whole: Tensor) -> Tensor:
+    """A whole tensor, about to be used with a share of the molecules; its gradient is the sum over the processes."""
+    found: Tensor = _apply(_Spread, whole)
+    return found
+
+
+def total(share: Tensor) -> Tensor:
+    """The sum of all processes' tensors of one shape: whole. The gradient reaches each process as it is."""
+    found: Tensor = _apply(_Total, share)
+    return found
+
+
+def part(whole: Tensor, span: Span) -> Tensor:
+    """Rows of a whole tensor: a share."""
+    found: Tensor = _apply(_Part, whole, span)
+    return found
+
+
+def gather(share: Tensor, span: Span, rows: int) -> Tensor:
+    """All processes' rows, ``rows x ...``: whole.
+
+    Args:
+        share: The rows of this process.
+        span: Which ones they are.
+        rows: How many all processes have together.
+    """
+    found: Tensor = _apply(_Gather, share, span, rows)
+    return found
+
+
+def _summed(share: Tensor) -> Tensor:
+    """The sum over the processes.
+
+    Raises:
+        TrainingError: If another process has ended or does not answer.
+    """
+    summed = share.detach().clone(memory_format=torch.contiguous_format)
+    place = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
+    moved = summed.to(place)
+    try:
+        dist.all_reduce(moved)
+    except RuntimeError as error:
+        raise TrainingError(
+            "another process of this job has ended, or has not answered for half an hour. Its own message says why. "
+            "Resume with the command that began the job."
+        ) from error
+    return moved.to(share.device)
+
+
+def _filled(share: Tensor, span: Span, rows: int) -> Tensor:
+    filled = share.new_zeros(rows, *share.shape[1:])
+    filled[span[0] : span[1]] = share
+    return filled
+
+
+def _apply(function: type[torch.autograd.Function], *arguments: Any) -> Any:
+    return function.apply(*arguments)  # type: ignore[no-untyped-call]  # torch's own
+
+
+class _Spread(torch.autograd.Function):
+    @staticmethod
+    def forward(whole: Tensor) -> Tensor:
+        return whole.view_as(whole)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004 - as autograd calls it
+        return _apply(_Total, gradients[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:  # noqa: ARG004
+        return tangents[0].view_as(tangents[0])
+
+
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(share: Tensor) -> Tensor:
+        return _summed(share)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004
+        return _apply(_Spread, gradients[0])
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:  # noqa: ARG004
+        return _apply(_Total, tangents[0])
+
+
+class _Part(torch.autograd.Function):
+    @staticmethod
+    def forward(whole: Tensor, span: Span) -> Tensor:
+        return whole[span[0] : span[1]].clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+        ctx.span, ctx.rows = inputs[1], len(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return _apply(_Gather, gradients[0], ctx.span, ctx.rows), None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return _apply(_Part, tangents[0], ctx.span)
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(share: Tensor, span: Span, rows: int) -> Tensor:
+        return _summed(_filled(share, span, rows))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+        ctx.span, ctx.rows = inputs[1:]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        return _apply(_Part, gradients[0], ctx.span), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        return _apply(_Gather, tangents[0], ctx.span, ctx.rows)
