@@ -223,15 +223,15 @@ class _Spread(torch.autograd.Function):
         return whole.view_as(whole)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(_ctx: Any, inputs: Any, output: Any) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004 - as autograd calls it
+    def backward(_ctx: Any, *gradients: Any) -> Any:
         return _apply(_Total, gradients[0])
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:  # noqa: ARG004
+    def jvp(_ctx: Any, *tangents: Any) -> Any:
         return tangents[0].view_as(tangents[0])
 
 
@@ -241,15 +241,15 @@ class _Total(torch.autograd.Function):
         return _summed(share)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(_ctx: Any, inputs: Any, output: Any) -> None:
         pass
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> Any:  # noqa: ARG004
+    def backward(_ctx: Any, *gradients: Any) -> Any:
         return _apply(_Spread, gradients[0])
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> Any:  # noqa: ARG004
+    def jvp(_ctx: Any, *tangents: Any) -> Any:
         return _apply(_Total, tangents[0])
 
 
@@ -259,7 +259,7 @@ class _Part(torch.autograd.Function):
         return whole[span[0] : span[1]].clone()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: Any, _output: Any) -> None:
         ctx.span, ctx.rows = inputs[1], len(inputs[0])
 
     @staticmethod
@@ -277,7 +277,7 @@ class _Gather(torch.autograd.Function):
         return _summed(_filled(share, span, rows))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG004
+    def setup_context(ctx: Any, inputs: Any, _output: Any) -> None:
         ctx.span, ctx.rows = inputs[1:]
 
     @staticmethod
