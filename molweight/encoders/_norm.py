@@ -87,7 +87,6 @@ class BatchNorm(nn.Module):
         return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())
 
 
-
 def build_norm(name: str, width: int) -> nn.Module:
     """A normalisation layer by name: ``"batch"``, ``"layer"`` or ``"none"``.
 
