@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -27,10 +27,20 @@ def generator_for(seed: int, stream: str) -> np.random.Generator:
     return np.random.default_rng([seed, *stream.encode()])
 
 
+_WHOLE: Final = 2**20
+"""Most molecules whose order is drawn at once: 8 MiB of it, and of every state that is saved."""
+_BLOCK: Final = 2**12
+"""Neighbours on the disk that are read together: about 2 MiB of a corpus."""
+_WINDOW: Final = 64
+"""Blocks that are mixed: a quarter of a million molecules."""
+
+
 class Batches:
     """Endless batches: every molecule once per epoch, in a new order each time.
 
     A last incomplete batch is left out; where there are fewer molecules than a batch holds, each batch is all of them.
+    More than a million molecules are mixed by blocks: 64 blocks of 4,096 neighbours, chosen at random, are shuffled
+    together, then the next 64. So memory, states and the places that are read on the disk do not grow with the corpus.
 
     Args:
         indices: Positions to draw from.
@@ -50,19 +60,34 @@ class Batches:
         """Start before the first epoch."""
         if len(indices) == 0 or size < 1:
             raise ConfigError(f"cannot draw batches of {size} from {len(indices)} molecules; both must be at least 1.")
-        self.indices: Indices = np.asarray(indices, dtype=np.int64)
+        by_blocks = len(indices) > _WHOLE
+        keep = by_blocks and isinstance(indices, range)  # as numbers it would take 8 bytes a molecule
+        self.indices = indices if keep else np.asarray(indices, dtype=np.int64)
         self.size = min(size, len(self.indices))
         self.rng = rng
         self._order: Indices = np.empty(0, dtype=np.int64)
+        self._blocks: Indices | None = np.empty(0, dtype=np.int64) if by_blocks else None
         self._at = 0
 
     def next(self) -> Indices:
         """The next batch of positions."""
-        if self._at + self.size > len(self._order):
-            self._order, self._at = self.rng.permutation(self.indices), 0
+        while self._at + self.size > len(self._order):
+            self._mix()
         batch = self._order[self._at : self._at + self.size]
         self._at += self.size
         return batch
+
+    def _mix(self) -> None:
+        """Draw the order of what comes next: of an epoch, or of a window of blocks after what is left of the last."""
+        if self._blocks is None:
+            self._order, self._at = self.rng.permutation(self.indices), 0
+            return
+        left = self._order[self._at :]
+        if len(self._blocks) == 0:
+            self._blocks, left = self.rng.permutation(-(-len(self.indices) // _BLOCK)), left[:0]
+        window, self._blocks = self._blocks[:_WINDOW], self._blocks[_WINDOW:]
+        rows = [np.asarray(self.indices[block * _BLOCK : (block + 1) * _BLOCK], dtype=np.int64) for block in window]
+        self._order, self._at = np.concatenate([left, self.rng.permutation(np.concatenate(rows))]), 0
 
     def epoch(self) -> list[Indices]:
         """All molecules once, in a new order, in batches of nearly equal size."""
@@ -72,12 +97,15 @@ class Batches:
 
     def state_dict(self) -> dict[str, Any]:
         """Order and position in the epoch, and random state."""
-        return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state}
+        blocks = {} if self._blocks is None else {"blocks": torch.tensor(self._blocks)}
+        return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state, **blocks}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`state_dict` was taken."""
         self._order, self._at = np.asarray(state["order"], dtype=np.int64), int(state["at"])
         self.rng.bit_generator.state = state["rng"]
+        if self._blocks is not None:
+            self._blocks = np.asarray(state["blocks"], dtype=np.int64)
 
 
 def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, seed: int) -> dict[str, Batches]:
