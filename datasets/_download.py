@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from molweight._progress import progress_bar
 from molweight.errors import DataError
 
 if TYPE_CHECKING:
@@ -127,19 +128,11 @@ def _ask(url: str, part: Path) -> None:
 
 def _append(answer: "Response", part: Path, have: int) -> None:
     """Write the answer after the first ``have`` bytes."""
-    from tqdm import tqdm
-
     length = answer.headers.get("Content-Length")
+    name = part.name.strip(".").removesuffix(".part")
     with (
         part.open("ab" if have else "wb") as stream,
-        tqdm(
-            desc=part.name.strip(".").removesuffix(".part"),
-            total=have + int(length) if length else None,
-            initial=have,
-            unit="B",
-            unit_scale=True,
-            disable=None,  # shown on terminals only
-        ) as bar,
+        progress_bar(name, have + int(length) if length else None, "bytes", done=have) as bar,
     ):
         for block in answer.iter_content(_BLOCK):
             stream.write(block)

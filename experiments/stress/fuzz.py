@@ -112,7 +112,7 @@ def options_case(rng: random.Random, material: Material, number: int) -> list[st
 @cache
 def _options(command: str) -> list[tuple[str, object]]:
     """Names and defaults of the options of a command."""
-    parser = import_module(f"molweight.cli._{command.replace('-', '_')}").parser()
+    parser = import_module(f"molweight.cli._options._{command.replace('-', '_')}").parser()
     return [(name, parser.get_defaults().get(name)) for name in parser.option_names()]
 
 

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from molweight._progress import progress_bar
 from molweight.benchmark._journal import Journal
 from molweight.benchmark._pool import Executor, ProcessPool
 from molweight.benchmark._run_cell import fixed_facts, run_cell
@@ -45,7 +44,7 @@ def run_study(
     total = len(study.cells())
     with (
         _written(journal, title),
-        tqdm(total=total, initial=total - len(missing), unit=" runs", disable=not progress or None) as bar,
+        progress_bar(title if progress else None, total, "runs", done=total - len(missing)) as bar,
     ):
         for job, row in executor.map(partial(run_cell, study), missing):
             journal.append({**fixed_facts(), **_names(job), "commit": commit, **row})

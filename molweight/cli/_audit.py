@@ -8,14 +8,13 @@ from typing import Any, Final
 from jsonargparse import Namespace
 
 from molweight import datasets
-from molweight.cli._data_options import add_data_options, load_corpus, load_table, reading_of, split_table
-from molweight.cli._parser import Parser
+from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table
 from molweight.datasets import Splits
 from molweight.datasets.internal import ColumnReport, Reading, format_audit, read_any, understand
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["parser", "run"]
+__all__ = ["run"]
 
 _MOST: Final = 20
 """Rows and labels that cannot be used, as far as they are printed without ``--json``."""
@@ -37,24 +36,6 @@ _WORDS: Final = {
     "empty": "empty",
     "repeated": "repeated",
 }
-
-
-def parser() -> Parser:
-    """Options of the command: those of the data."""
-    made = Parser(
-        prog="molweight audit",
-        description="Show how each column of a table is understood and which fit command follows; look for "
-        "duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and molecules of the table "
-        "in the corpus.",
-    )
-    made.add_argument("--config", action="config", help="YAML file with any of these options")
-    add_data_options(made, corpus=None)
-    made.add_argument("--seed", type=int, default=0, help="seed of the split, where it draws")
-    made.add_argument(
-        "--json", action="store_true", help="print JSON, with the rows of duplicates, all labels and all rejects"
-    )
-    made.add_argument("--quiet", action="store_true", help="no progress bars")
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -7,24 +7,13 @@ from pathlib import Path
 import numpy as np
 from jsonargparse import Namespace
 
-from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
+from molweight.cli._molecules import format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin, say
-from molweight.cli._parser import Parser
 from molweight.errors import ConfigError, DataError
 from molweight.graphs.internal import partial_name
 from molweight.runs import Run, load
 
-__all__ = ["parser", "run"]
-
-
-def parser() -> Parser:
-    """Options of the command."""
-    made = Parser(prog="molweight embed", description="Vectors of every molecule of a file, row by row.")
-    made.add_argument("--config", action="config", help="YAML file with any of these options")
-    add_molecule_options(made)
-    made.add_argument("--output", type=str | None, default=None, help=".npz, or .csv (.gz or not); stdout: CSV")
-    made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
-    return made
+__all__ = ["run"]
 
 
 def run(options: Namespace) -> None:

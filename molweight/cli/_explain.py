@@ -7,38 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from tqdm import tqdm
 
-from molweight.cli._molecules import add_safe_csv_option, table_writer
-from molweight.cli._output import add_output_options, begin, result
-from molweight.cli._parser import Parser
+from molweight._progress import with_progress
+from molweight.cli._molecules import table_writer
+from molweight.cli._output import begin, result
 from molweight.datasets.internal import read_records
 from molweight.errors import DataError, OptionError
 from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
 from molweight.storage import write_file
 
-__all__ = ["parser", "run"]
-
-
-def parser() -> Parser:
-    """Options of the command."""
-    made = Parser(prog="molweight explain", description="Share predictions out among the atoms, and draw them.")
-    add = made.add_argument
-    add("--config", action="config", help="YAML file with any of these options")
-    add("run", type=str, help="folder of a run: runs/NAME")
-    add("input", type=str, help="molecules: .csv, .tsv, .smi, .txt; gz, xz, bz2 or not")
-    add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
-    add("--target", type=str | None, default=None, help="which target; may be left out if there is one")
-    add("--limit", type=int, default=50, help="molecules at most, the first ones of the file")
-    add("--pairs", type=int, default=16, help="orders of the atoms to draw; more give less noise")
-    add("--seed", type=int, default=0, help="seed of the orders")
-    add("--output", type=str, default="explanation.html", help="page with the molecules drawn")
-    add("--atoms", type=str | None, default=None, help="CSV file: row,smiles,target,atom,share,error")
-    add_safe_csv_option(made)
-    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
-    add_output_options(made)
-    return made
+__all__ = ["run"]
 
 
 def run(options: Namespace) -> None:
@@ -69,7 +48,9 @@ def run(options: Namespace) -> None:
 
 def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -> Iterator[tuple[int, Attribution]]:
     """Row and shares of each molecule; rows without one are told of."""
-    for row, smiles in tqdm(records, unit=" molecules", disable=options.quiet or None, leave=False):
+    for row, smiles in with_progress(
+        records, None if options.quiet else "attributing", "molecules", total=len(records)
+    ):
         (found,) = model.attribute([smiles], options.target, pairs=options.pairs, seed=options.seed)
         if found is not None:
             yield row, found

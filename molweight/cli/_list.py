@@ -9,14 +9,12 @@ from jsonargparse import Namespace
 
 from molweight import datasets, encoders, objectives
 from molweight.cli._help import plain
-from molweight.cli._parser import Parser
 from molweight.datasets.internal import LOADERS, TABLES, ogb_entries
-from molweight.errors import UnknownNameError
 from molweight.mlo import solvers, weightings
 from molweight.runs import read_checkpoint
 from molweight.runs.internal import checkpoints_at_hand
 
-__all__ = ["parser", "run"]
+__all__ = ["run"]
 
 _KINDS: Final[dict[str, Callable[[], Sequence[str]]]] = {
     "objectives": objectives.available,
@@ -37,21 +35,12 @@ cost: how often the atoms of a batch pass through a graph network in a step. A p
 two graphmvp take, is a long one: experiments/results/objectives_cost.json has seconds per 1,000 molecules."""
 
 
-def parser() -> Parser:
-    """Options of the command."""
-    made = Parser(prog="molweight list", description="List what is available.", exit_on_error=True)
-    made.add_argument("kind", nargs="?", default=None, help=f"one of {', '.join(_KINDS)}; all of them if left out")
-    return made
-
-
 def run(options: Namespace) -> None:
     """Print one name per line, or a paragraph per kind."""
     if options.kind is None:
         for kind, names in _KINDS.items():
             sys.stdout.write(f"{kind}: {', '.join(names())}\n")
         return
-    if options.kind not in _KINDS:
-        raise UnknownNameError("kind", options.kind, _KINDS)
     lines = [_line(options.kind, name) for name in _KINDS[options.kind]()]
     if options.kind == "objectives":
         lines = [_columns("objective", "family", "cost", "needs", "paper"), *lines, "", _COST]

@@ -16,9 +16,9 @@ from molweight._version import __version__
 from molweight.cli._distributed import in_processes
 from molweight.cli._old_names import with_current_names
 from molweight.cli._output import printable
-from molweight.cli._parser import Parser, join_options, names
+from molweight.cli._parser import Parser, asks_for_help, join_options, names
 from molweight.cli._plugins import TRUST, add_plugin_option
-from molweight.cli._presets import preset_defaults
+from molweight.cli._presets import PRESETS, preset_defaults
 from molweight.cli._spelling import as_typed
 from molweight.errors import ConfigError, Interrupted, Message, MolweightError, out_of_memory, suggest
 from molweight.plugins import import_plugins, refuse_untrusted
@@ -149,11 +149,17 @@ class _Typed(logging.Formatter):
 def _option_names(arguments: Sequence[str]) -> list[str]:
     """Names of the options of the command that is asked for."""
     name = arguments[0] if arguments else ""
-    return _module(name).parser().option_names() if name in _COMMANDS else []
+    return _parser(name).option_names() if name in _COMMANDS else []
 
 
-def _module(name: str) -> Any:
-    """The module of a command, imported when it is asked for."""
+def _parser(name: str) -> Parser:
+    """The options of a command, from a module that imports nothing heavy."""
+    made: Parser = import_module(f"molweight.cli._options._{name.replace('-', '_')}").parser()
+    return made
+
+
+def _command(name: str) -> Any:
+    """The module of a command, imported once its options are settled."""
     return import_module(f"molweight.cli._{name.replace('-', '_')}")
 
 
@@ -167,19 +173,21 @@ def _dispatch(arguments: list[str]) -> int:
     name, rest = arguments[0], arguments[1:]
     if name not in _COMMANDS:
         raise ConfigError(f"unknown command {name!r}{suggest(name, _COMMANDS)} Commands: {', '.join(_COMMANDS)}.")
-    command = _module(name)
-    parser: Parser = command.parser()
+    parser = _parser(name)
     add_plugin_option(parser)
     typed, rest = _take_plugins(rest)
     rest = join_options(with_current_names(rest))
-    parser.sized(rest, preset_defaults)
+    if asks_for_help(rest):
+        parser.remark(PRESETS["small"], "small")
+    else:
+        parser.sized(rest, preset_defaults)
     options = parser.parse_args(rest)
     if options.get("resume"):
         _refuse_beside_resume(parser, rest)
     _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
     with in_processes(name, options), _enough_memory():
-        command.run(options)
+        _command(name).run(options)
     return 0
 
 

@@ -13,11 +13,10 @@ from typing import Any, Final, NamedTuple, TextIO
 
 import numpy as np
 from jsonargparse import Namespace
-from tqdm import tqdm
 
+from molweight._progress import with_progress
 from molweight.arrays import Float32Matrix
 from molweight.cli._data_options import sheet_of
-from molweight.cli._parser import Parser
 from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
@@ -27,8 +26,6 @@ from molweight.runs.internal import MOST_ROWS, features_of, featurised
 
 __all__ = [
     "Chunk",
-    "add_molecule_options",
-    "add_safe_csv_option",
     "feature_places",
     "format_numbers",
     "open_input",
@@ -38,28 +35,6 @@ __all__ = [
 ]
 
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-
-
-def add_molecule_options(parser: Parser) -> None:
-    """Add the run, the input, and how it is read."""
-    add = parser.add_argument
-    add("run", type=str, help="folder of a run: runs/NAME")
-    add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF, SMILES, packed or not; - for standard input; or SMILES")
-    add("more", nargs="*", type=str, help="further SMILES")
-    add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
-    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
-    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
-    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
-    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
-    add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
-    add_safe_csv_option(parser)
-    add("--chunk_size", type=int, default=10_000, help="rows at a time, at most 500; bounds the memory")
-    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
-
-
-def add_safe_csv_option(parser: Parser) -> None:
-    """Add the option that keeps spreadsheets from running cells."""
-    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
 
 
 class Chunk(NamedTuple):
@@ -116,7 +91,7 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
     """
     rejected, places = 0, feature_places(options, run, table) if features else {}
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
-        records = tqdm(table.rows, unit=" rows", disable=options.quiet or None, leave=False)
+        records = with_progress(table.rows, None if options.quiet else f"rows of {options.input}"[:60], "rows")
         computed = features_of(run.model, domain=run.has_calibration())
         parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
         for chunk, parsed in featurised(parts, run.featuriser, computed):

@@ -14,7 +14,7 @@ from molweight._yaml import load_yaml
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, suggest
 
-__all__ = ["Parser", "join_options", "names"]
+__all__ = ["Parser", "asks_for_help", "join_options", "names"]
 
 _KINDS: Final = {
     "int": "a whole number",
@@ -29,6 +29,7 @@ _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
 _SHOWN: Final = ("help", "help_all")
+_HELP: Final = frozenset({"-h", "--help", "--help_all"})
 
 
 class _HelpAll(Action):
@@ -152,14 +153,33 @@ class Parser(ArgumentParser):
         known = {action.dest for action in self._actions}
         if "preset" not in known:
             return
-        shown = ("-h", "--help", "--help_all", "--print_config")
-        plain = [argument for argument in arguments if not argument.startswith(shown)]
+        plain = [argument for argument in arguments if not argument.startswith("--print_config")]
         given = self.parse_args(plain, defaults=False).as_dict()
         self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})
+
+    def remark(self, sizes: Mapping[str, Any], preset: str) -> None:
+        """Add to the help of options what a preset sets them to: on which machine it is chosen takes seconds to see.
+
+        Args:
+            sizes: Values of options.
+            preset: The name of the preset.
+        """
+        for action in self._actions:
+            if action.dest in sizes:
+                action.help = f"{action.help} With --preset {preset}: {sizes[action.dest]}."
 
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
+
+
+def asks_for_help(arguments: Iterable[str]) -> bool:
+    """Whether the options are to be explained.
+
+    Args:
+        arguments: What was typed.
+    """
+    return not _HELP.isdisjoint(arguments)
 
 
 def _named_file(arguments: Sequence[str]) -> str | None:

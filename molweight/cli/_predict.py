@@ -4,54 +4,27 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from jsonargparse import Namespace
 
 from molweight.arrays import Float32Matrix
-from molweight.cli._molecules import add_molecule_options, format_numbers, open_input, stream, table_writer
+from molweight.cli._molecules import format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin, say
-from molweight.cli._parser import Parser, names
 from molweight.cli._screen import finish_screening, screened
 from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load
 from molweight.runs.internal import ENSEMBLE, spread_of
 
-__all__ = ["parser", "run"]
+__all__ = ["run"]
 
 _ROW: Final = "row"
 """Column with the number of each row, unless the input has one of this name."""
 _DOMAIN: Final = ("similarity", "in_domain")
 _LISTED: Final = 20
-
-
-def parser() -> Parser:
-    """Options of the command."""
-    made = Parser(prog="molweight predict", description="Predict for every molecule of a file, row by row.")
-    made.add_argument("--config", action="config", help="YAML file with any of these options")
-    add_molecule_options(made)
-    made.add_argument("--output", type=str | None, default=None, help="CSV file, .gz or not; stdout if left out")
-    made.add_argument("--columns", type=names, default=None, help="columns of the input to keep: a,b; all if left out")
-    made.add_argument("--uncertainty", action="store_true", help="columns with standard deviations")
-    made.add_argument("--interval", type=float | None, default=None, help="ends of ranges that hold the label: 0.9")
-    made.add_argument(
-        "--domain", type=bool, default=True, help="columns similarity (to the training molecules), in_domain"
-    )
-    made.add_argument("--top", type=int | None, default=None, help="only the rows with the best predictions: 1000")
-    made.add_argument("--rank", type=str | None, default=None, help="target that --top ranks by; may be left out")
-    made.add_argument("--lowest", action="store_true", help="the lowest predictions are the best ones")
-    made.add_argument(
-        "--candidates",
-        type=int | Literal["auto", "all"],
-        default="auto",
-        help="rows that --top scores, chosen by a fast surrogate; auto: all up to 50,000, else 10 for each of the top",
-    )
-    made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
-    made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
-    return made
 
 
 def run(options: Namespace) -> None:

@@ -6,35 +6,18 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from molweight._version import __version__
-from molweight.cli._data_options import add_corpus_options, add_job_options, job_of, load_corpus
-from molweight.cli._output import add_output_options, begin, result, say
-from molweight.cli._parser import Parser
+from molweight.cli._data_options import job_of, load_corpus
+from molweight.cli._options._pretrain import parser
+from molweight.cli._output import begin, result, say
 from molweight.devices import resolve_device
 from molweight.distributed import own_folder
 from molweight.errors import Interrupted
-from molweight.options import EncoderOptions, PretrainingOptions, RunOptions
 from molweight.runs import save_checkpoint
 from molweight.runs.internal import STATE, claim_checkpoint_folder, molecules_digest
 from molweight.storage import write_file
 from molweight.training import Session, generic_pretraining
 
-__all__ = ["parser", "run"]
-
-
-def parser() -> Parser:
-    """Options of the command: those of the corpus, then those of generic pretraining."""
-    made = Parser(
-        prog="molweight pretrain",
-        description="Pretrain an encoder on a corpus with equal weights; fit and finetune start from it with --init.",
-    )
-    made.add_argument("--config", action="config", help="YAML file with any of these options")
-    add_corpus_options(made)
-    made.add_argument("--output", type=str, default="runs/pretrained", help="folder of the checkpoint")
-    made.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is in the folder")
-    made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
-    add_output_options(made)
-    add_job_options(made, EncoderOptions, PretrainingOptions, RunOptions)
-    return made
+__all__ = ["run"]
 
 
 def run(options: Namespace) -> None:

@@ -5,23 +5,10 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from molweight.cli._output import add_output_options, begin, result
-from molweight.cli._parser import Parser
+from molweight.cli._output import begin, result
 from molweight.runs import load, report_runs
 
-__all__ = ["parser", "run"]
-
-
-def parser() -> Parser:
-    """Options of the command."""
-    made = Parser(prog="molweight report", description="Write an HTML page that needs no network and no other file.")
-    add = made.add_argument
-    add("--config", action="config", help="YAML file with any of these options")
-    add("runs", type=str, nargs="+", help="folders of runs: runs/NAME; several are put side by side")
-    add("--output", type=str | None, default=None, help="where to; RUN/report.html, for several ./comparison.html")
-    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
-    add_output_options(made)
-    return made
+__all__ = ["run"]
 
 
 def run(options: Namespace) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed
-from tqdm import tqdm
+
+from molweight._progress import progress_bar
 
 __all__ = ["map_chunks"]
 
@@ -37,7 +38,7 @@ def map_chunks(
     """
     starts = range(0, len(items), chunk)
     jobs = min(n_jobs or cpu_count(), len(starts))
-    with tqdm(total=len(items), desc=progress, unit=" molecules", disable=progress is None or None) as bar:
+    with progress_bar(progress, len(items), "molecules") as bar:
         for start, result in zip(starts, _results(function, items, starts, jobs, parallel_from), strict=True):
             bar.update(min(chunk, len(items) - start))
             yield result

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from tqdm import tqdm
 
+from molweight._progress import Progress, progress_bar
 from molweight.errors import DataError
 from molweight.graphs._build import check_some
 from molweight.graphs._cache import add_seal, cache_root, content_key, partial_name, place_folder, write_meta
@@ -118,9 +118,8 @@ class _Source:
 
 def _build(folder: Path, source: _Source) -> None:
     parts = folder.with_name(f".{folder.name}.parts")
-    title = f"featurising {source.name}"
-    hidden = None if source.progress else True
-    with tqdm(total=source.total, desc=title, unit=" molecules", disable=hidden) as bar:
+    title = f"featurising {source.name}" if source.progress else None
+    with progress_bar(title, source.total, "molecules") as bar:
         shards = enumerate(_shards(source.read()))
         places = [_complete(parts / f"{number:05d}", shard, source, bar) for number, shard in shards]
     _merge(places, parts / "merged", folder, source)
@@ -133,7 +132,7 @@ def _shards(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield shard
 
 
-def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: "tqdm[Any]") -> Path:
+def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: Progress) -> Path:
     """Featurise and write a shard, unless an earlier attempt did."""
     if read_molecules(place) is None:
         rows = np.array([row for row, _ in shard], dtype=np.int64)

@@ -10,8 +10,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
+from molweight._progress import progress_bar
 from molweight.arrays import Indices
 from molweight.datasets import Splits, score
 from molweight.datasets.internal import exact_labels, format_score, higher_is_better
@@ -67,17 +67,15 @@ def finetune(
     gamma = 0.0 if job.init == "scratch" and not job.adapts else job.finetune_proximal_strength
     judge = partial(_judge, model, data, splits, tuner.result, device)
     tuner.start(stage, judge)
-    with tqdm(range(job.epochs), desc=progress, unit=" epochs", disable=progress is None or None) as bar:
-        bar.update(tuner.epoch)
-        with stage.interruptible():
-            while tuner.epoch < job.epochs and tuner.epoch - tuner.result.best_epoch < job.patience:
-                for indices in tuner.parts():
-                    stage.checkpoint(tuner.state)
-                    loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
-                    _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
-                tuner.finish_epoch(stage, judge)
-                bar.set_postfix_str(_shown(data, tuner.result))
-                bar.update()
+    with progress_bar(progress, job.epochs, "epochs", done=tuner.epoch) as bar, stage.interruptible():
+        while tuner.epoch < job.epochs and tuner.epoch - tuner.result.best_epoch < job.patience:
+            for indices in tuner.parts():
+                stage.checkpoint(tuner.state)
+                loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
+                _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
+            tuner.finish_epoch(stage, judge)
+            bar.set_postfix_str(_shown(data, tuner.result))
+            bar.update()
     if tuner.best is not None:
         model.load_state_dict(tuner.best)
     model.eval()

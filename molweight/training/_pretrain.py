@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
+from molweight._progress import progress_bar
 from molweight.errors import MolweightError, TrainingError
 from molweight.mlo import Finding, Health, Loop, Record
 from molweight.models import Pretrainer
@@ -221,7 +221,7 @@ def pretrain(
     state = PretrainingState(model, corpus, loop, task, HealthLogger(loop.weighting.names, progress or "pretraining"))
     end = loop.steps + steps
     state.resume(stage)
-    bar = tqdm(total=end, initial=loop.steps, desc=progress, unit=" steps", disable=progress is None or None)
+    bar = progress_bar(progress, end, "steps", done=loop.steps)
     with bar, stage.interruptible():
         while loop.steps < end:
             try:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from tqdm import tqdm
-
+from molweight._progress import with_progress
 from molweight.datasets import Splits
 from molweight.datasets.internal import higher_is_better
 from molweight.errors import ConfigError, DataError, OptionError
@@ -161,7 +160,7 @@ def _check(method: str, trials: int) -> None:
 
 
 def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:
-    return iter(tqdm(range(done, trials), "trials", trials, initial=done, disable=None if progress else True))
+    return with_progress(range(done, trials), "search for weights" if progress else None, "trials", total=trials - done)
 
 
 def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":

@@ -7,7 +7,7 @@ import pytest
 
 from molweight.cli import main
 from molweight.cli._data_options import load_corpus, load_table, split_table
-from molweight.cli._fit import parser
+from molweight.cli._options._fit import parser
 from molweight.errors import ConfigError
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
-from molweight.cli._data_options import add_corpus_options, load_corpus, load_table, split_table
-from molweight.cli._fit import parser
+from molweight.cli._data_options import load_corpus, load_table, split_table
+from molweight.cli._options._fit import parser
+from molweight.cli._options._table import add_corpus_options
 from molweight.cli._parser import Parser
 from molweight.errors import ConfigError, MolweightError
 from molweight.graphs import MoleculeDataset

@@ -1,0 +1,114 @@
+"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Protocol, Self, TypeVar
+
+from tqdm import tqdm
+
+__all__ = ["Progress", "progress_bar", "with_progress"]
+
+T = TypeVar("T")
+
+_FIRST = 5.0
+"""Seconds after which there is a line; work that is shorter needs none."""
+_BETWEEN = 30.0
+"""Seconds between two lines."""
+
+
+class Progress(Protocol):
+    """What shows progress."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+
+    def __exit__(self, *error: object) -> None:
+        """Show the last state."""
+
+    def update(self, n: int = 1, /) -> bool | None:
+        """Count ``n`` more as done."""
+
+    def set_postfix_str(self, s: str, /) -> None:
+        """Show a text after the numbers."""
+
+
+def progress_bar(title: str | None, total: int | None, unit: str, *, done: int = 0, leave: bool = True) -> Progress:
+    """A progress bar where standard error is a terminal, else lines: after 5 s, then every 30 s, and at the end.
+
+    Args:
+        title: What is done, by its stage and model; ``None`` shows nothing.
+        total: How much there is to do; ``None`` where it is not known.
+        unit: What is counted, in the plural.
+        done: How much was done before.
+        leave: Whether a full bar stays on the terminal.
+    """
+    if title is None or sys.stderr.isatty():
+        return tqdm(desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave)
+    return _Lines(title, total, unit, done)
+
+
+def with_progress(items: Iterable[T], title: str | None, unit: str, *, total: int | None = None) -> Iterator[T]:
+    """Items with progress, which disappears from a terminal at the end.
+
+    Args:
+        items: The items.
+        title: As of :func:`progress_bar`.
+        unit: What they are, in the plural.
+        total: How many there are; ``None`` where it is not known.
+
+    Yields:
+        Each of them.
+
+    Example:
+        >>> list(with_progress("ab", None, "letters"))
+        ['a', 'b']
+    """
+    with progress_bar(title, total, unit, leave=False) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+class _Lines:
+    """Progress as lines of a log file."""
+
+    def __init__(self, title: str, total: int | None, unit: str, done: int) -> None:
+        """Begin to count; nothing is printed yet."""
+        self.title, self.total, self.unit = title, total, unit
+        self.before, self.done, self.note = done, done, ""
+        self.begun = time.monotonic()
+        self.due = self.begun + _FIRST
+        self.printed = False
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Print the last line, if there were any."""
+        if self.printed:
+            self._print()
+
+    def update(self, n: int = 1, /) -> None:
+        """Count ``n`` more as done."""
+        self.done += n
+        if time.monotonic() >= self.due:
+            self._print()
+
+    def set_postfix_str(self, s: str, /) -> None:
+        """Print a text after the numbers from now on."""
+        self.note = s
+
+    def _print(self) -> None:
+        now = time.monotonic()
+        seconds = now - self.begun
+        parts = [
+            f"{self.title}: {self.done}",
+            f" of {self.total}" if self.total else "",
+            f" {self.unit}, {seconds:.0f} s",
+        ]
+        if self.total and self.before < self.done < self.total:
+            parts.append(f", about {seconds / (self.done - self.before) * (self.total - self.done):.0f} s left")
+        sys.stderr.write("".join([*parts, f"; {self.note}" if self.note else "", "\n"]))
+        self.due, self.printed = now + _BETWEEN, True

@@ -1,0 +1,24 @@
+"""Options of ``molweight audit``."""
+
+from molweight.cli._options._table import add_data_options
+from molweight.cli._parser import Parser
+
+__all__ = ["parser"]
+
+
+def parser() -> Parser:
+    """Options of the command: those of the data."""
+    made = Parser(
+        prog="molweight audit",
+        description="Show how each column of a table is understood and which fit command follows; look for "
+        "duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and molecules of the table "
+        "in the corpus.",
+    )
+    made.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_data_options(made, corpus=None)
+    made.add_argument("--seed", type=int, default=0, help="seed of the split, where it draws")
+    made.add_argument(
+        "--json", action="store_true", help="print JSON, with the rows of duplicates, all labels and all rejects"
+    )
+    made.add_argument("--quiet", action="store_true", help="no progress bars")
+    return made

@@ -1,0 +1,16 @@
+"""Options of ``molweight embed``."""
+
+from molweight.cli._options._molecules import add_molecule_options
+from molweight.cli._parser import Parser
+
+__all__ = ["parser"]
+
+
+def parser() -> Parser:
+    """Options of the command."""
+    made = Parser(prog="molweight embed", description="Vectors of every molecule of a file, row by row.")
+    made.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_molecule_options(made)
+    made.add_argument("--output", type=str | None, default=None, help=".npz, or .csv (.gz or not); stdout: CSV")
+    made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
+    return made

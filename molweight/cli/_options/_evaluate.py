@@ -1,0 +1,26 @@
+"""Options of ``molweight evaluate``."""
+
+from molweight.cli._options._table import (
+    add_reading_options,
+)
+from molweight.cli._output import add_output_options
+from molweight.cli._parser import Parser, names
+
+__all__ = ["parser"]
+
+
+def parser() -> Parser:
+    """Options of the command."""
+    made = Parser(prog="molweight evaluate", description="Score a run on a labelled table that it has not seen.")
+    add = made.add_argument
+    add("--config", action="config", help="YAML file with any of these options")
+    add("run", type=str, help="folder of a run: runs/NAME")
+    add("table", type=str, help="labelled table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not")
+    add("--smiles", type=str | None, default=None, help="SMILES column of the table; found if left out")
+    add_reading_options(made, duplicates="keep")
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--standardize", type=names, default=[], help="standard form of the molecules: salts,charges,tautomers")
+    add("--metric", type=str | None, default=None, help="how to score; as on the run's own table if left out")
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
+    add_output_options(made)
+    return made

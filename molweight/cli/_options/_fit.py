@@ -1,0 +1,67 @@
+"""Options of ``molweight fit``."""
+
+from typing import Final
+
+from molweight.cli._options._table import (
+    add_data_options,
+    add_job_options,
+)
+from molweight.cli._output import add_output_options
+from molweight.cli._parser import Parser, names
+
+__all__ = ["add_run_options", "parser"]
+
+_DESCRIPTION: Final = """\
+Pretrain with learned objective weights, finetune, and compare with baselines.
+
+examples:
+  molweight fit my.csv                                    all defaults
+  molweight fit my.csv --smiles structure --targets pIC50 --split random
+  molweight fit --data freesolv --name mine --steps 300   a table of MoleculeNet"""
+
+_COMMON: Final = (
+    *("config", "table", "data", "smiles", "targets", "task", "split", "test", "corpus", "aux"),
+    *("name", "overwrite", "resume", "baselines", "quiet", "json", "preset"),
+    *("encoder", "init", "objectives", "weighting", "steps", "epochs", "members", "features", "seed", "device"),
+)
+"""Options that ``--help`` shows; ``--help_all`` shows every one."""
+
+
+def parser() -> Parser:
+    """Options of the command: those of the data, then those of :class:`molweight.Job`."""
+    made = Parser(
+        prog="molweight fit",
+        usage="molweight fit TABLE [options]",
+        description=_DESCRIPTION,
+        common=_COMMON,
+    )
+    made.add_argument("--config", action="config", help="YAML file with any of these options")
+    add_data_options(made)
+    add_run_options(made, baselines=["mean", "descriptor_trees"])
+    made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
+    add_job_options(made)
+    made.set_defaults({"members": None})  # by the size of the table; a job in Python has a single model by default
+    return made
+
+
+def add_run_options(made: Parser, baselines: list[str]) -> None:
+    """Add the options of a run's place and output."""
+    add = made.add_argument_group("Run and output").add_argument
+    add(
+        "--test",
+        type=str | None,
+        default=None,
+        help="file of the test set; every row of the table trains",
+    )
+    add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
+    add("--runs", type=str, default="runs", help="folder of the runs")
+    add("--overwrite", action="store_true", help="replace a finished run of the same name")
+    add("--resume", type=str | None, default=None, help="folder of an interrupted run to resume: runs/NAME")
+    add(
+        "--baselines",
+        type=names,
+        default=baselines,
+        help="mean,descriptor_trees: seconds; scratch,pretrained,equal: as long as the fit",
+    )
+    add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
+    add_output_options(made)

@@ -1,0 +1,31 @@
+"""Options of ``molweight list``."""
+
+from typing import Final
+
+from molweight.cli._parser import Parser
+from molweight.errors import UnknownNameError
+
+__all__ = ["KINDS", "parser"]
+
+KINDS: Final = ("objectives", "encoders", "weightings", "solvers", "checkpoints", "datasets")
+"""What can be listed."""
+
+
+def parser() -> Parser:
+    """Options of the command."""
+    made = Parser(prog="molweight list", description="List what is available.", exit_on_error=True)
+    made.add_argument(
+        "kind", nargs="?", default=None, type=_kind, help=f"one of {', '.join(KINDS)}; all of them if left out"
+    )
+    return made
+
+
+def _kind(text: str | None) -> str | None:
+    """One of the kinds; here, where nothing has been imported yet, a typo is answered at once.
+
+    Raises:
+        UnknownNameError: If there is no such kind.
+    """
+    if text is not None and text not in KINDS:
+        raise UnknownNameError("kind", text, KINDS)
+    return text

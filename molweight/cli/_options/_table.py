@@ -1,0 +1,138 @@
+"""Options that say which molecules to use, shared by the commands that train."""
+
+from argparse import SUPPRESS
+from typing import Any, Final
+
+from molweight.cli._parser import Parser, names
+from molweight.options import FinetuningOptions
+from molweight.options.internal import DEFAULT_OBJECTIVES, GROUPS, option_names
+
+__all__ = [
+    "CORPORA",
+    "SPLITS",
+    "add_corpus_options",
+    "add_data_options",
+    "add_job_options",
+    "add_reading_options",
+    "add_table_options",
+]
+
+CORPORA: Final = ("moses", "moses_test", "zinc", "zinc250k")
+"""Names of the corpora; the registry has them too, and importing it takes seconds."""
+SPLITS: Final = (
+    *("butina", "column", "none", "ogb", "random", "random_scaffold"),
+    *("scaffold", "scaffold_achiral", "scaffold_balanced", "scaffold_generic", "stratified"),
+)
+"""Names of the splits, likewise."""
+
+
+def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
+    """Add the options of the table, its split and the corpus.
+
+    Args:
+        parser: Where to add them.
+        corpus: The corpus if none is named; ``None`` for none.
+    """
+    add_table_options(parser)
+    add_corpus_options(parser, corpus=corpus)
+
+
+def add_table_options(parser: Parser) -> None:
+    """Add the options of the table and its split."""
+    add = parser.add_argument_group("Table").add_argument
+    parser.add_argument(
+        "table",
+        nargs="?",
+        default=SUPPRESS,
+        type=str | None,
+        help="your own table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not",
+    )
+    add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
+    add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
+    add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; found if left out")
+    add("--task", type=str | None, default=None, help="classification, multiclass or regression; found if left out")
+    add_reading_options(parser)
+    add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
+    add("--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal")
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
+    add_split_options(parser)
+
+
+def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
+    """Add the options that say how the cells of a table are read.
+
+    Args:
+        parser: Where to add them.
+        duplicates: What is done with molecules in several rows unless it is said.
+    """
+    add = parser.add_argument_group("Reading the table").add_argument
+    add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
+    add("--decimal", type=str | None, default=None, help="decimal sign, . or ,; found if left out")
+    add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
+    add("--duplicates", type=str, default=duplicates, help="a molecule in several rows: mean, median, keep, drop")
+    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
+    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
+    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
+    add("--max_mb", type=float | None, default=None, help="largest size of the table in MB, unpacked: 512")
+    add("--max_rows", type=int | None, default=None, help="most rows of the table: 1000000")
+
+
+def _numbers(value: Any) -> list[float]:
+    """Numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
+
+    Raises:
+        ValueError: If one of them is no number.
+    """
+    return [float(part) for part in (value if isinstance(value, list) else names(str(value)))]
+
+
+def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
+    """Add the options of the corpus.
+
+    Args:
+        parser: Where to add them.
+        corpus: The corpus if none is named; ``None`` for none.
+    """
+    add = parser.add_argument_group("Corpus").add_argument
+    add(
+        "--corpus",
+        type=str | None,
+        default=corpus,
+        help=f"molecules to pretrain on: {', '.join(CORPORA)}, own, near, near:FILE, a file; own+near+zinc joins",
+    )
+    add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
+    add("--near_held_out", action="store_true", help="near may hold compounds of meta, select and test, unlabelled")
+    add("--remove_overlap", type=names, default=[], help="roles whose molecules are taken out of the corpus: test,meta")
+
+
+def add_split_options(parser: Parser) -> None:
+    """Add the options of the split."""
+    add = parser.add_argument_group("Split").add_argument
+    add("--split", type=str, default="auto", help=f"auto (a column with roles, else scaffold), {', '.join(SPLITS)}")
+    add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")
+    add("--split_column", type=str | None, default=None, help="column of your table with the role of each row")
+    add("--split_file", type=str | None, default=None, help="JSON file with a saved split, or with rows by role")
+    add("--protocol", type=str, default="four-role", help="four-role or paper")
+
+
+def add_job_options(parser: Parser, *groups: type) -> None:
+    """Add the options of a job, a titled part of the help for each group.
+
+    Args:
+        parser: Where to add them.
+        *groups: The option groups that the command takes; all of a job's if none is named.
+    """
+    for group in groups or GROUPS:
+        parser.add_class_arguments(group, skip={"objectives", "aux", "features", "partners"})
+        if "aux" in option_names(group):
+            parser.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
+        if "objectives" in option_names(group):
+            default = list(DEFAULT_OBJECTIVES)
+            parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")
+        if "features" in option_names(group):
+            plain = FinetuningOptions()
+            add = parser.add_argument
+            add("--features", type=names, default=list(plain.features), help="feature sets and columns: a,b,column:pH")
+            add("--partners", type=names, default=list(plain.partners), help="models without a graph; [] for none")
