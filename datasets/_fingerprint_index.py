@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from tqdm import tqdm
 
+from molweight._progress import progress_bar
 from molweight.datasets._nearest import BLOCK, bit_columns
 from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.errors import DataError
@@ -100,9 +100,9 @@ def _build(
     folder: Path, read: Callable[[], Iterable[Record]], name: str, n_jobs: int | None, *, progress: bool
 ) -> None:
     parts = folder.with_name(f".{folder.name}.parts")
-    hidden = None if progress else True
+    title = f"fingerprints of {name}" if progress else None
     count = 0
-    with tqdm(desc=f"fingerprints of {name}", unit=" molecules", disable=hidden) as bar:
+    with progress_bar(title, None, "molecules") as bar:
         for block in _blocks(read()):
             _complete(parts, count, block, n_jobs)
             bar.update(len(block))

@@ -158,7 +158,7 @@ def split(
     if splits is None:
         splits = SPLITTERS.create(method, data, request, **(options or {}))
     check_roles(data, splits)
-    _LOG.info("%s: %r", data.name, splits)
+    _LOG.info("%s: %s", data.name, splits)
     return splits
 
 

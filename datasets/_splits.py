@@ -196,8 +196,15 @@ class Splits:
 
     def __repr__(self) -> str:
         """Method, protocol and sizes."""
+        return f"<Splits {self.name} {self._described()}>"
+
+    def __str__(self) -> str:
+        """The same in words."""
+        return f"{self.name} split {self._described()}"
+
+    def _described(self) -> str:
         sizes = ", ".join(f"{role} {size}" for role, size in self.sizes.items())
-        return f"<Splits {self.name} ({self.protocol}{', frozen' if self.frozen else ''}): {sizes}>"
+        return f"({self.protocol}{', frozen' if self.frozen else ''}): {sizes}"
 
 
 @dataclass(frozen=True)

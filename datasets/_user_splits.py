@@ -147,7 +147,7 @@ def _splits(data: MoleculeDataset, parts: dict[str, Indices], protocol: Protocol
     train, meta, select, test = (parts[role] for role in ROLES)
     splits = Splits(train, meta, select, test, "given", definition, protocol)
     check_roles(data, splits)
-    _LOG.info("%s: %r", data.name, splits)
+    _LOG.info("%s: %s", data.name, splits)
     return splits
 
 

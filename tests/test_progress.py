@@ -1,11 +1,14 @@
 """Progress: lines in a log file, bars on a terminal, each with the stage and the model."""
 
+import fcntl
 import io
 import os
 import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -56,7 +59,10 @@ def test_a_total_that_is_not_known_is_left_out(monkeypatch: pytest.MonkeyPatch) 
 
 def _on_a_terminal(arguments: list[str], here: Path) -> str:
     main_end, other_end = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", START, *arguments], cwd=here, stderr=other_end, stdout=-3)
+    fcntl.ioctl(other_end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))  # with no size, nothing is drawn
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, *arguments], cwd=here, stderr=other_end, stdout=subprocess.DEVNULL
+    )
     os.close(other_end)
     parts = []
     while True:
@@ -77,4 +83,5 @@ def test_each_bar_says_stage_and_model(tmp_path: Path) -> None:
     assert len(stages) >= 4, titles
     assert all(re.search(r"stage \d of \d", title) for title in stages)
     models = {title.partition(":")[0] for title in stages if not title.startswith("stage 1")}
-    assert models == {"TapWeight", "equal"}, titles
+    assert models == {"tapweight", "equal"}, titles
+    assert not [title for title in titles if "_" in title]

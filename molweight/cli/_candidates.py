@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 from jsonargparse import Namespace
-from tqdm import tqdm
 
+from molweight._progress import with_progress
 from molweight.arrays import AnyArray
 from molweight.cli._molecules import Chunk, feature_places, open_input, stream
 from molweight.cli._output import say
@@ -89,7 +89,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     """Fit the surrogate; whether it is needed."""
     auto = options.candidates == "auto"
     most = max(_TIMES * options.top, _FEWEST) if auto else int(options.candidates)
-    records = tqdm(open_input(options, run).rows, unit=" rows read", disable=options.quiet or None, leave=False)
+    records = with_progress(open_input(options, run).rows, None if options.quiet else "reading", "rows")
     sample = _drawn(records, min(most, _SAMPLE))
     if sample.size <= max(2 * most, _FEW if auto else 0):
         return False
@@ -152,8 +152,8 @@ def _rank(options: Namespace, run: Run, table: MoleculeRows, state: ScreenState)
     if state.done:
         say(options, f"ranking rows from row {state.done + 1} of the input on")
     work = partial(_ranked, Surrogate.from_text(state.about["surrogate"]), _reader(options, run, table))
-    total, hidden = state.about["count"], options.quiet or None
-    records = tqdm(table.rows, total=total, unit=" rows ranked", disable=hidden, leave=False)
+    title, total = None if options.quiet else "ranking", state.about["count"]
+    records = with_progress(table.rows, title, "rows", total=total)
     written = 0.0
     for part, scores in ahead(_parts(islice(records, state.done, None)), work):
         state.add([row for row, _ in part], [cells for _, cells in part], scores, state.about["most"])

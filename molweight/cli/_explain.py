@@ -51,11 +51,13 @@ def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -
     for row, smiles in with_progress(
         records, None if options.quiet else "attributing", "molecules", total=len(records)
     ):
-        (found,) = model.attribute([smiles], options.target, pairs=options.pairs, seed=options.seed)
-        if found is not None:
-            yield row, found
+        rejects = model.parse([smiles]).rejects
+        if not rejects:
+            (found,) = model.attribute([smiles], options.target, pairs=options.pairs, seed=options.seed)
+            if found is not None:
+                yield row, found
         elif not options.quiet:
-            sys.stderr.write(f"row {row} holds no molecule: {model.parse([smiles]).rejects[0].reason}\n")
+            sys.stderr.write(f"row {row} holds no molecule: {rejects[0].reason}\n")
 
 
 def _lines(row: int, item: Attribution) -> Iterator[list[Any]]:

@@ -129,8 +129,7 @@ def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> bytes:
 def _material(data: MoleculeDataset, splits: Splits) -> str:
     """The table and its roles in words."""
     labels = f"{len(data.target_names)} target{'s' if len(data.target_names) > 1 else ''} ({data.task})"
-    sizes = ", ".join(f"{role} {size}" for role, size in splits.sizes.items())
-    return f"{data.name}: {len(data)} molecules, {labels}; {splits.name} split ({splits.protocol}): {sizes}"
+    return f"{data.name}: {len(data)} molecules, {labels}; {splits}"
 
 
 def refuse_taken(options: Namespace) -> None:

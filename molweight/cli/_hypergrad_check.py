@@ -23,15 +23,18 @@ __all__ = ["run"]
 
 def run(options: Namespace) -> None:
     """Check, print the table, write the JSON file."""
+    points = [_number("--points", text, int) for text in options.points] or None
+    dampings = ["safe" if text == "safe" else _number("--dampings", text, float) for text in options.dampings]
+    candidates = [_candidate(text) for text in options.candidates] or None
     job, data = job_of(options), load_table(options)
     found = hypergrad_check(
         job,
         data,
         split_table(options, data),
         load_corpus(options),
-        points=[_number("--points", text, int) for text in options.points] or None,
-        dampings=["safe" if text == "safe" else _number("--dampings", text, float) for text in options.dampings],
-        candidates=[_candidate(text) for text in options.candidates] or None,
+        points=points,
+        dampings=dampings,
+        candidates=candidates,
         dtype=getattr(torch, options.dtype),
         limit=options.limit,
         iterations=options.iterations,

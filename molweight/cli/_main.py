@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, Final
@@ -45,6 +46,10 @@ _COMMANDS: Final = {
 _NO_MEMORY: Final = (
     "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
     "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
+)
+_WORKER_DIED: Final = (
+    "one of the processes that compute features was killed from outside, most likely because the machine had no memory "
+    "left. Close other programs, or set LOKY_MAX_CPU_COUNT=1 for a single process, and run the same command again."
 )
 _CTRL_C: Final = 130
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
@@ -196,6 +201,8 @@ def _enough_memory() -> Iterator[None]:
     """Say so where there is not enough."""
     try:
         yield
+    except BrokenExecutor as error:
+        raise ConfigError(_WORKER_DIED) from error
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

@@ -13,6 +13,7 @@ from torch import Tensor
 from molweight.arrays import Indices
 from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
+from molweight.graphs.internal import shielded
 
 __all__ = ["MemberJob", "TrainedMember", "train_members"]
 
@@ -72,7 +73,9 @@ def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[T
         yield from (_train(job, device) for job in jobs)
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from Parallel(n_jobs=processes, return_as="generator")(delayed(_train)(job, device) for job in jobs)
+        with shielded():
+            members = Parallel(n_jobs=processes, return_as="generator")(delayed(_train)(job, device) for job in jobs)
+        yield from members
 
 
 def _is_large(jobs: Sequence[MemberJob]) -> bool:

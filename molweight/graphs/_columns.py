@@ -103,7 +103,7 @@ def target_column(
     stored = {start: _stored(dataset, spec, start, path) for start, path in paths.items()}
     parts = {start: values for start, values in stored.items() if values is not None}
     missing = [start for start in starts if start not in parts]
-    title = f"{spec.name} of {dataset.name}" if progress else None
+    title = f"{_plain(spec.name)} of {dataset.name}" if progress else None
     for start, values in _computed(dataset, spec, missing, n_jobs, title):
         parts[start] = values
         if place:
@@ -172,3 +172,13 @@ def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
     rows = featurize_chunk([smiles], cip=False)[0].atom_offsets[-1] if spec.per == "atom" else 1
     blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
     return np.full((int(rows), spec.dim), blank, dtype=spec.dtype)
+
+
+def _plain(name: str) -> str:
+    """A column's name for people: without the version of RDKit that keeps caches of different versions apart.
+
+    Example:
+        >>> _plain("identity_rdkit_2026_3_1"), _plain("functional_groups")
+        ('identity', 'functional groups')
+    """
+    return name.partition("_rdkit_")[0].replace("_", " ")

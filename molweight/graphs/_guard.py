@@ -35,7 +35,7 @@ _STOPPED: Final = {
     "SIGPROF": "takes more than {seconds:g} s of CPU time",
     "SIGKILL": "takes too long, or more memory than there is",
 }
-_HELD_BACK: Final = (signal.SIGINT, signal.SIGTERM)
+_HELD_BACK: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _SIZE: Final = Path("/proc/self/statm")
 _LOG: Final = logging.getLogger(__name__)
 _starting: Final = threading.Lock()

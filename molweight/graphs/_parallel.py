@@ -1,13 +1,16 @@
 """One function over many molecules: in chunks, on all cores, with progress."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 
 from molweight._progress import progress_bar
 
-__all__ = ["map_chunks"]
+__all__ = ["map_chunks", "shielded"]
 
 T = TypeVar("T")
 
@@ -50,5 +53,24 @@ def _results(
     chunks = (list(items[start : start + starts.step]) for start in starts)
     if jobs < 2 or len(items) < parallel_from:  # noqa: PLR2004 - one job is no parallel work
         return map(function, chunks)
-    results: Iterator[T] = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(part) for part in chunks)
+    with shielded():
+        results: Iterator[T] = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(part) for part in chunks)
     return results
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started here: a terminal sends it to all, and the first one ends the others.
+
+    Yields:
+        Nothing. Ctrl-C reaches this process at the end of the context. Where there is no mask of signals (Windows), and
+        in other threads than the main one, nothing is done.
+    """
+    if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # processes inherit the mask
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 
 from joblib import cpu_count
 
+from molweight.graphs.internal import shielded
+
 __all__ = ["ahead"]
 
 _AHEAD: Final = 4
@@ -53,7 +55,8 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
     waiting: deque[tuple[T, Any]] = deque()
     try:
         for own, part in parts:
-            waiting.append((own, executor.submit(_do, part)))
+            with shielded():
+                waiting.append((own, executor.submit(_do, part)))
             if len(waiting) > jobs * _AHEAD:
                 done, future = waiting.popleft()
                 yield done, future.result()
