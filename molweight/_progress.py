@@ -3,7 +3,8 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import Protocol, Self, TypeVar
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
@@ -23,7 +24,9 @@ class Progress(Protocol):
     def __enter__(self) -> Self:
         """Begin."""
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
         """Show the last state."""
 
     def update(self, n: int = 1, /) -> bool | None:
@@ -44,7 +47,10 @@ def progress_bar(title: str | None, total: int | None, unit: str, *, done: int =
         leave: Whether a full bar stays on the terminal.
     """
     if title is None or sys.stderr.isatty():
-        return tqdm(desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave)
+        bar: tqdm[Any] = tqdm(
+            desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave
+        )
+        return bar
     return _Lines(title, total, unit, done)
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jsonargparse import Namespace
@@ -24,7 +24,9 @@ __all__ = ["run"]
 def run(options: Namespace) -> None:
     """Check, print the table, write the JSON file."""
     points = [_number("--points", text, int) for text in options.points] or None
-    dampings = ["safe" if text == "safe" else _number("--dampings", text, float) for text in options.dampings]
+    dampings: list[float | Literal["safe"]] = [
+        "safe" if text == "safe" else _number("--dampings", text, float) for text in options.dampings
+    ]
     candidates = [_candidate(text) for text in options.candidates] or None
     job, data = job_of(options), load_table(options)
     found = hypergrad_check(

@@ -23,8 +23,14 @@ _KINDS: Final = {
     "dict": "a mapping, e.g. '{\"name\": 1}' or --NAME.name 1,",
     "list": "a list",
     "str": "text",
+    "NoneType": "null",
 }
 """What values are called in messages."""
+_KIND: Final = re.compile(r"<class '(\w+)'>|Literal\[([^]]*)\]")
+_ONE_KIND: Final = re.compile(r'Parser key "([\w.]+)": Expected an? (.*?)\. Got value: (.*)\.')
+_SEVERAL_KINDS: Final = re.compile(
+    r'Parser key "([\w.]+)": Does not .*? Subtypes: \[(.*)\] Errors: .* Given value: (.*)\.'
+)
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
@@ -108,10 +114,8 @@ class Parser(ArgumentParser):
             return f"{file}is not valid YAML: {text}"
         if found := re.fullmatch(r'Parser key "config": (.+): \'?(.+?)\'?\.', message):
             return f"--config {found[2]}: {found[1][0].lower()}{found[1][1:]}. Check the path."
-        if found := re.fullmatch(r"Parser key \"([\w.]+)\": Expected an? <class '(\w+)'>\. Got value: (.*)\.", message):
-            kind = _KINDS.get(found[2], found[2]).replace("NAME", found[1])
-            return f"--{found[1]}: {kind} is needed, got {found[3]}."
-        return message
+        found = _ONE_KIND.fullmatch(message) or _SEVERAL_KINDS.fullmatch(message)
+        return message if found is None else _needed(*found.groups())
 
     def parse_args(  # type: ignore[override]  # jsonargparse's own signature, which has none of argparse's overloads
         self,
@@ -171,6 +175,22 @@ class Parser(ArgumentParser):
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
+
+
+def _needed(option: str, kinds: str, value: str) -> str:
+    """What an option takes, in words.
+
+    Example:
+        >>> _needed("members", "<class 'int'>, <class 'NoneType'>", "x")
+        '--members: a whole number or null is needed, got x.'
+        >>> _needed("dtype", "typing.Literal['float64', 'float32']", "half")
+        '--dtype: float64 or float32 is needed, got half.'
+    """
+    words = [
+        choices.replace("'", "").replace(", ", " or ") if choices else _KINDS.get(kind, kind).replace("NAME", option)
+        for kind, choices in _KIND.findall(kinds)
+    ]
+    return f"--{option}: {' or '.join(words)} is needed, got {'null' if value == 'None' else value}."
 
 
 def asks_for_help(arguments: Iterable[str]) -> bool:

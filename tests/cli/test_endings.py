@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,59 @@ def test_a_signal_ends_any_command_with_nothing_torn(
     assert "interrupted" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["my.csv"]
     assert signal.getsignal(number) is signal.SIG_DFL
+
+
+def _of_session(session: int) -> list[int]:
+    """Processes of a session that run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, *numbers = path.read_text().rpartition(")")[2].split()
+            if int(numbers[2]) == session and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def _with_workers(here: Path) -> "subprocess.Popen[str]":
+    """An ``audit`` that computes in worker processes, in a session of its own, as of a terminal."""
+    groups = ("C", "N", "O", "c1ccccc1", "C(=O)O", "S", "C1CC1", "C(F)")
+    rows = ("".join(groups[n // 8**place % 8] for place in range(5)) for n in range(9_000))
+    (here / "large.csv").write_text("\n".join(["smiles,y", *(f"CC{row}C,{n % 17}.5" for n, row in enumerate(rows))]))
+    process = _started(["audit", "large.csv"], here, start_new_session=True, stdout=subprocess.DEVNULL)
+    for _ in range(1200):
+        if process.poll() is not None or len(_of_session(process.pid)) > 3:  # itself, resource tracker, workers
+            break
+        time.sleep(0.1)
+    assert process.poll() is None, process.communicate()
+    return process
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_of_a_terminal_ends_the_workers(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+    process = _with_workers(tmp_path)
+    os.killpg(process.pid, number)
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, message
+    assert message.endswith("\nmolweight: interrupted.\n")
+    assert "Traceback" not in message
+    assert _of_session(process.pid) == []
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
+def test_a_worker_that_is_killed_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+    process = _with_workers(tmp_path)
+    os.kill(max(_of_session(process.pid)), signal.SIGKILL)
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 2, message
+    assert "was killed from outside" in message.splitlines()[-1]
+    assert "Traceback" not in message
+    assert _of_session(process.pid) == []
 
 
 def test_what_a_killed_process_left_is_removed_when_the_file_is_written_again(tmp_path: Path) -> None:
