@@ -1,0 +1,101 @@
+"""How much faster two processes compute the steps of one job than one does, each with one thread.
+
+    python -m experiments.benchmarks.benchmark_processes [--layers 3 --width 128] [--output ...]
+
+Steps of all three levels with the default objectives, the identity and a batch of 256, alternately in one process and
+in two under torchrun; the wall seconds of each are the least of some repetitions. The machine must be idle.
+"""
+
+import argparse
+import copy
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments._provenance import provenance, write_result
+from molweight import Job, datasets, distributed, encoders, objectives
+from molweight.graphs import attach_targets
+from molweight.mlo import Loop, solvers, weightings
+from molweight.models import Predictor, Pretrainer
+
+NAMES = list(Job().objectives)
+
+
+def seconds_per_step(layers: int, width: int, steps: int) -> float:
+    """Wall seconds of a step in this process and the others of its team."""
+    corpus = attach_targets(
+        datasets.load_corpus("zinc", size=512), [spec for name in NAMES for spec in objectives.get(name).targets]
+    )
+    torch.manual_seed(0)
+    encoder = encoders.create("gin", layers=layers, width=width)
+    heads = {name: objectives.create(name, width=encoder.width) for name in NAMES}
+    for head in heads.values():
+        head.prepare(dict(corpus.columns))
+    model = Pretrainer(encoder, heads).train()
+    task = Predictor(copy.deepcopy(encoder), "regression", torch.zeros(1), torch.ones(1))
+    rule = weightings.create("tapweight", NAMES)
+    loop = Loop(dict(model.named_parameters()), dict(task.named_parameters()), rule, solver=solvers.create("identity"))
+    table = datasets.load("esol")
+    train, meta = (task.bound_loss(table.graphs(range(at, at + 64)), None) for at in (0, 64))
+    generator = torch.Generator().manual_seed(0)
+    start = 0.0
+    for step in range(steps + 2):
+        if step == 2:
+            start = time.perf_counter()
+        losses = model.draw(corpus.graphs(range(256)), generator)
+        loop.step(losses, train, meta, solve_objectives=losses)
+    return (time.perf_counter() - start) / steps
+
+
+def run_in(processes: int, arguments: list[str]) -> float:
+    """Start the processes, and read what the first one measured."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "seconds"
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        command = [*launcher, "-m", "experiments.benchmarks.benchmark_processes", *arguments, "--worker", str(file)]
+        subprocess.run(command, check=True, env=environment)
+        return float(json.loads(file.read_text()))
+
+
+def compared(options: argparse.Namespace) -> dict[str, Any]:
+    """One process and two, alternately."""
+    arguments = ["--layers", str(options.layers), "--width", str(options.width), "--steps", str(options.steps)]
+    found: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(options.repetitions):
+        for processes, seconds in found.items():
+            seconds.append(run_in(processes, arguments))
+    one, two = min(found[1]), min(found[2])
+    return {"layers": options.layers, "width": options.width, "seconds_per_step": found, "one_over_two": one / two}
+
+
+def main() -> None:
+    """Measure, as a worker or as the one that starts them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--worker", type=Path, help="file for the seconds of a step: set for the processes it starts")
+    parser.add_argument("--output", type=Path, default=Path("experiments/results/processes.json"))
+    options = parser.parse_args()
+    if options.worker is None:
+        load = os.getloadavg()[0]
+        write_result(options.output, {**compared(options), "load_average_before": load, **provenance([0])})
+        return
+    team = distributed.start("cpu")
+    seconds = seconds_per_step(options.layers, options.width, options.steps)
+    if team is None or team.rank == 0:
+        options.worker.write_text(json.dumps(seconds))
+    distributed.stop()
+
+
+if __name__ == "__main__":
+    main()
