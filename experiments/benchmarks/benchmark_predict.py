@@ -2,15 +2,15 @@
 
     python -m experiments.benchmarks.benchmark_predict rate runs/my library.smi.gz --rows 20000 --output rates.json
     python -m experiments.benchmarks.benchmark_predict screen runs/my library.smi.gz --rows 100000 --rows 1000000
-    python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --rows 40000 --candidates 1000
+    python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --scored all.csv --top 100 --candidates 1000
     python -m experiments.benchmarks.benchmark_predict latency runs/my library.smi.gz
 
 ``rate``: rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of
 them, so that the difference leaves out imports and the start of processes. Memory is the peak of that process, not of
 those that read molecules. ``screen``: the same with ``--top``, everything included; where more rows are asked for than
 the library has, its SMILES are written again with C, F, CC, OC, ... in front, which is another molecule, or none where
-the first atom has no hydrogen to replace. ``recall``: how many of the best 100 rows that ``--candidates all`` finds
-``--candidates`` finds, too. ``latency``: that of ``run.predict`` and ``run.assess`` for one molecule in this process.
+the first atom has no hydrogen to replace. ``recall``: how many of the best rows ``--candidates`` finds;
+``all.csv`` is what ``molweight predict runs/my library.smi.gz --output all.csv`` wrote. ``latency``: that of ``run.predict`` and ``run.assess`` for one molecule in this process.
 On a busy machine only CPU seconds say something: ``rows_per_second_on_two_cores`` is two rows per CPU second.
 """
 
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 
 from experiments._provenance import provenance, write_result
 from molweight.datasets.internal import read_records
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, action="append")
     parser.add_argument("--top", type=int, default=1000, help="rows that a screening keeps")
     parser.add_argument("--candidates", default="auto", help="rows that a screening scores")
+    parser.add_argument("--scored", type=Path, help="predictions of all rows, for recall")
     parser.add_argument("--output", type=Path, default=None)
     options = parser.parse_args()
     found = {**_measured(options), **provenance([])}
@@ -60,7 +62,7 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     if options.what == "rate":
         return rate(run, library, rows[0])
     if options.what == "recall":
-        return recall(run, library, rows[0], options.candidates)
+        return recall(run, library, options.scored, options.candidates, options.top)
     return {"screenings": [screening(run, library, size, options.top, options.candidates) for size in rows]}
 
 
@@ -125,26 +127,26 @@ def screening(run: str, library: str, rows: int, top: int, candidates: str) -> d
     }
 
 
-def recall(run: str, library: str, rows: int, candidates: str, top: int = 100) -> dict[str, Any]:
+def recall(run: str, library: str, scored: Path, candidates: str, top: int) -> dict[str, Any]:
     """How many of the best rows are found when only candidates are scored, for the highest and the lowest predictions.
 
     Args:
         run: Folder of the run.
         library: File with molecules.
-        rows: How many of them.
+        scored: What ``molweight predict RUN LIBRARY --output FILE`` wrote: the predictions of all rows.
         candidates: How many to score.
         top: How many best rows to look for.
     """
-    found: dict[str, Any] = {"rows": rows, "candidates": candidates, "top": top}
+    target = load(run, "cpu").target_names[0]
+    whole = pd.read_csv(scored).sort_values(target, kind="stable")
+    found: dict[str, Any] = {"rows": len(whole), "candidates": candidates}
     with tempfile.TemporaryDirectory() as folder:
-        path, output = Path(folder, "library.smi"), Path(folder, "out.csv")
-        path.write_text("\n".join(islice(variants(library), rows)))
-        for name, further in (("highest", []), ("lowest", ["--lowest"])):
-            best, said = [], ""
-            for chosen in ("all", candidates):
-                said = _predict(run, path, output, f"--top={top}", f"--candidates={chosen}", *further)
-                best.append({line.partition(",")[0] for line in output.read_text().splitlines()[1:]})
-            found[name] = {"found": len(best[0] & best[1]), "said": said}
+        output = Path(folder, "out.csv")
+        for name, further, best in (("highest", [], whole[::-1]), ("lowest", ["--lowest"], whole)):
+            said = _predict(run, library, output, f"--top={top}", f"--candidates={candidates}", *further)
+            rows = set(pd.read_csv(output)["row"])
+            hits = {str(size): len(rows & set(best["row"][:size])) for size in (10, top // 4, top)}
+            found[name] = {"found_of_the_best": hits, "said": said}
     return found
 
 
@@ -183,7 +185,7 @@ def latencies(run: Run, library: str, repeats: int = 100) -> dict[str, dict[str,
     return found
 
 
-def _predict(run: str, path: Path, output: Path, *further: str) -> str:
+def _predict(run: str, path: str | Path, output: Path, *further: str) -> str:
     """What the command says on standard error."""
     command = [sys.executable, "-m", "molweight", "predict", run, str(path), f"--output={output}", *further]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

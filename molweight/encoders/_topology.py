@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,13 @@ from molweight.encoders._embedding import Codes, atom_codes, bond_codes
 from molweight.encoders._equal_atoms import Round, plain_round, rounds_of
 from molweight.encoders._equal_bonds import DirectedRounds
 from molweight.encoders._sums import sortable
+from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
 
 __all__ = ["Dense", "Opposite", "Topology"]
+
+_KEPT: Final = "_topology"
+"""Where a batch keeps its topology."""
 
 
 class Dense(NamedTuple):
@@ -73,9 +77,24 @@ class Topology:
 
     @classmethod
     def of(cls, graphs: GraphLike) -> "Topology":
-        """The topology of a batch."""
+        """The topology of a batch.
+
+        A :class:`GraphBatch` keeps it where predictions are made, for the other members of an ensemble: it is a third
+        of the time of a single molecule.
+        """
+        kept = vars(graphs).get(_KEPT) if isinstance(graphs, GraphBatch) else None
+        if isinstance(kept, cls):
+            return kept
         atoms, bonds = atom_codes(graphs.x), bond_codes(graphs.edge_attr)
-        return cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs)
+        made = cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs)
+        predicting = not torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
+        if predicting and isinstance(graphs, GraphBatch):
+            vars(graphs)[_KEPT] = made
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies do without what was prepared: a part of it cannot be copied."""
+        return type(self), (self.edge_index, self.atoms, self.bonds, self.batch, self.num_graphs)
 
     @property
     def sortable(self) -> bool:

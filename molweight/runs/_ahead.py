@@ -64,7 +64,8 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
             done, future = waiting.popleft()
             yield done, future.result()
     finally:
-        executor.shutdown(kill_workers=True)
+        # Processes that are killed leave semaphores behind, which Python complains about at its end.
+        executor.shutdown(kill_workers=bool(waiting))
 
 
 def _keep(work: Callable[[Any], Any]) -> None:
