@@ -2,7 +2,7 @@
 
     python -m experiments.benchmarks.benchmark_predict rate runs/my library.smi.gz --rows 20000 --output rates.json
     python -m experiments.benchmarks.benchmark_predict screen runs/my library.smi.gz --rows 100000 --rows 1000000
-    python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --scored all.csv --top 100 --candidates 1000
+    python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --scored all.csv --candidates 1000
     python -m experiments.benchmarks.benchmark_predict latency runs/my library.smi.gz
 
 ``rate``: rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of
@@ -10,8 +10,9 @@ them, so that the difference leaves out imports and the start of processes. Memo
 those that read molecules. ``screen``: the same with ``--top``, everything included; where more rows are asked for than
 the library has, its SMILES are written again with C, F, CC, OC, ... in front, which is another molecule, or none where
 the first atom has no hydrogen to replace. ``recall``: how many of the best rows ``--candidates`` finds;
-``all.csv`` is what ``molweight predict runs/my library.smi.gz --output all.csv`` wrote. ``latency``: that of ``run.predict`` and ``run.assess`` for one molecule in this process.
-On a busy machine only CPU seconds say something: ``rows_per_second_on_two_cores`` is two rows per CPU second.
+``all.csv`` is what ``molweight predict runs/my library.smi.gz --output all.csv`` wrote. ``latency``: that of
+``run.predict`` and ``run.assess`` for one molecule in this process. On a busy machine only CPU seconds
+say something: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
 """
 
 import argparse
