@@ -1,5 +1,6 @@
 """The best rows of a library: which ones, in which order, and after a kill."""
 
+import gzip
 import io
 import os
 import signal
@@ -169,3 +170,20 @@ def test_standard_input_is_scored_whole(
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "top.csv"), best)
     assert main([*command, "--candidates=100"]) == 2
     assert "standard input cannot be" in capsys.readouterr().err
+
+
+def test_a_packed_library_is_ranked_by_the_probability_of_a_class(place: Path, tmp_path: Path) -> None:
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}C,{n % 3 > 1:d},{n % 7}.5" for n in range(60)]
+    (tmp_path / "two.csv").write_text("\n".join(["smiles,active,y", *rows]))
+    (tmp_path / "library.smi.gz").write_bytes(gzip.compress((place / "library.smi").read_bytes()[:6000]))
+    sizes = ["--encoder_options.layers=1", "--encoder_options.width=8", "--epochs=1", "--split=random", "--device=cpu"]
+    fit = ["finetune", str(tmp_path / "two.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run", "--members=1"]
+    assert main([*fit, "--targets=active,y", *sizes, "--quiet"]) == 0
+    predict = ["predict", str(tmp_path / "run"), str(tmp_path / "library.smi.gz"), "--quiet"]
+    assert main([*predict, f"--output={tmp_path / 'all.csv'}"]) == 0
+    assert main([*predict, "--top=20", "--rank=active", f"--output={tmp_path / 'top.csv'}"]) == 0
+    whole, found = pd.read_csv(tmp_path / "all.csv"), pd.read_csv(tmp_path / "top.csv")
+    assert found["active"].tolist() == pytest.approx(sorted(whole["active"].dropna())[:-21:-1], rel=1e-5)
+    assert found["active"].between(0, 1).all()
+    assert found.columns.tolist() == ["row", "smiles", "name", "active", "y", "similarity", "in_domain"]
+    assert main([*predict, "--top=20"]) == 2

@@ -1,5 +1,6 @@
 """Layers against PyG's, torch's, and plain loops."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from molweight.encoders._pna import _DEGREES
 from molweight.encoders._random_walk_pe import return_probabilities
 from molweight.encoders.building_blocks import GATv2Layer, GCNLayer, GraphSAGELayer, MoleculeAttention, PNALayer, Trunk
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch
+from molweight.graphs import GraphBatch, build_dataset
 
 Make = Callable[[Sequence[str]], GraphBatch]
 
@@ -243,3 +244,16 @@ def test_heads_that_do_not_divide_the_width_are_refused(name: str) -> None:
 def test_negative_walks_are_refused() -> None:
     with pytest.raises(ConfigError, match="walks=-1"):
         encoders.create("gps", walks=-1)
+
+
+def test_a_batch_keeps_its_topology_for_the_next_member_and_copies_do_not() -> None:
+    graphs = build_dataset(["CCO", "CC(C)O"], cache=False).graphs([0, 1])
+    encoder = encoders.create("gin", layers=2, width=8).eval()
+    assert Topology.of(graphs) is not Topology.of(graphs)
+    with torch.no_grad():
+        vectors = encoder(graphs).graphs
+        assert Topology.of(graphs) is Topology.of(graphs)
+        assert Topology.of(copy.deepcopy(graphs)) is not Topology.of(graphs)
+        torch.testing.assert_close(encoder(copy.deepcopy(graphs)).graphs, vectors, rtol=0, atol=0)
+    torch.autograd.backward(encoder(graphs).graphs.sum())
+    assert all(parameter.grad is not None for parameter in encoder.parameters())
