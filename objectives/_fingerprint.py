@@ -1,4 +1,4 @@
-"""Fingerprint: predict the bits of a structural fingerprint."""
+"""Fingerprint: predict the bits or the counts of a structural fingerprint."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed
 from molweight.objectives._functional_groups import LabelledGraphs
-from molweight.objectives._rdkit_fingerprints import ecfp_bits, path_bits, unpack
+from molweight.objectives._rdkit_fingerprints import ecfp_bits, ecfp_counts, path_bits, unpack
 from molweight.objectives._registry import register
 
 __all__ = ["Fingerprint", "fingerprint_spec"]
@@ -23,14 +23,15 @@ _Compute = Callable[..., Uint8Array]
 _KINDS: dict[str, _Compute] = {
     "ecfp": ecfp_bits,
     "path": path_bits,
+    "counts": ecfp_counts,
 }
 
 
 def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
-    """What to compute for a fingerprint: its bits, packed eight to a byte.
+    """What to compute for a fingerprint: its bits, packed eight to a byte, or its counts, a byte each.
 
     Args:
-        kind: ``"ecfp"`` (radius 2) or ``"path"`` (up to 7 bonds).
+        kind: ``"ecfp"`` (radius 2), ``"path"`` (up to 7 bonds) or ``"counts"`` (of ECFP).
         bits: Its length.
 
     Returns:
@@ -46,7 +47,8 @@ def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
     check_choice("objective 'fingerprint'", "kind", kind, tuple(_KINDS))
     if bits < 1:
         raise OptionError("bits", bits, "must be at least 1", owner="objective 'fingerprint'")
-    return TargetSpec(f"{kind}_{bits}", 1, dim=-(-bits // 8), dtype="uint8", compute=partial(_KINDS[kind], bits=bits))
+    width = bits if kind == "counts" else -(-bits // 8)
+    return TargetSpec(f"{kind}_{bits}", 1, dim=width, dtype="uint8", compute=partial(_KINDS[kind], bits=bits))
 
 
 @register("fingerprint")
@@ -54,14 +56,15 @@ class Fingerprint(Objective):
     """Predict the bits of a molecule's fingerprint from its vector.
 
     Binary cross-entropy, averaged over molecules and bits; the head is linear. The fingerprint is ECFP4 (RDKit's Morgan
-    generator with radius 2), or with ``kind="path"`` RDKit's path fingerprint of up to 7 bonds, KPGT's choice.
+    generator with radius 2), or with ``kind="path"`` RDKit's path fingerprint of up to 7 bonds, KPGT's choice. With
+    ``kind="counts"`` the loss is the mean squared error of ``log(1 + count)`` of each ECFP4 substructure.
 
     Source: Li et al., *A knowledge-guided pre-training framework for improving molecular representation learning*
     (KPGT), Nature Communications 2023.
 
     Args:
         width: Size of the encoder's vectors.
-        kind: ``"ecfp"`` or ``"path"``.
+        kind: ``"ecfp"``, ``"path"`` or ``"counts"``.
         bits: Length of the fingerprint.
 
     Raises:
@@ -79,16 +82,19 @@ class Fingerprint(Objective):
     def __init__(self, width: int, *, kind: str = "ecfp", bits: int = 512) -> None:
         """Create the head."""
         super().__init__(width)
-        self.bits = bits
+        self.bits, self.counts = bits, kind == "counts"
         self.targets = (fingerprint_spec(kind, bits),)
         self.head = nn.Linear(width, bits)
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledGraphs:
-        """Unpack the bits; only the dropout seed is random."""
-        bits = unpack(column_of(batch, self.targets[0]), self.bits)
+        """Unpack the bits, or take the logarithm of the counts; only the dropout seed is random."""
+        stored = column_of(batch, self.targets[0])
+        bits = stored.float().log1p() if self.counts else unpack(stored, self.bits)
         return LabelledGraphs(batch, bits.to(self.head.weight.dtype), draw_seed(generator))
 
     def loss(self, encoder: Encode, views: LabelledGraphs) -> Tensor:
-        """Binary cross-entropy of the bits."""
-        graphs = encoder(views.graphs, seed=views.seed).graphs
-        return functional.binary_cross_entropy_with_logits(self.head(graphs), views.labels)
+        """Binary cross-entropy of the bits, or squared error of the counts' logarithms."""
+        guesses = self.head(encoder(views.graphs, seed=views.seed).graphs)
+        if self.counts:
+            return functional.mse_loss(guesses, views.labels)
+        return functional.binary_cross_entropy_with_logits(guesses, views.labels)

@@ -7,7 +7,7 @@ from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, attach_targets
 from molweight.objectives import Fingerprint, create
 from molweight.objectives._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
 from molweight.objectives.building_blocks import fingerprint_spec
@@ -31,6 +31,24 @@ def test_bits_are_rdkits(corpus: MoleculeDataset, bits: int) -> None:
     for kind, generator in generators.items():
         expected = [list(generator.GetFingerprint(molecule).GetOnBits()) for molecule in molecules]
         assert bits_of(fingerprint_spec(kind, bits)(smiles), bits) == expected
+
+
+def test_counts_are_rdkits_and_are_learned(corpus: MoleculeDataset) -> None:
+    smiles = [*corpus.smiles[:30], *SMILES]
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=100)
+    expected = np.array([generator.GetCountFingerprintAsNumPy(Chem.MolFromSmiles(text)) for text in smiles])
+    assert (fingerprint_spec("counts", 100)(smiles) == expected).all()
+    objective = Fingerprint(width=4, kind="counts", bits=100)
+    few = attach_targets(corpus.subset(range(8)), objective.targets)
+    views = objective.draw(few.graphs(range(8)), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(views.labels, torch.from_numpy(np.log1p(expected[:8])).float())
+    graphs = torch.randn(8, 4)
+
+    def encoder(_graphs: object, seed: int | None = None) -> object:
+        return type("Encoding", (), {"graphs": graphs})
+
+    loss = objective.loss(encoder, views)  # type: ignore[arg-type]  # a stand-in
+    torch.testing.assert_close(loss, (objective.head(graphs) - views.labels).square().mean())
 
 
 def test_maccs_keys_are_rdkits(corpus: MoleculeDataset) -> None:
