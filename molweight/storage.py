@@ -63,11 +63,16 @@ def partial_name(path: Path) -> Iterator[Path]:
         The temporary name; nothing exists there yet.
 
     Raises:
-        DataError: If the path is a folder's own, such as ``.`` or the empty text.
+        DataError: If the path is a folder's own, such as ``.`` or the empty text, or a device or pipe, which would be
+            replaced by a file.
         OSError: As raised in the context, with the path where it has none.
     """
     if not path.name:
         raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
+    if _is_special(path):
+        raise DataError(
+            f"{path} is a device or pipe, and a file would replace it. Name a file, or redirect the output."
+        )
     remove_stale_partials(path)
     partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{uuid4().hex[:12]}.part")
     try:
@@ -78,6 +83,13 @@ def partial_name(path: Path) -> Iterator[Path]:
         raise
     finally:
         _remove(partial)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device, a pipe or a socket, or a link of the system to one, such as ``/dev/stdout``."""
+    if path.is_symlink() and path.absolute().parts[1:2] == ("dev",):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def remove_stale_partials(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Entry point of the command line."""
 
+import errno
 import logging
 import os
 import signal
@@ -51,6 +52,7 @@ _WORKER_DIED: Final = (
     "one of the processes that compute features was killed from outside, most likely because the machine had no memory "
     "left. Close other programs, or set LOKY_MAX_CPU_COUNT=1 for a single process, and run the same command again."
 )
+_TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """What ``--resume`` may be typed with; everything else is read from the interrupted run."""
@@ -88,15 +90,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         _close_output()  # who read it is gone
         return 0
     except OSError as error:
-        where = "standard output" if error.filename is None else printable(str(error.filename))
-        remedy = "Free up disk space or choose another path."
-        sys.stderr.write(f"molweight: {where}: {error.strerror or error}. {remedy}\n")
-        if error.filename is None:
+        sys.stderr.write(f"molweight: {_of_system(error)}\n")
+        if error.filename is None and error.errno not in _TOO_MANY:
             _close_output()  # what is left cannot be written either
         return 2
     except KeyboardInterrupt as error:
         sys.stderr.write(f"\nmolweight: {str(error) or 'interrupted.'}\n")
         return error.status if isinstance(error, Interrupted) else _CTRL_C
+
+
+def _of_system(error: OSError) -> str:
+    """What the operating system refused, where, and the remedy."""
+    if error.errno in _TOO_MANY:
+        return "too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
+    where = "standard output" if error.filename is None else printable(str(error.filename))
+    return f"{where}: {error.strerror or error}. Free up disk space or choose another path."
 
 
 def _carry_out(arguments: list[str]) -> int:

@@ -2,10 +2,12 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
+from molweight.errors import DataError
 from molweight.storage import partial_name, write_file
 
 MOLECULES = "\n".join(["smiles,y", *(f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40))])
@@ -168,6 +171,51 @@ def test_a_full_disk_behind_standard_output_is_said(tmp_path: Path) -> None:
     assert (
         message == "molweight: standard output: No space left on device. Free up disk space or choose another path.\n"
     )
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_a_device_or_pipe_is_not_replaced_by_a_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    target = tmp_path / "o.csv"
+    make(target)
+    with pytest.raises(DataError, match="is a device or pipe"):
+        write_file(target, b"mine")
+    assert not target.is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["o.csv"]
+
+
+def test_links_of_the_system_are_not_replaced() -> None:
+    for name in ("/dev/stdout", "/dev/null"):
+        with pytest.raises(DataError, match="redirect the output"), partial_name(Path(name)):
+            pass
+
+
+LIMITED = (
+    "import resource, signal, sys\n"
+    "import molweight.cli._fit\n"
+    "from molweight.cli import main\n"
+    "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+    "resource.setrlimit(getattr(resource, sys.argv[1]), (int(sys.argv[2]),) * 2)\n"
+    "sys.exit(main(sys.argv[3:]))\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        (("RLIMIT_NOFILE", "5"), "too many files are open. Raise the limit"),
+        (("RLIMIT_FSIZE", "2000"), "cache/molecules/[0-9a-f]+: File too large. Free up disk space or choose another"),
+        (("RLIMIT_FSIZE", "20000"), "state/generic.safetensors cannot be written: File too large. Free up disk space"),
+    ],
+)
+def test_limits_of_the_system_are_explained(tmp_path: Path, limit: tuple[str, str], expected: str) -> None:
+    (tmp_path / "my.csv").write_text(MOLECULES)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MOLWEIGHT_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", LIMITED, *limit, "fit", "my.csv", "--steps=1", "--members=1", *TINY]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert re.search(expected, done.stderr.splitlines()[-1]), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.rglob("*.part")) == []
 
 
 def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
