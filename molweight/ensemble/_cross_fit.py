@@ -11,6 +11,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
+from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
 from molweight.ensemble._fit_member import Schedule, TrainingSet, epochs_for
 from molweight.ensemble._folds import cross_folds
@@ -37,6 +38,10 @@ GRAPH: Final = "graph"
 WHOLE: Final = "ensemble"
 
 
+_OutOfFold = tuple[Sequence[float], ErrorModel, Calibration | None]
+"""What is fitted on predictions of unseen rows: weights of the parts, expected errors, and calibration."""
+
+
 class Keeper:
     """Where trained members are kept while others are still to come; this one keeps nothing."""
 
@@ -60,6 +65,7 @@ class CrossFitted:
         transform: Name of the label transform; of several targets one for each, separated by commas.
         transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
         imputed: Number of feature values of these rows that could not be computed.
+        calibration: Log-loss over the targets that are calibrated, ``"before"`` and ``"after"``; empty if none is.
     """
 
     ensemble: Ensemble
@@ -69,6 +75,7 @@ class CrossFitted:
     transform: str
     transforms_tried: dict[str, float] = field(default_factory=dict)
     imputed: int = 0
+    calibration: dict[str, float] = field(default_factory=dict)
 
 
 def cross_fit(
@@ -102,15 +109,17 @@ def cross_fit(
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
     predictions = list(parts.values())
     weights = work.weigh(predictions)
-    whole = combine(predictions, weights)
-    gap = disagreement(predictions, weights)
+    raw = work.combine_unseen(predictions)
+    calibration, unseen = work.calibrate(raw)
+    whole, gap = calibration(raw), disagreement(predictions, weights)
     errors = ErrorModel.fit(gap, whole - work.truth)
-    ensemble = work.ensemble(transforms, weights, errors, trained)
+    ensemble = work.ensemble(transforms, (weights, errors, calibration), trained)
     deviations = torch.from_numpy(errors.deviation(gap)).float()
     ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float(), deviations)
     ensemble.to(device)
     curves = [part.curve for part in trained]
-    return CrossFitted(ensemble, work.rows, {**parts, WHOLE: whole}, curves, work.kind, work.tried, work.imputed)
+    losses, found = work.losses(raw, unseen, calibration), {**parts, WHOLE: whole}
+    return CrossFitted(ensemble, work.rows, found, curves, work.kind, work.tried, work.imputed, losses)
 
 
 @dataclass(frozen=True)
@@ -185,16 +194,43 @@ class _Work:
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
 
-    def weigh(self, predictions: Sequence[AnyArray]) -> list[float]:
-        """Weights of the parts by their errors, on the scale of the label transform where there is one.
+    def weigh(self, predictions: Sequence[AnyArray], rows: Indices | slice = slice(None)) -> list[float]:
+        """Weights of the parts by their errors on some rows, on the scale of the label transform where there is one.
 
         In their own units, a few rows of a label over many decades would decide.
         """
         if len(predictions) == 1:
             return [1.0]
-        units = LabelTransform.fit(self.kind, self.labels)
-        mapped = [units.forward(part) for part in predictions]
-        return convex_weights(mapped, units.forward(self.truth), shrinkage=_SHRINKAGE)
+        units, truth = LabelTransform.fit(self.kind, self.labels), self.truth[rows]
+        if np.isnan(truth).all():
+            return [1 / len(predictions)] * len(predictions)
+        mapped = [units.forward(part[rows]) for part in predictions]
+        return convex_weights(mapped, units.forward(truth), shrinkage=_SHRINKAGE)
+
+    def combine_unseen(self, predictions: Sequence[AnyArray]) -> AnyArray:
+        """The parts together, each fold with weights that were fitted on the other folds."""
+        whole = np.full(self.labels.shape, np.nan)
+        for fold in self.folds:
+            weights = self.weigh(predictions, np.setdiff1d(np.arange(len(self.labels)), fold))
+            whole[fold] = combine([part[fold] for part in predictions], weights)
+        return whole
+
+    def calibrate(self, whole: AnyArray) -> tuple[Calibration, AnyArray]:
+        """Of the targets that are classes; several classes that exclude each other are left as they are."""
+        if self.data.task == "multiclass":
+            return Calibration.identity(self.labels.shape[1]), whole
+        return Calibration.fit(whole, self.truth, self._classes(), self.folds)
+
+    def losses(self, whole: AnyArray, unseen: AnyArray, calibration: Calibration) -> dict[str, float]:
+        """Log-loss of the targets that are calibrated, before and after."""
+        own = np.array([kind != "none" for kind in calibration.kinds])
+        if not own.any():
+            return {}
+        pairs = {"before": whole, "after": unseen}
+        return {name: log_loss(self.truth[:, own], values[:, own]) for name, values in pairs.items()}
+
+    def _classes(self) -> AnyArray:
+        return LabelTransform.fit(self.partners.kind_of("none"), self.labels).classes
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""
@@ -205,16 +241,15 @@ class _Work:
 
     def _shape(self) -> EnsembleSpec:
         """The specification before anything was trained: enough to build a member."""
-        return self._spec((), (), [1.0], ErrorModel((), ()))
+        return self._spec((), (), ([1.0], ErrorModel((), ()), None))
 
     def _spec(
         self,
         transforms: tuple[LabelTransform, ...],
         partners: Sequence[Partner],
-        weights: Sequence[float],
-        errors: ErrorModel,
+        fitted: _OutOfFold,
     ) -> EnsembleSpec:
-        recipe = self.recipe
+        recipe, (weights, errors, calibration) = self.recipe, fitted
         return EnsembleSpec(
             task=self.data.task or "regression",
             encoder=recipe.encoder,
@@ -227,18 +262,18 @@ class _Work:
             weights=tuple(weights),
             transforms=transforms,
             errors=errors,
+            calibration=calibration,
         )
 
     def ensemble(
         self,
         transforms: tuple[LabelTransform, ...],
-        weights: Sequence[float],
-        errors: ErrorModel,
+        fitted: _OutOfFold,
         trained: Sequence[TrainedMember],
     ) -> Ensemble:
         """The ensemble, with partners that were fitted on all rows."""
         partners = [self.partners.fit(name, self.kind) for name in self.partners.names]
-        spec, count = self._spec(transforms, partners, weights, errors), self.labels.shape[1]
+        spec, count = self._spec(transforms, partners, fitted), self.labels.shape[1]
         members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
             member.load_state_dict(part.state)

@@ -146,6 +146,7 @@ class Ensemble(TaskModel):
         members, vectors = self._members(graphs)
         parts = [members.mean(axis=0), *self._partners(graphs)]
         whole = combine(parts, self.spec.weights)
+        whole = self.spec.calibration(whole) if self.spec.calibration else whole
         deviation = self.spec.errors.deviation(disagreement(parts, self.spec.weights))
         found, spread = (part.astype(np.float32).reshape(len(vectors), -1) for part in (whole, deviation))
         return Answer(found, spread, vectors)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from molweight.ensemble._calibration import Calibration
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import PartnerSpec
 from molweight.ensemble._spread import ErrorModel
@@ -28,6 +29,7 @@ class EnsembleSpec:
         weights: Of the members' mean and of each partner; they sum to 1.
         transforms: Label transform of each member.
         errors: Expected squared errors.
+        calibration: Of the probabilities of the whole ensemble; ``None`` in runs of earlier versions.
     """
 
     task: Task
@@ -41,6 +43,7 @@ class EnsembleSpec:
     weights: tuple[float, ...]
     transforms: tuple[LabelTransform, ...]
     errors: ErrorModel
+    calibration: Calibration | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -51,6 +54,7 @@ class EnsembleSpec:
             "weights": list(self.weights),
             "transforms": [transform.to_json() for transform in self.transforms],
             "errors": asdict(self.errors),
+            "calibration": self.calibration.to_json() if self.calibration else None,
         }
 
     @classmethod
@@ -63,5 +67,6 @@ class EnsembleSpec:
             "weights": tuple(values["weights"]),
             "transforms": tuple(LabelTransform.from_json(part) for part in values["transforms"]),
             "errors": errors,
+            "calibration": Calibration.from_json(values["calibration"]) if values.get("calibration") else None,
         }
         return cls(**{**values, **own})

@@ -8,6 +8,7 @@ into units that a network can read.
 
 from typing import TYPE_CHECKING
 
+import molweight.features._sets  # registers the feature sets of the package
 from molweight.deprecation import moved_names
 from molweight.features import _sets  # noqa: F401 - they register themselves
 from molweight.features._feature_set import FeatureSet, available, get, register
@@ -21,6 +22,7 @@ __all__ = [
     "feature_matrix",
     "feature_names",
     "get",
+    "molweight",
     "register",
 ]
 

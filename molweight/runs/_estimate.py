@@ -24,9 +24,8 @@ _TITLES: Final = {
 def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
     """The out-of-fold score of each part of an ensemble, and how it was made.
 
-    A row's prediction comes from the one member, and from partners, that were trained without its fold; their weights
-    were fitted on the same predictions. The ensemble itself averages all members, so the estimate errs on the
-    side of caution.
+    A row's prediction comes from the one member, and from partners, that were trained without its fold, and so do their
+    weights. The ensemble itself averages all members, so the estimate errs on the side of caution.
 
     Args:
         found: The ensemble.
@@ -35,7 +34,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
     Returns:
         With ``cross_fitting``: ``"scores"`` by part with ``value``, ``low`` and ``high`` (95 % bootstrap over rows),
         ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
-        ``"transforms_tried"``, and ``"imputed"`` feature values.
+        ``"transforms_tried"``, ``"imputed"`` feature values, and ``"calibration"``: log-loss before and after.
     """
     metric, truth = str(data.metric), exact_labels(data, found.rows)
     truth = data.targets[found.rows] if np.isnan(truth).all() else truth
@@ -54,6 +53,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
         "transform": _transforms(found.transform, list(data.target_names)),
         "transforms_tried": found.transforms_tried,
         "imputed": found.imputed,
+        "calibration": found.calibration,
     }
     return Finetuning(metric, best_epoch=len(curve), best=whole.value, curve=curve, cross_fitting=summary)
 
@@ -97,6 +97,9 @@ def format_estimate(finetuning: Finetuning) -> str:
     lines.append(f"best out of fold: {_TITLES[about['best']]}")
     if about["transform"] != "none":
         lines.append(f"labels transformed by {about['transform']}, chosen out of fold")
+    if about.get("calibration"):
+        before, after = (about["calibration"][name] for name in ("before", "after"))
+        lines.append(f"probabilities calibrated out of fold: log-loss {before:.4f} before, {after:.4f} after")
     if about["imputed"]:
         lines.append(f"{about['imputed']} feature values that could not be computed were imputed")
     return "\n".join(lines)

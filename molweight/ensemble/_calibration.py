@@ -1,0 +1,163 @@
+"""Probabilities that are met: an increasing map of them, fitted on predictions of rows that were held out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Indices
+
+__all__ = ["Calibration", "log_loss"]
+
+_LEAST: Final = 10
+"""Labels of each class below which nothing is fitted."""
+_TINY: Final = 1e-7
+_FLATTEST: Final = 1e-2
+"""Smallest slope: the map has to increase, so that it leaves the order of the predictions as it is."""
+_KINDS: Final = ("none", "platt", "beta")
+_START: Final = np.array([1.0, 1.0, 0.0])
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """``sigmoid(a log p - b log(1 - p) + c)`` for each target, with ``a`` and ``b`` positive.
+
+    With ``a = b`` that is Platt's map of the logit; with ``a = b = 1`` and ``c = 0`` nothing is changed. The order of
+    the predictions of a target stays as it is.
+
+    Source: Platt, *Probabilistic Outputs for Support Vector Machines*, 1999; Kull, Silva Filho, Flach, *Beta
+    calibration*, AISTATS 2017.
+
+    Args:
+        kinds: By target ``"none"``, ``"platt"`` or ``"beta"``.
+        values: ``a``, ``b`` and ``c`` of each target, ``T x 3``.
+
+    Example:
+        >>> halves = np.full((40, 1), 0.001), np.tile([[0.0], [1.0]], (20, 1))
+        >>> fitted, _ = Calibration.fit(*halves, np.array([True]), [np.arange(20), np.arange(20, 40)])
+        >>> fitted.kinds, float(fitted(np.array([[0.001]])).round(2).item())
+        (('platt',), 0.5)
+    """
+
+    kinds: tuple[str, ...]
+    values: AnyArray
+
+    @classmethod
+    def identity(cls, targets: int) -> "Calibration":
+        """The map that changes nothing.
+
+        Args:
+            targets: Number of targets.
+        """
+        return cls(("none",) * targets, np.tile(_START, (targets, 1)))
+
+    @classmethod
+    def fit(
+        cls, predicted: AnyArray, labels: AnyArray, classes: AnyArray, folds: Sequence[Indices]
+    ) -> tuple["Calibration", AnyArray]:
+        """For each class the map with the least log-loss on folds that it was not fitted on, fitted on all rows.
+
+        Args:
+            predicted: Probabilities, ``n x T``, of rows that the models had not seen.
+            labels: ``n x T``, NaN where missing.
+            classes: Which targets are classes, ``T`` bool; others are left as they are.
+            folds: Positions of each fold.
+
+        Returns:
+            The map, and the predictions of each fold as mapped by what was fitted on the other folds, to judge it by.
+        """
+        unseen, kinds, values = np.array(predicted, dtype=np.float64), ["none"] * len(classes), [_START] * len(classes)
+        for at in np.flatnonzero(classes):
+            known = np.flatnonzero(~np.isnan(labels[:, at]))
+            if _enough(labels[known, at]):
+                tried = {kind: _on_folds(kind, predicted[:, at], labels[:, at], folds) for kind in _KINDS}
+                kinds[at] = min(_KINDS, key=lambda kind: log_loss(labels[:, at], tried[kind]))
+                values[at], unseen[:, at] = (
+                    _fit_map(kinds[at], predicted[known, at], labels[known, at]),
+                    tried[kinds[at]],
+                )
+        return cls(tuple(kinds), np.array(values).reshape(-1, 3)), unseen
+
+    def __call__(self, predicted: AnyArray) -> AnyArray:
+        """Calibrated probabilities, ``n x T`` float64; targets that are not calibrated are left as they are.
+
+        Args:
+            predicted: Probabilities, or labels of targets that are no classes, ``n x T``.
+        """
+        chosen = np.array([kind != "none" for kind in self.kinds], dtype=bool)
+        found = np.array(predicted, dtype=np.float64)
+        found[:, chosen] = _map(found[:, chosen], self.values[chosen].T)
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {"kinds": list(self.kinds), "values": self.values.tolist()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
+        """The object whose :meth:`to_json` is given."""
+        return cls(tuple(values["kinds"]), np.array(values["values"], dtype=np.float64).reshape(-1, 3))
+
+
+def log_loss(labels: AnyArray, predicted: AnyArray) -> float:
+    """Mean negative logarithm of the probability of what was found; NaN without labels.
+
+    Args:
+        labels: 0 and 1, NaN where missing, of any shape.
+        predicted: Probabilities of 1, of the same shape.
+
+    Example:
+        >>> round(log_loss(np.array([1.0, 0.0]), np.array([0.5, 0.5])), 3)
+        0.693
+    """
+    known = ~np.isnan(labels)
+    inside, found = np.clip(predicted[known], _TINY, 1 - _TINY), labels[known]
+    return float(-np.mean(found * np.log(inside) + (1 - found) * np.log1p(-inside))) if len(found) else float("nan")
+
+
+def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[Indices]) -> AnyArray:
+    """The predictions of each fold, mapped as fitted on the other folds."""
+    mapped, known = np.array(predicted, dtype=np.float64), np.flatnonzero(~np.isnan(labels))
+    for fold in folds:
+        rest = np.setdiff1d(known, fold)
+        if kind != "none":
+            mapped[fold] = _map(predicted[fold, None], _fit_map(kind, predicted[rest], labels[rest])[:, None])[:, 0]
+    return mapped
+
+
+def _enough(labels: AnyArray) -> bool:
+    return min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST
+
+
+def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:
+    """``a``, ``b`` and ``c`` of greatest likelihood."""
+    from scipy.optimize import minimize
+
+    if kind == "none" or not (labels == 1).any() or (labels == 1).all():
+        return _START
+    logs, own = _logs(predicted), kind == "platt"
+    inputs = np.stack([logs[0] - logs[1], np.ones(len(labels))] if own else [logs[0], -logs[1], np.ones(len(labels))])
+
+    def loss(values: AnyArray) -> tuple[float, AnyArray]:
+        outputs = values @ inputs
+        slopes = (1 / (1 + np.exp(-np.clip(outputs, -500, 500))) - labels) / len(labels)
+        return float((np.logaddexp(0, outputs) - labels * outputs).mean()), inputs @ slopes
+
+    start = np.array([1.0, 0.0] if own else [1.0, 1.0, 0.0])
+    bounds = [(_FLATTEST, None)] * (len(start) - 1) + [(None, None)]
+    found = np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
+    return found[[0, 0, 1]] if own else found
+
+
+def _map(predicted: AnyArray, values: AnyArray) -> AnyArray:
+    """``n x T`` probabilities by the ``3 x T`` values of the map."""
+    first, second = _logs(predicted)
+    a, b, c = values
+    outputs: AnyArray = a * first - b * second + c
+    return 1 / (1 + np.exp(-np.clip(outputs, -500, 500)))
+
+
+def _logs(predicted: AnyArray) -> tuple[AnyArray, AnyArray]:
+    inside = np.clip(np.asarray(predicted, dtype=np.float64), _TINY, 1 - _TINY)
+    return np.log(inside), np.log1p(-inside)
