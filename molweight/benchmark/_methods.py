@@ -26,8 +26,8 @@ class Method:
         title: What it is, in a few words.
         kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed
             by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn, trained on
-            ``train``; ``"peer"``: the same, or vectors of MiniMol, with usual settings, trained on all rows but the
-            test set.
+            ``train``; ``"peer"``: the same, vectors of MiniMol, or chemprop, with usual settings, trained on all
+            rows but the test set.
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
         equal: Whether all trials of a search together take as many steps as a job, rather than each of them.
@@ -75,6 +75,8 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "lightgbm_descriptors_ecfp": Method("RDKit descriptors and ECFP counts, LightGBM, all rows", "peer"),
         "minimol_linear": Method("MiniMol vectors, linear model, all rows", "peer"),
         "minimol_mlp": Method("MiniMol vectors, a network, all rows", "peer"),
+        "chemprop": Method("chemprop, defaults, all rows", "peer"),
+        "chemprop_rdkit2d": Method("chemprop with RDKit descriptors, all rows", "peer"),
     }
 )
 """Every method by name."""

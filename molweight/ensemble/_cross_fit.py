@@ -11,6 +11,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
+from molweight.ensemble._balance import Balance
 from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
 from molweight.ensemble._fit_member import Schedule, TrainingSet, epochs_for
@@ -65,6 +66,8 @@ class CrossFitted:
         transform: Name of the label transform; of several targets one for each, separated by commas.
         transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
         imputed: Number of feature values of these rows that could not be computed.
+        balance: What was done about rare classes.
+        balances_tried: Out-of-fold score of boosted trees with what was tried.
         calibration: Log-loss over the targets that are calibrated, ``"before"`` and ``"after"``; empty if none is.
     """
 
@@ -75,6 +78,8 @@ class CrossFitted:
     transform: str
     transforms_tried: dict[str, float] = field(default_factory=dict)
     imputed: int = 0
+    balance: str = "none"
+    balances_tried: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, float] = field(default_factory=dict)
 
 
@@ -119,7 +124,18 @@ def cross_fit(
     ensemble.to(device)
     curves = [part.curve for part in trained]
     losses, found = work.losses(raw, unseen, calibration), {**parts, WHOLE: whole}
-    return CrossFitted(ensemble, work.rows, found, curves, work.kind, work.tried, work.imputed, losses)
+    return CrossFitted(
+        ensemble,
+        work.rows,
+        found,
+        curves,
+        work.kind,
+        work.tried,
+        work.imputed,
+        work.partners.balance,
+        work.balances_tried,
+        losses,
+    )
 
 
 @dataclass(frozen=True)
@@ -136,6 +152,7 @@ class _Work:
     standardiser: Standardiser
     kind: str = "none"
     tried: dict[str, float] = field(default_factory=dict)
+    balances_tried: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Indices) -> "_Work":
@@ -143,11 +160,15 @@ class _Work:
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features)[labelled]
-        partners = _partner_data(recipe, data, labelled)
-        work = cls(recipe, subset, labelled, _truth(subset), folds, features, partners, Standardiser.fit(features))
+        partners, truth, balances = _partner_data(recipe, data, labelled), _truth(subset), {}
+        if recipe.class_balance == "auto":
+            chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
+            partners = replace(partners, balance=chosen)
+        standardiser = Standardiser.fit(features)
+        work = cls(recipe, subset, labelled, truth, folds, features, partners, standardiser, balances_tried=balances)
         if recipe.label_transform != "auto":
             return replace(work, kind=partners.kind_of(recipe.label_transform))
-        kind, tried = partners.choose_transforms(folds, subset.metric or "", work.truth)
+        kind, tried = partners.choose_transforms(folds, subset.metric or "", truth)
         return replace(work, kind=kind, tried=tried)
 
     @property
@@ -182,14 +203,21 @@ class _Work:
         rng = np.random.default_rng([recipe.seed, _STREAMS["members"], number])
         labels = torch.from_numpy(transforms[number].forward(self.labels)).float()
         inputs = self.standardiser(torch.from_numpy(self.features))
-        training = TrainingSet(self.data, inputs, labels, self.data.task or "regression", self.partners.absolute)
-        count = len(self.labels) - len(fold)
+        task, count = self.data.task or "regression", len(self.labels) - len(fold)
+        balance = self._balance(fold)
+        training = TrainingSet(self.data, inputs, labels, task, self.partners.absolute, balance)
         epochs = min(recipe.epochs, epochs_for(count, recipe.batch_size))
         schedule = Schedule(epochs, recipe.batch_size, recipe.lr)
         with seeded(int(rng.integers(2**31))):
             member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())
         member.encoder.load_state_dict(encoder.state_dict())
         return MemberJob(member, training, fold, schedule, int(rng.integers(2**31)))
+
+    def _balance(self, fold: Indices) -> Balance | None:
+        kind = self.partners.balance
+        if kind == "none" or self.data.task == "multiclass":
+            return None
+        return Balance.of(kind, np.delete(self.labels, fold, axis=0), self.partners.classes)
 
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
@@ -219,7 +247,7 @@ class _Work:
         """Of the targets that are classes; several classes that exclude each other are left as they are."""
         if self.data.task == "multiclass":
             return Calibration.identity(self.labels.shape[1]), whole
-        return Calibration.fit(whole, self.truth, self._classes(), self.folds)
+        return Calibration.fit(whole, self.truth, self.partners.classes, self.folds)
 
     def losses(self, whole: AnyArray, unseen: AnyArray, calibration: Calibration) -> dict[str, float]:
         """Log-loss of the targets that are calibrated, before and after."""
@@ -228,9 +256,6 @@ class _Work:
             return {}
         pairs = {"before": whole, "after": unseen}
         return {name: log_loss(self.truth[:, own], values[:, own]) for name, values in pairs.items()}
-
-    def _classes(self) -> AnyArray:
-        return LabelTransform.fit(self.partners.kind_of("none"), self.labels).classes
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""
@@ -294,6 +319,7 @@ def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices) -> Part
         task=data.task or "regression",
         absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
         seed=int(_stream(recipe, "trees").integers(2**31)),
+        balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
     )
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from molweight.arrays import Indices
+from molweight.arrays import AnyArray, Indices
 from molweight.encoders.internal import calibrate
+from molweight.ensemble._balance import FOCUS, Balance
 from molweight.ensemble._member import Member
 from molweight.errors import TrainingError
 from molweight.graphs import MoleculeDataset, Task
@@ -96,6 +97,7 @@ class TrainingSet:
         labels: What the outputs are to be: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
         task: Of the table.
         absolute: Whether the absolute error of numbers is minimised in place of the squared one.
+        balance: What is done about rare classes; ``None`` for nothing.
     """
 
     data: MoleculeDataset
@@ -103,6 +105,7 @@ class TrainingSet:
     labels: Tensor
     task: Task = "regression"
     absolute: bool = False
+    balance: Balance | None = None
 
     def batch_loss(self, member: Member, rows: Indices, seed: int | None, device: torch.device) -> Tensor:
         """Weighted mean loss over the known labels of some rows, 0-dim; one-sided where a label is a bound."""
@@ -114,7 +117,20 @@ class TrainingSet:
             return class_loss(outputs, labels, weights=weights)
         if self.absolute and self.task == "regression":
             return _absolute(outputs, labels, bounds, weights)
-        return label_loss(outputs, labels, classes=self._classes(device), bounds=bounds, weights=weights)
+        classes = self._classes(device)
+        if self.balance and self.balance.kind == "weights":
+            positive = torch.from_numpy(self.balance.positive).to(outputs)
+            own = positive.where(labels == 1, positive.new_ones(()))
+            weights = own if weights is None else own * weights
+        if self.balance and self.balance.kind == "focal" and classes is not False:
+            return _focal(outputs, labels, classes, bounds, weights)
+        return label_loss(outputs, labels, classes=classes, bounds=bounds, weights=weights)
+
+    def draw(self, rows: Indices, rng: np.random.Generator) -> Indices:
+        """The rows of an epoch, in their order."""
+        if self.balance is None:
+            return rng.permutation(rows)
+        return self.balance.draw(rows, self.labels[torch.from_numpy(rows)].numpy(), rng)
 
     def _classes(self, device: torch.device) -> bool | Tensor:
         if not is_mixed(self.task):
@@ -129,6 +145,20 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
     share = known.to(outputs.dtype) if weights is None else weights * known
     # The root is shifted by a constant so that its slope at 0 is finite.
     loss: Tensor = ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
+    return loss
+
+
+def _focal(
+    outputs: Tensor, labels: Tensor, classes: bool | Tensor, bounds: Tensor | None, weights: Tensor | None
+) -> Tensor:
+    """The mean of :func:`label_loss` with the focal loss for classes: what is predicted well counts less."""
+    known, filled = ~labels.isnan(), labels.nan_to_num()
+    entropy = nn.functional.binary_cross_entropy_with_logits(outputs, filled.clamp(0, 1), reduction="none")
+    each = (1 - (-entropy).exp()) ** FOCUS * entropy
+    if isinstance(classes, Tensor):
+        each = bounded_square(outputs, filled, bounds).where(~classes, each)
+    share = known.to(each.dtype) if weights is None else weights * known
+    loss: Tensor = (each * share).sum() / share.sum().clamp(min=_SMOOTH)
     return loss
 
 
@@ -168,16 +198,24 @@ def fit_member(
     curve = []
     for _ in range(schedule.epochs):
         losses = []
-        for part in np.array_split(rng.permutation(rows), batches):
+        for part in np.array_split(training.draw(rows, rng), batches):
             loss = training.batch_loss(member, part, int(rng.integers(2**31)), device)
             losses.append(_step(member, loss, optimizer, schedule.clip))
             scheduler.step()
             average.update_parameters(member)
         curve.append(_mean(losses))
     member.load_state_dict(average.module.state_dict())
+    if training.balance and training.balance.kind in ("weights", "batches"):
+        _shift(member, training.balance.odds(training.labels[torch.from_numpy(rows)].numpy()))
     calibrate(member.encoder, _calibration(training.data, rows, device))
     member.eval()
     return curve
+
+
+def _shift(member: Member, odds: AnyArray) -> None:
+    """Undo what balance did to the odds of classes."""
+    with torch.no_grad():
+        member.output.bias -= torch.from_numpy(np.log(odds)).to(member.output.bias)
 
 
 def _groups(member: Member, decay: float) -> list[dict[str, Any]]:

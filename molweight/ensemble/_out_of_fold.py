@@ -1,7 +1,7 @@
 """Partners on the folds: what they predict for rows that they were not fitted on, and the label transforms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
+from molweight.ensemble._balance import Balance, has_rare_class
 from molweight.ensemble._kernel import MOST_ROWS
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
 from molweight.ensemble._partners import Partner, PartnerSpec
@@ -19,6 +20,9 @@ __all__ = ["PartnerData"]
 
 
 _TRIAL_ROUNDS: Final = 150
+_TRIED: Final = ("none", "weights")
+_GAIN: Final = 0.005
+"""By how much class weights have to be better than none: less is within the noise of a table of a few thousand rows."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class PartnerData:
         task: Of the table.
         absolute: Whether to minimise the absolute error of numbers in place of the squared one.
         seed: Of the partners.
+        balance: What trees do about rare classes, one of :data:`molweight.ensemble._balance.BALANCES`.
     """
 
     features: Mapping[str, tuple[str, ...]]
@@ -42,6 +47,7 @@ class PartnerData:
     task: Task
     absolute: bool
     seed: int
+    balance: str = "none"
 
     @property
     def names(self) -> list[str]:
@@ -59,16 +65,27 @@ class PartnerData:
         """
         chosen = np.arange(len(self.labels)) if rows is None else rows
         labels = self.labels[chosen]
+        weights, odds = self._balanced(name, labels, None if self.weights is None else self.weights[chosen])
         return Partner.fit(
-            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels)),
+            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels), odds),
             self.task,
             self.matrices[name][chosen],
             labels,
             seed=self.seed,
-            weights=None if self.weights is None else self.weights[chosen],
+            weights=weights,
             absolute=self.absolute,
             rounds=rounds,
         )
+
+    def _balanced(
+        self, name: str, labels: AnyArray, weights: AnyArray | None
+    ) -> tuple[AnyArray | None, tuple[float, ...]]:
+        """Weights of labels for trees, and by how much they multiply the odds; a Gaussian process is not balanced."""
+        if self.balance in ("none", "focal") or name == "gaussian_process" or self.task == "multiclass":
+            return weights, ()
+        balance = Balance.of(self.balance, labels, self.classes)
+        own = balance.label_weights(labels)
+        return own if weights is None else own * weights, tuple(balance.odds(labels).tolist())
 
     def out_of_fold(self, name: str, kind: str, folds: Sequence[Indices], rounds: int | None = None) -> AnyArray:
         """Predictions of each row by a partner that was fitted on the other folds, ``n x T`` in the labels' own units.
@@ -123,6 +140,33 @@ class PartnerData:
         words = ["none", "+".join(sorted(set(other) - {CLASS, "none"}))]
         tried = {word: score(metric, truth, values).value for word, values in zip(words, predictions, strict=True)}
         return ",".join(chosen), tried
+
+    def choose_balance(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
+        """What to do about rare classes: what small boosted trees score best with out of fold.
+
+        Args:
+            folds: Positions of each fold.
+            metric: What is compared.
+            truth: Labels to score against, ``n x T``, NaN where missing.
+
+        Returns:
+            ``"none"`` or ``"weights"``, and the score with each; without a rare class ``"none"``, and nothing tried.
+        """
+        trial = next((name for name in self.matrices if self.matrices[name].shape[1]), None)
+        if trial is None or self.task == "multiclass" or not has_rare_class(self.labels, self.classes):
+            return "none", {}
+        kind, tried = self.kind_of("none"), {}
+        for balance in _TRIED:
+            values = replace(self, balance=balance).out_of_fold(trial, kind, folds, _TRIAL_ROUNDS)
+            tried[balance] = score(metric, truth, values).value
+        sign = 1.0 if higher_is_better(metric) else -1.0
+        better = sign * (tried["weights"] - tried["none"]) > _GAIN
+        return "weights" if better else "none", tried
+
+    @property
+    def classes(self) -> AnyArray:
+        """Which targets are classes, ``T`` bool."""
+        return np.array([own == "classification" for own in self._tasks()], dtype=bool)
 
     def _tasks(self) -> list[str]:
         return tasks_of(self.task, self.labels.shape[1])

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, BoolArray
+from molweight.ensemble._balance import plain_odds
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
@@ -60,20 +61,24 @@ class PartnerSpec:
         name: Among :data:`PARTNERS`.
         features: Feature sets that it reads.
         transform: Of the labels that it was fitted on.
+        odds: By how much its training multiplied the odds of each target; empty for not at all.
     """
 
     name: str
     features: tuple[str, ...]
     transform: LabelTransform
+    odds: tuple[float, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"name": self.name, "features": list(self.features), "transform": self.transform.to_json()}
+        own = {"name": self.name, "features": list(self.features), "odds": list(self.odds)}
+        return {**own, "transform": self.transform.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PartnerSpec":
         """The object whose :meth:`to_json` is given."""
-        return cls(values["name"], tuple(values["features"]), LabelTransform.from_json(values["transform"]))
+        transform, odds = LabelTransform.from_json(values["transform"]), tuple(values.get("odds", ()))
+        return cls(values["name"], tuple(values["features"]), transform, odds)
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ class Partner:
             sparse = _sparse(self.spec.features, features.shape[1])
             values = self.model.predict(features[:, ~sparse], features[:, sparse])
         labels = self.spec.transform.inverse(values)
+        if self.spec.odds:
+            labels = plain_odds(labels, np.array(self.spec.odds))
         return labels / labels.sum(axis=1, keepdims=True) if self.task == "multiclass" else labels
 
     def state(self) -> dict[str, Tensor]:

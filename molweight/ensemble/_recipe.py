@@ -28,6 +28,7 @@ class Recipe:
         hidden: Width of the members' hidden layer.
         dropout: Of the hidden layer.
         label_transform: ``"auto"`` or one of :data:`molweight.ensemble.TRANSFORMS`.
+        class_balance: ``"auto"`` or one of :data:`molweight.ensemble._balance.BALANCES`.
         epochs: Most epochs of a member.
         batch_size: Rows per step.
         lr: Peak of the learning rate.
@@ -43,6 +44,7 @@ class Recipe:
     hidden: int = 256
     dropout: float = 0.2
     label_transform: str = "auto"
+    class_balance: str = "auto"
     epochs: int = 100
     batch_size: int = 32
     lr: float = 3e-4

@@ -33,6 +33,10 @@ class FinetuningOptions:
             if empty.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
+        class_balance: What training does where a class has less than a tenth of the labels: ``"none"``;
+            ``"weights"``, both classes weigh the same; ``"batches"``, half of each batch has a rare label; ``"focal"``,
+            the focal loss (for members); ``"auto"`` for weights if boosted trees score better with them out of fold.
+            Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
         select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
             the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
@@ -51,6 +55,7 @@ class FinetuningOptions:
     readout: str = ""
     partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process")
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
+    class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"
     hidden: int = option(256, at_least=1)
     select_metric: Literal["", "roc_auc", "ap", "prc_auc", "rmse", "mae", "r2", "scaled_rmse"] = ""
 

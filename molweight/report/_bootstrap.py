@@ -12,7 +12,7 @@ from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.report._resampled import resampled_metric
 
-__all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval"]
+__all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "interval", "interval_elsewhere"]
 
 
 DRAWS: Final = 1000
@@ -66,6 +66,31 @@ def bootstrap(
     drawn = {name: draw_scores(metric, truth, predicted, counts) for name, predicted in predictions.items()}
     values = {name: score(metric, truth, predicted).value for name, predicted in predictions.items()}
     return {name: interval(values[name], drawn[name]) for name in predictions}, drawn
+
+
+def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, size: int, *, seed: int = 0) -> Interval:
+    """Where the score of ``size`` other molecules of the same kind lies in 95 % of cases.
+
+    Each draw is a draw of the molecules, as in :func:`bootstrap`, from which ``size`` are drawn again. So the interval
+    holds both what is not known about the score and how much a score of few molecules varies.
+
+    Args:
+        metric: Name of the metric.
+        truth: Labels, ``n x T``, NaN where missing.
+        predicted: ``n x T``, of models that had not seen the molecules.
+        size: Number of other molecules.
+        seed: Of the draws.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> truth, predicted = rng.normal(size=(200, 1)), np.zeros((200, 1))
+        >>> few, many = (interval_elsewhere("rmse", truth, predicted, size) for size in (10, 1000))
+        >>> few.high - few.low > 2 * (many.high - many.low)
+        True
+    """
+    rng = np.random.default_rng(seed + 1)
+    counts = np.stack([rng.multinomial(size, own / own.sum()) for own in draw_counts(len(truth), DRAWS, seed)])
+    return interval(score(metric, truth, predicted).value, draw_scores(metric, truth, predicted, counts))
 
 
 def draw_counts(size: int, draws: int, seed: int) -> Int64Array:

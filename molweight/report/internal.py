@@ -1,5 +1,6 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
+from molweight.report._bootstrap import interval_elsewhere
 from molweight.report._conclusion import Conclusion, conclude
 from molweight.report._evidence import format_evidence, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
@@ -11,6 +12,7 @@ __all__ = [
     "Explained",
     "conclude",
     "format_evidence",
+    "interval_elsewhere",
     "method_title",
     "render_explanation",
     "weigh_evidence",

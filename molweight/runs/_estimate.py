@@ -4,10 +4,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, higher_is_better
 from molweight.ensemble.internal import CrossFitted
 from molweight.graphs import MoleculeDataset
 from molweight.report import bootstrap
+from molweight.report.internal import interval_elsewhere
 from molweight.runs._finetuning import Finetuning
 
 __all__ = ["estimate_of", "format_estimate"]
@@ -21,7 +23,7 @@ _TITLES: Final = {
 }
 
 
-def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
+def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None = None) -> Finetuning:
     """The out-of-fold score of each part of an ensemble, and how it was made.
 
     A row's prediction comes from the one member, and from partners, that were trained without its fold, and so do their
@@ -30,11 +32,14 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
     Args:
         found: The ensemble.
         data: The table.
+        test: Positions of its test molecules; ``None`` if there are none.
 
     Returns:
         With ``cross_fitting``: ``"scores"`` by part with ``value``, ``low`` and ``high`` (95 % bootstrap over rows),
         ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
-        ``"transforms_tried"``, ``"imputed"`` feature values, and ``"calibration"``: log-loss before and after.
+        ``"transforms_tried"``, ``"imputed"`` feature values, ``"balance"`` with ``"balances_tried"``,
+        ``"calibration"``: log-loss before and after, and ``"test"``: ``"rows"``, the number of test molecules with
+        labels, and ``"low"`` and ``"high"``, between which their score should lie in 95 % of cases.
     """
     metric, truth = str(data.metric), exact_labels(data, found.rows)
     truth = data.targets[found.rows] if np.isnan(truth).all() else truth
@@ -53,9 +58,21 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset) -> Finetuning:
         "transform": _transforms(found.transform, list(data.target_names)),
         "transforms_tried": found.transforms_tried,
         "imputed": found.imputed,
+        "balance": found.balance,
+        "balances_tried": found.balances_tried,
         "calibration": found.calibration,
+        "test": _elsewhere(data, truth, predictions["ensemble"], test),
     }
     return Finetuning(metric, best_epoch=len(curve), best=whole.value, curve=curve, cross_fitting=summary)
+
+
+def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: Indices | None) -> dict[str, float]:
+    """Where the score of the test molecules should lie; only their number is looked at."""
+    size = 0 if test is None else int((~np.isnan(data.targets[test])).any(axis=1).sum())
+    if not size:
+        return {}
+    found = interval_elsewhere(str(data.metric), truth.astype(np.float64), whole, size)
+    return {"rows": size, "low": found.low, "high": found.high}
 
 
 def _transforms(kinds: str, names: list[str]) -> str:
@@ -66,6 +83,13 @@ def _transforms(kinds: str, names: list[str]) -> str:
         return "none"
     same = len(changed) == len(names) and len(set(changed.values())) == 1
     return found[0] if same else ", ".join(f"{kind} ({name})" for name, kind in changed.items())
+
+
+def _balanced(about: dict[str, Any], metric: str) -> str:
+    """What was done about rare classes."""
+    words = f"rare classes: trained with class_balance={about['balance']}"
+    tried = [f"{metric} {value:.4f} with {name}" for name, value in about["balances_tried"].items()]
+    return f"{words}, chosen out of fold by boosted trees ({', '.join(tried)})" if tried else words
 
 
 def format_estimate(finetuning: Finetuning) -> str:
@@ -95,8 +119,14 @@ def format_estimate(finetuning: Finetuning) -> str:
         interval = f"{metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
         lines.append(f"  {_TITLES[name]:23}  {interval}{weight}")
     lines.append(f"best out of fold: {_TITLES[about['best']]}")
+    if about.get("test"):
+        at = about["test"]
+        interval = f"{at['low']:.4f} to {at['high']:.4f}"
+        lines.append(f"expected on the {at['rows']} test molecules, if they are of the same kind: {metric} {interval}")
     if about["transform"] != "none":
         lines.append(f"labels transformed by {about['transform']}, chosen out of fold")
+    if about.get("balances_tried") or about.get("balance", "none") != "none":
+        lines.append(_balanced(about, metric))
     if about.get("calibration"):
         before, after = (about["calibration"][name] for name in ("before", "after"))
         lines.append(f"probabilities calibrated out of fold: log-loss {before:.4f} before, {after:.4f} after")

@@ -68,7 +68,7 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     context.announce(f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows")
     _remark(context.data, rows, recipe.members)
     found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper)
-    return found.ensemble, estimate_of(found, context.data)
+    return found.ensemble, estimate_of(found, context.data, splits.test)
 
 
 def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
@@ -99,6 +99,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         readout=job.readout,
         hidden=job.hidden,
         label_transform=job.label_transform,
+        class_balance=job.class_balance,
         epochs=job.epochs,
         seed=job.seed,
     )

@@ -12,7 +12,7 @@ from molweight.datasets import score
 from molweight.datasets._metrics import METRICS
 from molweight.errors import UnknownNameError
 from molweight.report import bootstrap
-from molweight.report._bootstrap import draw_counts, draw_scores, interval
+from molweight.report._bootstrap import draw_counts, draw_scores, interval, interval_elsewhere
 from molweight.report._calibration import brier_score, expected_calibration_error, known_pairs, reliability
 from molweight.report._resampled import resampled_metric
 
@@ -137,3 +137,15 @@ def test_pairs_without_missing_labels() -> None:
     labels, predicted = known_pairs(np.array([[0.0, np.nan], [1.0, 1.0]]), np.array([[0.1, 0.2], [0.3, 0.4]]))
     assert labels.tolist() == [0.0, 1.0, 1.0]
     assert predicted.tolist() == [0.1, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("size", [20, 200])
+def test_scores_of_other_molecules_lie_inside_their_interval(size: int) -> None:
+    rng = np.random.default_rng(0)
+    inside = 0
+    for seed in range(60):
+        errors = rng.standard_t(5, (150, 1))
+        found = interval_elsewhere("rmse", np.zeros((150, 1)), errors, size, seed=seed)
+        other = float(np.sqrt((rng.standard_t(5, (size, 1)) ** 2).mean()))
+        inside += found.low <= other <= found.high
+    assert inside >= 52  # of 60 at 95 %: 57 expected, 51 or fewer in one case of 500

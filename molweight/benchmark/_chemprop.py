@@ -1,0 +1,171 @@
+"""chemprop as a peer: its own command, in an environment of its own, on the same rows."""
+
+import csv
+import math
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Indices
+from molweight.datasets import Splits, score
+from molweight.datasets.internal import exact_labels
+from molweight.errors import ConfigError, DataError
+from molweight.graphs import MoleculeDataset
+
+__all__ = ["CHEMPROP", "VARIABLE", "chemprop_command", "fit_chemprop"]
+
+VARIABLE: Final = "MOLWEIGHT_CHEMPROP"
+"""Environment variable with the path of the command ``chemprop``, where it is not on the path."""
+CHEMPROP: Final[Mapping[str, Sequence[str]]] = {
+    "chemprop": (),
+    "chemprop_rdkit2d": ("--molecule-featurizers", "rdkit_2d"),
+}
+"""Options of each method next to chemprop's defaults."""
+_INSTALL: Final = (
+    "Install it where it does not clash with other packages, `python -m venv chemprop_env` and "
+    f"`chemprop_env/bin/pip install chemprop`, and set {VARIABLE}=chemprop_env/bin/chemprop."
+)
+_SMILES: Final = "smiles"
+_SHOWN: Final = 600
+"""Characters of an error of chemprop that are shown."""
+
+
+def chemprop_command() -> str:
+    """Path of the command ``chemprop``: that of the environment variable, or the one on the path.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    asked = os.environ.get(VARIABLE)
+    found = shutil.which(asked or "chemprop")
+    if found is None:
+        where = f"{VARIABLE}={asked!r} is no command" if asked else "the command chemprop is not on the path"
+        raise ConfigError(f"methods: chemprop is not installed: {where}. {_INSTALL}")
+    return found
+
+
+def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> dict[str, float]:
+    """Train chemprop with its defaults on all rows but the test set, and open ``test`` once.
+
+    chemprop keeps a tenth of the rows to choose its epoch.
+
+    Source: Heid et al., *Chemprop: A Machine Learning Package for Chemical Property Prediction*, J. Chem. Inf. Model.
+    2024.
+
+    Args:
+        method: Among :data:`CHEMPROP`.
+        data: The table.
+        splits: Its roles.
+        seed: Of its split and its network.
+
+    Returns:
+        The metric on ``test``; that on ``select``, which was trained on, is NaN.
+
+    Raises:
+        ConfigError: If chemprop is not installed.
+        DataError: If chemprop fails, or the targets are not all classes of two, or all numbers.
+    """
+    if data.task not in ("classification", "regression"):
+        raise DataError(f"{data.name}: {method} takes classes of two or numbers, and the task is {data.task!r}.")
+    command = chemprop_command()
+    rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
+    truth = exact_labels(data, splits.test)
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        _write(place / "train.csv", data, rows, exact_labels(data, rows))
+        _write(place / "test.csv", data, splits.test)
+        _run([command, *train_arguments(place, method, data.task, truth.shape[1], seed)])
+        _run([command, *predict_arguments(place, method)])
+        predicted = read_predictions(place / "predictions.csv", len(splits.test), truth.shape[1])
+    return {"select": math.nan, "test": score(data.metric or "", truth, predicted, data.target_names).value}
+
+
+def train_arguments(folder: Path, method: str, task: str, targets: int, seed: int) -> list[str]:
+    """Arguments of ``chemprop`` to train on ``train.csv`` of a folder.
+
+    Args:
+        folder: Where the tables are and the model goes.
+        method: Among :data:`CHEMPROP`.
+        task: ``"classification"`` or ``"regression"``.
+        targets: Number of targets.
+        seed: Of its split and its network.
+
+    Example:
+        >>> " ".join(train_arguments(Path("f"), "chemprop", "regression", 1, 7)[:7])
+        'train --data-path f/train.csv --output-dir f/model --task-type regression'
+    """
+    tables = ["--data-path", str(folder / "train.csv"), "--output-dir", str(folder / "model"), "--task-type", task]
+    columns = ["--smiles-columns", _SMILES, "--target-columns", *map(_target, range(targets))]
+    # All rows that are given train or choose the epoch: the test set of molweight is in another file.
+    rows = ["--split-sizes", "0.9", "0.1", "0.0", "--data-seed", str(seed), "--pytorch-seed", str(seed)]
+    return ["train", *tables, *columns, *rows, "--accelerator", "cpu", *CHEMPROP[method]]
+
+
+def predict_arguments(folder: Path, method: str) -> list[str]:
+    """Arguments of ``chemprop`` to predict ``test.csv`` of a folder with the model in it.
+
+    Args:
+        folder: As of :func:`train_arguments`.
+        method: Among :data:`CHEMPROP`.
+    """
+    tables = ["--test-path", str(folder / "test.csv"), "--preds-path", str(folder / "predictions.csv")]
+    return [
+        "predict", *tables, "--model-paths", str(folder / "model"), "--smiles-columns", _SMILES, "--accelerator", "cpu",
+        *CHEMPROP[method],
+    ]  # fmt: skip
+
+
+def read_predictions(path: Path, rows: int, targets: int) -> AnyArray:
+    """Predictions that chemprop wrote, ``rows x targets``.
+
+    Args:
+        path: Its file.
+        rows: How many molecules were asked for.
+        targets: How many targets.
+
+    Raises:
+        DataError: If the file is missing, or has other rows, columns, or values that are no numbers.
+    """
+    try:
+        with path.open(newline="") as file:
+            found = [[float(row[_target(place)]) for place in range(targets)] for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"the predictions of chemprop cannot be read: {error!r}.") from error
+    if len(found) != rows:
+        raise DataError(f"chemprop predicted {len(found)} molecules of {rows}.")
+    return np.array(found, dtype=np.float64).reshape(rows, targets)
+
+
+def _target(place: int) -> str:
+    return f"target_{place}"
+
+
+def _write(path: Path, data: MoleculeDataset, rows: Indices, labels: AnyArray | None = None) -> None:
+    """A table of SMILES, with labels where they are given; a missing one is an empty cell."""
+    smiles = [data.smiles[int(row)] for row in rows]
+    values = np.empty((len(rows), 0)) if labels is None else labels
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([_SMILES, *map(_target, range(values.shape[1]))])
+        writer.writerows(
+            [text, *("" if math.isnan(value) else repr(float(value)) for value in own)]
+            for text, own in zip(smiles, values, strict=True)
+        )
+
+
+def _run(command: Sequence[str]) -> None:
+    """Run a command.
+
+    Raises:
+        DataError: If it fails, with the end of what it said.
+    """
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip()[-_SHOWN:]
+        raise DataError(f"chemprop {command[1]} failed with status {done.returncode}: {said}")

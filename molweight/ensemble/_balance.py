@@ -1,0 +1,135 @@
+"""Rare classes: how much more a rare label counts in training, and what that does to the predicted odds."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from molweight.arrays import AnyArray, Indices
+
+__all__ = ["BALANCES", "FOCUS", "Balance", "has_rare_class", "plain_odds"]
+
+BALANCES: Final = ("none", "weights", "batches", "focal")
+"""What training may do about a rare class."""
+RARE: Final = 0.1
+"""Share of labels below which a class is rare."""
+FOCUS: Final = 2.0
+"""Exponent of the focal loss."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """How labels of rare classes are trained on.
+
+    With ``"weights"`` the two classes of a target have the same weight in all; with ``"batches"`` half of the rows that
+    are drawn have a label of a rare class; with ``"focal"`` labels that are predicted well already count less. The
+    first two change the share of positives that a model sees, so its odds are divided by :meth:`odds` afterwards.
+
+    Source: King and Zeng, *Logistic Regression in Rare Events Data*, Political Analysis 2001 (weights and the
+    correction of the odds); Lin et al., *Focal Loss for Dense Object Detection*, ICCV 2017.
+
+    Args:
+        kind: One of :data:`BALANCES`.
+        positive: Weight of a positive label of each target, ``T``; 1 where no class is rare.
+        rare: The label that is rare, of each target; NaN where none is.
+
+    Example:
+        >>> labels = np.zeros((20, 1))
+        >>> labels[0] = 1
+        >>> balance = Balance.of("weights", labels, np.array([True]))
+        >>> balance.positive.tolist(), balance.odds(labels).tolist()
+        ([19.0], [19.0])
+    """
+
+    kind: str
+    positive: AnyArray
+    rare: AnyArray
+
+    @classmethod
+    def of(cls, kind: str, labels: AnyArray, classes: AnyArray) -> "Balance":
+        """For the labels of training rows.
+
+        Args:
+            kind: One of :data:`BALANCES`.
+            labels: ``n x T``, NaN where missing.
+            classes: Which targets are classes, ``T`` bool.
+        """
+        ones, zeros = (labels == 1).sum(axis=0), (labels == 0).sum(axis=0)
+        least = np.minimum(ones, zeros)
+        found = np.asarray(classes, dtype=bool) & (least > 0) & (least < RARE * (ones + zeros))
+        positive = np.where(found, zeros / np.maximum(ones, 1), 1.0)
+        return cls(kind, positive, np.where(found, np.where(ones <= zeros, 1.0, 0.0), np.nan))
+
+    def label_weights(self, labels: AnyArray) -> AnyArray:
+        """Weight of each label in training that draws every row once, ``n x T``.
+
+        Args:
+            labels: ``n x T``.
+        """
+        if self.kind == "weights":
+            weights: AnyArray = np.where(labels == 1, self.positive, 1.0)
+            return weights
+        return np.repeat(self.row_weights(labels)[:, None], labels.shape[1], axis=1)
+
+    def row_weights(self, labels: AnyArray) -> AnyArray:
+        """How often a row is drawn into batches, relative to a row without a rare label, ``n``.
+
+        Args:
+            labels: ``n x T``.
+        """
+        rare = (labels == self.rare).any(axis=1)
+        if self.kind != "batches" or not rare.any():
+            return np.ones(len(labels))
+        return np.where(rare, max(1.0, (~rare).sum() / rare.sum()), 1.0)
+
+    def odds(self, labels: AnyArray) -> AnyArray:
+        """By how much training multiplies the odds of a positive label, ``T``.
+
+        Args:
+            labels: Of the training rows, ``n x T``.
+        """
+        weights = self.label_weights(labels)
+        seen = [(weights * (labels == label)).sum(axis=0) for label in (1, 0)]
+        plain = [(labels == label).sum(axis=0) for label in (1, 0)]
+        both = (plain[0] > 0) & (plain[1] > 0) & ~np.isnan(self.rare)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found: AnyArray = np.where(both, seen[0] * plain[1] / (seen[1] * plain[0]), 1.0)
+        return found
+
+    def draw(self, rows: Indices, labels: AnyArray, rng: np.random.Generator) -> Indices:
+        """The rows of an epoch in a random order: each once, or with ``"batches"`` drawn by their weights.
+
+        Args:
+            rows: The training rows.
+            labels: Their labels, ``len(rows) x T``.
+            rng: Source of the order.
+        """
+        if self.kind != "batches" or np.isnan(self.rare).all():
+            return rng.permutation(rows)
+        weights = self.row_weights(labels)
+        return rng.choice(rows, len(rows), p=weights / weights.sum())
+
+
+def has_rare_class(labels: AnyArray, classes: AnyArray) -> bool:
+    """Whether a class of some target has less than a tenth of its labels.
+
+    Args:
+        labels: ``n x T``, NaN where missing.
+        classes: Which targets are classes, ``T`` bool.
+    """
+    return not bool(np.isnan(Balance.of("none", labels, classes).rare).all())
+
+
+def plain_odds(probabilities: AnyArray, odds: AnyArray) -> AnyArray:
+    """Probabilities of a model as if it had been trained without balance: its odds, divided.
+
+    Args:
+        probabilities: ``n x T``.
+        odds: As of :meth:`Balance.odds`, ``T``.
+
+    Example:
+        >>> plain_odds(np.array([[0.5]]), np.array([4.0])).tolist()
+        [[0.2]]
+    """
+    found: AnyArray = np.where(odds == 1, probabilities, probabilities / (probabilities + odds * (1 - probabilities)))
+    return found
