@@ -160,7 +160,8 @@ class _Work:
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features)[labelled]
-        partners, truth, balances = _partner_data(recipe, data, labelled), _truth(subset), {}
+        partners, truth = _partner_data(recipe, data, labelled), _truth(subset)
+        balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
             chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
             partners = replace(partners, balance=chosen)

@@ -215,7 +215,7 @@ def fit_member(
 def _shift(member: Member, odds: AnyArray) -> None:
     """Undo what balance did to the odds of classes."""
     with torch.no_grad():
-        member.output.bias -= torch.from_numpy(np.log(odds)).to(member.output.bias)
+        member.output.bias.sub_(torch.from_numpy(np.log(odds)).to(member.output.bias))
 
 
 def _groups(member: Member, decay: float) -> list[dict[str, Any]]:

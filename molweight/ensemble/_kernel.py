@@ -19,9 +19,9 @@ MOST_ROWS: Final = 4_000
 """Rows above which none is fitted: time grows with their cube."""
 _TRIAL_ROWS: Final = 400
 """Rows that the kernel is chosen on."""
-_MIXTURES: Final = (0.2, 0.5, 0.8)
-_LENGTHS: Final = (0.5, 1.0, 2.0, 4.0)
-_NOISES: Final = (0.03, 0.1, 0.3, 1.0, 3.0)
+_MIXTURES: Final = (0.01, 0.03, 0.1, 0.2, 0.5, 0.8)
+_LENGTHS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+_NOISES: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _LEVELS: Final = 4
 """Counts above this are alike."""
 

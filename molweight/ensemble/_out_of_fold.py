@@ -80,8 +80,8 @@ class PartnerData:
     def _balanced(
         self, name: str, labels: AnyArray, weights: AnyArray | None
     ) -> tuple[AnyArray | None, tuple[float, ...]]:
-        """Weights of labels for trees, and by how much they multiply the odds; a Gaussian process is not balanced."""
-        if self.balance in ("none", "focal") or name == "gaussian_process" or self.task == "multiclass":
+        """Weights of labels for trees, and by how much they multiply the odds; other partners are not balanced."""
+        if self.balance in ("none", "focal") or not name.endswith("trees") or self.task == "multiclass":
             return weights, ()
         balance = Balance.of(self.balance, labels, self.classes)
         own = balance.label_weights(labels)

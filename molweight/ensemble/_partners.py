@@ -15,6 +15,7 @@ from molweight.ensemble._balance import plain_odds
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._linear import LinearModel
 from molweight.errors import ConfigError, DataError
 from molweight.features import get
 from molweight.features.internal import COLUMN_PREFIX
@@ -22,8 +23,9 @@ from molweight.graphs import Task
 
 __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
 
-PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process")
-"""Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both."""
+PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear")
+"""Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both; a
+linear model of the features."""
 _COUNTS: Final = "ecfp_counts"
 
 
@@ -50,7 +52,7 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
-    return tuple(features) if name == "trees" else tuple(dict.fromkeys([*features, _COUNTS]))
+    return tuple(features) if name in ("trees", "linear") else tuple(dict.fromkeys([*features, _COUNTS]))
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,12 @@ class Partner:
     Args:
         spec: What it is.
         task: Of the table.
-        model: Boosted trees or a Gaussian process, of transformed labels.
+        model: Boosted trees, a Gaussian process or a linear model, of transformed labels.
     """
 
     spec: PartnerSpec
     task: Task
-    model: BoostedTrees | GaussianProcess
+    model: BoostedTrees | GaussianProcess | LinearModel
 
     @classmethod
     def fit(
@@ -121,6 +123,8 @@ class Partner:
             rounds: Number of trees; ``None`` for the default.
         """
         mapped = spec.transform.forward(labels)
+        if spec.name == "linear":
+            return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
         if spec.name != "gaussian_process":
             trees = BoostedTrees.fit(
                 features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
@@ -136,7 +140,7 @@ class Partner:
         Args:
             features: ``n x F``, those of the specification.
         """
-        if isinstance(self.model, BoostedTrees):
+        if not isinstance(self.model, GaussianProcess):
             values = self.model.predict(features)
         else:
             sparse = _sparse(self.spec.features, features.shape[1])
@@ -148,7 +152,7 @@ class Partner:
 
     def state(self) -> dict[str, Tensor]:
         """Everything but the specification, as tensors; trees as the bytes of LightGBM's text."""
-        if isinstance(self.model, GaussianProcess):
+        if not isinstance(self.model, BoostedTrees):
             return self.model.state()
         packed = zlib.compress(json.dumps(self.model.models).encode())
         return {"text": torch.frombuffer(bytearray(packed), dtype=torch.uint8)}
@@ -162,10 +166,17 @@ class Partner:
         """
         if spec.name == "gaussian_process":
             return cls(spec, task, GaussianProcess.from_state(state))
+        if spec.name == "linear":
+            return cls(spec, task, LinearModel.from_state(state))
         if "text" not in state:
             raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
         models = json.loads(zlib.decompress(state["text"].cpu().numpy().tobytes()))
         return cls(spec, task, BoostedTrees(task, tuple(models)))
+
+
+def _classes(spec: PartnerSpec, task: Task) -> BoolArray:
+    """Which targets are classes; each of several that exclude each other is one against all others."""
+    return np.ones_like(spec.transform.classes) if task == "multiclass" else spec.transform.classes
 
 
 def _sparse(names: Sequence[str], width: int) -> "BoolArray":

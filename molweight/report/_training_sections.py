@@ -223,9 +223,21 @@ def _ensemble_section(subject: RunSummary) -> Section:
         made + "Each row's prediction here comes from models that had not seen it.",
         f"Best out of fold: {_PARTS[found['best']]}. Labels transformed by: {found['transform']}.",
         *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
+        *_classes_said(found),
     ]
     table = Table(caption, ["part", name, "95 % interval", "weight"], rows)
     return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], [table])
+
+
+def _classes_said(found: dict[str, Any]) -> list[str]:
+    """What was done about rare classes and about probabilities."""
+    said = []
+    if found.get("balance", "none") != "none":
+        said.append(f"Rare classes: trained with class_balance={found['balance']}.")
+    if found.get("calibration"):
+        losses = (number(found["calibration"][name], 3) for name in ("before", "after"))
+        said.append("Probabilities are calibrated on the folds: log-loss {} before, {} after.".format(*losses))
+    return said
 
 
 _PARTS: Final = {
@@ -233,6 +245,7 @@ _PARTS: Final = {
     "trees": "boosted trees",
     "fingerprint_trees": "boosted trees with fingerprints",
     "gaussian_process": "a Gaussian process",
+    "linear": "a linear model",
     "ensemble": "the ensemble",
 }
 

@@ -19,6 +19,7 @@ _TITLES: Final = {
     "trees": "boosted trees",
     "fingerprint_trees": "trees with fingerprints",
     "gaussian_process": "Gaussian process",
+    "linear": "linear model",
     "ensemble": "the ensemble",
 }
 

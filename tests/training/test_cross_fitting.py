@@ -69,7 +69,7 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
 
 def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
     found = ensemble.finetuning.cross_fitting
-    assert set(found["scores"]) == {"graph", "trees", "fingerprint_trees", "gaussian_process", "ensemble"}
+    assert set(found["scores"]) == {"graph", "trees", "fingerprint_trees", "gaussian_process", "linear", "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}
     assert found["best"] == min(values, key=lambda name: values[name])
