@@ -89,9 +89,9 @@ def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> N
     ensemble.save(tmp_path)
     page = ensemble.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The ensemble, out of fold" in page
-    assert "2 graph members, boosted trees, boosted trees with fingerprints, a Gaussian process" in page
+    assert "2 graph members, boosted trees, boosted trees with fingerprints, a Gaussian process, a linear model" in page
     assert (
-        "An ensemble of 2 members with trees, fingerprint trees, gaussian process; rmse out of fold"
+        "An ensemble of 2 members with trees, fingerprint trees, gaussian process, linear; rmse out of fold"
         in (tmp_path / "README.md").read_text()
     )
 
