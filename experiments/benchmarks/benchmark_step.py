@@ -32,6 +32,7 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "equal": {"weighting": "equal"},
     "identity": {"solver": "identity", "solver_options": {}, "hypergradient_interval": 1},
     "identity, every 10": {"solver": "identity", "solver_options": {}, "hypergradient_interval": 10},
+    "closed form, every 10": {"task_level": "closed_form", "solver": "identity", "hypergradient_interval": 10},
     "cg 5 + 5, damping 10, every 10, solves on 48": {**CG, "solve_batch_size": 48},
     "cg 5 + 5, damping 10, every 10, solves on 64": {**CG, "solve_batch_size": 64},
     "cg 5 + 5, damping 10, every 10, solves on 64, recompute": {**CG, "solve_batch_size": 64, "recompute_graphs": True},

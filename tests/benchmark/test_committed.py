@@ -15,6 +15,8 @@ from molweight.benchmark.internal import Journal
 ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))
 
+SOURCES = ("planted_signals", "hypergradient_validity")
+
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
 def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
@@ -28,7 +30,7 @@ def test_a_page_is_computed_from_its_rows(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="scripts ask git for the commit")
-@pytest.mark.parametrize("script", ["level_with_search", "objectives_worth"])
+@pytest.mark.parametrize("script", ["level_with_search", "objectives_worth", *SOURCES])
 def test_a_table_is_computed_from_the_rows_of_its_script(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     table = (ROOT / "experiments" / "results" / f"{script}.md").read_text(encoding="utf-8")
