@@ -161,6 +161,19 @@ def test_planted_weights_are_those_of_the_results() -> None:
             assert cell == f"{right} of {len(pairs)} ({means})", (rule, table)
 
 
+def test_planted_signals_and_prices_of_sources_are_those_of_the_results() -> None:
+    text = (DOCS / "sources.md").read_text(encoding="utf-8")
+    lines = (RESULTS / "planted_signals.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in text.splitlines() if line.startswith(("| learned", "| solved"))]
+    assert len(shown) == 10
+    assert set(shown) <= set(lines)
+    prices = _json("step_closed_form.json")["gin 3x128"]
+    for page in ("sources.md", "solvers.md"):
+        words = (DOCS / page).read_text(encoding="utf-8")
+        for kind in ("identity", "identity, every 10", "closed form, every 10"):
+            assert f"{prices[kind]['cpu_ratio']:.2f}" in words, (page, kind)
+
+
 def test_figures_on_scale_are_those_of_the_results() -> None:
     shown = list(_rows("scale.md", "Molecules").values())
     table, corpus, sample = _json("featuriser.json")["cached_table"], _json("corpus.json"), _json("data.json")
