@@ -179,7 +179,7 @@ def _tell(options: Namespace, state: ScreenState) -> None:
     found = Agreement(**state.about["agreement"])
     sys.stderr.write(
         f"{state.done} rows were ranked by a fast surrogate of the model; only the {len(state.kept)} that it ranks "
-        f"highest are scored by the model. On {found.rows} random rows that it had not seen, its Spearman correlation "
-        f"with the model is {found.spearman:.2f}, and {found.found} of their best {found.best} are in the part that is "
-        "scored. To score all rows: --candidates all\n"
+        f"highest are scored by the model, and {state.rejected} hold no molecule. On {found.rows} random rows that it "
+        f"had not seen, its Spearman correlation with the model is {found.spearman:.2f}, and {found.found} of their "
+        f"best {found.best} are in the part that is scored. To score all rows: --candidates all\n"
     )
