@@ -1,12 +1,14 @@
 """What a step costs where objectives share an encoding, against an earlier version that encoded for each of them.
 
-    OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--against aa4c0c4] [--encoders 3x128 5x300]
+    OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--encoders gin:3x128 dmpnn:3x300]
+    python -m experiments.benchmarks.benchmark_views --kinds "50 sources, equal" "50 sources, identity every step"
     python -m experiments.benchmarks.benchmark_views --rounds 0 --output experiments/results/step_views_memory.json
 
 The earlier version is checked out with ``git worktree``. Two processes with one thread each, one per version, hold the
-same jobs: GIN, batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
+same jobs: batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
 so that what else the machine does meets both. Times are milliseconds of the processor per step, medians over rounds;
-``peak_mib`` is the peak memory of a process that takes steps of one kind, over its size before the first step.
+``peak_mib`` is the peak memory of a process that takes steps of one kind, over its size before the first step. The
+sources are random numbers for molecules of ZINC, 10 to a table; the earlier version has none.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 
 from experiments._provenance import provenance, write_result
@@ -50,8 +53,17 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "eight, identity every step": {"objectives": EIGHT, **IDENTITY, "hypergradient_interval": 1},
     "eight, identity every 10": {"objectives": EIGHT, **IDENTITY, "hypergradient_interval": PERIOD},
     "eight, cg 5 + 5 every 10": {"objectives": EIGHT, **CG, "hypergradient_interval": PERIOD},
+    "50 sources, equal": {"objectives": ONE, "aux_weights": "column", **EQUAL},
+    "50 sources, identity every step": {
+        "objectives": ONE,
+        "aux_weights": "column",
+        **IDENTITY,
+        "hypergradient_interval": 1,
+    },
 }
 """What a kind of step sets."""
+COMPARED: Final = [kind for kind in KINDS if not kind.startswith("50 sources")]
+"""Kinds that the earlier version has as well."""
 MEMORY: Final = ["default four, equal", "eight, identity every step", "eight, cg 5 + 5 every 10"]
 """Kinds whose peak memory is measured."""
 RATIOS: Final = {
@@ -61,6 +73,12 @@ RATIOS: Final = {
     "eight, identity every step / equal": ("new", "eight, identity every step", "new", "eight, equal"),
     "eight, identity every 10 / equal": ("new", "eight, identity every 10", "new", "eight, equal"),
     "eight, cg 5 + 5 every 10 / equal": ("new", "eight, cg 5 + 5 every 10", "new", "eight, equal"),
+    **{
+        f"{kind}, new / old": ("new", kind, "old", kind)
+        for kind in COMPARED
+        if kind.startswith("eight, ") and kind != "eight, equal"
+    },
+    "50 sources, identity every step / equal": ("new", "50 sources, identity every step", "new", "50 sources, equal"),
 }
 
 
@@ -69,16 +87,38 @@ def steps_of(kind: str, encoder: str) -> AdaptivePretraining:
 
     Args:
         kind: A key of :data:`KINDS`.
-        encoder: Layers and width, e.g. ``"5x300"``.
+        encoder: Name, layers and width, e.g. ``"gin:5x300"``.
     """
-    layers, width = map(int, encoder.split("x"))
-    options = {"layers": layers, "width": width}
-    job = Job(encoder_options=options, init="scratch", device="cpu", **KINDS[kind])
+    name, options = encoder_of(encoder)
+    job = Job(encoder=name, encoder_options=options, init="scratch", device="cpu", **KINDS[kind])
     data, device = tables()[0], torch.device("cpu")
-    model, corpus = generic_pretraining(job, tables()[1], device)
+    job, held = with_fifty(job) if kind.startswith("50 sources") else (job, {})
+    model, corpus = generic_pretraining(job, tables()[1], device, **held)
     setup = adaptive_pretraining(job, model, corpus, data, split(data), device=device)
     setup.step()  # which checks the objectives
     return setup
+
+
+def encoder_of(text: str) -> tuple[str, dict[str, int]]:
+    """Name and options of an encoder, from ``"gin:5x300"`` or ``"5x300"``."""
+    name, _, size = text.rpartition(":")
+    layers, width = map(int, size.split("x"))
+    return name or "gin", {"layers": layers, "width": width}
+
+
+def with_fifty(job: Job) -> tuple[Job, dict[str, Any]]:
+    """The job with fifty label columns as objectives, and what generic pretraining needs of them."""
+    from molweight.datasets import from_smiles  # these are not in earlier versions
+    from molweight.training.internal import HeldOut, with_sources
+
+    (data, corpus), random = tables(), np.random.default_rng(0)
+    smiles = corpus.smiles[:500]
+    made = [
+        from_smiles(smiles, random.normal(size=(len(smiles), 10)), name=f"table{number}", cache=False)
+        for number in range(5)
+    ]
+    job, sources = with_sources(job, data, split(data), made)
+    return job, {"held": HeldOut(data, split(data), sources)}
 
 
 @cache
@@ -187,13 +227,14 @@ def checked_out(commit: str) -> Iterator[Path]:
             subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
-def measure(encoder: str, old: Path, rounds: int) -> dict[str, Any]:
+def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str, Any]:
     """Milliseconds per step of each version and kind, and the ratios of interest; peak memory where ``rounds`` is 0.
 
     Args:
         encoder: Layers and width.
         old: Root of the earlier version.
         rounds: How many turns each kind has, after one that is not counted.
+        kinds: Which kinds of steps.
     """
     versions = {"new": Version(ROOT, encoder), "old": Version(old, encoder)}
     if not rounds:
@@ -201,22 +242,23 @@ def measure(encoder: str, old: Path, rounds: int) -> dict[str, Any]:
         for version in versions.values():
             version.close()
         return {"peak_mib": found}
-    taken: dict[tuple[str, str], list[float]] = {(name, kind): [] for kind in KINDS for name in versions}
+    pairs = [(name, kind) for kind in kinds for name in versions if name == "new" or kind in COMPARED]
+    taken: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for turn in range(rounds + 1):
-        for kind in KINDS:
-            for name, version in versions.items():
-                seconds = version.seconds(kind)
-                print(turn, kind, name, f"{1e3 * seconds:.0f} ms", file=sys.stderr, flush=True)
-                if turn:
-                    taken[name, kind].append(seconds)
+        for name, kind in pairs:
+            seconds = versions[name].seconds(kind)
+            print(turn, kind, name, f"{1e3 * seconds:.0f} ms", file=sys.stderr, flush=True)
+            if turn:
+                taken[name, kind].append(seconds)
     for version in versions.values():
         version.close()
+    wanted = {title: ((one, kind), (other, base)) for title, (one, kind, other, base) in RATIOS.items()}
     return {
-        "ms_per_step": {
-            kind: {name: 1e3 * statistics.median(taken[name, kind]) for name in versions} for kind in KINDS
-        },
+        "ms_per_step": {f"{kind}, {name}": 1e3 * statistics.median(taken[name, kind]) for name, kind in pairs},
         "ratios": {
-            title: _ratio(taken[one, kind], taken[other, base]) for title, (one, kind, other, base) in RATIOS.items()
+            title: _ratio(taken[one], taken[other])
+            for title, (one, other) in wanted.items()
+            if one in taken and other in taken
         },
     }
 
@@ -230,7 +272,8 @@ def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", default="aa4c0c4", help="the earlier version")
-    parser.add_argument("--encoders", nargs="+", default=["3x128", "5x300"])
+    parser.add_argument("--encoders", nargs="+", default=["gin:3x128", "gin:5x300"])
+    parser.add_argument("--kinds", nargs="+", default=COMPARED, choices=list(KINDS))
     parser.add_argument("--rounds", type=int, default=3, help="0 measures peak memory instead")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
@@ -247,7 +290,8 @@ def main() -> None:
     }
     with checked_out(options.against) as old:
         for encoder in options.encoders:
-            result[f"gin {encoder}"] = measure(encoder, old, options.rounds)
+            name, size = encoder_of(encoder)[0], encoder.rpartition(":")[2]
+            result[f"{name} {size}"] = measure(encoder, old, options.rounds, options.kinds)
             result["provenance"] = provenance([0])
             write_result(options.output, json.loads(json.dumps(result)))
     return None
