@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from typing import Final
 
@@ -32,16 +33,24 @@ class Round:
             message: of the atom that sends it and of the bond.
         kinds: The kinds of bonds.
         incoming: Which messages each atom adds up.
-        counts: How many atoms of the batch each one represents; ``None`` where each represents itself.
-        places: From the vectors after the round to those of all atoms; ``None`` where these are the same.
+        after: Which atoms are equal after the round.
     """
 
     own: Sums | None
     pairs: Sums
     kinds: Codes
     incoming: Sums
-    counts: Tensor | None
-    places: Sums | None
+    after: Classes
+
+    @cached_property
+    def counts(self) -> Tensor | None:
+        """How many atoms of the batch each one represents; ``None`` where each represents itself."""
+        return self.after.counts
+
+    @cached_property
+    def places(self) -> Sums | None:
+        """From the vectors after the round to those of all atoms; ``None`` where these are the same."""
+        return self.after.places
 
     def before(self, nodes: Tensor) -> Tensor:
         """The vectors that the atoms have before the round, one per atom that is distinct after it."""
@@ -178,8 +187,7 @@ class Edges:
             pairs=pairs,
             kinds=Codes(self.codes.hot, None),
             incoming=Sums.of(number, starts, len(pairs.starts) - 1),
-            counts=after.counts,
-            places=after.places,
+            after=after,
         )
 
     def refined(self, before: Classes) -> Classes:

@@ -59,7 +59,9 @@ class Sums:
             columns: The column of each row.
             columns_count: Number of columns.
         """
-        return cls.of(columns, np.arange(len(columns) + 1), columns_count)
+        starts, order = np.arange(len(columns) + 1), order_of(columns)
+        parts = (columns, starts, order, starts_of(columns, columns_count))
+        return cls(*(torch.from_numpy(part) for part in parts))
 
     @classmethod
     def within(cls, segments: Tensor, count: int) -> "Sums":
