@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python -m experiments.benchmarks.profile_step [--encoder 3x128] [--kinds "eight, equal"]
 
 Shares are of the processor's time of one thread, by torch's profiler. ``rest`` is what no operator took: Python,
-autograd's bookkeeping and the allocation of memory. ``sgemm`` is the rate at which an encoder's forward and backward
-pass runs its matrix products, over the rate of the same thread on the largest of them alone.
+autograd's bookkeeping and the allocation of memory. ``sgemm`` is the rate at which GIN's forward and backward pass runs
+its matrix products, over the rate of the same thread on the largest of them alone: ``performed`` counts those that are
+performed, ``fraction`` those that it would take to compute every atom for itself, as the encoder did before.
 """
 
 import argparse
@@ -21,7 +22,19 @@ from molweight import encoders
 
 GROUPS: Final = {
     "matrix products": ("mm", "addmm", "bmm", "baddbmm", "dot"),
-    "index sums": ("index_add", "index_add_", "scatter_add_", "index_select", "gather", "scatter_reduce", "index"),
+    "index sums": (
+        *("index_add", "index_add_", "scatter_add_", "scatter_reduce", "_embedding_bag_forward_only"),
+        *("index_select", "gather", "index"),
+    ),
+        "index_add",
+        "index_add_",
+        "scatter_add_",
+        "_embedding_bag_forward_only",
+        "index_select",
+        "gather",
+        "scatter_reduce",
+        "index",
+    ),
     "normalisation": ("native_batch_norm", "native_batch_norm_backward", "native_layer_norm"),
     "activations": ("threshold_backward", "clamp_min", "clamp_min_", "relu", "relu_"),
     "copies and fills": ("copy_", "fill_", "cat", "zero_"),
@@ -65,14 +78,18 @@ def sgemm(encoder: str, repeats: int = 5) -> dict[str, float]:
         encoder: Layers and width.
         repeats: Of which the fastest counts.
     """
-    layers, width = map(int, encoder.split("x"))
+    layers, width = map(int, encoder.rpartition(":")[2].split("x"))
     body, batch = encoders.create("gin", layers=layers, width=width), tables()[1].graphs(range(256))
-    flops = 3 * layers * 2 * 2 * batch.num_nodes * width * 2 * width  # forward, and twice that backward
+    flops = 3 * 2 * 2 * width * 2 * width  # per atom and layer: forward, and twice that backward
+    counts = [each.counts for each in encoders.Topology.of(batch).rounds(layers)]
+    rows = sum(batch.num_nodes if count is None else len(count) for count in counts)
     left, right = torch.randn(batch.num_nodes, width), torch.randn(width, 2 * width)
     alone = _fastest(lambda: left @ right, repeats)
     whole = _fastest(lambda: torch.autograd.grad(body(batch).graphs.sum(), list(body.parameters())), repeats)
-    rates = {"encoder": flops / whole / 1e9, "alone": 2 * batch.num_nodes * width * 2 * width / alone / 1e9}
-    return {**rates, "fraction": rates["encoder"] / rates["alone"]}
+    rate = 2 * batch.num_nodes * width * 2 * width / alone / 1e9
+    every, performed = (flops * count / whole / 1e9 for count in (layers * batch.num_nodes, rows))
+    rates = {"encoder": every, "encoder_performed": performed, "alone": rate}
+    return {**rates, "fraction": every / rate, "performed": performed / rate, "rows": rows / layers / batch.num_nodes}
 
 
 def _fastest(work: Any, repeats: int) -> float:
@@ -89,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", default="3x128")
     parser.add_argument("--kinds", nargs="+", default=["one, equal", "eight, equal"], choices=list(KINDS))
+    parser.add_argument("--sgemm", nargs="+", default=["3x128", "5x300"], help="layers and width of GIN")
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step_profile.json"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     result: dict[str, Any] = {kind: shares(kind, options.encoder, options.steps) for kind in options.kinds}
-    result["sgemm"] = sgemm(options.encoder)
+    result["sgemm"] = {size: sgemm(size) for size in options.sgemm}
     write_result(options.output, {"encoder": options.encoder, **result, "provenance": provenance([0])})
 
 
