@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from molweight.datasets import Splits
-from molweight.devices import resolve_device
+from molweight.devices import matmul_precision, resolve_device
 from molweight.diagnostics._hypergrad_report import CheckedPoint, CheckedSolver, HypergradCheck, LevelFacts
 from molweight.diagnostics._problem import Problem, draw_problem
 from molweight.errors import ConfigError, OptionError
@@ -136,7 +136,9 @@ def hypergrad_check(
     corpus = data.subset(splits.train) if corpus is None else corpus
     run = _start(job, HeldOut(data, splits, sources), corpus, progress=progress)
     problem = draw_problem(job, run, data, splits, dtype)
-    found = [compare.at(_Place.of(problem, run, dtype), step) for step in _visit(run, at, progress=progress)]
+    found = [
+        compare.at(_Place.of(problem, run, dtype), step) for step in _visit(run, at, job.precision, progress=progress)
+    ]
     return HypergradCheck(
         data=data.name,
         encoder=" ".join([job.encoder, *(f"{key}={value}" for key, value in job.encoder_options.items())]),
@@ -154,10 +156,11 @@ def _start(job: Job, held: HeldOut, corpus: MoleculeDataset, *, progress: bool) 
     return adaptive_pretraining(job, model, prepared, held.data, held.splits, device=device)
 
 
-def _visit(run: AdaptivePretraining, points: Sequence[int], *, progress: bool) -> Iterator[int]:
+def _visit(run: AdaptivePretraining, points: Sequence[int], precision: str, *, progress: bool) -> Iterator[int]:
     """Train up to each point in turn."""
     for point in points:
-        run.run(point - run.loop.steps, f"pretraining up to step {point}" if progress else None)
+        with matmul_precision(precision):
+            run.run(point - run.loop.steps, f"pretraining up to step {point}" if progress else None)
         yield point
 
 

@@ -1,4 +1,4 @@
-"""What every stage needs: the seed and the device."""
+"""What every stage needs: the seed, the device and its precision."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,13 @@ __all__ = ["RunOptions"]
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """Seed and device.
+    """Seed, device and precision.
 
     Args:
         seed: Seed of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        precision: Of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or ``"bf16"`` (on
+            CPUs with bfloat16; on CUDA as ``"tf32"``). Faster where the device has them, and float32 where it has not.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.
@@ -21,6 +23,7 @@ class RunOptions:
 
     seed: int = option(0, at_least=0)
     device: str = "auto"
+    precision: str = option("float32", choices=("float32", "tf32", "bf16"))
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

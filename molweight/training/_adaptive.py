@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from molweight.datasets import Splits
+from molweight.devices import matmul_precision
 from molweight.errors import OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import ClosedFormGraph, Loop, Record, weightings
@@ -67,7 +68,8 @@ def adapt(
         return {}, []
     setup = adaptive_pretraining(job, model, corpus, context.data, context.splits, device=context.device)
     stage = context.session.stage("adaptive")
-    history = setup.run(job.steps, context.title("stage 2 of 3, adaptive pretraining"), stage)
+    with matmul_precision(job.precision):
+        history = setup.run(job.steps, context.title("stage 2 of 3, adaptive pretraining"), stage)
     return setup.loop.weighting.as_dict(), history
 
 

@@ -15,6 +15,7 @@ from molweight._progress import progress_bar
 from molweight.arrays import Indices
 from molweight.datasets import Splits, score
 from molweight.datasets.internal import exact_labels, format_score, higher_is_better
+from molweight.devices import matmul_precision
 from molweight.errors import ConfigError, TrainingError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.models import Predictor
@@ -72,7 +73,8 @@ def finetune(
             for indices in tuner.parts():
                 stage.checkpoint(tuner.state)
                 loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
-                _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
+                with matmul_precision(job.precision):  # not while it is judged: predictions are of full precision
+                    _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
             tuner.finish_epoch(stage, judge)
             bar.set_postfix_str(_shown(data, tuner.result))
             bar.update()

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from molweight.devices import matmul_precision
 from molweight.graphs import Featuriser, MoleculeDataset, attach_targets
 from molweight.graphs.internal import cache_root, content_key
 from molweight.mlo import Loop, weightings
@@ -110,7 +111,8 @@ def _load_or_train(
         pretrain_lr=job.pretrain_lr,
     )
     title = "stage 1 of 3, generic pretraining" if progress else None
-    pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage)
+    with matmul_precision(job.precision):
+        pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage)
     write_tensors(path, model.state_dict(), about)
     stage.discard()
 
@@ -126,6 +128,8 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
         "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
         "seed": _seed(job),
         **({"parts": parts} if parts else {}),
+        # Not named where it is the default: checkpoints of earlier versions stay usable.
+        **({} if job.precision == "float32" else {"precision": job.precision}),
         **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
     }
 
