@@ -132,16 +132,14 @@ _PLACE_BITS = 32
 class _Product(torch.autograd.Function):
     """``sums @ rows``; ``embedding_bag`` has no second derivative of its own, but the map is linear."""
 
+    # The context comes first: with setup_context(), torch would inspect the signature of forward() at every call.
     @staticmethod
-    def forward(rows: Tensor, sums: Sums) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, sums: Sums) -> Tensor:
+        ctx.sums = sums
         # Detached, since the kernel would otherwise prepare a derivative of its own.
         return embedding_bag(
             sums.columns, rows.detach().contiguous(), sums.starts, mode="sum", include_last_offset=True
         )
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Sums], output: Tensor) -> None:  # noqa: ARG004 - torch's names
-        ctx.sums = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
