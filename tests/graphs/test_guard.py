@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,3 +119,12 @@ def test_threads_may_ask_at_once() -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(_guarded, [[LONG, "C", LONG + "F", LONG]] * 16))
     assert answers == [["C", "C", "none", "C"]] * 16
+
+
+def test_no_operation_takes_longer_than_its_budget(root: Path) -> None:
+    """A few of the molecules of ``experiments/stress/hostile.py``."""
+    command = [sys.executable, "-m", "experiments.stress.hostile", "--count", "1"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("1 molecules")
+    assert done.stdout.splitlines()[-1].endswith("0 beyond their budget")

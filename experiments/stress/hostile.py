@@ -1,0 +1,103 @@
+"""Every operation that takes one molecule at a time, on molecules made to be slow: none may exceed its budget.
+
+Each operation is called as the package calls it, so with its guard. What is compared with the budget is CPU time, for a
+single molecule, of this process and of the worker it forked; one second is allowed for starting and ending the worker.
+
+    python -m experiments.stress.hostile --count 40 --output experiments/results/hostile.json
+"""
+
+import argparse
+import os
+import random
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from experiments._provenance import provenance, write_result
+from experiments.stress._hostile_molecules import hostile_molecules
+from molweight import datasets, objectives
+from molweight.datasets._scaffold import group_by_scaffold
+from molweight.graphs import TargetSpec, featurize
+from molweight.graphs.internal import guarded_target
+from molweight.report._rdkit_draw import draw_molecule
+
+FAST: Final = 2.0
+"""CPU seconds of an operation."""
+SLOW: Final = 10.0
+"""The same for conformers and tautomers."""
+_START: Final = 1.0
+_PLAIN: Final = ("CCO", "CC(=O)Oc1ccccc1C(=O)O", "CN1C=NC2=C1C(=O)N(C(=O)N2C)C", "CC(C)Cc1ccc(cc1)C(C)C(=O)O")
+Operation = Callable[[str], object]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = _options()
+    names = list(hostile_molecules())
+    if options.count is not None:
+        names = sorted(random.Random(options.seed).sample(names, options.count))  # noqa: S311 (a sample, no secret)
+    found = {name: _measured(operation, budget, names) for name, (operation, budget) in _operations().items()}
+    over = [name for name, row in found.items() if row["seconds"] > row["budget"] + _START]
+    for name, row in found.items():
+        print(f"{name:<28} {row['seconds']:6.2f} s of CPU time at most, budget {row['budget']:g} s ({row['slowest']})")
+    print(f"{len(names)} molecules, {len(found)} operations, {len(over)} beyond their budget")
+    if options.output is not None:
+        write_result(
+            options.output, {**provenance([options.seed]), "molecules": len(names), "operations": found, "beyond": over}
+        )
+    if over:
+        sys.exit(1)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--count", type=int, default=None, help="molecules, drawn at random; all if left out")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
+    parser.add_argument("--output", type=Path, default=None, help="JSON file for the result")
+    return parser.parse_args()
+
+
+def _measured(operation: Operation, budget: float, names: list[str]) -> dict[str, Any]:
+    """The most CPU time that the operation took, and for which molecule."""
+    for smiles in _PLAIN:
+        operation(smiles)  # what is imported or built once is no molecule's time
+    molecules = hostile_molecules()
+    seconds = {name: _seconds(operation, molecules[name]) for name in names}
+    slowest = max(seconds, key=seconds.__getitem__)
+    return {"seconds": round(seconds[slowest], 3), "slowest": slowest, "budget": budget}
+
+
+def _seconds(operation: Operation, smiles: str) -> float:
+    before = sum(os.times()[:4])
+    operation(smiles)
+    return sum(os.times()[:4]) - before
+
+
+def _operations() -> dict[str, tuple[Operation, float]]:
+    """Each operation, with its budget in seconds."""
+    found: dict[str, tuple[Operation, float]] = {
+        "reading": (lambda smiles: featurize([smiles]), FAST),
+        "scaffold": (lambda smiles: group_by_scaffold([smiles]), FAST),
+        "drawing": (lambda smiles: draw_molecule(smiles, "a", ""), FAST),
+        "salts and charges": (lambda smiles: datasets.standardize([smiles], ["salts", "charges"]), FAST),
+        "tautomers": (lambda smiles: datasets.standardize([smiles], ["tautomers"]), SLOW),
+    }
+    for spec in _targets():
+        found[spec.name] = (partial(_column, guarded_target(spec)), SLOW if spec.slow else FAST)
+    return found
+
+
+def _column(guarded: Callable[[list[str]], object], smiles: str) -> object:
+    return guarded([smiles])
+
+
+def _targets() -> list[TargetSpec]:
+    """Targets of all objectives."""
+    known = {spec.name: spec for name in objectives.available() for spec in objectives.get(name).targets}
+    return list(known.values())
+
+
+if __name__ == "__main__":
+    main()
