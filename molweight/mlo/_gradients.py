@@ -164,7 +164,7 @@ class _Passes:
 
     def together(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
         """Objectives that read the same results, with one pass through these for all."""
-        cut = Cut(objectives, self.params)
+        cut = Cut(objectives, self.params, None if self.direction is None else self.layout.unravel(self.direction))
         totals = self.layout.split(self.total)
         # Split once: a layout has as many tensors as all heads together.
         along = None if self.direction is None else self.layout.split(self.direction)
@@ -179,7 +179,7 @@ class _Passes:
             self.found[name] = _Found(value, self._reach(direct, reads[name]), slope=slope)
         self.total += self.layout.join(cut.pull(weighted))
         if self.direction is not None:
-            tangents = cut.push(self.layout.unravel(self.direction))
+            tangents = cut.push()
             for name, read in reads.items():
                 found = self.found[name]
                 found.slope = _inner(read, tangents) + (0 if found.slope is None else found.slope)

@@ -13,7 +13,7 @@ from molweight.mlo._checks import check_scalar
 from molweight.mlo._curvature import pull_back
 from molweight.mlo._vectors import LossFn, Params, attach, gradient_parts
 
-__all__ = ["Cut", "SharedObjectives", "losses_of", "push_forward"]
+__all__ = ["Cut", "SharedObjectives", "losses_of", "value_and_push"]
 
 Read: TypeAlias = Callable[[Hashable], tuple[Tensor, ...]]
 """From the key of a shared result to its tensors."""
@@ -122,10 +122,14 @@ class Cut:
     Args:
         objectives: Objectives that read the same results.
         params: Leaves that require gradients.
+        along: A direction of the variables by name, if :meth:`push` will be asked how the shared results change along
+            it; ``None`` if not.
     """
 
-    def __init__(self, objectives: SharedObjectives, params: Params) -> None:
+    def __init__(self, objectives: SharedObjectives, params: Params, along: Params | None = None) -> None:
         """Nothing is computed yet."""
+        self._along = along
+        self._tangents: dict[Hashable, list[Tensor]] = {}
         self._objectives, self._params = objectives, params
         self._variables = list(params.values())
         self._places = {name: place for place, name in enumerate(params)}
@@ -163,47 +167,52 @@ class Cut:
         pairs = [(out, seed) for out, seed in zip(outputs, cotangents, strict=False) if seed is not None]
         return pull_back([out for out, _ in pairs], list(self._params.values()), [seed for _, seed in pairs])
 
-    def push(self, tangents: Params) -> list[Tensor]:
-        """How each tensor that was read changes along a direction of the variables.
-
-        The graph of the shared results is freed first: :meth:`pull` cannot be called any more.
-
-        Args:
-            tangents: The direction, by name.
-        """
-        keys = list(self._outputs)
-        self._outputs.clear()
-        trunk = self._objectives.trunk
-        pushed = (push_forward(partial(trunk, key=key), self._params, tangents) for key in keys)
-        return [part for parts in pushed for part in parts]
+    def push(self) -> list[Tensor]:
+        """How each tensor that was read changes along the direction, in order."""
+        return [part for parts in self._tangents.values() for part in parts]
 
     def _read(self, key: Hashable) -> tuple[Tensor, ...]:
         if key not in self._leaves:
-            outputs = self._objectives.trunk(self._params, key)
+            trunk = partial(self._objectives.trunk, key=key)
+            if self._along is None:
+                outputs = trunk(self._params)
+            else:
+                outputs, self._tangents[key] = value_and_push(trunk, self._params, self._along)
             self._outputs[key] = outputs
             self._leaves[key] = tuple(output.detach().requires_grad_() for output in outputs)
         return self._leaves[key]
 
 
-def push_forward(function: Callable[[Params], tuple[Tensor, ...]], at: Params, tangents: Params) -> list[Tensor]:
-    """Jacobian-vector product of a function of named tensors, detached.
+def value_and_push(
+    function: Callable[[Params], tuple[Tensor, ...]], at: Params, tangents: Params
+) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+    """A function of named tensors and its Jacobian-vector product, from one evaluation.
+
+    The values can be differentiated by reverse mode; the products are detached.
 
     Args:
         function: From variables to tensors.
-        at: The point.
+        at: The point: leaves that require gradients.
         tangents: The direction, by name.
 
     Example:
-        >>> at, along = {"x": torch.tensor(3.0)}, {"x": torch.tensor(1.0)}
-        >>> [part.item() for part in push_forward(lambda p: (p["x"] ** 2,), at, along)]
-        [6.0]
+        >>> x = torch.tensor(3.0, requires_grad=True)
+        >>> (value,), (slope,) = value_and_push(lambda p: (p["x"] ** 2,), {"x": x}, {"x": torch.tensor(1.0)})
+        >>> value.item(), slope.item(), torch.autograd.grad(value, x)[0].item()
+        (9.0, 6.0, 6.0)
     """
     try:
-        with torch.no_grad(), forward_ad.dual_level():
-            duals = {name: _dual(at[name].detach(), tangents[name]) for name in at}
-            return [_tangent(output) for output in function(duals)]
+        # One evaluation for both: by itself, forward mode would compute the values a second time.
+        with forward_ad.dual_level():
+            duals = function({name: _dual(at[name], tangents[name]) for name in at})
+            return tuple(_primal(dual) for dual in duals), [_tangent(dual).detach() for dual in duals]
     except NotImplementedError:  # an operator without forward mode
-        return _push_by_pulling_twice(function, at, tangents)
+        return function(at), _push_by_pulling_twice(function, at, tangents)
+
+
+def _primal(dual: Tensor) -> Tensor:
+    primal: Tensor = forward_ad.unpack_dual(dual)[0]  # type: ignore[no-untyped-call]  # torch's own
+    return primal
 
 
 def _dual(value: Tensor, tangent: Tensor) -> Tensor:
