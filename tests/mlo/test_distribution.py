@@ -109,7 +109,15 @@ exact = mlo.hypergradient([ridge], at, upper, outer, mlo.solvers.create("dense")
 print(round(float(exact.value["decay"]), 6), mlo.__version__)
 """
     lines = _python(code, alone, tmp_path).splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == ["cg", "dense", "identity", "neumann", "nystrom"]
+    assert [line.split()[0] for line in lines[:-1]] == [
+        "cg",
+        "dense",
+        "identity",
+        "neumann",
+        "nystrom",
+        "sama",
+        "unrolled",
+    ]
     assert lines[-1] == f"-0.25 {_version()}"  # w* = 1 / (1 + decay), and d(w*^2)/d(decay) = -2 / (1 + decay)^3
 
 
