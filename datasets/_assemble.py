@@ -79,7 +79,7 @@ class Rows:
         roles: Place of each row's role in :data:`molweight.datasets.internal.ROLES`, -1 for none; ``None`` where the
             table has no column of roles.
         notes: How the source was read, where that is not plain.
-        remarks: Rows that describe the columns: they hold no molecule and are no rejects.
+        remarks: Rows that describe the columns: they hold no molecule and are not rejects.
         number: Row of the file, as people count, from the position of a row.
         task: What the labels are used for, where that is another task than was asked for.
     """

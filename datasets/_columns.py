@@ -121,7 +121,7 @@ _PROBE: Final = 30
 _SHARE: Final = 0.8
 """Share of them that has to parse."""
 _MIXED: Final = 0.5
-"""Share of cells that are no labels above which a column is taken for text."""
+"""Share of cells that are not labels above which a column is taken for text."""
 _COUNTER: Final = 3
 """Rows from which an ascending column of whole numbers is taken for a counter."""
 

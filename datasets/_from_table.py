@@ -312,7 +312,7 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
     """The place of each row's role in ``ROLES`` (-1 for none), from the column that states it.
 
     Raises:
-        DataError: If a cell of the named column is no role.
+        DataError: If a cell of the named column is not a role.
     """
     codes, texts = table.distinct(column)
     names = [ROLE_NAMES.get(text.lower(), "") for text in texts]
@@ -320,7 +320,7 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
         if text and not role:
             record = int(np.flatnonzero(codes == place)[0])
             raise DataError(
-                f"{table.source}, {table.place(record, column)}: {text[:60]!r} is no role. Roles: "
+                f"{table.source}, {table.place(record, column)}: {text[:60]!r} is not a role. Roles: "
                 f"{', '.join(ROLE_NAMES)}, or empty."
             )
     roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]

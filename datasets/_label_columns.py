@@ -367,7 +367,7 @@ def _in_one_unit(column: LabelColumn) -> LabelColumn:
 
 
 def _not_numbers(words: Sequence[str]) -> str:
-    """Why words are no numbers, and what they may be."""
+    """Why words are not numbers, and what they may be."""
     if len(words) > _MOST_CLASSES:
         return ""
     listed = ", ".join(map(repr, words[:6])) + (", ..." if len(words) > 6 else "")  # noqa: PLR2004 - as many as a reader takes in

@@ -50,8 +50,8 @@ def nearest(
 
     Only the bits of the query are read. Those of 64 molecules are added in one operation by carry-save adders (as
     in the Harley-Seal population count; Mula, Kurz & Lemire, *Faster Population Counts Using AVX2 Instructions*,
-    Comput. J. 2018). The library may be memory-mapped. Fingerprints that share no bit with a query are no neighbours of
-    it.
+    Comput. J. 2018). The library may be memory-mapped. Fingerprints that share no bit with a query are not
+    neighbours of it.
 
     Args:
         queries: ``q x b`` packed bits.

@@ -19,7 +19,7 @@ def parse(smiles: str) -> "Mol":
         smiles: Its SMILES.
 
     Returns:
-        The molecule, without atom-map numbers: these are no part of it.
+        The molecule, without atom-map numbers: these are not part of it.
 
     Raises:
         DataError: If RDKit refuses it, as may be for OGB's graphs, which an older RDKit made.

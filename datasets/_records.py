@@ -86,7 +86,7 @@ def read_records(
 
     Lists are ``.smi``, ``.smiles``, ``.txt``; tables ``.csv``, ``.tsv``, ``.parquet``, ``.pq``; SD files ``.sdf``,
     ``.sd``. A list has a SMILES at the beginning of each line, and perhaps a name after it. Blank lines are no
-    records. Bytes that are no UTF-8 become U+FFFD, so the molecule is rejected, or the name next to it is not looked
+    records. Bytes that are not UTF-8 become U+FFFD, so the molecule is rejected, or the name next to it is not looked
     at. A mol block that RDKit cannot read is a record with an empty SMILES. A table without a header is seen, as by
     :func:`molweight.datasets.from_file`.
 

@@ -91,7 +91,7 @@ def all_canonical(smiles: Sequence[str], n_jobs: int | None = None) -> Iterator[
 
 
 def canonical_smiles(smiles: Sequence[str]) -> list[str]:
-    """Canonical SMILES; text that is no molecule stays as it is.
+    """Canonical SMILES; text that is not a molecule stays as it is.
 
     Args:
         smiles: ``n`` SMILES.
@@ -109,7 +109,7 @@ def canonical_smiles(smiles: Sequence[str]) -> list[str]:
 def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) -> tuple[Measurements, Indices]:
     """One row for each molecule.
 
-    Exact labels are averaged (of classes, the majority counts, and a tie is no label). Where a molecule has bounds
+    Exact labels are averaged (of classes, the majority counts, and a tie is not a label). Where a molecule has bounds
     only, the tightest one counts, and bounds on both sides are no label.
 
     Args:

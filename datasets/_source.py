@@ -28,7 +28,7 @@ def data_folder() -> Path | None:
         return None
     if not Path(named).is_dir():
         raise ConfigError(
-            f"{VARIABLE} names {named!r}, which is no folder. Correct it, or unset it to download tables."
+            f"{VARIABLE} names {named!r}, which is not a folder. Correct it, or unset it to download tables."
         )
     return Path(named)
 

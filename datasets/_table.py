@@ -49,7 +49,7 @@ _SHARE: Final = 0.8
 _HALF: Final = 0.5
 """Share of cells that are SMILES from which a column without a name holds molecules."""
 _SENTENCE: Final = 60
-"""Characters from which a cell is no name."""
+"""Characters from which a cell is not a name."""
 _WORD: Final = re.compile(r"[A-Za-z_][\w .%/-]*")
 
 

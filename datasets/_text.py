@@ -212,8 +212,8 @@ def _blocks(path: Path, stream: BinaryIO, longest_line: int | None, max_mb: floa
             since = len(block) - last - 1
         if since > longest_line:
             raise DataError(
-                f"{path}, row {lines}: has more than {longest_line >> 20} MB without a line end, so this is no table. "
-                "Write one row per molecule."
+                f"{path}, row {lines}: has more than {longest_line >> 20} MB without a line end, so this is not a "
+                "table. Write one row per molecule."
             )
 
 

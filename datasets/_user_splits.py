@@ -113,7 +113,7 @@ def split_by_indices(
 def _place(roles: list[str], row: object, role: str, source: str) -> None:
     """Note the role of one row."""
     if not isinstance(row, int | np.integer) or isinstance(row, bool) or not 0 <= row < len(roles):
-        raise DataError(f"{source}: {row!r} in role {role!r} is no row; rows count from 0 to {len(roles) - 1}.")
+        raise DataError(f"{source}: {row!r} in role {role!r} is not a row; rows count from 0 to {len(roles) - 1}.")
     if roles[row] not in ("", role):
         raise DataError(f"{source}: row {row} is in the roles {roles[row]!r} and {role!r}. Leave it in one of them.")
     roles[row] = role
@@ -124,7 +124,7 @@ def _role(cell: str, where: str) -> str:
     role = ROLE_NAMES.get(cell.lower())
     if role is None:
         raise DataError(
-            f"{where}: {cell[:60]!r} is no role{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
+            f"{where}: {cell[:60]!r} is not a role{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
         )
     return role
 

@@ -56,7 +56,7 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 
 
 def _commit() -> str:
-    """The commit, marked where what is measured differs from it; results that a script writes are no difference."""
+    """The commit, marked where what is measured differs from it; results that a script writes do not count."""
     run = ["git", "-C", str(_ROOT), "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
     changed = ["git", "-C", str(_ROOT), "status", "--porcelain", "--", ".", ":!experiments/results"]

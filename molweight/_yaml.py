@@ -24,7 +24,7 @@ def load_yaml(text: str, source: str) -> Any:
     Raises:
         ConfigError: If it is too long, too deeply nested, or has aliases inside of what an anchor stands for: by these
             a short text can become arbitrarily large.
-        yaml.YAMLError: If it is no YAML.
+        yaml.YAMLError: If it is not valid YAML.
 
     Example:
         >>> load_yaml("seed: 1", "mine.yaml")

@@ -21,7 +21,7 @@ def check_device(name: str) -> None:
         name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
     Raises:
-        OptionError: If it is no name of a device.
+        OptionError: If it is not a name of a device.
 
     Example:
         >>> check_device("cuda:7")

@@ -28,7 +28,7 @@ class Registry(Generic[T]):
         base: Class that whatever is registered must be a subclass of.
         check: Called with each name and what is to be registered under it; raises where that will not do.
         given: Parameters that the code which creates an object fills in, such as the width of an encoder's vectors.
-            They are no options of a user.
+            They are not options of a user.
 
     Example:
         >>> shapes = Registry[type]("shape")

@@ -97,7 +97,7 @@ class AssayLabels(Objective):
         name, outputs = self.tables[0], self.head.out_features
         table = tables[name]
         if table.task != "classification":
-            raise DataError(f"objective 'assay_labels': the labels of {name!r} are no classes. Name another table.")
+            raise DataError(f"objective 'assay_labels': the labels of {name!r} are not classes. Name another table.")
         if len(table.target_names) != outputs:
             raise DataError(
                 f"objective 'assay_labels': {name!r} has {len(table.target_names)} labels, the head {outputs}. "

@@ -110,7 +110,7 @@ class BricsMotifs(Objective):
         codes = column_of(batch, BRICS_CODES).squeeze(1).long()
         size, dtype = len(self.motifs), self.head.weight.dtype
         place = torch.searchsorted(self.motifs, codes).clamp(max=size - 1)
-        known = (self.motifs[place] == codes).to(dtype)  # 0, which is no fragment, is no motif either
+        known = (self.motifs[place] == codes).to(dtype)  # 0, which is not a fragment, is not a motif either
         labels = known.new_zeros(batch.num_graphs * size).index_add_(0, batch.batch * size + place, known)
         return Motifs(batch, labels.view(-1, size).clamp(max=1), used.to(dtype), draw_seed(generator))
 

@@ -178,7 +178,7 @@ _GROUPED: Final = (
     *("NumValenceElectrons", "NumRadicalElectrons", "MolLogP", "MolMR", "TPSA", "qed"),
     *("MaxPartial", "MinPartial", "MaxAbsPartial", "MinAbsPartial"),
 )
-"""How the names begin that a group computes, or that are no descriptors here."""
+"""How the names begin that a group computes, or that are not descriptors here."""
 
 _SINGLE: Final[list[tuple[str, Callable[[Chem.Mol], float]]]] = [
     (name, function)

@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
 def _measured(operation: Operation, budget: float, names: list[str]) -> dict[str, Any]:
     """The most CPU time that the operation took, and for which molecule."""
     for smiles in _PLAIN:
-        operation(smiles)  # what is imported or built once is no molecule's time
+        operation(smiles)  # what is imported or built once is not a molecule's time
     molecules = hostile_molecules()
     seconds = {name: _seconds(operation, molecules[name]) for name in names}
     slowest = max(seconds, key=seconds.__getitem__)

@@ -48,7 +48,7 @@ them right in {identity} and points away from the answer at some points of the t
 
 **The damping decides more than the solver.** With damping 0.1 the Hessians were indefinite at {indefinite} levels and
 points. CG then stops at the first negative curvature, after a few products, so that 20 iterations give what 5 give,
-and neither Neumann nor Nystrom has its precondition. The exact answer of that system is no target either: where it
+and neither Neumann nor Nystrom has its precondition. The exact answer of that system is not a target either: where it
 could be had (tiny, dense) it points away from the answer of the definite system in {against} cases. For GIN 3x64 MINRES
 does not converge with damping 0.1, so those rows are shown for completeness only. CG as the loop ran it (5
 iterations, damping 0.1) ranks the objectives as the definite system does in {loop}. A new head is the worst: at

@@ -50,7 +50,7 @@ class Tracer:
         path = resolved(code.co_filename)
         if not path.startswith(FOLDERS) or code.co_name in ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>"):
             return
-        if code.co_name == "<module>":  # importing a file is no step of the walk
+        if code.co_name == "<module>":  # importing a file is not a step of the walk
             return
         self.depth += {"call": 1, "return": -1}.get(event, 0)
         self.deepest = max(self.deepest, self.depth)

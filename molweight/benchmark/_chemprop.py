@@ -45,7 +45,7 @@ def chemprop_command() -> str:
     asked = os.environ.get(VARIABLE)
     found = shutil.which(asked or "chemprop")
     if found is None:
-        where = f"{VARIABLE}={asked!r} is no command" if asked else "the command chemprop is not on the path"
+        where = f"{VARIABLE}={asked!r} is not a command" if asked else "the command chemprop is not on the path"
         raise ConfigError(f"methods: chemprop is not installed: {where}. {_INSTALL}")
     return found
 
@@ -130,7 +130,7 @@ def read_predictions(path: Path, rows: int, targets: int) -> AnyArray:
         targets: How many targets.
 
     Raises:
-        DataError: If the file is missing, or has other rows, columns, or values that are no numbers.
+        DataError: If the file is missing, or has other rows, columns, or values that are not numbers.
     """
     try:
         with path.open(newline="") as file:

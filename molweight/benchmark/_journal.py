@@ -68,7 +68,9 @@ class Journal:
             row: dict[str, Any] = json.loads(line)
             version, key = row["results_version"], row["study"]
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ConfigError(f"{place}: is no row of results. Remove that line, or choose another folder.") from error
+            raise ConfigError(
+                f"{place}: is not a row of results. Remove that line, or choose another folder."
+            ) from error
         if version != RESULTS_VERSION:
             raise ConfigError(
                 f"{place}: was written by another version of results ({version}, now {RESULTS_VERSION}). Choose "

@@ -115,7 +115,9 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
     title, trials = str(settings.get("title", name)), settings.get("trials")
     if trials is not None and of.kind != "search":
-        raise ConfigError(f"variants.{name}.trials: {of.title!r} is no search. Leave them out, or name one under `of`.")
+        raise ConfigError(
+            f"variants.{name}.trials: {of.title!r} is not a search. Leave them out, or name one under `of`."
+        )
     if trials is not None and (type(trials) is not int or trials < 1):
         raise ConfigError(f"variants.{name}.trials: {trials!r} must be a whole number, at least 1.")
     return replace(of, title=title, trials=trials, changes={**of.changes, **changes})

@@ -27,14 +27,14 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
         trust: Whether to import the modules that the file names and ``plugins`` does not.
 
     Raises:
-        ConfigError: If the file cannot be read, is no YAML, has other keys or values of other types, or names modules
+        ConfigError: If the file cannot be read, is not valid YAML, has other keys or values of other types, or names modules
             that are not to be imported.
     """
     content = _content(path)
     known = [item.name for item in fields(Study)]
     for name in content:
         if name not in known:
-            raise ConfigError(f"{path}: {name!r} is no key{suggest(str(name), known)} Keys: {', '.join(known)}.")
+            raise ConfigError(f"{path}: {name!r} is not a key{suggest(str(name), known)} Keys: {', '.join(known)}.")
     for name in ("tables", "methods", "seeds"):
         if not isinstance(content.get(name), list):
             raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")
@@ -56,7 +56,7 @@ def _content(path: str | Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML ({' '.join(str(error).split())}).") from error
+        raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(content, dict):
         known = ", ".join(item.name for item in fields(Study))
         raise ConfigError(f"{path}: holds no keys. A study has tables, methods, seeds; further: {known}.")

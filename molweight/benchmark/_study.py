@@ -205,7 +205,7 @@ def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> N
     known = option_names(Job)
     for name in options:
         if name not in known:
-            raise ConfigError(f"{place}.{name} is no option{suggest(name, known)} Options: {', '.join(known)}.")
+            raise ConfigError(f"{place}.{name} is not an option{suggest(name, known)} Options: {', '.join(known)}.")
         if name in reserved:
             raise ConfigError(f"{place}.{name} is set by the study: methods and seeds decide it. Leave it out.")
 

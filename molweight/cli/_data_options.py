@@ -175,7 +175,7 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     """Say what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
     if 0 < len(splits.test) < _FEW:
         _LOG.warning(
-            "%s: the role test has %d molecules, fewer than %d: its score is no verdict on the model",
+            "%s: the role test has %d molecules, fewer than %d: its score is not a verdict on the model",
             data.name, len(splits.test), _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])
@@ -236,7 +236,7 @@ def load_corpus(
     for role in options.remove_overlap:
         if role not in ROLES:
             clause = suggest(role, ROLES)
-            raise ConfigError(f"--remove_overlap: {role!r} is no role{clause} Roles: {', '.join(ROLES)}.")
+            raise ConfigError(f"--remove_overlap: {role!r} is not a role{clause} Roles: {', '.join(ROLES)}.")
     if data is None or splits is None or not options.remove_overlap:
         return corpus
     roles = splits.roles()

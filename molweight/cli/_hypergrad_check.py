@@ -53,7 +53,9 @@ def _number(option: str, text: str, kind: type[Any]) -> Any:
     try:
         return kind(text)
     except ValueError as error:
-        raise ConfigError(f"{option}: {text!r} is no {kind.__name__}. Give numbers separated by commas.") from error
+        raise ConfigError(
+            f"{option}: {text!r} is not a {'whole number' if kind is int else 'number'}. Give numbers separated by commas."
+        ) from error
 
 
 def _candidate(text: str) -> tuple[str, dict[str, Any]]:

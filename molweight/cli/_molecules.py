@@ -68,7 +68,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     more = list(options.get("more") or [])
     typed = options.input != "-" and not Path(options.input).exists() and not run.parse([options.input]).rejects
     if more and not typed:
-        raise ConfigError(f"{options.input!r} is no SMILES, and one file is read at a time. Leave out {more[0]!r}.")
+        raise ConfigError(f"{options.input!r} is not a SMILES, and one file is read at a time. Leave out {more[0]!r}.")
     if typed:
         return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
     how = Reading(

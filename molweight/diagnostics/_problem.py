@@ -34,7 +34,7 @@ class Problem:
     molecules: dict[str, int]
 
     def check(self, pretrained: Params, finetuned: Params) -> None:
-        """Refuse losses that are no pure functions, at a point.
+        """Refuse losses that are not pure functions, at a point.
 
         Raises:
             ConfigError: Naming the loss.

@@ -182,7 +182,7 @@ def _number(text: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
-        raise DataError(f"the boosted trees cannot be read: {text!r} is no number. Restore the file.") from error
+        raise DataError(f"the boosted trees cannot be read: {text!r} is not a number. Restore the file.") from error
     if not math.isfinite(value):
         raise DataError(f"the boosted trees cannot be read: {text!r} is not finite. Restore the file.")
     return value

@@ -83,7 +83,7 @@ class Calibration:
         """Calibrated probabilities, ``n x T`` float64; targets that are not calibrated are left as they are.
 
         Args:
-            predicted: Probabilities, or labels of targets that are no classes, ``n x T``.
+            predicted: Probabilities, or labels of targets that are not classes, ``n x T``.
         """
         chosen = np.array([kind != "none" for kind in self.kinds], dtype=bool)
         found = np.array(predicted, dtype=np.float64)

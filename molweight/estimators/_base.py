@@ -23,7 +23,7 @@ __all__ = ["OWN_OPTIONS", "MoleculeEstimator", "TapWeightEstimator", "check_reje
 
 
 OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random", "holdout": 0.1, "on_error": "raise"}
-"""Parameters that are no options of a job, with their defaults."""
+"""Parameters that are not options of a job, with their defaults."""
 
 
 class MoleculeEstimator(BaseEstimator):

@@ -21,7 +21,7 @@ def smiles_of(molecules: Any) -> list[str]:
         ``n`` strings.
 
     Raises:
-        DataError: If there is not exactly one column, no row, or something that is no text.
+        DataError: If there is not exactly one column, no row, or something that is not text.
 
     Example:
         >>> smiles_of(np.array([["CCO"], ["C"]]))

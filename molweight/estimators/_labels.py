@@ -53,7 +53,9 @@ def _classes(labels: AnyArray, column: int, *, several: bool) -> AnyArray:
         )
     if len(found) < 2:  # noqa: PLR2004 - two classes
         shown = "no label" if len(found) == 0 else f"the class {found[0]!r} only"
-        raise DataError(f"column {column} of y has {shown}, but a classifier needs both classes (1 class is no task).")
+        raise DataError(
+            f"column {column} of y has {shown}, but a classifier needs both classes (1 class is not a task)."
+        )
     return found
 
 
@@ -111,7 +113,7 @@ def numbers(y: Any) -> AnyArray:
     try:
         return labels.astype(np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(f"y holds something that is no number: {error}. Use NaN for a missing label.") from error
+        raise DataError(f"y holds something that is not a number: {error}. Use NaN for a missing label.") from error
 
 
 def _array(y: Any) -> AnyArray:

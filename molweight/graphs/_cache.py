@@ -41,7 +41,7 @@ _BLOCK: Final = 1 << 20
 def add_seal(path: Path) -> None:
     """Append the checksum of a file's content to the file.
 
-    The checksum is XXH3 with 128 bits, which finds accidental damage at the speed of memory; it is no protection
+    The checksum is XXH3 with 128 bits, which finds accidental damage at the speed of memory; it is not protection
     against deliberate changes. ``numpy.load`` reads nothing after the array, and so does not see it.
 
     Args:

@@ -92,7 +92,7 @@ class Featuriser:
     def cache_key(self) -> bytes:
         """What the arrays of molecules depend on, for names of cached folders.
 
-        Ignoring stereochemistry is no part of it: it is left out when batches are made, from the same arrays.
+        Ignoring stereochemistry is not part of it: it is left out when batches are made, from the same arrays.
         """
         return f"featuriser {FEATURISER_VERSION} {self.features}".encode()
 

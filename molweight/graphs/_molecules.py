@@ -81,7 +81,7 @@ class Reject:
         kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
             taken as ``"missing"``, while the row is kept.
         place: Where it is in the source, for messages; empty where nothing but ``row`` is known.
-        number: The row as people count who open the file; ``None`` where the source is no file.
+        number: The row as people count who open the file; ``None`` where the source is not a file.
     """
 
     row: int

@@ -9,7 +9,7 @@ __all__ = ["parse_molecule"]
 
 
 def parse_molecule(smiles: str) -> "Mol | None":
-    """The molecule without atom-map numbers, which are no part of it; ``None`` where RDKit refuses the text.
+    """The molecule without atom-map numbers, which are not part of it; ``None`` where RDKit refuses the text.
 
     Map numbers tell atoms apart for RDKit, so that a carbon with two methyl groups of different numbers counts as a
     stereocentre. Stereochemistry is assigned again without them.

@@ -69,7 +69,7 @@ def check_same_place(level: str, params: Mapping[str, Tensor], other: str, other
 
 
 def check_frozen(level: str, params: Mapping[str, Tensor]) -> None:
-    """Refuse frozen variables among trained ones: they are no variables of the minimisation that is differentiated.
+    """Refuse frozen variables among trained ones: they are not variables of the minimisation that is differentiated.
 
     Plain values, none of which requires a gradient, are accepted: only a mixture tells frozen from trained.
 

@@ -109,7 +109,7 @@ def head_loss(loss: LossFn, which: str) -> HeadLoss:
         which: ``"train"`` or ``"meta"``, for the message.
 
     Raises:
-        ConfigError: If it is no :class:`HeadLoss`.
+        ConfigError: If it is not a :class:`HeadLoss`.
     """
     if not isinstance(loss, HeadLoss):
         raise ConfigError(

@@ -41,7 +41,7 @@ class Pretrainer(nn.Module):
         """The objective ``name``."""
         found = self.objectives[name]
         if not isinstance(found, Objective):
-            raise ConfigError(f"objective {name!r} is a {type(found).__name__}, which is no Objective.")
+            raise ConfigError(f"objective {name!r} is a {type(found).__name__}, which is not an Objective.")
         return found
 
     def forward(self, name: str, views: Any, encode: "_SharedEncoder | None" = None) -> Tensor:

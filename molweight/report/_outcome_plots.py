@@ -172,5 +172,5 @@ def spread_out(count: int, most: int = POINTS) -> Int64Array:
 
 
 def _plain(name: str) -> str:
-    """A name whose dollar signs are no mathematics."""
+    """A name whose dollar signs are not mathematics."""
     return name.replace("$", r"\$")

@@ -39,7 +39,7 @@ def draw_molecule(smiles: str, key: str, description: str) -> Markup:
         description: What there is to know of it.
 
     Returns:
-        An ``svg`` element in the colours of the page; empty for what is no molecule.
+        An ``svg`` element in the colours of the page; empty for what is not a molecule.
     """
     return _draw(smiles, {}, key, description)
 
@@ -54,7 +54,7 @@ def draw_shares(smiles: str, shares: FloatArray, key: str, description: str) -> 
         description: What there is to know of it.
 
     Returns:
-        An ``svg`` element in the colours of the page; empty for what is no molecule.
+        An ``svg`` element in the colours of the page; empty for what is not a molecule.
     """
     strongest = float(np.abs(shares).max(initial=0.0)) or 1.0
     levels = [round(_LEVELS * float(share) / strongest) for share in shares]
@@ -85,7 +85,7 @@ def _nothing(_: str) -> str:
 
 
 def _drawings(smiles: Sequence[str], levels: dict[int, int]) -> list[str]:
-    """The SVG of each molecule; empty for what is no molecule."""
+    """The SVG of each molecule; empty for what is not a molecule."""
     return [_drawing(text, levels) for text in smiles]
 
 

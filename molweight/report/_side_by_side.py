@@ -172,7 +172,7 @@ def _trajectories_section(subjects: Sequence[RunSummary]) -> Section:
 def _options_section(subjects: Sequence[RunSummary]) -> Section:
     """The options that are not the same in all runs."""
     typed = [_typed(subject) for subject in subjects]
-    kept = typed if all(typed) else [{} for _ in typed]  # what only some runs have been told is no difference
+    kept = typed if all(typed) else [{} for _ in typed]  # what only some runs have been told is not a difference
     flat = [
         _flat({**found, **subject.options, "data": subject.about["data"]})
         for found, subject in zip(kept, subjects, strict=True)

@@ -70,7 +70,7 @@ def advise(
     52, 2003); a verdict takes more of them than Student's quantile at 5 %, divided by the number of tables.
 
     A linear probe sees what the encoder already represents and the table points out. What training on a table would
-    add beyond that it cannot see, so "undecided" is no verdict against a table.
+    add beyond that it cannot see, so "undecided" is not a verdict against a table.
 
     Args:
         data: The table of the task.
@@ -82,7 +82,7 @@ def advise(
         One entry per table, the best first.
 
     Raises:
-        ConfigError: If no table is named, or ``init`` is no checkpoint.
+        ConfigError: If no table is named, or ``init`` is not a checkpoint.
         DataError: If a table cannot be used.
 
     Example:

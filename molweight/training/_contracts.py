@@ -17,7 +17,7 @@ _NEAR: Final = 1e-4
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
-    """Refuse objectives whose loss is no number, or another one each time: all randomness belongs to ``draw``.
+    """Refuse objectives whose loss is not a number, or another one each time: all randomness belongs to ``draw``.
 
     Args:
         losses: Loss per objective, as drawn for one step.

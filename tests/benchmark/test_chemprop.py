@@ -90,7 +90,7 @@ def test_predictions_keep_their_order(tmp_path: Path) -> None:
 
 def test_a_study_without_chemprop_is_refused_before_its_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "/nowhere/chemprop")
-    with pytest.raises(ConfigError, match=r"'/nowhere/chemprop' is no command. Install it"):
+    with pytest.raises(ConfigError, match=r"'/nowhere/chemprop' is not a command. Install it"):
         Study(tables=["freesolv"], methods=["tapweight", "chemprop"], seeds=[0])
 
 

@@ -66,12 +66,15 @@ def study(**changes: Any) -> Study:
         ({"corpus": "zync"}, "did you mean 'zinc'"),
         ({"corpus_size": 0}, "corpus_size: 0"),
         ({"job": {"weighting": "equal"}}, "job.weighting is set by the study"),
-        ({"job": {"stps": 3}}, "job.stps is no option; did you mean 'steps'"),
+        ({"job": {"stps": 3}}, "job.stps is not an option; did you mean 'steps'"),
         ({"job": {"steps": -3}}, "steps=-3"),
         ({"settings": []}, "settings: is empty"),
-        ({"settings": [{"finetune_rl": 1e-3}]}, r"settings\[0\].finetune_rl is no option; did you mean 'finetune_lr'"),
+        (
+            {"settings": [{"finetune_rl": 1e-3}]},
+            r"settings\[0\].finetune_rl is not an option; did you mean 'finetune_lr'",
+        ),
         ({"settings": [{}, {"epochs": -1}]}, "epochs=-1"),
-        ({"variants": {"mine": {"seeed": 2}}}, "variants.mine.seeed is no option; did you mean 'seed'"),
+        ({"variants": {"mine": {"seeed": 2}}}, "variants.mine.seeed is not an option; did you mean 'seed'"),
         ({"variants": {"mine": {"of": "taweight"}}, "methods": ["tapweight", "mine"]}, "did you mean 'tapweight'"),
         ({"variants": {"mine": {"of": "ecfp_rf"}}, "methods": ["tapweight", "mine"]}, "'ecfp_rf' has no options"),
         ({"variants": {"equal": {"proximal_strength": 2.0}}}, "variants.equal: is the name of a method already"),
@@ -86,7 +89,7 @@ def test_what_makes_no_sense_is_refused_before_any_work(changes: dict[str, Any],
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("tables: [freesolv", "is no YAML"),
+        ("tables: [freesolv", "is not valid YAML"),
         ("- 3", "holds no keys"),
         ("tabels: [freesolv]", "did you mean 'tables'"),
         ("tables: freesolv", "tables must be a list"),
@@ -272,7 +275,7 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="line 1: was written by another version"):
         Journal(tmp_path, study())
     path.write_text("{}\n")
-    with pytest.raises(ConfigError, match="line 1: is no row"):
+    with pytest.raises(ConfigError, match="line 1: is not a row"):
         Journal(tmp_path, study())
 
 
@@ -466,7 +469,7 @@ def test_a_search_can_have_trials_of_its_own_and_the_page_says_what_it_cost(tmp_
 @pytest.mark.parametrize(
     ("variant", "said"),
     [
-        ({"of": "equal", "trials": 3}, "is no search"),
+        ({"of": "equal", "trials": 3}, "is not a search"),
         ({"of": "tpe", "trials": 0}, "at least 1"),
         ({"of": "tpe", "trials": "four"}, "whole number"),
     ],

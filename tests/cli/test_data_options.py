@@ -109,7 +109,7 @@ def test_a_column_of_roles_is_the_split_unless_another_is_named(
         splits = split_table(options, data)
     assert (splits.name, splits.test.tolist()) == ("given", list(range(4, 40, 5)))
     assert options.split == "column"
-    assert "the role test has 8 molecules, fewer than 20: its score is no verdict" in caplog.text
+    assert "the role test has 8 molecules, fewer than 20: its score is not a verdict" in caplog.text
     options = parser().parse_args([str(path), "--split", "random"])
     assert split_table(options, load_table(options)).name == "random"
 

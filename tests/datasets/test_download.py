@@ -223,5 +223,5 @@ def test_without_a_network_the_message_names_the_file_and_its_place(
 
 def test_the_folder_must_exist(entry: datasets.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path / "nowhere"))
-    with pytest.raises(ConfigError, match=r"MOLWEIGHT_DATA names .*nowhere', which is no folder"):
+    with pytest.raises(ConfigError, match=r"MOLWEIGHT_DATA names .*nowhere', which is not a folder"):
         datasets.load("qm7")

@@ -145,7 +145,9 @@ def test_a_line_of_megabytes_is_refused_before_the_rest_is_read(
     pack: Callable[[bytes], bytes], name: str, write: Write
 ) -> None:
     path = write(pack(b"smiles,y\nCCO,1\n" + b"C" * (18 << 20) + b",0\nCCN,1\n"), name)
-    with pytest.raises(DataError, match=rf"{name}, row 3: has more than 16 MB without a line end, so this is no table"):
+    with pytest.raises(
+        DataError, match=rf"{name}, row 3: has more than 16 MB without a line end, so this is not a table"
+    ):
         from_file(path)
 
 

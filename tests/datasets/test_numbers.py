@@ -28,7 +28,7 @@ def test_decimal_commas_are_the_same_numbers(values: list[object]) -> None:
     texts = [str(value) for value in values]
     commas = [text.replace(".", ",") for text in texts]
     assert read_numbers(commas).values.tolist() == [float(text) for text in texts]
-    assert read_numbers(commas).ambiguous == ""  # two decimals are no group of three digits
+    assert read_numbers(commas).ambiguous == ""  # two decimals are not a group of three digits
 
 
 GROUPED = st.integers(-(10**9), 10**9)

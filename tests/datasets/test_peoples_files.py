@@ -366,7 +366,7 @@ def test_a_column_of_roles_is_used_and_said(write: Write) -> None:
         split(read(write(table({"logS": NUMBERS}))), "column")
     named = read(write(table({"logS": NUMBERS, "part": roles})), split_column="part")
     assert split(named, "column", protocol="paper").meta.tolist() == [7, 8]
-    with pytest.raises(DataError, match=r"row 9, column 'part': 'later' is no role"):
+    with pytest.raises(DataError, match=r"row 9, column 'part': 'later' is not a role"):
         read(write(table({"logS": NUMBERS, "part": [*roles[:7], "later", *roles[8:]]})), split_column="part")
 
 

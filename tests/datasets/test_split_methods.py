@@ -248,7 +248,7 @@ def test_roles_that_are_not_given_are_held_out_of_train() -> None:
     ("roles", "message"),
     [
         (ROLES[:5], "roles: 5 roles for 7 rows of seven"),
-        (["trian", *ROLES[1:]], "roles, row 0: 'trian' is no role; did you mean 'train'"),
+        (["trian", *ROLES[1:]], "roles, row 0: 'trian' is not a role; did you mean 'train'"),
         (["train"] * 7, "leaves test without a molecule"),
     ],
 )
@@ -260,9 +260,9 @@ def test_wrong_roles_are_refused(roles: list[str], message: str, seven: Molecule
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
-        ({"train": [0, 7]}, "7 in role 'train' is no row; rows count from 0 to 6"),
-        ({"train": [-1]}, "-1 in role 'train' is no row"),
-        ({"train": ["a"]}, "'a' in role 'train' is no row"),
+        ({"train": [0, 7]}, "7 in role 'train' is not a row; rows count from 0 to 6"),
+        ({"train": [-1]}, "-1 in role 'train' is not a row"),
+        ({"train": ["a"]}, "'a' in role 'train' is not a row"),
         ({"train": [0, 1], "test": [1]}, "row 1 is in the roles 'train' and 'test'"),
     ],
 )
@@ -324,9 +324,9 @@ def test_lists_of_rows_on_disk_are_a_split(seven: MoleculeDataset, tmp_path: Pat
     ("content", "message"),
     [
         ("", "cannot be read as a split"),
-        ("[1, 2]", "is no split"),
-        ('{"train": 3}', "is no split"),
-        ('{"roles": "T", "smiles": ["C"]}', "is no split of format 1"),
+        ("[1, 2]", "is not a split"),
+        ('{"train": 3}', "is not a split"),
+        ('{"roles": "T", "smiles": ["C"]}', "is not a split of format 1"),
     ],
 )
 def test_wrong_split_files_are_refused(content: str, message: str, seven: MoleculeDataset, tmp_path: Path) -> None:

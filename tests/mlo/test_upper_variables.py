@@ -1,4 +1,4 @@
-"""Upper variables that are no weights of objectives, on real molecules: a masking rate, and a weight per molecule."""
+"""Upper variables that are not weights of objectives, on real molecules: a masking rate, and a weight per molecule."""
 
 import dataclasses
 from typing import Any

@@ -96,7 +96,7 @@ def test_unknown_names_and_options_are_refused() -> None:
         ([1, float("nan"), 1], "'contrast' is nan"),
         ([0, 0, 0], "all weights are zero"),
         ({"masking": 1, "contrast": 1}, "no weight is given for motif"),
-        ({"masking": 1, "contrast": 1, "motifs": 1}, "'motifs', which is no objective here; did you mean 'motif'"),
+        ({"masking": 1, "contrast": 1, "motifs": 1}, "'motifs', which is not an objective here; did you mean 'motif'"),
     ],
 )
 def test_fixed_refuses_weights_that_do_not_fit(weights: Any, message: str) -> None:

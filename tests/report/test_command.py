@@ -211,8 +211,8 @@ def test_what_is_no_run_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureF
         ("metrics.json", b"[1]", "metrics.json is damaged"),
         ("metrics.json", b'{"methods": [{}]}', "metrics.json is damaged"),
         ("metrics.json", b"\xff\xfe", "metrics.json cannot be read"),
-        ("audit.json", b"null", "audit.json is no audit"),
-        ("audit.json", b'{"overlap": 3}', "audit.json is no audit"),
+        ("audit.json", b"null", "audit.json is not an audit"),
+        ("audit.json", b'{"overlap": 3}', "audit.json is not an audit"),
     ],
 )
 def test_damaged_files_are_one_paragraph(

@@ -83,7 +83,7 @@ def _numbers(value: Any) -> list[float]:
     """Numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
 
     Raises:
-        ValueError: If one of them is no number.
+        ValueError: If one of them is not a number.
     """
     return [float(part) for part in (value if isinstance(value, list) else names(str(value)))]
 

@@ -57,7 +57,9 @@ def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in names:
-                raise ConfigError(f"a weight is given for {name!r}, which is no objective here{suggest(name, names)}")
+                raise ConfigError(
+                    f"a weight is given for {name!r}, which is not an objective here{suggest(name, names)}"
+                )
         missing = [name for name in names if name not in weights]
         if missing:
             raise ConfigError(f"no weight is given for {', '.join(missing)}. Give one per objective (0 is allowed).")
