@@ -27,8 +27,8 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
         trust: Whether to import the modules that the file names and ``plugins`` does not.
 
     Raises:
-        ConfigError: If the file cannot be read, is not valid YAML, has other keys or values of other types, or names modules
-            that are not to be imported.
+        ConfigError: If the file cannot be read, is not valid YAML, has other keys or values of other types, or names
+            modules that are not to be imported.
     """
     content = _content(path)
     known = [item.name for item in fields(Study)]

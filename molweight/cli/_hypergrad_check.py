@@ -54,7 +54,8 @@ def _number(option: str, text: str, kind: type[Any]) -> Any:
         return kind(text)
     except ValueError as error:
         raise ConfigError(
-            f"{option}: {text!r} is not a {'whole number' if kind is int else 'number'}. Give numbers separated by commas."
+            f"{option}: {text!r} is not a {'whole number' if kind is int else 'number'}. "
+            "Give numbers separated by commas."
         ) from error
 
 

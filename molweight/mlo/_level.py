@@ -81,7 +81,8 @@ class Level:
         """Refuse variables that this level cannot be differentiated at.
 
         Raises:
-            ConfigError: If they are not floating-point tensors, some are frozen, or the levels' devices or types differ.
+            ConfigError: If they are not floating-point tensors, some are frozen, or the levels' devices or types
+                differ.
         """
         check_variables(self.name, own)
         check_frozen(self.name, own)
