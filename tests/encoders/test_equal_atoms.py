@@ -23,6 +23,12 @@ CASES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches are merged, too."""
+    monkeypatch.setattr("molweight.encoders._message_passing._FEWEST_MERGED", 0)
+
+
 def pair(name: str, options: dict[str, Any]) -> tuple[Encoder, Encoder]:
     """An encoder, and the same one computing every atom for itself."""
     torch.manual_seed(0)
@@ -95,3 +101,14 @@ def test_sums_are_a_matrix_and_its_transpose() -> None:
     torch.testing.assert_close(sums.transposed(torch.eye(4, dtype=torch.float64)), dense.T)
     assert torch.autograd.gradcheck(sums, rows, check_forward_ad=True)
     assert torch.autograd.gradgradcheck(sums, rows, check_fwd_over_rev=True)
+
+
+def test_a_small_batch_is_not_searched_for_equal_atoms(molecules: GraphBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder, _ = pair("gin", {})
+    calls: list[Topology] = []
+    monkeypatch.setattr(type(encoder), "merged_states", lambda _, topology: calls.append(topology))
+    encoder(molecules)
+    assert len(calls) == 1
+    monkeypatch.setattr("molweight.encoders._message_passing._FEWEST_MERGED", molecules.num_nodes + 1)
+    encoder(molecules)
+    assert len(calls) == 1

@@ -31,6 +31,12 @@ SMALL = {name: {"layers": 1, "filters": 4, "gaussians": 8} for name in NAMES if 
 exactly = partial(torch.testing.assert_close, rtol=1e-10, atol=1e-10)
 
 
+@pytest.fixture(autouse=True)
+def merged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small batches are merged, too."""
+    monkeypatch.setattr("molweight.encoders._message_passing._FEWEST_MERGED", 0)
+
+
 @pytest.fixture(scope="module")
 def corpus() -> MoleculeDataset:
     """Fewer molecules than the other tests of objectives need."""
