@@ -56,7 +56,7 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
 _MOST_LAYERS: Final = 1000
 _WIDEST: Final = 65_536
 _FEWEST_MERGED: Final = 700
-"""Atoms of a batch from which finding equal ones takes less time than it saves; GIN 3×128, one thread."""
+"""Atoms of a batch from which finding equal ones takes less time than it saves; GIN of 3 layers of 128."""
 
 
 class CommonOptions(TypedDict, total=False):

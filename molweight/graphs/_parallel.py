@@ -4,9 +4,11 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from molweight._progress import progress_bar
 
@@ -69,6 +71,8 @@ def shielded() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    resource_tracker.ensure_running()  # whose start unblocks SIGINT
+    loky_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # processes inherit the mask
     try:
         yield
