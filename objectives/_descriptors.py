@@ -24,7 +24,7 @@ DESCRIPTOR_VALUES: Final = TargetSpec(
 )
 """RDKit's two-dimensional descriptors without the ``fr_*`` counts; NaN where RDKit gives none."""
 FAST_VALUES: Final = TargetSpec(
-    "fast_descriptors", version=1, dim=len(FAST_DESCRIPTORS), dtype="float16", compute=fast_descriptors
+    "fast_descriptors", version=2, dim=len(FAST_DESCRIPTORS), dtype="float32", compute=fast_descriptors
 )
 """Those that take a third of the time, with Molecular Quantum Numbers and autocorrelations."""
 

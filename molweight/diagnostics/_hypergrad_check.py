@@ -52,7 +52,7 @@ def default_candidates() -> list[Candidate]:
 
     Example:
         >>> [name for name, _ in default_candidates()]
-        ['cg', 'cg', 'cg', 'identity', 'neumann', 'neumann', 'nystrom', 'nystrom']
+        ['cg', 'cg', 'cg', 'identity', 'neumann', 'neumann', 'nystrom', 'nystrom', 'sama', 'unrolled']
     """
     names = [name for name in solvers.available() if name != "dense"]
     return [(name, options) for name in names for options in _SETTINGS.get(name, [{}])]

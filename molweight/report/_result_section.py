@@ -45,7 +45,8 @@ def _lead(subject: RunSummary, found: Conclusion) -> Lead:
     words = [found.verdict]
     estimate = subject.about["finetuning"].get("cross_fitting")
     if found.molecules < FEWEST and estimate:
-        whole = estimate["scores"]["ensemble"]
+        scores = estimate["scores"]
+        whole = scores.get("ensemble", scores["graph"])  # a run without partners, or of an earlier version
         ends = f"{number(whole['low'], 3)} to {number(whole['high'], 3)}"
         words.append(f"Out of fold, on {estimate['rows']} rows: {number(whole['value'])} (95 % CI {ends}).")
     interval = f"95 % CI {spread(found.own)}, " if np.isfinite(found.own.low) else ""

@@ -139,7 +139,10 @@ def test_a_row_names_the_gpu_and_its_peak_of_memory() -> None:
 
 
 def test_every_method_can_be_set_up() -> None:
-    base = study(methods=list(METHODS)).base(0)
+    installed = {
+        name: method for name, method in METHODS.items() if not name.startswith("chemprop")
+    }  # its own environment
+    base = study(methods=list(installed)).base(0)
     for method in METHODS.values():
         assert gradients_per_step(variant(base, **method.changes)) >= 0
 

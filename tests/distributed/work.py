@@ -17,7 +17,8 @@ from molweight.mlo import Loop, LossFn, Params, solvers, weightings
 from molweight.mlo._gradients import objective_gradients
 from molweight.models import Predictor, Pretrainer
 
-NAMES = [name for name in objectives.available() if not name.startswith(("graphmvp", "source"))]
+SHIPPED = [name for name in objectives.available() if objectives.get(name).__module__.startswith("molweight.")]
+NAMES = [name for name in SHIPPED if not name.startswith(("graphmvp", "source"))]
 FEW = ["graphcl", "functional_groups", "infomax", "attribute_masking"]
 
 

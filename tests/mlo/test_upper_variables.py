@@ -46,7 +46,8 @@ class Masking:
             x = module.embed(graphs, topology)
             if soft is not None:
                 masked = torch.ones(len(graphs.x), dtype=torch.bool)
-                token = module.embed(_with_atoms(graphs, mask_tokens(graphs.x, masked)), topology)
+                without = _with_atoms(graphs, mask_tokens(graphs.x, masked))
+                token = module.embed(without, Topology.of(without))
                 x = soft[:, None] * token + (1 - soft)[:, None] * x
             states: list[Tensor] = module.states(x, topology, None)
             return states[-1]
