@@ -181,6 +181,8 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     if rows.labels is None or not data.target_names or rows.number is None:
         return data, []
     groups = groups_of(data, n_jobs=options.n_jobs)
+    if "given_role" in data.columns and options.duplicates != "drop":
+        groups = _within_roles(groups, data.columns["given_role"])
     if not groups:
         return data, []
     bounds = data.columns.get("label_bounds", np.zeros(data.targets.shape, np.int8))
@@ -198,6 +200,12 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     if "label_weight" in data.columns and options.duplicates != "drop":
         part = part.with_columns({"label_weight": _summed(data.columns["label_weight"], groups)[stay]})
     return part, said
+
+
+def _within_roles(groups: Sequence[Indices], roles: Column) -> list[Indices]:
+    """The rows of a molecule, apart by role: a label in training must not be averaged with one in the test set."""
+    parts = [group[roles[group] == role] for group in groups for role in np.unique(roles[group])]
+    return [part for part in parts if len(part) > 1]
 
 
 def _summed(weights: Column, groups: Sequence[Indices]) -> Float32Array:

@@ -183,7 +183,9 @@ def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[s
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]
     return said + [
-        f"column {item.name!r} holds {item.detail}; for classes: {mention('targets', [item.name])}" for item in words
+        f"column {item.name!r} holds {item.detail}; for classes: {mention('targets', [item.name])} "
+        f"{mention('task', 'multiclass')}"
+        for item in words
     ]
 
 

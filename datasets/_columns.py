@@ -127,7 +127,7 @@ _COUNTER: Final = 3
 
 Kind = Literal[
     "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
-    "text", "empty", "repeated"
+    "weight", "text", "empty", "repeated"
 ]  # fmt: skip
 
 
@@ -139,7 +139,8 @@ class ColumnReport:
         name: Its name.
         kind: ``"smiles"`` for the molecules, ``"molecule"`` for further ones, ``"reaction"``; ``"numbers"`` and
             ``"classes"`` for what may be labels, ``"suspicious"`` for numbers that may be something else,
-            ``"identifier"``, ``"split"``, ``"relation"``, ``"unit"``, ``"text"``, ``"empty"``, ``"repeated"``.
+            ``"identifier"``, ``"split"``, ``"relation"``, ``"unit"``, ``"weight"`` (of the rows), ``"text"``,
+            ``"empty"``, ``"repeated"``.
         detail: More about it, in words.
         labels: The column read as labels, where it may hold some.
         mixed: Whether some of its cells cannot be read as labels.
@@ -189,7 +190,7 @@ def find_smiles(table: TextTable) -> str:
     raise DataError(
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
         f"can be parsed. Name the column ({mention('smiles')}); a file without a header line needs one, e.g. "
-        f"'smiles,y'."
+        f"'smiles,y'.{''.join(f' {note[0].upper()}{note[1:]}.' for note in table.notes)}"
     )
 
 
@@ -211,13 +212,16 @@ def _is_reaction(table: TextTable, column: str) -> bool:
     return bool(cells) and sum(cell.count(">") == 2 for cell in cells) >= _SHARE * len(cells)  # noqa: PLR2004 - A>B>C
 
 
-def describe_columns(table: TextTable, smiles: str, options: LabelOptions | None = None) -> list[ColumnReport]:
+def describe_columns(
+    table: TextTable, smiles: str, options: LabelOptions | None = None, weight: str | None = None
+) -> list[ColumnReport]:
     r"""How each column of a table is understood.
 
     Args:
         table: The table.
         smiles: Its SMILES column.
         options: How cells of label columns are read.
+        weight: The column with a weight for each row, which are no labels.
 
     Returns:
         One report per column, in order.
@@ -228,7 +232,9 @@ def describe_columns(table: TextTable, smiles: str, options: LabelOptions | None
         >>> [report.kind for report in describe_columns(table, "smiles")]
         ['identifier', 'smiles', 'numbers', 'classes', 'split']
     """
-    return [_describe(table, name, smiles, options or LabelOptions()) for name in table.columns]
+    reading = options or LabelOptions()
+    weights = ColumnReport(weight or "", "weight", "weights of the rows")
+    return [weights if name == weight else _describe(table, name, smiles, reading) for name in table.columns]
 
 
 def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
@@ -266,14 +272,20 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
     """A column that says something of another one, or of the row."""
     if all(sign_of(cell) is not None for cell in present):
         return ColumnReport(name, "relation", f"relations: {', '.join(sorted(present))}")
-    roles = {ROLE_NAMES.get(cell.lower()) for cell in present}
-    if None not in roles and "train" in roles and len(roles) > 1 and _SPLIT_NAMES.fullmatch(name.lower()):
+    if _SPLIT_NAMES.fullmatch(name.lower()) and _are_roles(present):
         return ColumnReport(name, "split", f"roles: {', '.join(sorted(present))}")
     if "unit" in name.lower() and any(molar_factor(cell) is not None for cell in present):
         return ColumnReport(name, "unit", f"units: {', '.join(sorted(present)[:6])}")
     if _IDENTIFIER.fullmatch(name) or _IDENTIFIER.fullmatch(name.lower()):
         return ColumnReport(name, "identifier", "by its name")
     return None
+
+
+def _are_roles(present: Sequence[str]) -> bool:
+    """Whether the values of a column are roles, most of them: one that is mistyped is refused when rows are read."""
+    roles = [ROLE_NAMES.get(cell.lower()) for cell in present]
+    known = {role for role in roles if role is not None}
+    return "train" in known and len(known) > 1 and roles.count(None) < len(known)
 
 
 def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:

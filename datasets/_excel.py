@@ -2,13 +2,14 @@
 
 import importlib.util
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from molweight.datasets._table import TextTable, table_of
 from molweight.datasets._text import check_rows, check_size, reading
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, mention, suggest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,9 +51,18 @@ def read_excel(
     engine = _engine(path)
     with reading(path):
         _check_unpacked(path, max_mb)
-        frame = _frame(path, sheet, engine)
+        frame, names = _frame(path, sheet, engine)
     check_rows(str(path), len(frame), max_rows)
-    return table_of(_records(frame), str(path), header=header, max_rows=max_rows)
+    table = table_of(_records(frame), str(path), header=header, max_rows=max_rows)
+    return replace(table, notes=(*_other_sheets(sheet, names), *table.notes))
+
+
+def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
+    """What is said where the first of several sheets is read, as it is unless one is named."""
+    if sheet != 0 or len(names) < 2:  # noqa: PLR2004 - several
+        return []
+    others = ", ".join(repr(name) for name in names[1:])
+    return [f"the sheet {names[0]!r} is read, and not {others}; name another one: {mention('sheet', names[1])}"]
 
 
 def _engine(path: Path) -> Engine:
@@ -78,13 +88,15 @@ def _check_unpacked(path: Path, max_mb: float | None) -> None:
         raise _damaged(path, error) from error
 
 
-def _frame(path: Path, sheet: str | int, engine: Engine) -> "pd.DataFrame":
+def _frame(path: Path, sheet: str | int, engine: Engine) -> tuple["pd.DataFrame", list[str]]:
+    """The cells of a sheet, and the names of all sheets."""
     import pandas as pd
 
     try:
         with pd.ExcelFile(path, engine=engine) as book:
-            _check_sheet(path, sheet, [str(name) for name in book.sheet_names])
-            return pd.read_excel(book, sheet, header=None, dtype=object, na_filter=False)
+            names = [str(name) for name in book.sheet_names]
+            _check_sheet(path, sheet, names)
+            return pd.read_excel(book, sheet, header=None, dtype=object, na_filter=False), names
     except DataError:
         raise
     except _library_errors(engine) as error:

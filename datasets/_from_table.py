@@ -65,7 +65,11 @@ def from_table(
     texts = table.cells(smiles)
     table, described = _without_descriptions(table, smiles)
     reading = LabelOptions(options.positive, options.decimal)
-    reports = describe_columns(table, smiles, reading) if targets is None else helper_columns(table, smiles)
+    weights = None if options.sample_weight is None else _weights(table, options.sample_weight)
+    if targets is None:
+        reports = describe_columns(table, smiles, reading, options.sample_weight)
+    else:
+        reports = helper_columns(table, smiles)
     choice = _chosen(table, reports, targets, options)
     labels, said = _read(table, reports, choice.targets, reading, options)
     stated = options.split_column or next((report.name for report in reports if report.kind == "split"), None)
@@ -81,7 +85,7 @@ def from_table(
         reasons=table.reasons if smiles == table.smiles else {},
         hint=f"Name the SMILES column ({mention('smiles')}).",
         bounds=labels.bounds,
-        weights=None if options.sample_weight is None else _weights(table, options.sample_weight),
+        weights=weights,
         roles=roles,
         notes=[*table.notes, *described, *choice.said, *said, *of_roles],
         remarks=table.remarks,
@@ -91,19 +95,23 @@ def from_table(
     return assemble(rows, options)
 
 
-def understand(table: TextTable, smiles: str | None = None) -> tuple[TextTable, list[ColumnReport]]:
+def understand(
+    table: TextTable, smiles: str | None = None, options: LabelOptions | None = None, weight: str | None = None
+) -> tuple[TextTable, list[ColumnReport]]:
     """How each column of a table is understood.
 
     Args:
         table: The table.
         smiles: Its SMILES column; ``None`` to find it.
+        options: How cells of label columns are read.
+        weight: The column with a weight for each row.
 
     Returns:
         The table without rows that describe its columns, and one report per column.
     """
     smiles = find_smiles(table) if smiles is None else smiles
     table, _ = _without_descriptions(table, smiles)
-    return table, describe_columns(table, smiles)
+    return table, describe_columns(table, smiles, options, weight)
 
 
 def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
@@ -321,7 +329,7 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
             record = int(np.flatnonzero(codes == place)[0])
             raise DataError(
                 f"{table.source}, {table.place(record, column)}: {text[:60]!r} is not a role. Roles: "
-                f"{', '.join(ROLE_NAMES)}, or empty."
+                f"{', '.join(ROLE_NAMES)}, or empty. Correct the cell, or rename the column if it does not state roles."
             )
     roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]
     counts = ", ".join(f"{text or 'none'} {int((codes == place).sum())}" for place, text in enumerate(texts))

@@ -1,7 +1,7 @@
 """From numbers to the task: what labels are used for, whether they can be learned from, which of them are bounds."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "check_choice",
     "check_labels",
     "exact_labels",
+    "format_bound_counts",
     "format_bounds",
     "infer_task",
     "remarks",
@@ -108,6 +109,19 @@ def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
         f"{name}: {wrong} of {count} bounds violated ({100 * wrong / count:.0f} %)"
         for name, (wrong, count) in found.items()
     ]
+
+
+def format_bound_counts(card: Mapping[str, Any]) -> str:
+    """How many labels are bounds, in words; empty where none is.
+
+    Args:
+        card: What describes a table: ``bounds`` of its ``labels``.
+
+    Example:
+        >>> format_bound_counts({"bounds": 3, "labels": 40})
+        '; 3 of 40 labels are bounds (one-sided loss)'
+    """
+    return f"; {card['bounds']} of {card['labels']} labels are bounds (one-sided loss)" if card.get("bounds") else ""
 
 
 _LOG: Final = logging.getLogger(__name__)

@@ -26,6 +26,7 @@ ROLE_NAMES: Final = {
     "test": "test",
     "testing": "test",
     "holdout": "test",
+    "external": "test",
 }
 """What may stand for a role, in lower case; the published validation part is ``meta``."""
 

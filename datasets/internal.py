@@ -9,7 +9,8 @@ from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
-from molweight.datasets._labels import exact_labels, format_bounds, violated_bounds
+from molweight.datasets._label_columns import LabelOptions
+from molweight.datasets._labels import bounds_of, exact_labels, format_bound_counts, format_bounds, violated_bounds
 from molweight.datasets._metrics import class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
@@ -34,14 +35,17 @@ __all__ = [
     "ROLE_LETTERS",
     "TABLES",
     "ColumnReport",
+    "LabelOptions",
     "MoleculeRows",
     "Ranking",
     "Reading",
     "SourceTable",
     "SourceUse",
+    "bounds_of",
     "class_accuracy",
     "exact_labels",
     "format_audit",
+    "format_bound_counts",
     "format_bounds",
     "format_endpoints",
     "format_rankings",

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 from molweight import datasets
 from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table
 from molweight.datasets import Splits
-from molweight.datasets.internal import ColumnReport, Reading, format_audit, read_any, understand
+from molweight.datasets.internal import ColumnReport, LabelOptions, Reading, format_audit, read_any, understand
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -21,6 +21,8 @@ _MOST: Final = 20
 _READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
 _KEPT: Final = ("smiles", "positive", "decimal", "relation", "sample_weight", *_READING)
 """Options of the table that the proposed command keeps."""
+_USUAL: Final = {"duplicates": "mean", "on_error": "skip", "standardize": []}
+"""Defaults of further ones, which it keeps where they differ."""
 _WORDS: Final = {
     "smiles": "SMILES",
     "molecule": "unused",
@@ -32,6 +34,7 @@ _WORDS: Final = {
     "split": "split",
     "relation": "relation",
     "unit": "units",
+    "weight": "weights",
     "text": "text",
     "empty": "empty",
     "repeated": "repeated",
@@ -71,7 +74,8 @@ def _split(options: Namespace, data: MoleculeDataset) -> Splits | None:
 def _columns(options: Namespace) -> list[ColumnReport]:
     how = {name: value for name, value in reading_of(options).items() if name in _READING}
     table = read_any(options.table, Reading(**how))
-    return understand(table, options.smiles)[1]
+    reading = LabelOptions(options.positive, options.decimal)
+    return understand(table, options.smiles, reading, options.sample_weight)[1]
 
 
 def _column_lines(columns: list[ColumnReport]) -> list[str]:
@@ -87,7 +91,11 @@ def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits | None) 
     for name in _KEPT:
         if options[name] is not None:
             words += [f"--{name}", str(options[name])]
-    words += ["--targets", ",".join(_scaled(data))]
+    for name, usual in _USUAL.items():
+        if options[name] != usual:
+            words += [f"--{name}", ",".join(options[name]) if isinstance(usual, list) else str(options[name])]
+    targets = ",".join(_scaled(data))
+    words += [f"--targets={targets}"] if targets.startswith("-") else ["--targets", targets]
     if options.task is not None:
         words += ["--task", options.task]
     if splits is not None and splits.name != "scaffold":

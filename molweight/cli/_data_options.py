@@ -179,12 +179,14 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
             data.name, len(splits.test), _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])
-    shared = shared_molecules(data, learned, splits.test) if splits.name in ("random", "stratified") else 0
+    by_row = splits.name in ("random", "stratified", "given")
+    shared = shared_molecules(data, learned, splits.test) if by_row else 0
     if shared:
+        way_out = "drop" if splits.name == "given" else "mean"  # the mean is taken within a role that the table states
         _LOG.warning(
             "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
-            "leave them out with --duplicates mean, or use --split scaffold",
-            data.name, shared, len(splits.test),
+            "leave them out with --duplicates %s, or use --split scaffold",
+            data.name, shared, len(splits.test), way_out,
         )  # fmt: skip
 
 

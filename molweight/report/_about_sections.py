@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from molweight.datasets import Audit
-from molweight.datasets.internal import format_audit
+from molweight.datasets.internal import format_audit, format_bound_counts
 from molweight.graphs import Featuriser
 from molweight.report._format import metric_name, number
 from molweight.report._run_summary import RunSummary
@@ -24,7 +24,10 @@ def summary_section(subject: RunSummary) -> Section:
     lasted = f"{number(subject.about['seconds'], 3)} s"
     rows = [
         ["predicts", f"{', '.join(subject.about['target_names'][:6])} ({subject.task})"],
-        ["data", f"{data.get('name', '-')}: {data.get('molecules', '-')} molecules ({sizes})"],
+        [
+            "data",
+            f"{data.get('name', '-')}: {data.get('molecules', '-')} molecules ({sizes}){format_bound_counts(data)}",
+        ],
         ["split", str(data.get("split_definition", "-"))],
         ["roles", _protocol(data)],
         ["encoder", f"{options['encoder']} {_inline(options['encoder_options'])}"],

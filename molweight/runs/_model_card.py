@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.datasets import Splits
-from molweight.datasets.internal import format_score
+from molweight.datasets.internal import bounds_of, format_bound_counts, format_score
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import RejectCounts
 
@@ -47,7 +47,15 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
         "protocol": splits.protocol,
         "sizes": splits.sizes,
         "split_sha256": roles.hexdigest(),
+        **_bounds(data),
     }
+
+
+def _bounds(data: MoleculeDataset) -> dict[str, int]:
+    """How many labels are bounds, and how many there are; nothing where none is."""
+    known = ~np.isnan(data.targets)
+    bounds = int((bounds_of(data)[known] != 0).sum())
+    return {"bounds": bounds, "labels": int(known.sum())} if bounds else {}
 
 
 def _of_several(tuned: Mapping[str, Any]) -> str:
@@ -90,7 +98,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"`{options['weighting']}`.\n\n"
         f"- {_estimate(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
-        f"SHA-256 `{data.get('sha256', '-')}`\n"
+        f"SHA-256 `{data.get('sha256', '-')}`{format_bound_counts(data)}\n"
         f"- Split: {data.get('split_definition', '-')} ({sizes})\n"
         f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, "
         f"{Featuriser.from_description(about['featuriser'])}\n{learned}\n"

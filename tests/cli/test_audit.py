@@ -85,3 +85,28 @@ def test_overlaps_are_taken_out_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
         assert len(load_corpus(options, data, split_table(options, data))) == expected
     with pytest.raises(ConfigError, match="--remove_overlap: 'tset' is not a role; did you mean 'test'"):
         load_corpus(parser().parse_args([*arguments, "--remove_overlap", "tset"]))
+
+
+def test_the_proposed_command_is_what_was_audited(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{'C' * (1 + n // 2)},{-n},1.{n},{1 + n % 2}" for n in range(40)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,-logS,price,w", *rows]))
+    options = ["--duplicates", "median", "--standardize", "salts", "--sample_weight", "w", "--decimal", "."]
+    assert main(["audit", str(tmp_path / "my.csv"), *options, "--targets=-logS", "--quiet"]) == 0
+    text = capsys.readouterr().out
+    assert "w" in next(line for line in text.splitlines() if "weights of the rows" in line)
+    command = next(line for line in text.splitlines() if line.startswith("next")).split()[2:]
+    assert command[0] == "fit"
+    for given in ("--duplicates median", "--standardize salts", "--sample_weight w", "--decimal .", "--targets=-logS"):
+        assert given in " ".join(command)
+    parsed = parser().parse_args(command[1:])
+    assert load_table(parsed).target_names == ["-logS"]
+
+
+def test_a_molecule_in_two_roles_of_the_tables_own_split_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [f"{'C' * (1 + n)},{n}.5,{'test' if n > 24 else 'train'}" for n in range(50)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y,split", *rows, "CCC,3.5,test"]))
+    assert main(["audit", str(tmp_path / "my.csv"), "--quiet"]) == 0
+    assert "1 of 26 test molecules are in the other roles" in caplog.text
+    assert "--duplicates drop" in caplog.text

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from molweight.datasets import from_file, from_frame, from_smiles, score, split
-from molweight.datasets.internal import higher_is_better
+from molweight.datasets import from_file, from_frame, from_smiles, load, score, split
+from molweight.datasets.internal import format_bound_counts, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
+from molweight.runs.internal import data_card
 
 Write = Callable[..., Path]
 
@@ -164,7 +165,7 @@ def test_small_whole_numbers_are_pointed_out_and_read_as_classes_if_asked(write:
 
 def test_several_words_are_classes_if_asked(write: Write) -> None:
     path = write(table({"clearance": ["low", "medium", "high", ""] * 3}))
-    assert "3 words: high, low, medium; for classes: targets=['clearance']" in said(read(path))
+    assert "3 words: high, low, medium; for classes: targets=['clearance'] task='multiclass'" in said(read(path))
     with pytest.raises(DataError, match=r"'low' is not a number: the column holds 3 words .*the task 'multiclass'"):
         read(path, targets="clearance")
     data = read(path, targets="clearance", task="multiclass")
@@ -463,3 +464,51 @@ def test_a_panel_of_classes_and_numbers(write: Write) -> None:
 def test_lists_of_too_many_rows_are_refused_before_they_are_split(name: str, line: str, write: Write) -> None:
     with pytest.raises(DataError, match="has 5000 rows or more, over the limit of 4999"):
         read(write(5000 * line, name), max_rows=4999)
+
+
+def test_measurements_of_a_molecule_are_averaged_within_the_role_that_the_table_states(tmp_path: Path) -> None:
+    """A mean over train and test would be a label of the test set in training."""
+    rows = ["CCO,1.25,train", "OCC,3.25,train", "C(O)C,9.5,test", "CCN,2.5,train", "CCCN,4.5,test"]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["smiles,y,split", *rows]))
+    data = read(path)
+    assert dict(zip(data.rows.tolist(), data.targets[:, 0].tolist(), strict=True)) == {0: 2.25, 2: 9.5, 3: 2.5, 4: 4.5}
+    dropped = read(path, duplicates="drop")
+    assert dropped.rows.tolist() == [3, 4]
+
+
+@pytest.mark.parametrize("values", [["0.5", "2", "1.25"], ["0", "1", "1"]])
+def test_a_column_of_weights_holds_no_labels(tmp_path: Path, values: list[str]) -> None:
+    rows = [
+        f"{smiles},{at}.5,{value}" for at, (smiles, value) in enumerate(zip(["C", "CC", "CCC"], values, strict=True))
+    ]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["smiles,y,w", *rows]))
+    data = read(path, sample_weight="w")
+    assert data.target_names == ["y"]
+    assert data.columns["label_weight"].ravel().tolist() == [float(value) for value in values]
+    with pytest.raises(DataError, match="'nope'"):
+        read(path, sample_weight="nope")
+
+
+def test_bounds_are_counted_in_the_card_of_a_run(tmp_path: Path) -> None:
+    rows = [f"{'C' * (1 + at)},{'>' if at < 3 else ''}{at}.5" for at in range(40)]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["smiles,pIC50", *rows, "CCO,"]))
+    data = read(path)
+    card = data_card(data, split(data, "random"))
+    assert (card["bounds"], card["labels"]) == (3, 40)
+    assert format_bound_counts(card) == "; 3 of 40 labels are bounds (one-sided loss)"
+    exact = data_card(freesolv := load("freesolv"), split(freesolv, "random"))
+    assert "bounds" not in exact
+    assert format_bound_counts(exact) == ""
+
+
+def test_a_mistyped_role_is_refused_where_the_others_are_roles(tmp_path: Path) -> None:
+    rows = [f"{'C' * (1 + at)},{at}.5,{'test' if at % 3 else 'train'}" for at in range(10)]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["smiles,y,split", *rows, "CCO,1.5,tets"]))
+    with pytest.raises(DataError, match=r"row 12, column 'split': 'tets' is not a role.*Correct the cell"):
+        read(path)
+    path.write_text("\n".join(["smiles,y,Subset", *rows, "CCO,1.5,external"]))
+    assert sorted(split(read(path), "column").test.tolist()) == [1, 2, 4, 5, 7, 8, 10]

@@ -9,7 +9,7 @@ import pytest
 
 from molweight.datasets import audit, from_smiles
 from molweight.report import RunSummary, TestResults
-from molweight.report._about_sections import audit_section, configuration_section
+from molweight.report._about_sections import audit_section, configuration_section, summary_section
 from molweight.report._conclusion import FEWEST, conclude
 from molweight.report._prediction_section import calibration_section
 from molweight.report._result_section import NOT_OPENED, scores_section
@@ -93,6 +93,13 @@ def test_few_molecules_give_no_verdict(make: Make) -> None:
     lead = scores_section(replace(made, about=about)).lead
     assert lead is not None
     assert lead.verdict.endswith("Out of fold, on 72 rows: 1 (95 % CI 0.5 to 2).")
+
+
+def test_labels_that_are_bounds_are_counted(make: Make) -> None:
+    made = make()
+    assert "bounds" not in str(summary_section(made))
+    about = {**made.about, "data": {**made.about["data"], "bounds": 3, "labels": 40}}
+    assert "3 of 40 labels are bounds (one-sided loss)" in str(summary_section(replace(made, about=about)))
 
 
 def test_classes_are_drawn_by_their_curves(make: Make) -> None:
