@@ -237,7 +237,9 @@ def _of_duplicates(
     worst, usual = conflicts(measured, groups)
     if worst and rows.number is not None:
         shown = [_row_list(rows, data, groups[place]) for place in worst[:_SHOWN]]
-        limit = "have both classes" if all(measured.classes) else "differ by more than half the deviation of all labels"
+        counts = " (the majority counts; a tie is missing)" if options.duplicates in ("mean", "median") else ""
+        far = "differ by more than half the deviation of all labels"
+        limit = f"have both classes{counts}" if all(measured.classes) else far
         usually = "" if all(measured.classes) else f" (usually by {usual:.3g})"
         said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, first rows {'; '.join(shown)}")
     elif usual and not all(measured.classes):

@@ -9,6 +9,7 @@ from molweight.datasets._columns import find_smiles
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import check_rows, check_size, read_bytes
 from molweight.errors import DataError
+from molweight.graphs.internal import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,4 +170,6 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, bytes):
         return value.decode(errors="replace")
+    if type(value).__module__.startswith("rdkit."):  # a molecule; numbers are not asked, which would import RDKit
+        return str(written(value))
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

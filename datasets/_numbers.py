@@ -297,6 +297,7 @@ def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: 
     for cell, part in found:
         for key, present in (
             ("percent", part["unit"] == "%"),
+            ("minus", cell.translate(_MINUS) != cell and part["number"].startswith("-")),
             ("money", bool(part["money"]) or _plain(cell)[-1:] in "$\u20ac\u00a3\u00a5"),
             ("spread", bool(part["spread"])),
             ("about", part["sign"] in ("~", "\u2248")),
@@ -305,10 +306,13 @@ def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: 
                 first.setdefault(key, f"{cell} is read as {_value(cell, part['number'], style):g}")
     words = {
         "percent": "percent signs are left out",
+        "minus": "a dash is read as a minus sign",
         "money": "currency signs are left out",
         "spread": "what follows \u00b1 is left out",
         "about": "'about' (~) is taken for 'equal'",
     }
+    if "percent" in first and any(part["unit"] != "%" for _, part in found):
+        first["percent"] += ", and other cells have none: check that all are of one scale"
     no_value = sorted({cell for cell in cells if cell.lower() in _NO_VALUE})
     missing = [f"{', '.join(map(repr, no_value))} taken as missing"] if no_value else []
     return [*([_WORDS[style]] if style in _WORDS else []), *(f"{words[key]}: {first[key]}" for key in first), *missing]

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rdkit import Chem
 
 from molweight.datasets import from_file, from_frame, from_smiles, load, score, split
+from molweight.datasets._numbers import read_numbers
 from molweight.datasets.internal import format_bound_counts, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -512,3 +514,19 @@ def test_a_mistyped_role_is_refused_where_the_others_are_roles(tmp_path: Path) -
         read(path)
     path.write_text("\n".join(["smiles,y,Subset", *rows, "CCO,1.5,external"]))
     assert sorted(split(read(path), "column").test.tolist()) == [1, 2, 4, 5, 7, 8, 10]
+
+
+def test_what_is_read_of_dashes_and_percent_signs_is_said() -> None:
+    assert read_numbers(["\u22121.5", "2.5"]).notes == ["a dash is read as a minus sign: \u22121.5 is read as -1.5"]
+    (mixed,) = read_numbers(["5.87%", "0.0613", ""]).notes
+    assert "5.87% is read as 5.87, and other cells have none: check that all are of one scale" in mixed
+    assert "other cells" not in read_numbers(["5.87%", "6 %", ""]).notes[0]
+
+
+def test_a_frame_may_hold_molecules_of_rdkit() -> None:
+    texts = ["CCO", "c1ccccc1", "C[C@H](N)O"]
+    frame = pd.DataFrame({"mol": [*map(Chem.MolFromSmiles, texts), None], "y": [0.5, 1.5, 2.5, 3.5]})
+    data = from_frame(frame, cache=False, n_jobs=1)
+    assert list(data.smiles) == [Chem.MolToSmiles(Chem.MolFromSmiles(text)) for text in texts]
+    assert data.targets.ravel().tolist() == [0.5, 1.5, 2.5]
+    assert list(from_frame(frame, smiles="mol", cache=False, n_jobs=1).smiles) == list(data.smiles)

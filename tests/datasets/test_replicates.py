@@ -43,7 +43,8 @@ def test_other_ways(how: str, values: list[float], write: Write) -> None:
 def test_classes_go_by_the_majority_and_a_tie_is_no_label(write: Write) -> None:
     data = read(write("smiles,y\nOCC,1\nCCO,1\nC(C)O,0\nCN,0\nNC,1\nCC,0\nCCC,1\n"))
     assert np.nan_to_num(data.targets.ravel(), nan=-1).tolist() == [1, -1, 0, 1]
-    assert "labels of 2 of these molecules have both classes, first rows 2, 3, 4; 5, 6" in data.notes[1]
+    assert "labels of 2 of these molecules have both classes (the majority counts; a tie is missing)" in data.notes[1]
+    assert data.notes[1].endswith(", first rows 2, 3, 4; 5, 6")
 
 
 def test_bounds_count_where_nothing_is_exact(write: Write) -> None:
