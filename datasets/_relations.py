@@ -55,6 +55,8 @@ def find_relations(
         about = [column for column in columns if _topic(column) == _topic(relation)]
         if not about and any(name.lower().replace("_", " ") == "pchembl value" for name in columns):
             continue  # ChEMBL gives it for exact values only
+        if not about and any(_topic(name) == _topic(relation) for name in table.columns if name != relation):
+            continue  # it belongs to a column that holds no label here
         about = about or (columns if len(columns) == 1 else [])
         if not about and values.any():
             raise DataError(

@@ -530,3 +530,13 @@ def test_a_frame_may_hold_molecules_of_rdkit() -> None:
     assert list(data.smiles) == [Chem.MolToSmiles(Chem.MolFromSmiles(text)) for text in texts]
     assert data.targets.ravel().tolist() == [0.5, 1.5, 2.5]
     assert list(from_frame(frame, smiles="mol", cache=False, n_jobs=1).smiles) == list(data.smiles)
+
+
+def test_a_relation_of_a_column_that_is_no_label_bounds_nothing(tmp_path: Path) -> None:
+    rows = [f"{'C' * (1 + at)},{at % 2},{at}.5,{'>' if at < 3 else '='}" for at in range(10)]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["smiles,active,IC50,IC50_relation", *rows]))
+    data = read(path, targets=["active"])
+    assert "label_bounds" not in data.columns
+    assert "bounds" not in said(data)
+    assert read(path, targets=["IC50"]).columns["label_bounds"].ravel().tolist()[:4] == [1, 1, 1, 0]
