@@ -240,7 +240,7 @@ def test_processes_agree_with_one_process(freesolv: MoleculeDataset, monkeypatch
     monkeypatch.setattr("molweight.ensemble._train_members._PARALLEL_FROM", 1)
     several = fit(freesolv)
     torch.set_num_threads(torch_threads)
-    np.testing.assert_allclose(several.out_of_fold["graph"], alone.out_of_fold["graph"], rtol=1e-5)
+    np.testing.assert_allclose(several.out_of_fold["graph"], alone.out_of_fold["graph"], rtol=1e-4)  # float32, trained
 
 
 def test_classes_and_numbers_in_one_table() -> None:

@@ -102,7 +102,7 @@ def test_molecules_and_labels_are_those_of_the_table() -> None:
         assert (views.known[sizes == size] == torch.tensor(known)).all()
 
 
-@pytest.mark.parametrize(("table", "labels", "message"), [("esol", 1, "no classes"), ("bbbp", 3, "Set labels=1")])
+@pytest.mark.parametrize(("table", "labels", "message"), [("esol", 1, "not classes"), ("bbbp", 3, "Set labels=1")])
 def test_a_table_that_does_not_fit_is_refused(table: str, labels: int, message: str) -> None:
     objective = objectives.AssayLabels(4, table=table, labels=labels)
     with pytest.raises(DataError, match=message):
