@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Int64Array
+from molweight.graphs._blocks import unchecked, verify_rows
 from molweight.graphs._molecules import Molecules
 from molweight.graphs._vocabulary import BOND_STEREO, CHIRALITY
 
@@ -101,6 +102,7 @@ class Resident:
         atom_offsets: ``n + 1``, on the host.
         bond_offsets: ``n + 1``, on the host.
         stereo: Whether batches hold the stereochemical features; else these are 0.
+        source: The molecules, where blocks of their arrays are compared with checksums when they are read.
     """
 
     atoms: Tensor
@@ -109,17 +111,21 @@ class Resident:
     atom_offsets: Int64Array
     bond_offsets: Int64Array
     stereo: bool = True
+    source: Molecules | None = None
 
     @classmethod
     def of(cls, molecules: Molecules, device: torch.device, *, stereo: bool = True) -> "Resident":
         """Place the arrays of molecules on a device; on the CPU nothing is copied."""
+        on_host = device.type == "cpu"
+        taken = unchecked if on_host else np.asarray  # a copy for another device reads, and so checks, every block
         return cls(
-            atoms=torch.from_numpy(molecules.atoms).to(device),
-            ends=torch.from_numpy(molecules.ends.view("<i4").reshape(-1)).to(device),
-            bonds=torch.from_numpy(molecules.bonds).to(device),
+            atoms=torch.from_numpy(taken(molecules.atoms)).to(device),
+            ends=torch.from_numpy(taken(molecules.ends).view("<i4").reshape(-1)).to(device),
+            bonds=torch.from_numpy(taken(molecules.bonds)).to(device),
             atom_offsets=np.asarray(molecules.atom_offsets),
             bond_offsets=np.asarray(molecules.bond_offsets),
             stereo=stereo,
+            source=molecules if on_host else None,
         )
 
     def batch(self, indices: Int64Array, atom_columns: Mapping[str, Tensor]) -> GraphBatch:
@@ -131,6 +137,10 @@ class Resident:
         """
         atom_start, atom_count = _extent(self.atom_offsets, indices)
         bond_start, bond_count = _extent(self.bond_offsets, indices)
+        if self.source is not None:
+            verify_rows(self.source.atoms, atom_start, atom_count)
+            verify_rows(self.source.ends, bond_start, bond_count)
+            verify_rows(self.source.bonds, bond_start, bond_count)
         layout = torch.from_numpy(np.stack([atom_start, atom_count, bond_start, bond_count])).to(self.atoms.device)
         ptr, molecule, atom = _expand(layout[0], layout[1], int(atom_count.sum()))
         _, bond_molecule, bond = _expand(layout[2], layout[3], int(bond_count.sum()))

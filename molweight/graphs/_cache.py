@@ -4,15 +4,16 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import xxhash
 from platformdirs import user_cache_path
 
 from molweight.arrays import AnyArray
+from molweight.graphs._blocks import BLOCK, BlockArray, block_table
 from molweight.storage import partial_name
 
 __all__ = [
@@ -34,20 +35,25 @@ __all__ = [
 
 _MAGIC: Final = b"MWXXH128"
 _DIGEST: Final = 16
-_BLOCK: Final = 1 << 20
-"""Bytes read at a time: a corpus of any size is checked in constant memory."""
+_EAGER: Final = 16 * BLOCK
+"""Bytes up to which a file is checked as a whole when it is opened; blocks of larger ones are when they are read."""
 
 
 def add_seal(path: Path) -> None:
-    """Append the checksum of a file's content to the file.
+    """Append checksums of a file's content to the file: of each block of 1 MiB, and of the whole.
 
-    The checksum is XXH3 with 128 bits, which finds accidental damage at the speed of memory; it is not protection
-    against deliberate changes. ``numpy.load`` reads nothing after the array, and so does not see it.
+    They are XXH3 with 64 and 128 bits, which finds accidental damage at the speed of memory; it is not protection
+    against deliberate changes. ``numpy.load`` reads nothing after the array, and so does not see them.
 
     Args:
         path: A file that is not used elsewhere yet.
     """
-    digest = _digest(path, path.stat().st_size)
+    length = path.stat().st_size
+    with path.open("rb") as stream:
+        table = block_table(length, [xxhash.xxh3_64(block).digest() for block in iter(lambda: stream.read(BLOCK), b"")])
+    with path.open("ab") as stream:
+        stream.write(table)
+    digest = _digest(path, length + len(table))
     with path.open("ab") as stream:
         stream.write(digest + _MAGIC)
 
@@ -77,7 +83,7 @@ def _digest(path: Path, length: int) -> bytes:
     """The checksum of the first bytes of a file."""
     digest = xxhash.xxh3_128(length.to_bytes(8, "little"))
     with path.open("rb") as stream:
-        while length > 0 and (block := stream.read(min(_BLOCK, length))):
+        while length > 0 and (block := stream.read(min(BLOCK, length))):
             digest.update(block)
             length -= len(block)
     return digest.digest()
@@ -189,11 +195,16 @@ def place_folder(partial: Path, folder: Path) -> None:
             path.replace(folder / path.name)
 
 
-def read_folder(folder: Path) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
+def read_folder(folder: Path, *, lazy: Collection[str] = ()) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
     """The arrays of a folder, memory-mapped, and its JSON; ``None`` where there is no such folder, or a damaged one.
 
-    Every file is compared with its checksum first; damage is logged. The maps are copy-on-write: PyTorch takes them
+    Files are compared with their checksums first; damage is logged. The maps are copy-on-write: PyTorch takes them
     without a copy, and nothing can reach the file.
+
+    Args:
+        folder: The folder.
+        lazy: Names of arrays whose blocks are compared when they are read, in files of more than 16 MiB; these are
+            :class:`molweight.graphs._blocks.BlockArray`.
     """
     path = folder / _META
     try:
@@ -206,12 +217,26 @@ def read_folder(folder: Path) -> tuple[dict[str, AnyArray], dict[str, Any]] | No
         return None
     arrays: dict[str, AnyArray] = {}
     for place in sorted(folder.glob("*.npy")):
-        problem = find_damage(place)
-        if problem is not None:
-            damaged(place, problem)
+        try:
+            arrays[place.stem] = _open(place, lazy=place.stem in lazy)
+        except ValueError as error:
+            damaged(place, str(error))
             return None
-        arrays[place.stem] = _load(place)
     return arrays, meta
+
+
+def _open(path: Path, *, lazy: bool) -> AnyArray:
+    """A sealed array.
+
+    Raises:
+        ValueError: If it is damaged; the text says how.
+    """
+    if lazy and path.stat().st_size > _EAGER:
+        return cast("AnyArray", BlockArray(path, _DIGEST + len(_MAGIC)))  # whatever it is asked for is an array
+    problem = find_damage(path)
+    if problem is not None:
+        raise ValueError(problem)
+    return _load(path)
 
 
 def damaged(path: Path, problem: str) -> None:

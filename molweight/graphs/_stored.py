@@ -17,6 +17,8 @@ __all__ = ["ARRAYS", "featurised_again", "featurize_cached", "molecules_meta", "
 
 ARRAYS: Final = tuple(item.name for item in fields(Molecules))
 """Names of the arrays of a cached folder."""
+_LAZY: Final = ("atoms", "bonds", "ends", "smiles_data")
+"""Those that are read a few molecules at a time; the others are offsets and rows, which are needed as a whole."""
 
 
 def featurize_cached(
@@ -54,12 +56,17 @@ def _folder(smiles: Sequence[str], featuriser: Featuriser) -> Path:
     return cache_root() / "molecules" / content_key([featuriser.cache_key(), text])
 
 
-def read_molecules(folder: Path) -> tuple[Molecules, list[Reject]] | None:
+def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[Reject]] | None:
     """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there are none.
 
     Checksums and offsets are checked first. A damaged folder is logged and counts as none, so that it is written again.
+
+    Args:
+        folder: The folder.
+        lazy: Whether features and SMILES in large files are checked block by block when they are read; those that are
+            damaged raise :class:`molweight.errors.DataError` then.
     """
-    found = read_folder(folder)
+    found = read_folder(folder, lazy=_LAZY if lazy else ())
     if found is None:
         return None
     arrays, meta = found

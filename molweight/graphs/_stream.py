@@ -59,7 +59,7 @@ def build_streamed(
 
     Returns:
         The molecules, memory-mapped, with ``rows`` as the records say; ``rejects`` holds the records without a
-        molecule.
+        molecule. Blocks of large files are compared with their checksums when they are first read.
 
     Raises:
         DataError: If no record holds a molecule.
@@ -148,7 +148,7 @@ def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) 
     rejects: list[Reject] = []
     count = 0
     for place in places:
-        found = read_molecules(place)
+        found = read_molecules(place, lazy=False)
         if found is None:
             raise DataError(f"{place}: was damaged after it was written. Check the disk, and try again.")
         count += len(found[0])
