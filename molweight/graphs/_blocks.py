@@ -124,7 +124,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def unchecked(self) -> AnyArray:
-        """The map; whoever reads from it calls :meth:`verify` first."""
+        """The map. Its reader calls :meth:`verify` first."""
         return self._array
 
     @property
