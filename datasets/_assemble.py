@@ -194,12 +194,24 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
     merged, stay = merge(measured, groups, options.duplicates)
     part = data.subset(stay)
     part.targets = merged.labels[stay]
-    part.rejects = data.rejects
+    part.rejects = data.rejects if options.duplicates != "drop" else _with_repeated(rows, data, groups)
     if "label_bounds" in data.columns:
         part = part.with_columns({"label_bounds": merged.bounds[stay]})
     if "label_weight" in data.columns and options.duplicates != "drop":
         part = part.with_columns({"label_weight": _summed(data.columns["label_weight"], groups)[stay]})
     return part, said
+
+
+def _with_repeated(rows: Rows, data: MoleculeDataset, groups: Sequence[Indices]) -> list[Reject]:
+    """What cannot be used, with the rows of molecules that occur in several."""
+    found = list(data.rejects)
+    for group in groups:
+        reason = f"the molecule occurs in {len(group)} rows ({_row_list(rows, data, group)}), all of which are dropped"
+        found += [
+            Reject(row, rows.smiles[row], reason, "repeated", rows.place(row), _number(rows, row))
+            for row in data.rows[group].tolist()
+        ]
+    return sorted(found, key=lambda item: item.row)
 
 
 def _within_roles(groups: Sequence[Indices], roles: Column) -> list[Indices]:
@@ -223,15 +235,15 @@ def _of_duplicates(
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
     done = {
-        "keep": "and are kept as they are",
-        "drop": "and are left out",
-        "mean": "and their labels are averaged",
-        "median": "and the median of their labels is taken",
+        "keep": f"and are kept as they are: {len(data) - extra} different molecules",
+        "drop": f"and are left out: {len(data) - repeated} molecules remain",
+        "mean": f"and their labels are averaged: {len(data) - extra} different molecules",
+        "median": f"and the median of their labels is taken: {len(data) - extra} different molecules",
     }[options.duplicates]
     others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
     first = (
-        f"{repeated} of {len(data)} rows hold {len(groups)} molecules more than once, {done}: {len(data) - extra} "
-        f"different molecules ({mention('duplicates', options.duplicates)}; or {others})"
+        f"{repeated} of {len(data)} rows hold {len(groups)} molecule{'s' * (len(groups) > 1)} more than once, {done} "
+        f"({mention('duplicates', options.duplicates)}; or {others})"
     )
     said = [first]
     worst, usual = conflicts(measured, groups)

@@ -117,6 +117,7 @@ class Audit:
         overlap: What the corpus has in common with the table; ``None`` without a corpus.
         left_out: Further rows, left out for a label that cannot be read.
         unread: Labels that cannot be read and are taken as missing.
+        repeated: Further rows, left out because their molecule occurs in several.
     """
 
     table: str
@@ -136,6 +137,7 @@ class Audit:
     overlap: Overlap | None
     left_out: int = 0
     unread: int = 0
+    repeated: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -188,6 +190,7 @@ def audit(
         rejected=unusable.molecules,
         left_out=unusable.rows,
         unread=unusable.labels,
+        repeated=unusable.repeated,
         duplicates=_duplicates(data, keys[:, 0]),
         duplicate_compounds=_duplicates(data, keys[:, 1]),
         undefined_stereo=int((centres > 0).sum()),

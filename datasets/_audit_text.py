@@ -49,7 +49,7 @@ def format_audit(found: Audit) -> str:
 
 
 def _unusable(found: Audit) -> list[str]:
-    words = RejectCounts(found.rejected, found.left_out, found.unread).words()
+    words = RejectCounts(found.rejected, found.left_out, found.unread, found.repeated).words()
     return words if found.rejected else ["0 rows without a molecule", *words]
 
 

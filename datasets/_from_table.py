@@ -1,5 +1,6 @@
 """From a table of text to a dataset."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -19,7 +20,7 @@ from molweight.datasets._label_columns import (
     read_labels,
     source_column,
 )
-from molweight.datasets._numbers import is_missing, is_number, molar_factor, read_numbers
+from molweight.datasets._numbers import UNITS, is_missing, is_number, molar_factor, read_numbers
 from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
@@ -125,13 +126,29 @@ def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, lis
         found.append(record)
     if not found:
         return table, []
+    units = _described_units(table, found, smiles)
     frame = table.frame.copy()
     frame.iloc[found] = ""
     first, last = table.row(found[0]), table.row(found[-1])
     rows = f"row {first} describes" if first == last else f"rows {first} to {last} describe"
-    return replace(table, frame=frame, remarks=frozenset(found)), [
-        f"{rows} the columns and hold{'s' * (first == last)} no molecule"
+    stated = ", ".join(f"{name!r} in {unit}" for name, unit in units.items())
+    return replace(table, frame=frame, remarks=frozenset(found), units=units), [
+        f"{rows} the columns and hold{'s' * (first == last)} no molecule{f'; units: {stated}' if stated else ''}"
     ]
+
+
+def _described_units(table: TextTable, records: Sequence[int], smiles: str) -> dict[str, str]:
+    """The unit of each column that rows above the molecules name: PubChem has a row of them."""
+    found: dict[str, str] = {}
+    for record in records:
+        cells = [str(cell).strip() for cell in table.frame.iloc[record]]
+        row_of_units = any(re.search(r"(^|[ _])units?$", cell.lower()) for cell in cells[:2])
+        for name, cell in zip(table.columns, cells, strict=True):
+            known = cell in UNITS or molar_factor(cell) is not None
+            named = row_of_units and "unit" not in cell.lower() and not is_missing(cell)
+            if name != smiles and table.columns.count(name) == 1 and (known or named):
+                found[name] = cell
+    return found
 
 
 def _describes_numbers(table: TextTable, record: int, smiles: str) -> bool:

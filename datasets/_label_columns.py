@@ -312,6 +312,8 @@ def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> 
         return _one_class(table, target, name)
     codes, texts = table.distinct(name)
     column = _read(table, name, codes, texts, options)
+    if not column.classes and not column.unit:
+        column = replace(column, unit=table.units.get(name, ""))
     if name in options.relations and not column.classes:
         column = replace(column, signs=_combined(column.signs, options.relations[name]))
     if target != name:
@@ -392,10 +394,10 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
 
     values = [math.nan if is_missing(text) or is_inconclusive(text) else float(same(text)) for text in texts]
     others = sorted({text for text, value in zip(texts, values, strict=True) if value == 0})
-    listed = ", ".join(map(repr, others[:6])) + (", ..." if len(others) > 6 else "")  # noqa: PLR2004 - likewise
-    note = f"{chosen!r} is class 1, {listed} class 0"
-    signs = np.zeros(len(codes), np.int8)
-    return LabelColumn(name, np.array(values)[codes], signs, (listed, chosen), notes=(note,))
+    more = ", ..." if len(others) > 6 else ""  # noqa: PLR2004 - likewise
+    note = f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0"
+    signs, classes = np.zeros(len(codes), np.int8), (f"{', '.join(others[:6])}{more}", chosen)
+    return LabelColumn(name, np.array(values)[codes], signs, classes, notes=(note,))
 
 
 def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -40,13 +41,14 @@ class Measurements:
     classes: Sequence[bool]
 
 
-def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Indices]:
-    """Positions of each molecule that a dataset holds more than once, stereochemistry included.
+def groups_of(data: MoleculeDataset, *, stereo: bool = True, n_jobs: int | None = None) -> list[Indices]:
+    """Positions of each molecule that a dataset holds more than once.
 
     Only molecules with the same atoms are compared by their canonical SMILES, which takes most of the time.
 
     Args:
         data: The molecules.
+        stereo: Whether stereoisomers are different molecules.
         n_jobs: Processes; ``None`` for all cores.
 
     Returns:
@@ -64,7 +66,7 @@ def groups_of(data: MoleculeDataset, *, n_jobs: int | None = None) -> list[Indic
     alike = np.flatnonzero(count[kind] > 1)
     texts = [data.smiles[int(place)] for place in alike]
     found: dict[str, list[int]] = {}
-    for place, text in zip(alike.tolist(), all_canonical(texts, n_jobs), strict=True):
+    for place, text in zip(alike.tolist(), all_canonical(texts, n_jobs, stereo=stereo), strict=True):
         found.setdefault(text, []).append(place)
     return [np.array(group, dtype=np.int64) for group in found.values() if len(group) > 1]
 
@@ -81,25 +83,31 @@ def _composition(data: MoleculeDataset) -> Uint64Array:
     return mixed
 
 
-def all_canonical(smiles: Sequence[str], n_jobs: int | None = None) -> Iterator[str]:
+def all_canonical(smiles: Sequence[str], n_jobs: int | None = None, *, stereo: bool = True) -> Iterator[str]:
     """:func:`canonical_smiles` for any number of molecules; one that takes more than seconds stays as it is, too."""
     from molweight.graphs.internal import guarded_list, map_chunks
 
-    work = guarded_list(canonical_smiles, str, "is compared as it is written; its canonical SMILES")
+    work = guarded_list(
+        partial(canonical_smiles, stereo=stereo), str, "is compared as it is written; its canonical SMILES"
+    )
     parts = map_chunks(work, smiles, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=4096) if len(smiles) else iter(())
     return (text for part in parts for text in part)
 
 
-def canonical_smiles(smiles: Sequence[str]) -> list[str]:
+def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]:
     """Canonical SMILES; text that is not a molecule stays as it is.
 
     Args:
         smiles: ``n`` SMILES.
+        stereo: Whether to keep stereochemistry.
     """
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():
         molecules: list[Mol | None] = [parse_molecule(text) for text in smiles]
+    for molecule in molecules if not stereo else ():
+        if molecule is not None:
+            Chem.RemoveStereochemistry(molecule)
     return [
         text if molecule is None else Chem.MolToSmiles(molecule)
         for text, molecule in zip(smiles, molecules, strict=True)

@@ -229,6 +229,7 @@ class TextTable:
         reasons: Why a record, by its position, holds no molecule, where its reader knows.
         notes: What was done to read it as a table, where that is not plain.
         remarks: Positions of records that describe the columns and hold no molecule.
+        units: Units of columns, where a record that describes them says so.
     """
 
     source: str
@@ -238,6 +239,7 @@ class TextTable:
     reasons: Mapping[int, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     remarks: frozenset[int] = frozenset()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> list[str]:

@@ -19,7 +19,7 @@ from molweight.datasets._ranking import Ranking, format_rankings, rankings
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
-from molweight.datasets._replicates import shared_molecules
+from molweight.datasets._replicates import groups_of, shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
@@ -50,6 +50,7 @@ __all__ = [
     "format_endpoints",
     "format_rankings",
     "format_score",
+    "groups_of",
     "higher_is_better",
     "join_corpora",
     "metrics_of",

@@ -1,6 +1,7 @@
 """``molweight audit``: what to know of a table before a number computed on it is believed."""
 
 import json
+import logging
 import shlex
 import sys
 from typing import Any, Final
@@ -8,20 +9,41 @@ from typing import Any, Final
 from jsonargparse import Namespace
 
 from molweight import datasets
-from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table
+from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table, split_with_test
+from molweight.cli._parser import as_names
 from molweight.datasets import Splits
-from molweight.datasets.internal import ColumnReport, LabelOptions, Reading, format_audit, read_any, understand
+from molweight.datasets.internal import (
+    ColumnReport,
+    LabelOptions,
+    Reading,
+    format_audit,
+    groups_of,
+    read_any,
+    understand,
+)
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["run"]
 
+_LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 20
 """Rows and labels that cannot be used, as far as they are printed without ``--json``."""
 _READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
-_KEPT: Final = ("smiles", "positive", "decimal", "relation", "sample_weight", *_READING)
-"""Options of the table that the proposed command keeps."""
-_USUAL: Final = {"duplicates": "mean", "on_error": "skip", "standardize": []}
+_KEPT: Final = (
+    *("smiles", "positive", "decimal", "relation", "sample_weight", *_READING),
+    *("test", "split_column", "split_file"),
+)
+"""Options that the proposed command keeps."""
+_USUAL: Final = {
+    "duplicates": "mean",
+    "on_error": "skip",
+    "standardize": [],
+    "target_weights": [],
+    "stereo": "use",
+    "protocol": "four-role",
+    "seed": 0,
+}
 """Defaults of further ones, which it keeps where they differ."""
 _WORDS: Final = {
     "smiles": "SMILES",
@@ -48,27 +70,36 @@ def run(options: Namespace) -> None:
         sys.stdout.write("".join(f"{line}\n" for line in _column_lines(columns)))
         sys.stdout.flush()
     asked = options.clone()
-    data = load_table(options)
-    splits = _split(options, data)
+    data, splits = _split(options, load_table(options))
+    remarks = [] if options.stereo == "use" else [_stereoisomers(data)]
     corpus = None if options.corpus is None else load_corpus(options, data, splits)
     found = datasets.audit(data, splits, corpus, progress=not options.quiet)
     command = "" if options.table is None else _proposal(asked, data, splits)
     if options.json:
         sys.stdout.write(f"{_as_json(found.to_dict(), data, columns, command)}\n")
         return
-    lines = [format_audit(found), *_unusable(data)]
+    lines = [format_audit(found), *remarks, *_unusable(data)]
     sys.stdout.write("\n".join([*lines, *([f"{'next':<12}{command}"] if command else [])]) + "\n")
 
 
-def _split(options: Namespace, data: MoleculeDataset) -> Splits | None:
-    """The roles; ``None`` where the default split cannot be made, which the proposal solves."""
+def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, Splits]:
+    """The table, with the molecules of a test file, and its roles; at random where the default cannot be made."""
+    by_default = options.split == "auto"
     try:
-        return split_table(options, data)
-    except DataError:
-        if options.split != "scaffold" or options.table is None or options.split_file is not None:
+        return split_with_test(options, data)[:2]
+    except DataError as error:
+        if not by_default or options.split != "scaffold" or options.table is None or options.split_file is not None:
             raise
+        _LOG.warning("%s The audit is of --split random.", error.message)
         options.split = "random"
-        return split_table(options, data)
+        return data, split_table(options, data)
+
+
+def _stereoisomers(data: MoleculeDataset) -> str:
+    """How many molecules have one prediction where stereochemistry is ignored."""
+    apart, alike = (sum(len(group) - 1 for group in groups_of(data, stereo=stereo)) for stereo in (True, False))
+    words = "molecules differ from others in stereochemistry only, and have one prediction with --stereo ignore"
+    return f"{'':<12}{alike - apart} {words}"
 
 
 def _columns(options: Namespace) -> list[ColumnReport]:
@@ -85,22 +116,30 @@ def _column_lines(columns: list[ColumnReport]) -> list[str]:
     return [f"{'' if place else 'columns':<12}{line}" for place, line in enumerate(lines)]
 
 
-def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits | None) -> str:
+def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits) -> str:
     """The command to train with."""
     words = ["molweight", "fit", options.table]
     for name in _KEPT:
         if options[name] is not None:
-            words += [f"--{name}", str(options[name])]
+            words += _typed(name, options[name])
     for name, usual in _USUAL.items():
         if options[name] != usual:
-            words += [f"--{name}", ",".join(options[name]) if isinstance(usual, list) else str(options[name])]
-    targets = ",".join(_scaled(data))
-    words += [f"--targets={targets}"] if targets.startswith("-") else ["--targets", targets]
+            words += _typed(name, options[name])
+    words += _typed("targets", _scaled(data))
     if options.task is not None:
         words += ["--task", options.task]
-    if splits is not None and splits.name != "scaffold":
+    stated = any(options[name] is not None for name in ("test", "split_column", "split_file"))
+    if not stated and splits.name != "scaffold":
         words += ["--split", "column" if splits.name == "given" else splits.name]
+    for name, value in options.split_options.items():
+        words += _typed(f"split_options.{name}", value)
     return shlex.join(words)
+
+
+def _typed(name: str, value: Any) -> list[str]:
+    """An option as it is typed, before quotes of the shell."""
+    text = as_names(map(str, value)) if isinstance(value, list) else str(value)
+    return [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
 
 
 def _scaled(data: MoleculeDataset) -> list[str]:

@@ -1,10 +1,12 @@
 """A parser whose refusals are one paragraph, with the nearest names."""
 
+import csv
 import json
 import re
 import sys
 from argparse import SUPPRESS, Action, HelpFormatter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final, NoReturn
 
 import yaml
@@ -14,7 +16,7 @@ from molweight._yaml import load_yaml
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, suggest
 
-__all__ = ["Parser", "asks_for_help", "join_options", "names"]
+__all__ = ["Parser", "as_names", "asks_for_help", "join_options", "names"]
 
 _KINDS: Final = {
     "int": "a whole number",
@@ -31,6 +33,8 @@ _ONE_KIND: Final = re.compile(r'Parser key "([\w.]+)": Expected an? (.*?)\. Got 
 _SEVERAL_KINDS: Final = re.compile(
     r'Parser key "([\w.]+)": Does not .*? Subtypes: \[(.*)\] Errors: .* Given value: (.*)\.'
 )
+_QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
+"""What is in a name that has to be quoted in a list of names."""
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
@@ -112,6 +116,8 @@ class Parser(ArgumentParser):
         if message.startswith("Problems parsing config: "):
             text = message.removeprefix("Problems parsing config: ").replace(' in "<unicode string>",', " in")
             return f"{file}is not valid YAML: {text}"
+        if found := re.fullmatch(r"argument (--\w+): invalid names value: (.*?)\.?", message):
+            return f"{found[1]}: names separated by commas are needed, quotes closed, got {found[2]}."
         if found := re.fullmatch(r'Parser key "config": (.+): \'?(.+?)\'?\.', message):
             return f"--config {found[2]}: {found[1][0].lower()}{found[1][1:]}. Check the path."
         found = _ONE_KIND.fullmatch(message) or _SEVERAL_KINDS.fullmatch(message)
@@ -255,18 +261,54 @@ def _one_paragraph(message: str) -> str:
 def names(value: Any) -> list[str]:
     """A list of names as typed on the command line, ``a,b,c``, or as in a YAML file.
 
+    Commas separate as in CSV: a name that holds one is written in double quotes, and a double quote in it twice.
+
     Args:
         value: Text with commas, or a list.
 
     Raises:
         ValueError: If it is neither.
+        ConfigError: If a quote in it is not closed.
 
     Example:
         >>> names("a, b"), names(["a", "b"]), names("")
         (['a', 'b'], ['a', 'b'], [])
+        >>> names('"Ki, human",IC50 [nM]'), names("[a, b]")
+        (['Ki, human', 'IC50 [nM]'], ['a', 'b'])
     """
     if isinstance(value, str):
-        return [part.strip() for part in value.strip("[]").split(",") if part.strip()]
+        try:
+            cells = next(csv.reader([_without_brackets(value.strip())], skipinitialspace=True, strict=True), [])
+        except csv.Error as error:
+            raise ConfigError(
+                f"names separated by commas are needed, those with a comma in double quotes, got {value!r} ({error})."
+            ) from error
+        return [cell.strip() for cell in cells if cell.strip()]
     if isinstance(value, Iterable) and all(isinstance(part, str) for part in value):
         return list(value)
     raise ValueError(f"names separated by commas are needed, got {value!r}")
+
+
+def as_names(found: Iterable[str]) -> str:
+    """Names as :func:`names` reads them.
+
+    Args:
+        found: The names, without blanks around them.
+
+    Example:
+        >>> as_names(["logS", "Ki, human"])
+        'logS,"Ki, human"'
+    """
+    return ",".join(_quoted(name) if _QUOTED.search(name) else name for name in found)
+
+
+def _quoted(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
+
+
+def _without_brackets(text: str) -> str:
+    """A list without the brackets around it: ``a,b`` of ``[a,b]``; brackets that belong to a name stay."""
+    if not (text.startswith("[") and text.endswith("]")):
+        return text
+    open_ones = list(accumulate({"[": 1, "]": -1}.get(letter, 0) for letter in text))
+    return text[1:-1] if 0 not in open_ones[:-1] else text

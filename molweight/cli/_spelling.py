@@ -1,16 +1,19 @@
 """Options in messages as they are typed."""
 
 import ast
+import re
 import shlex
 from collections.abc import Callable, Collection
 from typing import Final
 
+from molweight.cli._parser import as_names
 from molweight.errors import as_argument
 
 __all__ = ["as_typed"]
 
 _CALLED: Final = {"method": "split", "options": "split_options"}
 """Arguments of the library whose option has another name."""
+_LIKE_AN_OPTION: Final = re.compile(r"'?-\D")
 
 
 def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
@@ -24,16 +27,23 @@ def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
         >>> typed = as_typed(["batch_size", "encoder_options", "split", "targets"])
         >>> print(Message(f"{mention('method', 'random')}, {mention('targets', ['a', 'p(Ki (nM))'])}").written(typed))
         --split random, --targets 'a,p(Ki (nM))'
+        >>> print(Message(mention("targets", ["Ki, human", "b"])).written(typed))
+        --targets '"Ki, human",b'
         >>> print(Message(f"{mention('encoder_options.norm', 'x')}; {mention('targets', [...])}").written(typed))
         --encoder_options.norm x; --targets a,b
         >>> print(Message(mention("seed", 3)).written(typed))
         seed=3
+        >>> print(Message(mention("targets", ["-logS"])).written(typed))
+        --targets=-logS
     """
 
     def write(name: str, value: str) -> str:
         option, dot, part = name.partition(".")
         option = option if option in options else _CALLED.get(option, "")
-        return f"--{option}{dot}{part} {_typed(value)}" if option in options else as_argument(name, value)
+        if option not in options:
+            return as_argument(name, value)
+        typed = _typed(value)
+        return f"--{option}{dot}{part}{'=' if _LIKE_AN_OPTION.match(typed) else ' '}{typed}"
 
     return write
 
@@ -46,4 +56,4 @@ def _typed(text: str) -> str:
         return shlex.quote(text)
     if value is ... or value == [...]:
         return "NAME" if value is ... else "a,b"
-    return shlex.quote(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    return shlex.quote(as_names(map(str, value)) if isinstance(value, list | tuple) else str(value))

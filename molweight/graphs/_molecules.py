@@ -79,7 +79,8 @@ class Reject:
         smiles: What stood there.
         reason: Why it could not be used.
         kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
-            taken as ``"missing"``, while the row is kept.
+            taken as ``"missing"``, while the row is kept; or ``"repeated"`` for a molecule that is left out because it
+            occurs in several rows.
         place: Where it is in the source, for messages; empty where nothing but ``row`` is known.
         number: The row as people count who open the file; ``None`` where the source is not a file.
     """
@@ -87,7 +88,7 @@ class Reject:
     row: int
     smiles: str
     reason: str
-    kind: Literal["molecule", "label", "missing"] = "molecule"
+    kind: Literal["molecule", "label", "missing", "repeated"] = "molecule"
     place: str = ""
     number: int | None = None
 
@@ -108,11 +109,13 @@ class RejectCounts:
         molecules: Rows without a molecule.
         rows: Further rows, left out for a label that cannot be read.
         labels: Labels that cannot be read and are taken as missing, in rows with a molecule.
+        repeated: Rows left out because their molecule occurs in several.
     """
 
     molecules: int
     rows: int
     labels: int
+    repeated: int = 0
 
     @classmethod
     def of(cls, rejects: Sequence[Reject]) -> "RejectCounts":
@@ -123,12 +126,12 @@ class RejectCounts:
 
         Example:
             >>> RejectCounts.of([Reject(0, "?", "not valid"), Reject(3, "C", "'>10' is not a number", "label")])
-            RejectCounts(molecules=1, rows=1, labels=0)
+            RejectCounts(molecules=1, rows=1, labels=0, repeated=0)
         """
         empty = {item.row for item in rejects if item.kind == "molecule"}
         others = {item.row for item in rejects if item.kind == "label"} - empty
         labels = sum(item.kind == "missing" and item.row not in empty for item in rejects)
-        return cls(len(empty), len(others), labels)
+        return cls(len(empty), len(others), labels, sum(item.kind == "repeated" for item in rejects))
 
     def words(self) -> list[str]:
         """What there is of each kind, in words."""
@@ -136,6 +139,7 @@ class RejectCounts:
             (self.molecules, "row", "without a molecule"),
             (self.rows, "row", "left out for a label that cannot be read"),
             (self.labels, "label", "taken as missing"),
+            (self.repeated, "row", "left out for a molecule that occurs in several"),
         )
         return [f"{count} {what}{'' if count == 1 else 's'} {why}" for count, what, why in parts if count]
 

@@ -1,6 +1,8 @@
 """``molweight audit`` and ``--remove_overlap``."""
 
+import csv
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from molweight.cli import main
 from molweight.cli._data_options import load_corpus, load_table, split_table
 from molweight.cli._options._fit import parser
+from molweight.cli._parser import as_names
 from molweight.errors import ConfigError
 
 
@@ -110,3 +113,68 @@ def test_a_molecule_in_two_roles_of_the_tables_own_split_is_said(
     assert main(["audit", str(tmp_path / "my.csv"), "--quiet"]) == 0
     assert "1 of 26 test molecules are in the other roles" in caplog.text
     assert "--duplicates drop" in caplog.text
+
+
+def proposed(shown: str) -> list[str]:
+    """The words of the command in the last line of an audit, after ``molweight fit``."""
+    words = shlex.split(next(line for line in shown.splitlines() if line.startswith("next")).removeprefix("next"))
+    assert words[:2] == ["molweight", "fit"]
+    return words[2:]
+
+
+def test_a_proposal_can_be_pasted_where_names_hold_commas(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["Ki, human (nM)", "-logS", "[x] y [z]", 'the "best"']
+    with (tmp_path / "my.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["smiles", *names])
+        table.writerows([[f"C{'C' * n}", 1.5 * 10 ** (n % 5), -n / 7, n / 3.3, n / 5.5] for n in range(40)])
+    for asked in ([], ["--targets", as_names(names)]):
+        assert main(["audit", str(tmp_path / "my.csv"), *asked, "--quiet"]) == 0
+        typed = proposed(capsys.readouterr().out)
+        assert load_table(parser().parse_args(typed)).target_names == [f"p({names[0]})", *names[1:]]
+
+
+def test_an_audit_with_a_test_file_and_without_stereochemistry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{'C' * n}C1CC1,{n}.5" for n in range(1, 31)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, "N[C@@H](C)C(=O)O,1.5", "N[C@H](C)C(=O)O,7.5"]))
+    (tmp_path / "new.csv").write_text("smiles,y\nCC1CC1,1.5\nOC1CC1,2.5")
+    command = [str(tmp_path / "my.csv"), "--test", str(tmp_path / "new.csv"), "--stereo", "ignore", "--quiet"]
+    assert main(["audit", *command]) == 0
+    text = capsys.readouterr().out
+    assert "            test: 2 molecules\n" in text
+    assert "test in train: 1 of 2 molecules" in text
+    assert "1 molecules differ from others in stereochemistry only" in text
+    options = parser().parse_args(proposed(text))
+    assert (options.test, options.stereo, options.split) == (str(tmp_path / "new.csv"), "ignore", "auto")
+
+
+def test_a_split_that_was_asked_for_is_not_exchanged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    command = ["audit", str(tmp_path / "my.csv"), "--quiet"]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *(f"{'C' * n},{n}.5" for n in range(1, 51))]))
+    assert main([*command, "--split", "scaffold"]) == 2
+    assert "Use --split random" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "The audit is of --split random." in caplog.text
+    assert proposed(capsys.readouterr().out)[1:] == ["--targets", "y", "--split", "random"]
+    assert main([*command, "--split", "random", "--seed", "3", "--protocol", "paper"]) == 0
+    given = ["--protocol", "paper", "--seed", "3", "--targets", "y", "--split", "random"]
+    assert proposed(capsys.readouterr().out)[1:] == given
+
+
+def test_rows_of_repeated_molecules_are_said_and_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{'C' * n},{n}.5" for n in range(3, 31)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, "OCC,1.5", "CCO,7.5"]))
+    assert main(["audit", str(tmp_path / "my.csv"), "--split", "random", "--duplicates", "drop", "--quiet"]) == 0
+    text = capsys.readouterr().out
+    assert "0 rows without a molecule, 2 rows left out for a molecule that occurs in several\n" in text
+    assert "row 30, column 'smiles': 'OCC' the molecule occurs in 2 rows (30, 31), all of which are dropped" in text
+
+
+@pytest.mark.parametrize("text", ['"a', '"a" b'])
+def test_a_list_of_names_with_an_open_quote_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["audit", "my.csv", "--targets", text]) == 2
+    assert "--targets: names separated by commas are needed, quotes closed, got" in capsys.readouterr().err

@@ -315,7 +315,10 @@ def test_a_table_of_pubchem(write: Write) -> None:
     assert (data.target_names, data.task, len(data)) == (["PUBCHEM_ACTIVITY_OUTCOME"], "classification", 12)
     assert data.rejects == []
     assert "rows 2 to 4 describe the columns" in said(data)
+    assert "units: 'Potency' in MICROMOLAR" in said(data)
     assert labels(read(write(head + about + "\n".join(rows)), targets="Potency"))[:2] == [0.5, 1.5]
+    scaled = read(write(head + about + "\n".join(rows)), targets="p(Potency)")
+    assert labels(scaled)[:2] == pytest.approx([6.30103, 5.823909], abs=1e-5)
 
 
 def test_affinities_of_bindingdb(write: Write) -> None:

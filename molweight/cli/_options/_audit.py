@@ -1,5 +1,7 @@
 """Options of ``molweight audit``."""
 
+from typing import Literal
+
 from molweight.cli._options._table import add_data_options
 from molweight.cli._parser import Parser
 
@@ -16,7 +18,10 @@ def parser() -> Parser:
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made, corpus=None)
-    made.add_argument("--seed", type=int, default=0, help="seed of the split, where it draws")
+    add = made.add_argument
+    add("--test", type=str | None, default=None, help="file of the test set; every row of the table trains")
+    add("--stereo", type=Literal["use", "ignore"], default="use", help="use or ignore stereochemistry")
+    add("--seed", type=int, default=0, help="seed of the split, where it draws")
     made.add_argument(
         "--json", action="store_true", help="print JSON, with the rows of duplicates, all labels and all rejects"
     )
