@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-__all__ = ["provenance", "write_result"]
+__all__ = ["COMMIT", "provenance", "write_result"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,7 +23,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
     """
     return {
         "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
-        "commit": _COMMIT,
+        "commit": COMMIT,
         "machine": {
             "processor": _processor(),
             "cores": torch.get_num_threads(),
@@ -72,4 +72,4 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-_COMMIT = _commit()  # of the code that runs: a long run may see the tree change under it
+COMMIT = _commit()  # of the code that runs: a long run may see the tree change under it

@@ -2,6 +2,7 @@
 
     python -m experiments.stress.fuzz [--count 10000] [--seed 0] [--output ...]
     python -m experiments.stress.fuzz --seed 0 --case 1234      # one case again, with what it printed
+    python -m experiments.stress.fuzz --journal fuzz.jsonl      # resumes at the case it was interrupted in
 
 Each case is a command line with odd options, or a configuration, a table, a split or a saved run that was damaged at
 random. It is run in this process, as the command line would, in a folder that holds a few files that are right. A case
@@ -46,6 +47,7 @@ from experiments.stress._fuzz_material import (
     odd_value,
     prepare,
 )
+from experiments.stress._journal import Journal
 from molweight.cli import main as molweight
 
 ALLOWED: Final = (0, 2, 130)
@@ -265,38 +267,44 @@ def _complaint(status: int | None, text: str) -> str:
     return ""
 
 
-def fuzz(seed: int, numbers: Sequence[int], seconds: float, *, progress: bool = False) -> dict[str, Any]:
+def fuzz(
+    seed: int, numbers: Sequence[int], seconds: float, *, journal: Journal | None = None, progress: bool = False
+) -> dict[str, Any]:
     """Run cases in a folder of their own.
 
     Args:
         seed: Of the whole.
         numbers: Of the cases.
         seconds: After which a case is interrupted.
+        journal: Answers of an earlier attempt, whose cases are not run again.
         progress: Whether to show a progress bar.
 
     Returns:
         How many cases of each kind ended with each status, and the failures.
     """
-    ended: Counter[str] = Counter()
-    failures: list[Failure] = []
-    started = time.perf_counter()
+    kept = journal or Journal(None)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as top, contextlib.ExitStack() as stack:
         folder = Path(top, "a", "b", "c")  # names with .. stay inside
         (folder / "damaged").mkdir(parents=True)
         stack.enter_context(contextlib.chdir(folder))
         stack.enter_context(_environment(Path(top)))
         material = prepare(folder)
-        for number in tqdm(numbers, disable=not progress, unit=" cases"):
+        missing = [number for number in numbers if f"{seed}/{number}" not in kept]
+        for number in tqdm(missing, disable=not progress, unit=" cases"):
+            started = time.perf_counter()
             kind, arguments, reason, status = run_case(seed, number, material, seconds)
-            ended[f"{kind}: {'failure' if reason else status}"] += 1
+            taken = time.perf_counter() - started
+            failure = asdict(Failure(number, seed, arguments, reason)) if reason else None
+            ended = f"{kind}: {'failure' if reason else status}"
+            kept.add(f"{seed}/{number}", {"ended": ended, "failure": failure, "seconds": round(taken, 3)})
             if reason:
-                failures.append(Failure(number, seed, arguments, reason))
                 print(f"case {number} of seed {seed}: {reason}\n  molweight {arguments}", file=sys.stderr, flush=True)
+    answers = [kept.answers[f"{seed}/{number}"] for number in numbers]
     return {
-        "cases": len(numbers),
-        "failures": [asdict(failure) for failure in failures],
-        "ended": dict(sorted(ended.items())),
-        "seconds": time.perf_counter() - started,
+        "cases": len(answers),
+        "failures": [answer["failure"] for answer in answers if answer["failure"] is not None],
+        "ended": dict(sorted(Counter(answer["ended"] for answer in answers).items())),
+        "seconds": round(sum(answer["seconds"] for answer in answers), 1),
     }
 
 
@@ -324,11 +332,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--case", type=int, help="run this case only")
     parser.add_argument("--seconds", type=float, default=20.0, help="after which a case is interrupted")
+    parser.add_argument("--journal", type=Path, help="JSON lines of the answers, to resume from")
     parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     numbers = range(options.count) if options.case is None else [options.case]
     place = None if options.output is None else options.output.resolve()
-    found = fuzz(options.seed, numbers, options.seconds, progress=True)
+    journal = Journal(None if options.journal is None else options.journal.resolve())
+    found = fuzz(options.seed, numbers, options.seconds, journal=journal, progress=True)
     print(json.dumps({**found, "failures": len(found["failures"])}, indent=2))
     if place is not None:
         place.write_text(json.dumps({**found, "provenance": provenance([options.seed])}, indent=2) + "\n")

@@ -3,7 +3,9 @@
 Each operation is called as the package calls it, so with its guard. What is compared with the budget is CPU time, for a
 single molecule, of this process and of the worker it forked; one second is allowed for starting and ending the worker.
 
-    python -m experiments.stress.hostile --count 40 --output experiments/results/hostile.json
+With ``--journal`` each measurement is kept, and the same command resumes at the next one.
+
+    python -m experiments.stress.hostile --journal hostile.jsonl --output experiments/results/hostile.json
 """
 
 import argparse
@@ -17,6 +19,7 @@ from typing import Any, Final
 
 from experiments._provenance import provenance, write_result
 from experiments.stress._hostile_molecules import hostile_molecules
+from experiments.stress._journal import Journal
 from molweight import datasets, objectives
 from molweight.datasets._scaffold import group_by_scaffold
 from molweight.graphs import Reject, TargetSpec, featurize
@@ -35,14 +38,14 @@ Operation = Callable[[str], object]
 def main() -> None:
     """Measure, print, write."""
     options = _options()
+    journal = Journal(options.journal)
     names = list(hostile_molecules())
     if options.count is not None:
         names = sorted(random.Random(options.seed).sample(names, options.count))  # noqa: S311 (a sample, no secret)
-    found = {"reading": _measured(_read, FAST, names)}
-    molecules = hostile_molecules()
-    readable = [name for name in names if not _read(molecules[name])]  # no other operation is given the others
+    found = {"reading": _measured("reading", _read, FAST, names, journal)}
+    readable = [name for name in names if not journal.answers[f"reading: {name}"]["refused"]]
     for name, (operation, budget) in _operations().items() if readable else ():
-        found[name] = _measured(operation, budget, readable)
+        found[name] = _measured(name, operation, budget, readable, journal)  # no other operation is given the others
     over = [name for name, row in found.items() if row["seconds"] > row["budget"] + _START]
     for name, row in found.items():
         print(f"{name:<28} {row['seconds']:6.2f} s of CPU time at most, budget {row['budget']:g} s ({row['slowest']})")
@@ -50,9 +53,8 @@ def main() -> None:
         f"{len(names)} molecules ({len(readable)} readable), {len(found)} operations, {len(over)} beyond their budget"
     )
     if options.output is not None:
-        write_result(
-            options.output, {**provenance([options.seed]), "molecules": len(names), "operations": found, "beyond": over}
-        )
+        counts = {"molecules": len(names), "readable": len(readable)}
+        write_result(options.output, {**provenance([options.seed]), **counts, "operations": found, "beyond": over})
     if over:
         sys.exit(1)
 
@@ -61,18 +63,24 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--count", type=int, default=None, help="molecules, drawn at random; all if left out")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
+    parser.add_argument("--journal", type=Path, default=None, help="JSON lines of what was measured, to resume from")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the result")
     return parser.parse_args()
 
 
-def _measured(operation: Operation, budget: float, names: list[str]) -> dict[str, Any]:
+def _measured(doing: str, operation: Operation, budget: float, names: list[str], journal: Journal) -> dict[str, Any]:
     """The most CPU time that the operation took, and for which molecule."""
-    for smiles in _PLAIN:
-        operation(smiles)  # what is imported or built once is not a molecule's time
     molecules = hostile_molecules()
-    seconds = {name: _seconds(operation, molecules[name]) for name in names}
-    slowest = max(seconds, key=seconds.__getitem__)
-    return {"seconds": round(seconds[slowest], 3), "slowest": slowest, "budget": budget}
+    missing = [name for name in names if f"{doing}: {name}" not in journal]
+    for smiles in _PLAIN if missing else ():
+        operation(smiles)  # what is imported or built once is not a molecule's time
+    for name in missing:
+        seconds = _seconds(operation, molecules[name])
+        refused = doing == "reading" and bool(_read(molecules[name]))
+        journal.add(f"{doing}: {name}", {"seconds": round(seconds, 3), "refused": refused})
+    taken = {name: journal.answers[f"{doing}: {name}"]["seconds"] for name in names}
+    slowest = max(taken, key=taken.__getitem__)
+    return {"seconds": taken[slowest], "slowest": slowest, "budget": budget}
 
 
 def _seconds(operation: Operation, smiles: str) -> float:

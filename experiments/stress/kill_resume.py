@@ -5,7 +5,10 @@ job is started again and again in processes of its own, each killed after a rand
 tensors, the history and the curve of finetuning have to be equal to those of the undisturbed fit. The next job has
 another seed, until enough processes were killed. States are written after every step, the worst case.
 
-    python -m experiments.stress.kill_resume --kills 50
+    python -m experiments.stress.kill_resume --kills 50 [--journal FILE]
+
+With a journal, the same command resumes at the job that it was interrupted in. Kills of the whole command, its worker
+processes and its report are in ``kill_command``.
 """
 
 import argparse
@@ -24,6 +27,7 @@ from typing import Any
 import torch
 
 from experiments._provenance import provenance
+from experiments.stress._journal import Journal
 from molweight import datasets
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -59,13 +63,14 @@ def main() -> None:
     chance = random.Random(options.seed)  # noqa: S311 (moments, no secrets)
     table = datasets.load("freesolv")
     tables = table.subset(range(0, len(table), 8)), datasets.load_corpus("zinc", size=48)
+    journal, jobs, started = Journal(options.journal), 0, time.perf_counter()
     hit: Counter[str] = Counter()
-    jobs, started = 0, time.perf_counter()
     with tempfile.TemporaryDirectory() as name:
         while hit.total() < options.kills:
             most = min(PER_JOB, options.kills - hit.total())
-            killed = _trial(Path(name, str(jobs)), jobs, tables, chance, most)
-            hit, jobs = hit + killed, jobs + 1
+            if str(jobs) not in journal:
+                journal.add(str(jobs), dict(_trial(Path(name, str(jobs)), jobs, tables, chance, most)))
+            hit, jobs = hit + Counter(journal.answers[str(jobs)]), jobs + 1
             print(f"{hit.total()} killed, {jobs} jobs ended as if nothing had happened", flush=True)
     result = {"kills": hit.total(), "jobs": jobs, "stage_when_killed": dict(hit), "identical": True}
     if options.output is not None:
@@ -79,6 +84,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=50, help="processes to kill")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--journal", type=Path, default=None, help="JSON lines of the jobs, to resume from")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the result")
     return parser.parse_args()
 

@@ -1,5 +1,7 @@
 """Damaged files of the cache are noticed, said, and written again."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +87,17 @@ def test_what_objectives_computed_survives(tmp_path: Path, monkeypatch: pytest.M
 
     again = build_dataset(SMILES, n_jobs=1)
     assert (target_column(again, replace(SPEC, compute=refuse)) == sizes(again.smiles)).all()
+
+
+@pytest.mark.parametrize(
+    ("script", "attacks"),
+    [("damage_cache", ["--attacks=3"]), ("shared_cache", ["--rounds=1", "--processes=2", "--threads=2"])],
+)
+def test_attacks_on_the_cache(script: str, attacks: list[str], root: Path, tmp_path: Path) -> None:
+    """A few of those of ``experiments/stress``."""
+    command = [sys.executable, "-m", f"experiments.stress.{script}", *attacks, f"--output={tmp_path / 'found.json'}"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_seal_is_found_and_changes_nothing(tmp_path: Path) -> None:

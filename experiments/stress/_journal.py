@@ -1,0 +1,51 @@
+"""Answers of a long attack, kept one a line, so that the same command resumes where it was interrupted."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments._provenance import COMMIT
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """Answers by key, in a file that grows line by line.
+
+    A line that was cut off by a kill is left out. Answers of different commits are never mixed: a journal of another
+    commit ends the script.
+
+    Args:
+        path: The file; ``None`` to keep nothing.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        """Read what there is."""
+        self.path = path
+        self.answers: dict[str, Any] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
+            try:
+                found = json.loads(line)
+            except ValueError:
+                continue
+            if found["commit"] != COMMIT:
+                sys.exit(f"{path} is of commit {found['commit']}, the code is {COMMIT}. Remove the journal.")
+            self.answers[found["key"]] = found["answer"]
+
+    def __contains__(self, key: str) -> bool:
+        """Whether there is an answer."""
+        return key in self.answers
+
+    def add(self, key: str, answer: Any) -> None:
+        """Keep an answer.
+
+        Args:
+            key: What was asked.
+            answer: JSON values.
+        """
+        self.answers[key] = answer
+        if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"commit": COMMIT, "key": key, "answer": answer}) + "\n")
