@@ -14,6 +14,7 @@ import numpy as np
 from molweight.datasets._parse import parse
 from molweight.datasets._scaffold import murcko_scaffold
 from molweight.graphs import TargetSpec
+from molweight.graphs.internal import canonical_text
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -30,7 +31,7 @@ def identity() -> TargetSpec:
     the places of hydrogens on heteroatoms. Equal molecules have equal numbers; of a million different ones, two have
     the same number with a probability of 3e-8. Both depend on the RDKit installed, whose version is part of the name.
     """
-    return TargetSpec(f"identity_rdkit_{_version()}", 2, 2, "uint64", _identities)
+    return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _identities)
 
 
 @cache
@@ -49,12 +50,11 @@ def number_of(text: str) -> int:
 
 
 def _identities(smiles: Sequence[str]) -> np.ndarray:
-    from rdkit import Chem
 
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
         molecule = parse(text)
-        numbers[row] = number_of(Chem.MolToSmiles(molecule)), number_of(_compound(molecule))
+        numbers[row] = number_of(canonical_text(molecule)), number_of(_compound(molecule))
     return numbers
 
 

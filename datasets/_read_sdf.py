@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import MAX_ATOMS, check_rows, read_text
 from molweight.errors import DataError
-from molweight.graphs.internal import Guarded
+from molweight.graphs.internal import Guarded, canonical_text
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -119,7 +119,7 @@ def _structure(blocks: Sequence[str]) -> tuple[str, str]:
 
     molecule: Mol | None = Chem.MolFromMolBlock(blocks[0])
     if molecule is not None:
-        return (Chem.MolToSmiles(molecule), "") if molecule.GetNumAtoms() else ("", "a mol block without atoms")
+        return (canonical_text(molecule), "") if molecule.GetNumAtoms() else ("", "a mol block without atoms")
     return "", _reason(Chem.MolFromMolBlock(blocks[0], sanitize=False))
 
 

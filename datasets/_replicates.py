@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import Float32Array, Float32Matrix, Float64Array, Indices, Int8Array, Uint64Array
 from molweight.graphs import MoleculeDataset
-from molweight.graphs.internal import parse_molecule
+from molweight.graphs.internal import canonical_text, parse_molecule
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -109,8 +109,7 @@ def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]
         if molecule is not None:
             Chem.RemoveStereochemistry(molecule)
     return [
-        text if molecule is None else Chem.MolToSmiles(molecule)
-        for text, molecule in zip(smiles, molecules, strict=True)
+        text if molecule is None else canonical_text(molecule) for text, molecule in zip(smiles, molecules, strict=True)
     ]
 
 

@@ -1,11 +1,14 @@
 """Molecules in any form, as SMILES."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from molweight.errors import DataError
 
-__all__ = ["as_smiles", "written"]
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["as_smiles", "canonical_text", "written"]
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
@@ -43,9 +46,26 @@ def written(item: Any) -> Any:
     """
     if isinstance(item, str) or item is None:
         return item
-    from rdkit.Chem import Mol, MolToSmiles
+    from rdkit.Chem import Mol
 
-    return str(MolToSmiles(item)) if isinstance(item, Mol) else item
+    return canonical_text(item) if isinstance(item, Mol) else item
+
+
+def canonical_text(molecule: "Mol") -> str:
+    """The canonical SMILES, or CXSMILES where centres are racemic or relative, which a SMILES cannot say.
+
+    Example:
+        >>> from rdkit import Chem
+        >>> [canonical_text(Chem.MolFromSmiles(text)) for text in ("C[C@H](O)F", "C[C@@H](O)F |&1:1|")]
+        ['C[C@H](O)F', 'C[C@H](O)F |&1:1|']
+    """
+    from rdkit import Chem
+
+    if all(str(group.GetGroupType()) == "STEREO_ABSOLUTE" for group in molecule.GetStereoGroups()):
+        return str(Chem.MolToSmiles(molecule))
+    copied = Chem.Mol(molecule)
+    Chem.CanonicalizeEnhancedStereo(copied)
+    return str(Chem.MolToCXSmiles(copied, Chem.SmilesWriteParams(), Chem.CXSmilesFields.CX_ENHANCEDSTEREO))
 
 
 def _text(item: Any, position: int, name: str) -> str:
@@ -53,10 +73,10 @@ def _text(item: Any, position: int, name: str) -> str:
         return item.strip()
     if item is None or (isinstance(item, float) and item != item):  # noqa: PLR0124 - NaN, of a pandas column
         return ""
-    from rdkit.Chem import Mol, MolToSmiles
+    from rdkit.Chem import Mol
 
     if isinstance(item, Mol):
-        return str(MolToSmiles(item))
+        return canonical_text(item)
     raise DataError(
         f"{name}, position {position}: {item!r} is {type(item).__name__}, not a SMILES string or an RDKit molecule."
     )

@@ -1,6 +1,6 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
-from molweight.graphs._as_smiles import as_smiles, written
+from molweight.graphs._as_smiles import as_smiles, canonical_text, written
 from molweight.graphs._cache import (
     cache_root,
     content_key,
@@ -32,6 +32,7 @@ __all__ = [
     "atom_ranks",
     "build_streamed",
     "cache_root",
+    "canonical_text",
     "content_key",
     "explain",
     "guarded_list",

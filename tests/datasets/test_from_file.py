@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rdkit import Chem
+from rdkit.Chem import rdDepictor
 
-from molweight.datasets import from_csv, from_file, from_frame, from_smiles, standardize
+from molweight.datasets import audit, from_csv, from_file, from_frame, from_smiles, standardize
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
 from molweight.datasets.internal import row_aligned
@@ -324,3 +326,24 @@ def test_reasons_are_plain(smiles: str, words: str) -> None:
 def test_molecules_that_parse_are_never_called_unclosed(smiles: str) -> None:
     if Chem.MolFromSmiles(smiles) is not None:
         assert explain(smiles) is None
+
+
+def test_an_sd_file_without_values_is_read(write: Write) -> None:
+    blocks = [Chem.MolToMolBlock(Chem.MolFromSmiles(text)) + "$$$$\n" for text in ("CCO", "c1ccccc1")]
+    data = from_file(write("".join(blocks), "mine.sdf"), cache=False)
+    assert (list(data.smiles), data.target_names) == (["CCO", "c1ccccc1"], [])
+
+
+@pytest.mark.parametrize("text", ["C[C@H](O)F |&1:1|", "C[C@@H](O)[C@H](C)F |o1:1,3|", "C[C@H](O)F"])
+def test_racemates_and_relative_centres_stay_so(text: str, write: Write) -> None:
+    """In SD files (V3000) and RDKit's molecules as in CXSMILES; a racemate is another molecule than an enantiomer."""
+    molecule = Chem.MolFromSmiles(text)
+    rdDepictor.Compute2DCoords(molecule)
+    drawn = from_file(write(Chem.MolToV3KMolBlock(molecule) + "$$$$\n", "mine.sdf"), cache=False)
+    given = from_smiles([text, molecule], cache=False)
+    assert given.smiles[1] == drawn.smiles[0]
+    both = from_smiles([text, molecule, drawn.smiles[0], text.split(maxsplit=1)[0]], [0.0, 0.0, 0.0, 1.0], cache=False)
+    assert torch.equal(both.graphs([0]).x.sum(0), both.graphs([1]).x.sum(0))
+    assert torch.equal(both.graphs([1]).x.sum(0), both.graphs([2]).x.sum(0))
+    assert audit(both, n_jobs=1).duplicates.groups == 1
+    assert audit(both, n_jobs=1).duplicates.extra == (2 if "|" in text else 3)

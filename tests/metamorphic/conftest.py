@@ -8,6 +8,8 @@ import pytest
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor, rdinchi
 
+from molweight.datasets._read_sdf import structure
+
 MOLECULES = [
     "CC(C)Cc1ccc(cc1)[C@@H](C)C(=O)O",
     "C/C=C/C(=O)OC[C@@H](C)c1ccc2occc2c1",
@@ -23,6 +25,9 @@ MOLECULES = [
 """Centres, double bonds, rings, charges; no tautomers that InChI merges, and no salts."""
 
 
+KINDS = ("order", "canonical", "kekule", "hydrogens", "maps", "cxsmiles", "inchi", "drawing")
+
+
 @dataclass(frozen=True)
 class Spelling:
     """A molecule in other words.
@@ -30,56 +35,65 @@ class Spelling:
     Args:
         kind: What was done.
         text: The SMILES.
-        atoms: For each atom of the text, the atom of the first SMILES; ``None`` where this is not known.
+        atoms: For each atom of the text, an atom of the first SMILES that is its counterpart, up to symmetry.
     """
 
     kind: str
     text: str
-    atoms: list[int] | None = None
+    atoms: list[int]
 
 
 def spellings(smiles: str, seed: int = 0) -> list[Spelling]:
     """Other texts for the same molecule; that it is the same is checked by InChI."""
-    key = _inchi(smiles)
-    found = [item for item in _spellings(Chem.MolFromSmiles(smiles), seed) if _inchi(item.text) == key]
-    assert {item.kind for item in found} >= {"order", "canonical", "kekule", "hydrogens", "maps", "cxsmiles", "inchi"}
+    key, first = _inchi(smiles), Chem.MolFromSmiles(smiles)
+    texts = [(kind, text) for kind, text in _texts(first, seed) if _inchi(text) == key]
+    found = [
+        Spelling(kind, text, list(first.GetSubstructMatch(_plain(text), useChirality=True))) for kind, text in texts
+    ]
+    assert {item.kind for item in found} == set(KINDS)
+    assert all(sorted(item.atoms) == list(range(first.GetNumAtoms())) for item in found)
     return found
 
 
-def _spellings(molecule: Chem.Mol, seed: int) -> Iterator[Spelling]:
+def _texts(molecule: Chem.Mol, seed: int) -> Iterator[tuple[str, str]]:
     rng = np.random.default_rng(seed)
     for _ in range(4):
-        order = [int(atom) for atom in rng.permutation(molecule.GetNumAtoms())]
-        renumbered = Chem.RenumberAtoms(molecule, order)
-        text = Chem.MolToSmiles(renumbered, canonical=False)
-        written = list(renumbered.GetPropsAsDict(includePrivate=True, includeComputed=True)["_smilesAtomOutputOrder"])
-        yield Spelling("order", text, [order[place] for place in written])
-    yield Spelling("canonical", Chem.MolToSmiles(molecule))
+        yield "order", Chem.MolToSmiles(_shuffled(molecule, rng), canonical=False)
+    yield "canonical", Chem.MolToSmiles(molecule)
     kekule = Chem.Mol(molecule)
     Chem.Kekulize(kekule, clearAromaticFlags=True)
-    yield Spelling("kekule", Chem.MolToSmiles(kekule))
-    yield Spelling("hydrogens", Chem.MolToSmiles(Chem.AddHs(molecule)))
-    yield Spelling("hydrogens", Chem.MolToSmiles(molecule, allHsExplicit=True, allBondsExplicit=True))
+    yield "kekule", Chem.MolToSmiles(kekule)
+    yield "hydrogens", Chem.MolToSmiles(Chem.AddHs(molecule))
+    yield "hydrogens", Chem.MolToSmiles(molecule, allHsExplicit=True, allBondsExplicit=True)
     mapped = Chem.Mol(molecule)
     for atom, number in zip(mapped.GetAtoms(), rng.permutation(mapped.GetNumAtoms()), strict=True):
         atom.SetAtomMapNum(int(number) + 1)
-    yield Spelling("maps", Chem.MolToSmiles(mapped))
-    yield Spelling("cxsmiles", f"{Chem.MolToSmiles(molecule)} |$_AV:{';' * (molecule.GetNumAtoms() - 1)}$|")
+    yield "maps", Chem.MolToSmiles(mapped)
+    yield "cxsmiles", f"{Chem.MolToSmiles(molecule)} |$_AV:{';' * (molecule.GetNumAtoms() - 1)}$|"
     with rdBase.BlockLogs():
-        yield Spelling("inchi", Chem.MolToSmiles(rdinchi.InchiToMol(rdinchi.MolToInchi(molecule)[0])[0]))
+        yield "inchi", Chem.MolToSmiles(rdinchi.InchiToMol(rdinchi.MolToInchi(molecule)[0])[0])
+    for drawn in (_shuffled(molecule, rng), Chem.AddHs(molecule)):
+        yield "drawing", structure(mol_block(drawn).splitlines())[0]
 
 
-def _inchi(smiles: str) -> str:
+def _shuffled(molecule: Chem.Mol, rng: np.random.Generator) -> Chem.Mol:
+    return Chem.RenumberAtoms(molecule, [int(atom) for atom in rng.permutation(molecule.GetNumAtoms())])
+
+
+def _plain(smiles: str) -> Chem.Mol:
     molecule = Chem.MolFromSmiles(smiles)
     for atom in molecule.GetAtoms():
         atom.SetAtomMapNum(0)
+    return molecule
+
+
+def _inchi(smiles: str) -> str:
     with rdBase.BlockLogs():
-        return str(rdinchi.MolToInchi(molecule)[0])
+        return str(rdinchi.MolToInchi(_plain(smiles))[0])
 
 
-def mol_block(smiles: str) -> str:
+def mol_block(molecule: Chem.Mol) -> str:
     """A record of an SD file, drawn with wedges."""
-    molecule = Chem.MolFromSmiles(smiles)
     rdDepictor.Compute2DCoords(molecule)
     return str(Chem.MolToMolBlock(molecule)) + "$$$$\n"
 
@@ -100,5 +114,5 @@ def written() -> dict[str, list[Spelling]]:
 def sd_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The molecules as an SD file with wedges."""
     path = tmp_path_factory.mktemp("sd") / "drawn.sdf"
-    path.write_text("".join(map(mol_block, MOLECULES)))
+    path.write_text("".join(mol_block(Chem.MolFromSmiles(smiles)) for smiles in MOLECULES))
     return str(path)

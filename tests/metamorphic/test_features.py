@@ -1,12 +1,15 @@
 """The same molecule in other words: the same graphs, features, roles and duplicates."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from rdkit import Chem
 
 from molweight import datasets, encoders, features
+from molweight.datasets.internal import groups_of
 from molweight.graphs import MoleculeDataset, build_dataset
 
 Written = dict[str, list[Any]]
@@ -14,7 +17,7 @@ Written = dict[str, list[Any]]
 Array = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 SMALL = {"gatv2": {"heads": 2}, "gps": {"heads": 2, "walks": 3}}
 SPLITS = [name for name in datasets.SPLITTERS.available() if name not in ("ogb", "column")]
-"""Those that need no column or file of their own."""
+"""All but that of a column, which needs one, and that of OGB, which looks at no molecule."""
 
 
 def vectors(name: str, data: MoleculeDataset) -> torch.Tensor:
@@ -70,26 +73,63 @@ def test_every_feature_set_gives_one_vector(name: str, written: Written) -> None
     assert np.nanmax(off) < 1e-5, np.unique(np.nonzero(off > 1e-5)[1]).tolist()
 
 
-@pytest.mark.parametrize("method", SPLITS)
-def test_every_split_puts_it_into_one_role(method: str, written: Written) -> None:
+@pytest.fixture(scope="module")
+def tables(written: Written) -> dict[str, MoleculeDataset]:
+    """A table as it is, and with each row in other words, by what was done."""
+    rows = list(datasets.load("esol").smiles)[:150]
+    found = {"as it is": [*rows, *written]}
+    for kind in sorted({item.kind for others in written.values() for item in others}):
+        texts = [next(item.text for item in others if item.kind == kind) for others in written.values()]
+        found[kind] = [*(doubled(row, kind) for row in rows), *texts]
+    return {kind: dataset(texts) for kind, texts in found.items()}
+
+
+def doubled(smiles: str, kind: str) -> str:
+    """A row of the table in other words, where its molecule is none that InChI or a drawing changes."""
+    molecule = Chem.MolFromSmiles(smiles)
+    if kind == "hydrogens":
+        return str(Chem.MolToSmiles(Chem.AddHs(molecule)))
+    if kind == "kekule":
+        return str(Chem.MolToSmiles(molecule, kekuleSmiles=True))
+    order = np.random.default_rng(len(smiles)).permutation(molecule.GetNumAtoms())
+    return str(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order.tolist()), canonical=False))
+
+
+@pytest.mark.parametrize("method", [*SPLITS, "column"])
+def test_every_split_puts_it_into_one_role(method: str, tables: dict[str, MoleculeDataset]) -> None:
     """All molecules are written in other words, row by row: each stays in its role."""
-    table = datasets.load("esol").subset(range(200))
-    mapped = [next(item.text for item in others if item.kind == "maps") for others in written.values()]
-    plain, other = dataset([*table.smiles, *written]), dataset([*table.smiles, *mapped])
-    first, second = (datasets.split(data, method, seed=1).roles() for data in (plain, other))
-    for role, positions in first.items():
-        assert np.array_equal(np.sort(positions), np.sort(second[role])), role
+    given = {"given_role": np.arange(len(tables["as it is"])) % 4}
+    roles = {kind: datasets.split(data.with_columns(given), method, seed=1).roles() for kind, data in tables.items()}
+    for kind, found in roles.items():
+        for role, positions in roles["as it is"].items():
+            assert np.array_equal(np.sort(positions), np.sort(found[role])), (kind, role)
 
 
 def test_duplicates_are_found_in_any_words(written: Written) -> None:
-    for smiles, others in written.items():
-        found = datasets.audit(dataset([smiles, *(item.text for item in others)]), n_jobs=1)
-        assert found.duplicates.extra == len(others), smiles
+    data, starts = flat(written)
+    assert datasets.audit(data, n_jobs=1).duplicates.extra == len(data) - len(written)
+    assert [group.tolist() for group in groups_of(data)] == [
+        [row for row, start in enumerate(starts) if start == first] for first in sorted(set(starts))
+    ]
+
+
+@pytest.mark.parametrize("how", ["mean", "median", "drop", "keep"])
+def test_rows_of_a_file_are_one_molecule_in_any_words(how: Any, written: Written, tmp_path: Path) -> None:
+    texts = [text for smiles, others in written.items() for text in (smiles, *(item.text for item in others))]
+    rows = [f'"{text}",{place % 3}.5' for place, text in enumerate([*texts, "CCBr"])]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *rows]))
+    data = datasets.from_file(tmp_path / "mine.csv", duplicates=how, cache=False, n_jobs=1)
+    assert len(data) == {"keep": len(texts) + 1, "drop": 1}.get(how, len(written) + 1)
+
+
+def test_molecules_of_a_corpus_are_known_in_any_words(written: Written) -> None:
+    data, _ = flat(written)
+    assert len(datasets.without(data, dataset(list(written)), same="molecule", n_jobs=1)) == 0
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_processes_and_chunks_do_not_matter(jobs: int, molecules: list[str]) -> None:
-    many = molecules * 1000
+    many = molecules * 500
     data = build_dataset(many, cache=False, n_jobs=jobs)
     rows = np.random.default_rng(0).permutation(len(many))[:200]
     small = dataset([many[row] for row in rows])
