@@ -77,6 +77,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 for success, 2 for a user error, 130 after Ctrl-C, 143 after SIGTERM.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # Before PyTorch is imported: threads that spin while they wait take the time of other programs, and where cores are
+    # short each parallel operation lasts a time slice (a report on a busy machine: 40 s in place of 4 s).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     for handler in logging.getLogger().handlers:
         handler.setFormatter(_Typed(arguments))

@@ -1,6 +1,6 @@
 """An ensemble by cross-fitting: every labelled row outside the test set trains, and every row is predicted unseen."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -109,8 +109,11 @@ def cross_fit(
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
     work = _Work.of(recipe, data, rows)
     names = work.partners.names
+    training, transforms = work.train(encoder, device, keeper or Keeper())
+    # Partners are fitted here while members train in processes of their own.
     parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
-    trained, transforms = work.train(encoder, device, keeper or Keeper())
+    partners = [work.partners.fit(name, work.kind) for name in names]
+    trained = list(training)
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
     predictions = list(parts.values())
     weights = work.weigh(predictions)
@@ -118,7 +121,7 @@ def cross_fit(
     calibration, unseen = work.calibrate(raw)
     whole, gap = calibration(raw), disagreement(predictions, weights)
     errors = ErrorModel.fit(gap, whole - work.truth)
-    ensemble = work.ensemble(transforms, (weights, errors, calibration), trained)
+    ensemble = work.ensemble(transforms, partners, (weights, errors, calibration), trained)
     deviations = torch.from_numpy(errors.deviation(gap)).float()
     ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float(), deviations)
     ensemble.to(device)
@@ -182,19 +185,13 @@ class _Work:
 
     def train(
         self, encoder: Encoder, device: torch.device, keeper: Keeper
-    ) -> tuple[list[TrainedMember], tuple[LabelTransform, ...]]:
-        """The members, those that were kept included, and the label transform of each."""
+    ) -> tuple[Iterator[TrainedMember], tuple[LabelTransform, ...]]:
+        """The members as they are finished, those that were kept included, and the label transform of each."""
         transforms = tuple(self._transform(fold) for fold in self.folds)
         jobs = [self._job(number, encoder, transforms) for number in range(len(self.folds))]
         kept = [keeper.read(number) for number in range(len(jobs))]
         fresh = train_members([job for job, found in zip(jobs, kept, strict=True) if found is None], device)
-        trained = []
-        for number, found in enumerate(kept):
-            member = next(fresh) if found is None else found
-            if found is None:
-                keeper.write(number, member)
-            trained.append(member)
-        return trained, transforms
+        return _kept_or_trained(kept, fresh, keeper), transforms
 
     def _transform(self, fold: Indices) -> LabelTransform:
         return LabelTransform.fit(self.kind, np.delete(self.labels, fold, axis=0))
@@ -294,11 +291,11 @@ class _Work:
     def ensemble(
         self,
         transforms: tuple[LabelTransform, ...],
+        partners: Sequence[Partner],
         fitted: _OutOfFold,
         trained: Sequence[TrainedMember],
     ) -> Ensemble:
         """The ensemble, with partners that were fitted on all rows."""
-        partners = [self.partners.fit(name, self.kind) for name in self.partners.names]
         spec, count = self._spec(transforms, partners, fitted), self.labels.shape[1]
         members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
@@ -306,6 +303,16 @@ class _Work:
         units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
+
+
+def _kept_or_trained(
+    kept: Sequence[TrainedMember | None], fresh: Iterator[TrainedMember], keeper: Keeper
+) -> Iterator[TrainedMember]:
+    for number, found in enumerate(kept):
+        member = next(fresh) if found is None else found
+        if found is None:
+            keeper.write(number, member)
+        yield member
 
 
 def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices) -> PartnerData:

@@ -58,24 +58,24 @@ class TrainedMember:
 
 
 def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[TrainedMember]:
-    """Train members one after another, or on a CPU with several cores side by side.
+    """Train members one after another, or on a CPU with several cores side by side, which begins at once.
 
     Args:
         jobs: The members.
         device: Where to compute.
 
-    Yields:
+    Returns:
         What came out of each job, in their order.
     """
     alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
     processes = 1 if alone or not _is_large(jobs) else min(len(jobs), cpu_count())
     if processes == 1:
-        yield from (_train(job, device) for job in jobs)
-        return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        with shielded():
-            members = Parallel(n_jobs=processes, return_as="generator")(delayed(_train)(job, device) for job in jobs)
-        yield from members
+        return (_train(job, device) for job in jobs)
+    with parallel_config(backend="loky", inner_max_num_threads=1), shielded():
+        members: Iterator[TrainedMember] = Parallel(n_jobs=processes, return_as="generator")(
+            delayed(_train)(job, device) for job in jobs
+        )
+    return members
 
 
 def _is_large(jobs: Sequence[MemberJob]) -> bool:
