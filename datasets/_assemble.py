@@ -234,11 +234,12 @@ def _of_duplicates(
     """What is said of molecules that occur in several rows."""
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
+    majority = "the majority of their labels counts" if all(measured.classes) else ""
     done = {
         "keep": f"and are kept as they are: {len(data) - extra} different molecules",
         "drop": f"and are left out: {len(data) - repeated} molecules remain",
-        "mean": f"and their labels are averaged: {len(data) - extra} different molecules",
-        "median": f"and the median of their labels is taken: {len(data) - extra} different molecules",
+        "mean": f"and {majority or 'their labels are averaged'}: {len(data) - extra} different molecules",
+        "median": f"and {majority or 'the median of their labels is taken'}: {len(data) - extra} different molecules",
     }[options.duplicates]
     others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
     first = (

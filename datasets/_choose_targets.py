@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from molweight.datasets._columns import ColumnReport, listed
 from molweight.datasets._label_columns import BadCell, complaint, read_labels
-from molweight.datasets._numbers import is_missing, read_numbers
+from molweight.datasets._numbers import is_missing, molar_factor, read_numbers
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
 from molweight.errors import DataError, mention
@@ -45,21 +45,31 @@ def layout_of(table: TextTable) -> Layout | None:
 
 def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
     value, scaled = names.get("standard value"), names.get("pchembl value")
-    if value is None or scaled is None or table.columns.count(scaled) > 1:
+    if value is None or scaled is None or table.columns.count(scaled) > 1 or table.columns.count(value) > 1:
         return None
     known = [not is_missing(cell) for cell in table.cells(scaled)]
-    kind = names.get("standard type")
-    types = sorted(set(table.cells(kind)) - {""}) if kind and table.columns.count(kind) == 1 else []
-    mixture = f" Different measurements are mixed: {', '.join(types[:6])}." if len(types) > 1 else ""
     if not any(known):
-        return None
+        return _chembl_values(table, names, value)
     return Layout(
         "ChEMBL",
         (scaled,),
         f"an export of ChEMBL: the labels are column {scaled!r}, known in {sum(known)} of {len(known)} rows. "
         f"'p({value})' as target takes -log10 of {value!r} with its units and relations, so that the other rows count "
-        f"as bounds: {mention('targets', [f'p({value})'])}.{mixture}",
+        f"as bounds: {mention('targets', [f'p({value})'])}.",
     )
+
+
+def _chembl_values(table: TextTable, names: dict[str, str], value: str) -> Layout | None:
+    """The layout of an export whose pChEMBL values are all missing, as they are for bounds and for other units."""
+    unit = names.get("standard units")
+    units = {cell for cell in table.cells(unit) if cell} if unit and table.columns.count(unit) == 1 else set()
+    if not any(not is_missing(cell) for cell in table.cells(value)):
+        return None
+    said = f"an export of ChEMBL without pChEMBL values: the labels are column {value!r}"
+    if any(molar_factor(cell) for cell in units):
+        said += f" as -log10 of mol/l. As it is: {mention('targets', [value])}."
+        return Layout("ChEMBL", (f"p({value})",), said)
+    return Layout("ChEMBL", (value,), f"{said}.")
 
 
 def _pubchem(table: TextTable, names: dict[str, str]) -> Layout | None:

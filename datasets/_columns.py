@@ -26,6 +26,7 @@ __all__ = [
     "find_smiles",
     "helper_columns",
     "listed",
+    "other_splits",
 ]
 
 
@@ -39,6 +40,7 @@ _NAMES: Final = {
     r"(std|sd|sem|stdev|std\.?dev|error|uncertainty|.*[ _](std|sd|sem|stdev|stddev|error|err)|(sample[ _])?weight)": (
         "the error or weight of a measurement"
     ),
+    r"(is[ _-]?)?(train|test|valid|val|validation|training|testing|holdout)([ _-]?(set|flag|mask|split))?": "a split",
     r"(n|count|replicates?|.*[ _](count|rank|replicate)|rank|score rank)": "a count",
     r".*(predicted|prediction|_pred)(?![a-z]).*": "a prediction",
 }
@@ -116,6 +118,7 @@ _IDENTIFIER: Final = re.compile(
     r"|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
 _SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
+_SPLIT_ONLY: Final = re.compile(r"(data[ _-]?)?(split|splits|subset|partition|fold|cv[ _-]?fold)|(split|fold)[ _.-].*")
 _PROBE: Final = 30
 """Cells parsed to see whether a column holds SMILES."""
 _SHARE: Final = 0.8
@@ -272,7 +275,7 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
     """A column that says something of another one, or of the row."""
     if all(sign_of(cell) is not None for cell in present):
         return ColumnReport(name, "relation", f"relations: {', '.join(sorted(present))}")
-    if _SPLIT_NAMES.fullmatch(name.lower()) and _are_roles(present):
+    if _are_roles(present, named=_SPLIT_NAMES.fullmatch(name.lower()) is not None):
         return ColumnReport(name, "split", f"roles: {', '.join(sorted(present))}")
     if "unit" in name.lower() and any(molar_factor(cell) is not None for cell in present):
         return ColumnReport(name, "unit", f"units: {', '.join(sorted(present)[:6])}")
@@ -281,11 +284,28 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
     return None
 
 
-def _are_roles(present: Sequence[str]) -> bool:
-    """Whether the values of a column are roles, most of them: one that is mistyped is refused when rows are read."""
+def _are_roles(present: Sequence[str], *, named: bool) -> bool:
+    """Whether the values of a column are roles: all of them or, in a column that is named so, most of them.
+
+    One that is mistyped is refused when rows are read.
+    """
     roles = [ROLE_NAMES.get(cell.lower()) for cell in present]
     known = {role for role in roles if role is not None}
-    return "train" in known and len(known) > 1 and roles.count(None) < len(known)
+    return "train" in known and len(known) > 1 and roles.count(None) < (len(known) if named else 1)
+
+
+def other_splits(table: TextTable) -> list[str]:
+    """What is said of columns that are named like a split and do not state roles."""
+    said: list[str] = []
+    for name in dict.fromkeys(table.columns):
+        if table.columns.count(name) == 1 and _SPLIT_ONLY.fullmatch(name.lower()):
+            present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
+            if 1 < len(present) <= _FEW and not _are_roles(present, named=True):
+                words = ", ".join(present)
+                said.append(
+                    f"column {name!r} ({words}) states no roles (train, valid, test), and is not used as a split"
+                )
+    return said
 
 
 def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:

@@ -10,7 +10,14 @@ import numpy as np
 from molweight.arrays import Float32Array, Int8Array
 from molweight.datasets._assemble import Options, Rows, assemble
 from molweight.datasets._choose_targets import Choice, choose_targets
-from molweight.datasets._columns import ColumnReport, describe_columns, find_smiles, helper_columns, listed
+from molweight.datasets._columns import (
+    ColumnReport,
+    describe_columns,
+    find_smiles,
+    helper_columns,
+    listed,
+    other_splits,
+)
 from molweight.datasets._label_columns import (
     LabelColumn,
     LabelOptions,
@@ -33,6 +40,12 @@ __all__ = ["from_table", "understand"]
 
 _DESCRIPTIONS: Final = 10
 """Rows below the header that are looked through for descriptions of the columns."""
+_WHAT_IS_MEASURED: Final = re.compile(
+    r"(standard|published|assay|activity|measurement)[ _]type|target([ _](chembl[ _]id|name|id|organism))?|protein|"
+    r"uniprot([ _]id)?|endpoint|property|parameter|assay([ _](name|organism|cell[ _]type))?|cell[ _]line|organism|"
+    r"species|measurement|solvent|matrix|tissue"
+)
+"""Columns that say what the number in a row is a measurement of."""
 _HEADINGS: Final = ("smiles", "string", "str", "text", "structure", "varchar", "canonical smiles")
 """Words that describe the column of molecules."""
 _NUMBERS: Final = 0.8
@@ -42,6 +55,7 @@ _CLASSES: Final = 50
 _CODES: Final = ((-1.0, 1.0), (1.0, 2.0))
 """Pairs of numbers that are written for two classes."""
 _ENOUGH: Final = 10
+_NINES: Final = re.compile(r"9{2,}(\.9+)?")
 _DECADES: Final = 2.0
 
 
@@ -73,8 +87,10 @@ def from_table(
         reports = helper_columns(table, smiles)
     choice = _chosen(table, reports, targets, options)
     labels, said = _read(table, reports, choice.targets, reading, options)
-    stated = options.split_column or next((report.name for report in reports if report.kind == "split"), None)
-    roles, of_roles = (None, []) if stated is None else _roles(table, stated, named=options.split_column is not None)
+    stated, of_roles = _stated(table, reports, options)
+    roles: Int8Array | None = None
+    if stated is not None:
+        roles, of_roles = _roles(table, stated, named=options.split_column is not None)
     rows = Rows(
         source=table.source,
         smiles=texts,
@@ -88,12 +104,38 @@ def from_table(
         bounds=labels.bounds,
         weights=weights,
         roles=roles,
-        notes=[*table.notes, *described, *choice.said, *said, *of_roles],
+        notes=[*table.notes, *described, *choice.said, *_mixtures(table, choice.targets), *said, *of_roles],
         remarks=table.remarks,
         number=table.row,
         task=_several(table, choice.targets) if options.task == "multiclass" else None,
     )
     return assemble(rows, options)
+
+
+def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options) -> tuple[str | None, list[str]]:
+    """The column of roles: the one that is named, or the only one; and what is said of others."""
+    found = [report.name for report in reports if report.kind == "split"]
+    if options.split_column is not None or len(found) == 1:
+        return options.split_column or found[0], []
+    if found:
+        choices = " or ".join(mention("split_column", name) for name in found)
+        return None, [f"the columns {listed(found)} state roles, and none is used: {choices}"]
+    return None, other_splits(table)
+
+
+def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
+    """What is said where the rows are measurements of different things."""
+    said: list[str] = []
+    for name in dict.fromkeys(table.columns):
+        if not targets or not _WHAT_IS_MEASURED.fullmatch(name.lower()) or table.columns.count(name) > 1:
+            continue
+        present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
+        if 1 < len(present) < len(table.frame) and not all(map(is_number, present)) and name not in targets:
+            said.append(
+                f"column {name!r} says that different things were measured ({listed(present, 4)}), and their labels "
+                "are mixed: keep the rows of one, or write a column for each"
+            )
+    return said
 
 
 def understand(
@@ -244,6 +286,7 @@ def _read(
         )
     labels, recoded = _recoded(labels, options.task)
     said = [*said, *labels.notes, *recoded]
+    said += _of_outliers(labels)
     if labels.bounds.any():
         said += _of_bounds(labels)
     if units or any(column.unit for column in labels.columns):
@@ -278,6 +321,24 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
                 f"round; for numbers: {mention('task', 'regression')})"
             )
     return replace(labels, values=values), said
+
+
+def _of_outliers(labels: LabelTable) -> list[str]:
+    """Numbers that are written for missing ones: of nines only, several times, and far from all others."""
+    said: list[str] = []
+    for column in labels.columns:
+        known = column.known
+        values, counts = np.unique(known, return_counts=True)
+        for value, count in zip(values.tolist(), counts.tolist(), strict=True):
+            if count > 1 and _NINES.fullmatch(f"{abs(value):g}"):
+                others = known[known != value]
+                spread = float(np.ptp(others)) if len(others) else 0.0
+                if len(others) > count and min(abs(others - value)) > max(spread, 1.0):
+                    said.append(
+                        f"column {column.name!r}: {value:g} occurs {count} times, far from all other numbers, and is "
+                        "read as a number; if it says that there is no label, leave these cells empty"
+                    )
+    return said
 
 
 def _of_bounds(labels: LabelTable) -> list[str]:

@@ -451,7 +451,9 @@ def _log_scale(table: TextTable, target: str, column: LabelColumn, options: Labe
     with np.errstate(divide="ignore", invalid="ignore"):
         values = -np.log10(column.values * scale)
     values = np.where(np.isnan(column.values), math.nan, np.where(np.isfinite(values), values, math.inf))
-    reason = "is not a positive molar concentration, so it has no logarithm"
+    other = ", ".join(sorted(unit for unit, factor in factors.items() if unit and not factor))
+    of_units = f" (units that are not molar: {other})" if other else ""
+    reason = f"is not a positive molar concentration{of_units}, so it has no logarithm"
     notes = (f"-log10 of {column.name!r} in mol/l", *(note for note in column.notes if "unit" not in note))
     return LabelColumn(target, values, (-column.signs).astype(np.int8), notes=notes, reason=reason)
 

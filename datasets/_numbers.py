@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from molweight.arrays import BoolArray, Float64Array, Int8Array
+from molweight.errors import mention
 
 __all__ = [
     "UNITS",
@@ -104,6 +105,8 @@ _CELL: Final = re.compile(
     rf"(?P<spread>(?:\u00b1|\+/-|\+-)\s*[\d.,]+(?:e[+-]?\d+)?)?\s*(?P<unit>%|{_UNIT}|[$\u20ac\u00a3\u00a5])?",
     re.ASCII | re.IGNORECASE,
 )
+_SEVERAL: Final = 8
+"""Numbers from which a style that all of them have is a style."""
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 _EXPONENT: Final = r"(?:e[+-]?\d+)?"
@@ -111,7 +114,7 @@ _STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
     "plain": (re.compile(rf"[+-]?(?:\d+\.?\d*|\.\d+){_EXPONENT}"), lambda text: text),
     "decimal comma": (re.compile(rf"[+-]?(?:\d+(?:,\d*)?|,\d+){_EXPONENT}"), lambda text: text.replace(",", ".")),
     "thousands comma": (
-        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?"),
+        re.compile(r"[+-]?(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d?(?:,\d{2})+,\d{3}|\d+)(?:\.\d*)?"),  # lakhs as well
         lambda text: text.replace(",", ""),
     ),
     "thousands point": (
@@ -132,6 +135,8 @@ _STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
     ),
 }
 """How the digits of a whole column are written, and how to turn a cell into what ``float`` reads."""
+_GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
+"""What may be a number with points between thousands, and read otherwise is one with three decimals."""
 _COMMA_IS_DECIMAL: Final = ("decimal comma", "thousands point", "thousands blank, decimal comma")
 _WORDS: Final = {
     "decimal comma": "the comma is read as the decimal sign",
@@ -221,7 +226,8 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
     """
     if all(is_number(cell) or is_missing(cell) for cell in cells) and decimal != ",":
         values = [math.nan if is_missing(cell) else _finite(float(cell)) for cell in cells]
-        return Numbers(np.array(values, dtype=np.float64), np.zeros(len(cells), np.int8), [""] * len(cells), [])
+        notes = [] if decimal else _grouped(cells)
+        return Numbers(np.array(values, dtype=np.float64), np.zeros(len(cells), np.int8), [""] * len(cells), notes)
     parts = [_parts(cell) for cell in cells]
     bodies = [part["number"] if part else None for part in parts]
     style, ambiguous = _style([body for body in bodies if body is not None], decimal)
@@ -230,6 +236,16 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
     units = [part["unit"] or "" if part else "" for part in parts]
     notes = _notes(cells, parts, style)
     return Numbers(np.array(values, dtype=np.float64), np.array(signs, dtype=np.int8), units, notes, ambiguous)
+
+
+def _grouped(cells: Sequence[str]) -> list[str]:
+    """What is said where every number of a column could have points between thousands."""
+    present = [cell for cell in cells if not is_missing(cell)]
+    if len(present) < _SEVERAL or not all(map(_GROUPED.fullmatch, present)):
+        return []
+    plain = present[0].replace(".", "")
+    decimal = f"if they separate thousands ({plain}): {mention('decimal', ',')}"
+    return [f"points are read as decimal signs: {present[0]} is {float(present[0]):g}; {decimal}"]
 
 
 def _plain(cell: str) -> str:

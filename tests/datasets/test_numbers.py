@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from molweight.datasets._numbers import molar_factor, read_numbers, sign_of, unit_in_name
+from molweight.errors import Message
 
 FINITE = st.floats(-1e30, 1e30, allow_nan=False).filter(lambda value: value == 0 or abs(value) > 1e-30)
 
@@ -119,3 +120,12 @@ def test_relations_and_units() -> None:
         None,
     ]
     assert [unit_in_name(name) for name in ("Ki [pM]", "EC50_nM", "kM", "IC50 (mean)")] == ["pM", "nM", "", ""]
+
+
+def test_lakhs_and_points_that_may_separate_thousands() -> None:
+    assert read_numbers(["1,23,456.5", "12,34,567", "1,000"]).values.tolist() == [123456.5, 1234567.0, 1000.0]
+    grouped = [f"{number}.{number + 100}" for number in range(1, 12)]
+    (note,) = read_numbers(grouped).notes
+    assert "if they separate thousands (1101): decimal=','" in str(Message(note))
+    assert read_numbers(grouped, ",").values.tolist() == [1000 * number + number + 100 for number in range(1, 12)]
+    assert read_numbers(["0.125", *grouped]).notes == read_numbers(grouped, ".").notes == []

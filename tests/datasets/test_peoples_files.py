@@ -543,3 +543,58 @@ def test_a_relation_of_a_column_that_is_no_label_bounds_nothing(tmp_path: Path) 
     assert "label_bounds" not in data.columns
     assert "bounds" not in said(data)
     assert read(path, targets=["IC50"]).columns["label_bounds"].ravel().tolist()[:4] == [1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("units", [["nM"], ["nM", "uM"]])
+def test_an_export_of_chembl_without_pchembl_values(units: list[str], write: Write) -> None:
+    path = write(chembl([("=>"[n % 2], str(20 + 30 * n), units[n % len(units)], "") for n in range(12)]))
+    data = read(path)
+    assert data.target_names == ["p(Standard Value)"]
+    assert "an export of ChEMBL without pChEMBL values" in said(data)
+    assert data.columns["label_bounds"].ravel().tolist()[:2] == [0, -1]
+    assert labels(data)[:2] == pytest.approx([7.69897, 7.30103 if len(units) == 1 else 4.30103], abs=1e-4)
+    other = read(write(chembl([("=", str(7 * (n % 5) + 1), "%", "") for n in range(12)])))
+    assert other.target_names == ["Standard Value"]
+
+
+def test_units_that_have_no_logarithm_are_named(write: Write) -> None:
+    rows = [("=", "10", "nM", ""), ("=", "30", "ug.mL-1", "")]
+    with pytest.raises(DataError, match=r"units that are not molar: ug\.mL-1"):
+        read(write(chembl([*rows] * 6)))
+
+
+@pytest.mark.parametrize("name", ["Standard Type", "Target Name", "endpoint", "Solvent"])
+def test_measurements_of_different_things_are_said(name: str, write: Write) -> None:
+    words = ["logS", "logD", "logS"] * 4
+    assert f"column {name!r} says that different things were measured ('logD', 'logS')" in said(
+        read(write(table({"logS": NUMBERS, name: words})))
+    )
+    assert read(write(table({"logS": NUMBERS, name: ["logS"] * 12}))).notes == []
+
+
+def test_columns_like_splits_are_used_or_said(write: Write) -> None:
+    roles = [*["train"] * 8, "valid", "valid", "test", "test"]
+    used = read(write(table({"logS": NUMBERS, "purpose": roles})))
+    assert used.columns["given_role"].ravel().tolist() == [0] * 8 + [1, 1, 3, 3]
+    both = read(write(table({"logS": NUMBERS, "split_random": roles, "split_scaffold": roles[::-1]})))
+    assert "given_role" not in both.columns
+    assert "the columns 'split_random', 'split_scaffold' state roles, and none is used: split_column=" in said(both)
+    short = read(write(table({"logS": NUMBERS, "split": ["tr"] * 10 + ["te"] * 2})))
+    assert "column 'split' (te, tr) states no roles (train, valid, test), and is not used as a split" in said(short)
+    flag = read(write(table({"logS": NUMBERS, "is_test": [0] * 10 + [1] * 2})))
+    assert flag.target_names == ["logS"]
+    assert "column 'is_test' looks like a split, and is not taken for labels" in said(flag)
+
+
+@pytest.mark.parametrize("value", ["-999", "9999", "-99.9"])
+def test_numbers_written_for_missing_ones_are_said(value: str, write: Write) -> None:
+    data = read(write(table({"logS": [value, value, *NUMBERS[2:]]})))
+    assert f"column 'logS': {value} occurs 2 times, far from all other numbers" in said(data)
+    assert read(write(table({"logS": [99, 99.5, 99, *NUMBERS[3:8], *[50 * n for n in range(4)]]}))).notes == []
+
+
+def test_replicates_of_classes_are_no_averages(write: Write) -> None:
+    rows = [f"{smiles},{place % 2}" for place, smiles in enumerate([*DRUGS, *DRUGS])]
+    data = read(write("\n".join(["smiles,hit", *rows])), duplicates="mean")
+    assert "the majority of their labels counts" in said(data)
+    assert "averaged" not in said(data)
