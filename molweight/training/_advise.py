@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import torch
-from scipy import stats
+from scipy.special import stdtrit
 
 from molweight.arrays import Float64Array, Int64Array
 from molweight.datasets import Splits
@@ -201,7 +201,8 @@ def _judge(use: SourceUse, plain: Float64Array, joined: Float64Array, tables: in
     count = len(saved)
     error = np.sqrt((1 / count + 1 / (_FOLDS - 1)) * saved.var(ddof=1))
     errors = float(saved.mean() / error) if error > 0 else 0.0
-    bar = float(stats.t.ppf(1 - _LEVEL / (2 * tables), count - 1))
+    # Student's quantile as of `scipy.stats`, which takes a second to import.
+    bar = float(stdtrit(count - 1, 1 - _LEVEL / (2 * tables)))
     verdict: Verdict = "undecided" if abs(errors) <= bar else "helps" if errors > 0 else "hurts"
     return Advice(use, float(saved.mean()), errors, verdict)
 

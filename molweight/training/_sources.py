@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from scipy.cluster import hierarchy
 
 from molweight.arrays import Indices
 from molweight.datasets import Splits
@@ -114,6 +113,8 @@ def _alias(name: str) -> str:
 
 def _by_molecules(data: MoleculeDataset) -> Indices:
     """The columns in an order in which neighbours were measured on similar sets of molecules."""
+    from scipy.cluster import hierarchy
+
     known = (~np.isnan(data.targets)).T.astype(np.float32)
     unit = known / np.linalg.norm(known, axis=1, keepdims=True)
     apart = (1 - unit @ unit.T).clip(0)[np.triu_indices(len(unit), 1)]

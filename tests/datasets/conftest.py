@@ -1,6 +1,6 @@
 """Fixtures of the tests of tables and splits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,14 +9,6 @@ from molweight import datasets
 from molweight.graphs import MoleculeDataset
 
 Write = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache of this session's own, so that what a developer has cached cannot help a test to pass."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOLWEIGHT_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 @pytest.fixture(scope="session")
