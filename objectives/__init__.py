@@ -45,7 +45,8 @@ from typing import TYPE_CHECKING
 from molweight.deprecation import moved_names
 from molweight.objectives._assay_labels import AssayLabels
 from molweight.objectives._attribute_masking import AttributeMasking
-from molweight.objectives._base import Objective, column_of, draw_seed
+from molweight.objectives._base import Objective, available, column_of, create, draw_seed, get, register
+from molweight.objectives._base import build as build
 from molweight.objectives._brics_motifs import BricsMotifs
 from molweight.objectives._context_prediction import ContextPrediction
 from molweight.objectives._descriptors import Descriptors
@@ -62,8 +63,6 @@ from molweight.objectives._infomax import Infomax
 from molweight.objectives._masked_consistency import MaskedConsistency
 from molweight.objectives._molclr import MolCLR
 from molweight.objectives._rationality import Rationality
-from molweight.objectives._registry import available, create, get, register
-from molweight.objectives._registry import build as build
 from molweight.objectives._source import Source
 
 __all__ = [

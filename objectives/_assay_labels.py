@@ -11,8 +11,7 @@ from torch.nn import functional
 
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset
-from molweight.objectives._base import Encode, Objective, draw_seed
-from molweight.objectives._registry import register
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 
 __all__ = ["AssayLabels", "AssayedMolecules"]
 

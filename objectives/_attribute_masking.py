@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from molweight.graphs import ATOM_SIZES, BOND_MASK, BOND_SIZES, GraphBatch
 from molweight.objectives._augment import bond_ends, mask_tokens, share
-from molweight.objectives._base import Encode, Objective, check_share, draw_seed
-from molweight.objectives._registry import register
+from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._segments import random_subset
 
 __all__ = ["AttributeMasking", "MaskedAtoms"]

@@ -1,19 +1,35 @@
-"""What every objective is."""
+"""What every objective is, and objectives by name."""
 
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from molweight.arrays import Column
+from molweight.deprecation import renamed_function
 from molweight.encoders import Encoding
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec
+from molweight.registry import Registry
 from molweight.typing import GraphLike
 
-__all__ = ["FAMILIES", "Encode", "Objective", "check_share", "column_of", "corpus_column", "draw_seed"]
+__all__ = [
+    "FAMILIES",
+    "Encode",
+    "Objective",
+    "available",
+    "build",
+    "check_share",
+    "column_of",
+    "corpus_column",
+    "create",
+    "draw_seed",
+    "get",
+    "register",
+]
 
 FAMILIES = ("masking", "contrastive", "motif", "property", "structure")
 _REMEDY = (
@@ -155,3 +171,57 @@ def check_share(objective: str, option: str, value: float) -> None:
     """
     if not 0 <= value < 1:
         raise ConfigError(f"objective {objective!r}: {option}={value} must be at least 0 and below 1.")
+
+
+O = TypeVar("O", bound=type[Objective])  # noqa: E741 - the first letter of what it stands for
+
+
+def _check(name: str, objective: type[Objective]) -> None:
+    family = getattr(objective, "family", None)
+    if family not in FAMILIES or not getattr(objective, "paper", None):
+        families = ", ".join(FAMILIES)
+        raise ConfigError(
+            f"objective {name!r} needs the class attributes family (one of {families}; found {family!r}) and paper "
+            "(where it comes from)."
+        )
+
+
+class _Objectives(Registry[type[Objective]]):
+    """Objectives by name, or by name and alias, e.g. ``"assay_labels:chembl"``."""
+
+    def get(self, name: str) -> type[Objective]:
+        """The class of ``name``, whatever its alias.
+
+        Raises:
+            UnknownNameError: If there is no such objective, with the nearest names.
+            ConfigError: If the alias cannot be used.
+        """
+        base, colon, alias = name.partition(":")
+        if colon and not re.fullmatch(r"[\w-]+", alias):
+            raise ConfigError(
+                f"objective {name!r}: an alias is made of letters, digits, underscores and hyphens, e.g. '{base}:two'."
+            )
+        return super().get(base)
+
+
+_OBJECTIVES = _Objectives("objective", group="molweight.objectives", base=Objective, check=_check, given=("width",))
+
+
+def register(name: str) -> Callable[[O], O]:
+    """Class decorator that makes an objective known under ``name``.
+
+    Args:
+        name: Lower case with underscores.
+
+    Returns:
+        The decorator. It raises :class:`molweight.errors.ConfigError` if the class names no family or paper, and
+        :class:`molweight.errors.DuplicateNameError` if the name is taken.
+    """
+    return cast(Callable[[O], O], _OBJECTIVES.register(name))
+
+
+get = _OBJECTIVES.get
+available = _OBJECTIVES.available
+create = _OBJECTIVES.create
+build = renamed_function("molweight.objectives.build", "molweight.objectives.create", create)
+"""The old name of :func:`create`, for one more release."""

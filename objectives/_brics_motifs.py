@@ -12,9 +12,8 @@ from torch.nn import functional
 from molweight.arrays import Column
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed
+from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed, register
 from molweight.objectives._rdkit_brics import motif_codes
-from molweight.objectives._registry import register
 
 __all__ = ["BRICS_CODES", "BricsMotifs", "Motifs"]
 

@@ -12,10 +12,9 @@ from molweight.arguments import check_choice
 from molweight.arrays import Column
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, check_share, column_of, corpus_column, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, column_of, corpus_column, draw_seed, register
 from molweight.objectives._rdkit_descriptors import DESCRIPTORS, compute_descriptors
 from molweight.objectives._rdkit_fast_descriptors import FAST_DESCRIPTORS, fast_descriptors
-from molweight.objectives._registry import register
 
 __all__ = ["DESCRIPTOR_VALUES", "FAST_VALUES", "Descriptors", "MaskedTargets"]
 

@@ -8,9 +8,8 @@ from torch import Tensor
 
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import bond_ends
-from molweight.objectives._base import Encode, Objective, draw_seed
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 from molweight.objectives._contrast import discrimination
-from molweight.objectives._registry import register
 from molweight.objectives._segments import offsets
 
 __all__ = ["AtomPairs", "EdgePrediction", "sample_non_bonds"]

@@ -12,10 +12,9 @@ from molweight.arguments import check_choice
 from molweight.arrays import Uint8Array
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, column_of, draw_seed
+from molweight.objectives._base import Encode, Objective, column_of, draw_seed, register
 from molweight.objectives._functional_groups import LabelledGraphs
 from molweight.objectives._rdkit_fingerprints import ecfp_bits, ecfp_counts, path_bits, unpack
-from molweight.objectives._registry import register
 
 __all__ = ["Fingerprint", "fingerprint_spec"]
 

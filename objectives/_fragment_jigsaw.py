@@ -10,9 +10,8 @@ from torch.nn import functional
 
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, check_share, column_of, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, column_of, draw_seed, register
 from molweight.objectives._rdkit_brics import cut_places
-from molweight.objectives._registry import register
 
 __all__ = ["CUT_PLACES", "FragmentJigsaw", "JoinedAgain", "nested_orders"]
 

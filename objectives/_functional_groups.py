@@ -8,9 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, column_of, draw_seed
+from molweight.objectives._base import Encode, Objective, column_of, draw_seed, register
 from molweight.objectives._rdkit_groups import GROUPS, count_groups
-from molweight.objectives._registry import register
 
 __all__ = ["FUNCTIONAL_GROUPS", "FunctionalGroups", "LabelledGraphs"]
 

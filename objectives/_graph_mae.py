@@ -12,8 +12,7 @@ from molweight.encoders.building_blocks import bond_codes
 from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch
 from molweight.objectives._augment import mask_tokens, share
-from molweight.objectives._base import Encode, Objective, check_share, draw_seed
-from molweight.objectives._registry import register
+from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._segments import random_subset
 
 __all__ = ["GraphMAE", "MaskedNeighbours", "scaled_cosine_error"]

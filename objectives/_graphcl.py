@@ -11,9 +11,8 @@ from molweight.arguments import check_choice
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import AUGMENTATIONS, apply, random_edit
-from molweight.objectives._base import Encode, Objective, check_share, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._contrast import nt_xent
-from molweight.objectives._registry import register
 
 __all__ = ["GraphCL", "TwoViews"]
 

@@ -10,10 +10,9 @@ from molweight.arguments import check_choice
 from molweight.encoders import SchNet
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, draw_seed
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 from molweight.objectives._conformers import CONFORMERS, Embedded, embedded
 from molweight.objectives._contrast import ebm_nce, info_nce
-from molweight.objectives._registry import register
 from molweight.objectives._segments import random_partner
 
 __all__ = ["GraphAndConformer", "GraphMVPContrastive"]

@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from molweight.encoders import BatchNorm, SchNet
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
-from molweight.objectives._base import Encode, Objective, draw_seed
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 from molweight.objectives._conformers import CONFORMERS, Embedded, embedded
-from molweight.objectives._registry import register
 
 __all__ = ["GraphMVPGenerative", "NoisyConformers", "VariationalMap"]
 

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from molweight.graphs import GraphBatch
-from molweight.objectives._base import Encode, Objective, draw_seed
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 from molweight.objectives._contrast import discrimination
-from molweight.objectives._registry import register
 from molweight.objectives._segments import random_partner, segment_mean
 
 __all__ = ["Infomax", "PairedGraphs"]

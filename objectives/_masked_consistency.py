@@ -7,9 +7,8 @@ from torch import Tensor
 
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import Edit, apply, share
-from molweight.objectives._base import Encode, Objective, check_share, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._graphcl import TwoViews
-from molweight.objectives._registry import register
 from molweight.objectives._segments import random_subset
 
 __all__ = ["MaskedConsistency", "embedding_rank", "embedding_spread"]

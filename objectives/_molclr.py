@@ -9,10 +9,9 @@ from molweight.arguments import check_choice
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import Edit, apply, random_edges, share
-from molweight.objectives._base import Encode, Objective, check_share, draw_seed
+from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._contrast import nt_xent
 from molweight.objectives._graphcl import TwoViews
-from molweight.objectives._registry import register
 from molweight.objectives._segments import random_subset
 from molweight.objectives._subgraph import grow
 

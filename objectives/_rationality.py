@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import Edit, apply, join
-from molweight.objectives._base import Encode, Objective, draw_seed
-from molweight.objectives._registry import register
+from molweight.objectives._base import Encode, Objective, draw_seed, register
 
 __all__ = ["IntactAndCorrupted", "Rationality"]
 

@@ -13,8 +13,7 @@ from molweight.arrays import Int64Array
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.graphs.internal import tasks_of
-from molweight.objectives._base import Encode, Objective
-from molweight.objectives._registry import register
+from molweight.objectives._base import Encode, Objective, register
 from molweight.objectives._source_pool import SourcePool
 
 __all__ = ["LabelledMolecules", "Source"]

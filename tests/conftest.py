@@ -13,7 +13,7 @@ from hypothesis import settings
 from molweight import datasets
 from molweight.datasets.internal import LOADERS
 from molweight.mlo.weightings._registry import weightings
-from molweight.objectives._registry import _OBJECTIVES
+from molweight.objectives._base import _OBJECTIVES
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -110,7 +110,13 @@ class Trunk(Encoder):
     ) -> None:
         """Create what all encoders have."""
         super().__init__()
-        self._check_sizes(layers, width, dropout)
+        owner = f"encoder {type(self).__name__}"
+        for option, value, most in (("layers", layers, _MOST_LAYERS), ("width", width, _WIDEST)):
+            if not 1 <= value <= most:
+                reason = "must be at least 1" if value < 1 else f"must be at most {most}"
+                raise OptionError(option, value, reason, owner=owner)
+        if not 0 <= dropout < 1:
+            raise OptionError("dropout", dropout, "must be at least 0 and below 1", owner=owner)
         self.width = jump_width(jk, layers, width)
         self.rounds, self.node_width = layers, width
         self.dropout, self.jk, self.norm = dropout, jk, norm
@@ -157,15 +163,6 @@ class Trunk(Encoder):
         Returns:
             ``layers + 1`` matrices ``N x width``; where ``jk`` is ``"last"``, the last one is enough.
         """
-
-    def _check_sizes(self, layers: int, width: int, rate: float) -> None:
-        owner = f"encoder {type(self).__name__}"
-        for option, value, most in (("layers", layers, _MOST_LAYERS), ("width", width, _WIDEST)):
-            if not 1 <= value <= most:
-                reason = "must be at least 1" if value < 1 else f"must be at most {most}"
-                raise OptionError(option, value, reason, owner=owner)
-        if not 0 <= rate < 1:
-            raise OptionError("dropout", rate, "must be at least 0 and below 1", owner=owner)
 
 
 class MessagePassingEncoder(Trunk):

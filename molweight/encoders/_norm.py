@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from molweight.arguments import check_choice
 from molweight.distributed import spread, total
-from molweight.encoders._shares import in_share
+from molweight.encoders._base import in_share
 
 __all__ = ["NORMS", "BatchNorm", "build_norm"]
 

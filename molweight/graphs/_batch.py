@@ -148,9 +148,13 @@ class Resident:
         if not self.stereo:
             atoms[:, CHIRALITY] = 0
             features[:, BOND_STEREO] = 0
+        ends, shift = self.ends.index_select(0, bond).long(), ptr.index_select(0, bond_molecule)
+        # A bond's ends are packed into one number; its two directions become neighbours.
+        first, second = (ends & 0xFFFF).add_(shift), (ends >> 16).bitwise_and_(0xFFFF).add_(shift)
+        edges = torch.stack([torch.stack([first, second], dim=1), torch.stack([second, first], dim=1)])
         return GraphBatch(
             x=atoms.long(),
-            edge_index=_both_ways(self.ends.index_select(0, bond).long(), ptr.index_select(0, bond_molecule)),
+            edge_index=edges.view(2, -1),
             edge_attr=torch.cat([features, features], dim=1).long().view(-1, features.size(1)),
             batch=molecule,
             ptr=ptr,
@@ -162,12 +166,6 @@ class Resident:
 def _extent(offsets: Int64Array, indices: Int64Array) -> tuple[Int64Array, Int64Array]:
     start = offsets[indices]
     return start, offsets[indices + 1] - start
-
-
-def _both_ways(ends: Tensor, shift: Tensor) -> Tensor:
-    """``2 x 2B`` edges from packed bonds; the two directions of a bond are neighbours."""
-    first, second = (ends & 0xFFFF).add_(shift), (ends >> 16).bitwise_and_(0xFFFF).add_(shift)
-    return torch.stack([torch.stack([first, second], dim=1), torch.stack([second, first], dim=1)]).view(2, -1)
 
 
 def _expand(start: Tensor, count: Tensor, total: int) -> tuple[Tensor, Tensor, Tensor]:

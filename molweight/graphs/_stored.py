@@ -1,6 +1,6 @@
 """Featurised molecules in the cache."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -79,7 +79,7 @@ def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[
     if problem is not None:
         damaged(folder, problem)
         return None
-    return molecules, _rejects(meta)
+    return molecules, [Reject(**item) for item in meta["rejects"]]
 
 
 def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject], featuriser: Featuriser) -> None:
@@ -91,10 +91,6 @@ def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject
 def molecules_meta(rejects: Sequence[Reject], featuriser: Featuriser) -> dict[str, Any]:
     """The JSON part of a cached folder."""
     return {"features": featuriser.features, "rejects": [reject.stored() for reject in rejects]}
-
-
-def _rejects(meta: Mapping[str, Any]) -> list[Reject]:
-    return [Reject(**item) for item in meta["rejects"]]
 
 
 def featurised_again(

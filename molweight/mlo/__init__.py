@@ -38,25 +38,20 @@ from molweight.mlo._accuracy import Accuracy, compare_solvers
 from molweight.mlo._adjoint import Adjoint, implicit_adjoint
 from molweight.mlo._chains import three_levels, two_levels
 from molweight.mlo._closed_form_graph import ClosedFormGraph
-from molweight.mlo._curvature import Curvature, Hessian
-from molweight.mlo._determinism import check_deterministic
-from molweight.mlo._gauss_newton import Composite, GaussNewton
+from molweight.mlo._curvature import Composite, Curvature, GaussNewton, Hessian
+from molweight.mlo._gradients import SharedObjectives
 from molweight.mlo._head_labels import HeadLabels
 from molweight.mlo._head_loss import HeadLoss
 from molweight.mlo._health import Finding, Health, diagnose
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
-from molweight.mlo._level import Level
-from molweight.mlo._level_graph import LevelGraph
-from molweight.mlo._linearized import LevelLoss
+from molweight.mlo._level import VJP, Level, LevelLoss, LinearWeightsCross, MixedDerivative, ProximalCross
+from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 from molweight.mlo._loop import Loop, OptimizerFactory
 from molweight.mlo._loop_point import LoopPoint
-from molweight.mlo._mixed_derivative import VJP, LinearWeightsCross, MixedDerivative, ProximalCross
 from molweight.mlo._record import Record
 from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_hypergradient
-from molweight.mlo._shared import SharedObjectives
-from molweight.mlo._three_level_graph import ThreeLevelGraph
 from molweight.mlo._two_level_graph import TwoLevelGraph
-from molweight.mlo._vectors import Layout, LossFn, Params
+from molweight.mlo._vectors import Layout, LossFn, Params, check_deterministic
 from molweight.mlo._version import __version__
 
 __all__ = [

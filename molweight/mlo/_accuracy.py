@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.mlo._hypergradient import Hypergradient, hypergradient
-from molweight.mlo._level import Level
-from molweight.mlo._linearized import LevelLoss
+from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._vectors import Layout, Params
 from molweight.mlo.solvers import Solver
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._level import Level
-from molweight.mlo._linearized import Linearized
+from molweight.mlo._level import Level, Linearized
 from molweight.mlo._vectors import Layout, Params
 from molweight.mlo.solvers import Operator, Solution, Solver, Stats
 
@@ -99,18 +98,15 @@ def solve_chain(
             arriving = Layout.of(variables[i]).ravel(levels[i + 1].vjp(point, found.direction))
             # Rebinding `point` frees the lower level's graph before this level's is built: the peak is one graph.
             point = levels[i].at(variables[i], contexts[i])
-        found = _solved(found, point, solvers[i], arriving, starts.pop(point.name, None))
+        name = point.name
+        solution = solve_level(name, solvers[i], point.curvature, arriving, starts.pop(name, None))
+        found = Adjoint(
+            solution.value,
+            found.stats | {name: solution.stats},
+            found.directions | {name: solution.value},
+            found.products | {name: point.curvature.products},
+        )
     return found, point
-
-
-def _solved(found: Adjoint, point: Linearized, solver: Solver, b: Tensor, start: Tensor | None) -> Adjoint:
-    solution = solve_level(point.name, solver, point.curvature, b, start)
-    return Adjoint(
-        solution.value,
-        found.stats | {point.name: solution.stats},
-        found.directions | {point.name: solution.value},
-        found.products | {point.name: point.curvature.products},
-    )
 
 
 def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:

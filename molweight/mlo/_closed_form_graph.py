@@ -10,7 +10,7 @@ from molweight.errors import ConfigError
 from molweight.mlo._chains import three_levels
 from molweight.mlo._head_loss import HeadLoss
 from molweight.mlo._level import Level
-from molweight.mlo._level_graph import LevelGraph, TaskStep, descend, tensors
+from molweight.mlo._level_graph import LevelGraph, TaskStep, descend
 from molweight.mlo._solved_head import solve_head
 from molweight.mlo._vectors import LossFn, Params
 
@@ -49,7 +49,7 @@ class ClosedFormGraph(LevelGraph):
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
         """Level 1 moves; then the copy follows."""
-        descend(optimizer, tensors(self.pretrained), self.layout.split(gradient))
+        descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
         with torch.no_grad():
             for name in self.shared if task else ():
                 self.finetuned[name].copy_(self.pretrained[name])

@@ -8,10 +8,8 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo._adjoint import solve_chain, solver_per_level
-from molweight.mlo._checks import check_scalar, check_variables
-from molweight.mlo._level import Level
-from molweight.mlo._linearized import LevelLoss
-from molweight.mlo._vectors import Layout, Params, attach
+from molweight.mlo._level import Level, LevelLoss
+from molweight.mlo._vectors import Layout, Params, attach, check_scalar, check_variables
 from molweight.mlo.solvers import Solver, Stats
 
 __all__ = ["Hypergradient", "hypergradient"]

@@ -3,20 +3,19 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._average import OffsetAverage
-from molweight.mlo._checks import check_levels
-from molweight.mlo._gauss_newton import CurvatureName, check_curvature
+from molweight.mlo._chains import three_levels
+from molweight.mlo._curvature import CurvatureName, check_curvature
 from molweight.mlo._gradients import mean_gradient
 from molweight.mlo._level import Level
-from molweight.mlo._vectors import Layout, LossFn, Params
+from molweight.mlo._vectors import Layout, LossFn, Params, check_levels, value_and_gradient
 
-__all__ = ["GraphOptions", "LevelGraph", "TaskStep", "descend", "tensors"]
+__all__ = ["GraphOptions", "LevelGraph", "OffsetAverage", "TaskStep", "ThreeLevelGraph", "descend"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,9 @@ class LevelGraph(ABC):
         self.options = options
         self.shared = check_levels(pretrained, finetuned, task=task)
         # Shared names in front: the encoder is then one leading block of every flat vector, at both levels.
-        self.pretrained, self.finetuned = _front(pretrained, self.shared), _front(finetuned, self.shared)
+        self.pretrained, self.finetuned = (
+            {name: params[name] for name in self.shared} | params for params in (pretrained, finetuned)
+        )
         self.layout = Layout.of(self.pretrained)
         self.block = sum(self.pretrained[name].numel() for name in self.shared)
         self.average = OffsetAverage(options.finetune_ema, self.shared)
@@ -147,9 +148,146 @@ class LevelGraph(ABC):
         """
 
 
-def _front(params: Params, shared: Sequence[str]) -> Params:
-    front = {name: params[name] for name in shared}
-    return front | {name: tensor for name, tensor in params.items() if name not in front}
+class ThreeLevelGraph(LevelGraph):
+    """The task finetunes an encoder of its own, which a proximal term ties to the pretrained one.
+
+    ::
+
+        level 1 "pretrain"   theta*, phi*  =  argmin  sum_k w_k loss_k(theta, phi)
+        level 2 "finetune"   omega*, h*    =  argmin  train(omega, h) + proximal_strength |omega - theta*|^2
+        level 3 weighting    min over w       meta(omega*, h*)
+    """
+
+    proximal = True
+
+    def move_task(self, losses: Sequence[LossFn], optimizer: torch.optim.Optimizer) -> TaskStep:
+        """Level 2: descend ``train + proximal_strength |omega - theta|^2``, one step per loss."""
+        values = []
+        for loss in losses:
+            value, gradient = value_and_gradient(loss, self.finetuned, "level 'finetune'")
+            values.append(value)
+            with torch.no_grad():
+                # The proximal term's 2 strength (omega - theta). Not in place: autograd may return the same tensor for
+                # two variables, or one that a graph still holds.
+                for i, name in enumerate(self.shared):
+                    distance = self.finetuned[name] - self.pretrained[name]
+                    gradient[i] = torch.add(gradient[i], distance, alpha=2 * self.options.proximal_strength)
+            descend(optimizer, list(self.finetuned.values()), gradient)
+            if self.average.decay:
+                self.average.update(self.finetuned, self.pretrained)
+        return TaskStep(values[0])
+
+    def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
+        """Level 1 moves; with ``track_encoder`` the finetuned encoder keeps its offset to it."""
+        offsets = self._offsets() if self.options.track_encoder and task else []
+        descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
+        self._restore(offsets)
+
+    @torch.no_grad()
+    def _offsets(self) -> list[Tensor]:
+        """``omega - theta`` on the shared names."""
+        return [self.finetuned[name] - self.pretrained[name] for name in self.shared]
+
+    @torch.no_grad()
+    def _restore(self, offsets: list[Tensor]) -> None:
+        """``omega = theta + offset``."""
+        for name, offset in zip(self.shared, offsets, strict=False):
+            # Written into `.data`: `out=` refuses leaves that require gradients, even where none are recorded.
+            torch.add(self.pretrained[name], offset, out=self.finetuned[name].data)
+
+    def variables(self) -> list[Params]:
+        """Level 1 as it is, level 2 at the average of its iterates if there is one."""
+        # The implicit function theorem holds at level 2's minimum. The average of the iterates is nearer to it than the
+        # last one, which fluctuates most along the directions of large curvature.
+        omega = self.average.point(self.pretrained) if self.average.count else self.finetuned
+        return [self.pretrained, omega]
+
+    def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
+        """See :func:`three_levels`."""
+        return three_levels(
+            objectives,
+            train,
+            self.options.proximal_strength,
+            curvature=self.options.curvature,
+            recompute_graphs=self.options.recompute_graphs,
+        )
+
+    def task_loss(self, loss: LossFn) -> LossFn:
+        """The loss itself: the last level's variables are the task's."""
+        return loss
+
+    def encoder_direction(self, gradient: Tensor) -> Tensor:
+        """The encoder's block, continued with zeros over the objectives' heads."""
+        return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
+
+
+class OffsetAverage:
+    """Exponential average of ``omega - theta`` on the shared names and of the other variables of level 2.
+
+    The iterates of a stochastic optimiser fluctuate around the minimum, most along the directions of large curvature,
+    and a meta gradient taken at the last of them mostly reports where it happens to be. Their average is far nearer to
+    the minimum (Polyak & Juditsky, SIAM J. Control Optim. 1992), which is where the implicit function theorem holds.
+
+    Args:
+        decay: What an iterate counts for after each later one, in [0, 1); 0 is the last iterate itself.
+        shared: Names that are averaged relative to level 1.
+
+    Raises:
+        ConfigError: If ``decay`` is out of range.
+
+    Example:
+        >>> average = OffsetAverage(0.5, ["w"])
+        >>> for omega in (1.0, 3.0):
+        ...     average.update({"w": torch.tensor(omega)}, {"w": torch.tensor(0.0)})
+        >>> round(average.point({"w": torch.tensor(10.0)})["w"].item(), 4)  # 10 + (0.5 * 1 + 1 * 3) / 1.5
+        12.3333
+    """
+
+    def __init__(self, decay: float, shared: Sequence[str]) -> None:
+        """Start without an iterate."""
+        if not 0 <= decay < 1:
+            raise ConfigError(f"finetune_ema must be at least 0 and below 1, got {decay}.")
+        self.decay, self.shared = decay, frozenset(shared)
+        self.count = 0
+        self._means: Params = {}
+
+    @torch.no_grad()
+    def update(self, finetuned: Params, pretrained: Params) -> None:
+        """Take in the iterate of level 2 that belongs to ``pretrained``.
+
+        Args:
+            finetuned: Variables of level 2.
+            pretrained: Variables of level 1.
+        """
+        self.count += 1
+        # The weight of the newest such that all weights are those of a geometric series that sums to one.
+        newest = (1 - self.decay) / (1 - self.decay**self.count)
+        for name, tensor in finetuned.items():
+            # The encoder's offset, not the encoder: an average of omega itself would lag theta by its own memory, and
+            # the point would be the minimum for a theta of the past.
+            value = tensor - pretrained[name] if name in self.shared else tensor.detach().clone()
+            # In place, as the means are not shared: `point` hands out copies.
+            self._means[name] = self._means[name].lerp_(value, newest) if name in self._means else value
+
+    def point(self, pretrained: Params) -> Params:
+        """Leaves at the averaged point of level 2 that belongs to ``pretrained``.
+
+        Args:
+            pretrained: Variables of level 1.
+        """
+        return {
+            name: (pretrained[name].detach() + mean if name in self.shared else mean.clone()).requires_grad_()
+            for name, mean in self._means.items()
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been averaged, as live tensors."""
+        return {"count": self.count, "means": dict(self._means)}
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Restore what :meth:`state_dict` gave, on a device."""
+        self.count = int(state["count"])
+        self._means = {name: tensor.to(device, copy=True) for name, tensor in state["means"].items()}
 
 
 def descend(optimizer: torch.optim.Optimizer, variables: list[Tensor], gradient: Sequence[Tensor | None]) -> None:
@@ -166,8 +304,3 @@ def descend(optimizer: torch.optim.Optimizer, variables: list[Tensor], gradient:
     # The parts are views of one flat vector: a `.grad` left behind would keep all of it alive until the next step.
     for variable in variables:
         variable.grad = None
-
-
-def tensors(params: Params) -> list[Tensor]:
-    """The values of ``params`` as a list."""
-    return list(params.values())

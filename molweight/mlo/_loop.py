@@ -10,23 +10,24 @@ from torch import Tensor
 from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError
 from molweight.mlo._adjoint import Adjoint, solve_chain
-from molweight.mlo._gauss_newton import CurvatureName
-from molweight.mlo._gradients import loss_scales, objective_gradients, ordered_objectives
+from molweight.mlo._curvature import CurvatureName
+from molweight.mlo._gradients import ObjectiveGradients, loss_scales, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
 from molweight.mlo._level import Level
-from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, tensors
+from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep
 from molweight.mlo._loop_point import LoopPoint
 from molweight.mlo._moments import second_moments
 from molweight.mlo._record import Record
-from molweight.mlo._signals import read_signals
 from molweight.mlo._vectors import LossFn, Params
 from molweight.mlo.solvers import AdaptedSolver, Identity, Solver, Stats
-from molweight.mlo.weightings import Needs, Weighting
+from molweight.mlo.weightings import Needs, Signals, Weighting
 
-__all__ = ["Loop", "OptimizerFactory"]
+__all__ = ["Loop", "OptimizerFactory", "read_signals"]
+
 
 OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimizer]
 """From the tensors of a level and its learning rate to its optimiser."""
+
 
 Losses: TypeAlias = LossFn | Sequence[LossFn]
 """One loss, or several of one kind."""
@@ -81,7 +82,7 @@ class Loop:
             same point. Without it ``omega`` lags by its own steps, and along sharp directions the meta gradient is
             unrelated to ``theta``.
         finetune_ema: Decay of the average of level 2's iterates at which the meta gradient and level 2's curvature are
-            taken; 0 for the last iterate. See :class:`molweight.mlo._average.OffsetAverage`.
+            taken; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
         gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, where these
             cost more than the step itself; 0 for none. See :attr:`Record.norms`.
 
@@ -144,8 +145,8 @@ class Loop:
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
         self.scale_losses, self.gradient_norm_interval = scale_losses, gradient_norm_interval
-        self.pretrain_optimizer = optimizer(tensors(self.pretrained), pretrain_lr)
-        self.finetune_optimizer = optimizer(tensors(self.finetuned), finetune_lr) if finetuned else None
+        self.pretrain_optimizer = optimizer(list(self.pretrained.values()), pretrain_lr)
+        self.finetune_optimizer = optimizer(list(self.finetuned.values()), finetune_lr) if finetuned else None
         self.steps = 0
         self._starts: dict[str, Tensor] = {}
         self._scales: Tensor | None = None
@@ -209,7 +210,11 @@ class Loop:
         ordered = ordered_objectives(self.weighting.names, objectives)
         if self.scale_losses and self._scales is None:
             self._scales = loss_scales(ordered, self.pretrained)
-        task = self._move_task(train) if self.wants_train else None
+        task = None
+        if self.wants_train:
+            if self.finetune_optimizer is None:
+                raise ConfigError("level 'finetune' has no variables, which the weighting learns from. Pass finetuned.")
+            task = self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
         solved = _Solved()
         if self.wants_meta:
             last = solve_train or as_list(train, "train")[-1]
@@ -315,11 +320,6 @@ class Loop:
         """What each loss is multiplied by at level 1: its weight over its scale."""
         weights = self.weighting.weights
         return weights.clone() if self._scales is None else weights / self._scales
-
-    def _move_task(self, train: Losses | None) -> TaskStep:
-        if self.finetune_optimizer is None:
-            raise ConfigError("level 'finetune' has no variables, which the weighting learns from. Pass finetuned.")
-        return self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
 
     def _solve(self, meta: list[LossFn], train: LossFn, objectives: Mapping[str, LossFn]) -> "_Solved":
         if self.weighting.needs is Needs.ALIGNMENT:
@@ -466,6 +466,32 @@ def as_list(given: Losses | None, which: str) -> list[LossFn]:
     if not losses:
         raise ConfigError(f"the coming step needs the {which} loss (see wants_{which}), and none was given.")
     return losses
+
+
+def read_signals(
+    needs: Needs, gradients: ObjectiveGradients, direction: Tensor | None, scales: Tensor | None
+) -> Signals:
+    """What the weighting learns from: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
+
+    Args:
+        needs: What the weighting asks for.
+        gradients: The objectives' gradients.
+        direction: ``q1``, or the meta gradient where cosines are asked for.
+        scales: K numbers the losses are divided by, or ``None``.
+    """
+    inverse = torch.ones_like(gradients.losses) if scales is None else 1 / scales
+    losses, norms = gradients.losses * inverse, None if gradients.norms is None else gradients.norms * inverse
+    if gradients.rows is not None:
+        return Signals(losses, norms, gramian=gradients.rows @ gradients.rows.T * torch.outer(inverse, inverse))
+    if gradients.slopes is None or direction is None:
+        return Signals(losses, norms)
+    if needs is Needs.ALIGNMENT and gradients.norms is not None:
+        # The norms are over the encoder alone, as is the direction: heads have no counterpart in the task.
+        size = (gradients.norms * direction.norm()).clamp_min(torch.finfo(losses.dtype).tiny)
+        return Signals(losses, norms, alignment=gradients.slopes / size)
+    # Minus: the mixed derivative of the implicit function theorem. Divided by the scale, because a weight multiplies
+    # the scaled loss.
+    return Signals(losses, norms, hypergradient=-gradients.slopes * inverse)
 
 
 def restore(level: str, mine: Params, saved: Mapping[str, Tensor]) -> None:

@@ -7,8 +7,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo._curvature import Hessian
-from molweight.mlo._level import Level
-from molweight.mlo._linearized import LevelLoss
+from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._vectors import Layout, Params, attach
 from molweight.mlo.solvers import ConjugateGradient
 

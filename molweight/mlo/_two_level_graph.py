@@ -7,9 +7,9 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo._chains import two_levels
+from molweight.mlo._gradients import SharedObjectives
 from molweight.mlo._level import Level
-from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, descend, tensors
-from molweight.mlo._shared import SharedObjectives
+from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, descend
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
 
 __all__ = ["TwoLevelGraph"]
@@ -51,7 +51,7 @@ class TwoLevelGraph(LevelGraph):
             pull[: self.block].add_(layout.join(gradient)[: self.block], alpha=1 / len(losses))
             # No gradient for the encoder's copy: its optimiser state must not move, as the copy is overwritten.
             heads = [None] * len(self.shared) + gradient[len(self.shared) :]
-            descend(optimizer, tensors(self.finetuned), heads)
+            descend(optimizer, list(self.finetuned.values()), heads)
         return TaskStep(values[0], pull)
 
     def _view(self) -> Params:
@@ -60,7 +60,7 @@ class TwoLevelGraph(LevelGraph):
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:  # noqa: ARG002 (always)
         """Level 1 moves; then the copy follows."""
-        descend(optimizer, tensors(self.pretrained), self.layout.split(gradient))
+        descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
         with torch.no_grad():
             for name in self.shared:
                 self.finetuned[name].copy_(self.pretrained[name])

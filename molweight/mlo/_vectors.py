@@ -1,20 +1,35 @@
-"""Named tensors and the flat vectors the solvers work on."""
+"""Named tensors, the flat vectors the solvers work on, and what is refused of both."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._checks import check_scalar
 
-__all__ = ["Layout", "LossFn", "Params", "attach", "gradient_parts", "value_and_gradient"]
+__all__ = [
+    "Layout",
+    "LossFn",
+    "Params",
+    "attach",
+    "check_deterministic",
+    "check_frozen",
+    "check_leaves",
+    "check_levels",
+    "check_same_place",
+    "check_scalar",
+    "check_variables",
+    "gradient_parts",
+    "value_and_gradient",
+]
+
 
 Params: TypeAlias = dict[str, Tensor]
 """The variables of one level: names to tensors of one floating dtype on one device."""
+
 
 LossFn: TypeAlias = Callable[[Params], Tensor]
 """Pure function of a level's variables, already bound to its batch and to what was drawn, returning a scalar."""
@@ -138,3 +153,167 @@ def gradient_parts(
             "with (torch.func.functional_call), not from the module's own."
         )
     return list(parts)
+
+
+def check_scalar(level: str, value: Any) -> Tensor:
+    """The loss value itself, refused unless it is a scalar tensor.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    if not isinstance(value, Tensor) or value.dim() != 0:
+        found = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise ConfigError(f"{level}: the loss must be a scalar tensor, got {found}. Reduce it, e.g. with .mean().")
+    return value
+
+
+def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: float = 1e-5) -> None:
+    """Evaluate a loss twice and refuse it if the values differ.
+
+    Every derivative of a step must see the same random draw; a loss that draws in each call (dropout in train
+    mode, an augmentation inside the loss) gives meaningless curvature products.
+
+    Args:
+        loss: Function of ``params`` that should be pure.
+        params: Where to evaluate it.
+        name: What it is called in the message.
+        rtol: Relative difference allowed, for sums whose order is not fixed on an accelerator.
+
+    Raises:
+        ConfigError: If the two values differ by more.
+
+    Example:
+        >>> check_deterministic(lambda p: (p["w"] ** 2).sum(), {"w": torch.ones(3)})
+        >>> check_deterministic(lambda p: (p["w"] * torch.rand(3)).sum(), {"w": torch.ones(3)}, "noisy")
+        Traceback (most recent call last):
+        ...
+        molweight.errors.ConfigError: noisy: two evaluations differ ... Draw all randomness before the loss is built ...
+    """
+    # Values only: a loss that draws differently in its second call gives another value already; no gradient is needed.
+    with torch.no_grad():
+        first, second = loss(params), loss(params)
+    if not torch.allclose(first, second, rtol=rtol, atol=0.0, equal_nan=True):
+        raise ConfigError(
+            f"{name}: two evaluations differ ({float(first):.6g} and {float(second):.6g}), so its derivatives would "
+            "disagree. Draw all randomness before the loss is built (masks, augmentations, dropout seeds)."
+        )
+
+
+def check_variables(level: str, params: Any) -> None:
+    """Refuse variables that are not a non-empty dict of floating-point tensors of one dtype on one device.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    if not isinstance(params, Mapping) or not all(isinstance(tensor, Tensor) for tensor in params.values()):
+        raise ConfigError(
+            f"level {level!r}: its variables must be a dict[str, Tensor], got {type(params).__name__}. "
+            "Use dict(model.named_parameters())."
+        )
+    if not params:
+        raise ConfigError(f"level {level!r} has no variables. Pass at least one tensor, by name.")
+    for name, tensor in params.items():
+        if not tensor.is_floating_point():
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is {tensor.dtype}, which has no gradient. "
+                "Leave integer tensors and buffers out of the variables."
+            )
+    first, reference = next(iter(params.items()))
+    for name, tensor in params.items():
+        if tensor.device != reference.device:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is on {tensor.device} but {first!r} is on {reference.device}. "
+                "Move the model to one device before its parameters are taken."
+            )
+        if tensor.dtype != reference.dtype:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is {tensor.dtype} but {first!r} is {reference.dtype}. "
+                "Convert the model to one floating-point type."
+            )
+
+
+def check_same_place(level: str, params: Mapping[str, Tensor], other: str, others: Mapping[str, Tensor]) -> None:
+    """Refuse two levels whose variables differ in device or dtype.
+
+    Raises:
+        ConfigError: With both levels' names and the remedy.
+    """
+    one, two = next(iter(params.values())), next(iter(others.values()))
+    if (one.device, one.dtype) != (two.device, two.dtype):
+        raise ConfigError(
+            f"level {level!r} is {one.dtype} on {one.device} but level {other!r} is {two.dtype} on {two.device}. "
+            "Use one device and one floating-point type for all levels."
+        )
+
+
+def check_frozen(level: str, params: Mapping[str, Tensor]) -> None:
+    """Refuse frozen variables among trained ones: they are not variables of the minimisation that is differentiated.
+
+    Plain values, none of which requires a gradient, are accepted: only a mixture tells frozen from trained.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    # Only among others that are trained: a Hessian over frozen variables is that of another minimisation problem.
+    frozen = [name for name, tensor in params.items() if not tensor.requires_grad]
+    if 0 < len(frozen) < len(params):
+        raise ConfigError(
+            f"level {level!r}: variable {frozen[0]!r} is frozen (requires_grad is False) while others are trained. "
+            "Leave frozen tensors out of the variables, or call requires_grad_() on them."
+        )
+
+
+def check_leaves(level: str, params: Mapping[str, Tensor]) -> None:
+    """Refuse variables that an optimiser cannot step: frozen ones and results of a computation.
+
+    Raises:
+        ConfigError: With the level's name and the remedy.
+    """
+    for name, tensor in params.items():
+        if not tensor.requires_grad:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is frozen (requires_grad is False). "
+                "Leave frozen tensors out of the variables, or call requires_grad_() on them."
+            )
+        if not tensor.is_leaf:
+            raise ConfigError(
+                f"level {level!r}: variable {name!r} is the result of a computation. "
+                "Pass tensor.detach().requires_grad_()."
+            )
+
+
+def check_levels(pretrained: Mapping[str, Tensor], finetuned: Mapping[str, Tensor], *, task: bool) -> tuple[str, ...]:
+    """The names both levels share, in the order of ``pretrained``, after checking all variables.
+
+    Args:
+        pretrained: Variables of level 1.
+        finetuned: Variables of level 2; may be empty unless ``task``.
+        task: Whether level 2 will be used.
+
+    Raises:
+        ConfigError: With the level's and the variable's name.
+    """
+    check_variables("pretrain", pretrained)
+    check_leaves("pretrain", pretrained)
+    if not task and not finetuned:
+        return ()
+    check_variables("finetune", finetuned)
+    check_leaves("finetune", finetuned)
+    check_same_place("pretrain", pretrained, "finetune", finetuned)
+    shared = tuple(name for name in pretrained if name in finetuned)
+    if not shared:
+        raise ConfigError(
+            "levels 'pretrain' and 'finetune' share no variable name. Give the encoder the same names in both."
+        )
+    for name in shared:
+        if pretrained[name].shape != finetuned[name].shape:
+            raise ConfigError(
+                f"variable {name!r} has shape {tuple(pretrained[name].shape)} at level 'pretrain' and "
+                f"{tuple(finetuned[name].shape)} at level 'finetune'."
+            )
+        # Views of one storage are as bad as one object: a step of level 2 would move level 1. Tensors without storage,
+        # on the `meta` device, all have pointer zero.
+        one, two = pretrained[name], finetuned[name]
+        if one is two or one.data_ptr() == two.data_ptr() != 0:
+            raise ConfigError(f"variable {name!r} is the same tensor at both levels. Give level 'finetune' a copy.")
+    return shared

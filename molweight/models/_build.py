@@ -4,16 +4,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from molweight import encoders, objectives
+from molweight.arrays import Indices
+from molweight.datasets.internal import exact_labels
 from molweight.errors import ConfigError
-from molweight.graphs import Task
+from molweight.graphs import MoleculeDataset, Task
+from molweight.graphs.internal import tasks_of
 from molweight.models._predictor import Predictor
 from molweight.models._pretrainer import Pretrainer
 from molweight.seeding import seeded
 
-__all__ = ["build_predictor", "build_pretrainer", "check_models"]
+__all__ = ["build_predictor", "build_pretrainer", "check_models", "label_statistics"]
 
 _log = logging.getLogger(__name__)
 
@@ -79,3 +84,23 @@ def build_predictor(
 ) -> Predictor:
     """A new encoder with the head of a task; see :class:`Predictor`."""
     return Predictor(encoders.create(encoder, **encoder_options), task, mean, scale)
+
+
+def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
+
+    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
+    deviation of 1.
+    """
+    count = len(data.target_names)
+    if data.task in ("classification", "multiclass"):
+        return torch.zeros(count), torch.ones(count)
+    labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
+    labels = np.where(np.isnan(exact).all(axis=0), labels, exact)
+    known = ~np.isnan(labels)
+    number = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, labels, 0.0).sum(axis=0) / number
+    deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
+    classes = np.array([task == "classification" for task in tasks_of(data.task, count)])
+    mean, deviation = np.where(classes, 0.0, mean), np.where(classes, 1.0, deviation)
+    return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()

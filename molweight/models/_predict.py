@@ -7,18 +7,15 @@ from typing import Final
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.datasets.internal import exact_labels
 from molweight.encoders.internal import calibrate
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
-from molweight.graphs.internal import tasks_of
 from molweight.models._predictor import Predictor
 from molweight.models._task_model import Answer, TaskModel
 
-__all__ = ["answer_positions", "calibrate_on", "evaluating", "label_statistics", "predict_positions", "with_dropout"]
+__all__ = ["answer_positions", "calibrate_on", "evaluating", "predict_positions", "with_dropout"]
 
 
 _CALIBRATION: Final = 2048
@@ -107,26 +104,6 @@ def answer_positions(model: TaskModel, data: MoleculeDataset, indices: Indices, 
     count, width = len(model.mean), model.first_encoder().width
     start = Answer(*(np.empty((0, size), dtype=np.float32) for size in (count, count, width)))
     return Answer(*(np.concatenate(column) for column in zip(start, *parts, strict=True)))
-
-
-def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
-
-    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
-    deviation of 1.
-    """
-    count = len(data.target_names)
-    if data.task in ("classification", "multiclass"):
-        return torch.zeros(count), torch.ones(count)
-    labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
-    labels = np.where(np.isnan(exact).all(axis=0), labels, exact)
-    known = ~np.isnan(labels)
-    number = np.maximum(known.sum(axis=0), 1)
-    mean = np.where(known, labels, 0.0).sum(axis=0) / number
-    deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
-    classes = np.array([task == "classification" for task in tasks_of(data.task, count)])
-    mean, deviation = np.where(classes, 0.0, mean), np.where(classes, 1.0, deviation)
-    return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()
 
 
 def _chunks(indices: Indices) -> Iterator[Indices]:

@@ -1,11 +1,10 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
-from molweight.models._build import build_predictor, build_pretrainer, check_models
+from molweight.models._build import build_predictor, build_pretrainer, check_models, label_statistics
 from molweight.models._predict import (
     answer_positions,
     calibrate_on,
     evaluating,
-    label_statistics,
     predict_positions,
     with_dropout,
 )

@@ -15,12 +15,10 @@ from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
-from molweight.training._context import Context
-from molweight.training._mixture import weighting_options
 from molweight.training._pretrain import pretrain, take_step
-from molweight.training._resolve import create_solver, resolve_init
+from molweight.training._resolve import create_solver, resolve_init, weighting_options
 from molweight.training._solved_task import MOST_SOLVED, SolvedTask
-from molweight.training._state import Stage
+from molweight.training._state import Context, Stage
 
 __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predictor"]
 

@@ -20,7 +20,7 @@ from molweight.options import Job
 from molweight.options.internal import INITS, SHIPPED
 from molweight.runs import read_checkpoint
 from molweight.training._batches import generator_for
-from molweight.training._features import with_stereo
+from molweight.training._resolve import with_stereo
 
 __all__ = ["Advice", "advise", "format_advice"]
 

@@ -16,8 +16,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import FinetuningOptions, Job
 from molweight.runs.internal import Finetuning, estimate_of
-from molweight.training._context import Context
-from molweight.training._state import Session
+from molweight.training._state import Context, Session
 
 __all__ = ["check_finetuning", "fit_ensemble", "member_stages"]
 

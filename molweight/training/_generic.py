@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from molweight.devices import matmul_precision
-from molweight.graphs import Featuriser, MoleculeDataset, attach_targets
+from molweight.graphs import MoleculeDataset, attach_targets
 from molweight.graphs.internal import cache_root, content_key
 from molweight.mlo import Loop, weightings
 from molweight.models import Pretrainer
@@ -21,10 +21,9 @@ from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
 from molweight.training._batches import Batches, Corpus, generator_for, part_batches
-from molweight.training._features import with_stereo
 from molweight.training._leakage import HeldOut, attach_tables, refuse_leaky_checkpoint
 from molweight.training._pretrain import pretrain
-from molweight.training._resolve import resolve_init
+from molweight.training._resolve import resolve_init, with_stereo
 from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]
@@ -70,19 +69,15 @@ def generic_pretraining(
     tables = attach_tables(model, corpus.featuriser, held)
     model.to(device)
     if job.init not in INITS:
-        _fill(job, model, held, corpus.featuriser)
+        checkpoint = read_checkpoint(job.init)
+        if held is not None:
+            refuse_leaky_checkpoint(checkpoint, job.init, held)
+        checkpoint.fill(model, corpus.featuriser)
     elif job.init == "pretrain" and job.pretrain_steps > 0:
         about = {**_describe(job, corpus), **({"tables": tables} if tables else {})}
         stage = (session or Session()).stage("generic")
         _load_or_train(job, model, prepared, device, stage, about=about, progress=progress)
     return model, prepared
-
-
-def _fill(job: Job, model: Pretrainer, held: HeldOut | None, featuriser: Featuriser) -> None:
-    checkpoint = read_checkpoint(job.init)
-    if held is not None:
-        refuse_leaky_checkpoint(checkpoint, job.init, held)
-    checkpoint.fill(model, featuriser)
 
 
 def _load_or_train(

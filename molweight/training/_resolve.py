@@ -1,24 +1,33 @@
-"""The one place where names, checkpoints, ``"auto"`` and tables of a job are settled."""
+"""The one place where names, checkpoints, ``"auto"``, tables and starting weights of a job are settled."""
 
+import copy
 from dataclasses import replace
 from typing import Any, Final
 
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
 from molweight.ensemble.internal import members_for
-from molweight.errors import ConfigError, OptionError, mention
+from molweight.errors import ConfigError, DataError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.models.internal import check_models
-from molweight.options import AdaptationOptions, EncoderOptions, Job, PretrainingOptions
+from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
 from molweight.options.internal import AUTO, INITS, SHIPPED
-from molweight.runs import read_checkpoint
+from molweight.runs import load, read_checkpoint
 from molweight.training._cross_fitting import check_finetuning
 from molweight.training._leakage import resolve_assay_table
-from molweight.training._mixture import weighting_options
 
-__all__ = ["SOLVER_DEFAULTS", "check_job", "create_solver", "resolve", "resolve_init", "variant"]
-
+__all__ = [
+    "SOLVER_DEFAULTS",
+    "check_job",
+    "create_solver",
+    "resolve",
+    "resolve_init",
+    "variant",
+    "weighting_options",
+    "with_metric",
+    "with_stereo",
+]
 
 SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "cg": {"iterations": 5, "damping": 10.0},
@@ -167,3 +176,91 @@ def _check_weighting(job: Job) -> None:
             f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave recompute_graphs out.",
         )
+
+
+_OF_CLASSES: Final = ("roc_auc", "ap", "prc_auc")
+
+
+def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDataset:
+    """The table with the metric that the job chooses and is scored by.
+
+    Args:
+        job: Says so in its option ``select_metric``; empty leaves the table as it is.
+        data: The table.
+
+    Raises:
+        OptionError: If the metric is not for the labels of the table.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> data = from_smiles(["C", "CC", "CCC"], [0, 1, 1], cache=False)
+        >>> with_metric(FinetuningOptions(select_metric="ap"), data).metric
+        'ap'
+    """
+    if not job.select_metric:
+        return data
+    wanted = ("classification", "multiclass") if job.select_metric in _OF_CLASSES else ("regression",)
+    if data.task not in wanted:
+        reason = f"is for {' or '.join(wanted)}, and {data.name} has targets of task {data.task!r}"
+        raise OptionError("select_metric", job.select_metric, reason, "Leave it out, or name another.")
+    other = copy.copy(data)
+    other.metric = job.select_metric
+    return other
+
+
+def with_stereo(job: EncoderOptions, data: MoleculeDataset) -> MoleculeDataset:
+    """The molecules, without stereochemistry where the job ignores it.
+
+    Args:
+        job: Says so in its option ``stereo``. ``"use"`` leaves the molecules as they are.
+        data: The molecules.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> data = build_dataset(["C[C@@H](C(=O)O)O"], cache=False)
+        >>> with_stereo(EncoderOptions(stereo="ignore"), data).featuriser.stereo
+        'ignore'
+    """
+    if job.stereo == "use":
+        return data
+    return data.with_featuriser(replace(data.featuriser, stereo="ignore"))
+
+
+_LEAST_SHARE: Final = 1e-3
+"""Weight that an objective starts with at least, as a share of the mean: one of zero could never come back."""
+
+
+def weighting_options(job: Job) -> dict[str, Any]:
+    """Options of the job's weighting, with the weights of the run that ``weights_from`` names.
+
+    Objectives keep the proportions that they had to each other; one that is new has the mean weight, and one that is
+    gone is left out. For ``fixed`` these are the weights; the rules that learn start from them; others have no start.
+
+    Args:
+        job: The options, with all objectives.
+
+    Raises:
+        OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options give
+            its start.
+    """
+    key = {"fixed": "weights", "tapweight": "prior", "bilevel": "prior", "alignment": "prior"}.get(job.weighting)
+    if job.weights_from is None or key is None:  # what learns from no start, such as the baseline "equal"
+        return dict(job.weighting_options)
+    if key in job.weighting_options:
+        reason = f"gives the weights that {mention(f'weighting_options.{key}')} gives as well"
+        raise OptionError("weights_from", job.weights_from, reason, "Leave one of them out.")
+    found = _weights_of(job.weights_from)
+    known = [found[name] for name in job.objectives if name in found]
+    if not known:
+        reason = f"is a run with other objectives ({', '.join(found) or 'none that was weighted'})"
+        raise OptionError("weights_from", job.weights_from, reason, "Leave weights_from out.")
+    mean = sum(known) / len(known)
+    start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in job.objectives}
+    return {**job.weighting_options, key: {name: weight / sum(start.values()) for name, weight in start.items()}}
+
+
+def _weights_of(folder: str) -> dict[str, float]:
+    try:
+        return load(folder, device="cpu").weights
+    except DataError as error:
+        raise OptionError("weights_from", folder, f"cannot be read: {error}") from error

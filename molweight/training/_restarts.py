@@ -11,8 +11,8 @@ from molweight.options import Job
 from molweight.runs.internal import Finetuning
 from molweight.training._adaptive import new_predictor
 from molweight.training._batches import generator_for
-from molweight.training._context import Context
 from molweight.training._finetune import finetune
+from molweight.training._state import Context
 
 __all__ = ["argbest", "finetune_with_restarts", "restart_seed", "restart_stages"]
 

@@ -1,6 +1,7 @@
-"""Interruptible work: checkpoints on disk, callbacks, and the points at which it can stop."""
+"""Interruptible work: where a job runs, checkpoints on disk, callbacks, and the points at which it can stop."""
 
 import json
+import logging
 import signal
 import threading
 import time
@@ -10,13 +11,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+import torch
+
 from molweight._owned_files import own, owned_files, refuse_link, remove_owned
+from molweight.datasets import Splits
+from molweight.datasets.internal import SourceTable
 from molweight.distributed import share_file
 from molweight.errors import ConfigError, Interrupted
+from molweight.graphs import MoleculeDataset
 from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
 from molweight.training._callback import Callback, scalars
 
-__all__ = ["SECONDS", "Session", "Stage", "Stop"]
+__all__ = ["SECONDS", "Context", "Session", "Stage", "Stop"]
 
 SECONDS: Final = 60.0
 """Seconds between two states; an interruption by Ctrl-C writes one more."""
@@ -25,6 +31,7 @@ ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "S
 """Signals that ask a process to end; Windows has no SIGHUP."""
 
 _SKELETON: Final = "skeleton"
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -185,3 +192,42 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
             yield from _differences(there.get(key), here.get(key), f"{where}.{key}" if where else str(key))
     elif there != here:
         yield f"{where} is {there!r} there and {here!r} here"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all stages of a job share and none of its options says.
+
+    Args:
+        data: The labelled table.
+        splits: Its roles.
+        sources: Auxiliary tables, without what the roles hold out.
+        device: Where to compute.
+        session: Checkpoints and callbacks.
+        progress: Whether to show progress bars on a terminal.
+    """
+
+    data: MoleculeDataset
+    splits: Splits
+    device: torch.device
+    session: Session = field(default_factory=Session)
+    progress: bool = False
+    sources: tuple[SourceTable, ...] = ()
+
+    def announce(self, text: str) -> None:
+        """Log the start of a stage, with the method it is for where there are several.
+
+        Args:
+            text: The stage.
+        """
+        if (title := self.title(text)) is not None:
+            _log.info("%s", title)
+
+    def title(self, text: str) -> str | None:
+        """Title of a progress bar, after the method it is for where there are several; ``None`` for no bar.
+
+        Args:
+            text: The title.
+        """
+        method = self.session.prefix.rstrip("/")
+        return (f"{method}: {text}" if method else text) if self.progress else None

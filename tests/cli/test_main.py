@@ -15,7 +15,7 @@ from molweight.cli import main
 from molweight.cli._main import _COMMANDS as COMMANDS
 from molweight.cli._options._fit import _COMMON
 from molweight.cli._options._fit import parser as fit_parser
-from molweight.objectives._registry import _OBJECTIVES
+from molweight.objectives._base import _OBJECTIVES
 from molweight.options import Job
 from molweight.options.internal import option_names
 

@@ -13,7 +13,7 @@ import torch
 from molweight.cli import main
 from molweight.datasets import load_corpus
 from molweight.distributed import Team, own_folder, share_file, start, team
-from molweight.encoders._shares import share_of
+from molweight.encoders._base import share_of
 from molweight.runs import load
 
 HERE = Path(__file__).parent

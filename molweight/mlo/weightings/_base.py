@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.errors import ConfigError
-from molweight.mlo._level_graph import LevelGraph
-from molweight.mlo._three_level_graph import ThreeLevelGraph
+from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 
 __all__ = ["Needs", "Signals", "Weighting"]
 

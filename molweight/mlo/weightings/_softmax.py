@@ -8,11 +8,9 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo.weightings._adam_rule import AdamRule, through_softmax
 from molweight.mlo.weightings._base import Signals, Weighting
-from molweight.mlo.weightings._evidence_rule import EvidenceRule
 from molweight.mlo.weightings._fixed import check_weights
-from molweight.mlo.weightings._logit_rule import LogitRule, keep_if
+from molweight.mlo.weightings._logit_rule import AdamRule, EvidenceRule, LogitRule, keep_if, through_softmax
 
 __all__ = ["SoftmaxWeighting", "through_softmax"]
 
@@ -91,22 +89,16 @@ class SoftmaxWeighting(Weighting):
         given = self.estimate(signals)
         if given is None:
             return
-        estimate = _centred(given.to(self.alpha))
+        # Without the common part, which moves no weight; zero where only its rounding error is left, a few units in the
+        # last place of the largest entry: a scale-free rule would amplify it and tell identical objectives apart.
+        estimate = given.to(self.alpha)
+        centred = estimate - estimate.mean()
+        rounding = 4 * torch.finfo(estimate.dtype).eps * estimate.abs().max()
+        estimate = torch.where(centred.abs() <= rounding, torch.zeros_like(centred), centred)
         # All or nothing: with one entry missing, the centred others would be wrong as well. Decided on the device.
         finite = estimate.isfinite().all()
         moved = self.rule.move(self.alpha, self._origin, torch.where(finite, estimate, 0.0), finite)
         keep_if(finite, [(self.alpha, moved)])
-
-
-def _centred(estimate: Tensor) -> Tensor:
-    """Without the common part, which moves no weight; zero where only its rounding error is left.
-
-    A scale-free rule would otherwise amplify that error and give identical objectives different weights.
-    """
-    # Subtracting a mean of nearly equal numbers leaves an error of a few units in the last place of the largest.
-    centred = estimate - estimate.mean()
-    rounding = 4 * torch.finfo(estimate.dtype).eps * estimate.abs().max()
-    return torch.where(centred.abs() <= rounding, torch.zeros_like(centred), centred)
 
 
 _RULES: Final[dict[str, type[AdamRule | EvidenceRule]]] = {"evidence": EvidenceRule, "adam": AdamRule}
