@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from molweight.arrays import Column
 from molweight.deprecation import renamed_function
 from molweight.encoders import Encoding
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, MoleculeDataset, TargetSpec
 from molweight.registry import Registry
 from molweight.typing import GraphLike
@@ -84,7 +84,7 @@ class Objective(nn.Module, ABC):
         """Check ``width``; subclasses create their head."""
         super().__init__()
         if width < 1:
-            raise ConfigError(f"objective {type(self).__name__}: width={width} must be at least 1.")
+            raise OptionError("width", width, "must be at least 1", owner=f"objective {type(self).__name__}")
         self.width = width
 
     def prepare(self, columns: Mapping[str, Column]) -> None:
@@ -167,10 +167,10 @@ def check_share(objective: str, option: str, value: float) -> None:
     """Refuse a share that is not at least 0 and below 1.
 
     Raises:
-        ConfigError: If ``value`` lies outside.
+        OptionError: If ``value`` lies outside.
     """
     if not 0 <= value < 1:
-        raise ConfigError(f"objective {objective!r}: {option}={value} must be at least 0 and below 1.")
+        raise OptionError(option, value, "must be at least 0 and below 1", owner=f"objective {objective!r}")
 
 
 O = TypeVar("O", bound=type[Objective])  # noqa: E741 - the first letter of what it stands for

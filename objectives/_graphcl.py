@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight.arguments import check_choice
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.graphs import GraphBatch
 from molweight.objectives._augment import AUGMENTATIONS, apply, random_edit
 from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
@@ -87,8 +87,12 @@ class GraphCL(Objective):
         check_share("graphcl", "strength", strength)
         for name in augmentations:
             check_choice("objective 'graphcl'", "augmentations", name, tuple(AUGMENTATIONS))
-        if not augmentations or temperature <= 0:
-            raise ConfigError("objective 'graphcl': give at least one augmentation, and a temperature above 0.")
+        if not augmentations:
+            raise OptionError(
+                "augmentations", list(augmentations), "must name at least one", owner="objective 'graphcl'"
+            )
+        if temperature <= 0:
+            raise OptionError("temperature", temperature, "must be positive", owner="objective 'graphcl'")
         self.augmentations, self.strength, self.temperature = tuple(augmentations), strength, temperature
         self.head = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
 

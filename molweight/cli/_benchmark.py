@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 
 from molweight.benchmark import Executor, ProcessPool, RayCluster, read_study, run_study
 from molweight.benchmark.internal import Journal
-from molweight.errors import ConfigError, suggest
+from molweight.errors import ConfigError, OptionError, suggest
 
 __all__ = ["run"]
 
@@ -40,7 +40,7 @@ def run(options: Namespace) -> None:
 
 def _executor(options: Namespace) -> Executor:
     if options.workers < 1:
-        raise ConfigError(f"--workers {options.workers} must be at least 1.")
+        raise OptionError("workers", options.workers, "must be at least 1")
     if options.executor not in _EXECUTORS:
         clause = suggest(options.executor, _EXECUTORS)
         raise ConfigError(f"--executor {options.executor!r} is unknown{clause} Use one of {', '.join(_EXECUTORS)}.")

@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError, OptionError
+from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES
 
 __all__ = ["Conformers", "SchNet", "SchNetLayer", "near_pairs"]
@@ -167,6 +167,6 @@ def _check(cutoff: float, **sizes: int) -> None:
     least = {"gaussians": 2}
     for name, value in sizes.items():
         if value < least.get(name, 1):
-            raise ConfigError(f"SchNet: {name}={value} must be at least {least.get(name, 1)}.")
+            raise OptionError(name, value, f"must be at least {least.get(name, 1)}", owner="SchNet")
     if not _STEP < cutoff < math.inf:
         raise OptionError("cutoff", cutoff, f"must be a number of Angstrom above {_STEP}", owner="SchNet")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from molweight.errors import ConfigError, suggest
+from molweight.arguments import check_choice
+from molweight.errors import ConfigError
 from molweight.graphs._vocabulary import FEATURISER_VERSION
 
 __all__ = ["FeatureSet", "Featuriser", "StereoUse"]
@@ -53,10 +54,7 @@ class Featuriser:
     def __post_init__(self) -> None:
         """Check both values."""
         for name, choices in (("features", get_args(FeatureSet)), ("stereo", get_args(StereoUse))):
-            value = getattr(self, name)
-            if value not in choices:
-                clause = suggest(str(value), choices)
-                raise ConfigError(f"{name}={value!r} is unknown{clause} Choices: {', '.join(choices)}.")
+            check_choice("", name, getattr(self, name), choices)
 
     def describe(self) -> dict[str, Any]:
         """The choice and the version of the featuriser as JSON values, for files that :meth:`from_description` reads.

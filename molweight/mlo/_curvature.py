@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.mlo._vectors import Layout, LossFn, Params, attach, check_scalar, value_and_gradient
 
 __all__ = [
@@ -250,7 +250,7 @@ def check_curvature(level: str, kind: Any) -> None:
     """Refuse a kind of curvature that does not exist.
 
     Raises:
-        ConfigError: With the level's name and the kinds there are.
+        OptionError: With the level's name and the kinds there are.
     """
     if kind not in {"hessian", "gauss_newton"}:
-        raise ConfigError(f"{level}: curvature must be 'hessian' or 'gauss_newton', got {kind!r}.")
+        raise OptionError("curvature", kind, f"must be 'hessian' or 'gauss_newton' ({level})")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.mlo._head_labels import HeadLabels
 from molweight.mlo._vectors import Params
 
@@ -48,7 +48,7 @@ class HeadLoss:
         if not self.vectors:
             raise ConfigError("a loss of a linear head needs at least one part of its rows.")
         if self.decay is not None and not self.decay > 0:
-            raise ConfigError(f"decay must be positive, got {self.decay}: without it a head need not be unique.")
+            raise OptionError("decay", self.decay, "must be positive: without it a head need not be unique")
 
     def __call__(self, params: Params) -> Tensor:
         """The loss of the head among the variables, without the ridge."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from molweight.deprecation import renamed_options
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.mlo._curvature import Curvature, CurvatureName, GaussNewton, Hessian, bind, check_curvature, pull_back
 from molweight.mlo._gradients import objective_gradients
 from molweight.mlo._vectors import (
@@ -179,7 +179,7 @@ class ProximalCross(MixedDerivative):
     def __post_init__(self) -> None:
         """Refuse a strength that is not positive."""
         if not self.strength > 0:
-            raise ConfigError(f"the proximal strength must be positive, got {self.strength}.")
+            raise OptionError("strength", self.strength, "must be positive")
 
     def vjp(self, level: Linearized, direction: Tensor) -> Params:
         """Scale the shared block by ``2 strength``.

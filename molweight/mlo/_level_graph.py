@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.mlo._chains import three_levels
 from molweight.mlo._curvature import CurvatureName, check_curvature
 from molweight.mlo._gradients import mean_gradient
@@ -35,7 +35,7 @@ class GraphOptions:
     def __post_init__(self) -> None:
         """Refuse options out of range."""
         if not self.proximal_strength >= 0:
-            raise ConfigError(f"proximal_strength must not be negative, got {self.proximal_strength}.")
+            raise OptionError("proximal_strength", self.proximal_strength, "must not be negative")
         check_curvature("Loop", self.curvature)
 
 
@@ -74,10 +74,8 @@ class LevelGraph(ABC):
     def __init__(self, pretrained: Params, finetuned: Params, options: GraphOptions, *, task: bool) -> None:
         """Check the variables."""
         if task and self.proximal and not options.proximal_strength > 0:
-            raise ConfigError(
-                f"proximal_strength must be positive, got {options.proximal_strength}: without it the finetuned "
-                "encoder is not tied to level 1."
-            )
+            reason = "must be positive: without it the finetuned encoder is not tied to level 1"
+            raise OptionError("proximal_strength", options.proximal_strength, reason)
         self.options = options
         self.shared = check_levels(pretrained, finetuned, task=task)
         # Shared names in front: the encoder is then one leading block of every flat vector, at both levels.
@@ -246,7 +244,7 @@ class OffsetAverage:
     def __init__(self, decay: float, shared: Sequence[str]) -> None:
         """Start without an iterate."""
         if not 0 <= decay < 1:
-            raise ConfigError(f"finetune_ema must be at least 0 and below 1, got {decay}.")
+            raise OptionError("finetune_ema", decay, "must be at least 0 and below 1")
         self.decay, self.shared = decay, frozenset(shared)
         self.count = 0
         self._means: Params = {}

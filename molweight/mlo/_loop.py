@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.deprecation import renamed_options
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.mlo._adjoint import Adjoint, solve_chain
 from molweight.mlo._curvature import CurvatureName
 from molweight.mlo._gradients import ObjectiveGradients, loss_scales, objective_gradients, ordered_objectives
@@ -137,7 +137,7 @@ class Loop:
     ) -> None:
         """Check the variables and build both optimisers."""
         if hypergradient_interval < 1:
-            raise ConfigError(f"hypergradient_interval must be at least 1, got {hypergradient_interval}.")
+            raise OptionError("hypergradient_interval", hypergradient_interval, "must be at least 1")
         options = GraphOptions(proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema)
         self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
         reference = next(iter(pretrained.values()))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 from molweight.mlo._curvature import Hessian
 from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._vectors import Layout, Params, attach
@@ -40,7 +40,7 @@ def unrolled_hypergradient(
         One tensor per upper variable.
 
     Raises:
-        ConfigError: If ``steps`` or ``lr`` is not positive.
+        OptionError: If ``steps`` or ``lr`` is not positive.
 
     Example:
         >>> fit = Level("fit", lambda own, upper: ((own["x"] - upper["y"]) ** 2).sum())
@@ -49,8 +49,9 @@ def unrolled_hypergradient(
         >>> unrolled_hypergradient([fit], start, upper, outer, steps=50, lr=0.25)["y"].tolist()
         [2.0]
     """
-    if steps < 1 or not lr > 0:
-        raise ConfigError(f"steps and lr must be positive, got steps={steps}, lr={lr}.")
+    for option, value in (("steps", steps), ("lr", lr)):
+        if not value > 0:
+            raise OptionError(option, value, "must be positive")
     # The graph of the whole descent is what is differentiated, so nothing in it may be detached between levels.
     roots = attach(upper)
     context = roots

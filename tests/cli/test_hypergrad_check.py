@@ -61,7 +61,7 @@ def test_options_can_stand_in_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--candidates", "neuman"], "unknown solver 'neuman'; did you mean 'neumann'"),
         (["--candidates", "cg:iterations"], "'iterations' in 'cg:iterations' has no value"),
         (["--candidates", "cg:iteration=5"], "has no option 'iteration'"),
-        (["--candidates", "cg:iterations=0"], "iterations must be at least 1"),
+        (["--candidates", "cg:iterations=0"], "iterations 0 must be at least 1"),
         (["--points", "zero"], "--points: 'zero' is not a whole number"),
         (["--points=-1"], "none negative"),
         (["--dampings", "small"], "--dampings: 'small' is not a number"),

@@ -352,7 +352,7 @@ def test_other_losses_are_refused() -> None:
     loop = _loop(TapWeight(NAMES))
     with pytest.raises(ConfigError, match="the train loss is a function"):
         loop.step(_objectives(), lambda p: p["head.bias"].sum(), _task("numbers", 30))
-    with pytest.raises(ConfigError, match="decay must be positive"):
+    with pytest.raises(ConfigError, match=r"decay=0\.0 must be positive"):
         HeadLoss([lambda p: p["x"]], _labels("numbers", 4, 0), decay=0.0)
     with pytest.raises(ConfigError, match="at least one part"):
         HeadLoss([], _labels("numbers", 4, 0))

@@ -84,7 +84,7 @@ def test_few_unrolled_steps_are_a_truncated_neumann_series() -> None:
 
 
 def test_unrolling_refuses_an_empty_budget() -> None:
-    with pytest.raises(ConfigError, match="steps and lr must be positive"):
+    with pytest.raises(ConfigError, match="steps=0 must be positive"):
         unrolled_hypergradient(LEVELS, STARTS, UPPER, _outer, steps=0, lr=0.1)
 
 

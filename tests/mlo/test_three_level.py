@@ -450,7 +450,7 @@ def test_levels_that_are_not_tied_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"proximal_strength": 0.0}, "proximal_strength must be positive"),
+        ({"proximal_strength": 0.0}, r"proximal_strength=0\.0 must be positive"),
         ({"proximal_strength": -1.0}, "must not be negative|must be positive"),
         ({"hypergradient_interval": 0}, "hypergradient_interval"),
         ({"finetune_ema": 1.0}, "finetune_ema"),

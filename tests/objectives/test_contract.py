@@ -352,7 +352,7 @@ def test_unknown_names_are_answered_with_the_nearest() -> None:
         ("attribute_masking", {"rate": 1.0}, "rate=1.0"),
         ("graphcl", {"strength": -0.1}, "strength=-0.1"),
         ("graphcl", {"temperature": 0}, "temperature"),
-        ("graphcl", {"augmentations": []}, "at least one augmentation"),
+        ("graphcl", {"augmentations": []}, "must name at least one"),
         ("graphcl", {"augmentations": ["node_dorp"]}, "did you mean 'node_drop'"),
         ("descriptors", {"left_out": 2}, "left_out=2"),
         ("functional_groups", {"width": 0}, "width=0"),

@@ -9,7 +9,7 @@ from typing import ClassVar, TypeAlias
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
+from molweight.errors import OptionError
 
 __all__ = ["Operator", "Outcome", "Solution", "Solver", "Stats", "at_least", "fill"]
 
@@ -121,12 +121,12 @@ def at_least(solver: str, **bounds: tuple[float, float]) -> None:
         **bounds: Option name to (value, least allowed value).
 
     Raises:
-        ConfigError: Naming the first option that is too small.
+        OptionError: Naming the first option that is too small.
     """
     for name, (value, least) in bounds.items():
         # Negated, so that NaN is refused too.
         if not value >= least:
-            raise ConfigError(f"solver {solver!r}: {name} must be at least {least:g}, got {value:g}.")
+            raise OptionError(name, value, f"must be at least {least:g}", owner=f"solver {solver!r}")
 
 
 def fill(like: Tensor, value: int) -> Tensor:

@@ -9,10 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 
-__all__ = ["Needs", "Signals", "Weighting"]
+__all__ = ["Needs", "Signals", "Weighting", "check_options"]
 
 
 class Needs(StrEnum):
@@ -96,3 +96,23 @@ class Weighting(nn.Module, ABC):
 
     def _uniform(self) -> Tensor:
         return torch.full((len(self.names),), 1.0 / len(self.names))
+
+
+def check_options(*checks: tuple[bool, str, object, str]) -> None:
+    """Refuse the first option of a weighting that does not fit.
+
+    Args:
+        *checks: For each option whether it fits, its name, its value, and what it has to be.
+
+    Raises:
+        OptionError: Naming the option, its value and what it has to be.
+
+    Example:
+        >>> check_options((True, "decay", 0.9, "must be in [0, 1)"), (False, "lr", 0, "must be positive"))
+        Traceback (most recent call last):
+        ...
+        molweight.errors.OptionError: weighting: lr=0 must be positive.
+    """
+    for fits, option, value, reason in checks:
+        if not fits:
+            raise OptionError(option, value, reason, owner="weighting")

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
-from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
 from molweight.mlo.weightings._registry import weightings
 
 __all__ = ["DynamicWeightAverage"]
@@ -40,8 +39,10 @@ class DynamicWeightAverage(Weighting):
     def __init__(self, names: Sequence[str], *, temperature: float = 2.0, window: int = 10) -> None:
         """Start from equal weights."""
         super().__init__(names)
-        if not temperature > 0 or window < 1:
-            raise ConfigError(f"dwa: temperature and window must be positive, got {temperature} and {window}.")
+        check_options(
+            (temperature > 0, "temperature", temperature, "must be positive"),
+            (window >= 1, "window", window, "must be at least 1"),
+        )
         self.temperature, self.window = temperature, window
         self.register_buffer("_sum", torch.zeros(len(self.names)))
         self.register_buffer("_windows", torch.zeros(2, len(self.names)))

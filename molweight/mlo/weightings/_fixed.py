@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError, suggest
+from molweight.errors import ConfigError, OptionError, suggest
 from molweight.mlo.weightings._base import Weighting
 from molweight.mlo.weightings._registry import weightings
 
@@ -52,7 +52,8 @@ def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[
         weights: One number per objective, in order or by name.
 
     Raises:
-        ConfigError: Naming the objective and what is wrong with its weight.
+        ConfigError: If a weight is missing, or one is given for what is not an objective.
+        OptionError: If a weight is negative or not finite, or all are zero.
     """
     if isinstance(weights, Mapping):
         for name in weights:
@@ -72,7 +73,8 @@ def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[
     values = [float(weight) for weight in weights]
     for name, value in zip(names, values, strict=True):
         if not math.isfinite(value) or value < 0:
-            raise ConfigError(f"the weight of objective {name!r} is {value}; weights must be finite and not negative.")
+            reason = f"must be finite and not negative; that of objective {name!r} is {value}"
+            raise OptionError("weights", values, reason, owner="weighting")
     if not sum(values) > 0:
-        raise ConfigError("all weights are zero; at least one objective needs a positive weight.")
+        raise OptionError("weights", values, "are all zero; at least one must be positive", owner="weighting")
     return values

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
-from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
 from molweight.mlo.weightings._registry import weightings
 
 __all__ = ["GradNorm"]
@@ -42,8 +41,10 @@ class GradNorm(Weighting):
     def __init__(self, names: Sequence[str], *, lr: float = 0.02, asymmetry: float = 1.5) -> None:
         """Start from equal weights."""
         super().__init__(names)
-        if not lr > 0 or not asymmetry >= 0:
-            raise ConfigError(f"gradnorm: lr must be positive and asymmetry at least 0, got {lr} and {asymmetry}.")
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (asymmetry >= 0, "asymmetry", asymmetry, "must be at least 0"),
+        )
         self.lr, self.asymmetry = lr, asymmetry
         self.register_buffer("_logs", torch.zeros(len(self.names)))
         self.register_buffer("_first", torch.ones(len(self.names)))

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from molweight.errors import ConfigError
+from molweight.mlo.weightings._base import check_options
 
 __all__ = ["AdamRule", "EvidenceRule", "LogitRule", "keep_if", "through_softmax"]
 
@@ -78,11 +78,12 @@ class EvidenceRule(LogitRule):
     ) -> None:
         """Start without any evidence."""
         super().__init__()
-        if not lr > 0 or not confidence >= 0 or not 0 < memory <= 1 or not warmup >= 0:
-            raise ConfigError(
-                "lr must be positive, confidence and warmup at least 0, and memory in (0, 1], got "
-                f"lr={lr}, confidence={confidence}, warmup={warmup}, memory={memory}."
-            )
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (confidence >= 0, "confidence", confidence, "must be at least 0"),
+            (0 < memory <= 1, "memory", memory, "must be above 0 and at most 1"),
+            (warmup >= 0, "warmup", warmup, "must be at least 0"),
+        )
         self.lr, self.confidence, self.memory, self.warmup = lr, confidence, memory, warmup
         self.register_buffer("_updates", torch.zeros(()))
         self.register_buffer("_sum", torch.zeros(count))
@@ -143,7 +144,13 @@ class AdamRule(LogitRule):
     ) -> None:
         """Start without a mean."""
         super().__init__()
-        _check(lr, betas, size, confidence=confidence, pull=pull)
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (all(0 <= beta < 1 for beta in betas), "betas", betas, "must be at least 0 and below 1"),
+            (size in {"entry", "joint"}, "size", size, "must be 'entry' or 'joint'"),
+            (confidence >= 0, "confidence", confidence, "must be at least 0"),
+            (pull >= 0, "pull", pull, "must be at least 0"),
+        )
         self.lr, self.betas, self.size, self.confidence, self.pull = lr, betas, size, confidence, pull
         for name in ("_mean", "_square"):
             self.register_buffer(name, torch.zeros(count))
@@ -201,13 +208,3 @@ def through_softmax(weights: Tensor, gradient: Tensor) -> Tensor:
         [0.5, -0.5]
     """
     return weights * (gradient - weights @ gradient)
-
-
-def _check(lr: float, betas: tuple[float, float], size: str, **least_zero: float) -> None:
-    if not lr > 0 or not all(0 <= beta < 1 for beta in betas):
-        raise ConfigError(f"lr must be positive and betas in [0, 1), got lr={lr}, betas={betas}.")
-    if size not in {"entry", "joint"}:
-        raise ConfigError(f"size must be 'entry' or 'joint', got {size!r}.")
-    for name, value in least_zero.items():
-        if not value >= 0:
-            raise ConfigError(f"{name} must be at least 0, got {value}.")

@@ -7,8 +7,8 @@ from typing import Final, Literal
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
-from molweight.mlo.weightings._base import Signals, Weighting
+from molweight.errors import OptionError
+from molweight.mlo.weightings._base import Signals, Weighting, check_options
 from molweight.mlo.weightings._fixed import check_weights
 from molweight.mlo.weightings._logit_rule import AdamRule, EvidenceRule, LogitRule, keep_if, through_softmax
 
@@ -60,8 +60,11 @@ class SoftmaxWeighting(Weighting):
     ) -> None:
         """Start from the prior."""
         super().__init__(names)
-        if not 0 <= floor * len(self.names) < 1:
-            raise ConfigError(f"floor must be at least 0 and below 1/K = {1 / len(self.names):.3g}, got {floor}.")
+        least = f"must be at least 0 and below 1/K = {1 / len(self.names):.3g}"
+        check_options(
+            (0 <= floor * len(self.names) < 1, "floor", floor, least),
+            (rule in _RULES, "rule", rule, f"is unknown. Rules: {', '.join(_RULES)}"),
+        )
         self.floor = floor
         # Only options that were given are handed on, so that each rule keeps its own defaults.
         own = {"memory": memory, "warmup": warmup, "betas": betas, "size": size, "pull": pull}
@@ -106,12 +109,11 @@ _OWN: Final = {"evidence": ("memory", "warmup"), "adam": ("betas", "size", "pull
 
 
 def _rule(name: str, count: int, options: Mapping[str, object]) -> LogitRule:
-    if name not in _RULES:
-        raise ConfigError(f"rule {name!r} is unknown. Rules: {', '.join(_RULES)}.")
     for other, own in _OWN.items():
         for option in own:
             if other != name and option in options:
-                raise ConfigError(f"{option} is an option of rule {other!r}; rule {name!r} does not have it.")
+                reason = f"is an option of rule {other!r}; rule {name!r} does not have it"
+                raise OptionError(option, options[option], reason, owner="weighting")
     return _RULES[name](count, **options)  # type: ignore[arg-type] # checked by the rule
 
 
@@ -122,5 +124,6 @@ def _logits(names: Sequence[str], prior: Mapping[str, float] | Sequence[float] |
     # The inverse of `weights`: what is left above the floor is what the softmax shares out.
     free = values / values.sum() - floor
     if not bool((free > 0).all()):
-        raise ConfigError(f"prior: every weight must be above the floor, {floor:g}; an objective cannot start at zero.")
+        reason = f"must be above the floor, {floor:g}, in every entry; an objective cannot start at zero"
+        raise OptionError("prior", prior, reason, owner="weighting")
     return (free / free.sum()).log()

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from molweight.errors import ConfigError
-from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
 from molweight.mlo.weightings._registry import weightings
 
 __all__ = ["Uncertainty"]
@@ -40,8 +39,10 @@ class Uncertainty(Weighting):
     def __init__(self, names: Sequence[str], *, lr: float = 0.02, decay: float = 0.9) -> None:
         """Start from equal weights."""
         super().__init__(names)
-        if not lr > 0 or not 0 <= decay < 1:
-            raise ConfigError(f"uncertainty: lr must be positive and decay in [0, 1), got lr={lr}, decay={decay}.")
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (0 <= decay < 1, "decay", decay, "must be at least 0 and below 1"),
+        )
         self.lr, self.decay = lr, decay
         self.register_buffer("_log_variances", torch.zeros(len(self.names)))
         self.register_buffer("_square", torch.zeros(len(self.names)))
