@@ -15,6 +15,7 @@ import yaml
 from molweight import load
 from molweight._owned_files import own
 from molweight.cli import main
+from molweight.cli._presets import PRESETS
 from molweight.runs import read_checkpoint
 from molweight.training import TensorBoard
 
@@ -79,7 +80,9 @@ def test_a_run_starts_from_the_shipped_checkpoint_unless_an_encoder_is_asked_for
     assert yaml.safe_load(capsys.readouterr().out)["init"] == init
 
 
-def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path) -> None:
+def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Not by an option: one that says how long to pretrain asks for an encoder of its own.
+    monkeypatch.setitem(PRESETS, "full", {"pretrain_steps": 2})
     sizes = ["--preset=full", "--corpus_size=4", "--batch_size=2", "--objectives=attribute_masking"]
     assert main(["pretrain", "--output", str(tmp_path), *sizes, "--device=cpu", "--quiet"]) == 0
     checkpoint = read_checkpoint(str(tmp_path))

@@ -34,7 +34,10 @@ def _newton(loss: Callable[[Tensor], Tensor], x: Tensor, steps: int = 9) -> Tens
         point = x.detach().requires_grad_()
         gradient = torch.autograd.grad(loss(point), point)[0]
         hessian = torch.func.hessian(loss)(x.detach())
-        x = x - torch.linalg.solve(hessian, gradient)
+        step = torch.linalg.solve(hessian, gradient)
+        x = x - step
+        if step.norm() < 1e-14 * x.norm():  # as near as float64 comes
+            break
     return x.detach()
 
 

@@ -179,7 +179,10 @@ def _newton(loss: Loss, names: tuple[str, ...], size: int = 3) -> Params:
 
     x = torch.full((sum(sizes),), 0.3, dtype=torch.float64)
     for _ in range(40):
-        x = x - torch.linalg.solve(torch.func.hessian(flat_loss)(x), torch.func.grad(flat_loss)(x))
+        step = torch.linalg.solve(torch.func.hessian(flat_loss)(x), torch.func.grad(flat_loss)(x))
+        x = x - step
+        if step.norm() < 1e-14 * x.norm():  # as near as float64 comes
+            break
     return unpack(x)
 
 

@@ -1,5 +1,6 @@
 """Real molecules with the targets of all objectives."""
 
+import functools
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -36,13 +37,14 @@ def corpus() -> MoleculeDataset:
 
 @pytest.fixture(scope="session")
 def make() -> Make:
-    """A function from SMILES to a batch with all targets."""
+    """A function from SMILES to a batch with all targets, which are computed once: many tests ask for the same few."""
 
-    def batch(smiles: Sequence[str]) -> GraphBatch:
+    @functools.cache
+    def made(smiles: tuple[str, ...]) -> GraphBatch:
         data = build_dataset(list(smiles), name="test", cache=False, n_jobs=1)
         return attach_targets(data, all_specs()).graphs(range(len(smiles)))
 
-    return batch
+    return lambda smiles: made(tuple(smiles))
 
 
 @pytest.fixture(scope="session")

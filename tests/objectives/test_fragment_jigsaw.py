@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch, MoleculeDataset
+from molweight.graphs import GraphBatch, MoleculeDataset, attach_targets, build_dataset
 from molweight.objectives import FragmentJigsaw, create
 from molweight.objectives.building_blocks import nested_orders
 
@@ -62,9 +62,10 @@ def test_fragments_stay_whole(corpus: MoleculeDataset) -> None:
     assert torch.equal(views.graphs.x, batch.x)
 
 
-def test_shares_of_orders(make: Make) -> None:
+def test_shares_of_orders() -> None:
     """Three fragments: order 0 in .2 + .8 / 6 of the draws, each other in .8 / 6; alone it is always order 0."""
-    batch = make(["CCOCCC"] * 1000 + ["C"] * 10)
+    two = attach_targets(build_dataset(["CCOCCC", "C"], cache=False), FragmentJigsaw.targets)
+    batch = two.graphs([0] * 1000 + [1] * 10)
     views = FragmentJigsaw(width=4).draw(batch, torch.Generator().manual_seed(0))
     shares = torch.bincount(views.orders[:1000], minlength=6) / 1000
     expected = torch.tensor([0.2 + 0.8 / 6, *[0.8 / 6] * 5])
