@@ -313,6 +313,8 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
     if not _may_be_labels(present, options):
         return _text(table, name, present)
     labels = read_column_labels(table, name, options)
+    if labels.classes and not known_pair(present) and options.positive is None:
+        return _text(table, name, present)  # two words that nobody knows, with a digit in one
     bad = int(np.isinf(labels.values).sum())
     if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
         return _text(table, name, present, labels.reason)
@@ -328,7 +330,8 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
 def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "") -> ColumnReport:
     """A column that holds no labels as it stands."""
     if "units" in reason:
-        return ColumnReport(name, "text", f"numbers in several units, on one scale with the target 'p({name})'")
+        way = f"on one scale with the target 'p({name})'" if "molar" in reason else "which are not compared"
+        return ColumnReport(name, "text", f"numbers in several units, {way}")
     if _parsable_share(table, name) >= _SHARE and any(len(cell) > 2 for cell in present):  # noqa: PLR2004 - "C", "no"
         return ColumnReport(name, "molecule", "further molecules, which are not used")
     words = class_words(present).shown

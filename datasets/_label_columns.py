@@ -364,7 +364,9 @@ def _in_one_unit(column: LabelColumn) -> LabelColumn:
     """A column in several units, as numbers that cannot be read."""
     listed = ", ".join(sorted(set(column.cell_units) - {""}))
     written = np.array([bool(unit) for unit in column.cell_units])
-    reason = f"is in one of several units ({listed}); the target 'p({column.name})' brings molar ones to one scale"
+    molar = any(molar_factor(unit) for unit in column.cell_units)
+    way_out = f"the target 'p({column.name})' brings molar ones to one scale" if molar else "write all in one unit"
+    reason = f"is in one of several units ({listed}); {way_out}"
     return replace(column, values=np.where(written, math.inf, column.values), reason=reason)
 
 

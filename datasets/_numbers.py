@@ -98,6 +98,12 @@ _SIGNS: Final = {
     **dict.fromkeys((">", ">=", ">>", "\u2265"), 1),
     **dict.fromkeys(("=", "==", "~", "\u2248"), 0),
 }
+_SIGN_WORDS: Final = {
+    **dict.fromkeys(("less than", "lower than", "smaller than", "lt", "le", "lte", "&lt;", "&lt;="), -1),
+    **dict.fromkeys(("greater than", "higher than", "larger than", "more than", "gt", "ge", "gte", "&gt;", "&gt;="), 1),
+    **dict.fromkeys(("equal", "equals", "equal to", "eq", "exact", "approximately", "about"), 0),
+}
+"""Relations in words, in a column of their own."""
 _UNIT: Final = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _CELL: Final = re.compile(
     rf"(?P<sign><=|>=|<<|>>|==|[<>=~\u2248\u2264\u2265])?\s*(?P<money>[$\u20ac\u00a3\u00a5])?\s*"
@@ -172,10 +178,11 @@ def sign_of(relation: str) -> int | None:
     """What a relation says of the true value: -1 below the number, 0 equal to it, 1 above; ``None`` for no relation.
 
     Example:
-        >>> [sign_of(text) for text in ("'>'", "<=", "=", "~", "nM")]
-        [1, -1, 0, 0, None]
+        >>> [sign_of(text) for text in ("'>'", "<=", "=", "~", "less than", "nM")]
+        [1, -1, 0, 0, -1, None]
     """
-    return _SIGNS.get(relation.strip().strip("'\"").strip())
+    text = relation.strip().strip("'\"").strip()
+    return _SIGNS.get(text, _SIGN_WORDS.get(text.lower()))
 
 
 @dataclass(frozen=True)

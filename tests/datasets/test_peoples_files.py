@@ -598,3 +598,19 @@ def test_replicates_of_classes_are_no_averages(write: Write) -> None:
     data = read(write("\n".join(["smiles,hit", *rows])), duplicates="mean")
     assert "the majority of their labels counts" in said(data)
     assert "averaged" not in said(data)
+
+
+def test_names_with_digits_are_no_classes_and_units_that_are_not_molar_have_no_logarithm(write: Write) -> None:
+    named = read(write(table({"logS": NUMBERS, "Target Name": ["HER2", "EGFR"] * 6})))
+    assert named.target_names == ["logS"]
+    times = [f"{n + 1} h" if n % 2 else f"{60 * n + 60} min" for n in range(12)]
+    assert (
+        read(write(table({"half-life": times}))).notes[-1].endswith("numbers in several units, which are not compared")
+    )
+    with pytest.raises(DataError, match=r"one of several units \(h, min\); write all in one unit"):
+        read(write(table({"half-life": times})), targets="half-life")
+
+
+def test_relations_in_words(write: Write) -> None:
+    data = read(write(table({"operator": ["less than", "equal to", "&gt;"] * 4, "pIC50": NUMBERS})))
+    assert data.columns["label_bounds"].ravel().tolist()[:3] == [-1, 0, 1]
