@@ -219,15 +219,20 @@ def study(tables: list[str], seeds: list[int]) -> None:
         print({name: value for name, value in row.items() if name != "provenance"}, flush=True)
 
 
+def _deviation(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+
+
 def summary() -> str:
-    """Means and standard deviations over seeds, as a Markdown table."""
-    rows = finished(RESULTS)
+    """Means and standard deviations over seeds, as a Markdown table; the last row of a job counts."""
+    keys = ("kind", "table", "features", "seed")
+    rows = list({tuple(row[key] for key in keys): row for row in finished(RESULTS)}.values())
     lines = ["| table | features | changed | centres | ms | all rows | with marks | respelled |", "|---" * 8 + "|"]
     for about in (row for row in rows if row["kind"] == "invariance"):
         same = [row for row in rows if row["kind"] == "score"]
         same = [row for row in same if (row["table"], row["features"]) == (about["table"], about["features"])]
         columns = [[row[name] for row in same] for name in ("given_all", "given_marked", "respelled_marked")]
-        cells = [f"{np.mean(values):.3f} ± {np.std(values):.3f}" if values else "" for values in columns]
+        cells = [f"{np.mean(values):.3f} ± {_deviation(values):.3f}" if values else "" for values in columns]
         parts = [
             f"{about['table']} | {about['features']} | {about['changed']} of {about['molecules']}",
             f"{about['centres_with_a_value']} of {about['centres']} | {about['cpu_ms_per_molecule']:.3f}",
