@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -91,13 +92,19 @@ class Checkpoint:
     def _translate(self, model: nn.Module, featuriser: Featuriser) -> None:
         if self.featuriser.features == featuriser.features:
             return
-        _log.info(
-            "the checkpoint was pretrained with %s and is used with %s: what it learned of the two hands of a "
-            "stereocentre is averaged",
-            self.featuriser,
-            featuriser,
-        )
+        _say_once(str(self.featuriser), str(featuriser))
         merge_handedness(model)
+
+
+@cache
+def _say_once(pretrained: str, used: str) -> None:
+    """The members of an ensemble begin with the same checkpoint."""
+    _log.warning(
+        "the checkpoint was pretrained with %s and is used with %s: what it learned of the two hands of a "
+        "stereocentre is averaged",
+        pretrained,
+        used,
+    )
 
 
 def _plain(name: str) -> str:

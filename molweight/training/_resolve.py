@@ -1,14 +1,16 @@
 """The one place where names, checkpoints, ``"auto"``, tables and starting weights of a job are settled."""
 
 import copy
+import logging
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
 from molweight.ensemble.internal import members_for
 from molweight.errors import ConfigError, DataError, OptionError, mention
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
@@ -29,6 +31,7 @@ __all__ = [
     "with_stereo",
 ]
 
+_LOG: Final = logging.getLogger(__name__)
 SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "cg": {"iterations": 5, "damping": 10.0},
     "neumann": {"iterations": 5, "damping": 10.0},
@@ -222,8 +225,20 @@ def with_stereo(job: EncoderOptions, data: MoleculeDataset) -> MoleculeDataset:
         'ignore'
     """
     if job.stereo == "use":
+        if data.featuriser.features == "ogb" and (data.molecules.atoms[:, CHIRALITY] > 0).any():
+            _say_once(data.name)
         return data
     return data.with_featuriser(replace(data.featuriser, stereo="ignore"))
+
+
+@cache
+def _say_once(name: str) -> None:
+    _LOG.warning(
+        "%s has OGB's features, in which marks of stereocentres depend on the order of the atoms in the SMILES: the "
+        "same molecule in another order may get another prediction. For features that do not depend on it: "
+        "data.with_featuriser(Featuriser())",
+        name,
+    )
 
 
 _LEAST_SHARE: Final = 1e-3

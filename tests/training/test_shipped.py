@@ -14,7 +14,7 @@ from molweight.graphs import ATOM_SIZES, Featuriser, MoleculeDataset
 from molweight.options import Job
 from molweight.options.internal import SHIPPED
 from molweight.runs import read_checkpoint, save_checkpoint
-from molweight.runs._checkpoint import find_checkpoint
+from molweight.runs._checkpoint import _say_once, find_checkpoint
 from molweight.training import generic_pretraining, variant
 from molweight.training._resolve import resolve_init
 
@@ -45,7 +45,8 @@ def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
         assert torch.equal(tensor, own[name]) == (name not in tables), name
 
 
-def test_an_encoder_of_tags_does_not_read_them_as_r_and_s() -> None:
+def test_an_encoder_of_tags_does_not_read_them_as_r_and_s(caplog: pytest.LogCaptureFixture) -> None:
+    _say_once.cache_clear()
     shipped = read_checkpoint(SHIPPED)
     tags = shipped.build(Featuriser("ogb")).state_dict()["atoms.weight"]
     labels = shipped.build(Featuriser()).state_dict()["atoms.weight"]
@@ -54,6 +55,7 @@ def test_an_encoder_of_tags_does_not_read_them_as_r_and_s() -> None:
     assert torch.equal(labels[first + 1], labels[first + 2])
     torch.testing.assert_close(labels[first + 1], (tags[first + 1] + tags[first + 2]) / 2)
     assert torch.equal(tags[first], labels[first]), "atoms without a label"
+    assert "the checkpoint was pretrained with ogb features and is used with cip features" in caplog.text
 
 
 def test_a_checkpoint_of_labels_keeps_them(tmp_path: Path) -> None:

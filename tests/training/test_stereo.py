@@ -49,8 +49,13 @@ def test_a_run_tells_hands_apart_and_not_spellings(tmp_path: Path) -> None:
     assert np.ptp(run.predict(SPELLINGS)) < 1e-5
 
 
-def test_a_run_on_ogb_features_goes_on_reading_them(tmp_path: Path) -> None:
+def test_a_run_on_ogb_features_goes_on_reading_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = run_of(tmp_path, featuriser=Featuriser("ogb"))
+    warning = "OGB's features, in which marks of stereocentres depend on the order of the atoms"
+    assert caplog.text.count(warning) == 1
+    caplog.clear()
+    assert with_stereo(TINY, build_dataset(["CCO"], featuriser=Featuriser("ogb"), cache=False))
+    assert warning not in caplog.text, "a table without marks has nothing to warn of"
     assert run.featuriser == Featuriser("ogb")
     assert np.ptp(run.predict(SPELLINGS)) > 1e-6, "which is why they are not the default"
 
