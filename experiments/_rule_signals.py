@@ -12,10 +12,10 @@ from torch import Tensor
 
 from experiments._source_runs import CPU, SourceRuns
 from molweight.graphs.internal import tasks_of
-from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Layout, Params, implicit_adjoint
+from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Layout, Params, implicit_adjoint, solve_head
 from molweight.mlo._gradients import ObjectiveGradients, objective_gradients
 from molweight.mlo._level_graph import GraphOptions
-from molweight.mlo._solved_head import SolvedHead, solve_head
+from molweight.mlo._solved_head import SolvedHead
 from molweight.mlo.solvers import ConjugateGradient
 from molweight.models import Predictor
 from molweight.training._batches import Corpus

@@ -158,12 +158,23 @@ class Source(Objective):
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledMolecules:
         """The molecules of the step, with the labels of this source."""
         drawn = self.pool.draw(self._head, batch, generator)
-        rows = self._rows[drawn.positions]
-        labels = self._labels[rows].masked_fill((rows < 0)[:, None], float("nan"))
-        known = ~labels.isnan()
-        numbers = torch.stack([labels.nan_to_num(), known.float(), self._bounds[rows].float()])
+        labels, bounds = self.labels_at(drawn.positions)
+        numbers = torch.stack([labels.nan_to_num(), (~labels.isnan()).float(), bounds])
         there = numbers.to(device=batch.device, dtype=self.head.weight.dtype)
         return LabelledMolecules(drawn.graphs, there[0], there[1], there[2], drawn.seed)
+
+    def labels_at(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels of molecules of the pool in the units of the head, NaN where missing, and their bounds.
+
+        Args:
+            positions: Of ``G`` molecules.
+
+        Returns:
+            ``G x labels`` twice; bounds are -1, 0 or 1 as in :class:`LabelledMolecules`.
+        """
+        rows = self._rows[positions]
+        labels = self._labels[rows].masked_fill((rows < 0)[:, None], float("nan"))
+        return labels, self._bounds[rows].float()
 
     def loss(self, encoder: Encode, views: LabelledMolecules) -> Tensor:
         """Mean loss of the known labels."""

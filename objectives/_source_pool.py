@@ -13,6 +13,8 @@ from molweight.objectives._base import draw_seed
 
 __all__ = ["PooledBatch", "SourcePool", "shares"]
 
+_LEAST_OF_HEAD = 64
+
 
 @dataclass(frozen=True)
 class PooledBatch:
@@ -71,6 +73,22 @@ class SourcePool:
             self._last, self._taken = (batch, self._drawn(batch, generator)), set()
         self._taken.add(head)
         return self._last[1]
+
+    def sample(self, most: int, generator: torch.Generator) -> Int64Array:
+        """Positions of different molecules, in a drawn order: of each head equally many, or all that it has.
+
+        Args:
+            most: How many of all heads together, at most; but 64 of each where it has them.
+            generator: Source of all randomness.
+        """
+        each = max(_LEAST_OF_HEAD, most // len(self._counts))
+        parts: list[Int64Array] = []
+        for first, count in zip(self._first.tolist(), self._counts.tolist(), strict=True):
+            drawn = torch.randperm(count, generator=generator)[:each]
+            parts.append(self._flat[first + drawn].numpy())
+        found = np.unique(np.concatenate(parts))
+        chosen: Int64Array = found[torch.randperm(len(found), generator=generator).numpy()]
+        return chosen
 
     def _drawn(self, batch: GraphBatch, generator: torch.Generator) -> PooledBatch:
         parts = torch.from_numpy(shares(self._counts, batch.num_graphs))

@@ -43,13 +43,17 @@ ORDINARY: Final = (
     "graph_mae",
     "infomax",
 )
+_RANDOM: Final = {"source_heads": "random"}
 RULES: Final[dict[str, dict[str, Any]]] = {
-    "identity": {},
-    "cg": {"solver": "cg", "hypergradient_interval": 5},
-    "alignment": {"weighting": "alignment"},
-    "closed_form": {"task_level": "closed_form", "hypergradient_interval": 5},
-    "closed_form, cg": {"task_level": "closed_form", "hypergradient_interval": 5, "solver": "cg"},
+    "identity": _RANDOM,
+    "cg": {"solver": "cg", "hypergradient_interval": 5, **_RANDOM},
+    "alignment": {"weighting": "alignment", **_RANDOM},
+    "closed_form": {"task_level": "closed_form", "hypergradient_interval": 5, **_RANDOM},
+    "closed_form, cg": {"task_level": "closed_form", "hypergradient_interval": 5, "solver": "cg", **_RANDOM},
+    "identity, solved heads": {},
+    "closed_form, solved heads": {"task_level": "closed_form", "hypergradient_interval": 5},
 }
+"""Without ``solved heads``, those of sources start at random, as they did when the first rows were made."""
 USELESS: Final = ("noise", "irrelevant")
 
 

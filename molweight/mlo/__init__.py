@@ -50,6 +50,7 @@ from molweight.mlo._loop import Loop, OptimizerFactory
 from molweight.mlo._loop_point import LoopPoint
 from molweight.mlo._record import Record
 from molweight.mlo._reference import minimise, resolved_hypergradient, unrolled_hypergradient
+from molweight.mlo._solved_head import solve_head
 from molweight.mlo._two_level_graph import TwoLevelGraph
 from molweight.mlo._vectors import Layout, LossFn, Params, check_deterministic
 from molweight.mlo._version import __version__
@@ -92,6 +93,7 @@ __all__ = [
     "implicit_adjoint",
     "minimise",
     "resolved_hypergradient",
+    "solve_head",
     "solvers",
     "three_levels",
     "two_levels",

@@ -18,6 +18,8 @@ class AdaptationOptions:
             ``TABLE:COLUMN``. Compounds that the task holds out are left out of them; see ``docs/sources.md``.
         aux_weights: ``"table"`` for one weight per auxiliary table, ``"column"`` for one per label column; of a table
             with more than 32 columns, one per group of columns that were measured on similar sets of molecules.
+        source_heads: How heads of auxiliary tables start: ``"solved"`` on the encoder's vectors of up to 4,096
+            molecules, or ``"random"``.
         corpus_weights: ``"joint"`` for one weight per objective, ``"part"`` for one per objective and part of a corpus
             such as ``own+near+zinc``: ``graphcl:own``, ``graphcl:near``, ``graphcl:zinc``.
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
@@ -55,6 +57,7 @@ class AdaptationOptions:
 
     aux: Sequence[str] = ()
     aux_weights: str = option("table", choices=("table", "column"))
+    source_heads: str = option("solved", choices=("solved", "random"))
     corpus_weights: str = option("joint", choices=("joint", "part"))
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = option(factory=dict)

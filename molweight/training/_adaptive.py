@@ -17,6 +17,7 @@ from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init, weighting_options
+from molweight.training._solved_sources import solve_source_heads
 from molweight.training._solved_task import MOST_SOLVED, SolvedTask
 from molweight.training._state import Context, Stage
 
@@ -91,6 +92,8 @@ def adaptive_pretraining(
         device: Where to compute.
     """
     job = resolve_init(job)
+    if job.source_heads == "solved":
+        solve_source_heads(model, job.seed)
     level2 = new_predictor(job, model, data, splits, device)
     weighting = weightings.create(job.weighting, list(job.objectives), **weighting_options(job))
     loop = Loop(

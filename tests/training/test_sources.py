@@ -201,3 +201,63 @@ def test_all_sources_cost_one_encoder_pass(task: MoleculeDataset, splits: Splits
 def test_one_text_is_no_list_of_tables() -> None:
     with pytest.raises(ConfigError, match=r"aux='esol' must be a list. Write \['esol'\]"):
         Job(aux="esol")
+
+
+KINDS = ("random", "solved")
+
+
+def setup_of(job: Job, task: MoleculeDataset, splits: Splits, *tables: MoleculeDataset) -> Pretrainer:
+    """The model at the first step of adaptive pretraining."""
+    job, sources = with_sources(job, task, splits, tables)
+    corpus = datasets.load_corpus("zinc", size=32)
+    cpu = torch.device("cpu")
+    model, prepared = generic_pretraining(job, corpus, cpu, held=HeldOut(task, splits, sources))
+    return adaptive_pretraining(job, model, prepared, task, splits, device=cpu).model
+
+
+def test_heads_of_sources_start_as_the_minimum_of_their_loss(task: MoleculeDataset, splits: Splits) -> None:
+    model = setup_of(SMALL, task, splits, mixed("one"), mixed("two"))
+    source = source_of(model, "source:one")
+    molecules, rng = source.pool.molecules, torch.Generator().manual_seed(0)
+    everything = torch.from_numpy(source.pool.sample(4096, rng))
+    assert sorted(everything.tolist()) == list(range(len(molecules)))  # small tables are taken whole
+    labels, _ = source.labels_at(everything)
+    vectors = model.encoder(molecules.graphs(everything.numpy()), None).graphs.detach().double()
+    slopes = []
+    for column, classes in enumerate(source.classes.tolist()):
+        known = ~labels[:, column].isnan()
+        weight = source.head.weight[column].detach().double()
+        outputs = vectors[known] @ weight + source.head.bias[column].detach().double()
+        error = outputs.sigmoid() - labels[known, column] if classes else 2 * (outputs - labels[known, column])
+        assert abs(float(error.mean())) < 1e-5  # the bias has no penalty
+        slope = (error[:, None] * vectors[known]).mean(dim=0)
+        slopes.append(float(torch.nn.functional.cosine_similarity(slope, -weight, dim=0)))
+    assert slopes == pytest.approx([1, 1], abs=1e-3)  # the slope of the loss balances that of the ridge
+
+
+def test_heads_of_sources_start_at_random_where_asked_or_where_labels_are_few(
+    task: MoleculeDataset, splits: Splits
+) -> None:
+    full = mixed()
+    labels = full.targets.copy()
+    labels[6:, 1] *= 0  # few are of the class
+    assert 0 < np.nansum(labels[:, 1]) < 10
+    table = from_smiles(full.smiles, labels, task=full.task, target_names=full.target_names, name="mixed", cache=False)
+    jobs = [Job(**{**SMALL.options(), "source_heads": kind}) for kind in KINDS]
+    random, solved = (source_of(setup_of(job, task, splits, table), "source:mixed").head.weight for job in jobs)
+    assert torch.equal(random[1], solved[1])
+    assert not torch.equal(random[0], solved[0])
+
+
+def test_one_ridge_serves_many_columns(task: MoleculeDataset, splits: Splits) -> None:
+    smiles = ["C" * length + end for length in range(1, 13) for end in ("O", "N", "Cl", "C(=O)O")]
+    labels = np.random.default_rng(0).normal(size=(len(smiles), 12)) + np.arange(len(smiles))[:, None] / 10
+    table = from_smiles(smiles, labels, name="wide", cache=False)
+    losses = {}
+    for kind in KINDS:
+        model = setup_of(Job(**{**SMALL.options(), "source_heads": kind}), task, splits, table)
+        source = source_of(model, "source:wide")
+        batch = datasets.load_corpus("zinc", size=64).graphs(range(64))
+        loss = source.loss(model.encoder, source.draw(batch, torch.Generator().manual_seed(0)))
+        losses[kind] = loss.item()
+    assert losses["solved"] < 1 < losses["random"]  # 1 is the loss of the mean label
