@@ -8,6 +8,8 @@ from typing import Any, Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
+from molweight.errors import printable
+
 __all__ = ["Progress", "progress_bar", "with_progress"]
 
 T = TypeVar("T")
@@ -46,6 +48,7 @@ def progress_bar(title: str | None, total: int | None, unit: str, *, done: int =
         done: How much was done before.
         leave: Whether a full bar stays on the terminal.
     """
+    title = None if title is None else printable(title)
     if title is None or sys.stderr.isatty():
         bar: tqdm[Any] = tqdm(
             desc=title, total=total, initial=done, unit=f" {unit}", disable=title is None, leave=leave
@@ -104,7 +107,7 @@ class _Lines:
 
     def set_postfix_str(self, s: str, /) -> None:
         """Print a text after the numbers from now on."""
-        self.note = s
+        self.note = printable(s)
 
     def _print(self) -> None:
         now = time.monotonic()

@@ -16,6 +16,7 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "mention",
+    "printable",
     "suggest",
 ]
 
@@ -232,4 +233,20 @@ def out_of_memory(error: BaseException) -> bool:
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and any(sign in text for sign in _NO_MEMORY)
+    )
+
+
+def printable(text: str) -> str:
+    r"""Text for a terminal: what is quoted of a file may hold control characters, which are shown as ``\x1b``.
+
+    Args:
+        text: The text; line breaks and tabs stay.
+
+    Example:
+        >>> printable("column '\x1b[31mred'")
+        "column '\\x1b[31mred'"
+    """
+    return "".join(
+        character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
+        for character in text
     )

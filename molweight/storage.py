@@ -9,8 +9,9 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 import torch
@@ -20,9 +21,15 @@ from torch import Tensor
 
 from molweight.errors import DataError
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = [
     "FORMAT",
     "as_tensor",
+    "csv_bytes",
+    "csv_cell",
+    "escape_controls",
     "from_tensor",
     "pack",
     "partial_name",
@@ -47,6 +54,8 @@ _ABANDONED: Final = 24 * 3600.0
 """Seconds without a write after which a partial file of another machine is taken for abandoned."""
 _PARTIAL: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,10})\.[0-9a-f]{12}\.part")
 """Machine, process and number of a partial file, after the name of what it was to become."""
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
@@ -154,6 +163,57 @@ def write_file(path: Path, content: bytes) -> None:
         raise DataError(
             f"{path} cannot be written: {error.strerror}. Free up disk space or choose another path."
         ) from error
+
+
+def escape_controls(text: str) -> str:
+    r"""Text in which control characters but tabs and line breaks are written as ``\\x1b``.
+
+    Args:
+        text: What a file of a user may hold: a terminal obeys some of these characters, and NUL cuts text off.
+
+    Example:
+        >>> print(escape_controls("CCO\x00\x1b[31m"))
+        CCO\x00\x1b[31m
+    """
+    return text if text.isprintable() else _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def csv_cell(cell: Any, *, safe: bool = False) -> Any:
+    """A cell of a CSV file that is written: without control characters, and on request without formulas.
+
+    Args:
+        cell: The cell; what is not text stays.
+        safe: Whether to put ``'`` in front of text that a spreadsheet would run. Numbers stay.
+
+    Example:
+        >>> [csv_cell(cell, safe=True) for cell in ("=1+1", "-0.5", "CCO", 3)]
+        ["'=1+1", '-0.5', 'CCO', 3]
+    """
+    if not isinstance(cell, str):
+        return cell
+    text = escape_controls(cell)
+    return f"'{text}" if safe and text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def csv_bytes(table: "DataFrame", *, safe: bool = False) -> bytes:
+    """A table as a CSV file, each cell and column name as :func:`csv_cell` writes it.
+
+    Args:
+        table: The table; its index is left out.
+        safe: As of :func:`csv_cell`.
+    """
+    clean = partial(csv_cell, safe=safe)
+    written = table.apply(lambda column: column.map(clean) if column.dtype.kind in "OTU" else column)
+    text: str = written.rename(columns=clean).to_csv(index=False)
+    return text.encode()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:

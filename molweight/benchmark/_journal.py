@@ -10,7 +10,7 @@ import pandas as pd
 from molweight.benchmark._run_cell import RESULTS_VERSION
 from molweight.benchmark._study import Cell, Study
 from molweight.errors import ConfigError
-from molweight.storage import write_file
+from molweight.storage import csv_bytes, write_file
 
 __all__ = ["Journal", "tidy", "whole_lines"]
 
@@ -55,11 +55,15 @@ class Journal:
         best = {_cell_of(row): row for row in sorted(self.rows, key=lambda row: row["error"] is None)}
         return tidy([best[job] for job in self.study.cells() if job in best])
 
-    def export(self) -> Path:
-        """Write the table next to the journal, as ``results.parquet`` and ``results.csv``; the path of the latter."""
+    def export(self, *, safe_csv: bool = False) -> Path:
+        """Write the table next to the journal, as ``results.parquet`` and ``results.csv``; the path of the latter.
+
+        Args:
+            safe_csv: Whether to quote text in the CSV file that a spreadsheet would take for a formula.
+        """
         table, target = self.table(), self.path.with_suffix(".csv")
         write_file(self.path.with_suffix(".parquet"), table.to_parquet(index=False))
-        write_file(target, table.to_csv(index=False).encode())
+        write_file(target, csv_bytes(table, safe=safe_csv))
         return target
 
     def _parsed(self, line: str, number: int) -> dict[str, Any]:

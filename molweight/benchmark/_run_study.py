@@ -19,7 +19,13 @@ __all__ = ["run_study"]
 
 
 def run_study(
-    study: Study, folder: str | Path, executor: Executor, *, title: str = "Benchmark", progress: bool = False
+    study: Study,
+    folder: str | Path,
+    executor: Executor,
+    *,
+    title: str = "Benchmark",
+    progress: bool = False,
+    safe_csv: bool = False,
 ) -> Journal:
     """Run what has no result yet, write every result at once, and in the end, or when stopped, the table and the page.
 
@@ -30,6 +36,7 @@ def run_study(
         executor: What runs the jobs, e.g. :class:`molweight.benchmark.ProcessPool`.
         title: Of the page.
         progress: Whether to show a progress bar on a terminal.
+        safe_csv: Whether to quote text in ``results.csv`` that a spreadsheet would take for a formula.
 
     Returns:
         The results.
@@ -43,7 +50,7 @@ def run_study(
         resolve_device(study.device)  # refused before the first run; machines of a cluster may have what this one lacks
     total = len(study.cells())
     with (
-        _written(journal, title),
+        _written(journal, title, safe_csv=safe_csv),
         progress_bar(title if progress else None, total, "runs", done=total - len(missing)) as bar,
     ):
         for job, row in executor.map(partial(run_cell, study), missing):
@@ -54,13 +61,13 @@ def run_study(
 
 
 @contextmanager
-def _written(journal: Journal, title: str) -> Iterator[None]:
+def _written(journal: Journal, title: str, *, safe_csv: bool) -> Iterator[None]:
     """Write the table and the page at the end, also of a study that is stopped before."""
     try:
         yield
     finally:
         if journal.rows:
-            journal.export()
+            journal.export(safe_csv=safe_csv)
             write_page(journal.study, journal.table(), journal.path.parent, title)
 
 

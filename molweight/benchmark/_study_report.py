@@ -12,7 +12,7 @@ from molweight.benchmark._published import read_published
 from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks, spreads
 from molweight.benchmark._study import Study
 from molweight.datasets.internal import higher_is_better
-from molweight.storage import write_file
+from molweight.storage import escape_controls, write_file
 
 __all__ = ["format_page", "write_page"]
 
@@ -45,7 +45,7 @@ def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) ->
     if ranks and len(ranks.means) > 1:
         limit = critical_difference(len(ranks.means), ranks.blocks)
         write_file(folder / "ranks.svg", plot_ranks(ranks.means, limit, titles))
-    write_file(folder / "README.md", format_page(study, results, title).encode())
+    write_file(folder / "README.md", escape_controls(format_page(study, results, title)).encode())
 
 
 def format_page(study: Study, results: pd.DataFrame, title: str) -> str:

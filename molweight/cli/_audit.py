@@ -10,6 +10,7 @@ from jsonargparse import Namespace
 
 from molweight import datasets
 from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table, split_with_test
+from molweight.cli._output import show
 from molweight.cli._parser import as_names
 from molweight.datasets import Splits
 from molweight.datasets.internal import (
@@ -67,7 +68,7 @@ def run(options: Namespace) -> None:
     """Show the columns, load, split, look, print."""
     columns = [] if options.table is None else _columns(options)
     if columns and not options.json:
-        sys.stdout.write("".join(f"{line}\n" for line in _column_lines(columns)))
+        show("\n".join(_column_lines(columns)))
         sys.stdout.flush()
     asked = options.clone()
     data, splits = _split(options, load_table(options))
@@ -76,10 +77,10 @@ def run(options: Namespace) -> None:
     found = datasets.audit(data, splits, corpus, progress=not options.quiet)
     command = "" if options.table is None else _proposal(asked, data, splits)
     if options.json:
-        sys.stdout.write(f"{_as_json(found.to_dict(), data, columns, command)}\n")
+        show(_as_json(found.to_dict(), data, columns, command))
         return
     lines = [format_audit(found), *remarks, *_unusable(data)]
-    sys.stdout.write("\n".join([*lines, *([f"{'next':<12}{command}"] if command else [])]) + "\n")
+    show("\n".join([*lines, *([f"{'next':<12}{command}"] if command else [])]))
 
 
 def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, Splits]:

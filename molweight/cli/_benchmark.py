@@ -1,6 +1,5 @@
 """``molweight benchmark``: a study from one YAML file."""
 
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +7,7 @@ from jsonargparse import Namespace
 
 from molweight.benchmark import Executor, ProcessPool, RayCluster, read_study, run_study
 from molweight.benchmark.internal import Journal
+from molweight.cli._output import show
 from molweight.errors import ConfigError, OptionError, suggest
 
 __all__ = ["run"]
@@ -27,9 +27,9 @@ def run(options: Namespace) -> None:
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:
         missing = len(Journal(folder, study).missing())
-        sys.stdout.write(f"{len(study.cells())} runs, {missing} to do; equal for every weighting: {study.match}\n")
-    journal = run_study(study, folder, executor, title=name, progress=not options.quiet)
-    sys.stdout.write((folder / "README.md").read_text(encoding="utf-8"))
+        show(f"{len(study.cells())} runs, {missing} to do; equal for every weighting: {study.match}")
+    journal = run_study(study, folder, executor, title=name, progress=not options.quiet, safe_csv=options.safe_csv)
+    show((folder / "README.md").read_text(encoding="utf-8").rstrip("\n"))
     failed = journal.missing()
     if failed:
         raise ConfigError(

@@ -1,6 +1,5 @@
 """``molweight explain``: the atoms that predictions rest on, drawn and as numbers."""
 
-import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,7 +9,7 @@ from jsonargparse import Namespace
 
 from molweight._progress import with_progress
 from molweight.cli._molecules import table_writer
-from molweight.cli._output import begin, result
+from molweight.cli._output import begin, result, say
 from molweight.datasets.internal import read_records
 from molweight.errors import DataError, OptionError
 from molweight.report.internal import Explained, render_explanation
@@ -56,8 +55,8 @@ def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -
             (found,) = model.attribute([smiles], options.target, pairs=options.pairs, seed=options.seed)
             if found is not None:
                 yield row, found
-        elif not options.quiet:
-            sys.stderr.write(f"row {row} holds no molecule: {rejects[0].reason}\n")
+        else:
+            say(options, f"row {row} holds no molecule: {rejects[0].reason}")
 
 
 def _lines(row: int, item: Attribution) -> Iterator[list[Any]]:

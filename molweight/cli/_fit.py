@@ -32,7 +32,7 @@ from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
 from molweight.report.internal import Conclusion, conclude, format_evidence
 from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
-from molweight.storage import write_file
+from molweight.storage import csv_bytes, escape_controls, write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
 from molweight.training.internal import format_findings
 
@@ -99,7 +99,7 @@ def carry_out(
     _write_audit(folder, datasets.audit(data, splits, corpus, progress=not options.quiet))
     write_file(folder / CONFIG, config)
     if unlabelled is not None:
-        write_file(folder / PREDICTIONS, _predicted(comparison, unlabelled))
+        write_file(folder / PREDICTIONS, csv_bytes(_predicted(comparison, unlabelled), safe=options.safe_csv))
         say(options, f"{len(unlabelled)} molecules of {options.test} predicted: {folder / PREDICTIONS}")
     comparison.run.report(folder / "report.html")
     extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *_further(data, unlabelled)])
@@ -112,7 +112,7 @@ def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[
     return [*(["rejects.csv"] if data.rejects else []), *([] if unlabelled is None else [PREDICTIONS])]
 
 
-def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> bytes:
+def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> pd.DataFrame:
     """Predictions of molecules without labels, with the row of each in its file."""
     own = {name: values[:, 0] for name, values in molecules.columns.items() if name.startswith(COLUMN_PREFIX)}
     parsed = comparison.run.parse(molecules.smiles)
@@ -122,8 +122,7 @@ def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> bytes:
     columns = {
         f"{comparison.run.method}.{name}": predicted[:, at] for at, name in enumerate(comparison.run.target_names)
     }
-    table = pd.DataFrame({"row": molecules.rows, "smiles": list(molecules.smiles), **columns})
-    return table.to_csv(index=False).encode()
+    return pd.DataFrame({"row": molecules.rows, "smiles": list(molecules.smiles), **columns})
 
 
 def _material(data: MoleculeDataset, splits: Splits) -> str:
@@ -143,7 +142,7 @@ def _write_audit(folder: Path, audit: datasets.Audit) -> None:
     write_file(folder / "audit.json", (json.dumps(audit.to_dict(), indent=2) + "\n").encode())
     card = (folder / "README.md").read_text(encoding="utf-8").rstrip("\n")
     section = f"## Audit of the data\n\n```text\n{format_audit(audit)}\n```\n"
-    write_file(folder / "README.md", f"{card}\n\n{section}".encode())
+    write_file(folder / "README.md", escape_controls(f"{card}\n\n{section}").encode())
 
 
 def _baselines(options: Namespace) -> list[str]:
@@ -271,9 +270,10 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 
 
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
-    comparison.save(folder, overwrite=True)  # claim_folder has refused what may not be replaced
+    # claim_folder has refused what may not be replaced
+    comparison.save(folder, overwrite=True, safe_csv=options.safe_csv)
     if data.rejects:
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]
         table = pd.DataFrame(rows, columns=["row", "smiles", "reason"])
-        write_file(folder / "rejects.csv", table.to_csv(index=False).encode())
+        write_file(folder / "rejects.csv", csv_bytes(table, safe=options.safe_csv))
         say(options, f"rejected rows of {data.name} written to {folder / 'rejects.csv'}")

@@ -1,7 +1,6 @@
 """``molweight hypergrad-check``: how accurate each solver is on your data, and what it costs."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from molweight.cli._data_options import (
     load_table,
     split_table,
 )
+from molweight.cli._output import show
 from molweight.diagnostics import hypergrad_check
 from molweight.errors import ConfigError
 from molweight.storage import write_file
@@ -43,10 +43,10 @@ def run(options: Namespace) -> None:
         tolerance=options.tolerance,
         progress=not options.quiet,
     )
-    sys.stdout.write(f"{found.table()}\n")
+    show(found.table())
     if options.output is not None:
         write_file(Path(options.output), (json.dumps(found.as_dict(), indent=2) + "\n").encode())
-        sys.stdout.write(f"\nwritten to {options.output}\n")
+        show(f"\nwritten to {options.output}")
 
 
 def _number(option: str, text: str, kind: type[Any]) -> Any:

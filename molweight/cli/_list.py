@@ -1,7 +1,6 @@
 """``molweight list``: names that can be used."""
 
 import inspect
-import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -9,6 +8,7 @@ from jsonargparse import Namespace
 
 from molweight import datasets, encoders, objectives
 from molweight.cli._help import plain
+from molweight.cli._output import show
 from molweight.datasets.internal import LOADERS, TABLES, ogb_entries
 from molweight.mlo import solvers, weightings
 from molweight.runs import read_checkpoint
@@ -39,14 +39,14 @@ def run(options: Namespace) -> None:
     """Print one name per line, or a paragraph per kind."""
     if options.kind is None:
         for kind, names in _KINDS.items():
-            sys.stdout.write(f"{kind}: {', '.join(names())}\n")
+            show(f"{kind}: {', '.join(names())}")
         return
     lines = [_line(options.kind, name) for name in _KINDS[options.kind]()]
     if options.kind == "objectives":
         lines = [_columns("objective", "family", "cost", "needs", "paper"), *lines, "", _COST]
     if options.kind == "encoders":
         lines.append(f"{'schnet':<14} {_first_line(encoders.SchNet)} Inside graphmvp_*; no --encoder.")
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    show("\n".join(lines))
 
 
 def _line(kind: str, name: str) -> str:

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _close_output()  # what is left cannot be written either
         return 2
     except KeyboardInterrupt as error:
-        sys.stderr.write(f"\nmolweight: {str(error) or 'interrupted.'}\n")
+        sys.stderr.write(f"\nmolweight: {printable(str(error)) or 'interrupted.'}\n")
         return error.status if isinstance(error, Interrupted) else _CTRL_C
 
 

@@ -3,13 +3,12 @@
 import csv
 import gzip
 import io
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from jsonargparse import Namespace
@@ -17,12 +16,14 @@ from jsonargparse import Namespace
 from molweight._progress import with_progress
 from molweight.arrays import Float32Matrix
 from molweight.cli._data_options import sheet_of
+from molweight.cli._output import say
 from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
 from molweight.runs.internal import MOST_ROWS, features_of, featurised
+from molweight.storage import csv_cell
 
 __all__ = [
     "Chunk",
@@ -33,8 +34,6 @@ __all__ = [
     "table_writer",
     "with_numbers",
 ]
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Chunk(NamedTuple):
@@ -99,9 +98,9 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)
             yield Chunk(rows, cells, with_numbers(parsed, cells, places))
-    if rejected and not options.quiet and options.get("top") is None:
+    if rejected and options.get("top") is None:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
-        sys.stderr.write(f"{rejected} rows hold no molecule and stay empty: {where}\n")
+        say(options, f"{rejected} rows hold no molecule and stay empty: {where}")
 
 
 def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, int]) -> ParsedRows:
@@ -209,25 +208,6 @@ def _rows_to(stream: TextIO, header: list[str], *, safe: bool) -> Write:
     def write(rows: Iterable[Sequence[Any]]) -> None:
         everything = [*pending, *rows] if pending else rows
         pending.clear()
-        writer.writerows(([quote_formula(cell) for cell in row] for row in everything) if safe else everything)
+        writer.writerows([csv_cell(cell, safe=safe) for cell in row] for row in everything)
 
     return write
-
-
-def quote_formula(cell: Any) -> Any:
-    """A cell that a spreadsheet does not run: text that begins like a formula gets ``'`` in front; numbers stay.
-
-    Args:
-        cell: The cell.
-
-    Example:
-        >>> quote_formula("=1+1"), quote_formula("-0.5"), quote_formula("CCO"), quote_formula(3)
-        ("'=1+1", '-0.5', 'CCO', 3)
-    """
-    if not isinstance(cell, str) or not cell.startswith(_FORMULA):
-        return cell
-    try:
-        float(cell)
-    except ValueError:
-        return f"'{cell}"
-    return cell

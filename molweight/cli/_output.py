@@ -9,8 +9,9 @@ from typing import Any
 from jsonargparse import Namespace
 
 from molweight.cli._parser import Parser
+from molweight.errors import printable
 
-__all__ = ["add_output_options", "begin", "printable", "result", "say"]
+__all__ = ["add_output_options", "add_safe_csv_option", "begin", "printable", "result", "say", "show"]
 
 
 def add_output_options(parser: Parser) -> None:
@@ -18,6 +19,11 @@ def add_output_options(parser: Parser) -> None:
     add = parser.add_argument_group("Messages").add_argument
     add("--quiet", action="store_true", help="no progress bars, no messages but the result")
     add("--json", action="store_true", help="the result as one JSON object, for scripts")
+
+
+def add_safe_csv_option(parser: Parser) -> None:
+    """Add the option that keeps spreadsheets from running cells of CSV files."""
+    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
 
 
 def begin(options: Namespace) -> None:
@@ -31,26 +37,18 @@ def say(options: Namespace, text: str) -> None:
         sys.stderr.write(f"{printable(text)}\n")
 
 
-def printable(text: str) -> str:
-    r"""Text for a terminal: what is quoted of a file may hold control characters, which are shown as ``\x1b``.
-
-    Args:
-        text: The text; line breaks stay.
-
-    Example:
-        >>> printable("column '\x1b[31mred'")
-        "column '\\x1b[31mred'"
-    """
-    return "".join(
-        character if character.isprintable() or character == "\n" else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
 def result(options: Namespace, values: dict[str, Any], text: str) -> None:
     """Print the result in the form that was asked for; a number that is none is ``null`` in JSON."""
-    shown = json.dumps(_finite(values), indent=2) if options.json else text
-    sys.stdout.write(f"{shown}\n")
+    show(json.dumps(_finite(values), indent=2) if options.json else text)
+
+
+def show(text: str) -> None:
+    """Print to standard output; control characters are shown, not sent.
+
+    Args:
+        text: What to print; a line break follows it.
+    """
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def _finite(value: Any) -> Any:

@@ -34,7 +34,7 @@ class PretrainingOptions:
     pretrain_steps: int = option(500, at_least=0)
     pretrain_seed: int | None = option(None, at_least=0)
     batch_size: int = option(256, at_least=1)
-    pretrain_lr: float = option(1e-3, above=0)
+    pretrain_lr: float = option(1e-3, above=0, below=1e36)
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

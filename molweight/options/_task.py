@@ -20,7 +20,7 @@ class TaskOptions:
     """
 
     task_batch_size: int = option(64, at_least=1)
-    finetune_lr: float = option(1e-3, above=0)
+    finetune_lr: float = option(1e-3, above=0, below=1e36)
 
     def __post_init__(self) -> None:
         """Check kinds and ranges."""

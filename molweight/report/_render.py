@@ -19,6 +19,7 @@ from molweight.report._source_section import sources_section
 from molweight.report._test_sections import map_section, wrong_section
 from molweight.report._training_sections import losses_section, schedule_section, solver_section, weights_section
 from molweight.report._uncertainty_section import spread_section
+from molweight.storage import escape_controls
 
 __all__ = ["page", "render"]
 
@@ -63,4 +64,4 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     folder = files("molweight.report")
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     style = Markup((folder / "style.css").read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
-    return template.render(title=title, subtitle=subtitle, sections=sections, style=style)
+    return escape_controls(template.render(title=title, subtitle=subtitle, sections=sections, style=style))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
 
+from molweight.storage import escape_controls
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -82,11 +84,14 @@ def figure_element(figure: "Figure", key: str, title: str, description: str) -> 
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.text import Text
 
     canvas: Any = FigureCanvasSVG(figure)  # not typed by its authors
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)
+    for text in figure.findobj(Text):
+        text.set(text=escape_controls(text.get_text()))
     buffer = io.StringIO()
     with rc_context({"svg.hashsalt": key}):
         canvas.print_svg(buffer)  # figure.savefig would draw everything twice

@@ -37,7 +37,7 @@ from molweight.runs._reference import Domain
 from molweight.runs._report import gather
 from molweight.runs._test_results import collect_test_results
 from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
-from molweight.storage import write_file
+from molweight.storage import csv_bytes, escape_controls, write_file
 
 __all__ = ["Run"]
 
@@ -375,7 +375,7 @@ class Run:
                 parts.append(self.model.embed(graphs).cpu().numpy())
         return parsed.align(np.concatenate(parts))
 
-    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, folder: str | Path, *, overwrite: bool = False, safe_csv: bool = False) -> None:
         """Write the run.
 
         ``model.safetensors`` is all that :func:`load` needs to predict. ``pretraining.safetensors`` holds the
@@ -389,6 +389,7 @@ class Run:
         Args:
             folder: Where to; it is made if missing.
             overwrite: Whether another run that is there may be replaced.
+            safe_csv: Whether to quote text in CSV files that a spreadsheet would take for a formula.
 
         Raises:
             ConfigError: If another run is there and may not be replaced.
@@ -396,18 +397,18 @@ class Run:
         """
         place, about, parts = Path(folder), self.describe(), self.parts()
         texts = {
-            "weights.json": json.dumps(about, indent=2),
-            "history.csv": self.history.to_csv(index=False),
+            "weights.json": json.dumps(about, indent=2).encode(),
+            "history.csv": csv_bytes(self.history, safe=safe_csv),
         }
         if self.test_results is not None:
-            texts["test_predictions.csv"] = self.test_results.frame().to_csv(index=False)
+            texts["test_predictions.csv"] = csv_bytes(self.test_results.frame(), safe=safe_csv)
         begin_manifest(place, self.folder, overwrite=overwrite)
         kept = self._calibrated()
         tensors = {} if kept is None else kept.to_tensors()
         names = write_parts(place, replace(parts, seen=self._keys_of_seen(), calibration=tensors))
         for name, text in texts.items():
-            write_file(place / name, text.encode())
-        write_file(place / CARD, model_card(about).encode())
+            write_file(place / name, text)
+        write_file(place / CARD, escape_controls(model_card(about)).encode())
         self.folder = place
         extend_manifest(place, [*names, *texts], [CARD])
 

@@ -83,9 +83,9 @@ class Comparison:
     run: Run
     pretrain_seconds: float
 
-    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+    def save(self, folder: Path, *, overwrite: bool = False, safe_csv: bool = False) -> None:
         """Write ``metrics.json``, ``weights.png`` and everything :meth:`Run.save` writes."""
-        self.run.save(folder, overwrite=overwrite)
+        self.run.save(folder, overwrite=overwrite, safe_csv=safe_csv)
         metrics = {
             "data": self.data,
             "metric": self.metric,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from molweight._progress import progress_bar
-from molweight.errors import ConfigError, MolweightError, TrainingError
+from molweight.errors import ConfigError, MolweightError, TrainingError, mention
 from molweight.mlo import Finding, Health, Loop, LossFn, Record, check_deterministic
 from molweight.models import Pretrainer
 from molweight.training._batches import Corpus, TaskSource
@@ -69,6 +69,8 @@ class HealthLogger:
         self._said, self._steps = set(state["said"]), int(state["steps"])
 
 
+_DIVERGED: Final = 1e6
+"""Variables of a network that is trained are smaller than this by orders of magnitude."""
 _FLUSH: Final = 20
 """Steps between reading the records, the only time the loop waits for the device."""
 
@@ -133,6 +135,17 @@ class PretrainingState:
                         f"objective {name!r}: its loss is {loss} at step {row['step']}. Lower pretrain_lr, or leave "
                         "the objective out."
                     )
+        self._check_task()
+
+    def _check_task(self) -> None:
+        """Refuse variables of level 2 as they are after steps that were too long."""
+        values = [tensor.detach().abs().max() for tensor in self.loop.finetuned.values() if tensor.numel()]
+        largest = float(torch.stack(values).max()) if values else 0.0
+        if not largest < _DIVERGED:
+            raise TrainingError(
+                f"adaptive pretraining: the model of the task diverges, its variables reach {largest:.3g} at step "
+                f"{self.loop.steps}. Lower the learning rate: {mention('finetune_lr', 0.001)}."
+            )
 
     def _check_weights(self, row: dict[str, Any]) -> None:
         """Refuse weights that are not on the simplex, those of the step and those after its update."""

@@ -227,13 +227,41 @@ def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.Capt
     assert "\\x1b[31m" in message
 
 
-def test_a_learning_rate_that_diverges_is_blamed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("rate", ["1e30", "1e38"])
+@pytest.mark.parametrize(
+    "command", [["finetune", "--init=scratch", "--epochs=2", *TINY[5:7], *TINY[8:]], ["fit", *TINY]]
+)
+def test_a_learning_rate_that_diverges_is_blamed(
+    command: list[str], rate: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a single model, and of the default ensemble, whose finetuning has a rate of its own."""
     (tmp_path / "my.csv").write_text(MOLECULES)
-    fit = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", "--finetune_lr=1e30", f"--runs={tmp_path}"]
-    assert main([*fit, "--epochs=2", *TINY[-6:-3], *TINY[-2:], "--quiet"]) == 2
+    name, *rest = command
+    fit = [name, str(tmp_path / "my.csv"), f"--finetune_lr={rate}", f"--runs={tmp_path}", "--quiet", *rest]
+    assert main([*fit, *(["--steps=2"] if name == "fit" else [])]) == 2
     message = capsys.readouterr().err
-    assert "--finetune_lr" in message
+    assert "--finetune_lr" in message.splitlines()[-1]
     assert "task 'y'" not in message
+
+
+def test_what_a_run_writes_is_plain_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ESC and BEL of a table are escaped in every file and on the terminal; formulas are quoted on request."""
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5,-x" for n in range(40)]
+    text = "\n".join(["smiles,=y\x1b[31m$a$,z", *rows, '"=cmd|\x1b[31m\x07A1",1.5,x'])
+    (tmp_path / "my.csv").write_text(text)
+    finetune = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run"]
+    assert main([*finetune, *TINY[4:], "--targets==y\x1b[31m$a$", "--safe_csv"]) == 0
+    assert main(["audit", str(tmp_path / "my.csv"), "--targets==y\x1b[31m$a$"]) == 0
+    assert main(["predict", str(tmp_path / "run"), str(tmp_path / "my.csv"), "--smiles=smiles", "--safe_csv"]) == 0
+    assert main(["report", str(tmp_path / "run"), f"--output={tmp_path / 'again.html'}"]) == 0
+    printed = capsys.readouterr()
+    written = {path.name: path.read_text() for path in tmp_path.glob("run/*.[cmhjy]*")}
+    assert {"rejects.csv", "test_predictions.csv", "README.md", "report.html", "metrics.json"} <= written.keys()
+    again = (tmp_path / "again.html").read_text()
+    for name, content in [("out", printed.out), ("err", printed.err), ("again", again), *written.items()]:
+        assert not {"\x1b", "\x07"} & set(content), name
+    assert "'=cmd|\\x1b[31m\\x07A1" in written["rejects.csv"]
+    assert ",'=y\\x1b[31m$a$," in printed.out
 
 
 def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(

@@ -2,6 +2,7 @@
 
 import os
 
+from molweight.cli._output import add_safe_csv_option
 from molweight.cli._parser import Parser
 
 __all__ = ["parser"]
@@ -19,5 +20,6 @@ def parser() -> Parser:
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with one thread")
     add("--executor", type=str, default="processes", help="processes, or ray (pip install 'molweight[scale]')")
     add("--address", type=str | None, default=None, help="of a Ray cluster that is running; started here by default")
+    add_safe_csv_option(made)
     add("--quiet", action="store_true", help="no progress bar, no messages but the page")
     return made

@@ -1,7 +1,6 @@
 """Options of ``molweight explain``."""
 
-from molweight.cli._options._molecules import add_safe_csv_option
-from molweight.cli._output import add_output_options
+from molweight.cli._output import add_output_options, add_safe_csv_option
 from molweight.cli._parser import Parser
 
 __all__ = ["parser"]

@@ -6,7 +6,7 @@ from molweight.cli._options._table import (
     add_data_options,
     add_job_options,
 )
-from molweight.cli._output import add_output_options
+from molweight.cli._output import add_output_options, add_safe_csv_option
 from molweight.cli._parser import Parser, names
 
 __all__ = ["add_run_options", "parser"]
@@ -64,4 +64,5 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
         help="mean,descriptor_trees: seconds; scratch,pretrained,equal: as long as the fit",
     )
     add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
+    add_safe_csv_option(made)
     add_output_options(made)

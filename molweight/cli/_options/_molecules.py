@@ -1,8 +1,9 @@
 """Options of commands that read molecules and write a row for each."""
 
+from molweight.cli._output import add_safe_csv_option
 from molweight.cli._parser import Parser
 
-__all__ = ["add_molecule_options", "add_safe_csv_option"]
+__all__ = ["add_molecule_options"]
 
 
 def add_molecule_options(parser: Parser) -> None:
@@ -20,8 +21,3 @@ def add_molecule_options(parser: Parser) -> None:
     add_safe_csv_option(parser)
     add("--chunk_size", type=int, default=10_000, help="rows at a time, at most 500; bounds the memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
-
-
-def add_safe_csv_option(parser: Parser) -> None:
-    """Add the option that keeps spreadsheets from running cells."""
-    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
