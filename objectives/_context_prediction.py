@@ -9,11 +9,10 @@ from torch import Tensor
 from molweight import encoders
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
-from molweight.objectives._augment import take
+from molweight.objectives._augment import hops, take
 from molweight.objectives._base import Encode, Objective, draw_seed, register
 from molweight.objectives._contrast import discrimination
 from molweight.objectives._segments import random_item, random_partner, segment_mean
-from molweight.objectives._subgraph import hops
 
 __all__ = ["ContextPrediction", "NeighbourhoodAndContext"]
 

@@ -8,12 +8,11 @@ from torch import Tensor, nn
 from molweight.arguments import check_choice
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch
-from molweight.objectives._augment import Edit, apply, random_edges, share
+from molweight.objectives._augment import Edit, apply, grow, random_edges, share
 from molweight.objectives._base import Encode, Objective, check_share, draw_seed, register
 from molweight.objectives._contrast import nt_xent
 from molweight.objectives._graphcl import TwoViews
 from molweight.objectives._segments import random_subset
-from molweight.objectives._subgraph import grow
 
 __all__ = ["MolCLR"]
 

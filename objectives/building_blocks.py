@@ -11,6 +11,8 @@ from molweight.objectives._augment import (
     apply,
     attribute_mask,
     edge_perturb,
+    grow,
+    hops,
     join,
     node_drop,
     random_edit,
@@ -32,7 +34,6 @@ from molweight.objectives._graphmvp_generative import VariationalMap
 from molweight.objectives._masked_consistency import embedding_rank, embedding_spread
 from molweight.objectives._rdkit_groups import GROUPS
 from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
-from molweight.objectives._subgraph import grow, hops
 
 __all__ = [
     "AUGMENTATIONS",

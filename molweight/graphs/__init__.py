@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
 from molweight.graphs._batch import GraphBatch
-from molweight.graphs._build import build_dataset
 from molweight.graphs._columns import attach_targets, target_column
-from molweight.graphs._dataset import MoleculeDataset, Task
+from molweight.graphs._dataset import MoleculeDataset, Task, build_dataset
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Molecules, Reject

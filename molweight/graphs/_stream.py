@@ -13,9 +13,8 @@ import numpy as np
 
 from molweight._progress import Progress, progress_bar
 from molweight.errors import DataError
-from molweight.graphs._build import check_some
 from molweight.graphs._cache import add_seal, cache_root, content_key, partial_name, place_folder, write_meta
-from molweight.graphs._dataset import MoleculeDataset
+from molweight.graphs._dataset import MoleculeDataset, check_some
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._featurize import featurize
 from molweight.graphs._molecules import Reject

@@ -21,9 +21,9 @@ from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
 from molweight.training._batches import Batches, Corpus, generator_for, part_batches
-from molweight.training._leakage import HeldOut, attach_tables, refuse_leaky_checkpoint
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init, with_stereo
+from molweight.training._sources import HeldOut, attach_tables, refuse_leaky_checkpoint
 from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]

@@ -17,7 +17,7 @@ from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptio
 from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import load, read_checkpoint
 from molweight.training._cross_fitting import check_finetuning
-from molweight.training._leakage import resolve_assay_table
+from molweight.training._sources import resolve_assay_table
 
 __all__ = [
     "SOLVER_DEFAULTS",

@@ -6,9 +6,8 @@ from molweight.training._batches import Batches, generator_for
 from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
 from molweight.training._finetune import finetune
-from molweight.training._leakage import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, with_stereo
-from molweight.training._sources import with_sources
+from molweight.training._sources import HeldOut, with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",

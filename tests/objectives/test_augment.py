@@ -9,8 +9,7 @@ from torch import Tensor
 
 from molweight.errors import DataError
 from molweight.graphs import ATOM_MASK, GraphBatch, MoleculeDataset, build_dataset
-from molweight.objectives._augment import share
-from molweight.objectives._subgraph import grow
+from molweight.objectives._augment import grow, share
 from molweight.objectives.building_blocks import (
     AUGMENTATIONS,
     Edit,
