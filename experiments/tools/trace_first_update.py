@@ -5,7 +5,7 @@
 A table of 64 molecules is read, split and fitted with the options of a job that starts from the checkpoint of the
 package, until the weighting has been updated once. Counted are the functions of the package that ran, each once, and
 the files that hold them; generated code (dataclass constructors) and comprehensions are left out. ``--list`` prints
-them by file, ``--output`` writes the counts, by package too.
+them by file, ``--output`` writes the counts, by package and by stage (where a function is met first) too.
 """
 
 import argparse
@@ -42,6 +42,8 @@ class Tracer:
     def __init__(self) -> None:
         """Start with nothing seen."""
         self.seen: dict[str, set[str]] = defaultdict(set)
+        self.stage = ""
+        self.stages: dict[str, int] = defaultdict(int)
         self.depth = self.deepest = 0
 
     def __call__(self, frame: FrameType, event: str, _: Any) -> None:
@@ -54,6 +56,7 @@ class Tracer:
             return
         self.depth += {"call": 1, "return": -1}.get(event, 0)
         self.deepest = max(self.deepest, self.depth)
+        self.stages[self.stage] += code.co_qualname not in self.seen[path]
         self.seen[path].add(code.co_qualname)
 
 
@@ -66,11 +69,16 @@ def table(folder: Path) -> Path:
     return path
 
 
-def walk(path: Path, corpus: mw.graphs.MoleculeDataset) -> None:
+def walk(path: Path, corpus: mw.graphs.MoleculeDataset, tracer: Tracer) -> None:
     """From the table to the first update."""
+    tracer.stage = "read the table"
     data = mw.datasets.from_csv(path)
+    tracer.stage = "split it"
     splits = mw.datasets.split(data, "random")
-    mw.fit(mw.Job(steps=1, batch_size=32, device="cpu"), data, splits, corpus)
+    tracer.stage = "state the job"
+    job = mw.Job(steps=1, batch_size=32, device="cpu")
+    tracer.stage = "fit, to the first update"
+    mw.fit(job, data, splits, corpus)
 
 
 def stop_after_the_first_update() -> None:
@@ -97,16 +105,18 @@ def main() -> None:
         path = table(Path(folder))
         sys.setprofile(tracer)
         try:
-            walk(path, corpus)
+            walk(path, corpus, tracer)
         except FirstUpdateError:
             sys.setprofile(None)
     for name, functions in sorted(tracer.seen.items()) if options.list else ():
         print(f"{Path(name).relative_to(ROOT)}: {', '.join(sorted(functions))}")
     count = sum(map(len, tracer.seen.values()))
     print(f"{count} functions in {len(tracer.seen)} files, at most {tracer.deepest} deep")
+    print("met first in each stage:", ", ".join(f"{number} ({stage})" for stage, number in tracer.stages.items()))
     if options.output is not None:
         total = {"functions": count, "files": len(tracer.seen), "depth": tracer.deepest}
-        write_result(options.output, {**provenance([0]), **total, "packages": by_package(tracer.seen)})
+        parts = {"stages": dict(tracer.stages), "packages": by_package(tracer.seen)}
+        write_result(options.output, {**provenance([0]), **total, **parts})
 
 
 def by_package(seen: Mapping[str, set[str]]) -> dict[str, dict[str, int]]:

@@ -86,6 +86,11 @@ class Loop:
         gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, where these
             cost more than the step itself; 0 for none. See :attr:`Record.norms`.
 
+    Attributes:
+        pretrained: Variables of level 1, the shared names first.
+        finetuned: Variables of the task, the shared names first.
+        shared: The names of the encoder's variables.
+
     Raises:
         ConfigError: If variables are missing, frozen, integer, on different devices, or share no name, or an option
             is out of range.
@@ -140,6 +145,7 @@ class Loop:
             raise OptionError("hypergradient_interval", hypergradient_interval, "must be at least 1")
         options = GraphOptions(proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema)
         self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
+        self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))
         self.weighting = weighting.to(device=reference.device, dtype=reference.dtype)
         self.solvers = solver_by_level(solver)
@@ -150,21 +156,6 @@ class Loop:
         self.steps = 0
         self._starts: dict[str, Tensor] = {}
         self._scales: Tensor | None = None
-
-    @property
-    def pretrained(self) -> Params:
-        """Variables of level 1, the shared names first."""
-        return self.graph.pretrained
-
-    @property
-    def finetuned(self) -> Params:
-        """Variables of the task, the shared names first."""
-        return self.graph.finetuned
-
-    @property
-    def shared(self) -> tuple[str, ...]:
-        """The names of the encoder's variables."""
-        return self.graph.shared
 
     @property
     def wants_train(self) -> bool:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from scipy.special import stdtrit
 
 __all__ = ["Evidence", "format_evidence", "weigh_evidence"]
 
@@ -57,6 +56,8 @@ def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
         >>> [(found.name, found.verdict) for found in weigh_evidence(records)]
         [('useful', 'helps'), ('noise', 'hurts')]
     """
+    from scipy.special import stdtrit  # Student's quantile as of `scipy.stats`, which takes a second to import
+
     taken = [record["hypergradient"] for record in records if record.get("hypergradient")]
     names = list(taken[0]) if taken else []
     values = np.array([[row[name] for name in names] for row in taken], dtype=np.float64)
@@ -67,7 +68,6 @@ def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
     blocks = np.array([part.mean(axis=0) for part in np.array_split(centred, math.isqrt(len(centred)))])
     error = blocks.std(axis=0, ddof=1) / math.sqrt(len(blocks))
     errors = -np.divide(blocks.mean(axis=0), error, out=np.zeros_like(error), where=error > 0)
-    # Student's quantile as of `scipy.stats`, which takes a second to import.
     bar = float(stdtrit(len(blocks) - 1, 1 - _LEVEL / (2 * len(names))))
     found = [Evidence(name, float(value), _verdict(value, bar)) for name, value in zip(names, errors, strict=True)]
     return sorted(found, key=lambda item: -item.errors)

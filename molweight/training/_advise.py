@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 
 import numpy as np
 import torch
-from scipy.special import stdtrit
 
 from molweight.arrays import Float64Array, Int64Array
 from molweight.datasets import Splits
@@ -197,11 +196,12 @@ def _squares(features: Float64Array, labels: Float64Array, rest: Any, fold: Any)
 
 def _judge(use: SourceUse, plain: Float64Array, joined: Float64Array, tables: int) -> Advice:
     """The corrected resampled t-test of Nadeau and Bengio."""
+    from scipy.special import stdtrit  # Student's quantile as of `scipy.stats`, which takes a second to import
+
     saved = (plain - joined) / plain.mean()
     count = len(saved)
     error = np.sqrt((1 / count + 1 / (_FOLDS - 1)) * saved.var(ddof=1))
     errors = float(saved.mean() / error) if error > 0 else 0.0
-    # Student's quantile as of `scipy.stats`, which takes a second to import.
     bar = float(stdtrit(count - 1, 1 - _LEVEL / (2 * tables)))
     verdict: Verdict = "undecided" if abs(errors) <= bar else "helps" if errors > 0 else "hurts"
     return Advice(use, float(saved.mean()), errors, verdict)
