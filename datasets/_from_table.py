@@ -27,7 +27,7 @@ from molweight.datasets._label_columns import (
     read_labels,
     source_column,
 )
-from molweight.datasets._numbers import UNITS, is_missing, is_number, molar_factor, read_numbers
+from molweight.datasets._numbers import UNITS, is_missing, is_number, molar_factor, read_numbers, unit_in_name
 from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
@@ -188,8 +188,9 @@ def _described_units(table: TextTable, records: Sequence[int], smiles: str) -> d
         for name, cell in zip(table.columns, cells, strict=True):
             known = cell in UNITS or molar_factor(cell) is not None
             named = row_of_units and "unit" not in cell.lower() and not is_missing(cell)
-            if name != smiles and table.columns.count(name) == 1 and (known or named):
-                found[name] = cell
+            unit = cell if known or named else unit_in_name(cell)
+            if name != smiles and table.columns.count(name) == 1 and unit:
+                found[name] = unit
     return found
 
 

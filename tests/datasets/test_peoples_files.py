@@ -611,6 +611,20 @@ def test_names_with_digits_are_no_classes_and_units_that_are_not_molar_have_no_l
         read(write(table({"half-life": times})), targets="half-life")
 
 
+def test_units_of_a_second_header(write: Write) -> None:
+    rows = table({"IC50": [str(1.5 + 30 * n) for n in range(12)]}).split("\n", 1)
+    data = read(write("\n".join(["Compound,Assay A", "SMILES,IC50 (nM)", rows[1]])), targets="p(Assay A)")
+    assert "units: 'Assay A' in nM" in said(data)
+    assert labels(data)[0] == pytest.approx(8.823909, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["SD of logS", "p-value", "Price (USD)", "pKa calc", "calculated logP"])
+def test_further_numbers_that_are_no_labels(name: str, write: Write) -> None:
+    data = read(write(table({name: NUMBERS[::-1], "logS": NUMBERS})))
+    assert data.target_names == ["logS"]
+    assert f"column {name!r} looks like" in said(data)
+
+
 def test_relations_in_words(write: Write) -> None:
     data = read(write(table({"operator": ["less than", "equal to", "&gt;"] * 4, "pIC50": NUMBERS})))
     assert data.columns["label_bounds"].ravel().tolist()[:3] == [-1, 0, 1]

@@ -66,6 +66,15 @@ def test_predict_by_order_and_size_of_the_batch(run: Run, molecules: list[str]) 
     assert many.max() < CLOSE, "more than one batch"
 
 
+def test_predict_by_processes(run: Run, molecules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    if isinstance(run.model, Ensemble):
+        return  # whose features of molecules are computed likewise
+    for count in ("1", "2"):
+        monkeypatch.setenv("LOKY_MAX_CPU_COUNT", count)
+        many = run.predict(molecules * 450).reshape(450, len(molecules), -1)
+        assert np.abs(many - run.predict(molecules)).max() < CLOSE, count
+
+
 def test_embed(run: Run, written: Written, molecules: list[str]) -> None:
     smiles, first = texts(written)
     found = run.embed(smiles)
