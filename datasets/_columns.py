@@ -38,7 +38,9 @@ _NAMES: Final = {
     r"|.*aromatic rings)": "a computed descriptor",
     r"(ph|temp(erature)?( \(.*\))?|dose|concentration|conc|max phase|wavelength)": "a condition of the measurement",
     r"(std|sd|sem|stdev|std\.?dev|error|uncertainty|.*[ _](std|sd|sem|stdev|stddev|error|err)|"
-    r"(std|sd|sem|stdev|error|uncertainty)[ _]of[ _].*|p[ _-]?value|(sample[ _])?weight)": ("the error or weight of a measurement"),
+    r"(std|sd|sem|stdev|error|uncertainty)[ _]of[ _].*|p[ _-]?value|(sample[ _])?weight)": (
+        "the error or weight of a measurement"
+    ),
     r"(is[ _-]?)?(train|test|valid|val|validation|training|testing|holdout)([ _-]?(set|flag|mask|split))?": "a split",
     r"(n|count|replicates?|.*[ _](count|rank|replicate)|rank|score rank)": "a count",
     r".*(predicted|prediction|_pred)(?![a-z]).*|.*[ _]calc(ulated|\.)?|calc(ulated|\.)?[ _].*": "a prediction",
