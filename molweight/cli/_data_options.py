@@ -125,7 +125,9 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
     if options.split_column is not None and options.split_file is not None:
         raise ConfigError("--split_column and --split_file both name a split. Leave one of them out.")
     if options.split_file is not None:
-        return datasets.load_splits(options.split_file, data, options.protocol)
+        stored = datasets.load_splits(options.split_file, data, options.protocol)
+        _remark(data, stored)
+        return stored
     if options.split_column is not None and options.table is None:
         raise ConfigError("--split_column names a column of your own table; --data has none. Use --split.")
     stated = options.split_column is not None or (options.split == "auto" and "given_role" in data.columns)

@@ -1,5 +1,6 @@
 """The table that the command line's options name."""
 
+import json
 import logging
 from pathlib import Path
 
@@ -127,6 +128,20 @@ def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pyt
         split_table(options, load_table(options))
     assert "in the other roles, too" not in caplog.text
     assert "120 of 120 rows hold 40 molecules more than once, and their labels are averaged" in caplog.text
+
+
+def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("smiles,y\n" + rows(lambda n: n / 7) + "OC,5\n")
+    (tmp_path / "split.json").write_text(
+        json.dumps({"train": list(range(20)), "valid": [20, 21], "test": [*range(22, 41)]})
+    )
+    options = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json"), "--duplicates", "keep"])
+    split_table(options, load_table(options))
+    assert "1 of 19 test molecules are in the other roles, too" in caplog.text
+    assert "the role test has 19 molecules, fewer than 20" in caplog.text
 
 
 def test_audit_shows_columns_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
