@@ -1,5 +1,6 @@
 """Tensors and what they are, in one file: safetensors with JSON in its header, checked by a SHA-256; never pickle."""
 
+import errno
 import hashlib
 import json
 import os
@@ -87,6 +88,8 @@ def partial_name(path: Path) -> Iterator[Path]:
     try:
         yield partial
     except OSError as error:
+        if error.errno is None:  # NumPy's, which counts what was written and does not say why it was not more
+            raise OSError(errno.ENOSPC, "cannot be written whole, as on a full disk", str(path)) from error
         if error.filename is None:  # a full disk is reported without a name
             error.filename = str(path)
         raise

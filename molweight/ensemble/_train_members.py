@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, delayed, parallel_config
+from joblib import Parallel, cpu_count, parallel_config
 from torch import Tensor
 
 from molweight.arrays import Indices
 from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
-from molweight.graphs.internal import shielded
+from molweight.graphs.internal import shielded, worker
 
 __all__ = ["MemberJob", "TrainedMember", "train_members"]
 
@@ -71,9 +71,10 @@ def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[T
     processes = 1 if alone or not _is_large(jobs) else min(len(jobs), cpu_count())
     if processes == 1:
         return (_train(job, device) for job in jobs)
+    train = worker(_train)
     with parallel_config(backend="loky", inner_max_num_threads=1), shielded():
         members: Iterator[TrainedMember] = Parallel(n_jobs=processes, return_as="generator")(
-            delayed(_train)(job, device) for job in jobs
+            train(job, device) for job in jobs
         )
     return members
 

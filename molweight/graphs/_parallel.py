@@ -1,20 +1,27 @@
 """One function over many molecules: in chunks, on all cores, with progress."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import resource_tracker
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from molweight._progress import progress_bar
 
-__all__ = ["map_chunks", "shielded"]
+__all__ = ["end_with", "map_chunks", "shielded", "worker"]
 
 T = TypeVar("T")
+_PAUSE: Final = 0.5
+"""Seconds after which a worker notices, at the latest, that the process that started it has ended."""
+_watched: Final[list[int]] = []
+"""The process that started this one, where it is watched."""
 
 
 def map_chunks(
@@ -56,8 +63,40 @@ def _results(
     if jobs < 2 or len(items) < parallel_from:  # noqa: PLR2004 - one job is no parallel work
         return map(function, chunks)
     with shielded():
-        results: Iterator[T] = Parallel(n_jobs=jobs, return_as="generator")(delayed(function)(part) for part in chunks)
+        work = worker(function)
+        results: Iterator[T] = Parallel(n_jobs=jobs, return_as="generator")(work(part) for part in chunks)
     return results
+
+
+def worker(function: Callable[..., T]) -> Callable[..., Any]:
+    """A call of a function for joblib, in a process that ends when this one does.
+
+    Args:
+        function: A function of the top level of a module.
+    """
+    return partial(delayed(_in_worker), os.getpid(), function)
+
+
+def _in_worker(parent: int, function: Callable[..., T], *arguments: Any) -> T:
+    end_with(parent)
+    return function(*arguments)
+
+
+def end_with(parent: int) -> None:
+    """End this process once the one that started it has ended: one that is killed cannot end its workers itself.
+
+    Args:
+        parent: The process that started this one.
+    """
+    if not _watched and parent != os.getpid():
+        _watched.append(parent)
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_PAUSE)
+    os._exit(1)
 
 
 @contextmanager

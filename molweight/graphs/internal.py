@@ -16,7 +16,7 @@ from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
-from molweight.graphs._parallel import map_chunks, shielded
+from molweight.graphs._parallel import end_with, map_chunks, shielded, worker
 from molweight.graphs._parse import parse_molecule
 from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._stream import Record, build_streamed
@@ -34,6 +34,7 @@ __all__ = [
     "cache_root",
     "canonical_text",
     "content_key",
+    "end_with",
     "explain",
     "guarded_list",
     "guarded_target",
@@ -47,6 +48,7 @@ __all__ = [
     "read_folder",
     "shielded",
     "tasks_of",
+    "worker",
     "write_array",
     "write_meta",
     "written",

@@ -1,5 +1,6 @@
 """Work on parts of a list in other processes, a few parts ahead of what is needed here."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
@@ -7,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from joblib import cpu_count
 
-from molweight.graphs.internal import shielded
+from molweight.graphs.internal import end_with, shielded
 
 __all__ = ["ahead"]
 
@@ -51,7 +52,7 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
     from joblib.externals.loky import ProcessPoolExecutor
 
     # Not the one that joblib keeps for itself.
-    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=(work,))
+    executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=(work, os.getpid()))
     waiting: deque[tuple[T, Any]] = deque()
     try:
         for own, part in parts:
@@ -68,7 +69,8 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
         executor.shutdown(kill_workers=bool(waiting))
 
 
-def _keep(work: Callable[[Any], Any]) -> None:
+def _keep(work: Callable[[Any], Any], parent: int) -> None:
+    end_with(parent)
     _work[:] = [work]
 
 

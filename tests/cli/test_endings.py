@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,6 +131,94 @@ def test_a_worker_that_is_killed_is_explained(tmp_path: Path, monkeypatch: pytes
     assert "was killed from outside" in message.splitlines()[-1]
     assert "Traceback" not in message
     assert _left(process.pid) == []
+
+
+POOLS = {
+    "chunks": "from molweight.graphs.internal import map_chunks\n"
+    "for _ in map_chunks(len, 'C' * 10**6, chunk=1, n_jobs=2): print('at work', flush=True)",
+    "ahead": "import time; from molweight.runs._ahead import ahead\n"
+    "for _ in ahead(((n, 0.01) for n in range(10**6)), time.sleep, n_jobs=2): print('at work', flush=True)",
+    "guard": "from molweight.graphs import featurize; print('at work', flush=True)\n"
+    "featurize(['C1CC1' * 3000] * 10**4, n_jobs=1)",
+}
+"""Work in other processes: what featurises and standardises, what predicts, and molecules that may take long."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_command_that_is_killed_leaves_no_workers(pool: str) -> None:
+    """SIGKILL lets a process end nothing itself, so its workers notice that it is gone."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", POOLS[pool]]
+    with subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        while len(_of_session(process.pid)) < 2:
+            time.sleep(0.01)
+        process.kill()
+        process.wait(timeout=60)
+        left = _left(process.pid)
+    assert left == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_while_a_report_is_written_leaves_the_one_before(
+    tmp_path: Path, number: signal.Signals, monkeypatch: pytest.MonkeyPatch, trained: Path
+) -> None:
+    report = tmp_path / "report.html"
+    report.write_text("the one before")
+    synchronise = os.fsync
+
+    def interrupted(place: int) -> None:  # the moment: the partial file is there, and not renamed yet
+        os.kill(os.getpid(), number)
+        synchronise(place)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    assert main(["report", str(trained), f"--output={report}"]) == 128 + number
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert report.read_text() == "the one before"
+    monkeypatch.undo()
+    assert main(["report", str(trained), f"--output={report}"]) == 0
+    assert report.read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run."""
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "my.csv").write_text(MOLECULES)
+    finetune = ["finetune", str(folder / "my.csv"), "--init=scratch", f"--runs={folder}", "--name=run"]
+    assert main([*finetune, *TINY[4:], "--quiet"]) == 0
+    return folder / "run"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 64 kB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no file system may be mounted here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_cache_disk_is_named(
+    small_disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(small_disk / "cache"))
+    groups = ("C", "N", "O", "c1ccccc1", "C(=O)O", "S", "C1CC1", "C(F)")
+    rows = ("".join(groups[n // 8**place % 8] for place in range(4)) for n in range(600))
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *(f"CC{row}C,{n % 17}.5" for n, row in enumerate(rows))]))
+    assert main(["audit", str(tmp_path / "my.csv"), "--split=random"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert str(small_disk / "cache") in message
+    assert re.search("No space left on device|cannot be written whole, as on a full disk", message)
+    assert message.endswith("Free up disk space or choose another path.")
+    assert list(small_disk.rglob("*.part")) == []
 
 
 def test_what_a_killed_process_left_is_removed_when_the_file_is_written_again(tmp_path: Path) -> None:
