@@ -91,6 +91,7 @@ def cross_fit(
     *,
     device: torch.device,
     keeper: Keeper | None = None,
+    seconds: float | None = None,
 ) -> CrossFitted:
     """Train one member per fold on all other folds, partners on all rows, and weigh them by out-of-fold error.
 
@@ -101,6 +102,7 @@ def cross_fit(
         rows: Positions of the rows to use: all but the test set.
         device: Where to compute.
         keeper: Keeps members of interrupted work.
+        seconds: Time for the members, which have fewer epochs if it is short, but one at least; ``None`` for no limit.
 
     Raises:
         ConfigError: If there are no labels, or fewer than two rows.
@@ -109,7 +111,7 @@ def cross_fit(
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
     work = _Work.of(recipe, data, rows)
     names = work.partners.names
-    training, transforms = work.train(encoder, device, keeper or Keeper())
+    training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
     # Partners are fitted here while members train in processes of their own.
     parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
     partners = [work.partners.fit(name, work.kind) for name in names]
@@ -184,13 +186,19 @@ class _Work:
         return int(self.standardiser.missing(torch.from_numpy(self.features)).sum())
 
     def train(
-        self, encoder: Encoder, device: torch.device, keeper: Keeper
+        self, encoder: Encoder, device: torch.device, keeper: Keeper, seconds: float | None
     ) -> tuple[Iterator[TrainedMember], tuple[LabelTransform, ...]]:
         """The members as they are finished, those that were kept included, and the label transform of each."""
         transforms = tuple(self._transform(fold) for fold in self.folds)
         jobs = [self._job(number, encoder, transforms) for number in range(len(self.folds))]
         kept = [keeper.read(number) for number in range(len(jobs))]
-        fresh = train_members([job for job, found in zip(jobs, kept, strict=True) if found is None], device)
+        done = {len(found.curve) for found in kept if found is not None}
+        fresh = train_members(
+            [job for job, found in zip(jobs, kept, strict=True) if found is None],
+            device,
+            epochs=done.pop() if done else None,  # all members have equally many
+            seconds=seconds,
+        )
         return _kept_or_trained(kept, fresh, keeper), transforms
 
     def _transform(self, fold: Indices) -> LabelTransform:

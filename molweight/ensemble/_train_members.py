@@ -1,7 +1,11 @@
 """Training of all members, each without one fold, in processes of their own where that pays."""
 
+import copy
+import logging
+import math
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import current_process
 from typing import Final
 
@@ -21,6 +25,9 @@ __all__ = ["MemberJob", "TrainedMember", "train_members"]
 _PARALLEL_FROM: Final = 10_000
 """Rows times epochs of one member below which starting processes costs more than it saves."""
 _CHUNK: Final = 512
+_PROBED: Final = 4
+"""Batches that the time of an epoch is estimated by."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,18 +64,26 @@ class TrainedMember:
     curve: list[float]
 
 
-def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[TrainedMember]:
+def train_members(
+    jobs: Sequence[MemberJob], device: torch.device, *, epochs: int | None = None, seconds: float | None = None
+) -> Iterator[TrainedMember]:
     """Train members one after another, or on a CPU with several cores side by side, which begins at once.
 
     Args:
         jobs: The members.
         device: Where to compute.
+        epochs: Epochs in place of those of the jobs.
+        seconds: Time for all of them, where the epochs are not given: if it is short there are fewer, one at least.
 
     Returns:
         What came out of each job, in their order.
     """
     alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
     processes = 1 if alone or not _is_large(jobs) else min(len(jobs), cpu_count())
+    if epochs is None and seconds is not None and jobs:
+        epochs = _affordable(jobs[0], device, seconds / math.ceil(len(jobs) / processes))
+    if epochs is not None:
+        jobs = [replace(job, schedule=replace(job.schedule, epochs=epochs)) for job in jobs]
     if processes == 1:
         return (_train(job, device) for job in jobs)
     train = worker(_train)
@@ -77,6 +92,22 @@ def train_members(jobs: Sequence[MemberJob], device: torch.device) -> Iterator[T
             train(job, device) for job in jobs
         )
     return members
+
+
+def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
+    """Epochs that a member can be trained for in some time, by the time that a few steps of a copy take."""
+    rows = np.setdiff1d(np.arange(len(job.training.labels)), job.held_out)
+    few, planned = rows[: _PROBED * job.schedule.batch_size], job.schedule.epochs
+    member, short = copy.deepcopy(job.member).to(device), replace(job.schedule, epochs=1)
+    fit_member(member, job.training, few, short, seed=job.seed, device=device)  # sets everything up
+    started = time.perf_counter()
+    fit_member(member, job.training, few, short, seed=job.seed, device=device)
+    each = (time.perf_counter() - started) * len(rows) / len(few)
+    epochs = int(seconds / max(each, 1e-9))
+    if epochs >= planned:
+        return planned
+    _LOG.warning("finetuning: %d of %d epochs for each member, because of the time limit", max(1, epochs), planned)
+    return max(1, epochs)
 
 
 def _is_large(jobs: Sequence[MemberJob]) -> bool:

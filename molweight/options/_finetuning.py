@@ -38,6 +38,9 @@ class FinetuningOptions:
             the focal loss (for members); ``"auto"`` for weights if boosted trees score better with them out of fold.
             Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
+        minutes: Minutes that the job should take on this machine; ``None`` for no limit. Pretraining is stopped, and
+            members have fewer epochs, where there is less time; what was cut is said. Where this cuts, the result
+            depends on the speed of the machine.
         select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
             the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
             ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.
@@ -57,6 +60,7 @@ class FinetuningOptions:
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"
     hidden: int = option(256, at_least=1)
+    minutes: float | None = option(None, above=0)
     select_metric: Literal["", "roc_auc", "ap", "prc_auc", "rmse", "mae", "r2", "scaled_rmse"] = ""
 
     def __post_init__(self) -> None:

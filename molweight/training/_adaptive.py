@@ -1,7 +1,7 @@
 """Task-adaptive pretraining: the models, the three-level loop, and the sources of its molecules."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -22,6 +22,9 @@ from molweight.training._solved_task import MOST_SOLVED, SolvedTask
 from molweight.training._state import Context, Stage
 
 __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predictor"]
+
+_SHARE: Final = 0.3
+"""Of the time that is left, where there is a limit: the rest is for finetuning."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,20 @@ class AdaptivePretraining:
         """Take one step."""
         return take_step(self.model, self.corpus, self.loop, self.task)
 
-    def run(self, steps: int, progress: str | None = None, stage: Stage | None = None) -> list[dict[str, Any]]:
+    def run(
+        self, steps: int, progress: str | None = None, stage: Stage | None = None, seconds: float | None = None
+    ) -> list[dict[str, Any]]:
         """Take ``steps`` steps; see :func:`molweight.training._pretrain.pretrain`."""
-        return pretrain(self.model, self.corpus, self.loop, steps=steps, task=self.task, progress=progress, stage=stage)
+        return pretrain(
+            self.model,
+            self.corpus,
+            self.loop,
+            steps=steps,
+            task=self.task,
+            progress=progress,
+            stage=stage,
+            seconds=seconds,
+        )
 
 
 def adapt(
@@ -68,7 +82,8 @@ def adapt(
     setup = adaptive_pretraining(job, model, corpus, context.data, context.splits, device=context.device)
     stage = context.session.stage("adaptive")
     with matmul_precision(job.precision):
-        history = setup.run(job.steps, context.title("stage 2 of 3, adaptive pretraining"), stage)
+        title = context.title("stage 2 of 3, adaptive pretraining")
+        history = setup.run(job.steps, title, stage, context.session.seconds_for(_SHARE))
     return setup.loop.weighting.as_dict(), history
 
 

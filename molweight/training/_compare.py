@@ -155,7 +155,7 @@ def compare(
     job, sources = with_sources(job, data, splits, aux)
     job = with_parts(job, corpus)
     job, data = resolve(job, data), with_metric(job, data)
-    session = Session(None if resume is None else Path(resume), callbacks=callbacks)
+    session = Session(None if resume is None else Path(resume), callbacks=callbacks).within(job.minutes)
     started, device = time.perf_counter(), resolve_device(job.device)
     shared = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     held = HeldOut(data, splits, sources)
@@ -183,7 +183,7 @@ def _fit_all(job: Job, context: Context, corpus: MoleculeDataset, baselines: Seq
     total, runs = len(methods) + exchanged, {}
     for number, (name, method) in enumerate(methods.items(), start=1):
         context.announce(f"model {number} of {total}: {method_title(name)}")
-        own = session.child(name)
+        own = session.child(name).within(None, 1 / (total - number + 1))
         runs[name] = fit(method, data, splits, corpus, progress=progress, session=own, aux=context.sources)
     if exchanged:
         context.announce(f"model {total} of {total}: {method_title(ENSEMBLE)}")

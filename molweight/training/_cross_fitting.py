@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from molweight._progress import Progress, progress_bar
 from molweight.arrays import Indices
 from molweight.encoders import Encoder
 from molweight.encoders.building_blocks import readout_parts
@@ -22,6 +23,8 @@ __all__ = ["check_finetuning", "fit_ensemble", "member_stages"]
 
 _LOG: Final = logging.getLogger(__name__)
 _FEW: Final = 10
+_SHARE: Final = 0.85
+"""Of the time that is left, where there is a limit: the rest is for scores and the report."""
 
 
 def check_finetuning(options: FinetuningOptions) -> None:
@@ -63,10 +66,11 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     splits = context.splits
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
     recipe = _recipe(job, len(rows))
-    keeper = _Stages(context.session)
     context.announce(f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows")
     _remark(context.data, rows, recipe.members)
-    found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper)
+    with progress_bar(context.title("stage 3 of 3, finetuning"), recipe.members, "members") as bar:
+        keeper, seconds = _Stages(context.session, bar), context.session.seconds_for(_SHARE)
+        found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper, seconds=seconds)
     return found.ensemble, estimate_of(found, context.data, splits.test)
 
 
@@ -106,19 +110,24 @@ def _recipe(job: Job, rows: int) -> Recipe:
 
 @dataclass(frozen=True)
 class _Stages(Keeper):
-    """Members as states of a session."""
+    """Members as states of a session, which are counted as they are finished."""
 
     session: Session
+    bar: Progress
 
     def read(self, number: int) -> TrainedMember | None:
         state: Any = self.session.stage(_stage_name(number)).read()
-        return None if state is None else TrainedMember(state["state"], state["outputs"], state["curve"])
+        if state is None:
+            return None
+        self.bar.update()
+        return TrainedMember(state["state"], state["outputs"], state["curve"])
 
     def write(self, number: int, member: TrainedMember) -> None:
         stage = self.session.stage(_stage_name(number))
         stage.write(dict(vars(member)))
         for epoch, loss in enumerate(member.curve, start=1):
             stage.log(epoch, {"loss": loss})
+        self.bar.update()
 
 
 def _stage_name(number: int) -> str:

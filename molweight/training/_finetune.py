@@ -1,11 +1,13 @@
 """Finetuning held near the pretrained encoder, with the checkpoint picked on the ``select`` role."""
 
 import copy
+import logging
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 import torch
@@ -26,6 +28,10 @@ from molweight.training._batches import Batches, generator_for
 from molweight.training._state import Session, Stage
 
 __all__ = ["finetune"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SHARE: Final = 0.85
+"""Of the time that is left, where there is a limit: the rest is for scores and the report."""
 
 
 def finetune(
@@ -66,10 +72,14 @@ def finetune(
     tuner = _Tuner.of(job, model, splits, data.metric)
     # A random encoder is nothing to stay near to: without any pretraining the proximal term is left out.
     gamma = 0.0 if job.init == "scratch" and not job.adapts else job.finetune_proximal_strength
+    seconds, started = stage.session.seconds_for(_SHARE), time.monotonic()
     judge = partial(_judge, model, data, splits, tuner.result, device)
     tuner.start(stage, judge)
     with progress_bar(progress, job.epochs, "epochs", done=tuner.epoch) as bar, stage.interruptible():
         while tuner.epoch < job.epochs and tuner.epoch - tuner.result.best_epoch < job.patience:
+            if seconds is not None and tuner.epoch and time.monotonic() - started >= seconds:
+                _LOG.warning("finetuning: %d of %d epochs, because of the time limit", tuner.epoch, job.epochs)
+                break
             for indices in tuner.parts():
                 stage.checkpoint(tuner.state)
                 loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))

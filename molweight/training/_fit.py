@@ -83,6 +83,7 @@ def fit(
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     job = with_parts(job, corpus)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
+    session = session.within(job.minutes)
     if session.folder is not None:
         session = replace(session, job=describe_job(job, data, splits, corpus, device, sources=sources))
     context = Context(data, splits, device, session, progress, sources)

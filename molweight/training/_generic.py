@@ -28,6 +28,8 @@ from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]
 
+_SHARE: Final = 0.4
+"""Of the time that is left, where there is a limit."""
 _LOOP_VERSION: Final = 3
 """Part of the cache key: raise it whenever generic pretraining would end elsewhere."""
 _log = logging.getLogger(__name__)
@@ -107,8 +109,10 @@ def _load_or_train(
     )
     title = "stage 1 of 3, generic pretraining" if progress else None
     with matmul_precision(job.precision):
-        pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage)
-    write_tensors(path, model.state_dict(), about)
+        seconds = stage.session.seconds_for(_SHARE)
+        pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage, seconds=seconds)
+    if loop.steps == job.pretrain_steps:  # one that was cut is for this job alone
+        write_tensors(path, model.state_dict(), about)
     stage.discard()
 
 

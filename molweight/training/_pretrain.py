@@ -100,6 +100,10 @@ class PretrainingState:
         self._pending: list[tuple[float, Record]] = []
         self._started = time.perf_counter()
 
+    def lasted(self, seconds: float | None) -> bool:
+        """Whether it has taken so long, earlier sittings included."""
+        return seconds is not None and time.perf_counter() - self._started >= seconds
+
     @property
     def flush_due(self) -> bool:
         """Whether it is time to read the records: at the same steps with and without interruptions."""
@@ -210,6 +214,7 @@ def pretrain(
     task: TaskSource | None = None,
     progress: str | None = None,
     stage: Stage | None = None,
+    seconds: float | None = None,
 ) -> list[dict[str, Any]]:
     """Take ``steps`` steps of the three-level loop.
 
@@ -221,6 +226,7 @@ def pretrain(
         task: Labelled molecules; needed where the loop's weighting learns from the task.
         progress: Title of a progress bar; ``None`` for none.
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
+        seconds: Time after which it ends, after one step at least; ``None`` for no limit.
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
@@ -233,8 +239,10 @@ def pretrain(
     """
     stage = stage or Session().stage("pretraining")
     state = PretrainingState(model, corpus, loop, task, HealthLogger(loop.weighting.names, progress or "pretraining"))
-    end = loop.steps + steps
+    last = end = loop.steps + steps
     state.resume(stage)
+    if loop.steps and state.lasted(seconds):  # a loop that was cut before it was interrupted
+        end = loop.steps
     bar = progress_bar(progress, end, "steps", done=loop.steps)
     with bar, stage.interruptible():
         while loop.steps < end:
@@ -244,6 +252,8 @@ def pretrain(
                 state.health.report()  # earlier findings first: they may be the cause
                 raise
             state.observe(record)
+            if state.lasted(seconds):
+                end = loop.steps
             if loop.steps == end or state.flush_due or stage.should_save:
                 state.flush(stage, report=loop.steps == end or state.flush_due)
                 bar.set_postfix_str(_weights(state.history[-1]))
@@ -251,6 +261,8 @@ def pretrain(
             bar.update()
     if stage.session.folder is not None:
         stage.write(state.state())
+    if end < last:
+        _LOG.warning("%s: %d of %d steps, because of the time limit", progress or "pretraining", end, last)
     return state.history
 
 

@@ -46,7 +46,8 @@ def finetune_with_restarts(job: Job, pretrainer: Pretrainer, context: Context) -
     stage = context.session.stage(_KEPT)
     best, tried = _kept(stage.read(), job, pretrainer, context)
     for number in range(len(tried) + 1, job.finetune_restarts + 1):
-        own, part = restart_seed(job, number), context.session.stage(_stage_name(number))
+        left = job.finetune_restarts - number + 1
+        own, part = restart_seed(job, number), context.session.within(None, 1 / left).stage(_stage_name(number))
         model = _start(own, pretrainer, context)
         title = context.title("stage 3 of 3, finetuning")
         result = finetune(own, model, context.data, context.splits, context.device, progress=title, stage=part)

@@ -52,6 +52,7 @@ class Session:
         callbacks: Objects that are called after every step.
         prefix: Prefix of the stages' names, e.g. ``"equal/"``.
         seconds: Least time between two states.
+        deadline: When the work should be finished, on the clock of :func:`time.monotonic`; ``None`` for no limit.
         stop: Whether the process was asked to stop; shared by all stages.
     """
 
@@ -60,7 +61,26 @@ class Session:
     callbacks: Sequence[Callback] = ()
     prefix: str = ""
     seconds: float = SECONDS
+    deadline: float | None = None
     stop: Stop = field(default_factory=Stop, repr=False, compare=False)
+
+    def within(self, minutes: float | None, share: float = 1.0) -> "Session":
+        """The same with a deadline: a share of what is left of its own, or of some minutes from now.
+
+        Args:
+            minutes: How long; ``None`` for no limit. A deadline that there is already counts in its place.
+            share: The share.
+        """
+        left = minutes * 60 if minutes is not None and self.deadline is None else self.seconds_for(1.0)
+        return self if left is None else replace(self, deadline=time.monotonic() + share * left)
+
+    def seconds_for(self, share: float) -> float | None:
+        """Seconds that a stage may take; ``None`` for no limit.
+
+        Args:
+            share: Of the time that is left.
+        """
+        return None if self.deadline is None else share * max(0.0, self.deadline - time.monotonic())
 
     def stage(self, name: str) -> "Stage":
         """The part of the work that is called so."""
