@@ -141,7 +141,7 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
     messages = [Message(note) for note in (*notes, *said)]
-    data.notes = [str(message) for message in messages]
+    data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
     for message in messages:
         _LOG.warning("%s: %s", rows.source, message)
     return data

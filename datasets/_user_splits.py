@@ -102,7 +102,7 @@ def split_by_indices(
         <Splits given (paper): train 1, meta 1, select 1, test 1>
     """
     rows = len(data) + len(data.rejects)
-    last = max(rows, int(data.rows.max(initial=-1)) + 1)
+    last = max(rows, data.source_rows, int(data.rows.max(initial=-1)) + 1)
     roles = [""] * last
     for name, chosen in indices.items():
         role = _role(str(name), source)

@@ -88,6 +88,7 @@ class MoleculeDataset:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
         per_atom: Which of the columns have one row per atom.
         notes: How the source was read, in words, where that is not plain.
+        source_rows: Rows of the source, those that are left out or merged included; 0 where nobody counted them.
 
     Raises:
         DataError: If the labels do not fit the molecules or their names.
@@ -127,6 +128,7 @@ class MoleculeDataset:
         self.columns: dict[str, Column] = {}
         self.per_atom: frozenset[str] = frozenset()
         self.notes: list[str] = []
+        self.source_rows = 0
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):

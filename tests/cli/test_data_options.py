@@ -142,6 +142,8 @@ def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(
     split_table(options, load_table(options))
     assert "1 of 19 test molecules are in the other roles, too" in caplog.text
     assert "the role test has 19 molecules, fewer than 20" in caplog.text
+    merged = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json")])
+    assert split_table(merged, load_table(merged)).sizes["test"] == 18, "its last row is that of a molecule in train"
 
 
 def test_audit_shows_columns_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
