@@ -38,28 +38,36 @@ def several(job: Job) -> Job:
     )
 
 
-def test_the_best_on_select_is_kept(
+@pytest.fixture(scope="module")
+def undisturbed(
     several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
-) -> None:
+) -> tuple[Run, dict[str, list[float]]]:
+    """The run that nothing interrupts, and its curves."""
     follower = Follower()
-    run = fit(several, data, splits, corpus, callbacks=[follower])
-    assert list(follower.curves) == ["finetune", "finetune-2", "finetune-3"]
-    bests = [min(curve) for curve in follower.curves.values()]
+    return fit(several, data, splits, corpus, callbacks=[follower]), follower.curves
+
+
+def test_the_best_on_select_is_kept(undisturbed: tuple[Run, dict[str, list[float]]]) -> None:
+    run, curves = undisturbed
+    assert list(curves) == ["finetune", "finetune-2", "finetune-3"]
+    bests = [min(curve) for curve in curves.values()]
     assert run.finetuning.tried == bests
     assert len(set(bests)) == len(bests)
     assert run.finetuning.best == min(bests)
-    assert run.finetuning.curve == list(follower.curves.values())[bests.index(min(bests))]
+    assert run.finetuning.curve == list(curves.values())[bests.index(min(bests))]
     assert run.evaluate("select").value == pytest.approx(run.finetuning.best)
 
 
 def test_each_is_the_finetuning_of_a_job_of_its_own(
-    several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+    several: Job,
+    data: MoleculeDataset,
+    splits: Splits,
+    corpus: MoleculeDataset,
+    undisturbed: tuple[Run, dict[str, list[float]]],
 ) -> None:
-    follower = Follower()
-    fit(several, data, splits, corpus, callbacks=[follower])
     shared = variant(several, finetune_restarts=1, pretrain_seed=several.seed)
     alone = [fit(restart_seed(shared, number), data, splits, corpus).finetuning.curve for number in (1, 2, 3)]
-    assert list(follower.curves.values()) == alone
+    assert list(undisturbed[1].values()) == alone
 
 
 def _same(one: Run, two: Run) -> bool:
@@ -71,27 +79,27 @@ def _same(one: Run, two: Run) -> bool:
 @pytest.mark.parametrize("at", [("finetune", 1), ("finetune-2", 2), ("finetune-3", 0), ("finetune-3", 3)])
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_an_interruption_changes_nothing(
-    several: Job,
-    material: tuple[MoleculeDataset, Splits, MoleculeDataset],
+    work: tuple[Job, MoleculeDataset, Splits, MoleculeDataset],
+    undisturbed: tuple[Run, dict[str, list[float]]],
     tmp_path: Path,
     at: tuple[str, int],
     seconds: float,
 ) -> None:
     first, second = Follower(at), Follower()
     with pytest.raises(KeyboardInterrupt):
-        fit(several, *material, session=Session(tmp_path, callbacks=[first], seconds=seconds))
-    run = fit(several, *material, session=Session(tmp_path, callbacks=[second], seconds=seconds))
-    assert _same(run, fit(several, *material))
+        fit(*work, session=Session(tmp_path, callbacks=[first], seconds=seconds))
+    run = fit(*work, session=Session(tmp_path, callbacks=[second], seconds=seconds))
+    assert _same(run, undisturbed[0])
     done = [name for name in first.curves if name != at[0]]
     assert not set(done) & set(second.curves)  # what was finished is not repeated
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["finished.safetensors"]
 
 
 @pytest.fixture
-def material(
-    data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
-) -> tuple[MoleculeDataset, Splits, MoleculeDataset]:
-    return data, splits, corpus
+def work(
+    several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
+) -> tuple[Job, MoleculeDataset, Splits, MoleculeDataset]:
+    return several, data, splits, corpus
 
 
 def test_one_that_cannot_be_scored_is_kept_only_if_there_is_no_other() -> None:
