@@ -15,7 +15,6 @@ import yaml
 from molweight import load
 from molweight._owned_files import own
 from molweight.cli import main
-from molweight.cli._presets import PRESETS
 from molweight.runs import read_checkpoint
 from molweight.training import TensorBoard
 
@@ -80,11 +79,14 @@ def test_a_run_starts_from_the_shipped_checkpoint_unless_an_encoder_is_asked_for
     assert yaml.safe_load(capsys.readouterr().out)["init"] == init
 
 
-def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Not by an option: one that says how long to pretrain asks for an encoder of its own.
-    monkeypatch.setitem(PRESETS, "full", {"pretrain_steps": 2})
+def test_pretraining_with_the_default_encoder_pretrains_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = ["--preset=full", "--corpus_size=4", "--batch_size=2", "--objectives=attribute_masking"]
-    assert main(["pretrain", "--output", str(tmp_path), *sizes, "--device=cpu", "--quiet"]) == 0
+    with pytest.raises(SystemExit):
+        main(["pretrain", *sizes, "--print_config"])
+    init = yaml.safe_load(capsys.readouterr().out)["init"]
+    # The same start, with fewer steps: a number of steps alone would ask for an encoder of its own.
+    few = [f"--init={init}", "--pretrain_steps=2"]
+    assert main(["pretrain", "--output", str(tmp_path), *sizes, *few, "--device=cpu", "--quiet"]) == 0
     checkpoint = read_checkpoint(str(tmp_path))
     assert checkpoint.build(checkpoint.featuriser).width == 300
 
