@@ -105,7 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _of_system(error: OSError) -> str:
     """What the operating system refused, where, and the remedy."""
     if error.errno in _TOO_MANY:
-        return "too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
+        where = "" if error.filename is None else f"{printable(str(error.filename))}: "
+        return f"{where}too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
     where = "standard output" if error.filename is None else printable(str(error.filename))
     return f"{where}: {error.strerror or error}. Free up disk space or choose another path."
 
