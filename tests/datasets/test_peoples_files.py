@@ -628,3 +628,15 @@ def test_further_numbers_that_are_no_labels(name: str, write: Write) -> None:
 def test_relations_in_words(write: Write) -> None:
     data = read(write(table({"operator": ["less than", "equal to", "&gt;"] * 4, "pIC50": NUMBERS})))
     assert data.columns["label_bounds"].ravel().tolist()[:3] == [-1, 0, 1]
+
+
+def test_endpoints_in_units_of_their_own_count_alike(write: Write) -> None:
+    """The metric of such a table, which also chooses the epoch, does not depend on the units."""
+    data = read(write(table({"logD": NUMBERS, "CLint": [10_000 * (5 - n % 7) for n in range(12)]})))
+    assert (data.task, data.metric) == ("regression", "scaled_rmse")
+    assert data.metric is not None
+    truth = data.targets.astype(float)
+    guess = truth + np.random.default_rng(0).normal(size=truth.shape) * [0.5, 5_000]
+    own, same = score(data.metric, truth, guess), score(data.metric, truth / [1, 10_000], guess / [1, 10_000])
+    assert own.value == pytest.approx(same.value)
+    assert score("rmse", truth, guess).value > 1000 * own.value
