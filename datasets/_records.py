@@ -13,7 +13,7 @@ from molweight.datasets._frames import parquet_smiles
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
 from molweight.datasets._table import TextTable, blank_comments, find_delimiter, fit_record, headed
 from molweight.datasets._text import open_unpacked, reading
-from molweight.errors import DataError
+from molweight.errors import ConfigError, DataError
 from molweight.graphs.internal import Record
 
 __all__ = [
@@ -214,6 +214,8 @@ def smiles_place(path: Path, header: list[str], rows: list[list[str]], smiles: s
 
 def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the line it begins in."""
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     line = 1
     try:

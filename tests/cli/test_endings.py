@@ -182,6 +182,15 @@ def test_a_signal_while_a_report_is_written_leaves_the_one_before(
     assert report.read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("delimiter", ["cuda:7", ";;"])
+def test_a_delimiter_is_one_character(
+    delimiter: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").write_text("smiles,z\nCCO,1\nCCN,2\n")
+    assert main(["predict", str(trained), str(tmp_path / "x.csv"), f"--delimiter={delimiter}"]) == 2
+    assert "delimiter must be one character" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run."""
