@@ -199,6 +199,8 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
         part = part.with_columns({"label_bounds": merged.bounds[stay]})
     if "label_weight" in data.columns and options.duplicates != "drop":
         part = part.with_columns({"label_weight": _summed(data.columns["label_weight"], groups)[stay]})
+    if options.duplicates != "drop":
+        part.merged_rows = {int(row): int(data.rows[group[0]]) for group in groups for row in data.rows[group[1:]]}
     return part, said
 
 

@@ -108,7 +108,24 @@ def split_by_indices(
         role = _role(str(name), source)
         for row in chosen:
             _place(roles, row, role, source)
+    _join_merged(roles, data, source)
     return split_by_roles(data, roles, protocol, source=source)
+
+
+def _join_merged(roles: list[str], data: MoleculeDataset, source: str) -> None:
+    """Give the row that others were averaged with their role: all rows of a molecule must have the same.
+
+    Raises:
+        DataError: If they have not: a mean over train and test would put labels of the test set into training.
+    """
+    for row, kept in data.merged_rows.items():
+        if roles[row] and roles[kept] and roles[row] != roles[kept]:
+            raise DataError(
+                f"{source}: rows {kept} and {row} (counted from 0) hold the same molecule, whose labels are averaged, "
+                f"in the roles {roles[kept]!r} and {roles[row]!r}. Put them into one role, or use "
+                f"{mention('duplicates', 'keep')}."
+            )
+        roles[kept] = roles[kept] or roles[row]
 
 
 def _place(roles: list[str], row: object, role: str, source: str) -> None:

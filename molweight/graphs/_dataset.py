@@ -88,6 +88,7 @@ class MoleculeDataset:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
         per_atom: Which of the columns have one row per atom.
         notes: How the source was read, in words, where that is not plain.
+        merged_rows: For rows of the source that were averaged with an earlier row of the same molecule, that row.
         source_rows: Rows of the source, those that are left out or merged included; 0 where nobody counted them.
 
     Raises:
@@ -128,6 +129,7 @@ class MoleculeDataset:
         self.columns: dict[str, Column] = {}
         self.per_atom: frozenset[str] = frozenset()
         self.notes: list[str] = []
+        self.merged_rows: dict[int, int] = {}
         self.source_rows = 0
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}

@@ -13,7 +13,7 @@ from molweight.cli._data_options import load_corpus, load_table, split_table
 from molweight.cli._options._fit import parser
 from molweight.cli._options._table import add_corpus_options
 from molweight.cli._parser import Parser
-from molweight.errors import ConfigError, MolweightError
+from molweight.errors import ConfigError, DataError, MolweightError
 from molweight.graphs import MoleculeDataset
 
 
@@ -143,7 +143,14 @@ def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(
     assert "1 of 19 test molecules are in the other roles, too" in caplog.text
     assert "the role test has 19 molecules, fewer than 20" in caplog.text
     merged = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json")])
-    assert split_table(merged, load_table(merged)).sizes["test"] == 18, "its last row is that of a molecule in train"
+    with pytest.raises(
+        DataError, match=r"rows \d+ and 40 .* hold the same molecule, .* in the roles 'train' and 'test'"
+    ):
+        split_table(merged, load_table(merged))
+    at = load_table(merged).merged_rows[40]
+    lists = {"train": [row for row in range(20) if row != at], "valid": [20, 21], "test": [*range(22, 41)]}
+    (tmp_path / "split.json").write_text(json.dumps(lists))
+    assert split_table(merged, load_table(merged)).sizes["test"] == 19, "its first row has the role of its last"
 
 
 def test_audit_shows_columns_and_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
