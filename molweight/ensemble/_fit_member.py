@@ -243,7 +243,7 @@ def _mean(losses: list[Tensor]) -> float:
     value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
         raise TrainingError(
-            f"the loss of finetuning is {value}. Try a smaller finetune_lr, or look for extreme labels."
+            f"the loss of finetuning is {value}. Look for extreme labels, and for extreme columns among the features."
         )
     return value
 

@@ -4,10 +4,11 @@ import signal
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from molweight.datasets import Splits
+from molweight.datasets import Splits, from_smiles, split
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -123,3 +124,15 @@ def test_a_run_says_that_it_is_the_best_of_several(
 def test_none_is_refused() -> None:
     with pytest.raises(ConfigError, match="finetune_restarts=0 must be at least 1"):
         Job(finetune_restarts=0)
+
+
+def test_the_epoch_does_not_depend_on_the_units_of_an_endpoint(data: MoleculeDataset) -> None:
+    numbers = data.targets[:80, 0].astype(float)
+    curves = []
+    for factor in (1.0, 1e4):
+        labels = np.stack([numbers, factor * np.roll(numbers, 1)], axis=1)
+        table = from_smiles(data.smiles[:80], labels, target_names=["a", "b"], task="regression", cache=False)
+        job = Job(encoder_options={"layers": 1, "width": 8}, init="scratch", weighting="none", epochs=4, device="cpu")
+        curves.append(fit(job, table, split(table, "random"), table).finetuning.curve)
+    assert len(curves[0]) > 1
+    assert curves[0] == pytest.approx(curves[1], rel=1e-4)
