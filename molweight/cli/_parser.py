@@ -141,6 +141,7 @@ class Parser(ArgumentParser):
             **options: As of jsonargparse.
         """
         self._file = _named_file(args or ())
+        self._refuse_repeated(args or ())
         try:
             found = super().parse_args(args, namespace, env, defaults, **options)
         except (AttributeError, IndexError) as error:  # jsonargparse's own, e.g. of --config=--
@@ -150,6 +151,18 @@ class Parser(ArgumentParser):
                 if action.default == SUPPRESS and action.nargs == "?" and action.dest not in found:
                     found[action.dest] = None
         return found
+
+    def _refuse_repeated(self, arguments: Sequence[str]) -> None:
+        """Refuse a list that is given twice: the first one would be lost without a word.
+
+        Raises:
+            ConfigError: Naming the option.
+        """
+        flags = [argument.partition("=")[0] for argument in arguments]
+        for action in self._actions:
+            given = [flag for flag in flags if flag in action.option_strings]
+            if action.type is names and len(given) > 1:
+                raise ConfigError(f"{given[1]} is given twice. Write all names in one list: {given[1]} a,b.")
 
     def sized(
         self, arguments: Sequence[str], defaults: Callable[[Mapping[str, Any], Collection[str]], Mapping[str, Any]]

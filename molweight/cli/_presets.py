@@ -43,10 +43,11 @@ def choose(name: str) -> str:
     return name
 
 
-def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init",)) -> dict[str, Any]:
+def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init", "weighting")) -> dict[str, Any]:
     """Defaults in place of those of the parser, for the options that were not given.
 
-    Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight.
+    Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight; a
+    command that does nothing but pretrain starts from random weights.
 
     Args:
         given: The options on the command line or in a file.
@@ -58,9 +59,11 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init",)
         >>> own = preset_defaults({"preset": "small", "encoder": "gps"})
         >>> own["init"], own["pretrain_steps"]
         ('pretrain', 200)
+        >>> preset_defaults({"preset": "small"}, ("init", "encoder_options"))["encoder_options"]
+        {'layers': 3, 'width': 64}
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
-    init, own = given.get("init", AUTO), any(name in given for name in _OWN)
+    init, own = given.get("init", AUTO), "weighting" not in known or any(name in given for name in _OWN)
     if init == AUTO and "init" in known:
         init = sizes["init"] = "pretrain" if own else SHIPPED
     if "encoder" in given or init not in (AUTO, *INITS):

@@ -308,3 +308,11 @@ def test_checkpoints_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert line.split(maxsplit=2)[1:] == [
         "gin", "{'layers': 3, 'width': 128}: attribute_masking, graphcl, functional_groups, descriptors"
     ]  # fmt: skip
+
+
+def test_a_small_preset_makes_pretraining_small(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["pretrain", "--preset=small", "--print_config"])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert (printed["init"], printed["encoder_options"]) == ("pretrain", {"layers": 3, "width": 64})
+    assert (printed["pretrain_steps"], printed["batch_size"]) == (200, 64)

@@ -133,6 +133,7 @@ def test_own_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
             ["fit", "--data", "freesolv", "--objctives", "graphcl"],
             "unknown option --objctives; did you mean 'objectives'",
         ),
+        ([*FREESOLV, "--targets", "a", "--targets=b"], "--targets is given twice"),
         ([*FREESOLV, "--epoc", "5"], "unknown option --epoc; did you mean 'epochs'?"),
         ([*FREESOLV, "--steps", "many"], "steps"),
         (
