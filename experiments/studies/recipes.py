@@ -30,7 +30,7 @@ from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, Member
 from molweight.ensemble._fit_member import TrainingSet, fit_member
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import PARTNERS, partner_features
+from molweight.ensemble._partners import partner_features
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import LabelTransform, Schedule
 from molweight.features import Standardiser, feature_matrix
@@ -49,10 +49,13 @@ TREES: Final[dict[str, list[str]]] = {
     "descriptors+groups+ecfp": [*DENSE, "ecfp_counts"],
     "descriptors+groups+ecfp+maccs": [*DENSE, "ecfp_counts", "maccs"],
 }
-WEIGHED: Final[dict[str, float | str]] = {
+FOUR: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear")
+WEIGHED: Final[dict[str, str | tuple[tuple[str, ...], float]]] = {
     "gaussian_process, wider grid": "gaussian_process",
     "linear": "linear",
-    **{f"four partners, shrinkage {value:g}": value for value in (0.0, 0.2, 0.5, 1.0)},
+    "forest": "forest",
+    **{f"four partners, shrinkage {value:g}": (FOUR, value) for value in (0.0, 0.2, 0.5, 1.0)},
+    "five partners, shrinkage 0.2": ((*FOUR, "forest"), 0.2),
 }
 """Rows of earlier choices of partners are in the results, too."""
 MEMBERS: Final[dict[str, dict[str, Any]]] = {
@@ -117,12 +120,12 @@ def trees(problem: Problem, sets: list[str], folds: int) -> Array:
     return predicted
 
 
-def partners(problem: Problem, shrinkage: float | str, folds: int) -> Array:
-    """Out-of-fold predictions of one partner, or of all, weighed on the other folds with some shrinkage."""
-    found = {name: partner(problem, name) for name in PARTNERS} if isinstance(shrinkage, float) else {}
-    if isinstance(shrinkage, str):
-        return partner(problem, shrinkage)
-    predicted, parts = np.full(problem.data.targets.shape, np.nan), list(found.values())
+def partners(problem: Problem, weighed: str | tuple[tuple[str, ...], float], folds: int) -> Array:
+    """Out-of-fold predictions of one partner, or of several, weighed on the other folds with some shrinkage."""
+    if isinstance(weighed, str):
+        return partner(problem, weighed)
+    names, shrinkage = weighed
+    predicted, parts = np.full(problem.data.targets.shape, np.nan), [partner(problem, name) for name in names]
     for fold in problem.folds[:folds]:
         rest = problem.rest(fold)
         weights = convex_weights([part[rest] for part in parts], problem.data.targets[rest], shrinkage=shrinkage)

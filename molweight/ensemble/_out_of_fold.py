@@ -51,8 +51,15 @@ class PartnerData:
 
     @property
     def names(self) -> list[str]:
-        """The partners that tables of this size have: a Gaussian process only up to 4,000 rows."""
-        return [name for name in self.matrices if name != "gaussian_process" or len(self.labels) <= MOST_ROWS]
+        """The partners that such a table has.
+
+        A Gaussian process only up to 4,000 rows, a forest only there and for classes: of numbers it gains nothing
+        (``experiments/results/recipes.md``).
+        """
+        left_out = {"gaussian_process", "forest"} if len(self.labels) > MOST_ROWS else set()
+        if self.task != "classification":
+            left_out |= {"forest"}
+        return [name for name in self.matrices if name not in left_out]
 
     def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:
         """A partner, fitted.

@@ -13,6 +13,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray, BoolArray
 from molweight.ensemble._balance import plain_odds
 from molweight.ensemble._boosted import BoostedTrees
+from molweight.ensemble._forest import Forest
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
@@ -23,9 +24,9 @@ from molweight.graphs import Task
 
 __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
 
-PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear")
+PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
 """Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both; a
-linear model of the features."""
+linear model of the features; for classes, a forest on both."""
 _COUNTS: Final = "ecfp_counts"
 
 
@@ -90,12 +91,12 @@ class Partner:
     Args:
         spec: What it is.
         task: Of the table.
-        model: Boosted trees, a Gaussian process or a linear model, of transformed labels.
+        model: Boosted trees, a Gaussian process, a linear model or a forest, of transformed labels.
     """
 
     spec: PartnerSpec
     task: Task
-    model: BoostedTrees | GaussianProcess | LinearModel
+    model: BoostedTrees | GaussianProcess | LinearModel | Forest
 
     @classmethod
     def fit(
@@ -125,6 +126,8 @@ class Partner:
         mapped = spec.transform.forward(labels)
         if spec.name == "linear":
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
+        if spec.name == "forest":
+            return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
         if spec.name != "gaussian_process":
             trees = BoostedTrees.fit(
                 features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
@@ -168,6 +171,8 @@ class Partner:
             return cls(spec, task, GaussianProcess.from_state(state))
         if spec.name == "linear":
             return cls(spec, task, LinearModel.from_state(state))
+        if spec.name == "forest":
+            return cls(spec, task, Forest.from_state(state))
         if "text" not in state:
             raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
         models = json.loads(zlib.decompress(state["text"].cpu().numpy().tobytes()))

@@ -30,7 +30,8 @@ class FinetuningOptions:
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
         partners: Models without a graph that are weighed with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, up to 4,000 rows;
-            ``"linear"``, a linear model of the features; none if empty.
+            ``"linear"``, a linear model of the features; ``"forest"``, for classes and up to 4,000 rows, randomised
+            trees on both; none if empty.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
         class_balance: What training does where a class has less than a tenth of the labels: ``"none"``;
@@ -56,7 +57,7 @@ class FinetuningOptions:
     members: int | None = option(1, at_least=1)
     features: Sequence[str] = ("descriptors", "functional_groups")
     readout: str = ""
-    partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process", "linear")
+    partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"
     hidden: int = option(256, at_least=1)

@@ -246,6 +246,7 @@ _PARTS: Final = {
     "fingerprint_trees": "boosted trees with fingerprints",
     "gaussian_process": "a Gaussian process",
     "linear": "a linear model",
+    "forest": "a forest",
     "ensemble": "the ensemble",
 }
 

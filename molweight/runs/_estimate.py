@@ -20,6 +20,7 @@ _TITLES: Final = {
     "fingerprint_trees": "trees with fingerprints",
     "gaussian_process": "Gaussian process",
     "linear": "linear model",
+    "forest": "forest",
     "ensemble": "the ensemble",
 }
 

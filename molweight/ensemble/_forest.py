@@ -1,0 +1,214 @@
+"""A forest of randomised trees, one for all targets: targets that few molecules were measured for share its splits."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.arrays import AnyArray, Int64Array
+from molweight.errors import DataError
+from molweight.features import Standardiser
+
+__all__ = ["Forest"]
+
+_TREES: Final = 200
+_COLUMNS: Final = 0.1
+"""Share of the columns that each split chooses from."""
+_LEAST: Final = 2
+"""Rows of a leaf."""
+_PRIOR: Final = 1e-6
+"""Weight of the mean label in a leaf, which counts where no row of it has a label."""
+_ROWS: Final = 256
+"""Rows that are predicted at a time, to bound the memory."""
+_TENSORS: Final = ("roots", "columns", "thresholds", "left", "right", "values")
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Extremely randomised trees whose leaves hold the mean of the known labels of each target.
+
+    The trees of scikit-learn as plain arrays: nothing has to be unpickled to load them.
+
+    Source: Geurts, Ernst, Wehenkel, *Extremely Randomized Trees*, Machine Learning 2006.
+
+    Args:
+        standardiser: Of the features, for missing and outlying values.
+        roots: First node of each tree, int32.
+        columns: Column of the standardised features that each node looks at; of a leaf, ``-1 - l`` for leaf ``l``.
+        thresholds: A row goes to the left where its value is at most this, float32.
+        left: The node on the left, int32.
+        right: The node on the right, int32.
+        values: Mean label of each leaf and target, float16.
+
+    Example:
+        >>> x = np.linspace(-1, 1, 60)[:, None]
+        >>> fitted = Forest.fit(x, (x > 0).astype(float), seed=0)
+        >>> fitted.predict(np.array([[-0.8], [0.8]])).round(1).tolist()
+        [[0.0], [1.0]]
+    """
+
+    standardiser: Standardiser
+    roots: Tensor
+    columns: Tensor
+    thresholds: Tensor
+    left: Tensor
+    right: Tensor
+    values: Tensor
+
+    @classmethod
+    def fit(cls, features: AnyArray, labels: AnyArray, *, seed: int, weights: AnyArray | None = None) -> "Forest":
+        """Fit it.
+
+        Args:
+            features: ``n x F``; NaN where missing.
+            labels: ``n x T``, NaN where missing: the mean of the target then, while the trees grow.
+            seed: Of the columns and thresholds.
+            weights: Weight of each label, ``n x T``; ``None`` for equal ones.
+        """
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        standardiser = Standardiser.fit(features)
+        rows = standardiser(torch.from_numpy(np.asarray(features))).numpy()
+        rows = rows if rows.shape[1] else np.zeros((len(rows), 1), np.float32)
+        shares = ~np.isnan(labels) * (np.ones(labels.shape) if weights is None else weights)
+        mean = (np.nan_to_num(labels) * shares).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-30)
+        filled = np.where(np.isnan(labels), mean, labels)
+        model = ExtraTreesRegressor(
+            _TREES, max_features=_COLUMNS, min_samples_leaf=min(_LEAST, len(rows)), random_state=seed, n_jobs=1
+        )
+        model.fit(rows, filled[:, 0] if filled.shape[1] == 1 else filled, sample_weight=_row_weights(shares))
+        grown = [_Grown.of(tree.tree_) for tree in model.estimators_]
+        leaves = model.apply(rows)
+        values = [part.values(leaves[:, at], filled, shares, mean) for at, part in enumerate(grown)]
+        return cls(standardiser, *_joined(grown), torch.from_numpy(np.concatenate(values)).half())
+
+    def predict(self, features: AnyArray) -> AnyArray:
+        """Mean over the trees, ``m x T`` float64.
+
+        Args:
+            features: ``m x F``.
+        """
+        rows = self.standardiser(torch.from_numpy(np.asarray(features))).numpy()
+        rows = rows if rows.shape[1] else np.zeros((len(rows), 1), np.float32)
+        values = self.values.double().numpy()
+        parts = [values[leaves].mean(axis=1) for leaves in self._leaves(rows)]
+        found: AnyArray = np.concatenate([np.empty((0, values.shape[1])), *parts])
+        return found
+
+    def _leaves(self, rows: AnyArray) -> Iterator[Int64Array]:
+        """The leaf of each row in each tree, ``rows x trees``, for some rows at a time."""
+        columns, thresholds = self.columns.numpy(), self.thresholds.numpy()
+        left, right = self.left.numpy(), self.right.numpy()
+        for start in range(0, len(rows), _ROWS):
+            part = rows[start : start + _ROWS]
+            nodes = np.repeat(self.roots.numpy()[None].astype(np.int64), len(part), axis=0)
+            at, tree = np.nonzero(columns[nodes] >= 0)
+            while len(at):
+                here = nodes[at, tree]
+                low = part[at, columns[here]] <= thresholds[here]
+                nodes[at, tree] = np.where(low, left[here], right[here])
+                inner = columns[nodes[at, tree]] >= 0
+                at, tree = at[inner], tree[inner]
+            yield -1 - columns[nodes].astype(np.int64)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, as tensors."""
+        own = {name: getattr(self, name) for name in _TENSORS}
+        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
+        """The object whose :meth:`state` is given.
+
+        Raises:
+            DataError: If a tensor is missing, or a node leads outside the trees.
+        """
+        missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
+        if missing:
+            raise DataError(f"the forest of the ensemble lacks {', '.join(missing)}. Restore the file.")
+        standardiser, prefix = Standardiser(len(state["standardiser.median"])), "standardiser."
+        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        made = cls(standardiser, **{name: state[name].cpu() for name in _TENSORS})
+        if not made._whole():
+            raise DataError("the forest of the ensemble is damaged: a node leads outside its trees. Restore the file.")
+        return made
+
+    def _whole(self) -> bool:
+        """Whether every node leads further into the trees, so that no path is endless, or to a leaf that there is."""
+        count, place = len(self.columns), torch.arange(len(self.columns))
+        if any(len(part) != count for part in (self.thresholds, self.left, self.right)):
+            return False
+        inner = self.columns >= 0
+        ends = torch.stack([self.left[inner], self.right[inner]]).long()
+        ahead = bool((ends > place[inner]).all()) and bool((ends < count).all())
+        inside = bool((self.columns < max(self.standardiser.width, 1)).all())
+        leaves = bool((-1 - self.columns[~inner].long() < len(self.values)).all())
+        return ahead and inside and leaves and bool(((self.roots >= 0) & (self.roots < count)).all())
+
+
+def _row_weights(shares: AnyArray) -> AnyArray:
+    """A weight for each row: the mean of those of its labels; a row without a label counts for nothing."""
+    found: AnyArray = shares.mean(axis=1)
+    return found if found.any() else np.ones(len(found))
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """The nodes of one tree of scikit-learn, numbered from 0.
+
+    Args:
+        columns: As of :class:`Forest`, with leaves counted from 0 in each tree.
+        thresholds: As there.
+        left: As there, from 0 in each tree.
+        right: Likewise.
+        number: Of each node that is a leaf, its number.
+    """
+
+    columns: Int64Array
+    thresholds: AnyArray
+    left: Int64Array
+    right: Int64Array
+    number: Int64Array
+
+    @classmethod
+    def of(cls, tree: object) -> "_Grown":
+        left, right, columns, thresholds = (
+            np.asarray(getattr(tree, name)) for name in ("children_left", "children_right", "feature", "threshold")
+        )
+        inner = left >= 0
+        number = np.cumsum(~inner) - 1
+        return cls(np.where(inner, columns, -1 - number), thresholds, left, right, number)
+
+    @property
+    def leaves(self) -> int:
+        return int((self.columns < 0).sum())
+
+    def values(self, leaf: Int64Array, labels: AnyArray, shares: AnyArray, mean: AnyArray) -> AnyArray:
+        """Mean of the known labels in each leaf, ``leaves x T``."""
+        sums = np.tile(_PRIOR * mean, (self.leaves, 1))
+        counts = np.full((self.leaves, labels.shape[1]), _PRIOR)
+        np.add.at(sums, self.number[leaf], labels * shares)
+        np.add.at(counts, self.number[leaf], shares)
+        found: AnyArray = sums / counts
+        return found
+
+
+def _joined(grown: list[_Grown]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Roots, columns, thresholds, left and right of all trees, one after the other."""
+    first = np.cumsum([0, *(len(tree.columns) for tree in grown)])
+    leaf = np.cumsum([0, *(tree.leaves for tree in grown)])
+    columns = [
+        np.where(tree.columns < 0, tree.columns - before, tree.columns)
+        for tree, before in zip(grown, leaf, strict=False)
+    ]
+    sides = [
+        np.concatenate([getattr(tree, side) + before for tree, before in zip(grown, first, strict=False)])
+        for side in ("left", "right")
+    ]
+    thresholds = np.concatenate([tree.thresholds for tree in grown]).astype(np.float32)
+    parts = (first[:-1], np.concatenate(columns), *sides)
+    roots, column, left, right = (torch.from_numpy(part.astype(np.int32)) for part in parts)
+    return roots, column, torch.from_numpy(thresholds), left, right
