@@ -56,6 +56,17 @@ def test_a_saved_ensemble_predicts_the_same(ensemble: Run, tmp_path: Path) -> No
     assert not list(tmp_path.glob("*.pkl"))
 
 
+def test_of_classes_a_forest_takes_part_and_is_saved(
+    several: Job, table: MoleculeDataset, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    labels = np.stack([table.targets[:, 0] > limit for limit in (-4.0, -3.0)], axis=1).astype(float)
+    classes = from_smiles(table.smiles, labels, target_names=["a", "b"], task="classification", cache=False)
+    run = fit(several, classes, split(classes, "random"), corpus)
+    assert set(run.finetuning.cross_fitting["scores"]) >= {"graph", "forest", "gaussian_process"}
+    run.save(tmp_path)
+    np.testing.assert_array_equal(load(tmp_path).predict(SMILES), run.predict(SMILES))
+
+
 def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble: Run, roles: Splits) -> None:
     model, data = ensemble.model, ensemble.data
     assert isinstance(model, Ensemble)
@@ -140,8 +151,8 @@ def test_the_number_of_members_follows_the_table(several: Job, table: MoleculeDa
 def test_options_are_refused_before_any_work(several: Job, table: MoleculeDataset) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'descriptors'"):
         resolve(replace(several, features=("descriptor",)), table)
-    with pytest.raises(ConfigError, match=r"partners: 'forest' is unknown\. Partners: trees, fingerprint_trees"):
-        resolve(replace(several, partners=("forest",)), table)
+    with pytest.raises(ConfigError, match=r"partners: 'oracle' is unknown\. Partners: trees, fingerprint_trees"):
+        resolve(replace(several, partners=("oracle",)), table)
     with pytest.raises(ConfigError, match="readout='median' is unknown"):
         resolve(replace(several, readout="median"), table)
 
