@@ -125,7 +125,7 @@ def test_the_loop_solves_with_gauss_newton_matrices() -> None:
     assert float(_gauss_newton_loop("gauss_newton", second).weighting.weights.sum()) == pytest.approx(1.0)
     with pytest.raises(ConfigError, match=r"objective 'two': Gauss-Newton curvature needs a loss in two parts"):
         _gauss_newton_loop("gauss_newton", lambda p: (p["a"] ** 2).sum())
-    with pytest.raises(ConfigError, match="'hessian' or 'gauss_newton', got 'fisher'"):
+    with pytest.raises(ConfigError, match="curvature='fisher' must be 'hessian' or 'gauss_newton'"):
         _gauss_newton_loop("fisher", second)
 
 
