@@ -6,6 +6,8 @@ from typing import Final
 
 import numpy as np
 import torch
+from joblib import cpu_count
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
@@ -112,9 +114,11 @@ def cross_fit(
     work = _Work.of(recipe, data, rows)
     names = work.partners.names
     training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
-    # Partners are fitted here while members train in processes of their own.
-    parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
-    partners = [work.partners.fit(name, work.kind) for name in names]
+    # Partners are fitted here while members train in processes of their own, with the cores that these leave: threads
+    # of linear algebra that wait for a core take more time than they save.
+    with threadpool_limits(max(1, cpu_count() - recipe.members)):
+        parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
+        partners = [work.partners.fit(name, work.kind) for name in names]
     trained = list(training)
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
     predictions = list(parts.values())
