@@ -15,7 +15,8 @@ from molweight.cli._data_options import (
 )
 from molweight.cli._output import show
 from molweight.diagnostics import hypergrad_check
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
+from molweight.mlo import solvers
 from molweight.storage import write_file
 
 __all__ = ["run"]
@@ -66,7 +67,12 @@ def _candidate(text: str) -> tuple[str, dict[str, Any]]:
     for option, equals, _ in pairs:
         if not equals:
             raise ConfigError(f"--candidates: {option!r} in {text!r} has no value. Write cg:iterations=5:damping=0.1.")
-    return name, {option: _value(value) for option, _, value in pairs}
+    chosen = {option: _value(value) for option, _, value in pairs}
+    try:
+        solvers.create(name, **chosen)
+    except OptionError as error:  # whose message names an option of --solver
+        raise ConfigError(f"--candidates: {error.option}={error.value} in {text!r} {error.reason}.") from error
+    return name, chosen
 
 
 def _value(text: str) -> Any:

@@ -100,7 +100,8 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
             yield Chunk(rows, cells, with_numbers(parsed, cells, places))
     if rejected and options.get("top") is None:
         where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
-        say(options, f"{rejected} rows hold no molecule and stay empty: {where}")
+        found = "1 row holds no molecule and stays" if rejected == 1 else f"{rejected} rows hold no molecule and stay"
+        say(options, f"{found} empty: {where}")
 
 
 def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, int]) -> ParsedRows:

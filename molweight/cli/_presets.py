@@ -20,8 +20,8 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
 }
 """``full``: the sizes of :class:`molweight.Job`, for a GPU or patience; ``small``: minutes on two cores."""
 
-_OWN: Final = ("encoder", "encoder_options", "pretrain_steps", "pretrain_seed")
-"""Options that say that an encoder is to be pretrained."""
+_OWN: Final = ("encoder", "pretrain_steps", "pretrain_seed")
+"""Options that say that an encoder is to be pretrained, as do those of the encoder but for dropout."""
 
 
 def choose(name: str) -> str:
@@ -64,6 +64,7 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init", 
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
     init, own = given.get("init", AUTO), "weighting" not in known or any(name in given for name in _OWN)
+    own = own or bool({*given.get("encoder_options", ())} - {"dropout"})
     if init == AUTO and "init" in known:
         init = sizes["init"] = "pretrain" if own else SHIPPED
     if "encoder" in given or init not in (AUTO, *INITS):

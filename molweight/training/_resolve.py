@@ -46,7 +46,7 @@ The Hessians met there are indefinite, with negative curvature of the order of 1
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that decide where an encoder comes from."""
-_DECIDING: Final = ("encoder", "encoder_options", "pretrain_steps", "pretrain_seed")
+_DECIDING: Final = ("encoder", "pretrain_steps", "pretrain_seed")
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
@@ -106,7 +106,7 @@ def resolve_init(job: Job) -> Job:
         ConfigError: If there is no such checkpoint, or another encoder than the checkpoint's was asked for.
     """
     if job.init == AUTO:
-        plain = all(getattr(job, name) == _PLAIN[name] for name in _DECIDING)
+        plain = all(getattr(job, name) == _PLAIN[name] for name in _DECIDING) and not _shape(job.encoder_options)
         job = replace(job, init=SHIPPED if plain else "pretrain")
     return job if job.init in INITS else _adopt_encoder(job)
 
@@ -140,15 +140,22 @@ def create_solver(options: AdaptationOptions) -> solvers.Solver:
 
 
 def _adopt_encoder(job: Job) -> Job:
-    """The job with the encoder of its checkpoint; another one may not be asked for."""
+    """The job with the encoder of its checkpoint; but for dropout, another one may not be asked for."""
     checkpoint = read_checkpoint(job.init)
-    asked = (job.encoder, job.encoder_options)
-    if asked not in (("gin", {}), (checkpoint.encoder, checkpoint.encoder_options)):
+    asked = (job.encoder, _shape(job.encoder_options))
+    if asked not in (("gin", {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
         raise ConfigError(
             f"{mention('init', job.init)} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, "
-            f"and {job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out."
+            f"and {job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out, "
+            "but for dropout."
         )
-    return replace(job, encoder=checkpoint.encoder, encoder_options=dict(checkpoint.encoder_options))
+    options = {**checkpoint.encoder_options, **job.encoder_options}
+    return replace(job, encoder=checkpoint.encoder, encoder_options=options)
+
+
+def _shape(encoder_options: dict[str, Any]) -> dict[str, Any]:
+    """The options that a checkpoint settles: all but dropout, which has no parameters."""
+    return {name: value for name, value in encoder_options.items() if name != "dropout"}
 
 
 def _check_weighting(job: Job) -> None:

@@ -67,6 +67,8 @@ def test_the_saved_configuration_reproduces_the_run(place: Path) -> None:
     [
         ([], "gin_zinc"),
         (["--encoder=gcn"], "pretrain"),
+        (["--encoder_options.dropout=0.1"], "gin_zinc"),
+        (["--encoder_options.dropout=0.1", "--encoder_options.layers=2"], "pretrain"),
         (["--pretrain_steps=500"], "pretrain"),
         (["--init=x"], "x"),
     ],
@@ -156,6 +158,15 @@ def test_predictions_come_with_ranges_deviations_and_domain(place: Path, tmp_pat
     np.testing.assert_allclose(known["similarity"], run.domain(["CCO", "CCCO"]).similarity, rtol=1e-5)
     assert main([*predict, "--interval=1.5"]) == 2
     assert main([*predict, "--interval=0.5", f"--ensemble={place / 'run'}"]) == 2
+
+
+def test_one_reject_is_said_in_the_singular_and_a_missing_input_with_what_may_be_given(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(place / "run"), "CCO", "C1CC"]) == 0
+    assert "1 row holds no molecule and stays empty: name a file" in capsys.readouterr().err
+    assert main(["predict", str(place / "run")]) == 2
+    assert "arguments are required: input." in capsys.readouterr().err
 
 
 def test_rejects_of_a_prediction_are_said_once(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

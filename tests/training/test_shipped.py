@@ -82,6 +82,20 @@ def test_a_job_that_asks_for_an_encoder_pretrains_it(asked: dict[str, Any]) -> N
         resolve_init(Job(init=SHIPPED, encoder="gcn"))
 
 
+def test_dropout_may_be_switched_on_in_the_encoder_of_a_checkpoint() -> None:
+    asked = Job(encoder_options={"dropout": 0.1})
+    job = resolve_init(asked)
+    assert (job.init, job.encoder_options) == (SHIPPED, {"layers": 3, "width": 128, "dropout": 0.1})
+    assert job == resolve_init(Job(init=SHIPPED, encoder_options={"dropout": 0.1})) == resolve_init(job)
+    shipped = read_checkpoint(SHIPPED)
+    corpus = load_corpus("zinc", 8).with_featuriser(shipped.featuriser)
+    model, _ = generic_pretraining(job, corpus, CPU)
+    assert model.encoder.dropout == 0.1
+    assert all(torch.equal(tensor, shipped.state[name]) for name, tensor in model.state_dict().items())
+    with pytest.raises(ConfigError, match="Leave encoder and encoder_options out, but for dropout"):
+        resolve_init(Job(init=SHIPPED, encoder_options={"dropout": 0.1, "layers": 2}))
+
+
 def test_a_baseline_from_scratch_has_the_encoder_of_the_checkpoint() -> None:
     assert variant(Job(), init="scratch").encoder_options == {"layers": 3, "width": 128}
 

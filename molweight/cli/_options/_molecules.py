@@ -11,7 +11,7 @@ def add_molecule_options(parser: Parser) -> None:
     add = parser.add_argument
     add("run", type=str, help="folder of a run: runs/NAME")
     add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF, SMILES, packed or not; - for standard input; or SMILES")
-    add("more", nargs="*", type=str, help="further SMILES")
+    add("more", nargs="*", type=str, default=[], help="further SMILES")
     add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
     add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
     add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
