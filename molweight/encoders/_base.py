@@ -1,7 +1,8 @@
 """What every encoder is."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -15,7 +16,17 @@ from molweight.distributed import Team, gather, spread, team
 from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
 
-__all__ = ["Encoder", "Encoding", "Share", "dropout", "dropout_generator", "encode_share", "in_share", "share_of"]
+__all__ = [
+    "Encoder",
+    "Encoding",
+    "Share",
+    "dropout",
+    "dropout_generator",
+    "encode_share",
+    "in_share",
+    "one_mask_for_all_rows",
+    "share_of",
+]
 
 
 class Encoding(NamedTuple):
@@ -67,6 +78,32 @@ class Encoder(nn.Module, ABC):
 
 
 _LEVELS = 2**16
+_one_mask: ContextVar[bool] = ContextVar("one_mask", default=False)
+
+
+@contextmanager
+def one_mask_for_all_rows() -> Iterator[None]:
+    """While it lasts, :func:`dropout` drops the same channels of all atoms and molecules.
+
+    A seed then stands for one network with some of its channels removed, whatever it is given: a molecule has the same
+    prediction in any order of its atoms, and next to any others in a batch. Masks by row would be drawn by position.
+    Source: Gal and Ghahramani, *A Theoretically Grounded Application of Dropout in Recurrent Neural Networks*, NeurIPS
+    2016, where one mask holds for all steps of a sequence.
+
+    Yields:
+        Nothing.
+
+    Example:
+        >>> with one_mask_for_all_rows():
+        ...     dropped = dropout(torch.ones(3, 100), 0.5, torch.Generator().manual_seed(0))
+        >>> torch.equal(dropped[0], dropped[2]), 30 < (dropped[0] == 0).sum() < 70
+        (True, tensor(True))
+    """
+    token = _one_mask.set(True)
+    try:
+        yield
+    finally:
+        _one_mask.reset(token)
 
 
 def dropout_generator(seed: int | None, device: torch.device) -> torch.Generator | None:
@@ -97,14 +134,16 @@ def dropout(rows: Tensor, rate: float, generator: torch.Generator | None) -> Ten
     dropped = round(rate * _LEVELS)
     if generator is None or dropped == 0:
         return rows
-    keep = _random_bits(rows, generator) >= dropped - _LEVELS // 2
+    shape = (1, *rows.shape[1:]) if _one_mask.get() else rows.shape  # drawn for no rows, too: the next mask follows it
+    keep = _random_bits(shape, rows.device, generator) >= dropped - _LEVELS // 2
     return rows * keep.to(rows.dtype).mul_(_LEVELS / (_LEVELS - dropped))
 
 
-def _random_bits(like: Tensor, generator: torch.Generator) -> Tensor:
-    words = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
+def _random_bits(shape: Sequence[int], device: torch.device, generator: torch.Generator) -> Tensor:
+    count = math.prod(shape)
+    words = torch.empty(-(-count // 4), dtype=torch.int64, device=device)
     words.random_(-(2**63), None, generator=generator)
-    return words.view(torch.int16)[: like.numel()].view(like.shape)
+    return words.view(torch.int16)[:count].view(*shape)
 
 
 _inside: ContextVar[bool] = ContextVar("inside", default=False)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.encoders.internal import calibrate
+from molweight.encoders.internal import calibrate, one_mask_for_all_rows
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.models._predictor import Predictor
@@ -71,7 +71,8 @@ def predict_positions(
         data: The molecules.
         indices: Their positions.
         device: Where to compute.
-        seed: Of the dropout masks, for a model of :func:`with_dropout`.
+        seed: Of the dropout masks, for a model of :func:`with_dropout`. They are the same for all atoms and molecules,
+            so that a prediction depends on the molecule and the seed alone.
 
     Returns:
         Probabilities or labels, ``len(indices) x T``.
@@ -82,7 +83,7 @@ def predict_positions(
     if model.training:
         raise ConfigError("predictions need a model in evaluation mode, and this one is in training mode. Call eval().")
     featured = model.with_features(data)
-    with torch.no_grad():
+    with torch.no_grad(), one_mask_for_all_rows():
         parts = [model.predict(featured.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]
     return np.concatenate([np.empty((0, len(model.mean)), dtype=np.float32), *parts])
 

@@ -1,5 +1,6 @@
 """A run from its folder, ready to predict; no pretraining objective and no plug-in of one is needed for it."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from molweight.runs._check_parts import problem_of
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._manifest import check_manifest
 from molweight.runs._run import Run
+
+_log = logging.getLogger(__name__)
 
 __all__ = ["load", "restore"]
 
@@ -85,8 +88,10 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     run.target_names, run.trained_on = about["target_names"], about["data"]
     run.featuriser = Featuriser.from_description(about["featuriser"])
     run.keep_seen(parts.seen)
+    if set(about.get("factors") or [1.0]) != {1.0}:
+        _log.warning("the run is of an earlier version: its deviations under dropout are not calibrated. Fit again.")
     run.calibration = Calibration.from_tensors(parts.calibration) if parts.calibration else None
-    run.factors, run.test_results = about.get("factors"), parts.test_results
+    run.factors, run.test_results = about.get("dropout_factors"), parts.test_results
     return run
 
 

@@ -459,7 +459,7 @@ class Run:
             "findings": [asdict(finding) for finding in self.findings],
             "finetuning": asdict(self.finetuning),
             "test_methods": list(self.test_results.predictions) if self.test_results else [],
-            "factors": self.factors,
+            "dropout_factors": self.factors,
             "ensemble": self.model.spec.to_json() if isinstance(self.model, Ensemble) else None,
             "seconds": self.seconds,
         }

@@ -34,22 +34,26 @@ def test_one_batch_makes_the_modes_agree(molecules: GraphBatch) -> None:
     torch.testing.assert_close(train.nodes, test.nodes)
 
 
-def test_statistics_are_exact_over_batches(molecules: GraphBatch) -> None:
+@pytest.mark.parametrize("fewest", [0, 700], ids=["equal atoms computed once", "every atom computed"])
+def test_statistics_are_exact_over_batches(fewest: int, molecules: GraphBatch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molweight.encoders._message_passing._FEWEST_MERGED", fewest)
     encoder = GIN(layers=1, width=4).double().eval()
     other = GraphBatch.of(molecules.x[:1], torch.empty(2, 0).long(), torch.empty(0, 3).long())
     norm = encoder.norms[0]
     assert isinstance(norm, BatchNorm)
-    inputs = []
+    inputs, merged = [], []
 
-    def keep(_norm: nn.Module, seen: tuple[Tensor, Tensor | None]) -> None:
-        rows, counts = seen
-        inputs.append(rows.repeat_interleave(torch.tensor(1) if counts is None else counts, dim=0))
+    def keep(_norm: nn.Module, seen: tuple[Tensor | None, ...]) -> None:
+        rows, *counts = (item for item in seen if item is not None)
+        merged.append(bool(counts))
+        inputs.append(rows.repeat_interleave(counts[0], dim=0) if counts else rows)
 
     handle = norm.register_forward_pre_hook(keep)
     for graphs in (molecules, other, molecules):
         encoder(graphs)
     handle.remove()
     calibrate(encoder, iter([molecules, other, molecules]))
+    assert any(merged) == (fewest == 0)
     rows = torch.cat(inputs)
     torch.testing.assert_close(norm.running_mean, rows.mean(0))
     torch.testing.assert_close(norm.running_var, rows.var(0, correction=0))

@@ -8,6 +8,7 @@ import pytest
 from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor, rdinchi
 
+from molweight import datasets
 from molweight.datasets._read_sdf import structure
 
 MOLECULES = [
@@ -53,6 +54,17 @@ def spellings(smiles: str, seed: int = 0) -> list[Spelling]:
     assert {item.kind for item in found} == set(KINDS)
     assert all(sorted(item.atoms) == list(range(first.GetNumAtoms())) for item in found)
     return found
+
+
+def other_texts(smiles: str, seed: int = 0) -> dict[str, str]:
+    """A text of each kind, where it is the same molecule by InChI and, as InChI merges tautomers, the same tautomer."""
+    keys = _inchi(smiles), _connections(smiles)
+    texts = _texts(Chem.MolFromSmiles(smiles), seed)
+    return {kind: text for kind, text in texts if keys == (_inchi(text), _connections(text))}
+
+
+def _connections(smiles: str) -> str:
+    return str(Chem.MolToSmiles(Chem.RemoveHs(_plain(smiles)), isomericSmiles=False))
 
 
 def _texts(molecule: Chem.Mol, seed: int) -> Iterator[tuple[str, str]]:
@@ -116,3 +128,13 @@ def sd_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("sd") / "drawn.sdf"
     path.write_text("".join(mol_block(Chem.MolFromSmiles(smiles)) for smiles in MOLECULES))
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def rewritten() -> dict[str, list[str]]:
+    """Rows of a table, and the same rows in other words, by what was done."""
+    rows = list(datasets.load("esol").smiles)[:150]
+    others = [other_texts(smiles, seed) for seed, smiles in enumerate(rows)]
+    for kind in KINDS:
+        assert sum(kind in texts for texts in others) > 100, "InChI and drawings change few of these molecules"
+    return {"as it is": rows, **{kind: [texts.get(kind, texts["order"]) for texts in others] for kind in KINDS}}

@@ -87,6 +87,20 @@ def test_an_edited_file_is_refused_by_name(run_folder: Path, name: str, capsys: 
     assert load(run_folder).predict(["CCO"]).shape == (1, 1)
 
 
+def test_deviations_of_an_earlier_version_are_said_not_to_be_calibrated(
+    run_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tensors, about = read_tensors(run_folder / MODEL)
+    assert len(about["dropout_factors"]) == 1
+    assert load(run_folder).uncertainty(["CCO"]).deviation > 0
+    assert not caplog.records
+    factor = about.pop("dropout_factors")
+    (run_folder / MANIFEST).unlink()
+    write_tensors(run_folder / MODEL, tensors, {**about, "factors": factor})
+    assert load(run_folder).factors is None
+    assert "not calibrated" in caplog.text
+
+
 def test_an_interrupted_save_is_named(run_folder: Path) -> None:
     begin_manifest(run_folder, run_folder, overwrite=False)
     with pytest.raises(DataError, match="interrupted while it was being saved"):
