@@ -405,6 +405,16 @@ def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys
     assert "batch_size=0" in capsys.readouterr().err
 
 
+def test_names_that_a_spreadsheet_would_run_are_quoted_on_request(tmp_path: Path) -> None:
+    content = {"tables": ["freesolv"], "methods": ["=mine"], "seeds": [0], "reference": "=mine", "job": TINY}
+    variants = {"=mine": {"of": "scratch"}}
+    (tmp_path / "quick.yaml").write_text(json.dumps({**content, "variants": variants, "corpus_size": 64}))
+    command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers=1", "--quiet"]
+    for further, expected in (([], "=mine"), (["--safe_csv"], "'=mine")):
+        assert main([*command, *further]) == 0
+        assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == [expected]
+
+
 def test_the_setting_that_is_best_on_select_opens_the_test_set(tmp_path: Path) -> None:
     settings = [{"epochs": 0}, {"epochs": 3}]
     small = study(methods=["tapweight", "random_search_equal", "ecfp_rf"], settings=settings, trials=2)

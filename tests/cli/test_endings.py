@@ -377,6 +377,25 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(
         assert ",'=cmd" in text
 
 
+def test_vectors_and_shares_are_quoted_on_request(tmp_path: Path) -> None:
+    """By ``embed``, whose cells repeat the input, and by ``explain``, whose cells hold the target's name."""
+    (tmp_path / "my.csv").write_text(MOLECULES.replace("smiles,y", "smiles,=y"))
+    finetune = ["finetune", str(tmp_path / "my.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run"]
+    assert main([*finetune, *TINY[4:], "--targets==y", "--quiet"]) == 0
+    (tmp_path / "theirs.csv").write_text("smiles\n\"=cmd|' /c calc'!A1\"\n+C\n-1\nCCO\n")
+    run, theirs, output = str(tmp_path / "run"), str(tmp_path / "theirs.csv"), str(tmp_path / "out.csv")
+    embed = ["embed", run, theirs, f"--output={output}", "--smiles=smiles", "--quiet"]
+    explain = ["explain", run, theirs, f"--atoms={output}", f"--output={tmp_path / 'x.html'}", "--smiles=smiles"]
+    for command, plain, safe in (
+        (embed, ["2,=cmd", "3,+C,", "4,-1,", "5,CCO,"], ["2,'=cmd", "3,'+C,", "4,-1,", "5,CCO,"]),
+        ([*explain, "--pairs=1", "--quiet"], ["5,CCO,=y,0,"], ["5,CCO,'=y,0,"]),
+    ):
+        for further, expected in (([], plain), (["--safe_csv"], safe)):
+            assert main([*command, *further]) == 0
+            lines = Path(output).read_text().splitlines()[1:]
+            assert [line[: len(start)] for line, start in zip(lines, expected, strict=False)] == expected
+
+
 def test_smiles_are_taken_from_arguments_and_standard_input(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
