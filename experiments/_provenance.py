@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import torch
 
 __all__ = ["COMMIT", "provenance", "write_result"]
 
+_PACKAGES = ("molweight", "torch", "torch-geometric", "rdkit", "ogb", "numpy")
 _ROOT = Path(__file__).resolve().parents[1]
 
 
-def provenance(seeds: list[int]) -> dict[str, Any]:
+def provenance(seeds: list[int], packages: Sequence[str] = _PACKAGES) -> dict[str, Any]:
     """Command, commit, machine, versions and seeds, as JSON values.
 
     Args:
         seeds: Seeds that the measurement used.
+        packages: The packages whose versions count.
     """
     return {
         "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
@@ -30,9 +33,7 @@ def provenance(seeds: list[int]) -> dict[str, Any]:
             "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "python": platform.python_version(),
         },
-        "versions": {
-            name: version(name) for name in ("molweight", "torch", "torch-geometric", "rdkit", "ogb", "numpy")
-        },
+        "versions": {name: version(name) for name in packages},
         "seeds": seeds,
     }
 
