@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from molweight.encoders._embedding import Codes, FeatureEmbedding
 from molweight.encoders._sums import Indices, Sums, order_of, starts_of
 
-__all__ = ["MergingLayer", "Round", "plain_round", "rounds_of"]
+__all__ = ["Classes", "Edges", "MergingLayer", "Round", "rounds_of"]
 
 _MOST_MERGED: Final = 0.85
 """Share of distinct atoms from which on every atom is computed for itself: there, sorting costs what it saves."""
@@ -230,15 +230,3 @@ def rounds_of(edge_index: Tensor, atoms: Codes, bonds: Codes) -> Iterator[Round]
         yield edges.round(before, after)
         before = after
     yield from repeat(edges.round(before, before))
-
-
-def plain_round(edge_index: Tensor, bonds: Codes, atoms: int) -> Round:
-    """A round in which each atom stands for itself; equal messages of an atom are still computed once.
-
-    Args:
-        edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.
-        bonds: Codes of the edges.
-        atoms: Number of atoms ``N``.
-    """
-    apart = Classes.apart(atoms)
-    return Edges(edge_index, bonds, atoms).round(apart, apart)

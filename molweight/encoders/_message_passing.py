@@ -19,19 +19,9 @@ from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES
 from molweight.typing import GraphLike
 
-__all__ = ["JUMPS", "CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions", "jump", "jump_width"]
+__all__ = ["JUMPS", "CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions", "jump"]
 
 JUMPS = ("last", "sum", "max", "concat")
-
-
-def jump_width(name: str, layers: int, width: int) -> int:
-    """Size of the vectors that :func:`jump` returns.
-
-    Raises:
-        ConfigError: If the name is unknown.
-    """
-    check_choice("encoder", "jk", name, JUMPS)
-    return width * (layers + 1) if name == "concat" else width
 
 
 def jump(name: str, states: list[Tensor]) -> Tensor:
@@ -117,7 +107,8 @@ class Trunk(Encoder):
                 raise OptionError(option, value, reason, owner=owner)
         if not 0 <= dropout < 1:
             raise OptionError("dropout", dropout, "must be at least 0 and below 1", owner=owner)
-        self.width = jump_width(jk, layers, width)
+        check_choice("encoder", "jk", jk, JUMPS)
+        self.width = width * (layers + 1) if jk == "concat" else width
         self.rounds, self.node_width = layers, width
         self.dropout, self.jk, self.norm = dropout, jk, norm
         self.atoms = FeatureEmbedding(ATOM_SIZES, width)

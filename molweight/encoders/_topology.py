@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.encoders._embedding import Codes, atom_codes, bond_codes
-from molweight.encoders._equal_atoms import Round, plain_round, rounds_of
+from molweight.encoders._equal_atoms import Classes, Edges, Round, rounds_of
 from molweight.encoders._equal_bonds import DirectedRounds
 from molweight.encoders._sums import sortable
 from molweight.graphs import GraphBatch
@@ -103,8 +103,9 @@ class Topology:
 
     @cached_property
     def plain(self) -> Round:
-        """A round in which each atom stands for itself, if :attr:`sortable`."""
-        return plain_round(self.edge_index, self.bonds, len(self.batch))
+        """A round in which each atom stands for itself, if :attr:`sortable`; equal messages are still computed once."""
+        apart = Classes.apart(len(self.batch))
+        return Edges(self.edge_index, self.bonds, len(self.batch)).round(apart, apart)
 
     def rounds(self, count: int) -> list[Round]:
         """The rounds in which equal atoms are merged, the first ``count`` of them, if :attr:`sortable`."""

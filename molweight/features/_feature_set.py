@@ -1,13 +1,29 @@
-"""Feature sets: numbers about a whole molecule that a model reads next to the vector of its graph."""
+"""Feature sets: numbers about a whole molecule that a model reads next to the vector of its graph, as one matrix."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
 
+import numpy as np
+
+from molweight.arrays import AnyArray, Float32Array
 from molweight.errors import ConfigError
-from molweight.graphs import TargetSpec
+from molweight.graphs import MoleculeDataset, TargetSpec, target_column
+from molweight.objectives.internal import parse_smiles
 from molweight.registry import Registry
 
-__all__ = ["FeatureSet", "available", "get", "register"]
+__all__ = [
+    "COLUMN_PREFIX",
+    "FeatureSet",
+    "available",
+    "check_features",
+    "feature_columns",
+    "feature_matrix",
+    "feature_names",
+    "get",
+    "register",
+]
 
 
 @dataclass(frozen=True)
@@ -81,3 +97,119 @@ def get(name: str) -> FeatureSet:
 def available() -> list[str]:
     """Names of all feature sets, those of installed plugins included."""
     return _FEATURES.available()
+
+
+COLUMN_PREFIX: Final = "column:"
+"""How a feature is written that is a column of the user's table, e.g. ``"column:pH"``."""
+
+
+def check_features(names: Sequence[str]) -> None:
+    """Refuse unknown feature sets and repetitions, before anything is computed.
+
+    Args:
+        names: Names of feature sets, or columns of the table written as ``"column:pH"``.
+
+    Raises:
+        ConfigError: If a name is given twice, or a column has no name.
+        UnknownNameError: If there is no such feature set.
+    """
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"features: {name!r} is given twice. Name each feature set once.")
+        if name == COLUMN_PREFIX:
+            raise ConfigError(f"features: {name!r} lacks the name of a column. Write e.g. 'column:pH'.")
+        if not name.startswith(COLUMN_PREFIX):
+            get(name)
+
+
+def feature_names(names: Sequence[str]) -> list[str]:
+    """Name of each column of :func:`feature_matrix`.
+
+    Example:
+        >>> feature_names(["maccs", "column:pH"])[-2:]
+        ['maccs166', 'pH']
+    """
+    parts = [
+        (name.removeprefix(COLUMN_PREFIX),) if name.startswith(COLUMN_PREFIX) else get(name).names for name in names
+    ]
+    return [name for part in parts for name in part]
+
+
+def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> Float32Array:
+    """Features of every molecule of a dataset, computed on all cores or read from the cache next to the dataset.
+
+    Args:
+        data: The molecules.
+        names: Names of feature sets, or columns of the table as ``"column:pH"``, in the order of the columns.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        ``len(data) x F`` float32; NaN where a value cannot be computed or is missing in the table.
+
+    Raises:
+        ConfigError: If the table lacks a column.
+        UnknownNameError: If there is no such feature set.
+
+    Example:
+        >>> from molweight.graphs import build_dataset
+        >>> data = build_dataset(["CCO", "C"], cache=False).with_columns({"column:pH": np.array([[7.4], [np.nan]])})
+        >>> feature_matrix(data, ["column:pH", "maccs"]).shape
+        (2, 167)
+    """
+    parts = [_part(data, name, progress=progress) for name in names]
+    return np.concatenate([np.empty((len(data), 0), dtype=np.float32), *parts], axis=1)
+
+
+def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
+    if not name.startswith(COLUMN_PREFIX):
+        computed: Float32Array = target_column(data, _spec(data, name), progress=progress).astype(np.float32)
+        return computed
+    if name not in data.columns:
+        present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]
+        raise ConfigError(
+            f"{data.name}: the model reads the column {name.removeprefix(COLUMN_PREFIX)!r} and the table has "
+            f"{', '.join(map(repr, present)) or 'no feature columns'}. Add the column; empty cells are imputed."
+        )
+    column: AnyArray = data.columns[name]
+    return column.reshape(len(data), -1).astype(np.float32)
+
+
+def _spec(data: MoleculeDataset, name: str) -> TargetSpec:
+    """How a feature set is computed: of molecules without stereochemistry where the dataset ignores it."""
+    spec = get(name).spec
+    if data.featuriser.stereo == "use":
+        return spec
+    return replace(spec, name=f"{spec.name}_without_stereo", compute=partial(_without_stereo, spec.compute))
+
+
+def _without_stereo(compute: Callable[[Sequence[str]], Any], smiles: Sequence[str]) -> Any:
+    from rdkit import Chem
+
+    plain = [parse_smiles(text) for text in smiles]
+    for molecule in plain:
+        Chem.RemoveStereochemistry(molecule)
+    return compute([Chem.MolToSmiles(molecule) for molecule in plain])
+
+
+def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bool = False) -> MoleculeDataset:
+    """The dataset with a column per feature set, computed where it is missing.
+
+    Args:
+        data: The molecules.
+        names: Names of feature sets, or columns of the table as ``"column:pH"``.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        A dataset whose batches carry the features under ``columns``.
+
+    Raises:
+        ConfigError: If the table lacks a column.
+        UnknownNameError: If there is no such feature set.
+    """
+    missing: dict[str, AnyArray] = {}
+    for name in names:
+        if name.startswith(COLUMN_PREFIX):
+            _part(data, name, progress=progress)  # refuses a column that is missing
+        elif get(name).spec.name not in data.columns:
+            missing[get(name).spec.name] = target_column(data, _spec(data, name), progress=progress)
+    return data.with_columns(missing) if missing else data

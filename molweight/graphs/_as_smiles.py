@@ -1,4 +1,4 @@
-"""Molecules in any form, as SMILES."""
+"""Molecules and SMILES: read by RDKit as every part of molweight reads them, and written."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,12 @@ from molweight.errors import DataError
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["as_smiles", "canonical_text", "written"]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+__all__ = ["as_smiles", "canonical_text", "parse_molecule", "written"]
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
@@ -80,3 +85,30 @@ def _text(item: Any, position: int, name: str) -> str:
     raise DataError(
         f"{name}, position {position}: {item!r} is {type(item).__name__}, not a SMILES string or an RDKit molecule."
     )
+
+
+def parse_molecule(smiles: str) -> "Mol | None":
+    """The molecule without atom-map numbers, which are not part of it; ``None`` where RDKit refuses the text.
+
+    Map numbers tell atoms apart for RDKit, so that a carbon with two methyl groups of different numbers counts as a
+    stereocentre. Stereochemistry is assigned again without them.
+
+    Args:
+        smiles: A SMILES.
+
+    Example:
+        >>> from rdkit import Chem
+        >>> Chem.MolToSmiles(parse_molecule("C[C@H:1]([CH3:2])O"))
+        'CC(C)O'
+    """
+    from rdkit import Chem
+
+    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    if molecule is None or ":" not in smiles:
+        return molecule
+    mapped = [atom for atom in molecule.GetAtoms() if atom.GetAtomMapNum()]
+    for atom in mapped:
+        atom.SetAtomMapNum(0)
+    if mapped:
+        Chem.AssignStereochemistry(molecule, cleanIt=True, force=True, flagPossibleStereoCenters=True)
+    return molecule

@@ -41,7 +41,10 @@ def featurize_cached(
     Returns:
         Molecules, rejects, and the folder they are cached in; ``None`` without the cache.
     """
-    folder = _folder(smiles, featuriser) if cache else None
+    folder = None
+    if cache:
+        key = content_key([featuriser.cache_key(), "\n".join(map(str, smiles)).encode()])
+        folder = cache_root() / "molecules" / key
     found = read_molecules(folder) if folder else None
     if found is not None:
         return *found, folder
@@ -49,11 +52,6 @@ def featurize_cached(
     if folder:
         write_molecules(folder, molecules, rejects, featuriser)
     return molecules, rejects, folder
-
-
-def _folder(smiles: Sequence[str], featuriser: Featuriser) -> Path:
-    text = "\n".join(map(str, smiles)).encode()
-    return cache_root() / "molecules" / content_key([featuriser.cache_key(), text])
 
 
 def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[Reject]] | None:

@@ -1,6 +1,6 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
-from molweight.graphs._as_smiles import as_smiles, canonical_text, written
+from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, written
 from molweight.graphs._cache import (
     cache_root,
     content_key,
@@ -17,7 +17,6 @@ from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
 from molweight.graphs._parallel import end_with, map_chunks, shielded, worker
-from molweight.graphs._parse import parse_molecule
 from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._vocabulary import BOND_STEREO

@@ -35,8 +35,7 @@ from functools import partial
 from molweight.deprecation import renamed_attributes
 from molweight.mlo import solvers, weightings
 from molweight.mlo._accuracy import Accuracy, compare_solvers
-from molweight.mlo._adjoint import Adjoint, implicit_adjoint
-from molweight.mlo._chains import three_levels, two_levels
+from molweight.mlo._chains import Adjoint, implicit_adjoint, three_levels, two_levels
 from molweight.mlo._closed_form_graph import ClosedFormGraph
 from molweight.mlo._curvature import Composite, Curvature, GaussNewton, Hessian
 from molweight.mlo._gradients import SharedObjectives

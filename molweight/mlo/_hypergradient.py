@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._adjoint import solve_chain, solver_per_level
+from molweight.mlo._chains import solve_chain, solver_per_level
 from molweight.mlo._level import Level, LevelLoss
 from molweight.mlo._vectors import Layout, Params, attach, check_scalar, check_variables
 from molweight.mlo.solvers import Solver, Stats

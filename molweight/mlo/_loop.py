@@ -9,7 +9,7 @@ from torch import Tensor
 
 from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError, OptionError
-from molweight.mlo._adjoint import Adjoint, solve_chain
+from molweight.mlo._chains import Adjoint, solve_chain
 from molweight.mlo._curvature import CurvatureName
 from molweight.mlo._gradients import ObjectiveGradients, loss_scales, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
@@ -31,16 +31,6 @@ OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimi
 
 Losses: TypeAlias = LossFn | Sequence[LossFn]
 """One loss, or several of one kind."""
-
-
-def adam(tensors: list[Tensor], lr: float) -> torch.optim.Optimizer:
-    """Adam without weight decay.
-
-    Args:
-        tensors: Leaves to be optimised.
-        lr: Learning rate.
-    """
-    return torch.optim.Adam(tensors, lr=lr)
 
 
 class Loop:
@@ -130,7 +120,7 @@ class Loop:
         proximal_strength: float = 1.0,
         pretrain_lr: float = 1e-3,
         finetune_lr: float = 1e-3,
-        optimizer: OptimizerFactory = adam,
+        optimizer: OptimizerFactory = torch.optim.Adam,
         hypergradient_interval: int = 1,
         warm_start: bool = True,
         scale_losses: bool = False,

@@ -1,18 +1,24 @@
 """Level 2, and what a finished run predicts with: an encoder with the head of the task."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from molweight import encoders
+from molweight.arrays import Indices
+from molweight.datasets.internal import exact_labels
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
-from molweight.graphs import GraphBatch, Task
+from molweight.graphs import GraphBatch, MoleculeDataset, Task
 from molweight.graphs.internal import is_mixed, tasks_of
 from molweight.models._pretrainer import Loss
 from molweight.models._task_model import Answer, TaskModel
 
-__all__ = ["Predictor", "bounded_square", "class_loss", "label_loss"]
+__all__ = ["Predictor", "bounded_square", "build_predictor", "class_loss", "label_loss", "label_statistics"]
 
 
 def bounded_square(outputs: Tensor, labels: Tensor, bounds: Tensor | None = None) -> Tensor:
@@ -195,3 +201,30 @@ class Predictor(TaskModel):
             return self.loss(functional_call(self, params, (graphs, seed)), labels, bounds, weights)
 
         return loss
+
+
+def build_predictor(
+    encoder: str, encoder_options: Mapping[str, Any], task: Task, mean: Tensor, scale: Tensor
+) -> Predictor:
+    """A new encoder with the head of a task; see :class:`Predictor`."""
+    return Predictor(encoders.create(encoder, **encoder_options), task, mean, scale)
+
+
+def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
+
+    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
+    deviation of 1.
+    """
+    count = len(data.target_names)
+    if data.task in ("classification", "multiclass"):
+        return torch.zeros(count), torch.ones(count)
+    labels, exact = data.targets[train].astype(np.float64), exact_labels(data, train).astype(np.float64)
+    labels = np.where(np.isnan(exact).all(axis=0), labels, exact)
+    known = ~np.isnan(labels)
+    number = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, labels, 0.0).sum(axis=0) / number
+    deviation = np.sqrt(np.where(known, (labels - mean) ** 2, 0.0).sum(axis=0) / number)
+    classes = np.array([task == "classification" for task in tasks_of(data.task, count)])
+    mean, deviation = np.where(classes, 0.0, mean), np.where(classes, 1.0, deviation)
+    return torch.tensor(mean).float(), torch.tensor(np.where(deviation > 0, deviation, 1.0)).float()

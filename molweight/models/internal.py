@@ -1,6 +1,5 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
-from molweight.models._build import build_predictor, build_pretrainer, check_models, label_statistics
 from molweight.models._predict import (
     answer_positions,
     calibrate_on,
@@ -8,7 +7,8 @@ from molweight.models._predict import (
     predict_positions,
     with_dropout,
 )
-from molweight.models._predictor import bounded_square, class_loss, label_loss
+from molweight.models._predictor import bounded_square, build_predictor, class_loss, label_loss, label_statistics
+from molweight.models._pretrainer import build_pretrainer, check_models
 from molweight.models._task_model import Answer
 
 __all__ = [

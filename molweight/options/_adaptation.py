@@ -81,8 +81,3 @@ class AdaptationOptions:
     def __post_init__(self) -> None:
         """Check kinds and ranges."""
         check_fields(self)
-
-    @property
-    def adapts(self) -> bool:
-        """Whether there is any adaptive pretraining."""
-        return self.weighting != "none" and self.steps > 0

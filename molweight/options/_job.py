@@ -54,6 +54,11 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
         """Check kinds and ranges."""
         check_fields(self)
 
+    @property
+    def adapts(self) -> bool:
+        """Whether there is any adaptive pretraining."""
+        return self.weighting != "none" and self.steps > 0
+
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
         lists = {name: list(getattr(self, name)) for name in ("objectives", "features", "partners", "aux")}

@@ -9,38 +9,20 @@ import numpy as np
 from molweight._progress import Progress, progress_bar
 from molweight.arrays import Indices
 from molweight.encoders import Encoder
-from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble import Ensemble
-from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, check_partners, cross_fit, members_for
-from molweight.features.internal import check_features
+from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, members_for
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
-from molweight.options import FinetuningOptions, Job
+from molweight.options import Job
 from molweight.runs.internal import Finetuning, estimate_of
 from molweight.training._state import Context, Session
 
-__all__ = ["check_finetuning", "fit_ensemble", "member_stages"]
+__all__ = ["fit_ensemble", "member_stages"]
 
 _LOG: Final = logging.getLogger(__name__)
 _FEW: Final = 10
 _SHARE: Final = 0.85
 """Of the time that is left, where there is a limit: the rest is for scores and the report."""
-
-
-def check_finetuning(options: FinetuningOptions) -> None:
-    """Refuse options of the ensemble that would fail later.
-
-    Args:
-        options: The options of finetuning.
-
-    Raises:
-        ConfigError: If a feature set is given twice, or a readout or a partner is unknown.
-        UnknownNameError: If there is no such feature set.
-    """
-    check_features(list(options.features))
-    check_partners(options.partners)
-    if options.readout:
-        readout_parts(options.readout)
 
 
 def member_stages(job: Job) -> list[str]:

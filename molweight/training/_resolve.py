@@ -8,15 +8,16 @@ from typing import Any, Final
 
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
-from molweight.ensemble.internal import members_for
+from molweight.encoders.building_blocks import readout_parts
+from molweight.ensemble.internal import check_partners, members_for
 from molweight.errors import ConfigError, DataError, OptionError, mention
+from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.mlo import solvers, weightings
 from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
 from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import load, read_checkpoint
-from molweight.training._cross_fitting import check_finetuning
 from molweight.training._sources import resolve_assay_table
 
 __all__ = [
@@ -88,7 +89,7 @@ def check_job(job: Job) -> Job:
         raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
     for name in job.objectives:
         objectives.get(name)
-    check_finetuning(job)
+    _check_finetuning(job)
     create_solver(job)
     _check_weighting(job)
     check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)
@@ -286,3 +287,19 @@ def _weights_of(folder: str) -> dict[str, float]:
         return load(folder, device="cpu").weights
     except DataError as error:
         raise OptionError("weights_from", folder, f"cannot be read: {error}") from error
+
+
+def _check_finetuning(options: FinetuningOptions) -> None:
+    """Refuse options of the ensemble that would fail later.
+
+    Args:
+        options: The options of finetuning.
+
+    Raises:
+        ConfigError: If a feature set is given twice, or a readout or a partner is unknown.
+        UnknownNameError: If there is no such feature set.
+    """
+    check_features(list(options.features))
+    check_partners(options.partners)
+    if options.readout:
+        readout_parts(options.readout)

@@ -1,18 +1,215 @@
 """Weights as a softmax whose logits follow an estimated gradient."""
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from molweight.errors import OptionError
 from molweight.mlo.weightings._base import Signals, Weighting, check_options
 from molweight.mlo.weightings._fixed import check_weights
-from molweight.mlo.weightings._logit_rule import AdamRule, EvidenceRule, LogitRule, keep_if, through_softmax
 
-__all__ = ["SoftmaxWeighting", "through_softmax"]
+__all__ = ["AdamRule", "EvidenceRule", "LogitRule", "SoftmaxWeighting", "keep_if", "through_softmax"]
+
+
+class LogitRule(nn.Module, ABC):
+    """Moves K logits by gradients whose scale means nothing; everything it remembers is a buffer."""
+
+    @abstractmethod
+    def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
+        """The next logits.
+
+        Args:
+            alpha: Logits so far, K.
+            origin: Logits of the prior, K.
+            estimate: Derivative of what is minimised with respect to ``softmax(alpha)``, centred, K finite numbers.
+            finite: Whether the estimate may be used, 0-dim; if not, the buffers are not changed.
+        """
+
+
+def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Overwrite each first tensor by the second where ``finite`` holds, without asking the device.
+
+    Args:
+        finite: 0-dim, boolean.
+        pairs: Buffers and their new values.
+    """
+    for old, new in pairs:
+        old.copy_(torch.where(finite, new, old))
+
+
+class EvidenceRule(LogitRule):
+    """``alpha = origin - lr * S / sqrt(Q)``, with ``S`` the sum of all gradients and ``Q`` that of their squares.
+
+    With ``c_t`` the centred derivative of step ``t``, ``S = sum_t c_t`` and ``Q = sum_t mean_k c_tk^2``: a logit is
+    ``lr`` times the number of standard errors by which its objective has helped or hurt so far. Under noise of zero
+    mean it stays of the order of ``lr`` however long the run is; under a signal it grows with the square root of the
+    number of updates. Multiplying all gradients by any number changes nothing.
+
+    This is follow-the-regularised-leader with an entropic regulariser and a scale-free rate (Orabona & Pal, *Scale-free
+    online learning*, TCS 2018), that is, exponentiated gradient (Kivinen & Warmuth 1997) whose rate needs no tuning to
+    the size of a hypergradient. It takes the derivative with respect to the weights themselves, so that an objective
+    with little weight can come back as fast as any other.
+
+    With ``confidence = z > 0`` an entry keeps its origin unless ``|S_k|`` exceeds ``z`` times its own standard error
+    ``e_k = sqrt(sum_t c_tk^2)``; it then has the share ``1 - (z e_k / S_k)^2`` of its logit (positive-part shrinkage).
+
+    The first gradients of a run are the largest and say the least: heads are random, and level 2 is far from its end.
+    With ``warmup = n`` the first ``n`` therefore count for ``1/n, 2/n, ...`` of their size.
+
+    Args:
+        count: Number K of objectives.
+        lr: Logit per standard error.
+        confidence: ``z`` above; 0 for none.
+        memory: What a gradient counts for after each later one; 1 never forgets.
+        warmup: ``n`` above; 0 for none.
+
+    Raises:
+        ConfigError: If an option is out of range.
+    """
+
+    _sum: Tensor
+    _squares: Tensor
+
+    _updates: Tensor
+
+    def __init__(
+        self, count: int, *, lr: float = 0.5, confidence: float = 1.0, memory: float = 1.0, warmup: int = 20
+    ) -> None:
+        """Start without any evidence."""
+        super().__init__()
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (confidence >= 0, "confidence", confidence, "must be at least 0"),
+            (0 < memory <= 1, "memory", memory, "must be above 0 and at most 1"),
+            (warmup >= 0, "warmup", warmup, "must be at least 0"),
+        )
+        self.lr, self.confidence, self.memory, self.warmup = lr, confidence, memory, warmup
+        self.register_buffer("_updates", torch.zeros(()))
+        self.register_buffer("_sum", torch.zeros(count))
+        self.register_buffer("_squares", torch.zeros(count))
+
+    def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
+        """The logits of all evidence with ``estimate`` added to it."""
+        # Not an increment of the old logits: they are a function of the sums, so that rounding cannot accumulate in
+        # them and an early mistake is divided away as evidence comes in.
+        del alpha
+        updates = self._updates + 1
+        counted = estimate * (updates / max(self.warmup, 1)).clamp_max(1.0)
+        # Forgetting multiplies S by the memory and Q by its square: S / sqrt(Q) stays in units of standard errors.
+        total = self.memory * self._sum + counted
+        squares = self.memory**2 * self._squares + counted**2
+        keep_if(finite, [(self._sum, total), (self._squares, squares), (self._updates, updates)])
+        # Q is common to all logits. Divided by its own, an objective that hardly matters would have as large a logit as
+        # the one that decides.
+        tiny = torch.finfo(total.dtype).tiny
+        share = (1 - self.confidence**2 * squares / (total**2).clamp_min(tiny)).clamp_min(0.0)
+        # Minus: the estimate is the derivative of a loss, and evidence of harm has to lower the weight.
+        return origin - self.lr * share * total / squares.mean().clamp_min(tiny).sqrt()
+
+
+class AdamRule(LogitRule):
+    """A step along the running mean of the gradient over its running root mean square (Kingma & Ba 2015).
+
+    With ``confidence = z > 0`` an entry only moves while its running mean ``m`` exceeds ``z`` times its standard error
+    ``e``, the latter from the running variance and the effective number of averaged updates; it then moves by the share
+    ``1 - (z e / m)^2`` of the full step (positive-part shrinkage).
+
+    Args:
+        count: Number K of objectives.
+        lr: About how far a logit moves per update.
+        betas: Decay of the running mean and of the running mean square.
+        size: Divide all means by their common root mean square (``"joint"``: keeps the relative sizes, so an entry
+            that hardly matters hardly moves) or each logit's by its own (``"entry"``: Adam).
+        confidence: ``z`` above; 0 moves always.
+        pull: Share of the distance to the prior's logits that is undone per update, in units of ``lr``.
+
+    Raises:
+        ConfigError: If an option is out of range.
+    """
+
+    _mean: Tensor
+    _square: Tensor
+    _updates: Tensor
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        lr: float = 0.02,
+        betas: tuple[float, float] = (0.9, 0.99),
+        size: Literal["entry", "joint"] = "joint",
+        confidence: float = 0.0,
+        pull: float = 0.0,
+    ) -> None:
+        """Start without a mean."""
+        super().__init__()
+        check_options(
+            (lr > 0, "lr", lr, "must be positive"),
+            (all(0 <= beta < 1 for beta in betas), "betas", betas, "must be at least 0 and below 1"),
+            (size in {"entry", "joint"}, "size", size, "must be 'entry' or 'joint'"),
+            (confidence >= 0, "confidence", confidence, "must be at least 0"),
+            (pull >= 0, "pull", pull, "must be at least 0"),
+        )
+        self.lr, self.betas, self.size, self.confidence, self.pull = lr, betas, size, confidence, pull
+        for name in ("_mean", "_square"):
+            self.register_buffer(name, torch.zeros(count))
+        self.register_buffer("_updates", torch.zeros(()))
+
+    def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
+        """One step of the logits."""
+        # The gradient in the logits: an objective of weight near zero hardly moves. (The rule "evidence" takes the one
+        # in the weights for that reason.)
+        gradient = through_softmax(torch.softmax(alpha, 0), estimate)
+        mean = self._mean.lerp(gradient, 1 - self.betas[0])
+        square = self._square.lerp(gradient**2, 1 - self.betas[1])
+        updates = self._updates + 1
+        keep_if(finite, [(self._mean, mean), (self._square, square), (self._updates, updates)])
+        # The pull is inside the learning rate, as decoupled weight decay: scaling all gradients then leaves its share
+        # alone.
+        return alpha - self.lr * (self._step(mean, square, updates) + self.pull * (alpha - origin))
+
+    def _step(self, mean: Tensor, square: Tensor, updates: Tensor) -> Tensor:
+        """The running mean, shrunk where it is not significant, in units of the running size."""
+        tiny = torch.finfo(mean.dtype).tiny
+        # Both means start at zero; without the correction the first steps would be too small by different factors.
+        average = mean / (1 - self.betas[0] ** updates)
+        second = square / (1 - self.betas[1] ** updates)
+        if self.confidence:
+            average = average * _significance(average, second, self.betas[0] ** updates, self.betas[0], self.confidence)
+        size = second if self.size == "entry" else second.mean()
+        return average / size.sqrt().clamp_min(tiny)
+
+
+def _significance(mean: Tensor, second: Tensor, faded: Tensor, beta: float, confidence: float) -> Tensor:
+    """Share of the step that is significant: ``max(0, 1 - (z e / m)^2)``.
+
+    An exponential mean with decay ``beta`` averages ``(1 + beta)(1 - beta^t) / ((1 - beta)(1 + beta^t))`` updates.
+    """
+    count = (1 + beta) * (1 - faded) / ((1 - beta) * (1 + faded))
+    # The variance of one update over the updates averaged, less one for the mean that is estimated too. A single update
+    # has no variance: its error is made large, and it does not count.
+    error = (second - mean**2).clamp_min(0.0) / (count - 1).clamp_min(1e-3)
+    return (1 - confidence**2 * error / (mean**2).clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0.0)
+
+
+def through_softmax(weights: Tensor, gradient: Tensor) -> Tensor:
+    """``dF/dalpha = (diag(w) - w w^T) dF/dw`` for ``w = softmax(alpha)``.
+
+    Args:
+        weights: ``w``, K numbers.
+        gradient: ``dF/dw``, K numbers.
+
+    Returns:
+        ``dF/dalpha``, K numbers that sum to zero.
+
+    Example:
+        >>> through_softmax(torch.tensor([0.5, 0.5]), torch.tensor([2.0, 0.0])).tolist()
+        [0.5, -0.5]
+    """
+    return weights * (gradient - weights @ gradient)
 
 
 class SoftmaxWeighting(Weighting):
