@@ -426,9 +426,9 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
     cells = [cells for _, cells in rest]
     said = (f"{skipped} row{'s' * (skipped > 1)} above the header left out",) if skipped else ()
     if header is False or (header is None and is_headerless(first, cells)):
+        quoted = ", ".join(cell if len(cell) <= 60 else f"{cell[:57]}..." for cell in first[:3])  # noqa: PLR2004 - enough to find it
         note = (
-            f"row {row} ({', '.join(first)[:60]}) is a molecule: read without a header "
-            f"({mention('header', value=True)} if it is one)"
+            f"row {row} ({quoted}) is a molecule: read without a header ({mention('header', value=True)} if it is one)"
         )
         return Headed(start[skipped:], made_up_names([first, *cells]), 0, (*said, note) if header is None else said)
     return Headed(rest, [name.strip() for name in first], row, said)

@@ -67,6 +67,14 @@ def test_rows_of_a_table_without_a_header_count_from_1(write: Write) -> None:
     assert read(write("smiles,y\nCCO,0.5\nC1CC,1.5\nCCN,2.5\n")).rejects[0].number == 3
 
 
+def test_the_first_row_is_quoted_whole_or_visibly_cut(write: Write) -> None:
+    """A cut through the label ``-0.77`` would show another number."""
+    names = ["C" * 56 + "O", "C" * 70 + "O"]
+    found = [said(read(write("\n".join([f"{name},-0.77", "CCO,0.5", "CCN,1.5"])))) for name in names]
+    assert f"row 1 ({names[0]}, -0.77) is a molecule" in found[0]
+    assert f"row 1 ({names[1][:57]}..., -0.77) is a molecule" in found[1]
+
+
 def test_whether_there_is_a_header_can_be_said(write: Write) -> None:
     path = write("C,N\nCCO,CCN\nCCC,CCF\n")
     assert list(read(path, "C", [], header=True).smiles) == ["CCO", "CCC"]

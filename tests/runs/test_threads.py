@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from molweight import Run, load
+from molweight.cli import main
+from molweight.datasets import load as load_table
 
 SMILES = [f"{'C' * (1 + n % 6)}{end}" for n in range(8) for end in ("O", "N", "c1ccccc1", "C(=O)O", "[C@H](F)Cl")]
 Answer = Callable[[Run, str], np.ndarray]
@@ -41,6 +43,22 @@ def test_threads_answer_as_one(made: Path, answer: Answer, threads: int) -> None
     with ThreadPoolExecutor(threads) as pool:
         found = list(pool.map(lambda smiles: answer(shared, smiles), SMILES))
     assert all(np.array_equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
+def test_threads_answer_as_one_with_the_shipped_encoder(tmp_path: Path) -> None:
+    """In training mode, its batch normalisation would answer with the statistics of other threads' molecules."""
+    smiles = load_table("esol").smiles[:100]
+    rows = [f"{text.strip()},{len(text)}" for text in smiles[:40]]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+    sizes = ["--epochs=1", "--members=1", "--split=random", "--device=cpu", "--quiet"]
+    finetune = ["finetune", str(tmp_path / "my.csv"), "--init=gin_zinc", f"--runs={tmp_path}", "--name=run"]
+    assert main([*finetune, *sizes]) == 0
+    alone = load(tmp_path / "run", device="cpu")
+    expected = [alone.predict([text])[0, 0] for text in smiles]
+    shared = load(tmp_path / "run", device="cpu")
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda text: shared.predict([text])[0, 0], smiles))
+    assert found == expected
 
 
 def test_threads_that_ask_different_things_do_not_disturb_each_other(made: Path) -> None:
