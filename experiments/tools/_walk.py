@@ -12,7 +12,7 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ["StopWalkError", "Tracer", "sizes"]
+__all__ = ["StopWalkError", "Tracer", "bodies", "sizes"]
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
@@ -92,12 +92,12 @@ def sizes(seen: Mapping[str, Mapping[str, int]], lines: Mapping[str, set[int]]) 
         seen: First line of each function that ran, by file and name.
         lines: Numbers of the lines that were executed, by file.
     """
-    spans = [_body(path, first) for path, names in seen.items() for first in names.values()]
-    length = sorted(len(span) for _, span in spans)
+    spans = {path: bodies(path, names) for path, names in seen.items()}
+    length = sorted(map(len, chain.from_iterable(spans.values())))
     return {
         "functions": len(length),
         "files": len(seen),
-        "code lines of the functions": len(set(chain.from_iterable({(p, n) for n in span} for p, span in spans))),
+        "code lines of the functions": sum(len(set(chain.from_iterable(found))) for found in spans.values()),
         "executed lines": sum(map(len, lines.values())),
         "executed statements": sum(len(_statements(path, numbers)) for path, numbers in lines.items()),
         "median lines of a function": statistics.median(length),
@@ -119,14 +119,24 @@ def _functions(path: str) -> dict[int, Function]:
     return {min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]): node for node in nodes}
 
 
-def _body(path: str, first: int) -> tuple[str, set[int]]:
+def bodies(path: str, functions: Mapping[str, int]) -> list[set[int]]:
+    """The lines of each function of a file that hold code.
+
+    Args:
+        path: The file.
+        functions: First line of each function.
+    """
+    return [_body(path, first) for first in functions.values()]
+
+
+def _body(path: str, first: int) -> set[int]:
     """The lines of a function's body that hold code: no docstring, blank lines or comments."""
     node, lines = _functions(path)[first], _tree(path)[1]
     if isinstance(node, ast.Lambda):
-        return path, {node.lineno}
+        return {node.lineno}
     body = node.body[1:] if ast.get_docstring(node) is not None else node.body
     numbers = range(body[0].lineno, (node.end_lineno or first) + 1) if body else range(0)
-    return path, {number for number in numbers if lines[number - 1].strip() and lines[number - 1].strip()[0] != "#"}
+    return {number for number in numbers if lines[number - 1].strip() and lines[number - 1].strip()[0] != "#"}
 
 
 def _statements(path: str, executed: set[int]) -> set[int]:

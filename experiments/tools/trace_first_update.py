@@ -22,11 +22,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from experiments._provenance import provenance, write_result
-from experiments.tools._walk import StopWalkError, Tracer, sizes
+from experiments.tools._walk import StopWalkError, Tracer, bodies, sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("molweight", "objectives", "datasets")
@@ -122,7 +123,7 @@ def table(folder: Path) -> Path:
 
 
 def by_package(seen: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """Functions and files of each package.
+    """Functions, files and code lines of the functions, of each package.
 
     Args:
         seen: Functions by file.
@@ -131,9 +132,10 @@ def by_package(seen: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int
     for name, functions in sorted(seen.items()):
         parts = short(name).parts
         package = parts[0] if parts[0] in OURS[1:] else "/".join(parts[: min(2, len(parts) - 1)])
-        found = counts.setdefault(package, {"functions": 0, "files": 0})
+        found = counts.setdefault(package, {"functions": 0, "files": 0, "lines": 0})
         found["functions"] += len(functions)
         found["files"] += 1
+        found["lines"] += len(set(chain.from_iterable(bodies(name, functions))))
     return counts
 
 
