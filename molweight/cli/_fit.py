@@ -34,7 +34,7 @@ from molweight.report.internal import Conclusion, conclude, format_evidence
 from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import csv_bytes, escape_controls, write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
-from molweight.training.internal import format_findings
+from molweight.training.internal import forecast, format_findings
 
 __all__ = ["carry_out", "refuse_taken", "resumed", "run"]
 
@@ -53,6 +53,8 @@ def run(options: Namespace) -> None:
     data, splits, unlabelled = split_with_test(options, data)
     corpus = load_corpus(options, data, splits)
     say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
+    if not options.quiet:
+        say(options, f"expected time: {forecast(job, data, splits)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)
 
 

@@ -19,7 +19,7 @@ from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
 from molweight.graphs.internal import shielded, worker
 
-__all__ = ["MemberJob", "TrainedMember", "train_members"]
+__all__ = ["MemberJob", "TrainedMember", "member_processes", "train_members"]
 
 
 _PARALLEL_FROM: Final = 10_000
@@ -78,8 +78,8 @@ def train_members(
     Returns:
         What came out of each job, in their order.
     """
-    alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
-    processes = 1 if alone or not _is_large(jobs) else min(len(jobs), cpu_count())
+    rows, planned = (len(jobs[0].training.labels), jobs[0].schedule.epochs) if jobs else (0, 0)
+    processes = member_processes(len(jobs), rows, planned, device)
     if epochs is None and seconds is not None and jobs:
         epochs = _affordable(jobs[0], device, seconds / math.ceil(len(jobs) / processes))
     if epochs is not None:
@@ -92,6 +92,23 @@ def train_members(
             train(job, device) for job in jobs
         )
     return members
+
+
+def member_processes(members: int, rows: int, epochs: int, device: torch.device) -> int:
+    """How many processes members are trained in, at least one.
+
+    Args:
+        members: Number of members.
+        rows: Labelled rows.
+        epochs: Of each member.
+        device: Where to compute.
+
+    Example:
+        >>> member_processes(5, 100, 50, torch.device("cpu"))
+        1
+    """
+    alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
+    return 1 if alone or rows * epochs < _PARALLEL_FROM else min(members, cpu_count())
 
 
 def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
@@ -108,10 +125,6 @@ def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
         return planned
     _LOG.warning("finetuning: %d of %d epochs for each member, because of the time limit", max(1, epochs), planned)
     return max(1, epochs)
-
-
-def _is_large(jobs: Sequence[MemberJob]) -> bool:
-    return bool(jobs) and len(jobs[0].training.labels) * jobs[0].schedule.epochs >= _PARALLEL_FROM
 
 
 def _train(job: MemberJob, device: torch.device) -> TrainedMember:

@@ -1,13 +1,13 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
-from molweight.ensemble._fit_member import Schedule
+from molweight.ensemble._fit_member import Schedule, epochs_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
-from molweight.ensemble._train_members import TrainedMember
+from molweight.ensemble._train_members import TrainedMember, member_processes
 
 __all__ = [
     "CrossFitted",
@@ -20,5 +20,7 @@ __all__ = [
     "check_partners",
     "cross_fit",
     "cross_folds",
+    "epochs_for",
+    "member_processes",
     "members_for",
 ]

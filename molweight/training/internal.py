@@ -6,6 +6,7 @@ from molweight.training._batches import Batches, generator_for
 from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
 from molweight.training._finetune import finetune
+from molweight.training._forecast import Forecast, forecast
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, with_stereo
 from molweight.training._sources import HeldOut, with_sources
 
@@ -13,6 +14,7 @@ __all__ = [
     "SOLVER_DEFAULTS",
     "AdaptivePretraining",
     "Batches",
+    "Forecast",
     "HeldOut",
     "TapWeight",
     "adaptive_pretraining",
@@ -20,6 +22,7 @@ __all__ = [
     "check_job",
     "create_solver",
     "finetune",
+    "forecast",
     "format_advice",
     "format_findings",
     "generator_for",

@@ -1,0 +1,139 @@
+"""How long a job will take on this machine, from the time of a few batches."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from joblib import cpu_count
+from torch import Tensor
+
+from molweight import features
+from molweight.datasets import Splits
+from molweight.devices import resolve_device
+from molweight.ensemble.internal import epochs_for, member_processes, members_for
+from molweight.features.internal import COLUMN_PREFIX
+from molweight.graphs import MoleculeDataset
+from molweight.models.internal import build_predictor, label_statistics
+from molweight.options import Job
+from molweight.training._resolve import resolve
+
+__all__ = ["Forecast", "forecast"]
+
+_BATCH: Final = 32
+"""Rows of a batch of finetuning, by which the time of a molecule is taken."""
+_TIMED: Final = 4
+_SAMPLE: Final = 16
+"""Molecules that the time of their features is taken by."""
+_EXTRA_PASSES: Final = 2
+"""Passes of a step with learned weights next to those of its objectives: of the task, on train and on meta."""
+_MINUTE: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds that the parts of a job will take, without reading, scores and report.
+
+    Args:
+        features: For the features of molecules.
+        pretraining: Generic and adaptive.
+        finetuning: At most: a single model may stop earlier.
+    """
+
+    features: float
+    pretraining: float
+    finetuning: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.features + self.pretraining + self.finetuning
+
+    def __str__(self) -> str:
+        """In words."""
+        parts = ", ".join(f"{name} {_rounded(seconds)}" for name, seconds in vars(self).items() if seconds >= 1)
+        return f"about {_rounded(self.total)}" + (f" ({parts})" if parts else "")
+
+
+def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
+    """Seconds of a job, by a few batches of an untrained model on the molecules of the table.
+
+    It is an estimate for a machine that is as busy as it is now. What is cached already takes less; an objective that
+    encodes molecules several times takes more.
+
+    Args:
+        job: The options.
+        data: The labelled table.
+        splits: Its roles.
+
+    Example:
+        >>> from molweight import datasets
+        >>> data = datasets.load("freesolv").subset(range(60))
+        >>> job = Job(init="scratch", encoder_options={"layers": 1, "width": 8}, steps=0, epochs=2)
+        >>> 0 < forecast(job, data, datasets.split(data, "random")).total < 60
+        True
+    """
+    job = resolve(job, data)
+    each = _seconds_per_molecule(job, data)
+    passes = len(job.objectives) + (_EXTRA_PASSES if job.adapts and job.weighting == "tapweight" else 0)
+    steps = (job.steps if job.adapts else 0) * passes
+    if job.init == "pretrain":
+        steps += job.pretrain_steps * len(job.objectives)
+    return Forecast(_features(job, data), steps * job.batch_size * each, _visits(job, splits) * each)
+
+
+def _visits(job: Job, splits: Splits) -> float:
+    """Molecules that finetuning passes over, one after another."""
+    if job.members == 1:
+        return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3)
+    rows = len(splits.train) + len(splits.meta) + len(splits.select)
+    members = job.members or members_for(rows)
+    seen = rows * (members - 1) // members
+    epochs = min(job.epochs, epochs_for(seen, _BATCH))
+    processes = member_processes(members, rows, epochs, resolve_device(job.device))
+    return seen * epochs * math.ceil(members / processes)
+
+
+def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
+    """Duration of a step of training, by molecule of the batch."""
+    device = resolve_device(job.device)
+    statistics = label_statistics(data, np.arange(len(data)))
+    model = build_predictor(job.encoder, job.encoder_options, data.task or "regression", *statistics).to(device)
+    params: dict[str, Tensor] = dict(model.named_parameters())
+
+    def step(number: int) -> None:
+        graphs = data.graphs(np.arange(number * _BATCH, (number + 1) * _BATCH) % len(data), device)
+        torch.autograd.grad(model.bound_loss(graphs, 0)(params), list(params.values()))
+
+    step(0)  # sets everything up
+    return _seconds(step, _TIMED) / _TIMED / _BATCH
+
+
+def _features(job: Job, data: MoleculeDataset) -> float:
+    if job.members == 1:
+        return 0.0
+    rows = np.linspace(0, len(data) - 1, min(_SAMPLE, len(data))).astype(int)
+    smiles = [data.smiles[row] for row in rows]
+    computed = [features.get(name).spec.compute for name in job.features if not name.startswith(COLUMN_PREFIX)]
+    for compute in computed:
+        compute(smiles[:1])  # sets everything up
+    seconds: float = _seconds(lambda _: [compute(smiles) for compute in computed], 1)
+    return seconds / len(smiles) * len(data) / int(cpu_count())
+
+
+def _seconds(work: Callable[[int], object], times: int) -> float:
+    started = time.perf_counter()
+    for number in range(times):
+        work(number + 1)
+    return time.perf_counter() - started
+
+
+def _rounded(seconds: float) -> str:
+    """A duration as people say it: two digits at most."""
+    if seconds < _MINUTE:
+        return f"{max(1, round(seconds))} s"
+    minutes = seconds / _MINUTE
+    return f"{minutes:.0f} min" if minutes < _MINUTE else f"{minutes / _MINUTE:.1f} h"

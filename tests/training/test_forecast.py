@@ -1,0 +1,69 @@
+"""How long a job will take, before it starts."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from molweight import datasets
+from molweight.cli import main
+from molweight.options import Job
+from molweight.training.internal import Forecast, forecast
+
+SMALL = {"layers": 2, "width": 16}
+
+
+def test_parts_grow_with_what_they_compute() -> None:
+    data = datasets.load("freesolv").subset(range(200))
+    splits = datasets.split(data, "random")
+    job = Job(init="scratch", encoder_options=SMALL, steps=100, epochs=20, device="cpu")
+    found = forecast(job, data, splits)
+    assert min(found.pretraining, found.finetuning) > 0 == found.features
+    # The time of a molecule is measured each time, and the machine may do other work: ratios within one forecast.
+    more = forecast(replace(job, steps=400), data, splits)
+    assert more.pretraining / more.finetuning == pytest.approx(4 * found.pretraining / found.finetuning)
+    longer = forecast(replace(job, epochs=40), data, splits)
+    assert longer.finetuning / longer.pretraining == pytest.approx(2 * found.finetuning / found.pretraining)
+    equal = forecast(replace(job, weighting="equal"), data, splits)
+    assert equal.pretraining / equal.finetuning == pytest.approx(4 / 6 * found.pretraining / found.finetuning)
+    assert forecast(replace(job, weighting="none"), data, splits).pretraining == 0
+
+
+def test_an_ensemble_has_features_and_members() -> None:
+    data = datasets.load("freesolv").subset(range(200))
+    splits = datasets.split(data, "random")
+    job = Job(init="scratch", encoder_options=SMALL, steps=10, epochs=20, device="cpu", members=2)
+    two, four = (forecast(replace(job, members=members), data, splits) for members in (2, 4))
+    assert two.features > 0
+    rows = len(splits.train) + len(splits.meta) + len(splits.select)
+    expected = 4 * (rows * 3 // 4) / (2 * (rows // 2))  # 20 epochs of so few rows start no processes
+    assert four.finetuning / four.pretraining == pytest.approx(expected * two.finetuning / two.pretraining)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (Forecast(0.1, 0.2, 0.3), "about 1 s"),
+        (Forecast(0, 12.4, 47), "about 59 s (pretraining 12 s, finetuning 47 s)"),
+        (Forecast(5, 60, 130), "about 3 min (features 5 s, pretraining 1 min, finetuning 2 min)"),
+        (Forecast(0, 0, 5400), "about 1.5 h (finetuning 1.5 h)"),
+    ],
+)
+def test_words(seconds: Forecast, text: str) -> None:
+    assert str(seconds) == text
+
+
+def test_the_command_says_it_before_it_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = datasets.load("freesolv")
+    rows = [f"{smiles},{label[0]}" for smiles, label in zip(data.smiles[:60], data.targets[:60], strict=True)]
+    Path("my.csv").write_text("\n".join(["smiles,y", *rows]))
+    small = ["--encoder_options.layers=1", "--encoder_options.width=8", "--pretrain_steps=1", "--steps=1"]
+    rest = ["--epochs=1", "--members=1", "--corpus_size=64", "--baselines=[]", "--device=cpu"]
+    assert main(["fit", "my.csv", "--split=random", *small, *rest]) == 0
+    said = capsys.readouterr().err
+    assert said.index("expected time: about ") < said.index("my: 60 molecules, 1 target")
+    assert main(["fit", "my.csv", "--split=random", *small, *rest, "--quiet", "--overwrite"]) == 0
+    assert "expected time" not in capsys.readouterr().err
