@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from molweight.datasets._columns import ColumnReport, listed
 from molweight.datasets._label_columns import BadCell, complaint, read_labels
-from molweight.datasets._numbers import is_missing, molar_factor, read_numbers
+from molweight.datasets._numbers import is_missing, molar_factor
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
 from molweight.errors import DataError, mention
@@ -45,7 +45,7 @@ def layout_of(table: TextTable) -> Layout | None:
 
 def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
     value, scaled = names.get("standard value"), names.get("pchembl value")
-    if value is None or scaled is None or table.columns.count(scaled) > 1 or table.columns.count(value) > 1:
+    if value is None or scaled is None:
         return None
     known = [not is_missing(cell) for cell in table.cells(scaled)]
     if not any(known):
@@ -62,7 +62,7 @@ def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
 def _chembl_values(table: TextTable, names: dict[str, str], value: str) -> Layout | None:
     """The layout of an export whose pChEMBL values are all missing, as they are for bounds and for other units."""
     unit = names.get("standard units")
-    units = {cell for cell in table.cells(unit) if cell} if unit and table.columns.count(unit) == 1 else set()
+    units = {cell for cell in table.cells(unit) if cell} if unit else set()
     if not any(not is_missing(cell) for cell in table.cells(value)):
         return None
     said = f"an export of ChEMBL without pChEMBL values: the labels are column {value!r}"
@@ -118,10 +118,8 @@ def choose_targets(
     Raises:
         DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if several
             columns may be labels or something else; if a column holds labels for the most part but not only, unless
-            ``lenient``; if it shares its name; or if none has labels and one is empty.
+            ``lenient``; or if none has labels and one is empty.
     """
-    if any(report.kind == "repeated" for report in reports):
-        _refuse_repeated(table, reports)
     layout = layout_of(table)
     if layout is not None and task is None:
         return Choice(list(layout.targets), [layout.said])
@@ -191,7 +189,9 @@ def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[s
     """What is dropped and might be missed."""
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
-    words = [item for item in reports if item.kind == "text" and " words: " in item.detail and not targets]
+    texts = [item for item in reports if item.kind == "text" and not targets]
+    said += [f"column {item.name!r} holds {item.detail}" for item in texts if "no numbers" in item.detail]
+    words = [item for item in texts if " words: " in item.detail]
     return said + [
         f"column {item.name!r} holds {item.detail}; for classes: {mention('targets', [item.name])} "
         f"{mention('task', 'multiclass')}"
@@ -201,19 +201,6 @@ def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[s
 
 def _bad(table: TextTable, name: str) -> list[BadCell]:
     return read_labels(table, [name]).bad
-
-
-def _refuse_repeated(table: TextTable, reports: Sequence[ColumnReport]) -> None:
-    """Refuse columns of numbers that share a name: which of them would be the label?"""
-    for place, report in enumerate(reports):
-        if report.kind == "repeated":
-            cells = {str(cell).strip() for cell in table.frame.iloc[:, place]}
-            if any(any(letter.isdigit() for letter in cell) for cell in cells) and _all_numbers(cells):
-                table.cells(report.name)  # refuses it in words
-
-
-def _all_numbers(cells: set[str]) -> bool:
-    return bool(read_numbers(sorted(cells)).readable.any())
 
 
 def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:

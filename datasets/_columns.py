@@ -14,7 +14,7 @@ from molweight.datasets._label_columns import LabelColumn, LabelOptions, class_w
 from molweight.datasets._numbers import is_missing, is_number, molar_factor, sign_of
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable, smiles_rank
-from molweight.datasets._user_splits import ROLE_NAMES
+from molweight.datasets._user_splits import role_of
 from molweight.errors import DataError, mention
 
 __all__ = [
@@ -32,7 +32,8 @@ __all__ = [
 
 _NAMES: Final = {
     r"(year|month|day|date|time|timestamp|created|updated|doc(ument)? year|.*[ _]date|.*[ _]year)": "a date",
-    r"(mol(ecular)?[ _]?w(eigh)?t|mw|exact[ _]?mass|monoisotopic.*|[acx]logp3?|crippen.*|tpsa|psa|polar surface area"
+    r"((total[ _])?mol(ecular)?[ _]?w(eigh)?t|mw|clogs|druglikeness|exact[ _]?mass|monoisotopic.*"
+    r"|[acx]logp3?|crippen.*|tpsa|psa|polar surface area"
     r"|hb[ad]|.*h-?(bond )?(donors?|acceptors?).*|.*rotatable.*|#?.*ro5.*|.*lipinski.*|.*num(ber)? of .*|.*ring count.*"
     r"|.*heavy[ _]?atoms.*|qed.*|minimum degree|np likeness.*|inorganic flag"
     r"|.*aromatic rings)": "a computed descriptor",
@@ -45,6 +46,10 @@ _NAMES: Final = {
     r"(n|count|replicates?|.*[ _](count|rank|replicate)|rank|score rank)": "a count",
     r".*(predicted|prediction|_pred)(?![a-z]).*|.*[ _]calc(ulated|\.)?|calc(ulated|\.)?[ _].*": "a prediction",
     r"(unit[ _])?(price|cost)([ _(].*)?": "a price",
+    r"(unnamed: \d+)?": "a column without a name",
+    r"(.*[ :_])?(hill([ _]?(slope|coeff?(icient)?))?|nh|r2|r\^2|r\u00b2|r[ _-]?sq(uared?)?|chi2|chi[ _-]squared?)": (
+        "the quality of a fit"
+    ),
 }
 _PATTERNS: Final = {re.compile(pattern): why for pattern, why in _NAMES.items()}
 _ENOUGH: Final = 10
@@ -119,20 +124,27 @@ _IDENTIFIER: Final = re.compile(
     r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no|nr|row|cid|sid|cas|rn|casrn|uuid|barcode|batch|lot"
     r"|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
+_NAMELESS: Final = re.compile(r"(Unnamed: \d+)?")
 _SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
-_SPLIT_ONLY: Final = re.compile(r"(data[ _-]?)?(split|splits|subset|partition|fold|cv[ _-]?fold)|(split|fold)[ _.-].*")
+_SPLIT_ONLY: Final = re.compile(
+    r"(data[ _-]?)?(split|splits|subset|partition|fold)|set|(split|fold)[ _.-].*|(.*[ _.-]|cv)(split|fold)"
+)
 _PROBE: Final = 30
 """Cells parsed to see whether a column holds SMILES."""
 _SHARE: Final = 0.8
 """Share of them that has to parse."""
 _MIXED: Final = 0.5
 """Share of cells that are not labels above which a column is taken for text."""
+_BEGINS: Final = re.compile(r"[(<>~+\u2212-]?\s?\d+([.,]\d+)?(\s|[^\w\s.,]|$)")
+"""How a measurement begins, and no name or date: a number, and then a blank or a sign."""
+_LONG: Final = 60
+"""Characters of a text that messages show."""
 _COUNTER: Final = 3
 """Rows from which an ascending column of whole numbers is taken for a counter."""
 
 Kind = Literal[
     "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
-    "weight", "text", "empty", "repeated"
+    "weight", "text", "empty"
 ]  # fmt: skip
 
 
@@ -145,7 +157,7 @@ class ColumnReport:
         kind: ``"smiles"`` for the molecules, ``"molecule"`` for further ones, ``"reaction"``; ``"numbers"`` and
             ``"classes"`` for what may be labels, ``"suspicious"`` for numbers that may be something else,
             ``"identifier"``, ``"split"``, ``"relation"``, ``"unit"``, ``"weight"`` (of the rows), ``"text"``,
-            ``"empty"``, ``"repeated"``.
+            ``"empty"``.
         detail: More about it, in words.
         labels: The column read as labels, where it may hold some.
         mixed: Whether some of its cells cannot be read as labels.
@@ -177,9 +189,6 @@ def find_smiles(table: TextTable) -> str:
     for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_cells:
         _LOG.info("%s: SMILES are read from column %r", table.source, name)
         return name
-    for _, name in ranked:
-        if table.columns.count(name) > 1:
-            table.cells(name)  # refuses it in words
     inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
     if inchi:
         raise DataError(
@@ -195,18 +204,24 @@ def find_smiles(table: TextTable) -> str:
     raise DataError(
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
         f"can be parsed. Name the column ({mention('smiles')}); a file without a header line needs one, e.g. "
-        f"'smiles,y'.{''.join(f' {note[0].upper()}{note[1:]}.' for note in table.notes)}"
+        f"'smiles,y'.{_one_column(table)}{''.join(f' {note[0].upper()}{note[1:]}.' for note in table.notes)}"
     )
 
 
+def _one_column(table: TextTable) -> str:
+    """What is said of a table with one column whose name has a sign that may separate others."""
+    found = re.search(r"[^\w\s()%'-]", table.columns[0])
+    if len(table.columns) > 1 or not found:
+        return ""
+    return f" If {found[0]!r} separates the cells, say so: {mention('delimiter', found[0])}."
+
+
 def _probe(table: TextTable, column: str) -> list[str]:
-    if table.columns.count(column) > 1:
-        return []
     return [cell for cell in table.cells(column)[: 10 * _PROBE] if not is_missing(cell)][:_PROBE]
 
 
 def _parsable_share(table: TextTable, column: str) -> float:
-    """Share of the first cells that are SMILES; numbers, and repeated columns, count as none."""
+    """Share of the first cells that are SMILES; numbers count as none."""
     cells = _probe(table, column)
     parsed = parsable([cell for cell in cells if not is_number(cell)])
     return sum(parsed) / len(cells) if cells else 0.0
@@ -254,15 +269,13 @@ def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
     """
     found = []
     for name in dict.fromkeys(table.columns):
-        if name != smiles and table.columns.count(name) == 1:
+        if name != smiles:
             present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
             found.append(_helper(name, present) if present else None)
     return [report for report in found if report is not None and report.kind != "identifier"]
 
 
 def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -> ColumnReport:
-    if table.columns.count(name) > 1:
-        return ColumnReport(name, "repeated", f"{table.columns.count(name)} columns have this name")
     if name == smiles:
         return ColumnReport(name, "smiles", "the molecules")
     present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
@@ -281,6 +294,9 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
         return ColumnReport(name, "split", f"roles: {', '.join(sorted(present))}")
     if "unit" in name.lower() and any(molar_factor(cell) is not None for cell in present):
         return ColumnReport(name, "unit", f"units: {', '.join(sorted(present)[:6])}")
+    nameless = _NAMELESS.fullmatch(name) is not None and any(map(is_number, present))
+    if nameless and not all(cell.isdigit() for cell in present):
+        return None
     if _IDENTIFIER.fullmatch(name) or _IDENTIFIER.fullmatch(name.lower()):
         return ColumnReport(name, "identifier", "by its name")
     return None
@@ -291,7 +307,7 @@ def _are_roles(present: Sequence[str], *, named: bool) -> bool:
 
     One that is mistyped is refused when rows are read.
     """
-    roles = [ROLE_NAMES.get(cell.lower()) for cell in present]
+    roles = [role_of(cell) for cell in present]
     known = {role for role in roles if role is not None}
     return "train" in known and len(known) > 1 and roles.count(None) < (len(known) if named else 1)
 
@@ -300,7 +316,7 @@ def other_splits(table: TextTable) -> list[str]:
     """What is said of columns that are named like a split and do not state roles."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
-        if table.columns.count(name) == 1 and _SPLIT_ONLY.fullmatch(name.lower()):
+        if _SPLIT_ONLY.fullmatch(name.lower()):
             present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
             if 1 < len(present) <= _FEW and not _are_roles(present, named=True):
                 words = ", ".join(present)
@@ -338,7 +354,23 @@ def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "")
         return ColumnReport(name, "molecule", "further molecules, which are not used")
     words = class_words(present).shown
     few = len(words) <= 10 and len(words) < len(table.frame) / 2  # noqa: PLR2004 - as many as a reader takes in
-    return ColumnReport(name, "text", f"{len(words)} words: {', '.join(words)}" if few else "")
+    detail = f"{len(words)} words: {', '.join(map(_short, words))}" if few else _like_numbers(words)
+    return ColumnReport(name, "text", detail)
+
+
+def _like_numbers(words: Sequence[str]) -> str:
+    """What is said of texts of which most begin with a number: an example of those that are none."""
+    begun = [word for word in words if _BEGINS.match(word)]
+    other = [word for word in begun if not is_number(word)]
+    return (
+        f"texts like {_short(other[0])!r}, which are no numbers" if other and len(begun) > _SHARE * len(words) else ""
+    )
+
+
+def _short(text: str) -> str:
+    """A text for a line of a message."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONG else f"{line[:_LONG]}..."
 
 
 def _may_be_labels(present: Sequence[str], options: LabelOptions) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from molweight.datasets._columns import find_smiles
-from molweight.datasets._table import TextTable
+from molweight.datasets._parse import parsable
+from molweight.datasets._table import TextTable, smiles_rank, told_apart
 from molweight.datasets._text import check_rows, check_size, read_bytes
 from molweight.errors import DataError
 from molweight.graphs.internal import written
@@ -14,10 +15,14 @@ from molweight.graphs.internal import written
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["parquet_rows", "parquet_smiles", "read_parquet", "text_frame"]
+__all__ = ["parquet_rows", "parquet_smiles", "read_parquet", "text_frame", "with_molecules_of_index"]
 
 _PROBE: Final = 50
 """Rows looked at to find the SMILES column."""
+_SHARE: Final = 0.8
+"""Share of the first texts of an index that are SMILES from which it holds molecules."""
+_NAMELESS: Final = "__index_level_0__"
+"""What pandas calls an index without a name in a Parquet file."""
 _BATCH: Final = 2000
 """Rows of a Parquet file that are held at a time."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError)
@@ -54,7 +59,7 @@ def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int
         raise DataError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again."
         ) from error
-    return text_frame(frame, str(path), first=1)
+    return text_frame(_with_stored_index(frame), str(path), first=1)
 
 
 def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]:
@@ -78,10 +83,11 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
             first = next(file.iter_batches(batch_size=_PROBE), None)
             if first is None or not len(first):
                 return
-            table = text_frame(first.to_pandas(), str(path))
+            table = text_frame(_with_stored_index(first.to_pandas()), str(path))
             column = find_smiles(table) if smiles is None else smiles
-            table.cells(column)  # refuses a column that is not there, or there twice
-            for batch in file.iter_batches(columns=[column]):
+            table.cells(column)  # refuses a column that is not there
+            stored = column if column in file.schema_arrow.names else _NAMELESS
+            for batch in file.iter_batches(columns=[stored]):
                 yield from (_text(value).strip() for value in batch.column(0).to_pylist())
     except DataError:
         raise
@@ -113,10 +119,10 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
             for batch in file.iter_batches(batch_size=_BATCH):
                 if not len(batch):
                     continue
-                table = text_frame(batch.to_pandas(), str(path))
+                table = text_frame(_with_stored_index(batch.to_pandas()), str(path))
                 if done == 0:
                     column = find_smiles(table) if smiles is None else smiles
-                    table.cells(column)  # refuses a column that is not there, or there twice
+                    table.cells(column)  # refuses a column that is not there
                     yield table.columns.index(column), table.columns
                 yield from enumerate(table.frame.to_numpy(dtype=object).tolist(), start=done + 1)
                 done += len(batch)
@@ -158,8 +164,41 @@ def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTab
     except ArrowException as error:
         raise DataError(f"{source}: is damaged, its values cannot be read ({error}). Write the file again.") from error
     text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(first, first + len(frame)), dtype=object)
-    text.columns = pd.Index([str(name) for name in frame.columns], dtype=object)
-    return TextTable(source, text, unit="row" if first else "row (from 0)", smiles=None)
+    names, renamed = told_apart([str(name) for name in frame.columns])
+    text.columns = pd.Index(names, dtype=object)
+    return TextTable(source, text, unit="row" if first else "row (from 0)", notes=tuple(renamed))
+
+
+def with_molecules_of_index(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A data frame with its index as last column, where that holds SMILES and no column is called so.
+
+    Example:
+        >>> import pandas as pd
+        >>> list(with_molecules_of_index(pd.DataFrame({"y": [0.5, 1.5]}, index=["CCO", "c1ccccc1"])).columns)
+        ['y', 'smiles']
+    """
+    texts = [text for text in frame.index[:_PROBE] if isinstance(text, str)]
+    named = any(smiles_rank(str(name)) is not None for name in frame.columns)
+    if named or not texts or sum(parsable(texts)) < _SHARE * len(frame.index[:_PROBE]):
+        return frame
+    return _with_index(frame, "smiles")
+
+
+def _with_stored_index(frame: "pd.DataFrame") -> "pd.DataFrame":
+    """A data frame from Parquet with its index as last column, where that is text."""
+    import pandas as pd
+
+    texts = frame.index.nlevels == 1 and (
+        pd.api.types.is_object_dtype(frame.index.dtype) or pd.api.types.is_string_dtype(frame.index.dtype)
+    )
+    return _with_index(frame, "index") if texts else frame
+
+
+def _with_index(frame: "pd.DataFrame", name: str) -> "pd.DataFrame":
+    plain = frame.reset_index(drop=True)
+    chosen = name if frame.index.name is None else frame.index.name
+    plain.insert(plain.shape[1], chosen, list(frame.index), allow_duplicates=True)
+    return plain
 
 
 def _text(value: Any) -> str:

@@ -24,7 +24,7 @@ __all__ = ["FileFormat", "Reading", "from_csv", "from_file", "read_any", "read_c
 
 FileFormat = Literal["csv", "excel", "parquet", "sdf", "smi"]
 
-_PACKINGS: Final = (".gz", ".xz", ".bz2")
+_PACKINGS: Final = (".gz", ".xz", ".bz2", ".zip")
 _ENDINGS: Final[dict[str, FileFormat]] = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -65,7 +65,7 @@ def from_file(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    r"""A dataset from a file: CSV, TSV, Parquet, Excel, SDF or one SMILES a line; text packed with gzip, xz or bzip2.
+    r"""A dataset from a file: CSV, TSV, Parquet, Excel, SDF or one SMILES a line; text with gzip, xz, bzip2 or zip.
 
     What is not named is found, and what was found is logged; ``notes`` of the dataset holds what is not plain. A row
     that cannot be used never shifts another's label: it goes to ``rejects``, with the reason. Rows in messages are

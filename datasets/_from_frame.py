@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from molweight.datasets._assemble import OnError, Options
-from molweight.datasets._frames import text_frame
+from molweight.datasets._frames import text_frame, with_molecules_of_index
 from molweight.datasets._from_table import from_table
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import Duplicated
@@ -43,7 +43,8 @@ def from_frame(
     """A dataset from a pandas data frame; its columns are found and its rows are treated as those of a file.
 
     Args:
-        frame: One row per molecule. Its index is not looked at: ``rows`` and ``rejects`` count from 0.
+        frame: One row per molecule; ``rows`` and ``rejects`` count from 0, whatever the index. An index of SMILES is
+            read as a column (``smiles``, if it has no name) where no column is called so.
         smiles: As in :func:`molweight.datasets.from_file`, like everything below.
         targets: The label columns.
         task: Classification or regression.
@@ -85,4 +86,4 @@ def from_frame(
         target_weights,
         split_column,
     )  # fmt: skip
-    return from_table(text_frame(frame, name), smiles, targets, options)
+    return from_table(text_frame(with_molecules_of_index(frame), name), smiles, targets, options)

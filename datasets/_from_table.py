@@ -32,7 +32,7 @@ from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
 from molweight.datasets._table_spec import Task
-from molweight.datasets._user_splits import ROLE_NAMES
+from molweight.datasets._user_splits import ROLE_NAMES, role_of
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
 
@@ -127,7 +127,7 @@ def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
     """What is said where the rows are measurements of different things."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
-        if not targets or not _WHAT_IS_MEASURED.fullmatch(name.lower()) or table.columns.count(name) > 1:
+        if not targets or not _WHAT_IS_MEASURED.fullmatch(name.lower()):
             continue
         present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
         if 1 < len(present) < len(table.frame) and not all(map(is_number, present)) and name not in targets:
@@ -189,7 +189,7 @@ def _described_units(table: TextTable, records: Sequence[int], smiles: str) -> d
             known = cell in UNITS or molar_factor(cell) is not None
             named = row_of_units and "unit" not in cell.lower() and not is_missing(cell)
             unit = cell if known or named else unit_in_name(cell)
-            if name != smiles and table.columns.count(name) == 1 and unit:
+            if name != smiles and unit:
                 found[name] = unit
     return found
 
@@ -402,7 +402,7 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
         DataError: If a cell of the named column is not a role.
     """
     codes, texts = table.distinct(column)
-    names = [ROLE_NAMES.get(text.lower(), "") for text in texts]
+    names = [role_of(text) or "" for text in texts]
     for place, (text, role) in enumerate(zip(texts, names, strict=True)):
         if text and not role:
             record = int(np.flatnonzero(codes == place)[0])

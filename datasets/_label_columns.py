@@ -12,6 +12,7 @@ from molweight.arrays import Float32Matrix, Float64Array, Int8Array, Int64Array
 from molweight.datasets._numbers import (
     Decimal,
     Numbers,
+    has_no_value,
     is_missing,
     is_number,
     molar_factor,
@@ -50,8 +51,7 @@ _NEGATIVE: Final = frozenset(
 )
 _PREFIXES: Final = ("in", "im", "un", "non", "non-", "non ", "not ", "not-", "not_", "no ", "no-", "no_", "non_")
 _INCONCLUSIVE: Final = frozenset(
-    {"inconclusive", "unspecified", "ambiguous", "untested", "not tested", "not determined", "unknown", "equivocal"}
-    | {"indeterminate", "undetermined", "probe", "?"}
+    {"inconclusive", "unspecified", "ambiguous", "untested", "equivocal", "indeterminate", "probe"}
 )
 """Outcomes that are neither of two classes, as in PubChem's tables."""
 
@@ -72,13 +72,13 @@ class ClassWords:
 
 
 def is_inconclusive(word: str) -> bool:
-    """Whether a word says that a test has no outcome.
+    """Whether a word says that a test has no outcome, or was not made.
 
     Example:
-        >>> is_inconclusive("Inconclusive"), is_inconclusive("Inactive")
-        (True, False)
+        >>> is_inconclusive("Inconclusive"), is_inconclusive("n.d."), is_inconclusive("Inactive")
+        (True, True, False)
     """
-    return word.casefold() in _INCONCLUSIVE
+    return word.casefold() in _INCONCLUSIVE or has_no_value(word)
 
 
 def positive_of(first: str, second: str) -> str | None:
@@ -394,12 +394,16 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
         numeric = is_number(text) and is_number(chosen)
         return text.casefold() == chosen.casefold() or (numeric and float(text) == float(chosen))
 
-    values = [math.nan if is_missing(text) or is_inconclusive(text) else float(same(text)) for text in texts]
+    values = [float(same(text)) if same(text) or not _says_nothing(text) else math.nan for text in texts]
     others = sorted({text for text, value in zip(texts, values, strict=True) if value == 0})
     more = ", ..." if len(others) > 6 else ""  # noqa: PLR2004 - likewise
     note = f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0"
     signs, classes = np.zeros(len(codes), np.int8), (f"{', '.join(others[:6])}{more}", chosen)
     return LabelColumn(name, np.array(values)[codes], signs, classes, notes=(note,))
+
+
+def _says_nothing(text: str) -> bool:
+    return is_missing(text) or is_inconclusive(text)
 
 
 def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:

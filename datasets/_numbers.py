@@ -16,6 +16,7 @@ __all__ = [
     "UNITS",
     "Decimal",
     "Numbers",
+    "has_no_value",
     "is_missing",
     "is_number",
     "molar_factor",
@@ -85,13 +86,36 @@ Decimal = Literal[".", ","]
 
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
 _NO_VALUE: Final = frozenset(
-    {"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", ".", "missing", "not tested", "not measured", "not available"}
-    | {"not determined", "unknown", "#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!", "nat", "n.a.", "n.a"}
+    {"missing", "not tested", "not measured", "not available", "not applicable", "not determined", "not done"}
+    | {"not calculated", "not reported", "undetermined", "unknown", "unavailable", "no data", "no value", "pending"}
+    | {"#value!", "#div/0!", "#ref!", "#num!", "#name?", "#null!", "nat", "n.a.", "n.a", "n. a.", "nd", "n.d.", "n.d"}
+    | {
+        "n. d.",
+        "n/d",
+        "nt",
+        "n.t.",
+        "n.t",
+        "n/t",
+        "n.m.",
+        "tbd",
+        "t.b.d.",
+        "?",
+        "??",
+        "???",
+        "(null)",
+        "(blank)",
+        "\\n",
+    }
 )
-"""Cells of a column of numbers that can only say that there is none; that they were read so is said."""
+"""Cells that can only say that there is no value, as people and databases write it."""
+_DASHES: Final = frozenset({"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "."})
+"""What says so in a column of numbers; in one of words a dash may be the negative class."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MINUS: Final = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
-_BLANK: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f\ufeff", " "))
+_BLANK: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\ufeff", " "))
+_FULL_WIDTH: Final = {0xFF01 + place: 0x21 + place for place in range(0x5E)}
+"""Digits and signs as wide as Chinese characters."""
+_ENTITIES: Final = {"&lt;": "<", "&gt;": ">", "&le;": "<=", "&ge;": ">=", "&plusmn;": "\u00b1", "&nbsp;": " "}
 _APOSTROPHE: Final = str.maketrans(dict.fromkeys("\u2019\u02bc", "'"))
 _SIGNS: Final = {
     **dict.fromkeys(("<", "<=", "<<", "\u2264"), -1),
@@ -108,7 +132,8 @@ _UNIT: Final = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _CELL: Final = re.compile(
     rf"(?P<sign><=|>=|<<|>>|==|[<>=~\u2248\u2264\u2265])?\s*(?P<money>[$\u20ac\u00a3\u00a5])?\s*"
     r"(?P<number>[+-]?\s?(?:\d[\d.,' ]*|[.,]\d+)(?:e[+-]?\d+|\s?[x\u00d7*]\s?10\^?[+-]?\d+)?)\s*"
-    rf"(?P<spread>(?:\u00b1|\+/-|\+-)\s*[\d.,]+(?:e[+-]?\d+)?)?\s*(?P<unit>%|{_UNIT}|[$\u20ac\u00a3\u00a5])?",
+    r"(?P<spread>(?:\u00b1|\+/-|\+-)\s*[\d.,]+(?:e[+-]?\d+)?|\((?:n\s?=\s?|\u00b1\s?|sd\s?=?\s?)?[\d.,]+\))?\s*"
+    rf"(?P<unit>%|{_UNIT}|[$\u20ac\u00a3\u00a5])?",
     re.ASCII | re.IGNORECASE,
 )
 _SEVERAL: Final = 8
@@ -162,6 +187,16 @@ def is_missing(cell: str) -> bool:
         [True, True, False]
     """
     return cell.lower() in _MISSING
+
+
+def has_no_value(cell: str) -> bool:
+    """Whether a word says that nothing was measured, or is known: ``ND``, ``n.d.``, ``not tested``, ``#DIV/0!``.
+
+    Example:
+        >>> [has_no_value(cell) for cell in ("n.d.", "NT", "no data", "-", "inactive")]
+        [True, True, True, False, False]
+    """
+    return cell.lower() in _NO_VALUE
 
 
 def is_number(cell: str) -> bool:
@@ -256,7 +291,10 @@ def _grouped(cells: Sequence[str]) -> list[str]:
 
 
 def _plain(cell: str) -> str:
-    text = cell.translate(_MINUS).translate(_BLANK).translate(_APOSTROPHE).strip()
+    text = cell.translate(_MINUS).translate(_BLANK).translate(_APOSTROPHE).translate(_FULL_WIDTH)
+    for entity, sign in _ENTITIES.items() if "&" in text else ():
+        text = text.replace(entity, sign)
+    text = text.strip()
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1].strip() if quoted else text
 
@@ -303,10 +341,14 @@ def _read(body: str, style: str) -> float | None:
 
 
 def _value(cell: str, body: str | None, style: str) -> float:
-    if is_missing(cell) or cell.lower() in _NO_VALUE:
+    if is_missing(cell) or _no_number(cell):
         return math.nan
     found = None if body is None else _read(body, style)
     return math.inf if found is None else _finite(found)
+
+
+def _no_number(cell: str) -> bool:
+    return has_no_value(cell) or cell in _DASHES
 
 
 def _finite(value: float) -> float:
@@ -322,7 +364,8 @@ def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: 
             ("percent", part["unit"] == "%"),
             ("minus", cell.translate(_MINUS) != cell and part["number"].startswith("-")),
             ("money", bool(part["money"]) or _plain(cell)[-1:] in "$\u20ac\u00a3\u00a5"),
-            ("spread", bool(part["spread"])),
+            ("spread", bool(part["spread"]) and "(" not in part["spread"]),
+            ("brackets", "(" in part["spread"]),
             ("about", part["sign"] in ("~", "\u2248")),
         ):
             if present:
@@ -332,10 +375,11 @@ def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: 
         "minus": "a dash is read as a minus sign",
         "money": "currency signs are left out",
         "spread": "what follows \u00b1 is left out",
+        "brackets": "what follows in brackets is left out",
         "about": "'about' (~) is taken for 'equal'",
     }
     if "percent" in first and any(part["unit"] != "%" for _, part in found):
         first["percent"] += ", and other cells have none: check that all are of one scale"
-    no_value = sorted({cell for cell in cells if cell.lower() in _NO_VALUE})
+    no_value = sorted({cell for cell in cells if _no_number(cell)})
     missing = [f"{', '.join(map(repr, no_value))} taken as missing"] if no_value else []
     return [*([_WORDS[style]] if style in _WORDS else []), *(f"{words[key]}: {first[key]}" for key in first), *missing]

@@ -12,9 +12,9 @@ from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
 from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
-from molweight.datasets._read_smi import HEADERS, is_delimited, split_line
+from molweight.datasets._read_smi import HEADERS, is_delimited, names_of, split_line
 from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
-from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank
+from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank, told_apart
 from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import DataError
 
@@ -104,7 +104,7 @@ def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
     """A file that is held in memory."""
     table = read_any(path, how)
     column = find_smiles(table) if smiles is None else smiles
-    table.cells(column)  # refuses a column that is not there, or there twice
+    table.cells(column)  # refuses a column that is not there
     yield table.columns.index(column), table.columns
     for row, cells in zip(table.frame.index, table.frame.to_numpy(dtype=object).tolist(), strict=True):
         yield int(row), cells
@@ -134,7 +134,7 @@ def _list(start: list[str], lines: Iterator[str]) -> Iterator[Record]:
     filled = [(row, line.strip()) for row, line in enumerate(start, start=1) if line.strip()]
     header = filled.pop(0)[1].split() if filled and filled[0][1].split()[0].strip("\"'").lower() in HEADERS else []
     width = max([len(header), 1, *(len(split_line(line, tabs)) for _, line in filled)])
-    names = [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
+    names, _ = told_apart(names_of(header, width))
     yield 0, names
     rest = ((row, line.strip()) for row, line in enumerate(lines, start=len(start) + 1))
     for row, line in chain(filled, rest):

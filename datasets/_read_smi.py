@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from molweight.datasets._parse import parsable
-from molweight.datasets._table import TextTable, parse_table
+from molweight.datasets._table import TextTable, parse_table, told_apart
 from molweight.datasets._text import check_rows, read_text
 from molweight.errors import DataError
 
-__all__ = ["HEADERS", "is_delimited", "parse_smi", "read_smi", "split_line"]
+__all__ = ["HEADERS", "is_delimited", "names_of", "parse_smi", "read_smi", "split_line"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
@@ -76,10 +76,21 @@ def parse_smi(text: str, source: str) -> TextTable:
     tabs = any("\t" in line for _, line in lines[:50])
     cells = [split_line(line, tabs) for _, line in lines]
     width = max(len(header), *map(len, cells))
-    names = [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
+    names, renamed = told_apart(names_of(header, width))
     padded = [item + [""] * (width - len(item)) for item in cells]
     index = pd.Index([row for row, _ in lines], name="row")
-    return TextTable(source, pd.DataFrame(padded, index=index, columns=names, dtype=object), smiles=names[0])
+    frame = pd.DataFrame(padded, index=index, columns=names, dtype=object)
+    return TextTable(source, frame, smiles=names[0], notes=tuple(renamed))
+
+
+def names_of(header: list[str], width: int) -> list[str]:
+    """Names of the columns of a list of SMILES: those that it gives, and others for the rest.
+
+    Example:
+        >>> names_of(["SMILES"], 3)
+        ['SMILES', 'name', 'column 3']
+    """
+    return [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
 
 
 def is_delimited(lines: list[str]) -> bool:

@@ -11,7 +11,14 @@ from typing import Final, TextIO
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_smiles
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
-from molweight.datasets._table import TextTable, blank_comments, find_delimiter, fit_record, headed
+from molweight.datasets._table import (
+    TextTable,
+    blank_comments,
+    find_delimiter,
+    fit_record,
+    headed,
+    lines_of_cells,
+)
 from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import ConfigError, DataError
 from molweight.graphs.internal import Record
@@ -33,7 +40,7 @@ _TABLES: Final = frozenset({".csv", ".tsv"})
 _STRUCTURES: Final = frozenset({".sdf", ".sd"})
 _PARQUET: Final = frozenset({".parquet", ".pq"})
 _KNOWN: Final = _LISTS | _TABLES | _STRUCTURES | _PARQUET
-_PACKINGS: Final = frozenset({".gz", ".xz", ".bz2"})
+_PACKINGS: Final = frozenset({".gz", ".xz", ".bz2", ".zip"})
 _LONGEST: Final = 1 << 20
 """Characters of a line from which a file is refused; a molecule of 65,535 atoms takes a fifth of that."""
 _BLOCK: Final = 1 << 20
@@ -109,7 +116,9 @@ def read_records(
         raise DataError(f"{path}: is a folder. Name one file in it.")
     if kind not in _KNOWN:
         known = ", ".join(sorted(_KNOWN))
-        raise DataError(f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2) or not. Rename it.")
+        raise DataError(
+            f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2, .zip) or not. Rename it."
+        )
     row = 0
     with reading(path):
         for row, text in _numbered(path, kind, smiles, delimiter, encoding):
@@ -208,7 +217,7 @@ def smiles_place(path: Path, header: list[str], rows: list[list[str]], smiles: s
     fitting = [row for row in rows if len(row) == len(names)]
     probe = TextTable(str(path), pd.DataFrame(fitting, columns=names, dtype=object))
     column = find_smiles(probe) if smiles is None else smiles
-    probe.cells(column)  # refuses a column that is not there, or there twice
+    probe.cells(column)  # refuses a column that is not there
     return names.index(column)
 
 
@@ -216,7 +225,7 @@ def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tupl
     """The records that are not blank, each with the line it begins in."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    reader = lines_of_cells(lines, delimiter)
     line = 1
     try:
         for record in reader:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from molweight.arrays import Int64Array
 from molweight.datasets._numbers import is_missing, read_numbers
@@ -26,12 +26,14 @@ __all__ = [
     "fit_record",
     "headed",
     "is_headerless",
+    "lines_of_cells",
     "made_up_names",
     "parse_table",
     "preamble",
     "read_table",
     "smiles_rank",
     "table_of",
+    "told_apart",
 ]
 
 SMILES_NAMES: Final = (
@@ -41,6 +43,8 @@ SMILES_NAMES: Final = (
 """Names of SMILES columns, the likeliest first."""
 
 _COMMENTS: Final = ("#", "//")
+_OTHERS: Final = {"{": "JSON", "[{": "JSON", "<": "HTML or XML"}
+"""What a text without cells begins with."""
 _MOST: Final = 10
 """Lines above the header that are looked through."""
 _LOOKED_AT: Final = 30
@@ -48,8 +52,12 @@ _LOOKED_AT: Final = 30
 _SHARE: Final = 0.8
 _HALF: Final = 0.5
 """Share of cells that are SMILES from which a column without a name holds molecules."""
+_SHOWN: Final = 5
+"""Repeated names in messages."""
 _SENTENCE: Final = 60
 """Characters from which a cell is not a name."""
+_LONGEST_CELL: Final = 1 << 24
+"""Characters of a cell."""
 _WORD: Final = re.compile(r"[A-Za-z_][\w .%/-]*")
 
 
@@ -117,6 +125,9 @@ def preamble(records: Sequence[Sequence[str]]) -> int:
         return 0
     if len(set(map(len, records))) == 1 and all(cell.strip() for record in records for cell in record):
         return 0  # no cell is empty and all rows are as long: nothing is above the header
+    groups = _groups(records)
+    if groups:
+        return groups
     width = Counter(map(_width, records)).most_common(1)[0][0]
     length = Counter(map(len, records)).most_common(1)[0][0]
     first = next((place for place, record in enumerate(records) if not _is_above(record, length, width)), 0)
@@ -130,9 +141,26 @@ def preamble(records: Sequence[Sequence[str]]) -> int:
     return first if certain else 0
 
 
+def _groups(records: Sequence[Sequence[str]]) -> int:
+    """How many records are above the one that names a column of SMILES and has more names than each of them.
+
+    So are titles, and names that are written over several columns.
+    """
+    for place, record in enumerate(records[: _MOST + 1]):
+        filled = _filled(record)
+        if any("smiles" in cell.lower() and _names_smiles(cell) for cell in record):
+            above = records[:place]
+            return place if filled == _width(record) and all(_filled(other) < filled for other in above) else 0
+    return 0
+
+
+def _filled(record: Sequence[str]) -> int:
+    return sum(bool(cell.strip()) for cell in record)
+
+
 def _is_above(record: Sequence[str], length: int, width: int) -> bool:
     """Whether a record cannot be a header: another length than the rest, or only one cell of several is filled in."""
-    return _width(record) != width and (len(record) != length or sum(bool(cell.strip()) for cell in record) <= 1)
+    return _width(record) != width and (len(record) != length or _filled(record) <= 1)
 
 
 def _width(record: Sequence[str]) -> int:
@@ -250,7 +278,7 @@ class TextTable:
         """The text of a column, blanks around it removed.
 
         Raises:
-            DataError: If there is no such column, or more than one.
+            DataError: If there is no such column.
         """
         self._check(column)
         return [cell.strip() for cell in self.frame[column]]
@@ -259,7 +287,7 @@ class TextTable:
         """The distinct texts of a column, blanks around them removed, and which of them each cell holds.
 
         Raises:
-            DataError: If there is no such column, or more than one.
+            DataError: If there is no such column.
         """
         import pandas as pd
 
@@ -268,10 +296,7 @@ class TextTable:
         return codes, [text.strip() for text in texts]
 
     def _check(self, column: str) -> None:
-        count = self.columns.count(column)
-        if count > 1:
-            raise DataError(f"{self._header}: {count} columns are called {column!r}. Rename all but one.")
-        if count == 0:
+        if column not in self.columns:
             listed = ", ".join(repr(name) for name in self.columns[:20]) + (", ..." if len(self.columns) > 20 else "")  # noqa: PLR2004 - as many as a reader takes in
             raise DataError(
                 f"{self._header}: there is no column {column!r}{suggest(column, self.columns)} The "
@@ -318,6 +343,11 @@ def read_table(
         ConfigError: If ``delimiter`` is not one character.
     """
     text = read_text(path, encoding, max_mb=max_mb)
+    other = next(
+        (name for start, name in _OTHERS.items() if text[:_SENTENCE].lstrip("\ufeff \r\n").startswith(start)), ""
+    )
+    if other:
+        raise DataError(f"{path}: holds {other}, not rows of cells. Export the table as CSV.")
     return parse_table(text, str(path), delimiter, header=header, max_rows=max_rows)
 
 
@@ -431,12 +461,56 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
             f"row {row} ({quoted}) is a molecule: read without a header ({mention('header', value=True)} if it is one)"
         )
         return Headed(start[skipped:], made_up_names([first, *cells]), 0, (*said, note) if header is None else said)
-    return Headed(rest, [name.strip() for name in first], row, said)
+    names, renamed = told_apart([name.strip() for name in first])
+    names, of_rows = _with_row_names(names, cells)
+    return Headed(rest, names, row, (*said, *renamed, *of_rows))
+
+
+def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Names of which no two are the same, and what is said of those that were.
+
+    Example:
+        >>> told_apart(["smiles", "y", "y"])
+        (['smiles', 'y', 'y (2)'], ["2 columns are called 'y': the second is read as 'y (2)'"])
+    """
+    taken, found = set(names), list[str]()
+    renamed: dict[str, str] = {}
+    for place, name in enumerate(names):
+        new, number = name, 2
+        while new in found or (new != name and new in taken):
+            new = f"{name} ({number})" if name else f"Unnamed: {place + number - 2}"
+            number += 1
+        found.append(new)
+        if new != name and name:
+            renamed.setdefault(name, new)
+    said = [
+        f"{names.count(name)} columns are called {name!r}: the second is read as {new!r}"
+        for name, new in list(renamed.items())[:_SHOWN]
+    ]
+    return found, said
+
+
+def _with_row_names(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+    """The names with one more for the names of rows, which R writes without a header."""
+    place = next((number for number, name in enumerate(names) if _names_smiles(name)), None)
+    longer = len(rows) > 1 and all(len(row) == len(names) + 1 for row in rows)
+    if place is None or not longer or _parsable([row[place + 1] for row in rows[:_LOOKED_AT]]) < _SHARE:
+        return names, []
+    if _parsable([row[place] for row in rows[:_LOOKED_AT]]) >= _SHARE:
+        return names, []  # the cell too many is at the end
+    return ["", *names], ["rows have one cell more than the header: the first is taken for the name of the row"]
+
+
+def lines_of_cells(lines: Iterable[str], delimiter: str) -> Any:
+    """A reader of delimited text, strict with quotes, whose cells may be long."""
+    if csv.field_size_limit() < _LONGEST_CELL:
+        csv.field_size_limit(_LONGEST_CELL)  # of the process: a reader has none of its own
+    return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
     """The records that are not blank, each with the line it begins in."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = lines_of_cells(io.StringIO(text, newline=""), delimiter)
     line = 1
     try:
         for record in reader:
@@ -451,17 +525,21 @@ def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
 
 
 def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
-    """The record, without empty cells beyond the header.
+    """The record, without empty cells beyond the header; a remark between the rows fills its first cell.
 
     Raises:
         DataError: If the record has another length, so its cells cannot be assigned to columns.
     """
     if len(record) > len(header) and not any(cell.strip() for cell in record[len(header) :]):
         record = record[: len(header)]
+    if len(record) < len(header) and record[0].lstrip().startswith(_COMMENTS):
+        record = record + [""] * (len(header) - len(record))
     if len(record) != len(header):
+        many = len(record) > len(header)
+        advice = "Quote cells that hold the delimiter" if many else "Write the delimiters of empty cells, too"
         raise DataError(
-            f"{where}: has {len(record)} cells where the header has {len(header)}. Quote cells that hold the "
-            "delimiter, or name the right delimiter."
+            f"{where}: has {len(record)} cells where the header has {len(header)}. {advice}, or name the right "
+            "delimiter."
         )
     return record
 
@@ -473,11 +551,21 @@ def find_delimiter(text: str) -> str:
     """
     start = text[:_PROBED]
     widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}
-    if not any(width for _, width in widths.values()) and _regular_width(start, " ")[0] == 1.0:
+    if not any(width for _, width in widths.values()) and _are_blanks(start):
         return " "
     if widths[","] == (0.0, 0):  # a single column, perhaps
         return max(_DELIMITERS, key=widths.__getitem__)  # of equals the first, the comma
     return max("\t;,|", key=widths.__getitem__)  # of equals not the comma: it may be in the numbers
+
+
+def _are_blanks(text: str) -> bool:
+    """Whether all records have as many blanks as the header, or one more each, as R writes."""
+    try:
+        records = [record for _, record in islice(_records(text, "", " "), _PROBE)]
+    except DataError:
+        return False
+    first, *others = [len(record) for record in records[preamble(records) :]] or [0]
+    return first > 1 and len({*others}) <= 1 and all(width - first in (0, 1) for width in others)
 
 
 def _regular_width(text: str, delimiter: str) -> tuple[float, int]:

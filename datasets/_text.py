@@ -4,6 +4,8 @@ import bz2
 import gzip
 import io
 import lzma
+import re
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +32,16 @@ _PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
     b"BZh": bz2.open,
 }
 """Decompressors by the first bytes of a file, whatever its name ends in."""
+_ZIP: Final = b"PK\x03\x04"
+_BINARY: Final = 4096
+"""Bytes at the beginning of a file that are looked through for those that no text has."""
 
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    """The content of a file, unpacked where it is packed with gzip, xz or bzip2; pipes can be read too.
+    """The content of a file, unpacked where it is packed with gzip, xz, bzip2 or as the only file of a zip archive.
+
+    Pipes can be read, too, of a zip archive excepted.
 
     Args:
         path: The file.
@@ -44,7 +51,30 @@ def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
     """
     with path.open("rb") as raw:
         unpack = next((opener for magic, opener in _PACKED.items() if raw.peek(8).startswith(magic)), None)
-        yield io.BufferedReader(unpack(raw)) if unpack else raw
+        stream = unpack(raw) if unpack else _only_file(raw)
+        yield io.BufferedReader(stream) if stream else raw
+
+
+def _only_file(raw: io.BufferedReader) -> Any:
+    """The one file that a zip archive holds; ``None`` for other archives, spreadsheets, and other content."""
+    if not raw.peek(4).startswith(_ZIP) or not raw.seekable():
+        return None
+    try:
+        archive = zipfile.ZipFile(raw)
+    except zipfile.BadZipFile:
+        raw.seek(0)
+        return None
+    files = _files_of(archive)
+    if len(files) == 1 and not files[0].flag_bits & 1:  # no password
+        return archive.open(files[0])
+    raw.seek(0)
+    return None
+
+
+def _files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files of an archive without the notes of macOS."""
+    found = [item for item in archive.infolist() if not item.is_dir()]
+    return [item for item in found if not re.search(r"(^|/)(__MACOSX/|\.)", item.filename)]
 
 
 @contextmanager
@@ -62,7 +92,7 @@ def reading(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError) as error:
         raise DataError(_reason(path, error)) from error
 
 
@@ -144,7 +174,7 @@ _MARKS: Final = {
 
 
 def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> str:
-    """The text of a file, which may be packed with gzip, xz or bzip2.
+    """The text of a file, which may be packed with gzip, xz, bzip2 or zip.
 
     Args:
         path: The file.
@@ -159,10 +189,10 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
     """
     path = Path(path)
     content = read_bytes(path, longest_line=_LONGEST_LINE, max_mb=max_mb)
-    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+    if content.startswith((_ZIP, b"\xd0\xcf\x11\xe0")):
         raise DataError(
-            f"{path}: this is a zip archive or a spreadsheet, not text. Unpack it; a spreadsheet is read if its name "
-            f"ends in .xlsx, .xls or .ods, or with {mention('file_format', 'excel')}."
+            f"{path}: this is a zip archive{_listed(content)} or a spreadsheet, not text. Unpack it; a spreadsheet is "
+            "read if its name ends in .xlsx, .xls or .ods."
         )
     text = _decode(path, content, encoding)
     if not text.strip():
@@ -174,6 +204,16 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
             f"Export it again as UTF-8, or name its encoding, e.g. {mention('encoding', 'utf-16')}."
         )
     return text
+
+
+def _listed(content: bytes) -> str:
+    """Names of the files of a zip archive."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            names = [item.filename for item in _files_of(archive)]
+    except zipfile.BadZipFile:
+        return ""
+    return f" of {len(names)} files ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"  # noqa: PLR2004 - as many as a reader takes in
 
 
 def read_bytes(path: str | Path, *, longest_line: int | None = None, max_mb: float | None = None) -> bytes:
@@ -225,6 +265,10 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
     except LookupError as error:
         raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
     except UnicodeDecodeError as error:
+        if chosen == "utf-8" and b"\0" in content[:_BINARY]:
+            raise DataError(
+                f"{path}: is a binary file, not text. Save the table as CSV, Parquet or a spreadsheet."
+            ) from error
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(
             f"{path}, row {line}: byte 0x{content[error.start]:02x} is not {chosen} text ({error.reason}). Save the "

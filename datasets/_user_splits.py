@@ -1,6 +1,7 @@
 """Splits that a user gives: a role per row, or rows per role."""
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, get_args
 
@@ -12,11 +13,13 @@ from molweight.datasets._splits import ROLES, SELECT_FRACTION, Protocol, Splits,
 from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["ROLE_NAMES", "split_by_indices", "split_by_roles"]
+__all__ = ["ROLE_NAMES", "role_of", "split_by_indices", "split_by_roles"]
 
 ROLE_NAMES: Final = {
     "train": "train",
     "training": "train",
+    "tr": "train",
+    "trn": "train",
     "meta": "meta",
     "valid": "meta",
     "validation": "meta",
@@ -25,10 +28,14 @@ ROLE_NAMES: Final = {
     "select": "select",
     "test": "test",
     "testing": "test",
+    "te": "test",
+    "tst": "test",
     "holdout": "test",
     "external": "test",
 }
 """What may stand for a role, in lower case; the published validation part is ``meta``."""
+
+_OF_A_ROLE: Final = re.compile(r"[ _-]?(set|split|subset|data)")
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -139,12 +146,23 @@ def _place(roles: list[str], row: object, role: str, source: str) -> None:
 
 def _role(cell: str, where: str) -> str:
     """The role that a cell stands for."""
-    role = ROLE_NAMES.get(cell.lower())
+    role = role_of(cell)
     if role is None:
         raise DataError(
             f"{where}: {cell[:60]!r} is not a role{suggest(cell, ROLE_NAMES)} Roles: {', '.join(ROLE_NAMES)}, or empty."
         )
     return role
+
+
+def role_of(cell: str) -> str | None:
+    """The role that a cell stands for; ``None`` for none.
+
+    Example:
+        >>> role_of("Training set"), role_of("TE"), role_of("A")
+        ('train', 'test', None)
+    """
+    text = cell.strip().lower()
+    return ROLE_NAMES.get(text) or ROLE_NAMES.get(_OF_A_ROLE.sub("", text))
 
 
 def _splits(data: MoleculeDataset, parts: dict[str, Indices], protocol: Protocol, source: str) -> Splits:

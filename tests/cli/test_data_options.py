@@ -28,12 +28,12 @@ def table(*arguments: object) -> MoleculeDataset:
 
 def test_what_to_do_with_what_cannot_be_used(tmp_path: Path) -> None:
     path = tmp_path / "mine.csv"
-    path.write_text("smiles,y\nCCO,0.5\nC1CC,1.5\nCCN,n.d.\n[Na+].CC(=O)[O-],2.5\n")
+    path.write_text("smiles,y\nCCO,0.5\nC1CC,1.5\nCCN,low\n[Na+].CC(=O)[O-],2.5\n")
     assert table(path, "--targets", "y").rows.tolist() == [0, 3]
     kept = table(path, "--targets", "y", "--on_error", "nan", "--standardize", "salts,charges")
     assert list(kept.smiles) == ["CCO", "CCN", "CC(=O)O"]
     assert np.isnan(kept.targets[:, 0]).tolist() == [False, True, False]
-    with pytest.raises(MolweightError, match=r"row 4, column 'y': 'n\.d\.' is not a number"):
+    with pytest.raises(MolweightError, match=r"row 4, column 'y': 'low' is not a number"):
         table(path, "--targets", "y", "--on_error", "raise")
     with pytest.raises(ConfigError, match="standardize='salt' is not a choice; did you mean 'salts'"):
         table(path, "--standardize", "salt")

@@ -27,12 +27,11 @@ CONTENTS = {
     "half a character": ("smiles,y\nCCO,1\n".encode("utf-16")[:-1], "is not utf-16 text"),
     "truncated gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-20], "truncated or damaged"),
     "damaged gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-8] + bytes(8), "truncated or damaged"),
-    "a spreadsheet": (b"PK\x03\x04" + bytes(99), "a zip archive or a spreadsheet.*file_format='excel'"),
+    "a spreadsheet": (b"PK\x03\x04" + bytes(99), "a zip archive or a spreadsheet, not text"),
     "a long row": (b"smiles,y\nCCO,1\nCC,N,0\n", "row 3: has 3 cells where the header has 2.*Quote"),
     "a short row": (b"smiles,y,z\nCCO,1,0\nCCN,1\n", "row 3: has 2 cells where the header has 3"),
     "an open quote": (b'smiles,y\nCCO,1\n"CCN,0\nCCF,1\n', "row 3: cannot be read as a table.*quotes"),
     "a stray quote": (b'smiles,y\nCCO,1\n"CC"N,0\n', "row 3: cannot be read as a table.*quotes"),
-    "an endless cell": (b"smiles,y\nCCO,1\n" + b"C" * 200_000 + b",1\n", "row 3: cannot be read as a table.*limit"),
     "words for labels": (
         b"smiles,y\nCCO,1\n\nCCN,high\nC,low\n",
         r"row 4, column 'y': 'high' is not a number \(2 such",
@@ -50,7 +49,6 @@ CONTENTS = {
     "one class": (b"smiles,y\nCCO,1\nCCN,1\nC,\n", "column 'y': all 2 labels are 1, but a classifier needs both"),
     "no label": (b"smiles,y\nCCO,\nCCN,NA\n", "column 'y': has no label at all"),
     "no such column": (b"smiles,solubility\nCCO,1\n", "no column 'y'.*'smiles', 'solubility'"),
-    "a column twice": (b"smiles,y,y\nCCO,1,0\n", "row 1: 2 columns are called 'y'"),
     "no molecule": (
         b"smiles,y\nC1CC,0.5\n,1.5\n",
         "none of the 2 rows, from row 2, .*'C1CC' .ring 1 is not closed.",
@@ -163,10 +161,8 @@ UNNAMED = {
     "a word": ("smiles,y\nCCO,1\nC,0\n\nCCN,abc\nCCF,1\n", "row 5, column 'y': 'abc' is not a number. Correct it"),
     "two words": ("smiles,y\nCCO,1\nC,low\nCCN,abc\nCCF,1\nN,1\n", r"row 3, column 'y': 'low' .* \(2 such cells"),
     "infinity": ("smiles,y\nCCO,1.5\nC,inf\nCCN,2\n", "row 3, column 'y': 'inf' is not a finite float32 number"),
-    "next to a good one": ("smiles,y,z\nCCO,1,1.5\nC,0,?\nCCN,1,2\n", r"row 3, column 'z': '\?' is not a number"),
+    "next to a good one": ("smiles,y,z\nCCO,1,1.5\nC,0,?!\nCCN,1,2\n", r"row 3, column 'z': '\?!' is not a number"),
     "an empty column": ("smiles,y\nCCO,\nC,NA\n", r"column 'y': no row has a label.*targets=\[\.\.\.\]"),
-    "a column twice": ("smiles,y,y\nCCO,1,\nC,0,\n", "row 1: 2 columns are called 'y'. Rename all but one"),
-    "the second twice": ("smiles,y,y,z\nCCO,,1,2.5\nC,,0,1\n", "row 1: 2 columns are called 'y'"),
 }
 
 

@@ -232,8 +232,8 @@ def test_a_column_with_bad_cells_is_found_where_they_are_taken_for_missing(write
 
 
 def test_half_a_column_of_words_is_not_skipped(write: Write) -> None:
-    path = write("smiles,y\nCCO,ND\nCCN,ND\nCCC,1.5\nCCF,0.5\n")
-    with pytest.raises(DataError, match=r"row 2, column 'y': 'ND' is not a number \(2 such cells in this column\)"):
+    path = write("smiles,y\nCCO,low\nCCN,low\nCCC,1.5\nCCF,0.5\n")
+    with pytest.raises(DataError, match=r"row 2, column 'y': 'low' is not a number \(2 such cells in this column\)"):
         read(path, targets=["y"])
     data = read(path, targets=["y"], on_error="nan")
     assert len(data) == 4

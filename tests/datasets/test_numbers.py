@@ -97,7 +97,9 @@ def test_usual_ways(cells: list[str], values: list[float]) -> None:
     assert found.ambiguous == ""
 
 
-@pytest.mark.parametrize("cell", ["5-10", "1.0e", "1_000", "abc", "1.2.3", "2024-01-05", "C1CC1", "3/4", "ND", "0x1F"])
+@pytest.mark.parametrize(
+    "cell", ["5-10", "1.0e", "1_000", "abc", "1.2.3", "2024-01-05", "C1CC1", "3/4", "NDA", "0x1F", "(5)"]
+)
 def test_other_text_is_no_number(cell: str) -> None:
     assert read_numbers([cell, "1.5"]).values.tolist() == [math.inf, 1.5]
 

@@ -1,7 +1,9 @@
 """Tables as people have them: what is read, what is said, and what is refused."""
 
 import gzip
+import io
 import logging
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ import pytest
 from rdkit import Chem
 
 from molweight.datasets import from_file, from_frame, from_smiles, load, score, split
+from molweight.datasets._from_file import read_any
+from molweight.datasets._from_table import understand
 from molweight.datasets._numbers import read_numbers
+from molweight.datasets._read_rows import read_rows
+from molweight.datasets._records import read_records
 from molweight.datasets.internal import format_bound_counts, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -27,6 +33,7 @@ DRUGS = (
 )
 """Aspirin, ibuprofen, caffeine, paracetamol, nicotine, ..."""
 NUMBERS = [0.5 + 0.25 * place for place in range(len(DRUGS))]
+ROWS = list(zip(DRUGS, NUMBERS, strict=True))
 
 
 def table(columns: dict[str, list[Any]], delimiter: str = ",", header: bool = True) -> str:
@@ -365,9 +372,164 @@ def test_encodings(encoding: str, write: Write) -> None:
     assert read(path, **options).target_names == ["Löslichkeit (g/l)"]
 
 
-def test_columns_of_the_same_name_are_refused(write: Write) -> None:
-    with pytest.raises(DataError, match=r"2 columns are called 'y'\. Rename all but one"):
-        read(write("smiles,y,y\nCCO,0.5,1.5\nCCN,2.5,3.5\n"))
+def test_columns_of_the_same_name_are_told_apart_and_said(write: Write) -> None:
+    more = [value + 1 for value in NUMBERS]
+    rows = "\n".join(f"{smiles},{low},{high}" for smiles, low, high in zip(DRUGS, NUMBERS, more, strict=True))
+    data = read(write(f"smiles,y,y\n{rows}\n"))
+    assert (data.target_names, data.targets[:, 1].tolist()) == (["y", "y (2)"], more)
+    assert "2 columns are called 'y': the second is read as 'y (2)'" in said(data)
+    first = read(write(f"smiles,y,y\n{rows}\n"), targets="y")
+    assert labels(first) == NUMBERS
+    assert "2 columns are called 'y': the second is read as 'y (2)'" in said(first)
+
+
+def test_the_first_of_two_columns_of_smiles_is_read_and_the_second_said(write: Write) -> None:
+    rows = "\n".join(f"{smiles},{'CO' if place % 2 else 'CCO'},{value}" for place, (smiles, value) in enumerate(ROWS))
+    data = read(write(f"SMILES,SMILES,y\n{rows}\n"))
+    assert (list(data.smiles), data.target_names) == (list(DRUGS), ["y"])
+    assert "column 'SMILES (2)' holds further molecules, which are not used" in said(data)
+
+
+def test_columns_without_a_name(write: Write) -> None:
+    indexed = read(write("\n".join([",smiles,y,", *(f"{place},{row[0]},{row[1]}," for place, row in enumerate(ROWS))])))
+    assert (indexed.target_names, indexed.notes) == (["y"], [])
+    measured = read(write("\n".join([",smiles,y,", *(f"a,{row[0]},{row[1]},{row[1]}1" for row in ROWS)])))
+    assert measured.target_names == ["y"]
+    assert "column 'Unnamed: 3' looks like a column without a name, and is not taken for labels" in said(measured)
+
+
+@pytest.mark.parametrize(
+    "word", ["ND", "n.d.", "n. d.", "NT", "n.t.", "no data", "not applicable", "?", "TBD", "(blank)"]
+)
+def test_words_that_say_that_nothing_was_measured(word: str, write: Write) -> None:
+    numbers = read(write(table({"pIC50": [word, *NUMBERS[1:]]})))
+    assert np.isnan(labels(numbers)[0])
+    assert labels(numbers)[1:] == NUMBERS[1:]
+    assert f"column 'pIC50': {word!r} taken as missing" in said(numbers)
+    classes = read(write(table({"toxic": [word, *["Yes", "No"] * 5, "Yes"]})))
+    assert np.isnan(labels(classes)[0])
+    assert labels(classes)[1:3] == [1.0, 0.0]
+    assert f"column 'toxic': {word!r} taken as missing (1 rows)" in said(classes)
+
+
+@pytest.mark.parametrize("word", ["BLQ", "<LLOQ", "not detected", "insoluble", "*", "NS", "1-Mar", "5.1*"])
+def test_words_that_say_something_are_not_taken_for_missing(word: str, write: Write) -> None:
+    with pytest.raises(DataError, match="is not a number"):
+        read(write(table({"pIC50": [word, *NUMBERS[1:]]})))
+    assert len(read(write(table({"pIC50": [word, *NUMBERS[1:]]})), on_error="nan")) == len(DRUGS)
+
+
+def test_numbers_as_web_pages_and_other_scripts_write_them(write: Write) -> None:
+    data = read(write(table({"IC50": ["&gt;10", "&lt; 2", "\uff15.\uff11", "7 (0.1)", "8 (n=3)", *NUMBERS[5:]]})))
+    assert labels(data)[:5] == [10, 2, pytest.approx(5.1), 7, 8]
+    assert data.columns["label_bounds"].ravel().tolist()[:3] == [1, -1, 0]
+    assert "what follows in brackets is left out: 7 (0.1) is read as 7" in said(data)
+
+
+def test_ranges_are_no_numbers_and_the_message_says_so(write: Write, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert read(write(table({"mp": [f"{100 + place}-{105 + place}" for place in range(12)]}))).task is None
+    assert "column 'mp' holds texts like '100-105', which are no numbers" in caplog.text
+
+
+def test_the_index_of_a_frame_may_be_the_molecules(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"y": NUMBERS}, index=list(DRUGS))
+    data = from_frame(frame, cache=False)
+    assert (list(data.smiles), labels(data), data.rows.tolist()) == (list(DRUGS), NUMBERS, list(range(12)))
+    named = pd.DataFrame({"smiles": DRUGS, "y": NUMBERS}).set_index("smiles")
+    assert list(from_frame(named, cache=False).smiles) == list(DRUGS)
+    kept = pd.DataFrame({"smiles": DRUGS, "y": NUMBERS}, index=["C"] * 12)
+    assert (list(from_frame(kept, cache=False).smiles), from_frame(kept, cache=False).notes) == (list(DRUGS), [])
+    for number, stored in enumerate((frame, named)):
+        stored.to_parquet(tmp_path / f"{number}.parquet")
+        assert list(read(tmp_path / f"{number}.parquet").smiles) == list(DRUGS)
+        assert [text for _, text in read_records(tmp_path / f"{number}.parquet")] == list(DRUGS)
+
+
+@pytest.mark.parametrize("delimiter", ["\t", ",", " "])
+def test_tables_that_r_writes_have_a_name_for_each_row(delimiter: str, write: Write) -> None:
+    rows = [f'"{place}"{delimiter}"{smiles}"{delimiter}{value}' for place, (smiles, value) in enumerate(ROWS)]
+    data = read(write("\n".join([f'"smiles"{delimiter}"y"', *rows]), "mine.txt"))
+    assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
+    assert "rows have one cell more than the header: the first is taken for the name of the row" in said(data)
+
+
+def test_a_decimal_comma_that_is_not_quoted_names_no_rows(write: Write) -> None:
+    with pytest.raises(DataError, match="row 2: has 3 cells where the header has 2"):
+        read(write("\n".join(["smiles,y", *(f"{smiles},1,{place}" for place, smiles in enumerate(DRUGS))])))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_names_over_several_columns_are_above_the_header(delimiter: str, write: Write) -> None:
+    rows = [delimiter.join(["m", smiles, str(value)]) for smiles, value in ROWS]
+    heads = [
+        delimiter.join(cells) for cells in (["Results", "", ""], ["Compound", "", "Activity"], ["ID", "SMILES", "y"])
+    ]
+    data = read(write("\n".join([*heads, *rows])))
+    assert (list(data.smiles), labels(data), data.target_names) == (list(DRUGS), NUMBERS, ["y"])
+    assert "2 rows above the header left out" in said(data)
+
+
+def test_a_row_of_types_is_no_header(write: Write) -> None:
+    data = read(write("\n".join(["id,structure,y", "string,smiles,real", *(f"a,{row[0]},{row[1]}" for row in ROWS)])))
+    assert (list(data.smiles), data.target_names) == (list(DRUGS), ["y"])
+
+
+def zipped(**files: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return packed.getvalue()
+
+
+def test_a_zip_archive_of_one_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv.zip"
+    path.write_bytes(zipped(**{"data/mine.csv": table({"y": NUMBERS}), "__MACOSX/data/._mine.csv": "x"}))
+    data = read(path)
+    assert (list(data.smiles), labels(data), data.name) == (list(DRUGS), NUMBERS, "mine")
+    assert [cells[0] for _, cells in read_rows(path).rows] == list(DRUGS)
+    path.write_bytes(zipped(**{"a.csv": table({"y": NUMBERS}), "b.csv": "x"}))
+    with pytest.raises(DataError, match=r"a zip archive of 2 files \(a\.csv, b\.csv\)"):
+        read(path)
+    path.write_bytes(zipped(**{"a.csv": "smiles,y\n" + "CCO,1\n" * 1_000_000}))
+    with pytest.raises(DataError, match="larger than 1 MB once unpacked"):
+        read(path, max_mb=1)
+
+
+@pytest.mark.parametrize("length", [100_000, 200_000, 1_000_000])
+def test_long_cells_are_read_and_not_printed(length: int, write: Write) -> None:
+    path = write(table({"comment": ["x" * length, *["" for _ in NUMBERS[1:]]], "y": NUMBERS}))
+    assert labels(read(path)) == NUMBERS
+    assert len(list(read_rows(path).rows)) == len(DRUGS)
+    found = understand(read_any(path))[1]
+    assert max(len(report.detail) for report in found) < 100
+
+
+def test_a_comment_between_rows_is_a_reject(write: Write) -> None:
+    lines = table({"y": NUMBERS}).splitlines()
+    path = write("\n".join([*lines[:5], "# the rest was measured later", *lines[5:]]))
+    data = read(path)
+    assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
+    assert [item.place for item in data.rejects] == ["row 6, column 'smiles'"]
+    assert len(list(read_rows(path).rows)) == len(DRUGS) + 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'[{"smiles": "CCO", "y": 1}]', "holds JSON, not rows of cells"),
+        (b'{"smiles": "CCO", "y": 1}\n', "holds JSON, not rows of cells"),
+        (b"<html><table></table></html>", "holds HTML or XML, not rows of cells"),
+        (b"ARROW1\x00\x00\xff\xff\xff\xff", "is a binary file, not text"),
+        (b"smiles^y\nCCO^1\nCCN^2\n", r"If '\^' separates the cells, say so: delimiter='\^'"),
+        (b"smiles,y,note\nCCO,1\nCCN,2,x\n", "Write the delimiters of empty cells, too"),
+    ],
+)
+def test_other_files_are_named(content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        read(tmp_path / "mine.csv")
 
 
 def test_a_column_of_roles_is_used_and_said(write: Write) -> None:
@@ -587,8 +749,12 @@ def test_columns_like_splits_are_used_or_said(write: Write) -> None:
     both = read(write(table({"logS": NUMBERS, "split_random": roles, "split_scaffold": roles[::-1]})))
     assert "given_role" not in both.columns
     assert "the columns 'split_random', 'split_scaffold' state roles, and none is used: split_column=" in said(both)
-    short = read(write(table({"logS": NUMBERS, "split": ["tr"] * 10 + ["te"] * 2})))
-    assert "column 'split' (te, tr) states no roles (train, valid, test), and is not used as a split" in said(short)
+    abbreviated = read(write(table({"logS": NUMBERS, "Set": ["TR"] * 10 + ["TE"] * 2})))
+    assert abbreviated.columns["given_role"].ravel().tolist() == [0] * 10 + [3] * 2
+    in_words = read(write(table({"logS": NUMBERS, "Set": ["Training set"] * 10 + ["Test set"] * 2})))
+    assert in_words.columns["given_role"].ravel().tolist() == [0] * 10 + [3] * 2
+    short = read(write(table({"logS": NUMBERS, "Set": ["A"] * 10 + ["B"] * 2})))
+    assert "column 'Set' (A, B) states no roles (train, valid, test), and is not used as a split" in said(short)
     flag = read(write(table({"logS": NUMBERS, "is_test": [0] * 10 + [1] * 2})))
     assert flag.target_names == ["logS"]
     assert "column 'is_test' looks like a split, and is not taken for labels" in said(flag)
