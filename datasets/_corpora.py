@@ -14,7 +14,7 @@ from molweight.datasets._embedded import read_embedded
 from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
 from molweight.datasets._source import VARIABLE, data_folder
 from molweight.datasets._table_spec import Source
-from molweight.errors import ConfigError, DataError, UnknownNameError
+from molweight.errors import DataError, OptionError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Molecules, build_dataset
 from molweight.graphs.internal import Record, build_streamed, cache_root
 
@@ -152,7 +152,7 @@ def load_corpus(
 
     Raises:
         UnknownNameError: If there is no such corpus, with the nearest names.
-        ConfigError: If ``size`` is not between 1 and the size of the corpus.
+        OptionError: If ``size`` is not between 1 and the size of the corpus.
         DataError: If a file is damaged, cannot be had, or holds no molecule.
 
     Example:
@@ -164,12 +164,12 @@ def load_corpus(
         corpus = CORPORA[name]
         wanted = corpus.size if size is None else size
         if not 1 <= wanted <= corpus.size:
-            raise ConfigError(f"size must be between 1 and {corpus.size}, the size of corpus {name!r}, got {size}.")
+            raise OptionError("size", size, f"must be between 1 and {corpus.size}, the size of the corpus {name!r}")
         return _embedded(corpus, wanted, seed, how) if corpus.url is None else _known(corpus, wanted, seed, how)
     if not (isinstance(name, Path) or is_molecule_file(name) or Path(name).is_file()):
         raise UnknownNameError("corpus", name, CORPORA)
     if size is not None and size < 1:
-        raise ConfigError(f"size must be at least 1, got {size}.")
+        raise OptionError("size", size, "must be at least 1")
     return _own(Path(name), size, seed, smiles, how)
 
 

@@ -13,7 +13,7 @@ from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.datasets._rdkit_identity import identity
 from molweight.datasets._skeletons import HeldCompounds
 from molweight.datasets._splits import Splits
-from molweight.errors import ConfigError, DataError
+from molweight.errors import DataError, OptionError
 from molweight.graphs import MoleculeDataset, build_dataset, target_column
 
 __all__ = ["near_corpus"]
@@ -63,7 +63,7 @@ def near_corpus(
         The molecules, the nearest first, as the corpus ``near``.
 
     Raises:
-        ConfigError: If ``size`` is not positive.
+        OptionError: If ``size`` is not positive.
         DataError: If nothing is left.
         UnknownNameError: If there is no such corpus or file.
 
@@ -78,7 +78,7 @@ def near_corpus(
         <MoleculeDataset near: 2 molecules>
     """
     if size is not None and size < 1:
-        raise ConfigError(f"size must be at least 1, got {size}.")
+        raise OptionError("size", size, "must be at least 1")
     opened = [open_library(name) for name in libraries] or libraries_at_hand()
     places, searched = _places(_queries(data, splits), opened, size, n_jobs, progress=progress)
     found = _without(_built(opened, places, n_jobs, progress=progress), data, splits, held_out=held_out)

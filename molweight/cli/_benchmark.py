@@ -8,7 +8,7 @@ from jsonargparse import Namespace
 from molweight.benchmark import Executor, ProcessPool, RayCluster, read_study, run_study
 from molweight.benchmark.internal import Journal
 from molweight.cli._output import show
-from molweight.errors import ConfigError, OptionError, suggest
+from molweight.errors import ConfigError, OptionError, mention, suggest
 
 __all__ = ["run"]
 
@@ -43,11 +43,11 @@ def _executor(options: Namespace) -> Executor:
         raise OptionError("workers", options.workers, "must be at least 1")
     if options.executor not in _EXECUTORS:
         clause = suggest(options.executor, _EXECUTORS)
-        raise ConfigError(f"--executor {options.executor!r} is unknown{clause} Use one of {', '.join(_EXECUTORS)}.")
+        choices = f"Use one of {', '.join(_EXECUTORS)}."
+        raise OptionError("executor", options.executor, f"is unknown{clause}", choices)
     if options.executor == "ray":
         return RayCluster(options.address, options.workers)
     if options.address is not None:
-        raise ConfigError(
-            f"--address {options.address} is of a Ray cluster: give --executor ray, too, or leave it out."
-        )
+        remedy = f"Give {mention('executor', 'ray')}, too, or leave it out."
+        raise OptionError("address", options.address, "is of a Ray cluster", remedy)
     return ProcessPool(options.workers)

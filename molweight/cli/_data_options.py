@@ -17,7 +17,7 @@ from molweight.datasets.internal import (
     with_feature_columns,
     with_test,
 )
-from molweight.errors import ConfigError, DataError, suggest
+from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -109,17 +109,16 @@ def _refuse_own(options: Namespace) -> None:
     """Refuse what would be ignored with ``--data``."""
     for name, default in _OWN.items():
         if options[name] != default:
-            raise ConfigError(
-                f"--{name} is for a table of your own; what --data {options.data} names is read as it was published. "
-                "Leave it out."
-            )
+            reason = f"is for a table of your own; {mention('data', options.data)} is read as it was published"
+            raise OptionError(name, options[name], reason, "Leave it out.")
 
 
 def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
     """The roles of the table's molecules.
 
     Raises:
-        ConfigError: If two splits are named, or a column of a table that has no other columns.
+        ConfigError: If two splits are named.
+        OptionError: If a column is named of a table that has no other columns.
         DataError: If the split cannot be used as given.
     """
     if options.split_column is not None and options.split_file is not None:
@@ -129,7 +128,8 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
         _remark(data, stored)
         return stored
     if options.split_column is not None and options.table is None:
-        raise ConfigError("--split_column names a column of your own table; --data has none. Use --split.")
+        reason = f"names a column of your own table, and {mention('data', options.data)} has none"
+        raise OptionError("split_column", options.split_column, reason, "Use --split.")
     stated = options.split_column is not None or (options.split == "auto" and "given_role" in data.columns)
     if stated or options.split == "auto":
         options.split = "column" if stated else "scaffold"
@@ -207,9 +207,8 @@ def _part(options: Namespace, name: str, data: MoleculeDataset | None, splits: S
         return datasets.load_corpus(name, size=options.corpus_size, progress=progress)
     if data is None or splits is None:
         which = "is" if name == "own" else "looks for molecules like"
-        raise ConfigError(
-            f"--corpus {name} {which} the train molecules of a table, and this command has none. Leave it out."
-        )
+        reason = f"{which} the train molecules of a table, and this command has none"
+        raise OptionError("corpus", name, reason, "Leave it out.")
     if name == "own":
         own = join_corpora([data.subset(splits.train)])
         own.name = "own"
@@ -230,7 +229,8 @@ def load_corpus(
         splits: Its roles.
 
     Raises:
-        ConfigError: If there is no corpus, or ``--remove_overlap`` names no role.
+        ConfigError: If there is no corpus.
+        OptionError: If ``--remove_overlap`` names no role.
     """
     if options.corpus is None:
         raise ConfigError(
@@ -240,7 +240,7 @@ def load_corpus(
     for role in options.remove_overlap:
         if role not in ROLES:
             clause = suggest(role, ROLES)
-            raise ConfigError(f"--remove_overlap: {role!r} is not a role{clause} Roles: {', '.join(ROLES)}.")
+            raise OptionError("remove_overlap", role, f"is not a role{clause}", f"Roles: {', '.join(ROLES)}.")
     if data is None or splits is None or not options.remove_overlap:
         return corpus
     roles = splits.roles()

@@ -23,7 +23,7 @@ from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceUse, format_audit, format_bounds, format_endpoints, format_rankings
-from molweight.errors import ConfigError, Interrupted
+from molweight.errors import ConfigError, Interrupted, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -149,7 +149,7 @@ def _write_audit(folder: Path, audit: datasets.Audit) -> None:
 
 def _baselines(options: Namespace) -> list[str]:
     if options.baselines is None:
-        raise ConfigError("--baselines is empty (null). Name baselines, or write [] for none.")
+        raise OptionError("baselines", None, "names nothing", "Name baselines, or write [] for none.")
     found: list[str] = options.baselines
     return found
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from molweight.errors import ConfigError, suggest
+from molweight.errors import OptionError, suggest
 from molweight.options.internal import AUTO, INITS, SHIPPED
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
@@ -31,7 +31,7 @@ def choose(name: str) -> str:
         name: ``"auto"`` or one of :data:`PRESETS`.
 
     Raises:
-        ConfigError: If there is no such preset.
+        OptionError: If there is no such preset.
     """
     if name == "auto":
         import torch
@@ -39,7 +39,7 @@ def choose(name: str) -> str:
         return "full" if torch.cuda.is_available() else "small"
     if name not in PRESETS:
         choices = ("auto", *PRESETS)
-        raise ConfigError(f"--preset {name!r} is unknown{suggest(name, choices)} Presets: {', '.join(choices)}.")
+        raise OptionError("preset", name, f"is unknown{suggest(name, choices)}", f"Presets: {', '.join(choices)}.")
     return name
 
 

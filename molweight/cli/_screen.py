@@ -15,7 +15,7 @@ from molweight.cli._molecules import Chunk, feature_places, stream, with_numbers
 from molweight.cli._output import say
 from molweight.cli._screen_state import ScreenState, state_path
 from molweight.datasets.internal import MoleculeRows
-from molweight.errors import ConfigError, OptionError, suggest
+from molweight.errors import OptionError, mention, suggest
 from molweight.runs import Run
 
 __all__ = ["finish_screening", "screened"]
@@ -83,18 +83,19 @@ def _ranked_by(options: Namespace, run: Run) -> int:
     """Position of the target that rows are ranked by.
 
     Raises:
-        ConfigError: If it is not named where there are several, or there is none of that name, or an option is in the
-            way.
-        OptionError: If fewer than one row is asked for.
+        OptionError: If it is not named where there are several, or there is none of that name, an option is in the
+            way, or fewer than one row is asked for.
     """
     if options.top < 1:
         raise OptionError("top", options.top, "must be at least 1")
     for name in ("rejects", "ensemble"):
         if options[name]:
-            raise ConfigError(f"--{name} does not go with --top. Leave one of them out.")
+            reason = f"does not go with {mention('top', options.top)}"
+            raise OptionError(name, options[name], reason, "Leave one of them out.")
     if options.rank is None and len(run.target_names) > 1:
-        raise ConfigError(f"--top ranks by one target. Name it: --rank {run.target_names[0]}")
+        remedy = f"Name it: {mention('rank', run.target_names[0])}."
+        raise OptionError("top", options.top, "ranks by one target", remedy)
     name = run.target_names[0] if options.rank is None else options.rank
     if name not in run.target_names:
-        raise ConfigError(f"--rank: there is no target {name!r}{suggest(name, run.target_names)}")
+        raise OptionError("rank", name, f"is not a target of the run{suggest(name, run.target_names)}")
     return run.target_names.index(name)

@@ -11,7 +11,7 @@ from molweight.errors import as_argument
 
 __all__ = ["as_typed"]
 
-_CALLED: Final = {"method": "split", "options": "split_options"}
+_CALLED: Final = {"method": "split", "options": "split_options", "size": "corpus_size"}
 """Arguments of the library whose option has another name."""
 _LIKE_AN_OPTION: Final = re.compile(r"'?-\D")
 

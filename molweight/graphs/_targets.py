@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from molweight.errors import ConfigError, DataError
+from molweight.errors import DataError, OptionError
 from molweight.plugins import ForeignCode
 
 __all__ = ["TargetSpec"]
@@ -59,16 +59,17 @@ class TargetSpec:
     def __post_init__(self) -> None:
         """Refuse fields that would fail later, in a worker process or as a file name."""
         if not (self.name.isascii() and self.name.isidentifier()):
-            raise ConfigError(f"target name {self.name!r} must consist of letters, digits and underscores.")
+            raise OptionError("name", self.name, "must consist of letters, digits and underscores")
+        owner = f"target {self.name!r}"
         for field, value in (("version", self.version), ("dim", self.dim), ("chunk", self.chunk)):
             if value < 1:
-                raise ConfigError(f"target {self.name!r} has {field} {value}; it must be at least 1.")
+                raise OptionError(field, value, "must be at least 1", owner=owner)
         if not _is_numeric(self.dtype):
-            raise ConfigError(f"target {self.name!r} has dtype {self.dtype!r}; use a NumPy name such as 'float32'.")
+            raise OptionError("dtype", self.dtype, "is not numeric", "Use a NumPy name such as 'float32'.", owner=owner)
         if self.per not in ("molecule", "atom"):
-            raise ConfigError(f"target {self.name!r} is per {self.per!r}; it must be per 'molecule' or per 'atom'.")
+            raise OptionError("per", self.per, "must be 'molecule' or 'atom'", owner=owner)
         if not callable(self.compute):
-            raise ConfigError(f"target {self.name!r} needs a function as compute, got {self.compute!r}.")
+            raise OptionError("compute", self.compute, "must be a function", owner=owner)
 
     def __call__(self, smiles: Sequence[str]) -> np.ndarray:
         """The targets of ``smiles``, checked and in the declared type.

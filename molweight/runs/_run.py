@@ -17,7 +17,7 @@ from molweight.arrays import BoolArray, Float32Matrix, Indices
 from molweight.datasets import Score, Splits, score
 from molweight.datasets.internal import ROLES, exact_labels, molecule_keys
 from molweight.ensemble import Ensemble
-from molweight.errors import ConfigError, mention, suggest
+from molweight.errors import ConfigError, OptionError, mention, suggest
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.mlo import Finding, diagnose
 from molweight.models import TaskModel
@@ -157,10 +157,11 @@ class Run:
             The metric, per task and on average.
 
         Raises:
-            ConfigError: If there is no such role, or the run was loaded without its table.
+            OptionError: If there is no such role.
+            ConfigError: If the run was loaded without its table.
         """
         if role not in ROLES:
-            raise ConfigError(f"role {role!r} is unknown{suggest(role, ROLES)} Roles: {', '.join(ROLES)}.")
+            raise OptionError("role", role, f"is unknown{suggest(role, ROLES)}", f"Roles: {', '.join(ROLES)}.")
         if role == "test" and self.test_results is not None:
             return self._score(self.test_results.targets, self.test_results.predictions[self.method])
         if self.data is None or self.splits is None or self.data.metric is None:
@@ -341,14 +342,15 @@ class Run:
             One per row; ``None`` for a row that holds no molecule.
 
         Raises:
-            ConfigError: If there is no such target.
+            ConfigError: If there are several targets and none is named.
+            OptionError: If there is no such target.
         """
         if target is None and len(self.target_names) > 1:
             raise ConfigError(f"name one target ({mention('target')}): {', '.join(self.target_names)}.")
         name = self.target_names[0] if target is None else target
         if name not in self.target_names:
             clause = suggest(name, self.target_names)
-            raise ConfigError(f"target {name!r} is unknown{clause} Targets: {', '.join(self.target_names)}.")
+            raise OptionError("target", name, f"is unknown{clause}", f"Targets: {', '.join(self.target_names)}.")
         column, parsed = self.target_names.index(name), self._read(smiles)
         found: list[Attribution | None] = [None] * len(parsed.smiles)
         featured = self.model.with_features(parsed.data)

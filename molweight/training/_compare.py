@@ -11,7 +11,7 @@ from typing import Any, Final
 from molweight.datasets import Score, Splits
 from molweight.datasets.internal import Ranking, format_score, rankings, violated_bounds
 from molweight.devices import resolve_device
-from molweight.errors import ConfigError, suggest
+from molweight.errors import OptionError, suggest
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Finding
 from molweight.options import Job
@@ -146,12 +146,13 @@ def compare(
         The table's rows, baselines first, and the run.
 
     Raises:
-        ConfigError: If a baseline is unknown.
+        OptionError: If a baseline is unknown.
     """
     known = (*PLAIN_BASELINES, *BASELINES)
     for name in baselines:
         if name not in known:
-            raise ConfigError(f"baseline {name!r} is unknown{suggest(name, known)} Baselines: {', '.join(known)}.")
+            listed = f"Baselines: {', '.join(known)}."
+            raise OptionError("baselines", name, f"is unknown{suggest(name, known)}", listed)
     job, sources = with_sources(job, data, splits, aux)
     job = with_parts(job, corpus)
     job, data = resolve(job, data), with_metric(job, data)

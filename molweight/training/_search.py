@@ -154,7 +154,7 @@ def _finished(study: "Study") -> "list[FrozenTrial]":
 
 def _check(method: str, trials: int) -> None:
     if method not in _METHODS:
-        raise ConfigError(f"search method {method!r} is unknown. Methods: {', '.join(_METHODS)}.")
+        raise OptionError("method", method, "is unknown", f"Methods: {', '.join(_METHODS)}.")
     if trials < 1:
         raise OptionError("trials", trials, "must be at least 1")
 

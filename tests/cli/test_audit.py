@@ -86,7 +86,7 @@ def test_overlaps_are_taken_out_of_a_corpus_of_ones_own(tmp_path: Path) -> None:
         options = parser().parse_args([*arguments, "--remove_overlap", roles, "--quiet"])
         data = load_table(options)
         assert len(load_corpus(options, data, split_table(options, data))) == expected
-    with pytest.raises(ConfigError, match="--remove_overlap: 'tset' is not a role; did you mean 'test'"):
+    with pytest.raises(ConfigError, match="remove_overlap='tset' is not a role; did you mean 'test'"):
         load_corpus(parser().parse_args([*arguments, "--remove_overlap", "tset"]))
 
 

@@ -102,9 +102,9 @@ def test_a_state_of_another_screening_is_not_used(place: Path, best: pd.DataFram
     ("further", "message"),
     [
         (["--top=0"], "--top 0 must be at least 1"),
-        (["--top=3", "--rank=z"], "there is no target 'z'"),
+        (["--top=3", "--rank=z"], "--rank z is not a target of the run"),
         (["--top=3", "--candidates=2"], "--candidates 2 must be at least --top 3"),
-        (["--top=3", "--rejects=r.csv"], "--rejects does not go with --top"),
+        (["--top=3", "--rejects=r.csv"], "--rejects r.csv does not go with --top 3"),
     ],
 )
 def test_what_does_not_go_together_is_refused(

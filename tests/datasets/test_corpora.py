@@ -161,7 +161,7 @@ def test_missing_files_folders_and_columns(tmp_path: Path, write: Write) -> None
         load_corpus(tmp_path)
     with pytest.raises(DataError, match="there is no column 'smile'"):
         load_corpus(write("smiles\nC\n", "mine.csv"), smiles="smile")
-    with pytest.raises(ConfigError, match="size must be at least 1"):
+    with pytest.raises(ConfigError, match="size=0 must be at least 1"):
         load_corpus(tmp_path / "mine.smi", size=0)
     with pytest.raises(UnknownNameError, match="did you mean 'moses'"):
         load_corpus("mose")

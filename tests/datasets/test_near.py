@@ -118,7 +118,7 @@ def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
     assert list(found.smiles).count(LARGE[1]) == 1
     assert LARGE[3] in near_corpus(data, splits, [path], held_out=True).smiles
     assert len(near_corpus(data, splits, [path], size=1)) == 1
-    with pytest.raises(ConfigError, match="size must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="size=0 must be at least 1"):
         near_corpus(data, splits, [path], size=0)
     with pytest.raises(UnknownNameError, match="zinc"):
         near_corpus(data, splits, ["zink"])

@@ -60,7 +60,7 @@ def test_rows_are_counted(data: MoleculeDataset) -> None:
     flat = TargetSpec("flat", 1, 2, "uint8", lambda smiles: np.zeros(3), per="atom")
     with pytest.raises(DataError, match="one row of 2 per atom"):
         flat(["CCO"])
-    with pytest.raises(ConfigError, match="per 'bond'"):
+    with pytest.raises(ConfigError, match="target 'odd': per='bond' must be 'molecule' or 'atom'"):
         TargetSpec("odd", 1, 1, "uint8", numbers, per="bond")  # type: ignore[arg-type]  # what a user may type
 
 
