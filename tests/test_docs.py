@@ -199,3 +199,13 @@ def test_sizes_on_the_page_of_the_estimators_are_the_defaults() -> None:
     shipped = read_checkpoint("gin_zinc").encoder_options
     assert f"{shipped['layers']} layers, {shipped['width']} wide |" in text
     assert f"{100 * ours['holdout']:.0f} % train the weights" in text
+
+
+def test_the_tests_of_past_faults_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Faults that must not come back")[2]
+    rows = re.findall(r"^\| (\d+) \|.*", text, flags=re.MULTILINE)
+    assert rows == [str(number) for number in range(1, 19)]
+    for file, _, name in (found.partition("::") for found in re.findall(r"`(tests/[^`]+)`", text)):
+        path = ROOT / file
+        assert path.is_file(), file
+        assert not name or f"\ndef {name}(" in path.read_text(encoding="utf-8"), name

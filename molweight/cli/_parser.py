@@ -28,6 +28,9 @@ _KINDS: Final = {
     "NoneType": "null",
 }
 """What values are called in messages."""
+_AS_TYPED: Final = {"None": "null", "True": "true", "False": "false"}
+"""Values of Python, and how they are typed. The lengths are equal, so that lines stay wrapped."""
+_PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
 _KIND: Final = re.compile(r"<class '(\w+)'>|Literal\[([^]]*)\]")
 _ONE_KIND: Final = re.compile(r'Parser key "([\w.]+)": Expected an? (.*?)\. Got value: (.*)\.')
 _SEVERAL_KINDS: Final = re.compile(
@@ -89,6 +92,7 @@ class Parser(ArgumentParser):
         finally:
             for action, kept in zip(rare, texts, strict=True):
                 action.help = kept
+        text = _PYTHON.sub(lambda found: _AS_TYPED[found[0]], text)
         return f"{text}\n{len(rare)} more options: --help_all\n" if rare else text
 
     def format_all(self) -> str:
@@ -204,12 +208,15 @@ def _needed(option: str, kinds: str, value: str) -> str:
         '--members: a whole number or null is needed, got x.'
         >>> _needed("dtype", "typing.Literal['float64', 'float32']", "half")
         '--dtype: float64 or float32 is needed, got half.'
+        >>> _needed("members", "<class 'int'>, <class 'NoneType'>", "None")  # typed, so a text
+        '--members: a whole number or null is needed, got None.'
     """
     words = [
         choices.replace("'", "").replace(", ", " or ") if choices else _KINDS.get(kind, kind).replace("NAME", option)
         for kind, choices in _KIND.findall(kinds)
     ]
-    return f"--{option}: {' or '.join(words)} is needed, got {'null' if value == 'None' else value}."
+    given = "null" if value == "None" and "null" not in words else value
+    return f"--{option}: {' or '.join(words)} is needed, got {given}."
 
 
 def asks_for_help(arguments: Iterable[str]) -> bool:

@@ -1,6 +1,7 @@
 """Options in messages as they are typed."""
 
 import ast
+import json
 import re
 import shlex
 from collections.abc import Callable, Collection
@@ -33,8 +34,8 @@ def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
         --encoder_options.norm x; --targets a,b
         >>> print(Message(mention("seed", 3)).written(typed))
         seed=3
-        >>> print(Message(mention("targets", ["-logS"])).written(typed))
-        --targets=-logS
+        >>> print(Message(f"{mention('targets', ['-logS'])}, {mention('split', None)}").written(typed))
+        --targets=-logS, --split null
     """
 
     def write(name: str, value: str) -> str:
@@ -54,6 +55,8 @@ def _typed(text: str) -> str:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):  # the value of an option may be any object
         return shlex.quote(text)
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
     if value is ... or value == [...]:
         return "NAME" if value is ... else "a,b"
     return shlex.quote(as_names(map(str, value)) if isinstance(value, list | tuple) else str(value))

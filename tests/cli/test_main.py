@@ -363,7 +363,7 @@ def test_a_plugin_with_a_syntax_error_is_one_paragraph(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("epochs: null", "--epochs None must be a whole number"),
+        ("epochs: null", "--epochs null must be a whole number"),
         ("gamma: .nan", "--proximal_strength nan must be a finite number"),
         ("encoder_options: {width: wide}", "encoder 'gin': --encoder_options.width wide must be a whole number"),
         (
