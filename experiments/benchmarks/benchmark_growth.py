@@ -31,7 +31,7 @@ from rdkit.Chem import rdMolDescriptors
 from experiments._provenance import provenance, write_result
 from experiments.stress._journal import Journal
 from molweight.datasets.internal import read_records
-from molweight.graphs._parse import parse_molecule
+from molweight.graphs.internal import parse_molecule
 
 COMMANDS: Final = ("audit", "fit", "predict")
 NOISE: Final = 0.3
