@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -37,7 +37,9 @@ _NAMES: Final = {
     r"|hb[ad]|.*h-?(bond )?(donors?|acceptors?).*|.*rotatable.*|#?.*ro5.*|.*lipinski.*|.*num(ber)? of .*|.*ring count.*"
     r"|.*heavy[ _]?atoms.*|qed.*|minimum degree|np likeness.*|inorganic flag"
     r"|.*aromatic rings)": "a computed descriptor",
-    r"(ph|temp(erature)?( \(.*\))?|dose|concentration|conc|max phase|wavelength)": "a condition of the measurement",
+    r"(ph|temp(erature)?( \(.*\))?"
+    r"|(test[ _])?(temp(erature)?|pressure|dose|conc(entration)?)([ _]*[(\[]?[\w%\u00b0/]{1,6}[)\]]?)?"
+    r"|max phase|wavelength|ionic strength)": "a condition of the measurement",
     r"(std|sd|sem|stdev|std\.?dev|error|uncertainty|.*[ _](std|sd|sem|stdev|stddev|error|err)|"
     r"(std|sd|sem|stdev|error|uncertainty)[ _]of[ _].*|p[ _-]?value|(sample[ _])?weight)": (
         "the error or weight of a measurement"
@@ -121,8 +123,8 @@ def few_codes(values: FloatArray) -> str:
 _LOG: Final = logging.getLogger(__name__)
 
 _IDENTIFIER: Final = re.compile(
-    r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no|nr|row|cid|sid|cas|rn|casrn|uuid|barcode|batch|lot"
-    r"|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
+    r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no\.?|nr\.?|row|cid|sid|cas|rn|casrn|uuid|barcode|batch"
+    r"|lot|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
 _NAMELESS: Final = re.compile(r"(Unnamed: \d+)?")
 _SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
@@ -184,9 +186,10 @@ def find_smiles(table: TextTable) -> str:
     """
     if table.smiles is not None:
         return table.smiles
-    ranked = sorted((rank, name) for name in set(table.columns) if (rank := smiles_rank(name)) is not None)
+    ranks = {name: rank for name in table.columns if (rank := smiles_rank(name)) is not None}
+    shares = {name: share for name in ranks if (share := _parsable_share(table, name)) > 0}
     by_cells = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
-    for name in [name for _, name in ranked if _parsable_share(table, name) > 0] or by_cells:
+    for name in sorted(shares, key=lambda name: (ranks[name], -shares[name])) or by_cells:
         _LOG.info("%s: SMILES are read from column %r", table.source, name)
         return name
     inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
@@ -283,7 +286,16 @@ def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -
         return ColumnReport(name, "empty")
     if _is_reaction(table, name):
         return ColumnReport(name, "reaction", "reactions, which are not used")
-    return _helper(name, present) or _labels_or_text(table, name, present, options)
+    report = _helper(name, present) or _labels_or_text(table, name, present, options)
+    return replace(report, mixed=False) if report.mixed and _only_remarks(table, report, smiles) else report
+
+
+def _only_remarks(table: TextTable, report: ColumnReport, smiles: str) -> bool:
+    """Whether all cells that cannot be read as labels are in rows without a molecule, such as footnotes."""
+    if report.labels is None:
+        return False
+    wrong = np.flatnonzero(np.isinf(report.labels.values))
+    return all(not str(table.frame[smiles].iloc[row]).strip() for row in wrong)
 
 
 def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
@@ -316,7 +328,7 @@ def other_splits(table: TextTable) -> list[str]:
     """What is said of columns that are named like a split and do not state roles."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
-        if _SPLIT_ONLY.fullmatch(name.lower()):
+        if _SPLIT_ONLY.fullmatch(name.lower()) or _of_training(table, name):
             present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
             if 1 < len(present) <= _FEW and not _are_roles(present, named=True):
                 words = ", ".join(present)
@@ -324,6 +336,12 @@ def other_splits(table: TextTable) -> list[str]:
                     f"column {name!r} ({words}) states no roles (train, valid, test), and is not used as a split"
                 )
     return said
+
+
+def _of_training(table: TextTable, name: str) -> bool:
+    """Whether some rows of a column of words are called the training set."""
+    texts = table.distinct(name)[1]
+    return len(texts) <= _FEW and any(role_of(text) == "train" for text in texts)
 
 
 def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:

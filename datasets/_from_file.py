@@ -1,7 +1,7 @@
 """A person's own table, from a file of any usual format."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -17,7 +17,7 @@ from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
 from molweight.datasets._table_spec import Metric, Task
-from molweight.datasets._text import check_rows
+from molweight.datasets._text import check_rows, is_text
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["FileFormat", "Reading", "from_csv", "from_file", "read_any", "read_column", "stem"]
@@ -187,6 +187,9 @@ def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
     """
     how = how or Reading()
     file_format = how.file_format or format_of(path)
+    if file_format == "excel" and how.file_format is None and is_text(path):
+        table = read_any(path, replace(how, file_format="csv"))
+        return replace(table, notes=("is text, whatever its name ends in, and no spreadsheet", *table.notes))
     if file_format == "parquet":
         return read_parquet(path, max_mb=how.max_mb, max_rows=how.max_rows)
     if file_format == "excel":

@@ -43,11 +43,12 @@ _POSITIVE: Final = frozenset(
     {"active", "yes", "y", "true", "t", "positive", "pos", "+", "toxic", "hit", "binder", "binding", "agonist", "on"}
     | {"antagonist", "inhibitor", "substrate", "blocker", "permeable", "penetrant", "soluble", "stable", "mutagenic"}
     | {"mutagen", "carcinogenic", "carcinogen", "sensitizer", "sensitiser", "high", "pass", "strong", "present", "1"}
-    | {"bbb+", "bbbp+", "responder", "1.0"}
+    | {"bbb+", "bbbp+", "responder", "1.0", "ja", "oui", "si", "s\u00ed", "positiv", "wahr", "vrai"}
 )
 _NEGATIVE: Final = frozenset(
     {"inactive", "no", "n", "false", "f", "negative", "neg", "-", "nontoxic", "decoy", "low", "fail", "weak", "absent"}
     | {"off", "bbb-", "bbbp-", "impermeable", "insoluble", "unstable", "nonbinder", "0", "0.0"}
+    | {"nein", "non", "negativ", "falsch", "faux"}
 )
 _PREFIXES: Final = ("in", "im", "un", "non", "non-", "non ", "not ", "not-", "not_", "no ", "no-", "no_", "non_")
 _INCONCLUSIVE: Final = frozenset(

@@ -130,7 +130,8 @@ _SIGN_WORDS: Final = {
 """Relations in words, in a column of their own."""
 _UNIT: Final = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 _CELL: Final = re.compile(
-    rf"(?P<sign><=|>=|<<|>>|==|[<>=~\u2248\u2264\u2265])?\s*(?P<money>[$\u20ac\u00a3\u00a5])?\s*"
+    r"(?P<sign><=|>=|<<|>>|==|[<>=~\u2248\u2264\u2265]|(?:less|lower|smaller|greater|higher|larger|more) than)?\s*"
+    r"(?P<money>[$\u20ac\u00a3\u00a5])?\s*"
     r"(?P<number>[+-]?\s?(?:\d[\d.,' ]*|[.,]\d+)(?:e[+-]?\d+|\s?[x\u00d7*]\s?10\^?[+-]?\d+)?)\s*"
     r"(?P<spread>(?:\u00b1|\+/-|\+-)\s*[\d.,]+(?:e[+-]?\d+)?|\((?:n\s?=\s?|\u00b1\s?|sd\s?=?\s?)?[\d.,]+\))?\s*"
     rf"(?P<unit>%|{_UNIT}|[$\u20ac\u00a3\u00a5])?",
@@ -274,7 +275,7 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
     bodies = [part["number"] if part else None for part in parts]
     style, ambiguous = _style([body for body in bodies if body is not None], decimal)
     values = [_value(cell, body, style) for cell, body in zip(cells, bodies, strict=True)]
-    signs = [_SIGNS[part["sign"]] if part and part["sign"] else 0 for part in parts]
+    signs = [sign_of(part["sign"]) or 0 if part else 0 for part in parts]
     units = [part["unit"] or "" if part else "" for part in parts]
     notes = _notes(cells, parts, style)
     return Numbers(np.array(values, dtype=np.float64), np.array(signs, dtype=np.int8), units, notes, ambiguous)

@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 SMILES_NAMES: Final = (
-    *("smiles", "canonical_smiles", "isomeric_smiles", "smi", "mol", "molecule", "structure", "compound"),
+    *("smiles", "isomeric_smiles", "canonical_smiles", "smi", "mol", "molecule", "structure", "compound"),
     *("rdkit_smiles", "std_smiles", "ligand_smiles"),
 )
 """Names of SMILES columns, the likeliest first."""
@@ -65,10 +65,10 @@ def smiles_rank(name: str) -> int | None:
     """How likely a name is to be that of the SMILES column, 0 first; ``None`` for not at all.
 
     Example:
-        >>> smiles_rank("SMILES"), smiles_rank("PUBCHEM_EXT_DATASOURCE_SMILES"), smiles_rank("y")
-        (0, 11, None)
+        >>> [smiles_rank(name) for name in ("SMILES", "IsomericSMILES", "PUBCHEM_EXT_DATASOURCE_SMILES", "y")]
+        [0, 1, 11, None]
     """
-    folded = re.sub(r"[ .-]+", "_", name.strip().lower())
+    folded = re.sub(r"[ .-]+|(?<=[a-z])(?=SMILES)", "_", name.strip()).lower()
     if folded in SMILES_NAMES:
         return SMILES_NAMES.index(folded)
     return len(SMILES_NAMES) if "smiles" in folded else None
@@ -412,8 +412,11 @@ def table_of(
 
     pending = iter(records)
     top = headed(list(islice(pending, _PROBE)), header=header)
-    lines, rows = [], []
+    lines, rows, again = [], [], list[int]()
     for line, record in chain(top.records, pending):
+        if record[0].strip() == top.names[0] and [cell.strip() for cell in record] == top.names and top.row:
+            again.append(line)
+            continue
         lines.append(line)
         fits = len(record) == len(top.names)
         rows.append(record if fits else fit_record(record, top.names, f"{source}, row {line}"))
@@ -421,7 +424,9 @@ def table_of(
     if not rows:
         raise DataError(f"{source}: only row {top.row}, a header, and no molecules. Add one row per molecule.")
     frame = pd.DataFrame(rows, index=pd.Index(lines, name="row"), columns=top.names, dtype=object)
-    return TextTable(source, frame, notes=top.notes)
+    more = f" ({len(again)} such rows)" if len(again) > 1 else ""
+    said = [f"row {again[0]} repeats the header, and is left out{more}"] if again else []
+    return TextTable(source, frame, notes=(*top.notes, *said))
 
 
 class Headed(NamedTuple):

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_ROWS",
     "check_rows",
     "check_size",
+    "is_text",
     "open_unpacked",
     "read_bytes",
     "read_text",
@@ -204,6 +205,17 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
             f"Export it again as UTF-8, or name its encoding, e.g. {mention('encoding', 'utf-16')}."
         )
     return text
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a file, whatever its name ends in, begins as text does and not as a spreadsheet.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    with reading(Path(path)), open_unpacked(Path(path)) as stream:
+        start = stream.read(_BINARY)
+    return bool(start.strip()) and b"\0" not in start and not start.startswith((_ZIP, b"\x09\x08"))
 
 
 def _listed(content: bytes) -> str:

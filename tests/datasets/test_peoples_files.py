@@ -109,6 +109,7 @@ def test_a_table_without_a_header_and_with_decimal_commas(write: Write) -> None:
         (("Active", "Inactive"), "Active"),
         (("yes", "no"), "yes"),
         (("Y", "N"), "Y"),
+        (("ja", "nein"), "ja"),
         (("positive", "negative"), "positive"),
         (("+", "-"), "+"),
         (("toxic", "non-toxic"), "toxic"),
@@ -473,6 +474,65 @@ def test_names_over_several_columns_are_above_the_header(delimiter: str, write: 
 def test_a_row_of_types_is_no_header(write: Write) -> None:
     data = read(write("\n".join(["id,structure,y", "string,smiles,real", *(f"a,{row[0]},{row[1]}" for row in ROWS)])))
     assert (list(data.smiles), data.target_names) == (list(DRUGS), ["y"])
+
+
+def test_of_two_columns_of_smiles_the_isomeric_one_is_read_and_of_others_the_one_that_parses(write: Write) -> None:
+    flat = [Chem.MolToSmiles(Chem.MolFromSmiles(smiles), isomericSmiles=False) for smiles in DRUGS]
+    rows = "\n".join(f"{plain},{smiles},{value}" for plain, (smiles, value) in zip(flat, ROWS, strict=True))
+    data = read(write(f"CanonicalSMILES,IsomericSMILES,y\n{rows}\n"))
+    assert list(data.smiles) == list(DRUGS)
+    assert "column 'CanonicalSMILES' holds further molecules, which are not used" in said(data)
+    rows = "\n".join(f"{'?' if place % 3 else row[0]},{row[0]},{row[1]}" for place, row in enumerate(ROWS))
+    assert list(read(write(f"Raw SMILES,Standardized SMILES,y\n{rows}\n")).smiles) == list(DRUGS)
+
+
+@pytest.mark.parametrize(
+    "name", ["conc_uM", "Concentration (uM)", "Pressure (bar)", "Temperature (K)", "temp_C", "dose"]
+)
+def test_conditions_with_their_units_are_no_labels(name: str, write: Write) -> None:
+    data = read(write(table({name: [0.1, 1.5, 10, 100] * 3, "inhibition": NUMBERS})))
+    assert data.target_names == ["inhibition"]
+    assert f"column {name!r} looks like a condition of the measurement" in said(data)
+
+
+@pytest.mark.parametrize("name", ["Hill slope", "Assay: R2", "cLogS", "Total Molweight"])
+def test_qualities_of_fits_and_computed_numbers_are_no_labels(name: str, write: Write) -> None:
+    assert read(write(table({name: NUMBERS[::-1], "pIC50": NUMBERS}))).target_names == ["pIC50"]
+
+
+@pytest.mark.parametrize("name", ["mine.xls", "mine.xlsx"])
+def test_text_that_is_called_a_spreadsheet_is_read_as_text(name: str, write: Write) -> None:
+    path = write(table({"y": NUMBERS}, "\t"), name)
+    data = read(path)
+    assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
+    assert "is text, whatever its name ends in, and no spreadsheet" in said(data)
+    assert len(list(read_rows(path).rows)) == len(DRUGS)
+    with pytest.raises(DataError, match="holds HTML"):
+        read(write("<html></html>", name))
+
+
+def test_bounds_in_words(write: Write) -> None:
+    data = read(write(table({"IC50": ["greater than 10", "Less than 2", *NUMBERS[2:]]})))
+    assert (labels(data)[:2], data.columns["label_bounds"].ravel().tolist()[:3]) == ([10, 2], [1, -1, 0])
+
+
+def test_a_header_that_is_repeated_is_left_out_and_said(write: Write) -> None:
+    lines = table({"y": NUMBERS}).splitlines()
+    data = read(write("\n".join([*lines[:6], lines[0], *lines[6:]])))
+    assert (list(data.smiles), labels(data), data.rejects) == (list(DRUGS), NUMBERS, [])
+    assert "row 7 repeats the header, and is left out" in said(data)
+
+
+def test_footnotes_below_the_table_are_rejects(write: Write) -> None:
+    rows = [f"{place + 1},{smiles},{value}" for place, (smiles, value) in enumerate(ROWS)]
+    data = read(write("\n".join(["No.,smiles,y", *rows, "a mean of three,,", ",,n = 3"])))
+    assert (data.target_names, labels(data)) == (["y"], NUMBERS)
+    assert [item.reason.startswith("empty SMILES") for item in data.rejects] == [True, True]
+
+
+def test_a_training_set_in_a_column_of_any_name_is_said(write: Write) -> None:
+    data = read(write(table({"y": NUMBERS, "Status": ["Training", "Prediction", "Training"] * 4})))
+    assert "column 'Status' (Prediction, Training) states no roles (train, valid, test)" in said(data)
 
 
 def zipped(**files: str) -> bytes:
