@@ -28,6 +28,8 @@ _MOST: Final = 100
 _VISITS: Final = 60_000
 """Molecules that a member sees in all, at most, but for the least number of epochs."""
 _LEAST: Final = 5
+_CEILING: Final = 1_000_000
+"""Molecules that the least number of epochs may add up to; one epoch is the least of all."""
 _SMOOTH: Final = 1e-4
 _CALIBRATION: Final = 2048
 """Molecules that the statistics of batch normalisation are estimated on, at most."""
@@ -75,16 +77,21 @@ class Schedule:
 def epochs_for(rows: int, batch_size: int) -> int:
     """Epochs that give a small table about a thousand steps, and a large one a bounded number of visits.
 
+    From 12,000 rows there are 5 epochs; from 200,000 rows fewer, so that a member sees a million molecules at most;
+    from 500,000 rows there is one.
+
     Args:
         rows: Training rows.
         batch_size: Rows per step.
 
     Example:
-        >>> epochs_for(100, 32), epochs_for(800, 32), epochs_for(2_500, 32), epochs_for(20_000, 32)
-        (100, 40, 20, 5)
+        >>> [epochs_for(rows, 32) for rows in (100, 800, 2_500, 20_000, 250_000, 1_500_000)]
+        [100, 40, 20, 5, 4, 1]
     """
-    epochs = max(_FEWEST, round(_STEPS / max(1, rows / batch_size)))
-    return min(_MOST, max(_LEAST, min(epochs, _VISITS // max(1, rows))))
+    rows = max(1, rows)
+    epochs = max(_FEWEST, round(_STEPS / (rows / batch_size)))
+    fewest = max(1, min(_LEAST, _CEILING // rows))
+    return min(_MOST, max(fewest, min(epochs, _VISITS // rows)))
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,13 @@ def test_small_tables_get_about_a_thousand_steps() -> None:
     assert [epochs_for(rows, 32) * round(rows / 32) for rows in (400, 800, 1600)] == pytest.approx([1000] * 3, rel=0.1)
 
 
+def test_a_large_table_is_seen_a_bounded_number_of_times() -> None:
+    """Up to 200,000 rows at least 5 epochs; above, a million molecules or one epoch."""
+    assert [epochs_for(rows, 32) for rows in (12_000, 33_000, 200_000)] == [5] * 3
+    assert all(500_000 < epochs_for(rows, 32) * rows <= 1_000_000 for rows in range(200_001, 1_000_001, 49_999))
+    assert epochs_for(3_000_000, 32) == 1
+
+
 def test_a_loss_that_is_not_finite_is_refused() -> None:
     data = molecules(4)
     training = TrainingSet(data, torch.zeros(4, 0), torch.full((4, 1), 1e30))
