@@ -44,6 +44,8 @@ _OWN: Final[dict[str, object]] = {
     "standardize": [],
 }
 """Options of a table of the user's own, with their defaults."""
+_NEAR_THE_TASK: Final = "own+near"
+"""What ``--corpus auto`` stands for."""
 _FEW: Final = 20
 """Test molecules below which a score says nothing."""
 
@@ -194,7 +196,8 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
 
 def _read_corpus(options: Namespace, data: MoleculeDataset | None, splits: Splits | None) -> MoleculeDataset:
     """One corpus, or several joined by ``+``."""
-    names_of_parts = [options.corpus] if Path(options.corpus).is_file() else options.corpus.split("+")
+    asked = _NEAR_THE_TASK if options.corpus == "auto" else options.corpus
+    names_of_parts = [asked] if Path(asked).is_file() else asked.split("+")
     parts = [_part(options, name, data, splits) for name in names_of_parts]
     return parts[0] if len(parts) == 1 else join_corpora(parts)
 

@@ -207,6 +207,22 @@ def test_the_own_molecules_join_the_corpus() -> None:
         load_corpus(options)
 
 
+def test_auto_is_the_task_and_what_is_like_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = datasets.load("freesolv")
+    splits = datasets.split(data)
+    large = tmp_path / "corpora" / "large.smi"
+    large.parent.mkdir()
+    large.write_text("CCCCCCCCCCCCl\nCCCCCCCCCCCCBr\nCCCCCCCCCCCCOC(C)=O\n")
+    monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
+    made = Parser()
+    add_corpus_options(made)
+    options = made.parse_args(["--corpus", "auto", "--corpus_size", "2"])
+    corpus = load_corpus(options, data, splits)
+    assert corpus.name == "own+near"
+    assert len(corpus) == len(splits.train) + 2
+    assert set(list(corpus.smiles)[-2:]) < set(large.read_text().split())
+
+
 def test_neighbours_join_the_corpus(tmp_path: Path) -> None:
     path = tmp_path / "large.smi"
     path.write_text("CCCCCCCCCCCCl\nCCCCCCCCCCCCBr\nCCCCCCCCCCCCOC(C)=O\nCCO\n")
