@@ -6,6 +6,7 @@ Each fit is the command that ``docs/gallery.md`` shows. ``gallery.json`` names t
 """
 
 import argparse
+import contextlib
 import json
 import shutil
 import sys
@@ -41,11 +42,12 @@ def main() -> None:
 
 def _fit(name: str, output: Path) -> object:
     """Scores of a fit, whose report is copied."""
-    with tempfile.TemporaryDirectory() as folder:
-        if molweight(["fit", *FITS[name], "--name", name, "--runs", folder]) != 0:
+    target = (output / f"{name}.html").resolve()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        if molweight(["fit", *FITS[name], "--name", name]) != 0:
             sys.exit(f"the fit of {name} failed")
-        shutil.copyfile(Path(folder, name, "report.html"), output / f"{name}.html")
-        return json.loads(Path(folder, name, "metrics.json").read_text(encoding="utf-8"))
+        shutil.copyfile(Path("runs", name, "report.html"), target)
+        return json.loads(Path("runs", name, "metrics.json").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

@@ -100,7 +100,8 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         "--corpus",
         type=str | None,
         default=corpus,
-        help=f"molecules to pretrain on: {', '.join(CORPORA)}, own, near, near:FILE, auto (own+near), a file; own+near+zinc joins",
+        help=f"molecules to pretrain on: {', '.join(CORPORA)}, own, near, near:FILE, auto (own+near), a file, or "
+        "several joined by +",
     )
     add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
     add("--near_held_out", action="store_true", help="near may hold compounds of meta, select and test, unlabelled")
