@@ -7,35 +7,32 @@ import sys
 from argparse import SUPPRESS, Action, HelpFormatter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, Final, NoReturn
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 
 import yaml
-from jsonargparse import ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 
 from molweight._yaml import load_yaml
 from molweight.cli._help import Formatter
-from molweight.errors import ConfigError, suggest
+from molweight.errors import ConfigError, OptionError, suggest
 
 __all__ = ["Parser", "as_names", "asks_for_help", "join_options", "names"]
 
-_KINDS: Final = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "dict": "a mapping, e.g. '{\"name\": 1}' or --NAME.name 1,",
-    "list": "a list",
-    "str": "text",
-    "NoneType": "null",
+_KINDS: Final[dict[object, str]] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dict: "a mapping, e.g. '{\"name\": 1}'",
+    list: "a list",
+    str: "text",
+    NoneType: "null",
 }
 """What values are called in messages."""
 _AS_TYPED: Final = {"None": "null", "True": "true", "False": "false"}
 """Values of Python, and how they are typed. The lengths are equal, so that lines stay wrapped."""
 _PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
-_KIND: Final = re.compile(r"<class '(\w+)'>|Literal\[([^]]*)\]")
-_ONE_KIND: Final = re.compile(r'Parser key "([\w.]+)": Expected an? (.*?)\. Got value: (.*)\.')
-_SEVERAL_KINDS: Final = re.compile(
-    r'Parser key "([\w.]+)": Does not .*? Subtypes: \[(.*)\] Errors: .* Given value: (.*)\.'
-)
 _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
 """What is in a name that has to be quoted in a list of names."""
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
@@ -74,7 +71,8 @@ class Parser(ArgumentParser):
             **options: As of jsonargparse.
         """
         super().__init__(*names, **{"allow_abbrev": False, "formatter_class": Formatter, **options})
-        self._file: str | None = None
+        self._arguments: Sequence[str] = ()
+        self._in_file: Mapping[str, Any] = {}
         self._common = common
         if common:
             self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
@@ -103,29 +101,51 @@ class Parser(ArgumentParser):
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say what was wrong in one paragraph; an unknown option is answered with the nearest ones."""
-        found = re.search(r"[Uu]nrecognized arguments?:\s*(--?[^\s=]+)", message)
-        if found:
-            option = found.group(1)
-            clause = suggest(option.lstrip("-"), self.option_names())
-            raise ConfigError(f"unknown option {option}{clause} See '{self.prog} --help'.") from ex
-        raise ConfigError(f"{self._in_words(_one_paragraph(message))} See '{self.prog} --help'.") from ex
+        """Say what was wrong in one paragraph: the option at fault where one is found, else the parser's words."""
+        typed = self._typed()
+        for option, _ in typed:
+            self._refuse_unknown(option)
+        for option, value in [*typed, *self._in_file.items()]:
+            self._refuse_kind(option, value)
+        raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
 
-    def _in_words(self, message: str) -> str:
-        """A message of jsonargparse without its classes, with the file and the nearest name."""
-        file = f"{self._file}: " if self._file else ""
-        if found := re.fullmatch(r"Option '([^']*)' is not accepted\.", message):
-            name = found[1]
-            return f"{file}there is no option {name!r}{suggest(name, self.option_names())}"
-        if message.startswith("Problems parsing config: "):
-            text = message.removeprefix("Problems parsing config: ").replace(' in "<unicode string>",', " in")
-            return f"{file}is not valid YAML: {text}"
-        if found := re.fullmatch(r"argument (--\w+): invalid names value: (.*?)\.?", message):
-            return f"{found[1]}: names separated by commas are needed, quotes closed, got {found[2]}."
-        if found := re.fullmatch(r'Parser key "config": (.+): \'?(.+?)\'?\.', message):
-            return f"--config {found[2]}: {found[1][0].lower()}{found[1][1:]}. Check the path."
-        found = _ONE_KIND.fullmatch(message) or _SEVERAL_KINDS.fullmatch(message)
-        return message if found is None else _needed(*found.groups())
+    def _typed(self) -> list[tuple[str, Any]]:
+        """The options that were typed, each with the text that may be its value."""
+        following = [*self._arguments[1:], None]
+        parts = [(*argument.partition("="), after) for argument, after in zip(self._arguments, following, strict=True)]
+        return [(flag, value if equals else after) for flag, equals, value, after in parts if _is_flag(flag)]
+
+    def _refuse_unknown(self, flag: str) -> None:
+        """Refuse an option that there is not, unless it may be a part of one: ``--encoder_options.width``."""
+        known = [name for action in self._actions for name in action.option_strings]
+        if flag.partition(".")[0].rstrip("+") not in known:
+            clause = suggest(flag.lstrip("-"), self.option_names())
+            raise ConfigError(f"unknown option {flag}{clause} See '{self.prog} --help'.")
+
+    def _refuse_kind(self, flag: str, value: Any) -> None:
+        """Refuse a value that is not of the option's kind."""
+        for action in self._actions:
+            hint = vars(action).get("_typehint", action.type)
+            if flag not in action.option_strings or value is None or hint is None:
+                continue
+            reason = _reason_against(hint, value)
+            if reason is not None:
+                raise OptionError(action.dest, str(value), reason)
+
+    def _read_file(self, path: str | None) -> dict[str, Any]:
+        """The options of a file, as flags.
+
+        Raises:
+            ConfigError: If it cannot be read, or has an option that there is not.
+        """
+        if path is None or "\n" in path:  # options as text, or several files: the parser reads them
+            return {}
+        content = _content(path)
+        known = {action.dest for action in self._actions}
+        for name in content:
+            if str(name).partition(".")[0] not in known:
+                raise ConfigError(f"{path}: there is no option {name!r}{suggest(str(name), self.option_names())}")
+        return {f"--{name}": value for name, value in content.items()}
 
     def parse_args(  # type: ignore[override]  # jsonargparse's own signature, which has none of argparse's overloads
         self,
@@ -144,7 +164,8 @@ class Parser(ArgumentParser):
             defaults: Whether to fill in the defaults.
             **options: As of jsonargparse.
         """
-        self._file = _named_file(args or ())
+        self._arguments = args or ()
+        self._in_file = self._read_file(_named_file(self._arguments))
         self._refuse_repeated(args or ())
         try:
             found = super().parse_args(args, namespace, env, defaults, **options)
@@ -200,23 +221,47 @@ class Parser(ArgumentParser):
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
 
 
-def _needed(option: str, kinds: str, value: str) -> str:
-    """What an option takes, in words.
+def _is_flag(text: str) -> bool:
+    return text.startswith("--") or (len(text) == len("-h") and text[0] == "-" and text[1].isalpha())
+
+
+def _content(path: str) -> dict[object, Any]:
+    """What a file of options holds; nothing where it is not a mapping, which the parser refuses."""
+    try:
+        content = load_yaml(Path(path).read_text(encoding="utf-8"), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError("config", path, "cannot be read", "Check the path.") from error
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}: is not valid YAML: {error.problem}.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _reason_against(hint: Any, value: Any) -> str | None:
+    """Why something is no value of a kind; ``None`` if it is.
 
     Example:
-        >>> _needed("members", "<class 'int'>, <class 'NoneType'>", "x")
-        '--members: a whole number or null is needed, got x.'
-        >>> _needed("dtype", "typing.Literal['float64', 'float32']", "half")
-        '--dtype: float64 or float32 is needed, got half.'
-        >>> _needed("members", "<class 'int'>, <class 'NoneType'>", "None")  # typed, so a text
-        '--members: a whole number or null is needed, got None.'
+        >>> _reason_against(int | None, "x"), _reason_against(int | None, "3"), _reason_against(int, [3])
+        ('must be a whole number or null', None, 'must be a whole number')
+        >>> _reason_against(Literal["float64", "float32"], "half")
+        'must be float64 or float32'
     """
-    words = [
-        choices.replace("'", "").replace(", ", " or ") if choices else _KINDS.get(kind, kind).replace("NAME", option)
-        for kind, choices in _KIND.findall(kinds)
-    ]
-    given = "null" if value == "None" and "null" not in words else value
-    return f"--{option}: {' or '.join(words)} is needed, got {given}."
+    alone = ArgumentParser(exit_on_error=False)
+    alone.add_argument("--value", type=hint)
+    try:
+        alone.parse_args([f"--value={value}"]) if isinstance(value, str) else alone.parse_object({"value": value})
+    except ArgumentError:
+        return f"must be {' or '.join(_kinds(hint))}"
+    return None
+
+
+def _kinds(hint: Any) -> list[str]:
+    """What values of a type are called."""
+    if get_origin(hint) is Literal:
+        return [str(choice) for choice in get_args(hint)]
+    if get_origin(hint) in (Union, UnionType):
+        return [word for part in get_args(hint) for word in _kinds(part)]
+    return [_KINDS.get(get_origin(hint) or hint, "names separated by commas, quotes closed")]
 
 
 def asks_for_help(arguments: Iterable[str]) -> bool:

@@ -386,11 +386,11 @@ def test_values_of_another_kind_are_refused(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--steps", "1e400"], "--steps: a whole number is needed, got inf."),
-        (["--proximal_strength", "x"], "--proximal_strength: a number is needed, got x."),
-        (["--track_encoder", "maybe"], "--track_encoder: true or false is needed, got maybe."),
-        (["--objective_options", "3"], "--objective_options.name 1, is needed, got 3."),
-        (["--config", "nowhere.yaml"], "nowhere.yaml: file does not exist. Check the path."),
+        (["--steps", "1e400"], "--steps 1e400 must be a whole number."),
+        (["--proximal_strength", "x"], "--proximal_strength x must be a number."),
+        (["--track_encoder", "maybe"], "--track_encoder maybe must be true or false."),
+        (["--objective_options", "3"], "--objective_options 3 must be a mapping, e.g."),
+        (["--config", "nowhere.yaml"], "--config nowhere.yaml cannot be read. Check the path."),
         (["--objective_options.graphcl.strenth", "0.3"], "has no option 'strenth'; did you mean 'strength'?"),
     ],
 )
@@ -410,8 +410,10 @@ def test_a_file_of_options_is_named_with_what_is_wrong_in_it(
     assert f"{path}: there is no option 'stepz'; did you mean 'steps'?" in _fails(
         ["fit", "--config", str(path)], capsys
     )
+    path.write_text("data: freesolv\nsteps: x\n")
+    assert "--steps x must be a whole number." in _fails(["fit", "--config", str(path)], capsys)
     path.write_text("steps: [3\n x: :")
-    assert f"{path}: is not valid YAML" in _fails(["fit", f"--config={path}"], capsys)
+    assert f"{path}, line 2: is not valid YAML" in _fails(["fit", f"--config={path}"], capsys)
 
 
 def test_options_of_one_objective_are_options(capsys: pytest.CaptureFixture[str]) -> None:
