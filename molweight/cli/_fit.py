@@ -231,7 +231,7 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
         )
     if "plugin" not in {action.dest for action in made._actions}:  # noqa: SLF001 - as argparse itself looks
         add_plugin_option(made)
-    found: Namespace = made.parse_path(path)
+    found = made.parse_file(path)
     named = found.plugin or []
     refuse_untrusted(named, options.plugin, str(path), trust=options.trust)
     import_plugins(named)

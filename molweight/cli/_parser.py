@@ -112,7 +112,7 @@ class Parser(ArgumentParser):
     def _typed(self) -> list[tuple[str, Any]]:
         """The options that were typed, each with the text that may be its value."""
         following = [*self._arguments[1:], None]
-        parts = [(*argument.partition("="), after) for argument, after in zip(self._arguments, following, strict=True)]
+        parts = [(*argument.partition("="), after) for argument, after in zip(self._arguments, following, strict=False)]
         return [(flag, value if equals else after) for flag, equals, value, after in parts if _is_flag(flag)]
 
     def _refuse_unknown(self, flag: str) -> None:
@@ -175,6 +175,19 @@ class Parser(ArgumentParser):
             for action in self._actions:
                 if action.default == SUPPRESS and action.nargs == "?" and action.dest not in found:
                     found[action.dest] = None
+        return found
+
+    def parse_file(self, path: Path) -> Namespace:
+        """The options that a file gives, with the defaults of the others.
+
+        Args:
+            path: YAML.
+
+        Raises:
+            ConfigError: If it is no such file.
+        """
+        self._arguments, self._in_file = (), self._read_file(str(path))
+        found: Namespace = self.parse_path(path)
         return found
 
     def _refuse_repeated(self, arguments: Sequence[str]) -> None:
