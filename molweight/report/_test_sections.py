@@ -16,6 +16,7 @@ from molweight.report._section import Card, Figure, Section
 __all__ = ["map_section", "worst", "wrong_section"]
 
 _WORST: Final = 12
+_FEWEST_WORST: Final = 4
 _COLOURS: Final = (
     "Colours: the share of each atom in the prediction (Shapley values, few draws); orange raises it, blue lowers it. "
     "molweight explain computes them with more draws, for any molecule."
@@ -65,19 +66,21 @@ def wrong_section(subject: RunSummary) -> Section:
     return Section("wrong", title, said, cards=cards)
 
 
-def worst(task: str, opened: TestResults, method: str, most: int = _WORST) -> list[tuple[int, int]]:
+def worst(task: str, opened: TestResults, method: str) -> list[tuple[int, int]]:
     """Molecule and target of the predictions that are furthest from their label, the furthest first.
+
+    A fifth of them, 4 to 12: of a small test set, more would not be the worst.
 
     Args:
         task: Of the table; of several targets, errors of numbers are divided by the deviation of their labels.
         opened: The test set.
         method: Whose predictions.
-        most: How many at most.
     """
     error = np.abs(opened.predictions[method].astype(np.float64) - opened.targets)
     if len(opened.names) > 1:
         kinds = np.array(tasks_of(task, len(opened.names)))
         error = error / np.where(kinds == "classification", 1.0, _unit(opened.targets))
+    most = np.clip(int((~np.isnan(error)).sum()) // 5, _FEWEST_WORST, _WORST)
     order = np.argsort(-np.nan_to_num(error, nan=-1.0), axis=None, kind="stable")[:most]
     pairs = [divmod(int(place), len(opened.names)) for place in order]
     return [pair for pair in pairs if not np.isnan(error[pair])]
