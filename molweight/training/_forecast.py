@@ -136,4 +136,4 @@ def _rounded(seconds: float) -> str:
     if seconds < _MINUTE:
         return f"{max(1, round(seconds))} s"
     minutes = seconds / _MINUTE
-    return f"{minutes:.0f} min" if minutes < _MINUTE else f"{minutes / _MINUTE:.1f} h"
+    return f"{minutes:.2g} min" if minutes < _MINUTE else f"{minutes / _MINUTE:.1f} h"

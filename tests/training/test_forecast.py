@@ -45,7 +45,7 @@ def test_an_ensemble_has_features_and_members() -> None:
     [
         (Forecast(0.1, 0.2, 0.3), "about 1 s"),
         (Forecast(0, 12.4, 47), "about 59 s (pretraining 12 s, finetuning 47 s)"),
-        (Forecast(5, 60, 130), "about 3 min (features 5 s, pretraining 1 min, finetuning 2 min)"),
+        (Forecast(5, 60, 130), "about 3.2 min (features 5 s, pretraining 1 min, finetuning 2.2 min)"),
         (Forecast(0, 0, 5400), "about 1.5 h (finetuning 1.5 h)"),
     ],
 )
