@@ -152,7 +152,7 @@ def load_corpus(
 
     Raises:
         UnknownNameError: If there is no such corpus, with the nearest names.
-        OptionError: If ``size`` is not between 1 and the size of the corpus.
+        OptionError: If ``size`` is not between 1 and the size of the corpus, or the seed is negative.
         DataError: If a file is damaged, cannot be had, or holds no molecule.
 
     Example:
@@ -160,6 +160,8 @@ def load_corpus(
         <MoleculeDataset zinc: 3 molecules>
     """
     how = _How(cache, n_jobs, progress)
+    if seed < 0:
+        raise OptionError("seed", seed, "must be at least 0")
     if isinstance(name, str) and name in CORPORA:
         corpus = CORPORA[name]
         wanted = corpus.size if size is None else size

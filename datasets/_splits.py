@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 
 from molweight.arrays import Indices
-from molweight.errors import DataError, mention
+from molweight.errors import DataError, OptionError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry
 
@@ -215,11 +215,19 @@ class Request:
         protocol: Whether ``select`` is held out of train (``"four-role"``) or is the validation part (``"paper"``).
         fractions: Shares of train, validation and test.
         seed: Seed of the methods that draw.
+
+    Raises:
+        OptionError: If the seed is negative.
     """
 
     protocol: Protocol = "four-role"
     fractions: Fractions = (0.8, 0.1, 0.1)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a seed that no generator takes."""
+        if self.seed < 0:
+            raise OptionError("seed", self.seed, "must be at least 0")
 
 
 Splitter = Callable[..., Splits]

@@ -178,3 +178,10 @@ def test_rows_of_repeated_molecules_are_said_and_listed(tmp_path: Path, capsys: 
 def test_a_list_of_names_with_an_open_quote_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "my.csv", "--targets", text]) == 2
     assert "--targets: names separated by commas are needed, quotes closed, got" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["random", "scaffold", "auto"])
+def test_a_negative_seed_is_refused(split: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found by fuzzing: NumPy refused it, in a traceback."""
+    assert main(["audit", "--data=freesolv", f"--split={split}", "--seed=-1", "--quiet"]) == 2
+    assert capsys.readouterr().err == "molweight: --seed -1 must be at least 0.\n"
