@@ -20,9 +20,15 @@ PACKAGE = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in FOLDER
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@functools.cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def _nodes(path: Path) -> Iterator[tuple[str, ast.AST]]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        yield f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 1)}", node
+    name = path.relative_to(ROOT)
+    for node in ast.walk(_tree(path)):
+        yield f"{name}:{getattr(node, 'lineno', 1)}", node
 
 
 def _code_lines(node: Function, lines: list[str]) -> int:
@@ -72,7 +78,7 @@ def _statement_lines(path: Path) -> set[int]:
     text = path.read_text(encoding="utf-8")
     strings = {
         line
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(_tree(path))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
     }
@@ -145,7 +151,7 @@ def test_everything_public_is_documented() -> None:
 
 
 def _undocumented(path: Path) -> Iterator[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = _tree(path)
     pending: list[ast.stmt] = list(tree.body)
     if ast.get_docstring(tree) is None:
         yield f"{path.relative_to(ROOT)}:1"
