@@ -12,7 +12,7 @@ from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
 from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
-from molweight.datasets._read_smi import HEADERS, is_delimited, names_of, split_line
+from molweight.datasets._read_smi import HEADERS, is_delimited, names_first, names_of, split_line
 from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
 from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank, told_apart
 from molweight.datasets._text import open_unpacked, reading
@@ -121,8 +121,10 @@ def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed:
 
 
 def _is_table(start: list[str]) -> bool:
-    """Whether the first lines are a table: a header that names the SMILES among other columns, or cells with commas."""
+    """Whether the first lines are a table: a header that names the SMILES among others, commas, or names first."""
     filled = [line.strip() for line in start if line.strip() and not line.startswith("#")]
+    if names_first(filled):
+        return True
     if not filled or not re.search(r"[,;\t|]", filled[0]):
         return False
     header = [cell.strip("\"' ") for cell in re.split(r"[,;\t|]", filled[0])]
@@ -153,7 +155,7 @@ def _table(start: list[str], lines: Iterable[str], path: Path, smiles: str | Non
     top = headed(list(islice(records, _PROBE)), header=how.header)
     if not top.records:
         return
-    yield smiles_place(path, top.names, [cells for _, cells in top.records], smiles), top.names
+    yield smiles_place(path, top.names, top.records, smiles), top.names
     for line, cells in chain(top.records, records):
         yield line, cells if len(cells) == len(top.names) else fit_record(cells, top.names, f"{path}, row {line}")
 

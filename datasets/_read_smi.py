@@ -9,7 +9,7 @@ from molweight.datasets._table import TextTable, parse_table, told_apart
 from molweight.datasets._text import check_rows, read_text
 from molweight.errors import DataError
 
-__all__ = ["HEADERS", "is_delimited", "names_of", "parse_smi", "read_smi", "split_line"]
+__all__ = ["HEADERS", "is_delimited", "names_first", "names_of", "parse_smi", "read_smi", "split_line"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
@@ -17,6 +17,8 @@ _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
 
 _PROBE: Final = 20
 """Lines looked at to see whether they are delimited."""
+_MOST: Final = 0.8
+"""Share of texts that are SMILES from which all are taken for such."""
 HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
@@ -46,8 +48,8 @@ def parse_smi(text: str, source: str) -> TextTable:
     r""":func:`read_smi` for text that is at hand.
 
     A line is a SMILES, and after a blank or tab anything else: ``name``, or cells separated by tabs. A
-    first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon the file is
-    read as a delimited table.
+    first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon, or the
+    SMILES follow the names, the file is read as a delimited table.
 
     Args:
         text: The text of the file.
@@ -70,6 +72,8 @@ def parse_smi(text: str, source: str) -> TextTable:
     first = re.split(r"[,;\s]", lines[0][1], maxsplit=1)[0].strip("\"'").lower()
     if re.search("[,;]", lines[0][1]) and (first in HEADERS or is_delimited([line for _, line in lines[:_PROBE]])):
         return parse_table(text, source)
+    if names_first([line for _, line in lines]):
+        return parse_table(text, source, "\t" if "\t" in lines[-1][1] else " ")
     header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in HEADERS else []
     if not lines:
         raise DataError(f"{source}: only row 1, a header, and no molecules. Add one SMILES per line.")
@@ -91,6 +95,20 @@ def names_of(header: list[str], width: int) -> list[str]:
         ['SMILES', 'name', 'column 3']
     """
     return [*header, *["smiles", "name", *(f"column {place}" for place in range(3, width + 1))][len(header) : width]]
+
+
+def names_first(lines: list[str]) -> bool:
+    """Whether lines hold a SMILES after something else, such as a name, and not before it.
+
+    Example:
+        >>> names_first(["aspirin CC(=O)Oc1ccccc1C(=O)O", "ethanol CCO"]), names_first(["CCO CCN", "CCN CC"])
+        (True, False)
+    """
+    cells = [[cell.strip("\"'") for cell in line.split(maxsplit=2)[:2]] for line in lines[1:][:_PROBE]]
+    pairs = [pair for pair in cells if len(pair) > 1]
+    if not pairs or len(pairs) < len(cells) or any(parsable([first for first, _ in pairs])):
+        return False
+    return sum(parsable([second for _, second in pairs])) > _MOST * len(pairs)
 
 
 def is_delimited(lines: list[str]) -> bool:

@@ -203,18 +203,22 @@ def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: st
     top = headed(list(islice(records, _PROBE)))
     if not top.names:
         return
-    place = smiles_place(path, top.names, [cells for _, cells in top.records], smiles)
+    place = smiles_place(path, top.names, top.records, smiles)
     for line, cells in chain(top.records, records):
         fitting = cells if len(cells) == len(top.names) else fit_record(cells, top.names, f"{path}, row {line}")
         yield line, fitting[place].strip()
 
 
-def smiles_place(path: Path, header: list[str], rows: list[list[str]], smiles: str | None) -> int:
-    """Position of the SMILES column."""
+def smiles_place(path: Path, header: list[str], records: list[tuple[int, list[str]]], smiles: str | None) -> int:
+    """Position of the SMILES column, from the first records, each with its row.
+
+    Raises:
+        DataError: If one of them is longer or shorter than the header, or no column holds SMILES.
+    """
     import pandas as pd
 
     names = list(header)
-    fitting = [row for row in rows if len(row) == len(names)]
+    fitting = [fit_record(cells, names, f"{path}, row {row}") for row, cells in records]
     probe = TextTable(str(path), pd.DataFrame(fitting, columns=names, dtype=object))
     column = find_smiles(probe) if smiles is None else smiles
     probe.cells(column)  # refuses a column that is not there

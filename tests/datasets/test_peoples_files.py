@@ -535,6 +535,29 @@ def test_a_training_set_in_a_column_of_any_name_is_said(write: Write) -> None:
     assert "column 'Status' (Prediction, Training) states no roles (train, valid, test)" in said(data)
 
 
+@pytest.mark.parametrize("name", ["mine.smi", "mine.txt"])
+@pytest.mark.parametrize("delimiter", ["\t", " "])
+def test_lists_may_have_the_names_first(name: str, delimiter: str, write: Write) -> None:
+    path = write("".join(f"M{place}{delimiter}{smiles}\n" for place, smiles in enumerate(DRUGS)), name)
+    table = read_rows(path)
+    assert [cells[table.smiles] for _, cells in table.rows] == list(DRUGS)
+    assert list(read(path, targets=[]).smiles) == list(DRUGS)
+
+
+@pytest.mark.parametrize("name", ["mine.csv", "mine.txt"])
+def test_what_a_run_predicts_is_read_as_what_it_was_trained_on(name: str, write: Write) -> None:
+    rows = list(enumerate(ROWS))
+    for text in (
+        "smiles,y\n" + "".join(f"{smiles},{value},\n" for _, (smiles, value) in rows),
+        '"smiles" "y"\n' + "".join(f'"{place}" "{smiles}" {value}\n' for place, (smiles, value) in rows),
+        "smiles,smiles,y\n" + "".join(f"{smiles},CO,{value}\n" for _, (smiles, value) in rows),
+        "Compound,,Test\nID,SMILES,y\n" + "".join(f"{place},{smiles},{value}\n" for place, (smiles, value) in rows),
+    ):
+        path = write(text, name)
+        table = read_rows(path)
+        assert [cells[table.smiles] for _, cells in table.rows] == list(read(path).smiles) == list(DRUGS)
+
+
 def zipped(**files: str) -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
