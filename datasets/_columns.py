@@ -330,7 +330,8 @@ def other_splits(table: TextTable) -> list[str]:
     for name in dict.fromkeys(table.columns):
         if _SPLIT_ONLY.fullmatch(name.lower()) or _of_training(table, name):
             present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
-            if 1 < len(present) <= _FEW and not _are_roles(present, named=True):
+            several = len(present) > 1 or _of_training(table, name)
+            if several and len(present) <= _FEW and not _are_roles(present, named=True):
                 words = ", ".join(present)
                 said.append(
                     f"column {name!r} ({words}) states no roles (train, valid, test), and is not used as a split"

@@ -17,7 +17,7 @@ from molweight.datasets._replicates import Duplicated
 from molweight.datasets._standardize import StandardStep
 from molweight.datasets._table import TextTable, read_table
 from molweight.datasets._table_spec import Metric, Task
-from molweight.datasets._text import check_rows, is_text
+from molweight.datasets._text import check_rows, inner_name, is_text
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["FileFormat", "Reading", "from_csv", "from_file", "read_any", "read_column", "stem"]
@@ -213,7 +213,10 @@ def format_of(path: str | Path) -> FileFormat:
         >>> format_of("mine.SDF.gz"), format_of("mine.tsv")
         ('sdf', 'csv')
     """
-    return _ENDINGS.get(Path(_unpacked(path)).suffix.lower(), "csv")
+    plain = Path(_unpacked(path))
+    if not plain.suffix and Path(path).suffix.lower() == ".zip":
+        plain = Path(inner_name(Path(path)))
+    return _ENDINGS.get(plain.suffix.lower(), "csv")
 
 
 def stem(path: str | Path) -> str:

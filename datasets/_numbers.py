@@ -296,8 +296,9 @@ def _plain(cell: str) -> str:
     for entity, sign in _ENTITIES.items() if "&" in text else ():
         text = text.replace(entity, sign)
     text = text.strip()
+    text = text[1:] if text.startswith('="') else text  # Excel's way to keep a text a text
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
-    return text[1:-1].strip() if quoted else text
+    return text[1:-1].strip() if quoted else text.removeprefix("'")
 
 
 def _parts(cell: str) -> dict[str, str] | None:

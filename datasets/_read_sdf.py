@@ -71,18 +71,22 @@ def parse_sdf(text: str, source: str) -> TextTable:
     if not records:
         raise DataError(f"{source}: holds no record. Each begins with a mol block and ends with a line $$$$.")
     reasons: dict[int, str] = {}
+    twice: dict[str, int] = {}
     rows: list[dict[str, str]] = []
     with rdBase.BlockLogs():
-        for place, (_, lines) in enumerate(records):
+        for place, (number, lines) in enumerate(records):
             smiles, reason = structure(lines)
             if reason:
                 reasons[place] = reason
             rows.append({"structure": smiles, "title": lines[0].strip(), **named_values(lines)})
+            for name in repeated_names(lines):
+                twice.setdefault(name, number)
     names = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[row.get(name, "") for name in names] for row in rows]
     index = pd.Index([number for number, _ in records], name="record")
     frame = pd.DataFrame(cells, index=index, columns=names, dtype=object)
-    return TextTable(source, frame, unit="record", smiles="structure", reasons=reasons)
+    notes = [f"record {first} holds {name!r} more than once: the last counts" for name, first in twice.items()]
+    return TextTable(source, frame, unit="record", smiles="structure", reasons=reasons, notes=tuple(notes))
 
 
 def _records(text: str) -> Iterator[Record]:
@@ -141,6 +145,12 @@ def _reason(unchecked: "Mol | None") -> str:
 
     problems = [] if unchecked is None else Chem.DetectChemistryProblems(unchecked)
     return problems[0].Message() if problems else "not a valid mol block"
+
+
+def repeated_names(lines: list[str]) -> set[str]:
+    """Names that a record gives to several values."""
+    found = [match[1] for line in lines if line.startswith(">") and (match := FIELD.fullmatch(line.rstrip()))]
+    return {name for name in found if found.count(name) > 1}
 
 
 def named_values(lines: list[str]) -> dict[str, str]:

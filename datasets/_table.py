@@ -43,7 +43,10 @@ SMILES_NAMES: Final = (
 """Names of SMILES columns, the likeliest first."""
 
 _COMMENTS: Final = ("#", "//")
-_OTHERS: Final = {"{": "JSON", "[{": "JSON", "<": "HTML or XML"}
+_OTHERS: Final = {
+    **dict.fromkeys(("{", "[{"), "JSON"),
+    **dict.fromkeys(("<?xml", "<!doctype", "<html", "<table", "<datawarrior"), "HTML or XML"),
+}
 """What a text without cells begins with."""
 _MOST: Final = 10
 """Lines above the header that are looked through."""
@@ -343,9 +346,8 @@ def read_table(
         ConfigError: If ``delimiter`` is not one character.
     """
     text = read_text(path, encoding, max_mb=max_mb)
-    other = next(
-        (name for start, name in _OTHERS.items() if text[:_SENTENCE].lstrip("\ufeff \r\n").startswith(start)), ""
-    )
+    start = text[:_SENTENCE].lstrip("\ufeff \r\n").lower()
+    other = next((name for sign, name in _OTHERS.items() if start.startswith(sign)), "")
     if other:
         raise DataError(f"{path}: holds {other}, not rows of cells. Export the table as CSV.")
     return parse_table(text, str(path), delimiter, header=header, max_rows=max_rows)
@@ -558,9 +560,19 @@ def find_delimiter(text: str) -> str:
     widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}
     if not any(width for _, width in widths.values()) and _are_blanks(start):
         return " "
+    if not any(width for _, width in widths.values()):
+        broken = [delimiter for delimiter in "\t;|" if _has_open_quotes(start, delimiter)]
+        return broken[0] if broken else ","  # to be refused in words
     if widths[","] == (0.0, 0):  # a single column, perhaps
         return max(_DELIMITERS, key=widths.__getitem__)  # of equals the first, the comma
     return max("\t;,|", key=widths.__getitem__)  # of equals not the comma: it may be in the numbers
+
+
+def _has_open_quotes(text: str, delimiter: str) -> bool:
+    """Whether text is a table with this delimiter but for its quotes: lines have as many of them as the header."""
+    lines = [line for line in text.splitlines()[:_PROBE] if line.strip()]
+    count = lines[0].count(delimiter) if lines else 0
+    return count > 0 and '"' in text and all(line.count(delimiter) == count for line in lines)
 
 
 def _are_blanks(text: str) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_ROWS",
     "check_rows",
     "check_size",
+    "inner_name",
     "is_text",
     "open_unpacked",
     "read_bytes",
@@ -70,6 +71,18 @@ def _only_file(raw: io.BufferedReader) -> Any:
         return archive.open(files[0])
     raw.seek(0)
     return None
+
+
+def inner_name(path: Path) -> str:
+    """Name of the only file of a zip archive; empty for other archives, and where there is none."""
+    if not path.is_file():
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [item.filename for item in _files_of(archive)]
+    except (zipfile.BadZipFile, OSError):
+        return ""
+    return names[0] if len(names) == 1 else ""
 
 
 def _files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:

@@ -580,6 +580,36 @@ def test_a_zip_archive_of_one_file_is_read(tmp_path: Path) -> None:
         read(path, max_mb=1)
 
 
+def test_the_format_of_a_zip_archive_is_that_of_its_file(tmp_path: Path) -> None:
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    path = tmp_path / "download.zip"
+    path.write_bytes(zipped(**{"mine.sdf": f"{block}> <y>\n0.5\n\n$$$$\n"}))
+    data = read(path)
+    assert (list(data.smiles), labels(data)) == (["CCO"], [0.5])
+
+
+def test_a_value_that_a_record_holds_twice_is_said(write: Write) -> None:
+    block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
+    data = read(write(f"{block}> <y>\n0.5\n\n> <y>\n1.5\n\n$$$$\n", "mine.sdf"))
+    assert (labels(data), data.notes) == ([1.5], ["record 1 holds 'y' more than once: the last counts"])
+
+
+def test_open_quotes_are_named_and_the_delimiter_is_kept(write: Write) -> None:
+    rows = "".join(f'{smiles}\t"unclosed\t{value}\n' for smiles, value in ROWS)
+    with pytest.raises(DataError, match=r"cannot be read as a table.*Close or double the quotes"):
+        read(write(f"smiles\tname\ty\n{rows}", "mine.tsv"))
+
+
+def test_numbers_that_excel_keeps_as_text(write: Write) -> None:
+    data = read(write(table({"y": [f"'{NUMBERS[0]}", f'="{NUMBERS[1]}"', *NUMBERS[2:]]})))
+    assert labels(data) == NUMBERS
+
+
+def test_a_split_that_names_only_a_training_set_is_said(write: Write) -> None:
+    data = read(write(table({"y": NUMBERS, "split": ["train"] * 9 + [""] * 3})))
+    assert "column 'split' (train) states no roles" in said(data)
+
+
 @pytest.mark.parametrize("length", [100_000, 200_000, 1_000_000])
 def test_long_cells_are_read_and_not_printed(length: int, write: Write) -> None:
     path = write(table({"comment": ["x" * length, *["" for _ in NUMBERS[1:]]], "y": NUMBERS}))
@@ -603,7 +633,7 @@ def test_a_comment_between_rows_is_a_reject(write: Write) -> None:
     [
         (b'[{"smiles": "CCO", "y": 1}]', "holds JSON, not rows of cells"),
         (b'{"smiles": "CCO", "y": 1}\n', "holds JSON, not rows of cells"),
-        (b"<html><table></table></html>", "holds HTML or XML, not rows of cells"),
+        (b"<!DOCTYPE html><table></table></html>", "holds HTML or XML, not rows of cells"),
         (b"ARROW1\x00\x00\xff\xff\xff\xff", "is a binary file, not text"),
         (b"smiles^y\nCCO^1\nCCN^2\n", r"If '\^' separates the cells, say so: delimiter='\^'"),
         (b"smiles,y,note\nCCO,1\nCCN,2,x\n", "Write the delimiters of empty cells, too"),
