@@ -480,21 +480,27 @@ def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
         >>> told_apart(["smiles", "y", "y"])
         (['smiles', 'y', 'y (2)'], ["2 columns are called 'y': the second is read as 'y (2)'"])
     """
-    taken, found = set(names), list[str]()
-    renamed: dict[str, str] = {}
+    taken, seen, found = set(names), set[str](), list[str]()
+    following: dict[str, int] = {}
     for place, name in enumerate(names):
-        new, number = name, 2
-        while new in found or (new != name and new in taken):
-            new = f"{name} ({number})" if name else f"Unnamed: {place + number - 2}"
+        new, number = name, following.get(name, 2) if name else place
+        while new in seen or (new != name and new in taken):
+            new = f"{name} ({number})" if name else f"Unnamed: {number}"
             number += 1
+        if new != name:
+            following[name] = number
+        seen.add(new)
         found.append(new)
-        if new != name and name:
-            renamed.setdefault(name, new)
+    counts = Counter(name for name, new in zip(names, found, strict=True) if name and new != name)
     said = [
-        f"{names.count(name)} columns are called {name!r}: the second is read as {new!r}"
-        for name, new in list(renamed.items())[:_SHOWN]
+        f"{count + 1} columns are called {name!r}: the second is read as {found[_second(names, name)]!r}"
+        for name, count in list(counts.items())[:_SHOWN]
     ]
     return found, said
+
+
+def _second(names: Sequence[str], name: str) -> int:
+    return [place for place, other in enumerate(names) if other == name][1]
 
 
 def _with_row_names(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:

@@ -19,6 +19,7 @@ from molweight.datasets._from_table import understand
 from molweight.datasets._numbers import read_numbers
 from molweight.datasets._read_rows import read_rows
 from molweight.datasets._records import read_records
+from molweight.datasets._table import told_apart
 from molweight.datasets.internal import format_bound_counts, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
@@ -382,6 +383,18 @@ def test_columns_of_the_same_name_are_told_apart_and_said(write: Write) -> None:
     first = read(write(f"smiles,y,y\n{rows}\n"), targets="y")
     assert labels(first) == NUMBERS
     assert "2 columns are called 'y': the second is read as 'y (2)'" in said(first)
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["y", "y", "y", "y (2)"], ["y", "y (3)", "y (4)", "y (2)"]),
+        (["", "a", "", ""], ["", "a", "Unnamed: 2", "Unnamed: 3"]),
+        (["", "Unnamed: 1", ""], ["", "Unnamed: 1", "Unnamed: 2"]),
+    ],
+)
+def test_names_that_are_told_apart_take_no_other(names: list[str], found: list[str]) -> None:
+    assert told_apart(names)[0] == found
 
 
 def test_the_first_of_two_columns_of_smiles_is_read_and_the_second_said(write: Write) -> None:
