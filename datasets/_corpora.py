@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from molweight.arguments import check_seed
 from molweight.datasets._download import download
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
@@ -160,8 +161,7 @@ def load_corpus(
         <MoleculeDataset zinc: 3 molecules>
     """
     how = _How(cache, n_jobs, progress)
-    if seed < 0:
-        raise OptionError("seed", seed, "must be at least 0")
+    check_seed(seed)
     if isinstance(name, str) and name in CORPORA:
         corpus = CORPORA[name]
         wanted = corpus.size if size is None else size

@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from molweight.arguments import check_seed
 from molweight.arrays import Indices
-from molweight.errors import DataError, OptionError, mention
+from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.registry import Registry
 
@@ -217,7 +218,7 @@ class Request:
         seed: Seed of the methods that draw.
 
     Raises:
-        OptionError: If the seed is negative.
+        OptionError: If the seed is no whole number, or negative.
     """
 
     protocol: Protocol = "four-role"
@@ -226,8 +227,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Refuse a seed that no generator takes."""
-        if self.seed < 0:
-            raise OptionError("seed", self.seed, "must be at least 0")
+        check_seed(self.seed)
 
 
 Splitter = Callable[..., Splits]

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from molweight.errors import ConfigError, OptionError, suggest
 
-__all__ = ["accepted_options", "check_choice", "check_kind", "construct"]
+__all__ = ["accepted_options", "check_choice", "check_kind", "check_seed", "construct"]
 
 T = TypeVar("T")
 
@@ -123,6 +123,25 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     if value not in choices:
         clause = suggest(str(value), choices)
         raise OptionError(option, value, f"is unknown{clause}", f"Choices: {', '.join(choices)}.", owner=owner)
+
+
+def check_seed(seed: object) -> None:
+    """Refuse what no generator takes, or, as ``None``, takes as a wish for another seed each time.
+
+    Args:
+        seed: The value of the option ``seed``.
+
+    Raises:
+        OptionError: If it is no whole number, or negative.
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ...
+        molweight.errors.OptionError: seed=-1 must be a whole number, at least 0.
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise OptionError("seed", seed, "must be a whole number, at least 0")
 
 
 def _is_number(value: object) -> bool:

@@ -247,6 +247,9 @@ def _content(path: str) -> dict[object, Any]:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}{line}: is not valid YAML: {error.problem}.") from error
+    except yaml.reader.ReaderError as error:
+        place = f"character {error.position + 1}"
+        raise ConfigError(f"{path}, {place}: is not valid YAML: {error.reason} ({error.character:#x}).") from error
     return content if isinstance(content, dict) else {}
 
 

@@ -181,7 +181,12 @@ def test_a_list_of_names_with_an_open_quote_is_refused(text: str, capsys: pytest
 
 
 @pytest.mark.parametrize("split", ["random", "scaffold", "auto"])
-def test_a_negative_seed_is_refused(split: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Found by fuzzing: NumPy refused it, in a traceback."""
-    assert main(["audit", "--data=freesolv", f"--split={split}", "--seed=-1", "--quiet"]) == 2
-    assert capsys.readouterr().err == "molweight: --seed -1 must be at least 0.\n"
+def test_a_seed_that_no_generator_takes_is_refused(
+    split: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Found by fuzzing: NumPy refused a negative one, in a traceback, and drew another seed for null."""
+    (tmp_path / "mine.yaml").write_text("seed: null\n")
+    audit = ["audit", "--data=freesolv", f"--split={split}", "--quiet"]
+    for given, shown in (("--seed=-1", "-1"), (f"--config={tmp_path / 'mine.yaml'}", "null")):
+        assert main([*audit, given]) == 2
+        assert capsys.readouterr().err == f"molweight: --seed {shown} must be a whole number, at least 0.\n"

@@ -406,6 +406,10 @@ def test_a_file_of_options_is_named_with_what_is_wrong_in_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "mine.yaml"
+    path.write_text("data: free\0solv\n")
+    assert f"{path}, character 11: is not valid YAML: special characters are not allowed (0x0)." in _fails(
+        ["fit", "--config", str(path)], capsys
+    )
     path.write_text("stepz: 3\n")
     assert f"{path}: there is no option 'stepz'; did you mean 'steps'?" in _fails(
         ["fit", "--config", str(path)], capsys

@@ -163,7 +163,7 @@ def test_missing_files_folders_and_columns(tmp_path: Path, write: Write) -> None
         load_corpus(write("smiles\nC\n", "mine.csv"), smiles="smile")
     with pytest.raises(ConfigError, match="size=0 must be at least 1"):
         load_corpus(tmp_path / "mine.smi", size=0)
-    with pytest.raises(ConfigError, match="seed=-1 must be at least 0"):
+    with pytest.raises(ConfigError, match="seed=-1 must be a whole number, at least 0"):
         load_corpus("zinc", size=3, seed=-1)
     with pytest.raises(UnknownNameError, match="did you mean 'moses'"):
         load_corpus("mose")
