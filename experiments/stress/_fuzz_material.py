@@ -179,6 +179,15 @@ class Material:
         self.folder = folder
         self.tables = [*sorted(folder.glob("good.*")), folder / "classes.csv"]
         self.configs = sorted(folder.glob("*.yaml"))
+        files = (*self.tables, *self.configs, folder / "split.json", folder / "runs/ok/model.safetensors")
+        self._content = {path: path.read_bytes() for path in files if path.is_file()}
+
+    def restore(self) -> None:
+        """Write again what a case has replaced: its output may be any file that is here, and the next needs it."""
+        for path, content in self._content.items():
+            if not path.is_dir() and (not path.is_file() or path.read_bytes() != content):
+                path.unlink(missing_ok=True)
+                path.write_bytes(content)
 
 
 def odd_value(rng: random.Random, default: object = None) -> str:

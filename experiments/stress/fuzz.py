@@ -220,6 +220,7 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
     """
     rng = random.Random(f"{seed}/{number}")  # noqa: S311 - cases are to be had again, not to be kept secret
     kind, make, _ = rng.choices(KINDS, weights=[share for _, _, share in KINDS])[0]
+    material.restore()
     arguments = make(rng, material, number)
     output, errors = io.StringIO(), io.StringIO()
     status = None
