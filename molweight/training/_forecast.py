@@ -14,6 +14,7 @@ from torch import Tensor
 from molweight import features
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
+from molweight.distributed import alone, team
 from molweight.ensemble.internal import epochs_for, member_processes, members_for
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
@@ -98,7 +99,7 @@ def _visits(job: Job, splits: Splits) -> float:
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
-    """Duration of a step of training, by molecule of the batch."""
+    """Duration of a step of training, by molecule of the batch; of several processes each computes its share."""
     device = resolve_device(job.device)
     statistics = label_statistics(data, np.arange(len(data)))
     model = build_predictor(job.encoder, job.encoder_options, data.task or "regression", *statistics).to(device)
@@ -108,8 +109,11 @@ def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
         graphs = data.graphs(np.arange(number * _BATCH, (number + 1) * _BATCH) % len(data), device)
         torch.autograd.grad(model.bound_loss(graphs, 0)(params), list(params.values()))
 
-    step(0)  # sets everything up
-    return _seconds(step, _TIMED) / _TIMED / _BATCH
+    with alone():  # only the process that speaks asks for a forecast
+        step(0)  # sets everything up
+        seconds = _seconds(step, _TIMED)
+    others = team()
+    return seconds / _TIMED / _BATCH / (1 if others is None else others.size)
 
 
 def _features(job: Job, data: MoleculeDataset) -> float:

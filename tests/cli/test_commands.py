@@ -298,7 +298,10 @@ def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Pat
         (["predict", "{place}/general", "my.csv"], "does not exist"),
         (["predict", "{place}/run", "nowhere.csv"], "nowhere.csv"),
         (["predict", "{place}/run", "{place}/my.csv", "--chunk_size=0"], "--chunk_size 0 must be at least 1"),
-        (["embed", "{place}/run", "{place}/my.csv", "--output=v.xyz"], "written as .npz"),
+        (
+            ["embed", "{place}/run", "{place}/my.csv", "--output=v.xyz"],
+            "v.xyz is not a file of vectors. Choose a name in .npz",
+        ),
         (["evaluate", "{place}/run", "{place}/my.csv", "--metric=rms"], "rms"),
         (["fit", "{place}/my.csv", "--preset=smal"], "did you mean 'small'"),
         (["fit", "{place}/my.csv", "--init=nowhere"], "--init nowhere is unknown"),

@@ -22,11 +22,11 @@ GOOD: dict[str, Any] = {"name": "size", "version": 1, "dim": 1, "dtype": "float3
     [
         ("name", "a/b", "letters, digits"),
         ("name", "", "letters, digits"),
-        ("version", 0, "version 0"),
-        ("dim", 0, "dim 0"),
-        ("dtype", "flaot32", "dtype 'flaot32'"),
-        ("dtype", "U5", "dtype 'U5'"),
-        ("compute", None, "needs a function"),
+        ("version", 0, "version=0 must be at least 1"),
+        ("dim", 0, "dim=0 must be at least 1"),
+        ("dtype", "flaot32", "dtype='flaot32' is not numeric"),
+        ("dtype", "U5", "dtype='U5' is not numeric"),
+        ("compute", None, "compute=None must be a function"),
     ],
 )
 def test_fields_are_checked(field: str, value: object, message: str) -> None:

@@ -138,7 +138,7 @@ def test_refusals(model: Predictor) -> None:
     run = _run(model)
     with pytest.raises(ConfigError, match="name one target"):
         run.attribute(["C"])
-    with pytest.raises(ConfigError, match="target 'zz' is unknown; did you mean 'z'"):
+    with pytest.raises(ConfigError, match="target='zz' is unknown; did you mean 'z'"):
         run.attribute(["C"], "zz")
     with pytest.raises(ConfigError, match="pairs=0"):
         run.attribute(["C"], "z", pairs=0)
