@@ -57,6 +57,8 @@ _HALF: Final = 0.5
 """Share of cells that are SMILES from which a column without a name holds molecules."""
 _SHOWN: Final = 5
 """Repeated names in messages."""
+_QUOTED: Final = 3
+"""Cells of a row in messages."""
 _SENTENCE: Final = 60
 """Characters from which a cell is not a name."""
 _LONGEST_CELL: Final = 1 << 24
@@ -463,7 +465,9 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
     cells = [cells for _, cells in rest]
     said = (f"{skipped} row{'s' * (skipped > 1)} above the header left out",) if skipped else ()
     if header is False or (header is None and is_headerless(first, cells)):
-        quoted = ", ".join(cell if len(cell) <= 60 else f"{cell[:57]}..." for cell in first[:3])  # noqa: PLR2004 - enough to find it
+        quoted = ", ".join(
+            cell if len(cell) <= _SENTENCE else f"{cell[: _SENTENCE - 3]}..." for cell in first[:_QUOTED]
+        )
         note = (
             f"row {row} ({quoted}) is a molecule: read without a header ({mention('header', value=True)} if it is one)"
         )

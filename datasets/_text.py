@@ -35,6 +35,8 @@ _PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
 }
 """Decompressors by the first bytes of a file, whatever its name ends in."""
 _ZIP: Final = b"PK\x03\x04"
+_LISTED: Final = 4
+"""Files of an archive that a message names."""
 _BINARY: Final = 4096
 """Bytes at the beginning of a file that are looked through for those that no text has."""
 
@@ -238,7 +240,7 @@ def _listed(content: bytes) -> str:
             names = [item.filename for item in _files_of(archive)]
     except zipfile.BadZipFile:
         return ""
-    return f" of {len(names)} files ({', '.join(names[:4])}{', ...' if len(names) > 4 else ''})"  # noqa: PLR2004 - as many as a reader takes in
+    return f" of {len(names)} files ({', '.join(names[:_LISTED])}{', ...' if len(names) > _LISTED else ''})"
 
 
 def read_bytes(path: str | Path, *, longest_line: int | None = None, max_mb: float | None = None) -> bytes:

@@ -76,7 +76,8 @@ def _measure(rows: int, commands: Sequence[str], options: argparse.Namespace, jo
         write = write_numbers if options.kind == "numbers" else write_classes
         write(table, options.source, rows, options.seed, options.column)
         fit = ["fit", str(table), "--name", "run", "--runs", folder, "--split", "random"]
-        fit += [] if options.minutes is None else ["--minutes", str(options.minutes)]
+        if options.minutes is not None:
+            fit += ["--minutes", str(options.minutes)]
         lines = {
             "audit": ["audit", str(table)],
             "fit": fit,

@@ -20,7 +20,8 @@ from typing import Any, Final
 from experiments._provenance import provenance, write_result
 from experiments.stress._hostile_molecules import hostile_molecules
 from experiments.stress._journal import Journal
-from molweight import datasets, objectives
+from molweight import datasets, features, objectives
+from molweight.datasets._replicates import all_canonical
 from molweight.datasets._scaffold import group_by_scaffold
 from molweight.graphs import Reject, TargetSpec, featurize
 from molweight.graphs.internal import guarded_target
@@ -92,6 +93,7 @@ def _seconds(operation: Operation, smiles: str) -> float:
 def _operations() -> dict[str, tuple[Operation, float]]:
     """Each operation, with its budget in seconds."""
     found: dict[str, tuple[Operation, float]] = {
+        "canonical SMILES": (lambda smiles: list(all_canonical([smiles], 1)), FAST),
         "scaffold": (lambda smiles: group_by_scaffold([smiles]), FAST),
         "drawing": (lambda smiles: draw_molecule(smiles, "a", ""), FAST),
         "salts and charges": (lambda smiles: datasets.standardize([smiles], ["salts", "charges"]), FAST),
@@ -111,9 +113,10 @@ def _column(guarded: Callable[[list[str]], object], smiles: str) -> object:
 
 
 def _targets() -> list[TargetSpec]:
-    """Targets of all objectives."""
+    """Targets of all objectives, and all feature sets that need no other package."""
     known = {spec.name: spec for name in objectives.available() for spec in objectives.get(name).targets}
-    return list(known.values())
+    own = (features.get(name).spec for name in features.available() if name != "minimol")
+    return list({**known, **{spec.name: spec for spec in own}}.values())
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from molweight.distributed import alone, team
 from molweight.ensemble.internal import epochs_for, member_processes, members_for
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import guarded_target
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
 from molweight.training._resolve import resolve
@@ -119,9 +120,12 @@ def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
 def _features(job: Job, data: MoleculeDataset) -> float:
     if job.members == 1:
         return 0.0
-    rows = np.linspace(0, len(data) - 1, min(_SAMPLE, len(data))).astype(int)
-    smiles = [data.smiles[row] for row in rows]
-    computed = [features.get(name).spec.compute for name in job.features if not name.startswith(COLUMN_PREFIX)]
+    rows = np.linspace(0, len(data) - 1, min(2 * _SAMPLE, len(data))).astype(int)
+    drawn = sorted((data.smiles[row] for row in rows), key=len)
+    quarter = len(drawn) // 4  # a largest one may have no features within their budget
+    smiles = drawn[quarter : len(drawn) - quarter][:_SAMPLE]
+    names = [name for name in job.features if not name.startswith(COLUMN_PREFIX)]
+    computed = [guarded_target(features.get(name).spec) for name in names]  # no molecule takes longer than its budget
     for compute in computed:
         compute(smiles[:1])  # sets everything up
     seconds: float = _seconds(lambda _: [compute(smiles) for compute in computed], 1)

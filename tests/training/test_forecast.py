@@ -1,12 +1,16 @@
 """How long a job will take, before it starts."""
 
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from molweight import datasets
 from molweight.cli import main
+from molweight.graphs import build_dataset
+from molweight.graphs._guard import Guarded
 from molweight.options import Job
 from molweight.training.internal import Forecast, forecast
 
@@ -38,6 +42,20 @@ def test_an_ensemble_has_features_and_members() -> None:
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
     expected = 4 * (rows * 3 // 4) / (2 * (rows // 2))  # 20 epochs of so few rows start no processes
     assert four.finetuning / four.pretraining == pytest.approx(expected * two.finetuning / two.pretraining)
+
+
+def test_no_molecule_stops_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither one whose descriptors take longer than their budget, nor a table of which every molecule is such."""
+    part = "C"
+    for _ in range(8):
+        part = f"C({part}){part}"
+    trees = [f"{centre}({part}){part}" for centre in "CNOSPB"]
+    monkeypatch.setattr(Guarded, "__init__", partialmethod(Guarded.__init__, seconds=0.05))
+    job = Job(init="scratch", encoder_options=SMALL, steps=0, members=2, features=("descriptors",), device="cpu")
+    for texts in ([*trees[:1], *("C" * length for length in range(1, 12))], trees):
+        data = build_dataset(texts, np.arange(len(texts)) / 2, task="regression", name="tree", cache=False)
+        assert forecast(job, data, datasets.split(data, "random")).features > 0
+        assert ("takes more than 0.05 s of CPU time" in caplog.text) == (texts == trees)
 
 
 @pytest.mark.parametrize(
