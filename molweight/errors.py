@@ -7,6 +7,7 @@ from typing import Any, Final
 
 __all__ = [
     "ConfigError",
+    "DamagedCacheError",
     "DataError",
     "DuplicateNameError",
     "Interrupted",
@@ -143,6 +144,10 @@ def _part_of(owner: str, option: str) -> str:
 
 class DataError(MolweightError, ValueError):
     """A table, a row or a molecule that cannot be used as given."""
+
+
+class DamagedCacheError(DataError):
+    """A cache whose damage was met after its file had been opened. The file is gone; computing again helps."""
 
 
 class TrainingError(MolweightError, RuntimeError):

@@ -13,10 +13,15 @@ from jsonargparse import Namespace
 
 from molweight.errors import ConfigError, MolweightError
 
-__all__ = ["in_processes"]
+__all__ = ["in_processes", "several_processes"]
 
 _TOGETHER: Final = ("fit", "pretrain", "finetune")
 """Commands that train, and so have work for several processes."""
+
+
+def several_processes() -> bool:
+    """Whether ``torchrun`` started this process and others."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
 
 
 @contextmanager
@@ -34,7 +39,7 @@ def in_processes(command: str, options: Namespace) -> Iterator[None]:
         ConfigError: If the command does not train.
         MolweightError: As raised in the context.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:  # noqa: PLR2004 - several
+    if not several_processes():
         yield
         return
     if command not in _TOGETHER:

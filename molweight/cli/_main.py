@@ -15,14 +15,22 @@ from typing import Any, Final
 from jsonargparse import Namespace
 
 from molweight._version import __version__
-from molweight.cli._distributed import in_processes
+from molweight.cli._distributed import in_processes, several_processes
 from molweight.cli._old_names import with_current_names
 from molweight.cli._output import printable
 from molweight.cli._parser import Parser, asks_for_help, join_options, names
 from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import PRESETS, preset_defaults
 from molweight.cli._spelling import as_typed
-from molweight.errors import ConfigError, Interrupted, Message, MolweightError, out_of_memory, suggest
+from molweight.errors import (
+    ConfigError,
+    DamagedCacheError,
+    Interrupted,
+    Message,
+    MolweightError,
+    out_of_memory,
+    suggest,
+)
 from molweight.plugins import import_plugins, refuse_untrusted
 
 __all__ = ["main"]
@@ -54,6 +62,7 @@ _WORKER_DIED: Final = (
 )
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
+_LOG: Final = logging.getLogger(__name__)
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """What ``--resume`` may be typed with; everything else is read from the interrupted run."""
 _USAGE: Final = f"""usage: molweight COMMAND [options]
@@ -113,7 +122,13 @@ def _of_system(error: OSError) -> str:
 
 def _carry_out(arguments: list[str]) -> int:
     with _ending_as_ctrl_c():
-        status = _dispatch(arguments)
+        try:
+            status = _dispatch(arguments)
+        except DamagedCacheError as error:
+            if several_processes():
+                raise  # the others are waiting for this one
+            _LOG.warning("%s The command starts again.", str(error).partition(" It was removed")[0])
+            status = _dispatch(arguments)
         sys.stdout.flush()  # here, where a full disk can be reported
     return status
 

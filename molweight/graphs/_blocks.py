@@ -7,7 +7,7 @@ import numpy as np
 import xxhash
 
 from molweight.arrays import AnyArray
-from molweight.errors import DataError
+from molweight.errors import DamagedCacheError, DataError
 
 __all__ = ["BLOCK", "BlockArray", "block_table", "unchecked", "verify_rows"]
 
@@ -83,7 +83,8 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
             counts: How many rows each range has; empty ones are allowed.
 
         Raises:
-            DataError: If a block is damaged. The file is removed, so that it is computed again the next time.
+            DamagedCacheError: If a block is damaged. The file is removed, so that it is computed again the next time.
+            DataError: If it cannot be removed.
         """
         counts = np.broadcast_to(counts, rows.shape)
         rows, counts = rows[counts > 0], counts[counts > 0]
@@ -114,7 +115,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
             self._path.unlink(missing_ok=True)
         except OSError as error:
             return DataError(f"{self._path}: {problem}. Remove the file ({error.strerror}), and run the command again.")
-        return DataError(f"{self._path}: {problem}. It was removed; run the command again to compute it again.")
+        return DamagedCacheError(f"{self._path}: {problem}. It was removed; run this again to compute it again.")
 
     @property
     def whole(self) -> AnyArray:

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
+from molweight.cli import main
 from molweight.errors import DataError
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules, featurize
 from molweight.graphs._blocks import BLOCK, BlockArray
@@ -80,7 +83,7 @@ def test_damage_is_named_when_its_block_is_read_and_mended_next_time(
     first, last = 0, len(data) - 1
     assert data.graphs([first, last]).x.equal(MoleculeDataset(large).graphs([first, last]).x), "other blocks are sound"
     hit = int(np.searchsorted(large.atom_offsets, (8 * BLOCK + 77 - 128) // 9, side="right")) - 1
-    said = rf"atoms\.npy: its bytes {8 * BLOCK} to {9 * BLOCK - 1} do not match their checksum.*run the command again"
+    said = rf"atoms\.npy: its bytes {8 * BLOCK} to {9 * BLOCK - 1} do not match their checksum.*run this again"
     with pytest.raises(DataError, match=said):
         data.graphs([hit])
     assert not path.exists()
@@ -167,3 +170,34 @@ def _read_bytes() -> int:
     """Bytes that this process has had paged in: resident memory of files."""
     text = Path("/proc/self/status").read_text(encoding="utf-8")
     return 1024 * int(text.partition("RssFile:")[2].split()[0])
+
+
+def test_a_command_that_meets_damage_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it writes is what a command with a sound cache writes."""
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("molweight.graphs._cache._EAGER", BLOCK)
+    tails = [f"{'C' * (40 + number % 60)}{'NOF'[number % 3]}" for number in range(3600)]
+    table = tmp_path / "library.csv"
+    table.write_text(
+        "\n".join(["smiles", *(f"C({'C' * (1 + number // 180)}){tail}" for number, tail in enumerate(tails))])
+    )
+    sizes = [
+        "--encoder_options.layers=1",
+        "--encoder_options.width=8",
+        "--batch_size=64",
+        "--pretrain_steps=2",
+        "--quiet",
+    ]
+    command = ["pretrain", "--corpus", str(table), "--objectives=attribute_masking", *sizes, "--device=cpu"]
+    assert main([*command, "--output", str(tmp_path / "sound")]) == 0
+    (path,) = (tmp_path / "cache").rglob("atoms.npy")
+    flip(path, BLOCK + 5)
+    shutil.rmtree(tmp_path / "cache" / "pretrained")
+    assert main([*command, "--output", str(tmp_path / "mended")]) == 0
+    said = [line for line in caplog.messages if "atoms.npy" in line]
+    assert said[0].endswith("do not match their checksum. The command starts again.")
+    assert set(said[1:]) == {f"{path}: is missing. It is computed again."}
+    sound, mended = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("sound", "mended"))
+    assert all(sound[name].equal(mended[name]) for name in sound)
