@@ -4,6 +4,7 @@
     python -m experiments.benchmarks.benchmark_predict screen runs/my library.smi.gz --rows 100000 --rows 1000000
     python -m experiments.benchmarks.benchmark_predict recall runs/my library.smi.gz --scored all.csv --candidates 1000
     python -m experiments.benchmarks.benchmark_predict latency runs/my library.smi.gz
+    python -m experiments.benchmarks.benchmark_predict parts runs/my library.smi.gz --rows 2000
 
 ``rate``: rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of
 them, so that the difference leaves out imports and the start of processes. Memory is the peak of that process, not of
@@ -11,8 +12,9 @@ those that read molecules. ``screen``: the same with ``--top``, everything inclu
 the library has, its SMILES are written again with C, F, CC, OC, ... in front, which is another molecule, or none where
 the first atom has no hydrogen to replace. ``recall``: how many of the best rows ``--candidates`` finds;
 ``all.csv`` is what ``molweight predict runs/my library.smi.gz --output all.csv`` wrote. ``latency``: that of
-``run.predict`` and ``run.assess`` for one molecule in this process. On a busy machine only CPU seconds
-say something: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
+``run.predict`` and ``run.assess`` for one molecule in this process. ``parts``: CPU milliseconds a molecule, in one
+thread of this process, of each thing that scoring a row needs: they bound the rate from above. On a busy machine only
+CPU seconds say something: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
 """
 
 import argparse
@@ -23,16 +25,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import torch
 
 from experiments._provenance import provenance, write_result
+from molweight import features
 from molweight.datasets.internal import read_records
+from molweight.graphs import featurize
 from molweight.runs import Run, load
 
 GROUPS: Final = ("", "C", "F", "CC", "OC", "N", "ClC", "CN", "CCC", "OCC")
@@ -41,7 +47,7 @@ GROUPS: Final = ("", "C", "F", "CC", "OC", "N", "ClC", "CN", "CCC", "OCC")
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("what", choices=["rate", "screen", "recall", "latency"])
+    parser.add_argument("what", choices=["rate", "screen", "recall", "latency", "parts"])
     parser.add_argument("run", help="folder of a finished run")
     parser.add_argument("library", help="file with molecules")
     parser.add_argument("--rows", type=int, action="append")
@@ -60,6 +66,8 @@ def _measured(options: argparse.Namespace) -> dict[str, Any]:
     run, library, rows = options.run, options.library, options.rows or [20_000]
     if options.what == "latency":
         return {"latency": latencies(load(run, "cpu"), library)}
+    if options.what == "parts":
+        return {"parts": parts(load(run, "cpu"), library, rows[0])}
     if options.what == "rate":
         return rate(run, library, rows[0])
     if options.what == "recall":
@@ -184,6 +192,37 @@ def latencies(run: Run, library: str, repeats: int = 100) -> dict[str, dict[str,
         (p50, cpu), (p95, _) = np.quantile(np.array(spent[5:]) * 1000, [0.5, 0.95], axis=0)
         found[name] = {"p50_ms": float(p50), "p95_ms": float(p95), "p50_cpu_ms": float(cpu)}
     return found
+
+
+def parts(run: Run, library: str, rows: int) -> dict[str, Any]:
+    """CPU milliseconds a molecule of each part of scoring, and the rows per second on two cores that they allow.
+
+    Args:
+        run: A run of the default ensemble.
+        library: File with molecules.
+        rows: How many of them, at most as many as a command scores at a time.
+
+    Returns:
+        For each part its milliseconds; ``"rows_per_second_on_two_cores"`` if it alone were computed, and of all.
+    """
+    torch.set_num_threads(1)
+    smiles = [text for _, text in islice(read_records(library), rows)]
+    found = {"graphs": _spent(lambda: featurize(smiles, n_jobs=1), rows)}
+    for name in run.model.feature_names():
+        found[f"features {name}"] = _spent(partial(features.get(name).spec.compute, smiles), rows)
+    data = run.model.with_features(run.parse(smiles).data)
+    graphs = data.graphs(np.arange(len(data)))
+    run.model.answer(graphs)  # whatever is set up once
+    found["members and partners"] = _spent(partial(run.model.answer, graphs), rows)
+    found["all"] = sum(found.values())
+    rates = {name: 2000 / spent for name, spent in found.items()}
+    return {"rows": rows, "cpu_ms_per_row": found, "rows_per_second_on_two_cores": rates}
+
+
+def _spent(work: Callable[[], object], rows: int) -> float:
+    started = time.process_time()
+    work()
+    return 1000 * (time.process_time() - started) / rows
 
 
 def _predict(run: str, path: str | Path, output: Path, *further: str) -> str:
