@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from molweight.deprecation import moved_names
 from molweight.encoders._base import Encoder, Encoding
+from molweight.encoders._chemprop import Chemprop as Chemprop
 from molweight.encoders._dmpnn import DMPNN
 from molweight.encoders._embedding import FeatureEmbedding
 from molweight.encoders._gatv2 import GATv2

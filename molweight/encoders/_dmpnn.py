@@ -59,11 +59,12 @@ class DMPNN(Trunk):
     def states(self, nodes: Tensor, topology: Topology, generator: torch.Generator | None) -> list[Tensor]:
         """The embedded atoms, then their vectors after each round that is needed; see :meth:`Trunk.states`."""
         source, target = topology.edge_index
-        first = (self.start(nodes).index_select(0, source) + self.bonds(topology.bonds)).relu()
+        first, edges = self.begin(nodes, topology)
+        own = self.own(nodes)
         shared = None if self.virtual is None else self.virtual.start(topology.num_graphs)
-        states, edges, norms = [nodes], first, iter(self.norms)
+        states, norms = [own], iter(self.norms)
         for depth in range(1, self.rounds + 1):
-            incoming = torch.zeros_like(nodes).index_add(0, target, edges)
+            incoming = torch.zeros_like(own).index_add(0, target, edges)
             if shared is not None:
                 incoming = incoming + shared.index_select(0, topology.batch)
             if depth in self._wanted():
@@ -71,11 +72,20 @@ class DMPNN(Trunk):
                 states.append(dropout(atoms, self.dropout, generator))
             if depth < self.rounds:
                 if self.virtual is not None and shared is not None:
-                    gathered = self.virtual(depth - 1, shared, nodes + incoming, topology.batch)
+                    gathered = self.virtual(depth - 1, shared, own + incoming, topology.batch)
                     shared = dropout(gathered, self.dropout, generator)
                 messages = incoming.index_select(0, source) - _sent_back(edges, topology)
                 edges = dropout((first + self.pass_on(messages)).relu(), self.dropout, generator)
         return states
+
+    def begin(self, nodes: Tensor, topology: Topology) -> tuple[Tensor, Tensor]:
+        """What each round adds to the messages, and the vectors of the bonds before the first one, each ``E x d``."""
+        first = (self.start(nodes).index_select(0, topology.edge_index[0]) + self.bonds(topology.bonds)).relu()
+        return first, first
+
+    def own(self, nodes: Tensor) -> Tensor:
+        """The vectors of the atoms before the first round, ``N x d``."""
+        return nodes
 
     @property
     def merges(self) -> bool:

@@ -1,7 +1,7 @@
 """Embeddings of discrete atom and bond features: the sum of one learned vector per feature."""
 
 from math import prod
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,17 @@ class FeatureEmbedding(nn.Module):
     def distinct(self, codes: Codes) -> Tensor:
         """The vectors of the combinations of values, ``k x width``."""
         return codes.hot.to(self.weight.dtype) @ self.weight
+
+    @torch.no_grad()
+    def merge_hands(self) -> None:
+        """Give both hands the same vector; see :func:`merge_handedness`."""
+        tables = torch.split(self.weight, [size + 1 for size in self.sizes])  # of each value, then of the mask
+        if self.sizes == ATOM_SIZES:
+            rows = tables[CHIRALITY]
+            rows[1:-1] = rows[list(_HANDS)].mean(0)
+        elif self.sizes == BOND_SIZES:
+            rows = tables[BOND_STEREO]
+            rows[3:5] = rows[3:5].mean(0)
 
 
 def atom_codes(x: Tensor) -> Codes:
@@ -135,7 +146,14 @@ _HANDS = (1, 2)
 """Values of ``chirality`` of both hands: clockwise and counter-clockwise, or R and S."""
 
 
-@torch.no_grad()
+@runtime_checkable
+class Handed(Protocol):
+    """A part of an encoder that can tell the hands of a stereocentre apart."""
+
+    def merge_hands(self) -> None:
+        """Treat them alike from now on, until training separates them."""
+
+
 def merge_handedness(model: nn.Module) -> None:
     """Give both hands of a stereocentre the same vector, in place, in all embeddings of atoms and bonds.
 
@@ -145,7 +163,7 @@ def merge_handedness(model: nn.Module) -> None:
     features and are kept; values of bonds that only one set has (cis and trans, or M and P) are merged likewise.
 
     Args:
-        model: The encoder, with or without heads. Embeddings other than :class:`FeatureEmbedding` are not changed.
+        model: The encoder, with or without heads. Modules without ``merge_hands`` are not changed.
 
     Example:
         >>> from molweight import encoders
@@ -156,17 +174,5 @@ def merge_handedness(model: nn.Module) -> None:
         (True, False)
     """
     for module in model.modules():
-        if not isinstance(module, FeatureEmbedding):
-            continue
-        if module.sizes == ATOM_SIZES:
-            rows = _rows(module, CHIRALITY)
-            rows[1:-1] = rows[list(_HANDS)].mean(0)
-        elif module.sizes == BOND_SIZES:
-            rows = _rows(module, BOND_STEREO)
-            rows[3:5] = rows[3:5].mean(0)
-
-
-def _rows(embedding: FeatureEmbedding, feature: int) -> Tensor:
-    """A view of the vectors of one feature: of each of its values, then of the mask."""
-    tables = torch.split(embedding.weight, [size + 1 for size in embedding.sizes])
-    return tables[feature]
+        if isinstance(module, Handed):
+            module.merge_hands()

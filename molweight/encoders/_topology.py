@@ -11,6 +11,7 @@ from torch import Tensor
 from molweight.encoders._embedding import Codes, atom_codes, bond_codes
 from molweight.encoders._equal_atoms import Classes, Edges, Round, rounds_of
 from molweight.encoders._equal_bonds import DirectedRounds
+from molweight.encoders._ring_edges import ring_edges
 from molweight.encoders._sums import sortable
 from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
@@ -147,6 +148,11 @@ class Topology:
         place = torch.empty_like(order).scatter_(0, order, molecule * size + rank)
         filled = torch.arange(size, device=order.device) < self.sizes[:, None]
         return Dense(place, size, filled)
+
+    @cached_property
+    def in_ring(self) -> Tensor:
+        """Whether each edge is part of a ring, ``E`` bool; on an accelerator, each step of the search waits for it."""
+        return ring_edges(self.edge_index, len(self.batch))
 
     @cached_property
     def opposite(self) -> Opposite:

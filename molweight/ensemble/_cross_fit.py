@@ -217,7 +217,7 @@ class _Work:
         balance = self._balance(fold)
         training = TrainingSet(self.data, inputs, labels, task, self.partners.absolute, balance)
         epochs = min(recipe.epochs, epochs_for(count, recipe.batch_size))
-        schedule = Schedule(epochs, recipe.batch_size, recipe.lr)
+        schedule = Schedule(epochs, recipe.batch_size, recipe.lr, frozen=recipe.freeze_epochs)
         with seeded(int(rng.integers(2**31))):
             member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())
         member.encoder.load_state_dict(encoder.state_dict())

@@ -47,6 +47,7 @@ class Schedule:
         warm_up: Share of the steps over which the learning rate rises; after it, it falls as a half cosine.
         average: Share of the steps that the average of the weights remembers.
         clip: Largest norm of a gradient.
+        frozen: Epochs at the beginning in which only the head is trained.
     """
 
     epochs: int
@@ -56,6 +57,7 @@ class Schedule:
     warm_up: float = 0.1
     average: float = 0.1
     clip: float = 1.0
+    frozen: int = 0
 
     def factor(self, step: int, steps: int) -> float:
         """Learning rate of a step as a share of the peak.
@@ -203,7 +205,8 @@ def fit_member(
     average = AveragedModel(member, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]  # of PyTorch
     member.train()
     curve = []
-    for _ in range(schedule.epochs):
+    for epoch in range(schedule.epochs):
+        member.encoder.requires_grad_(epoch >= schedule.frozen)
         losses = []
         for part in np.array_split(training.draw(rows, rng), batches):
             loss = training.batch_loss(member, part, int(rng.integers(2**31)), device)
@@ -211,6 +214,7 @@ def fit_member(
             scheduler.step()
             average.update_parameters(member)
         curve.append(_mean(losses))
+    member.encoder.requires_grad_(requires_grad=True)
     member.load_state_dict(average.module.state_dict())
     if training.balance and training.balance.kind in ("weights", "batches"):
         _shift(member, training.balance.odds(training.labels[torch.from_numpy(rows)].numpy()))

@@ -37,6 +37,8 @@ _STOPPED: Final = {
 }
 _HELD_BACK: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _SIZE: Final = Path("/proc/self/statm")
+_INVARIANT: Final = "Invariant Violation"
+"""How the message of such an error of RDKit begins; that of a wrong call begins with ``Pre-condition Violation``."""
 _LOG: Final = logging.getLogger(__name__)
 _starting: Final = threading.Lock()
 
@@ -62,7 +64,8 @@ class Guarded(Generic[T]):
 
     Molecules that may take long are given to a forked process one by one. It is ended where one of them takes more than
     ``seconds`` of CPU time or 4 GiB of memory, or crashes it, and another one continues with the next molecule. Where
-    there is no ``fork`` (Windows), all are computed in this process and there is no limit.
+    there is no ``fork`` (Windows), all are computed in this process and there is no limit. A molecule on which RDKit
+    fails with an invariant violation, a fault of RDKit, is given up as well.
 
     Args:
         function: Computes a result from some molecules; that of several is ``join`` of the results of parts of them.
@@ -100,7 +103,7 @@ class Guarded(Generic[T]):
         """
         marks = [_is_text(item) and self.alone(item) for item in items]
         if not any(marks) or not hasattr(os, "fork"):
-            return self.function(items)
+            return self._here(items)
         return self.join(list(self._parts(items, marks)))
 
     def _parts(self, items: Sequence[str], marks: Sequence[bool]) -> Iterator[T]:
@@ -111,7 +114,7 @@ class Guarded(Generic[T]):
                 if alone:
                     yield from (self._one(worker, item) for item in part)
                 else:
-                    yield self.function(part)
+                    yield self._here(part)
         finally:
             worker.end()
 
@@ -121,7 +124,28 @@ class Guarded(Generic[T]):
             result: T = answer
             return result
         # An error is raised again where it can be reported.
-        return self.function([item]) if answer is None else self.refused(item, f"{self.doing} {answer}")
+        return self._here([item]) if answer is None else self.refused(item, f"{self.doing} {answer}")
+
+    def _here(self, items: Sequence[str]) -> T:
+        """The result for molecules that are computed in this process; those on which RDKit fails are given up."""
+        try:
+            return self.function(items)
+        except RuntimeError as error:
+            reason = _rdkit_failure(error)
+            if reason is None:
+                raise
+            if len(items) == 1:
+                return self.refused(items[0], f"{self.doing} {reason}")
+        return self.join([self._here([item]) for item in items])
+
+
+def _rdkit_failure(error: RuntimeError) -> str | None:
+    """What is wrong where RDKit found itself in a state that it holds to be impossible; ``None`` for other errors."""
+    for each in (error, error.__cause__):
+        first, _, rest = str(each).partition("\n")
+        if isinstance(each, RuntimeError) and first == _INVARIANT:
+            return f"fails in RDKit ({rest.strip().partition(chr(10))[0]})"
+    return None
 
 
 def guarded_list(

@@ -18,6 +18,8 @@ class FinetuningOptions:
             the finetuning that ends the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
             (``experiments/studies/finetune_gamma.py``, one seed).
         epochs: Most epochs of finetuning.
+        freeze_epochs: Epochs at the beginning in which the encoder stays as it is and only the head is trained, of
+            members as well; with as many as ``epochs`` it is never trained.
         patience: Epochs without a better metric on ``select`` after which finetuning stops.
         finetune_restarts: How often the pretrained encoder is finetuned, with other random numbers each time; the model
             that is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than
@@ -52,6 +54,7 @@ class FinetuningOptions:
 
     finetune_proximal_strength: float = option(0.0, at_least=0)
     epochs: int = option(100, at_least=0)
+    freeze_epochs: int = option(0, at_least=0)
     patience: int = option(20, at_least=1)
     finetune_restarts: int = option(1, at_least=1)
     members: int | None = option(1, at_least=1)

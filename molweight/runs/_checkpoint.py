@@ -14,13 +14,15 @@ from molweight import encoders
 from molweight._version import __version__
 from molweight.encoders import Encoder
 from molweight.encoders.internal import merge_handedness
-from molweight.errors import OptionError
+from molweight.errors import OptionError, mention
+from molweight.features import available as feature_sets
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import cache_root
 from molweight.models import Pretrainer
 from molweight.options import Job
 from molweight.options.internal import SHIPPED
 from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
+from molweight.runs._chemprop_file import read_chemprop
 from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_file, write_tensors
@@ -119,11 +121,13 @@ def find_checkpoint(init: str) -> Path:
 
     Args:
         init: The folder of a checkpoint or of a run; or the name of a folder in ``checkpoints`` of the cache; or
-            :data:`molweight.options.SHIPPED`.
+            :data:`molweight.options.SHIPPED`; or a file of chemprop, see :func:`read_checkpoint`.
 
     Raises:
         OptionError: If there is none.
     """
+    if Path(init).is_file():
+        return Path(init)
     for folder in (Path(init), cache_root() / "checkpoints" / init, _PACKAGE / init):
         for name in (CHECKPOINT, *_OF_RUN):
             if (folder / name).is_file():
@@ -132,8 +136,9 @@ def find_checkpoint(init: str) -> Path:
         "init",
         init,
         "is unknown: there is no checkpoint in a folder of that name",
-        f"Use 'pretrain', 'scratch', {SHIPPED!r} (part of molweight), or the folder of a checkpoint (made by "
-        "'molweight pretrain') or of a run.",
+        f"Use 'pretrain', 'scratch', {SHIPPED!r} (part of molweight), the folder of a checkpoint (made by "
+        "'molweight pretrain') or of a run, or a file of chemprop's message passing."
+        + (f" {init} is a feature set: {mention('features', [init])}." if init in feature_sets() else ""),
     )
 
 
@@ -151,13 +156,20 @@ def checkpoints_at_hand() -> list[str]:
 def read_checkpoint(init: str) -> Checkpoint:
     """The checkpoint that ``init`` names; of a run, its pretrained encoder.
 
+    A file is read as one of chemprop 2 with message passing layers, such as CheMeleon's (Burns et al., arXiv
+    2506.15792, 2025).
+
     Args:
         init: As for :func:`find_checkpoint`.
 
     Raises:
-        OptionError: If there is none, or a run that kept no pretrained encoder.
+        OptionError: If there is none, a run that kept no pretrained encoder, or a file that cannot be used.
     """
     path = find_checkpoint(init)
+    if path.name not in (CHECKPOINT, *_OF_RUN):
+        options, tensors, digest = read_chemprop(path)
+        state = {f"encoder.{name}": tensor for name, tensor in tensors.items()}
+        return Checkpoint("chemprop", options, state, digest, featuriser=Featuriser(features="ogb"))
     if path.name in _OF_RUN:
         tensors, _, about = read_pretraining(path.parent)
         if not tensors:

@@ -89,6 +89,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         label_transform=job.label_transform,
         class_balance=job.class_balance,
         epochs=job.epochs,
+        freeze_epochs=job.freeze_epochs,
         seed=job.seed,
     )
 

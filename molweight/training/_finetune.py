@@ -80,6 +80,7 @@ def finetune(
             if seconds is not None and tuner.epoch and time.monotonic() - started >= seconds:
                 _LOG.warning("finetuning: %d of %d epochs, because of the time limit", tuner.epoch, job.epochs)
                 break
+            model.encoder.requires_grad_(tuner.epoch >= job.freeze_epochs)
             for indices in tuner.parts():
                 stage.checkpoint(tuner.state)
                 loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
@@ -88,6 +89,7 @@ def finetune(
             tuner.finish_epoch(stage, judge)
             bar.set_postfix_str(_shown(data, tuner.result))
             bar.update()
+    model.encoder.requires_grad_(requires_grad=True)
     if tuner.best is not None:
         model.load_state_dict(tuner.best)
     model.eval()

@@ -105,6 +105,19 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(freesolv: M
     assert (first.out_of_fold["ensemble"] != other.out_of_fold["ensemble"]).any()
 
 
+@pytest.mark.parametrize(("frozen", "stays"), [(0, False), (1, False), (2, True), (9, True)])
+def test_the_encoder_stays_as_it_is_for_as_long_as_it_is_frozen(
+    frozen: int, stays: bool, freesolv: MoleculeDataset
+) -> None:
+    recipe = changed(SMALL, members=2, partners=(), freeze_epochs=frozen)
+    model = fit(freesolv, recipe).ensemble
+    begun = dict(start().named_parameters())
+    for place in range(2):
+        ended = dict(model._member(place).encoder.named_parameters())
+        assert all(ended[name].equal(begun[name]) for name in begun) == stays
+        assert all(parameter.requires_grad for parameter in ended.values())
+
+
 def test_members_that_were_kept_are_not_trained_again(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
     class Memory(Keeper):
         def __init__(self) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from molweight.graphs import TargetSpec, build_dataset, featurize, target_column
 from molweight.graphs.internal import guarded_list
+from molweight.objectives._conformers import CONFORMERS
 from molweight.objectives._rdkit_descriptors import compute_descriptors
 
 LONG = "C" * 200
@@ -126,5 +127,32 @@ def test_no_operation_takes_longer_than_its_budget(root: Path) -> None:
     command = [sys.executable, "-m", "experiments.stress.hostile", "--count", "1"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("1 molecules (1 readable), 12 operations")
+    assert done.stdout.splitlines()[-1].startswith("1 molecules (1 readable), 17 operations")
     assert done.stdout.splitlines()[-1].endswith("0 beyond their budget")
+
+
+def _impossible(texts: Sequence[str]) -> list[str]:
+    if any("N" in text for text in texts):
+        raise RuntimeError(
+            "Invariant Violation\n\tupper bound not greater than lower bound\n\tViolation occurred on ..."
+        )
+    return [text[:1] for text in texts]
+
+
+def test_a_molecule_on_which_rdkit_fails_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    """In this process and in one of its own; errors of other kinds are raised."""
+    for length in (1, 200):
+        caplog.clear()
+        texts = ["C" * length, "N" * length, "O" * length, "N" * length]
+        assert guarded_list(_impossible, _unnamed, "naming it")(texts) == ["C", "none", "O", "none"]
+        said = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+        assert said == 2 * ["naming it fails in RDKit (upper bound not greater than lower bound)"]
+
+
+def test_a_molecule_that_rdkit_cannot_embed_has_no_conformer(caplog: pytest.LogCaptureFixture) -> None:
+    ends = [[f"%{10 + 5 * one + other}" for other in range(5)] for one in range(5)]
+    crossed = ".".join(f"*{''.join(row)}" for row in (*ends, *zip(*ends, strict=True)))
+    data = build_dataset(["CCO", crossed], name="crossed", cache=False)
+    positions = target_column(data, CONFORMERS, n_jobs=1)
+    assert np.isnan(positions).any(axis=1).tolist() == [False] * 3 + [True] * 10
+    assert "computing etkdg_conformer fails in RDKit (upper bound not greater than lower bound)" in caplog.text

@@ -136,3 +136,15 @@ def test_the_epoch_does_not_depend_on_the_units_of_an_endpoint(data: MoleculeDat
         curves.append(fit(job, table, split(table, "random"), table).finetuning.curve)
     assert len(curves[0]) > 1
     assert curves[0] == pytest.approx(curves[1], rel=1e-4)
+
+
+@pytest.mark.parametrize(("frozen", "stays"), [(1, False), (5, True)])
+def test_the_head_is_trained_before_the_encoder(
+    frozen: int, stays: bool, several: Job, data: MoleculeDataset, corpus: MoleculeDataset
+) -> None:
+    job = variant(several, freeze_epochs=frozen, epochs=5, finetune_restarts=1)
+    run = fit(job, data, split(data, "random"), corpus)
+    ended = dict(run.model.named_parameters())
+    assert run.finetuning.best_epoch > 1, "the head was trained, and so was the encoder where it could be"
+    parameters = [name for name in ended if name.startswith("encoder.")]
+    assert all(ended[name].equal(run.pretrained[name]) for name in parameters) == stays
