@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from rdkit import Chem
+from rdkit.Chem.rdMolDescriptors import CalcNumRings
 
 from molweight.datasets import audit, from_smiles, load_corpus, split, split_by_indices, without
 from molweight.datasets.internal import format_audit
@@ -34,9 +35,10 @@ def test_duplicates_are_those_known_of_the_tables(
 def test_undefined_stereocentres_and_acyclic_molecules_are_those_known_of_the_tables(table: Load) -> None:
     bace = audit(table("bace"), n_jobs=1)
     assert 100 * bace.undefined_stereo / bace.molecules == pytest.approx(71.2, abs=0.1)
-    tox21 = audit(table("tox21"), n_jobs=1)
-    assert tox21.acyclic == 1775
-    assert [item.missing for item in tox21.labels] == np.isnan(table("tox21").targets).sum(axis=0).tolist()
+    part = table("tox21").subset(range(1500))
+    tox21 = audit(part, n_jobs=1)
+    assert tox21.acyclic == sum(CalcNumRings(Chem.MolFromSmiles(text)) == 0 for text in part.smiles) > 0
+    assert [item.missing for item in tox21.labels] == np.isnan(part.targets).sum(axis=0).tolist()
 
 
 FORMS = [

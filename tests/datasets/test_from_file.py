@@ -169,7 +169,7 @@ def test_frames() -> None:
         from_frame(["CCO"])  # type: ignore[arg-type]  # what a user may type
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(width=32, allow_nan=False, allow_infinity=False)), min_size=1))
 def test_numbers_of_frames_come_back_exactly(values: list[float | None]) -> None:
     frame = pd.DataFrame({"s": ["C"] * len(values) + ["N"], "y": [*values, 0.5]})
