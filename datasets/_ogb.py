@@ -180,7 +180,7 @@ def _fetch(entry: OgbEntry, places: list[Path]) -> Path:
                 packed.extractall(partial)
         except (zipfile.BadZipFile, OSError, EOFError) as error:
             archive.unlink()
-            raise DataError(f"{archive}: is damaged ({error}) and was thrown away. Try again. {remedy}") from error
+            raise DataError(f"{archive}: is damaged ({error}) and was removed. Try again. {remedy}") from error
         if not (partial / entry.archive).is_dir():
             raise DataError(f"{archive}: holds no folder {entry.archive}. {remedy}")
         if not target.is_dir():

@@ -82,7 +82,7 @@ class Journal:
             )
         if key != self.study.key():
             raise ConfigError(
-                f"{place}: belongs to a study with other options. Choose another folder, or the options of then."
+                f"{place}: belongs to a study with other options. Choose another folder, or use its options."
             )
         return row
 

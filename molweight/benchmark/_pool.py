@@ -1,6 +1,7 @@
 """Processes that take runs one after the other; one that dies takes no other run with it."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 import joblib
 
 from molweight.benchmark._worker import Row, attempt, one_thread
+from molweight.graphs.internal import end_with
 
 __all__ = ["Executor", "ProcessPool"]
 
@@ -104,7 +106,7 @@ def _collect(busy: list[_Worker], workers: list[_Worker], work: Callable[[T], Ro
 def _start(work: Callable[[T], Row]) -> _Worker:
     context = multiprocessing.get_context("spawn")
     own, other = context.Pipe()
-    process = context.Process(target=_serve, args=(work, other), daemon=True)
+    process = context.Process(target=_serve, args=(work, other, os.getpid()), daemon=True)
     process.start()
     other.close()
     return _Worker(process, own)
@@ -116,8 +118,9 @@ def _death(code: int | None) -> str:
     return f"its process {killed}{hint}"
 
 
-def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]") -> None:
-    """What a process does: take an item, answer with its row, until the pipe is closed."""
+def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]", parent: int) -> None:
+    """What a process does: take an item, answer with its row, until the pipe is closed or the parent has ended."""
+    end_with(parent)
     one_thread()
     with joblib.parallel_config(backend="sequential"):  # the cores are for the processes of the pool
         while True:

@@ -11,13 +11,13 @@ from typing import Final
 
 import numpy as np
 import torch
-from joblib import Parallel, cpu_count, parallel_config
+from joblib import cpu_count, delayed, parallel_config
 from torch import Tensor
 
 from molweight.arrays import Indices
 from molweight.ensemble._fit_member import Schedule, TrainingSet, fit_member
 from molweight.ensemble._member import Member
-from molweight.graphs.internal import shielded, worker
+from molweight.graphs.internal import shielded, watched_pool
 
 __all__ = ["MemberJob", "TrainedMember", "member_processes", "train_members"]
 
@@ -86,11 +86,8 @@ def train_members(
         jobs = [replace(job, schedule=replace(job.schedule, epochs=epochs)) for job in jobs]
     if processes == 1:
         return (_train(job, device) for job in jobs)
-    train = worker(_train)
     with parallel_config(backend="loky", inner_max_num_threads=1), shielded():
-        members: Iterator[TrainedMember] = Parallel(n_jobs=processes, return_as="generator")(
-            train(job, device) for job in jobs
-        )
+        members: Iterator[TrainedMember] = watched_pool(processes)(delayed(_train)(job, device) for job in jobs)
     return members
 
 

@@ -6,16 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from multiprocessing import resource_tracker
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from molweight._progress import progress_bar
 
-__all__ = ["end_with", "map_chunks", "shielded", "worker"]
+__all__ = ["end_with", "map_chunks", "shielded", "watched_pool"]
 
 T = TypeVar("T")
 _PAUSE: Final = 0.5
@@ -63,23 +62,19 @@ def _results(
     if jobs < 2 or len(items) < parallel_from:  # noqa: PLR2004 - one job is no parallel work
         return map(function, chunks)
     with shielded():
-        work = worker(function)
-        results: Iterator[T] = Parallel(n_jobs=jobs, return_as="generator")(work(part) for part in chunks)
+        results: Iterator[T] = watched_pool(jobs)(delayed(function)(part) for part in chunks)
     return results
 
 
-def worker(function: Callable[..., T]) -> Callable[..., Any]:
-    """A call of a function for joblib, in a process that ends when this one does.
+def watched_pool(jobs: int) -> Parallel:
+    """A pool of joblib whose results come in order, one by one, and whose processes end when this one does.
+
+    They watch it from their start: one that has no work yet would wait for it for minutes.
 
     Args:
-        function: A function of the top level of a module.
+        jobs: Number of processes.
     """
-    return partial(delayed(_in_worker), os.getpid(), function)
-
-
-def _in_worker(parent: int, function: Callable[..., T], *arguments: Any) -> T:
-    end_with(parent)
-    return function(*arguments)
+    return Parallel(n_jobs=jobs, return_as="generator", initializer=end_with, initargs=(os.getpid(),))
 
 
 def end_with(parent: int) -> None:

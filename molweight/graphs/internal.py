@@ -16,7 +16,7 @@ from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
-from molweight.graphs._parallel import end_with, map_chunks, shielded, worker
+from molweight.graphs._parallel import end_with, map_chunks, shielded, watched_pool
 from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._stream import Record, build_streamed
 from molweight.graphs._vocabulary import BOND_STEREO
@@ -47,7 +47,7 @@ __all__ = [
     "read_folder",
     "shielded",
     "tasks_of",
-    "worker",
+    "watched_pool",
     "write_array",
     "write_meta",
     "written",

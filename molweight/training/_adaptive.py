@@ -169,7 +169,7 @@ def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, de
         raise OptionError(
             "task_level",
             job.task_level,
-            f"solves one head per target, and the classes of {data.name} have one in common",
+            f"solves one head per target, and the classes of {data.name} share one",
             "Leave task_level out.",
         )
     sizes = (MOST_SOLVED, MOST_SOLVED) if solved else (job.task_batch_size, job.meta_batch_size)

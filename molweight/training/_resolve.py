@@ -169,7 +169,7 @@ def _check_weighting(job: Job) -> None:
         raise OptionError(
             "task_level",
             job.task_level,
-            f"has no place in {mention('weighting', job.weighting)}, which trains one encoder on everything",
+            f"does not apply to {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave task_level out.",
         )
     if weighting.needs.task and weighting.graph.proximal and not solved and not job.proximal_strength > 0:

@@ -83,8 +83,8 @@ def _of_session(session: int) -> list[int]:
 
 
 def _left(session: int) -> list[int]:
-    """Those that still run after a few seconds: loky's tracker of semaphores ends once all the others have."""
-    for _ in range(100):
+    """Those that still run after some seconds: loky's tracker of semaphores ends once all the others have."""
+    for _ in range(300):
         if not _of_session(session):
             break
         time.sleep(0.1)
@@ -138,10 +138,12 @@ POOLS = {
     "for _ in map_chunks(len, 'C' * 10**6, chunk=1, n_jobs=2): print('at work', flush=True)",
     "ahead": "import time; from molweight.runs._ahead import ahead\n"
     "for _ in ahead(((n, 0.01) for n in range(10**6)), time.sleep, n_jobs=2): print('at work', flush=True)",
+    "study": "import time; from molweight.benchmark._pool import ProcessPool; print('at work', flush=True)\n"
+    "list(ProcessPool(2).map(time.sleep, [1000.0] * 4))",
     "guard": "from molweight.graphs import featurize; print('at work', flush=True)\n"
     "featurize(['C1CC1' * 3000] * 10**4, n_jobs=1)",
 }
-"""Work in other processes: what featurises and standardises, what predicts, and molecules that may take long."""
+"""Work in other processes: features and standard forms, predictions, studies, and molecules that may take long."""
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
@@ -157,6 +159,19 @@ def test_a_command_that_is_killed_leaves_no_workers(pool: str) -> None:
             time.sleep(0.01)
         process.kill()
         process.wait(timeout=60)
+        left = _left(process.pid)
+    assert left == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
+@pytest.mark.parametrize("pool", ["chunks", "ahead"])
+def test_workers_end_that_have_no_work_yet(pool: str) -> None:
+    """They wait for it while the process that would give it to them is gone."""
+    late = "from joblib.externals.loky import process_executor as loky; import os, time\n"
+    late += "loky._ExecutorManagerThread.add_call_item_to_queue = lambda self: os.kill(os.getpid(), 9)\n"
+    code = late + POOLS[pool]
+    with subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.PIPE) as process:
+        assert process.wait(timeout=120) == -signal.SIGKILL
         left = _left(process.pid)
     assert left == []
 

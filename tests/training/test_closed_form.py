@@ -77,7 +77,7 @@ def test_the_loss_is_the_one_of_the_model(kind: str) -> None:
 
 
 def test_it_has_no_place_in_two_levels_or_with_classes_of_one_column() -> None:
-    with pytest.raises(OptionError, match="task_level='closed_form' has no place in weighting='bilevel'"):
+    with pytest.raises(OptionError, match="task_level='closed_form' does not apply to weighting='bilevel'"):
         check_job(replace(SMALL, weighting="bilevel"))
     with pytest.raises(ConfigError, match="task_level"):
         Job(task_level="other")
