@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 
 from molweight._version import __version__
 from molweight.cli._distributed import in_processes, several_processes
+from molweight.cli._lost_files import refuse_lost_files
 from molweight.cli._old_names import with_current_names
 from molweight.cli._output import printable
 from molweight.cli._parser import Parser, asks_for_help, join_options, names
@@ -218,6 +219,7 @@ def _dispatch(arguments: list[str]) -> int:
         _refuse_beside_resume(parser, rest)
     _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
+    refuse_lost_files(options.as_dict())
     with in_processes(name, options), _enough_memory():
         _command(name).run(options)
     return 0

@@ -1,14 +1,14 @@
 """What other packages of molweight use of this one; not public: names change here without notice."""
 
 from molweight.runs._ahead import ahead
-from molweight.runs._archive import RunParts
-from molweight.runs._checkpoint import checkpoints_at_hand
+from molweight.runs._archive import MODEL, RunParts
+from molweight.runs._checkpoint import CHECKPOINT, checkpoints_at_hand
 from molweight.runs._estimate import estimate_of, format_estimate
 from molweight.runs._featurised import MOST_ROWS, features_of, featurised
 from molweight.runs._finetuning import Finetuning
 from molweight.runs._folder import STATE, claim_checkpoint_folder, claim_folder, run_folder
 from molweight.runs._load import restore
-from molweight.runs._manifest import extend_manifest
+from molweight.runs._manifest import extend_manifest, files_of_run
 from molweight.runs._model_card import data_card, molecules_digest
 from molweight.runs._predict_ensemble import ENSEMBLE
 from molweight.runs._surrogate import Agreement, Surrogate, agreement, surrogate_features
@@ -16,7 +16,9 @@ from molweight.runs._uncertainty import spread_of
 from molweight.runs._weight_plot import plot_weights
 
 __all__ = [
+    "CHECKPOINT",
     "ENSEMBLE",
+    "MODEL",
     "MOST_ROWS",
     "STATE",
     "Agreement",
@@ -33,6 +35,7 @@ __all__ = [
     "extend_manifest",
     "features_of",
     "featurised",
+    "files_of_run",
     "format_estimate",
     "molecules_digest",
     "plot_weights",

@@ -331,3 +331,37 @@ def test_a_small_preset_makes_pretraining_small(capsys: pytest.CaptureFixture[st
     printed = yaml.safe_load(capsys.readouterr().out)
     assert (printed["init"], printed["encoder_options"]) == ("pretrain", {"layers": 3, "width": 64})
     assert (printed["pretrain_steps"], printed["batch_size"]) == (200, 64)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("predict", "my.csv", "is a file that the command reads"),
+        ("predict", "./run/../my.csv", "is a file that the command reads"),
+        ("embed", "run/model.safetensors", "is a file of a run or checkpoint"),
+        ("explain", "run/manifest.json", "is a file of a run or checkpoint"),
+        ("report", "run/config.yaml", "is a file of a run or checkpoint"),
+        ("predict", "general/checkpoint.safetensors", "is a file of a run or checkpoint"),
+    ],
+)
+def test_an_output_replaces_nothing_that_is_needed(
+    command: str,
+    output: str,
+    said: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(place)
+    before = Path(output).read_bytes()
+    table = [] if command == "report" else ["my.csv"]
+    assert main([command, "run", *table, "--output", output]) == 2
+    assert f"molweight: --output {output} {said}" in " ".join(capsys.readouterr().err.split())
+    assert Path(output).read_bytes() == before
+
+
+def test_an_output_of_before_is_replaced(place: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    for _ in range(2):
+        assert main(["predict", str(place / "run"), "CCO", "--output", str(output)]) == 0
+    assert main(["report", str(place / "run"), "--output", str(place / "run" / "report.html")]) == 0
