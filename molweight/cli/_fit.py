@@ -3,6 +3,7 @@
 import json
 import signal
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 import pandas as pd
@@ -92,7 +93,7 @@ def carry_out(
         command = made.prog.removesuffix(" [options]")
         raise Interrupted(
             error.number if isinstance(error, Interrupted) else signal.SIGINT,
-            f"interrupted. Resume with: {command} --resume {folder} (or the same command again).",
+            f"interrupted. Resume with: {command} --resume {quote(str(folder))} (or the same command again).",
         ) from error
     finally:
         for callback in board:
@@ -165,7 +166,7 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
         *_out_of_fold(comparison),
         *([found] if found else []),
         _heading(comparison, splits),
-        f"report: {folder / 'report.html'}\nnext: molweight predict {folder} new.csv",
+        f"report: {folder / 'report.html'}\nnext: molweight predict {quote(str(folder))} new.csv",
     ]
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     verdict = conclusion.verdict if conclusion else None

@@ -1,6 +1,7 @@
 """The section that a page begins with: the score, its verdict, the baselines, the next command."""
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import Final
 
 import numpy as np
@@ -56,7 +57,7 @@ def _lead(subject: RunSummary, found: Conclusion) -> Lead:
         f"{interval}{found.molecules} test molecules",
         [(name, number(value, 3)) for name, value in found.further.items()],
         " ".join(words),
-        f"molweight predict {subject.folder} new.csv" if subject.folder else "",
+        f"molweight predict {quote(str(subject.folder))} new.csv" if subject.folder else "",
     )
 
 

@@ -345,13 +345,9 @@ def test_a_small_preset_makes_pretraining_small(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_an_output_replaces_nothing_that_is_needed(
-    command: str,
-    output: str,
-    said: str,
-    place: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    case: tuple[str, str, str], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    command, output, said = case
     monkeypatch.chdir(place)
     before = Path(output).read_bytes()
     table = [] if command == "report" else ["my.csv"]

@@ -58,6 +58,9 @@ def test_the_score_comes_first_with_its_baselines(make: Make) -> None:
     assert lead is not None
     assert lead.label == "test RMSE, lower is better"
     assert lead.command == "molweight predict runs/mine new.csv"
+    spaced = scores_section(replace(made, folder="runs/my table")).lead
+    assert spaced is not None
+    assert spaced.command == "molweight predict 'runs/my table' new.csv", "as a shell reads it"
     assert [name for name, _ in lead.facts] == ["R\N{SUPERSCRIPT TWO}", "mean absolute error"]
     assert [row[0] for row in table.rows] == ["equal weights", "TapWeight"]
     known = ~np.isnan(_opened(made).targets[:, 0])
