@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -34,6 +35,13 @@ def test_options_that_grow_without_bounds(text: str, tmp_path: Path, capsys: pyt
     assert capsys.readouterr().err.startswith(f"molweight: {path}, line ")
 
 
+def test_yaml_that_is_too_long_is_not_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.yaml"
+    path.write_text(f"tables: [{'esol, ' * 200_000}]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="has 1200011 characters; a file of options has at most 1048576"):
+        read_study(path)
+
+
 def test_anchors_may_be_used() -> None:
     assert load_yaml("a: &a [1, 2]\nb: [*a, *a]\n", "x") == {"a": [1, 2], "b": [[1, 2], [1, 2]]}
 
@@ -63,6 +71,18 @@ def test_packed_tables(tmp_path: Path) -> None:
     pd.DataFrame({"smiles": pd.Categorical(["C"] * 1_000_001), "y": 1.0}).to_parquet(parquet)
     with pytest.raises(DataError, match="has 1000001 rows or more"):
         from_file(parquet)
+
+
+def test_tables_whose_own_description_says_that_they_are_large(tmp_path: Path) -> None:
+    """Small by the rows, and large by the bytes that are unpacked."""
+    parquet, book = tmp_path / "bomb.parquet", tmp_path / "bomb.xlsx"
+    pd.DataFrame({"smiles": ["C" * 1000 + str(row) for row in range(3000)]}).to_parquet(parquet, use_dictionary=False)
+    assert parquet.stat().st_size < 1 << 20
+    with zipfile.ZipFile(book, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b" " * (3 << 20))
+    for path in (parquet, book):
+        with pytest.raises(DataError, match="is larger than 1 MB once unpacked"):
+            from_file(path, max_mb=1)
 
 
 def test_a_record_of_a_million_atoms_is_not_parsed(tmp_path: Path) -> None:

@@ -89,6 +89,24 @@ def test_what_objectives_computed_survives(tmp_path: Path, monkeypatch: pytest.M
     assert (target_column(again, replace(SPEC, compute=refuse)) == sizes(again.smiles)).all()
 
 
+def test_stored_values_of_another_shape_or_type_are_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole files with sound checksums, as another version may have left them."""
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    data = build_dataset(SMILES, n_jobs=1)
+    expected = target_column(data, SPEC, n_jobs=1)
+    assert data.folder is not None
+    (path,) = (data.folder / "targets").rglob("*.npy")
+    for wrong in (expected[:-1], np.hstack([expected, expected]), expected.astype(np.float64)):
+        caplog.clear()
+        write_array(path, wrong)
+        found = target_column(data, SPEC, n_jobs=1)
+        assert found.dtype == np.float32
+        assert np.array_equal(found, expected)
+        assert f"{path}: holds {wrong.shape} {wrong.dtype}" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("script", "attacks"),
     [("damage_cache", ["--attacks=3"]), ("shared_cache", ["--rounds=1", "--processes=2", "--threads=2"])],

@@ -8,6 +8,7 @@ from molweight import load
 from molweight._owned_files import MARK, own, owned_files, remove_owned
 from molweight.cli import main
 from molweight.errors import ConfigError, DataError
+from molweight.runs._folder import claim_checkpoint_folder
 from molweight.runs.internal import claim_folder, run_folder
 from molweight.training import Session
 
@@ -170,3 +171,32 @@ def test_the_folder_of_an_interrupted_run_is_free_for_it(tmp_path: Path) -> None
     (tmp_path / "file").write_text("mine")
     with pytest.raises(ConfigError, match="is a file"):
         claim_folder(tmp_path / "file")
+
+
+@pytest.mark.parametrize("link", ["made", "made/state"])
+def test_a_checkpoint_is_not_written_through_a_link(tmp_path: Path, link: str) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(tmp_path / "theirs")
+    with pytest.raises(ConfigError, match="is a link to"):
+        claim_checkpoint_folder(tmp_path / "made", overwrite=True)
+
+
+def test_nothing_is_recorded_or_removed_through_a_link(tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    own(theirs, "x.safetensors")
+    (theirs / "x.safetensors").write_text("theirs")
+    (tmp_path / "link").symlink_to(theirs)
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "child").symlink_to(theirs)
+    (tmp_path / "marked").mkdir()
+    (tmp_path / "marked" / MARK).symlink_to(theirs / MARK)
+    (tmp_path / "marked" / "x.safetensors").write_text("mine")
+    before = _tree(theirs)
+    for name in ("link", "state", "marked"):
+        remove_owned(tmp_path / name)
+    assert _tree(theirs) == before
+    assert (tmp_path / "marked" / "x.safetensors").read_text() == "mine"
+    with pytest.raises(ConfigError, match="is a link to"):
+        own(tmp_path / "link", "y.safetensors")
+    assert _tree(theirs) == before
