@@ -167,3 +167,17 @@ def test_offsets_are_checked_before_they_are_used() -> None:
     }
     for problem, molecules in broken.items():
         assert (inconsistency(molecules) or "").startswith(problem)
+
+
+def test_offsets_that_do_not_fit_are_not_used_even_with_a_sound_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    data = build_dataset(SMILES, n_jobs=1)
+    assert data.folder is not None
+    expected = np.array(data.molecules.atom_offsets)
+    beyond = expected.copy()
+    beyond[-1] += 1000
+    write_array(data.folder / "atom_offsets.npy", beyond)
+    assert np.array_equal(build_dataset(SMILES, n_jobs=1).molecules.atom_offsets, expected)
+    assert "atom_offsets do not fit" in caplog.text
