@@ -11,9 +11,9 @@ import numpy as np
 
 from molweight.arrays import BoolArray, Column
 from molweight.errors import DataError
+from molweight.graphs._as_smiles import parse_molecule
 from molweight.graphs._cache import damaged, read_array, write_array
 from molweight.graphs._dataset import MoleculeDataset
-from molweight.graphs._featurize import featurize_chunk
 from molweight.graphs._guard import SLOW_SECONDS, Guarded, always
 from molweight.graphs._parallel import map_chunks
 from molweight.graphs._targets import TargetSpec
@@ -169,9 +169,14 @@ def guarded_target(spec: TargetSpec) -> Guarded[Column]:
 def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
     """NaN for a molecule that was given up, and 0 in a column of whole numbers."""
     _log.warning("%r has no %s: %s", smiles[:60], spec.name, reason)
-    rows = featurize_chunk([smiles], cip=False)[0].atom_offsets[-1] if spec.per == "atom" else 1
     blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
-    return np.full((int(rows), spec.dim), blank, dtype=spec.dtype)
+    return np.full((_atoms(smiles) if spec.per == "atom" else 1, spec.dim), blank, dtype=spec.dtype)
+
+
+def _atoms(smiles: str) -> int:
+    """Number of atoms; for ten thousand of them, features would take three times as long."""
+    molecule = parse_molecule(smiles)
+    return 0 if molecule is None else int(molecule.GetNumAtoms())
 
 
 def _plain(name: str) -> str:
