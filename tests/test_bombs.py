@@ -1,6 +1,7 @@
 """Small files and numbers that ask for a lot of work are refused before it begins."""
 
 import gzip
+import io
 import time
 import zipfile
 from pathlib import Path
@@ -13,6 +14,8 @@ from molweight._yaml import load_yaml
 from molweight.benchmark import read_study
 from molweight.cli import main
 from molweight.datasets import from_file, from_smiles, load_splits
+from molweight.datasets._read_sdf import LONGEST_RECORD
+from molweight.datasets._records import sd_records
 from molweight.errors import ConfigError, DataError, OptionError
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20))
@@ -83,6 +86,13 @@ def test_tables_whose_own_description_says_that_they_are_large(tmp_path: Path) -
     for path in (parquet, book):
         with pytest.raises(DataError, match="is larger than 1 MB once unpacked"):
             from_file(path, max_mb=1)
+
+
+def test_the_lines_of_a_record_that_is_too_long_are_not_kept() -> None:
+    text = io.StringIO("x\n" * 400_000 + "$$$$\nmethane\n$$$$\n")
+    (_, long), (_, short) = sd_records(text, Path("bomb.sdf"))
+    assert len(long) == LONGEST_RECORD + 1
+    assert short == ["methane"]
 
 
 def test_a_record_of_a_million_atoms_is_not_parsed(tmp_path: Path) -> None:

@@ -265,6 +265,25 @@ def test_what_a_killed_process_left_is_removed_when_the_file_is_written_again(tm
     assert {path.name for path in tmp_path.iterdir()} == {".o.csv.mine", other.name, "o.csv"}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_an_error_of_the_system_without_a_path_is_given_one(tmp_path: Path) -> None:
+    with (
+        Path("/dev/full").open("wb", buffering=0) as full,
+        pytest.raises(OSError, match="No space left on device") as found,
+        partial_name(tmp_path / "o.csv"),
+    ):
+        full.write(b"x")
+    assert found.value.filename == str(tmp_path / "o.csv")
+
+
+def test_what_another_process_still_writes_is_kept(tmp_path: Path) -> None:
+    with partial_name(tmp_path / "o.csv") as own:
+        theirs = own.with_name(own.name.replace(f".{os.getpid()}.", f".{os.getppid()}."))
+    theirs.write_text("of a process that runs")
+    write_file(tmp_path / "o.csv", b"whole")
+    assert {path.name for path in tmp_path.iterdir()} == {theirs.name, "o.csv"}
+
+
 def test_what_another_machine_left_is_kept_for_a_day(tmp_path: Path) -> None:
     fresh, old = (tmp_path / f".o.csv.{'0' * 8}.1.{end * 12}.part" for end in "ab")
     for path in (fresh, old):

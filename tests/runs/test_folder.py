@@ -182,6 +182,15 @@ def test_a_checkpoint_is_not_written_through_a_link(tmp_path: Path, link: str) -
         claim_checkpoint_folder(tmp_path / "made", overwrite=True)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("mine", ["README.md", "metrics.json", "notes/x.txt"])
+def test_a_folder_with_any_file_of_the_user_is_not_claimed(tmp_path: Path, mine: str, overwrite: bool) -> None:
+    (tmp_path / "my" / mine).parent.mkdir(parents=True)
+    (tmp_path / "my" / mine).write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds files that were not written by a run .*--name my-2"):
+        claim_folder(tmp_path / "my", overwrite=overwrite)
+
+
 def test_nothing_is_recorded_or_removed_through_a_link(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     own(theirs, "x.safetensors")

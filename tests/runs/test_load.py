@@ -49,6 +49,7 @@ def _tensor(key: str, value: torch.Tensor | None) -> Callable[[dict[str, torch.T
     [
         (_change("target_names", ["a", "b", "c"]), "names 3 targets and has a model of 1"),
         (_change("target_names", [1]), "its targets are named"),
+        (_change("target_names", ["y", "y"]), "its targets are named"),
         (_change("task", "ranking"), "its task is 'ranking'"),
         (_change("task", 7), "its task are 7"),
         (_change("seconds", "long"), "its seconds are 'long'"),
