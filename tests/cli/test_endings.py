@@ -16,7 +16,7 @@ import pytest
 from molweight import datasets
 from molweight.cli import main
 from molweight.errors import DataError
-from molweight.storage import partial_name, write_file
+from molweight.storage import csv_cell, partial_name, write_file
 
 MOLECULES = "\n".join(["smiles,y", *(f"{'C' * (1 + n % 9)}{'O' * (n % 3)}N,{n % 7}.5" for n in range(40))])
 TINY = [
@@ -409,6 +409,13 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(
     assert main([*predict, "--safe_csv", f"--rejects={tmp_path / 'rejects.csv'}"]) == 0
     for text in (capsys.readouterr().out, (tmp_path / "rejects.csv").read_text()):
         assert ",'=cmd" in text
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_every_beginning_of_a_formula_is_quoted_on_request(start: str) -> None:
+    assert csv_cell(f"{start}SUM(A1)", safe=True).startswith("'")
+    assert not csv_cell(f"{start}SUM(A1)").startswith("'")
+    assert csv_cell("-0.5", safe=True) == "-0.5"
 
 
 def test_vectors_and_shares_are_quoted_on_request(tmp_path: Path) -> None:
