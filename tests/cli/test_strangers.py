@@ -203,7 +203,9 @@ class Outside(weightings.Weighting):
 
 
 @pytest.mark.usefixtures("registries")
-@pytest.mark.parametrize("values", ["[3.0, -1.0]", "[0.5, 0.4]", "[float('nan'), 1.0]", "[float('inf'), 0.0]"])
+@pytest.mark.parametrize(
+    "values", ["[3.0, -1.0]", "[1.5, -0.5]", "[0.5, 0.4]", "[float('nan'), 1.0]", "[float('inf'), 0.0]"]
+)
 def test_weights_outside_the_simplex_are_refused(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
