@@ -13,6 +13,7 @@ from molweight.datasets._label_columns import BadCell
 from molweight.datasets._labels import check_choice, remarks, settle
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
+from molweight.datasets._row_numbers import ROW_NUMBER
 from molweight.datasets._standardize import check_steps, standardize
 from molweight.datasets._table_spec import Metric, Task
 from molweight.errors import ConfigError, DataError, Message, mention
@@ -173,6 +174,8 @@ def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[fl
         columns["label_weight"] = (of_rows[:, None] * of_targets).astype(np.float32)
     if rows.roles is not None:
         columns["given_role"] = rows.roles[data.rows]
+    if rows.number is not None:
+        columns[ROW_NUMBER] = np.array([rows.number(int(record)) for record in data.rows], dtype=np.int64)
     return data.with_columns(columns) if columns else data
 
 

@@ -373,7 +373,8 @@ def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "")
         return ColumnReport(name, "molecule", "further molecules, which are not used")
     words = class_words(present).shown
     few = len(words) <= 10 and len(words) < len(table.frame) / 2  # noqa: PLR2004 - as many as a reader takes in
-    detail = f"{len(words)} words: {', '.join(map(_short, words))}" if few else _like_numbers(words)
+    counted = "1 word" if len(words) == 1 else f"{len(words)} words"
+    detail = f"{counted}: {', '.join(map(_short, words))}" if few else _like_numbers(words)
     return ColumnReport(name, "text", detail)
 
 

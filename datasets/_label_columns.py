@@ -414,7 +414,7 @@ def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
     values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
     low, high = classes.shown
     why = "" if classes.known else ", because it is the later one in the alphabet"
-    notes = [f"{high!r} is class 1 and {low!r} class 0{why}; {mention('positive', low)} turns them round"]
+    notes = [f"{high!r} is class 1 and {low!r} class 0{why}; {mention('positive', low)} swaps them"]
     none = [text for text in texts if is_inconclusive(text)]
     if none:
         rows = int(np.isin(codes, [number for number, text in enumerate(texts) if is_inconclusive(text)]).sum())

@@ -167,8 +167,8 @@ def settle(
         return None, None
     if task is None:
         task = infer_task(labels)
-        reason = {"classification": "all labels are 0 or 1", "regression": "not all labels are 0 or 1"}
-        _LOG.info("%s: taken for %s, because %s", where, task, reason.get(task, "some columns hold only 0 and 1"))
+        reason = {"classification": "all labels are 0 or 1", "regression": "labels are not all 0 or 1"}
+        _LOG.info("%s: task: %s (inferred: %s)", where, task, reason.get(task, "some columns hold only 0 and 1"))
     tasks = tasks_of(task, labels.shape[1])
     for item in tasks:
         check_choice("task", item, get_args(OneTask))

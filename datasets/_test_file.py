@@ -12,6 +12,7 @@ from molweight.arrays import Column, Float32Matrix
 from molweight.datasets._from_file import Reading, from_file, read_any
 from molweight.datasets._label_columns import source_column
 from molweight.datasets._replicates import shared_molecules
+from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.errors import ConfigError, DataError, Message
 from molweight.graphs import MoleculeDataset, build_dataset
@@ -179,7 +180,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset)
         folder=data.folder,
         featuriser=data.featuriser,
     )
-    own = {name: column for name, column in data.columns.items() if name.startswith("column:")}
+    own = {name: column for name, column in data.columns.items() if name.startswith("column:") or name == ROW_NUMBER}
     if "label_bounds" in data.columns:
         bounds = np.zeros(labels.shape, dtype=np.int8)
         bounds[:, [like.target_names.index(name) for name in data.target_names]] = data.columns["label_bounds"]
@@ -212,11 +213,13 @@ def _joined(first: MoleculeDataset, second: MoleculeDataset) -> MoleculeDataset:
 
 
 def _kept(name: str) -> bool:
-    return name.startswith("column:") or name in ("label_bounds", "label_weight")
+    return name.startswith("column:") or name in ("label_bounds", "label_weight", ROW_NUMBER)
 
 
 def _column(name: str, first: MoleculeDataset, second: MoleculeDataset) -> Column:
     """A column of both: exact labels, weights of 1 and empty cells where a table lacks it."""
+    if name == ROW_NUMBER:
+        return np.concatenate([row_numbers(first), row_numbers(second)])
     blank = {"label_bounds": 0, "label_weight": 1}.get(name, np.nan)
     known = first.columns[name] if name in first.columns else second.columns[name]
     parts = [

@@ -21,6 +21,7 @@ from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import groups_of, shared_molecules
 from molweight.datasets._row_aligned import row_aligned
+from molweight.datasets._row_numbers import row_numbers
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
@@ -67,6 +68,7 @@ __all__ = [
     "read_sources",
     "read_test_file",
     "row_aligned",
+    "row_numbers",
     "shared_molecules",
     "smiles_digest",
     "understand",

@@ -221,9 +221,10 @@ def _too_few(found: Sequence[Contrast]) -> list[str]:
         return []
     pairs = max(item.pairs for item in found)
     smallest = min(1.0, *least.values())
+    counted = f"{pairs} pairs and {len(found)} comparison{'s' if len(found) > 1 else ''}"
     words = (
-        f"With {pairs} pairs and {len(found)} comparisons, no corrected p value can be below {_LEVEL:g} (the smallest "
-        f"is {smallest:.2g}): run more seeds or tables before drawing conclusions."
+        f"With {counted}, no corrected p value can be below {_LEVEL:g} (the smallest is {smallest:.2g}): run more "
+        "seeds or tables before drawing conclusions."
     )
     return ["", words]
 
@@ -235,9 +236,10 @@ def _ranks(study: Study, results: pd.DataFrame) -> str:
     if len(ranks.means) < 2:  # noqa: PLR2004 - nothing to rank
         return text
     limit = critical_difference(len(ranks.means), ranks.blocks)
+    friedman = "" if math.isnan(ranks.p) else f" Friedman's test: p = {ranks.p:.2g}."
     return (
-        f"{text} Friedman's test: p = {ranks.p:.2g}. Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
-        "![Critical-difference diagram: methods joined by a bar are not told apart](ranks.svg)"
+        f"{text}{friedman} Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
+        "![Critical-difference diagram: no significant difference between methods joined by a bar](ranks.svg)"
     )
 
 
@@ -253,7 +255,7 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
             )
         else:
             lines.append(
-                f"No difference between {title} and {other} is supported (Wilcoxon, Holm, p = {item.p:.2g}); "
+                f"No significant difference between {title} and {other} (Wilcoxon, Holm, p = {item.p:.2g}); "
                 f"{_range(item)}."
             )
     return lines or ["Nothing can be compared yet."]
@@ -262,7 +264,7 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
 def _range(item: Contrast) -> str:
     """What the interval leaves open: no evidence of a difference is not evidence of none."""
     ends = [f"{abs(end):.2f} {'better' if end > 0 else 'worse'}" for end in (item.low, item.high)]
-    return f"its interval goes from {ends[0]} to {ends[1]}"
+    return f"95 % CI from {ends[0]} to {ends[1]}, in standard deviations"
 
 
 def _costs(study: Study, good: pd.DataFrame) -> list[str]:

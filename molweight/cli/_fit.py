@@ -23,7 +23,14 @@ from molweight.cli._parser import Parser
 from molweight.cli._plugins import add_plugin_option
 from molweight.cli._presets import choose
 from molweight.datasets import Splits
-from molweight.datasets.internal import SourceUse, format_audit, format_bounds, format_endpoints, format_rankings
+from molweight.datasets.internal import (
+    SourceUse,
+    format_audit,
+    format_bounds,
+    format_endpoints,
+    format_rankings,
+    row_numbers,
+)
 from molweight.errors import ConfigError, Interrupted, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
@@ -125,7 +132,7 @@ def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> pd.DataFra
     columns = {
         f"{comparison.run.method}.{name}": predicted[:, at] for at, name in enumerate(comparison.run.target_names)
     }
-    return pd.DataFrame({"row": molecules.rows, "smiles": list(molecules.smiles), **columns})
+    return pd.DataFrame({"row": row_numbers(molecules), "smiles": list(molecules.smiles), **columns})
 
 
 def _material(data: MoleculeDataset, splits: Splits) -> str:

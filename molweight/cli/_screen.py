@@ -93,7 +93,7 @@ def _ranked_by(options: Namespace, run: Run) -> int:
             reason = f"does not go with {mention('top', options.top)}"
             raise OptionError(name, options[name], reason, "Leave one of them out.")
     if options.rank is None and len(run.target_names) > 1:
-        remedy = f"Name it: {mention('rank', run.target_names[0])}."
+        remedy = f"Name it with {mention('rank', ...)}: {', '.join(map(repr, run.target_names[:10]))}."
         raise OptionError("top", options.top, "ranks by one target", remedy)
     name = run.target_names[0] if options.rank is None else options.rank
     if name not in run.target_names:

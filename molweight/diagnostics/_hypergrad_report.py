@@ -127,8 +127,8 @@ class HypergradCheck:
             >>> row |= {"outcomes": {}, "hypergradient": {}, "cosine_weights": 0.0, "kendall": 1.0}
             >>> solvers = [CheckedSolver("identity", cosine=-0.2, **row), CheckedSolver("cg", cosine=0.97, **row)]
             >>> point = CheckedPoint(10, 14.0, {}, {}, [], solvers)
-            >>> HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict()
-            'verdict after 10 steps: identity points against the reference (cosine -0.20); the closest is cg (0.97).'
+            >>> print(HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict())
+            verdict after 10 steps: identity points against the reference (cosine -0.20); closest is cg (0.97). Use cg.
         """
         if not self.points or not self.points[-1].solvers:
             return "verdict: no solver was checked."
@@ -139,9 +139,8 @@ class HypergradCheck:
             for row in point.solvers
             if row.cosine < 0
         ]
-        said = "; ".join([*against, f"the closest is {best.solver} ({best.cosine:.2f})"])
-        close = "" if best.cosine > _CLOSE else " None is close: raise the damping or the number of iterations."
-        return f"verdict after {point.step} steps: {said}.{close}"
+        said = "; ".join([*against, f"closest is {best.solver} ({best.cosine:.2f})"])
+        return f"verdict after {point.step} steps: {said}. {_advice(point, best)}"
 
 
 _CLOSE: Final = 0.9
@@ -149,6 +148,18 @@ _CLOSE: Final = 0.9
 _DOUBTFUL: Final = 1e-3
 """Residual of a reference above which the table warns."""
 _HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
+
+
+def _advice(point: CheckedPoint, best: CheckedSolver) -> str:
+    indefinite = [level.level for level in point.levels if level.spectrum.indefinite]
+    if indefinite:
+        return (
+            f"But with damping {point.damping:g} the reference is indefinite ({', '.join(indefinite)}), so the cosines "
+            "say little: check again with more damping (--dampings)."
+        )
+    if best.cosine <= _CLOSE:
+        return "None is close: raise the damping or the number of iterations."
+    return "Keep identity, the default." if best.solver == "identity" else f"Use {best.solver}."
 
 
 def _paragraph(point: CheckedPoint) -> str:

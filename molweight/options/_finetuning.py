@@ -26,7 +26,8 @@ class FinetuningOptions:
             two sets of weights do (``experiments/studies/level_with_search.py``).
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
-            ``select``, as comparisons of weights need it; the five options below then have no effect.
+            ``select``, as comparisons of weights need it; ``features``, ``readout``, ``partners``, ``label_transform``,
+            ``class_balance`` and ``hidden`` then have no effect.
         features: Feature sets that the members read next to the graph, see :mod:`molweight.features`, and columns of
             numbers of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.

@@ -68,9 +68,9 @@ def audit_section(subject: RunSummary) -> Section:
         []
         if overlap is None
         else [
-            f"The corpus {overlap.corpus} ({overlap.size} molecules) holds "
+            f"Compounds that are in the corpus {overlap.corpus} ({overlap.size} molecules), too: "
             + ", ".join(f"{count} of {role}" for role, count in overlap.compounds.items())
-            + " as compounds."
+            + "."
         ]
     )
     tables = [_facts(audit), *_leaks(audit), _labels(audit)]

@@ -6,7 +6,7 @@ from typing import Final
 from molweight.datasets.internal import higher_is_better, ogb_metric
 from molweight.report._bootstrap import Interval
 
-__all__ = ["NONE", "direction", "metric_name", "number", "spread", "verdict"]
+__all__ = ["NONE", "direction", "metric_name", "number", "padded", "spread", "verdict"]
 
 NONE: Final = "-"
 """Shown where there is no number."""
@@ -32,6 +32,16 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None or not math.isfinite(value):
         return NONE
     return f"{value + 0.0:.{digits}g}"  # minus zero is zero
+
+
+def padded(value: float) -> str:
+    """A score with three digits that count, zeros at the end included; a dash for none.
+
+    Example:
+        >>> padded(0.7), padded(312.4), padded(float("nan"))
+        ('0.700', '312', '-')
+    """
+    return f"{value + 0.0:#.3g}".rstrip(".") if math.isfinite(value) else NONE
 
 
 def spread(found: Interval, digits: int = 3) -> str:

@@ -71,7 +71,7 @@ def lines(
         steps: Whether values change at once rather than gradually.
         height: Inches, without the legend.
     """
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogFormatter, MaxNLocator
 
     class _Plain(LogFormatter):
         """Ticks as 0.04 in place of 4e-02."""
@@ -93,6 +93,8 @@ def lines(
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(_Plain())
             axes.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.6)))
+        if all(np.equal(np.mod(places, 1), 0).all() for places, _ in series.values()):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # half a step is no place
         axes.set(xlabel=x, ylabel=y)
         if rows:
             figure.legend(loc="outside lower center", ncols=2, fontsize=8, handlelength=2.6)

@@ -1,6 +1,7 @@
 """Drawings of scores and predictions: intervals, ranking curves, reliability, parity, and a map of the vectors."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -9,6 +10,7 @@ from markupsafe import Markup
 from molweight.arrays import FloatArray, Int64Array
 from molweight.report._bootstrap import Interval
 from molweight.report._calibration import Bin
+from molweight.report._format import padded
 from molweight.report._svg import INK, SERIES, drawing, figure_element, series_style
 
 __all__ = ["POINTS", "intervals_plot", "parity", "ranking_curve", "reliability_diagram", "vector_map"]
@@ -22,6 +24,8 @@ POINTS: Final = 1500
 
 _ROW: Final = 0.32
 """Inches for a row of the plot of intervals."""
+_AXIS_WIDTH: Final = 44
+"""Characters of a label that fit below the axes."""
 
 
 def intervals_plot(key: str, scores: Mapping[str, Interval], label: str, description: str) -> Markup:
@@ -39,9 +43,9 @@ def intervals_plot(key: str, scores: Mapping[str, Interval], label: str, descrip
             style: dict[str, Any] = {"color": SERIES[0] if own else SERIES[7], "linewidth": 2.2 if own else 1.6}
             axes.plot([found.low, found.high], [-place, -place], solid_capstyle="round", **style)
             axes.plot(found.value, -place, marker="o" if own else "D", markersize=7 if own else 5, **style)
-            axes.annotate(f"{found.value:.3g}", (found.value, -place), (0, 6), textcoords="offset points", ha="center")
+            axes.annotate(padded(found.value), (found.value, -place), (0, 6), textcoords="offset points", ha="center")
         axes.set_yticks([-place for place in range(len(scores))], list(map(_plain, scores)))
-        axes.set(ylim=(0.5 - len(scores), 0.8), xlabel=label)
+        axes.set(ylim=(0.5 - len(scores), 0.8), xlabel=fill(label, _AXIS_WIDTH))
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(visible=False, axis="y")

@@ -10,7 +10,7 @@ from molweight.datasets import score
 from molweight.datasets.internal import metrics_of, ogb_metric
 from molweight.report._bootstrap import DRAWS
 from molweight.report._conclusion import FEWEST, Conclusion, conclude
-from molweight.report._format import direction, metric_name, number, spread
+from molweight.report._format import direction, metric_name, number, padded, spread
 from molweight.report._outcome_plots import intervals_plot
 from molweight.report._run_summary import RunSummary, TestResults, method_title
 from molweight.report._section import Figure, Lead, Section, Table
@@ -53,7 +53,7 @@ def _lead(subject: RunSummary, found: Conclusion) -> Lead:
     interval = f"95 % CI {spread(found.own)}, " if np.isfinite(found.own.low) else ""
     return Lead(
         f"test {metric_name(subject.metric)}, {direction(subject.metric)}",
-        number(found.own.value, 3),
+        padded(found.own.value),
         f"{interval}{found.molecules} test molecules",
         [(name, number(value, 3)) for name, value in found.further.items()],
         " ".join(words),

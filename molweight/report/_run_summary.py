@@ -40,7 +40,7 @@ class TestResults:
     """The test set as it was opened: labels and predictions of each of ``n`` molecules for ``T`` targets.
 
     Args:
-        rows: Row of each molecule in the source of the table.
+        rows: Row of each molecule in its file, the header being row 1; its position where there is no file.
         smiles: The molecules.
         names: Names of the targets.
         targets: Labels, ``n x T``, NaN where missing.

@@ -14,6 +14,9 @@ from molweight.report._section import Figure, Section, Table
 __all__ = ["history_series", "losses_section", "schedule_section", "solver_section", "weights_section"]
 
 _STEP: Final = "step of adaptive pretraining"
+_WEIGHTS_SHOWN: Final = (
+    "Weight λ that each step used; the dotted line marks equal weights. The table shows those after the last update."
+)
 _NO_STEPS: Final = "This run has no adaptive pretraining: the encoder was finetuned as it came."
 
 
@@ -58,7 +61,7 @@ def weights_section(subject: RunSummary) -> Section:
         y="weight λ",
         level=(1 / len(series), "equal weights"),
     )
-    caption = f"Weight λ of each objective; the dotted line is the share of equal weights.{_note(subject.records)}"
+    caption = f"{_WEIGHTS_SHOWN}{_note(subject.records)}"
     return Section("weights", title, figures=[Figure(svg, caption)], tables=[_weights_table(subject)])
 
 
@@ -196,6 +199,10 @@ def schedule_section(subject: RunSummary) -> Section:
     return Section("schedule", "Finetuning and choice of the checkpoint", said, figures)
 
 
+def _transformed(names: str) -> str:
+    return "Labels are not transformed." if names == "none" else f"Labels are transformed by: {names}."
+
+
 def _ensemble_section(subject: RunSummary) -> Section:
     """Out-of-fold scores of the parts of an ensemble, and the loss of its members."""
     tuned = subject.about["finetuning"]
@@ -221,7 +228,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
     made = f"{parts}, cross-fitted on {found['rows']} rows: all but the test set. "
     said = [
         made + "Each row's prediction here comes from models that had not seen it.",
-        f"Best out of fold: {_PARTS[found['best']]}. Labels transformed by: {found['transform']}.",
+        f"Best out of fold: {_PARTS[found['best']]}. {_transformed(str(found['transform']))}",
         *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
         *_classes_said(found),
     ]

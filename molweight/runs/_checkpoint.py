@@ -102,8 +102,7 @@ class Checkpoint:
 def _say_once(pretrained: str, used: str) -> None:
     """The members of an ensemble begin with the same checkpoint."""
     _log.warning(
-        "the checkpoint was pretrained with %s and is used with %s: what it learned of the two hands of a "
-        "stereocentre is averaged",
+        "the checkpoint was pretrained with %s and is used with %s: its vectors of R and S stereocentres are averaged",
         pretrained,
         used,
     )

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Float32Matrix, Indices
-from molweight.datasets.internal import exact_labels
+from molweight.datasets.internal import exact_labels, row_numbers
 from molweight.graphs import MoleculeDataset
 from molweight.report import TestResults
 from molweight.storage import as_tensor, from_tensor
@@ -37,7 +37,7 @@ def collect_test_results(
     """
     smiles = [data.smiles[int(position)] for position in positions]
     names, labels = list(data.target_names), exact_labels(data, positions)
-    return TestResults(data.rows[positions], smiles, names, labels, {method: predicted}, deviations)
+    return TestResults(row_numbers(data, positions), smiles, names, labels, {method: predicted}, deviations)
 
 
 def test_results_to_tensors(opened: TestResults | None) -> dict[str, Tensor]:

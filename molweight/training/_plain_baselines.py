@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import AnyArray, Float32Matrix, Indices
 from molweight.datasets import Score, Splits, score
-from molweight.datasets.internal import exact_labels
+from molweight.datasets.internal import exact_labels, row_numbers
 from molweight.ensemble import BoostedTrees
 from molweight.features import feature_matrix
 from molweight.graphs import MoleculeDataset
@@ -54,7 +54,7 @@ def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) 
     predicted: Float32Matrix = values.astype(np.float32).reshape(len(splits.test), -1)
     test, labels = splits.test, exact_labels(data, splits.test)
     smiles = [data.smiles[int(place)] for place in test]
-    results = TestResults(data.rows[test], smiles, list(data.target_names), labels, {name: predicted})
+    results = TestResults(row_numbers(data, test), smiles, list(data.target_names), labels, {name: predicted})
     found = score(str(data.metric), labels, predicted, list(data.target_names))
     return PlainBaseline(name, found, results, time.perf_counter() - started)
 

@@ -44,7 +44,7 @@ def test_the_format_is_that_of_the_name(tmp_path: Path, caplog: pytest.LogCaptur
     path.write_text("CCO\t0.5\nCCN\t1.5\n")
     with caplog.at_level(logging.INFO, logger="molweight.datasets"):
         assert table(path).targets.ravel().tolist() == [0.5, 1.5]
-    assert "taken for regression, because not all labels are 0 or 1" in caplog.text
+    assert "task: regression (inferred: labels are not all 0 or 1)" in caplog.text
 
 
 def test_the_task_can_be_named(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_messages_of_the_library_name_options(tmp_path: Path) -> None:
     path.write_text("smiles,y\n" + rows(lambda n: ("active", "inactive")[n % 2]))
     done = subprocess.run([sys.executable, "-m", "molweight", "audit", str(path), "--quiet"], capture_output=True,
                           text=True, check=True)  # fmt: skip
-    assert "'active' is class 1 and 'inactive' class 0; --positive inactive turns them round" in done.stderr
+    assert "'active' is class 1 and 'inactive' class 0; --positive inactive swaps them" in done.stderr
 
 
 def test_the_own_molecules_join_the_corpus() -> None:

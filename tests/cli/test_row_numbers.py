@@ -55,3 +55,12 @@ def test_every_command_numbers_rows_as_an_editor_does(
     for path, empty in (("p.csv", "in_domain"), ("e.csv", "v0")):
         table = pd.read_csv(path)
         assert table["row"][table[empty].isna()].tolist() == [row], path
+    tested, embedded = (set(_molecule_rows(path)) for path in ("run/test_predictions.csv", "e.csv"))
+    assert tested < embedded
+    report = Path("run/report.html").read_text()
+    assert all(f">row {number}<" in report for number, _ in tested)
+
+
+def _molecule_rows(path: str) -> list[tuple[int, str]]:
+    table = pd.read_csv(path)
+    return list(zip(table["row"], table["smiles"], strict=True))

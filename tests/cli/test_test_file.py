@@ -10,7 +10,7 @@ import pytest
 
 from molweight import datasets, fit, load
 from molweight.cli import main
-from molweight.datasets.internal import read_test_file, with_test
+from molweight.datasets.internal import read_test_file, row_numbers, with_test
 from molweight.errors import ConfigError
 from molweight.options import Job
 
@@ -43,7 +43,7 @@ def test_the_test_file_is_the_test_set(place: Path, caplog: pytest.LogCaptureFix
     assert (metrics["sizes"]["test"], sum(metrics["sizes"].values())) == (32, 92)
     found = pd.read_csv(place / "own" / "test_predictions.csv")
     given = pd.read_csv(place / "test.csv")
-    assert found["row"].tolist() == list(range(32))
+    assert found["row"].tolist() == list(range(2, 34))
     assert found["smiles"].tolist() == given["smiles"].tolist()
     np.testing.assert_allclose(found["label.y"], given["y"], rtol=1e-6)
     error = (found["ensemble.y"] - given["y"]).dropna()
@@ -107,6 +107,7 @@ def test_bounds_and_words_are_read_as_in_the_training_table(tmp_path: Path) -> N
     train = datasets.from_file(tmp_path / "train.csv", targets=["y"])
     data, splits = with_test(train, read_test_file(tmp_path / "test.csv", train))
     assert data.columns["label_bounds"][splits.test].ravel().tolist() == [-1, 0]
+    assert row_numbers(data, splits.test).tolist() == [2, 3]
     words = datasets.from_file(tmp_path / "train.csv", targets=["outcome"])
     assert read_test_file(tmp_path / "test.csv", words).targets.ravel().tolist() == [1, 0]
 

@@ -144,7 +144,7 @@ def test_what_was_found_is_stated(write: Write, caplog: pytest.LogCaptureFixture
     said = " | ".join(record.getMessage() for record in caplog.records)
     assert "SMILES are read from column 'smiles'" in said
     assert "labels are read from 'y'; not used: 'id', 'note'" in said
-    assert "taken for classification, because all labels are 0 or 1" in said
+    assert "task: classification (inferred: all labels are 0 or 1)" in said
 
 
 def test_classes_and_numbers_side_by_side_are_not_guessed(write: Write) -> None:

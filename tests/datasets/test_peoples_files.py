@@ -150,7 +150,7 @@ def test_words_nobody_knows_are_classes_only_if_named(write: Write) -> None:
     assert read(path).task is None
     data = read(path, targets="ligand")
     assert labels(data)[:2] == [0, 1]
-    assert "because it is the later one in the alphabet; positive='blue' turns them round" in said(data)
+    assert "because it is the later one in the alphabet; positive='blue' swaps them" in said(data)
     with pytest.raises(ConfigError, match="positive='green' is in none of the label columns 'ligand'"):
         read(path, targets="ligand", positive="green")
 

@@ -101,7 +101,7 @@ def test_page_fits(folder: Path, scheme: str) -> None:
         assert view["scroll"] <= view["width"]
         assert view["svg"] >= 2
         assert view["figure"][0] > 0.85 * min(view["width"], 480)
-        assert 0.4 < view["figure"][1] / view["figure"][0] < 1.2
+        assert 0.25 < view["figure"][1] / view["figure"][0] < 1.2
         assert view["letters"] >= 8  # pixels: readable on a phone
         assert (view["label"] != "none") == (view["width"] == WIDTHS[0])  # there a table is a list with names
         assert view["paper"] == ("rgb(18, 22, 27)" if scheme == "dark" else "rgb(255, 255, 255)")
