@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from tqdm import tqdm
 
+from molweight._streams import tell
 from molweight.errors import printable
 
 __all__ = ["Progress", "progress_bar", "with_progress"]
@@ -119,5 +120,5 @@ class _Lines:
         ]
         if self.total and self.before < self.done < self.total:
             parts.append(f", about {seconds / (self.done - self.before) * (self.total - self.done):.0f} s left")
-        sys.stderr.write("".join([*parts, f"; {self.note}" if self.note else "", "\n"]))
+        tell("".join([*parts, f"; {self.note}" if self.note else "", "\n"]))
         self.due, self.printed = now + _BETWEEN, True

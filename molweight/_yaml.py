@@ -1,8 +1,11 @@
-"""YAML files of people: read by the safe loader, and refused where they are made to grow without bounds."""
+"""YAML files of people: read by the safe loader, and refused where they are made to grow or say two things."""
 
+import math
+import re
 from typing import Any, Final
 
 import yaml
+from yaml.constructor import ConstructorError
 
 from molweight.errors import ConfigError
 
@@ -12,6 +15,17 @@ _LONGEST: Final = 1 << 20
 """Characters of a file of options."""
 _DEEPEST: Final = 50
 """Lists and mappings inside each other."""
+_MOST_DIGITS: Final = 300
+_TAG: Final = "tag:yaml.org,2002:"
+_NUMBERS: Final = {
+    "int": re.compile(r"[-+]?(?:0|[1-9][0-9_]*|0x[0-9a-fA-F]+)$"),
+    "float": re.compile(
+        r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)|[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?"
+        r"|\.(?:inf|Inf|INF))$|\.(?:nan|NaN|NAN)$"
+    ),
+}
+"""What is a number: no times (``1:30`` would be 90), no dates, and ``010`` is not 8."""
+_REPLACED: Final = {f"{_TAG}{kind}" for kind in ("int", "float", "timestamp")}
 
 
 def load_yaml(text: str, source: str) -> Any:
@@ -22,8 +36,8 @@ def load_yaml(text: str, source: str) -> Any:
         source: What it is called in messages.
 
     Raises:
-        ConfigError: If it is too long, too deeply nested, or has aliases inside of what an anchor stands for: by these
-            a short text can become arbitrarily large.
+        ConfigError: If it is too long, too deeply nested, has aliases inside of what an anchor stands for (by these a
+            short text can become arbitrarily large), a key twice, a tag, or a number that is too large.
         yaml.YAMLError: If it is not valid YAML.
 
     Example:
@@ -39,6 +53,7 @@ def load_yaml(text: str, source: str) -> Any:
     depth, anchored = 0, 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         place = f"{source}, line {event.start_mark.line + 1 if event.start_mark else 1}"
+        _refuse_tag(event, place)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             anchored = anchored or (depth if event.anchor else 0)
@@ -49,4 +64,67 @@ def load_yaml(text: str, source: str) -> Any:
             raise ConfigError(f"{place}: has an alias inside of what an anchor stands for. Write the values out.")
         if depth > _DEEPEST:
             raise ConfigError(f"{place}: has more than {_DEEPEST} lists and mappings inside each other.")
-    return yaml.safe_load(text)
+    return _content(text, source)
+
+
+def _refuse_tag(event: yaml.Event, place: str) -> None:
+    """Refuse what asks for a value of another kind than it looks like: ``!!int abc``."""
+    tag = event.tag if isinstance(event, yaml.NodeEvent) and hasattr(event, "tag") else None
+    if tag not in (None, f"{_TAG}str"):
+        raise ConfigError(f"{place}: has the tag {tag.replace(_TAG, '!!')}. Write the value without it.")
+
+
+def _content(text: str, source: str) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    except _RefusedError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigError(f"{source}, line {line}: {error.problem}") from error
+    finally:
+        loader.dispose()
+
+
+class _RefusedError(ConstructorError):
+    """What is valid YAML and not meant."""
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, with numbers as people write them and no key twice."""
+
+    yaml_implicit_resolvers: Final = {  # type: ignore[misc]  # PyYAML's own are variables of the class, too
+        first: [(tag, pattern) for tag, pattern in found if tag not in _REPLACED]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        """A mapping, as it is written: before others are merged into it."""
+        node = super().compose_mapping_node(anchor)
+        lines: dict[tuple[str, object], int] = {}
+        for key, _ in node.value:
+            name = (key.tag, key.value if isinstance(key, yaml.ScalarNode) else id(key))
+            if name in lines:
+                problem = f"{key.value!r} is there twice, first in line {lines[name]}. Keep one of them."
+                raise _RefusedError(None, None, problem, key.start_mark)
+            lines[name] = key.start_mark.line + 1
+        return node
+
+    def construct_yaml_int(self, node: Any) -> int:
+        """A whole number that can be written out again."""
+        if len(node.value) > _MOST_DIGITS:
+            problem = f"{node.value[:10]!r}... has {len(node.value)} digits; a number has at most {_MOST_DIGITS}."
+            raise _RefusedError(None, None, problem, node.start_mark)
+        return super().construct_yaml_int(node)
+
+    def construct_yaml_float(self, node: Any) -> float:
+        """A number; it is infinite only where that is written."""
+        value = super().construct_yaml_float(node)
+        if math.isinf(value) and "inf" not in node.value.lower():
+            problem = f"{node.value[:40]!r} is too large for a number. Write .inf where there is no bound."
+            raise _RefusedError(None, None, problem, node.start_mark)
+        return value
+
+
+for _kind, _pattern in _NUMBERS.items():
+    _Loader.add_implicit_resolver(f"{_TAG}{_kind}", _pattern, list("-+0123456789."))
+    _Loader.add_constructor(f"{_TAG}{_kind}", getattr(_Loader, f"construct_yaml_{_kind}"))

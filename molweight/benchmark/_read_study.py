@@ -1,6 +1,7 @@
 """A study from a YAML file, every value of the type that it should have."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,24 @@ def _typed(described: type, values: Mapping[str, Any], place: str) -> dict[str, 
     own = {item.name for item in fields(described)}
     known = {name: value for name, value in values.items() if name in own}
     try:
-        found: dict[str, Any] = parser.parse_object(known, defaults=False).as_dict()
+        found: dict[str, Any] = parser.parse_object(deepcopy(known), defaults=False).as_dict()
     except ArgumentError as error:
         raise ConfigError(f"{place} {' '.join(str(error).split())}") from error
+    for name, value in found.items():
+        text = _read_as_number(known[name], value)
+        if text is not None:
+            raise ConfigError(f"{place} {name}: {text!r} is text, and a number is needed.")
     return {**values, **found}
+
+
+def _read_as_number(before: Any, after: Any) -> str | None:
+    """A text that became a number, which by jsonargparse's YAML may be another one: ``1:30`` becomes 90."""
+    if isinstance(before, str):
+        return before if isinstance(after, int | float) else None
+    if isinstance(before, dict) and isinstance(after, Mapping):
+        pairs = [(value, after.get(name)) for name, value in before.items()]
+    elif isinstance(before, list) and isinstance(after, list | tuple):
+        pairs = list(zip(before, after, strict=False))
+    else:
+        return None
+    return next((text for pair in pairs if (text := _read_as_number(*pair)) is not None), None)

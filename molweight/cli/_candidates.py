@@ -1,6 +1,5 @@
 """Which rows of a large library the model scores: those that a fast surrogate of it ranks highest."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
@@ -174,12 +173,11 @@ def _parts(records: Iterable[Record]) -> Iterator[tuple[list[Record], list[Recor
 
 def _tell(options: Namespace, state: ScreenState) -> None:
     """Say what was not scored, and how far the surrogate can be trusted."""
-    if options.quiet:
-        return
     found = Agreement(**state.about["agreement"])
-    sys.stderr.write(
+    say(
+        options,
         f"{state.done} rows were ranked by a fast surrogate of the model; only the {len(state.kept)} that it ranks "
         f"highest are scored by the model, and {state.rejected} hold no molecule. On {found.rows} random rows that it "
         f"had not seen, its Spearman correlation with the model is {found.spearman:.2f}, and {found.found} of their "
-        f"best {found.best} are in the part that is scored. To score all rows: --candidates all\n"
+        f"best {found.best} are in the part that is scored. To score all rows: --candidates all",
     )

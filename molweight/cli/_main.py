@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from jsonargparse import Namespace
 
+from molweight._streams import tell, writable_streams
 from molweight._version import __version__
 from molweight.cli._distributed import in_processes, several_processes
 from molweight.cli._lost_files import refuse_lost_files
 from molweight.cli._old_names import with_current_names
-from molweight.cli._output import printable
 from molweight.cli._parser import Parser, asks_for_help, join_options, names
 from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import PRESETS, preset_defaults
@@ -30,6 +30,7 @@ from molweight.errors import (
     Message,
     MolweightError,
     out_of_memory,
+    printable,
     suggest,
 )
 from molweight.plugins import import_plugins, refuse_untrusted
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 2 for a user error, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    writable_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     # Before PyTorch is imported: threads that spin while they wait take the time of other programs, and where cores are
     # short each parallel operation lasts a time slice (a report on a busy machine: 40 s in place of 4 s).
@@ -97,18 +99,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _carry_out(arguments)
     except MolweightError as error:
         text = error.message.written(as_typed(_option_names(arguments)))
-        sys.stderr.write(f"molweight: {printable(' '.join(text.split()))}\n")  # a quoted cell may hold line breaks
+        tell(f"molweight: {' '.join(text.split())}\n")  # a quoted cell may hold line breaks
         return 2
     except BrokenPipeError:
         _close_output()  # who read it is gone
         return 0
     except OSError as error:
-        sys.stderr.write(f"molweight: {_of_system(error)}\n")
+        tell(f"molweight: {_of_system(error)}\n")
         if error.filename is None and error.errno not in _TOO_MANY:
             _close_output()  # what is left cannot be written either
         return 2
     except KeyboardInterrupt as error:
-        sys.stderr.write(f"\nmolweight: {printable(str(error)) or 'interrupted.'}\n")
+        tell(f"\nmolweight: {str(error) or 'interrupted.'}\n")
         return error.status if isinstance(error, Interrupted) else _CTRL_C
 
 

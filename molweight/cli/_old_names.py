@@ -1,13 +1,14 @@
 """Options under the names that they had before, on the command line and in files of ``--config``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from molweight._streams import tell
 from molweight._yaml import load_yaml
+from molweight.errors import ConfigError
 from molweight.options.internal import OLD_NAMES
 
 __all__ = ["with_current_names"]
@@ -53,9 +54,11 @@ def _renamed_file(path: str) -> str:
     if not isinstance(content, dict) or not OLD_NAMES.keys() & content.keys():
         return path
     for name in OLD_NAMES.keys() & content.keys():
+        if OLD_NAMES[name] in content:
+            raise ConfigError(f"{path}: {name} is the old name of {OLD_NAMES[name]}, and both are there. Keep one.")
         _point_out(f"{path}: {name}", OLD_NAMES[name])
     return yaml.safe_dump({OLD_NAMES.get(name, name): value for name, value in content.items()}, sort_keys=False)
 
 
 def _point_out(old: str, new: str) -> None:
-    sys.stderr.write(f"molweight: {old} is now called {new}; the old name will be removed in the next version.\n")
+    tell(f"molweight: {old} is now called {new}; the old name will be removed in the next version.\n")

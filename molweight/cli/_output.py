@@ -8,6 +8,7 @@ from typing import Any
 
 from jsonargparse import Namespace
 
+from molweight._streams import tell
 from molweight.cli._parser import Parser
 from molweight.errors import printable
 
@@ -34,7 +35,7 @@ def begin(options: Namespace) -> None:
 def say(options: Namespace, text: str) -> None:
     """Tell a person, unless that is not wanted."""
     if not options.quiet:
-        sys.stderr.write(f"{printable(text)}\n")
+        tell(f"{text}\n")
 
 
 def result(options: Namespace, values: dict[str, Any], text: str) -> None:

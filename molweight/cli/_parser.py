@@ -12,7 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader
 
 from molweight._yaml import load_yaml
 from molweight.cli._help import Formatter
@@ -35,9 +35,12 @@ _AS_TYPED: Final = {"None": "null", "True": "true", "False": "false"}
 _PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
 _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
 """What is in a name that has to be quoted in a list of names."""
+_NO_NUMBER: Final = re.compile(r"[^\w.+-]")
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
+_MODE: Final = "molweight"
+"""The kind of YAML in which values are read: that of files of options."""
 _SHOWN: Final = ("help", "help_all")
 _HELP: Final = frozenset({"-h", "--help", "--help_all"})
 
@@ -70,7 +73,9 @@ class Parser(ArgumentParser):
                 all if empty.
             **options: As of jsonargparse.
         """
-        super().__init__(*names, **{"allow_abbrev": False, "formatter_class": Formatter, **options})
+        super().__init__(
+            *names, **{"allow_abbrev": False, "formatter_class": Formatter, "parser_mode": _MODE, **options}
+        )
         self._arguments: Sequence[str] = ()
         self._in_file: Mapping[str, Any] = {}
         self._common = common
@@ -122,6 +127,14 @@ class Parser(ArgumentParser):
             clause = suggest(flag.lstrip("-"), self.option_names())
             raise ConfigError(f"unknown option {flag}{clause} See '{self.prog} --help'.")
 
+    def _refuse_odd_numbers(self) -> None:
+        """Refuse what jsonargparse would take for another number: by its YAML, ``1:30`` is 90."""
+        for flag, value in [*self._typed(), *self._in_file.items()]:
+            for action in self._actions:
+                hint = vars(action).get("_typehint", action.type)
+                if flag in action.option_strings and _is_no_number(hint, value):
+                    raise OptionError(action.dest, value, f"must be {' or '.join(_kinds(hint))}")
+
     def _refuse_kind(self, flag: str, value: Any) -> None:
         """Refuse a value that is not of the option's kind."""
         for action in self._actions:
@@ -167,6 +180,7 @@ class Parser(ArgumentParser):
         self._arguments = args or ()
         self._in_file = self._read_file(_named_file(self._arguments))
         self._refuse_repeated(args or ())
+        self._refuse_odd_numbers()
         try:
             found = super().parse_args(args, namespace, env, defaults, **options)
         except (AttributeError, IndexError) as error:  # jsonargparse's own, e.g. of --config=--
@@ -187,6 +201,7 @@ class Parser(ArgumentParser):
             ConfigError: If it is no such file.
         """
         self._arguments, self._in_file = (), self._read_file(str(path))
+        self._refuse_odd_numbers()
         found: Namespace = self.parse_path(path)
         return found
 
@@ -262,13 +277,25 @@ def _reason_against(hint: Any, value: Any) -> str | None:
         >>> _reason_against(Literal["float64", "float32"], "half")
         'must be float64 or float32'
     """
-    alone = ArgumentParser(exit_on_error=False)
+    alone = ArgumentParser(exit_on_error=False, parser_mode=_MODE)
     alone.add_argument("--value", type=hint)
     try:
         alone.parse_args([f"--value={value}"]) if isinstance(value, str) else alone.parse_object({"value": value})
     except ArgumentError:
         return f"must be {' or '.join(_kinds(hint))}"
     return None
+
+
+def _is_no_number(hint: Any, value: Any) -> bool:
+    """Whether a kind is that of a number, and something is a text that can be none.
+
+    Example:
+        >>> [_is_no_number(int | None, text) for text in ("1:30", "null", "-1e5", "1_000")]
+        [True, False, False, False]
+    """
+    parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    is_number = not {int, float}.isdisjoint(parts) and str not in parts
+    return is_number and isinstance(value, str) and _NO_NUMBER.search(value.strip()) is not None
 
 
 def _kinds(hint: Any) -> list[str]:
@@ -324,6 +351,16 @@ def join_options(arguments: Sequence[str]) -> list[str]:
         else:
             parts.setdefault(found[1], {})[found[2]] = _value(value if equals else next(pending, ""))
     return [*rest, *(f"{name}={json.dumps(values)}" for name, values in parts.items())]
+
+
+def _loaded(text: str) -> Any:
+    """A value as jsonargparse is to see it: ``a:`` and ``{a, b}`` are text."""
+    found = load_yaml(text, "an option")
+    only_keys = isinstance(found, dict) and found and all(value is None for value in found.values())
+    return text if only_keys and "\n" not in text.strip() else found
+
+
+set_loader(_MODE, _loaded, exceptions=(yaml.YAMLError, ConfigError))
 
 
 def _value(text: str) -> Any:

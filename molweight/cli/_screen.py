@@ -1,6 +1,5 @@
 """The rows of a library with the best predictions: millions are streamed, few are kept, and a kill loses little."""
 
-import sys
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -58,8 +57,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
         written = state.write(options, _STATE, written)
     state.write(options, _STATE)
-    if not options.quiet:
-        sys.stderr.write(f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows hold no molecule\n")
+    say(options, f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows hold no molecule")
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
         rows, cells = [row for _, _, row, _ in part], [record for _, _, _, record in part]

@@ -304,6 +304,64 @@ def test_a_full_disk_behind_standard_output_is_said(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "status", "told"),
+    [
+        (">&-", ["--version"], 0, ""),
+        (">&-", ["list", "frobnicators"], 2, "frobnicators"),
+        ("2>&-", ["list", "frobnicators"], 2, ""),
+        ("<&- >&- 2>&-", ["--version"], 0, ""),
+    ],
+)
+def test_closed_streams_change_nothing(closed: str, arguments: list[str], status: int, told: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-c", START, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done
+    assert told in done.stderr
+    assert done.stderr.count("\n") == bool(told), done.stderr
+
+
+def test_a_file_does_not_take_the_number_of_a_closed_stream(tmp_path: Path) -> None:
+    """What libraries print at the numbers 1 and 2 would be written into it."""
+    code = (
+        "import os, sys; from molweight._streams import writable_streams; writable_streams()\n"
+        f"file = open({str(tmp_path / 'o.csv')!r}, 'w'); os.write(1, b'noise'); os.write(2, b'noise')\n"
+        "sys.exit(file.fileno() < 3)"
+    )
+    command = ["sh", "-c", '"$@" <&- >&- 2>&-', "sh", sys.executable, "-c", code]
+    assert subprocess.run(command, check=False).returncode == 0
+    assert (tmp_path / "o.csv").read_text() == ""
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", "l\\xf6s \\u03bc"), ("latin-1", "l\xf6s \\u03bc")])
+def test_what_an_encoding_lacks_is_escaped(
+    encoding: str, shown: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "l\xf6s \u03bc.csv").write_text("smiles,l\xf6s \u03bc\nCCO,1\nCCN,2\n", encoding="utf-8")
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    assert main(["predict", str(trained), str(tmp_path / "l\xf6s \u03bc.csv")]) == 0
+    assert main(["audit", str(tmp_path / "l\xf6s \u03bc.csv"), "--targets=\u03bc"]) == 2
+    for stream in streams.values():
+        stream.flush()
+        written = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]  # a BytesIO
+        assert shown in written
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has it")
+def test_messages_that_cannot_be_written_end_no_work(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.csv").write_text("smiles\nCCO\nC1CC\n")
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, write_through=True))
+        assert main(["predict", str(trained), str(tmp_path / "x.csv")]) == 0  # says that a row holds no molecule
+        assert main(["predict", str(trained), str(tmp_path / "nowhere.csv")]) == 2
+        monkeypatch.undo()
+    assert capsys.readouterr().out.count("\n") == 3
+
+
 @pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
 def test_a_device_or_pipe_is_not_replaced_by_a_file(tmp_path: Path, make: Callable[[Path], None]) -> None:
     target = tmp_path / "o.csv"
