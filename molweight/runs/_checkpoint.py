@@ -101,7 +101,7 @@ class Checkpoint:
 @cache
 def _say_once(pretrained: str, used: str) -> None:
     """The members of an ensemble begin with the same checkpoint."""
-    _log.warning(
+    _log.info(
         "the checkpoint was pretrained with %s and is used with %s: its vectors of R and S stereocentres are averaged",
         pretrained,
         used,

@@ -47,6 +47,7 @@ def test_a_job_that_starts_from_it_takes_its_encoder() -> None:
 
 def test_an_encoder_of_tags_does_not_read_them_as_r_and_s(caplog: pytest.LogCaptureFixture) -> None:
     _say_once.cache_clear()
+    caplog.set_level("INFO", "molweight")
     shipped = read_checkpoint(SHIPPED)
     tags = shipped.build(Featuriser("ogb")).state_dict()["atoms.weight"]
     labels = shipped.build(Featuriser()).state_dict()["atoms.weight"]
