@@ -180,7 +180,7 @@ def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[fl
 
 
 def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tuple[MoleculeDataset, list[str]]:
-    """The dataset with one row for each molecule, as asked; and what was found, in words."""
+    """The dataset with one row for each molecule, if asked for, and notes about duplicates."""
     if rows.labels is None or not data.target_names or rows.number is None:
         return data, []
     groups = groups_of(data, n_jobs=options.n_jobs)
@@ -236,7 +236,7 @@ def _summed(weights: Column, groups: Sequence[Indices]) -> Float32Array:
 def _of_duplicates(
     rows: Rows, options: Options, data: MoleculeDataset, measured: Measurements, groups: Sequence[Indices]
 ) -> list[str]:
-    """What is said of molecules that occur in several rows."""
+    """Notes about molecules that occur in several rows."""
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
     majority = "the majority of their labels counts" if all(measured.classes) else ""

@@ -37,5 +37,5 @@ def read_audit(values: Mapping[str, Any], source: str = "the audit") -> Audit:
         return Audit(**{**values, **parts})
     except (LookupError, TypeError) as error:
         raise DataError(
-            f"{source} is not an audit of molweight's: {error}. Restore it, or audit the data again."
+            f"{source} is not an audit that molweight wrote: {error}. Restore it, or audit the data again."
         ) from error

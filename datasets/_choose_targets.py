@@ -113,7 +113,7 @@ def choose_targets(
         lenient: Whether a column that holds labels for the most part is one of them, rather than refused.
 
     Returns:
-        The names, and what is to be said about them.
+        The names, and notes about them.
 
     Raises:
         DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if several
@@ -134,7 +134,7 @@ def choose_targets(
     if task is None and classes and numbers:
         raise DataError(
             f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
-            f"hold numbers. Say which are the labels: {mention('targets', [...])} (all of them: one model of "
+            f"hold numbers. Name the label columns: {mention('targets', [...])} (all of them: one model of "
             f"classes and numbers), or "
             f"{mention('task', 'classification')} for the former."
         )
@@ -143,7 +143,7 @@ def choose_targets(
     if not labels and len(doubtful) > 1:
         shown = "; ".join(f"{report.name!r} {report.detail}" for report in doubtful[:10])
         raise DataError(
-            f"{table.source}: no column is certain to hold labels: {shown}. Say which are the labels: "
+            f"{table.source}: no column is certain to hold labels: {shown}. Name the label columns: "
             f"{mention('targets', [...])}."
         )
     return _settled(table, reports, labels or [report.name for report in doubtful], doubtful, task)
@@ -161,7 +161,7 @@ def _settled(
     doubtful: Sequence[ColumnReport],
     task: Task | None,
 ) -> Choice:
-    """The targets, and what is said of them and of those left out."""
+    """The targets, with notes about them and about columns that are left out."""
     if not targets:
         _refuse_empty(table, reports)
     said: list[str] = []

@@ -212,7 +212,7 @@ def find_smiles(table: TextTable) -> str:
 
 
 def _one_column(table: TextTable) -> str:
-    """What is said of a table with one column whose name has a sign that may separate others."""
+    """A note about a table with one column whose name has a sign that may separate others."""
     found = re.search(r"[^\w\s()%'-]", table.columns[0])
     if len(table.columns) > 1 or not found:
         return ""
@@ -325,7 +325,7 @@ def _are_roles(present: Sequence[str], *, named: bool) -> bool:
 
 
 def other_splits(table: TextTable) -> list[str]:
-    """What is said of columns that are named like a split and do not state roles."""
+    """Notes about columns that are named like a split and do not state roles."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
         if _SPLIT_ONLY.fullmatch(name.lower()) or _of_training(table, name):
@@ -351,7 +351,7 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
         return _text(table, name, present)
     labels = read_column_labels(table, name, options)
     if labels.classes and not known_pair(present) and options.positive is None:
-        return _text(table, name, present)  # two words that nobody knows, with a digit in one
+        return _text(table, name, present)  # two unknown words, with a digit in one
     bad = int(np.isinf(labels.values).sum())
     if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
         return _text(table, name, present, labels.reason)
@@ -379,11 +379,11 @@ def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "")
 
 
 def _like_numbers(words: Sequence[str]) -> str:
-    """What is said of texts of which most begin with a number: an example of those that are none."""
+    """A note about texts of which most begin with a number: an example of the others."""
     begun = [word for word in words if _BEGINS.match(word)]
     other = [word for word in begun if not is_number(word)]
     return (
-        f"texts like {_short(other[0])!r}, which are no numbers" if other and len(begun) > _SHARE * len(words) else ""
+        f"texts like {_short(other[0])!r}, which are not numbers" if other and len(begun) > _SHARE * len(words) else ""
     )
 
 

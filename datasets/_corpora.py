@@ -132,7 +132,7 @@ def load_corpus(
 
     ``zinc`` is in the wheel. The others are read from ``corpora/`` in the folder that the environment variable
     ``MOLWEIGHT_DATA`` names, or downloaded once into the cache. They, and user files, are read in shards,
-    featurised and memory-mapped: the memory needed does not grow with the corpus, and interrupted work goes on where it
+    featurised and memory-mapped: the memory needed does not grow with the corpus, and interrupted work resumes where it
     stopped.
 
     Args:

@@ -69,8 +69,8 @@ def _retrieve(url: str, path: Path, sha256: str | None, part: Path, remedy: str)
         raise DataError(f"{path.name}: cannot be downloaded from {url} ({_short(error)}).{kept} {remedy}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(
-            f"{path.name}: what {url} answered is damaged or not the published file ({_short(error)}); it was thrown "
-            f"away. Try again. {remedy}"
+            f"{path.name}: the download from {url} is damaged or not the published file ({_short(error)}); it was "
+            f"deleted. Try again. {remedy}"
         ) from error
 
 

@@ -58,7 +58,7 @@ def read_excel(
 
 
 def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
-    """What is said where the first of several sheets is read, as it is unless one is named."""
+    """A note where the first of several sheets is read, because none is named."""
     if sheet != 0 or len(names) < 2:  # noqa: PLR2004 - several
         return []
     others = ", ".join(repr(name) for name in names[1:])

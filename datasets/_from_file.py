@@ -67,7 +67,7 @@ def from_file(
 ) -> MoleculeDataset:
     r"""A dataset from a file: CSV, TSV, Parquet, Excel, SDF or one SMILES a line; text with gzip, xz, bzip2 or zip.
 
-    What is not named is found, and what was found is logged; ``notes`` of the dataset holds what is not plain. A row
+    Columns that are not named are found, and the choice is logged; doubtful cases are in the dataset's ``notes``. A row
     that cannot be used never shifts another's label: it goes to ``rejects``, with the reason. Rows in messages are
     counted as a person does who opens the file: in delimited text the header is row 1, and blank rows count; ``number``
     of a reject is the same. ``rows`` and ``row`` of a reject count the records from 0.

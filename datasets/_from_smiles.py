@@ -1,4 +1,4 @@
-"""A dataset from SMILES and labels at hand."""
+"""A dataset from SMILES and labels in memory."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -113,7 +113,7 @@ def from_table(
 
 
 def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options) -> tuple[str | None, list[str]]:
-    """The column of roles: the one that is named, or the only one; and what is said of others."""
+    """The column of roles: the one that is named, or the only one; and notes about others."""
     found = [report.name for report in reports if report.kind == "split"]
     if options.split_column is not None or len(found) == 1:
         return options.split_column or found[0], []
@@ -124,7 +124,7 @@ def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options)
 
 
 def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
-    """What is said where the rows are measurements of different things."""
+    """A note where the rows are measurements of different things."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
         if not targets or not _WHAT_IS_MEASURED.fullmatch(name.lower()):
@@ -236,7 +236,7 @@ def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[st
     ] or [report.name for report in reports if report.kind in ("classes", "numbers")]
     if len(few) != 1:
         raise DataError(
-            f"{table.source}: {len(few)} columns may hold classes ({listed(few)}). Say which: "
+            f"{table.source}: {len(few)} columns may hold classes ({listed(few)}). Name the label columns: "
             f"{mention('targets', [...])}."
         )
     return few
@@ -268,7 +268,7 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
 def _read(
     table: TextTable, reports: Sequence[ColumnReport], targets: list[str], reading: LabelOptions, options: Options
 ) -> tuple[LabelTable, list[str]]:
-    """The labels with their bounds, and what is to be said of them."""
+    """The labels with their bounds, and notes about them."""
     kinds = {report.kind for report in reports}
     relations: dict[str, Int8Array] = {}
     units: dict[str, list[str]] = {}

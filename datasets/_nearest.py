@@ -73,7 +73,7 @@ def nearest(
     """
     jobs = max(1, min(n_jobs or cpu_count(), len(queries)))
     search = partial(_search, columns=columns, sizes=sizes, k=k)
-    with ThreadPoolExecutor(jobs) as pool:  # numpy lets go of the interpreter's lock
+    with ThreadPoolExecutor(jobs) as pool:  # NumPy releases the GIL
         found = list(pool.map(search, np.array_split(queries, jobs)))
     return np.concatenate([rows for rows, _ in found]), np.concatenate([values for _, values in found])
 

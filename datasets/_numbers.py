@@ -282,7 +282,7 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
 
 
 def _grouped(cells: Sequence[str]) -> list[str]:
-    """What is said where every number of a column could have points between thousands."""
+    """A note where every number of a column could have points between thousands."""
     present = [cell for cell in cells if not is_missing(cell)]
     if len(present) < _SEVERAL or not all(map(_GROUPED.fullmatch, present)):
         return []

@@ -127,4 +127,4 @@ def _numbers(path: Path, rows: int | None, columns: int, dtype: type[np.generic]
     if values.shape != (len(values) if rows is None else rows, columns):
         expected = f"{'any number of' if rows is None else rows} rows of {columns}"
         raise DataError(f"{path}: holds {len(values)} rows of {values.shape[1]} numbers, expected {expected}.")
-    return np.array(values, order="C")  # pandas hands out arrays that are read-only, and in Fortran's order
+    return np.array(values, order="C")  # pandas returns arrays that are read-only, and in Fortran's order

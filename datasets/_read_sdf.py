@@ -52,7 +52,7 @@ def read_sdf(
 
 
 def parse_sdf(text: str, source: str) -> TextTable:
-    """:func:`read_sdf` for text that is at hand.
+    """:func:`read_sdf` for a text in memory.
 
     Args:
         text: The text of the file.

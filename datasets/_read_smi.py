@@ -45,7 +45,7 @@ def read_smi(
 
 
 def parse_smi(text: str, source: str) -> TextTable:
-    r""":func:`read_smi` for text that is at hand.
+    r""":func:`read_smi` for a text in memory.
 
     A line is a SMILES, and after a blank or tab anything else: ``name``, or cells separated by tabs. A
     first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon, or the

@@ -117,7 +117,7 @@ def read_records(
     if kind not in _KNOWN:
         known = ", ".join(sorted(_KNOWN))
         raise DataError(
-            f"{path}: files with molecules end in {known}, packed (.gz, .xz, .bz2, .zip) or not. Rename it."
+            f"{path}: files of molecules have the suffix {known}, compressed (.gz, .xz, .bz2, .zip) or not. Rename it."
         )
     row = 0
     with reading(path):

@@ -17,7 +17,7 @@ L = TypeVar("L", bound=Callable[..., MoleculeDataset])
 
 def _check(name: str, loader: object) -> None:
     if name in TABLES:
-        raise DuplicateNameError(f"dataset {name!r} is a table of molweight. Choose another name.")
+        raise DuplicateNameError(f"dataset {name!r} is built in. Choose another name.")
     if not callable(loader) or inspect.isclass(loader):
         raise ConfigError(f"dataset {name!r} must be a function that returns a MoleculeDataset, not {loader!r}.")
 

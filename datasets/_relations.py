@@ -39,7 +39,7 @@ def find_relations(
         named: The column of relations; ``None`` to find it: by its name, or because there are no others.
 
     Returns:
-        One sign per row for each column of numbers, and what was found, in words.
+        One sign per row for each column of numbers, and notes about what was found.
 
     Raises:
         DataError: If the named column holds something else, or nothing says to which labels relations belong.
@@ -91,7 +91,7 @@ def find_units(
         targets: The label columns.
 
     Returns:
-        Units by column, and what is to be said of labels in several units.
+        Units by column, and notes about labels in several units.
     """
     units: dict[str, list[str]] = {}
     said: list[str] = []

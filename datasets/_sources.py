@@ -216,8 +216,8 @@ def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) ->
     rows = stay[~np.isnan(merged.labels[np.ix_(stay, columns)]).all(axis=1)]
     if len(rows) == 0:
         raise DataError(
-            f"{table.name}: no column has {_LEAST} labels, not all equal, of compounds that the task does not hold "
-            "out. Leave it out of aux."
+            f"{table.name}: without the compounds that the task holds out, no column has {_LEAST} labels that are not "
+            "all equal. Leave it out of aux."
         )
     data, compounds = _table(table, kept[rows], merged, rows, columns), keys[kept[rows], 1]
     use = SourceUse(

@@ -363,7 +363,7 @@ def parse_table(
     header: bool | None = None,
     max_rows: int | None = None,
 ) -> TextTable:
-    r""":func:`read_table` for text that is at hand.
+    r""":func:`read_table` for a text in memory.
 
     Args:
         text: The text of the file.
@@ -478,7 +478,7 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
 
 
 def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of which no two are the same, and what is said of those that were.
+    """Names of which no two are the same, and notes about those that were.
 
     Example:
         >>> told_apart(["smiles", "y", "y"])

@@ -74,7 +74,7 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
 def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> tuple[MoleculeDataset, Splits]:
     """One table of two, with the molecules of the second as test set.
 
-    Molecules that are in both are said; their labels are known in training, which makes the score look better.
+    Molecules that are in both are reported; their labels are known in training, which makes the score look better.
 
     Args:
         train: The training molecules.
@@ -137,7 +137,7 @@ def with_feature_columns(
         values = np.array([number_of_cell(cell) for cell in table.cells(name)], dtype=np.float32)[data.rows]
         if np.isnan(values).any():
             _LOG.warning(
-                "%s, column %r: %d of %d cells are empty or no numbers; they are imputed by the median",
+                "%s, column %r: %d of %d cells are empty or not numbers; they are imputed by the median",
                 path, name, int(np.isnan(values).sum()), len(values),
             )  # fmt: skip
         columns[f"column:{name}"] = values[:, None]

@@ -151,7 +151,7 @@ def check_size(source: str, size: int, max_mb: float | None = None) -> None:
     limit = MAX_MB if max_mb is None else max_mb
     if size > limit * (1 << 20):
         raise DataError(
-            f"{source}: is larger than {limit:g} MB once unpacked, so it was not read to its end. A labelled table is "
+            f"{source}: is larger than {limit:g} MB once unpacked, so reading stopped there. A labelled table is "
             f"held in memory; if it is meant to be this large, raise the limit, e.g. {mention('max_mb', 4 * limit)}."
         )
 

@@ -1,4 +1,4 @@
-"""Rows of a study, one JSON object a line: what is finished is kept, and what is stopped goes on."""
+"""Rows of a study, one JSON object a line: finished rows are kept, and a stopped study resumes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence

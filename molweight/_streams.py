@@ -1,4 +1,4 @@
-"""Standard streams: closed ones, those of a narrow encoding, and messages that nobody can read any more."""
+"""Standard streams: closed ones, those of a narrow encoding, and messages without a reader."""
 
 import io
 import os
@@ -12,7 +12,7 @@ __all__ = ["tell", "writable_streams"]
 
 
 def tell(text: str) -> None:
-    """Write to standard error; where it cannot be written, as after ``2>&1 | head``, the work goes on.
+    """Write to standard error; where it cannot be written, as after ``2>&1 | head``, the command continues.
 
     Args:
         text: The text, with its line break; control characters are shown, not sent.

@@ -171,7 +171,7 @@ def check_kind(owner: str, option: str, value: object, kind: object) -> None:
             not checked.
 
     Raises:
-        OptionError: If the value is of another kind; a number that is not finite is none.
+        OptionError: If the value is of another kind, or a number that is not finite.
 
     Example:
         >>> check_kind("solver 'cg'", "iterations", 5, int)

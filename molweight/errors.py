@@ -151,7 +151,7 @@ class DamagedCacheError(DataError):
 
 
 class TrainingError(MolweightError, RuntimeError):
-    """Training that cannot go on, such as a loss that is no longer finite."""
+    """Training that cannot continue, such as a loss that is no longer finite."""
 
 
 class DuplicateNameError(MolweightError, ValueError):

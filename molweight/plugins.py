@@ -16,7 +16,7 @@ _IMPORTING: Final = ("<frozen", importlib.__file__)
 
 
 class ForeignCode:
-    """A context in which whatever is raised is said to be that code's, with the file and line.
+    """A context that attributes whatever is raised to that code, with file and line.
 
     Errors of molweight's own, and that memory has run out, pass as they are. ``sys.exit`` counts as an error: a plug-in
     does not end the process.

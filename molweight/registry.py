@@ -76,10 +76,10 @@ class Registry(Generic[T]):
         return decorate
 
     def get(self, name: str) -> T:
-        """What is registered under ``name``.
+        """The entry that is registered under ``name``.
 
         Raises:
-            UnknownNameError: If nothing is, with the nearest names.
+            UnknownNameError: If there is no such entry, with the nearest names.
         """
         self._load_entry_points()
         if name not in self._items:

@@ -47,7 +47,7 @@ class Motifs:
 class BricsMotifs(Objective):
     """Predict which BRICS fragments a molecule is made of, from its vector.
 
-    A molecule is broken at all bonds that BRICS breaks; what remains are its fragments, told apart by RDKit's SMILES
+    A molecule is broken at all bonds that BRICS breaks; what remains are its fragments, identified by RDKit's SMILES
     with numbered attachment points. The motifs are the fragments that occur most often in the corpus (:meth:`prepare`).
     Binary cross-entropy, averaged over molecules and motifs; the head is linear.
 

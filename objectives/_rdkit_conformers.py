@@ -70,7 +70,7 @@ def _embed(fragment: "Mol") -> Float32Array | None:
     if fragment.GetNumAtoms() == 1:
         return np.zeros((1, 3), dtype=np.float32)
     whole = Chem.AddHs(fragment)
-    parameters: Any = rdDistGeom.ETKDGv3()  # its stubs know no plain values
+    parameters: Any = rdDistGeom.ETKDGv3()  # its stubs lack the plain attributes
     parameters.randomSeed, parameters.maxIterations = _SEED, _ATTEMPTS
     if rdDistGeom.EmbedMolecule(whole, parameters) < 0:
         parameters.useRandomCoords = True

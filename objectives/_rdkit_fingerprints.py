@@ -100,7 +100,7 @@ def unpack(packed: Tensor, bits: int) -> Tensor:
 
     Args:
         packed: ``n x ceil(bits / 8)`` uint8, the lowest bit of a byte first.
-        bits: How many there are.
+        bits: Number of bits.
 
     Returns:
         ``n x bits`` uint8.

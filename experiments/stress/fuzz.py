@@ -1,4 +1,4 @@
-"""Does anything that a user may type or hand over end in a traceback?
+"""Does anything that a user may type or pass end in a traceback?
 
     python -m experiments.stress.fuzz [--count 10000] [--seed 0] [--output ...]
     python -m experiments.stress.fuzz --seed 0 --case 1234      # one case again, with what it printed
@@ -6,7 +6,7 @@
 
 Each case is a command line with odd options, or a configuration, a table, a split or a saved run that was damaged at
 random. It is run in this process, as the command line would, in a folder that holds a few files that are right. A case
-is a failure if it raises anything, if its exit status is none of 0, 2 and 130, or if an error is not one paragraph that
+is a failure if it raises anything, if its exit status is not 0, 2 or 130, or if an error is not one paragraph that
 begins with ``molweight: ``. A case that takes more than ``--seconds`` gets the signal of Ctrl-C, which has to end it as
 usual.
 

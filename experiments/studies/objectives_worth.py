@@ -10,7 +10,7 @@ encoder with the same seed. So few epochs show a head start, not what is left of
 before the clock starts; one thread; seconds are those of the processor, which other processes do not add to.
 
 Each finished run is appended to ``experiments/results/objectives_worth.jsonl`` at once, with its provenance; a run that
-is there already is not repeated, so the study goes on where it was stopped. ``table`` writes
+is there already is not repeated, so a stopped study resumes. ``table`` writes
 ``experiments/results/objectives_worth.md``. With three seeds and some 60 to 200 test molecules, differences of less
 than about two standard deviations say nothing.
 """

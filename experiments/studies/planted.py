@@ -8,7 +8,7 @@ Four objectives on the training molecules of a table: ``oracle`` is the task its
 random encoder, no finetuning afterwards. A run is right if the oracle ends above the noise.
 
 Each finished run is appended to ``experiments/results/planted.jsonl`` at once, with its provenance; a run that is there
-already is not repeated, so the study goes on where it was stopped.
+already is not repeated, so a stopped study resumes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Are enantiomers, and E and Z, told apart in spellings never seen? CIP labels against OGB's tags.
+"""Are enantiomers, and E and Z, distinguished in spellings never seen? CIP labels against OGB's tags.
 
     python -m experiments.studies.planted_stereo [--seeds 0 1 2] [--output ...]
 

@@ -197,7 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--moses", type=int, default=250_000, help="molecules of MOSES")
-    parser.add_argument("--blocks", type=int, default=None, help="stop after so many blocks")
+    parser.add_argument("--blocks", type=int, default=None, help="stop after this many blocks")
     parser.add_argument("--keep", action="store_true", help="keep the blocks when all is done")
     options = parser.parse_args()
     state = options.output / f"state-{options.moses}"

@@ -126,7 +126,7 @@ class Pretraining:
         if kept is not None:
             self.state.load_state_dict(kept["pretraining"])
             self.average.load_state_dict(kept["average"])
-            print(f"going on after step {self.state.loop.steps}", flush=True)
+            print(f"resuming after step {self.state.loop.steps}", flush=True)
 
     def kept(self) -> dict[str, Any]:
         """Everything an exact resumption needs."""
@@ -214,7 +214,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--objectives", default=",".join(OBJECTIVES))
     parser.add_argument("--visits", type=float, default=20.0, help="millions of molecules")
-    parser.add_argument("--points", default="0.3,1,3,10,20", help="checkpoints after so many million molecules")
+    parser.add_argument(
+        "--points",
+        default="0.3,1,3,10,20",
+        help="write checkpoints after this many million molecules",
+    )
     parser.add_argument("--batch_size", type=int, default=256)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--decay", type=float, default=0.999)
@@ -224,12 +228,12 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    """Pretrain, or go on."""
+    """Pretrain, or resume."""
     options = arguments().parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     corpus = load_corpus(options.corpus, options.corpus_size, progress=True)
     done = Pretraining(plan_of(options), corpus, options.output).run()
-    print("done" if done else "to go on: the same command")
+    print("done" if done else "to resume: the same command")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python -m experiments.tools.pretrain_shipped [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
 
 The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. Interrupted,
-the same command goes on. Next to the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
+the same command resumes. Next to the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
 and the loss of each objective along the way.
 """
 

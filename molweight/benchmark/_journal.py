@@ -77,7 +77,7 @@ class Journal:
             ) from error
         if version != RESULTS_VERSION:
             raise ConfigError(
-                f"{place}: was written by another version of results ({version}, now {RESULTS_VERSION}). Choose "
+                f"{place}: has results of format {version}; this version writes {RESULTS_VERSION}. Choose "
                 "another folder."
             )
         if key != self.study.key():

@@ -65,7 +65,7 @@ class ProcessPool:
                 for worker in workers:
                     if worker.item is None and waiting:
                         worker.item = waiting.pop()
-                        with suppress(BrokenPipeError):  # it died while it was idle: what is read next says so
+                        with suppress(BrokenPipeError):  # it died while idle: the next read reports it
                             worker.pipe.send(worker.item)
                 busy = [worker for worker in workers if worker.item is not None]
                 if not busy:

@@ -60,7 +60,7 @@ def _content(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(content, dict):
         known = ", ".join(item.name for item in fields(Study))
-        raise ConfigError(f"{path}: holds no keys. A study has tables, methods, seeds; further: {known}.")
+        raise ConfigError(f"{path}: holds no keys. A study has tables, methods and seeds; other keys: {known}.")
     return content
 
 

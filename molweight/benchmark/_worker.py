@@ -25,11 +25,11 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-"""What a run may raise that is no word to its user: a study goes on, and its row says what it was."""
+"""What a run may raise without ending the study: its row has the message."""
 
 
 def attempt(work: Callable[[T], Row], item: T) -> Row:
-    """The row, or why there is none; whatever is not foreseen here ends the process, which is then the reason.
+    """The row, or why there is none; any other exception ends the process, which is then the reason.
 
     Args:
         work: What to do.

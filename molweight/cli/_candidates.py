@@ -172,7 +172,7 @@ def _parts(records: Iterable[Record]) -> Iterator[tuple[list[Record], list[Recor
 
 
 def _tell(options: Namespace, state: ScreenState) -> None:
-    """Say what was not scored, and how far the surrogate can be trusted."""
+    """Report how many rows were not scored, and how far the surrogate can be trusted."""
     found = Agreement(**state.about["agreement"])
     say(
         options,

@@ -176,10 +176,10 @@ def split_with_test(
 
 
 def _remark(data: MoleculeDataset, splits: Splits) -> None:
-    """Say what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
+    """Warn of what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
     if 0 < len(splits.test) < _FEW:
         _LOG.warning(
-            "%s: the role test has %d molecules, fewer than %d: its score is not a verdict on the model",
+            "%s: the role test has %d molecules, fewer than %d: too few for a verdict on the model",
             data.name, len(splits.test), _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])

@@ -20,7 +20,7 @@ _TOGETHER: Final = ("fit", "pretrain", "finetune")
 
 
 def several_processes() -> bool:
-    """Whether ``torchrun`` started this process and others."""
+    """Whether ``torchrun`` started this process as one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1 and "RANK" in os.environ
 
 

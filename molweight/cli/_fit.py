@@ -250,7 +250,7 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
 
 
 def _choices(options: Namespace, job: Job) -> str:
-    """What was chosen where nothing was said."""
+    """The choices that were made where no option was given."""
     sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.pretrain_steps} generic and"
     if job.init not in INITS:
         sizes = f"encoder of {job.init},"

@@ -144,7 +144,7 @@ def _close_output() -> None:
 
 @contextmanager
 def _ending_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: what was begun is removed, and a message is printed."""
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: partial files are removed, and a message is printed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -46,7 +46,7 @@ def _renamed(argument: str) -> str:
 
 
 def _renamed_file(path: str) -> str:
-    """The path, or the content with the present names if the file has old ones; what is wrong with it is said later."""
+    """The path, or the content with the present names if the file has old ones; errors in it are reported later."""
     try:
         content: Any = load_yaml(Path(path).read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):

@@ -39,7 +39,7 @@ def say(options: Namespace, text: str) -> None:
 
 
 def result(options: Namespace, values: dict[str, Any], text: str) -> None:
-    """Print the result in the form that was asked for; a number that is none is ``null`` in JSON."""
+    """Print the result in the form that was asked for; NaN and infinity are ``null`` in JSON."""
     show(json.dumps(_finite(values), indent=2) if options.json else text)
 
 

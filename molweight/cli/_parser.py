@@ -106,7 +106,7 @@ class Parser(ArgumentParser):
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Say what was wrong in one paragraph: the option at fault where one is found, else the parser's words."""
+        """Report the error in one paragraph: the option at fault where one is found, else the parser's words."""
         typed = self._typed()
         for option, _ in typed:
             self._refuse_unknown(option)

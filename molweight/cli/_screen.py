@@ -27,7 +27,7 @@ _PART: Final = 500
 def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]:
     """The rows with the best predictions, the best one first.
 
-    Where the output is a file, what was kept is written next to it every few seconds; the same command goes on there.
+    Where the output is a file, what was kept is written next to it every few seconds; the same command resumes there.
 
     Args:
         options: Those of ``molweight predict``, with ``top``.
@@ -50,7 +50,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     table = narrowed(options, run, table, score)
     state = ScreenState.begin(options, _STATE)
     if state.done:
-        say(options, f"going on at row {state.done + 1} of the input, from {state_path(options, _STATE)}")
+        say(options, f"resuming at row {state.done + 1} of the input, from {state_path(options, _STATE)}")
     rest = MoleculeRows(table.columns, table.smiles, islice(table.rows, state.done, None))
     written = time.monotonic()
     for chunk in stream(options, run, rest):

@@ -125,7 +125,7 @@ def _check_range(features: Tensor, sizes: tuple[int, ...], item: str) -> None:
             found = least if least < 0 else most
             raise DataError(
                 f"{item} feature {column} has the value {found}; it must lie in 0..{size} ({size} means masked). "
-                "Make graphs with molweight.graphs or ogb.utils.smiles2graph, whose features these are."
+                "Build graphs with molweight.graphs or ogb.utils.smiles2graph, which define these features."
             )
 
 

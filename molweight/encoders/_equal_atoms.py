@@ -212,7 +212,7 @@ def rounds_of(edge_index: Tensor, atoms: Codes, bonds: Codes) -> Iterator[Round]
 
     After ``t`` rounds of message passing, two atoms have the same vector if ``t`` rounds of colour refinement give them
     the same colour (Weisfeiler & Leman 1968; Xu et al., ICLR 2019). Among 6,000 atoms of drug-like molecules there are
-    about 70, 1,000, 3,200 and 4,700 colours before the first round and after each. Colours are told apart by 128-bit
+    about 70, 1,000, 3,200 and 4,700 colours before the first round and after each. Colours are distinguished by 128-bit
     sums over the neighbours: 64 bits sort the atoms, and where the other 64 disagree, nothing is merged.
 
     Args:

@@ -46,7 +46,7 @@ class Atoms:
 class DirectedRounds:
     """Rounds of messages between the directed bonds of a batch, as in D-MPNN, with equal bonds computed once.
 
-    Bonds are told apart as atoms are, see :func:`molweight.encoders._equal_atoms.rounds_of`.
+    Bonds are distinguished as atoms are, see :func:`molweight.encoders._equal_atoms.rounds_of`.
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.

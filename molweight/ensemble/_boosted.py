@@ -30,7 +30,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 """Chosen out of fold on four tables; see ``experiments/results/recipes.md``."""
 _ROUNDS: Final = ((2, 600), (8, 300))
-"""Number of trees for up to so many targets; beyond, 150: the score hardly changes and the time is a third."""
+"""Trees for tables of up to this many targets; with more, 150: the score hardly changes and the time is a third."""
 _LEAST_ROUNDS: Final = 150
 _SHRINKAGE: Final = 18.0
 """Number of trees times the learning rate."""

@@ -101,7 +101,7 @@ class Calibration:
 
 
 def log_loss(labels: AnyArray, predicted: AnyArray) -> float:
-    """Mean negative logarithm of the probability of what was found; NaN without labels.
+    """Mean negative logarithm of the probability of the observed class; NaN without labels.
 
     Args:
         labels: 0 and 1, NaN where missing, of any shape.

@@ -1,4 +1,4 @@
-"""How an ensemble is made, with everything decided."""
+"""All settings of an ensemble, with nothing left to choose."""
 
 from dataclasses import dataclass
 from typing import Any, Final

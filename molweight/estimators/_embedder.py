@@ -134,7 +134,7 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         return np.concatenate(parts)
 
     def _init(self) -> str | None:
-        """Where nothing is said of pretraining, the shipped checkpoint; ``"auto"`` looks at less than all of it."""
+        """The shipped checkpoint where no option of pretraining is set; ``"auto"`` looks at fewer options."""
         return super()._init() or ("pretrain" if self._sets_pretraining() else SHIPPED)
 
     def _sets_pretraining(self) -> bool:

@@ -1,7 +1,7 @@
 """Atom and bond features of many molecules at once, read from RDKit's binary form.
 
 An attribute call to RDKit from Python costs 0.1 to 0.9 microseconds and a drug-like molecule needs some 400 of them:
-twice the time of parsing its SMILES. ``Mol.ToBinary()`` hands over the same numbers in one call. Its layout (RDKit's
+twice the time of parsing its SMILES. ``Mol.ToBinary()`` returns the same numbers in one call. Its layout (RDKit's
 ``MolPickler``, versions 16.x) is a chain of records whose length follows from their own first bytes, so the chains of
 a whole chunk of molecules are walked together: NumPy first computes the length a record would have at *every* byte,
 then one gather per atom position follows all chains at once.

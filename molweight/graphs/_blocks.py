@@ -68,7 +68,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
     def _table(self, end: int) -> tuple[AnyArray, int]:
         footer = bytes(self._bytes[max(end - _FOOTER, 0) : max(end, 0)])
         if len(footer) != _FOOTER or not footer.endswith(_MAGIC):
-            raise ValueError("has no checksums of its blocks: it is cut short, changed, or of an earlier version")
+            raise ValueError("has no block checksums: it is truncated, changed, or of an earlier version")
         length = int.from_bytes(footer[:8], "little")
         first = end - _FOOTER - _DIGEST * -(-length // BLOCK)
         if first != length or xxhash.xxh3_128(bytes(self._bytes[first : end - 24])).digest() != footer[8:24]:

@@ -86,7 +86,7 @@ def target_column(
     """One spec's values for every molecule of a dataset.
 
     They are stored in files of ``64 * spec.chunk`` molecules next to the dataset as they are computed, each written
-    whole or not at all, so interrupted work goes on where it stopped.
+    whole or not at all, so interrupted work resumes where it stopped.
 
     Args:
         dataset: The molecules; where its ``folder`` is ``None`` nothing is stored.

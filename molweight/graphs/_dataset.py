@@ -89,7 +89,7 @@ class MoleculeDataset:
         per_atom: Which of the columns have one row per atom.
         notes: How the source was read, in words, where that is not plain.
         merged_rows: For rows of the source that were averaged with an earlier row of the same molecule, that row.
-        source_rows: Rows of the source, those that are left out or merged included; 0 where nobody counted them.
+        source_rows: Rows of the source, those that are left out or merged included; 0 where they were not counted.
 
     Raises:
         DataError: If the labels do not fit the molecules or their names.

@@ -218,7 +218,7 @@ class _Worker:
     def _start(self) -> Connection:
         # No other thread may fork in between: its process would hold this one's end of the pipe open.
         with _starting, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of a fork in a process with threads: see _serve
+            warnings.simplefilter("ignore", DeprecationWarning)  # about forking a process with threads: see _serve
             near, far = Pipe()
             before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
             self.pid = os.fork()
@@ -251,7 +251,7 @@ def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: 
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what a crash prints
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a crash prints nothing
         _limit_memory()
         if "torch" in sys.modules:  # its threads were not copied
             sys.modules["torch"].set_num_threads(1)

@@ -28,9 +28,9 @@ class AtomRanks(NamedTuple):
 def atom_ranks(graph: GraphBatch) -> AtomRanks:
     """Canonical ranks of the atoms by what an encoder sees of them.
 
-    Atoms are told apart by their features, then by the features of their neighbours, and so on (colour refinement).
+    Atoms are distinguished by their features, then by the features of their neighbours, and so on (colour refinement).
     Those that stay alike are equivalent: no message-passing encoder tells them apart. For the order, one atom of the
-    first class with several is singled out, and the refinement goes on, until every atom has a class of its own.
+    first class with several is singled out, and the refinement is repeated until every atom has a class of its own.
 
     Source: B. D. McKay, *Practical graph isomorphism*, Congr. Numer. 30, 45 (1981), without backtracking: where atoms
     are alike but not interchangeable, as in some cages, the order depends on the input.

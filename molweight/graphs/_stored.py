@@ -111,11 +111,11 @@ def featurised_again(
     smiles = molecules.smiles
     found, rejects, place = featurize_cached(smiles, featuriser, cache=folder is not None, n_jobs=n_jobs)
     if rejects:
-        raise DataError(f"{rejects[0].smiles[:60]!r} cannot be given {featuriser}: {rejects[0].reason}.")
+        raise DataError(f"{featuriser} of {rejects[0].smiles[:60]!r} cannot be computed: {rejects[0].reason}.")
     other = np.flatnonzero(np.diff(found.atom_offsets) != np.diff(molecules.atom_offsets))
     if len(other):
         raise DataError(
-            f"{smiles[int(other[0])][:60]!r} cannot be given {featuriser}: this RDKit reads another number of atoms "
-            "from its SMILES than the dataset holds."
+            f"{featuriser} of {smiles[int(other[0])][:60]!r} cannot be computed: this RDKit reads another number of "
+            "atoms from its SMILES than the dataset holds."
         )
     return replace(found, rows=molecules.rows), place

@@ -43,8 +43,8 @@ def build_streamed(
     """Featurise a source that need not fit into memory, or find it featurised in the cache.
 
     Molecules are read, featurised and written shard by shard, so the memory needed does not grow with the source, and
-    interrupted work goes on at the shard it was in. The merged folder appears whole or not at all. A second process
-    that asks for the same source waits for the first; where that one dies, it goes on.
+    interrupted work resumes at the shard it was in. The merged folder appears whole or not at all. A second process
+    that asks for the same source waits for the first; where that one dies, it takes over.
 
     Args:
         read: Gives the records of the source, from the start each time; called only where the cache has nothing.
@@ -87,7 +87,7 @@ def build_streamed(
 
 @contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes from building the same folder; the system lets go of the lock of a process that dies."""
+    """Keep other processes from building the same folder; the system releases the lock of a process that dies."""
     from filelock import FileLock, Timeout
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) 
 
 
 def _join(target: Path, sources: Sequence[Path], *, offsets: bool) -> None:
-    """Write the concatenation of arrays, one in memory at a time; offsets go on where the last array ended."""
+    """Write the concatenation of arrays, one in memory at a time; offsets continue where the last array ended."""
     first = np.load(sources[0], mmap_mode="r", allow_pickle=False)
     length = sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in sources)
     length -= len(sources) - 1 if offsets else 0

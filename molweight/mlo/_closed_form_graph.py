@@ -79,7 +79,7 @@ class ClosedFormGraph(LevelGraph):
             values.append(value)
             fitted += through / len(others)
             parts.append(loss.pull(encoder, direct / len(others)))
-        # Meta losses depend on the rows fitted to through one head: their derivatives are pulled back together.
+        # All meta losses depend on the fitted rows through one head: one pullback serves all of them.
         parts.append(fit.pull(encoder, fitted))
         gradient = torch.stack([torch.cat([part.flatten() for part in found]) for found in parts]).sum(dim=0)
         return torch.stack(values).mean().to(gradient), self.encoder_direction(gradient)

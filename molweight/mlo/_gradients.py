@@ -435,7 +435,7 @@ class _Passes:
         self.total.addcmul_(gradient, weight)
         # Over the encoder alone: a head has a gradient even where the encoder is taught nothing.
         norm = gradient[: self.block].norm()
-        # The gradient is at hand, so that the last product of the hypergradient is one dot product per objective.
+        # The gradient is known here, so the last product of the hypergradient is one dot product per objective.
         slope = None if self.direction is None else gradient @ self.direction
         return _Found(value, norm, norm, slope, gradient if self.keep_rows else None)
 

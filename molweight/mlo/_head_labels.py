@@ -16,7 +16,7 @@ class HeadLabels:
 
     Args:
         labels: ``G x T``; 0 where there is none.
-        shares: ``G x T``: what each label counts for in the mean; sums to one, 0 where there is no label.
+        shares: ``G x T``: weight of each label in the mean; sums to one, 0 where there is no label.
         classes: ``T`` booleans: whether the labels of a target are classes, 0 or 1.
         bounds: ``G x T``: -1 where the true value is below the label, 1 where it is above, else 0; or ``None``.
     """

@@ -20,7 +20,7 @@ __all__ = ["GraphOptions", "LevelGraph", "OffsetAverage", "TaskStep", "ThreeLeve
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """What :class:`Loop` hands on to its graph; explained there.
+    """The options that :class:`Loop` passes to its graph; explained there.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -264,7 +264,7 @@ class OffsetAverage:
             # The encoder's offset, not the encoder: an average of omega itself would lag theta by its own memory, and
             # the point would be the minimum for a theta of the past.
             value = tensor - pretrained[name] if name in self.shared else tensor.detach().clone()
-            # In place, as the means are not shared: `point` hands out copies.
+            # In place, as the means are not shared: `point` returns copies.
             self._means[name] = self._means[name].lerp_(value, newest) if name in self._means else value
 
     def point(self, pretrained: Params) -> Params:

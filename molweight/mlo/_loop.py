@@ -425,7 +425,7 @@ def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
     if not isinstance(solver, AdaptedSolver):
         return solver
     below = level == "finetune"
-    # With two levels the task's head is a variable of the one level that an optimiser of its own moves.
+    # With two levels the task's head is a variable of the one level, and has its own optimiser.
     own = loop.finetuned if below else loop.finetuned | loop.pretrained
     pair = (loop.finetune_optimizer, loop.pretrain_optimizer)
     optimizers = [optimizer for optimizer in (pair if below else pair[::-1]) if optimizer is not None]
@@ -434,7 +434,7 @@ def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
 
 
 def as_list(given: Losses | None, which: str) -> list[LossFn]:
-    """The losses of one kind of one step.
+    """The losses of one kind, ``train`` or ``meta``, as a list.
 
     Args:
         given: One loss or several.

@@ -123,7 +123,7 @@ class _Fit:
         for _ in range(_NEWTON):
             gradient = self.rows.T @ self.labels.slope(self._outputs(head))[:, 0] + 2 * self._ridge() * head
             step = torch.cholesky_solve(gradient[:, None], self.factor(head))[:, 0]
-            decrement = gradient @ step  # twice what the loss can still fall by
+            decrement = gradient @ step  # the Newton decrement: twice the expected decrease
             if self.labels.quadratic or bool(decrement <= _DECREMENT):
                 return head - step, True
             head = self._descended(head, step, decrement)

@@ -104,7 +104,7 @@ def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str,
 
     Args:
         options: By present or old name.
-        warn: Whether to warn of old names and values; a file that an earlier version wrote is none of the user's doing.
+        warn: Whether to warn of old names and values; not for a file that an earlier version wrote.
 
     Raises:
         ConfigError: If an option is given under both names.

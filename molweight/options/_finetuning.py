@@ -43,7 +43,7 @@ class FinetuningOptions:
             Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
         minutes: Minutes that the job should take on this machine; ``None`` for no limit. Pretraining is stopped, and
-            members have fewer epochs, where there is less time; what was cut is said. Where this cuts, the result
+            members have fewer epochs, where there is less time; cuts are reported. Where this cuts, the result
             depends on the speed of the machine.
         select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
             the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,

@@ -23,7 +23,7 @@ _METRICS: Final = {
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many digits that count; a dash for none.
+    """A number with this many significant digits; a dash for none.
 
     Example:
         >>> number(0.123456), number(float("nan")), number(None), number(1234567.0), number(-0.0)
@@ -35,7 +35,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def padded(value: float) -> str:
-    """A score with three digits that count, zeros at the end included; a dash for none.
+    """A score with three significant digits, trailing zeros included; a dash for none.
 
     Example:
         >>> padded(0.7), padded(312.4), padded(float("nan"))

@@ -53,7 +53,7 @@ def map_section(subject: RunSummary) -> Section:
 
 def wrong_section(subject: RunSummary) -> Section:
     """The test molecules that the run is most wrong about."""
-    title, opened = "Most wrong molecules", subject.test_results
+    title, opened = "Largest errors", subject.test_results
     if opened is None:
         return Section("wrong", title, [NOT_OPENED])
     cards = [_card(subject, opened, *pair) for pair in worst(subject.task, opened, subject.method)]
@@ -69,10 +69,10 @@ def wrong_section(subject: RunSummary) -> Section:
 def worst(task: str, opened: TestResults, method: str) -> list[tuple[int, int]]:
     """Molecule and target of the predictions that are furthest from their label, the furthest first.
 
-    A fifth of them, 4 to 12: of a small test set, more would not be the worst.
+    A fifth of the predictions, at least 4 and at most 12.
 
     Args:
-        task: Of the table; of several targets, errors of numbers are divided by the deviation of their labels.
+        task: Task of the table; with several targets, errors of numbers are divided by the deviation of their labels.
         opened: The test set.
         method: Whose predictions.
     """

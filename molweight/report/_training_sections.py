@@ -17,7 +17,7 @@ _STEP: Final = "step of adaptive pretraining"
 _WEIGHTS_SHOWN: Final = (
     "Weight λ that each step used; the dotted line marks equal weights. The table shows those after the last update."
 )
-_NO_STEPS: Final = "This run has no adaptive pretraining: the encoder was finetuned as it came."
+_NO_STEPS: Final = "This run has no adaptive pretraining: the encoder was finetuned as it was loaded."
 
 
 def history_series(records: Sequence[Mapping[str, Any]], key: str) -> dict[str, Series]:

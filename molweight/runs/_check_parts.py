@@ -1,4 +1,4 @@
-"""Whether what was read of a run fits together: its description, its options and its tensors."""
+"""Checks that the description, options and tensors of a loaded run fit together."""
 
 from collections.abc import Mapping
 from typing import Any, Final

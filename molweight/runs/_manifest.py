@@ -86,7 +86,7 @@ def files_of_run(folder: Path) -> list[str]:
 
 
 def check_manifest(folder: Path) -> None:
-    """Refuse a run of which a file is not the one that was written; a file that was left out is none.
+    """Refuse a run with a file that was changed; a missing file is not an error here.
 
     A model may be copied without the files that only its report needs. A run without a manifest was written by an
     earlier version, or is the copied ``model.safetensors`` alone.

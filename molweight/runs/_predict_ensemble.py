@@ -19,7 +19,7 @@ ENSEMBLE: Final = "ensemble"
 
 
 def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Indices, device: torch.device) -> Float32Matrix:
-    """Predictions of rows of the table; of an ensemble's training rows those that were made out of fold.
+    """Predictions for rows of the table; out-of-fold ones for rows that an ensemble was trained on.
 
     Args:
         model: The model.

@@ -110,12 +110,12 @@ def surrogate_features(smiles: Sequence[str]) -> Float32Matrix:
 
 
 def agreement(features: AnyArray, scores: AnyArray, *, best: float, share: float) -> Agreement:
-    """Rank the rows of a sample by surrogates of the other rows, in four parts, and compare with the model.
+    """Rank the rows of a sample by surrogates fitted to the other rows (four folds), and compare with the model.
 
     Args:
         features: ``n x F``.
         scores: The model's scores, ``n``.
-        best: Share of the rows that is looked for.
+        best: Share of the rows that counts as the best.
         share: Share of the rows that the model will score.
     """
     count = len(scores)

@@ -60,15 +60,15 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
 
 
 def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
-    """Say which targets have too little in them for an estimate out of fold."""
+    """Warn of targets with too few labels for an estimate out of fold."""
     tasks = tasks_of(data.task, len(data.target_names))
     for name, task, labels in zip(data.target_names, tasks, data.targets[rows].T, strict=True):
         values, counts = np.unique(labels[~np.isnan(labels)], return_counts=True)
         if task == "classification" and len(values) and (len(values) == 1 or counts.min() < members):
             rare = int(counts.min()) if len(values) > 1 else 0
             _LOG.warning(
-                "%s, target %r: %d of %d labels are of the rarer class, fewer than the %d folds, so no score of it "
-                "says much: add molecules of that class", data.name, name, rare, counts.sum(), members,
+                "%s, target %r: %d of %d labels are of the rarer class, fewer than the %d folds, so its "
+                "scores mean little: add molecules of that class", data.name, name, rare, counts.sum(), members,
             )  # fmt: skip
         elif task == "regression" and len(values) == 2 and counts.sum() > _FEW:  # noqa: PLR2004 - two values
             _LOG.warning(

@@ -84,7 +84,7 @@ def finetune(
             for indices in tuner.parts():
                 stage.checkpoint(tuner.state)
                 loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
-                with matmul_precision(job.precision):  # not while it is judged: predictions are of full precision
+                with matmul_precision(job.precision):  # only training: evaluation runs in full precision
                     _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
             tuner.finish_epoch(stage, judge)
             bar.set_postfix_str(_shown(data, tuner.result))

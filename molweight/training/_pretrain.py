@@ -56,7 +56,7 @@ class HealthLogger:
         return new
 
     def state_dict(self) -> dict[str, Any]:
-        """What was seen and said, to go on after an interruption."""
+        """Counters and messages, to resume after an interruption."""
         return {"health": self._health.state_dict(), "said": sorted(self._said), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

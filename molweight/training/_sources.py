@@ -252,7 +252,7 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
     Args:
         model: Whose objectives to give them to.
         featuriser: The features that its encoder reads.
-        held: The task; ``None`` where none is at hand, so that all labels are learned, which is warned of.
+        held: The task; with ``None`` all labels are learned, with a warning.
 
     Returns:
         For each objective that learns from tables, the digest of what it was given of each.
@@ -310,7 +310,9 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
 def _allowed(name: str, table: MoleculeDataset, held: HeldOut | None) -> MoleculeDataset:
     """What of a table may be learned."""
     if held is None:
-        _log.warning("%s learns all labels of %s; do not judge on its molecules what is made of this", name, table.name)
+        _log.warning(
+            "%s learns all labels of %s; do not evaluate a model that starts from it on them", name, table.name
+        )
         return table
     kept = held.without(table)
     if len(kept) < len(table):

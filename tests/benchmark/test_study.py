@@ -278,7 +278,7 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
         Journal(tmp_path, study(trials=3))
     path = tmp_path / "results.jsonl"
     path.write_text(path.read_text().replace(f'"results_version": {RESULTS_VERSION}', '"results_version": 0'))
-    with pytest.raises(ConfigError, match="line 1: was written by another version"):
+    with pytest.raises(ConfigError, match="line 1: has results of format 0"):
         Journal(tmp_path, study())
     path.write_text("{}\n")
     with pytest.raises(ConfigError, match="line 1: is not a row"):

@@ -111,7 +111,7 @@ def test_a_column_of_roles_is_the_split_unless_another_is_named(
         splits = split_table(options, data)
     assert (splits.name, splits.test.tolist()) == ("given", list(range(4, 40, 5)))
     assert options.split == "column"
-    assert "the role test has 8 molecules, fewer than 20: its score is not a verdict" in caplog.text
+    assert "the role test has 8 molecules, fewer than 20: too few for a verdict" in caplog.text
     options = parser().parse_args([str(path), "--split", "random"])
     assert split_table(options, load_table(options)).name == "random"
 
@@ -178,7 +178,7 @@ def test_audit_of_a_table_that_cannot_be_used_yet_still_shows_its_columns(
     assert main(["audit", str(path), "--quiet"]) == 2
     shown = capsys.readouterr()
     assert "toxic" in shown.out
-    assert "Say which are the labels: --targets a,b" in shown.err
+    assert "Name the label columns: --targets a,b" in shown.err
 
 
 def test_messages_of_the_library_name_options(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""One numbering of rows: every command calls a row by its line in the file, and tells of a reject once."""
+"""One numbering of rows: every command names a row by its line in the file, and reports a reject once."""
 
 import re
 from pathlib import Path

@@ -88,7 +88,7 @@ def test_a_killed_screening_goes_on_where_it_was(
     assert state.exists()
     assert not output.exists()
     assert main([*command[3:], f"--output={output}"]) == 0
-    assert "going on at row" in capsys.readouterr().err
+    assert "resuming at row" in capsys.readouterr().err
     pd.testing.assert_frame_equal(pd.read_csv(output), best)
     assert not state.exists()
 

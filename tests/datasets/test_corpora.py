@@ -133,7 +133,7 @@ def test_every_line_of_a_list_is_a_record_or_blank(tmp_path_factory: pytest.Temp
         (
             b"CCO\n",
             "mine.mol2",
-            r"files with molecules end in \.csv, \.parquet, \.pq, \.sd, \.sdf, \.smi, ",
+            r"files of molecules have the suffix \.csv, \.parquet, \.pq, \.sd, \.sdf, \.smi, ",
         ),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-20], "mine.smi.gz", "truncated or damaged"),
         (gzip.compress(b"CCO\n" * 5000, mtime=0)[:-1] + b"x", "mine.smi.gz", "truncated or damaged"),

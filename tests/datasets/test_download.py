@@ -152,7 +152,7 @@ def test_damaged_answers_are_refused(
     damage: Callable[[bytes], bytes], fetch: Callable[[], bytes], server: Server, tmp_path: Path
 ) -> None:
     server.content = damage(CONTENT)
-    with pytest.raises(DataError, match=r"damaged or not the published file .*thrown away\. Try again\. Place it\."):
+    with pytest.raises(DataError, match=r"damaged or not the published file .*deleted\. Try again\. Place it\."):
         fetch()
     assert left_in(tmp_path) == set()
     server.content = CONTENT

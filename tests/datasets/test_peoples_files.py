@@ -443,7 +443,7 @@ def test_numbers_as_web_pages_and_other_scripts_write_them(write: Write) -> None
 def test_ranges_are_no_numbers_and_the_message_says_so(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert read(write(table({"mp": [f"{100 + place}-{105 + place}" for place in range(12)]}))).task is None
-    assert "column 'mp' holds texts like '100-105', which are no numbers" in caplog.text
+    assert "column 'mp' holds texts like '100-105', which are not numbers" in caplog.text
 
 
 def test_the_index_of_a_frame_may_be_the_molecules(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_columns_without_enough_labels_are_dropped(task: MoleculeDataset, splits
     table = from_smiles(ALKANES, labels, target_names=["good", "few", "same"], task="regression", name="t", cache=False)
     (source,) = read_sources([table], task, splits)
     assert (source.data.target_names, source.use.dropped) == (["good"], 2)
-    with pytest.raises(DataError, match="no column has 10 labels, not all equal"):
+    with pytest.raises(DataError, match="no column has 10 labels that are not all equal"):
         read_sources([from_smiles(ALKANES, [1.0] * 24, task="regression", name="t", cache=False)])
 
 

@@ -1,4 +1,4 @@
-"""Hands and double bonds are told apart in spellings never seen; experiments/studies/planted_stereo.py measures it."""
+"""Stereoisomers are distinguished in spellings never seen; experiments/studies/planted_stereo.py measures it."""
 
 from collections.abc import Callable
 

@@ -112,7 +112,7 @@ def test_reject_names_row_and_reason(smiles: str, reason: str, capfd: pytest.Cap
 
 
 def test_not_a_string_is_rejected() -> None:
-    _, rejects = featurize(["C", float("nan")])  # type: ignore[list-item]  # what a table with a gap hands over
+    _, rejects = featurize(["C", float("nan")])  # type: ignore[list-item]  # an empty cell of a table
     assert rejects[0].reason == "not a string but float"
 
 

@@ -15,7 +15,7 @@ SMALL = (
 )
 
 
-SAID = ("done", "to go on: the same command", "going on after step 1")
+SAID = ("done", "to resume: the same command", "resuming after step 1")
 CODE = """
 import sys
 from experiments.tools.pretrain_checkpoint import main
@@ -32,7 +32,7 @@ def test_sittings_do_not_change_the_result(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     said = [line for line in run.stdout.splitlines() if line in SAID]
-    assert said == ["done", "to go on: the same command", "going on after step 1", "done"]
+    assert said == ["done", "to resume: the same command", "resuming after step 1", "done"]
     for point in ("0.000048", "0.000096"):
         one, two = (load_file(tmp_path / name / point / "checkpoint.safetensors") for name in ("one", "two"))
         assert all((one[name] == two[name]).all() for name in one)

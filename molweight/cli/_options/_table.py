@@ -64,7 +64,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
 
     Args:
         parser: Where to add them.
-        duplicates: What is done with molecules in several rows unless it is said.
+        duplicates: Default for molecules in several rows.
     """
     add = parser.add_argument_group("Reading the table").add_argument
     add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")

@@ -69,7 +69,7 @@ class ConjugateGradient(Solver):
         state = _zero(b, bb, target) if start is None else _first(b, b - self._product(operator, start), start, target)
         for _ in range(self.iterations):
             # Asking an accelerator whether to stop would wait for all queued work, so there the rest of the budget runs
-            # on a frozen state. On the CPU the answer is at hand.
+            # on a frozen state. On the CPU the answer is known at once.
             if b.device.type == "cpu" and state.code != Outcome.BUDGET_SPENT:
                 break
             state = _advance(state, self._product(operator, state.p), target)
@@ -80,7 +80,7 @@ class ConjugateGradient(Solver):
     def _product(self, operator: Operator, vector: Tensor) -> Tensor:
         product = operator(vector)
         # Plus: damping moves the whole spectrum up, away from the negative curvature that a network in training has.
-        # Not in place, as an operator may hand out a tensor that it keeps.
+        # Not in place, as an operator may return a tensor that it keeps.
         return product.add(vector, alpha=self.damping) if self.damping else product
 
 

@@ -33,7 +33,7 @@ class Needs(StrEnum):
 
 @dataclass(frozen=True)
 class Signals:
-    """What a step hands to the weighting; every tensor is detached and in the order of the objectives' names.
+    """Measurements of a step for the weighting; every tensor is detached and in the order of the objectives' names.
 
     Args:
         losses: K losses.
