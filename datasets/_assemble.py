@@ -33,7 +33,7 @@ _SYSTEMATIC: Final = 0.5
 
 @dataclass(frozen=True)
 class Options:
-    """What the callers of all readers may ask for; :func:`molweight.datasets.from_file` documents it."""
+    """Options that all readers have in common; :func:`molweight.datasets.from_file` documents it."""
 
     name: str
     task: Task | None = None
@@ -63,7 +63,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Rows:
-    """What was read.
+    """The rows that were read.
 
     Args:
         source: What it is called in messages.
@@ -208,7 +208,7 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
 
 
 def _with_repeated(rows: Rows, data: MoleculeDataset, groups: Sequence[Indices]) -> list[Reject]:
-    """What cannot be used, with the rows of molecules that occur in several."""
+    """Rows and labels that cannot be used, with the rows of molecules that occur in several."""
     found = list(data.rejects)
     for group in groups:
         reason = f"the molecule occurs in {len(group)} rows ({_row_list(rows, data, group)}), all of which are dropped"

@@ -1,4 +1,4 @@
-"""What to know of a table before a number computed on it is believed."""
+"""The audit of a table: facts to know before a score on it is believed."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -57,7 +57,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Leak:
-    """What a role has in common with an earlier one.
+    """Overlap of a role with an earlier one.
 
     Args:
         role: The role that is scored.
@@ -78,7 +78,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What a corpus has in common with a table.
+    """Overlap of a corpus with a table.
 
     Args:
         corpus: Name of the corpus.
@@ -97,7 +97,7 @@ class Overlap:
 
 @dataclass(frozen=True)
 class Audit:
-    """What :func:`audit` found.
+    """The result of :func:`audit`.
 
     Args:
         table: Name of the table.
@@ -246,7 +246,7 @@ def without(
 
 
 def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Uint64Array:
-    """What tells molecules and compounds apart; where RDKit did not come to an end, the SMILES as it is written."""
+    """Keys of molecules and compounds; the SMILES as written where RDKit does not finish."""
     keys: Uint64Array = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
     for place in np.flatnonzero((keys == 0).all(axis=1)):
         keys[place] = number_of(data.smiles[int(place)])

@@ -10,7 +10,7 @@ __all__ = ["read_audit"]
 
 
 def read_audit(values: Mapping[str, Any], source: str = "the audit") -> Audit:
-    """What :meth:`Audit.to_dict` was taken of.
+    """The audit that :meth:`Audit.to_dict` was called on.
 
     Args:
         values: What it returned.

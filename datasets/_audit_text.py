@@ -10,7 +10,7 @@ _MOST = 12
 
 
 def format_audit(found: Audit) -> str:
-    """What an audit found, for a terminal.
+    """An audit as text for a terminal.
 
     Args:
         found: The audit.

@@ -17,7 +17,7 @@ __all__ = ["Choice", "Layout", "choose_targets", "layout_of"]
 
 @dataclass(frozen=True)
 class Layout:
-    """What is known of an export.
+    """Facts about an export.
 
     Args:
         title: Where it comes from.
@@ -186,7 +186,7 @@ def _settled(
 
 
 def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[str]:
-    """What is dropped and might be missed."""
+    """Notes about dropped columns that might be missed."""
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     texts = [item for item in reports if item.kind == "text" and not targets]

@@ -1,4 +1,4 @@
-"""What each column of an unknown table holds, and which numbers are suspected to be something else."""
+"""The content of each column of an unknown table, and numbers that may be something other than labels."""
 
 import logging
 import re
@@ -63,7 +63,7 @@ _REGISTRY: Final = 1000
 
 
 def by_name(name: str) -> str:
-    """What the name of a column of numbers says that it is, other than a label; empty for nothing.
+    """The meaning, other than a label, that the name of a column of numbers states; empty for none.
 
     Example:
         >>> by_name("Molecular Weight"), by_name("pH"), by_name("logS")
@@ -75,7 +75,7 @@ def by_name(name: str) -> str:
 
 
 def by_content(values: FloatArray) -> str:
-    """What numbers look like, other than labels; empty for nothing.
+    """The meaning, other than labels, that numbers suggest; empty for none.
 
     Args:
         values: The numbers of a column, without missing ones.
@@ -107,7 +107,7 @@ def _registry(values: FloatArray) -> str:
 
 
 def few_codes(values: FloatArray) -> str:
-    """What whole numbers look like of which there are few different ones; empty otherwise.
+    """The meaning that whole numbers with few different values suggest; empty for none.
 
     Example:
         >>> few_codes(np.tile(np.arange(5.0), 10)), few_codes(np.tile([0.5, 1.5], 10))
@@ -244,7 +244,7 @@ def describe_columns(
         table: The table.
         smiles: Its SMILES column.
         options: How cells of label columns are read.
-        weight: The column with a weight for each row, which are no labels.
+        weight: The column with a weight for each row; it holds no labels.
 
     Returns:
         One report per column, in order.

@@ -19,7 +19,7 @@ __all__ = ["read_excel"]
 Engine = Literal["calamine", "openpyxl"]
 
 _ENGINES: Final[dict[Engine, str]] = {"calamine": "python_calamine", "openpyxl": "openpyxl"}
-"""What pandas reads spreadsheets with, and the module of each."""
+"""Engines with which pandas reads spreadsheets, and the module of each."""
 _DAMAGED: Final = (ValueError, KeyError, zipfile.BadZipFile, EOFError, OSError, TypeError)
 
 
@@ -110,7 +110,7 @@ def _check_sheet(path: Path, sheet: str | int, names: list[str]) -> None:
 
 
 def _library_errors(engine: Engine) -> tuple[type[Exception], ...]:
-    """What the library raises for files that it cannot read."""
+    """Exceptions of the library for files that it cannot read."""
     if engine == "calamine":
         from python_calamine import CalamineError
 

@@ -22,11 +22,11 @@ _PROBE: Final = 50
 _SHARE: Final = 0.8
 """Share of the first texts of an index that are SMILES from which it holds molecules."""
 _NAMELESS: Final = "__index_level_0__"
-"""What pandas calls an index without a name in a Parquet file."""
+"""Name that pandas gives an unnamed index in a Parquet file."""
 _BATCH: Final = 2000
 """Rows of a Parquet file that are held at a time."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError)
-"""What pandas raises, with pyarrow's errors, where texts or the notes that it leaves in a file are damaged."""
+"""Exceptions of pandas and pyarrow where texts or pandas' metadata in a file are damaged."""
 
 
 def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int | None = None) -> TextTable:
@@ -93,7 +93,7 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
         raise
     except (pa.ArrowException, *_DAMAGED) as error:
         raise DataError(
-            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again, not packed."
+            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again without compression."
         ) from error
 
 

@@ -240,7 +240,7 @@ def from_csv(
         path: The file.
         smiles: The SMILES column; ``None`` to find it by its name, or by its content.
         targets: The label columns; ``None`` to find them, ``[]`` for none.
-        **options: As of :func:`molweight.datasets.from_file`, except ``file_format`` and ``sheet``.
+        **options: See :func:`molweight.datasets.from_file`, except ``file_format`` and ``sheet``.
 
     Returns:
         The molecules that can be used, with their labels.

@@ -175,7 +175,7 @@ class BadCell:
 
     @property
     def problem(self) -> str:
-        """What is wrong with it."""
+        """The reason why the cell cannot be read."""
         if self.reason:
             return f"{self.text[:60]!r} {self.reason}"
         infinite = _INFINITE.fullmatch(self.text) or is_number(self.text)

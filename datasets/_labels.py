@@ -99,7 +99,7 @@ def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
     """A line for each target with bounds.
 
     Args:
-        found: As of :func:`violated_bounds`.
+        found: See :func:`violated_bounds`.
 
     Example:
         >>> format_bounds({"pIC50": (1, 4)})
@@ -240,7 +240,7 @@ def _check_classes(present: Float32Array, where: str) -> None:
 
 
 def remarks(labels: Float32Matrix, columns: Sequence[str], task: Task | None) -> list[str]:
-    """What to know of labels before anything is trained on them: constant ones.
+    """Notes about labels before training: constant columns.
 
     Args:
         labels: ``n x T`` labels, NaN for missing.

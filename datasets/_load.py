@@ -35,7 +35,7 @@ def available() -> list[str]:
 
 
 def info(name: str) -> Table | Corpus | OgbEntry:
-    """What is known of a table, corpus or data set of OGB: task, targets, metric, size, source, citation.
+    """Facts about a table, corpus or data set of OGB: task, targets, metric, size, source, citation.
 
     Args:
         name: Its name.

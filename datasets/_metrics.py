@@ -103,7 +103,7 @@ def metrics_of(metric: str, tasks: int) -> list[str]:
 
 
 def skill(metric: str, truth: FloatArray, predicted: FloatArray) -> float:
-    """What one task's predictions are worth: 0 for those that know nothing of the molecule, 1 for perfect ones.
+    """Skill of one task's predictions: 0 for those that ignore the molecule, 1 for perfect ones.
 
     Tasks with different metrics are averaged by it: for classes ``2 ROC-AUC - 1``, for numbers ``1 - RMSE / deviation``
     of the labels.

@@ -21,7 +21,7 @@ __all__ = ["near_corpus"]
 _MOST: Final = 32
 """Neighbours of one molecule at most: farther ones have little in common with it."""
 _QUERIES: Final = 5_000
-"""Molecules whose neighbours are looked for at most; of a larger table, a random sample."""
+"""Most molecules whose neighbours are searched; a random sample of a larger table."""
 _log = logging.getLogger(__name__)
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
@@ -115,7 +115,7 @@ def _places(
         owner.append(np.full(found.shape, number))
         searched += int((index.sizes > 0).sum())
     similarity, all_rows, owners = (np.concatenate(part, axis=1) for part in (values, rows, owner))
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, :_MOST].T  # a round after the other
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, :_MOST].T  # round by round
     column = np.arange(len(packed))[None, :]
     pairs = np.stack([owners[column, order], all_rows[column, order]], axis=-1).reshape(-1, 2)
     places = dict.fromkeys((int(number), int(row)) for number, row in pairs[pairs[:, 1] >= 0])

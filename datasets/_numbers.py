@@ -109,7 +109,7 @@ _NO_VALUE: Final = frozenset(
 )
 """Cells that can only say that there is no value, as people and databases write it."""
 _DASHES: Final = frozenset({"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "."})
-"""What says so in a column of numbers; in one of words a dash may be the negative class."""
+"""Cells that state a missing label in a column of numbers; among words a dash may be the negative class."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MINUS: Final = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
 _BLANK: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\ufeff", " "))
@@ -168,7 +168,7 @@ _STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
 }
 """How the digits of a whole column are written, and how to turn a cell into what ``float`` reads."""
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
-"""What may be a number with points between thousands, and read otherwise is one with three decimals."""
+"""Texts that may be a number with points between thousands, or one with three decimals."""
 _COMMA_IS_DECIMAL: Final = ("decimal comma", "thousands point", "thousands blank, decimal comma")
 _WORDS: Final = {
     "decimal comma": "the comma is read as the decimal sign",
@@ -211,7 +211,7 @@ def is_number(cell: str) -> bool:
 
 
 def sign_of(relation: str) -> int | None:
-    """What a relation says of the true value: -1 below the number, 0 equal to it, 1 above; ``None`` for no relation.
+    """Direction of the true value from the number: -1 below it, 0 equal, 1 above; ``None`` without a relation.
 
     Example:
         >>> [sign_of(text) for text in ("'>'", "<=", "=", "~", "less than", "nM")]

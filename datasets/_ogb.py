@@ -28,7 +28,7 @@ _TASKS: Final[Mapping[str, Task]] = {"binary classification": "classification", 
 
 @dataclass(frozen=True)
 class OgbEntry:
-    """What OGB's own list says of a data set.
+    """The entry of a data set in OGB's own list.
 
     Args:
         name: Its name, such as ``"ogbg-molhiv"``.

@@ -26,7 +26,7 @@ def ogb_metric(metric: str) -> str | None:
 
 
 def ogb_value(metric: str, truth: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any]) -> float:
-    """What OGB's ``Evaluator`` answers.
+    """The score that OGB's ``Evaluator`` computes.
 
     Args:
         metric: A metric such as ``"ogbg-molhiv:rocauc"``.

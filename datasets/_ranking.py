@@ -74,7 +74,7 @@ def format_rankings(found: dict[str, Ranking]) -> list[str]:
     """A line for each target.
 
     Args:
-        found: As of :func:`rankings`.
+        found: See :func:`rankings`.
     """
     return [
         f"{name}: {100 * item.base_rate:.1f} % positive; average precision {item.average_precision:.3f}, enrichment "

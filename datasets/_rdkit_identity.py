@@ -1,4 +1,4 @@
-"""What makes two molecules the same, as numbers that can be kept in a column.
+"""Identity of molecules and compounds, as numbers that can be kept in a column.
 
 RDKit is imported when they are computed.
 """
@@ -28,7 +28,7 @@ def identity() -> TargetSpec:
 
     The compound is RDKit's ``HetAtomTautomer`` hash of the largest fragment without stereochemistry, with the number of
     hydrogens less the charge: the same for acid and base, for counter-ions, stereoisomers, and tautomers that differ in
-    the places of hydrogens on heteroatoms. Equal molecules have equal numbers; of a million different ones, two have
+    the places of hydrogens on heteroatoms. Equal molecules have equal numbers; among a million different ones, two have
     the same number with a probability of 3e-8. Both depend on the RDKit installed, whose version is part of the name.
     """
     return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _identities)

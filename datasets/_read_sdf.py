@@ -18,7 +18,7 @@ __all__ = ["FIELD", "LONGEST_RECORD", "TAKEN", "named_values", "parse_sdf", "rea
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 FIELD: Final = re.compile(r">.*?<(.+)>.*")
 TAKEN: Final = {"structure": "structure (value)", "title": "title (value)"}
-"""What values are called that have the name of a column of their own."""
+"""Names of values that clash with columns of the reader."""
 _END: Final = "M  END"
 _LARGE: Final = 200
 """Lines of a mol block that is read in a process of its own."""

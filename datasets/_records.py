@@ -165,7 +165,7 @@ def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 
 def sd_records(text: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and lines of each record of an SD file that is not blank; of a long one as many as tell that it is."""
+    """Number and lines of each record of an SD file that is not blank; of a long one only its beginning."""
     lines: list[str] = []
     number = 1
     for line in chain(text_lines(text, path), ["$$$$"]):
@@ -228,7 +228,7 @@ def smiles_place(path: Path, header: list[str], records: list[tuple[int, list[st
 def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The records that are not blank, each with the line it begins in."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
-        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
+        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to detect it.")
     reader = lines_of_cells(lines, delimiter)
     line = 1
     try:

@@ -23,7 +23,7 @@ _ROLE_WORDS: Final = re.compile(
 
 
 def _topic(name: str) -> str:
-    """What a column is about, without the word that says which part of it: ``standard`` of ``Standard Relation``."""
+    """Subject of a column, without the word for the part: ``standard`` of ``Standard Relation``."""
     return _ROLE_WORDS.sub("", name.lower())
 
 

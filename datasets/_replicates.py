@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["DUPLICATES", "Duplicated", "Measurements", "conflicts", "groups_of", "merge", "shared_molecules"]
 
 DUPLICATES: Final = ("mean", "median", "keep", "drop")
-"""What may be done with molecules that occur in several rows."""
+"""Treatments of molecules that occur in several rows."""
 
 Duplicated = Literal["mean", "median", "keep", "drop"]
 
@@ -116,8 +116,8 @@ def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]
 def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) -> tuple[Measurements, Indices]:
     """One row for each molecule.
 
-    Exact labels are averaged (of classes, the majority counts, and a tie is not a label). Where a molecule has bounds
-    only, the tightest one counts, and bounds on both sides are no label.
+    Exact labels are averaged (for classes, the majority counts, and a tie is a missing label). Where a molecule has
+    bounds only, the tightest one counts, and bounds on both sides give no label.
 
     Args:
         measured: The labels.

@@ -82,7 +82,7 @@ def _verify(path: Path, content: bytes, expected: str) -> None:
 
 
 def _remedy(entry: Table) -> str:
-    """What to do without a network."""
+    """Advice where there is no network."""
     folder = data_folder() or Path("FOLDER")
     place = folder / "moleculenet" / f"{entry.name}.csv.gz"
     return (

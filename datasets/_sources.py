@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class SourceUse:
-    """What of an auxiliary table is learned from, and what is left out.
+    """Counts of what an auxiliary table teaches, and of what is left out.
 
     Args:
         name: What the table is called.

@@ -122,7 +122,7 @@ def hold_out(groups: Sequence[Indices], most: float) -> tuple[list[Indices], lis
     (bbbp, bace).
 
     Args:
-        groups: Groups in order; of two or more at least the last is taken, so that neither side is empty.
+        groups: Groups in order; with two or more at least the last is taken, so that neither side is empty.
         most: Largest number of molecules to take.
 
     Returns:
@@ -210,7 +210,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a splitter.
+    """The request to a splitter.
 
     Args:
         protocol: Whether ``select`` is held out of train (``"four-role"``) or is the validation part (``"paper"``).
@@ -304,7 +304,7 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
 
 
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:
-    """What to do about an empty role: what works comes first."""
+    """Advice about an empty role, the most promising first."""
     if len(data) < _ENOUGH:
         return (
             f"{len(data)} molecules are too few. Use {mention('method', 'random')}, "

@@ -47,7 +47,7 @@ _OTHERS: Final = {
     **dict.fromkeys(("{", "[{"), "JSON"),
     **dict.fromkeys(("<?xml", "<!doctype", "<html", "<table", "<datawarrior"), "HTML or XML"),
 }
-"""What a text without cells begins with."""
+"""First characters of a text without cells."""
 _MOST: Final = 10
 """Lines above the header that are looked through."""
 _LOOKED_AT: Final = 30

@@ -1,4 +1,4 @@
-"""What the catalogue knows of a table, typed."""
+"""Entries of the catalogue of tables, typed."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -79,7 +79,7 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     Args:
         train: The training molecules.
         test: The test molecules, with the same targets; labels may be missing.
-        seed: Of the draw of ``meta`` and ``select`` from the training molecules.
+        seed: Seed of the draw of ``meta`` and ``select`` from the training molecules.
 
     Returns:
         The table, and its roles. ``rows`` of a test molecule are those of its own file.
@@ -217,7 +217,7 @@ def _kept(name: str) -> bool:
 
 
 def _column(name: str, first: MoleculeDataset, second: MoleculeDataset) -> Column:
-    """A column of both: exact labels, weights of 1 and empty cells where a table lacks it."""
+    """A column of both tables: exact labels, weights of 1 and empty cells where a table lacks it."""
     if name == ROW_NUMBER:
         return np.concatenate([row_numbers(first), row_numbers(second)])
     blank = {"label_bounds": 0, "label_weight": 1}.get(name, np.nan)

@@ -45,7 +45,7 @@ _BINARY: Final = 4096
 def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
     """The content of a file, unpacked where it is packed with gzip, xz, bzip2 or as the only file of a zip archive.
 
-    Pipes can be read, too, of a zip archive excepted.
+    Pipes can be read, too, except for zip archives.
 
     Args:
         path: The file.
@@ -117,7 +117,7 @@ def _reason(path: Path, error: Exception) -> str:
         return f"{path}: there is no such file{_nearest(path)} Check the path."
     if isinstance(error, IsADirectoryError):
         return f"{path}: is a folder. Name one file in it."
-    if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without a number
+    if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without an errno
         return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
     return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
 

@@ -33,7 +33,7 @@ ROLE_NAMES: Final = {
     "holdout": "test",
     "external": "test",
 }
-"""What may stand for a role, in lower case; the published validation part is ``meta``."""
+"""Names of roles, in lower case; the published validation part is ``meta``."""
 
 _OF_A_ROLE: Final = re.compile(r"[ _-]?(set|split|subset|data)")
 

@@ -22,7 +22,7 @@ _BETWEEN = 30.0
 
 
 class Progress(Protocol):
-    """What shows progress."""
+    """Something that shows progress."""
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -63,7 +63,7 @@ def with_progress(items: Iterable[T], title: str | None, unit: str, *, total: in
 
     Args:
         items: The items.
-        title: As of :func:`progress_bar`.
+        title: See :func:`progress_bar`.
         unit: What they are, in the plural.
         total: How many there are; ``None`` where it is not known.
 

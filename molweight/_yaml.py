@@ -24,7 +24,7 @@ _NUMBERS: Final = {
         r"|\.(?:inf|Inf|INF))$|\.(?:nan|NaN|NAN)$"
     ),
 }
-"""What is a number: no times (``1:30`` would be 90), no dates, and ``010`` is not 8."""
+"""Pattern of a number: no times (``1:30`` would be 90), no dates, and ``010`` is not 8."""
 _REPLACED: Final = {f"{_TAG}{kind}" for kind in ("int", "float", "timestamp")}
 
 
@@ -86,7 +86,7 @@ def _content(text: str, source: str) -> Any:
 
 
 class _RefusedError(ConstructorError):
-    """What is valid YAML and not meant."""
+    """Refuse what is valid YAML but not meant."""
 
 
 class _Loader(yaml.SafeLoader):

@@ -78,7 +78,7 @@ def new_names(
         owner: What the options belong to, for the message.
         values: By new name of an option, old value to new value.
         warn: Whether to warn.
-        stacklevel: As of :func:`warnings.warn`.
+        stacklevel: See :func:`warnings.warn`.
 
     Returns:
         The same values, in the same order.

@@ -48,7 +48,7 @@ _KEY: Final = "molweight"
 _LENGTH: Final = 8
 """Bytes in front of the header of a safetensors file: the header's length, little-endian."""
 _NO_SUM: Final = "0" * 64
-"""What stands for the checksum while the checksum is taken."""
+"""Placeholder of the checksum while the checksum is computed."""
 _HOST: Final = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _IMPORTED: Final = time.time()
 _ABANDONED: Final = 24 * 3600.0
@@ -211,7 +211,7 @@ def csv_bytes(table: "DataFrame", *, safe: bool = False) -> bytes:
 
     Args:
         table: The table; its index is left out.
-        safe: As of :func:`csv_cell`.
+        safe: See :func:`csv_cell`.
     """
     clean = partial(csv_cell, safe=safe)
     written = table.apply(lambda column: column.map(clean) if column.dtype.kind in "OTU" else column)
@@ -243,12 +243,12 @@ def as_tensor(values: Any) -> Tensor:
 
 
 def from_tensor(tensor: Tensor) -> Any:
-    """What :func:`as_tensor` was given."""
+    """The value that :func:`as_tensor` was given."""
     return json.loads(tensor.numpy().tobytes())
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """What :func:`write_tensors` wrote.
+    """Read the file that :func:`write_tensors` wrote.
 
     Raises:
         DataError: If the file is missing, damaged, or of another format.

@@ -8,7 +8,7 @@ __all__ = ["GraphLike"]
 
 
 class GraphLike(Protocol):
-    """What an encoder reads: PyG's ``Data`` and ``Batch`` have it, and so has ``molweight.graphs.GraphBatch``."""
+    """Graphs for encoders: PyG's ``Data`` and ``Batch``, and ``molweight.graphs.GraphBatch``, fit."""
 
     @property
     def x(self) -> Tensor:

@@ -24,7 +24,7 @@ class AssayedMolecules:
         graphs: The molecules.
         labels: 0 or 1, ``G x labels``; 0 where there is no label.
         known: 1 where there is one.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

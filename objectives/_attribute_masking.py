@@ -17,7 +17,7 @@ __all__ = ["AttributeMasking", "MaskedAtoms"]
 
 @dataclass(frozen=True)
 class MaskedAtoms:
-    """A batch with masked atoms, and what was there.
+    """A batch with masked atoms, and the values that were masked.
 
     Args:
         graphs: The batch with mask tokens.
@@ -25,7 +25,7 @@ class MaskedAtoms:
         elements: Their elements, ``M``.
         bonds: End atoms of the masked bonds, ``2 x B``; ``None`` where bonds are not masked.
         bond_types: Their types, ``B``; ``None`` likewise.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

@@ -114,7 +114,7 @@ def _first_passage(batch: GraphBatch, distance: Tensor, generator: torch.Generat
 
 @dataclass(frozen=True)
 class Edit:
-    """What to change in a batch; ``None`` for nothing of the kind.
+    """Changes to a batch; ``None`` for no change of that kind.
 
     Args:
         drop_atoms: Atoms to remove, with their bonds, ``N`` bool.

@@ -1,4 +1,4 @@
-"""What every objective is, and objectives by name."""
+"""The base class of objectives, and objectives by name."""
 
 import re
 from abc import ABC, abstractmethod

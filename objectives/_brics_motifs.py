@@ -34,7 +34,7 @@ class Motifs:
         graphs: The molecules.
         labels: 1 where a molecule has a motif, ``G x V``.
         used: 1 for motifs that exist, ``V``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

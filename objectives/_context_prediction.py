@@ -28,7 +28,7 @@ class NeighbourhoodAndContext:
         anchors: The atoms of both parts, positions in ``context``.
         partner: The molecule whose context is the wrong one of each, ``P``; ``None`` where there is no other.
         pairs: ``P``, or 0 where no molecule reaches far enough and a single atom replaces it.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     neighbourhood: GraphBatch

@@ -39,7 +39,7 @@ class MaskedTargets:
         graphs: The molecules.
         values: Targets, ``G x dim``; 0 where left out.
         weights: 1 where a target counts and 0 where it is left out, ``G x dim``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

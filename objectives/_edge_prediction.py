@@ -23,7 +23,7 @@ class AtomPairs:
         graphs: The molecules.
         bonded: End atoms of the bonds, ``2 x B``.
         apart: Pairs of atoms that are not bonded, ``2 x P``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

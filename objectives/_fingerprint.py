@@ -27,7 +27,7 @@ _KINDS: dict[str, _Compute] = {
 
 
 def fingerprint_spec(kind: str = "ecfp", bits: int = 512) -> TargetSpec:
-    """What to compute for a fingerprint: its bits, packed eight to a byte, or its counts, a byte each.
+    """The target of a fingerprint: its bits, packed eight to a byte, or its counts, a byte each.
 
     Args:
         kind: ``"ecfp"`` (radius 2), ``"path"`` (up to 7 bonds) or ``"counts"`` (of ECFP).

@@ -30,7 +30,7 @@ class ClusteredGraphs:
     Args:
         graphs: The molecules.
         clusters: Cluster of each molecule, ``G`` int64 per granularity.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

@@ -27,7 +27,7 @@ class JoinedAgain:
         graphs: The molecules.
         orders: Number of the order, ``G`` int64; 0 where the molecule is as it was.
         counted: 1 for molecules of two or more fragments, ``G``; the others have one order only.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

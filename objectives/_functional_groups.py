@@ -26,7 +26,7 @@ class LabelledGraphs:
     Args:
         graphs: The molecules.
         labels: Their targets, ``G x dim``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

@@ -51,7 +51,7 @@ class MaskedNeighbours:
         elements: Their elements, ``M``.
         edges: Positions of the edges that lead to a masked atom, ``K``.
         slots: Which of the masked atoms each of them leads to, ``K``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

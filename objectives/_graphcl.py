@@ -24,7 +24,7 @@ class TwoViews:
     Args:
         first: One view.
         second: The other.
-        seeds: Of the encoder's dropout, one per view.
+        seeds: Seeds of the encoder's dropout, one per view.
     """
 
     first: GraphBatch
@@ -57,7 +57,7 @@ class GraphCL(Objective):
         width: Size of the encoder's vectors.
         augmentations: Names to choose from.
         strength: Share of atoms or bonds to change.
-        temperature: Of the loss.
+        temperature: Temperature of the loss.
 
     Raises:
         ConfigError: If an option is out of range.

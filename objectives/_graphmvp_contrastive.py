@@ -29,7 +29,7 @@ class GraphAndConformer:
         space: Their conformers.
         negatives: For each molecule with a conformer another one, ``2 x C`` places among them: whose conformer its
             graph is told from, and whose graph its conformer; ``2 x 0`` where there is no other.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch
@@ -52,7 +52,7 @@ class GraphMVPContrastive(Objective):
     Args:
         width: Size of the encoder's vectors.
         contrast: ``"info_nce"`` or ``"ebm_nce"``.
-        temperature: Of the loss.
+        temperature: Temperature of the loss.
         layers: Interactions of SchNet.
         filters: Size of its filters.
         gaussians: Number of its radial functions.

@@ -23,7 +23,7 @@ class NoisyConformers:
         graphs: The molecules.
         space: Their conformers.
         noise: Standard normal, ``2 x C x d``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

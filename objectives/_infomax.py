@@ -21,7 +21,7 @@ class PairedGraphs:
     Args:
         graphs: The molecules.
         partner: The other molecule of each, ``G``; ``None`` for a single molecule.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

@@ -45,7 +45,7 @@ class MolCLR(Objective):
         width: Size of the encoder's vectors.
         augmentation: ``"mask"``, ``"subgraph"`` or ``"either"``.
         rate: Share of atoms and bonds to change.
-        temperature: Of the loss.
+        temperature: Temperature of the loss.
 
     Raises:
         ConfigError: If an option is out of range.

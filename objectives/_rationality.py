@@ -22,7 +22,7 @@ class IntactAndCorrupted:
         graphs: ``2 G`` graphs in one batch.
         labels: 1 for intact, 0 for corrupted, ``2 G``.
         weights: 1 where the shuffle changed the molecule, else 0, ``2 G``.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

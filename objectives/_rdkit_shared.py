@@ -25,7 +25,7 @@ Values = dict[str, float]
 Group = Callable[[Walk], Values]
 
 _FAILURES: Final = (RuntimeError, ValueError, ArithmeticError, LookupError)
-"""What RDKit raises where a descriptor is not defined for a molecule."""
+"""Exceptions of RDKit where a descriptor is not defined for a molecule."""
 
 _ALERTS: Final = Screen(list(QED.StructuralAlerts))
 _MORGAN: Final = {radius: rdFingerprintGenerator.GetMorganGenerator(radius) for radius in (1, 2, 3)}
@@ -145,7 +145,7 @@ def _drug_likeness(walk: Walk) -> Values:
 
 
 def _qed_terms(walk: Walk, log_p: float, polar: float) -> object:
-    """What ``rdkit.Chem.QED.properties`` returns for a molecule without hydrogens in its graph."""
+    """The result of ``rdkit.Chem.QED.properties`` for a molecule without hydrogens in its graph."""
     molecule = walk.molecule
     return _qed_properties(
         MW=rdMolDescriptors._CalcMolWt(molecule),  # noqa: SLF001 - as RDKit's QED does

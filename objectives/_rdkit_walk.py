@@ -34,7 +34,7 @@ _shell: Callable[[int], int] = cache(GetPrincipleQuantumNumber)
 
 @dataclass(frozen=True)
 class Walk:
-    """What RDKit knows about each atom, read once, since every question costs a microsecond in Python.
+    """RDKit's properties of each atom, read once, since every question costs a microsecond in Python.
 
     Args:
         molecule: The molecule.

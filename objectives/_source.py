@@ -31,7 +31,7 @@ class LabelledMolecules:
         labels: ``G x labels``; classes 0 or 1, numbers in standard deviations from the mean; 0 where there is no label.
         known: 1 where there is one.
         bounds: -1 where the true value is below the label, 1 where it is above, else 0.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch
@@ -167,7 +167,7 @@ class Source(Objective):
         """Labels of molecules of the pool in the units of the head, NaN where missing, and their bounds.
 
         Args:
-            positions: Of ``G`` molecules.
+            positions: Positions of ``G`` molecules.
 
         Returns:
             ``G x labels`` twice; bounds are -1, 0 or 1 as in :class:`LabelledMolecules`.

@@ -23,7 +23,7 @@ class PooledBatch:
     Args:
         graphs: The molecules.
         positions: Their positions in the pool, on the host.
-        seed: Of the encoder's dropout.
+        seed: Seed of the encoder's dropout.
     """
 
     graphs: GraphBatch

@@ -62,7 +62,7 @@ def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) 
         method: Among :data:`CHEMPROP`.
         data: The table.
         splits: Its roles.
-        seed: Of its split and its network.
+        seed: Seed of its split and its network.
 
     Returns:
         The metric on ``test``; that on ``select``, which was trained on, is NaN.
@@ -94,7 +94,7 @@ def train_arguments(folder: Path, method: str, task: str, targets: int, seed: in
         method: Among :data:`CHEMPROP`.
         task: ``"classification"`` or ``"regression"``.
         targets: Number of targets.
-        seed: Of its split and its network.
+        seed: Seed of its split and its network.
 
     Example:
         >>> " ".join(train_arguments(Path("f"), "chemprop", "regression", 1, 7)[:7])
@@ -111,7 +111,7 @@ def predict_arguments(folder: Path, method: str) -> list[str]:
     """Arguments of ``chemprop`` to predict ``test.csv`` of a folder with the model in it.
 
     Args:
-        folder: As of :func:`train_arguments`.
+        folder: See :func:`train_arguments`.
         method: Among :data:`CHEMPROP`.
     """
     tables = ["--test-path", str(folder / "test.csv"), "--preds-path", str(folder / "predictions.csv")]

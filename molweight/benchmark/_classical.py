@@ -52,7 +52,7 @@ def fit_classical(
         method: ``"ecfp_rf"``, ``"ecfp_gbm"`` or ``"descriptors_gbm"``.
         data: The table.
         splits: Its roles.
-        seed: Of the models.
+        seed: Seed of the models.
         most: How many settings to try, up to four; the first is scikit-learn's own for classification.
 
     Returns:

@@ -16,7 +16,7 @@ from molweight.training.internal import HeldOut, adaptive_pretraining, with_sour
 __all__ = ["matched", "seconds_per_step"]
 
 _ROUNDING: Final = 1e-9
-"""What a product that is a whole number may lack of it."""
+"""Rounding error that a product which should be a whole number may have."""
 
 
 def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Job:

@@ -1,4 +1,4 @@
-"""What is compared: pretraining under every weighting, searches over fixed weights, and models without a graph."""
+"""Methods of a study: pretraining under every weighting, searches over fixed weights, models without a graph."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ __all__ = ["METHODS", "OF_VARIANT", "Method", "gradients_per_step", "method_of",
 _SOLVED: Final = {"solver": "cg", "hypergradient_interval": 10}
 """The better solver, as seldom as its price asks for."""
 OF_VARIANT: Final = ("of", "title", "trials")
-"""What a variant says besides options of a job."""
+"""Keys of a variant besides options of a job."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a chemist would use in place of the default fit: usual models with usual settings, trained on the same rows."""
+"""Alternatives to the default fit: common models with common settings, trained on the same rows."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ def fit_peer(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> d
         method: Among the methods of kind ``"peer"``.
         data: The table.
         splits: Its roles.
-        seed: Of the models.
+        seed: Seed of the models.
 
     Returns:
         The metric on ``test``; that on ``select``, which was trained on, is NaN.

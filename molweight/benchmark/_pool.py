@@ -23,7 +23,7 @@ _PATIENCE: Final = 10.0
 
 
 class Executor(Protocol):
-    """What runs the jobs of a study: processes of this machine, or anything else with this method."""
+    """Runs the jobs of a study: processes of this machine, or anything else with this method."""
 
     def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
         """Do all of it; each item comes back with its row, or with ``{"error": reason}``, as soon as it is done."""
@@ -119,7 +119,7 @@ def _death(code: int | None) -> str:
 
 
 def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]", parent: int) -> None:
-    """What a process does: take an item, answer with its row, until the pipe is closed or the parent has ended."""
+    """The loop of a process: take an item, answer with its row, until the pipe is closed or the parent has ended."""
     end_with(parent)
     one_thread()
     with joblib.parallel_config(backend="sequential"):  # the cores are for the processes of the pool

@@ -18,7 +18,7 @@ class RayCluster:
     ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or make them again.
 
     Args:
-        address: Of a running cluster, e.g. ``"auto"`` or ``"ray://head:10001"``; ``None`` starts Ray here.
+        address: Address of a running cluster, e.g. ``"auto"`` or ``"ray://head:10001"``; ``None`` starts Ray here.
         workers: Cores to use where Ray is started here.
 
     Raises:

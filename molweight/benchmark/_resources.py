@@ -1,4 +1,4 @@
-"""What a run needs of the machine that it is on."""
+"""Time and memory that a run takes."""
 
 import platform
 from pathlib import Path

@@ -170,7 +170,7 @@ class _Setting:
 
 
 def _out_of_fold(run: Run) -> dict[str, Any]:
-    """What an ensemble is worth out of fold, with its interval, and the weights of its parts."""
+    """Out-of-fold score of an ensemble with its interval, and the weights of its parts."""
     found = run.finetuning.cross_fitting
     if not found:
         return {}
@@ -180,7 +180,7 @@ def _out_of_fold(run: Run) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def fixed_facts() -> dict[str, Any]:
-    """What is the same for all runs of a process: versions and machine."""
+    """Facts that all runs of a process share: versions and machine."""
     names = ("molweight", "torch", "torch-geometric", "rdkit", "scikit-learn", "numpy")
     return {
         "results_version": RESULTS_VERSION,

@@ -34,7 +34,7 @@ def run_study(
         folder: Where the results are kept: ``results.jsonl``, ``results.csv``, ``results.parquet``,
             ``README.md``, ``scores.svg``, ``ranks.svg``.
         executor: What runs the jobs, e.g. :class:`molweight.benchmark.ProcessPool`.
-        title: Of the page.
+        title: Title of the page.
         progress: Whether to show a progress bar on a terminal.
         safe_csv: Whether to quote text in ``results.csv`` that a spreadsheet would take for a formula.
 

@@ -1,4 +1,4 @@
-"""What the results of a study do and do not support."""
+"""Statistics of the results of a study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Contrast:
             is better. Differences are divided by the standard deviation of their table's scores before.
         low: Lower end of the 95 % bootstrap interval of the mean difference.
         high: Upper end.
-        p: Of the Wilcoxon signed-rank test, two-sided, corrected by Holm for the number of methods.
+        p: p value of the Wilcoxon signed-rank test, two-sided, corrected by Holm for the number of methods.
     """
 
     method: str
@@ -48,7 +48,7 @@ def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> lis
     Args:
         results: Rows of a study; those with an error are left out, and so are pairs that lack a partner.
         reference: The method to compare with.
-        level: Of the bootstrap intervals.
+        level: Level of the bootstrap intervals.
 
     Returns:
         One contrast per other method with at least two pairs.
@@ -122,7 +122,7 @@ class Ranks:
     Args:
         means: Mean rank by method, 1 the best, in this order.
         blocks: Pairs of table and seed that every method has a score at.
-        p: Of Friedman's test that all are alike; NaN with fewer than three methods or two blocks.
+        p: p value of Friedman's test that all are alike; NaN with fewer than three methods or two blocks.
     """
 
     means: dict[str, float]
@@ -177,7 +177,7 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
     Args:
         methods: How many are ranked, at least two.
         blocks: How often.
-        level: Of the test.
+        level: Level of the test.
 
     Example:
         With four methods and 14 blocks, as in the example of the source:

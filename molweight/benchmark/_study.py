@@ -26,7 +26,7 @@ __all__ = ["Cell", "Match", "Study"]
 Match = Literal["steps", "gradients", "seconds"]
 _SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options")
 _LISTS: Final = ("tables", "methods", "seeds", "reference", "plugins", "published")
-"""What a study can be given more of without a new folder: none of it changes what a single run does."""
+"""Keys that may grow without a new folder: they do not change a single run."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Study:
         seeds: Seeds, each once.
         job: Options of :class:`molweight.Job` that all neural methods share.
         variants: Further methods by name: options that differ, and optionally ``of`` (the method they are a variant of,
-            ``"tapweight"`` by default), ``title`` and, of a search, ``trials``.
+            ``"tapweight"`` by default), ``title`` and, for a search, ``trials``.
         settings: Options that every neural method is run with, one after the other; ``select`` picks. Models without a
             graph try as many settings of their own.
         split: Method of the split.
@@ -168,7 +168,7 @@ def _methods(study: Study) -> None:
     """Refuse methods that there are not, or whose packages are not installed."""
     taken = [name for name in study.variants if name in METHODS]
     if taken:
-        raise OptionError("variants", taken[0], "is the name of a method already", "Give it another.")
+        raise OptionError("variants", taken[0], "is the name of a method already", "Choose another name.")
     kinds = {name: study.method(name).kind for name in study.methods}
     searches = [name for name, kind in kinds.items() if kind == "search"]
     if searches and find_spec("optuna") is None:

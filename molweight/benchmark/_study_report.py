@@ -20,7 +20,7 @@ _LEVEL: Final = 0.05
 _ROUNDING: Final = 1e-9
 """Deviations smaller than this share of the mean are rounding errors."""
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
-"""What a method costs, and with how many digits it is shown."""
+"""Costs of a method, with the number of decimals shown."""
 _EQUAL: Final = {
     "steps": "the same number of steps",
     "gradients": "the same number of gradient evaluations",
@@ -35,7 +35,7 @@ def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) ->
         study: What was run.
         results: Its rows, failures included.
         folder: Where to.
-        title: Of the page.
+        title: Title of the page.
     """
     good = results[results["error"].isna()]
     titles = {name: study.method(name).title for name in study.methods if name in set(good["method"])}
@@ -54,7 +54,7 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
     Args:
         study: What was run.
         results: Its rows, failures included.
-        title: Of the page.
+        title: Title of the page.
     """
     good = results[results["error"].isna()]
     if not len(good):
@@ -262,13 +262,13 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
 
 
 def _range(item: Contrast) -> str:
-    """What the interval leaves open: no evidence of a difference is not evidence of none."""
+    """The range of differences that the interval allows: no evidence of a difference is not evidence of none."""
     ends = [f"{abs(end):.2f} {'better' if end > 0 else 'worse'}" for end in (item.low, item.high)]
     return f"95 % CI from {ends[0]} to {ends[1]}, in standard deviations"
 
 
 def _costs(study: Study, good: pd.DataFrame) -> list[str]:
-    """What the reference costs relative to each search, over the pairs of table and seed that both have."""
+    """Cost of the reference relative to each search, over the pairs of table and seed that both have."""
     spent = {name: own.set_index(["table", "seed"])[["gradients", "seconds"]] for name, own in good.groupby("method")}
     reference, lines = spent.get(study.reference), []
     for name in study.methods:

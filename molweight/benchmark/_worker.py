@@ -25,7 +25,7 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-"""What a run may raise without ending the study: its row has the message."""
+"""Exceptions of a run that do not end the study: its row has the message."""
 
 
 def attempt(work: Callable[[T], Row], item: T) -> Row:

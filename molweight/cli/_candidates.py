@@ -136,7 +136,7 @@ def _drawn(records: Iterable[Record], most: int) -> _Sample:
 
 
 def _reader(options: Namespace, run: Run, table: MoleculeRows) -> Callable[[list[Record]], AnyArray]:
-    """What a surrogate reads of rows: their molecules, and the columns that the model reads."""
+    """Input of a surrogate: the molecules of rows, and the columns that the model reads."""
     return partial(_features, smiles=table.smiles, places=list(feature_places(options, run, table).values()))
 
 

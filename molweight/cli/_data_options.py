@@ -45,7 +45,7 @@ _OWN: Final[dict[str, object]] = {
 }
 """Options of a table of the user's own, with their defaults."""
 _NEAR_THE_TASK: Final = "own+near"
-"""What ``--corpus auto`` stands for."""
+"""The value of ``--corpus auto``."""
 _FEW: Final = 20
 """Test molecules below which a score says nothing."""
 

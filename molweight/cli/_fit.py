@@ -190,7 +190,7 @@ def _conclusion(comparison: Comparison) -> Conclusion | None:
 
 
 def _sources(comparison: Comparison) -> list[str]:
-    """What was used of the auxiliary tables, and what each objective is worth."""
+    """Use of the auxiliary tables, and the evidence for each objective."""
     run = comparison.run
     uses = [SourceUse(**values) for values in run.trained_on.get("sources", ())]
     used = ["\n".join(["auxiliary tables:", *(f"  {use}" for use in uses)])] if uses else []
@@ -199,7 +199,7 @@ def _sources(comparison: Comparison) -> list[str]:
 
 
 def _out_of_fold(comparison: Comparison) -> list[str]:
-    """What the parts of the ensemble are worth, where the run is one."""
+    """Out-of-fold scores of the parts of an ensemble; empty for other runs."""
     finetuning = comparison.run.finetuning
     return [format_estimate(finetuning)] if finetuning.cross_fitting else []
 

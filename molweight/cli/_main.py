@@ -52,7 +52,7 @@ _COMMANDS: Final = {
     "hypergrad-check": "how accurate each solver's hypergradient is on your data, and what it costs",
     "list": "what is available: objectives, encoders, weightings, solvers, datasets",
 }
-"""What each command does; it is the module of its name, ``_fit`` or ``_hypergrad_check``."""
+"""Summary of each command; its module has the same name, ``_fit`` or ``_hypergrad_check``."""
 
 _NO_MEMORY: Final = (
     "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
@@ -66,7 +66,7 @@ _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
 _LOG: Final = logging.getLogger(__name__)
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
-"""What ``--resume`` may be typed with; everything else is read from the interrupted run."""
+"""Options that may accompany ``--resume``; all others are read from the interrupted run."""
 _USAGE: Final = f"""usage: molweight COMMAND [options]
 
 molweight {__version__}: task-adaptive pretraining with learned objective weights.
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _of_system(error: OSError) -> str:
-    """What the operating system refused, where, and the remedy."""
+    """The refusal of the operating system as a message: what, where, and the remedy."""
     if error.errno in _TOO_MANY:
         where = "" if error.filename is None else f"{printable(str(error.filename))}: "
         return f"{where}too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."

@@ -1,4 +1,4 @@
-"""What commands print: messages to stderr, results to stdout as text or JSON."""
+"""Output of commands: messages to stderr, results to stdout as text or JSON."""
 
 import json
 import logging

@@ -29,12 +29,12 @@ _KINDS: Final[dict[object, str]] = {
     str: "text",
     NoneType: "null",
 }
-"""What values are called in messages."""
+"""Placeholders of values in messages."""
 _AS_TYPED: Final = {"None": "null", "True": "true", "False": "false"}
 """Values of Python, and how they are typed. The lengths are equal, so that lines stay wrapped."""
 _PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
 _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
-"""What is in a name that has to be quoted in a list of names."""
+"""Characters for which a name has to be quoted in a list of names."""
 _NO_NUMBER: Final = re.compile(r"[^\w.+-]")
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
@@ -106,7 +106,7 @@ class Parser(ArgumentParser):
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Report the error in one paragraph: the option at fault where one is found, else the parser's words."""
+        """Report the error in one paragraph: the option at fault where one is found, else the parser's message."""
         typed = self._typed()
         for option, _ in typed:
             self._refuse_unknown(option)
@@ -254,7 +254,7 @@ def _is_flag(text: str) -> bool:
 
 
 def _content(path: str) -> dict[object, Any]:
-    """What a file of options holds; nothing where it is not a mapping, which the parser refuses."""
+    """The content of a file of options; empty where it is not a mapping, which the parser refuses."""
     try:
         content = load_yaml(Path(path).read_text(encoding="utf-8"), path)
     except (OSError, UnicodeDecodeError) as error:
@@ -299,7 +299,7 @@ def _is_no_number(hint: Any, value: Any) -> bool:
 
 
 def _kinds(hint: Any) -> list[str]:
-    """What values of a type are called."""
+    """Placeholder for values of a type."""
     if get_origin(hint) is Literal:
         return [str(choice) for choice in get_args(hint)]
     if get_origin(hint) in (Union, UnionType):

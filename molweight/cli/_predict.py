@@ -60,7 +60,7 @@ class _Answers(NamedTuple):
 
 
 def _answers(options: Namespace, model: Run) -> _Answers:
-    """What was asked for: predictions, deviations, ranges, domain.
+    """The values that were asked for: predictions, deviations, ranges, domain.
 
     Raises:
         ConfigError: If options contradict each other, or the run lacks what they take.

@@ -1,4 +1,4 @@
-"""What is kept of a screening next to its output, so that a kill loses little."""
+"""The state of a screening, kept next to its output, so that a kill loses little."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ Kept = tuple[float, int, int, list[str]]
 
 @dataclass
 class ScreenState:
-    """What is kept of the rows so far.
+    """The rows that are kept so far.
 
     Args:
         key: What the rows depend on: run, input, options.
@@ -117,7 +117,7 @@ def state_path(options: Namespace, name: str) -> Path | None:
 
 
 def _key(options: Namespace) -> str:
-    """What the rows that are kept depend on."""
+    """Fingerprint of everything that the kept rows depend on."""
     named = {name: value for name, value in sorted(options.as_dict().items()) if name not in _IGNORED}
     files = [Path(options.run, "model.safetensors"), Path(options.input)]
     stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]

@@ -91,7 +91,7 @@ def hypergrad_check(
         corpus: Unlabelled molecules; the training molecules of ``data`` if ``None``.
         points: Steps of adaptive pretraining after which to compare; 0, a quarter and all of the job's ``steps`` if
             ``None``.
-        dampings: Of the references, each compared with all solvers; the first is a number.
+        dampings: Dampings of the references, each compared with all solvers; the first is a number.
         candidates: Solvers with their options; :func:`default_candidates` if ``None``. The job's own is added.
         dtype: Floating-point type of the comparison; the run itself is in float32.
         limit: Most variables of a level for the dense reference.
@@ -195,7 +195,7 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """What is compared at every point, and with what."""
+    """The solvers that are compared at every point, and the references."""
 
     candidates: Sequence[Candidate]
     dampings: Sequence[Damping]

@@ -1,4 +1,4 @@
-"""What a check of the hypergradient found: numbers, a table, JSON values."""
+"""The result of a check of the hypergradient: numbers, a table, JSON values."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass

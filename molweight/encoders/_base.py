@@ -1,4 +1,4 @@
-"""What every encoder is."""
+"""The base class of encoders."""
 
 import math
 from abc import ABC, abstractmethod
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class Encoding(NamedTuple):
-    """What an encoder returns for ``G`` molecules with ``N`` atoms in all.
+    """The output of an encoder for ``G`` molecules with ``N`` atoms in all.
 
     Args:
         nodes: One vector per atom, ``N x d``.
@@ -210,7 +210,7 @@ def encode_share(encoder: nn.Module, whole: GraphBatch, seed: int | None, team: 
     Args:
         encoder: The encoder; its gradients are sums over the processes.
         whole: The batch.
-        seed: Of dropout; each process draws masks of its own.
+        seed: Seed of dropout; each process draws masks of its own.
         team: The processes.
 
     Returns:

@@ -91,7 +91,7 @@ class Chemprop(DMPNN):
         return first, first.relu()
 
     def own(self, nodes: Tensor) -> Tensor:
-        """What an atom without neighbours ends as, ``N x d``."""
+        """Final vector of an atom without neighbours, ``N x d``."""
         lone: Tensor = self.finish(nn.functional.pad(nodes, (0, self.node_width)))
         return lone.relu()
 

@@ -79,7 +79,7 @@ class DMPNN(Trunk):
         return states
 
     def begin(self, nodes: Tensor, topology: Topology) -> tuple[Tensor, Tensor]:
-        """What each round adds to the messages, and the vectors of the bonds before the first one, each ``E x d``."""
+        """Terms that each round adds to the messages, and the bonds' vectors before the first one, each ``E x d``."""
         first = (self.start(nodes).index_select(0, topology.edge_index[0]) + self.bonds(topology.bonds)).relu()
         return first, first
 
@@ -94,7 +94,7 @@ class DMPNN(Trunk):
         return self.virtual is None and kind.embed is Trunk.embed and kind.states is DMPNN.states
 
     def merged_states(self, topology: Topology) -> list[Tensor]:
-        """What :meth:`states` returns without dropout, with equal bonds and equal atoms computed once."""
+        """:meth:`states` without dropout, with equal bonds and equal atoms computed once."""
         directed, codes = topology.directed, self.atoms.distinct(topology.atoms)
         edges = first = directed.start(torch.cat([self.start(codes), self.bonds(directed.kinds)])).relu_()
         states = [] if self.jk == "last" else [self.atoms(topology.atoms)]

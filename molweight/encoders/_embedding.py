@@ -94,8 +94,8 @@ def codes(features: Tensor, sizes: tuple[int, ...], item: str = "item") -> Codes
         item: What the rows are, for messages.
 
     Returns:
-        The codes. Features with few possible combinations are coded by all of these. Others are coded by the distinct
-        rows on CPU, and row by row on an accelerator, where looking for distinct rows would stop the queue.
+        The codes. Features with few possible combinations get one code per combination. Others get one per distinct
+        row on CPU, and one per row on an accelerator, where a search for distinct rows would synchronise.
 
     Raises:
         DataError: If the features do not fit ``sizes`` (values are checked on CPU only).

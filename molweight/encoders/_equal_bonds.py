@@ -28,7 +28,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Atoms:
-    """What atoms gather from their bonds after some rounds.
+    """Sums over the bonds of atoms after some rounds.
 
     Args:
         own: From the embedded atoms to those that are distinct now.
@@ -77,7 +77,7 @@ class DirectedRounds:
         return self._made[number]
 
     def atoms(self, turns: int) -> Atoms:
-        """What the atoms gather after so many rounds."""
+        """Sums over the bonds of the atoms after this many rounds."""
         bonds, edges, own = self._bonds[turns], self._edges, self._atoms
         words = (edges.totals(mixed(bonds.of, salt)) + mixed(own.of, ~salt) for salt in SALTS)
         after = Classes.by(*words)

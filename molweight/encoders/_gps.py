@@ -42,7 +42,7 @@ class MoleculeAttention(nn.Module):
         nn.init.zeros_(self.output.bias)
 
     def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
-        """What each atom gathers, ``N x d``."""
+        """The vector that each atom gathers by attention, ``N x d``."""
         dense = topology.dense
         places, width = dense.filled.numel(), nodes.size(1)
         table = nodes.new_zeros(places, 3 * width).index_copy(0, dense.place, self.inputs(nodes))

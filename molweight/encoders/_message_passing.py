@@ -1,4 +1,4 @@
-"""What the encoders have in common: options, embedding of atoms, rounds, jumping knowledge, readout."""
+"""Base of the message passing encoders: options, embedding of atoms, rounds, jumping knowledge, readout."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -139,7 +139,7 @@ class Trunk(Encoder):
         return False
 
     def merged_states(self, topology: Topology) -> list[Tensor]:
-        """What :meth:`states` returns without dropout, with equal atoms computed once."""
+        """:meth:`states` without dropout, with equal atoms computed once."""
         raise NotImplementedError(f"{type(self).__name__} does not merge equal atoms")
 
     @abstractmethod

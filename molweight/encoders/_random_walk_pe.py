@@ -16,7 +16,7 @@ def return_probabilities(topology: Topology, steps: int, dtype: torch.dtype) -> 
     Args:
         topology: The bonds.
         steps: Number of columns.
-        dtype: Of the result.
+        dtype: Type of the result.
 
     Returns:
         ``N x steps``; zeros for an atom without bonds.

@@ -88,7 +88,7 @@ class SchNetLayer(nn.Module):
         self.block = InteractionBlock(width, gaussians, filters, cutoff)
 
     def forward(self, nodes: Tensor, conformers: Conformers, radial: Tensor, envelope: Tensor) -> Tensor:
-        """What is added to the vectors, ``N x d``.
+        """The update of the vectors, ``N x d``.
 
         Args:
             nodes: Vectors of the atoms, ``N x d``.

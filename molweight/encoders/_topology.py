@@ -1,4 +1,4 @@
-"""What layers know of a batch besides the vectors of its atoms."""
+"""The structure of a batch, as layers read it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.encoders._base import one_mask_for_all_rows
 from molweight.encoders._embedding import merge_handedness

@@ -10,7 +10,7 @@ from molweight.arrays import AnyArray, Indices
 __all__ = ["BALANCES", "FOCUS", "Balance", "has_rare_class", "plain_odds"]
 
 BALANCES: Final = ("none", "weights", "batches", "focal")
-"""What training may do about a rare class."""
+"""Treatments of a rare class in training."""
 RARE: Final = 0.1
 """Share of labels below which a class is rare."""
 FOCUS: Final = 2.0
@@ -86,7 +86,7 @@ class Balance:
         """By how much training multiplies the odds of a positive label, ``T``.
 
         Args:
-            labels: Of the training rows, ``n x T``.
+            labels: Labels of the training rows, ``n x T``.
         """
         weights = self.label_weights(labels)
         seen = [(weights * (labels == label)).sum(axis=0) for label in (1, 0)]
@@ -125,7 +125,7 @@ def plain_odds(probabilities: AnyArray, odds: AnyArray) -> AnyArray:
 
     Args:
         probabilities: ``n x T``.
-        odds: As of :meth:`Balance.odds`, ``T``.
+        odds: See :meth:`Balance.odds`, ``T``.
 
     Example:
         >>> plain_odds(np.array([[0.5]]), np.array([4.0])).tolist()

@@ -46,7 +46,7 @@ class BoostedTrees:
     *Extremely Randomized Trees*, Machine Learning 2006.
 
     Args:
-        task: Of the table; of several classes, each has a model of its own against all others.
+        task: Task of the table; with several classes, each has a model against all others.
         models: By target, LightGBM's text of the model; or the text of a number, which is then the prediction, where
             there were too few labels or only one class.
 
@@ -78,8 +78,8 @@ class BoostedTrees:
         Args:
             features: ``n x F``; NaN where missing, which the trees handle themselves.
             labels: ``n x T``, NaN where missing; 0 and 1 for classification.
-            task: Of the table.
-            seed: Of the random thresholds and subsets.
+            task: Task of the table.
+            seed: Seed of the random thresholds and subsets.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
             absolute: Whether a regression minimises the absolute error in place of the squared one.
             rounds: Number of trees; ``None`` for 600, fewer for many targets.
@@ -122,7 +122,7 @@ class BoostedTrees:
 
 
 def _numbers(features: AnyArray) -> AnyArray:
-    """What LightGBM reads without a copy: features are single precision, and twice their memory is much."""
+    """Features as LightGBM reads them without a copy: in single precision, which halves their memory."""
     rows = np.asarray(features)
     return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float64)
 

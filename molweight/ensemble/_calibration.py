@@ -117,7 +117,7 @@ def log_loss(labels: AnyArray, predicted: AnyArray) -> float:
 
 
 def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[Indices]) -> AnyArray:
-    """The predictions of each fold, mapped as fitted on the other folds."""
+    """The predictions of each fold, mapped by a calibration fitted on the other folds."""
     mapped, known = np.array(predicted, dtype=np.float64), np.flatnonzero(~np.isnan(labels))
     for fold in folds:
         rest = np.setdiff1d(known, fold)

@@ -42,7 +42,7 @@ WHOLE: Final = "ensemble"
 
 
 _OutOfFold = tuple[Sequence[float], ErrorModel, Calibration | None]
-"""What is fitted on predictions of unseen rows: weights of the parts, expected errors, and calibration."""
+"""The parts that are fitted on predictions of unseen rows: weights of the parts, expected errors, and calibration."""
 
 
 class Keeper:
@@ -65,7 +65,7 @@ class CrossFitted:
         rows: Positions of the rows, ``n``.
         out_of_fold: By ``"graph"``, name of the partner, and ``"ensemble"`` predictions of these rows, ``n x T``.
         curves: Mean training loss of each epoch, by member.
-        transform: Name of the label transform; of several targets one for each, separated by commas.
+        transform: Name of the label transform; with several targets one for each, separated by commas.
         transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
         imputed: Number of feature values of these rows that could not be computed.
         balance: What was done about rare classes.

@@ -34,9 +34,9 @@ class Ensemble(TaskModel):
     Args:
         spec: What it is made of.
         members: The graph members, trained.
-        standardiser: Of the members' features.
+        standardiser: Standardiser of the members' features.
         partners: The models without a graph, in the order of the specification.
-        mean: Of each label over the training rows, ``T``; 0 for classes.
+        mean: Mean of each label over the training rows, ``T``; 0 for classes.
         scale: Standard deviation of each label, ``T``; 1 for classes.
 
     Attributes:
@@ -190,9 +190,9 @@ def to_labels(task: Task, outputs: Tensor, transform: LabelTransform) -> AnyArra
     """Probabilities, or labels in their own units, of the outputs of a member, ``G x T`` float64.
 
     Args:
-        task: Of the table.
+        task: Task of the table.
         outputs: ``G x T``: logits, or mapped labels in standard units.
-        transform: Of the labels that the member was trained on.
+        transform: Transform of the labels that the member was trained on.
     """
     values = outputs.detach().double().cpu()
     if task == "multiclass":

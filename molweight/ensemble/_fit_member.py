@@ -43,7 +43,7 @@ class Schedule:
         epochs: Passes over the training rows.
         batch_size: Rows per step.
         lr: Peak of the learning rate.
-        weight_decay: Of the head; the encoder has none.
+        weight_decay: Weight decay of the head; the encoder has none.
         warm_up: Share of the steps over which the learning rate rises; after it, it falls as a half cosine.
         average: Share of the steps that the average of the weights remembers.
         clip: Largest norm of a gradient.
@@ -104,7 +104,7 @@ class TrainingSet:
         data: The molecules.
         features: Standardised features of all of them, ``n x F``.
         labels: What the outputs are to be: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
-        task: Of the table.
+        task: Task of the table.
         absolute: Whether the absolute error of numbers is minimised in place of the squared one.
         balance: What is done about rare classes; ``None`` for nothing.
     """
@@ -187,7 +187,7 @@ def fit_member(
         training: The labelled molecules.
         rows: Which of them to train on.
         schedule: How.
-        seed: Of the batches and of dropout.
+        seed: Seed of the batches and of dropout.
         device: Where the member is.
 
     Returns:

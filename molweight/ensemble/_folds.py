@@ -53,7 +53,7 @@ def cross_folds(labels: AnyArray, count: int, rng: np.random.Generator) -> list[
 
 
 def _keys(labels: AnyArray) -> AnyArray:
-    """What rows are ordered by: number of positives for classes, the decile of the mean label for numbers."""
+    """The key that rows are ordered by: number of positives for classes, the decile of the mean label for numbers."""
     known = ~np.isnan(labels)
     total = np.where(known, labels, 0.0).sum(axis=1)
     if np.isin(labels[known], (0, 1)).all():

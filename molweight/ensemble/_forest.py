@@ -35,9 +35,9 @@ class Forest:
     Source: Geurts, Ernst, Wehenkel, *Extremely Randomized Trees*, Machine Learning 2006.
 
     Args:
-        standardiser: Of the features, for missing and outlying values.
+        standardiser: Standardiser of the features, for missing and outlying values.
         roots: First node of each tree, int32.
-        columns: Column of the standardised features that each node looks at; of a leaf, ``-1 - l`` for leaf ``l``.
+        columns: Column of the standardised features that each node tests; ``-1 - l`` for leaf ``l``.
         thresholds: A row goes to the left where its value is at most this, float32.
         left: The node on the left, int32.
         right: The node on the right, int32.
@@ -65,7 +65,7 @@ class Forest:
         Args:
             features: ``n x F``; NaN where missing.
             labels: ``n x T``, NaN where missing: the mean of the target then, while the trees grow.
-            seed: Of the columns and thresholds.
+            seed: Seed of the columns and thresholds.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         """
         from sklearn.ensemble import ExtraTreesRegressor
@@ -160,11 +160,11 @@ class _Grown:
     """The nodes of one tree of scikit-learn, numbered from 0.
 
     Args:
-        columns: As of :class:`Forest`, with leaves counted from 0 in each tree.
+        columns: See :class:`Forest`, with leaves counted from 0 in each tree.
         thresholds: As there.
         left: As there, from 0 in each tree.
         right: Likewise.
-        number: Of each node that is a leaf, its number.
+        number: Number of each leaf, by node.
     """
 
     columns: Int64Array

@@ -49,10 +49,10 @@ class GaussianProcess:
     Ralaivola et al., *Graph kernels for chemical informatics*, Neural Networks 2005.
 
     Args:
-        standardiser: Of the dense features.
+        standardiser: Standardiser of the dense features.
         rows: Standardised dense features of the training rows, ``n x D`` float32.
         counts: Sparse features of the training rows, ``n x C`` uint8.
-        coefficients: Of the kernel with each training row, ``n x T`` float64.
+        coefficients: Coefficients of the kernel with each training row, ``n x T`` float64.
         offset: Mean label, ``T`` float64.
         kernel: Mixture and scale, 2 float64.
         classes: Which targets are classes, ``T`` bool.
@@ -90,7 +90,7 @@ class GaussianProcess:
             counts: ``n x C`` counts, of fingerprints.
             labels: ``n x T``, NaN where missing.
             classes: Which targets are classes, ``T`` bool.
-            seed: Of the rows that the kernel is chosen on.
+            seed: Seed of the rows that the kernel is chosen on.
             weights: Weight of each label, ``n x T``: the noise is divided by it.
         """
         standardiser = Standardiser.fit(dense)
@@ -134,7 +134,7 @@ class GaussianProcess:
 
     @cached_property
     def _compared(self) -> "tuple[_Distances, _Overlap]":
-        """What new rows are compared with: what does not depend on them is computed once."""
+        """The training side of the kernel, computed once for all new rows."""
         return _Distances.of(self.rows.numpy()), _Overlap.of(self.counts.numpy())
 
     def state(self) -> dict[str, Tensor]:
@@ -177,7 +177,7 @@ def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel
 
 
 def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
-    """Kernels to try; of a kind of features that is missing or constant, only those without."""
+    """Kernels to try; those of missing or constant features are left out."""
     middle = float(np.median(distances))
     mixtures = (1.0,) if not middle > 0 else _MIXTURES if overlap.any() else (0.0,)
     lengths = _LENGTHS if middle > 0 else (1.0,)

@@ -29,7 +29,7 @@ class LabelTransform:
         kind: One of :data:`TRANSFORMS`, for all targets; or one for each, separated by commas, where ``"class"`` leaves
             classes as they are.
         power: Lambda of the Yeo-Johnson map of each target, ``T``; 1 for the other kinds.
-        mean: Of the mapped training labels, ``T``.
+        mean: Mean of the mapped training labels, ``T``.
         scale: Their standard deviation, ``T``; 1 where they are constant.
         low: Smallest mapped value that is inverted, ``T``: that of the smallest training label less half the range.
         high: Largest mapped value that is inverted, ``T``.
@@ -110,7 +110,7 @@ def possible_transforms(labels: AnyArray) -> list[str]:
     """Transforms worth trying for one target: of a skewed one those that make it less so.
 
     Args:
-        labels: Of training rows, ``n``, NaN where missing.
+        labels: Labels of training rows, ``n``, NaN where missing.
 
     Returns:
         ``"none"`` first; another where the size of the skewness is above 1 and the transform halves it.

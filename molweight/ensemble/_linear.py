@@ -30,7 +30,7 @@ class LinearModel:
     Source: Hoerl and Kennard, *Ridge Regression*, Technometrics 1970.
 
     Args:
-        standardiser: Of the features.
+        standardiser: Standardiser of the features.
         coefficients: ``D x T`` float64.
         offset: ``T`` float64; for classes a logit.
         classes: Which targets are classes, ``T`` bool.

@@ -61,7 +61,7 @@ class Member(nn.Module):
         Args:
             graphs: The molecules.
             features: Standardised features, ``G x features``.
-            seed: Of the dropout masks; ``None`` for none.
+            seed: Seed of the dropout masks; ``None`` for none.
         """
         return self.with_vectors(graphs, features, seed)[0]
 
@@ -71,7 +71,7 @@ class Member(nn.Module):
         Args:
             graphs: The molecules.
             features: Standardised features, ``G x features``.
-            seed: Of the dropout masks; ``None`` for none.
+            seed: Seed of the dropout masks; ``None`` for none.
         """
         encoding = self.encoder(graphs, seed)
         vectors = encoding.graphs

@@ -34,9 +34,9 @@ class PartnerData:
         matrices: By name of the partner, ``n x F``.
         labels: ``n x T``, NaN where missing.
         weights: Weight of each label, ``n x T``; ``None`` for equal ones.
-        task: Of the table.
+        task: Task of the table.
         absolute: Whether to minimise the absolute error of numbers in place of the squared one.
-        seed: Of the partners.
+        seed: Seed of the partners.
         balance: What trees do about rare classes, one of :data:`molweight.ensemble._balance.BALANCES`.
     """
 
@@ -66,7 +66,7 @@ class PartnerData:
 
         Args:
             name: Which.
-            kind: Of the label transform, which is fitted on the same rows.
+            kind: Kind of the label transform, which is fitted on the same rows.
             rows: Which rows; ``None`` for all.
             rounds: Number of trees; ``None`` for the default.
         """
@@ -99,7 +99,7 @@ class PartnerData:
 
         Args:
             name: Which.
-            kind: Of the label transform.
+            kind: Kind of the label transform.
             folds: Positions of each fold.
             rounds: Number of trees; ``None`` for the default.
         """
@@ -149,7 +149,7 @@ class PartnerData:
         return ",".join(chosen), tried
 
     def choose_balance(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
-        """What to do about rare classes: what small boosted trees score best with out of fold.
+        """The treatment of rare classes with which small boosted trees score best out of fold.
 
         Args:
             folds: Positions of each fold.

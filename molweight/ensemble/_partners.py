@@ -58,12 +58,12 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class PartnerSpec:
-    """What a partner is, as JSON values.
+    """Description of a partner, as JSON values.
 
     Args:
         name: Among :data:`PARTNERS`.
         features: Feature sets that it reads.
-        transform: Of the labels that it was fitted on.
+        transform: Transform of the labels that it was fitted on.
         odds: By how much its training multiplied the odds of each target; empty for not at all.
     """
 
@@ -90,7 +90,7 @@ class Partner:
 
     Args:
         spec: What it is.
-        task: Of the table.
+        task: Task of the table.
         model: Boosted trees, a Gaussian process, a linear model or a forest, of transformed labels.
     """
 
@@ -115,10 +115,10 @@ class Partner:
 
         Args:
             spec: What it is; its transform is that of these labels.
-            task: Of the table.
+            task: Task of the table.
             features: ``n x F``, those of the specification.
             labels: ``n x T`` in their own units, NaN where missing.
-            seed: Of everything random.
+            seed: Seed of everything random.
             weights: Weight of each label, ``n x T``.
             absolute: Whether trees minimise absolute errors of numbers.
             rounds: Number of trees; ``None`` for the default.

@@ -26,7 +26,7 @@ class Recipe:
         partners: Models without a graph that take part.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
-        dropout: Of the hidden layer.
+        dropout: Dropout of the hidden layer.
         label_transform: ``"auto"`` or one of :data:`molweight.ensemble.TRANSFORMS`.
         class_balance: ``"auto"`` or one of :data:`molweight.ensemble._balance.BALANCES`.
         epochs: Most epochs of a member.

@@ -1,4 +1,4 @@
-"""What an ensemble is made of, as JSON values: everything but its numbers."""
+"""Description of an ensemble as JSON values: everything but its tensors."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ class EnsembleSpec:
     """How to build an ensemble before its state is loaded.
 
     Args:
-        task: Of the table.
+        task: Task of the table.
         encoder: Name of the encoder.
         encoder_options: Its options.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
-        dropout: Of the hidden layer.
+        dropout: Dropout of the hidden layer.
         features: Feature sets that the members read.
         partners: Models without a graph.
-        weights: Of the members' mean and of each partner; they sum to 1.
+        weights: Weights of the members' mean and of each partner; they sum to 1.
         transforms: Label transform of each member.
         errors: Expected squared errors.
-        calibration: Of the probabilities of the whole ensemble; ``None`` in runs of earlier versions.
+        calibration: Calibration of the probabilities of the whole ensemble; ``None`` in runs of earlier versions.
     """
 
     task: Task

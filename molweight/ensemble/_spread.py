@@ -15,7 +15,7 @@ def disagreement(parts: Sequence[AnyArray], weights: Sequence[float]) -> AnyArra
 
     Args:
         parts: Predictions of each model, ``n x T``.
-        weights: Of each; they sum to 1.
+        weights: Weight of each model; they sum to 1.
 
     Example:
         >>> disagreement([np.array([[1.0]]), np.array([[3.0]])], [0.5, 0.5]).tolist()

@@ -39,7 +39,7 @@ class MemberJob:
         training: The labelled rows.
         held_out: Rows to leave out, and to predict afterwards.
         schedule: How.
-        seed: Of the batches and of dropout.
+        seed: Seed of the batches and of dropout.
     """
 
     member: Member
@@ -51,7 +51,7 @@ class MemberJob:
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """What comes out.
+    """The trained members.
 
     Args:
         state: State of the member.
@@ -97,7 +97,7 @@ def member_processes(members: int, rows: int, epochs: int, device: torch.device)
     Args:
         members: Number of members.
         rows: Labelled rows.
-        epochs: Of each member.
+        epochs: Epochs of each member.
         device: Where to compute.
 
     Example:

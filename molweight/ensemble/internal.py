@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._fit_member import Schedule, epochs_for

@@ -1,4 +1,4 @@
-"""What the estimators have in common."""
+"""The common base of the estimators."""
 
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Self
@@ -164,7 +164,7 @@ class MoleculeEstimator(BaseEstimator):
 
 
 class TapWeightEstimator(MoleculeEstimator):
-    """What classifier and regressor share: fit a :class:`molweight.Job`, predict with its run."""
+    """Base of classifier and regressor: fit a :class:`molweight.Job`, predict with its run."""
 
     _learned = "run_"
 

@@ -13,7 +13,7 @@ __all__ = ["decode_classes", "encode_classes", "known_mean", "most_probable", "n
 
 
 def encode_classes(y: Any) -> tuple[AnyArray, list[AnyArray]]:
-    """Classes as 0 and 1, column by column; of a single column as 0, 1, 2, ...
+    """Classes as 0 and 1, column by column; for a single column as 0, 1, 2, ...
 
     Args:
         y: ``n`` labels of two or more classes, or ``n x T`` of two classes per column; ``None`` and NaN are missing.
@@ -75,7 +75,7 @@ def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
     """The most probable class of each row; NaN (``None`` for text) where there is no probability.
 
     Args:
-        probability: Of each class, ``n x K``.
+        probability: Probability of each class, ``n x K``.
         classes: The classes.
     """
     missing = np.isnan(probability).any(axis=1)
@@ -91,7 +91,7 @@ def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
     """The more probable class of each row; NaN (``None`` for text) where there is no probability.
 
     Args:
-        probability: Of the second class, ``n``.
+        probability: Probability of the second class, ``n``.
         classes: The two classes.
     """
     missing = np.isnan(probability)

@@ -1,4 +1,4 @@
-"""What was learned as safetensors bytes and JSON, in place of pickled modules."""
+"""State of an estimator as safetensors bytes and JSON, in place of pickled modules."""
 
 import json
 from typing import Any, Final
@@ -27,7 +27,7 @@ def dump_run(run: Run) -> State:
 
 
 def load_run(state: State) -> Run:
-    """What :func:`dump_run` returned, as a run on the device it asks for, or on the CPU where that is missing.
+    """Rebuild the run that :func:`dump_run` was given, on its device, or on the CPU where that is missing.
 
     Raises:
         DataError: If it is damaged or of a newer format.
@@ -43,7 +43,7 @@ def dump_encoder(encoder: Encoder, name: str, options: dict[str, Any], device: s
 
 
 def load_encoder(state: State) -> Encoder:
-    """What :func:`dump_encoder` returned.
+    """Rebuild the encoder that :func:`dump_encoder` was given.
 
     Raises:
         DataError: If it is damaged or of a newer format.

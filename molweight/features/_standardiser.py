@@ -28,8 +28,8 @@ class Standardiser(nn.Module):
         limit: Largest size after z-scoring.
 
     Attributes:
-        median: Of the known training values of each column, ``F`` float64; 0 where there are none.
-        mean: Of the imputed training values, ``F`` float64.
+        median: Median of the known training values of each column, ``F`` float64; 0 where there are none.
+        mean: Mean of the imputed training values, ``F`` float64.
         scale: Their standard deviation, ``F`` float64; 1 for a column that is dropped.
         kept: Which columns are kept, ``F`` bool.
 

@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.features._feature_set import COLUMN_PREFIX, check_features, feature_columns
 from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL

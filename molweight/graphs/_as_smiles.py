@@ -76,7 +76,7 @@ def canonical_text(molecule: "Mol") -> str:
 def _text(item: Any, position: int, name: str) -> str:
     if isinstance(item, str):
         return item.strip()
-    if item is None or (isinstance(item, float) and item != item):  # noqa: PLR0124 - NaN, of a pandas column
+    if item is None or (isinstance(item, float) and item != item):  # noqa: PLR0124 - NaN, from a pandas column
         return ""
     from rdkit.Chem import Mol
 

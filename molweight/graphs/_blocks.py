@@ -20,7 +20,7 @@ _FOOTER: Final = 8 + 16 + len(_MAGIC)
 
 
 def block_table(length: int, digests: list[bytes]) -> bytes:
-    """What follows the content of a file: the checksum of each block, the length, and a checksum of both.
+    """Trailer of a file: the checksum of each block, the length, and a checksum of both.
 
     Args:
         length: Bytes of the content.
@@ -103,7 +103,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
                 raise self._damage(problem)
 
     def _problem(self, block: int) -> str | None:
-        """What is wrong with a block; where there is nothing, it counts as verified."""
+        """The fault of a block; ``None`` for a sound one, which then counts as verified."""
         begin, end = block * BLOCK, min((block + 1) * BLOCK, self._length)
         if xxhash.xxh3_64(self._bytes[begin:end].tobytes()).digest() != self._digests[block].tobytes():
             return f"its bytes {begin} to {end - 1} do not match their checksum"

@@ -59,7 +59,7 @@ def add_seal(path: Path) -> None:
 
 
 def find_damage(path: Path) -> str | None:
-    """What is wrong with a sealed file, in words; ``None`` if it is as it was written.
+    """The fault of a sealed file, in words; ``None`` if it is as it was written.
 
     Args:
         path: The file.

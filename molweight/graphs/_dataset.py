@@ -44,7 +44,7 @@ def tasks_of(task: str | None, targets: int) -> list[str]:
     """The task of each target.
 
     Args:
-        task: Of the table.
+        task: Task of the table.
         targets: How many targets there are.
 
     Example:

@@ -10,7 +10,7 @@ _RING: Final = re.compile(r"%\(\d+\)|%\d\d|\d")
 
 
 def explain(smiles: str) -> str | None:
-    """What is plainly wrong with a SMILES; ``None`` where nothing is plain.
+    """An obvious fault of a SMILES, in words; ``None`` where none is obvious.
 
     Args:
         smiles: A text that RDKit refused to parse.

@@ -88,7 +88,7 @@ class Featuriser:
         return cls(about["features"], about["stereo"])
 
     def cache_key(self) -> bytes:
-        """What the arrays of molecules depend on, for names of cached folders.
+        """Key of everything that the arrays of molecules depend on, for names of cached folders.
 
         Ignoring stereochemistry is not part of it: it is left out when batches are made, from the same arrays.
         """

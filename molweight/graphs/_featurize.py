@@ -143,7 +143,7 @@ def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
 
 
 def _reason(smiles: str) -> str:
-    """What is wrong with a SMILES that RDKit refused, in plain words where there are some."""
+    """The fault of a SMILES that RDKit refused, in plain words where possible."""
     from rdkit import Chem
 
     molecule: Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)

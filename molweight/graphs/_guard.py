@@ -140,7 +140,7 @@ class Guarded(Generic[T]):
 
 
 def _rdkit_failure(error: RuntimeError) -> str | None:
-    """What is wrong where RDKit found itself in a state that it holds to be impossible; ``None`` for other errors."""
+    """The message for a failed internal check of RDKit; ``None`` for other errors."""
     for each in (error, error.__cause__):
         first, _, rest = str(each).partition("\n")
         if isinstance(each, RuntimeError) and first == _INVARIANT:
@@ -266,7 +266,7 @@ def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: 
 
 
 def _answer(function: Callable[[Sequence[str]], Any], item: str) -> tuple[bool, Any]:
-    """What :meth:`_Worker.ask` returns."""
+    """The answer of :meth:`_Worker.ask`."""
     try:
         return True, function([item])
     except MemoryError:

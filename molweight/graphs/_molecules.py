@@ -93,7 +93,7 @@ class Reject:
     number: int | None = None
 
     def stored(self) -> dict[str, Any]:
-        """What is kept of a row without a molecule in the cache."""
+        """Cached description of a row without a molecule."""
         return {"row": self.row, "smiles": self.smiles, "reason": self.reason}
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class RejectCounts:
-    """What a source held that could not be used.
+    """Numbers of rows and labels of a source that could not be used.
 
     Args:
         molecules: Rows without a molecule.
@@ -134,7 +134,7 @@ class RejectCounts:
         return cls(len(empty), len(others), labels, sum(item.kind == "repeated" for item in rejects))
 
     def words(self) -> list[str]:
-        """What there is of each kind, in words."""
+        """The numbers of each kind, in words."""
         parts = (
             (self.molecules, "row", "without a molecule"),
             (self.rows, "row", "left out for a label that cannot be read"),
@@ -228,7 +228,7 @@ def item_positions(offsets: Int64Array, indices: Int64Array) -> Int64Array:
 
 
 def inconsistency(molecules: Molecules) -> str | None:
-    """What does not fit together in arrays that were read from a file; ``None`` if all is well.
+    """The inconsistency of arrays that were read from a file; ``None`` for sound ones.
 
     Batches are made by index arithmetic, which trusts offsets: one that leads out of its array would read memory that
     belongs to something else.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["StereoLabels", "may_have_stereo", "stereo_labels"]
 
 _BOND_MARKS: Final = frozenset("/\\|")
-"""What a SMILES with stereochemistry of bonds has at least one of; the bar opens the extensions of CXSMILES."""
+"""Characters that mark stereochemistry of bonds in a SMILES; the bar opens the extensions of CXSMILES."""
 _MARKS: Final = _BOND_MARKS | {"@"}
 _CODE: Final = "_CIPCode"
 _FIRST_LIMIT: Final = 100_000

@@ -16,7 +16,7 @@ _KINDS = "biuf"
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """What an objective wants to know of every molecule: a name, a shape, and the function that computes it.
+    """A value that an objective needs of every molecule: a name, a shape, and the function that computes it.
 
     Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``;
     batches carry it as ``batch.columns[name]``, ``G x dim``, or for values per atom as ``batch.atom_columns[name]``,

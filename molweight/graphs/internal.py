@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, written
 from molweight.graphs._cache import (

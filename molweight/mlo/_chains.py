@@ -49,7 +49,7 @@ def three_levels(
         objectives: The K losses of level 1.
         train: The finetuning loss of level 2, without the proximal term.
         proximal_strength: Strength of the proximal term over the names both levels share.
-        curvature: Of both levels; ``"gauss_newton"`` needs every loss to be a :class:`Composite`.
+        curvature: Curvature of both levels; ``"gauss_newton"`` needs every loss to be a :class:`Composite`.
         recompute_graphs: Build each objective's graph again for every curvature product of level 1.
 
     Example:

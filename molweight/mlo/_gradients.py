@@ -85,7 +85,7 @@ class SharedObjectives(Mapping[str, LossFn]):
         return len(self.heads)
 
     def reading(self, params: Params) -> Read:
-        """What computes each shared result at ``params`` when it is first read."""
+        """Functions that compute each shared result at ``params`` when it is first read."""
         found: dict[Hashable, tuple[Tensor, ...]] = {}
 
         def read(key: Hashable) -> tuple[Tensor, ...]:
@@ -251,7 +251,7 @@ def _push_by_pulling_twice(
 
 @dataclass(frozen=True)
 class ObjectiveGradients:
-    """What the backward passes of level 1 gave; detached.
+    """Results of the backward passes of level 1; detached.
 
     Args:
         total: ``sum_k weights_k g_k``, flat.
@@ -362,7 +362,7 @@ _FEW: Final = 2
 
 @dataclass
 class _Found:
-    """What was measured of one objective."""
+    """Measurements of one objective."""
 
     loss: Tensor
     reach: Tensor

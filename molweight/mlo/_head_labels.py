@@ -59,7 +59,7 @@ class HeadLabels:
         return HeadLabels(self.labels.to(like), self.shares.to(like), self.classes.to(like.device), bounds)
 
     def column(self, target: int) -> "HeadLabels":
-        """The labels of one target, with the shares that they have among all."""
+        """The labels of one target, with their weights in the mean over all targets."""
         at = slice(target, target + 1)
         bounds = None if self.bounds is None else self.bounds[:, at]
         return HeadLabels(self.labels[:, at], self.shares[:, at], self.classes[at], bounds)

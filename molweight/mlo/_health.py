@@ -1,4 +1,4 @@
-"""What goes wrong quietly in a run: counted on the device, read whenever it is asked for."""
+"""Silent failures of a run: counted on the device, read whenever it is asked for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Finding:
 
     @property
     def key(self) -> str:
-        """What is wrong with what, without how often: ``"collapsed: graphcl"``, ``"budget spent: finetune"``."""
+        """Kind and name, without the frequency: ``"collapsed: graphcl"``, ``"budget spent: finetune"``."""
         return f"{self.outcome or self.kind.replace('_', ' ')}: {self.name}"
 
 
@@ -95,7 +95,7 @@ class Health:
                 _add(self._residuals, level, stats.residual.nan_to_num())
 
     def findings(self) -> list[Finding]:
-        """What is worth reporting, the most frequent first (reads the device)."""
+        """Findings, the most frequent first (reads the device)."""
         found = []
         for kind, counts in self._counts.items():
             shares = (counts / self._steps).tolist()
@@ -107,7 +107,7 @@ class Health:
         return sorted(found, key=lambda finding: -finding.share)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been counted, for an exact resume."""
+        """The counts, for an exact resume."""
         return {
             "steps": self._steps,
             "counts": dict(self._counts),
@@ -172,7 +172,7 @@ def _solve_findings(level: str, counts: list[int], residuals: Tensor | None) -> 
 
 
 def diagnose(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
-    """What was wrong in a run, from its history alone.
+    """Findings about a run, from its history alone.
 
     Args:
         history: Summaries of the steps; see :meth:`Record.summary`.

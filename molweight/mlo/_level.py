@@ -92,7 +92,7 @@ class Linearized:
 
     @cached_property
     def curvature(self) -> Curvature:
-        """What is solved with."""
+        """The solver."""
         if self._curvature == "hessian":
             # The same object as `hessian`: the mixed derivative then reuses the graph that the products have built.
             return self.hessian

@@ -41,7 +41,7 @@ class GraphOptions:
 
 @dataclass(frozen=True)
 class TaskStep:
-    """What moving the task's variables gave.
+    """Results of a step of the task's variables.
 
     Args:
         loss: Task loss before the first step, 0-dim.
@@ -127,7 +127,7 @@ class LevelGraph(ABC):
         """
 
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
-        """What arrives at the last level: the mean meta loss with its gradient, flat over the last level's variables.
+        """Start of the backward chain: the mean meta loss with its gradient, flat over the last level's variables.
 
         Args:
             meta: At least one meta loss, a function of :attr:`finetuned`.
@@ -279,7 +279,7 @@ class OffsetAverage:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """What has been averaged, as live tensors."""
+        """The running averages, as live tensors."""
         return {"count": self.count, "means": dict(self._means)}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:

@@ -298,7 +298,7 @@ class Loop:
         return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
 
     def _factors(self) -> Tensor:
-        """What each loss is multiplied by at level 1: its weight over its scale."""
+        """Factor of each loss at level 1: its weight over its scale."""
         weights = self.weighting.weights
         return weights.clone() if self._scales is None else weights / self._scales
 
@@ -388,7 +388,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class _Solved:
-    """What level 1 gets from the levels below it: nothing in a step without a hypergradient."""
+    """Input of level 1 from the lower levels: nothing in a step without a hypergradient."""
 
     meta_loss: Tensor | None = None
     direction: Tensor | None = None
@@ -452,7 +452,7 @@ def as_list(given: Losses | None, which: str) -> list[LossFn]:
 def read_signals(
     needs: Needs, gradients: ObjectiveGradients, direction: Tensor | None, scales: Tensor | None
 ) -> Signals:
-    """What the weighting learns from: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
+    """Signals for the weighting: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
 
     Args:
         needs: What the weighting asks for.

@@ -1,4 +1,4 @@
-"""What the optimisers of a loop have learned of the size of gradients."""
+"""Second moments that the optimisers of a loop have collected."""
 
 from collections.abc import Sequence
 

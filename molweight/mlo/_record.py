@@ -1,4 +1,4 @@
-"""What one step of the three levels reports."""
+"""The record of one step of the three levels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

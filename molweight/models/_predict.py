@@ -71,8 +71,8 @@ def predict_positions(
         data: The molecules.
         indices: Their positions.
         device: Where to compute.
-        seed: Of the dropout masks, for a model of :func:`with_dropout`. They are the same for all atoms and molecules,
-            so that a prediction depends on the molecule and the seed alone.
+        seed: Seed of the dropout masks, for a model of :func:`with_dropout`. They are the same for all atoms and
+            molecules, so that a prediction depends on the molecule and the seed alone.
 
     Returns:
         Probabilities or labels, ``len(indices) x T``.

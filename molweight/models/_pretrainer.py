@@ -106,7 +106,7 @@ class _Seeds:
 
 
 class _Draw:
-    """What all objectives drew in a step."""
+    """The draws of all objectives in a step."""
 
     def __init__(self, model: Pretrainer, views: Mapping[str, Any], seeds: _Seeds) -> None:
         self.model, self.views, self.seeds = model, views, seeds

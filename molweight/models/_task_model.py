@@ -1,4 +1,4 @@
-"""What predicts the task, whatever it is made of."""
+"""Interface of models that predict the task."""
 
 from abc import ABC, abstractmethod
 from typing import NamedTuple
@@ -13,7 +13,7 @@ __all__ = ["Answer", "TaskModel"]
 
 
 class Answer(NamedTuple):
-    """What a model says of ``G`` molecules in one pass.
+    """Output of a model for ``G`` molecules in one pass.
 
     Args:
         prediction: Probabilities, or labels in their own units, ``G x T``.
@@ -49,7 +49,7 @@ class TaskModel(nn.Module, ABC):
 
         Args:
             graphs: The molecules.
-            seed: Of the dropout masks; ``None`` for none.
+            seed: Seed of the dropout masks; ``None`` for none.
         """
 
     @abstractmethod
@@ -58,7 +58,7 @@ class TaskModel(nn.Module, ABC):
 
         Args:
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
-            seed: Of the dropout masks; ``None`` for none.
+            seed: Seed of the dropout masks; ``None`` for none.
         """
 
     @abstractmethod

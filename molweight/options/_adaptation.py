@@ -16,7 +16,7 @@ class AdaptationOptions:
     Args:
         aux: Auxiliary tables, whose labels become objectives with weights of their own: files, names of tables, or
             ``TABLE:COLUMN``. Compounds that the task holds out are left out of them; see ``docs/sources.md``.
-        aux_weights: ``"table"`` for one weight per auxiliary table, ``"column"`` for one per label column; of a table
+        aux_weights: ``"table"`` for one weight per auxiliary table, ``"column"`` for one per label column; for a table
             with more than 32 columns, one per group of columns that were measured on similar sets of molecules.
         source_heads: How heads of auxiliary tables start: ``"solved"`` on the encoder's vectors of up to 4,096
             molecules, or ``"random"``.

@@ -1,4 +1,4 @@
-"""What the encoder is pretrained with, and for how long."""
+"""Objectives and length of pretraining."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

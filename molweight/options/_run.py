@@ -1,4 +1,4 @@
-"""What every stage needs: the seed, the device and its precision."""
+"""Options of every stage: the seed, the device and its precision."""
 
 from dataclasses import dataclass
 
@@ -14,8 +14,8 @@ class RunOptions:
     Args:
         seed: Seed of everything random.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
-        precision: Of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or ``"bf16"`` (on
-            CPUs with bfloat16; on CUDA as ``"tf32"``). Faster where the device has them, and float32 where it has not.
+        precision: Precision of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or
+            ``"bf16"`` (on CPUs with bfloat16; on CUDA as ``"tf32"``). Devices without it use float32.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.

@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.options._encoder import AUTO, INITS, SHIPPED
 from molweight.options._field import OLD_NAMES, current_names, option_names

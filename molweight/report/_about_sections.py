@@ -18,7 +18,7 @@ _LABELS: Final = 20
 
 
 def summary_section(subject: RunSummary) -> Section:
-    """What the run is, in a few lines."""
+    """The run in a few lines."""
     data, options, tuned = subject.about["data"], subject.options, subject.about["finetuning"]
     sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
     lasted = f"{number(subject.about['seconds'], 3)} s"

@@ -51,7 +51,7 @@ def bootstrap(
         truth: Labels, ``n x T``, NaN where missing.
         predictions: By method, ``n x T``.
         draws: How many.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Returns:
         The intervals by method, and the scores of the draws by method, for differences of methods on the same draws.
@@ -79,7 +79,7 @@ def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, si
         truth: Labels, ``n x T``, NaN where missing.
         predicted: ``n x T``, of models that had not seen the molecules.
         size: Number of other molecules.
-        seed: Of the draws.
+        seed: Seed of the draws.
 
     Example:
         >>> rng = np.random.default_rng(0)

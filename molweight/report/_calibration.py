@@ -40,7 +40,7 @@ def reliability(labels: FloatArray, probabilities: FloatArray, bins: int = 10) -
 
     Args:
         labels: Zeros and ones, 1-D.
-        probabilities: Of a one, in ``[0, 1]``.
+        probabilities: Probabilities of a one, in ``[0, 1]``.
         bins: How many; each holds its lower end, the last one both.
 
     Example:
@@ -61,7 +61,7 @@ def expected_calibration_error(labels: FloatArray, probabilities: FloatArray, bi
 
     Args:
         labels: Zeros and ones, 1-D.
-        probabilities: Of a one.
+        probabilities: Probabilities of a one.
         bins: How many.
 
     Returns:
@@ -85,7 +85,7 @@ def brier_score(labels: FloatArray, probabilities: FloatArray) -> float:
 
     Args:
         labels: Zeros and ones, 1-D.
-        probabilities: Of a one.
+        probabilities: Probabilities of a one.
 
     Returns:
         0 for perfect predictions; always predicting the share ``s`` of ones gives ``s (1 - s)``. NaN without labels.

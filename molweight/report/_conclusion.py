@@ -1,4 +1,4 @@
-"""What a test score supports: the score with its interval, and a verdict against the baselines."""
+"""The conclusion from a test score: the score with its interval, and a verdict against the baselines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def wrong_shares(labels: FloatArray, probabilities: FloatArray, deviations: Floa
 
     Args:
         labels: Zeros and ones, none missing, 1-D.
-        probabilities: Of a one; at least a half is a one.
+        probabilities: Probabilities of a one; at least a half is a one.
         deviations: As many.
 
     Returns:

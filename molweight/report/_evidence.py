@@ -1,4 +1,4 @@
-"""What the hypergradients of a run say of each objective, in standard errors."""
+"""Evidence on each objective from the hypergradients of a run, in standard errors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _LEAST: Final = 16
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one objective.
+    """Evidence on one objective.
 
     Args:
         name: Its name.

@@ -55,7 +55,7 @@ def spread(found: Interval, digits: int = 3) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """What a metric is called by people.
+    """The name of a metric in a text.
 
     Example:
         >>> metric_name("roc_auc"), metric_name("ogbg-molhiv:rocauc")
@@ -73,7 +73,7 @@ def direction(metric: str) -> str:
 
 
 def verdict(gain: Interval) -> str:
-    """What an interval of a gain supports: positive values say that the one is better than the other.
+    """The verdict from the interval of a gain: positive values say that the one is better than the other.
 
     Example:
         >>> verdict(Interval(0.1, 0.05, 0.2)), verdict(Interval(0.1, -0.05, 0.2)), verdict(Interval(-1, -2, -0.5))

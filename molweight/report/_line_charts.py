@@ -65,7 +65,7 @@ def lines(
         description: What there is to see.
         x: Label of the horizontal axis.
         y: Label of the vertical axis.
-        scale: Of the vertical axis; logarithmic only where all values are positive.
+        scale: Scale of the vertical axis; logarithmic only where all values are positive.
         level: Height and name of a horizontal line to compare with.
         mark: Place, height and name of one point.
         steps: Whether values change at once rather than gradually.
@@ -94,7 +94,7 @@ def lines(
             axes.yaxis.set_major_formatter(_Plain())
             axes.yaxis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.6)))
         if all(np.equal(np.mod(places, 1), 0).all() for places, _ in series.values()):
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # half a step is no place
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # steps and epochs are whole numbers
         axes.set(xlabel=x, ylabel=y)
         if rows:
             figure.legend(loc="outside lower center", ncols=2, fontsize=8, handlelength=2.6)

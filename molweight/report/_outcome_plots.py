@@ -34,7 +34,7 @@ def intervals_plot(key: str, scores: Mapping[str, Interval], label: str, descrip
     Args:
         key: Name of the drawing, unique on its page.
         scores: By title of the method.
-        label: Of the horizontal axis.
+        label: Label of the horizontal axis.
         description: What there is to see.
     """
     with drawing(0.75 + _ROW * len(scores)) as (figure, axes):
@@ -67,7 +67,7 @@ def ranking_curve(
         key: Name of the drawing, unique on its page.
         labels: Zeros and ones, both present, 1-D.
         predicted: Probabilities by method, the run itself last.
-        name: Of the target.
+        name: Name of the target.
         description: What there is to see.
         kind: Which curve.
     """
@@ -117,7 +117,7 @@ def parity(key: str, labels: FloatArray, predicted: FloatArray, name: str, descr
         key: Name of the drawing, unique on its page.
         labels: None missing, 1-D.
         predicted: As many.
-        name: Of the target.
+        name: Name of the target.
         description: What there is to see.
     """
     kept = spread_out(len(labels))
@@ -140,7 +140,7 @@ def vector_map(
         key: Name of the drawing, unique on its page.
         places: ``n x 2``.
         labels: ``n``, NaN where missing.
-        name: Of the target.
+        name: Name of the target.
         classes: Whether labels are zeros and ones.
         description: What there is to see.
     """

@@ -114,7 +114,7 @@ def _drawing(smiles: str, levels: dict[int, int]) -> str:
 
 
 def _shade(level: int) -> tuple[str, str]:
-    """What RDKit is told to mark an atom with, and what replaces it: orange raises, blue lowers."""
+    """Colours with which RDKit marks atoms, and their replacements: orange raises, blue lowers."""
     name = "--s2" if level > 0 else "--s1"
     share = round(70 * abs(level) / _LEVELS)
     return f"#{'05' if level > 0 else '06'}00{abs(level):02X}", f"color-mix(in srgb, var({name}) {share}%, transparent)"

@@ -1,4 +1,4 @@
-"""What a report is written of: plain data of one run, without its model."""
+"""Input of a report: plain data of one run, without its model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ _TITLES: Final = {
 
 
 def method_title(name: str) -> str:
-    """What a method is called in tables.
+    """The name of a method in tables.
 
     Example:
         >>> method_title("equal"), method_title("uncertainty")
@@ -54,7 +54,7 @@ class TestResults:
     targets: Float32Matrix
     predictions: Mapping[str, Float32Matrix]
     deviations: Float32Matrix | None = None
-    __test__: ClassVar[bool] = False  # no test class, whatever its name suggests to pytest
+    __test__: ClassVar[bool] = False  # not a test class, despite its name
 
     def merge(self, others: Mapping[str, "TestResults"]) -> Self:
         """The same with the predictions of other methods for the same molecules, which come first.
@@ -93,7 +93,7 @@ class Method:
 
     @property
     def title(self) -> str:
-        """What it is called in tables."""
+        """Its name in tables."""
         return method_title(self.name)
 
 
@@ -138,7 +138,7 @@ class RunSummary:
 
     @property
     def task(self) -> str:
-        """``"classification"`` or ``"regression"``; of a table with both, the task of each target with commas."""
+        """``"classification"`` or ``"regression"``; for a table with both, the task of each target with commas."""
         task = str(self.about["task"])
         return "classification" if task == "multiclass" else task
 
@@ -150,6 +150,6 @@ class RunSummary:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """What the run was started with."""
+        """Options that the run was started with."""
         options: Mapping[str, Any] = self.about["options"]
         return options

@@ -173,7 +173,7 @@ def _outcomes(subject: RunSummary, levels: list[str], solves: Sequence[tuple[int
 
 
 def schedule_section(subject: RunSummary) -> Section:
-    """The metric that the checkpoint was chosen by; of an ensemble, the scores of its parts out of fold."""
+    """The metric that the checkpoint was chosen by; for an ensemble, the out-of-fold scores of its parts."""
     options, tuned = subject.options, subject.about["finetuning"]
     if tuned.get("cross_fitting"):
         return _ensemble_section(subject)
@@ -237,7 +237,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
 
 
 def _classes_said(found: dict[str, Any]) -> list[str]:
-    """What was done about rare classes and about probabilities."""
+    """Treatment of rare classes, and calibration of probabilities."""
     said = []
     if found.get("balance", "none") != "none":
         said.append(f"Rare classes: trained with class_balance={found['balance']}.")

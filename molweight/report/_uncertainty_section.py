@@ -24,7 +24,7 @@ _NONE: Final = (
 
 
 def _how(subject: RunSummary) -> str:
-    """What the deviations are."""
+    """The kind of deviations."""
     if subject.method == "ensemble":
         return "Disagreement of the members and partners of the ensemble, calibrated out of fold"
     scaled = ", times a factor fitted on select" if subject.task == "regression" else ""

@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.report._bootstrap import interval_elsewhere
 from molweight.report._conclusion import Conclusion, conclude

@@ -43,7 +43,7 @@ _OWNERS: Final = ("model", "pretrainer")
 
 @dataclass(frozen=True)
 class RunParts:
-    """What is written of a run.
+    """The content of a saved run.
 
     Args:
         about: Description, JSON values.

@@ -72,7 +72,7 @@ def attribute_atoms(
         position: Its position.
         device: Where to compute.
         pairs: Number of drawn orders; each is used in both directions.
-        seed: Of the orders.
+        seed: Seed of the orders.
 
     Returns:
         Output ``T``, reference ``T``, shares ``N x T`` and their standard errors ``N x T`` (NaN for a single pair).

@@ -1,4 +1,4 @@
-"""What a run keeps of its table in order to say how far its predictions can be trusted."""
+"""Data that a run keeps of its table to state how far its predictions can be trusted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class Calibration:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Calibration":
-        """What :meth:`to_tensors` was called on.
+        """The calibration that :meth:`to_tensors` was called on.
 
         Raises:
             DataError: If something is missing.

@@ -24,13 +24,13 @@ _KINDS: Final[dict[str, type | tuple[type, ...]]] = {
     "test_methods": list,
     "weights": dict,
 }
-"""What the description of a run holds."""
+"""Keys of the description of a run."""
 _TASKS: Final = {"classification", "regression"}
 _MODEL: Final = ("mean", "scale")
 
 
 def problem_of(parts: RunParts) -> str | None:
-    """What is wrong with a run, as the end of a sentence; ``None`` for a sound one.
+    """The fault of a run, as the end of a sentence; ``None`` for a sound one.
 
     Args:
         parts: What was read.

@@ -46,7 +46,7 @@ class Checkpoint:
         state: State of a :class:`molweight.models.Pretrainer`.
         sha256: Digest of the state.
         objectives: Options by name of the objectives it was pretrained with.
-        task: Of a run, the card of its table and roles; ``None`` for generic pretraining.
+        task: Card of the table and roles of a run; ``None`` for generic pretraining.
         featuriser: The features it was trained with.
     """
 
@@ -84,7 +84,7 @@ class Checkpoint:
         Args:
             featuriser: The features that it will be used with, see :meth:`fill`.
         """
-        with seeded(0):  # what is drawn here is overwritten; the caller's random numbers stay as they are
+        with seeded(0):  # the weights drawn here are overwritten; the caller's random state is unchanged
             encoder = encoders.create(self.encoder, **self.encoder_options)
         parts = {name.partition("."): tensor for name, tensor in self.state.items()}
         encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
@@ -153,7 +153,7 @@ def checkpoints_at_hand() -> list[str]:
 
 
 def read_checkpoint(init: str) -> Checkpoint:
-    """The checkpoint that ``init`` names; of a run, its pretrained encoder.
+    """The checkpoint that ``init`` names; for a run, its pretrained encoder.
 
     A file is read as one of chemprop 2 with message passing layers, such as CheMeleon's (Burns et al., arXiv
     2506.15792, 2025).

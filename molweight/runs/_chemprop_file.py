@@ -15,7 +15,7 @@ from molweight.errors import OptionError
 __all__ = ["read_chemprop"]
 
 _EXPECTED: Final = {"d_v": 72, "d_e": 14, "bias": False, "undirected": False, "d_vd": None}
-"""What the encoder ``chemprop`` computes; chemprop's defaults."""
+"""Hyperparameters that the encoder ``chemprop`` supports; chemprop's defaults."""
 _NAMES: Final = {
     "W_i.weight": "start.weight",
     "W_h.weight": "pass_on.weight",
@@ -89,7 +89,7 @@ def _number(path: Path, about: Mapping[str, Any], name: str) -> int:
 
 
 def _tensors(path: Path, state: Mapping[str, Any], width: int) -> dict[str, Tensor]:
-    """The tensors by their names in the encoder, of a state of message passing or of a whole model.
+    """Tensors by their names in the encoder, from a state of message passing or of a whole model.
 
     Raises:
         OptionError: If some are missing, of other shapes, or not finite.

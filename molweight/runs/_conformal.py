@@ -23,8 +23,8 @@ class Intervals:
 
     Args:
         prediction: Probabilities, or labels in their own units.
-        lower: Lower end; of a class the smallest one of its set: 0 unless only 1 is left.
-        upper: Upper end; of a class the largest one: 1 unless only 0 is left.
+        lower: Lower end; for classes the smallest one of its set: 0 unless only 1 is left.
+        upper: Upper end; for classes the largest one: 1 unless only 0 is left.
     """
 
     prediction: Float32Matrix
@@ -46,7 +46,7 @@ class Conformal:
 
     Args:
         classes: Whether each target is one of classes, ``T``.
-        scores: ``2 x n x T``, NaN where missing: of the rows of class 0 and of class 1; of numbers only the first.
+        scores: ``2 x n x T``, NaN where missing: for the rows of class 0 and of class 1; for numbers only the first.
         sizes: Coefficients ``c0, c1, c2``, ``T x 3``.
     """
 
@@ -142,7 +142,7 @@ def _quantile(scores: FloatArray, level: float) -> float:
 
 
 def _signals(deviations: FloatArray, similarity: FloatArray) -> FloatArray:
-    """What expected squared errors are a sum of, ``n x T x 3``."""
+    """Terms of the expected squared errors, ``n x T x 3``."""
     spread = deviations.astype(np.float64) ** 2
     distance = np.broadcast_to(((1 - similarity.astype(np.float64)) ** 2)[:, None], spread.shape)
     return np.stack([np.ones_like(spread), spread, distance], axis=2)

@@ -1,4 +1,4 @@
-"""What an ensemble is worth out of fold, with intervals."""
+"""Out-of-fold scores of an ensemble, with intervals."""
 
 from typing import Any, Final
 
@@ -88,7 +88,7 @@ def _transforms(kinds: str, names: list[str]) -> str:
 
 
 def _balanced(about: dict[str, Any], metric: str) -> str:
-    """What was done about rare classes."""
+    """Treatment of rare classes."""
     words = f"rare classes: trained with class_balance={about['balance']}"
     tried = [f"{metric} {value:.4f} with {name}" for name, value in about["balances_tried"].items()]
     return f"{words}, chosen out of fold by boosted trees ({', '.join(tried)})" if tried else words
@@ -98,7 +98,7 @@ def format_estimate(finetuning: Finetuning) -> str:
     """A few lines for a terminal or a page: which part is best out of fold, and the estimate with its interval.
 
     Args:
-        finetuning: Of an ensemble.
+        finetuning: Result of finetuning an ensemble.
 
     Example:
         >>> scores = {"graph": {"value": 0.8, "low": 0.7, "high": 0.9}}

@@ -16,8 +16,8 @@ class Finetuning:
         best_epoch: Epoch of the checkpoint that was kept, counted from 1; 0 is the state before training.
         best: The metric there.
         curve: Metric on ``select`` after each epoch.
-        tried: Of several finetunings of one encoder, of which this is the best, the metric of each.
-        cross_fitting: Of an ensemble, what was found out of fold; see :func:`molweight.runs.estimate_of`. ``best`` is
+        tried: Metric of each of several finetunings of one encoder, of which this is the best.
+        cross_fitting: Out-of-fold results of an ensemble; see :func:`molweight.runs.estimate_of`. ``best`` is
             then the metric of the whole ensemble out of fold, ``best_epoch`` the number of epochs, and the curve the
             mean training loss of each epoch.
     """

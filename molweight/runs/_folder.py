@@ -55,7 +55,7 @@ def run_folder(runs: str | Path, name: str) -> Path:
 
 
 def _problem(name: str) -> str | None:
-    """What keeps a text from being the name of a run."""
+    """The reason why a text cannot be the name of a run."""
     found = _UNPORTABLE.search(name)
     if found is not None:
         return f"holds {found[0]!r}"

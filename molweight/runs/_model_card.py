@@ -1,4 +1,4 @@
-"""What a checkpoint is made of, for people and for later: the data's digests, and a page of Markdown."""
+"""Model cards: digests of the data, and a page of Markdown."""
 
 import hashlib
 from collections.abc import Mapping
@@ -64,7 +64,7 @@ def _of_several(tuned: Mapping[str, Any]) -> str:
 
 
 def _estimate(tuned: Mapping[str, Any]) -> str:
-    """What the model is worth by the molecules outside the test set."""
+    """Score of the model on molecules outside the test set."""
     found = tuned.get("cross_fitting")
     if not found:
         return (

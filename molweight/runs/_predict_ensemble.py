@@ -1,4 +1,4 @@
-"""What a run asks of an ensemble beyond predictions: those of rows that it was trained on."""
+"""Predictions of an ensemble for rows that it was trained on."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ __all__ = ["ENSEMBLE", "predict_unseen"]
 
 
 ENSEMBLE: Final = "ensemble"
-"""What an ensemble is called among the methods of a comparison."""
+"""Name of an ensemble among the methods of a comparison."""
 
 
 def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Indices, device: torch.device) -> Float32Matrix:

@@ -66,8 +66,8 @@ class Reference:
         """The reference of some training molecules.
 
         Args:
-            bits: Of all of them.
-            vectors: Of some of them.
+            bits: Bits of all molecules.
+            vectors: Vectors of some of them.
             held_out: Bits and vectors of other molecules of the table, which the limits are taken from; ``None`` to
                 compare each training molecule with all others.
         """

@@ -1,4 +1,4 @@
-"""What the report of a run is written of, gathered from the run and the files next to it."""
+"""Input of the report of a run, from the run and the files next to it."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ _MOST: Final = 5000
 
 
 class ReportedRun(Protocol):
-    """What a report reads of a run; :class:`molweight.Run` has it."""
+    """Attributes of a run that a report reads; :class:`molweight.Run` has them."""
 
     data: MoleculeDataset | None
     splits: Splits | None
@@ -59,11 +59,11 @@ class ReportedRun(Protocol):
 
     @property
     def findings(self) -> list[Finding]:
-        """What was wrong in adaptive pretraining."""
+        """Findings about adaptive pretraining."""
         ...
 
     def describe(self) -> dict[str, Any]:
-        """What the run is, as JSON values."""
+        """Description of the run, as JSON values."""
         ...
 
     def embed(self, smiles: Sequence[str]) -> Float32Matrix:
@@ -73,7 +73,7 @@ class ReportedRun(Protocol):
     def attribute(
         self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
     ) -> list[Attribution | None]:
-        """What each atom adds to a prediction."""
+        """Contribution of each atom to a prediction."""
         ...
 
 
@@ -134,7 +134,7 @@ def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | P
 
 
 def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
-    """What the atoms of the most wrong molecules add to their predictions."""
+    """Contributions of the atoms of the molecules with the largest errors."""
     found: dict[tuple[int, int], Float64Array] = {}
     if run.test_results is None or any(name.startswith(COLUMN_PREFIX) for name in run.model.feature_names()):
         return found  # a model that reads columns of a table cannot be asked about SMILES alone

@@ -118,7 +118,7 @@ class Run:
         return self._read_pretraining()[1]
 
     def _read_pretraining(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-        """What only reports and further pretraining need: a model that was copied alone does not have it."""
+        """Data that only reports and further pretraining need: a model that was copied alone does not have it."""
         if self.folder is not None and not any(self._pretraining) and has_pretraining(self.folder):
             tensors, records, _ = read_pretraining(self.folder)
             self._pretraining = tensors, records
@@ -137,7 +137,7 @@ class Run:
 
     @property
     def findings(self) -> list[Finding]:
-        """What was wrong in adaptive pretraining, the most frequent first; empty for a healthy run.
+        """Findings about adaptive pretraining, the most frequent first; empty for a healthy run.
 
         Objectives that teach nothing, explode or collapse, weights that saturate, solves that do not converge.
         """
@@ -183,7 +183,7 @@ class Run:
         """Write one HTML file with everything about the run, which needs no network and no other file.
 
         Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
-        calibration or parity; a map; the most wrong molecules; audit, configuration, provenance. The test set is not
+        calibration or parity; a map; the largest errors; audit, configuration, provenance. The test set is not
         opened for it: what :meth:`evaluate` saw is used, and where it was not called, the page says so.
 
         Args:
@@ -237,7 +237,7 @@ class Run:
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
             samples: Dropout masks, at least 2.
-            seed: Of the masks.
+            seed: Seed of the masks.
 
         Returns:
             Predictions, as of :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
@@ -297,7 +297,7 @@ class Run:
 
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
-            level: Of the intervals.
+            level: Level of the intervals.
 
         Raises:
             ConfigError: If the run keeps no errors and no training molecules, as those of earlier versions do not.
@@ -330,13 +330,13 @@ class Run:
     def attribute(
         self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
     ) -> list[Attribution | None]:
-        """What each atom adds to a prediction: Shapley values, aligned with the input.
+        """Contribution of each atom to a prediction: Shapley values, aligned with the input.
 
         Args:
             smiles: ``n`` SMILES.
             target: Which target; may be left out if there is one.
             pairs: Orders of the atoms to draw, each used in both directions; the error falls with its square root.
-            seed: Of the orders.
+            seed: Seed of the orders.
 
         Returns:
             One per row; ``None`` for a row that holds no molecule.
@@ -418,7 +418,7 @@ class Run:
         """Remember which molecules the model was trained on.
 
         Args:
-            keys: As of :func:`molweight.datasets.internal.molecule_keys`; ``None`` where they are not known.
+            keys: See :func:`molweight.datasets.internal.molecule_keys`; ``None`` where they are not known.
         """
         self._seen = keys
 
@@ -448,7 +448,7 @@ class Run:
         return RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
 
     def describe(self) -> dict[str, Any]:
-        """What the run is, as JSON values."""
+        """Description of the run, as JSON values."""
         return {
             "molweight": __version__,
             "torch": torch.__version__,

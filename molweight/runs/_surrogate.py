@@ -75,7 +75,7 @@ class Surrogate:
         """Fit it, the same trees for the same rows.
 
         Args:
-            features: As of :func:`surrogate_features`, with further columns or not, ``n x F``.
+            features: See :func:`surrogate_features`, with further columns or not, ``n x F``.
             scores: The model's scores, ``n``.
         """
         return cls(BoostedTrees.fit(features, scores[:, None], "regression", seed=0, rounds=_ROUNDS))
@@ -100,7 +100,7 @@ class Surrogate:
 
 
 def surrogate_features(smiles: Sequence[str]) -> Float32Matrix:
-    """What a surrogate reads of molecules, ``n x 1041``; NaN where a row holds no molecule, or one that takes too long.
+    """Features of a surrogate, ``n x 1041``; NaN where a row holds no molecule, or one that takes too long.
 
     Args:
         smiles: ``n`` texts.

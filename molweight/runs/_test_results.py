@@ -1,4 +1,4 @@
-"""What the test set showed when it was opened, as tensors that are kept with the run: it is not evaluated again."""
+"""Results on the test set, as tensors that are kept with the run: it is evaluated once."""
 
 from collections.abc import Mapping
 
@@ -26,7 +26,7 @@ def collect_test_results(
     predicted: Float32Matrix,
     deviations: Float32Matrix | None = None,
 ) -> TestResults:
-    """What one method showed of the test set.
+    """Results of one method on the test set.
 
     Args:
         data: The table.
@@ -56,7 +56,7 @@ def test_results_to_tensors(opened: TestResults | None) -> dict[str, Tensor]:
 
 
 def test_results_from_tensors(tensors: Mapping[str, Tensor], methods: list[str]) -> TestResults | None:
-    """What :func:`test_results_to_tensors` was given.
+    """The results that :func:`test_results_to_tensors` was given.
 
     Args:
         tensors: The file's tensors.

@@ -45,7 +45,7 @@ def predict_with_dropout_std(
     samples: int = 30,
     seed: int = 0,
 ) -> Uncertainty:
-    """What a run answers, and its standard deviation over dropout masks.
+    """Predictions of a run, and their standard deviations over dropout masks.
 
     Args:
         model: The model; its encoder needs dropout.
@@ -54,10 +54,10 @@ def predict_with_dropout_std(
         device: Where to compute.
         factors: By target, what to multiply deviations by; ``None`` for one.
         samples: How many masks.
-        seed: Of the masks.
+        seed: Seed of the masks.
 
     Raises:
-        ConfigError: As of :func:`dropout_samples`.
+        ConfigError: See :func:`dropout_samples`.
     """
     drawn = dropout_samples(model, data, indices, device, samples=samples, seed=seed)
     scale = np.ones(drawn.shape[2]) if factors is None else np.asarray(factors)
@@ -78,7 +78,7 @@ def dropout_samples(
         indices: Their positions.
         device: Where to compute.
         samples: How many masks, at least 2.
-        seed: Of the masks.
+        seed: Seed of the masks.
 
     Returns:
         Predictions, ``samples x n x T``.

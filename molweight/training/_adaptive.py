@@ -198,7 +198,7 @@ def solve_source_heads(model: Pretrainer, seed: int) -> None:
 
     Args:
         model: Its heads are changed in place; the tables are attached.
-        seed: Of the molecules that are drawn.
+        seed: Seed of the molecules that are drawn.
     """
     sources = [part for part in model.objectives.values() if isinstance(part, Source)]
     for pool in dict.fromkeys(source.pool for source in sources):

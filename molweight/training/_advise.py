@@ -38,7 +38,7 @@ Verdict = Literal["helps", "hurts", "undecided"]
 
 @dataclass(frozen=True)
 class Advice:
-    """What a frozen probe says of one auxiliary table.
+    """Result of a frozen probe for one auxiliary table.
 
     Args:
         use: What of the table was used, all compounds of the task left out.

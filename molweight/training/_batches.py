@@ -115,7 +115,7 @@ def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, se
         data: The molecules.
         objectives: Names of the objectives, e.g. ``graphcl:own``.
         size: Molecules per step.
-        seed: Of the orders.
+        seed: Seed of the orders.
     """
     aliases = {name.partition(":")[2] for name in objectives}
     found = {name.removeprefix(PART): column for name, column in data.columns.items() if name.startswith(PART)}

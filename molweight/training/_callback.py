@@ -1,4 +1,4 @@
-"""What a run tells others while it trains: a protocol, and TensorBoard as one of them."""
+"""Callbacks during training: a protocol, and TensorBoard as one of them."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -14,23 +14,24 @@ __all__ = ["Callback", "TensorBoard", "scalars"]
 
 
 class Callback(Protocol):
-    """A follower of a run: any object with this method, handed to ``fit(..., callbacks=[...])``.
+    """A follower of a run: any object with this method, passed to ``fit(..., callbacks=[...])``.
 
     Example:
         >>> class Printer:
         ...     def log(self, stage, step, values):
         ...         print(stage, step, sorted(values))
         >>> follower: Callback = Printer()
-        >>> follower.log("continued", 0, {"losses.graphcl": 0.5})
-        continued 0 ['losses.graphcl']
+        >>> follower.log("adaptive", 0, {"losses.graphcl": 0.5})
+        adaptive 0 ['losses.graphcl']
     """
 
     def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Take note of one step.
+        """Receive the values of one step.
 
         Args:
-            stage: ``"general"``, ``"continued"`` or ``"finetune"``, of several finetunings ``"finetune-2"`` and so on;
-                in a comparison after the name of the method, as in ``"equal/finetune"``.
+            stage: ``"generic"``, ``"adaptive"`` or ``"finetune"``; ``"finetune-2"`` and so on with several finetunings,
+                ``"member-1"`` and so on for an ensemble. In a comparison the name of the method comes first, as in
+                ``"equal/finetune"``.
             step: Number of the step, from 0; of the epoch in ``"finetune"``, where 0 is the state before training.
             values: What was measured, by the names of :attr:`molweight.Run.history`. Steps arrive in order but late, as
                 the device is only read now and then; after a resumption they continue after the last state.
@@ -41,16 +42,16 @@ class TensorBoard:
     """Writes everything to event files that TensorBoard shows.
 
     Args:
-        folder: Where to, e.g. ``runs/mine/tensorboard``.
+        folder: Folder of the event files, e.g. ``runs/mine/tensorboard``.
 
     Raises:
         ConfigError: If the package ``tensorboard`` is not installed.
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """Open nothing yet; each stage gets a folder of its own when it begins."""
+        """Open nothing yet; each stage gets its own folder when it begins."""
         try:
-            from torch.utils import tensorboard  # noqa: F401 (looked at before any work is done)
+            from torch.utils import tensorboard  # noqa: F401 (checked before any work is done)
         except ImportError as error:
             raise ConfigError(
                 "TensorBoard is not installed. Install it with pip install 'molweight[tracking]', or leave it out."
@@ -59,7 +60,7 @@ class TensorBoard:
         self._writers: dict[str, SummaryWriter] = {}
 
     def log(self, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Write one step; what an interrupted run wrote from this step on is taken back when the stage begins again.
+        """Write one step; later steps of an interrupted run are removed when the stage begins again.
 
         Args:
             stage: Name of the stage.

@@ -35,7 +35,7 @@ BASELINES: Final[dict[str, dict[str, Any]]] = {
     "pretrained": {"weighting": "none", "weighting_options": {}},
     "equal": {"weighting": "equal", "weighting_options": {}},
 }
-"""What each deep baseline changes: a random encoder; generic pretraining alone; equal weights."""
+"""The change of each deep baseline: a random encoder; generic pretraining alone; equal weights."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def format_findings(comparison: Comparison) -> str:
-    """What was wrong in the runs, a line each, the baselines included; empty if nothing was.
+    """Findings about the runs, a line each, the baselines included; empty if there are none.
 
     Args:
         comparison: What to show.

@@ -37,6 +37,6 @@ class TapWeight(Job):
             data: The labelled table.
             splits: Its roles.
             corpus: Unlabelled molecules to pretrain on.
-            **options: As of :func:`molweight.fit`.
+            **options: See :func:`molweight.fit`.
         """
         return fit(Job(**vars(self)), data, splits, corpus, **options)

@@ -139,7 +139,7 @@ class _Tuner:
         self.anchor = {name: tensor.to(device) for name, tensor in state["anchor"].items()}
 
     def parts(self) -> Iterator[Indices]:
-        """What is left of the epoch, or a new one."""
+        """The rest of the epoch, or a new one."""
         self.ahead = self.ahead or self.batches.epoch()
         while self.ahead:
             yield self.ahead[0]

@@ -100,7 +100,7 @@ def _visits(job: Job, splits: Splits) -> float:
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
-    """Duration of a step of training, by molecule of the batch; of several processes each computes its share."""
+    """Duration of a step of training, per molecule of the batch; with several processes each computes its share."""
     device = resolve_device(job.device)
     statistics = label_statistics(data, np.arange(len(data)))
     model = build_predictor(job.encoder, job.encoder_options, data.task or "regression", *statistics).to(device)

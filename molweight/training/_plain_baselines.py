@@ -24,7 +24,7 @@ PLAIN_BASELINES: Final = ("mean", "descriptor_trees")
 
 @dataclass(frozen=True)
 class PlainBaseline:
-    """What a baseline showed on the test set.
+    """Results of a baseline on the test set.
 
     Args:
         name: Among :data:`PLAIN_BASELINES`.
@@ -46,7 +46,7 @@ def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) 
         name: Among :data:`PLAIN_BASELINES`.
         data: The labelled table.
         splits: Its roles.
-        seed: Of the trees.
+        seed: Seed of the trees.
     """
     started = time.perf_counter()
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))

@@ -291,7 +291,7 @@ def _weights(row: dict[str, Any]) -> str:
 
 
 _NEAR: Final = 1e-4
-"""What rounding in float32 may move a weight or the sum of the weights by."""
+"""Rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:

@@ -39,7 +39,7 @@ SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
     "nystrom": {"rank": 5, "damping": 10.0},
     "dense": {"damping": 10.0},
 }
-"""What a solver is given on molecules.
+"""Default options of solvers on molecules.
 
 The Hessians met there are indefinite, with negative curvature of the order of 10 during a run
 (``experiments/results/solver_accuracy.md``); with a smaller damping conjugate gradients stop after a few products.

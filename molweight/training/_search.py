@@ -55,7 +55,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class WeightSearch:
-    """What a search found, and what it cost.
+    """The result of a search, and its cost.
 
     Args:
         method: ``"random"`` or ``"tpe"``.

@@ -20,7 +20,7 @@ from molweight.training._batches import Batches, TaskSource
 __all__ = ["MOST_SOLVED", "SolvedTask"]
 
 MOST_SOLVED: Final = 2048
-"""Molecules of a role that one hypergradient reads at most; of a larger table, other ones each time."""
+"""Most molecules of a role that one hypergradient reads; a larger table is sampled each time."""
 
 _PART: Final = 256
 """Molecules whose graph is in memory at a time."""
@@ -49,7 +49,7 @@ class SolvedTask(TaskSource):
         kinds = [task == "classification" for task in tasks_of(model.task, len(model.mean))]
         labels = torch.cat([batch.y for batch in graphs if batch.y is not None])
         return HeadLabels.of(
-            (labels - model.mean) / model.scale,  # of classes, the mean is 0 and the scale 1
+            (labels - model.mean) / model.scale,  # for classes, the mean is 0 and the scale 1
             torch.tensor(kinds, device=labels.device),
             bounds=_column(graphs, "label_bounds"),
             weights=_column(graphs, "label_weight"),

@@ -1,4 +1,4 @@
-"""What objectives learn from: auxiliary tables, parts of a corpus, labelled tables without what the task holds out."""
+"""Data of objectives: auxiliary tables, parts of a corpus, labelled tables without held-out compounds."""
 
 import logging
 import re
@@ -87,7 +87,7 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
     parts = [name.removeprefix(PART) for name in corpus.columns if name.startswith(PART)]
     if not parts:
         raise OptionError(
-            "corpus_weights", "part", f"needs a corpus of several parts, and {corpus.name} is one",
+            "corpus_weights", "part", f"needs a corpus of several parts, and {corpus.name} has one",
             "Join corpora: --corpus own+near+zinc",
         )  # fmt: skip
     plain = [name for name in job.objectives if ":" not in name and not get(name).tables]
@@ -308,7 +308,7 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
 
 
 def _allowed(name: str, table: MoleculeDataset, held: HeldOut | None) -> MoleculeDataset:
-    """What of a table may be learned."""
+    """The part of a table that may be learned."""
     if held is None:
         _log.warning(
             "%s learns all labels of %s; do not evaluate a model that starts from it on them", name, table.name

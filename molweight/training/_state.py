@@ -44,7 +44,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Session:
-    """What training needs to be interrupted and followed; without a folder nothing is written.
+    """Checkpoints and callbacks of training; without a folder nothing is written.
 
     Args:
         folder: Where states are kept; ``None`` for nowhere.
@@ -78,7 +78,7 @@ class Session:
         """Seconds that a stage may take; ``None`` for no limit.
 
         Args:
-            share: Of the time that is left.
+            share: Share of the time that is left.
         """
         return None if self.deadline is None else share * max(0.0, self.deadline - time.monotonic())
 
@@ -103,7 +103,7 @@ class Stage:
 
     Args:
         session: The session.
-        name: ``"generic"``, ``"adaptive"``, ``"finetune"``, of several finetunings ``"finetune-2"`` and so on and
+        name: ``"generic"``, ``"adaptive"``, ``"finetune"``, with several finetunings ``"finetune-2"`` and so on and
             ``"kept"`` for the best so far, or ``"finished"`` for what comes out.
     """
 
@@ -206,7 +206,7 @@ class Stage:
 
 
 def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
-    """What differs between two nestings of JSON values, one phrase each."""
+    """Differences between two nested JSON values, one phrase each."""
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in dict.fromkeys([*there, *here]):
             yield from _differences(there.get(key), here.get(key), f"{where}.{key}" if where else str(key))
@@ -216,7 +216,7 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Context:
-    """What all stages of a job share and none of its options says.
+    """Facts that all stages of a job share and that no option states.
 
     Args:
         data: The labelled table.

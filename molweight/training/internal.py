@@ -1,4 +1,4 @@
-"""What other packages of molweight use of this one; not public: names change here without notice."""
+"""Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining, new_predictor
 from molweight.training._advise import advise, format_advice

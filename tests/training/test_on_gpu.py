@@ -66,8 +66,8 @@ def test_attributions_are_those_of_the_cpu(trained: Run, tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("empty_cache")
-@pytest.mark.parametrize("stage", ["general", "continued", "finetune"])
-def test_it_goes_on_where_it_was_stopped(
+@pytest.mark.parametrize("stage", ["generic", "adaptive", "finetune"])
+def test_it_resumes_where_it_was_stopped(
     stage: str, gpu: Job, trained: Run, material: Material, tmp_path: Path
 ) -> None:
     seen: list[tuple[str, int]] = []

@@ -8,7 +8,7 @@ from molweight.errors import UnknownNameError
 __all__ = ["KINDS", "parser"]
 
 KINDS: Final = ("objectives", "encoders", "weightings", "solvers", "checkpoints", "datasets")
-"""What can be listed."""
+"""Kinds of names that can be listed."""
 
 
 def parser() -> Parser:

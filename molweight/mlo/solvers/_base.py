@@ -1,4 +1,4 @@
-"""What every solver is and returns."""
+"""The base class of solvers, and their result."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -29,7 +29,7 @@ class Outcome(IntEnum):
 
     @property
     def advice(self) -> str:
-        """What happened, and what to do about it."""
+        """The outcome in words, with advice."""
         return _ADVICE[self]
 
 
@@ -45,7 +45,7 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Stats:
-    """What happened in a solve, as tensors on its device, so that keeping them costs no synchronisation.
+    """Statistics of a solve, as tensors on its device, so that keeping them costs no synchronisation.
 
     Args:
         iterations: Iterations that changed the answer, 0-dim int64.
@@ -69,7 +69,7 @@ class Stats:
 
     @property
     def reason(self) -> str:
-        """Why it ended as it did, with advice (reads the device)."""
+        """Why the solve ended, with advice (reads from the device)."""
         return self.outcome.advice
 
     def summary(self) -> dict[str, float | int | str]:

@@ -14,7 +14,7 @@ __all__ = ["MinresReference", "Spectrum"]
 
 @dataclass(frozen=True)
 class Spectrum:
-    """What a reference solve learned about the matrix ``A`` it was given.
+    """Facts about the matrix ``A`` from a reference solve.
 
     Args:
         variables: Size of ``A``.

@@ -80,7 +80,7 @@ class Neumann(Solver):
             # product is spent on checking.
             proposal = r - step * product(r)
             sound = running & proposal.norm().isfinite() & (proposal.norm() <= _GROWTH * norm)
-            # The verdict is on the proposal, but a divergent or infinite one is not taken: the answer stays finite.
+            # The outcome describes the proposal, but a divergent or infinite one is not used: the result stays finite.
             code = torch.where(running, _judge(proposal.norm(), norm, self.tolerance), code)
             x = torch.where(sound, x + step * r, x)
             r = torch.where(sound, proposal, r)

@@ -26,7 +26,7 @@ class Nystrom(Solver):
     Args:
         rank: Number of sketched directions, one product each.
         damping: Added to the diagonal; positive.
-        seed: Of the Gaussian sketch; the same sketch is drawn in every solve.
+        seed: Seed of the Gaussian sketch; the same sketch is drawn in every solve.
         check: Spend one more product on the residual.
         tolerance: Relative residual below which the answer counts as converged.
 

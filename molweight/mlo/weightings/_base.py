@@ -1,4 +1,4 @@
-"""What every weighting is."""
+"""The base class of weightings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ __all__ = ["Needs", "Signals", "Weighting", "check_options"]
 
 
 class Needs(StrEnum):
-    """What a weighting learns from; the training step computes no more than that."""
+    """The measurements that a weighting learns from; the training step computes no more than these."""
 
     NOTHING = "nothing"
     LOSSES = "losses"

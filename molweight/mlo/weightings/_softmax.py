@@ -227,11 +227,11 @@ class SoftmaxWeighting(Weighting):
         confidence: Standard errors below which an entry does not count; 1 for ``"evidence"``, 0 for ``"adam"``.
         floor: Least weight of an objective, below ``1 / K``, so that none dies by accident.
         prior: Weights to start from, by name or in order; equal if not given.
-        memory: Of the rule ``"evidence"``: what a gradient counts for after each later one; 1 if not given.
-        warmup: Of the rule ``"evidence"``: number of first gradients that count for less; 20 if not given.
-        betas: Of the rule ``"adam"``: decay of the running mean and mean square; 0.9 and 0.99 if not given.
-        size: Of the rule ``"adam"``: ``"joint"`` (if not given) or ``"entry"``.
-        pull: Of the rule ``"adam"``: share of the distance to the prior that is undone per update, in units of ``lr``.
+        memory: For the rule ``"evidence"``: factor of a gradient after each later one; 1 if not given.
+        warmup: For the rule ``"evidence"``: number of first gradients that count for less; 20 if not given.
+        betas: For the rule ``"adam"``: decay of the running mean and mean square; 0.9 and 0.99 if not given.
+        size: For the rule ``"adam"``: ``"joint"`` (if not given) or ``"entry"``.
+        pull: For the rule ``"adam"``: share of the distance to the prior that is undone per update, in units of ``lr``.
 
     Raises:
         ConfigError: If an option is out of range, or belongs to the other rule.
