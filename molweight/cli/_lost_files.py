@@ -1,5 +1,6 @@
-"""Files that an output would replace although they are needed: those a command reads, and those of a run."""
+"""Files that an output would replace although they are needed: those a command reads or writes, and those of a run."""
 
+import os
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
@@ -7,52 +8,87 @@ from typing import Any, Final
 
 from molweight.errors import DataError, OptionError
 
-__all__ = ["refuse_lost_files"]
+__all__ = ["is_there", "refuse_lost_files"]
 
+_OUTPUTS: Final = ("output", "rejects", "atoms")
+_FOLDERS: Final = ("pretrain", "benchmark")
+"""Commands whose ``output`` is a folder."""
 _REMADE: Final = "report.html"
-"""The file of a run that a command writes again."""
-
-
-def refuse_lost_files(options: Mapping[str, Any]) -> None:
-    """Refuse an ``output`` that is a file the command reads, or a file of a run or checkpoint.
-
-    Args:
-        options: Those of the command.
-
-    Raises:
-        OptionError: If it is one.
-    """
-    output = options.get("output")
-    if not isinstance(output, str) or not Path(output).is_file():
-        return
-    others = (text for name, value in options.items() if name != "output" for text in _texts(value))
-    if any(Path(text).is_file() and Path(text).samefile(output) for text in others):
-        raise OptionError("output", output, "is a file that the command reads, and it would be replaced", _REMEDY)
-    if Path(output).name in _kept(Path(output).resolve().parent):
-        raise OptionError("output", output, "is a file of a run or checkpoint, and it would be replaced", _REMEDY)
-
-
+"""The file of a run that ``report`` writes again."""
 _REMEDY: Final = "Name another file."
 
 
-def _texts(value: object) -> Iterator[str]:
-    """Everything in a value that may be the name of a file."""
+def refuse_lost_files(command: str, options: Mapping[str, Any]) -> None:
+    """Refuse an output that is a file the command reads or writes for another option, or a file of a run or checkpoint.
+
+    Args:
+        command: Name of the command.
+        options: Those of the command.
+
+    Raises:
+        OptionError: If one is.
+    """
+    outputs = {name: Path(options[name]) for name in _OUTPUTS if isinstance(options.get(name), str)}
+    read = [Path(text) for name, value in options.items() if name not in outputs for text in _files(name, value)]
+    for name, path in outputs.items():
+        others = [other for other in outputs if other != name and _same(path, outputs[other])]
+        if command not in _FOLDERS and path.is_dir():
+            reason = "is a folder"
+        elif others:
+            reason = f"is the file of --{others[0]}, too"
+        elif path.is_file() and any(is_there(other) and _same(path, other) for other in read):
+            reason = "is a file that the command reads, and it would be replaced"
+        elif _real(path).name in _kept(command, _real(path).parent):
+            reason = "is a file of a run or checkpoint, and it would be replaced"
+        else:
+            continue
+        raise OptionError(name, options[name], reason, _REMEDY)
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether two paths lead to one file, which need not be there."""
+    both = is_there(path) and is_there(other)
+    return path.samefile(other) if both else _real(path) == _real(other)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file or folder; what is too long for a path, as a SMILES may be, is none.
+
+    Args:
+        path: What may be a path.
+    """
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # resolve() fails on links in a circle
+
+
+def _files(name: str, value: object) -> Iterator[str]:
+    """Everything in a value of an option that may be the name of a file."""
     if isinstance(value, str | PathLike):
-        yield from {str(value), *str(value).split(",")}
+        texts = [str(value), *str(value).split(",")]
+        yield from [f"{text.replace('.', '/')}.py" for text in texts] if name == "plugin" else texts
     elif isinstance(value, list | tuple):
         for item in value:
-            yield from _texts(item)
+            yield from _files(name, item)
 
 
-def _kept(folder: Path) -> set[str]:
-    """Names of the files of the run or checkpoint in a folder, if it holds one."""
+def _kept(command: str, folder: Path) -> set[str]:
+    """Names of the files of the run, the checkpoint or the interrupted run in a folder, if it holds one."""
+    from molweight._owned_files import MARK, owned_files
     from molweight.runs.internal import CHECKPOINT, MODEL, files_of_run
 
     if (folder / CHECKPOINT).is_file():
         return {CHECKPOINT, "README.md", "config.yaml"}
-    if not (folder / MODEL).is_file():
-        return set()
     try:
-        return {MODEL, *files_of_run(folder)} - {_REMADE}
+        if (folder / MARK).is_file():
+            return {MARK, *owned_files(folder)}
+        if not (folder / MODEL).is_file():
+            return set()
+        return {MODEL, *files_of_run(folder)} - ({_REMADE} if command == "report" else set())
     except DataError:  # the manifest is damaged, which is for the commands to say that need it
-        return {MODEL, "manifest.json"}
+        return {MODEL, "manifest.json", MARK}

@@ -29,6 +29,7 @@ from molweight.errors import (
     Interrupted,
     Message,
     MolweightError,
+    OptionError,
     out_of_memory,
     printable,
     suggest,
@@ -64,6 +65,8 @@ _WORKER_DIED: Final = (
 )
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
+_SHOWN: Final = 300
+"""Characters of a path in a message."""
 _LOG: Final = logging.getLogger(__name__)
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """Options that may accompany ``--resume``; all others are read from the interrupted run."""
@@ -117,10 +120,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _of_system(error: OSError) -> str:
     """The refusal of the operating system as a message: what, where, and the remedy."""
     if error.errno in _TOO_MANY:
-        where = "" if error.filename is None else f"{printable(str(error.filename))}: "
+        where = "" if error.filename is None else f"{_shortened(error.filename)}: "
         return f"{where}too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
-    where = "standard output" if error.filename is None else printable(str(error.filename))
+    where = "standard output" if error.filename is None else _shortened(error.filename)
     return f"{where}: {error.strerror or error}. Free up disk space or choose another path."
+
+
+def _shortened(path: object) -> str:
+    text = printable(str(path))
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _carry_out(arguments: list[str]) -> int:
@@ -219,9 +227,10 @@ def _dispatch(arguments: list[str]) -> int:
     options = parser.parse_args(rest)
     if options.get("resume"):
         _refuse_beside_resume(parser, rest)
+    _refuse_nul(options)
     _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
-    refuse_lost_files(options.as_dict())
+    refuse_lost_files(name, options.as_dict())
     with in_processes(name, options), _enough_memory():
         _command(name).run(options)
     return 0
@@ -250,6 +259,13 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
             f"--resume continues with the options that the run began with, which leaves {listed} without effect. "
             "Leave that out, or start another run with another --name."
         )
+
+
+def _refuse_nul(options: Namespace) -> None:
+    """Refuse NUL, which a file of options may hold: it is in no name of a file, a column or anything else."""
+    for name, value in options.as_dict().items():
+        if "\0" in str(value) or "\\x00" in repr(value):
+            raise OptionError(name, value, "holds a NUL character", "Leave it out.")
 
 
 def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:

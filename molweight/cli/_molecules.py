@@ -16,6 +16,7 @@ from jsonargparse import Namespace
 from molweight._progress import with_progress
 from molweight.arrays import Float32Matrix
 from molweight.cli._data_options import sheet_of
+from molweight.cli._lost_files import is_there
 from molweight.cli._output import say
 from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
@@ -65,7 +66,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     if options.chunk_size < 1:
         raise OptionError("chunk_size", options.chunk_size, "must be at least 1")
     more = list(options.get("more") or [])
-    typed = options.input != "-" and not Path(options.input).exists() and not run.parse([options.input]).rejects
+    typed = options.input != "-" and not is_there(Path(options.input)) and not run.parse([options.input]).rejects
     if more and not typed:
         raise ConfigError(f"{options.input!r} is not a SMILES, and one file is read at a time. Leave out {more[0]!r}.")
     if typed:

@@ -16,7 +16,7 @@ from molweight import load
 from molweight._owned_files import own
 from molweight.cli import main
 from molweight.runs import read_checkpoint
-from molweight.training import TensorBoard
+from molweight.training import Session, TensorBoard
 
 TINY = [
     "--corpus_size=48",
@@ -354,6 +354,58 @@ def test_an_output_replaces_nothing_that_is_needed(
     assert main([command, "run", *table, "--output", output]) == 2
     assert f"molweight: --output {output} {said}" in " ".join(capsys.readouterr().err.split())
     assert Path(output).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (["predict", "run", "in.csv", "--rejects=in.csv"], "--rejects in.csv is a file that the command reads"),
+        (["predict", "run", "in.csv", "--rejects=link.csv"], "--rejects link.csv is a file that the command reads"),
+        (["predict", "run", "in.csv", "--output=hard.csv"], "--output hard.csv is a file that the command reads"),
+        (["predict", "run", "in.csv", "--config=my.yaml", "--rejects=my.yaml"], "--rejects my.yaml is a file that"),
+        (["predict", "run", "in.csv", "--output=o.csv", "--rejects=./sub/../o.csv"], "o.csv is the file of --"),
+        (["embed", "run", "in.csv", "--output=o.csv", "--rejects=o.csv"], "--output o.csv is the file of --rejects"),
+        (["explain", "run", "in.csv", "--atoms=in.csv"], "--atoms in.csv is a file that the command reads"),
+        (["explain", "run", "in.csv", "--output=o.html", "--atoms=o.html"], "--output o.html is the file of --atoms"),
+        (["explain", "run", "in.csv", "--output=run/report.html"], "report.html is a file of a run or checkpoint"),
+        (["predict", "run", "in.csv", "--rejects=run/test.safetensors"], "is a file of a run or checkpoint"),
+        (["predict", "run", "in.csv", "--output=begun/state/generic.safetensors"], "is a file of a run or checkpoint"),
+        (["predict", "run", "in.csv", "--output=sub"], "--output sub is a folder"),
+        (["predict", "run", "in.csv", "--config=nul.yaml"], "--output 'o\\x00' holds a NUL character"),
+    ],
+)
+def test_no_output_replaces_a_file_that_is_needed(
+    case: tuple[list[str], str],
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Neither through a link nor by another spelling, and before anything is computed."""
+    arguments, said = case
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").symlink_to(place / "run")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "in.csv").write_text("smiles\nCCO\nC1CC\n")
+    (tmp_path / "link.csv").symlink_to("in.csv")
+    (tmp_path / "hard.csv").hardlink_to("in.csv")
+    (tmp_path / "my.yaml").write_text("quiet: true\n")
+    (tmp_path / "nul.yaml").write_text('output: "o\\0"\n')
+    Session(tmp_path / "begun" / "state").stage("generic").write({"step": 1})
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert said in message
+    assert message.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_long_smiles_is_no_path(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["predict", str(place / "run"), "C" * 300, "--output", str(tmp_path / "out.csv"), "--quiet"]
+    assert main(arguments) == 0
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+    assert main([*arguments[:-2], str(tmp_path / f"{'x' * 5000}.csv")]) == 2
+    assert "xxx...: File name too long" in capsys.readouterr().err
 
 
 def test_an_output_of_before_is_replaced(place: Path, tmp_path: Path) -> None:

@@ -345,7 +345,7 @@ def test_what_an_encoding_lacks_is_escaped(
     assert main(["audit", str(tmp_path / "l\xf6s \u03bc.csv"), "--targets=\u03bc"]) == 2
     for stream in streams.values():
         stream.flush()
-        written = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]  # a BytesIO
+        written = stream.buffer.getvalue().decode(encoding)
         assert shown in written
 
 
@@ -354,8 +354,9 @@ def test_messages_that_cannot_be_written_end_no_work(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "x.csv").write_text("smiles\nCCO\nC1CC\n")
-    with Path("/dev/full").open("wb", buffering=0) as full:
-        monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(full, write_through=True))
+    raw = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the text stream closes it
+    with io.TextIOWrapper(raw, write_through=True) as full:
+        monkeypatch.setattr(sys, "stderr", full)
         assert main(["predict", str(trained), str(tmp_path / "x.csv")]) == 0  # says that a row holds no molecule
         assert main(["predict", str(trained), str(tmp_path / "nowhere.csv")]) == 2
         monkeypatch.undo()
