@@ -19,6 +19,7 @@ from molweight.datasets._table import TextTable, read_table
 from molweight.datasets._table_spec import Metric, Task
 from molweight.datasets._text import check_rows, inner_name, is_text
 from molweight.graphs import MoleculeDataset
+from molweight.storage import escape_controls
 
 __all__ = ["FileFormat", "Reading", "from_csv", "from_file", "read_any", "read_column", "stem"]
 
@@ -221,7 +222,7 @@ def format_of(path: str | Path) -> FileFormat:
 
 def stem(path: str | Path) -> str:
     """The name of a file without its ending, and without that of its packing."""
-    return Path(_unpacked(path)).stem
+    return escape_controls(Path(_unpacked(path)).stem)
 
 
 def _unpacked(path: str | Path) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from molweight.errors import DataError
-from molweight.graphs.internal import explain, guarded_list, parse_molecule
+from molweight.graphs.internal import explain, guarded_list, parse_molecule, read_smiles
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -44,10 +44,10 @@ def parsable(texts: Sequence[str]) -> list[bool]:
 
 
 def _parsable(texts: Sequence[str]) -> list[bool]:
-    from rdkit import Chem, rdBase
+    from rdkit import rdBase
 
     with rdBase.BlockLogs():
-        return [Chem.MolFromSmiles(text) is not None for text in texts]
+        return [read_smiles(text) is not None for text in texts]
 
 
 def _not(_: str) -> bool:

@@ -8,6 +8,8 @@ from rdkit import Chem, rdBase  # noqa: TID253 - this module is imported inside 
 from rdkit.Chem import Mol  # noqa: TID253 - this module is imported inside functions only
 from rdkit.Chem.MolStandardize import rdMolStandardize  # noqa: TID253 - this module is imported inside functions only
 
+from molweight.graphs.internal import read_smiles
+
 __all__ = ["STEPS", "standardize_chunk"]
 
 
@@ -41,7 +43,7 @@ def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:
 
 
 def _standard(text: str, steps: Sequence[str]) -> str:
-    molecule: Mol | None = Chem.MolFromSmiles(text)
+    molecule = read_smiles(text)
     if molecule is None or molecule.GetNumAtoms() == 0:
         return text
     molecule = rdMolStandardize.Cleanup(molecule)

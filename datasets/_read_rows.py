@@ -4,6 +4,7 @@ import io
 import re
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, NamedTuple, TextIO
@@ -86,7 +87,8 @@ def _guarded(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
 def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
     kind = how.file_format or format_of(path)
     if str(path) == "-":
-        yield from _text(sys.stdin, path, smiles, how, listed=True)
+        with _standard_input(how.encoding) as text:
+            yield from _text(text, path, smiles, how, listed=True)
     elif kind == "parquet":
         yield from parquet_rows(path, smiles)
     elif kind == "excel":
@@ -98,6 +100,20 @@ def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
             else:
                 listed = kind == "smi" or ".txt" in path.suffixes
                 yield from _text(text, path, smiles, how, listed=listed)
+
+
+@contextmanager
+def _standard_input(encoding: str | None) -> Iterator[TextIO]:
+    """Standard input, read as a file is, whatever the encoding of the terminal."""
+    raw = getattr(sys.stdin, "buffer", None)
+    if raw is None:  # a stream of text that took its place
+        yield sys.stdin
+        return
+    text = decoded(Path("-"), raw, encoding)
+    try:
+        yield text
+    finally:
+        text.detach()
 
 
 def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:

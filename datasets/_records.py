@@ -151,7 +151,7 @@ def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.T
         encoding = "utf-16"
     try:
         return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors="replace", newline="")
-    except LookupError as error:
+    except (LookupError, UnicodeEncodeError) as error:  # the latter where its name can be none
         raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
 
 

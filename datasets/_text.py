@@ -289,7 +289,7 @@ def _decode(path: Path, content: bytes, encoding: str | None) -> str:
     chosen = encoding or marked
     try:
         return content.decode(chosen)
-    except LookupError as error:
+    except (LookupError, UnicodeEncodeError) as error:  # the latter where its name can be none
         raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
     except UnicodeDecodeError as error:
         if chosen == "utf-8" and b"\0" in content[:_BINARY]:

@@ -55,7 +55,7 @@ _ABANDONED: Final = 24 * 3600.0
 """Seconds without a write after which a partial file of another machine is taken for abandoned."""
 _PARTIAL: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,10})\.[0-9a-f]{12}\.part")
 """Machine, process and number of a partial file, after the name of what it was to become."""
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -172,13 +172,18 @@ def escape_controls(text: str) -> str:
     r"""Text in which control characters but tabs and line breaks are written as ``\\x1b``.
 
     Args:
-        text: What a file of a user may hold: a terminal obeys some of these characters, and NUL cuts text off.
+        text: What a file of a user may hold: a terminal obeys some of these characters, NUL cuts text off, and halves
+            of characters (odd bytes of a command line) cannot be written to a file.
 
     Example:
         >>> print(escape_controls("CCO\x00\x1b[31m"))
         CCO\x00\x1b[31m
     """
-    return text if text.isprintable() else _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return text if text.isprintable() else _CONTROL.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def csv_cell(cell: Any, *, safe: bool = False) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from molweight.errors import DataError
+from molweight.graphs._explain import odd_character
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["as_smiles", "canonical_text", "parse_molecule", "written"]
+__all__ = ["as_smiles", "canonical_text", "parse_molecule", "read_smiles", "written"]
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
@@ -87,6 +88,21 @@ def _text(item: Any, position: int, name: str) -> str:
     )
 
 
+def read_smiles(text: str) -> "Mol | None":
+    r"""The molecule, as RDKit reads it; ``None`` for what it refuses, and for text that it cannot be given.
+
+    Args:
+        text: A SMILES. RDKit cannot be given half of a character, and leaves out others that are in no SMILES.
+
+    Example:
+        >>> read_smiles("CCO").GetNumAtoms(), read_smiles("CC\u0421")
+        (3, None)
+    """
+    from rdkit import Chem
+
+    return None if odd_character(text) else Chem.MolFromSmiles(text)
+
+
 def parse_molecule(smiles: str) -> "Mol | None":
     """The molecule without atom-map numbers, which are not part of it; ``None`` where RDKit refuses the text.
 
@@ -103,7 +119,7 @@ def parse_molecule(smiles: str) -> "Mol | None":
     """
     from rdkit import Chem
 
-    molecule: Mol | None = Chem.MolFromSmiles(smiles)
+    molecule = read_smiles(smiles)
     if molecule is None or ":" not in smiles:
         return molecule
     mapped = [atom for atom in molecule.GetAtoms() if atom.GetAtomMapNum()]

@@ -3,9 +3,12 @@
 import re
 from typing import Final
 
-__all__ = ["explain"]
+__all__ = ["explain", "odd_character"]
 
 _BRACKETS: Final = re.compile(r"\[[^\[\]]*\]")
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_INVISIBLE: Final = " \t\r\n\xa0\u200b\u200c\u200d\u2060\ufeff"
+_ODD: Final = re.compile(r"[^\x21-\x7e]")
 _RING: Final = re.compile(r"%\(\d+\)|%\d\d|\d")
 
 
@@ -19,6 +22,9 @@ def explain(smiles: str) -> str | None:
         >>> explain("CCO>>CC=O"), explain("C1CC"), explain("C(C")
         ('a reaction, not a molecule', 'ring 1 is not closed', 'a bracket ( is not closed')
     """
+    odd = odd_character(smiles)
+    if odd:
+        return f"{odd!a} is {'half of a character' if _HALF.match(odd) else 'not a character of SMILES'}"
     if smiles.count(">") >= 2 and "->" not in smiles:  # noqa: PLR2004 - reactants > agents > products
         return "a reaction, not a molecule"
     if smiles.startswith("InChI="):
@@ -32,6 +38,26 @@ def explain(smiles: str) -> str | None:
             return f"a bracket {opening if missing > 0 else closing} is not {'closed' if missing > 0 else 'opened'}"
     unclosed = _open_rings(bare)
     return f"ring {', '.join(unclosed)} is not closed" if unclosed else None
+
+
+def odd_character(text: str) -> str | None:
+    r"""The first character of a text that is in no SMILES; ``None`` where there is none.
+
+    RDKit leaves out what is not ASCII at either end: of ``CCC`` with a Cyrillic last letter it reads ethane. Blanks and
+    invisible characters around a SMILES are no harm, nor is the name after it.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> ascii(odd_character("CC\u0421")), odd_character("\ufeffCCO \u00e4"), odd_character("CC\udcff")
+        ("'\\u0421'", None, '\udcff')
+    """
+    if text.isascii() and text.isprintable():
+        return None
+    words = text.strip(_INVISIBLE).split(maxsplit=1)
+    found = _HALF.search(text) or (_ODD.search(words[0]) if words else None)
+    return found[0] if found else None
 
 
 def _open_rings(bare: str) -> list[str]:

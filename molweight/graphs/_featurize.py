@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.arrays import Int64Array
+from molweight.graphs._as_smiles import read_smiles
 from molweight.graphs._binary import Decoded, decode
-from molweight.graphs._explain import explain
+from molweight.graphs._explain import explain, odd_character
 from molweight.graphs._featuriser import Featuriser
 from molweight.graphs._guard import Guarded
 from molweight.graphs._molecules import Molecules, Reject, SmilesColumn
@@ -91,7 +92,7 @@ def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, lis
         smiles: What to parse.
         cip: Whether stereochemistry is given as CIP labels rather than as RDKit's tags.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import rdBase
 
     binaries: list[bytes] = []
     rows: list[int] = []
@@ -100,7 +101,7 @@ def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, lis
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
             # Only the bytes are kept: a chunk of living molecules would cost half as much again as parsing them.
-            molecule = _parse(text, Chem.MolFromSmiles)
+            molecule = _parse(text, read_smiles)
             if isinstance(molecule, str):
                 rejects.append(Reject(row, str(text), molecule))
             else:
@@ -146,6 +147,8 @@ def _reason(smiles: str) -> str:
     """The fault of a SMILES that RDKit refused, in plain words where possible."""
     from rdkit import Chem
 
+    if odd_character(smiles):
+        return str(explain(smiles))
     molecule: Mol | None = Chem.MolFromSmiles(smiles, sanitize=False)
     if molecule is None:
         return explain(smiles) or "not a valid SMILES"

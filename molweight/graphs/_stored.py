@@ -43,7 +43,7 @@ def featurize_cached(
     """
     folder = None
     if cache:
-        key = content_key([featuriser.cache_key(), "\n".join(map(str, smiles)).encode()])
+        key = content_key([featuriser.cache_key(), "\n".join(map(str, smiles)).encode(errors="surrogatepass")])
         folder = cache_root() / "molecules" / key
     found = read_molecules(folder) if folder else None
     if found is not None:

@@ -1,6 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, written
+from molweight.graphs._as_smiles import as_smiles, canonical_text, parse_molecule, read_smiles, written
 from molweight.graphs._cache import (
     cache_root,
     content_key,
@@ -45,6 +45,7 @@ __all__ = [
     "place_folder",
     "read_array",
     "read_folder",
+    "read_smiles",
     "shielded",
     "tasks_of",
     "watched_pool",

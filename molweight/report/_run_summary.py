@@ -9,6 +9,7 @@ import pandas as pd
 from molweight.arrays import Float32Matrix, Float64Array, Indices
 from molweight.datasets import Audit
 from molweight.graphs.internal import tasks_of
+from molweight.storage import escape_controls
 
 __all__ = ["Method", "RunSummary", "TestResults", "method_title"]
 
@@ -69,7 +70,7 @@ class TestResults:
         """One row per molecule: ``row``, ``smiles``, ``label.<target>`` and ``<method>.<target>``."""
         columns: dict[str, Any] = {"row": self.rows, "smiles": list(self.smiles)}
         for source, values in {"label": self.targets, **self.predictions}.items():
-            columns |= {f"{source}.{name}": values[:, place] for place, name in enumerate(self.names)}
+            columns |= {escape_controls(f"{source}.{name}"): values[:, place] for place, name in enumerate(self.names)}
         return pd.DataFrame(columns)
 
 

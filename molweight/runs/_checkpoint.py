@@ -25,7 +25,7 @@ from molweight.runs._archive import LEGACY, PRETRAINING, read_pretraining
 from molweight.runs._chemprop_file import read_chemprop
 from molweight.runs._model_card import molecules_digest
 from molweight.seeding import seeded
-from molweight.storage import read_tensors, write_file, write_tensors
+from molweight.storage import escape_controls, read_tensors, write_file, write_tensors
 
 __all__ = ["CHECKPOINT", "Checkpoint", "checkpoints_at_hand", "find_checkpoint", "read_checkpoint", "save_checkpoint"]
 
@@ -205,7 +205,7 @@ def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: Mol
         "sha256": molecules_digest(corpus),
     }
     write_tensors(Path(folder) / CHECKPOINT, model.state_dict(), about)
-    write_file(Path(folder) / "README.md", _card(about).encode())
+    write_file(Path(folder) / "README.md", escape_controls(_card(about)).encode())
 
 
 def _card(about: Mapping[str, Any]) -> str:

@@ -21,7 +21,10 @@ _LINKS: Final = (STATE, "tensorboard")
 _LONGEST: Final = 100
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
-_UNPORTABLE: Final = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]')
+_UNPORTABLE: Final = re.compile(
+    r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
+)
+"""What file systems refuse, what a terminal would obey or show in another order, and halves of characters."""
 _SHOWN: Final = 3
 
 

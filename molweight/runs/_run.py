@@ -105,7 +105,7 @@ class Run:
         if isinstance(self.model, Ensemble):
             return ENSEMBLE
         weighting, init = str(self.options["weighting"]), str(self.options["init"])
-        return init if weighting == "none" else weighting
+        return escape_controls(init) if weighting == "none" else weighting
 
     @property
     def pretrained(self) -> dict[str, Tensor]:

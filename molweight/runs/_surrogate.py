@@ -9,10 +9,10 @@ import numpy as np
 
 from molweight.arrays import AnyArray, Float32Matrix
 from molweight.ensemble import BoostedTrees
-from molweight.graphs.internal import Guarded
+from molweight.graphs.internal import Guarded, read_smiles
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+    pass
 
 __all__ = ["Agreement", "Surrogate", "agreement", "surrogate_features"]
 
@@ -138,13 +138,13 @@ def _spearman(one: AnyArray, other: AnyArray) -> float:
 
 
 def _features(smiles: Sequence[str]) -> Float32Matrix:
-    from rdkit import Chem, rdBase
+    from rdkit import rdBase
 
     table = np.full((len(smiles), _WIDTH), np.nan, dtype=np.float32)
     counts, properties = _functions()
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
-            molecule: Mol | None = Chem.MolFromSmiles(text)
+            molecule = read_smiles(text)
             if molecule is not None and molecule.GetNumAtoms():
                 table[row, :_BITS] = counts(molecule)
                 table[row, _BITS:] = properties(molecule)

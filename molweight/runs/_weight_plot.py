@@ -5,6 +5,7 @@ import io
 import pandas as pd
 
 from molweight.errors import ConfigError
+from molweight.storage import escape_controls
 
 __all__ = ["plot_weights"]
 
@@ -29,9 +30,9 @@ def plot_weights(history: pd.DataFrame, title: str) -> bytes:
     figure = Figure(figsize=(7.0, 3.6), dpi=130, layout="constrained")
     axes = figure.subplots()
     for column in columns:
-        axes.plot(history["step"], history[column], label=column.removeprefix(_PREFIX), linewidth=1.8)
+        axes.plot(history["step"], history[column], label=escape_controls(column.removeprefix(_PREFIX)), linewidth=1.8)
     axes.axhline(1 / len(columns), color="0.6", linewidth=0.8, linestyle="--", label="equal")
-    axes.set(title=title, xlabel="step of adaptive pretraining", ylabel="weight")
+    axes.set(title=escape_controls(title), xlabel="step of adaptive pretraining", ylabel="weight")
     axes.set_ylim(bottom=0)
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

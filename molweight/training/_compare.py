@@ -19,7 +19,7 @@ from molweight.report import TestResults
 from molweight.report.internal import method_title
 from molweight.runs import Run
 from molweight.runs.internal import ENSEMBLE, extend_manifest, plot_weights
-from molweight.storage import write_file
+from molweight.storage import escape_controls, write_file
 from molweight.training._callback import Callback
 from molweight.training._fit import describe_job, fit, with_ensemble
 from molweight.training._generic import generic_pretraining
@@ -177,7 +177,7 @@ def _fit_all(job: Job, context: Context, corpus: MoleculeDataset, baselines: Seq
     single = replace(job, members=1)
     others = {name: variant(single, **BASELINES[name]) for name in baselines if name in BASELINES}
     methods = {name: method for name, method in others.items() if method != single}
-    main = job.weighting if job.weighting != "none" else job.init
+    main = job.weighting if job.weighting != "none" else escape_controls(job.init)
     alone = job.members != 1 and not others
     methods |= {ENSEMBLE: job} if alone else {main: single}
     exchanged = job.members != 1 and not alone

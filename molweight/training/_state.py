@@ -1,7 +1,9 @@
 """Interruptible work: where a job runs, checkpoints on disk, callbacks, and the points at which it can stop."""
 
+import hashlib
 import json
 import logging
+import os
 import signal
 import threading
 import time
@@ -92,9 +94,23 @@ class Session:
             remove_owned(self.folder)
 
     def child(self, name: str) -> "Session":
-        """A part with stages of its own, in a folder of that name."""
-        folder = None if self.folder is None else self.folder / name
-        return replace(self, folder=folder, prefix=f"{self.prefix}{name}/")
+        """A part with stages of its own, in a folder directly in this one's."""
+        part = _folder_name(name)
+        folder = None if self.folder is None else self.folder / part
+        return replace(self, folder=folder, prefix=f"{self.prefix}{part}/")
+
+
+def _folder_name(name: str) -> str:
+    """The name of a part as that of a folder: what is finetuned may be called by the path that it was read from.
+
+    Example:
+        >>> _folder_name("equal"), _folder_name("../made")
+        ('equal', 'made-06161afa')
+    """
+    plain = Path(name).name
+    if plain == name and name != "..":
+        return name
+    return f"{plain}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
 
 
 @dataclass(frozen=True)

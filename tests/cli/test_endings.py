@@ -470,6 +470,50 @@ def test_cells_that_a_spreadsheet_would_run_are_quoted_on_request(
         assert ",'=cmd" in text
 
 
+def test_odd_bytes_of_a_command_line_are_no_error(
+    tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python gives them as halves of characters, which can be written to no file and given to no RDKit."""
+    odd = tmp_path / os.fsdecode(b"odd\xff")
+    odd.mkdir()
+    table = odd / os.fsdecode(b"my\xfe.csv")
+    table.write_text(MOLECULES)
+    assert main(["fit", str(table), "--steps=1", *TINY, f"--runs={odd}", "--name=run", "--quiet"]) == 0
+    pretrain = ["pretrain", f"--output={odd / 'made'}", f"--corpus={table}", *TINY[:1], *TINY[2:4], *TINY[5:7]]
+    assert main([*pretrain, "--device=cpu", "--quiet"]) == 0
+    tuned = ["finetune", str(table), f"--init={odd / 'made'}", f"--runs={odd}", "--name=tuned", *TINY[4:5], *TINY[8:]]
+    assert main([*tuned, "--quiet"]) == 0
+    assert main(["report", str(odd / "run"), str(odd / "tuned"), f"--output={odd / 'both.html'}"]) == 0
+    capsys.readouterr()
+    outputs = [f"--output={odd / 'out.csv'}", f"--rejects={odd / 'rejects.csv'}", "--quiet"]
+    assert main(["predict", str(odd / "run"), "CCO", "CC\udcff", *outputs]) == 0
+    assert "2,CC\\udcff,,,\n" in (odd / "out.csv").read_text()
+    assert "2,CC\\udcff,'\\udcff' is half of a character\n" in (odd / "rejects.csv").read_text()
+    for option in ("--name=a\udcff", "--encoding=\udcff", "--targets=\udcff", "--plugin=\udcff"):
+        assert main(["fit", str(table), f"--runs={odd}", option, *TINY]) == 2
+        assert "\\udcff" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "expected"),
+    [
+        (b"CCO\nCC\xff\n", None, "2,CC\ufffd,,,"),
+        ("CCO \u00e4\nC \u00f6\n".encode(), None, "1,CCO,\u00e4,"),
+        (b"CCO \xe4\nC \xf6\n", "latin-1", "1,CCO,\u00e4,"),
+    ],
+)
+def test_standard_input_is_read_as_a_file_is(
+    content: bytes, encoding: str | None, expected: str, trained: Path, tmp_path: Path
+) -> None:
+    """Whatever encoding the terminal has."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"}
+    arguments = ["predict", str(trained), "-", f"--output={tmp_path / 'o.csv'}", "--quiet"]
+    command = [sys.executable, "-c", START, *arguments, *([f"--encoding={encoding}"] if encoding else [])]
+    done = subprocess.run(command, input=content, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert expected in (tmp_path / "o.csv").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_every_beginning_of_a_formula_is_quoted_on_request(start: str) -> None:
     assert csv_cell(f"{start}SUM(A1)", safe=True).startswith("'")

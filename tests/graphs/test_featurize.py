@@ -99,6 +99,12 @@ def test_element_outside_the_vocabulary_takes_the_last_place() -> None:
         ("FAIL", "not a valid SMILES"),
         ("C1CC", "ring 1 is not closed"),
         ("CC(C", "a bracket ( is not closed"),
+        ("CC\u0421", "'\\u0421' is not a character of SMILES"),  # Cyrillic; RDKit reads ethane
+        ("\u00e4CC", "'\\xe4' is not a character of SMILES"),
+        ("CC\ufffd", "'\\ufffd' is not a character of SMILES"),
+        ("CC\x01", "'\\x01' is not a character of SMILES"),
+        ("CC\udcff", "'\\udcff' is half of a character"),
+        ("CC \ud800", "'\\ud800' is half of a character"),
         ("C(C)(C)(C)(C)C", "Explicit valence for atom # 0 C, 5, is greater than permitted"),
         ("c1cccc1", "Can't kekulize mol.  Unkekulized atoms: 0 1 2 3 4"),
     ],
@@ -109,6 +115,12 @@ def test_reject_names_row_and_reason(smiles: str, reason: str, capfd: pytest.Cap
     assert molecules.rows.tolist() == [0, 2]
     assert list(molecules.smiles) == ["CCO", "C"]
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("smiles", ["\ufeffCCO", "CCO\xa0", "\u200bCCO", "CCO \u00e4thanol", "CCO\r\n", "\tCCO"])
+def test_what_is_around_a_smiles_is_no_harm(smiles: str) -> None:
+    molecules, rejects = featurize([smiles], featuriser=Featuriser())
+    assert (molecules.atom_offsets.tolist(), rejects) == ([0, 3], [])
 
 
 def test_not_a_string_is_rejected() -> None:

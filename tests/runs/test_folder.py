@@ -42,7 +42,8 @@ def _refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     "name",
     [
         *("", " ", ".", "..", "...", "a/b", "../x", "/usr/x", "a\\b", ".hidden", "-rf", "a:b", "a\nb", "a\x00b", "x."),
-        *("con", "NUL.txt", "lpt1", "a" * 101, "what?", " x", "x "),
+        *("con", "NUL.txt", "lpt1", "a" * 101, "what?", " x", "x ", "a\x1b[31mb", "a\x9bb", "a\udcffb", "a\ud800"),
+        *("a\u202eb", "a\u2066b", "a\u2069", "\u200fa", "a\u200eb", "a\u2028b", "a\ufeffb"),
     ],
 )
 def test_what_is_no_name_is_refused(name: str) -> None:
@@ -130,6 +131,18 @@ def test_a_checkpoint_is_replaced_only_when_asked_for(tmp_path: Path, capsys: py
     assert "would be replaced" in _refused([*pretrain, f"--output={tmp_path / 'mine'}", "--overwrite"], capsys)
     assert _tree(tmp_path) == before
     assert main([*pretrain, "--overwrite"]) == 0
+
+
+def test_nothing_is_written_next_to_the_checkpoint_that_is_finetuned(table: Path, tmp_path: Path) -> None:
+    """The method is called by the path of its checkpoint, which must not become the place of its states."""
+    pretrain = ["pretrain", f"--output={tmp_path / 'made'}", *TINY[:5], *TINY[8:10], *TINY[11:]]
+    assert main(pretrain) == 0
+    before = _tree(tmp_path / "made")
+    finetune = ["finetune", str(table), f"--init={tmp_path / 'made'}", f"--runs={tmp_path / 'runs'}", "--tensorboard"]
+    assert main([*finetune, "--epochs=1", *TINY[10:]]) == 0
+    assert _tree(tmp_path / "made") == before
+    assert list((tmp_path / "runs" / "my" / "tensorboard").rglob("events*"))
+    assert not (tmp_path / "runs" / "my" / "state").exists()
 
 
 def test_states_are_removed_and_nothing_else(tmp_path: Path) -> None:
