@@ -190,7 +190,7 @@ def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[s
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     texts = [item for item in reports if item.kind == "text" and not targets]
-    said += [f"column {item.name!r} holds {item.detail}" for item in texts if "no numbers" in item.detail]
+    said += [f"column {item.name!r} holds {item.detail}" for item in texts if "not numbers" in item.detail]
     words = [item for item in texts if " words: " in item.detail]
     return said + [
         f"column {item.name!r} holds {item.detail}; for classes: {mention('targets', [item.name])} "
