@@ -54,7 +54,7 @@ def planted_sources(data: MoleculeDataset, other: MoleculeDataset, seed: int) ->
     Args:
         data: The table of the task.
         other: Molecules of it, with their labels.
-        seed: Of the order of the noise.
+        seed: Seed of the order of the noise.
     """
     labels = other.targets
     opposite = 1 - labels if other.task == "classification" else -labels

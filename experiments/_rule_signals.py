@@ -1,4 +1,4 @@
-"""What each rule says of each source at the same points of one run under equal weights."""
+"""Signals of each rule for each source at the same points of one run under equal weights."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +40,7 @@ RULES: Final = {
     "closed form, solved sources": "heads of the sources solved as well, on all their molecules",
     "closed form, solved sources, cosine": "its cosines",
 }
-"""What is compared, by name."""
+"""The rules that are compared, by name."""
 
 
 @dataclass

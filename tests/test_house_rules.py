@@ -192,6 +192,11 @@ STIFF = (
     r"\b(?:goes|go|going) on (?:from|behind|with)\b",
     r"\bfree the place\b",
     r"\bfor (?:people|somebody) who want\b",
+    r"\b(?:at hand|told apart|lets? expect|turns? (?:it|them) round)\b",
+    r"\b(?:shorter|longer|long|more|less|smaller|larger) in the mean\b",
+    r"\b(?:is|are|was|were|to be) said (?:of|where|in)\b|\bwhat (?:is|was) said\b",
+    r"\b(?:goes|go|going) on (?:where|there|after|at)\b|\bto its end\b",
+    r"\bhands? (?:on|over|out)\b|(?<!there )\bare no (?:numbers|labels)\b",
 )
 """Words that plain technical English does without; see the section on words in CONTRIBUTING.md."""
 KEPT = (
@@ -212,6 +217,18 @@ def test_words_are_plain(texts: dict[str, str], pattern: str) -> None:
         for path, text in texts.items()
         if not path.startswith(KEPT) and "LICENSE" not in path
         for match in re.finditer(pattern, text, flags=re.IGNORECASE)
+    ]
+    assert found == []
+
+
+def test_docstrings_begin_with_a_noun(texts: dict[str, str]) -> None:
+    """Not with a relative that has no head, nor a parameter with the thing that it belongs to."""
+    headless = re.compile(r'"""What(?:ever)? (?!.*\?)|^ +\*{0,2}\w+: (?:As of|Of) (?:the|an?|its)\b', re.MULTILINE)
+    found = [
+        f"{path}: {match[0]}"
+        for path, text in texts.items()
+        if path.startswith(("molweight/", "objectives/", "datasets/"))
+        for match in headless.finditer(text)
     ]
     assert found == []
 

@@ -95,7 +95,7 @@ def write_numbers(path: Path, library: Path, rows: int, seed: int, _: str | None
         path: The table.
         library: Where the molecules are read from.
         rows: How many.
-        seed: Of the noise.
+        seed: Seed of the noise.
     """
     noise = np.random.default_rng(seed).normal(0, NOISE, rows)
     computed = ((text, _logp(text)) for _, text in read_records(library))
@@ -119,7 +119,7 @@ def write_classes(path: Path, table: Path, rows: int, seed: int, column: str | N
         path: The table to write.
         table: The table to draw from.
         rows: How many; all if there are not as many.
-        seed: Of the draw.
+        seed: Seed of the draw.
         column: Its labels.
     """
     known = pd.read_csv(table, usecols=["smiles", column or ""])[["smiles", column]]
@@ -130,7 +130,7 @@ def run(arguments: Sequence[str], folder: Path) -> dict[str, float]:
     """Seconds, CPU seconds and peak memory of a command, those of its processes included.
 
     Args:
-        arguments: Of ``molweight``.
+        arguments: Arguments of ``molweight``.
         folder: Holds its cache.
     """
     started, environment = time.perf_counter(), {**os.environ, "MOLWEIGHT_CACHE": str(folder / "cache")}

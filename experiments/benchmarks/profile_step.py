@@ -67,7 +67,7 @@ def sgemm(encoder: str, repeats: int = 5) -> dict[str, float]:
 
     Args:
         encoder: Layers and width.
-        repeats: Of which the fastest counts.
+        repeats: Repetitions, of which the fastest counts.
     """
     layers, width = map(int, encoder.rpartition(":")[2].split("x"))
     body, batch = encoders.create("gin", layers=layers, width=width), tables()[1].graphs(range(256))

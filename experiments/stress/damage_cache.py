@@ -9,7 +9,7 @@ Right is what equals the arrays before the attack. The answers:
 - ``mended``: all is right, and the log names a damaged file of the cache;
 - ``unharmed``: all is right and nothing was logged, e.g. after a blank of a JSON file became another;
 - ``refused``: an error of molweight that names the file;
-- ``silent``: something is wrong and nothing was said; ``crashed``: a signal, or any other exception. Both must be 0.
+- ``silent``: something is wrong without a message; ``crashed``: a signal, or any other exception. Both must be 0.
 """
 
 import argparse

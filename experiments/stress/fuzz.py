@@ -78,7 +78,7 @@ class Failure:
 
     Args:
         case: Its number.
-        seed: Of the whole.
+        seed: Seed of the whole run.
         arguments: The command line.
         reason: What was wrong: the exception with its place, the status, or the text.
     """
@@ -210,8 +210,8 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
     """Make a case and run it.
 
     Args:
-        seed: Of the whole.
-        number: Of the case.
+        seed: Seed of the whole run.
+        number: Number of the case.
         material: What is damaged.
         seconds: After which the case is interrupted.
 
@@ -274,8 +274,8 @@ def fuzz(
     """Run cases in a folder of their own.
 
     Args:
-        seed: Of the whole.
-        numbers: Of the cases.
+        seed: Seed of the whole run.
+        numbers: Numbers of the cases.
         seconds: After which a case is interrupted.
         journal: Answers of an earlier attempt, whose cases are not run again.
         progress: Whether to show a progress bar.

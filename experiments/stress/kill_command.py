@@ -139,7 +139,7 @@ def moment(where: str, place: Path, child: int, chance: random.Random) -> Callab
 
 
 def kill(where: str, place: Path, seed: int, chance: random.Random) -> dict[str, Any] | None:
-    """Start the command and kill it; ``None`` where it came to its end before."""
+    """Start the command and kill it; ``None`` where it finished before."""
     number = signal.SIGKILL if where == "worker" else chance.choice(SIGNALS)
     child = start(place, seed)
     running = wait_until(child, moment(where, place, child, chance))

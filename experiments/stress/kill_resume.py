@@ -1,7 +1,7 @@
 """Kill fits with SIGKILL at random moments, resume them, and compare with undisturbed fits, bit by bit.
 
 A small job (all three stages, conjugate gradients with warm starts) is fitted once without disturbance. Then the same
-job is started again and again in processes of its own, each killed after a random time, until one comes to its end. All
+job is started again and again in separate processes, each killed after a random time, until one finishes. All
 tensors, the history and the curve of finetuning have to be equal to those of the undisturbed fit. The next job has
 another seed, until enough processes were killed. States are written after every step, the worst case.
 

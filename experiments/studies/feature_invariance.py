@@ -54,7 +54,7 @@ def changed(smiles: list[str], build: Callable[[list[str]], MoleculeDataset], se
     Args:
         smiles: The molecules.
         build: Computes features.
-        seed: Of the forms.
+        seed: Seed of the forms.
     """
     rng = np.random.default_rng(seed)
     with rdBase.BlockLogs():

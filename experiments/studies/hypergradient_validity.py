@@ -97,7 +97,7 @@ def ceiling(rows: list[dict[str, Any]], kind: str = "") -> float:
 
 
 def planted_right(row: dict[str, Any], rule: str) -> list[bool]:
-    """Whether the oracle is said to help more than noise and than the irrelevant table, and noise less than average."""
+    """Whether a rule ranks the oracle above noise and the irrelevant table, and noise below average."""
     said = dict(zip(row["names"], np.mean(row["signals"][rule], axis=0), strict=True))
     mean = np.mean(list(said.values()))
     return [said["oracle"] < said["noise"], said["oracle"] < said["irrelevant"], said["noise"] > mean]

@@ -55,7 +55,7 @@ class Plan:
     Args:
         job: Encoder, objectives, batch size and largest learning rate; ``pretrain_steps`` is the length of the run.
         points: Steps after which a checkpoint is written, with the name of each.
-        decay: Of the moving average.
+        decay: Decay of the moving average.
         sitting: Seconds after which to stop; ``None`` for no limit.
     """
 

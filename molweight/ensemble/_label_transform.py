@@ -54,7 +54,7 @@ class LabelTransform:
         """Learn from training labels.
 
         Args:
-            kind: As of the object.
+            kind: Kind, as for the object.
             labels: ``n x T``, NaN where missing.
 
         Raises:

@@ -25,7 +25,7 @@ class Assessment:
     Args:
         prediction: ``n x T``.
         deviation: Standard deviations, ``n x T``: those that an ensemble states; for a single model the size of errors
-            that its distance to the training molecules lets expect; NaN where neither is known.
+            expected at its distance to the training molecules; NaN where neither is known.
         intervals: Ranges that hold the label.
         domain: Distance to the training molecules.
     """

@@ -60,7 +60,7 @@ class HealthLogger:
         return {"health": self._health.state_dict(), "said": sorted(self._said), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where :meth:`state_dict` was taken.
+        """Resume where :meth:`state_dict` was taken.
 
         Args:
             state: What it gave.
@@ -180,7 +180,7 @@ class PretrainingState:
             _LOG.info("%s pretraining: resuming after step %d", stage.name, self.loop.steps)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where :meth:`state` was taken.
+        """Resume where :meth:`state` was taken.
 
         Args:
             state: What it gave.

@@ -273,7 +273,7 @@ def test_results_of_something_else_are_refused(tmp_path: Path) -> None:
     journal.append(
         {"table": "freesolv", "method": "equal", "seed": 0, "error": None, "results_version": RESULTS_VERSION}
     )
-    assert len(Journal(tmp_path, study(seeds=[0, 1])).rows) == 1  # more seeds go on
+    assert len(Journal(tmp_path, study(seeds=[0, 1])).rows) == 1  # more seeds extend it
     with pytest.raises(ConfigError, match="belongs to a study with other options"):
         Journal(tmp_path, study(trials=3))
     path = tmp_path / "results.jsonl"

@@ -1,4 +1,4 @@
-"""Code of other people runs only when asked for, and what it does wrong is said in one paragraph."""
+"""Code of other people runs only when asked for, and its errors are reported in one paragraph."""
 
 import os
 import subprocess

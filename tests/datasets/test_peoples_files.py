@@ -1,4 +1,4 @@
-"""Tables as people have them: what is read, what is said, and what is refused."""
+"""Tables as people have them: what is read, reported and refused."""
 
 import gzip
 import io

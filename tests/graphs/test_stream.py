@@ -131,7 +131,7 @@ def _wait_for(pattern: str, cache: Path, seconds: float = 240) -> None:
 def test_a_killed_process_is_gone_on_from_and_two_give_one_cache(smiles: list[str], cache: Path) -> None:
     path = cache.parent.parent / "mine.smi"
     path.write_text("\n".join(smiles))
-    killed = _start(path, 30.0)  # it will never come to its end
+    killed = _start(path, 30.0)  # it never finishes
     _wait_for(".*.parts/00000/meta.json", cache)
     waiting, other = _start(path, 0.0), _start(path, 0.0)
     killed.send_signal(signal.SIGKILL)

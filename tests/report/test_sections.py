@@ -173,7 +173,7 @@ def test_what_calibration_compares_is_named(make: Make) -> None:
 
 
 def test_the_audit_counts_rows_and_labels_apart(make: Make) -> None:
-    """Nothing is said of what did not occur."""
+    """The report is silent about events that did not occur."""
     data = from_smiles(["C", "?", "CC", "CCC"], [0.5, 1.5, math.inf, 2.5], cache=False, on_error="nan")
     section = audit_section(make(audit=audit(data, n_jobs=1)))
     facts = {row[0]: row[1] for row in section.tables[0].rows}

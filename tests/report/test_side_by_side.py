@@ -1,4 +1,4 @@
-"""Runs side by side: what may be compared is, and the rest is said."""
+"""Runs side by side: comparable scores are compared, and the others are named."""
 
 from collections.abc import Callable
 from dataclasses import replace
