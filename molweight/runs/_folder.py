@@ -24,7 +24,7 @@ _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORE
 _UNPORTABLE: Final = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
 )
-"""What file systems refuse, what a terminal would obey or show in another order, and halves of characters."""
+"""Characters that file systems refuse, that a terminal obeys or shows in another order, and halves of characters."""
 _SHOWN: Final = 3
 
 
