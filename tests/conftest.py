@@ -14,6 +14,7 @@ from molweight import datasets
 from molweight.datasets.internal import LOADERS
 from molweight.mlo.weightings._registry import weightings
 from molweight.objectives._base import _OBJECTIVES
+from molweight.seeding import seeded
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -70,3 +71,24 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> None:
 def root() -> Path:
     """The root of the repository."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def tabicl_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files as TabICL's authors write them, of small networks with random weights: for numbers and for classes."""
+    pytest.importorskip("tabicl")
+    from tabicl._model.tabicl import TabICL
+
+    blocks = {f"{part}_{name}": 1 for part in ("col", "row", "icl") for name in ("num_blocks", "nhead")}
+    config = {**blocks, "embed_dim": 8, "col_num_inds": 4, "row_num_cls": 2, "zero_init": False, "num_quantiles": 9}
+    folder = tmp_path_factory.mktemp("tabicl")
+    found = {}
+    for kind, classes in (("regressor", 0), ("classifier", 3)):
+        own = {**config, "max_classes": classes}
+        with seeded(0):
+            network = TabICL(**own)
+            for part in network.parameters():  # larger than at the start, so that rows differ
+                torch.nn.init.normal_(part)
+        found[kind] = folder / f"tabicl-{kind}-v2-test.ckpt"
+        torch.save({"config": own, "state_dict": network.state_dict()}, found[kind])
+    return found

@@ -14,6 +14,7 @@ from molweight.benchmark._chemprop import CHEMPROP, chemprop_command
 from molweight.benchmark._methods import METHODS, OF_VARIANT, Method, method_of, variant_of
 from molweight.benchmark._published import read_published
 from molweight.devices import check_device
+from molweight.ensemble.internal import read_network
 from molweight.errors import OptionError, UnknownNameError, suggest
 from molweight.options import Job
 from molweight.options.internal import current_names, option_names
@@ -138,7 +139,15 @@ class Study:
     def key(self) -> str:
         """Digest of all that a run depends on but its table, method and seed: runs with one key belong together."""
         shared = {name: value for name, value in asdict(self).items() if name not in _LISTS}
+        shared |= _contents(self)
         return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _contents(study: Study) -> dict[str, Any]:
+    """Digests of the files of weights that the jobs name: another file under the same name gives other runs."""
+    named = (options.get("in_context") for options in (study.job, *study.settings, *study.variants.values()))
+    found = {path: read_network(path).sha256 for path in sorted(filter(None, named))}
+    return {"files": found} if found else {}
 
 
 def _adopt_current_names(study: Study) -> None:

@@ -18,6 +18,7 @@ from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
 from molweight.ensemble._fit_member import Schedule, TrainingSet, epochs_for
 from molweight.ensemble._folds import cross_folds
+from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partners import Partner, partner_features
@@ -111,7 +112,7 @@ def cross_fit(
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
-    work = _Work.of(recipe, data, rows)
+    work = _Work.of(recipe, data, rows, device)
     names = work.partners.names
     training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
     # Partners are fitted here while members train in processes of their own, with the cores that these leave: threads
@@ -164,12 +165,12 @@ class _Work:
     balances_tried: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Indices) -> "_Work":
+    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Indices, device: torch.device) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features)[labelled]
-        partners, truth = _partner_data(recipe, data, labelled), _truth(subset)
+        partners, truth = _partner_data(recipe, data, labelled, device), _truth(subset)
         balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
             chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
@@ -327,9 +328,10 @@ def _kept_or_trained(
         yield member
 
 
-def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices) -> PartnerData:
+def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices, device: torch.device) -> PartnerData:
     """The rows as partners are fitted on them; a label that is a bound counts as the bound itself."""
-    data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in recipe.partners}
+    names = [*recipe.partners, *([TABICL] if recipe.network else [])]
+    data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     weights = data.columns.get("label_weight")
     return PartnerData(
         features=sets,
@@ -340,6 +342,8 @@ def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices) -> Part
         absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
         seed=int(_stream(recipe, "trees").integers(2**31)),
         balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
+        network=recipe.network,
+        device=str(device),
     )
 
 

@@ -177,7 +177,8 @@ class Ensemble(TaskModel):
 
     def _partners(self, graphs: GraphBatch) -> list[AnyArray]:
         """Predictions of each partner, ``G x T``."""
-        return [part.predict(_columns(graphs, part.spec.features).cpu().numpy()) for part in self.partners]
+        device = str(graphs.x.device)
+        return [part.predict(_columns(graphs, part.spec.features).cpu().numpy(), device) for part in self.partners]
 
     def _member(self, place: int) -> Member:
         member = self.members[place]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from molweight.arrays import AnyArray, Indices
 from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
+from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._kernel import MOST_ROWS
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
 from molweight.ensemble._partners import Partner, PartnerSpec
+from molweight.ensemble._tabicl_network import Network
 from molweight.graphs import Task
 from molweight.graphs.internal import tasks_of
 
@@ -38,6 +40,8 @@ class PartnerData:
         absolute: Whether to minimise the absolute error of numbers in place of the squared one.
         seed: Seed of the partners.
         balance: What trees do about rare classes, one of :data:`molweight.ensemble._balance.BALANCES`.
+        network: Of the partner ``"tabicl"``.
+        device: Where that partner computes.
     """
 
     features: Mapping[str, tuple[str, ...]]
@@ -48,6 +52,8 @@ class PartnerData:
     absolute: bool
     seed: int
     balance: str = "none"
+    network: Network | None = None
+    device: str = "cpu"
 
     @property
     def names(self) -> list[str]:
@@ -74,7 +80,7 @@ class PartnerData:
         labels = self.labels[chosen]
         weights, odds = self._balanced(name, labels, None if self.weights is None else self.weights[chosen])
         return Partner.fit(
-            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels), odds),
+            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels), odds, self._about(name)),
             self.task,
             self.matrices[name][chosen],
             labels,
@@ -82,7 +88,12 @@ class PartnerData:
             weights=weights,
             absolute=self.absolute,
             rounds=rounds,
+            network=self.network,
         )
+
+    def _about(self, name: str) -> dict[str, Any]:
+        """What the network of a partner is made of; empty for those without one."""
+        return self.network.about() if self.network is not None and name == TABICL else {}
 
     def _balanced(
         self, name: str, labels: AnyArray, weights: AnyArray | None
@@ -106,7 +117,7 @@ class PartnerData:
         predicted = np.full(self.labels.shape, np.nan)
         for fold in folds:
             rest = np.setdiff1d(np.arange(len(self.labels)), fold)
-            predicted[fold] = self.fit(name, kind, rest, rounds).predict(self.matrices[name][fold])
+            predicted[fold] = self.fit(name, kind, rest, rounds).predict(self.matrices[name][fold], self.device)
         return predicted
 
     def kind_of(self, asked: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -14,10 +14,12 @@ from molweight.arrays import AnyArray, BoolArray
 from molweight.ensemble._balance import plain_odds
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._forest import Forest
+from molweight.ensemble._in_context import TABICL, InContextModel
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
-from molweight.errors import ConfigError, DataError
+from molweight.ensemble._tabicl_network import Network
+from molweight.errors import ConfigError, DataError, mention
 from molweight.features import get
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Task
@@ -36,6 +38,8 @@ def check_partners(names: Sequence[str]) -> None:
     Raises:
         ConfigError: Naming those that there are.
     """
+    if TABICL in names:
+        raise ConfigError(f"partners: {TABICL!r} needs its weights: {mention('in_context', ...)} adds it.")
     for name in names:
         if name not in PARTNERS or list(names).count(name) > 1:
             reason = "is given twice" if name in PARTNERS else "is unknown"
@@ -46,14 +50,14 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
     """Feature sets that a partner reads.
 
     Args:
-        name: Among :data:`PARTNERS`.
+        name: Among :data:`PARTNERS`, or ``"tabicl"``.
         features: Those of the members.
 
     Example:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
-    return tuple(features) if name in ("trees", "linear") else tuple(dict.fromkeys([*features, _COUNTS]))
+    return tuple(features) if name in ("trees", "linear", TABICL) else tuple(dict.fromkeys([*features, _COUNTS]))
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,30 @@ class PartnerSpec:
     """Description of a partner, as JSON values.
 
     Args:
-        name: Among :data:`PARTNERS`.
+        name: Among :data:`PARTNERS`, or ``"tabicl"``.
         features: Feature sets that it reads.
         transform: Transform of the labels that it was fitted on.
         odds: By how much its training multiplied the odds of each target; empty for not at all.
+        network: Of ``"tabicl"``, what its network is made of, from which file; empty for others.
     """
 
     name: str
     features: tuple[str, ...]
     transform: LabelTransform
     odds: tuple[float, ...] = ()
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         own = {"name": self.name, "features": list(self.features), "odds": list(self.odds)}
-        return {**own, "transform": self.transform.to_json()}
+        network = {"network": dict(self.network)} if self.network else {}
+        return {**own, "transform": self.transform.to_json(), **network}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PartnerSpec":
         """The object whose :meth:`to_json` is given."""
         transform, odds = LabelTransform.from_json(values["transform"]), tuple(values.get("odds", ()))
-        return cls(values["name"], tuple(values["features"]), transform, odds)
+        return cls(values["name"], tuple(values["features"]), transform, odds, values.get("network", {}))
 
 
 @dataclass(frozen=True)
@@ -91,12 +98,12 @@ class Partner:
     Args:
         spec: What it is.
         task: Task of the table.
-        model: Boosted trees, a Gaussian process, a linear model or a forest, of transformed labels.
+        model: Boosted trees, a Gaussian process, a linear model, a forest or TabICL, of transformed labels.
     """
 
     spec: PartnerSpec
     task: Task
-    model: BoostedTrees | GaussianProcess | LinearModel | Forest
+    model: BoostedTrees | GaussianProcess | LinearModel | Forest | InContextModel
 
     @classmethod
     def fit(
@@ -110,6 +117,7 @@ class Partner:
         weights: AnyArray | None = None,
         absolute: bool = False,
         rounds: int | None = None,
+        network: Network | None = None,
     ) -> "Partner":
         """Fit it.
 
@@ -122,8 +130,11 @@ class Partner:
             weights: Weight of each label, ``n x T``.
             absolute: Whether trees minimise absolute errors of numbers.
             rounds: Number of trees; ``None`` for the default.
+            network: That of the partner ``"tabicl"``.
         """
         mapped = spec.transform.forward(labels)
+        if network is not None and spec.name == TABICL:
+            return cls(spec, task, InContextModel.fit(network, task, features, mapped, seed=seed, weights=weights))
         if spec.name == "linear":
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
         if spec.name == "forest":
@@ -137,13 +148,16 @@ class Partner:
         dense, counts = features[:, ~sparse], features[:, sparse]
         return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
 
-    def predict(self, features: AnyArray) -> AnyArray:
+    def predict(self, features: AnyArray, device: str = "cpu") -> AnyArray:
         """Probabilities or labels in their own units, ``n x T`` float64.
 
         Args:
             features: ``n x F``, those of the specification.
+            device: Where TabICL computes; others use the CPU.
         """
-        if not isinstance(self.model, GaussianProcess):
+        if isinstance(self.model, InContextModel):
+            values = self.model.predict(features, device)
+        elif not isinstance(self.model, GaussianProcess):
             values = self.model.predict(features)
         else:
             sparse = _sparse(self.spec.features, features.shape[1])
@@ -173,6 +187,9 @@ class Partner:
             return cls(spec, task, LinearModel.from_state(state))
         if spec.name == "forest":
             return cls(spec, task, Forest.from_state(state))
+        if spec.name == TABICL:
+            targets = len(spec.transform.kinds)
+            return cls(spec, task, InContextModel.from_state(spec.network, task, targets, state))
         if "text" not in state:
             raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
         models = json.loads(zlib.decompress(state["text"].cpu().numpy().tobytes()))

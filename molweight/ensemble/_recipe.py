@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble._tabicl_network import Network
 
 __all__ = ["DEFAULT_FEATURES", "Recipe", "members_for"]
 
@@ -24,6 +25,7 @@ class Recipe:
         members: Number of graph members, and of folds; at least 2.
         features: Feature sets that members and partners read.
         partners: Models without a graph that take part.
+        network: Weights of TabICL, which is then a further partner; ``None`` for none.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
         dropout: Dropout of the hidden layer.
@@ -51,6 +53,7 @@ class Recipe:
     batch_size: int = 32
     lr: float = 3e-4
     seed: int = 0
+    network: Network | None = None
 
 
 def members_for(rows: int) -> int:

@@ -3,13 +3,17 @@
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
 from molweight.ensemble._fit_member import Schedule, epochs_for
 from molweight.ensemble._folds import cross_folds
+from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
+from molweight.ensemble._tabicl_network import LICENCE, read_network
 from molweight.ensemble._train_members import TrainedMember, member_processes
 
 __all__ = [
+    "LICENCE",
+    "MOST_TARGETS",
     "CrossFitted",
     "EnsembleSpec",
     "Keeper",
@@ -23,4 +27,5 @@ __all__ = [
     "epochs_for",
     "member_processes",
     "members_for",
+    "read_network",
 ]

@@ -26,8 +26,8 @@ class FinetuningOptions:
             two sets of weights do (``experiments/studies/level_with_search.py``).
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
-            ``select``, as comparisons of weights need it; ``features``, ``readout``, ``partners``, ``label_transform``,
-            ``class_balance`` and ``hidden`` then have no effect.
+            ``select``, as comparisons of weights need it; ``features``, ``readout``, ``partners``, ``in_context``,
+            ``label_transform``, ``class_balance`` and ``hidden`` then have no effect.
         features: Feature sets that the members read next to the graph, see :mod:`molweight.features`, and columns of
             numbers of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
@@ -35,6 +35,11 @@ class FinetuningOptions:
             ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, up to 4,000 rows;
             ``"linear"``, a linear model of the features; ``"forest"``, for classes and up to 4,000 rows, randomised
             trees on both; none if empty.
+        in_context: File of the weights of TabICL, which is then a further partner: a pretrained network that reads the
+            labelled molecules' features (at most 10,000 rows, drawn from larger tables) and needs no fit; for numbers
+            the file of the regressor, for classes that of the classifier, for up to 50 targets of one kind. Needs
+            ``pip install 'molweight[tabicl]'``. On CPUs it takes minutes. The weights become part of the run. Empty for
+            none.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
         class_balance: What training does where a class has less than a tenth of the labels: ``"none"``;
@@ -62,6 +67,7 @@ class FinetuningOptions:
     features: Sequence[str] = ("descriptors", "functional_groups")
     readout: str = ""
     partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
+    in_context: str = ""
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"
     hidden: int = option(256, at_least=1)

@@ -131,5 +131,10 @@ def provenance_section(subject: RunSummary) -> Section:
         ["SHA-256 of the table", str(data.get("sha256", "-"))],
         ["SHA-256 of the roles", str(data.get("split_sha256", "-"))],
         ["SHA-256 of model.safetensors", subject.sha256 or "not saved yet"],
+        *(
+            ["weights of TabICL", f"{at['name']}, SHA-256 {at['sha256']}, licence {at['licence']}"]
+            for part in (about.get("ensemble") or {}).get("partners", ())
+            if (at := part.get("network"))
+        ),
     ]
     return Section("provenance", "Provenance", tables=[Table("Versions and checksums", ["", ""], rows)])

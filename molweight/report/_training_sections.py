@@ -254,6 +254,7 @@ _PARTS: Final = {
     "gaussian_process": "a Gaussian process",
     "linear": "a linear model",
     "forest": "a forest",
+    "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }
 

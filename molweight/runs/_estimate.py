@@ -21,6 +21,7 @@ _TITLES: Final = {
     "gaussian_process": "Gaussian process",
     "linear": "linear model",
     "forest": "forest",
+    "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }
 

@@ -81,6 +81,15 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
     )
 
 
+def _weights_of_others(ensemble: Mapping[str, Any] | None) -> str:
+    """A line on the weights that others trained and that are part of the run."""
+    parts = [part["network"] for part in (ensemble or {}).get("partners", ()) if part.get("network")]
+    return "".join(
+        f"- Holds the weights of TabICL in `{at['name']}`, SHA-256 `{at['sha256']}`, licence {at['licence']}\n"
+        for at in parts
+    )
+
+
 def model_card(about: Mapping[str, Any]) -> str:
     """The model card of a run: what it predicts, from what it was made, how to use it.
 
@@ -100,6 +109,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`{format_bound_counts(data)}\n"
         f"- Split: {data.get('split_definition', '-')} ({sizes})\n"
+        f"{_weights_of_others(about.get('ensemble'))}"
         f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, "
         f"{Featuriser.from_description(about['featuriser'])}\n{learned}\n"
         "```python\nimport molweight as mw\n\nrun = mw.load('.')\nrun.predict(['CCO'])\n```\n\n"

@@ -10,7 +10,7 @@ from molweight._progress import Progress, progress_bar
 from molweight.arrays import Indices
 from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
-from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, epochs_for, members_for
+from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, epochs_for, members_for, read_network
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import Job
@@ -84,6 +84,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         members=job.members or members_for(rows),
         features=tuple(job.features),
         partners=tuple(job.partners),
+        network=read_network(job.in_context) if job.in_context else None,
         readout=job.readout,
         hidden=job.hidden,
         label_transform=job.label_transform,

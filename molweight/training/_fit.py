@@ -13,6 +13,7 @@ from molweight._version import __version__
 from molweight.datasets import Splits, split
 from molweight.datasets.internal import SourceTable, with_test
 from molweight.devices import resolve_device
+from molweight.ensemble.internal import read_network
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.models import TaskModel
@@ -193,12 +194,13 @@ def describe_job(
         device: Where to compute.
         sources: Auxiliary tables.
     """
+    weights = read_network(job.in_context).sha256 if job.in_context else ""  # wherever the file lies
     return {
         "molweight": __version__,
         "torch": torch.__version__,
         "featuriser": data.featuriser.describe(),
         "device": device.type,
-        "options": job.options(),
+        "options": {**job.options(), "in_context": weights},
         "init": None if job.init in INITS else read_checkpoint(job.init).sha256,
         "data": data_card(data, splits),
         "corpus": {"molecules": len(corpus), "sha256": molecules_digest(corpus)},

@@ -9,10 +9,11 @@ from typing import Any, Final
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
-from molweight.ensemble.internal import check_partners, members_for
+from molweight.ensemble.internal import MOST_TARGETS, check_partners, members_for, read_network
 from molweight.errors import ConfigError, DataError, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.mlo import solvers, weightings
 from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
@@ -67,6 +68,7 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     job = resolve_assay_table(check_job(job), data)
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
+    _check_network(job, data)
     return job if job.members is not None else replace(job, members=members_for(len(data)))
 
 
@@ -303,3 +305,25 @@ def _check_finetuning(options: FinetuningOptions) -> None:
     check_partners(options.partners)
     if options.readout:
         readout_parts(options.readout)
+    if options.in_context:
+        read_network(options.in_context)
+
+
+def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
+    """Refuse weights of TabICL that are not for the table.
+
+    Raises:
+        OptionError: If they are for labels of another kind, or the table has too many targets.
+    """
+    if not options.in_context:
+        return
+    kind = "classes" if read_network(options.in_context).classes else "numbers"
+    kinds = {{"regression": "numbers"}.get(task, "classes") for task in tasks_of(data.task, len(data.target_names))}
+    if kinds != {kind}:
+        reason = f"holds the weights for {kind}, and {data.name} has targets that are {' and '.join(sorted(kinds))}"
+        other = "the classifier's" if kind == "numbers" else "the regressor's"
+        remedy = f"Give {other} file." if len(kinds) == 1 else "Fit classes and numbers apart (targets=[...])."
+        raise OptionError("in_context", options.in_context, reason, remedy)
+    if len(data.target_names) > MOST_TARGETS and data.task != "multiclass":
+        reason = f"serves at most {MOST_TARGETS} targets, and {data.name} has {len(data.target_names)}"
+        raise OptionError("in_context", options.in_context, reason, "Leave in_context out, or name fewer targets.")

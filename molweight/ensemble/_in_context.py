@@ -1,0 +1,244 @@
+"""A pretrained network that predicts from the training rows in its input: nothing is fitted but their scale."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molweight.arrays import AnyArray
+from molweight.ensemble._tabicl_network import Network
+from molweight.errors import DataError
+from molweight.features import Standardiser
+from molweight.graphs import Task
+
+__all__ = ["MOST_TARGETS", "TABICL", "InContextModel"]
+
+TABICL: Final = "tabicl"
+"""Name of the partner."""
+MOST_TARGETS: Final = 50
+"""Targets above which it does not take part: each costs as much as the first."""
+_MOST_ROWS: Final = 10_000
+"""Rows of the context; of a larger table so many are drawn."""
+_VIEWS: Final = 2
+"""Passes whose mean is taken: with the columns as they are and mapped to normal ones, each in another order."""
+_KEPT: Final = 4
+"""Targets whose digested context is kept in memory, about 100 MB each; that of others is computed when it is needed."""
+_LEAST: Final = 10
+"""Labelled rows, or labels of the rarer class, below which the mean label is predicted."""
+_TENSORS: Final = ("rows", "labels", "known", "seed")
+_LOCK: Final = threading.Lock()
+"""Held while TabICL computes: its network keeps what it has digested in attributes of its own."""
+
+
+@dataclass(frozen=True, eq=False)
+class InContextModel:
+    """TabICL, one context per target; several classes that exclude each other share one.
+
+    All targets share the weights of one network. Rows to predict do not see each other.
+
+    Args:
+        network: Its weights.
+        task: Of the table.
+        standardiser: Of the features.
+        rows: Standardised features of the context, ``n x D`` float32.
+        labels: ``n x T`` float64; 0 where unknown.
+        known: Which labels are known, ``n x T`` bool.
+        seed: Of the order of columns and classes, int64.
+    """
+
+    network: Network
+    task: Task
+    standardiser: Standardiser
+    rows: Tensor
+    labels: Tensor
+    known: Tensor
+    seed: Tensor
+    _ready: "dict[tuple[int, str], Any]" = field(default_factory=dict, init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the estimators, which are made again: TabICL's would look for the file that they were read from."""
+        return {**vars(self), "_ready": {}}
+
+    @classmethod
+    def fit(
+        cls,
+        network: Network,
+        task: Task,
+        features: AnyArray,
+        labels: AnyArray,
+        *,
+        seed: int,
+        weights: AnyArray | None = None,
+    ) -> "InContextModel":
+        """Keep the rows as context.
+
+        Args:
+            network: The pretrained weights.
+            task: Of the table.
+            features: ``n x F``; NaN where missing.
+            labels: ``n x T``, NaN where missing.
+            seed: Of everything random.
+            weights: Weight of each label, ``n x T``: a label without weight is left out, all others count alike.
+        """
+        known = ~np.isnan(labels) if weights is None else ~np.isnan(labels) & (weights > 0)
+        used = np.flatnonzero(known.any(axis=1))
+        if len(used) > _MOST_ROWS:
+            used = np.sort(np.random.default_rng(seed).permutation(used)[:_MOST_ROWS])
+        standardiser = Standardiser.fit(features)
+        rows = standardiser(torch.from_numpy(np.asarray(features)[used]))
+        filled = np.where(known, labels, 0.0)[used].astype(np.float64)
+        tensors = rows, torch.from_numpy(filled), torch.from_numpy(known[used]), torch.tensor(seed)
+        return cls(network, task, standardiser, *tensors)
+
+    def predict(self, features: AnyArray, device: str = "cpu") -> AnyArray:
+        """Probabilities or labels, ``m x T`` float64.
+
+        Args:
+            features: ``m x F``.
+            device: Where to compute.
+        """
+        rows = self.standardiser(torch.from_numpy(np.asarray(features))).numpy()
+        if not len(rows):
+            return np.empty((0, self.labels.shape[1]))
+        with _LOCK:
+            if self.task == "multiclass":
+                return self._of_classes(rows, device)
+            return np.stack([self._of_target(at, rows, device) for at in range(self.labels.shape[1])], axis=1)
+
+    def _of_target(self, at: int, rows: AnyArray, device: str) -> AnyArray:
+        """Of one target, ``m``."""
+        context, labels = self._context(at)
+        if not self._enough(context, labels):
+            return np.full(len(rows), self._constant(labels))
+        model = self._model(at, context, labels, device)
+        found = model.predict_proba(rows)[:, 1] if self.network.classes else model.predict(rows)
+        values: AnyArray = np.asarray(found, dtype=np.float64)
+        return values
+
+    def _of_classes(self, rows: AnyArray, device: str) -> AnyArray:
+        """Of classes that exclude each other, ``m x T``; one that the context lacks has no probability."""
+        context, labels = self._context(0)
+        counts = np.bincount(labels.astype(int), minlength=self.labels.shape[1])
+        if len(labels) < _LEAST or (counts > 0).sum() < 2 or not _varies(context):  # noqa: PLR2004 - two classes
+            return np.tile((counts + 1) / (counts + 1).sum(), (len(rows), 1))
+        model = self._model(0, context, labels, device)
+        found = np.zeros((len(rows), len(counts)))
+        found[:, np.asarray(model.classes_, dtype=int)] = model.predict_proba(rows)
+        return found
+
+    def _context(self, at: int) -> tuple[AnyArray, AnyArray]:
+        """Rows and labels of a target; of classes that exclude each other the number of the class."""
+        if self.task == "multiclass":
+            used = self.known.all(dim=1).numpy()
+            return self.rows.numpy()[used], self.labels.numpy()[used].argmax(axis=1)
+        used = self.known[:, at].numpy()
+        return self.rows.numpy()[used], self.labels[:, at].numpy()[used]
+
+    def _enough(self, context: AnyArray, labels: AnyArray) -> bool:
+        if self.network.classes:
+            return bool(min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST) and _varies(context)
+        return len(labels) >= _LEAST and bool((labels != labels[0]).any()) and _varies(context)
+
+    def _constant(self, labels: AnyArray) -> float:
+        """The mean label, or the share of ones with one label of each class added."""
+        if self.network.classes:
+            return float((labels.sum() + 1) / (len(labels) + 2))
+        return float(labels.mean()) if len(labels) else 0.0
+
+    def _model(self, at: int, context: AnyArray, labels: AnyArray, device: str) -> Any:
+        """The estimator of one target with its context, which is digested once for the first targets."""
+        found = self._ready.get((at, device))
+        if found is None:
+            found = self._fitted(context, labels, device, keep=at < _KEPT)
+            if at < _KEPT:
+                self._ready[at, device] = found
+        return found
+
+    def _fitted(self, context: AnyArray, labels: AnyArray, device: str, *, keep: bool) -> Any:
+        from tabicl import TabICLClassifier, TabICLRegressor
+
+        kind = TabICLClassifier if self.network.classes else TabICLRegressor
+        many = self.network.classes and len(np.unique(labels)) > self.network.most_classes
+        with self.network.written() as path:
+            model = kind(
+                n_estimators=_VIEWS,
+                batch_size=1,  # one view at a time, to bound the memory
+                kv_cache="repr" if keep and not many else False,
+                model_path=path,
+                allow_auto_download=False,
+                device=device,
+                use_amp=False,  # with half precision, a prediction depends on its batch
+                use_fa3=False,
+                random_state=int(self.seed),
+            ).fit(context, labels)
+        model.model_ = self._shared(model.model_, device)
+        _in_order(model.ensemble_generator_)
+        return model
+
+    def _shared(self, made: torch.nn.Module, device: str) -> torch.nn.Module:
+        """The network of the first estimator, on the weights of this object where they are on the same device."""
+        found = self._ready.get((-1, device))
+        if found is None:
+            if device == "cpu":
+                made.load_state_dict(dict(self.network.tensors), assign=True)
+            found = self._ready[-1, device] = made
+        shared: torch.nn.Module = found
+        return shared
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, as tensors; what the network is made of is in the specification."""
+        own = {name: getattr(self, name) for name in _TENSORS}
+        scale = {f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}
+        return {**own, **scale, **{f"network.{name}": tensor for name, tensor in self.network.tensors.items()}}
+
+    @classmethod
+    def from_state(
+        cls, about: Mapping[str, Any], task: Task, targets: int, state: Mapping[str, Tensor]
+    ) -> "InContextModel":
+        """The object whose :meth:`state` is given.
+
+        Args:
+            about: What the network is made of.
+            task: Of the table.
+            targets: Number of targets.
+            state: The tensors.
+
+        Raises:
+            DataError: If a tensor is missing or of another shape, or the package ``tabicl`` is missing.
+        """
+        missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
+        if missing:
+            raise DataError(f"the context of TabICL in the ensemble lacks {', '.join(missing)}. Restore the file.")
+        standardiser = Standardiser(len(state["standardiser.median"]))
+        standardiser.load_state_dict(_under("standardiser.", state))
+        rows, labels, known, seed = (state[name].cpu() for name in _TENSORS)
+        shape = (len(rows), targets)
+        whole = rows.ndim == 2 and rows.shape[1] == standardiser.width and seed.ndim == 0  # noqa: PLR2004 - a matrix
+        if not whole or (labels.shape, known.shape, known.dtype) != (shape, shape, torch.bool):
+            raise DataError("the context of TabICL in the ensemble is damaged: its tensors do not fit each other.")
+        network = Network.from_parts(about, {name: part.cpu() for name, part in _under("network.", state).items()})
+        if network.classes != (task != "regression"):
+            raise DataError(f"the network of TabICL in the ensemble is not for a table of task {task!r}.")
+        return cls(network, task, standardiser, rows, labels, known, seed)
+
+
+def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+def _varies(context: AnyArray) -> bool:
+    """Whether any column tells two rows apart; TabICL drops the others."""
+    return bool(context.shape[1]) and bool((context != context[0]).any())
+
+
+def _in_order(generator: Any) -> None:
+    """Sort the views, whose order is that of a set of words: sums of floats depend on it, and it on the process."""
+    for name in ("ensemble_configs_", "feature_shuffles_", "class_shuffles_"):
+        found = getattr(generator, name, None)
+        if found is not None:
+            setattr(generator, name, OrderedDict(sorted(found.items())))

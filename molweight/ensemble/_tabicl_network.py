@@ -1,0 +1,219 @@
+"""The network of TabICL: read from a user's file without running anything that it names, and checked."""
+
+import hashlib
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NoReturn
+
+import torch
+from torch import Tensor
+
+from molweight.errors import DataError, OptionError
+
+__all__ = ["LICENCE", "Network", "read_network"]
+
+LICENCE: Final = "BSD 3-clause"
+"""That of the weights that TabICL's authors offer."""
+_INSTALL: Final = "pip install 'molweight[tabicl]'"
+_SHOWN: Final = 5
+_LONGEST: Final = 10_000
+"""Largest number in a configuration, but for the next."""
+_BASE: Final = 1_000_000_000
+"""Largest base of the rotary encoding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Weights of TabICL with what is needed to use them.
+
+    Source: Qu, Holzmueller, Varoquaux, Le Morvan, *TabICL: A Tabular Foundation Model for In-Context Learning on Large
+    Data*, ICML 2025 (arXiv 2502.05564).
+
+    Args:
+        name: Of the file that they were read from.
+        sha256: Of that file.
+        config: Arguments of the network, JSON values.
+        tensors: By name.
+    """
+
+    name: str
+    sha256: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def classes(self) -> bool:
+        """Whether it predicts classes; the other kind predicts numbers."""
+        return bool(self.config.get("max_classes", 10))
+
+    @property
+    def most_classes(self) -> int:
+        """Number of classes that one pass of it tells apart; of numbers 0."""
+        return int(self.config.get("max_classes", 10))
+
+    def about(self) -> dict[str, Any]:
+        """Everything but the tensors, as JSON values."""
+        return {"name": self.name, "sha256": self.sha256, "licence": LICENCE, "config": dict(self.config)}
+
+    @classmethod
+    def from_parts(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Network":
+        """The object with what :meth:`about` returned and its tensors.
+
+        Raises:
+            DataError: If they do not fit each other, or the package ``tabicl`` is missing.
+        """
+        config = about.get("config")
+        if not isinstance(config, Mapping):
+            raise DataError("the network of TabICL in the ensemble has no configuration. Restore the file.")
+        problem = _problem_of(config, tensors)
+        if problem == _MISSING:
+            raise DataError(f"the ensemble has the partner 'tabicl', and {_MISSING}: {_INSTALL}.")
+        if problem:
+            raise DataError(f"the network of TabICL in the ensemble is damaged: it {problem}. Restore the file.")
+        return cls(str(about.get("name", "")), str(about.get("sha256", "")), dict(config), dict(tensors))
+
+    @contextmanager
+    def written(self) -> Iterator[Path]:
+        """A file of it as TabICL reads one, which is removed afterwards.
+
+        Yields:
+            Its path.
+        """
+        with TemporaryDirectory(prefix="molweight-") as folder:
+            path = Path(folder) / "network.ckpt"
+            torch.save({"config": dict(self.config), "state_dict": dict(self.tensors)}, path)
+            yield path
+
+
+def read_network(path: str) -> Network:
+    """The network in a file of TabICL's weights.
+
+    The file holds a dictionary with ``config`` and ``state_dict``, as ``tabicl-regressor-v2-*.ckpt`` does. It is read
+    by PyTorch's reader of weights, which builds tensors and plain containers and runs nothing that a file names.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OptionError: If it is no such file, is damaged, does not fit the package, or the package is missing.
+    """
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError) as error:
+        raise OptionError("in_context", path, "is not a file that can be read", "Correct the path.") from error
+    return _read_once(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: str, size: int, modified: int) -> Network:  # noqa: ARG001 - a changed file is read again
+    """As :func:`read_network`; the stages of a job ask for one file several times."""
+    content = _content(path)
+    config, state = content.get("config"), content.get("state_dict")
+    if not isinstance(config, Mapping) or not isinstance(state, Mapping):
+        held = ", ".join(map(repr, list(content)[:_SHOWN])) or "nothing"
+        _refuse(path, f"holds {held} in place of 'config' and 'state_dict'")
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
+    problem = _problem_of(config, tensors)
+    if problem == _MISSING:
+        raise OptionError("in_context", path, f"cannot be used: {_MISSING}", f"Install it: {_INSTALL}.")
+    if problem:
+        _refuse(path, problem)
+    # Copies: a tensor of a file can be a part of a larger one, which would be saved as well.
+    plain = {name: tensor.float().clone() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    with Path(path).open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Network(Path(path).name, digest, {str(key): value for key, value in config.items()}, plain)
+
+
+def _content(path: str) -> dict[Any, Any]:
+    """The dictionary in a file.
+
+    Raises:
+        OptionError: If there is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = sum(item.file_size for item in archive.infolist()) > Path(path).stat().st_size
+    except (zipfile.BadZipFile, EOFError, OSError):
+        _refuse(path, "is not a file of torch.save, or is damaged")
+    if packed:
+        _refuse(path, "is a compressed archive, which torch.save does not write")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
+        reason = str(error).partition("\n")[0].partition(". ")[0]
+        _refuse(path, f"cannot be read ({reason})")
+    if not isinstance(content, dict):
+        _refuse(path, f"holds a {type(content).__name__} in place of a dictionary")
+    return content
+
+
+_MISSING: Final = "the package tabicl is not installed, in version 2.2 or later"
+
+
+def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
+    """What is wrong with a network, as the rest of a sentence that begins with it; empty if nothing is."""
+    problem = _problem_of_config(config, len(tensors))
+    if problem:
+        return problem
+    expected = _shapes(config)
+    return expected if isinstance(expected, str) else _problem_of_tensors(tensors, expected)
+
+
+def _shapes(config: Mapping[str, Any]) -> dict[str, torch.Size] | str:
+    """Shapes of the tensors of a network by name, or what is wrong with its configuration."""
+    try:
+        from tabicl._model.tabicl import TabICL
+    except ImportError:
+        return _MISSING
+    try:
+        with torch.device("meta"):  # shapes alone: a configuration cannot ask for memory
+            return {name: tensor.shape for name, tensor in TabICL(**config).state_dict().items()}
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError) as error:
+        return f"has a configuration that TabICL does not take ({error})"
+
+
+def _problem_of_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> str:
+    """As :func:`_problem_of`, of the tensors."""
+    missing = [name for name in expected if name not in tensors]
+    if missing:
+        return f"lacks the tensor {missing[0]}"
+    for name, tensor in tensors.items():
+        if name not in expected:
+            return f"has a tensor {name}, of which its configuration knows nothing"
+        if tensor.shape != expected[name]:
+            return f"has a {name} of shape {tuple(tensor.shape)} in place of {tuple(expected[name])}"
+        if not bool(tensor.isfinite().all()):
+            return f"has values in {name} that are not finite numbers"
+    return ""
+
+
+def _problem_of_config(config: Mapping[str, Any], tensors: int) -> str:
+    """As :func:`_problem_of`, of what could make the network endless or is not plain."""
+    for name, value in config.items():
+        if not isinstance(value, (int, float, str, type(None))):
+            return f"has a configuration with {name!r}, which is no plain value"
+        if isinstance(value, (int, float)):
+            most = tensors if str(name).endswith("num_blocks") else _BASE if name == "row_rope_base" else _LONGEST
+            if not 0 <= value <= most:
+                return f"has a configuration with {name}={value}"
+    return ""
+
+
+def _refuse(path: str, found: str) -> NoReturn:
+    """Raise the error for a file.
+
+    Raises:
+        OptionError: Always.
+    """
+    remedy = (
+        "Expected the weights of TabICL 2, such as tabicl-regressor-v2-*.ckpt or tabicl-classifier-v2-*.ckpt; "
+        "docs/method.md says where they are."
+    )
+    raise OptionError("in_context", path, found, remedy)
