@@ -43,12 +43,12 @@ class InContextModel:
 
     Args:
         network: Its weights.
-        task: Of the table.
-        standardiser: Of the features.
+        task: Task of the table.
+        standardiser: Scale of the features.
         rows: Standardised features of the context, ``n x D`` float32.
         labels: ``n x T`` float64; 0 where unknown.
         known: Which labels are known, ``n x T`` bool.
-        seed: Of the order of columns and classes, int64.
+        seed: Seed of the order of columns and classes, int64.
     """
 
     network: Network
@@ -79,10 +79,10 @@ class InContextModel:
 
         Args:
             network: The pretrained weights.
-            task: Of the table.
+            task: Task of the table.
             features: ``n x F``; NaN where missing.
             labels: ``n x T``, NaN where missing.
-            seed: Of everything random.
+            seed: Seed of everything random.
             weights: Weight of each label, ``n x T``: a label without weight is left out, all others count alike.
         """
         known = ~np.isnan(labels) if weights is None else ~np.isnan(labels) & (weights > 0)
@@ -111,7 +111,7 @@ class InContextModel:
             return np.stack([self._of_target(at, rows, device) for at in range(self.labels.shape[1])], axis=1)
 
     def _of_target(self, at: int, rows: AnyArray, device: str) -> AnyArray:
-        """Of one target, ``m``."""
+        """Predictions of one target, ``m``."""
         context, labels = self._context(at)
         if not self._enough(context, labels):
             return np.full(len(rows), self._constant(labels))
@@ -121,7 +121,7 @@ class InContextModel:
         return values
 
     def _of_classes(self, rows: AnyArray, device: str) -> AnyArray:
-        """Of classes that exclude each other, ``m x T``; one that the context lacks has no probability."""
+        """Probabilities of classes that exclude each other, ``m x T``; one that the context lacks has none."""
         context, labels = self._context(0)
         counts = np.bincount(labels.astype(int), minlength=self.labels.shape[1])
         if len(labels) < _LEAST or (counts > 0).sum() < 2 or not _varies(context):  # noqa: PLR2004 - two classes
@@ -204,7 +204,7 @@ class InContextModel:
 
         Args:
             about: What the network is made of.
-            task: Of the table.
+            task: Task of the table.
             targets: Number of targets.
             state: The tensors.
 

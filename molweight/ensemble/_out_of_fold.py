@@ -40,7 +40,7 @@ class PartnerData:
         absolute: Whether to minimise the absolute error of numbers in place of the squared one.
         seed: Seed of the partners.
         balance: What trees do about rare classes, one of :data:`molweight.ensemble._balance.BALANCES`.
-        network: Of the partner ``"tabicl"``.
+        network: Weights of the partner ``"tabicl"``.
         device: Where that partner computes.
     """
 

@@ -69,7 +69,7 @@ class PartnerSpec:
         features: Feature sets that it reads.
         transform: Transform of the labels that it was fitted on.
         odds: By how much its training multiplied the odds of each target; empty for not at all.
-        network: Of ``"tabicl"``, what its network is made of, from which file; empty for others.
+        network: What the network of ``"tabicl"`` is made of, and its file; empty for others.
     """
 
     name: str
@@ -130,7 +130,7 @@ class Partner:
             weights: Weight of each label, ``n x T``.
             absolute: Whether trees minimise absolute errors of numbers.
             rounds: Number of trees; ``None`` for the default.
-            network: That of the partner ``"tabicl"``.
+            network: Weights of the partner ``"tabicl"``.
         """
         mapped = spec.transform.forward(labels)
         if network is not None and spec.name == TABICL:

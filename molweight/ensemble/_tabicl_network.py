@@ -19,7 +19,7 @@ from molweight.errors import DataError, OptionError
 __all__ = ["LICENCE", "Network", "read_network"]
 
 LICENCE: Final = "BSD 3-clause"
-"""That of the weights that TabICL's authors offer."""
+"""Licence of the weights that TabICL's authors offer."""
 _INSTALL: Final = "pip install 'molweight[tabicl]'"
 _SHOWN: Final = 5
 _LONGEST: Final = 10_000
@@ -36,10 +36,10 @@ class Network:
     Data*, ICML 2025 (arXiv 2502.05564).
 
     Args:
-        name: Of the file that they were read from.
-        sha256: Of that file.
+        name: Name of the file that they were read from.
+        sha256: Digest of that file.
         config: Arguments of the network, JSON values.
-        tensors: By name.
+        tensors: Tensors by name.
     """
 
     name: str
