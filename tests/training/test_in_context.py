@@ -1,4 +1,4 @@
-"""Jobs with weights of TabICL: refused before any work, told apart by the file's content, self-contained afterwards."""
+"""Jobs with weights of TabICL: refused before any work, identified by the file's content, self-contained afterwards."""
 
 import hashlib
 import json
