@@ -92,7 +92,7 @@ class PartnerData:
         )
 
     def _about(self, name: str) -> dict[str, Any]:
-        """What the network of a partner is made of; empty for those without one."""
+        """Description of a partner's network; empty for those without one."""
         return self.network.about() if self.network is not None and name == TABICL else {}
 
     def _balanced(

@@ -158,7 +158,7 @@ _MISSING: Final = "the package tabicl is not installed, in version 2.2 or later"
 
 
 def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """What is wrong with a network, as the rest of a sentence that begins with it; empty if nothing is."""
+    """The fault of a network, as the rest of a sentence that begins with it; empty if there is none."""
     problem = _problem_of_config(config, len(tensors))
     if problem:
         return problem
@@ -167,7 +167,7 @@ def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str
 
 
 def _shapes(config: Mapping[str, Any]) -> dict[str, torch.Size] | str:
-    """Shapes of the tensors of a network by name, or what is wrong with its configuration."""
+    """Shapes of the tensors of a network by name, or the fault of its configuration."""
     try:
         from tabicl._model.tabicl import TabICL
     except ImportError:
