@@ -16,9 +16,9 @@ from torch import Tensor
 
 from molweight.errors import DataError, OptionError
 
-__all__ = ["LICENCE", "Network", "read_network"]
+__all__ = ["Network", "read_network"]
 
-LICENCE: Final = "BSD 3-clause"
+_LICENCE: Final = "BSD 3-clause"
 """Licence of the weights that TabICL's authors offer."""
 _INSTALL: Final = "pip install 'molweight[tabicl]'"
 _SHOWN: Final = 5
@@ -59,7 +59,7 @@ class Network:
 
     def about(self) -> dict[str, Any]:
         """Everything but the tensors, as JSON values."""
-        return {"name": self.name, "sha256": self.sha256, "licence": LICENCE, "config": dict(self.config)}
+        return {"name": self.name, "sha256": self.sha256, "licence": _LICENCE, "config": dict(self.config)}
 
     @classmethod
     def from_parts(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Network":

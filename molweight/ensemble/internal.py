@@ -8,11 +8,10 @@ from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
-from molweight.ensemble._tabicl_network import LICENCE, read_network
+from molweight.ensemble._tabicl_network import read_network
 from molweight.ensemble._train_members import TrainedMember, member_processes
 
 __all__ = [
-    "LICENCE",
     "MOST_TARGETS",
     "CrossFitted",
     "EnsembleSpec",
