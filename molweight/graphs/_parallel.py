@@ -74,7 +74,8 @@ def watched_pool(jobs: int) -> Parallel:
     Args:
         jobs: Number of processes.
     """
-    return Parallel(n_jobs=jobs, return_as="generator", initializer=end_with, initargs=(os.getpid(),))
+    # Large arrays reach the workers as files mapped into memory: copy on write, as torch warns of read-only ones.
+    return Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", initializer=end_with, initargs=(os.getpid(),))
 
 
 def end_with(parent: int) -> None:
