@@ -15,10 +15,12 @@ from molweight.features import Standardiser
 __all__ = ["Forest"]
 
 _TREES: Final = 200
-_COLUMNS: Final = 0.1
-"""Share of the columns that each split chooses from."""
+_COLUMNS: Final = "sqrt"
+"""Columns that each split chooses from: the square root of their number."""
 _LEAST: Final = 2
 """Rows of a leaf."""
+_DRAWN: Final = 5_000
+"""Rows that a tree is grown on; of larger tables they are drawn for each tree, with replacement. Leaves hold all."""
 _PRIOR: Final = 1e-6
 """Weight of the mean label in a leaf, which counts where no row of it has a label."""
 _ROWS: Final = 256
@@ -76,8 +78,9 @@ class Forest:
         shares = ~np.isnan(labels) * (np.ones(labels.shape) if weights is None else weights)
         mean = (np.nan_to_num(labels) * shares).sum(axis=0) / np.maximum(shares.sum(axis=0), 1e-30)
         filled = np.where(np.isnan(labels), mean, labels)
+        drawn = {"bootstrap": True, "max_samples": _DRAWN} if len(rows) > _DRAWN else {}
         model = ExtraTreesRegressor(
-            _TREES, max_features=_COLUMNS, min_samples_leaf=min(_LEAST, len(rows)), random_state=seed, n_jobs=1
+            _TREES, max_features=_COLUMNS, min_samples_leaf=min(_LEAST, len(rows)), random_state=seed, n_jobs=1, **drawn
         )
         model.fit(rows, filled[:, 0] if filled.shape[1] == 1 else filled, sample_weight=_row_weights(shares))
         grown = [_Grown.of(tree.tree_) for tree in model.estimators_]

@@ -13,10 +13,14 @@ from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.features import Standardiser
 
-__all__ = ["MOST_ROWS", "GaussianProcess"]
+__all__ = ["GaussianProcess"]
 
-MOST_ROWS: Final = 4_000
-"""Rows above which none is fitted: time grows with their cube."""
+_MOST_ROWS: Final = 6_000
+"""Rows that are fitted at most: time grows with their cube, memory with their square."""
+_MOST_SOLVES: Final = 4
+"""Systems of so many rows that are solved at most; where labels are missing each target has one of its own."""
+_BLOCK: Final = 1_000
+"""Rows of the kernel matrix that are computed at a time."""
 _TRIAL_ROWS: Final = 400
 """Rows that the kernel is chosen on."""
 _MIXTURES: Final = (0.01, 0.03, 0.1, 0.2, 0.5, 0.8)
@@ -83,7 +87,10 @@ class GaussianProcess:
         seed: int,
         weights: AnyArray | None = None,
     ) -> "GaussianProcess":
-        """Choose the kernel on some rows, and fit on all.
+        """Choose the kernel on 400 rows, and fit on all, but for large tables: on 6,000 rows, drawn at random.
+
+        Where targets lack the labels of different rows, each has a system of its own to be solved, and from the fifth
+        on there are fewer rows, so that the time is bounded.
 
         Args:
             dense: ``n x D``; NaN where missing.
@@ -93,25 +100,21 @@ class GaussianProcess:
             seed: Seed of the rows that the kernel is chosen on.
             weights: Weight of each label, ``n x T``: the noise is divided by it.
         """
+        order = np.random.default_rng(seed).permutation(len(labels))
+        shares = ~np.isnan(labels) * (np.ones(labels.shape) if weights is None else weights)
+        used = np.sort(order[: _affordable(shares)])
         standardiser = Standardiser.fit(dense)
-        rows = standardiser(torch.from_numpy(np.asarray(dense)))
-        known = ~np.isnan(labels) if weights is None else ~np.isnan(labels) & (weights > 0)
-        filled = np.where(known, labels, 0.0).astype(np.float64)
-        offset = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-        centred = np.where(known, filled - offset, 0.0)
-        distances = _Distances.of(rows.numpy()).to(rows.numpy())
-        overlap = _Overlap.of(counts).to(counts)
-        trial = np.sort(np.random.default_rng(seed).permutation(len(rows))[:_TRIAL_ROWS])
-        square = np.ix_(trial, trial)
-        kernel = _choose(distances[square], overlap[square], centred[trial])
-        gram = kernel(distances, overlap)
-        noise = kernel.noise / np.where(known, np.ones_like(centred) if weights is None else weights, 1.0)
-        found = [_solve(gram, centred[:, at], noise[:, at], known[:, at]) for at in range(centred.shape[1])]
+        rows = standardiser(torch.from_numpy(np.asarray(dense)[used]))
+        centred, offset = _centred(labels, shares > 0)
+        trial = np.searchsorted(used, np.sort(order[: min(_TRIAL_ROWS, len(used))]))
+        few, other = rows.numpy()[trial], counts[used[trial]]
+        kernel = _choose(_Distances.of(few).to(few), _Overlap.of(other).to(other), centred[used[trial]])
+        coefficients = _solve_all(kernel, rows.numpy(), counts[used], centred[used], shares[used])
         return cls(
             standardiser,
             rows,
-            torch.from_numpy(np.asarray(counts, dtype=np.uint8)),
-            torch.from_numpy(np.stack(found, axis=1)),
+            torch.from_numpy(np.asarray(counts[used], dtype=np.uint8)),
+            torch.from_numpy(coefficients),
             torch.from_numpy(offset),
             torch.tensor([kernel.mixture, kernel.scale], dtype=torch.float64),
             torch.from_numpy(np.asarray(classes, dtype=bool)),
@@ -185,13 +188,46 @@ def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
         yield from (_Kernel(mixture, length * (middle if middle > 0 else 1.0)) for length in lengths)
 
 
-def _solve(gram: AnyArray, labels: AnyArray, noise: AnyArray, known: AnyArray) -> AnyArray:
+def _affordable(shares: AnyArray) -> int:
+    """Number of rows to fit on, by the number of systems to solve: one for each distinct column of weights."""
+    systems = len(np.unique(shares, axis=1).T)
+    return int(_MOST_ROWS * min(1.0, _MOST_SOLVES / max(systems, 1)) ** (1 / 3))
+
+
+def _centred(labels: AnyArray, known: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """The labels less their mean, 0 where unknown, ``n x T``, and the means, ``T``; both float64."""
+    filled = np.where(known, labels, 0.0).astype(np.float64)
+    offset: AnyArray = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    return np.where(known, filled - offset, 0.0), offset
+
+
+def _solve_all(kernel: _Kernel, rows: AnyArray, counts: AnyArray, labels: AnyArray, shares: AnyArray) -> AnyArray:
+    """Coefficients of all targets, ``n x T``; targets with the same weights are solved for together."""
+    gram, found = _gram(kernel, rows, counts), np.zeros(labels.shape)
+    columns, group = np.unique(shares, axis=1, return_inverse=True)
+    for number, weights in enumerate(columns.T):
+        known, own = weights > 0, group.reshape(-1) == number
+        if known.any():
+            square = gram[np.ix_(known, known)]
+            square.flat[:: len(square) + 1] += kernel.noise / weights[known]
+            found[np.ix_(known, own)] = _solve(square, labels[np.ix_(known, own)])
+    return found
+
+
+def _gram(kernel: _Kernel, rows: AnyArray, counts: AnyArray) -> AnyArray:
+    """The kernel of all pairs of rows, ``n x n``; a block at a time, so that its parts are never held whole."""
+    distances, overlap = _Distances.of(rows), _Overlap.of(counts)
+    gram = np.empty((len(rows), len(rows)))
+    for start in range(0, len(rows), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        gram[part] = kernel(distances.to(rows[part]), overlap.to(counts[part]))
+    return gram
+
+
+def _solve(matrix: AnyArray, labels: AnyArray) -> AnyArray:
     from scipy.linalg import cho_factor, cho_solve
 
-    found = np.zeros(len(labels))
-    if known.any():
-        own = gram[np.ix_(known, known)] + np.diag(noise[known])
-        found[known] = cho_solve(cho_factor(own), labels[known])
+    found: AnyArray = cho_solve(cho_factor(matrix, overwrite_a=True), labels)
     return found
 
 

@@ -11,7 +11,6 @@ from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
 from molweight.ensemble._in_context import TABICL
-from molweight.ensemble._kernel import MOST_ROWS
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
 from molweight.ensemble._partners import Partner, PartnerSpec
 from molweight.ensemble._tabicl_network import Network
@@ -59,12 +58,9 @@ class PartnerData:
     def names(self) -> list[str]:
         """The partners that such a table has.
 
-        A Gaussian process only up to 4,000 rows, a forest only there and for classes: of numbers it gains nothing
-        (``experiments/results/recipes.md``).
+        A forest only for classes: of numbers it gains nothing (``experiments/results/recipes.md``).
         """
-        left_out = {"gaussian_process", "forest"} if len(self.labels) > MOST_ROWS else set()
-        if self.task != "classification":
-            left_out |= {"forest"}
+        left_out = set() if self.task == "classification" else {"forest"}
         return [name for name in self.matrices if name not in left_out]
 
     def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:

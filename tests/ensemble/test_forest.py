@@ -5,6 +5,7 @@ import pytest
 import torch
 from sklearn.ensemble import ExtraTreesRegressor
 
+from molweight.ensemble import _forest
 from molweight.ensemble._forest import Forest
 from molweight.errors import DataError
 
@@ -22,10 +23,24 @@ def labels(rows: np.ndarray) -> np.ndarray:
 def test_it_predicts_as_the_trees_of_scikit_learn(rows: np.ndarray, labels: np.ndarray) -> None:
     fitted = Forest.fit(rows, labels, seed=3)
     scaled = fitted.standardiser(torch.from_numpy(rows)).numpy()
-    model = ExtraTreesRegressor(200, max_features=0.1, min_samples_leaf=2, random_state=3).fit(scaled, labels)
+    model = ExtraTreesRegressor(200, max_features="sqrt", min_samples_leaf=2, random_state=3).fit(scaled, labels)
     new = np.random.default_rng(1).normal(size=(300, 30))
     expected = model.predict(fitted.standardiser(torch.from_numpy(new)).numpy())
     np.testing.assert_allclose(fitted.predict(new), expected, atol=5e-4)  # leaves are kept in half precision
+
+
+def test_trees_of_a_large_table_are_grown_on_drawn_rows_and_their_leaves_hold_all(
+    rows: np.ndarray, labels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_forest, "_DRAWN", 30)
+    fitted = Forest.fit(rows, labels, seed=3)
+    scaled = fitted.standardiser(torch.from_numpy(rows)).numpy()
+    model = ExtraTreesRegressor(
+        200, max_features="sqrt", min_samples_leaf=2, random_state=3, bootstrap=True, max_samples=30
+    ).fit(scaled, labels, sample_weight=np.ones(80))
+    leaves = model.apply(scaled)
+    means = [[labels[leaves[:, tree] == leaves[row, tree]].mean(axis=0) for tree in range(200)] for row in range(80)]
+    np.testing.assert_allclose(fitted.predict(rows), np.mean(means, axis=1), atol=5e-4)
 
 
 def test_a_leaf_holds_the_mean_of_the_labels_that_are_known(rows: np.ndarray, labels: np.ndarray) -> None:

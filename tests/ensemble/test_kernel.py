@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from molweight.ensemble._kernel import GaussianProcess, _Overlap
+from molweight.ensemble import _kernel
+from molweight.ensemble._kernel import GaussianProcess, _Distances, _Kernel, _Overlap
 
 
 @pytest.fixture
@@ -35,3 +37,59 @@ def test_what_is_remembered_changes_no_prediction_and_is_no_part_of_the_state(fi
     np.testing.assert_array_equal(again.predict(dense, counts), before)
     one = np.concatenate([fitted.predict(dense[[row]], counts[[row]]) for row in range(20)])
     np.testing.assert_allclose(one, before, rtol=1e-12)
+
+
+def posterior(fitted: GaussianProcess, dense: np.ndarray, counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Coefficients of one target by a dense solve, with the noise that makes them those of the fitted process."""
+    rows = fitted.standardiser(torch.from_numpy(dense)).numpy()
+    gram = _Kernel(*fitted.kernel.tolist())(_Distances.of(rows).to(rows), _Overlap.of(counts).to(counts))
+    found = [np.linalg.solve(gram + noise * np.eye(len(rows)), labels - labels.mean()) for noise in _kernel._NOISES]
+    return np.stack(found)
+
+
+def drawn(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    draw = np.random.default_rng(4)
+    dense, counts = draw.normal(size=(rows, 5)), draw.poisson(0.5, size=(rows, 12))
+    return dense, counts, dense[:, :2] + 0.3 * draw.normal(size=(rows, 2))
+
+
+def test_the_coefficients_are_those_of_a_dense_solve_whatever_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, counts, labels = drawn(70)
+    monkeypatch.setattr(_kernel, "_BLOCK", 32)
+    fitted = GaussianProcess.fit(dense, counts, labels[:, :1], np.array([False]), seed=0)
+    expected = posterior(fitted, dense, counts, labels[:, 0])
+    errors = np.abs(expected - fitted.coefficients.numpy()[:, 0]).max(axis=1)
+    assert errors.min() < 1e-9
+
+
+def test_a_large_table_is_fitted_on_drawn_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, counts, labels = drawn(90)
+    monkeypatch.setattr(_kernel, "_MOST_ROWS", 60)
+    fitted = GaussianProcess.fit(dense, counts, labels, np.array([False, False]), seed=0)
+    used = np.sort(np.random.default_rng(0).permutation(90)[:60])
+    np.testing.assert_array_equal(fitted.counts.numpy(), counts[used])
+    np.testing.assert_allclose(fitted.offset.numpy(), labels.mean(axis=0))
+    gain = np.abs(fitted.predict(dense, counts) - labels).mean() / np.abs(labels - labels.mean(axis=0)).mean()
+    assert gain < 0.6
+
+
+def test_targets_with_the_same_labels_missing_are_solved_for_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, counts, labels = drawn(80)
+    labels = np.concatenate([labels, labels[:, :1] + labels[:, 1:]], axis=1)
+    labels[:20, 2] = np.nan
+    solved: list[tuple[int, ...]] = []
+    real = _kernel._solve
+    monkeypatch.setattr(_kernel, "_solve", lambda gram, own: solved.append(own.shape) or real(gram, own))
+    fitted = GaussianProcess.fit(dense, counts, labels, np.zeros(3, dtype=bool), seed=0)
+    assert sorted(solved) == [(60, 1), (80, 2)]
+    assert not fitted.coefficients[:20, 2].any()
+    assert fitted.coefficients[20:].all()
+
+
+def test_many_targets_with_labels_of_different_rows_are_fitted_on_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, counts, labels = drawn(80)
+    labels = np.tile(labels[:, :1], 32)
+    labels[np.arange(32), np.arange(32)] = np.nan
+    monkeypatch.setattr(_kernel, "_MOST_ROWS", 70)
+    fitted = GaussianProcess.fit(dense, counts, labels, np.zeros(32, dtype=bool), seed=0)
+    assert len(fitted.rows) == 35  # 32 systems in the time of 4: half the rows, an eighth of the time each
