@@ -16,7 +16,7 @@ from molweight.encoders import Encoder
 from molweight.ensemble._balance import Balance
 from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
-from molweight.ensemble._fit_member import Schedule, TrainingSet, epochs_for
+from molweight.ensemble._fit_member import TrainingSet, schedule_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
@@ -217,8 +217,7 @@ class _Work:
         task, count = self.data.task or "regression", len(self.labels) - len(fold)
         balance = self._balance(fold)
         training = TrainingSet(self.data, inputs, labels, task, self.partners.absolute, balance)
-        epochs = min(recipe.epochs, epochs_for(count, recipe.batch_size))
-        schedule = Schedule(epochs, recipe.batch_size, recipe.lr, frozen=recipe.freeze_epochs)
+        schedule = schedule_for(count, most=recipe.epochs, frozen=recipe.freeze_epochs)
         with seeded(int(rng.integers(2**31))):
             member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())
         member.encoder.load_state_dict(encoder.state_dict())

@@ -33,8 +33,6 @@ class Recipe:
         class_balance: ``"auto"`` or one of :data:`molweight.ensemble._balance.BALANCES`.
         epochs: Most epochs of a member.
         freeze_epochs: Epochs in which only the head is trained, the first ones.
-        batch_size: Rows per step.
-        lr: Peak of the learning rate.
         seed: Seed of everything random.
     """
 
@@ -50,8 +48,6 @@ class Recipe:
     class_balance: str = "auto"
     epochs: int = 100
     freeze_epochs: int = 0
-    batch_size: int = 32
-    lr: float = 3e-4
     seed: int = 0
     network: Network | None = None
 

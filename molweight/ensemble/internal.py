@@ -1,7 +1,7 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
-from molweight.ensemble._fit_member import Schedule, epochs_for
+from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
@@ -23,8 +23,8 @@ __all__ = [
     "check_partners",
     "cross_fit",
     "cross_folds",
-    "epochs_for",
     "member_processes",
     "members_for",
     "read_network",
+    "schedule_for",
 ]

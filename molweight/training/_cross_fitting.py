@@ -10,7 +10,15 @@ from molweight._progress import Progress, progress_bar
 from molweight.arrays import Indices
 from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
-from molweight.ensemble.internal import Keeper, Recipe, TrainedMember, cross_fit, epochs_for, members_for, read_network
+from molweight.ensemble.internal import (
+    Keeper,
+    Recipe,
+    TrainedMember,
+    cross_fit,
+    members_for,
+    read_network,
+    schedule_for,
+)
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import Job
@@ -48,7 +56,7 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     splits = context.splits
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
     recipe = _recipe(job, len(rows))
-    epochs = min(recipe.epochs, epochs_for(len(rows) * (recipe.members - 1) // recipe.members, recipe.batch_size))
+    epochs = schedule_for(len(rows) * (recipe.members - 1) // recipe.members, most=recipe.epochs).epochs
     context.announce(
         f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows, {epochs} epochs each"
     )

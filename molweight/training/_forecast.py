@@ -15,7 +15,7 @@ from molweight import features
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.distributed import alone, team
-from molweight.ensemble.internal import epochs_for, member_processes, members_for
+from molweight.ensemble.internal import Schedule, member_processes, members_for, schedule_for
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_target
@@ -25,8 +25,6 @@ from molweight.training._resolve import resolve
 
 __all__ = ["Forecast", "forecast"]
 
-_BATCH: Final = 32
-"""Rows of a batch of finetuning, by which the time of a molecule is taken."""
 _TIMED: Final = 4
 _SAMPLE: Final = 16
 """Molecules that the time of their features is taken by."""
@@ -79,12 +77,19 @@ def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
         True
     """
     job = resolve(job, data)
-    each = _seconds_per_molecule(job, data)
+    each = _seconds_per_molecule(job, data, _schedule(job, splits).batch_size)
     passes = len(job.objectives) + (_EXTRA_PASSES if job.adapts and job.weighting == "tapweight" else 0)
     steps = (job.steps if job.adapts else 0) * passes
     if job.init == "pretrain":
         steps += job.pretrain_steps * len(job.objectives)
     return Forecast(_features(job, data), steps * job.batch_size * each, _visits(job, splits) * each)
+
+
+def _schedule(job: Job, splits: Splits) -> Schedule:
+    """Of a member; a single model has batches as on a small table."""
+    rows = len(splits.train) + len(splits.meta) + len(splits.select)
+    members = job.members or members_for(rows)
+    return schedule_for(rows * (members - 1) // members, most=job.epochs)
 
 
 def _visits(job: Job, splits: Splits) -> float:
@@ -93,28 +98,27 @@ def _visits(job: Job, splits: Splits) -> float:
         return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3)
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
     members = job.members or members_for(rows)
-    seen = rows * (members - 1) // members
-    epochs = min(job.epochs, epochs_for(seen, _BATCH))
+    seen, epochs = rows * (members - 1) // members, _schedule(job, splits).epochs
     processes = member_processes(members, rows, epochs, resolve_device(job.device))
     return seen * epochs * math.ceil(members / processes)
 
 
-def _seconds_per_molecule(job: Job, data: MoleculeDataset) -> float:
-    """Duration of a step of training, per molecule of the batch; with several processes each computes its share."""
+def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:
+    """Duration of a training step by molecule, in batches of ``size``; several processes share the molecules."""
     device = resolve_device(job.device)
     statistics = label_statistics(data, np.arange(len(data)))
     model = build_predictor(job.encoder, job.encoder_options, data.task or "regression", *statistics).to(device)
     params: dict[str, Tensor] = dict(model.named_parameters())
 
     def step(number: int) -> None:
-        graphs = data.graphs(np.arange(number * _BATCH, (number + 1) * _BATCH) % len(data), device)
+        graphs = data.graphs(np.arange(number * size, (number + 1) * size) % len(data), device)
         torch.autograd.grad(model.bound_loss(graphs, 0)(params), list(params.values()))
 
     with alone():  # only the process that speaks asks for a forecast
         step(0)  # sets everything up
         seconds = _seconds(step, _TIMED)
     others = team()
-    return seconds / _TIMED / _BATCH / (1 if others is None else others.size)
+    return seconds / _TIMED / size / (1 if others is None else others.size)
 
 
 def _features(job: Job, data: MoleculeDataset) -> float:

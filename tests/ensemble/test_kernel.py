@@ -79,7 +79,12 @@ def test_targets_with_the_same_labels_missing_are_solved_for_together(monkeypatc
     labels[:20, 2] = np.nan
     solved: list[tuple[int, ...]] = []
     real = _kernel._solve
-    monkeypatch.setattr(_kernel, "_solve", lambda gram, own: solved.append(own.shape) or real(gram, own))
+
+    def solve(gram: np.ndarray, own: np.ndarray) -> np.ndarray:
+        solved.append(own.shape)
+        return real(gram, own)
+
+    monkeypatch.setattr(_kernel, "_solve", solve)
     fitted = GaussianProcess.fit(dense, counts, labels, np.zeros(3, dtype=bool), seed=0)
     assert sorted(solved) == [(60, 1), (80, 2)]
     assert not fitted.coefficients[:20, 2].any()

@@ -9,7 +9,7 @@ import torch
 from molweight import datasets, encoders
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import Member
-from molweight.ensemble._fit_member import TrainingSet, epochs_for, fit_member
+from molweight.ensemble._fit_member import TrainingSet, epochs_for, fit_member, schedule_for
 from molweight.ensemble._spread import ErrorModel
 from molweight.ensemble.internal import Schedule
 from molweight.errors import TrainingError
@@ -83,14 +83,25 @@ def test_the_learning_rate_rises_and_falls_to_zero() -> None:
 
 
 def test_small_tables_get_about_a_thousand_steps() -> None:
-    assert [epochs_for(rows, 32) * round(rows / 32) for rows in (400, 800, 1600)] == pytest.approx([1000] * 3, rel=0.1)
+    assert [epochs_for(rows) * round(rows / 32) for rows in (400, 600, 800)] == pytest.approx([1000] * 3, rel=0.1)
+    assert [epochs_for(rows) for rows in (1_600, 3_750)] == [40, 40]
 
 
 def test_a_large_table_is_seen_a_bounded_number_of_times() -> None:
-    """Up to 200,000 rows at least 5 epochs; above, a million molecules or one epoch."""
-    assert [epochs_for(rows, 32) for rows in (12_000, 33_000, 200_000)] == [5] * 3
-    assert all(500_000 < epochs_for(rows, 32) * rows <= 1_000_000 for rows in range(200_001, 1_000_001, 49_999))
-    assert epochs_for(3_000_000, 32) == 1
+    """150,000 molecules, or 15 epochs; then 400,000 or 5; then a million or one."""
+    seen = {rows: epochs_for(rows) * rows for rows in range(3_800, 1_000_001, 1_699)}
+    assert all(145_000 - rows < total <= 150_000 for rows, total in seen.items() if rows <= 10_000)
+    assert [epochs_for(rows) for rows in (10_001, 26_000, 80_001, 200_000)] == [15, 15, 5, 5]
+    assert all(total <= 400_000 for rows, total in seen.items() if rows <= 80_000)
+    assert all(500_000 < total <= 1_000_000 for rows, total in seen.items() if rows > 200_000)
+    assert epochs_for(3_000_000) == 1
+
+
+def test_large_tables_are_trained_in_larger_batches_at_a_higher_rate() -> None:
+    small, large = schedule_for(2_000), schedule_for(2_001, most=7, frozen=3)
+    assert (small.batch_size, small.epochs, large.epochs, large.frozen) == (32, 40, 7, 3)
+    assert large.batch_size / small.batch_size == 4
+    assert large.lr / small.lr == pytest.approx(10 / 3)
 
 
 def test_a_loss_that_is_not_finite_is_refused() -> None:
