@@ -124,7 +124,7 @@ def test_prices_of_solvers_are_those_of_the_results(after: str, key: str, files:
 
 
 def test_prices_of_shared_encodings_are_those_of_the_results() -> None:
-    rows = _table((DOCS / "solvers.md").read_text(encoding="utf-8").split("These figures are of four objectives")[1])
+    rows = _table((DOCS / "solvers.md").read_text(encoding="utf-8").split("These figures are older")[1])
     ratios = _json("step_views.json")["gin 3x128"]["ratios"]
     assert rows == {title: [f"{values['median']:.2f}"] for title, values in ratios.items()}
 

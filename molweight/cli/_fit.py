@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     corpus = load_corpus(options, data, splits)
     say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
     if not options.quiet:
-        say(options, f"expected time: {forecast(job, data, splits)}")
+        say(options, f"expected time of training: {forecast(job, data, splits)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)
 
 
