@@ -154,7 +154,7 @@ def _content(path: str) -> dict[Any, Any]:
     return content
 
 
-_MISSING: Final = "the package tabicl is not installed, in version 2.2 or later"
+_MISSING: Final = "the package tabicl (2.2 or later) is not installed"
 
 
 def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:

@@ -322,8 +322,15 @@ def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
     if kinds != {kind}:
         reason = f"holds the weights for {kind}, and {data.name} has targets that are {' and '.join(sorted(kinds))}"
         other = "the classifier's" if kind == "numbers" else "the regressor's"
-        remedy = f"Give {other} file." if len(kinds) == 1 else "Fit classes and numbers apart (targets=[...])."
+        remedy = (
+            f"Give {other} file." if len(kinds) == 1 else f"Fit classes and numbers apart: {mention('targets', [...])}."
+        )
         raise OptionError("in_context", options.in_context, reason, remedy)
     if len(data.target_names) > MOST_TARGETS and data.task != "multiclass":
         reason = f"serves at most {MOST_TARGETS} targets, and {data.name} has {len(data.target_names)}"
-        raise OptionError("in_context", options.in_context, reason, "Leave in_context out, or name fewer targets.")
+        raise OptionError(
+            "in_context",
+            options.in_context,
+            reason,
+            f"Leave in_context out, or name fewer: {mention('targets', [...])}.",
+        )

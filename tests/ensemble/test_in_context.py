@@ -6,6 +6,7 @@ import sys
 import weakref
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,18 @@ def test_targets_share_one_network(rows: np.ndarray, numbers: Network) -> None:
     assert len(networks) == 1
     shared = model._ready[-1, "cpu"].state_dict()
     assert all(shared[name].data_ptr() == tensor.data_ptr() for name, tensor in numbers.tensors.items())
+    views = model._ready[0, "cpu"].ensemble_generator_.ensemble_configs_
+    assert list(views) == ["none", "power"], "in the order of a set, the last digits would differ between processes"
+
+
+def test_threads_do_not_disturb_each_other(rows: np.ndarray, numbers: Network) -> None:
+    labels = np.stack([rows[:, 0], rows[:, 1] * 100], axis=1)
+    model = InContextModel.fit(numbers, "regression", rows, labels, seed=0)
+    parts = [rows[at : at + 10] for at in range(0, 60, 10)] * 3
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(model.predict, parts))
+    for part, predicted in zip(parts, found, strict=True):
+        np.testing.assert_array_equal(predicted, model.predict(part))
 
 
 @pytest.mark.parametrize(
@@ -275,5 +288,5 @@ def test_missing_files_damage_and_a_missing_package_are_named(
         read_network(str(path))
     path.write_bytes(whole)
     monkeypatch.setitem(sys.modules, "tabicl._model.tabicl", None)
-    with pytest.raises(OptionError, match=r"the package tabicl is not installed.*pip install 'molweight\[tabicl\]'"):
+    with pytest.raises(OptionError, match=r"the package tabicl .* is not installed.*pip install 'molweight\[tabicl\]'"):
         read_network(str(path))
