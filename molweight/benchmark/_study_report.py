@@ -32,7 +32,7 @@ def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) ->
     """Write ``README.md`` and its pictures.
 
     Args:
-        study: What was run.
+        study: The study.
         results: Its rows, failures included.
         folder: Where to.
         title: Title of the page.
@@ -52,7 +52,7 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
     """The page.
 
     Args:
-        study: What was run.
+        study: The study.
         results: Its rows, failures included.
         title: Title of the page.
     """

@@ -100,7 +100,7 @@ def _against(metric: str, name: str, gain: Interval) -> str:
     found = verdict(gain)
     other = f"the {method_title(name)}" if name == "mean" else method_title(name)
     word = "higher" if higher_is_better(metric) else "lower"
-    if found == "no difference supported":
+    if found == "no significant difference":
         return f"No significant difference from {other} (gain {number(gain.value, 2)}, 95 % CI {spread(gain, 2)})."
     if found == "worse":
         word = "lower" if word == "higher" else "higher"

@@ -18,8 +18,9 @@ _SHARES: Final = (
     "strongest atom of each molecule has the full colour."
 )
 _CARE: Final = (
-    "Shares describe this model, not chemistry. In between, atoms of the molecule and carbons are mixed, so some of "
-    "the graphs that are evaluated are not valid molecules."
+    "Shares describe this model, not chemistry. In an ensemble only the graph members respond to single atoms, so "
+    "shares are small where their weight is small. Some of the graphs that are evaluated mix atoms of the molecule and "
+    "carbons, and are not valid molecules."
 )
 
 
@@ -56,7 +57,7 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
     cards = [_card(place, item) for place, item in enumerate(found)]
     return page(
         f"{name}: atoms",
-        "What predictions of a run of molweight rest on",
+        "Atoms that predictions of a run rest on",
         [Section("atoms", "Molecules", words, cards=cards)],
     )
 

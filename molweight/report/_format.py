@@ -77,8 +77,8 @@ def verdict(gain: Interval) -> str:
 
     Example:
         >>> verdict(Interval(0.1, 0.05, 0.2)), verdict(Interval(0.1, -0.05, 0.2)), verdict(Interval(-1, -2, -0.5))
-        ('better', 'no difference supported', 'worse')
+        ('better', 'no significant difference', 'worse')
     """
     if gain.low > 0:
         return "better"
-    return "worse" if gain.high < 0 else "no difference supported"
+    return "worse" if gain.high < 0 else "no significant difference"

@@ -59,7 +59,7 @@ def _runs_section(subjects: Sequence[RunSummary]) -> Section:
         made = f"{subject.options['encoder']}, {method_title(subject.method)}"
         rows.append([subject.name, what, made, str(subject.options["seed"]), number(subject.about["seconds"], 3)])
     header = ["run", "data", "encoder and method", "seed", "seconds"]
-    return Section("runs", "The runs", tables=[Table("What was run", header, rows)])
+    return Section("runs", "The runs", tables=[Table("Data, method and seed", header, rows)])
 
 
 def _scores_section(subjects: Sequence[RunSummary]) -> Section:
@@ -87,7 +87,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
         rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])
     header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", "select"]
     caption = "Scores; a positive gain says that the run is better than the first one, on the same draws of molecules"
-    words.append("Runs that differ in nothing but the seed show how much a score moves without any reason.")
+    words.append("Runs that differ only in the seed show how much a score varies by chance.")
     return Section("scores", "Test scores", words, tables=[Table(caption, header, rows)])
 
 
@@ -160,11 +160,11 @@ def _trajectories_section(subjects: Sequence[RunSummary]) -> Section:
             f"trajectory{place}",
             series,
             title=f"Weight of {name} in each run",
-            description=f"At the end: {ends}.",
+            description=f"At the last step: {ends}.",
             x="step of adaptive pretraining",
             y="weight λ",
         )
-        figures.append(Figure(svg, f"{name}. At the end: {ends}."))
+        figures.append(Figure(svg, f"{name}. At the last step: {ends}."))
     left = len(names) - len(figures)
     return Section("trajectories", title, [f"{left} more are not drawn."] if left else [], figures)
 
@@ -211,4 +211,4 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _findings_section(subjects: Sequence[RunSummary]) -> Section:
     said = [f"{subject.name}: {item['message']}" for subject in subjects for item in subject.about.get("findings", ())]
-    return Section("findings", "What was found wrong", said or ["Nothing was found wrong in adaptive pretraining."])
+    return Section("findings", "Findings", said or ["No findings in adaptive pretraining."])

@@ -56,7 +56,7 @@ def weights_section(subject: RunSummary) -> Section:
         "weights",
         series,
         title="Weight of each objective over adaptive pretraining",
-        description=f"At the end: {described}.",
+        description=f"At the last step: {described}.",
         x=_STEP,
         y="weight λ",
         level=(1 / len(series), "equal weights"),
