@@ -18,13 +18,14 @@ _IMPORTING: Final = ("<frozen", importlib.__file__)
 class ForeignCode:
     """A context that attributes whatever is raised to that code, with file and line.
 
-    Errors of molweight's own, and that memory has run out, pass as they are. ``sys.exit`` counts as an error: a plug-in
-    does not end the process.
+    Ctrl-C passes, and so do errors of molweight's own, and that memory has run out, unless all errors are that code's.
+    ``sys.exit`` counts as an error: a plug-in does not end the process.
 
     Args:
         what: What is run, at the beginning of the message.
         file: The code's file, of which the last line is named; without it, the line that raised.
         kind: The error that is raised in place of the one that was.
+        everything: Whether all errors are that code's, as while it is imported.
 
     Example:
         >>> with ForeignCode("objective 'mine', draw"):
@@ -34,9 +35,16 @@ class ForeignCode:
         molweight.errors.TrainingError: objective 'mine', draw: KeyError: 'size'. Correct that code, or leave it out.
     """
 
-    def __init__(self, what: str, file: str | None = None, kind: type[MolweightError] = TrainingError) -> None:
+    def __init__(
+        self,
+        what: str,
+        file: str | None = None,
+        kind: type[MolweightError] = TrainingError,
+        *,
+        everything: bool = False,
+    ) -> None:
         """Run nothing yet."""
-        self.what, self.file, self.kind = what, file, kind
+        self.what, self.file, self.kind, self.everything = what, file, kind, everything
 
     def __enter__(self) -> None:
         """Nothing is to be done."""
@@ -45,14 +53,27 @@ class ForeignCode:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Say where it was raised."""
-        if not isinstance(error, Exception | SystemExit) or isinstance(error, MolweightError) or out_of_memory(error):
+        if error is None or isinstance(error, KeyboardInterrupt) or _is_close(error, trace):
             return
-        told = f"{type(error).__name__}: {error}".rstrip(": ")
-        if isinstance(error, SystemExit):
-            told = f"it called sys.exit({error.code!r})"
+        if not self.everything and (isinstance(error, MolweightError) or out_of_memory(error)):
+            return
         place = _place(error, trace, self.file)
         where = f" ({place})" if place else ""
-        raise self.kind(f"{self.what}: {told}{where}. Correct that code, or leave it out.") from error
+        raise self.kind(f"{self.what}: {_told(error)}{where}. Correct that code, or leave it out.") from error
+
+
+def _is_close(error: BaseException, trace: TracebackType | None) -> bool:
+    """Whether a generator with the context in it is closed; nothing was raised in what it calls."""
+    return isinstance(error, GeneratorExit) and trace is not None and trace.tb_next is None
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r})"
+    if isinstance(error, MolweightError):
+        return error.message.text.rstrip(".")
+    text = traceback.TracebackException(type(error), error, None)  # its text is there where str() of the error fails
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _place(error: BaseException, trace: TracebackType | None, file: str | None) -> str | None:
@@ -76,13 +97,17 @@ def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
         ConfigError: If one cannot be imported, whatever it raised.
     """
     for module in modules:
+        if module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
+            remedy = f"Write it as in Python, without .py: {option} my_objectives."
+            raise ConfigError(f"{option} {module!r} is not the name of a module. {remedy}")
+    for module in modules:
         _import_plugin(module, option)
 
 
 def _import_plugin(module: str, option: str) -> None:
     sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
     try:
-        with ForeignCode(f"{option} {module!r} cannot be imported", kind=ConfigError):
+        with ForeignCode(f"{option} {module!r} cannot be imported", kind=ConfigError, everything=True):
             importlib.import_module(module)
     finally:
         sys.path.remove("")

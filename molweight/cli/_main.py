@@ -19,7 +19,7 @@ from molweight._version import __version__
 from molweight.cli._distributed import in_processes, several_processes
 from molweight.cli._lost_files import refuse_lost_files
 from molweight.cli._old_names import with_current_names
-from molweight.cli._parser import Parser, asks_for_help, join_options, names
+from molweight.cli._parser import Parser, asks_for_help, join_options
 from molweight.cli._plugins import TRUST, add_plugin_option
 from molweight.cli._presets import PRESETS, preset_defaults
 from molweight.cli._spelling import as_typed
@@ -276,7 +276,7 @@ def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
     for argument in pending:
         flag, _, value = argument.partition("=")
         if flag == "--plugin":
-            plugins += names(value or next(pending, ""))
+            plugins += [part.strip() for part in (value or next(pending, "")).split(",")]
         else:
             rest.append(argument)
     return plugins, rest

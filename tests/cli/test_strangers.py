@@ -147,6 +147,14 @@ def test_a_finished_run_needs_no_plugin_of_its_objectives(tmp_path: Path, monkey
         ("def f(:\n", "SyntaxError"),
         ("import no_such_module_here\n", "ModuleNotFoundError: No module named 'no_such_module_here' ("),
         ("raise KeyError('x')\n", "KeyError: 'x' ("),
+        ("raise BaseException('x')\n", "BaseException: x ("),
+        ("raise GeneratorExit\n", "GeneratorExit ("),
+        ("raise BaseExceptionGroup('x', [KeyboardInterrupt()])\n", "BaseExceptionGroup: x (1 sub-exception) ("),
+        ("raise MemoryError\n", "MemoryError ("),
+        ("raise RuntimeError('out of memory')\n", "RuntimeError: out of memory ("),
+        ("f = lambda: f(); f()\n", "RecursionError: maximum recursion depth exceeded ("),
+        ("raise type('E', (Exception,), {'__str__': lambda self: 1 / 0})\n", "E: <exception str() failed> ("),
+        ("from molweight.errors import DataError; raise DataError('mine.')\n", "cannot be imported: mine ("),
     ],
 )
 def test_a_plugin_that_fails_is_one_paragraph(
@@ -158,6 +166,29 @@ def test_a_plugin_that_fails_is_one_paragraph(
     assert "--plugin 'torn' cannot be imported" in message
     assert expected in message
     assert f"torn.py, line {code.count(chr(10)) if 'sys' in code or '1 / 0' in code else 1}" in message
+
+
+@pytest.mark.parametrize("named", ["", "torn,,torn", ",", "torn,", ".", "../torn", "torn.py", "--quiet", "a b"])
+def test_what_is_no_name_of_a_module_is_said(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And nothing is imported before."""
+    ran = _plugin(tmp_path, "torn")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump({"plugin": named.split(",")}))
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["list", f"--plugin={named}"], ["audit", "my.csv", "--trust", "--config=mine.yaml"]):
+        assert "is not the name of a module. Write it as in Python" in _refused(arguments, capsys)
+    assert "--plugin '' is not the name of a module" in _refused(["list", "--plugin"], capsys)
+    assert not ran.exists()
+
+
+def test_ctrl_c_while_a_plugin_is_imported_is_ctrl_c(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt\n")
+    monkeypatch.chdir(tmp_path)
+    assert main(["list", "--plugin=slow"]) == 130
+    assert capsys.readouterr().err == "\nmolweight: interrupted.\n"
 
 
 @pytest.mark.usefixtures("registries")
