@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from molweight.errors import ConfigError, DataError
-from molweight.storage import remove_stale_partials, write_file
+from molweight.storage import parse_json, remove_stale_partials, write_file
 
 __all__ = ["MARK", "own", "owned_files", "refuse_link", "remove_owned"]
 
@@ -40,7 +40,7 @@ def owned_files(folder: Path) -> list[str]:
     if path.is_symlink() or not path.is_file():
         return []
     try:
-        names = json.loads(path.read_text(encoding="utf-8"))["files"]
+        names = parse_json(path.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error}. Remove the folder, or choose another.") from error
     # Names are joined to the folder: one with a separator would reach outside of it.

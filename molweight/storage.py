@@ -33,6 +33,7 @@ __all__ = [
     "escape_controls",
     "from_tensor",
     "pack",
+    "parse_json",
     "partial_name",
     "read_tensors",
     "remove_stale_partials",
@@ -248,8 +249,36 @@ def as_tensor(values: Any) -> Tensor:
 
 
 def from_tensor(tensor: Tensor) -> Any:
-    """The value that :func:`as_tensor` was given."""
-    return json.loads(tensor.numpy().tobytes())
+    """The value that :func:`as_tensor` was given.
+
+    Raises:
+        DataError: If it is no such tensor.
+    """
+    try:
+        return parse_json(tensor.numpy().tobytes())
+    except ValueError as error:
+        raise DataError(f"a text among the tensors is damaged: {error}. Restore the file, or fit again.") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The values of a JSON text.
+
+    Args:
+        text: The text.
+
+    Raises:
+        ValueError: If it is not JSON, or is nested so deeply that it cannot be read.
+
+    Example:
+        >>> parse_json("[" * 100_000)
+        Traceback (most recent call last):
+        ...
+        ValueError: it is nested too deeply
+    """
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -294,8 +323,8 @@ def _description(path: Path, content: bytes) -> dict[str, Any]:
     """
     end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
     try:
-        header = json.loads(content[_LENGTH:end])
-        described: dict[str, Any] = json.loads(header["__metadata__"][_KEY])
+        header = parse_json(content[_LENGTH:end])
+        described: dict[str, Any] = parse_json(header["__metadata__"][_KEY])
         sound = isinstance(described["format"], int) and len(described["sha256"]) == len(_NO_SUM)
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(_damaged(path, "it has no description of molweight's")) from error

@@ -2,24 +2,30 @@
 
 import gzip
 import io
+import json
 import signal
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from molweight import encoders
+from molweight._owned_files import owned_files
 from molweight._yaml import load_yaml
 from molweight.benchmark import read_study
 from molweight.cli import main
 from molweight.datasets import from_file, from_smiles, load_splits
 from molweight.datasets._read_sdf import LONGEST_RECORD
 from molweight.datasets._records import sd_records
+from molweight.ensemble._partners import _unpacked
 from molweight.errors import ConfigError, DataError, OptionError
+from molweight.storage import from_tensor
 
 LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 20))
 DEEP = "a: " + "[" * 100_000 + "]" * 100_000
@@ -83,6 +89,39 @@ def test_json_that_is_deeply_nested(tmp_path: Path) -> None:
     path.write_text('{"a":' * 100_000 + "1" + "}" * 100_000, encoding="utf-8")
     with pytest.raises(DataError, match="cannot be read as a split"):
         load_splits(path, from_smiles(["C", "CC"], cache=False))
+
+
+def test_trees_that_unpack_to_more_than_trees_can_be() -> None:
+    packed = zlib.compress(b"[" + b" " * (200 << 20) + b"]")
+    assert len(packed) < 1 << 18
+    with _seconds(5), pytest.raises(DataError, match="unpack to more than trees can be"):
+        _unpacked(packed)
+    for damaged in (packed[:1000], b"no", zlib.compress(b"[" * 100_000)):
+        with pytest.raises(DataError, match="the trees of the ensemble are damaged"):
+            _unpacked(damaged)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000])
+def test_files_of_a_run_that_are_deeply_nested(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    header = json.dumps({"__metadata__": {"molweight": text}})
+    for content in (text, header):
+        packed = len(content).to_bytes(8, "little") + content.encode()
+        for folder, name in (("run", "model.safetensors"), ("made", "checkpoint.safetensors")):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / name).write_bytes(packed)
+        for arguments in (["predict", "run", "C"], ["finetune", "--data=freesolv", "--init=made"]):
+            assert main(arguments) == 2
+            message = capsys.readouterr().err.splitlines()[-1]
+            assert "safetensors is damaged or no file of molweight's" in message
+    (tmp_path / "run" / "state").mkdir()
+    (tmp_path / "run" / "state" / ".molweight").write_text(text)
+    with pytest.raises(DataError, match="is damaged: it is nested too deeply"):
+        owned_files(tmp_path / "run" / "state")
+    with pytest.raises(DataError, match="it is nested too deeply"):
+        from_tensor(torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8))
 
 
 def test_packed_tables(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, NoReturn, Protocol, TypeVar
 
 import joblib
 
 from molweight.benchmark._worker import Row, attempt, one_thread
+from molweight.errors import Interrupted
 from molweight.graphs.internal import end_with
 
 __all__ = ["Executor", "ProcessPool"]
@@ -83,7 +85,7 @@ def _dismiss(workers: list[_Worker]) -> None:
             worker.process.terminate()
     for worker in workers:
         worker.process.join(_PATIENCE)
-        worker.process.terminate()
+        worker.process.kill()
         worker.process.join()
 
 
@@ -118,14 +120,18 @@ def _death(code: int | None) -> str:
     return f"its process {killed}{hint}"
 
 
+def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - what signal handlers are given
+    """End a process that is at work, with what the interpreter does at its end: semaphores are given back."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Interrupted(number)
+
+
 def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]", parent: int) -> None:
     """The loop of a process: take an item, answer with its row, until the pipe is closed or the parent has ended."""
     end_with(parent)
     one_thread()
-    with joblib.parallel_config(backend="sequential"):  # the cores are for the processes of the pool
+    signal.signal(signal.SIGTERM, _end)
+    # The cores are for the processes of the pool. It ends by a signal, or when nobody is at the other end of the pipe.
+    with joblib.parallel_config(backend="sequential"), suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
         while True:
-            try:
-                item = pipe.recv()
-            except (EOFError, KeyboardInterrupt):
-                return
-            pipe.send(attempt(work, item))
+            pipe.send(attempt(work, pipe.recv()))

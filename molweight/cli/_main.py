@@ -59,6 +59,8 @@ _NO_MEMORY: Final = (
     "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
     "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
 )
+_LEAST_SPACE: Final = 1800 << 20
+"""Bytes of address space; below, OpenBLAS and PyTorch abort the process."""
 _WORKER_DIED: Final = (
     "one of the processes that compute features was killed from outside, most likely because the machine had no memory "
     "left. Close other programs, or set LOKY_MAX_CPU_COUNT=1 for a single process, and run the same command again."
@@ -231,9 +233,27 @@ def _dispatch(arguments: list[str]) -> int:
     _settle_plugins(options, typed, trust=TRUST in rest)
     import_plugins(options.plugin)
     refuse_lost_files(name, options.as_dict())
+    _refuse_small_space()
     with in_processes(name, options), _enough_memory():
         _command(name).run(options)
     return 0
+
+
+def _refuse_small_space() -> None:
+    """Refuse a limit of memory below which libraries end the process while they are loaded.
+
+    Raises:
+        ConfigError: Naming the limit.
+    """
+    with suppress(ImportError):  # Windows has no such limits
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if 0 <= limit < _LEAST_SPACE:
+            raise ConfigError(
+                f"a process may use {limit >> 20} MB of memory here (ulimit -v), and PyTorch and RDKit take "
+                f"{_LEAST_SPACE >> 20} MB once they are loaded. Raise the limit, e.g. with 'ulimit -v unlimited'."
+            )
 
 
 @contextmanager
@@ -243,6 +263,10 @@ def _enough_memory() -> Iterator[None]:
         yield
     except BrokenExecutor as error:
         raise ConfigError(_WORKER_DIED) from error
+    except ImportError as error:
+        if "failed to map segment" not in str(error):
+            raise
+        raise ConfigError(_NO_MEMORY) from error
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise

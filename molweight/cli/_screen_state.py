@@ -14,7 +14,7 @@ from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
 from molweight.cli._output import say
-from molweight.storage import write_file
+from molweight.storage import parse_json, write_file
 
 __all__ = ["Kept", "ScreenState"]
 
@@ -58,7 +58,7 @@ class ScreenState:
             return fresh
         found: Any = None
         with suppress(OSError, ValueError):
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or found.get("key") != fresh.key or found.pop("sha256", None) != _digest(found):
             say(options, f"{path} is of another screening, or damaged: beginning at the first row")
             return fresh

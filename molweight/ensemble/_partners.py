@@ -23,6 +23,7 @@ from molweight.errors import ConfigError, DataError, mention
 from molweight.features import get
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Task
+from molweight.storage import parse_json
 
 __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
 
@@ -30,6 +31,9 @@ PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear", "
 """Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both; a
 linear model of the features; for classes, a forest on both."""
 _COUNTS: Final = "ecfp_counts"
+_MOST_PACKED: Final = 50
+"""Characters of the text of trees per packed byte; usual are five."""
+_LEAST_ROOM: Final = 1 << 20
 
 
 def check_partners(names: Sequence[str]) -> None:
@@ -192,8 +196,19 @@ class Partner:
             return cls(spec, task, InContextModel.from_state(spec.network, task, targets, state))
         if "text" not in state:
             raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
-        models = json.loads(zlib.decompress(state["text"].cpu().numpy().tobytes()))
-        return cls(spec, task, BoostedTrees(task, tuple(models)))
+        return cls(spec, task, BoostedTrees(task, tuple(_unpacked(state["text"].cpu().numpy().tobytes()))))
+
+
+def _unpacked(packed: bytes) -> list[str]:
+    """The texts of trees, which a small file must not make large."""
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(packed, _LEAST_ROOM + _MOST_PACKED * len(packed))
+        if unpacking.unconsumed_tail:
+            raise ValueError("they unpack to more than trees can be")  # noqa: TRY301 - told below
+        return list(parse_json(text))
+    except (zlib.error, ValueError) as error:
+        raise DataError(f"the trees of the ensemble are damaged: {error}. Restore the file.") from error
 
 
 def _classes(spec: PartnerSpec, task: Task) -> BoolArray:

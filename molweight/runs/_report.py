@@ -1,7 +1,6 @@
 """Input of the report of a run, from the run and the files next to it."""
 
 import hashlib
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from molweight.report.internal import worst
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
 from molweight.runs._finetuning import Finetuning
-from molweight.storage import write_file
+from molweight.storage import parse_json, write_file
 
 __all__ = ["gather", "report_runs"]
 
@@ -165,7 +164,7 @@ def _values(folder: Path | None, name: str) -> Any:
     if folder is None or text is None:
         return None
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError as error:
         raise DataError(f"{folder / name} is damaged: {error}. Restore it, remove it, or fit again.") from error
 

@@ -163,6 +163,27 @@ def test_a_command_that_is_killed_leaves_no_workers(pool: str) -> None:
     assert left == []
 
 
+def test_a_study_that_is_ended_lets_its_workers_clean_up(tmp_path: Path) -> None:
+    """SIGTERM reaches the command alone, as ``kill`` sends it; killed workers would leave semaphores and files."""
+    (tmp_path / "held.py").write_text(
+        "import pathlib, time\ndef work(item):\n    pathlib.Path('begun').touch()\n    try:\n        time.sleep(1000)\n"
+        "    finally:\n        pathlib.Path('ended').touch()\n"
+    )
+    code = (
+        "import signal; from held import work; from molweight.benchmark._pool import ProcessPool\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "try:\n    list(ProcessPool(1).map(work, [0]))\nexcept KeyboardInterrupt:\n    pass"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        _wait_for(tmp_path / "begun", process)
+        process.terminate()
+        _, message = process.communicate(timeout=60)
+    assert (process.returncode, message) == (0, "")
+    assert (tmp_path / "ended").exists()
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
 @pytest.mark.parametrize("pool", ["chunks", "ahead"])
 def test_workers_end_that_have_no_work_yet(pool: str) -> None:
@@ -392,6 +413,7 @@ LIMITED = (
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
+        (("RLIMIT_AS", "1000000000"), r"may use 953 MB of memory here \(ulimit -v\), and PyTorch and RDKit take"),
         (("RLIMIT_NOFILE", "5"), "too many files are open. Raise the limit"),
         (("RLIMIT_FSIZE", "2000"), "cache/molecules/[0-9a-f]+: File too large. Free up disk space or choose another"),
         (("RLIMIT_FSIZE", "20000"), "state/generic.safetensors cannot be written: File too large. Free up disk space"),
