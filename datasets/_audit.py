@@ -118,6 +118,7 @@ class Audit:
         left_out: Further rows, left out for a label that cannot be read.
         unread: Labels that cannot be read and are taken as missing.
         repeated: Further rows, left out because their molecule occurs in several.
+        merged: Further rows, which were merged with an earlier row of the same molecule.
     """
 
     table: str
@@ -138,6 +139,7 @@ class Audit:
     left_out: int = 0
     unread: int = 0
     repeated: int = 0
+    merged: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON values."""
@@ -191,6 +193,7 @@ def audit(
         left_out=unusable.rows,
         unread=unusable.labels,
         repeated=unusable.repeated,
+        merged=len(data.merged_rows),
         duplicates=_duplicates(data, keys[:, 0]),
         duplicate_compounds=_duplicates(data, keys[:, 1]),
         undefined_stereo=int((centres > 0).sum()),

@@ -56,7 +56,10 @@ def _unusable(found: Audit) -> list[str]:
 def _duplicates(found: Audit) -> list[str]:
     molecules, compounds = found.duplicates, found.duplicate_compounds
     kinds = "as compounds (other salts, charges, tautomers, stereoisomers)"
+    counted = "1 row was" if found.merged == 1 else f"{found.merged} rows were"
+    merged = f"{counted} merged with an earlier row of the same molecule; after that:"
     return [
+        *([merged] if found.merged else []),
         f"{molecules.extra} molecules occur again: {_groups(molecules)}",
         f"{compounds.extra} {kinds}: {_groups(compounds)}",
     ]

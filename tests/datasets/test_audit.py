@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rdkit import Chem
 from rdkit.Chem.rdMolDescriptors import CalcNumRings
 
-from molweight.datasets import audit, from_smiles, load_corpus, split, split_by_indices, without
+from molweight.datasets import audit, from_csv, from_smiles, load_corpus, split, split_by_indices, without
 from molweight.datasets.internal import format_audit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
@@ -123,6 +124,14 @@ def test_text_and_json_say_the_same(table: Load) -> None:
     stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))
     assert stored["duplicates"]["extra"] == 64
     assert stored["sizes"]["test"] == 204
+
+
+def test_rows_that_were_merged_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "my.csv").write_text("smiles,y\nCCO,1\nOCC,2\nCCN,3\nCCC,4.5\n")
+    data = from_csv(tmp_path / "my.csv", duplicates="mean")
+    found = audit(data, n_jobs=1)
+    assert (found.merged, found.duplicates.extra) == (1, 0)
+    assert "duplicates  1 row was merged with an earlier row of the same molecule; after that:" in format_audit(found)
 
 
 def test_a_table_without_labels_and_a_target_without_any() -> None:
