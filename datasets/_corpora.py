@@ -139,9 +139,9 @@ def load_corpus(
         name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
             follow it), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), packed with gzip, xz, bzip2, or
             not; or a Parquet file (``.parquet``).
-        size: How many molecules; ``None`` for all. Of ``zinc``, whose stored order is random, the first ones with
-            ``seed=0``; of the others a random sample in the order of the file. Either way a smaller corpus is contained
-            in a larger one of the same seed. Of a file with fewer records, all of them.
+        size: How many molecules; ``None`` for all. From ``zinc``, whose stored order is random, the first ones with
+            ``seed=0``; from the others a random sample in the order of the file. Either way a smaller corpus is part
+            of a larger one of the same seed. From a file with fewer records, all of them.
         seed: Another seed draws another sample of that size.
         smiles: The SMILES column of a table; ``None`` to find it.
         cache: Whether to keep the featurised molecules for the next time; without it they are held in memory.
@@ -149,12 +149,12 @@ def load_corpus(
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        The molecules. ``rows`` counts the records of the source from 0; of ``zinc``, those of the sample.
+        The molecules. ``rows`` counts the records of the source from 0; for ``zinc``, those of the sample.
 
     Raises:
         UnknownNameError: If there is no such corpus, with the nearest names.
         OptionError: If ``size`` is not between 1 and the size of the corpus, or the seed is negative.
-        DataError: If a file is damaged, cannot be had, or holds no molecule.
+        DataError: If a file is damaged, cannot be downloaded, or holds no molecule.
 
     Example:
         >>> load_corpus("zinc", size=3)

@@ -158,7 +158,7 @@ def understand(
 
 
 def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
-    """The table with those of its first rows blank that describe the columns: no molecule, and nothing but words."""
+    """The table without first rows that describe the columns: those have no molecule, and only words."""
     found: list[int] = []
     cells = table.cells(smiles)
     for record in range(min(_DESCRIPTIONS, len(cells) - 1)):

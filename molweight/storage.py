@@ -232,7 +232,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
     zeros. So there is no second file that could belong to another version of the first.
 
     Args:
-        path: Where to write; ends in ``.safetensors``.
+        path: File to write; ends in ``.safetensors``.
         tensors: What to write, from any device.
         meta: JSON values that describe them.
     """

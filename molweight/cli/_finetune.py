@@ -23,7 +23,7 @@ def run(options: Namespace) -> None:
     refuse_taken(options)
     if options.init in (AUTO, "pretrain"):
         raise ConfigError(
-            "name what to start from: --init FOLDER of 'molweight pretrain' or of a run; or --init scratch."
+            "name a checkpoint to start from: --init FOLDER of 'molweight pretrain' or of a run; or --init scratch."
         )
     job, data = job_of(options, weighting="none", objectives=[]), load_table(options)
     splits = split_table(options, data)

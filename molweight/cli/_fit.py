@@ -220,7 +220,7 @@ def _by_endpoint(comparison: Comparison) -> list[str]:
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:
-    """The options that the interrupted run was started with; as they are where none is named.
+    """The options that the interrupted run was started with; unchanged where none is named.
 
     Raises:
         ConfigError: If there is no interrupted run.

@@ -354,7 +354,7 @@ def join_options(arguments: Sequence[str]) -> list[str]:
 
 
 def _loaded(text: str) -> Any:
-    """A value as jsonargparse is to see it: ``a:`` and ``{a, b}`` are text."""
+    """A value as jsonargparse should see it: ``a:`` and ``{a, b}`` are text."""
     found = load_yaml(text, "an option")
     only_keys = isinstance(found, dict) and found and all(value is None for value in found.values())
     return text if only_keys and "\n" not in text.strip() else found

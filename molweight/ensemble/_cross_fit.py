@@ -103,7 +103,7 @@ def cross_fit(
         encoder: The pretrained encoder that each member starts from.
         data: The table.
         rows: Positions of the rows to use: all but the test set.
-        device: Where to compute.
+        device: Device to compute on.
         keeper: Keeps members of interrupted work.
         seconds: Time for the members, which have fewer epochs if it is short, but one at least; ``None`` for no limit.
 
@@ -254,7 +254,7 @@ class _Work:
         return whole
 
     def calibrate(self, whole: AnyArray) -> tuple[Calibration, AnyArray]:
-        """Of the targets that are classes; several classes that exclude each other are left as they are."""
+        """Calibrate the targets that are classes; multiclass targets stay as they are."""
         if self.data.task == "multiclass":
             return Calibration.identity(self.labels.shape[1]), whole
         return Calibration.fit(whole, self.truth, self.partners.classes, self.folds)

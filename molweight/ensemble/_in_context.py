@@ -100,7 +100,7 @@ class InContextModel:
 
         Args:
             features: ``m x F``.
-            device: Where to compute.
+            device: Device to compute on.
         """
         rows = self.standardiser(torch.from_numpy(np.asarray(features))).numpy()
         if not len(rows):

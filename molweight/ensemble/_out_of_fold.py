@@ -132,7 +132,7 @@ class PartnerData:
 
         Args:
             folds: Positions of each fold.
-            metric: What is compared.
+            metric: The metric that is compared.
             truth: Labels to score against, ``n x T``, NaN where missing or only a bound.
 
         Returns:
@@ -160,7 +160,7 @@ class PartnerData:
 
         Args:
             folds: Positions of each fold.
-            metric: What is compared.
+            metric: The metric that is compared.
             truth: Labels to score against, ``n x T``, NaN where missing.
 
         Returns:

@@ -71,7 +71,7 @@ def train_members(
 
     Args:
         jobs: The members.
-        device: Where to compute.
+        device: Device to compute on.
         epochs: Epochs in place of those of the jobs.
         seconds: Time for all of them, where the epochs are not given: if it is short there are fewer, one at least.
 
@@ -98,7 +98,7 @@ def member_processes(members: int, rows: int, epochs: int, device: torch.device)
         members: Number of members.
         rows: Labelled rows.
         epochs: Epochs of each member.
-        device: Where to compute.
+        device: Device to compute on.
 
     Example:
         >>> member_processes(5, 100, 50, torch.device("cpu"))

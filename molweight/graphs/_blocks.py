@@ -80,7 +80,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
 
         Args:
             rows: First row of each range.
-            counts: How many rows each range has; empty ones are allowed.
+            counts: Number of rows of each range; empty ones are allowed.
 
         Raises:
             DamagedCacheError: If a block is damaged. The file is removed, so that it is computed again the next time.

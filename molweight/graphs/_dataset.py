@@ -45,7 +45,7 @@ def tasks_of(task: str | None, targets: int) -> list[str]:
 
     Args:
         task: Task of the table.
-        targets: How many targets there are.
+        targets: Number of targets.
 
     Example:
         >>> tasks_of("classification", 2), tasks_of("classification,regression", 2), tasks_of("multiclass", 1)
@@ -176,7 +176,7 @@ class MoleculeDataset:
 
         Args:
             indices: Positions of the molecules, in the order wanted; repetitions are allowed.
-            device: Where to make the batch; the whole table is placed there on first use. CPU by default.
+            device: Device to make the batch on; the whole table is placed there on first use. CPU by default.
 
         Returns:
             The batch, with ``y`` where there are labels and with all attached columns.
@@ -201,7 +201,7 @@ class MoleculeDataset:
 
         Args:
             indices: Positions of the molecules, in the order wanted.
-            device: Where to make the batch.
+            device: Device to make the batch on.
         """
         from molweight.graphs._pyg import to_pyg
 

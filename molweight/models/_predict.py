@@ -70,7 +70,7 @@ def predict_positions(
         model: The model, in evaluation mode; see :func:`evaluating` and :func:`with_dropout`.
         data: The molecules.
         indices: Their positions.
-        device: Where to compute.
+        device: Device to compute on.
         seed: Seed of the dropout masks, for a model of :func:`with_dropout`. They are the same for all atoms and
             molecules, so that a prediction depends on the molecule and the seed alone.
 
@@ -95,7 +95,7 @@ def answer_positions(model: TaskModel, data: MoleculeDataset, indices: Indices, 
         model: The model, in evaluation mode.
         data: The molecules.
         indices: Their positions.
-        device: Where to compute.
+        device: Device to compute on.
 
     Returns:
         float32 arrays with ``len(indices)`` rows.

@@ -60,7 +60,7 @@ def assess(
         model: The model.
         calibration: That of the run.
         parsed: The molecules.
-        device: Where to compute.
+        device: Device to compute on.
         level: Probability with which intervals hold the label.
 
     Raises:

@@ -70,7 +70,7 @@ def attribute_atoms(
         model: The model, in evaluation mode.
         data: Holds the molecule.
         position: Its position.
-        device: Where to compute.
+        device: Device to compute on.
         pairs: Number of drawn orders; each is used in both directions.
         seed: Seed of the orders.
 

@@ -87,7 +87,7 @@ def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: t
         model: The model.
         data: The table.
         splits: Its roles; the test set is not looked at.
-        device: Where to compute.
+        device: Device to compute on.
     """
     if isinstance(model, Ensemble) and len(model.out_of_fold_deviations):
         return _of_ensemble(model, data, device)

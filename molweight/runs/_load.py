@@ -33,7 +33,7 @@ def load(folder: str | Path, device: str = "auto") -> Run:
 
     Args:
         folder: The run's folder.
-        device: Where to put it.
+        device: Device to put it on.
 
     Returns:
         The run, without its table.

@@ -25,7 +25,7 @@ def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Indices, 
         model: The model.
         data: The table.
         positions: The rows.
-        device: Where to compute.
+        device: Device to compute on.
     """
     predicted: Float32Matrix = predict_positions(model, data, positions, device)
     if isinstance(model, Ensemble):

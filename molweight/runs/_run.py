@@ -382,14 +382,14 @@ class Run:
 
         ``model.safetensors`` is all that :func:`load` needs to predict. ``pretraining.safetensors`` holds the
         pretrained encoder with the objectives' heads and the history, ``test.safetensors`` the test results, and
-        ``calibration.safetensors`` what :meth:`intervals` and :meth:`domain` take.
+        ``calibration.safetensors`` the data of :meth:`intervals` and :meth:`domain`.
         ``weights.json``, ``history.csv``, ``test_predictions.csv`` and ``README.md`` (the model card) repeat parts of
         them as text.
-        ``manifest.json`` lists the files with their checksums; it is complete when everything else is written, so a
-        folder in which that was interrupted is recognised.
+        ``manifest.json`` lists the files with their checksums; it is complete when everything else is written, so an
+        interrupted save is recognised.
 
         Args:
-            folder: Where to; it is made if missing.
+            folder: The folder; created if missing.
             overwrite: Whether another run that is there may be replaced.
             safe_csv: Whether to quote text in CSV files that a spreadsheet would take for a formula.
 

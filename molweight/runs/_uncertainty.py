@@ -51,7 +51,7 @@ def predict_with_dropout_std(
         model: The model; its encoder needs dropout.
         data: The molecules.
         indices: Their positions.
-        device: Where to compute.
+        device: Device to compute on.
         factors: By target, what to multiply deviations by; ``None`` for one.
         samples: How many masks.
         seed: Seed of the masks.
@@ -76,7 +76,7 @@ def dropout_samples(
         model: The model; its encoder needs dropout.
         data: The molecules.
         indices: Their positions.
-        device: Where to compute.
+        device: Device to compute on.
         samples: How many masks, at least 2.
         seed: Seed of the masks.
 

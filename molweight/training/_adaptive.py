@@ -107,7 +107,7 @@ def adaptive_pretraining(
         corpus: The corpus that came with it, with the columns of the objectives.
         data: The labelled table.
         splits: Its roles; ``train`` and ``meta`` are used.
-        device: Where to compute.
+        device: Device to compute on.
     """
     job = resolve_init(job)
     if job.source_heads == "solved":
@@ -144,7 +144,7 @@ def new_predictor(
         model: Whose encoder to copy.
         data: The labelled table.
         splits: Its roles; the units of the labels come from ``train``.
-        device: Where to put it.
+        device: Device to put it on.
     """
     mean, scale = label_statistics(data, splits.train)
     # A stream of its own: an objective's head must not start as a copy of the task's because it happens to come first.

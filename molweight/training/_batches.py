@@ -190,7 +190,7 @@ class TaskSource:
         train: Which of them a step finetunes on.
         meta: Which of them a step judges the weights on.
         seeds: Source of dropout seeds.
-        device: Where to compute.
+        device: Device to compute on.
         meta_batches: Meta batches that one hypergradient is averaged over.
     """
 

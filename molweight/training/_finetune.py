@@ -55,7 +55,7 @@ def finetune(
             evaluation mode.
         data: The table.
         splits: Roles; only ``train`` and ``select`` are used.
-        device: Where to compute.
+        device: Device to compute on.
         progress: Title of a progress bar; ``None`` for none.
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
 

@@ -191,7 +191,7 @@ def describe_job(
         data: The labelled table.
         splits: Its roles.
         corpus: Unlabelled molecules.
-        device: Where to compute.
+        device: Device to compute on.
         sources: Auxiliary tables.
     """
     weights = read_network(job.in_context).sha256 if job.in_context else ""  # wherever the file lies

@@ -49,7 +49,7 @@ def generic_pretraining(
     Args:
         job: Names and sizes; with ``init="scratch"`` nothing is trained.
         corpus: Unlabelled molecules.
-        device: Where to compute.
+        device: Device to compute on.
         progress: Whether to show progress bars on a terminal.
         session: Checkpoints and callbacks.
         held: The task that is pretrained for, whose held-out compounds no objective may learn labels of.

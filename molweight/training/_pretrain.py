@@ -222,7 +222,7 @@ def pretrain(
         model: Encoder and heads, whose parameters ``loop`` moves.
         corpus: Unlabelled molecules.
         loop: The three levels.
-        steps: How many steps to take.
+        steps: Number of steps to take.
         task: Labelled molecules; needed where the loop's weighting learns from the task.
         progress: Title of a progress bar; ``None`` for none.
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.

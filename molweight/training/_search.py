@@ -103,7 +103,7 @@ def search_weights(
         splits: Its roles; ``test`` is not touched.
         corpus: Unlabelled molecules, as in :func:`molweight.fit`.
         method: How weights are proposed.
-        trials: How many to try.
+        trials: Number of trials.
         journal: File that every finished trial is written to at once; a search that finds it there continues after the
             last one and ends as if it had not been interrupted.
         progress: Whether to show a progress bar on a terminal.

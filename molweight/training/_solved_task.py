@@ -34,7 +34,7 @@ class SolvedTask(TaskSource):
         """The loss on the next batch, without dropout: the head is trained to convergence on fixed vectors.
 
         Args:
-            batches: Where to draw from; as a rule every batch is the whole role.
+            batches: Batches to draw from; usually every batch is the whole role.
             dropout: Has no effect.
         """
         del dropout

@@ -238,7 +238,7 @@ class Context:
         data: The labelled table.
         splits: Its roles.
         sources: Auxiliary tables, without what the roles hold out.
-        device: Where to compute.
+        device: Device to compute on.
         session: Checkpoints and callbacks.
         progress: Whether to show progress bars on a terminal.
     """

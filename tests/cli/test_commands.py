@@ -246,7 +246,7 @@ def test_finetune_starts_from_a_run(place: Path, capsys: pytest.CaptureFixture[s
     assert [method["weights"] for method in found["methods"]] == [{}]
     assert load(place / "tuned").options["encoder_options"] == {"layers": 1, "width": 8}
     assert main(arguments) == 2
-    assert "name what to start from" in capsys.readouterr().err
+    assert "name a checkpoint to start from" in capsys.readouterr().err
 
 
 def test_interrupted_fit_says_how_to_go_on(
