@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 from molweight.arguments import construct
 from molweight.errors import ConfigError, DuplicateNameError, UnknownNameError
@@ -13,6 +13,23 @@ __all__ = ["Registry"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_FAILURES: Final = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    SystemExit,
+    TypeError,
+    ValueError,
+)
+"""What a package of someone else may raise while it is imported."""
 
 
 class Registry(Generic[T]):
@@ -152,10 +169,11 @@ class Registry(Generic[T]):
         by = f" of the package {point.dist.name!r}" if point.dist is not None else ""
         try:
             item = point.load()
-        except (ImportError, AttributeError, SyntaxError) as error:
+        except _FAILURES as error:
+            told = f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else str(error)
             raise ConfigError(
-                f"{self.kind} {point.name!r}{by}: its entry point {point.value!r} cannot be loaded: {error}. "
-                "Repair the package or uninstall it."
+                f"{self.kind} {point.name!r}{by}: its entry point {point.value!r} cannot be loaded: "
+                f"{told or type(error).__name__}. Repair the package or uninstall it."
             ) from error
         if not isinstance(item, ModuleType):
             self._add(point.name, item, by)
