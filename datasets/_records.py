@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -20,7 +21,7 @@ from molweight.datasets._table import (
     lines_of_cells,
 )
 from molweight.datasets._text import open_unpacked, reading
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs.internal import Record
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "text_lines",
 ]
 
+_log = logging.getLogger(__name__)
 _LISTS: Final = frozenset({".smi", ".smiles", ".txt"})
 _TABLES: Final = frozenset({".csv", ".tsv"})
 _STRUCTURES: Final = frozenset({".sdf", ".sd"})
@@ -187,9 +189,16 @@ def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 def text_lines(text: TextIO, path: Path) -> Iterator[str]:
     """The lines, none of them longer than a molecule can be."""
-    number = 0
+    number, said = 0, False
     while line := text.readline(_LONGEST):
         number += 1
+        if "\ufffd" in line and not said:
+            _log.warning(
+                "%s, row %d: holds bytes that are not UTF-8, or not of the named encoding; \ufffd is written in their "
+                "place. %s for what Excel writes on Windows.",
+                *(path, number, Message(f"Name the encoding, e.g. {mention('encoding', 'cp1252')}")),
+            )
+            said = True
         if len(line) == _LONGEST:
             raise DataError(f"{path}, row {number}: has {_LONGEST} characters or more. Give one SMILES per line.")
         yield line

@@ -54,6 +54,19 @@ def test_lists_of_smiles_keep_what_follows_them(
     assert read_rows("-").columns == columns
 
 
+def test_bytes_of_another_encoding_are_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """They would be lost in what predict keeps of its input."""
+    path = tmp_path / "mine.csv"
+    path.write_bytes("smiles,name\nC,a\nCC,\u00e4\nCCC,\u00f6\n".encode("cp1252"))
+    assert [cells[1] for _, cells in read_rows(path).rows] == ["a", "\ufffd", "\ufffd"]
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        f"{path}, row 3: holds bytes that are not UTF-8, or not of the named encoding"
+    ]
+    caplog.clear()
+    assert [cells[1] for _, cells in read_rows(path, how=Reading(encoding="cp1252")).rows] == ["a", "\u00e4", "\u00f6"]
+    assert caplog.records == []
+
+
 def test_a_list_is_read_beyond_its_first_lines(tmp_path: Path) -> None:
     path = tmp_path / "mine.smi"
     path.write_text("\n".join("C" * n for n in range(1, 200)) + "\n\nCCO late name\n")
