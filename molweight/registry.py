@@ -29,7 +29,7 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-"""What a package of someone else may raise while it is imported."""
+"""Errors that a package of someone else may raise while it is imported."""
 
 
 class Registry(Generic[T]):
