@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -9,7 +10,7 @@ from yaml.constructor import ConstructorError
 
 from molweight.errors import ConfigError
 
-__all__ = ["load_yaml"]
+__all__ = ["load_yaml", "read_options"]
 
 _LONGEST: Final = 1 << 20
 """Characters of a file of options."""
@@ -26,6 +27,16 @@ _NUMBERS: Final = {
 }
 """Pattern of a number: no times (``1:30`` would be 90), no dates, and ``010`` is not 8."""
 _REPLACED: Final = {f"{_TAG}{kind}" for kind in ("int", "float", "timestamp")}
+
+
+def read_options(path: str | Path) -> str:
+    """The text of a file of options, and no more of a longer one than shows that it is too long.
+
+    Args:
+        path: The file; it may be a device without an end.
+    """
+    with Path(path).open(encoding="utf-8") as stream:
+        return stream.read(_LONGEST + 1)
 
 
 def load_yaml(text: str, source: str) -> Any:
@@ -49,7 +60,7 @@ def load_yaml(text: str, source: str) -> Any:
         molweight.errors.ConfigError: mine.yaml, line 2: has an alias inside of what an anchor stands for. ...
     """
     if len(text) > _LONGEST:
-        raise ConfigError(f"{source}: has {len(text)} characters; a file of options has at most {_LONGEST}.")
+        raise ConfigError(f"{source}: has more than {_LONGEST} characters, the most that a file of options may have.")
     depth, anchored = 0, 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         place = f"{source}, line {event.start_mark.line + 1 if event.start_mark else 1}"

@@ -67,8 +67,16 @@ def test_options_that_grow_without_bounds(text: str, tmp_path: Path, capsys: pyt
 def test_yaml_that_is_too_long_is_not_parsed(tmp_path: Path) -> None:
     path = tmp_path / "bomb.yaml"
     path.write_text(f"tables: [{'esol, ' * 200_000}]\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match="has 1200011 characters; a file of options has at most 1048576"):
+    with pytest.raises(ConfigError, match="has more than 1048576 characters, the most that"):
         read_study(path)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="Linux has it")
+def test_options_without_an_end_are_not_read_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["audit", "my.csv", "--config=/dev/zero"], ["benchmark", "/dev/zero"]):
+        with _seconds(5):
+            assert main(arguments) == 2
+        assert "/dev/zero: has more than 1048576 characters" in capsys.readouterr().err
 
 
 def test_anchors_may_be_used() -> None:

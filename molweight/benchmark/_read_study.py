@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from molweight._yaml import load_yaml
+from molweight._yaml import load_yaml, read_options
 from molweight.benchmark._methods import METHODS
 from molweight.benchmark._study import Study
 from molweight.errors import ConfigError, suggest
@@ -53,7 +53,7 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
 
 def _content(path: str | Path) -> dict[str, Any]:
     try:
-        content = load_yaml(Path(path).read_text(encoding="utf-8"), str(path))
+        content = load_yaml(read_options(path), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
     except yaml.YAMLError as error:

@@ -1,13 +1,12 @@
 """Options under the names that they had before, on the command line and in files of ``--config``."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
 from molweight._streams import tell
-from molweight._yaml import load_yaml
+from molweight._yaml import load_yaml, read_options
 from molweight.errors import ConfigError
 from molweight.options.internal import OLD_NAMES
 
@@ -48,7 +47,7 @@ def _renamed(argument: str) -> str:
 def _renamed_file(path: str) -> str:
     """The path, or the content with the present names if the file has old ones; errors in it are reported later."""
     try:
-        content: Any = load_yaml(Path(path).read_text(encoding="utf-8"), path)
+        content: Any = load_yaml(read_options(path), path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):
         return path
     if not isinstance(content, dict) or not OLD_NAMES.keys() & content.keys():

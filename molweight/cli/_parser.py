@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader
 
-from molweight._yaml import load_yaml
+from molweight._yaml import load_yaml, read_options
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, OptionError, suggest
 
@@ -256,7 +256,7 @@ def _is_flag(text: str) -> bool:
 def _content(path: str) -> dict[object, Any]:
     """The content of a file of options; empty where it is not a mapping, which the parser refuses."""
     try:
-        content = load_yaml(Path(path).read_text(encoding="utf-8"), path)
+        content = load_yaml(read_options(path), path)
     except (OSError, UnicodeDecodeError) as error:
         raise OptionError("config", path, "cannot be read", "Check the path.") from error
     except yaml.MarkedYAMLError as error:
