@@ -19,6 +19,9 @@ from molweight.graphs.internal import partial_name
 
 __all__ = ["load_splits", "save_splits"]
 
+_LONGEST: Final = 1 << 26
+"""Characters of a file; a million rows take a tenth of it."""
+
 FORMAT: Final = 1
 
 
@@ -98,11 +101,15 @@ def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "f
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        with path.open(encoding="utf-8") as stream:
+            text = stream.read(_LONGEST + 1)
+        stored = json.loads(text) if len(text) <= _LONGEST else None
     except FileNotFoundError as error:
         raise DataError(f"{path}: there is no such file. Check the path.") from error
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a split ({error}). Give a JSON file.") from error
+    if len(text) > _LONGEST:
+        raise DataError(f"{path}: has more than {_LONGEST} characters, the most that a split may have.")
     if not isinstance(stored, dict) or not all("roles" in stored or isinstance(part, list) for part in stored.values()):
         raise DataError(f'{path}: is not a split. Give {{"train": [rows], "valid": [rows], "test": [rows]}}.')
     return stored

@@ -99,6 +99,12 @@ def test_json_that_is_deeply_nested(tmp_path: Path) -> None:
         load_splits(path, from_smiles(["C", "CC"], cache=False))
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="Linux has it")
+def test_a_split_without_an_end_is_not_read_whole() -> None:
+    with _seconds(5), pytest.raises(DataError, match="/dev/zero: has more than 67108864 characters"):
+        load_splits("/dev/zero", from_smiles(["C", "CC"], cache=False))
+
+
 def test_trees_that_unpack_to_more_than_trees_can_be() -> None:
     packed = zlib.compress(b"[" + b" " * (200 << 20) + b"]")
     assert len(packed) < 1 << 18
