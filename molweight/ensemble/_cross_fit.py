@@ -332,9 +332,10 @@ def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices, device:
     names = [*recipe.partners, *([TABICL] if recipe.network else [])]
     data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     weights = data.columns.get("label_weight")
+    matrices = {own: feature_matrix(whole, own)[rows] for own in dict.fromkeys(sets.values())}  # partners share them
     return PartnerData(
         features=sets,
-        matrices={name: feature_matrix(whole, own)[rows] for name, own in sets.items()},
+        matrices={name: matrices[own] for name, own in sets.items()},
         labels=data.targets.astype(np.float64),
         weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
         task=data.task or "regression",

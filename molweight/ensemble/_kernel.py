@@ -128,10 +128,12 @@ class GaussianProcess:
             counts: ``m x C``.
         """
         inputs = self.standardiser(torch.from_numpy(np.asarray(dense))).numpy()
-        mixture, scale = self.kernel.tolist()
+        kernel, coefficients = _Kernel(*self.kernel.tolist()), self.coefficients.numpy()
         distances, overlap = self._compared
-        gram = _Kernel(mixture, scale)(distances.to(inputs), overlap.to(counts))
-        values = gram @ self.coefficients.numpy() + self.offset.numpy()
+        values = np.tile(self.offset.numpy(), (len(inputs), 1))
+        for start in range(0, len(inputs), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            values[part] += kernel(distances.to(inputs[part]), overlap.to(counts[part])) @ coefficients
         labels: AnyArray = np.where(self.classes.numpy(), np.clip(values, 1e-3, 1 - 1e-3), values)
         return labels
 

@@ -14,6 +14,10 @@ __all__ = ["Standardiser"]
 
 _LARGE: Final = 1e15
 """Values beyond this count as missing: their squares overflow float32."""
+_COLUMNS: Final = 128
+"""Columns that are learned from at a time, and"""
+_ROWS: Final = 4096
+"""rows that are scaled at a time, so that the memory for float64 stays small."""
 
 
 class Standardiser(nn.Module):
@@ -67,19 +71,23 @@ class Standardiser(nn.Module):
         """
         if len(values) == 0:
             raise DataError("features cannot be standardised without training rows.")
-        rows = torch.from_numpy(np.asarray(values, dtype=np.float64))
-        fitted = cls(rows.size(1), limit=limit)
-        blank = torch.where(_known(rows), rows, torch.nan).numpy()
+        fitted = cls(values.shape[1], limit=limit)
+        for start in range(0, values.shape[1], _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            fitted._learn(part, torch.from_numpy(np.asarray(values[:, part], dtype=np.float64)))
+        return fitted
+
+    def _learn(self, part: slice, rows: Tensor) -> None:
+        """Learn some of the columns."""
+        known = _known(rows)
+        blank = torch.where(known, rows, torch.nan).numpy()
         medians = [np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in blank.T]
-        fitted.median.copy_(torch.tensor(medians, dtype=torch.float64))
-        filled = fitted.impute(rows)
+        self.median[part] = torch.tensor(medians, dtype=torch.float64)
+        filled = torch.where(known, rows, self.median[part])
         mean = filled.mean(dim=0)
         scale = (filled - mean).square().mean(dim=0).sqrt()
         kept = scale > 1e-8 * mean.abs().clamp(min=1.0)
-        fitted.mean.copy_(mean)
-        fitted.scale.copy_(torch.where(kept, scale, 1.0))
-        fitted.kept.copy_(kept)
-        return fitted
+        self.mean[part], self.scale[part], self.kept[part] = mean, torch.where(kept, scale, 1.0), kept
 
     @property
     def width(self) -> int:
@@ -119,6 +127,9 @@ class Standardiser(nn.Module):
         Returns:
             ``n x width`` float32, finite.
         """
+        return torch.cat([self._scaled(values[at : at + _ROWS]) for at in range(0, max(len(values), 1), _ROWS)])
+
+    def _scaled(self, values: Tensor) -> Tensor:
         scaled = (self.impute(values) - self.mean) / self.scale
         return scaled[:, self.kept].clamp(-self.limit, self.limit).float()
 

@@ -98,3 +98,12 @@ def test_many_targets_with_labels_of_different_rows_are_fitted_on_fewer_rows(mon
     monkeypatch.setattr(_kernel, "_MOST_ROWS", 70)
     fitted = GaussianProcess.fit(dense, counts, labels, np.zeros(32, dtype=bool), seed=0)
     assert len(fitted.rows) == 35  # 32 systems in the time of 4: half the rows, an eighth of the time each
+
+
+def test_predictions_of_blocks_are_those_of_all_rows_together(
+    fitted: GaussianProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dense, counts, _ = drawn(50)
+    expected = fitted.predict(dense, counts)
+    monkeypatch.setattr(_kernel, "_BLOCK", 16)
+    np.testing.assert_allclose(fitted.predict(dense, counts), expected, rtol=1e-12)

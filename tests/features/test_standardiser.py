@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from molweight.errors import ConfigError, DataError
-from molweight.features import Standardiser
+from molweight.features import Standardiser, _standardiser
 
 
 def test_training_rows_come_out_with_mean_0_and_deviation_1() -> None:
@@ -66,3 +66,14 @@ def test_other_columns_are_refused() -> None:
 def test_no_rows_are_refused() -> None:
     with pytest.raises(DataError, match="without training rows"):
         Standardiser.fit(np.zeros((0, 3)))
+
+
+def test_blocks_of_rows_and_columns_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 20)) * np.arange(20)
+    rows[::7, 3] = np.nan
+    whole = Standardiser.fit(rows)
+    expected = whole(torch.from_numpy(rows))
+    monkeypatch.setattr(_standardiser, "_COLUMNS", 6)
+    monkeypatch.setattr(_standardiser, "_ROWS", 16)
+    torch.testing.assert_close(Standardiser.fit(rows)(torch.from_numpy(rows)), expected, rtol=1e-6, atol=1e-6)
+    assert Standardiser.fit(rows)(torch.empty(0, 20)).shape == (0, 19)
