@@ -229,7 +229,8 @@ def _gram(kernel: _Kernel, rows: AnyArray, counts: AnyArray) -> AnyArray:
 def _solve(matrix: AnyArray, labels: AnyArray) -> AnyArray:
     from scipy.linalg import cho_factor, cho_solve
 
-    found: AnyArray = cho_solve(cho_factor(matrix, overwrite_a=True), labels)
+    # LAPACK stores columns: the transpose of a symmetric matrix is one that it can overwrite without a copy.
+    found: AnyArray = cho_solve(cho_factor(matrix.T, overwrite_a=True), labels)
     return found
 
 
