@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, get_args
 
 from molweight.arguments import check_choice
 from molweight.errors import ConfigError
-from molweight.graphs._vocabulary import FEATURISER_VERSION
+from molweight.graphs._vocabulary import FEATURISER_VERSION, PARSER_VERSION
 
 __all__ = ["FeatureSet", "Featuriser", "StereoUse"]
 
@@ -92,7 +92,7 @@ class Featuriser:
 
         Ignoring stereochemistry is not part of it: it is left out when batches are made, from the same arrays.
         """
-        return f"featuriser {FEATURISER_VERSION} {self.features}".encode()
+        return f"parser {PARSER_VERSION}, featuriser {FEATURISER_VERSION} {self.features}".encode()
 
     def __str__(self) -> str:
         """Both choices in words."""

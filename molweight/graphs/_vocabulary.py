@@ -21,8 +21,11 @@ __all__ = [
     "CIP_ATOM_LABELS",
     "CIP_BOND_LABELS",
     "FEATURISER_VERSION",
+    "PARSER_VERSION",
 ]
 
+PARSER_VERSION: Final = 2
+"""Raised when another set of texts is accepted as SMILES, so that tables in the cache are parsed again."""
 FEATURISER_VERSION: Final = 2
 """Part of every cache key: raise it whenever a molecule's arrays would come out differently."""
 
