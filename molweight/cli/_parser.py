@@ -36,6 +36,8 @@ _PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
 _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
 """Characters for which a name has to be quoted in a list of names."""
 _NO_NUMBER: Final = re.compile(r"[^\w.+-]")
+_WRITTEN_OUT: Final = re.compile(r"\n|:\s*(?:~|null\b)", re.IGNORECASE)
+"""What tells a file of options from a text with a colon or braces."""
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
@@ -357,7 +359,7 @@ def _loaded(text: str) -> Any:
     """A value as jsonargparse should see it: ``a:`` and ``{a, b}`` are text."""
     found = load_yaml(text, "an option")
     only_keys = isinstance(found, dict) and found and all(value is None for value in found.values())
-    return text if only_keys and "\n" not in text.strip() else found
+    return text if only_keys and not _WRITTEN_OUT.search(text.strip()) else found
 
 
 set_loader(_MODE, _loaded, exceptions=(yaml.YAMLError, ConfigError))

@@ -746,7 +746,9 @@ def test_a_panel_of_classes_and_numbers(write: Write) -> None:
         "clearance": [10.0 * value for value in NUMBERS[::-1]],
     }
     path = write(table(cells))
-    with pytest.raises(DataError, match=r"hold classes .* hold numbers\. Say .* one model of classes and numbers"):
+    with pytest.raises(
+        DataError, match=r"hold classes .* hold numbers\. Name the label columns: .* one model of classes and numbers"
+    ):
         read(path)
     data = read(path, targets=list(cells))
     assert (data.task, data.metric) == ("regression,classification,regression", "rmse,roc_auc,rmse")
