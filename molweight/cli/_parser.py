@@ -37,7 +37,7 @@ _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
 """Characters for which a name has to be quoted in a list of names."""
 _NO_NUMBER: Final = re.compile(r"[^\w.+-]")
 _WRITTEN_OUT: Final = re.compile(r"\n|:\s*(?:~|null\b)", re.IGNORECASE)
-"""What tells a file of options from a text with a colon or braces."""
+"""Mark of a file of options, which a text with a colon or braces lacks."""
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
