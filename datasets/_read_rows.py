@@ -106,7 +106,7 @@ def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
 def _standard_input(encoding: str | None) -> Iterator[TextIO]:
     """Standard input, read as a file is, whatever the encoding of the terminal."""
     raw = getattr(sys.stdin, "buffer", None)
-    if raw is None:  # a stream of text that took its place
+    if raw is None:  # replaced by a text stream, which has no buffer
         yield sys.stdin
         return
     text = decoded(Path("-"), raw, encoding)

@@ -29,7 +29,7 @@ _FAILURES: Final = (
 
 
 def attempt(work: Callable[[T], Row], item: T) -> Row:
-    """The row, or why there is none; any other exception ends the process, which is then the reason.
+    """The row, or the reason for its absence; any other exception ends the process and becomes the reason.
 
     Args:
         work: What to do.

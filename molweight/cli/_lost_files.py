@@ -52,7 +52,7 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is such a file or folder; what is too long for a path, as a SMILES may be, is none.
+    """Whether a file or folder exists; a text too long for a path, such as a long SMILES, names neither.
 
     Args:
         path: What may be a path.

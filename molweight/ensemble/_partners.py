@@ -205,7 +205,7 @@ def _unpacked(packed: bytes) -> list[str]:
     try:
         text = unpacking.decompress(packed, _LEAST_ROOM + _MOST_PACKED * len(packed))
         if unpacking.unconsumed_tail:
-            raise ValueError("they unpack to more than trees can be")  # noqa: TRY301 - told below
+            raise ValueError("they unpack to more than trees can be")  # noqa: TRY301 - the handler below reports it
         return list(parse_json(text))
     except (zlib.error, ValueError) as error:
         raise DataError(f"the trees of the ensemble are damaged: {error}. Restore the file.") from error
