@@ -39,7 +39,7 @@ _HOME: Final = {
     **dict.fromkeys(("Run", "load"), "runs"),
     **dict.fromkeys(("TapWeight", "compare", "fit"), "training"),
 }
-"""Where the names that are imported when they are asked for are defined."""
+"""The module that defines each lazily imported name."""
 
 __all__ = [
     "Job",
@@ -65,7 +65,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: ``import molweight`` itself takes milliseconds."""
+    """Import a public name on first access, so that ``import molweight`` itself takes milliseconds."""
     if name in _HOME:
         return getattr(import_module(f"molweight.{_HOME[name]}"), name)
     if name in __all__:
@@ -74,5 +74,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """The public names, whether imported already or not."""
+    """The public names, including those not imported yet."""
     return sorted(__all__)

@@ -1,4 +1,4 @@
-"""Which files of a folder molweight wrote: only these are replaced and removed."""
+"""Record of the files that molweight wrote to a folder: only these are replaced or removed."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MARK: Final = ".molweight"
 
 
 def refuse_link(path: Path) -> None:
-    """Refuse to write through a link: what it points to belongs to someone else.
+    """Refuse to write through a symbolic link, whose target may belong to someone else.
 
     Args:
         path: A folder or file.
@@ -43,7 +43,7 @@ def owned_files(folder: Path) -> list[str]:
         names = parse_json(path.read_text(encoding="utf-8"))["files"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise DataError(f"{path} is damaged: {error}. Remove the folder, or choose another.") from error
-    # Names are joined to the folder: one with a separator would reach outside of it.
+    # A name with a path separator would escape the folder.
     if not isinstance(names, list) or not all(isinstance(name, str) and Path(name).name == name for name in names):
         raise DataError(
             f"{path} is damaged: it does not list files of its folder. Remove the folder, or choose another."
@@ -52,12 +52,12 @@ def owned_files(folder: Path) -> list[str]:
 
 
 def own(folder: Path, name: str, *, adopt: bool = False) -> None:
-    """Record that a file of a folder is molweight's, before it is written.
+    """Record a file as written by molweight, before it is written.
 
     Args:
-        folder: The folder; it is made if missing.
+        folder: The folder; created if missing.
         name: The file's name.
-        adopt: Whether a file that is there already is known to be molweight's.
+        adopt: Whether an existing file is known to be molweight's.
 
     Raises:
         ConfigError: If the folder is a link, or the file exists and was not recorded.
@@ -73,10 +73,10 @@ def own(folder: Path, name: str, *, adopt: bool = False) -> None:
 
 
 def remove_owned(folder: Path) -> None:
-    """Remove the recorded files of a folder and of the marked folders in it; folders that end up empty go, too.
+    """Remove the recorded files of a folder and of its marked subfolders, then folders that are empty.
 
     Args:
-        folder: The folder; without a mark, and where it is a link, nothing is removed.
+        folder: The folder. Nothing is removed if it has no mark or is a link.
     """
     for child in _marked(folder):
         remove_owned(child)
@@ -91,6 +91,6 @@ def remove_owned(folder: Path) -> None:
 
 
 def _marked(folder: Path) -> Iterator[Path]:
-    """Folders directly in a folder that have a mark."""
+    """Direct subfolders that have a mark."""
     children = sorted(folder.iterdir()) if folder.is_dir() and not folder.is_symlink() else []
     return (child for child in children if child.is_dir() and not child.is_symlink() and (child / MARK).is_file())

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of long work: a bar on a terminal, occasional lines elsewhere."""
 
 import sys
 import time
@@ -16,7 +16,7 @@ __all__ = ["Progress", "progress_bar", "with_progress"]
 T = TypeVar("T")
 
 _FIRST = 5.0
-"""Seconds after which there is a line; work that is shorter needs none."""
+"""Seconds before the first line; shorter work prints none."""
 _BETWEEN = 30.0
 """Seconds between two lines."""
 
@@ -40,13 +40,13 @@ class Progress(Protocol):
 
 
 def progress_bar(title: str | None, total: int | None, unit: str, *, done: int = 0, leave: bool = True) -> Progress:
-    """A progress bar where standard error is a terminal, else lines: after 5 s, then every 30 s, and at the end.
+    """A progress bar if standard error is a terminal; otherwise lines after 5 s, every 30 s and at the end.
 
     Args:
-        title: What is done, by its stage and model; ``None`` shows nothing.
-        total: How much there is to do; ``None`` where it is not known.
-        unit: What is counted, in the plural.
-        done: How much was done before.
+        title: Stage and model, as the label; ``None`` shows nothing.
+        total: Number of items; ``None`` if unknown.
+        unit: Name of the items, in the plural.
+        done: Number of items finished before.
         leave: Whether a full bar stays on the terminal.
     """
     title = None if title is None else printable(title)
@@ -59,13 +59,13 @@ def progress_bar(title: str | None, total: int | None, unit: str, *, done: int =
 
 
 def with_progress(items: Iterable[T], title: str | None, unit: str, *, total: int | None = None) -> Iterator[T]:
-    """Items with progress, which disappears from a terminal at the end.
+    """Iterate over items with a progress bar, which is cleared from the terminal at the end.
 
     Args:
         items: The items.
         title: See :func:`progress_bar`.
-        unit: What they are, in the plural.
-        total: How many there are; ``None`` where it is not known.
+        unit: Name of the items, in the plural.
+        total: Number of items; ``None`` if unknown.
 
     Yields:
         Each of them.

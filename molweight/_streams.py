@@ -1,4 +1,4 @@
-"""Standard streams: closed ones, those of a narrow encoding, and messages without a reader."""
+"""Standard streams that are closed, have a narrow encoding, or have lost their reader."""
 
 import io
 import os
@@ -12,10 +12,10 @@ __all__ = ["tell", "writable_streams"]
 
 
 def tell(text: str) -> None:
-    """Write to standard error; where it cannot be written, as after ``2>&1 | head``, the command continues.
+    """Write to standard error; if that fails, e.g. after ``2>&1 | head``, the command continues.
 
     Args:
-        text: The text, with its line break; control characters are shown, not sent.
+        text: The text, with its line break; control characters are escaped.
     """
     with suppress(OSError):
         sys.stderr.write(printable(text))
@@ -23,10 +23,11 @@ def tell(text: str) -> None:
 
 
 def writable_streams() -> None:
-    """Replace standard streams that are closed, and let the others take any character.
+    """Reopen closed standard streams, and let the others accept any character.
 
-    A closed one (``>&-``) is opened on the null device, at its own number: the next file that is opened would get that
-    number, and messages of other libraries with it. What the encoding of a terminal lacks is escaped.
+    A closed stream (``>&-``) is opened on the null device under its own file descriptor. Otherwise the next opened file
+    would get that descriptor, and messages of other libraries would be written to it. Characters that a terminal's
+    encoding lacks are escaped.
     """
     for number in range(3):
         _reopen(number)
@@ -39,9 +40,9 @@ def writable_streams() -> None:
 
 
 def _reopen(number: int) -> None:
-    """Open the null device at the number of a standard stream that is closed."""
+    """Open the null device under the file descriptor of a closed standard stream."""
     try:
         os.fstat(number)
     except OSError:
-        opened = os.open(os.devnull, os.O_RDWR)  # at the lowest free number, which is this one
+        opened = os.open(os.devnull, os.O_RDWR)  # uses the lowest free descriptor, which is this one
         os.set_inheritable(opened, True)  # noqa: FBT003 - no keyword exists

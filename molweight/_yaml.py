@@ -1,4 +1,4 @@
-"""YAML files of people: read by the safe loader, and refused where they are made to grow or say two things."""
+"""Users' YAML files, read by the safe loader; expansion bombs and duplicate keys are refused."""
 
 import math
 import re
@@ -13,9 +13,9 @@ from molweight.errors import ConfigError
 __all__ = ["load_yaml", "read_options"]
 
 _LONGEST: Final = 1 << 20
-"""Characters of a file of options."""
+"""Maximum length of an options file, in characters."""
 _DEEPEST: Final = 50
-"""Lists and mappings inside each other."""
+"""Maximum nesting of lists and mappings."""
 _MOST_DIGITS: Final = 300
 _TAG: Final = "tag:yaml.org,2002:"
 _NUMBERS: Final = {
@@ -30,25 +30,25 @@ _REPLACED: Final = {f"{_TAG}{kind}" for kind in ("int", "float", "timestamp")}
 
 
 def read_options(path: str | Path) -> str:
-    """The text of a file of options, and no more of a longer one than shows that it is too long.
+    """Text of an options file; a file that is too long is read only far enough to detect this.
 
     Args:
-        path: The file; it may be a device without an end.
+        path: The file; may be an endless device.
     """
     with Path(path).open(encoding="utf-8") as stream:
         return stream.read(_LONGEST + 1)
 
 
 def load_yaml(text: str, source: str) -> Any:
-    r"""The content of a YAML text.
+    r"""Parse a YAML text.
 
     Args:
         text: The text.
-        source: What it is called in messages.
+        source: Its name in messages.
 
     Raises:
-        ConfigError: If it is too long, too deeply nested, has aliases inside of what an anchor stands for (by these a
-            short text can become arbitrarily large), a key twice, a tag, or a number that is too large.
+        ConfigError: If it is too long or too deeply nested, or has aliases inside an anchored value (which can expand a
+            short text without bound), a duplicate key, a tag, or a number that is too large.
         yaml.YAMLError: If it is not valid YAML.
 
     Example:
@@ -79,7 +79,7 @@ def load_yaml(text: str, source: str) -> Any:
 
 
 def _refuse_tag(event: yaml.Event, place: str) -> None:
-    """Refuse what asks for a value of another kind than it looks like: ``!!int abc``."""
+    """Refuse explicit tags, which force a value into another type: ``!!int abc``."""
     tag = event.tag if isinstance(event, yaml.NodeEvent) and hasattr(event, "tag") else None
     if tag not in (None, f"{_TAG}str"):
         raise ConfigError(f"{place}: has the tag {tag.replace(_TAG, '!!')}. Write the value without it.")
@@ -97,11 +97,11 @@ def _content(text: str, source: str) -> Any:
 
 
 class _RefusedError(ConstructorError):
-    """Refuse what is valid YAML but not meant."""
+    """Valid YAML that is refused."""
 
 
 class _Loader(yaml.SafeLoader):
-    """The safe loader, with numbers as people write them and no key twice."""
+    """The safe loader, with plain number formats and without duplicate keys."""
 
     yaml_implicit_resolvers: Final = {  # type: ignore[misc]  # PyYAML's own are variables of the class, too
         first: [(tag, pattern) for tag, pattern in found if tag not in _REPLACED]
@@ -109,7 +109,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def compose_mapping_node(self, anchor: Any) -> Any:
-        """A mapping, as it is written: before others are merged into it."""
+        """A mapping as written, before others are merged into it."""
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, object], int] = {}
         for key, _ in node.value:
@@ -121,14 +121,14 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_yaml_int(self, node: Any) -> int:
-        """A whole number that can be written out again."""
+        """An integer short enough to be printed again."""
         if len(node.value) > _MOST_DIGITS:
             problem = f"{node.value[:10]!r}... has {len(node.value)} digits; a number has at most {_MOST_DIGITS}."
             raise _RefusedError(None, None, problem, node.start_mark)
         return super().construct_yaml_int(node)
 
     def construct_yaml_float(self, node: Any) -> float:
-        """A number; it is infinite only where that is written."""
+        """A float; infinite only if it is written so."""
         value = super().construct_yaml_float(node)
         if math.isinf(value) and "inf" not in node.value.lower():
             problem = f"{node.value[:40]!r} is too large for a number. Write .inf where there is no bound."

@@ -17,12 +17,12 @@ T = TypeVar("T")
 def accepted_options(factory: Callable[..., Any], reserved: tuple[str, ...] = ()) -> dict[str, Any]:
     """The options that ``factory`` takes, with their defaults.
 
-    Where the constructor of a class ends in ``**options``, these are passed on to the class it inherits from, whose own
-    options therefore count as well.
+    A constructor that takes ``**options`` passes them to its base class, so the options of the base class count as
+    well.
 
     Args:
         factory: A class or function.
-        reserved: Parameters that are filled in by the caller, not by a user.
+        reserved: Parameters that the caller fills in, not the user.
 
     Returns:
         Name of each named parameter that is not reserved, mapped to its default or to ``inspect.Parameter.empty``.
@@ -51,7 +51,7 @@ def _parameters(factory: Callable[..., Any], reserved: tuple[str, ...]) -> dict[
 
 
 def _signatures(factory: Callable[..., Any]) -> Iterator[inspect.Signature]:
-    """The signature of ``factory``, then those of the constructors it passes its further named arguments to."""
+    """Signature of ``factory``, followed by those of the constructors to which it passes its ``**options``."""
     signature = inspect.signature(factory)
     yield signature
     bases = factory.__mro__[1:] if isinstance(factory, type) else ()
@@ -66,17 +66,17 @@ def _signatures(factory: Callable[..., Any]) -> Iterator[inspect.Signature]:
 def construct(
     kind: str, name: str, factory: Callable[..., T], options: Mapping[str, Any], fixed: Mapping[str, Any] | None = None
 ) -> T:
-    """Call ``factory`` with ``options``, answering an option it does not take with the nearest names.
+    """Call ``factory`` with ``options``; the error for an unknown option suggests the nearest names.
 
     Args:
         kind: What is built, in the singular, e.g. ``"encoder"``; used in messages.
-        name: Name it was asked for by; used in messages.
+        name: Name under which it was requested; used in messages.
         factory: A class or function whose named parameters are the options.
-        options: What the user set.
+        options: The options that the user set.
         fixed: Further keyword arguments, which are not options.
 
     Returns:
-        What ``factory`` returns.
+        The return value of ``factory``.
 
     Raises:
         ConfigError: If ``factory`` has no such option, or needs one that is missing.
@@ -108,11 +108,11 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     Args:
         owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
-        value: What was given.
-        choices: What may be given.
+        value: The given value.
+        choices: The allowed values.
 
     Raises:
-        OptionError: If ``value`` is none of ``choices``, with the nearest ones.
+        OptionError: If ``value`` is not among ``choices``; the message names the nearest ones.
 
     Example:
         >>> check_choice("gin", "norm", "bacth", ("batch", "layer"))
@@ -126,13 +126,13 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
 
 
 def check_seed(seed: object) -> None:
-    """Refuse what no generator takes, or, as ``None``, takes as a wish for another seed each time.
+    """Refuse values that cannot seed a generator, and ``None``, which would give another seed each time.
 
     Args:
         seed: The value of the option ``seed``.
 
     Raises:
-        OptionError: If it is no whole number, or negative.
+        OptionError: If it is not an integer, or negative.
 
     Example:
         >>> check_seed(-1)
@@ -161,17 +161,17 @@ _PLAIN: Final[dict[object, tuple[str, Callable[[object], bool]]]] = {
 
 
 def check_kind(owner: str, option: str, value: object, kind: object) -> None:
-    """Refuse a value of another kind than an option is annotated with.
+    """Refuse a value whose type does not match the option's annotation.
 
     Args:
         owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
-        value: What was given.
-        kind: The annotation; anything but bool, int, float, str, dict, tuples of numbers, None and unions of these is
-            not checked.
+        value: The given value.
+        kind: The annotation. Only bool, int, float, str, dict, tuples of numbers, None and unions of these are
+            checked.
 
     Raises:
-        OptionError: If the value is of another kind, or a number that is not finite.
+        OptionError: If the value has another type, or is a number that is not finite.
 
     Example:
         >>> check_kind("solver 'cg'", "iterations", 5, int)

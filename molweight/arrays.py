@@ -1,4 +1,4 @@
-"""Types of NumPy arrays that several packages name."""
+"""NumPy array types that several packages share."""
 
 from typing import Any
 
@@ -24,14 +24,14 @@ Float32Matrix = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 Float32Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 Float64Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.floating[Any]]]
-"""Floats of any width: what statistics take."""
+"""Floats of any precision: the input of statistics."""
 Indices = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 """Positions of molecules in a dataset, or of rows in a file."""
 AnyArray = np.ndarray[tuple[int, ...], np.dtype[Any]]
 """Values of any type: labels as users give them."""
 Int64Array = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 Int8Array = np.ndarray[tuple[int, ...], np.dtype[np.int8]]
-"""Signs: which labels are bounds, and on which side of them the true value is."""
+"""Signs of labels that are bounds: the side on which the true value lies."""
 Uint8Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 """Bytes of text, codes of atoms and bonds, packed bits."""
 BoolArray = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]

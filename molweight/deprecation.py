@@ -26,8 +26,9 @@ def renamed_options(values: Changed | None = None, /, **renamed: str) -> Callabl
         **renamed: Old name to new name.
 
     Returns:
-        The decorator. What it returns has the signature of what it was given; a class is changed in place. An old name
-        causes a :class:`DeprecationWarning`, and :class:`molweight.errors.ConfigError` together with its new name.
+        The decorator. It preserves signatures and changes classes in place. An old name raises a
+        :class:`DeprecationWarning`; an old name together with its new name raises
+        :class:`molweight.errors.ConfigError`.
 
     Example:
         >>> @renamed_options(every="interval")
@@ -42,7 +43,7 @@ def renamed_options(values: Changed | None = None, /, **renamed: str) -> Callabl
 
     def decorate(target: T) -> T:
         if isinstance(target, type):
-            # Classes stay the same object, so that isinstance, pickling and dataclass tools see no wrapper.
+            # A class stays the same object, so that isinstance, pickling and dataclass tools see no wrapper.
             target.__init__ = _accepting(target.__init__, target.__name__, renamed, values or {})  # type: ignore[misc]  # wraps the class's own
             return target
         owner = target.__qualname__.removesuffix(".__init__").rpartition(".")[2]
@@ -70,12 +71,12 @@ def new_names(
     warn: bool = True,
     stacklevel: int = 2,
 ) -> dict[str, Any]:
-    """Options with old names replaced by new ones, for options that are read from a file or a command line.
+    """Options with old names replaced by new ones, for options read from a file or the command line.
 
     Args:
         options: Values by name.
         renamed: Old name to new name.
-        owner: What the options belong to, for the message.
+        owner: Owner of the options, for the message.
         values: By new name of an option, old value to new value.
         warn: Whether to warn.
         stacklevel: See :func:`warnings.warn`.
@@ -106,7 +107,7 @@ def new_names(
 
 
 def renamed_function(old: str, new: str, function: Callable[P, R]) -> Callable[P, R]:
-    """A function under its old name: it warns and calls the function.
+    """A function under its old name, which warns and calls the new one.
 
     Args:
         old: Its old name, with the module, for the message.
@@ -139,7 +140,7 @@ def renamed_attributes(module: str, renamed: Mapping[str, tuple[str, Any]]) -> C
 
     Args:
         module: Name of the module, for the message.
-        renamed: Old name to what to use instead, in words, and the object that the old name still gives.
+        renamed: Old name to the replacement, in words, and the object that the old name still returns.
 
     Example:
         >>> look_up = renamed_attributes("shapes", {"Circel": ("Circle", int)})
@@ -164,7 +165,7 @@ def renamed_attributes(module: str, renamed: Mapping[str, tuple[str, Any]]) -> C
 
 
 def moved_names(package: str, *homes: str) -> Callable[[str], Any]:
-    """A ``__getattr__`` for a package that some of its public names have left.
+    """A ``__getattr__`` for a package whose public names have partly moved.
 
     Args:
         package: The package.

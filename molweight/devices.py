@@ -11,17 +11,17 @@ from molweight.errors import OptionError
 __all__ = ["PRECISIONS", "check_device", "matmul_precision", "resolve_device"]
 
 PRECISIONS: Final = {"float32": "highest", "tf32": "high", "bf16": "medium"}
-"""Precisions of matrix products of float32, with PyTorch's names for them."""
+"""Precisions of float32 matrix products, with PyTorch's names for them."""
 
 
 def check_device(name: str) -> None:
-    """Refuse what names no device on any machine.
+    """Refuse a text that is not the name of a device on any machine.
 
     Args:
         name: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
 
     Raises:
-        OptionError: If it is not a name of a device.
+        OptionError: If it is not the name of a device.
 
     Example:
         >>> check_device("cuda:7")
@@ -59,14 +59,14 @@ def resolve_device(name: str) -> torch.device:
 
 @contextmanager
 def matmul_precision(name: str) -> Iterator[None]:
-    """Round the factors of matrix products of float32, while it lasts.
+    """Context in which the factors of float32 matrix products are rounded.
 
-    Unlike autocast, this changes neither the types of tensors nor what can be differentiated: gradients, curvature
-    products and forward mode run as they do otherwise, with faster products. Their sums are still taken in float32.
+    Unlike autocast, this changes neither tensor types nor differentiability: gradients, curvature products and forward
+    mode run as usual, with faster products. Sums are still accumulated in float32.
 
     Args:
         name: ``"float32"``, ``"tf32"`` (10 bits; on CUDA) or ``"bf16"`` (7 bits; on CPUs that have instructions for it,
-            on CUDA as ``"tf32"``). A device that has no such products computes in float32.
+            on CUDA as ``"tf32"``). A device without such products computes in float32.
 
     Example:
         >>> with matmul_precision("bf16"):

@@ -1,13 +1,14 @@
 """Several processes that compute one job: sums, copies and parts of tensors, differentiable to any order.
 
 Every process holds the whole job: the same parameters, batches and random numbers. Only encoders divide their work
-(:mod:`molweight.encoders`): each process encodes its share of the molecules, and every process gets all vectors. So
-losses, solves, hypergradients and weights are those of the global batch without knowing of processes.
+(:mod:`molweight.encoders`): each process encodes its share of the molecules, and every process receives all vectors.
+Losses, solves, hypergradients and weights are therefore those of the global batch, and their code is independent of the
+number of processes.
 
-A tensor is therefore either *whole*, equal in all processes, or a *share*. Four linear operations lead from one to the
-other. They are two pairs of transposes, so each one's derivative, in reverse and forward mode, is another of the four:
-:func:`spread` and :func:`total`, :func:`part` and :func:`gather`. Megatron-LM (Shoeybi et al., arXiv 1909.08053) calls
-the first pair f and g; it needs first derivatives only.
+A tensor is therefore either *whole*, equal in all processes, or a *share*. Four linear operations convert between the
+two. They form two pairs of transposes, so the derivative of each one, in reverse and forward mode, is again one of the
+four: :func:`spread` and :func:`total`, :func:`part` and :func:`gather`. Megatron-LM (Shoeybi et al., arXiv 1909.08053)
+calls the first pair f and g; it needs first derivatives only.
 """
 
 import os
@@ -30,13 +31,13 @@ from molweight.errors import ConfigError, TrainingError
 __all__ = ["Team", "alone", "gather", "own_folder", "part", "share_file", "spread", "start", "stop", "team", "total"]
 
 Span = tuple[int, int]
-"""First row of a share, and the one after its last."""
+"""First row of a share, and the row after its last."""
 
 _WAIT: Final = timedelta(minutes=30)
 """How long a process waits for the others before it ends with an error."""
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
 _scratch: dict[str, str] = {}
-"""The folder that a process other than the first writes to, once it has one."""
+"""The temporary folder of a process other than the first, once created."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Team:
 
     Args:
         rank: Number of this process, from 0.
-        size: How many there are.
+        size: Number of processes.
     """
 
     rank: int
@@ -67,7 +68,7 @@ def team() -> Team | None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Let each process compute everything inside by itself.
+    """Context in which each process computes everything by itself.
 
     Yields:
         Nothing.
@@ -80,15 +81,14 @@ def alone() -> Iterator[None]:
 
 
 def start(device: str) -> Team | None:
-    """Join the processes that ``torchrun`` started; nothing where it started a single one, or none.
+    """Join the processes that ``torchrun`` started; does nothing for a single process or without ``torchrun``.
 
     Args:
-        device: The option of a job. With CUDA devices each process takes that of its ``LOCAL_RANK`` and NCCL connects
-            them, else gloo does.
+        device: The option of a job. With CUDA, each process uses the device of its ``LOCAL_RANK``, and the backend is
+            NCCL; otherwise it is gloo.
 
     Raises:
-        ConfigError: If there are fewer CUDA devices than processes on this machine, or the processes do not find each
-            other.
+        ConfigError: If there are fewer CUDA devices than processes on this machine, or the processes cannot connect.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) < 2 or "RANK" not in os.environ:  # noqa: PLR2004 - several
         return None
@@ -112,7 +112,7 @@ def start(device: str) -> Team | None:
 
 
 def stop() -> None:
-    """Leave the processes, and remove what this one has written for itself."""
+    """Leave the process group, and remove this process's temporary folder."""
     for folder in _scratch.values():
         shutil.rmtree(folder, ignore_errors=True)
     _scratch.clear()
@@ -121,7 +121,7 @@ def stop() -> None:
 
 
 def own_folder(folder: Path) -> Path:
-    """Where this process writes what belongs into ``folder``: only the first one writes there, others to a scratch.
+    """The folder to which this process writes: ``folder`` for the first process, a temporary folder for the others.
 
     Args:
         folder: The folder of a run or checkpoint.
@@ -135,10 +135,10 @@ def own_folder(folder: Path) -> Path:
 
 
 def share_file(path: Path) -> None:
-    """Give every process the first one's file at ``path``, or its absence; all processes must call this.
+    """Copy the file at ``path``, or its absence, from the first process to all others; all processes must call this.
 
     Args:
-        path: The file, in a folder of each process's own (:func:`own_folder`).
+        path: The file, in the folder of each process (:func:`own_folder`).
     """
     found = team()
     if found is None:
@@ -159,13 +159,13 @@ def share_file(path: Path) -> None:
 
 
 def spread(whole: Tensor) -> Tensor:
-    """A whole tensor, about to be used with a share of the molecules; its gradient is the sum over the processes."""
+    """A whole tensor, to be used with a share of the molecules; its gradient is the sum over the processes."""
     found: Tensor = _apply(_Spread, whole)
     return found
 
 
 def total(share: Tensor) -> Tensor:
-    """The sum of all processes' tensors of one shape: whole. The gradient reaches each process as it is."""
+    """The sum of the processes' shares, of equal shape: whole. The gradient reaches each process unchanged."""
     found: Tensor = _apply(_Total, share)
     return found
 
@@ -181,8 +181,8 @@ def gather(share: Tensor, span: Span, rows: int) -> Tensor:
 
     Args:
         share: The rows of this process.
-        span: Which ones they are.
-        rows: How many all processes have together.
+        span: Their positions.
+        rows: Number of rows of all processes together.
     """
     found: Tensor = _apply(_Gather, share, span, rows)
     return found

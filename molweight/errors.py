@@ -22,19 +22,19 @@ __all__ = [
 ]
 
 Writer = Callable[[str, str], str]
-"""Writes an option, given as its name and the text of its value in Python, the way an interface spells it."""
+"""Writes an option in the spelling of an interface, from its name and the Python text of its value."""
 
 _MENTION: Final = re.compile("\x02([^\x02\x03\x1f]*)\x1f([^\x02\x03\x1f]*)\x03")
-"""A mention of an option: name and value between control characters, which no repr of a value contains."""
+"""A mention of an option: name and value between control characters, which a repr never contains."""
 
 
 def mention(name: str, value: Any = ...) -> str:
-    """A placeholder for an option and its value in a message; each interface writes it in its own way.
+    """A placeholder for an option and its value in a message; each interface spells it in its own way.
 
     Args:
-        name: Name of the option; with the name of another option before a dot if it is part of that one, e.g.
+        name: Name of the option; for a part of another option, with that option's name and a dot in front, e.g.
             ``"split_options.target"``.
-        value: The value; ``...`` where it is the user's to fill in.
+        value: The value; ``...`` if the user is to fill it in.
 
     Example:
         >>> print(Message(f"Use {mention('seed', 3)}, or name the columns: {mention('targets', [...])}."))
@@ -60,18 +60,18 @@ class Message:
     """A text that may mention options.
 
     Args:
-        text: The text, with each option as :func:`mention` returns it.
+        text: The text, with each option as returned by :func:`mention`.
     """
 
     def __init__(self, text: str) -> None:
-        """Keep the text."""
+        """Store the text."""
         self.text = text
 
     def written(self, write: Writer = as_argument) -> str:
-        """The text with its options written in the way of one interface.
+        """The text with its options in the spelling of one interface.
 
         Args:
-            write: Writes an option, from its name and the text of its value in Python.
+            write: Writes an option, from its name and the Python text of its value.
 
         Example:
             >>> Message(mention("seed", 3)).written(lambda name, value: f"--{name} {value}")
@@ -89,7 +89,7 @@ class MolweightError(Exception):
 
     @property
     def message(self) -> Message:
-        """The message, whose mentions of options an interface can write in its own way."""
+        """The message, whose mentions of options an interface can spell in its own way."""
         return Message(super().__str__())
 
     def __str__(self) -> str:
@@ -106,10 +106,10 @@ class OptionError(ConfigError):
 
     Args:
         option: Name of the option.
-        value: What was given.
-        reason: What is wrong, as the rest of a sentence that begins with the option, e.g. ``"must be positive"``.
-        remedy: Sentences that say what to do.
-        owner: What the option belongs to, if that is not the job: a kind and mostly a name, e.g. ``"encoder 'gin'"``.
+        value: The given value.
+        reason: The problem, as the rest of a sentence that begins with the option, e.g. ``"must be positive"``.
+        remedy: Sentences with the remedy.
+        owner: Owner of the option, if that is not the job: a kind and usually a name, e.g. ``"encoder 'gin'"``.
 
     Example:
         >>> print(OptionError("proximal_strength", 0, "must be positive"))
@@ -127,7 +127,7 @@ class OptionError(ConfigError):
         super().__init__(f"{f'{owner}: ' if owner else ''}{name} {reason}{end}{f' {remedy}' if remedy else ''}")
 
     def __reduce__(self) -> tuple[Callable[..., "OptionError"], tuple[Any, ...]]:
-        """Pickle the fields: errors cross the borders of processes."""
+        """Pickle the fields, because errors are passed between processes."""
         return _option_error, (self.option, self.value, self.reason, self.remedy, self.owner)
 
 
@@ -136,7 +136,7 @@ def _option_error(option: str, value: object, reason: str, remedy: str, owner: s
 
 
 def _part_of(owner: str, option: str) -> str:
-    """The option of a job that an option of an encoder, a solver, ... is part of, with that option."""
+    """The option of a job that contains an option of an encoder, a solver, ..., followed by that option."""
     kind, _, name = owner.partition(" ")
     part = f"{kind}_options.{name.strip(chr(39))}" if kind == "objective" and name else f"{kind}_options"
     return f"{part}.{option}" if owner else option
@@ -147,7 +147,7 @@ class DataError(MolweightError, ValueError):
 
 
 class DamagedCacheError(DataError):
-    """A cache whose damage was met after its file had been opened. The file is gone; computing again helps."""
+    """Damage detected in a cache after its file had been opened. The file is removed; it can be computed again."""
 
 
 class TrainingError(MolweightError, RuntimeError):
@@ -162,9 +162,9 @@ class UnknownNameError(MolweightError, LookupError):
     """A name that is not registered; the message lists the nearest ones.
 
     Args:
-        kind: What was looked up, in the singular, e.g. ``"objective"``.
-        name: The name that was asked for.
-        choices: The names that exist.
+        kind: Kind of the entry, in the singular, e.g. ``"objective"``.
+        name: The requested name.
+        choices: The existing names.
 
     Example:
         >>> print(UnknownNameError("dataset", "freesolve", ["bbbp", "freesolv"]))
@@ -191,13 +191,13 @@ class Interrupted(KeyboardInterrupt):
     """
 
     def __init__(self, number: int, message: str = "") -> None:
-        """Keep the signal."""
+        """Store the signal."""
         super().__init__(message)
         self.number = number
 
     @property
     def status(self) -> int:
-        """Exit status of a process that ends for it."""
+        """Exit status of a process ended by the signal."""
         return 128 + self.number
 
 
@@ -205,8 +205,8 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     """The end of a sentence about a misspelt name: ``; did you mean 'x' or 'y'?``, or a full stop if nothing is near.
 
     Args:
-        name: What was typed.
-        choices: What exists.
+        name: The name as typed.
+        choices: The existing names.
 
     Returns:
         The end of the sentence, with its punctuation.
@@ -226,10 +226,10 @@ _NO_MEMORY = ("can't allocate memory", "out of memory", "storage size calculatio
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory has run out: Python's own, NumPy's, or PyTorch's on any device.
+    """Whether an exception reports that memory ran out: from Python, NumPy, or PyTorch on any device.
 
     Args:
-        error: What was raised.
+        error: The exception.
 
     Example:
         >>> out_of_memory(RuntimeError("CUDA out of memory.")), out_of_memory(RuntimeError("another shape"))
@@ -242,7 +242,7 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def printable(text: str) -> str:
-    r"""Text for a terminal: what is quoted of a file may hold control characters, which are shown as ``\x1b``.
+    r"""Text for a terminal, with control characters (which quoted parts of a file may hold) escaped as ``\x1b``.
 
     Args:
         text: The text; line breaks and tabs stay.

@@ -1,4 +1,4 @@
-"""Code of other people: modules that register further names, and where an error in one was raised."""
+"""Plug-ins: modules of others that register names, and the location of errors in them."""
 
 import importlib
 import sys
@@ -16,16 +16,17 @@ _IMPORTING: Final = ("<frozen", importlib.__file__)
 
 
 class ForeignCode:
-    """A context that attributes whatever is raised to that code, with file and line.
+    """A context that attributes exceptions to a plug-in's code, with file and line.
 
-    Ctrl-C passes, and so do errors of molweight's own, and that memory has run out, unless all errors are that code's.
-    ``sys.exit`` counts as an error: a plug-in does not end the process.
+    Ctrl-C passes unchanged. So do molweight's own errors and a lack of memory, unless ``everything`` is set.
+    ``sys.exit`` counts as an error: a plug-in must not end the process.
 
     Args:
-        what: What is run, at the beginning of the message.
-        file: The code's file, of which the last line is named; without it, the line that raised.
-        kind: The error that is raised in place of the one that was.
-        everything: Whether all errors are that code's, as while it is imported.
+        what: Description of the code, at the beginning of the message.
+        file: The code's file; the message names the last line of it in the traceback, or without it, the line that
+            raised.
+        kind: The error to raise instead of the original one.
+        everything: Whether to attribute all errors to that code, as during its import.
 
     Example:
         >>> with ForeignCode("objective 'mine', draw"):
@@ -43,16 +44,16 @@ class ForeignCode:
         *,
         everything: bool = False,
     ) -> None:
-        """Run nothing yet."""
+        """Store the arguments."""
         self.what, self.file, self.kind, self.everything = what, file, kind, everything
 
     def __enter__(self) -> None:
-        """Nothing is to be done."""
+        """Enter the context."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Say where it was raised."""
+        """Raise an error that names the location."""
         if error is None or isinstance(error, KeyboardInterrupt) or _is_close(error, trace):
             return
         if not self.everything and (isinstance(error, MolweightError) or out_of_memory(error)):
@@ -63,7 +64,7 @@ class ForeignCode:
 
 
 def _is_close(error: BaseException, trace: TracebackType | None) -> bool:
-    """Whether a generator with the context in it is closed; nothing was raised in what it calls."""
+    """Whether a generator that uses the context is being closed, and the plug-in raised nothing."""
     return isinstance(error, GeneratorExit) and trace is not None and trace.tb_next is None
 
 
@@ -72,29 +73,29 @@ def _told(error: BaseException) -> str:
         return f"it called sys.exit({error.code!r})"
     if isinstance(error, MolweightError):
         return error.message.text.rstrip(".")
-    text = traceback.TracebackException(type(error), error, None)  # its text is there where str() of the error fails
+    text = traceback.TracebackException(type(error), error, None)  # available even if str() of the error fails
     return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 def _place(error: BaseException, trace: TracebackType | None, file: str | None) -> str | None:
-    """File and line that an error was raised in; the file alone where its code was not reached."""
+    """File and line in which an error was raised; only the file if its code was not reached."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}, line {error.lineno}"
-    called = traceback.extract_tb(trace)[1:]  # the first frame is the one with the context
+    called = traceback.extract_tb(trace)[1:]  # the first frame belongs to the context itself
     frames = [frame for frame in called if not frame.filename.startswith(_IMPORTING)]
     own = [frame for frame in frames if file is not None and Path(frame.filename) == Path(file)]
     return f"{(own or frames)[-1].filename}, line {(own or frames)[-1].lineno}" if frames else file
 
 
 def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
-    """Import modules, from the folder the command is run in too.
+    """Import modules, also from the current folder.
 
     Args:
         modules: Names of modules.
-        option: Where they were named, for the message.
+        option: The option that names them, for the message.
 
     Raises:
-        ConfigError: If one cannot be imported, whatever it raised.
+        ConfigError: If importing one raises any error.
     """
     for module in modules:
         if module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
@@ -105,7 +106,7 @@ def import_plugins(modules: Sequence[str], option: str = "--plugin") -> None:
 
 
 def _import_plugin(module: str, option: str) -> None:
-    sys.path.insert(0, "")  # the folder the command is run in, as for `python -m`
+    sys.path.insert(0, "")  # the current folder, as for `python -m`
     try:
         with ForeignCode(f"{option} {module!r} cannot be imported", kind=ConfigError, everything=True):
             importlib.import_module(module)
@@ -114,13 +115,13 @@ def _import_plugin(module: str, option: str) -> None:
 
 
 def refuse_untrusted(named: Sequence[str], typed: Sequence[str], place: str, *, trust: bool) -> None:
-    """Refuse to import modules that only a file names: a file of someone else must not run code.
+    """Refuse to import modules named only by a file: another person's file must not run code.
 
     Args:
         named: Modules that the file names.
-        typed: Modules that the user named.
+        typed: Modules that the user typed.
         place: The file.
-        trust: Whether the user vouches for the file.
+        trust: Whether the user trusts the file.
 
     Raises:
         ConfigError: If there are such modules; the message lists them.

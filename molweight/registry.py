@@ -1,4 +1,4 @@
-"""Names under which objectives, encoders, weightings, solvers and datasets are found."""
+"""Registries of objectives, encoders, weightings, solvers and datasets."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -29,23 +29,23 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-"""Errors that a package of someone else may raise while it is imported."""
+"""Errors that a third-party package may raise while it is imported."""
 
 
 class Registry(Generic[T]):
-    """A mapping from name to class (or other object) that refuses duplicates and answers misses with the nearest names.
+    """A mapping from name to class (or other object); refuses duplicates, suggests the nearest known names.
 
-    Packages of third parties register through an entry-point group: each entry point of ``group`` is loaded on the
-    first look-up, and what it names is registered under the entry point's name unless loading it did so already. An
-    entry point may also name a module that registers the name when it is imported.
+    Third-party packages register through an entry-point group. Each entry point of ``group`` is loaded on the first
+    look-up, and its object is registered under the entry point's name, unless loading it has done so already. An entry
+    point may also name a module that registers the name on import.
 
     Args:
-        kind: What is registered, in the singular; used in messages.
+        kind: Kind of the entries, in the singular; used in messages.
         group: Entry-point group searched for registrations by other packages, e.g. ``"molweight.objectives"``.
-        base: Class that whatever is registered must be a subclass of.
-        check: Called with each name and what is to be registered under it; raises where that will not do.
-        given: Parameters that the code which creates an object fills in, such as the width of an encoder's vectors.
-            They are not options of a user.
+        base: Required base class of all entries.
+        check: Called with each new name and object; raises an error to refuse it.
+        given: Parameters that the calling code fills in, such as the width of an encoder's vectors. They are not user
+            options.
 
     Example:
         >>> shapes = Registry[type]("shape")
@@ -68,7 +68,7 @@ class Registry(Generic[T]):
         check: Callable[[str, T], None] | None = None,
         given: tuple[str, ...] = (),
     ) -> None:
-        """Start empty; entry points are read lazily, so importing molweight imports no plugin."""
+        """Create an empty registry; entry points are read lazily, so importing molweight imports no plug-in."""
         self.kind = kind
         self._group = group
         self._base, self._check, self._given = base, check, given
@@ -82,8 +82,8 @@ class Registry(Generic[T]):
 
         Returns:
             The decorator, which returns its argument unchanged. It raises :class:`molweight.errors.DuplicateNameError`
-            if the name is taken by something else, and :class:`molweight.errors.ConfigError` if the name cannot be
-            typed on the command line or its argument is refused.
+            if the name is already taken by another object, and :class:`molweight.errors.ConfigError` if the name cannot
+            be typed on the command line or its argument is refused.
         """
 
         def decorate(item: T) -> T:
@@ -93,7 +93,7 @@ class Registry(Generic[T]):
         return decorate
 
     def get(self, name: str) -> T:
-        """The entry that is registered under ``name``.
+        """The entry registered under ``name``.
 
         Raises:
             UnknownNameError: If there is no such entry, with the nearest names.
@@ -114,8 +114,8 @@ class Registry(Generic[T]):
 
         Args:
             name: One of :meth:`available`.
-            *given: Values of the parameters that the caller fills in, in their order; they may be passed by name, too.
-            **options: What the class or function takes besides; see there.
+            *given: Values of the parameters that the caller fills in, in their order; they may also be passed by name.
+            **options: Options of the class or function; see its documentation.
 
         Raises:
             UnknownNameError: If nothing is registered under ``name``, with the nearest names.
@@ -155,7 +155,7 @@ class Registry(Generic[T]):
     def _load_entry_points(self) -> None:
         if self._group is None:
             return
-        group, self._group = self._group, None  # first, since what is loaded may look names up
+        group, self._group = self._group, None  # set first, because a loaded module may look up names
         done = False
         try:
             for point in entry_points(group=group):
@@ -163,7 +163,7 @@ class Registry(Generic[T]):
             done = True
         finally:
             if not done:
-                self._group = group  # the next look-up fails as well
+                self._group = group  # so that the next look-up fails as well
 
     def _load(self, point: EntryPoint) -> None:
         by = f" of the package {point.dist.name!r}" if point.dist is not None else ""

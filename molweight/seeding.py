@@ -1,4 +1,4 @@
-"""PyTorch's global randomness, where others' code draws from it."""
+"""PyTorch's global random state, for third-party code that draws from it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ __all__ = ["seeded"]
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Make what is drawn on the CPU inside depend on a seed alone, and leave the state of all devices as it was.
+    """Context in which CPU random numbers depend on a seed alone; the state of all devices is restored at the end.
 
     Args:
         seed: The seed.
@@ -23,5 +23,5 @@ def seeded(seed: int) -> Iterator[None]:
         True
     """
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # of the CPU; torch.manual_seed seeds all devices, for good
+        torch.default_generator.manual_seed(seed)  # the CPU's; torch.manual_seed would seed all devices permanently
         yield

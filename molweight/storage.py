@@ -1,4 +1,4 @@
-"""Tensors and what they are, in one file: safetensors with JSON in its header, checked by a SHA-256; never pickle."""
+"""Tensors and their description in one file: safetensors with JSON in its header, and a SHA-256; never pickle."""
 
 import errno
 import hashlib
@@ -43,40 +43,40 @@ __all__ = [
 ]
 
 FORMAT: Final = 2
-"""Version of what is written; a newer one is refused."""
+"""Version of the file format; newer ones are refused."""
 
 _KEY: Final = "molweight"
 _LENGTH: Final = 8
-"""Bytes in front of the header of a safetensors file: the header's length, little-endian."""
+"""Bytes before the header of a safetensors file: the header's length, little-endian."""
 _NO_SUM: Final = "0" * 64
 """Placeholder of the checksum while the checksum is computed."""
 _HOST: Final = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 _IMPORTED: Final = time.time()
 _ABANDONED: Final = 24 * 3600.0
-"""Seconds without a write after which a partial file of another machine is taken for abandoned."""
+"""Seconds without a write after which a partial file of another machine counts as abandoned."""
 _PARTIAL: Final = re.compile(r"([0-9a-f]{8})\.(\d{1,10})\.[0-9a-f]{12}\.part")
-"""Machine, process and number of a partial file, after the name of what it was to become."""
+"""Machine, process and number of a partial file, after the name of the final file."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
 def partial_name(path: Path) -> Iterator[Path]:
-    """A name next to ``path`` that is not used elsewhere, to write to and then rename; what is left there is removed.
+    """Context with a unique temporary name next to ``path``, to write to and then rename; leftovers are removed.
 
-    The name holds the machine and the process, so that what a killed process left is recognised: it is removed when the
-    same path is written again.
+    The name contains the machine and the process, so that files of a killed process are recognised. They are removed
+    when the same path is written again.
 
     Args:
-        path: The file or folder that is to appear whole.
+        path: The file or folder to write atomically.
 
     Yields:
-        The temporary name; nothing exists there yet.
+        The temporary name; nothing exists under it yet.
 
     Raises:
-        DataError: If the path is a folder's own, such as ``.`` or the empty text, or a device or pipe, which would be
-            replaced by a file.
-        OSError: As raised in the context, with the path where it has none.
+        DataError: If the path names no entry of a folder, such as ``.`` or the empty text, or is a device or pipe,
+            which would be replaced by a file.
+        OSError: As raised in the context; the path is added if it has none.
     """
     if not path.name:
         raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
@@ -89,9 +89,9 @@ def partial_name(path: Path) -> Iterator[Path]:
     try:
         yield partial
     except OSError as error:
-        if error.errno is None:  # NumPy's, which counts what was written and does not say why it was not more
+        if error.errno is None:  # NumPy's error reports how much was written, but not why the write stopped
             raise OSError(errno.ENOSPC, "cannot be written whole, as on a full disk", str(path)) from error
-        if error.filename is None:  # a full disk is reported without a name
+        if error.filename is None:  # a full disk is reported without a file name
             error.filename = str(path)
         raise
     finally:
@@ -99,7 +99,7 @@ def partial_name(path: Path) -> Iterator[Path]:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether a path is a device, a pipe or a socket, or a link of the system to one, such as ``/dev/stdout``."""
+    """Whether a path is a device, a pipe or a socket, or a system link to one, such as ``/dev/stdout``."""
     if path.is_symlink() and path.absolute().parts[1:2] == ("dev",):
         return True
     return path.exists() and not path.is_file() and not path.is_dir()
@@ -109,7 +109,7 @@ def remove_stale_partials(path: Path) -> None:
     """Remove the partial files of ``path`` whose process has ended.
 
     Args:
-        path: The file or folder that they were to become.
+        path: The final file or folder.
     """
     prefix = f".{path.name}."
     if not path.parent.is_dir():
@@ -123,11 +123,11 @@ def remove_stale_partials(path: Path) -> None:
 def _is_stale(partial: Path, host: str, process: int) -> bool:
     try:
         written = partial.lstat().st_mtime
-    except FileNotFoundError:  # its process has renamed it
+    except FileNotFoundError:  # its process has just renamed it
         return False
     if host != _HOST:
         return time.time() - written > _ABANDONED
-    if process == os.getpid():  # numbers are given again, in containers the same one at every start
+    if process == os.getpid():  # process numbers are reused; in containers they are the same at every start
         return written < _IMPORTED - 1.0
     return not _is_alive(process)
 
@@ -137,7 +137,7 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
         return False
-    except OSError:  # it is someone else's
+    except OSError:  # it belongs to another user
         return True
     return True
 
@@ -150,10 +150,10 @@ def _remove(partial: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write to a temporary name, have it on the disk, and rename: the file is there whole, or stays as it was.
+    """Write a file atomically: to a temporary name, synced to disk, then renamed.
 
     Raises:
-        DataError: If the place cannot be written or the disk is full.
+        DataError: If the path cannot be written or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,11 +170,11 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def escape_controls(text: str) -> str:
-    r"""Text in which control characters but tabs and line breaks are written as ``\\x1b``.
+    r"""Text with control characters, other than tabs and line breaks, written as ``\\x1b``.
 
     Args:
-        text: What a file of a user may hold: a terminal obeys some of these characters, NUL cuts text off, and halves
-            of characters (odd bytes of a command line) cannot be written to a file.
+        text: Text from a user's file. Terminals obey some of these characters, NUL truncates text, and surrogates (from
+            undecodable bytes of a command line) cannot be written to a file.
 
     Example:
         >>> print(escape_controls("CCO\x00\x1b[31m"))
@@ -188,11 +188,11 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def csv_cell(cell: Any, *, safe: bool = False) -> Any:
-    """A cell of a CSV file that is written: without control characters, and on request without formulas.
+    """A cell of a CSV file to write: without control characters and, on request, without formulas.
 
     Args:
-        cell: The cell; what is not text stays.
-        safe: Whether to put ``'`` in front of text that a spreadsheet would run. Numbers stay.
+        cell: The cell; values that are not text are unchanged.
+        safe: Whether to put ``'`` in front of text that a spreadsheet would run. Numbers are unchanged.
 
     Example:
         >>> [csv_cell(cell, safe=True) for cell in ("=1+1", "-0.5", "CCO", 3)]
@@ -213,10 +213,10 @@ def _is_number(text: str) -> bool:
 
 
 def csv_bytes(table: "DataFrame", *, safe: bool = False) -> bytes:
-    """A table as a CSV file, each cell and column name as :func:`csv_cell` writes it.
+    """A table as a CSV file, with each cell and column name as written by :func:`csv_cell`.
 
     Args:
-        table: The table; its index is left out.
+        table: The table; its index is omitted.
         safe: See :func:`csv_cell`.
     """
     clean = partial(csv_cell, safe=safe)
@@ -228,13 +228,13 @@ def csv_bytes(table: "DataFrame", *, safe: bool = False) -> bytes:
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
     """Write tensors and their description as one safetensors file.
 
-    The description is JSON in the file's header, with a SHA-256 over the whole file in which the digits of that sum are
-    zeros. So there is no second file that could belong to another version of the first.
+    The description is JSON in the file's header, together with a SHA-256 of the whole file, computed with zeros in
+    place of the checksum's digits. A separate description file could belong to another version of the tensors.
 
     Args:
         path: File to write; ends in ``.safetensors``.
-        tensors: What to write, from any device.
-        meta: JSON values that describe them.
+        tensors: The tensors, on any device.
+        meta: Their description, as JSON values.
     """
     about = json.dumps({"format": FORMAT, "sha256": _NO_SUM, "about": dict(meta)})
     copies = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
@@ -244,15 +244,15 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Mapping[str, 
 
 
 def as_tensor(values: Any) -> Tensor:
-    """JSON values as the bytes of their text, where they are too many for a header."""
+    """JSON values as a tensor of bytes, if they are too large for a header."""
     return torch.frombuffer(bytearray(json.dumps(values).encode()), dtype=torch.uint8)
 
 
 def from_tensor(tensor: Tensor) -> Any:
-    """The value that :func:`as_tensor` was given.
+    """The value passed to :func:`as_tensor`.
 
     Raises:
-        DataError: If it is no such tensor.
+        DataError: If the tensor does not hold one.
     """
     try:
         return parse_json(tensor.numpy().tobytes())
@@ -282,7 +282,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Read the file that :func:`write_tensors` wrote.
+    """Read a file written by :func:`write_tensors`.
 
     Raises:
         DataError: If the file is missing, damaged, or of another format.
@@ -338,7 +338,7 @@ def _damaged(path: Path, reason: str) -> str:
 
 
 def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:
-    """Take a nested state apart.
+    """Split a nested state into JSON values and tensors.
 
     Args:
         state: Any nesting of mappings, lists and tuples of tensors, numbers, texts, ``None`` and booleans.
@@ -380,11 +380,11 @@ def _pack(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def unpack(skeleton: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """Put a state together again.
+    """Rebuild a state from :func:`pack`.
 
     Args:
-        skeleton: What :func:`pack` returned first.
-        tensors: What it returned second.
+        skeleton: The first return value of :func:`pack`.
+        tensors: The second one.
     """
     if isinstance(skeleton, list):
         return [unpack(item, tensors) for item in skeleton]

@@ -1,4 +1,4 @@
-"""``molweight audit``: what to know of a table before a number computed on it is believed."""
+"""``molweight audit``: problems of a table that would make a score computed on it unreliable."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ __all__ = ["run"]
 
 _LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 20
-"""Rows and labels that cannot be used, as far as they are printed without ``--json``."""
+"""Maximum number of unusable rows and labels that are printed without ``--json``."""
 _READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
 _KEPT: Final = (
     *("smiles", "positive", "decimal", "relation", "sample_weight", *_READING),
@@ -45,7 +45,7 @@ _USUAL: Final = {
     "protocol": "four-role",
     "seed": 0,
 }
-"""Defaults of further ones, which it keeps where they differ."""
+"""Defaults of further options, which it keeps if they were changed."""
 _WORDS: Final = {
     "smiles": "SMILES",
     "molecule": "unused",
@@ -65,7 +65,7 @@ _WORDS: Final = {
 
 
 def run(options: Namespace) -> None:
-    """Show the columns, load, split, look, print."""
+    """Show the columns, load, split, audit, print."""
     columns = [] if options.table is None else _columns(options)
     if columns and not options.json:
         show("\n".join(_column_lines(columns)))
@@ -84,7 +84,7 @@ def run(options: Namespace) -> None:
 
 
 def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, Splits]:
-    """The table, with the molecules of a test file, and its roles; at random where the default cannot be made."""
+    """The table, including the molecules of a test file, and its roles; a random split if the default one fails."""
     by_default = options.split == "auto"
     try:
         return split_with_test(options, data)[:2]
@@ -97,7 +97,7 @@ def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, 
 
 
 def _stereoisomers(data: MoleculeDataset) -> str:
-    """How many molecules have one prediction where stereochemistry is ignored."""
+    """Number of molecules that share a prediction with others if stereochemistry is ignored."""
     apart, alike = (sum(len(group) - 1 for group in groups_of(data, stereo=stereo)) for stereo in (True, False))
     words = "molecules differ from others in stereochemistry only, and have one prediction with --stereo ignore"
     return f"{'':<12}{alike - apart} {words}"
@@ -138,13 +138,13 @@ def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits) -> str:
 
 
 def _typed(name: str, value: Any) -> list[str]:
-    """An option as it is typed, before quotes of the shell."""
+    """An option as typed on the command line, before shell quoting."""
     text = as_names(map(str, value)) if isinstance(value, list) else str(value)
     return [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
 
 
 def _scaled(data: MoleculeDataset) -> list[str]:
-    """The targets, those on a molar scale as logarithms where that was offered."""
+    """The targets, as logarithms where the notes of the table suggested that."""
     offered = [note for note in data.notes if "the usual scale is" in note]
     return [f"p({name})" if any(f"'p({name})'" in note for note in offered) else name for name in data.target_names]
 

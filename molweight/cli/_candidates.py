@@ -1,4 +1,4 @@
-"""Which rows of a large library the model scores: those that a fast surrogate of it ranks highest."""
+"""Choice of the rows of a large library that the model scores: those that a fast surrogate ranks highest."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -22,16 +22,16 @@ from molweight.runs.internal import Agreement, Surrogate, agreement, ahead, surr
 __all__ = ["CANDIDATES", "narrowed"]
 
 CANDIDATES: Final = "candidates"
-"""How the name of the file ends that holds the state."""
+"""Suffix of the state file's name."""
 _FEW: Final = 50_000
-"""Rows up to which all are scored: minutes, and the sample and the candidates would be a third of them."""
+"""Up to this number of rows, all are scored: this takes minutes, and sample and candidates would be a third of them."""
 _SAMPLE: Final = 5_000
 _LEAST: Final = 100
-"""Rows of the sample that have to hold molecules."""
+"""Minimum number of valid molecules in the sample."""
 _FEWEST: Final = 10_000
-"""Candidates, at least."""
+"""Minimum number of candidates."""
 _TIMES: Final = 10
-"""Candidates for each row that is asked for."""
+"""Candidates per requested row."""
 _PART: Final = 2_000
 
 Score = Callable[[Chunk], AnyArray]
@@ -39,7 +39,7 @@ Record = tuple[int, list[str]]
 
 
 class _Sample(NamedTuple):
-    """Rows of the input that were drawn at random, and how many there are in all."""
+    """Randomly sampled rows of the input, and the total number of rows."""
 
     size: int
     records: list[Record]
@@ -48,17 +48,17 @@ class _Sample(NamedTuple):
 def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) -> MoleculeRows:
     """The rows that the model scores: all of them, or the candidates of a surrogate, in the order of the input.
 
-    A sample is scored by the model, and a surrogate is fitted to the scores. It ranks all rows, in further processes.
+    The model scores a random sample, and a surrogate is fitted to these scores. It ranks all rows in worker processes.
 
     Args:
         options: Those of ``molweight predict``, with ``top``.
         run: The model.
         table: All rows.
-        score: What the model scores rows with; higher is better.
+        score: Scores rows with the model; higher is better.
 
     Raises:
-        ConfigError: If candidates are asked for, and the input can be read only once.
-        OptionError: If there are fewer candidates than rows asked for.
+        ConfigError: If candidates are requested, and the input can be read only once.
+        OptionError: If there are fewer candidates than requested rows.
     """
     if _exhaustive(options):
         return table
@@ -74,7 +74,7 @@ def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) ->
 
 
 def _exhaustive(options: Namespace) -> bool:
-    """Whether all rows are scored, however many there are."""
+    """Whether the model scores all rows regardless of their number."""
     asked = options.candidates
     if isinstance(asked, int):
         if asked < options.top:
@@ -85,7 +85,7 @@ def _exhaustive(options: Namespace) -> bool:
 
 
 def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, state: ScreenState) -> bool:
-    """Fit the surrogate; whether it is needed."""
+    """Fit the surrogate, and return whether it is needed."""
     auto = options.candidates == "auto"
     most = max(_TIMES * options.top, _FEWEST) if auto else int(options.candidates)
     records = with_progress(open_input(options, run).rows, None if options.quiet else "reading", "rows")
@@ -117,7 +117,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
 
 
 def _drawn(records: Iterable[Record], most: int) -> _Sample:
-    """Draw rows so that all are equally likely, and the same ones each time.
+    """Sample rows uniformly and reproducibly.
 
     Source: Vitter, *Random sampling with a reservoir*, ACM Trans. Math. Softw. 1985.
     """
@@ -136,7 +136,7 @@ def _drawn(records: Iterable[Record], most: int) -> _Sample:
 
 
 def _reader(options: Namespace, run: Run, table: MoleculeRows) -> Callable[[list[Record]], AnyArray]:
-    """Input of a surrogate: the molecules of rows, and the columns that the model reads."""
+    """Reader of a surrogate's input: molecules, and the columns that the model reads."""
     return partial(_features, smiles=table.smiles, places=list(feature_places(options, run, table).values()))
 
 

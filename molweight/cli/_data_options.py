@@ -43,19 +43,19 @@ _OWN: Final[dict[str, object]] = {
     "on_error": "skip",
     "standardize": [],
 }
-"""Options of a table of the user's own, with their defaults."""
+"""Options that apply only to the user's own table, with their defaults."""
 _NEAR_THE_TASK: Final = "own+near"
 """The value of ``--corpus auto``."""
 _FEW: Final = 20
-"""Test molecules below which a score says nothing."""
+"""Number of test molecules below which a score is uninformative."""
 
 
 def job_of(options: Namespace, **settled: Any) -> Job:
     """The job that the options describe, checked.
 
     Args:
-        options: What :func:`add_job_options` added, as parsed; options of other groups keep their defaults.
-        **settled: Options that the command has no choice in.
+        options: Parsed options of :func:`add_job_options`; options of other groups keep their defaults.
+        **settled: Options that the command fixes.
     """
     values = {**options.as_dict(), **settled}
     return check_job(Job(**{name: values[name] for name in option_names(Job) if name in values}))
@@ -86,14 +86,14 @@ def load_table(options: Namespace) -> MoleculeDataset:
 
 
 def _with_features(options: Namespace, path: str, data: MoleculeDataset) -> MoleculeDataset:
-    """The molecules with the columns of their file that are features: ``--features descriptors,column:pH``."""
+    """The molecules with the columns of their file that serve as features: ``--features descriptors,column:pH``."""
     asked = [name for name in options.get("features") or [] if name.startswith(COLUMN_PREFIX)]
     names = [name.removeprefix(COLUMN_PREFIX) for name in asked]
     return with_feature_columns(data, path, names, **reading_of(options)) if names else data
 
 
 def reading_of(options: Namespace) -> dict[str, Any]:
-    """The arguments of :func:`molweight.datasets.from_file` that were typed."""
+    """The arguments of :func:`molweight.datasets.from_file`, from the command line."""
     same = ("smiles", "task", "positive", "decimal", "relation", "duplicates", "sample_weight", "delimiter", "encoding")
     found = {name: options[name] for name in (*same, "header", "on_error", "standardize", "max_mb", "max_rows")}
     found["sheet"] = sheet_of(options)
@@ -102,13 +102,13 @@ def reading_of(options: Namespace) -> dict[str, Any]:
 
 
 def sheet_of(options: Namespace) -> str | int:
-    """The sheet of a spreadsheet that was asked for: its name, or its number from 0."""
+    """The requested sheet of a spreadsheet: its name, or its number from 0."""
     sheet: str = options.sheet or "0"
     return int(sheet) if sheet.isdigit() else sheet
 
 
 def _refuse_own(options: Namespace) -> None:
-    """Refuse what would be ignored with ``--data``."""
+    """Refuse options that ``--data`` would ignore."""
     for name, default in _OWN.items():
         if options[name] != default:
             reason = f"is for a table of your own; {mention('data', options.data)} is read as it was published"
@@ -120,7 +120,7 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
 
     Raises:
         ConfigError: If two splits are named.
-        OptionError: If a column is named of a table that has no other columns.
+        OptionError: If a column is named and the table has no further columns.
         DataError: If the split cannot be used as given.
     """
     if options.split_column is not None and options.split_file is not None:
@@ -176,7 +176,7 @@ def split_with_test(
 
 
 def _remark(data: MoleculeDataset, splits: Splits) -> None:
-    """Warn of what makes a score on ``test`` worth little: few molecules, or molecules that are trained on."""
+    """Warn if a score on ``test`` means little: few molecules, or molecules that are also trained on."""
     if 0 < len(splits.test) < _FEW:
         _LOG.warning(
             "%s: the role test has %d molecules, fewer than %d: too few for a verdict on the model",
@@ -186,7 +186,7 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     by_row = splits.name in ("random", "stratified", "given")
     shared = shared_molecules(data, learned, splits.test) if by_row else 0
     if shared:
-        way_out = "drop" if splits.name == "given" else "mean"  # the mean is taken within a role that the table states
+        way_out = "drop" if splits.name == "given" else "mean"  # means are taken within the roles that the table states
         _LOG.warning(
             "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
             "leave them out with --duplicates %s, or use --split scaffold",
@@ -203,7 +203,7 @@ def _read_corpus(options: Namespace, data: MoleculeDataset | None, splits: Split
 
 
 def _part(options: Namespace, name: str, data: MoleculeDataset | None, splits: Splits | None) -> MoleculeDataset:
-    """``own``: the molecules that the task trains on; ``near``: those that are like them; or a corpus or file."""
+    """``own``: the molecules that the task trains on; ``near``: molecules similar to them; or a corpus or file."""
     kind, colon, file = name.partition(":")
     progress = not options.as_dict().get("quiet")
     if name != "own" and kind != "near":
@@ -227,8 +227,8 @@ def load_corpus(
     """The molecules to pretrain on.
 
     Args:
-        options: What was typed.
-        data: The table; with ``splits``, its molecules are taken out as ``--remove_overlap`` says.
+        options: The parsed options.
+        data: The table; with ``splits``, its molecules are removed as ``--remove_overlap`` says.
         splits: Its roles.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Commands under ``torchrun``: several processes compute one job, and the first one speaks and writes."""
+"""Commands under ``torchrun``: several processes compute one job, and only the first one prints and writes files."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from molweight.errors import ConfigError, MolweightError
 __all__ = ["in_processes", "several_processes"]
 
 _TOGETHER: Final = ("fit", "pretrain", "finetune")
-"""Commands that train, and so have work for several processes."""
+"""Commands that train, and therefore can use several processes."""
 
 
 def several_processes() -> bool:
@@ -56,7 +56,7 @@ def in_processes(command: str, options: Namespace) -> Iterator[None]:
     try:
         yield
     except MolweightError:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # torchrun's, which would cut off the message
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the handler of torchrun would cut off the message
         raise
     finally:
         stop()

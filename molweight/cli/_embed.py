@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
 
 
 def _write_npz(options: Namespace, model: Run, target: Path) -> None:
-    """``vectors`` of the file's rows, ``n x d``, streamed through a file of raw numbers."""
+    """Write ``vectors``, ``n x d`` for the ``n`` rows of the file, by way of a temporary file of raw numbers."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial_name(target) as raw, partial_name(target) as partial:

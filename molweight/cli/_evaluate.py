@@ -27,7 +27,7 @@ _READING: Final = (
     *("smiles", "positive", "decimal", "relation", "duplicates", "delimiter", "encoding", "header"),
     *("on_error", "standardize", "max_mb", "max_rows"),
 )
-"""Options of the command that :func:`molweight.datasets.from_file` takes as they are."""
+"""Options of the command that are passed to :func:`molweight.datasets.from_file` unchanged."""
 
 
 def run(options: Namespace) -> None:

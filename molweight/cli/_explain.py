@@ -1,4 +1,4 @@
-"""``molweight explain``: the atoms that predictions rest on, drawn and as numbers."""
+"""``molweight explain``: attribution of predictions to atoms, as drawings and as numbers."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -20,11 +20,11 @@ __all__ = ["run"]
 
 
 def run(options: Namespace) -> None:
-    """Read, share out, draw, write.
+    """Read, attribute, draw, write.
 
     Raises:
-        OptionError: If no molecule is wanted.
-        DataError: If the file holds none.
+        OptionError: If the requested number of molecules is less than 1.
+        DataError: If the file holds no molecule.
     """
     begin(options)
     if options.limit < 1:
@@ -46,7 +46,7 @@ def run(options: Namespace) -> None:
 
 
 def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -> Iterator[tuple[int, Attribution]]:
-    """Row and shares of each molecule; rows without one are told of."""
+    """Row and attributions of each molecule; rows without a molecule are reported."""
     for row, smiles in with_progress(
         records, None if options.quiet else "attributing", "molecules", total=len(records)
     ):

@@ -81,7 +81,7 @@ def carry_out(
     claim_folder(folder, overwrite=options.overwrite)
     say(options, _material(data, splits))
     session, config = Session(folder / STATE), _config(options, made)
-    if not any((folder / STATE).rglob("*.safetensors")):  # an interrupted run keeps the options that it began with
+    if not any((folder / STATE).rglob("*.safetensors")):  # an interrupted run keeps its original options
         own(folder / STATE, CONFIG)
         write_file(folder / STATE / CONFIG, config)
     board = [TensorBoard(folder / "tensorboard")] if options.tensorboard else []
@@ -118,7 +118,7 @@ def carry_out(
 
 
 def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[str]:
-    """Files that are not always there."""
+    """Optional files of a run."""
     return [*(["rejects.csv"] if data.rejects else []), *([] if unlabelled is None else [PREDICTIONS])]
 
 
@@ -136,7 +136,7 @@ def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> pd.DataFra
 
 
 def _material(data: MoleculeDataset, splits: Splits) -> str:
-    """The table and its roles in words."""
+    """One line about the table and its roles."""
     labels = f"{len(data.target_names)} target{'s' if len(data.target_names) > 1 else ''} ({data.task})"
     return f"{data.name}: {len(data)} molecules, {labels}; {splits}"
 
@@ -190,7 +190,7 @@ def _conclusion(comparison: Comparison) -> Conclusion | None:
 
 
 def _sources(comparison: Comparison) -> list[str]:
-    """Use of the auxiliary tables, and the evidence for each objective."""
+    """How the auxiliary tables were used, and the evidence for each objective."""
     run = comparison.run
     uses = [SourceUse(**values) for values in run.trained_on.get("sources", ())]
     used = ["\n".join(["auxiliary tables:", *(f"  {use}" for use in uses)])] if uses else []
@@ -205,13 +205,13 @@ def _out_of_fold(comparison: Comparison) -> list[str]:
 
 
 def _in_words(comparison: Comparison) -> list[str]:
-    """The top of the list where positives are rare, and labels that are bounds; of the test set."""
+    """Enrichment at the top of the ranking if positives are rare, and violated bounds; both on the test set."""
     lines = [*format_rankings(comparison.rankings()), *format_bounds(comparison.violated_bounds())]
     return ["\n  ".join(["on the test set:", *lines])] if lines else []
 
 
 def _by_endpoint(comparison: Comparison) -> list[str]:
-    """The scores of the run by target, where it has several targets in units of their own."""
+    """The scores of the run by target, if it has several targets in different units."""
     results, run = comparison.run.test_results, comparison.run
     metric = run.finetuning.metric
     if results is None or not (metric == "scaled_rmse" or "," in metric):
@@ -220,7 +220,7 @@ def _by_endpoint(comparison: Comparison) -> list[str]:
 
 
 def resumed(options: Namespace, made: Parser) -> Namespace:
-    """The options that the interrupted run was started with; unchanged where none is named.
+    """The options that the interrupted run was started with; the given ones if no run is named.
 
     Raises:
         ConfigError: If there is no interrupted run.
@@ -250,7 +250,7 @@ def resumed(options: Namespace, made: Parser) -> Namespace:
 
 
 def _choices(options: Namespace, job: Job) -> str:
-    """The choices that were made where no option was given."""
+    """The values chosen for options that were not given."""
     sizes = f"encoder {job.encoder} {job.encoder_options or '(full size)'}, {job.pretrain_steps} generic and"
     if job.init not in INITS:
         sizes = f"encoder of {job.init},"
@@ -280,7 +280,7 @@ def _heading(comparison: Comparison, splits: Splits) -> str:
 
 
 def _write(folder: Path, options: Namespace, comparison: Comparison, data: MoleculeDataset) -> None:
-    # claim_folder has refused what may not be replaced
+    # claim_folder has checked that nothing else is overwritten
     comparison.save(folder, overwrite=True, safe_csv=options.safe_csv)
     if data.rejects:
         rows = [(item.row if item.number is None else item.number, item.smiles, item.reason) for item in data.rejects]

@@ -13,14 +13,14 @@ _MARKUP: Final = (
     (re.compile(r"``([^`]*)``"), r"\1"),
 )
 _FUNCTION: Final = re.compile(r"<function [^>]*>")
-"""How jsonargparse shows the type of an option that a function reads; here, those are the ones that take lists."""
+"""How jsonargparse shows the type of an option that is parsed by a function; here, the options that take lists."""
 
 
 class Formatter(DefaultHelpFormatter):
-    """Help without the markup of the docstrings that some of it is taken from."""
+    """Help formatter that removes the markup of docstrings."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """A description with lines of its own is kept as it is written."""
+        """Keep the line breaks of a description."""
         return text if "\n" in text else super()._fill_text(text, width, indent)
 
     def _expand_help(self, action: Action) -> str:
@@ -28,10 +28,10 @@ class Formatter(DefaultHelpFormatter):
 
 
 def plain(text: str) -> str:
-    """Words of a docstring without its markup.
+    """Text of a docstring without its markup.
 
     Args:
-        text: The words.
+        text: The text.
 
     Example:
         >>> plain("``'auto'``, see :class:`molweight.mlo.Loop`")

@@ -61,7 +61,7 @@ def _number(option: str, text: str, kind: type[Any]) -> Any:
 
 
 def _candidate(text: str) -> tuple[str, dict[str, Any]]:
-    """A solver as typed, ``cg:iterations=5:damping=0.1``."""
+    """Parse a solver as typed, ``cg:iterations=5:damping=0.1``."""
     name, *options = text.split(":")
     pairs = [option.partition("=") for option in options]
     for option, equals, _ in pairs:
@@ -70,7 +70,7 @@ def _candidate(text: str) -> tuple[str, dict[str, Any]]:
     chosen = {option: _value(value) for option, _, value in pairs}
     try:
         solvers.create(name, **chosen)
-    except OptionError as error:  # whose message names an option of --solver
+    except OptionError as error:  # its message names an option of --solver
         raise ConfigError(f"--candidates: {error.option}={error.value} in {text!r} {error.reason}.") from error
     return name, chosen
 

@@ -1,4 +1,4 @@
-"""``molweight list``: names that can be used."""
+"""``molweight list``: the registered names."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ def _first_line(item: object) -> str:
 
 
 def _objective(name: str) -> str:
-    """Name, family, cost, what is computed or used with it, paper."""
+    """Name, family, cost, requirements and paper of an objective."""
     found = objectives.get(name)
     needs = (
         [spec.name for spec in found.targets]

@@ -1,4 +1,4 @@
-"""Files that an output would replace although they are needed: those a command reads or writes, and those of a run."""
+"""Protection of files from being overwritten by an output: other files of the command, and the files of a run."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -14,19 +14,19 @@ _OUTPUTS: Final = ("output", "rejects", "atoms")
 _FOLDERS: Final = ("pretrain", "benchmark")
 """Commands whose ``output`` is a folder."""
 _REMADE: Final = "report.html"
-"""The file of a run that ``report`` writes again."""
+"""The file of a run that ``report`` may overwrite."""
 _REMEDY: Final = "Name another file."
 
 
 def refuse_lost_files(command: str, options: Mapping[str, Any]) -> None:
-    """Refuse an output that is a file the command reads or writes for another option, or a file of a run or checkpoint.
+    """Refuse an output path that the command also uses for another option, or that is a file of a run or checkpoint.
 
     Args:
         command: Name of the command.
-        options: Those of the command.
+        options: Its options.
 
     Raises:
-        OptionError: If one is.
+        OptionError: If there is such a path.
     """
     outputs = {name: Path(options[name]) for name in _OUTPUTS if isinstance(options.get(name), str)}
     read = [Path(text) for name, value in options.items() if name not in outputs for text in _files(name, value)]
@@ -46,16 +46,16 @@ def refuse_lost_files(command: str, options: Mapping[str, Any]) -> None:
 
 
 def _same(path: Path, other: Path) -> bool:
-    """Whether two paths lead to one file, which need not be there."""
+    """Whether two paths lead to the same file, which need not exist."""
     both = is_there(path) and is_there(other)
     return path.samefile(other) if both else _real(path) == _real(other)
 
 
 def is_there(path: Path) -> bool:
-    """Whether a file or folder exists; a text too long for a path, such as a long SMILES, names neither.
+    """Whether a file or folder exists; false for a text that is too long for a path, such as a long SMILES.
 
     Args:
-        path: What may be a path.
+        path: A text that may be a path.
     """
     try:
         return path.exists()
@@ -64,11 +64,11 @@ def is_there(path: Path) -> bool:
 
 
 def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # resolve() fails on links in a circle
+    return Path(os.path.realpath(path))  # resolve() fails on circular links
 
 
 def _files(name: str, value: object) -> Iterator[str]:
-    """Everything in a value of an option that may be the name of a file."""
+    """All parts of an option's value that may be file names."""
     if isinstance(value, str | PathLike):
         texts = [str(value), *str(value).split(",")]
         yield from [f"{text.replace('.', '/')}.py" for text in texts] if name == "plugin" else texts
@@ -90,5 +90,5 @@ def _kept(command: str, folder: Path) -> set[str]:
         if not (folder / MODEL).is_file():
             return set()
         return {MODEL, *files_of_run(folder)} - ({_REMADE} if command == "report" else set())
-    except DataError:  # the manifest is damaged, which is for the commands to say that need it
+    except DataError:  # the manifest is damaged; commands that need it report this
         return {MODEL, "manifest.json", MARK}

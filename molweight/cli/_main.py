@@ -60,7 +60,7 @@ _NO_MEMORY: Final = (
     "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
 )
 _LEAST_SPACE: Final = 1800 << 20
-"""Bytes of address space; below, OpenBLAS and PyTorch abort the process."""
+"""Minimum address space in bytes; with less, OpenBLAS and PyTorch abort the process."""
 _WORKER_DIED: Final = (
     "one of the processes that compute features was killed from outside, most likely because the machine had no memory "
     "left. Close other programs, or set LOKY_MAX_CPU_COUNT=1 for a single process, and run the same command again."
@@ -68,7 +68,7 @@ _WORKER_DIED: Final = (
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
 _SHOWN: Final = 300
-"""Characters of a path in a message."""
+"""Maximum length of a path in a message."""
 _LOG: Final = logging.getLogger(__name__)
 _BESIDE_RESUME: Final = ("resume", "quiet", "json", "plugin", "trust")
 """Options that may accompany ``--resume``; all others are read from the interrupted run."""
@@ -94,8 +94,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     writable_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    # Before PyTorch is imported: threads that spin while they wait take the time of other programs, and where cores are
-    # short each parallel operation lasts a time slice (a report on a busy machine: 40 s in place of 4 s).
+    # Must be set before PyTorch is imported. Waiting threads that spin take time from other programs, and on a busy
+    # machine each parallel operation then lasts a whole time slice (a report: 40 s instead of 4 s).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     for handler in logging.getLogger().handlers:
@@ -107,12 +107,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell(f"molweight: {' '.join(text.split())}\n")  # a quoted cell may hold line breaks
         return 2
     except BrokenPipeError:
-        _close_output()  # who read it is gone
+        _close_output()  # the reader has closed the pipe
         return 0
     except OSError as error:
         tell(f"molweight: {_of_system(error)}\n")
         if error.filename is None and error.errno not in _TOO_MANY:
-            _close_output()  # what is left cannot be written either
+            _close_output()  # the rest cannot be written either
         return 2
     except KeyboardInterrupt as error:
         tell(f"\nmolweight: {str(error) or 'interrupted.'}\n")
@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _of_system(error: OSError) -> str:
-    """The refusal of the operating system as a message: what, where, and the remedy."""
+    """An error of the operating system as a message with path, reason and remedy."""
     if error.errno in _TOO_MANY:
         where = "" if error.filename is None else f"{_shortened(error.filename)}: "
         return f"{where}too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
@@ -139,22 +139,22 @@ def _carry_out(arguments: list[str]) -> int:
             status = _dispatch(arguments)
         except DamagedCacheError as error:
             if several_processes():
-                raise  # the others are waiting for this one
+                raise  # the other processes are waiting for this one
             _LOG.warning("%s The command starts again.", str(error).partition(" It was removed")[0])
             status = _dispatch(arguments)
-        sys.stdout.flush()  # here, where a full disk can be reported
+        sys.stdout.flush()  # flushed here, so that a full disk can be reported
     return status
 
 
 def _close_output() -> None:
-    """Let what is still to be written to standard output go nowhere."""
-    with suppress(OSError):  # it has no file where it is not the process's own
+    """Discard everything still to be written to standard output."""
+    with suppress(OSError):  # a replaced sys.stdout may have no file descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def _ending_as_ctrl_c() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end a command as Ctrl-C does: partial files are removed, and a message is printed."""
+    """Handle SIGTERM and SIGHUP like Ctrl-C: partial files are removed, and a message is printed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -166,7 +166,7 @@ def _ending_as_ctrl_c() -> Iterator[None]:
         yield
     finally:
         for number in taken:
-            if signal.getsignal(number) is _interrupt:  # a job of several processes may ignore them from here on
+            if signal.getsignal(number) is _interrupt:  # a job of several processes may ignore them by now
                 signal.signal(number, signal.SIG_DFL)
 
 
@@ -175,10 +175,10 @@ def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 (what signal
 
 
 class _Typed(logging.Formatter):
-    """Messages of the library with arguments written as options of the command."""
+    """Log formatter that writes arguments in messages of the library as command-line options."""
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        """Keep the command line, whose options are looked up for the first message that mentions one."""
+        """Store the command line; its options are looked up when a message first mentions one."""
         super().__init__("%(message)s")
         self.arguments = arguments
 
@@ -192,7 +192,7 @@ class _Typed(logging.Formatter):
 
 
 def _option_names(arguments: Sequence[str]) -> list[str]:
-    """Names of the options of the command that is asked for."""
+    """Names of the options of the requested command."""
     name = arguments[0] if arguments else ""
     return _parser(name).option_names() if name in _COMMANDS else []
 
@@ -204,7 +204,7 @@ def _parser(name: str) -> Parser:
 
 
 def _command(name: str) -> Any:
-    """The module of a command, imported once its options are settled."""
+    """The module of a command, imported after its options are parsed."""
     return import_module(f"molweight.cli._{name.replace('-', '_')}")
 
 
@@ -240,10 +240,10 @@ def _dispatch(arguments: list[str]) -> int:
 
 
 def _refuse_small_space() -> None:
-    """Refuse a limit of memory below which libraries end the process while they are loaded.
+    """Refuse a memory limit with which libraries would abort the process while they are loaded.
 
     Raises:
-        ConfigError: Naming the limit.
+        ConfigError: If the limit is too low.
     """
     with suppress(ImportError):  # Windows has no such limits
         import resource
@@ -258,7 +258,7 @@ def _refuse_small_space() -> None:
 
 @contextmanager
 def _enough_memory() -> Iterator[None]:
-    """Say so where there is not enough."""
+    """Turn errors for lack of memory into messages."""
     try:
         yield
     except BrokenExecutor as error:
@@ -286,7 +286,7 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
 
 
 def _refuse_nul(options: Namespace) -> None:
-    """Refuse NUL, which a file of options may hold: it is in no name of a file, a column or anything else."""
+    """Refuse NUL, which an options file may hold; no file name, column name or other value may contain it."""
     for name, value in options.as_dict().items():
         if "\0" in str(value) or "\\x00" in repr(value):
             raise OptionError(name, value, "holds a NUL character", "Leave it out.")
@@ -307,10 +307,10 @@ def _take_plugins(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _settle_plugins(options: Namespace, typed: list[str], *, trust: bool) -> None:
-    """Modules that a file of options names count if they are typed, too, or if the user vouches for the file.
+    """Accept plug-ins that an options file names if they are also typed, or if the user trusts the file.
 
     Raises:
-        ConfigError: If there are others, or a file vouches for itself.
+        ConfigError: If there are others, or if the file itself sets ``trust``.
     """
     if options.trust and not trust:
         raise ConfigError("trust: counts only on the command line: --trust. Take it out of the file.")

@@ -41,8 +41,8 @@ class Chunk(NamedTuple):
     """Some rows of the input.
 
     Args:
-        rows: Their numbers, as people count who open the file.
-        cells: Their cells, as many as the input has columns.
+        rows: Row numbers as shown by a text editor or spreadsheet.
+        cells: Their cells, one per column of the input.
         parsed: Their molecules.
     """
 
@@ -52,11 +52,11 @@ class Chunk(NamedTuple):
 
 
 def open_input(options: Namespace, run: Run) -> MoleculeRows:
-    """The rows of a file, of standard input, or of SMILES that were typed.
+    """The rows of a file, of standard input, or of SMILES given as arguments.
 
     Args:
         options: What :func:`add_molecule_options` added.
-        run: The model, which tells a SMILES from the name of a file that is not there.
+        run: The model; it tells a SMILES from the name of a missing file.
 
     Raises:
         OptionError: If the chunk size is not positive.
@@ -78,7 +78,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
 
 
 def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool = True) -> Iterator[Chunk]:
-    """The rows of a table with their molecules; what holds no molecule goes to the file of rejects.
+    """The rows of a table with their molecules; rows without a valid molecule go to the file of rejects.
 
     Args:
         options: What :func:`add_molecule_options` added.
@@ -111,14 +111,14 @@ def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, i
     Args:
         parsed: The molecules.
         cells: The cells of their rows.
-        places: Where the columns are, as of :func:`feature_places`.
+        places: Positions of the columns, from :func:`feature_places`.
     """
     numbers = {name: [number_of_cell(record[place]) for record in cells] for name, place in places.items()}
     return parsed.with_cells(numbers) if numbers else parsed
 
 
 def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
-    """Where the columns are that the model reads as features.
+    """Positions of the columns that the model reads as features.
 
     Args:
         options: What :func:`add_molecule_options` added.
@@ -141,14 +141,14 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
 def _parts(
     records: Iterable[tuple[int, list[str]]], place: int, size: int
 ) -> Iterator[tuple[list[tuple[int, list[str]]], list[str]]]:
-    """The records in parts, each with its SMILES."""
+    """The records in chunks, each with its SMILES."""
     pending = iter(records)
     while chunk := list(islice(pending, size)):
         yield chunk, [record[place].strip() for _, record in chunk]
 
 
 def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:
-    """Numbers as cells, row by row; one that is NaN is an empty cell.
+    """Numbers as cells, row by row; NaN becomes an empty cell.
 
     Args:
         values: ``n x k``.
@@ -169,13 +169,13 @@ Write = Callable[[Any], None]
 
 @contextmanager
 def table_writer(path: str | None, header: list[str], default: TextIO | None, *, safe: bool = False) -> Iterator[Write]:
-    """Something that writes rows of a CSV file, which appears whole at the end or not at all.
+    """Writer of CSV rows; the file appears as a whole at the end, or not at all.
 
     Args:
-        path: The file, packed if it ends in ``.gz``; ``None`` for ``default``.
+        path: The file, compressed if it ends in ``.gz``; ``None`` for ``default``.
         header: First row.
-        default: Where rows go without a path; ``None`` for nowhere.
-        safe: Whether to quote cells that a spreadsheet would take for formulas.
+        default: Stream for the rows if there is no path; ``None`` discards them.
+        safe: Whether to quote cells that a spreadsheet would run as formulas.
 
     Yields:
         A function that takes rows.
@@ -203,7 +203,7 @@ def table_writer(path: str | None, header: list[str], default: TextIO | None, *,
 
 
 def _rows_to(stream: TextIO, header: list[str], *, safe: bool) -> Write:
-    """Rows go to the stream, after a header that waits for them: where the input is refused, nothing is written."""
+    """Write rows to the stream; the header is written with the first rows, so a refused input leaves no output."""
     writer = csv.writer(stream, lineterminator="\n")
     pending = [header]
 

@@ -1,4 +1,4 @@
-"""Options under the names that they had before, on the command line and in files of ``--config``."""
+"""Options under their former names, on the command line and in files of ``--config``."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,10 +16,10 @@ _CONFIG: Final = "--config"
 
 
 def with_current_names(arguments: Sequence[str]) -> list[str]:
-    """Arguments with the present names of options; old ones are pointed out on standard error.
+    """Arguments with the current names of options; former names are reported on standard error.
 
     Args:
-        arguments: What was typed.
+        arguments: The arguments as typed.
 
     Example:
         >>> with_current_names(["--seed", "1", "--init=scratch"])
@@ -45,7 +45,7 @@ def _renamed(argument: str) -> str:
 
 
 def _renamed_file(path: str) -> str:
-    """The path, or the content with the present names if the file has old ones; errors in it are reported later."""
+    """The path, or the content with current names if the file uses old ones; errors in it are reported later."""
     try:
         content: Any = load_yaml(read_options(path), path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError):

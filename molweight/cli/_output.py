@@ -16,38 +16,38 @@ __all__ = ["add_output_options", "add_safe_csv_option", "begin", "printable", "r
 
 
 def add_output_options(parser: Parser) -> None:
-    """Add the options that say what is printed."""
+    """Add the options that control what is printed."""
     add = parser.add_argument_group("Messages").add_argument
     add("--quiet", action="store_true", help="no progress bars, no messages but the result")
     add("--json", action="store_true", help="the result as one JSON object, for scripts")
 
 
 def add_safe_csv_option(parser: Parser) -> None:
-    """Add the option that keeps spreadsheets from running cells of CSV files."""
+    """Add the option that prevents spreadsheets from running cells of CSV files."""
     parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
 
 
 def begin(options: Namespace) -> None:
-    """Let messages through, or not."""
+    """Set the log level, as ``--quiet`` says."""
     logging.getLogger("molweight").setLevel(logging.WARNING if options.quiet else logging.INFO)
 
 
 def say(options: Namespace, text: str) -> None:
-    """Tell a person, unless that is not wanted."""
+    """Print a message to standard error, unless ``--quiet`` is set."""
     if not options.quiet:
         tell(f"{text}\n")
 
 
 def result(options: Namespace, values: dict[str, Any], text: str) -> None:
-    """Print the result in the form that was asked for; NaN and infinity are ``null`` in JSON."""
+    """Print the result as text or JSON; NaN and infinity are ``null`` in JSON."""
     show(json.dumps(_finite(values), indent=2) if options.json else text)
 
 
 def show(text: str) -> None:
-    """Print to standard output; control characters are shown, not sent.
+    """Print to standard output; control characters are escaped.
 
     Args:
-        text: What to print; a line break follows it.
+        text: The text; a line break is added.
     """
     sys.stdout.write(f"{printable(text)}\n")
 

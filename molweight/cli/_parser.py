@@ -1,4 +1,4 @@
-"""A parser whose refusals are one paragraph, with the nearest names."""
+"""A parser whose error messages are one paragraph and suggest the nearest names."""
 
 import csv
 import json
@@ -31,18 +31,18 @@ _KINDS: Final[dict[object, str]] = {
 }
 """Placeholders of values in messages."""
 _AS_TYPED: Final = {"None": "null", "True": "true", "False": "false"}
-"""Values of Python, and how they are typed. The lengths are equal, so that lines stay wrapped."""
+"""Python values and their YAML spelling. Lengths are equal, so that the wrapping of lines is preserved."""
 _PYTHON: Final = re.compile(rf"\b({'|'.join(_AS_TYPED)})\b")
 _QUOTED: Final = re.compile(r"^\[|[,\"\r\n]")
-"""Characters for which a name has to be quoted in a list of names."""
+"""Characters that require a name to be quoted in a list of names."""
 _NO_NUMBER: Final = re.compile(r"[^\w.+-]")
 _WRITTEN_OUT: Final = re.compile(r"\n|:\s*(?:~|null\b)", re.IGNORECASE)
-"""Mark of a file of options, which a text with a colon or braces lacks."""
+"""Signs that a text is the content of an options file, and not just a text with a colon or braces."""
 _PART: Final = re.compile(r"(--[a-z_]+\.[\w:-]+)\.(\w+)")
 
 
 _MODE: Final = "molweight"
-"""The kind of YAML in which values are read: that of files of options."""
+"""Parser mode for values: the YAML dialect of options files."""
 _SHOWN: Final = ("help", "help_all")
 _HELP: Final = frozenset({"-h", "--help", "--help_all"})
 
@@ -63,17 +63,17 @@ class _HelpAll(Action):
 class Parser(ArgumentParser):
     """jsonargparse's parser, raising :class:`ConfigError` where it would print the usage and exit.
 
-    Options are written out: an abbreviation is an unknown option, which is answered with the nearest names.
+    Abbreviated options are treated as unknown, and the message suggests the nearest names.
     """
 
     def __init__(self, *names: Any, common: Sequence[str] = (), **options: Any) -> None:
         """Create it.
 
         Args:
-            *names: As of jsonargparse.
-            common: Options that ``--help`` shows, where there are so many that the others are left to ``--help_all``;
-                all if empty.
-            **options: As of jsonargparse.
+            *names: As for jsonargparse.
+            common: Options that ``--help`` shows if there are many; the others are left to ``--help_all``. All if
+                empty.
+            **options: As for jsonargparse.
         """
         super().__init__(
             *names, **{"allow_abbrev": False, "formatter_class": Formatter, "parser_mode": _MODE, **options}
@@ -85,7 +85,7 @@ class Parser(ArgumentParser):
             self.add_argument("--help_all", action=_HelpAll, help="show all options and exit")
 
     def format_help(self, formatter: HelpFormatter | None = None) -> str:
-        """The help; without the options that are not common, where some are."""
+        """The help; if common options are defined, only those."""
         shown = (*self._common, *_SHOWN)
         listed = [action for action in self._actions if action.help != SUPPRESS]
         rare = [action for action in listed if self._common and action.dest not in shown]
@@ -108,7 +108,7 @@ class Parser(ArgumentParser):
         return text
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Report the error in one paragraph: the option at fault where one is found, else the parser's message."""
+        """Report the error in one paragraph: the option at fault if it can be found, else the parser's message."""
         typed = self._typed()
         for option, _ in typed:
             self._refuse_unknown(option)
@@ -117,20 +117,20 @@ class Parser(ArgumentParser):
         raise ConfigError(f"{_one_paragraph(message)} See '{self.prog} --help'.") from ex
 
     def _typed(self) -> list[tuple[str, Any]]:
-        """The options that were typed, each with the text that may be its value."""
+        """The options on the command line, each with the text that may be its value."""
         following = [*self._arguments[1:], None]
         parts = [(*argument.partition("="), after) for argument, after in zip(self._arguments, following, strict=False)]
         return [(flag, value if equals else after) for flag, equals, value, after in parts if _is_flag(flag)]
 
     def _refuse_unknown(self, flag: str) -> None:
-        """Refuse an option that there is not, unless it may be a part of one: ``--encoder_options.width``."""
+        """Refuse an unknown option, unless it may be part of a known one: ``--encoder_options.width``."""
         known = [name for action in self._actions for name in action.option_strings]
         if flag.partition(".")[0].rstrip("+") not in known:
             clause = suggest(flag.lstrip("-"), self.option_names())
             raise ConfigError(f"unknown option {flag}{clause} See '{self.prog} --help'.")
 
     def _refuse_odd_numbers(self) -> None:
-        """Refuse what jsonargparse would take for another number: by its YAML, ``1:30`` is 90."""
+        """Refuse texts that jsonargparse would convert to another number: in its YAML, ``1:30`` is 90."""
         for flag, value in [*self._typed(), *self._in_file.items()]:
             for action in self._actions:
                 hint = vars(action).get("_typehint", action.type)
@@ -138,7 +138,7 @@ class Parser(ArgumentParser):
                     raise OptionError(action.dest, value, f"must be {' or '.join(_kinds(hint))}")
 
     def _refuse_kind(self, flag: str, value: Any) -> None:
-        """Refuse a value that is not of the option's kind."""
+        """Refuse a value that does not have the option's type."""
         for action in self._actions:
             hint = vars(action).get("_typehint", action.type)
             if flag not in action.option_strings or value is None or hint is None:
@@ -151,9 +151,9 @@ class Parser(ArgumentParser):
         """The options of a file, as flags.
 
         Raises:
-            ConfigError: If it cannot be read, or has an option that there is not.
+            ConfigError: If it cannot be read, or has an unknown option.
         """
-        if path is None or "\n" in path:  # options as text, or several files: the parser reads them
+        if path is None or "\n" in path:  # options as text, or several files: left to the parser
             return {}
         content = _content(path)
         known = {action.dest for action in self._actions}
@@ -170,14 +170,14 @@ class Parser(ArgumentParser):
         defaults: bool = True,
         **options: Any,
     ) -> Namespace:
-        """Parse; a positional argument that may be left out and was is ``None``, unless a file gives it.
+        """Parse the arguments; a missing optional positional becomes ``None``, unless a file gives it.
 
         Args:
             args: The arguments.
-            namespace: What to add to.
+            namespace: Namespace to add to.
             env: Whether to read the environment.
             defaults: Whether to fill in the defaults.
-            **options: As of jsonargparse.
+            **options: As for jsonargparse.
         """
         self._arguments = args or ()
         self._in_file = self._read_file(_named_file(self._arguments))
@@ -185,7 +185,7 @@ class Parser(ArgumentParser):
         self._refuse_odd_numbers()
         try:
             found = super().parse_args(args, namespace, env, defaults, **options)
-        except (AttributeError, IndexError) as error:  # jsonargparse's own, e.g. of --config=--
+        except (AttributeError, IndexError) as error:  # raised by jsonargparse itself, e.g. for --config=--
             self.error(f"the options cannot be read ({error}).", error)
         if defaults:
             for action in self._actions:
@@ -200,7 +200,7 @@ class Parser(ArgumentParser):
             path: YAML.
 
         Raises:
-            ConfigError: If it is no such file.
+            ConfigError: If it is not a valid options file.
         """
         self._arguments, self._in_file = (), self._read_file(str(path))
         self._refuse_odd_numbers()
@@ -208,10 +208,10 @@ class Parser(ArgumentParser):
         return found
 
     def _refuse_repeated(self, arguments: Sequence[str]) -> None:
-        """Refuse a list that is given twice: the first one would be lost without a word.
+        """Refuse a list that is given twice: the first one would be dropped silently.
 
         Raises:
-            ConfigError: Naming the option.
+            ConfigError: If there is such an option.
         """
         flags = [argument.partition("=")[0] for argument in arguments]
         for action in self._actions:
@@ -225,8 +225,8 @@ class Parser(ArgumentParser):
         """Set defaults that depend on the options that are given, for a command with the option ``preset``.
 
         Args:
-            arguments: What was typed.
-            defaults: From the given options, on the command line or in a file, and the known ones to defaults.
+            arguments: The arguments as typed.
+            defaults: Computes the defaults from the given options (command line or file) and the known ones.
         """
         known = {action.dest for action in self._actions}
         if "preset" not in known:
@@ -236,7 +236,7 @@ class Parser(ArgumentParser):
         self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})
 
     def remark(self, sizes: Mapping[str, Any], preset: str) -> None:
-        """Add to the help of options what a preset sets them to: on which machine it is chosen takes seconds to see.
+        """Add each option's value in a preset to its help; detecting this machine's preset would take seconds.
 
         Args:
             sizes: Values of options.
@@ -256,7 +256,7 @@ def _is_flag(text: str) -> bool:
 
 
 def _content(path: str) -> dict[object, Any]:
-    """The content of a file of options; empty where it is not a mapping, which the parser refuses."""
+    """The content of an options file; empty if it is not a mapping, which the parser refuses."""
     try:
         content = load_yaml(read_options(path), path)
     except (OSError, UnicodeDecodeError) as error:
@@ -271,7 +271,7 @@ def _content(path: str) -> dict[object, Any]:
 
 
 def _reason_against(hint: Any, value: Any) -> str | None:
-    """Why something is no value of a kind; ``None`` if it is.
+    """Reason why a value does not have a type; ``None`` if it does.
 
     Example:
         >>> _reason_against(int | None, "x"), _reason_against(int | None, "3"), _reason_against(int, [3])
@@ -289,7 +289,7 @@ def _reason_against(hint: Any, value: Any) -> str | None:
 
 
 def _is_no_number(hint: Any, value: Any) -> bool:
-    """Whether a kind is that of a number, and something is a text that can be none.
+    """Whether a type is numeric and a value is a text that cannot be parsed as a number.
 
     Example:
         >>> [_is_no_number(int | None, text) for text in ("1:30", "null", "-1e5", "1_000")]
@@ -310,16 +310,16 @@ def _kinds(hint: Any) -> list[str]:
 
 
 def asks_for_help(arguments: Iterable[str]) -> bool:
-    """Whether the options are to be explained.
+    """Whether help is requested.
 
     Args:
-        arguments: What was typed.
+        arguments: The arguments as typed.
     """
     return not _HELP.isdisjoint(arguments)
 
 
 def _named_file(arguments: Sequence[str]) -> str | None:
-    """The file that ``--config`` names, if it is one."""
+    """The file that ``--config`` names, if it names exactly one."""
     named = [
         value or following
         for (flag, _, value), following in zip(
@@ -331,7 +331,7 @@ def _named_file(arguments: Sequence[str]) -> str | None:
 
 
 def join_options(arguments: Sequence[str]) -> list[str]:
-    """Options of an option's part, ``--objective_options.graphcl.strength 0.3``, as that part: one mapping each.
+    """Merge options of parts, ``--objective_options.graphcl.strength 0.3``, into one mapping per part.
 
     Args:
         arguments: What was typed.
@@ -356,7 +356,7 @@ def join_options(arguments: Sequence[str]) -> list[str]:
 
 
 def _loaded(text: str) -> Any:
-    """A value as jsonargparse should see it: ``a:`` and ``{a, b}`` are text."""
+    """A value as jsonargparse should see it: ``a:`` and ``{a, b}`` stay text."""
     found = load_yaml(text, "an option")
     only_keys = isinstance(found, dict) and found and all(value is None for value in found.values())
     return text if only_keys and not _WRITTEN_OUT.search(text.strip()) else found
@@ -379,16 +379,16 @@ def _one_paragraph(message: str) -> str:
 
 
 def names(value: Any) -> list[str]:
-    """A list of names as typed on the command line, ``a,b,c``, or as in a YAML file.
+    """Parse a list of names as typed on the command line, ``a,b,c``, or as in a YAML file.
 
-    Commas separate as in CSV: a name that holds one is written in double quotes, and a double quote in it twice.
+    Commas separate names as in CSV: a name with a comma is put in double quotes, and double quotes in it are doubled.
 
     Args:
         value: Text with commas, or a list.
 
     Raises:
         ValueError: If it is neither.
-        ConfigError: If a quote in it is not closed.
+        ConfigError: If a quote is not closed.
 
     Example:
         >>> names("a, b"), names(["a", "b"]), names("")
@@ -410,10 +410,10 @@ def names(value: Any) -> list[str]:
 
 
 def as_names(found: Iterable[str]) -> str:
-    """Names as :func:`names` reads them.
+    """Names as a text that :func:`names` can parse.
 
     Args:
-        found: The names, without blanks around them.
+        found: The names, without surrounding blanks.
 
     Example:
         >>> as_names(["logS", "Ki, human"])
@@ -427,7 +427,7 @@ def _quoted(name: str) -> str:
 
 
 def _without_brackets(text: str) -> str:
-    """A list without the brackets around it: ``a,b`` of ``[a,b]``; brackets that belong to a name stay."""
+    """A list without the brackets around it: ``a,b`` from ``[a,b]``; brackets that belong to a name stay."""
     if not (text.startswith("[") and text.endswith("]")):
         return text
     open_ones = list(accumulate({"[": 1, "]": -1}.get(letter, 0) for letter in text))

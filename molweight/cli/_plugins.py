@@ -1,11 +1,11 @@
-"""The options that name modules of other people, and say whether a file may."""
+"""The options that name plug-in modules, and allow a file to name them."""
 
 from molweight.cli._parser import Parser, names
 
 __all__ = ["TRUST", "add_plugin_option"]
 
 TRUST = "--trust"
-"""Counts only where it is typed: a file cannot vouch for itself."""
+"""Counts only on the command line: a file cannot declare itself trusted."""
 
 
 def add_plugin_option(parser: Parser) -> None:

@@ -1,4 +1,4 @@
-"""``molweight predict``: predictions of a run for a file of any size, a row for each row."""
+"""``molweight predict``: predictions of a run for a file of any size, one output row per input row."""
 
 import sys
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from molweight.runs.internal import ENSEMBLE, spread_of
 __all__ = ["run"]
 
 _ROW: Final = "row"
-"""Column with the number of each row, unless the input has one of this name."""
+"""Column with the number of each row, unless the input has a column of this name."""
 _DOMAIN: Final = ("similarity", "in_domain")
 _LISTED: Final = 20
 
@@ -53,14 +53,14 @@ def run(options: Namespace) -> None:
 
 
 class _Answers(NamedTuple):
-    """Names of the columns that are computed, and what computes them."""
+    """Names of the computed columns, and the function that computes them."""
 
     names: list[str]
     of: Callable[[ParsedRows], Float32Matrix]
 
 
 def _answers(options: Namespace, model: Run) -> _Answers:
-    """The values that were asked for: predictions, deviations, ranges, domain.
+    """The requested values: predictions, deviations, ranges, domain.
 
     Raises:
         ConfigError: If options contradict each other, or the run lacks what they take.
@@ -82,7 +82,7 @@ def _answers(options: Namespace, model: Run) -> _Answers:
 
 
 def _assessed(options: Namespace, model: Run, parsed: ParsedRows, *, domain: bool) -> Float32Matrix:
-    """Predictions with deviations, ranges and domain, as far as they are asked for."""
+    """Predictions, and deviations, ranges and domain if requested."""
     if options.interval is None and not domain:
         stated = model.uncertainty(parsed)
         return np.concatenate([stated.prediction, stated.deviation], axis=1)
@@ -106,7 +106,7 @@ def _averaged(runs: list[Run], parsed: ParsedRows, *, uncertain: bool) -> Float3
 
 
 def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
-    """Positions of the columns of the input that the output repeats: all, or the SMILES and those that are named.
+    """Positions of the input columns that the output repeats: all of them, or the SMILES and those named by the user.
 
     Raises:
         DataError: If there is no such column.
@@ -123,7 +123,7 @@ def _kept(columns: list[str] | None, table: MoleculeRows) -> list[int]:
 
 
 def _free(name: str, taken: list[str]) -> str:
-    """A name for predictions that no column of the input has: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
+    """A name for predictions that is not a column of the input: ``y``, ``y.predicted``, ``y.predicted.predicted``, ...
 
     Example:
         >>> _free("y", ["id"]), _free("y", ["id", "y"])
@@ -152,7 +152,7 @@ def _others(options: Namespace, model: Run) -> list[Run]:
 
 
 def _refuse_same(folders: list[str], runs: list[Run]) -> None:
-    """Refuse members that are copies of each other: they would make an ensemble look sure of itself."""
+    """Refuse members that are copies of each other: their spread would be zero."""
     for (one, run), (other, further) in combinations(zip(folders, runs, strict=True), 2):
         mine, theirs = run.model.state_dict(), further.model.state_dict()
         if mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine):

@@ -1,4 +1,4 @@
-"""Sizes that fit the machine, for options that were left out."""
+"""Default sizes that suit the machine."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -18,14 +18,14 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
         "batch_size": 64,
     },
 }
-"""``full``: the sizes of :class:`molweight.Job`, for a GPU or patience; ``small``: minutes on two cores."""
+"""``full``: the sizes of :class:`molweight.Job`, for a GPU or long runs; ``small``: minutes on two cores."""
 
 _OWN: Final = ("encoder", "pretrain_steps", "pretrain_seed")
-"""Options that say that an encoder is to be pretrained, as do those of the encoder but for dropout."""
+"""Options that request a newly pretrained encoder, as all encoder options but dropout do."""
 
 
 def choose(name: str) -> str:
-    """The preset that ``auto`` stands for on this machine, or the named one.
+    """The preset that ``auto`` selects on this machine, or the named one.
 
     Args:
         name: ``"auto"`` or one of :data:`PRESETS`.
@@ -44,10 +44,10 @@ def choose(name: str) -> str:
 
 
 def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init", "weighting")) -> dict[str, Any]:
-    """Defaults in place of those of the parser, for the options that were not given.
+    """Defaults that replace those of the parser, for options that were not given.
 
-    Unless an encoder or its pretraining is asked for, a run starts from the checkpoint that is part of molweight; a
-    command that does nothing but pretrain starts from random weights.
+    Unless an option of the encoder or of its pretraining is given, a run starts from the checkpoint that is part of
+    molweight. A command that only pretrains starts from random parameters.
 
     Args:
         given: The options on the command line or in a file.
@@ -68,7 +68,7 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init", 
     if init == AUTO and "init" in known:
         init = sizes["init"] = "pretrain" if own else SHIPPED
     if "encoder" in given or init not in (AUTO, *INITS):
-        sizes.pop("encoder_options", None)  # they are those of another encoder
+        sizes.pop("encoder_options", None)  # these belong to another encoder
     if init == SHIPPED:
         sizes.pop("pretrain_steps", None)
     return sizes

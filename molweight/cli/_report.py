@@ -1,4 +1,4 @@
-"""``molweight report``: a run as one page for people, or several side by side."""
+"""``molweight report``: a run as one HTML page, or several runs side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +23,6 @@ def run(options: Namespace) -> None:
 
 
 def _names(folders: Sequence[str]) -> list[str]:
-    """The last parts of the paths; where two are the same, the paths."""
+    """The last components of the paths; the whole paths if two of these are the same."""
     short = [Path(folder).resolve().name for folder in folders]
     return short if len(set(short)) == len(short) else list(folders)

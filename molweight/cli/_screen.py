@@ -1,4 +1,4 @@
-"""The rows of a library with the best predictions: millions are streamed, few are kept, and a kill loses little."""
+"""The rows of a library with the best predictions: millions are streamed, few are kept, and the state is saved."""
 
 import time
 from collections.abc import Iterator
@@ -20,14 +20,15 @@ from molweight.runs import Run
 __all__ = ["finish_screening", "screened"]
 
 _STATE: Final = "screening"
-"""How the name of the file ends that holds the state."""
+"""Suffix of the state file's name."""
 _PART: Final = 500
 
 
 def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chunk]:
     """The rows with the best predictions, the best one first.
 
-    Where the output is a file, what was kept is written next to it every few seconds; the same command resumes there.
+    If the output is a file, the rows kept so far are saved next to it every few seconds, and the same command resumes
+    from there.
 
     Args:
         options: Those of ``molweight predict``, with ``top``.
@@ -38,7 +39,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
         Up to 500 rows at a time.
 
     Raises:
-        ConfigError: If an option does not go with ``--top``, or the target to rank by is not named.
+        ConfigError: If an option cannot be combined with ``--top``, or the target to rank by is not named.
         OptionError: If fewer than one row is asked for.
     """
     column, sign = _ranked_by(options, run), -1.0 if options.lowest else 1.0
@@ -66,7 +67,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
 
 
 def finish_screening(options: Namespace) -> None:
-    """Remove the states: the output is there.
+    """Remove the state files after the output has been written.
 
     Args:
         options: Those of ``molweight predict``.
@@ -81,8 +82,8 @@ def _ranked_by(options: Namespace, run: Run) -> int:
     """Position of the target that rows are ranked by.
 
     Raises:
-        OptionError: If it is not named where there are several, or there is none of that name, an option is in the
-            way, or fewer than one row is asked for.
+        OptionError: If it is not named although there are several, no target has that name, another option conflicts,
+            or fewer than one row is requested.
     """
     if options.top < 1:
         raise OptionError("top", options.top, "must be at least 1")

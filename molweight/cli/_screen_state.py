@@ -1,4 +1,4 @@
-"""The state of a screening, kept next to its output, so that a kill loses little."""
+"""The state of a screening, saved next to its output, so that a killed command can resume."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from molweight.storage import parse_json, write_file
 __all__ = ["Kept", "ScreenState"]
 
 _EVERY: Final = 5.0
-"""Seconds after which the state is written again."""
+"""Seconds between writes of the state."""
 _IGNORED: Final = ("config", "output", "quiet", "chunk_size", "device", "plugin", "trust", "safe_csv")
 """Options that do not change which rows are kept."""
 
@@ -29,14 +29,14 @@ Kept = tuple[float, int, int, list[str]]
 
 @dataclass
 class ScreenState:
-    """The rows that are kept so far.
+    """The rows kept so far.
 
     Args:
-        key: What the rows depend on: run, input, options.
-        done: Rows that were read.
-        rejected: Rows among them without a score.
-        kept: The best ones, the best first.
-        about: Whatever else has to be there to continue, as JSON values.
+        key: Fingerprint of the run, the input and the options.
+        done: Number of rows read.
+        rejected: Number of these without a score.
+        kept: The best rows, best first.
+        about: Further data needed to continue, as JSON values.
     """
 
     key: str
@@ -47,11 +47,11 @@ class ScreenState:
 
     @classmethod
     def begin(cls, options: Namespace, name: str) -> "ScreenState":
-        """The state of the same screening, if there is one; else an empty one.
+        """The saved state of the same screening, or an empty one.
 
         Args:
             options: Those of ``molweight predict``.
-            name: How the name of the file ends.
+            name: Suffix of the file's name.
         """
         fresh, path = cls(_key(options)), state_path(options, name)
         if path is None or not path.exists():
@@ -65,13 +65,13 @@ class ScreenState:
         return cls(**{**found, "kept": [(*item,) for item in found["kept"]]})
 
     def add(self, rows: Sequence[int], cells: Sequence[list[str]], scores: AnyArray, most: int) -> None:
-        """Take rows in, and keep the best ones; of equal ones the first.
+        """Add rows, and keep the best ones; the first ones among equal scores.
 
         Args:
             rows: Their numbers.
             cells: Their cells.
-            scores: Their scores, NaN where there is none.
-            most: How many to keep.
+            scores: Their scores; NaN for a missing one.
+            most: Number of rows to keep.
         """
         known = np.flatnonzero(~np.isnan(scores))
         self.rejected += len(scores) - len(known)
@@ -84,15 +84,15 @@ class ScreenState:
             self.kept = sorted([*self.kept, *new], key=lambda item: (-item[0], item[1]))[:most]
 
     def write(self, options: Namespace, name: str, written: float = 0.0) -> float:
-        """Write it, unless that was done a moment ago; nowhere for a screening that cannot be resumed.
+        """Write the state, unless it was written recently or the screening cannot be resumed.
 
         Args:
             options: Those of ``molweight predict``.
-            name: How the name of the file ends.
-            written: When it was written last.
+            name: Suffix of the file's name.
+            written: Time of the last write.
 
         Returns:
-            When it was written last.
+            Time of the last write.
         """
         path = state_path(options, name)
         if path is None or time.monotonic() - written < _EVERY:
@@ -105,11 +105,11 @@ class ScreenState:
 
 
 def state_path(options: Namespace, name: str) -> Path | None:
-    """Where a state is written; nowhere for a screening to standard output, or of standard input.
+    """Path of the state; ``None`` if the screening reads standard input or writes to standard output.
 
     Args:
         options: Those of ``molweight predict``.
-        name: How the name of the file ends.
+        name: Suffix of the file's name.
     """
     if options.top is None or options.output is None or options.input == "-":
         return None

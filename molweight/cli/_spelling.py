@@ -1,4 +1,4 @@
-"""Options in messages as they are typed."""
+"""Options in messages, spelled as on the command line."""
 
 import ast
 import json
@@ -13,7 +13,7 @@ from molweight.errors import as_argument
 __all__ = ["as_typed"]
 
 _CALLED: Final = {"method": "split", "options": "split_options", "size": "corpus_size"}
-"""Arguments of the library whose option has another name."""
+"""Arguments of the library whose command-line option has another name."""
 _LIKE_AN_OPTION: Final = re.compile(r"'?-\D")
 
 
@@ -21,7 +21,7 @@ def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
     """A function that writes an option in a message: ``--split random`` for ``method='random'``.
 
     Args:
-        options: Names of the command's options; anything else stays an argument in Python.
+        options: Names of the command's options; other names are written as Python arguments.
 
     Example:
         >>> from molweight.errors import Message, mention
@@ -50,10 +50,10 @@ def as_typed(options: Collection[str]) -> Callable[[str, str], str]:
 
 
 def _typed(text: str) -> str:
-    """A value of Python as it is typed in a shell."""
+    """A Python value as typed in a shell."""
     try:
         value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):  # the value of an option may be any object
+    except (ValueError, SyntaxError):  # an option's value may be any object
         return shlex.quote(text)
     if value is None or isinstance(value, bool):
         return json.dumps(value)

@@ -1,1 +1,1 @@
-"""Options of the commands, a module each: none of them imports what a command computes with, so help is quick."""
+"""Options of the commands, one module each. They import no heavy packages, so that ``--help`` is fast."""

@@ -24,7 +24,7 @@ _COMMON: Final = (
     *("name", "overwrite", "resume", "baselines", "quiet", "json", "preset"),
     *("encoder", "init", "objectives", "weighting", "steps", "epochs", "members", "features", "seed", "device"),
 )
-"""Options that ``--help`` shows; ``--help_all`` shows every one."""
+"""Options that ``--help`` shows; ``--help_all`` shows all of them."""
 
 
 def parser() -> Parser:
@@ -40,12 +40,12 @@ def parser() -> Parser:
     add_run_options(made, baselines=["mean", "descriptor_trees"])
     made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
     add_job_options(made)
-    made.set_defaults({"members": None})  # by the size of the table; a job in Python has a single model by default
+    made.set_defaults({"members": None})  # set by the size of the table; a job in Python has a single model by default
     return made
 
 
 def add_run_options(made: Parser, baselines: list[str]) -> None:
-    """Add the options of a run's place and output."""
+    """Add the options for the run folder and the output."""
     add = made.add_argument_group("Run and output").add_argument
     add(
         "--test",

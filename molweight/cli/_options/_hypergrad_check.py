@@ -41,5 +41,5 @@ def parser() -> Parser:
 
 
 def _texts(value: Any) -> list[str]:
-    """Texts separated by commas, or a list or a single number as in a YAML file."""
+    """Parse texts separated by commas, or a list or single number from a YAML file."""
     return names([str(part) for part in value] if isinstance(value, list) else str(value))

@@ -21,7 +21,7 @@ def parser() -> Parser:
 
 
 def _kind(text: str | None) -> str | None:
-    """One of the kinds; here, where nothing has been imported yet, a typo is answered at once.
+    """Check the kind of names; as nothing has been imported yet, a typo is reported immediately.
 
     Raises:
         UnknownNameError: If there is no such kind.

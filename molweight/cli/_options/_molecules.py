@@ -7,7 +7,7 @@ __all__ = ["add_molecule_options"]
 
 
 def add_molecule_options(parser: Parser) -> None:
-    """Add the run, the input, and how it is read."""
+    """Add the options for the run, the input and its format."""
     add = parser.add_argument
     add("run", type=str, help="folder of a run: runs/NAME")
     add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF, SMILES, packed or not; - for standard input; or SMILES")

@@ -18,20 +18,20 @@ __all__ = [
 ]
 
 CORPORA: Final = ("moses", "moses_test", "zinc", "zinc250k")
-"""Names of the corpora; the registry has them too, and importing it takes seconds."""
+"""Names of the corpora, repeated here because importing the registry takes seconds."""
 SPLITS: Final = (
     *("butina", "column", "none", "ogb", "random", "random_scaffold"),
     *("scaffold", "scaffold_achiral", "scaffold_balanced", "scaffold_generic", "stratified"),
 )
-"""Names of the splits, likewise."""
+"""Names of the splits, repeated for the same reason."""
 
 
 def add_data_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
     """Add the options of the table, its split and the corpus.
 
     Args:
-        parser: Where to add them.
-        corpus: The corpus if none is named; ``None`` for none.
+        parser: The parser to extend.
+        corpus: Default corpus; ``None`` for none.
     """
     add_table_options(parser)
     add_corpus_options(parser, corpus=corpus)
@@ -63,7 +63,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
     """Add the options that say how the cells of a table are read.
 
     Args:
-        parser: Where to add them.
+        parser: The parser to extend.
         duplicates: Default for molecules in several rows.
     """
     add = parser.add_argument_group("Reading the table").add_argument
@@ -80,7 +80,7 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
 
 
 def _numbers(value: Any) -> list[float]:
-    """Numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
+    """Parse numbers as typed on the command line, ``1,0.5``, or as in a YAML file.
 
     Raises:
         ValueError: If one of them is not a number.
@@ -92,8 +92,8 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
     """Add the options of the corpus.
 
     Args:
-        parser: Where to add them.
-        corpus: The corpus if none is named; ``None`` for none.
+        parser: The parser to extend.
+        corpus: Default corpus; ``None`` for none.
     """
     add = parser.add_argument_group("Corpus").add_argument
     add(
@@ -119,11 +119,11 @@ def add_split_options(parser: Parser) -> None:
 
 
 def add_job_options(parser: Parser, *groups: type) -> None:
-    """Add the options of a job, a titled part of the help for each group.
+    """Add the options of a job, with a section of the help for each group.
 
     Args:
-        parser: Where to add them.
-        *groups: The option groups that the command takes; all of a job's if none is named.
+        parser: The parser to extend.
+        *groups: The option groups that the command takes; all groups of a job if empty.
     """
     for group in groups or GROUPS:
         parser.add_class_arguments(group, skip={"objectives", "aux", "features", "partners"})
