@@ -1,4 +1,4 @@
-"""How good the hypergradients of a job are."""
+"""Accuracy of a job's hypergradients."""
 
 from molweight.diagnostics._hypergrad_check import default_candidates, hypergrad_check
 from molweight.diagnostics._hypergrad_report import HypergradCheck

@@ -42,13 +42,13 @@ _SETTINGS: Final[dict[str, list[dict[str, Any]]]] = {
     "nystrom": [{"rank": 10}, {"rank": 20}],
 }
 _TIMED: Final = 3
-"""Repetitions of a timing, of which the least is taken."""
+"""Repetitions of a timing; the minimum counts."""
 _MARGIN: Final = 1.5
-"""Safe damping over the size of the lowest curvature that was met."""
+"""Ratio of the safe damping to the magnitude of the lowest observed curvature."""
 
 
 def default_candidates() -> list[Candidate]:
-    """Every registered solver but the dense one, with a few settings each.
+    """Every registered solver except the dense one, with a few settings each.
 
     Example:
         >>> [name for name, _ in default_candidates()]
@@ -76,13 +76,13 @@ def hypergrad_check(
     """Compare solvers by the hypergradient ``dF/dlambda`` they give on a job's own models and losses.
 
     The job runs as :func:`molweight.fit` runs it. At each point, the variables at which the run takes its hypergradient
-    are copied: with ``finetune_ema``, level 2 is at its running average. Every solver answers at that point through the
-    code that training uses, for the same batches and draws, from a cold start, as does the reference: both Hessians
-    plus one damping, solved densely where they are small and by MINRES elsewhere. The Hessian of a network in training
-    is usually indefinite. With a small damping the reference is then a stationary point and not a minimum, and
-    close to singular; ``"safe"`` stands for 1.5 times the size of the most negative curvature that the first damping's
-    reference met, so that every solver's precondition holds and MINRES converges quickly. The result says what
-    curvature there was.
+    are copied: with ``finetune_ema``, level 2 is at its running average. Every solver, and the reference, computes the
+    hypergradient at that point by the code that training uses, with the same batches and random numbers and from a cold
+    start. The reference solves both damped Hessians densely if they are small, and by MINRES otherwise. The Hessian of
+    a network in training is usually indefinite. With a small damping the reference is then a stationary point and not a
+    minimum, and the system is close to singular. ``"safe"`` is 1.5 times the magnitude of the most negative curvature
+    that the reference with the first damping observed, so that every solver's precondition holds and MINRES converges
+    quickly. The result reports the observed curvature.
 
     Args:
         job: Encoder, objectives, gamma, learning rates and the solver that the run itself uses.
@@ -94,8 +94,8 @@ def hypergrad_check(
         dampings: Dampings of the references, each compared with all solvers; the first is a number.
         candidates: Solvers with their options; :func:`default_candidates` if ``None``. The job's own is added.
         dtype: Floating-point type of the comparison; the run itself is in float32.
-        limit: Most variables of a level for the dense reference.
-        iterations: Most products of the MINRES reference, which keeps as many vectors.
+        limit: Maximum number of variables of a level for the dense reference.
+        iterations: Maximum number of products of the MINRES reference, which stores as many vectors.
         tolerance: Relative residual at which it stops.
         progress: Whether to show progress bars on a terminal.
 
@@ -157,7 +157,7 @@ def _start(job: Job, held: HeldOut, corpus: MoleculeDataset, *, progress: bool) 
 
 
 def _visit(run: AdaptivePretraining, points: Sequence[int], precision: str, *, progress: bool) -> Iterator[int]:
-    """Train up to each point in turn."""
+    """Train to each point in turn."""
     for point in points:
         with matmul_precision(precision):
             run.run(point - run.loop.steps, f"pretraining up to step {point}" if progress else None)
@@ -184,7 +184,7 @@ class _Place:
         return self.loop.weighting.names
 
     def answer(self, solver: Solver) -> tuple[Hypergradient, Tensor, float]:
-        """The hypergradient, ``dF/dlambda`` of it, and the seconds it took."""
+        """The hypergradient, its ``dF/dlambda``, and the duration in seconds."""
         started = time.perf_counter()
         losses = self.problem.objectives, self.problem.train, self.problem.meta
         result = self.loop.hypergradient(*losses, at=self.point, solver=solver)
@@ -208,20 +208,20 @@ class _Comparison:
         self.reference(1.0)
 
     def at(self, place: _Place, step: int) -> list[CheckedPoint]:
-        """One entry per damping; none for a safe damping where the first one is safe."""
+        """One entry per damping; the safe damping is skipped if the first one is safe."""
         found: list[CheckedPoint] = []
         for asked in self.dampings:
             if asked != "safe":
                 found.append(self._with(place, step, self.reference(asked)))
             elif (damping := _safe(found[0])) is not None:
-                # A definite system converges in few products: no need to build the matrix again.
+                # A definite system converges in few products, so the matrix need not be built again.
                 found.append(self._with(place, step, self.reference(damping, limit=0)))
         return found
 
     def _with(self, place: _Place, step: int, reference: MinresReference) -> CheckedPoint:
         damping = reference.damping
         exact = place.answer(reference)[1]
-        levels = _time_levels(place, list(reversed(reference.spectra)))  # the chain is solved from its end
+        levels = _time_levels(place, list(reversed(reference.spectra)))  # the chain is solved from its last level
         multiples = {level.level: level.multiple for level in levels}
         compared = dict(_build(name, options, damping) for name, options in self.candidates)
         return CheckedPoint(
@@ -235,14 +235,14 @@ class _Comparison:
 
 
 def _safe(point: CheckedPoint) -> float | None:
-    """A damping with which no curvature that was met at ``point`` stays negative, or ``None`` if none was."""
+    """A damping that makes all curvature observed at ``point`` positive; ``None`` if none was negative."""
     lowest = min(level.spectrum.lowest for level in point.levels)
     indefinite = any(level.spectrum.indefinite for level in point.levels)
     return float(f"{_MARGIN * -lowest:.2g}") if indefinite else None
 
 
 def _build(name: str, options: Mapping[str, Any], damping: float) -> tuple[str, Solver]:
-    """A solver, with the damping of the reference unless it has its own, under the name to show it by."""
+    """A solver with its display name; it takes the damping of the reference unless it has its own."""
     chosen = dict(options)
     if "damping" in getattr(solvers.get(name), "__dataclass_fields__", {}):
         chosen.setdefault("damping", damping)
@@ -301,7 +301,7 @@ def _time_level(level: Level, own: Params, upper: Params, spectrum: Spectrum) ->
     def gradient() -> None:
         torch.autograd.grad(level.loss(leaves, upper), list(leaves.values()), allow_unused=True)
 
-    curvature(direction)  # builds the graph that all products share
+    curvature(direction)  # builds the graph shared by all products
     return LevelFacts(
         level.name, spectrum, _seconds(gradient, direction), _seconds(lambda: curvature(direction), direction)
     )
@@ -324,7 +324,7 @@ def _settle(value: Tensor) -> None:
 
 
 def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampings: Sequence[Damping]) -> list[int]:
-    """The points in order, once each."""
+    """The points, sorted and without duplicates."""
     points = [0, job.steps // 4, job.steps] if points is None else points
     if not points or min(points) < 0:
         raise OptionError("points", list(points), "must be steps of the run: at least one, none negative")

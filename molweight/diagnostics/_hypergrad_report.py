@@ -15,14 +15,14 @@ class CheckedSolver:
 
     Args:
         solver: Its name and options.
-        cosine: Cosine of ``dF/dalpha`` with the reference's: of what the logits of the weights would move along.
-        cosine_weights: Cosine of ``dF/dlambda``; flattered by what is common to all objectives.
+        cosine: Cosine of ``dF/dalpha``, the gradient of the logits of the weights, with the reference's.
+        cosine_weights: Cosine of ``dF/dlambda``; too optimistic, because a component common to all objectives counts.
         relative_error: ``|g - g_ref| / |g_ref|`` of ``dF/dalpha``.
         kendall: Kendall's tau of the objectives' order by ``dF/dlambda`` with the reference's order: 1 is the same
             ranking, -1 the reverse.
         products: Curvature products, by level.
-        gradients: The products in units of a gradient of the same level's loss, all levels together; without the one
-            gradient per level that builds the graph of the products, and without what every solver needs.
+        gradients: The products in units of a gradient of the same level's loss, summed over the levels; without the
+            gradient per level that builds the graph of the products, and without work common to all solvers.
         seconds: Wall time of the whole hypergradient.
         outcomes: How the solve of each level ended.
         hypergradient: ``dF/dlambda`` by objective.
@@ -46,7 +46,7 @@ class LevelFacts:
 
     Args:
         level: Its name.
-        spectrum: What the reference solve learned of its Hessian.
+        spectrum: Spectrum of its Hessian, as estimated by the reference solve.
         gradient_seconds: Time of one gradient of its loss.
         product_seconds: Time of one curvature product.
     """
@@ -71,7 +71,7 @@ class CheckedPoint:
         damping: Added to both Hessians in the reference.
         weights: Objective weights there.
         reference: The reference's ``dF/dlambda`` by objective.
-        levels: What is known of each level, the lowest first.
+        levels: Facts about each level, the lowest first.
         solvers: One entry per solver.
     """
 
@@ -94,7 +94,7 @@ class HypergradCheck:
         dtype: Floating-point type of the comparison.
         molecules: Molecules that each loss was taken on.
         seed: Seed of the run.
-        points: What was found, along the run.
+        points: The results along the run.
     """
 
     data: str
@@ -188,7 +188,7 @@ def _cells(row: CheckedSolver) -> tuple[str, ...]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first and last column to the left, the others to the right."""
+    """Align the first and last column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     last = len(widths) - 1
     return [

@@ -19,13 +19,13 @@ __all__ = ["Problem", "draw_problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """The chain of levels of a job, all randomness drawn.
+    """The chain of levels of a job, with all random numbers drawn.
 
     Args:
         objectives: Losses of level 1, by name.
         train: Loss of level 2, without the proximal term.
         meta: Outer loss.
-        molecules: Molecules that each loss is taken on.
+        molecules: Number of molecules in each loss.
     """
 
     objectives: Mapping[str, LossFn]
@@ -37,7 +37,7 @@ class Problem:
         """Refuse losses that are not pure functions, at a point.
 
         Raises:
-            ConfigError: Naming the loss.
+            ConfigError: If a loss is not one; the message names it.
         """
         for name, loss in self.objectives.items():
             check_deterministic(loss, pretrained, f"objective {name!r}")
@@ -48,11 +48,11 @@ class Problem:
 def draw_problem(
     job: Job, run: AdaptivePretraining, data: MoleculeDataset, splits: Splits, dtype: torch.dtype
 ) -> Problem:
-    """Draw one batch per loss, of the sizes that the job solves with; the models are copied.
+    """Draw one batch per loss, with the batch sizes of the job's solves; the models are copied.
 
     Args:
         job: Sizes and seed.
-        run: Only the models' structure and buffers are used, not their parameters.
+        run: A run; only the structure and buffers of its models are used, not their parameters.
         data: The labelled table.
         splits: Its roles.
         dtype: Floating-point type of the losses.

@@ -37,9 +37,9 @@ class MoleculeEstimator(BaseEstimator):
             * ``corpus``: molecules to pretrain on: the name of an embedded corpus, SMILES, a
               :class:`molweight.graphs.MoleculeDataset`, or ``None`` for the training molecules.
             * ``corpus_size``: how many of an embedded corpus.
-            * ``split``: how the training molecules are given their roles, ``"random"`` or ``"scaffold"``.
-            * ``holdout``: share of them that trains the weights, and share that picks the checkpoint; at least one
-              molecule each. The others finetune.
+            * ``split``: how the training molecules are divided into roles, ``"random"`` or ``"scaffold"``.
+            * ``holdout``: share of them for learning the weights, and share for choosing the checkpoint; at least one
+              molecule each. The others are for finetuning.
             * ``members``: ``None`` by default, as on the command line: an ensemble on all training molecules, of 5
               graph members, above 10,000 molecules 3, with boosted trees and a Gaussian process; 1 finetunes a single
               model.
@@ -55,7 +55,7 @@ class MoleculeEstimator(BaseEstimator):
 
     @with_signature(signature(members=None, **OWN_OPTIONS))
     def __init__(self, **options: Any) -> None:
-        """Keep every parameter as it is; nothing is checked before ``fit``."""
+        """Store the parameters unchanged; they are checked by ``fit``."""
         for name, value in checked(type(self), options).items():
             setattr(self, name, value)
 
@@ -67,14 +67,14 @@ class MoleculeEstimator(BaseEstimator):
         return tags
 
     def __getstate__(self) -> dict[str, Any]:
-        """Everything but modules; those are written as safetensors bytes and JSON."""
+        """The state, with modules as safetensors bytes and JSON."""
         state: dict[str, Any] = dict(super().__getstate__())
         if self._learned in state:
             state[self._learned] = self._dump()
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Build the modules again."""
+        """Rebuild the modules."""
         super().__setstate__(state)
         if self._learned in state:
             setattr(self, self._learned, self._load(state[self._learned]))
@@ -143,7 +143,7 @@ class MoleculeEstimator(BaseEstimator):
         return from_smiles(smiles_of(self.corpus), name="corpus", on_error=self.on_error)
 
     def _roles(self, data: MoleculeDataset, seed: int) -> Splits:
-        """Train, meta and select; nothing is held out as test, which is scikit-learn's own business."""
+        """Train, meta and select; nothing is held out as test, because scikit-learn does that."""
         if not 0 < self.holdout < 0.5:  # noqa: PLR2004 - twice that has to leave something to train on
             raise OptionError("holdout", self.holdout, "must lie above 0 and below 0.5")
         least = 3
@@ -197,10 +197,10 @@ class TapWeightEstimator(MoleculeEstimator):
 
 
 def check_rejects(rejects: list[Reject], on_error: str) -> None:
-    """Refuse molecules that cannot be read, if that is asked for.
+    """Refuse invalid molecules under ``on_error="raise"``.
 
     Raises:
-        DataError: If it is, with the first of them.
+        DataError: For the first invalid molecule.
     """
     if not rejects or on_error != "raise":
         return

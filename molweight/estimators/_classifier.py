@@ -13,12 +13,12 @@ __all__ = ["TapWeightClassifier"]
 
 
 class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
-    """Tell two classes apart from SMILES, for one or several labels, with learned weights of the objectives.
+    """Predict classes from SMILES, for one or several labels, with learned weights of the objectives.
 
     For the parameters see :class:`molweight.estimators.MoleculeEstimator`.
 
     Attributes:
-        classes_: The two classes, sorted; one such array per column where ``y`` had columns.
+        classes_: The two classes, sorted; one array per column if ``y`` has several columns.
         run_: The :class:`molweight.Run`: history, learned weights, ``embed``, ``save``.
         weights_: Learned weight per objective.
         rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.

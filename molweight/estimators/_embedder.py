@@ -33,7 +33,7 @@ _PRETRAINING: Final = tuple(
     ({*option_names(EncoderOptions), *option_names(PretrainingOptions)} - {"init", "pretrain_seed", "stereo"})
     | {"corpus", "corpus_size"}
 )
-"""Parameters of pretraining: setting one asks for an encoder of its own."""
+"""Parameters of pretraining: if one is set, a new encoder is pretrained."""
 
 
 class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, MoleculeEstimator):
@@ -67,11 +67,11 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
 
     @with_signature(_SIGNATURE)
     def __init__(self, **options: Any) -> None:
-        """Keep every parameter as it is; nothing is checked before ``fit``."""
+        """Store the parameters unchanged; they are checked by ``fit``."""
         super().__init__(**options)
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn what comes out, and whether labels are needed."""
+        """Tell scikit-learn the type of the output, and whether labels are needed."""
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = []
         tags.target_tags.required = self.task is not None
@@ -134,13 +134,13 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
         return np.concatenate(parts)
 
     def _init(self) -> str | None:
-        """The shipped checkpoint where no option of pretraining is set; ``"auto"`` looks at fewer options."""
+        """The shipped checkpoint if no option of pretraining is set; ``"auto"`` considers fewer options."""
         return super()._init() or ("pretrain" if self._sets_pretraining() else SHIPPED)
 
     def _sets_pretraining(self) -> bool:
         defaults = {name: _SIGNATURE.parameters[name].default for name in _PRETRAINING}
         given = {name: getattr(self, name) for name in _PRETRAINING}
-        # the type first: an array of SMILES does not compare with a name
+        # check the type first: comparing an array of SMILES with a name fails
         return not all(type(given[name]) is type(known) and given[name] == known for name, known in defaults.items())
 
     def _pretrain(self, data: MoleculeDataset) -> Encoder:

@@ -1,4 +1,4 @@
-"""SMILES from whatever scikit-learn passes around."""
+"""SMILES from the input types that scikit-learn uses."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def smiles_of(molecules: Any) -> list[str]:
         ``n`` strings.
 
     Raises:
-        DataError: If there is not exactly one column, no row, or something that is not text.
+        DataError: If there is not exactly one column, there are no rows, or a value is not text.
 
     Example:
         >>> smiles_of(np.array([["CCO"], ["C"]]))

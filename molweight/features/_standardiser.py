@@ -15,9 +15,9 @@ __all__ = ["Standardiser"]
 _LARGE: Final = 1e15
 """Values beyond this count as missing: their squares overflow float32."""
 _COLUMNS: Final = 128
-"""Columns that are learned from at a time, and"""
+"""Number of columns fitted at a time, and"""
 _ROWS: Final = 4096
-"""rows that are scaled at a time, so that the memory for float64 stays small."""
+"""of rows scaled at a time; both bound the memory for float64."""
 
 
 class Standardiser(nn.Module):
@@ -50,7 +50,7 @@ class Standardiser(nn.Module):
     kept: Tensor
 
     def __init__(self, count: int, *, limit: float = 6.0) -> None:
-        """Start as the identity; :meth:`fit` makes a fitted one."""
+        """Create the identity; :meth:`fit` returns a fitted one."""
         super().__init__()
         self.limit = limit
         self.register_buffer("median", torch.zeros(count, dtype=torch.float64))
@@ -60,7 +60,7 @@ class Standardiser(nn.Module):
 
     @classmethod
     def fit(cls, values: AnyArray, *, limit: float = 6.0) -> "Standardiser":
-        """Learn from training rows.
+        """Fit on training rows.
 
         Args:
             values: ``n x F``; NaN and infinities count as missing.
@@ -78,7 +78,7 @@ class Standardiser(nn.Module):
         return fitted
 
     def _learn(self, part: slice, rows: Tensor) -> None:
-        """Learn some of the columns."""
+        """Fit some of the columns."""
         known = _known(rows)
         blank = torch.where(known, rows, torch.nan).numpy()
         medians = [np.median(column[~np.isnan(column)]) if not np.isnan(column).all() else 0.0 for column in blank.T]
@@ -95,7 +95,7 @@ class Standardiser(nn.Module):
         return int(self.kept.sum())
 
     def missing(self, values: Tensor) -> Tensor:
-        """Number of values of each row that are imputed, ``n`` int64.
+        """Number of imputed values per row, ``n`` int64.
 
         Args:
             values: ``n x F``.
@@ -103,13 +103,13 @@ class Standardiser(nn.Module):
         return (~_known(values)).sum(dim=1)
 
     def impute(self, values: Tensor) -> Tensor:
-        """The values with the median of the training rows where they are missing, ``n x F`` float64.
+        """The values, with missing ones replaced by the median of the training rows, ``n x F`` float64.
 
         Args:
             values: ``n x F``.
 
         Raises:
-            ConfigError: If the number of columns is not the one that was fitted.
+            ConfigError: If the number of columns differs from the fitted one.
         """
         if values.size(1) != len(self.median):
             raise ConfigError(

@@ -13,5 +13,5 @@ __all__ = [
     "TaskModel",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(__name__, "internal", "_pretrainer")

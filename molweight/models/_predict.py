@@ -19,7 +19,7 @@ __all__ = ["answer_positions", "calibrate_on", "evaluating", "predict_positions"
 
 
 _CALIBRATION: Final = 2048
-"""Molecules that the statistics of batch normalisation are estimated on, at most."""
+"""Maximum number of molecules for estimating the statistics of batch normalisation."""
 _EVALUATION_BATCH: Final = 512
 
 
@@ -31,7 +31,7 @@ def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Indices, devi
 
 @contextmanager
 def evaluating(model: Predictor) -> Iterator[None]:
-    """Put a model that is being trained into evaluation mode, and back.
+    """Put a model into evaluation mode, and restore its mode at the end.
 
     Args:
         model: The model.
@@ -57,7 +57,7 @@ def with_dropout(model: TaskModel) -> TaskModel:
         model: The model.
     """
     sampler = copy.deepcopy(model).eval()
-    sampler.first_encoder().training = True  # of the encoder alone: its norms keep their statistics
+    sampler.first_encoder().training = True  # only the dropout of the encoder: its norms keep their statistics
     return sampler
 
 

@@ -1,4 +1,4 @@
-"""Level 2, and what a finished run predicts with: an encoder with the head of the task."""
+"""Level 2, and the model of a finished run: an encoder with the head of the task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,10 +22,10 @@ __all__ = ["Predictor", "bounded_square", "build_predictor", "class_loss", "labe
 
 
 def bounded_square(outputs: Tensor, labels: Tensor, bounds: Tensor | None = None) -> Tensor:
-    """Squared error; zero where a label is a bound that the output keeps.
+    """Squared error; zero where a label is a bound and the output satisfies it.
 
-    A label that the true value is above (bound 1) counts only where the output is below it, and the other way round, as
-    chemprop's ``BoundedMSE`` and the limit of a Tobit likelihood for small noise.
+    A lower bound (bound 1: the true value is above the label) contributes only if the output is below it, and an upper
+    bound only if the output is above it, as in chemprop's ``BoundedMSE`` and in a Tobit likelihood with small noise.
 
     Args:
         outputs: ``G x T``.
@@ -121,9 +121,9 @@ class Predictor(TaskModel):
 
     Args:
         encoder: The encoder omega.
-        task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units; or
-            one of these for each target, separated by commas; or ``"multiclass"``: the targets are the classes of one
-            column, outputs the logits of a softmax.
+        task: ``"classification"``: outputs are logits; ``"regression"``: outputs are labels in standard units; or one
+            of these for each target, separated by commas; or ``"multiclass"``: the targets are the classes of one
+            column, and outputs are the logits of a softmax.
         mean: Mean of each label over the training molecules, ``T``; zeros for classification.
         scale: Standard deviation of each label, ``T``; ones for classification.
     """
@@ -161,11 +161,11 @@ class Predictor(TaskModel):
             return class_loss(outputs, labels, weights=weights)
         if self.task == "classification":
             return label_loss(outputs, labels, classes=True, weights=weights)
-        standard = (labels - self.mean) / self.scale  # of classes, the mean is 0 and the scale 1
+        standard = (labels - self.mean) / self.scale  # for classes, the mean is 0 and the scale is 1
         return label_loss(outputs, standard, classes=self._classes(), bounds=bounds, weights=weights)
 
     def _classes(self) -> bool | Tensor:
-        """Whether the targets are classes; where that differs, ``T`` booleans."""
+        """Whether the targets are classes; ``T`` booleans if they differ."""
         if not is_mixed(self.task):
             return self.task == "classification"
         kinds = [task == "classification" for task in tasks_of(self.task, len(self.mean))]
@@ -177,7 +177,7 @@ class Predictor(TaskModel):
 
     @torch.no_grad()
     def answer(self, graphs: GraphBatch) -> Answer:
-        """Predictions and vectors; without deviations, which are zeros."""
+        """Predictions and vectors; deviations are zeros."""
         vectors = self.encoder(graphs).graphs
         predicted = self._in_units(self.head(vectors)).cpu().numpy()
         return Answer(predicted, np.zeros_like(predicted), vectors.cpu().numpy())
@@ -213,8 +213,8 @@ def build_predictor(
 def label_statistics(data: MoleculeDataset, train: Indices) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each label over the training molecules; 0 and 1 for classes.
 
-    Labels that are bounds count only where a target has no others. A label that is constant there gets a standard
-    deviation of 1.
+    Labels that are bounds count only if a target has no others. A target that is constant over the training molecules
+    gets a standard deviation of 1.
     """
     count = len(data.target_names)
     if data.task in ("classification", "multiclass"):

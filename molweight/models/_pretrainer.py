@@ -37,7 +37,7 @@ class Pretrainer(nn.Module):
     """
 
     def __init__(self, encoder: Encoder, heads: Mapping[str, Objective]) -> None:
-        """Keep both as submodules, so that parameters are named ``encoder.*`` and ``objectives.<name>.*``."""
+        """Register both as submodules, so that parameters are named ``encoder.*`` and ``objectives.<name>.*``."""
         super().__init__()
         self.encoder = encoder
         self.objectives = nn.ModuleDict(heads)
@@ -50,12 +50,12 @@ class Pretrainer(nn.Module):
         return found
 
     def forward(self, name: str, views: Any, encode: "_SharedEncoder | None" = None) -> Tensor:
-        """Loss of the objective ``name`` on what it drew, 0-dim.
+        """Loss of the objective ``name`` on its views, 0-dim.
 
         Args:
             name: Name of the objective.
-            views: What its ``draw`` returned.
-            encode: What it calls in place of the encoder.
+            views: The views that its ``draw`` returned.
+            encode: Function that it calls in place of the encoder.
 
         Raises:
             TrainingError: If its code raises anything, with its file and line.
@@ -67,10 +67,10 @@ class Pretrainer(nn.Module):
     def draw(
         self, batch: GraphBatch, generator: torch.Generator, parts: Mapping[str, GraphBatch] | None = None
     ) -> SharedObjectives:
-        """Draw for every objective; what comes back are pure functions of the parameters.
+        """Draw the views of every objective, and return the losses as pure functions of the parameters.
 
-        Graphs that several objectives kept among their views, as a rule the batch itself, are encoded once for all of
-        them, with one draw of the dropout masks.
+        Graphs that occur in the views of several objectives, usually the batch itself, are encoded once for all of
+        them, with the same dropout masks.
 
         Args:
             batch: Molecules of the corpus, with the columns that the objectives need.
@@ -115,12 +115,12 @@ class _Draw:
         self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if counts[key] > 1}
         self.readers = frozenset(name for name, own in held.items() if own.keys() & self.shared.keys())
         self._encoder = {f"encoder.{name}": tensor for name, tensor in model.encoder.named_parameters()}
-        # Looked for once per step: functional_call would walk through all heads for each head.
+        # Collected once per step: functional_call would walk through all heads for each head.
         self._tied = len(list(model.named_parameters(remove_duplicate=False))) > len(list(model.parameters()))
         self._used = {name: {**self._encoder, **self._own(name)} for name in views}
 
     def objectives(self) -> SharedObjectives:
-        """The losses, as functions of the parameters and of the encodings that they share."""
+        """The losses, as functions of the parameters and of the shared encodings."""
         heads = {name: self._head(name) for name in self.views}
         return SharedObjectives(heads, self._encode, self.readers, self._used)
 
@@ -150,7 +150,7 @@ class _Draw:
 def _call(
     module: nn.Module, used: Mapping[str, Tensor], params: Params, arguments: tuple[Any, ...], *, tied: bool
 ) -> Any:
-    """The module with those of the given parameters that it uses; swapping them costs, so its own are left in place."""
+    """Call the module with the given parameters that it uses; the others stay in place, because swapping takes time."""
     given = {name: params[name] for name in used if name in params}
     if all(tensor is used[name] for name, tensor in given.items()):
         return module(*arguments)
@@ -158,10 +158,10 @@ def _call(
 
 
 class _SharedEncoder:
-    """An encoder as the loss of one objective sees it: graphs that others read too are encoded for all of them.
+    """An encoder as seen by the loss of one objective: graphs that other objectives also use are encoded once for all.
 
-    The objective's own dropout seeds are replaced by those of the step, the first by the first, so that all objectives
-    that encode the same graphs with dropout see the same masks.
+    The objective's dropout seeds are replaced by those of the step, in order, so that all objectives that encode the
+    same graphs with dropout use the same masks.
     """
 
     def __init__(self, draw: _Draw, read: Callable[[Hashable], tuple[Tensor, ...]]) -> None:
@@ -182,7 +182,7 @@ class _SharedEncoder:
 
 
 def _graphs_in(views: Any) -> Iterator[GraphBatch]:
-    """The graphs that an objective kept of its draw."""
+    """The graphs among an objective's views."""
     if isinstance(views, GraphBatch):
         yield views
     elif is_dataclass(views):
@@ -196,7 +196,7 @@ def _graphs_in(views: Any) -> Iterator[GraphBatch]:
 
 
 def _code_of(name: str, objective: Objective, method: str) -> ForeignCode:
-    """Where an objective's code runs."""
+    """Context in which an objective's code runs."""
     module = sys.modules.get(type(objective).__module__)
     return ForeignCode(f"objective {name!r}, {method}", getattr(module, "__file__", None))
 
@@ -214,7 +214,7 @@ def bind(model: nn.Module, *arguments: Any) -> Loss:
 def build_pretrainer(
     encoder: str, encoder_options: Mapping[str, Any], names: Sequence[str], objective_options: Mapping[str, Any]
 ) -> Pretrainer:
-    """A new encoder with the heads of the objectives; warns where these alone let it collapse.
+    """A new encoder with the heads of the objectives; warns if the encoder can collapse under these objectives alone.
 
     Args:
         encoder: Name of the encoder.

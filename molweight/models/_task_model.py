@@ -17,7 +17,7 @@ class Answer(NamedTuple):
 
     Args:
         prediction: Probabilities, or labels in their own units, ``G x T``.
-        deviation: Standard deviations of the predictions, ``G x T``; zeros for a model that states none.
+        deviation: Standard deviations of the predictions, ``G x T``; zeros for a model without them.
         vectors: The encoder's vectors, ``G x d``.
     """
 

@@ -1,4 +1,4 @@
-"""Options of a job as plain frozen dataclasses, in groups: what a stage, a command or a study takes is a set of groups.
+"""Options of a job as plain frozen dataclasses, in groups: each stage, command or study takes a set of groups.
 
 Building an option object touches no network, no disk and no device. Ranges of numbers are checked here; names (of an
 encoder, a solver, ...) and checkpoints are looked up by :func:`molweight.training.resolve`.

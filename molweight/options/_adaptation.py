@@ -27,9 +27,9 @@ class AdaptationOptions:
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         weights_from: Folder of a run whose learned weights are the start, e.g. before a source was added: objectives
             keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these weights.
-        solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is what
-            the planted objectives of ``experiments/studies/planted.py`` speak for so far.
-        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; those that are left out suit the solver.
+        solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
+            supported by the planted objectives of ``experiments/studies/planted.py``.
+        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver.
         task_level: How the task is trained while the weights are learned: ``"proximal"`` finetunes a copy of the
             encoder and a head, a step at a time; ``"closed_form"`` solves a linear head on all of ``train`` and judges
             it on all of ``meta`` (up to 2,048 molecules of each) at every hypergradient; best every 10 steps.
@@ -45,10 +45,10 @@ class AdaptationOptions:
         recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
         warm_start: Start each solve from the last solution, for solvers that can.
         meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
-        gradient_norm_interval: Steps between records of the norms of the objectives' gradients, which cost a backward
-            pass per objective; 0 for none.
+        gradient_norm_interval: Steps between records of the objectives' gradient norms, each of which costs one
+            backward pass per objective; 0 for none.
         steps: Steps of adaptive pretraining.
-        solve_batch_size: Molecules of the corpus that level 1's curvature is taken on.
+        solve_batch_size: Molecules of the corpus on which the curvature of level 1 is computed.
         meta_batch_size: Labelled molecules per hypergradient.
 
     Raises:

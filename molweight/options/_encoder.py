@@ -1,4 +1,4 @@
-"""Which encoder, and where its parameters come from."""
+"""The encoder and the source of its initial parameters."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,7 +8,7 @@ from molweight.options._field import check_fields, option
 __all__ = ["AUTO", "INITS", "SHIPPED", "EncoderOptions"]
 
 AUTO: Final = "auto"
-"""Value of ``init`` that becomes :data:`SHIPPED` or ``"pretrain"``, whichever fits the job."""
+"""Value of ``init`` that is resolved to :data:`SHIPPED` or ``"pretrain"``, depending on the job."""
 
 INITS: Final = ("pretrain", "scratch")
 """Values of ``init`` that name no checkpoint."""
@@ -30,8 +30,8 @@ class EncoderOptions:
             ``"auto"`` becomes ``"gin_zinc"`` where ``encoder``, ``encoder_options``, ``pretrain_steps`` and
             ``pretrain_seed`` are left at their defaults, and ``"pretrain"`` otherwise. Dropout may be switched on in
             the encoder of a checkpoint: ``encoder_options={"dropout": 0.1}``.
-        stereo: ``"use"``, or ``"ignore"`` to give stereoisomers the same features and so the same prediction. What is
-            chosen is kept with the run and used in ``predict``.
+        stereo: ``"use"``, or ``"ignore"`` to give stereoisomers the same features and so the same prediction. The
+            choice is saved with the run and used by ``predict``.
 
     Raises:
         ConfigError: If an option is of the wrong kind, or ``stereo`` is neither.

@@ -1,4 +1,4 @@
-"""One option: its default, its range, and what it was called before."""
+"""One option: its default, its range and its former names."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ OLD_NAMES: Final = {
     "recompute": "recompute_graphs",
     "start": "init",
 }
-"""Old names of options with the present ones."""
+"""Old names of options with the current ones."""
 OLD_VALUES: Final = {"init": {"pretrained": "pretrain"}}
-"""Old values of options by present name."""
+"""Old values of options by current name."""
 
 
 def option(
@@ -40,11 +40,11 @@ def option(
 
     Args:
         default: Its default.
-        factory: Makes the default, where it can be changed.
-        at_least: Least value; ``None`` is never out of range.
-        above: A bound that the value has to exceed.
-        below: A bound that the value must not reach.
-        choices: All values that may be given, where these are few.
+        factory: Creates the default, if it is mutable.
+        at_least: Minimum value; ``None`` is never out of range.
+        above: Exclusive lower bound.
+        below: Exclusive upper bound.
+        choices: All allowed values, if there are few.
     """
     metadata = {"bounds": {"at_least": at_least, "above": above, "below": below}, "choices": choices}
     if factory is not None:
@@ -68,7 +68,7 @@ def check_fields(group: Any) -> None:
         group: An instance of a group.
 
     Raises:
-        OptionError: With the option, its value and what it must be.
+        OptionError: If there is such a value; with the option, the value and the requirement.
     """
     for item in dataclasses.fields(group):
         value = getattr(group, item.name)
@@ -85,7 +85,7 @@ def check_fields(group: Any) -> None:
 def _inside(
     value: float, at_least: float | None = None, above: float | None = None, below: float | None = None
 ) -> bool:
-    # Written so that NaN, for which every comparison is false, is outside.
+    # Written so that NaN, for which every comparison is false, is out of range.
     return all(
         [at_least is None or value >= at_least, above is None or value > above, below is None or value < below],
     )
@@ -100,10 +100,10 @@ def _demand(at_least: float | None = None, above: float | None = None, below: fl
 
 
 def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:
-    """Options under their present names.
+    """Options under their current names.
 
     Args:
-        options: By present or old name.
+        options: Values by current or old name.
         warn: Whether to warn of old names and values; not for a file that an earlier version wrote.
 
     Raises:

@@ -18,18 +18,18 @@ class FinetuningOptions:
             the finetuning that ends the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
             (``experiments/studies/finetune_gamma.py``, one seed).
         epochs: Most epochs of finetuning.
-        freeze_epochs: Epochs at the beginning in which the encoder stays as it is and only the head is trained, of
-            members as well; with as many as ``epochs`` it is never trained.
-        patience: Epochs without a better metric on ``select`` after which finetuning stops.
-        finetune_restarts: How often the pretrained encoder is finetuned, with other random numbers each time; the model
-            that is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than
-            two sets of weights do (``experiments/studies/level_with_search.py``).
+        freeze_epochs: Epochs at the beginning in which the encoder is frozen and only the head is trained, also in
+            members; with as many as ``epochs`` the encoder is never trained.
+        patience: Epochs without improvement of the metric on ``select`` after which finetuning stops.
+        finetune_restarts: Number of finetunings of the pretrained encoder with different random numbers; the model that
+            is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than two
+            sets of weights do (``experiments/studies/level_with_search.py``).
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
             5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
-            ``select``, as comparisons of weights need it; ``features``, ``readout``, ``partners``, ``in_context``,
+            ``select``, as comparisons of weights require; ``features``, ``readout``, ``partners``, ``in_context``,
             ``label_transform``, ``class_balance`` and ``hidden`` then have no effect.
-        features: Feature sets that the members read next to the graph, see :mod:`molweight.features`, and columns of
-            numbers of the table, written ``column:pH``; tables to predict need these columns, too.
+        features: Feature sets that the members read in addition to the graph, see :mod:`molweight.features`, and
+            numeric columns of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
         partners: Models without a graph that are weighed with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, fitted on 6,000 rows at
@@ -42,14 +42,14 @@ class FinetuningOptions:
             none.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
-        class_balance: What training does where a class has less than a tenth of the labels: ``"none"``;
-            ``"weights"``, both classes weigh the same; ``"batches"``, half of each batch has a rare label; ``"focal"``,
+        class_balance: Treatment of a class with less than a tenth of the labels in training: ``"none"``; ``"weights"``,
+            both classes have the same total weight; ``"batches"``, half of each batch has a rare label; ``"focal"``,
             the focal loss (for members); ``"auto"`` for weights if boosted trees score better with them out of fold.
             Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
-        minutes: Minutes that the job should take on this machine; ``None`` for no limit. Pretraining is stopped, and
-            members have fewer epochs, where there is less time; cuts are reported. Where this cuts, the result
-            depends on the speed of the machine.
+        minutes: Minutes that the job should take on this machine; ``None`` for no limit. If time is short, pretraining
+            is stopped early, members are trained for fewer epochs, and this is reported. The result then depends on the
+            speed of the machine.
         select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
             the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
             ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.

@@ -15,7 +15,7 @@ from molweight.options._task import TaskOptions
 __all__ = ["GROUPS", "Job"]
 
 GROUPS: Final = (EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, FinetuningOptions, RunOptions)
-"""The option groups in the order of the stages; no two have an option of the same name."""
+"""The option groups in the order of the stages; option names are unique across groups."""
 
 
 @renamed_options(OLD_VALUES, **OLD_NAMES)
@@ -56,7 +56,7 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
 
     @property
     def adapts(self) -> bool:
-        """Whether there is any adaptive pretraining."""
+        """Whether the job includes adaptive pretraining."""
         return self.weighting != "none" and self.steps > 0
 
     def options(self) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class PretrainingOptions:
             (``graphcl:weak,graphcl:strong``) the same objective is used several times, each with its own options.
         objective_options: Options by name of objective, e.g. ``{"graphcl": {"strength": 0.1}}``.
         pretrain_steps: Steps of generic pretraining.
-        pretrain_seed: Seed of generic pretraining, for runs that share a pretrained encoder and differ in ``seed``;
+        pretrain_seed: Seed of generic pretraining, for runs that share a pretrained encoder but differ in ``seed``;
             ``None`` for ``seed``.
         batch_size: Molecules of the corpus per step.
         pretrain_lr: Learning rate of pretraining.

@@ -12,7 +12,7 @@ class RunOptions:
     """Seed, device and precision.
 
     Args:
-        seed: Seed of everything random.
+        seed: Seed of all random numbers.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         precision: Precision of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or
             ``"bf16"`` (on CPUs with bfloat16; on CUDA as ``"tf32"``). Devices without it use float32.

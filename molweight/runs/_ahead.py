@@ -1,4 +1,4 @@
-"""Work on parts of a list in other processes, a few parts ahead of what is needed here."""
+"""Parallel work on the parts of a list, a few parts ahead of the consumer."""
 
 import os
 from collections import deque
@@ -13,27 +13,27 @@ from molweight.graphs.internal import end_with, shielded
 __all__ = ["ahead"]
 
 _AHEAD: Final = 4
-"""Parts per process that are computed before they are needed; with their size they bound the memory."""
+"""Parts per process that are computed ahead; together with the size of a part, this bounds the memory."""
 _ALONE: Final = 4
-"""Parts up to which everything is done in this process: starting others takes seconds."""
+"""Up to this number of parts, everything is done in this process, because starting others takes seconds."""
 
 A = TypeVar("A")
 R = TypeVar("R")
 T = TypeVar("T")
 _work: list[Callable[[Any], Any]] = []
-"""The function of a process that was started by :func:`ahead`."""
+"""The function, in a process started by :func:`ahead`."""
 
 
 def ahead(parts: Iterable[tuple[T, A]], work: Callable[[A], R], *, n_jobs: int | None = None) -> Iterator[tuple[T, R]]:
     """The result for each part, in order.
 
     Args:
-        parts: Anything that belongs to a part and stays here, and what the function takes.
+        parts: Pairs of arbitrary data that stays in this process, and the argument of the function.
         work: The function. It is sent to each process once.
         n_jobs: Processes; ``None`` for all cores. Few parts are done in this process.
 
     Yields:
-        What belongs to the part, and its result.
+        The data of the part, and its result.
 
     Example:
         >>> list(ahead([("a", 1), ("b", 2)], float))
@@ -51,7 +51,7 @@ def ahead(parts: Iterable[tuple[T, A]], work: Callable[[A], R], *, n_jobs: int |
 def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) -> Iterator[tuple[T, R]]:
     from joblib.externals.loky import ProcessPoolExecutor
 
-    # Not the one that joblib keeps for itself.
+    # A separate executor, not the one that joblib reuses.
     executor = ProcessPoolExecutor(max_workers=jobs, initializer=_keep, initargs=(work, os.getpid()))
     waiting: deque[tuple[T, Any]] = deque()
     try:
@@ -65,7 +65,7 @@ def _elsewhere(parts: Iterable[tuple[T, A]], work: Callable[[A], R], jobs: int) 
             done, future = waiting.popleft()
             yield done, future.result()
     finally:
-        # Processes that are killed leave semaphores behind, which Python complains about at its end.
+        # Killed processes leak semaphores, about which Python warns at exit.
         executor.shutdown(kill_workers=bool(waiting))
 
 

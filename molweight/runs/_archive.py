@@ -1,4 +1,4 @@
-"""The files of a finished run: the model that predicts, and, in files of their own, what only reports need."""
+"""The files of a finished run: the model for predictions and, in separate files, the data that only reports need."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,15 +26,15 @@ __all__ = [
 ]
 
 MODEL: Final = "model.safetensors"
-"""Encoder, head, units and description: all that predicting takes."""
+"""Encoder, head, units and description: everything that predictions need."""
 PRETRAINING: Final = "pretraining.safetensors"
 """The pretrained encoder with the objectives' heads, and the history."""
 TEST: Final = "test.safetensors"
 """Labels and predictions of the test set, if it was evaluated."""
 CALIBRATION: Final = "calibration.safetensors"
-"""The training molecules to compare new ones with, and the errors on rows that the model had not seen."""
+"""The training molecules to compare new ones with, and the errors on unseen rows."""
 LEGACY: Final = "weights.safetensors"
-"""The one file that versions before 0.1 wrote."""
+"""The single file that versions before 0.1 wrote."""
 
 _SEEN: Final = "molecules.seen"
 _HISTORY: Final = "history"
@@ -48,11 +48,11 @@ class RunParts:
     Args:
         about: Description, JSON values.
         model: State of the :class:`molweight.models.Predictor`.
-        pretrained: State of the :class:`molweight.models.Pretrainer`; empty where it is not known.
+        pretrained: State of the :class:`molweight.models.Pretrainer`; empty if unknown.
         records: One record per step of adaptive pretraining.
         test_results: The test set, if it was evaluated.
-        seen: Keys of the molecules that the model was trained on; ``None`` where they are not known.
-        calibration: Tensors of the calibration; empty where there is none.
+        seen: Keys of the molecules that the model was trained on; ``None`` if unknown.
+        calibration: Tensors of the calibration; empty if there is none.
     """
 
     about: dict[str, Any]
@@ -68,8 +68,8 @@ def write_parts(folder: Path, parts: RunParts) -> list[str]:
     """Write the binary files of a run.
 
     Args:
-        folder: Where to.
-        parts: What to write.
+        folder: The run's folder.
+        parts: The content to write.
 
     Returns:
         Names of the files.
@@ -89,7 +89,7 @@ def write_parts(folder: Path, parts: RunParts) -> list[str]:
 
 
 def read_model(folder: Path) -> RunParts:
-    """The model of a run and its test results; the pretraining is left on the disk.
+    """The model of a run and its test results; the pretraining is not read.
 
     Args:
         folder: The run's folder.

@@ -1,4 +1,4 @@
-"""Predictions with everything that says how far they can be trusted, in one pass over the molecules."""
+"""Predictions with all measures of their reliability, in one pass over the molecules."""
 
 from dataclasses import dataclass
 
@@ -20,13 +20,13 @@ __all__ = ["Assessment", "assess", "needed"]
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """Answers for ``n`` rows; NaN where a row holds no molecule.
+    """Results for ``n`` rows; NaN for a row without a valid molecule.
 
     Args:
         prediction: ``n x T``.
-        deviation: Standard deviations, ``n x T``: those that an ensemble states; for a single model the size of errors
-            expected at its distance to the training molecules; NaN where neither is known.
-        intervals: Ranges that hold the label.
+        deviation: Standard deviations, ``n x T``: those of an ensemble; for a single model, the expected size of the
+            error at the molecule's distance to the training molecules; NaN if neither is known.
+        intervals: Ranges that contain the label.
         domain: Distance to the training molecules.
     """
 
@@ -54,14 +54,14 @@ def needed(calibration: Calibration | None) -> Calibration:
 def assess(
     model: TaskModel, calibration: Calibration, parsed: ParsedRows, device: torch.device, *, level: float
 ) -> Assessment:
-    """Predictions, and how far they can be trusted.
+    """Predictions with measures of their reliability.
 
     Args:
         model: The model.
         calibration: That of the run.
         parsed: The molecules.
         device: Device to compute on.
-        level: Probability with which intervals hold the label.
+        level: Probability with which intervals contain the label.
 
     Raises:
         OptionError: If the level is not between 0 and 1.

@@ -1,4 +1,4 @@
-"""Which atoms a prediction rests on: Shapley values of the atoms, by drawing orders."""
+"""Attribution of a prediction to atoms: Shapley values, estimated from random orders of the atoms."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -21,24 +21,24 @@ _DEGREE, _HYDROGENS, _IN_RING = 2, 4, 8
 """Columns of the atom features, in OGB's order; the degree includes hydrogens."""
 _VALENCE: Final = 4
 _SP3_CARBON: Final = (5, 0, 0, 5, 0, 0, 2, 0, 0)
-"""Features of a saturated carbon: atomic number 6, charge 0, sp3; degree, hydrogens and ring are those of its place."""
+"""Features of a saturated carbon: atomic number 6, charge 0, sp3; degree, hydrogens and ring depend on its position."""
 _ATOMS_AT_ONCE: Final = 20_000
 """Atoms in one evaluation of the model, to bound the memory."""
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """How a prediction of one molecule is shared among its ``N`` atoms.
+    """Attribution of a prediction for one molecule to its ``N`` atoms.
 
-    ``atoms.sum() == output - reference`` up to rounding, whatever the number of drawn orders: completeness.
+    ``atoms.sum() == output - reference`` up to rounding, for any number of sampled orders (completeness).
 
     Args:
         smiles: The molecule.
         target: Name of the target.
-        output: What the model answers: the label in its own unit, or for classes the logit.
+        output: Output of the model: the label in its own unit, or for classes the logit.
         reference: The output for the saturated hydrocarbon of the same skeleton.
         atoms: Share of each atom, in RDKit's order of the atoms, ``N``.
-        errors: Standard error of each share that is left by the number of drawn orders, ``N``.
+        errors: Standard error of each share due to the limited number of sampled orders, ``N``.
     """
 
     smiles: str
@@ -54,14 +54,14 @@ def attribute_atoms(
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Shapley values of the atoms of a molecule for each of the ``T`` outputs.
 
-    The players are the atoms: one that does not play is a saturated carbon with the same neighbours, and a bond none of
-    whose ends plays is a single bond. So the reference is the saturated hydrocarbon of the same skeleton, a molecule
-    whose output is in the range of the labels; the output for masked atoms, which a finetuned head has never seen, may
-    be far outside. Atoms enter one after another, in drawn orders and in their reverses; an atom's share is the mean
-    change of the output as it enters. The shares of one order sum up to the whole change, so those of the means do.
-
-    Orders are drawn of the atoms in canonical order, and equivalent atoms are given the mean of their shares, which are
-    equal but for the drawing: the shares do not depend on how the molecule is written.
+    The players are the atoms. An absent atom is replaced by a saturated carbon with the same neighbours, and a bond
+    between two absent atoms by a single bond. The reference is therefore the saturated hydrocarbon with the same
+    skeleton, a molecule whose output is in the range of the labels. The output for masked atoms, which a finetuned head
+    has never seen, may be far outside this range. Atoms enter one after another, in random orders and in their
+    reverses; an atom's share is the mean change of the output when it enters. The shares in one order sum to the total
+    change, and so do their means. Orders are sampled from the canonical order of the atoms, and equivalent atoms get
+    the mean of their shares, which differ only by sampling error, so the shares do not depend on how the molecule is
+    written.
 
     Source: Castro, Gomez, Tejada, *Polynomial calculation of the Shapley value based on sampling*, Comput. Oper. Res.
     36, 1726 (2009); pairs of an order and its reverse as in Mitchell et al., JMLR 23, 43 (2022).
@@ -71,14 +71,14 @@ def attribute_atoms(
         data: Holds the molecule.
         position: Its position.
         device: Device to compute on.
-        pairs: Number of drawn orders; each is used in both directions.
+        pairs: Number of sampled orders; each is used in both directions.
         seed: Seed of the orders.
 
     Returns:
         Output ``T``, reference ``T``, shares ``N x T`` and their standard errors ``N x T`` (NaN for a single pair).
 
     Raises:
-        OptionError: If there is no pair, or the seed is negative.
+        OptionError: If ``pairs`` is less than 1, or the seed is negative.
     """
     if pairs < 1:
         raise OptionError("pairs", pairs, "must be at least 1")
@@ -107,7 +107,7 @@ def attribute_atoms(
 
 
 def _class_means(values: Float64Array, classes: Int64Array) -> Float64Array:
-    """The mean over equivalent atoms, at each atom, ``N x T``."""
+    """For each atom, the mean over its equivalent atoms, ``N x T``."""
     _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
     sums = np.zeros((len(counts), values.shape[1]))
     np.add.at(sums, members, values)
@@ -116,7 +116,7 @@ def _class_means(values: Float64Array, classes: Int64Array) -> Float64Array:
 
 
 def _entering(model: TaskModel, graph: GraphBatch, order: Int64Array) -> Float64Array:
-    """Outputs as the atoms enter in an order: of none, of the first, of the first two, ..., ``(N + 1) x T``."""
+    """Outputs as the atoms enter in an order: with no atom, the first, the first two, ..., ``(N + 1) x T``."""
     count = len(order)
     rank = np.empty(count, dtype=np.int64)
     rank[order] = np.arange(count)
@@ -133,13 +133,13 @@ def _parts(playing: Tensor) -> Iterator[Tensor]:
 
 
 def _outputs(model: TaskModel, graphs: GraphBatch) -> Tensor:
-    """Logits, or labels in their own units: what is added up."""
+    """Logits, or labels in their own units: the quantity that is attributed."""
     outputs: Tensor = model(graphs)
     return outputs * model.scale + model.mean
 
 
 def _saturated(graph: GraphBatch) -> Tensor:
-    """Each atom as an sp3 carbon with the same neighbours and with hydrogens for its further bonds, ``N x 9``.
+    """Each atom as an sp3 carbon with the same neighbours, its other bonds being to hydrogen, ``N x 9``.
 
     Example:
         >>> from molweight.graphs import featurize
@@ -156,11 +156,11 @@ def _saturated(graph: GraphBatch) -> Tensor:
 
 
 def _masked(graph: GraphBatch, playing: Tensor) -> GraphBatch:
-    """Copies of one molecule in which the atoms that do not play are saturated carbons.
+    """Copies of one molecule in which absent atoms are saturated carbons.
 
     Args:
         graph: The molecule, ``N`` atoms.
-        playing: Which atoms play in each copy, ``copies x N``.
+        playing: Which atoms are present in each copy, ``copies x N``.
     """
     copies, count = playing.shape
     device = graph.device

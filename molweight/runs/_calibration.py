@@ -1,4 +1,4 @@
-"""Data that a run keeps of its table to state how far its predictions can be trusted."""
+"""Data of its table that a run keeps to estimate the reliability of its predictions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from molweight.runs._reference import Reference, fingerprints, nearest_similarit
 __all__ = ["Calibration", "calibrate"]
 
 _VECTORS: Final = 2000
-"""Training molecules whose vectors are computed, at most."""
+"""Maximum number of training molecules whose vectors are computed."""
 _ROWS: Final = 5000
-"""Rows of the calibration, at most."""
+"""Maximum number of rows of the calibration."""
 
 
 _PARTS: Final = ("bits", "vectors", "limits", "classes", "scores", "sizes")
@@ -33,7 +33,7 @@ _PARTS: Final = ("bits", "vectors", "limits", "classes", "scores", "sizes")
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Training molecules to compare new ones with, and the errors on rows that the model had not seen.
+    """Training molecules to compare new ones with, and the errors on unseen rows.
 
     Args:
         reference: The molecules.
@@ -44,7 +44,7 @@ class Calibration:
     conformal: Conformal
 
     def to_tensors(self) -> dict[str, Tensor]:
-        """Everything, for a file."""
+        """All data as tensors for a file."""
         limits = [self.reference.least_similarity, self.reference.most_distance]
         arrays: dict[str, AnyArray] = {
             "bits": self.reference.bits,
@@ -58,10 +58,10 @@ class Calibration:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Calibration":
-        """The calibration that :meth:`to_tensors` was called on.
+        """The calibration from the tensors of :meth:`to_tensors`.
 
         Raises:
-            DataError: If something is missing.
+            DataError: If a tensor is missing.
         """
         try:
             found = {
@@ -79,14 +79,14 @@ class Calibration:
 def calibrate(model: TaskModel, data: MoleculeDataset, splits: Splits, device: torch.device) -> Calibration:
     """The calibration of a finished model, from its own table.
 
-    An ensemble was trained on all rows but the test set: errors are those of its predictions out of fold, and each row
-    is compared with all others. A single model was trained on ``train`` and ``meta``: errors and limits come from
-    ``select``, on which its training was stopped.
+    An ensemble was trained on all rows except the test set: errors are out of fold, and each row is compared with all
+    others. A single model was trained on ``train`` and ``meta``: errors and limits come from ``select``, which was also
+    used for early stopping.
 
     Args:
         model: The model.
         data: The table.
-        splits: Its roles; the test set is not looked at.
+        splits: Its roles; the test set is not used.
         device: Device to compute on.
     """
     if isinstance(model, Ensemble) and len(model.out_of_fold_deviations):

@@ -1,4 +1,4 @@
-"""Checks that the description, options and tensors of a loaded run fit together."""
+"""Checks that the description, options and tensors of a loaded run are consistent."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -30,10 +30,10 @@ _MODEL: Final = ("mean", "scale")
 
 
 def problem_of(parts: RunParts) -> str | None:
-    """The fault of a run, as the end of a sentence; ``None`` for a sound one.
+    """The defect of a run, as the end of a sentence; ``None`` if there is none.
 
     Args:
-        parts: What was read.
+        parts: The parts as read.
     """
     return (
         _problem_of_description(parts.about) or _problem_of_options(parts.about["options"]) or _problem_of_model(parts)

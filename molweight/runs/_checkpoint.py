@@ -1,4 +1,4 @@
-"""Checkpoints of generic pretraining as folders: made once, started from by many runs."""
+"""Checkpoints of generic pretraining as folders, from which many runs can start."""
 
 import logging
 from collections.abc import Mapping
@@ -59,14 +59,14 @@ class Checkpoint:
     featuriser: Featuriser = field(default_factory=Featuriser)
 
     def fill(self, model: Pretrainer, featuriser: Featuriser) -> None:
-        """Load the encoder, and those heads that the model has in the same shape.
+        """Load the encoder, and the heads whose shapes match those of the model.
 
-        An objective with an alias that the checkpoint lacks begins with the head of the objective without it.
+        An objective under an alias that the checkpoint lacks starts from the head of the objective without alias.
 
         Args:
             model: The model to fill.
-            featuriser: The features that it will be used with. Where they are not those of the checkpoint, what it
-                knows of handedness is merged, see :func:`molweight.encoders.internal.merge_handedness`.
+            featuriser: The features that the model will be used with. If they differ from those of the checkpoint, the
+                embeddings of handedness are averaged, see :func:`molweight.encoders.internal.merge_handedness`.
         """
         own = model.state_dict()
         known = {name: self.state[_plain(name)] for name in own if _plain(name) in self.state} | self.state
@@ -84,7 +84,7 @@ class Checkpoint:
         Args:
             featuriser: The features that it will be used with, see :meth:`fill`.
         """
-        with seeded(0):  # the weights drawn here are overwritten; the caller's random state is unchanged
+        with seeded(0):  # the random initial weights are overwritten; the caller's random state is unchanged
             encoder = encoders.create(self.encoder, **self.encoder_options)
         parts = {name.partition("."): tensor for name, tensor in self.state.items()}
         encoder.load_state_dict({name: tensor for (part, _, name), tensor in parts.items() if part == "encoder"})
@@ -100,7 +100,7 @@ class Checkpoint:
 
 @cache
 def _say_once(pretrained: str, used: str) -> None:
-    """The members of an ensemble begin with the same checkpoint."""
+    """Report once that handedness is averaged, because the members of an ensemble share a checkpoint."""
     _log.info(
         "the checkpoint was pretrained with %s and is used with %s: its vectors of R and S stereocentres are averaged",
         pretrained,
@@ -155,14 +155,13 @@ def checkpoints_at_hand() -> list[str]:
 def read_checkpoint(init: str) -> Checkpoint:
     """The checkpoint that ``init`` names; for a run, its pretrained encoder.
 
-    A file is read as one of chemprop 2 with message passing layers, such as CheMeleon's (Burns et al., arXiv
-    2506.15792, 2025).
+    A file is read as message passing layers of chemprop 2, such as CheMeleon's (Burns et al., arXiv 2506.15792, 2025).
 
     Args:
         init: As for :func:`find_checkpoint`.
 
     Raises:
-        OptionError: If there is none, a run that kept no pretrained encoder, or a file that cannot be used.
+        OptionError: If there is none, a run has no pretrained encoder, or a file cannot be used.
     """
     path = find_checkpoint(init)
     if path.name not in (CHECKPOINT, *_OF_RUN):
@@ -188,7 +187,7 @@ def save_checkpoint(folder: str | Path, job: Job, model: Pretrainer, corpus: Mol
     """Write a checkpoint: ``checkpoint.safetensors`` and its card, ``README.md``.
 
     Args:
-        folder: Where to; it is made if missing.
+        folder: The folder; created if missing.
         job: The options it was pretrained with.
         model: Encoder and heads.
         corpus: The molecules it was pretrained on.

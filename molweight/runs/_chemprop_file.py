@@ -1,4 +1,4 @@
-"""Files of message passing layers written by chemprop 2, CheMeleon's among them."""
+"""Files with message passing layers written by chemprop 2, including CheMeleon's."""
 
 import hashlib
 import pickle
@@ -30,8 +30,8 @@ def read_chemprop(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
     """Options, tensors and digest of the encoder in a file of chemprop.
 
     The file holds a dictionary with ``hyper_parameters`` and ``state_dict``, as CheMeleon's ``chemeleon_mp.pt`` does
-    and chemprop's ``--from-foundation`` expects. It is read by PyTorch's reader of weights, which builds tensors and
-    plain containers and runs nothing that a file names.
+    and chemprop's ``--from-foundation`` expects. It is read by ``torch.load(weights_only=True)``, which creates tensors
+    and plain containers and runs no code from the file.
 
     Args:
         path: The file.
@@ -40,7 +40,7 @@ def read_chemprop(path: Path) -> tuple[dict[str, Any], dict[str, Tensor], str]:
         Options of the encoder ``chemprop``; its tensors by name, float32; and the SHA-256 of the file.
 
     Raises:
-        OptionError: If it is no such file, is damaged, or holds another kind of layers.
+        OptionError: If it is not such a file, is damaged, or holds other layers.
     """
     content = _read(path)
     about, state = content.get("hyper_parameters"), content.get("state_dict")

@@ -1,4 +1,4 @@
-"""Intervals and sets of classes that hold a label as often as they say, from rows that a model had not seen."""
+"""Conformal prediction: intervals and class sets with a stated coverage, calibrated on unseen rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from molweight.errors import OptionError
 __all__ = ["Conformal", "Intervals"]
 
 _FEWEST: Final = 100
-"""Labels from which errors are taken to depend on the molecule."""
+"""Minimum number of labels for modelling errors as dependent on the molecule."""
 _MOST: Final = 5000
-"""Scores of a target that are kept."""
+"""Maximum number of scores kept per target."""
 
 
 @dataclass(frozen=True, eq=False)
 class Intervals:
-    """Predictions with the range that holds the label, ``n x T`` each; NaN where a row holds no molecule.
+    """Predictions with the range that contains the label, ``n x T`` each; NaN for a row without a valid molecule.
 
     Args:
         prediction: Probabilities, or labels in their own units.
-        lower: Lower end; for classes the smallest one of its set: 0 unless only 1 is left.
-        upper: Upper end; for classes the largest one: 1 unless only 0 is left.
+        lower: Lower end; for classes, the smallest class of the set: 0 unless the set is {1}.
+        upper: Upper end; for classes, the largest class of the set: 1 unless the set is {0}.
     """
 
     prediction: Float32Matrix
@@ -34,11 +34,12 @@ class Intervals:
 
 @dataclass(frozen=True, eq=False)
 class Conformal:
-    """Scores of rows that a model had not seen, and how large errors are expected to be.
+    """Conformity scores of unseen rows, and a model of the expected error.
 
-    Of numbers the score is the error over its expected size ``sqrt(c0 + c1 deviation^2 + c2 (1 - similarity)^2)``; the
-    interval is as many expected sizes wide as the share ``level`` of the scores needs. Of classes it is 1 minus the
-    probability of the true class, for each class by itself, so that a rare class is held as often as a frequent one.
+    For numbers, the score is the error divided by its expected size ``sqrt(c0 + c1 deviation^2 + c2 (1 -
+    similarity)^2)``, and the half-width of an interval is the expected size times the ``level`` quantile of the scores.
+    For classes, the score is 1 minus the probability of the true class. Each class has its own quantile, so that rare
+    and frequent classes have the same coverage.
 
     Sources: Papadopoulos et al., *Regression conformal prediction with nearest neighbours*, JAIR 2011 (scores that are
     normalised); Sadinle et al., *Least ambiguous set-valued classifiers with bounded error levels*, JASA 2019;
@@ -63,12 +64,12 @@ class Conformal:
         similarity: FloatArray,
         classes: Sequence[bool],
     ) -> "Conformal":
-        """From rows that the model had not seen.
+        """Fit on rows that the model has not seen.
 
         Args:
             labels: ``n x T``, NaN where missing.
             predictions: ``n x T``.
-            deviations: Deviations that the model states, ``n x T``; zeros for one that states none.
+            deviations: Standard deviations from the model, ``n x T``; zeros for a model without them.
             similarity: To the nearest training molecule, ``n``.
             classes: Whether each target is one of classes.
 
@@ -102,15 +103,16 @@ class Conformal:
     def intervals(
         self, predictions: FloatArray, deviations: FloatArray, similarity: FloatArray, *, level: float
     ) -> Intervals:
-        """Ranges that hold the label with probability ``level``.
+        """Ranges that contain the label with probability ``level``.
 
-        They do where new molecules are like those of the calibration: under a random split, and less far from it.
+        This holds for molecules from the distribution of the calibration, as under a random split. Coverage falls for
+        molecules that differ from it.
 
         Args:
             predictions: ``n x T``.
             deviations: As in :meth:`fit`, ``n x T``.
             similarity: As in :meth:`fit`, ``n``.
-            level: Between 0 and 1. Infinite ends where there are too few scores for it.
+            level: Between 0 and 1. The ends are infinite if there are too few scores for it.
 
         Raises:
             OptionError: If the level is not between 0 and 1.
@@ -131,12 +133,12 @@ class Conformal:
         return kept
 
     def _quantiles(self, label: int, level: float) -> FloatArray:
-        """By target, the score that the share ``level`` of new rows does not exceed, ``T``."""
+        """For each target, the score that a new row does not exceed with probability ``level``, ``T``."""
         return np.array([_quantile(column[~np.isnan(column)], level) for column in self.scores[label].T])
 
 
 def _quantile(scores: FloatArray, level: float) -> float:
-    """The ``ceil((n + 1) level)``-th smallest score; infinite where there are fewer."""
+    """The ``ceil((n + 1) level)``-th smallest score; infinite if there are fewer."""
     place = int(np.ceil((len(scores) + 1) * level - 1e-9))
     return float(np.partition(scores, place - 1)[place - 1]) if place <= len(scores) else float("inf")
 
@@ -149,14 +151,14 @@ def _signals(deviations: FloatArray, similarity: FloatArray) -> FloatArray:
 
 
 def _fit_sizes(signals: FloatArray, errors: FloatArray) -> FloatArray:
-    """Coefficients of least squares that are not negative, ``3``; the mean alone where there are few labels."""
+    """Non-negative least-squares coefficients, ``3``; only the mean if there are few labels."""
     from scipy.optimize import nnls
 
     known = ~np.isnan(errors)
     squares = errors[known] ** 2
     if len(squares) < _FEWEST:
         return np.array([squares.mean() if len(squares) and squares.any() else 1.0, 0.0, 0.0])
-    cut = np.quantile(squares, 0.99)  # a few large errors would decide everything
+    cut = np.quantile(squares, 0.99)  # otherwise a few large errors would dominate the fit
     found: FloatArray = nnls(signals[known], np.minimum(squares, cut))[0]
     return found if found.any() else np.array([1.0, 0.0, 0.0])
 

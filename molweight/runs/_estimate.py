@@ -27,10 +27,10 @@ _TITLES: Final = {
 
 
 def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None = None) -> Finetuning:
-    """The out-of-fold score of each part of an ensemble, and how it was made.
+    """The out-of-fold score of each part of an ensemble, with details of the ensemble.
 
-    A row's prediction comes from the one member, and from partners, that were trained without its fold, and so do their
-    weights. The ensemble itself averages all members, so the estimate errs on the side of caution.
+    A row's prediction comes from the member and the partners that were trained without its fold, combined with weights
+    that were also fitted without it. The ensemble itself averages all members, so the estimate is conservative.
 
     Args:
         found: The ensemble.
@@ -70,7 +70,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
 
 
 def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: Indices | None) -> dict[str, float]:
-    """Where the score of the test molecules should lie; only their number is looked at."""
+    """Range in which the score of the test molecules should lie; uses only their number."""
     size = 0 if test is None else int((~np.isnan(data.targets[test])).any(axis=1).sum())
     if not size:
         return {}
@@ -79,7 +79,7 @@ def _elsewhere(data: MoleculeDataset, truth: AnyArray, whole: AnyArray, test: In
 
 
 def _transforms(kinds: str, names: list[str]) -> str:
-    """Label transforms in words: one, or those of the targets that have one."""
+    """Label transforms in words: a single one, or those of the targets that have one."""
     found = kinds.split(",") * (len(names) if "," not in kinds else 1)
     changed = {name: kind for name, kind in zip(names, found, strict=True) if kind not in ("none", "class")}
     if not changed:
@@ -89,7 +89,7 @@ def _transforms(kinds: str, names: list[str]) -> str:
 
 
 def _balanced(about: dict[str, Any], metric: str) -> str:
-    """Treatment of rare classes."""
+    """The treatment of rare classes, in words."""
     words = f"rare classes: trained with class_balance={about['balance']}"
     tried = [f"{metric} {value:.4f} with {name}" for name, value in about["balances_tried"].items()]
     return f"{words}, chosen out of fold by boosted trees ({', '.join(tried)})" if tried else words

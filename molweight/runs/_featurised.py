@@ -1,4 +1,4 @@
-"""Rows as molecules with everything a model reads, computed in other processes while the model is at work here."""
+"""Molecules with all inputs of a model, computed in other processes while the model predicts in this one."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -14,13 +14,13 @@ from molweight.runs._reference import FINGERPRINT
 __all__ = ["MOST_ROWS", "features_of", "featurised"]
 
 MOST_ROWS: Final = 500
-"""Rows of a part, at most: from 512 on, features are computed in further processes."""
+"""Maximum number of rows per part: from 512 on, features would be computed in further processes."""
 
 T = TypeVar("T")
 
 
 def features_of(model: TaskModel, *, domain: bool) -> list[str]:
-    """Names of the feature sets that predictions take, and the domain.
+    """Names of the feature sets needed for predictions, and for the domain if requested.
 
     Args:
         model: The model.
@@ -35,15 +35,15 @@ def featurised(
     """The molecules of each part with the columns of some feature sets, in order.
 
     Args:
-        parts: Anything that belongs to a part, and its SMILES, at most :data:`MOST_ROWS`.
+        parts: Pairs of arbitrary data and at most :data:`MOST_ROWS` SMILES.
         featuriser: Which graph features to compute.
         features: Names of feature sets.
         n_jobs: Processes; ``None`` for all cores. Few parts are done in this process.
 
     Returns:
-        An iterator over what belongs to the part, and its molecules.
+        An iterator over the data of each part and its molecules.
     """
-    computed = [name for name in features if not name.startswith(COLUMN_PREFIX)]  # others are columns of the table
+    computed = [name for name in features if not name.startswith(COLUMN_PREFIX)]  # the others are columns of the table
     return ahead(parts, partial(_work, featuriser=featuriser, features=computed), n_jobs=n_jobs)
 
 

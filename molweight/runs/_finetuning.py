@@ -1,4 +1,4 @@
-"""How finetuning went, as a finished run keeps it."""
+"""The record of finetuning that a finished run keeps."""
 
 import math
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ __all__ = ["Finetuning"]
 
 @dataclass
 class Finetuning:
-    """How finetuning went.
+    """The record of finetuning.
 
     Args:
         metric: Name of the metric on ``select``.
         best_epoch: Epoch of the checkpoint that was kept, counted from 1; 0 is the state before training.
-        best: The metric there.
+        best: The metric at that epoch.
         curve: Metric on ``select`` after each epoch.
-        tried: Metric of each of several finetunings of one encoder, of which this is the best.
-        cross_fitting: Out-of-fold results of an ensemble; see :func:`molweight.runs.estimate_of`. ``best`` is
-            then the metric of the whole ensemble out of fold, ``best_epoch`` the number of epochs, and the curve the
-            mean training loss of each epoch.
+        tried: Metrics of all finetunings of the encoder, if there were several; this is the best one.
+        cross_fitting: Out-of-fold results of an ensemble; see :func:`molweight.runs.estimate_of`. Then ``best`` is the
+            out-of-fold metric of the whole ensemble, ``best_epoch`` the number of epochs, and ``curve`` the mean
+            training loss of each epoch.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""Where a run may be written: in a folder of its own, inside the folder of runs."""
+"""The folder of a run, inside the folder of all runs."""
 
 import re
 from itertools import count
@@ -20,11 +20,11 @@ _OF_CHECKPOINT: Final = ("README.md", "config.yaml")
 _LINKS: Final = (STATE, "tensorboard")
 _LONGEST: Final = 100
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices."""
+"""Names that Windows reserves for devices."""
 _UNPORTABLE: Final = re.compile(
     r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]'
 )
-"""Characters that file systems refuse, that a terminal obeys or shows in another order, and halves of characters."""
+"""Characters that file systems refuse, control characters of terminals, and surrogates."""
 _SHOWN: Final = 3
 
 
@@ -33,10 +33,10 @@ def run_folder(runs: str | Path, name: str) -> Path:
 
     Args:
         runs: Folder of the runs.
-        name: Name of the run: a file name that works on Linux, macOS and Windows.
+        name: Name of the run: a valid file name on Linux, macOS and Windows.
 
     Raises:
-        ConfigError: If the name is not one.
+        ConfigError: If the name is not valid.
 
     Example:
         >>> run_folder("runs", "my-run").as_posix()
@@ -52,7 +52,7 @@ def run_folder(runs: str | Path, name: str) -> Path:
             f"{mention('name', name)} {problem}. A run's name is a plain file name, such as my-run; the folder of the "
             "runs is named with --runs. Choose another name: --name."
         )
-    from molweight.distributed import own_folder  # imports torch, which naming a run does not need to wait for
+    from molweight.distributed import own_folder  # imports torch, which is not needed to name a run
 
     return own_folder(Path(runs) / name)
 
@@ -70,14 +70,14 @@ def _problem(name: str) -> str | None:
 
 
 def claim_folder(folder: Path, *, overwrite: bool = False) -> None:
-    """Make sure that a run may write to a folder: one that is new or empty, or that of an interrupted run.
+    """Check that a run may write to a folder: a new or empty one, or the folder of an interrupted run.
 
     Args:
         folder: The run's folder.
         overwrite: Whether a finished run may be replaced.
 
     Raises:
-        ConfigError: If the folder is a link, holds files of anyone else, or a finished run.
+        ConfigError: If the folder is a link, or holds files not written by molweight or a finished run.
     """
     for path in (folder, *(folder / name for name in _LINKS)):
         refuse_link(path)
@@ -95,14 +95,14 @@ def claim_folder(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def claim_checkpoint_folder(folder: Path, *, overwrite: bool = False) -> None:
-    """Make sure that a checkpoint may be written to a folder.
+    """Check that a checkpoint may be written to a folder.
 
     Args:
         folder: The folder, which may hold other files.
-        overwrite: Whether a checkpoint that is there may be replaced.
+        overwrite: Whether an existing checkpoint may be replaced.
 
     Raises:
-        ConfigError: If the folder is a link, or holds a checkpoint or files of anyone else that would be replaced.
+        ConfigError: If the folder is a link, or a checkpoint or a file not written by molweight would be replaced.
     """
     for path in (folder, folder / STATE):
         refuse_link(path)

@@ -1,4 +1,4 @@
-"""A run from its folder, ready to predict; no pretraining objective and no plug-in of one is needed for it."""
+"""A run from its folder, ready to predict; pretraining objectives and their plug-ins are not needed."""
 
 import logging
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ __all__ = ["load", "restore"]
 
 
 def load(folder: str | Path, device: str = "auto") -> Run:
-    """A run that :meth:`Run.save` wrote, ready to predict.
+    """Load a run saved by :meth:`Run.save`.
 
     Args:
         folder: The run's folder.
@@ -39,8 +39,8 @@ def load(folder: str | Path, device: str = "auto") -> Run:
         The run, without its table.
 
     Raises:
-        DataError: If the folder holds no run, or one of which a file is damaged, was changed, or is of another format,
-            or whose encoder is registered by a plug-in that has not been imported.
+        DataError: If the folder holds no run, a file of it is damaged, was changed or has another format, or its
+            encoder is registered by a plug-in that has not been imported.
         ConfigError: If there is no such device.
     """
     place = Path(folder)
@@ -56,7 +56,7 @@ def load(folder: str | Path, device: str = "auto") -> Run:
         raise DataError(
             f"{place}: {error} It was registered by a plug-in. Name it: --plugin MODULE; in Python, import it first."
         ) from error
-    except (ConfigError, RuntimeError, LookupError, TypeError) as error:  # its parts do not fit each other
+    except (ConfigError, RuntimeError, LookupError, TypeError) as error:  # its parts are not consistent
         reason = "does not fit into memory" if out_of_memory(error) else "is not a sound run"
         raise DataError(f"{place} {reason}: {error}. Restore it, or fit again.") from error
     run.folder = place
@@ -67,7 +67,7 @@ def restore(parts: RunParts, device: torch.device) -> Run:
     """A run from its parts, without its table.
 
     Args:
-        parts: What was read, or kept in memory.
+        parts: The parts, from files or from memory.
         device: Device to put it on.
     """
     about = parts.about

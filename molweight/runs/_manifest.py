@@ -1,4 +1,4 @@
-"""Which files belong to a run, with their checksums."""
+"""The list of a run's files with their checksums."""
 
 import hashlib
 import json
@@ -19,16 +19,16 @@ _UNFINISHED: Final = "unfinished"
 
 
 def begin_manifest(folder: Path, own: Path | None, *, overwrite: bool) -> None:
-    """Mark a folder as one whose files are being written: until the manifest is complete, :func:`load` refuses it.
+    """Mark a folder as incomplete; :func:`load` refuses it until the manifest is complete.
 
     Args:
         folder: The run's folder.
-        own: Where the run was saved before. The files of another run are removed.
-        overwrite: Whether another run may be a finished one.
+        own: The folder in which this run was saved before. Files of another run are removed.
+        overwrite: Whether a finished run may be replaced.
 
     Raises:
-        ConfigError: If a finished run is there and may not be replaced.
-        DataError: If the manifest that is there is damaged, or cannot be written.
+        ConfigError: If the folder holds a finished run that may not be replaced.
+        DataError: If an existing manifest is damaged, or the manifest cannot be written.
     """
     nothing: dict[str, Any] = {"files": {}, _UNFINISHED: True}
     found = _read(folder) if (folder / MANIFEST).exists() else nothing
@@ -42,12 +42,12 @@ def begin_manifest(folder: Path, own: Path | None, *, overwrite: bool) -> None:
 
 
 def write_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str] = ()) -> None:
-    """Record the files of a run; the last thing that is written of it.
+    """Record the files of a run; this is written last.
 
     Args:
         folder: The run's folder.
-        names: Files in it; those that do not exist are left out.
-        unchecked: Further files that are the run's and may be edited, such as its card; without a checksum.
+        names: Files in it; missing ones are left out.
+        unchecked: Further files of the run that may be edited, such as its card; without a checksum.
 
     Raises:
         DataError: If a file cannot be read or the manifest cannot be written.
@@ -58,7 +58,7 @@ def write_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str] 
 
 
 def extend_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str] = ()) -> None:
-    """Record further files of a run, or that one was written again.
+    """Record new or rewritten files of a run.
 
     Args:
         folder: The run's folder.
@@ -74,7 +74,7 @@ def extend_manifest(folder: Path, names: Iterable[str], unchecked: Iterable[str]
 
 
 def files_of_run(folder: Path) -> list[str]:
-    """Names of the files that the manifest of a folder lists, itself included; none where there is no manifest.
+    """Names of the files in a folder's manifest, including the manifest itself; none if there is no manifest.
 
     Args:
         folder: The run's folder.
@@ -86,7 +86,7 @@ def files_of_run(folder: Path) -> list[str]:
 
 
 def check_manifest(folder: Path) -> None:
-    """Refuse a run with a file that was changed; a missing file is not an error here.
+    """Refuse a run with a changed file; a missing file is not an error here.
 
     A model may be copied without the files that only its report needs. A run without a manifest was written by an
     earlier version, or is the copied ``model.safetensors`` alone.
@@ -95,7 +95,7 @@ def check_manifest(folder: Path) -> None:
         folder: The run's folder.
 
     Raises:
-        DataError: Naming the file and what to do.
+        DataError: If a file was changed; names it and the remedy.
     """
     if not (folder / MANIFEST).exists():
         return
@@ -135,10 +135,10 @@ def _read(folder: Path) -> dict[str, Any]:
 
 
 def _is_sound(content: Any) -> bool:
-    """Whether this is what :func:`_write` wrote."""
+    """Whether this is valid content of a manifest."""
     if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
         return False
-    # Names are joined to the folder: one with a separator would reach outside of it.
+    # A name with a path separator would escape the folder.
     plain = all(name and Path(name).name == name for name in content["files"])
     return plain and content.get("sha256") == _digest(content)
 
@@ -149,7 +149,7 @@ def _write(folder: Path, content: Mapping[str, Any]) -> None:
 
 
 def _digest(content: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest without its own."""
+    """SHA-256 of a manifest without its own checksum."""
     rest = {key: value for key, value in content.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 

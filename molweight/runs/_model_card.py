@@ -18,7 +18,7 @@ CARD: Final = "README.md"
 
 
 def molecules_digest(data: MoleculeDataset) -> str:
-    """SHA-256 over the SMILES of a dataset in their order, and over its labels where it has any."""
+    """SHA-256 of the SMILES of a dataset in their order, and of its labels if it has any."""
     digest = hashlib.sha256(np.ascontiguousarray(data.molecules.smiles_data).tobytes())
     digest.update(np.ascontiguousarray(data.molecules.smiles_offsets).tobytes())
     if data.task is not None:
@@ -52,14 +52,14 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
 
 
 def _bounds(data: MoleculeDataset) -> dict[str, int]:
-    """How many labels are bounds, and how many there are; nothing where none is."""
+    """The number of labels that are bounds, and of all labels; empty if no label is a bound."""
     known = ~np.isnan(data.targets)
     bounds = int((bounds_of(data)[known] != 0).sum())
     return {"bounds": bounds, "labels": int(known.sum())} if bounds else {}
 
 
 def _of_several(tuned: Mapping[str, Any]) -> str:
-    count = len(tuned.get("tried", ()))  # a run of an earlier version does not say
+    count = len(tuned.get("tried", ()))  # not recorded by earlier versions
     return f", the best of {count} finetunings" if count > 1 else ""
 
 
@@ -82,7 +82,7 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
 
 
 def _weights_of_others(ensemble: Mapping[str, Any] | None) -> str:
-    """A line on the weights that others trained and that are part of the run."""
+    """A line on third-party pretrained weights that are part of the run."""
     parts = [part["network"] for part in (ensemble or {}).get("partners", ()) if part.get("network")]
     return "".join(
         f"- Holds the weights of TabICL in `{at['name']}`, SHA-256 `{at['sha256']}`, licence {at['licence']}\n"
@@ -91,10 +91,10 @@ def _weights_of_others(ensemble: Mapping[str, Any] | None) -> str:
 
 
 def model_card(about: Mapping[str, Any]) -> str:
-    """The model card of a run: what it predicts, from what it was made, how to use it.
+    """The model card of a run: what it predicts, how it was trained, and how to use it.
 
     Args:
-        about: What :meth:`molweight.Run.describe` returned.
+        about: The return value of :meth:`molweight.Run.describe`.
     """
     options, data, tuned = about["options"], about["data"], about["finetuning"]
     kind = "Probabilities" if about["task"] == "classification" else "Values in the units of the table"

@@ -1,4 +1,4 @@
-"""SMILES that were read once, for several questions to a run."""
+"""SMILES that are parsed once and passed to several methods of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ __all__ = ["ParsedRows", "parse"]
 
 @dataclass(frozen=True, eq=False)
 class ParsedRows:
-    """Rows as molecules, as far as they are some.
+    """Parsed rows: the valid molecules and the rejected rows.
 
     Args:
-        smiles: The ``n`` rows as they were given.
-        data: The molecules of the rows that hold one.
+        smiles: The ``n`` rows as given.
+        data: The molecules of the valid rows.
         rows: Row of each molecule, from 0.
         rejects: The other rows, with the reason.
     """
@@ -31,10 +31,10 @@ class ParsedRows:
     rejects: list[Reject]
 
     def with_cells(self, cells: Mapping[str, Sequence[float]]) -> "ParsedRows":
-        """The rows with columns of numbers, for a model that was fitted with columns of a table as features.
+        """The rows with numeric columns, for a model that reads columns of the table as features.
 
         Args:
-            cells: By name of the column a number for each of the ``n`` rows, NaN where it is not known.
+            cells: For each column, by name, a number for each of the ``n`` rows; NaN if unknown.
 
         Example:
             >>> parse(["CCO", "?"]).with_cells({"pH": [7.4, 1.0]}).data.columns["column:pH"].tolist()
@@ -46,7 +46,7 @@ class ParsedRows:
         return replace(self, data=self.data.with_columns(columns))
 
     def align(self, values: np.ndarray[Any, Any]) -> Float32Matrix:
-        """Values of the molecules as values of the rows, NaN where a row holds no molecule.
+        """Values of the molecules as values of the rows; NaN for a row without a valid molecule.
 
         Args:
             values: One row per molecule.
@@ -60,7 +60,7 @@ class ParsedRows:
 
 
 def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = None) -> ParsedRows:
-    """Read SMILES, unless that was done already.
+    """Parse SMILES, unless they are parsed already.
 
     Args:
         smiles: ``n`` SMILES or RDKit molecules.

@@ -1,4 +1,4 @@
-"""Predictions of an ensemble for rows that it was trained on."""
+"""Out-of-fold predictions of an ensemble for the rows that it was trained on."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ ENSEMBLE: Final = "ensemble"
 
 
 def predict_unseen(model: TaskModel, data: MoleculeDataset, positions: Indices, device: torch.device) -> Float32Matrix:
-    """Predictions for rows of the table; out-of-fold ones for rows that an ensemble was trained on.
+    """Predictions for rows of the table; out of fold for rows that an ensemble was trained on.
 
     Args:
         model: The model.

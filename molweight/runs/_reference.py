@@ -1,4 +1,4 @@
-"""The molecules that a model was trained on, as far as new ones are compared with them."""
+"""The training molecules of a model, to compare new molecules with."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,24 +12,24 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["FINGERPRINT", "Domain", "Reference", "fingerprints", "nearest_similarity"]
 
 FINGERPRINT: Final = "ecfp_counts"
-"""Feature set whose columns above 0 are the bits that molecules are compared by."""
+"""Feature set for comparing molecules; a bit is set if the count is above 0."""
 NEIGHBOURS: Final = 5
-"""Nearest training molecules over which the distance of vectors is averaged."""
+"""Number of nearest training molecules over which the vector distance is averaged."""
 _KEPT: Final = 2000
-"""Training molecules whose vectors are kept, at most."""
+"""Maximum number of training molecules whose vectors are kept."""
 _OUTSIDE: Final = 0.05
-"""Share of the molecules of the calibration that each limit leaves outside."""
+"""Share of the calibration molecules that each limit excludes."""
 _BLOCK: Final = 256
 
 
 @dataclass(frozen=True, eq=False)
 class Domain:
-    """How far molecules are from those that a model was trained on; NaN and false where a row holds no molecule.
+    """Distance of molecules to the training set of a model; NaN and false for a row without a valid molecule.
 
     Args:
         similarity: Tanimoto similarity of ECFP4 bits to the nearest training molecule, ``n``: 1 for the same bits.
         distance: Mean Euclidean distance of the encoder's vector to the 5 nearest training molecules, ``n``.
-        inside: Whether similarity and distance are as usual for molecules of the model's own table, ``n``.
+        inside: Whether similarity and distance are within the limits from the model's own table, ``n``.
     """
 
     similarity: Float32Array
@@ -41,8 +41,8 @@ class Domain:
 class Reference:
     """Training molecules, and the limits of the domain.
 
-    A molecule is inside where its similarity to the nearest training molecule is at least that of all but 5 % of the
-    molecules of the calibration, and its distance at most that of all but 5 %. Source: Sheridan et al., *Similarity to
+    A molecule is inside the domain if its similarity to the nearest training molecule is above the 5th percentile of
+    the calibration molecules, and its distance below the 95th percentile. Source: Sheridan et al., *Similarity to
     molecules in the training set is a good discriminator for prediction accuracy in QSAR*, J. Chem. Inf. Comput. Sci.
     2004; Sahigara et al., *Defining a novel k-nearest neighbours approach to assess the applicability domain of a QSAR
     model*, J. Cheminform. 2013.
@@ -50,8 +50,8 @@ class Reference:
     Args:
         bits: ECFP4 bits of all training molecules, folded to 1,024 and packed, ``n x 128``.
         vectors: Vectors of at most 2,000 of them, ``m x d`` float16.
-        least_similarity: Limit of the similarity.
-        most_distance: Limit of the distance.
+        least_similarity: Lower limit of the similarity.
+        most_distance: Upper limit of the distance.
     """
 
     bits: Uint8Array
@@ -63,12 +63,12 @@ class Reference:
     def of(
         cls, bits: Uint8Array, vectors: Float32Matrix, held_out: tuple[Uint8Array, Float32Matrix] | None
     ) -> "Reference":
-        """The reference of some training molecules.
+        """The reference for given training molecules.
 
         Args:
             bits: Bits of all molecules.
             vectors: Vectors of some of them.
-            held_out: Bits and vectors of other molecules of the table, which the limits are taken from; ``None`` to
+            held_out: Bits and vectors of other molecules of the table, from which the limits are estimated; ``None`` to
                 compare each training molecule with all others.
         """
         kept = vectors.astype(np.float16)
@@ -81,7 +81,7 @@ class Reference:
         return cls(bits, kept, _quantile(similarity, _OUTSIDE, 0.0), _quantile(distance, 1 - _OUTSIDE, np.inf))
 
     def locate(self, bits: Uint8Array, vectors: Float32Matrix) -> Domain:
-        """Where molecules are.
+        """Domain of the given molecules.
 
         Args:
             bits: Their bits, ``n x 128``.
@@ -93,7 +93,7 @@ class Reference:
 
 
 def fingerprints(data: MoleculeDataset) -> Uint8Array:
-    """ECFP4 bits of the molecules of a dataset, packed, ``n x 128``; computed, or taken from its columns.
+    """ECFP4 bits of the molecules of a dataset, packed, ``n x 128``; computed, or read from its columns.
 
     Args:
         data: The molecules.
@@ -106,12 +106,12 @@ def fingerprints(data: MoleculeDataset) -> Uint8Array:
 def nearest_similarity(
     queries: Uint8Array, reference: Uint8Array, own: np.ndarray[Any, Any] | None = None
 ) -> Float32Array:
-    """Tanimoto similarity of each query to the nearest reference: shared bits over all bits of the two.
+    """Tanimoto similarity of each query to the nearest reference: shared bits divided by all bits of the two.
 
     Args:
         queries: Packed bits, ``n x 8k``.
         reference: Packed bits, ``m x 8k``.
-        own: Row of the reference that is the query itself, which is left out, ``n``; ``None`` where there is none.
+        own: For each query, its own row in the reference, which is left out, ``n``; ``None`` if there is none.
 
     Returns:
         ``n`` values; 0 without a reference.
@@ -124,7 +124,7 @@ def nearest_similarity(
         0.33
     """
     found = np.zeros(len(queries), dtype=np.float32)
-    words = np.ascontiguousarray(reference).view(np.uint64).T.copy()  # word by word, so that sums run along memory
+    words = np.ascontiguousarray(reference).view(np.uint64).T.copy()  # by word: sums run along contiguous memory
     sizes = np.bitwise_count(words).sum(axis=0, dtype=np.int32)
     for row, query in enumerate(np.ascontiguousarray(queries).view(np.uint64)):
         if not len(reference):
@@ -139,7 +139,7 @@ def nearest_similarity(
 
 
 def spread_positions(count: int, most: int) -> Int64Array:
-    """At most ``most`` of the positions up to ``count``, evenly spread."""
+    """At most ``most`` evenly spaced positions up to ``count``."""
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64)) if count else np.empty(0, np.int64)
 
 

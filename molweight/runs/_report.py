@@ -1,4 +1,4 @@
-"""Input of the report of a run, from the run and the files next to it."""
+"""Input of a run's report, from the run and its files."""
 
 import hashlib
 import math
@@ -28,9 +28,9 @@ __all__ = ["gather", "report_runs"]
 
 _LIBRARIES: Final = ("matplotlib", "scikit-learn", "rdkit")
 _PAIRS: Final = 4
-"""Orders of the atoms that are drawn for a picture of one molecule."""
+"""Number of atom orders sampled for the picture of one molecule."""
 _MOST: Final = 5000
-"""Test molecules that are embedded for the map at most; the others are left out of it."""
+"""Maximum number of test molecules on the map; the others are left out of it."""
 
 
 class ReportedRun(Protocol):
@@ -48,7 +48,7 @@ class ReportedRun(Protocol):
 
     @property
     def method(self) -> str:
-        """Name of the weighting, or where the encoder came from."""
+        """Name of the weighting, or the source of the encoder."""
         ...
 
     @property
@@ -77,14 +77,15 @@ class ReportedRun(Protocol):
 
 
 def gather(run: ReportedRun, *, embed: bool = True) -> RunSummary:
-    """The data of a report; what is not known is left empty, and the report says so.
+    """The data of a report; unknown parts are left empty, and the report says so.
 
     Args:
-        run: The run. If it was loaded from a folder, ``metrics.json``, ``audit.json`` and ``config.yaml`` there count.
-        embed: Whether what takes the model is wanted: vectors of the test molecules, and shares of the worst's atoms.
+        run: The run. If it was loaded from a folder, ``metrics.json``, ``audit.json`` and ``config.yaml`` are read from
+            there.
+        embed: Whether to run the model, for vectors of the test molecules and attributions of the largest errors.
 
     Returns:
-        The data. Nothing in it opens the test set: without what was kept when it was opened, there are no scores.
+        The data. The test set is not evaluated for it: scores appear only if they were saved with the run.
 
     Raises:
         DataError: If a file next to the run is damaged.
@@ -115,8 +116,8 @@ def report_runs(runs: Sequence[ReportedRun], names: Sequence[str], path: str | P
 
     Args:
         runs: At least two; the others are compared with the first one.
-        names: What to call them.
-        path: Where to.
+        names: Their names.
+        path: The HTML file.
 
     Returns:
         The path.
@@ -136,7 +137,7 @@ def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
     """Contributions of the atoms of the molecules with the largest errors."""
     found: dict[tuple[int, int], Float64Array] = {}
     if run.test_results is None or any(name.startswith(COLUMN_PREFIX) for name in run.model.feature_names()):
-        return found  # a model that reads columns of a table cannot be asked about SMILES alone
+        return found  # a model that reads columns of the table cannot predict from SMILES alone
     for molecule, target in worst(run.model.task, run.test_results, run.method):
         smiles, name = run.test_results.smiles[molecule], run.test_results.names[target]
         (item,) = run.attribute([smiles], name, pairs=_PAIRS)
@@ -146,7 +147,7 @@ def _shares(run: ReportedRun) -> dict[tuple[int, int], Float64Array]:
 
 
 def _text(folder: Path | None, name: str) -> str | None:
-    """The content of a file next to the run; ``None`` if there is none.
+    """The content of a file in the run's folder; ``None`` if it is missing.
 
     Raises:
         DataError: If it cannot be read.
@@ -170,7 +171,7 @@ def _values(folder: Path | None, name: str) -> Any:
 
 
 def _methods(run: ReportedRun) -> list[Method]:
-    """The methods of ``metrics.json``, or the run alone."""
+    """The methods in ``metrics.json``, or only the run's own."""
     found = _values(run.folder, "metrics.json")
     if found is None or run.folder is None:
         messages = [finding.message for finding in run.findings]

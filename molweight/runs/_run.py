@@ -42,27 +42,27 @@ from molweight.storage import csv_bytes, escape_controls, write_file
 __all__ = ["Run"]
 
 _SHOWN: Final = 3
-"""Targets in the representation of a run, at most."""
+"""Maximum number of targets in the representation of a run."""
 _log = logging.getLogger(__name__)
 
 
 class Run:
     """A finetuned model with the objective weights it was pretrained with.
 
-    The model stays in evaluation mode, and predicting changes nothing: several threads may share a run.
+    The model stays in evaluation mode, and predictions do not change it, so several threads may share a run.
 
     Args:
-        options: What the run was started with.
-        pretrained: State of the pretrained encoder with the objectives' heads; empty where it is not known or, for a
-            run that was loaded, not read yet.
+        options: The options of the run.
+        pretrained: State of the pretrained encoder with the objectives' heads; empty if unknown or, for a loaded run,
+            not read yet.
         model: Encoder and head of the task, finetuned; or the ensemble.
-        data: The table; ``None`` for a run that was loaded.
-        splits: Its roles; ``None`` for a run that was loaded.
+        data: The table; ``None`` for a loaded run.
+        splits: Its roles; ``None`` for a loaded run.
         weights: Weight per objective after the last update; empty if there was no adaptive pretraining.
         records: One record per step of adaptive pretraining.
-        finetuning: How finetuning went.
+        finetuning: The record of finetuning.
         seconds: Duration of the fit.
-        device: Where the models are.
+        device: Device of the models.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Run:
         seconds: float,
         device: torch.device,
     ) -> None:
-        """Keep everything; nothing is evaluated yet."""
+        """Store the arguments; nothing is evaluated yet."""
         self.options = options
         self.model = model.eval()
         self.data = data
@@ -101,7 +101,7 @@ class Run:
 
     @property
     def method(self) -> str:
-        """``"ensemble"`` for one; else the weighting or, without adaptive pretraining, where the encoder came from."""
+        """``"ensemble"``, or the weighting, or without adaptive pretraining the source of the encoder."""
         if isinstance(self.model, Ensemble):
             return ENSEMBLE
         weighting, init = str(self.options["weighting"]), str(self.options["init"])
@@ -118,7 +118,7 @@ class Run:
         return self._read_pretraining()[1]
 
     def _read_pretraining(self) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-        """Data that only reports and further pretraining need: a model that was copied alone does not have it."""
+        """Data that only reports and further pretraining need; missing if only the model file was copied."""
         if self.folder is not None and not any(self._pretraining) and has_pretraining(self.folder):
             tensors, records, _ = read_pretraining(self.folder)
             self._pretraining = tensors, records
@@ -129,9 +129,9 @@ class Run:
         """One row per step of adaptive pretraining.
 
         Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``reach.<objective>``,
-        ``norms.<objective>`` at the steps at which they were taken (:attr:`molweight.mlo.Record.norms`),
+        ``norms.<objective>`` at the steps at which they were recorded (:attr:`molweight.mlo.Record.norms`),
         ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
-        names what was first found wrong around that step, if anything was.
+        names problems first detected around that step.
         """
         return pd.json_normalize(self.records)
 
@@ -139,16 +139,17 @@ class Run:
     def findings(self) -> list[Finding]:
         """Findings about adaptive pretraining, the most frequent first; empty for a healthy run.
 
-        Objectives that teach nothing, explode or collapse, weights that saturate, solves that do not converge.
+        These are objectives that do not learn, explode or collapse, weights that saturate, and solves that do not
+        converge.
         """
         return diagnose(self.records)
 
     def evaluate(self, role: str = "test") -> Score:
-        """Score the model on a role, by the metric that belongs to the table.
+        """Score the model on a role by the metric of the table.
 
-        The test set is opened once: the score is computed on the first call and remembered, and the predictions are
-        kept with the run (:attr:`opened`), also by :meth:`save`. An ensemble was trained on all other roles: their rows
-        are scored by the predictions of members and trees that had not seen them.
+        The test set is evaluated once: the first call computes the score and stores it, and the predictions are kept
+        with the run (:attr:`opened`) and saved by :meth:`save`. An ensemble was trained on all other roles, so their
+        rows are scored out of fold.
 
         Args:
             role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
@@ -184,10 +185,10 @@ class Run:
 
         Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
         calibration or parity; a map; the largest errors; audit, configuration, provenance. The test set is not
-        opened for it: what :meth:`evaluate` saw is used, and where it was not called, the page says so.
+        evaluated for it: the results of :meth:`evaluate` are used, and if it was not called, the page says so.
 
         Args:
-            path: Where to.
+            path: The HTML file.
 
         Returns:
             The path.
@@ -199,7 +200,7 @@ class Run:
         return Path(path)
 
     def parse(self, smiles: Sequence[str]) -> ParsedRows:
-        """Read SMILES once for several questions, and see which rows hold no molecule.
+        """Parse SMILES once for several methods, and find the rows without a valid molecule.
 
         Args:
             smiles: ``n`` SMILES.
@@ -216,8 +217,8 @@ class Run:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
 
         Returns:
-            ``n x T``: probabilities for classification, labels in their own units for regression. A row that holds no
-            molecule is NaN; :meth:`parse` tells which ones, and why.
+            ``n x T``: probabilities for classification, labels in their own units for regression. A row without a valid
+            molecule is NaN; :meth:`parse` gives the reasons.
         """
         parsed = self._read(smiles)
         everything = np.arange(len(parsed.data))
@@ -226,13 +227,13 @@ class Run:
     def uncertainty(self, smiles: Sequence[str] | ParsedRows, *, samples: int = 30, seed: int = 0) -> Uncertainty:
         """Predictions with standard deviations, aligned with the input.
 
-        Those of an ensemble come from the disagreement of its members and trees, calibrated out of fold; those of a
-        single model are taken under dropout. A single model of numbers without dropout is given the size of the errors
-        on ``select`` at the same distance to the training molecules. ``samples`` and ``seed`` belong to dropout.
+        Deviations of an ensemble are the disagreement of its members and trees, calibrated out of fold; those of a
+        single model come from dropout. For a single regression model without dropout, they are the size of the errors
+        on ``select`` at the same distance to the training molecules. ``samples`` and ``seed`` apply to dropout only.
 
-        Where labels are numbers, deviations under dropout are multiplied by the factor that makes them as large as the
-        errors on ``select``; it is fitted once, while the table is there, and saved with the run. The report shows how
-        they compare with the errors on the test set.
+        For regression, deviations under dropout are multiplied by the factor that makes them as large as the errors on
+        ``select``; it is fitted once, while the table is available, and saved with the run. The report compares the
+        deviations with the errors on the test set.
 
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
@@ -240,10 +241,10 @@ class Run:
             seed: Seed of the masks.
 
         Returns:
-            Predictions, as of :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
+            Predictions, as from :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
 
         Raises:
-            ConfigError: If a single model of classes has an encoder without dropout.
+            ConfigError: If a single classification model has an encoder without dropout.
         """
         parsed = self._read(smiles)
         sure = not isinstance(self.model, Ensemble) and not dropout_rate(self.model) > 0
@@ -254,21 +255,21 @@ class Run:
         return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
 
     def intervals(self, smiles: Sequence[str] | ParsedRows, level: float = 0.9) -> Intervals:
-        """Ranges that hold the labels with a given probability, aligned with the input.
+        """Ranges that contain the labels with a given probability, aligned with the input.
 
-        Conformal intervals from rows that the model had not seen: those of an ensemble out of fold, those of a single
-        model in ``select``. They are wider where the ensemble disagrees and far from the training molecules. For
-        classes a range is a set: from 0 to 0, from 1 to 1, or from 0 to 1 where neither can be left out.
+        These are conformal intervals, calibrated on unseen rows: out of fold for an ensemble, on ``select`` for a
+        single model. They are wider if the members of the ensemble disagree, and far from the training molecules. For
+        classes, a range is a set: from 0 to 0, from 1 to 1, or from 0 to 1 if neither class can be excluded.
 
         The probability holds on average over molecules like those of the table. For molecules of other series it is
-        lower; :meth:`domain` tells which ones these are.
+        lower; :meth:`domain` identifies these.
 
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
             level: The probability.
 
         Returns:
-            Predictions and both ends, ``n x T``; infinite where there are too few rows for the level, NaN for a row
+            Predictions and both ends, ``n x T``; infinite if there are too few rows for the level, NaN for a row
             without a molecule.
 
         Raises:
@@ -278,14 +279,14 @@ class Run:
         return self.assess(smiles, level=level).intervals
 
     def domain(self, smiles: Sequence[str] | ParsedRows) -> Domain:
-        """How far molecules are from those that the model was trained on, aligned with the input.
+        """Distance of molecules to the training molecules, aligned with the input.
 
         Args:
             smiles: ``n`` SMILES, or what :meth:`parse` made of them.
 
         Returns:
-            Similarity and distance to the nearest training molecules, and whether both are as usual for molecules of
-            the table; see :class:`molweight.runs.Domain`.
+            Similarity and distance to the nearest training molecules, and whether both are within the limits from the
+            table; see :class:`molweight.runs.Domain`.
 
         Raises:
             ConfigError: If the run keeps no training molecules, as those of earlier versions do not.
@@ -306,7 +307,7 @@ class Run:
         return assess(self.model, needed(self._calibrated()), self._read(smiles), self.device, level=level)
 
     def has_calibration(self) -> bool:
-        """Whether the run knows what :meth:`intervals` and :meth:`domain` take."""
+        """Whether the run has the data for :meth:`intervals` and :meth:`domain`."""
         return self._calibrated() is not None
 
     def _calibrated(self) -> Calibration | None:
@@ -334,12 +335,12 @@ class Run:
 
         Args:
             smiles: ``n`` SMILES.
-            target: Which target; may be left out if there is one.
-            pairs: Orders of the atoms to draw, each used in both directions; the error falls with its square root.
+            target: Name of the target; optional if there is only one.
+            pairs: Number of atom orders to sample, each used in both directions; the error falls with its square root.
             seed: Seed of the orders.
 
         Returns:
-            One per row; ``None`` for a row that holds no molecule.
+            One attribution per row; ``None`` for a row without a valid molecule.
 
         Raises:
             ConfigError: If there are several targets and none is named.
@@ -385,16 +386,16 @@ class Run:
         ``calibration.safetensors`` the data of :meth:`intervals` and :meth:`domain`.
         ``weights.json``, ``history.csv``, ``test_predictions.csv`` and ``README.md`` (the model card) repeat parts of
         them as text.
-        ``manifest.json`` lists the files with their checksums; it is complete when everything else is written, so an
-        interrupted save is recognised.
+        ``manifest.json`` lists the files with their checksums. It is completed last, so an interrupted save is
+        detected.
 
         Args:
             folder: The folder; created if missing.
-            overwrite: Whether another run that is there may be replaced.
-            safe_csv: Whether to quote text in CSV files that a spreadsheet would take for a formula.
+            overwrite: Whether another run in the folder may be replaced.
+            safe_csv: Whether to quote text in CSV files that a spreadsheet would run as a formula.
 
         Raises:
-            ConfigError: If another run is there and may not be replaced.
+            ConfigError: If the folder holds another run that may not be replaced.
             DataError: If it cannot be written.
         """
         place, about, parts = Path(folder), self.describe(), self.parts()
@@ -415,21 +416,21 @@ class Run:
         extend_manifest(place, [*names, *texts], [CARD])
 
     def keep_seen(self, keys: Tensor | None) -> None:
-        """Remember which molecules the model was trained on.
+        """Store the keys of the molecules that the model was trained on.
 
         Args:
-            keys: See :func:`molweight.datasets.internal.molecule_keys`; ``None`` where they are not known.
+            keys: See :func:`molweight.datasets.internal.molecule_keys`; ``None`` if unknown.
         """
         self._seen = keys
 
     def seen(self, smiles: Sequence[str]) -> BoolArray | None:
-        """Which molecules were in the roles that the model was made with: train, meta and select.
+        """Whether each molecule was in a role used for training: train, meta or select.
 
         Args:
             smiles: ``n`` SMILES.
 
         Returns:
-            ``n`` values; ``None`` for a run of an earlier version, which does not know.
+            ``n`` values; ``None`` for a run of an earlier version, which does not record this.
         """
         keys = self._keys_of_seen()
         return None if keys is None else np.isin(molecule_keys(smiles), keys.numpy())
@@ -443,7 +444,7 @@ class Run:
         return self._seen
 
     def parts(self) -> RunParts:
-        """Everything that is kept of the run, without its table."""
+        """All stored parts of the run, without its table."""
         pretrained, records = self._read_pretraining()
         return RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
 

@@ -1,4 +1,4 @@
-"""Boosted trees that imitate a model where it is too slow: on the millions of molecules of a library."""
+"""Boosted trees that approximate a model on libraries of millions of molecules, for which the model is too slow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,23 +22,23 @@ _PROPERTIES: Final = [
     *("NumHeavyAtoms", "labuteASA", "NumAmideBonds", "chi0v", "chi1v", "hallKierAlpha", "NumHBD"),
     *("NumAromaticHeterocycles", "NumAliphaticRings"),
 ]
-"""Descriptors of a few microseconds each; those that take longer are left to the model."""
+"""Descriptors that take a few microseconds each; slower ones are left to the model."""
 _WIDTH: Final = _BITS + len(_PROPERTIES)
 _ROUNDS: Final = 300
 _FOLDS: Final = 4
 _BEST: Final = 10
-"""Rows, at least, that count as the best ones of a sample."""
+"""Minimum number of rows that count as the best of a sample."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well a surrogate ranks rows that it has not seen.
+    """How well a surrogate ranks unseen rows.
 
     Args:
-        rows: How many there were.
-        spearman: Rank correlation with the model; NaN where one of both is constant.
-        best: The model's best rows, that many.
-        found: How many of them are in the part of the surrogate's ranking that the model will score.
+        rows: Number of rows.
+        spearman: Rank correlation with the model; NaN if one of the two is constant.
+        best: Number of rows that count as the model's best.
+        found: How many of these are in the part of the surrogate's ranking that the model will score.
     """
 
     rows: int
@@ -51,8 +51,7 @@ class Agreement:
 class Surrogate:
     """Boosted trees on counts of circular substructures and cheap descriptors, fitted to a model's own predictions.
 
-    It takes 0.3 ms per molecule where an ensemble takes 5. Its ranking selects the molecules that the model then
-    scores.
+    It takes 0.3 ms per molecule; an ensemble takes 5 ms. Its ranking selects the molecules that the model then scores.
 
     Source: Graff, Shakhnovich, Coley, *Accelerating high-throughput virtual screening through molecular pool-based
     active learning*, Chem. Sci. 2021.
@@ -72,17 +71,17 @@ class Surrogate:
 
     @classmethod
     def fit(cls, features: AnyArray, scores: AnyArray) -> "Surrogate":
-        """Fit it, the same trees for the same rows.
+        """Fit the trees; the same rows give the same trees.
 
         Args:
-            features: See :func:`surrogate_features`, with further columns or not, ``n x F``.
+            features: From :func:`surrogate_features`, optionally with further columns, ``n x F``.
             scores: The model's scores, ``n``.
         """
         return cls(BoostedTrees.fit(features, scores[:, None], "regression", seed=0, rounds=_ROUNDS))
 
     @classmethod
     def from_text(cls, text: str) -> "Surrogate":
-        """The surrogate whose :attr:`text` is given."""
+        """The surrogate from its :attr:`text`."""
         return cls(BoostedTrees("regression", (text,)))
 
     @property
@@ -91,7 +90,7 @@ class Surrogate:
         return self.trees.models[0]
 
     def score(self, features: AnyArray) -> AnyArray:
-        """Scores, ``n``; NaN where a row holds no molecule.
+        """Scores, ``n``; NaN for a row without a valid molecule.
 
         Args:
             features: ``n x F``.
@@ -100,7 +99,7 @@ class Surrogate:
 
 
 def surrogate_features(smiles: Sequence[str]) -> Float32Matrix:
-    """Features of a surrogate, ``n x 1041``; NaN where a row holds no molecule, or one that takes too long.
+    """Features of a surrogate, ``n x 1041``; NaN for a row without a valid molecule, or one that takes too long.
 
     Args:
         smiles: ``n`` texts.

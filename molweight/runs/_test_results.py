@@ -1,4 +1,4 @@
-"""Results on the test set, as tensors that are kept with the run: it is evaluated once."""
+"""Results on the test set as tensors, saved with the run because the test set is evaluated once."""
 
 from collections.abc import Mapping
 
@@ -33,7 +33,7 @@ def collect_test_results(
         positions: The test molecules.
         method: Name of the method.
         predicted: Its predictions.
-        deviations: Their standard deviations, where it states any.
+        deviations: Their standard deviations, if it has any.
     """
     smiles = [data.smiles[int(position)] for position in positions]
     names, labels = list(data.target_names), exact_labels(data, positions)
@@ -41,7 +41,7 @@ def collect_test_results(
 
 
 def test_results_to_tensors(opened: TestResults | None) -> dict[str, Tensor]:
-    """The test set as tensors; none if it was not opened."""
+    """The test results as tensors; empty if the test set was not evaluated."""
     if opened is None:
         return {}
     tensors = {
@@ -56,11 +56,11 @@ def test_results_to_tensors(opened: TestResults | None) -> dict[str, Tensor]:
 
 
 def test_results_from_tensors(tensors: Mapping[str, Tensor], methods: list[str]) -> TestResults | None:
-    """The results that :func:`test_results_to_tensors` was given.
+    """The results from :func:`test_results_to_tensors`.
 
     Args:
         tensors: The file's tensors.
-        methods: Names of the methods, in their order, which a file of tensors does not keep.
+        methods: Names of the methods in their order, which a file of tensors does not preserve.
     """
     if _WORDS not in tensors:
         return None

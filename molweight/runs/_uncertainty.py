@@ -1,4 +1,4 @@
-"""How far a prediction would move: under dropout, or from one model of an ensemble to another."""
+"""Uncertainty of predictions: their spread under dropout, or over the models of an ensemble."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ __all__ = ["Uncertainty", "calibrate_std", "dropout_rate", "dropout_samples", "p
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """Predictions with their standard deviations, ``n x T`` each; NaN where a row holds no molecule.
+    """Predictions with their standard deviations, ``n x T`` each; NaN for a row without a valid molecule.
 
     Args:
-        prediction: Probabilities, or labels in their own units: of the run, or the mean over an ensemble.
-        deviation: Standard deviation over dropout masks, times the factor that was fitted on ``select`` where labels
-            are numbers; or over the models of an ensemble.
+        prediction: Probabilities, or labels in their own units: of the run, or means over an ensemble.
+        deviation: Standard deviation over dropout masks, for regression times the factor fitted on ``select``; or over
+            the models of an ensemble.
     """
 
     prediction: Float32Matrix
@@ -52,8 +52,8 @@ def predict_with_dropout_std(
         data: The molecules.
         indices: Their positions.
         device: Device to compute on.
-        factors: By target, what to multiply deviations by; ``None`` for one.
-        samples: How many masks.
+        factors: Factor on the deviations for each target; ``None`` for 1.
+        samples: Number of masks.
         seed: Seed of the masks.
 
     Raises:
@@ -77,7 +77,7 @@ def dropout_samples(
         data: The molecules.
         indices: Their positions.
         device: Device to compute on.
-        samples: How many masks, at least 2.
+        samples: Number of masks, at least 2.
         seed: Seed of the masks.
 
     Returns:
@@ -127,10 +127,11 @@ def spread_of(samples: Iterable[Float32Matrix]) -> Uncertainty:
 
 
 def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty) -> list[float]:
-    """The factor per target by which deviations have to be multiplied to be as large as errors are.
+    """The factor per target that scales deviations to the size of the errors.
 
-    ``s^2 = mean((y - prediction)^2 / deviation^2)`` over the known labels: the likeliest factor for normal errors.
-    Source: Laves et al., *Well-calibrated regression uncertainty in medical imaging with deep learning*, MIDL 2020.
+    ``s^2 = mean((y - prediction)^2 / deviation^2)`` over the known labels: the maximum-likelihood factor for normal
+    errors. Source: Laves et al., *Well-calibrated regression uncertainty in medical imaging with deep learning*, MIDL
+    2020.
 
     Args:
         labels: ``n x T``, NaN where missing; molecules that the model was not trained on.

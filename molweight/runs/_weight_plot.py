@@ -1,4 +1,4 @@
-"""The picture of a run: the weights of the objectives over the steps."""
+"""Plot of a run's objective weights over the steps."""
 
 import io
 
@@ -17,7 +17,7 @@ def plot_weights(history: pd.DataFrame, title: str) -> bytes:
 
     Args:
         history: :attr:`molweight.training.Run.history`, with at least one step.
-        title: Heading of the picture.
+        title: Title of the plot.
 
     Raises:
         ConfigError: If the history has no weights.
