@@ -48,6 +48,9 @@ class AdaptationOptions:
         gradient_norm_interval: Steps between records of the objectives' gradient norms, each of which costs one
             backward pass per objective; 0 for none.
         steps: Steps of adaptive pretraining.
+        stop_when_decided: End adaptive pretraining before its last step, once no verdict on an objective is likely to
+            change: each is decided, or its effect is too small for all steps to show. It saves time; the encoder is
+            pretrained less. See ``docs/sources.md``.
         solve_batch_size: Molecules of the corpus on which the curvature of level 1 is computed.
         meta_batch_size: Labelled molecules per hypergradient.
 
@@ -75,6 +78,7 @@ class AdaptationOptions:
     meta_batches: int = option(1, at_least=1)
     gradient_norm_interval: int = option(100, at_least=0)
     steps: int = option(200, at_least=0)
+    stop_when_decided: bool = False
     solve_batch_size: int = option(48, at_least=1)
     meta_batch_size: int = option(64, at_least=1)
 

@@ -40,6 +40,8 @@ def sources_section(subject: RunSummary) -> Section:
         rows = [[item.name, f"{item.errors:+.1f}", item.verdict] for item in found]
         caption = "Effect of more weight on the meta loss against the average objective; positive: it lowers it"
         tables.append(Table(caption, ["objective", "standard errors", "verdict"], rows))
+        if subject.records[-1].get("ended"):
+            words.append(f"Adaptive pretraining {subject.records[-1]['ended']} (stop_when_decided).")
     else:
         words.append("Too few hypergradients were taken for evidence on single objectives.")
     return Section("sources", title, words, tables=tables)

@@ -2,7 +2,7 @@
 
 from molweight.report._bootstrap import interval_elsewhere
 from molweight.report._conclusion import Conclusion, conclude
-from molweight.report._evidence import format_evidence, weigh_evidence
+from molweight.report._evidence import evidence_is_in, format_evidence, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
@@ -11,6 +11,7 @@ __all__ = [
     "Conclusion",
     "Explained",
     "conclude",
+    "evidence_is_in",
     "format_evidence",
     "interval_elsewhere",
     "method_title",

@@ -131,7 +131,8 @@ class Run:
         Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``reach.<objective>``,
         ``norms.<objective>`` at the steps at which they were recorded (:attr:`molweight.mlo.Record.norms`),
         ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
-        names problems first detected around that step.
+        names problems first detected around that step, and ``ended`` at the last step says that the evidence was in
+        (``stop_when_decided``).
         """
         return pd.json_normalize(self.records)
 

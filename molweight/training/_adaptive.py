@@ -1,6 +1,7 @@
 """Task-adaptive pretraining: the models, the three-level loop, and the sources of its molecules."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -16,6 +17,7 @@ from molweight.models.internal import build_predictor, label_statistics
 from molweight.objectives import Source
 from molweight.objectives.internal import SourcePool
 from molweight.options import Job
+from molweight.report.internal import evidence_is_in
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
 from molweight.training._pretrain import pretrain, take_step
@@ -51,7 +53,13 @@ class AdaptivePretraining:
         return take_step(self.model, self.corpus, self.loop, self.task)
 
     def run(
-        self, steps: int, progress: str | None = None, stage: Stage | None = None, seconds: float | None = None
+        self,
+        steps: int,
+        progress: str | None = None,
+        stage: Stage | None = None,
+        seconds: float | None = None,
+        *,
+        stop_when_decided: bool = False,
     ) -> list[dict[str, Any]]:
         """Take ``steps`` steps; see :func:`molweight.training._pretrain.pretrain`."""
         return pretrain(
@@ -63,6 +71,7 @@ class AdaptivePretraining:
             progress=progress,
             stage=stage,
             seconds=seconds,
+            decided=partial(evidence_is_in, steps=steps) if stop_when_decided else None,
         )
 
 
@@ -86,7 +95,8 @@ def adapt(
     stage = context.session.stage("adaptive")
     with matmul_precision(job.precision):
         title = context.title("stage 2 of 3, adaptive pretraining")
-        history = setup.run(job.steps, title, stage, context.session.seconds_for(_SHARE))
+        limit = context.session.seconds_for(_SHARE)
+        history = setup.run(job.steps, title, stage, limit, stop_when_decided=job.stop_when_decided)
     return setup.loop.weighting.as_dict(), history
 
 

@@ -3,9 +3,9 @@
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
@@ -69,6 +69,9 @@ class HealthLogger:
         self._said, self._steps = set(state["said"]), int(state["steps"])
 
 
+Decided: TypeAlias = Callable[[list[dict[str, Any]]], bool]
+"""From the records so far to whether training may end."""
+
 _DIVERGED: Final = 1e6
 """Variables of a network that is trained are smaller than this by orders of magnitude."""
 _FLUSH: Final = 20
@@ -103,6 +106,10 @@ class PretrainingState:
     def lasted(self, seconds: float | None) -> bool:
         """Whether it has taken so long, earlier sittings included."""
         return seconds is not None and time.perf_counter() - self._started >= seconds
+
+    def decided(self, rule: "Decided | None") -> bool:
+        """Whether a rule ends it here; asked at the same steps, of the same records, with and without interruptions."""
+        return rule is not None and self.flush_due and rule(self.history)
 
     @property
     def flush_due(self) -> bool:
@@ -215,6 +222,7 @@ def pretrain(
     progress: str | None = None,
     stage: Stage | None = None,
     seconds: float | None = None,
+    decided: Decided | None = None,
 ) -> list[dict[str, Any]]:
     """Take ``steps`` steps of the three-level loop.
 
@@ -227,10 +235,12 @@ def pretrain(
         progress: Title of a progress bar; ``None`` for none.
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
         seconds: Time after which it ends, after one step at least; ``None`` for no limit.
+        decided: Whether it may end, from its records so far; asked at every 20th step. ``None`` for never.
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
-        What goes wrong is logged when it first shows, and is under ``findings`` in the record of that step.
+        What goes wrong is logged when it first shows, and is under ``findings`` in the record of that step. Where it
+        was decided before the last step, the last record says so under ``ended``.
 
     Raises:
         TrainingError: If a loss stops being a finite number.
@@ -241,7 +251,7 @@ def pretrain(
     state = PretrainingState(model, corpus, loop, task, HealthLogger(loop.weighting.names, progress or "pretraining"))
     last = end = loop.steps + steps
     state.resume(stage)
-    if loop.steps and state.lasted(seconds):  # a loop that was cut before it was interrupted
+    if loop.steps and (state.lasted(seconds) or state.decided(decided)):  # it was cut before it was interrupted
         end = loop.steps
     bar = progress_bar(progress, end, "steps", done=loop.steps)
     with bar, stage.interruptible():
@@ -256,13 +266,19 @@ def pretrain(
                 end = loop.steps
             if loop.steps == end or state.flush_due or stage.should_save:
                 state.flush(stage, report=loop.steps == end or state.flush_due)
+                end = loop.steps if state.decided(decided) else end
                 bar.set_postfix_str(_weights(state.history[-1]))
                 stage.checkpoint(state.state)
             bar.update()
+    title = progress or "pretraining"
+    if end < last and state.decided(decided):
+        text = f"{end} of {last} steps, as no verdict on an objective is likely to change"
+        state.history[-1]["ended"] = f"ended after {text}"
+        _LOG.info("%s: %s", title, text)
+    elif end < last:
+        _LOG.warning("%s: %d of %d steps, because of the time limit", title, end, last)
     if stage.session.folder is not None:
         stage.write(state.state())
-    if end < last:
-        _LOG.warning("%s: %d of %d steps, because of the time limit", progress or "pretraining", end, last)
     return state.history
 
 

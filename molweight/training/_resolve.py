@@ -15,6 +15,7 @@ from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.mlo import solvers, weightings
+from molweight.mlo.weightings import Needs
 from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
 from molweight.options.internal import AUTO, INITS, SHIPPED
@@ -118,7 +119,8 @@ def variant(job: Job, **changes: Any) -> Job:
     """The same job but for ``changes``.
 
     A change of ``init`` keeps the encoder that the job would have had: a model from scratch has the architecture of the
-    checkpoint that it is compared with.
+    checkpoint that it is compared with. A change to a weighting that takes no hypergradients leaves out what waits for
+    them.
 
     Args:
         job: The options.
@@ -130,7 +132,14 @@ def variant(job: Job, **changes: Any) -> Job:
     """
     if "init" in changes and job.init == AUTO:
         job = resolve_init(job)
+    if job.stop_when_decided and not _measures(changes.get("weighting", job.weighting), Needs.HYPERGRADIENT):
+        changes = {"stop_when_decided": False, **changes}
     return replace(job, **changes)
+
+
+def _measures(weighting: str, *needs: Needs) -> bool:
+    """Whether a weighting needs one of these measurements."""
+    return weighting != "none" and weightings.get(weighting).needs in needs
 
 
 def create_solver(options: AdaptationOptions) -> solvers.Solver:
@@ -166,6 +175,13 @@ def _check_weighting(job: Job) -> None:
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
         return  # of auxiliary tables that are not read yet, the number of weights is not known
     weighting = weightings.create(job.weighting, job.objectives, **weighting_options(job))
+    if job.stop_when_decided and not _measures(job.weighting, Needs.HYPERGRADIENT):
+        raise OptionError(
+            "stop_when_decided",
+            job.stop_when_decided,
+            f"waits for evidence from hypergradients, and {mention('weighting', job.weighting)} takes none",
+            "Leave stop_when_decided out.",
+        )
     solved = job.task_level == "closed_form"
     if solved and not weighting.graph.proximal:
         raise OptionError(

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -15,7 +15,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
 from molweight.training._fit import fit
-from molweight.training._resolve import check_job
+from molweight.training._resolve import check_job, variant
 from molweight.training._sources import with_sources
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def search_weights(
     done = [_read(job, number, trial) for number, trial in enumerate(_finished(study)[:trials])]
     choose = max if study.direction.name == "MAXIMIZE" else min
     best = choose(done, key=lambda trial: trial.select)
-    run = runs.get(best.number) or fit(replace(job, **_fixed(best.weights)), data, splits, corpus)
+    run = runs.get(best.number) or fit(variant(job, **_fixed(best.weights)), data, splits, corpus)
     return WeightSearch(method, done, best, run)
 
 
@@ -221,7 +221,7 @@ def _fit(
     """The run of the weights that the sampler proposes, with its cost noted on the trial."""
     uniform = {name: asked.suggest_float(name, _LEAST, 1 - _LEAST) for name in job.objectives}
     started = time.perf_counter()
-    run = fit(replace(job, **_fixed(_simplex(job, uniform))), data, splits, corpus)
+    run = fit(variant(job, **_fixed(_simplex(job, uniform))), data, splits, corpus)
     asked.set_user_attr("seconds", time.perf_counter() - started)
     return run
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from molweight.report.internal import format_evidence, weigh_evidence
+from molweight.report.internal import evidence_is_in, format_evidence, weigh_evidence
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -47,3 +47,50 @@ def test_one_line_per_objective_and_none_without_hypergradients() -> None:
     assert format_evidence([{"weights": {"a": 1.0}}] * 50) == ""
     assert format_evidence(records(rng.normal(size=(10, 3)))) == ""
     assert weigh_evidence(records(np.full((50, 2), np.nan))) == []
+
+
+def ended(values: Floats) -> int:
+    """Steps after which a run of these hypergradients ends."""
+    shown = records(values)
+    found = (done for done in range(20, len(shown), 20) if evidence_is_in(shown[:done], len(shown)))
+    return next(found, len(shown))
+
+
+@pytest.mark.parametrize(
+    ("effect", "correlation", "least", "most"),
+    [
+        ([1.0, 1.0, -1.0, -1.0], 0.0, 0.9, 1.0),  # decided long before the end
+        ([0.0, 0.0, 0.0, 0.0], 0.0, 0.1, 0.5),  # too small for this run, and some of it seen before its end
+        ([0.0, 0.0, 0.0, 0.0], 0.8, 0.0, 0.5),
+        ([0.6, 0.0, 0.0, 0.0], 0.8, 0.0, 0.2),  # neither decided nor small
+    ],
+)
+def test_a_run_that_ends_early_has_the_verdicts_of_the_whole_run(
+    effect: list[float], correlation: float, least: float, most: float
+) -> None:
+    rng, early, changed = np.random.default_rng(2), 0, 0
+    for _ in range(100):
+        noise = rng.normal(size=(240, 4))
+        for step in range(1, len(noise)):
+            noise[step] += correlation * noise[step - 1]
+        shown = records(noise + np.array(effect))
+        done = ended(noise + np.array(effect))
+        verdicts = [{item.name: item.verdict for item in weigh_evidence(shown[:upto])} for upto in (done, 240)]
+        early += done < 240
+        changed += verdicts[0] != verdicts[1]
+    assert least <= early / 100 <= most
+    assert changed <= 3
+
+
+def test_a_run_goes_on_while_it_cannot_know() -> None:
+    rng = np.random.default_rng(0)
+    strong = np.array([-5.0, 5.0]) + rng.normal(size=(400, 2))
+    assert ended(strong) == 80  # it asks every 40 steps, and not before 60 hypergradients
+    assert not evidence_is_in(records(strong[:79]), 400)
+    assert not evidence_is_in(records(strong), 400)  # the last step is not early
+    assert not evidence_is_in([{"weights": {"a": 1.0}}] * 40, 400)
+    alternating = strong[:, ::-1].copy()
+    alternating[::2] = strong[::2]
+    assert ended(alternating[:, :1]) == 400  # nothing to compare with
+    late = np.concatenate([strong[:200] * 0 + rng.normal(size=(200, 2)), strong[:200]])
+    assert ended(late) > 200

@@ -16,6 +16,7 @@ from molweight.datasets import Splits, load, load_corpus, split
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
+from molweight.report.internal import format_evidence
 from molweight.runs import Run
 from molweight.training import Session, compare, fit, variant
 
@@ -97,6 +98,31 @@ def test_interrupted_in_every_stage(
     again = fit(hard, data, splits, corpus, resume=states)
     _assert_same(again, expected)
     assert again.seconds == run.seconds  # found, not fitted
+
+
+def test_a_stage_that_ends_when_the_evidence_is_in_ends_there_again(
+    job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    """Interrupted when it has just been decided, it ends with the same step."""
+    decided = variant(
+        job,
+        objectives=["functional_groups", "attribute_masking"],
+        encoder_options={"layers": 1, "width": 8},
+        init="scratch",
+        steps=200,
+        hypergradient_interval=1,
+        epochs=1,
+        stop_when_decided=True,
+    )
+    expected = fit(decided, data, splits, corpus)
+    done = len(expected.records)
+    assert 60 <= done < 200
+    assert expected.records[-1]["ended"].startswith(f"ended after {done} of 200 steps")
+    assert expected.records[-1]["ended"] in format_evidence(expected.records)
+    with pytest.raises(KeyboardInterrupt):
+        fit(decided, data, splits, corpus, session=Session(tmp_path, callbacks=[Interrupter("adaptive", done - 1)]))
+    _assert_same(fit(decided, data, splits, corpus, resume=tmp_path), expected)
+    assert variant(decided, weighting="equal").stop_when_decided is False
 
 
 def test_states_of_another_job_are_refused(

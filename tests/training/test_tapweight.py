@@ -245,6 +245,11 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
             ConfigError,
             "recompute_graphs=True has no effect with .*bilevel",
         ),
+        (
+            {"weighting": "alignment", "stop_when_decided": True},
+            ConfigError,
+            "stop_when_decided=True waits for evidence from hypergradients, and weighting='alignment' takes none",
+        ),
         ({"encoder_options": {"layer": 2}}, ConfigError, "did you mean 'layers'"),
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
         ({"objective_options": {"graphcl": {"strenght": 1}}}, ConfigError, "did you mean 'strength'"),
