@@ -69,12 +69,16 @@ class Encoder(nn.Module, ABC):
         """
 
     def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
-        """Encode a batch of molecules; see :meth:`forward`."""
+        """Encode a batch of molecules; see :meth:`forward`.
+
+        Of a padded batch, the vectors of the added atoms come last, and those of the added molecules are left out.
+        """
         others = None if in_share() else team()
         if others is not None and isinstance(graphs, GraphBatch) and graphs.num_graphs >= others.size:
             return Encoding(*encode_share(self, graphs, seed, others))
         encoding: Encoding = super().__call__(graphs, seed)
-        return encoding
+        padding = graphs.padding if isinstance(graphs, GraphBatch) else 0
+        return Encoding(encoding.nodes, encoding.graphs[:-padding]) if padding else encoding
 
 
 _LEVELS = 2**16

@@ -9,7 +9,7 @@ from molweight.encoders._base import dropout
 from molweight.encoders._embedding import FeatureEmbedding
 from molweight.encoders._equal_bonds import Atoms
 from molweight.encoders._message_passing import CommonOptions, Trunk
-from molweight.encoders._norm import BatchNorm, build_norm
+from molweight.encoders._norm import build_norm, normalised
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
 from molweight.graphs import BOND_SIZES
@@ -68,11 +68,12 @@ class DMPNN(Trunk):
             if shared is not None:
                 incoming = incoming + shared.index_select(0, topology.batch)
             if depth in self._wanted():
-                atoms = next(norms)(self.finish(torch.cat([nodes, incoming], dim=1))).relu()
+                atoms = self.finish(torch.cat([nodes, incoming], dim=1))
+                atoms = normalised(next(norms), atoms, topology.atom_counts).relu()
                 states.append(dropout(atoms, self.dropout, generator))
             if depth < self.rounds:
                 if self.virtual is not None and shared is not None:
-                    gathered = self.virtual(depth - 1, shared, own + incoming, topology.batch)
+                    gathered = self.virtual(depth - 1, shared, own + incoming, topology)
                     shared = dropout(gathered, self.dropout, generator)
                 messages = incoming.index_select(0, source) - _sent_back(edges, topology)
                 edges = dropout((first + self.pass_on(messages)).relu(), self.dropout, generator)
@@ -109,8 +110,7 @@ class DMPNN(Trunk):
 
     def _gathered(self, codes: Tensor, edges: Tensor, atoms: Atoms, norm: nn.Module) -> Tensor:
         rows = self.finish(torch.cat([atoms.own(codes), atoms.incoming(edges)], dim=1))
-        rows = norm(rows, atoms.counts) if isinstance(norm, BatchNorm) else norm(rows)
-        rows = rows.relu_()
+        rows = normalised(norm, rows, atoms.counts).relu_()
         return rows if atoms.places is None else atoms.places(rows)
 
 

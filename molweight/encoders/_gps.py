@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from molweight.encoders._gin import GINLayer
 from molweight.encoders._message_passing import CommonOptions, MessagePassingEncoder
-from molweight.encoders._norm import build_norm
+from molweight.encoders._norm import build_norm, normalised
 from molweight.encoders._random_walk_pe import return_probabilities
 from molweight.encoders._registry import register
 from molweight.encoders._topology import Topology
@@ -81,8 +81,9 @@ class GPSLayer(nn.Module):
 
     def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
         """Update the vectors of the atoms, ``N x d``."""
-        local = self.local_norm(nodes + self.local(nodes, topology))
-        both = local + self.attention_norm(nodes + self.attention(nodes, topology))
+        counts = topology.atom_counts
+        local = normalised(self.local_norm, nodes + self.local(nodes, topology), counts)
+        both = local + normalised(self.attention_norm, nodes + self.attention(nodes, topology), counts)
         updated: Tensor = both + self.mlp(both)
         return updated
 

@@ -11,7 +11,7 @@ from molweight.arguments import check_choice
 from molweight.encoders._base import Encoder, Encoding, dropout, dropout_generator
 from molweight.encoders._embedding import FeatureEmbedding
 from molweight.encoders._equal_atoms import MergingLayer
-from molweight.encoders._norm import BatchNorm, build_norm
+from molweight.encoders._norm import build_norm, normalised
 from molweight.encoders._readout import build_readout
 from molweight.encoders._topology import Topology
 from molweight.encoders._virtual_node import VirtualNode
@@ -121,7 +121,7 @@ class Trunk(Encoder):
         topology = Topology.of(graphs)
         # Dropout masks are drawn per atom, so that equal atoms differ where it is on.
         undisturbed = topology.sortable and (generator is None or self.dropout == 0)
-        worthwhile = undisturbed and len(topology.atoms) >= _FEWEST_MERGED
+        worthwhile = undisturbed and not topology.padding and len(topology.atoms) >= _FEWEST_MERGED
         states = self.merged_states(topology) if worthwhile and self.merges else None
         if states is None:
             states = self.states(self.embed(graphs, topology), topology, generator)
@@ -205,8 +205,8 @@ class MessagePassingEncoder(Trunk):
             nodes = states[-1] if shared is None else states[-1] + shared.index_select(0, topology.batch)
             last = depth == len(self.layers)
             if self.virtual is not None and shared is not None and not last:
-                shared = dropout(self.virtual(depth - 1, shared, nodes, topology.batch), self.dropout, generator)
-            nodes = norm(layer(nodes, topology))
+                shared = dropout(self.virtual(depth - 1, shared, nodes, topology), self.dropout, generator)
+            nodes = normalised(norm, layer(nodes, topology), topology.atom_counts)
             if self.activates and not last:
                 nodes = nodes.relu()
             states.append(dropout(nodes, self.dropout, generator))
@@ -232,8 +232,7 @@ class MessagePassingEncoder(Trunk):
         states = [] if self.jk == "last" else [self.atoms(topology.atoms)]
         rounds = zip(topology.rounds(self.rounds), self._merging, self.norms, strict=True)
         for depth, (each, layer, norm) in enumerate(rounds, start=1):
-            rows = layer.merged(rows, each)
-            rows = norm(rows, each.counts) if isinstance(norm, BatchNorm) else norm(rows)
+            rows = normalised(norm, layer.merged(rows, each), each.counts)
             if self.activates and depth < self.rounds:
                 rows = rows.relu_()  # in place: no norm and no layer keeps what it returns
             if self.jk != "last" or depth == self.rounds:

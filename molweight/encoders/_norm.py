@@ -7,7 +7,7 @@ from molweight.arguments import check_choice
 from molweight.distributed import spread, total
 from molweight.encoders._base import in_share
 
-__all__ = ["NORMS", "BatchNorm", "build_norm"]
+__all__ = ["NORMS", "BatchNorm", "build_norm", "normalised"]
 
 NORMS = ("batch", "layer", "none")
 
@@ -50,7 +50,8 @@ class BatchNorm(nn.Module):
 
         Args:
             rows: The rows.
-            counts: How many equal rows each one represents, ``n``; ``None`` for one each.
+            counts: How many equal rows each one represents, ``n``, 0 for one that does not count; ``None`` for one
+                each.
         """
         if self.training and in_share():
             return self._over_processes(rows, counts)
@@ -97,3 +98,15 @@ def build_norm(name: str, width: int) -> nn.Module:
     if name == "batch":
         return BatchNorm(width)
     return nn.LayerNorm(width) if name == "layer" else nn.Identity()
+
+
+def normalised(step: nn.Module, rows: Tensor, counts: Tensor | None) -> Tensor:
+    """The rows after a layer, which is told their counts if it takes statistics of them.
+
+    Args:
+        step: A normalisation, or any other layer that computes each row for itself.
+        rows: ``n x width``.
+        counts: As in :meth:`BatchNorm.forward`.
+    """
+    result: Tensor = step(rows, counts) if isinstance(step, BatchNorm) else step(rows)
+    return result

@@ -62,6 +62,7 @@ class Topology:
         bonds: Features of the edges, likewise.
         batch: Molecule of each atom, ``N``, in any order.
         num_graphs: ``G``.
+        padding: How many molecules at the end do not count.
 
     Example:
         >>> from molweight.graphs import build_dataset
@@ -75,6 +76,7 @@ class Topology:
     bonds: Codes
     batch: Tensor
     num_graphs: int
+    padding: int = 0
 
     @classmethod
     def of(cls, graphs: GraphLike) -> "Topology":
@@ -87,7 +89,8 @@ class Topology:
         if isinstance(kept, cls):
             return kept
         atoms, bonds = atom_codes(graphs.x), bond_codes(graphs.edge_attr)
-        made = cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs)
+        padding = graphs.padding if isinstance(graphs, GraphBatch) else 0
+        made = cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs, padding)
         predicting = not torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
         if predicting and isinstance(graphs, GraphBatch):
             vars(graphs)[_KEPT] = made
@@ -95,7 +98,19 @@ class Topology:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies do without what was prepared: a part of it cannot be copied."""
-        return type(self), (self.edge_index, self.atoms, self.bonds, self.batch, self.num_graphs)
+        return type(self), (self.edge_index, self.atoms, self.bonds, self.batch, self.num_graphs, self.padding)
+
+    @cached_property
+    def atom_counts(self) -> Tensor | None:
+        """1 for each atom that counts and 0 for each that was added, ``N`` int64; ``None`` where all count."""
+        return (self.batch < self.num_graphs - self.padding).long() if self.padding else None
+
+    @cached_property
+    def graph_counts(self) -> Tensor | None:
+        """The same of the molecules, ``G`` int64."""
+        if not self.padding:
+            return None
+        return (torch.arange(self.num_graphs, device=self.batch.device) < self.num_graphs - self.padding).long()
 
     @property
     def sortable(self) -> bool:

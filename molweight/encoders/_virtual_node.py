@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from molweight.encoders._norm import build_norm
+from molweight.encoders._norm import build_norm, normalised
+from molweight.encoders._topology import Topology
 
 __all__ = ["VirtualNode"]
 
@@ -32,20 +33,22 @@ class VirtualNode(nn.Module):
         """The vectors before the first round, ``G x d``."""
         return self.initial.expand(num_graphs, -1)
 
-    def forward(self, number: int, shared: Tensor, nodes: Tensor, batch: Tensor) -> Tensor:
+    def forward(self, number: int, shared: Tensor, nodes: Tensor, topology: Topology) -> Tensor:
         """The vectors after an update.
 
         Args:
             number: Which update, from 0.
             shared: The vectors so far, ``G x d``.
             nodes: Vectors of the atoms, ``N x d``.
-            batch: Molecule of each atom, ``N``.
+            topology: Their molecules.
 
         Returns:
             ``G x d``.
         """
-        updated: Tensor = self.updates[number](shared.index_add(0, batch, nodes))
-        return updated
+        rows = shared.index_add(0, topology.batch, nodes)
+        for step in self.updates[number].children():
+            rows = normalised(step, rows, topology.graph_counts)
+        return rows
 
 
 def _mlp(width: int, norm: str) -> nn.Sequential:

@@ -33,6 +33,7 @@ class GraphBatch:
         y: Labels, ``G x tasks`` float32 with NaN for missing; ``None`` without labels.
         columns: Further values per molecule, each with first dimension ``G``, e.g. the targets of objectives.
         atom_columns: Further values per atom, each with first dimension ``N``, e.g. positions in space.
+        padding: How many molecules at the end do not count; see :func:`molweight.graphs.internal.pad_batch`.
 
     Example:
         >>> one = torch.zeros(1, 9, dtype=torch.long)
@@ -50,6 +51,7 @@ class GraphBatch:
     y: Tensor | None = None
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     atom_columns: Mapping[str, Tensor] = field(default_factory=dict)
+    padding: int = 0
 
     @classmethod
     def of(cls, x: Tensor, edge_index: Tensor, edge_attr: Tensor) -> "GraphBatch":

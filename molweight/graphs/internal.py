@@ -16,6 +16,7 @@ from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
+from molweight.graphs._padding import pad_batch
 from molweight.graphs._parallel import end_with, map_chunks, shielded, watched_pool
 from molweight.graphs._ranks import atom_ranks
 from molweight.graphs._stream import Record, build_streamed
@@ -40,6 +41,7 @@ __all__ = [
     "is_mixed",
     "join_tasks",
     "map_chunks",
+    "pad_batch",
     "parse_molecule",
     "partial_name",
     "place_folder",

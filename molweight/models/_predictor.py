@@ -14,7 +14,7 @@ from molweight.datasets.internal import exact_labels
 from molweight.encoders import Encoder
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch, MoleculeDataset, Task
-from molweight.graphs.internal import is_mixed, tasks_of
+from molweight.graphs.internal import is_mixed, pad_batch, tasks_of
 from molweight.models._pretrainer import Loss
 from molweight.models._task_model import Answer, TaskModel
 
@@ -191,14 +191,15 @@ class Predictor(TaskModel):
             return torch.where(classes, outputs.sigmoid(), values)
         return outputs.sigmoid() if classes else values
 
-    def bound_loss(self, graphs: GraphBatch, seed: int | None) -> Loss:
-        """The loss on a labelled batch as a pure function of the parameters."""
+    def bound_loss(self, graphs: GraphBatch, seed: int | None, *, pad: bool = False) -> Loss:
+        """The loss on a labelled batch, which may be padded, as a pure function of the parameters."""
         if graphs.y is None:
             raise ConfigError("a labelled batch is needed for the task's loss, and this one has no labels.")
         labels, bounds, weights = graphs.y, graphs.columns.get("label_bounds"), graphs.columns.get("label_weight")
+        batch = pad_batch(graphs) if pad else graphs
 
         def loss(params: dict[str, Tensor]) -> Tensor:
-            return self.loss(functional_call(self, params, (graphs, seed)), labels, bounds, weights)
+            return self.loss(functional_call(self, params, (batch, seed)), labels, bounds, weights)
 
         return loss
 

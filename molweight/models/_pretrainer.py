@@ -15,6 +15,7 @@ from molweight import encoders, objectives
 from molweight.encoders import Encoder, Encoding
 from molweight.errors import ConfigError
 from molweight.graphs import GraphBatch
+from molweight.graphs.internal import pad_batch
 from molweight.mlo import Params, SharedObjectives
 from molweight.objectives import Objective, draw_seed
 from molweight.plugins import ForeignCode
@@ -49,7 +50,7 @@ class Pretrainer(nn.Module):
             raise ConfigError(f"objective {name!r} is a {type(found).__name__}, which is not an Objective.")
         return found
 
-    def forward(self, name: str, views: Any, encode: "_SharedEncoder | None" = None) -> Tensor:
+    def forward(self, name: str, views: Any, encode: "_SharedEncoder | _PaddedEncoder | None" = None) -> Tensor:
         """Loss of the objective ``name`` on its views, 0-dim.
 
         Args:
@@ -65,7 +66,12 @@ class Pretrainer(nn.Module):
             return objective.loss(encode or self.encoder, views)
 
     def draw(
-        self, batch: GraphBatch, generator: torch.Generator, parts: Mapping[str, GraphBatch] | None = None
+        self,
+        batch: GraphBatch,
+        generator: torch.Generator,
+        parts: Mapping[str, GraphBatch] | None = None,
+        *,
+        pad: bool = False,
     ) -> SharedObjectives:
         """Draw the views of every objective, and return the losses as pure functions of the parameters.
 
@@ -77,6 +83,7 @@ class Pretrainer(nn.Module):
             generator: Source of all randomness, on the batch's device.
             parts: Molecules that objectives with this alias draw from in place of the batch: ``graphcl:own`` from
                 ``parts["own"]``.
+            pad: Whether to encode padded batches: the losses are the same, dropout masks apart.
 
         Raises:
             TrainingError: If the code of an objective raises anything, with its file and line.
@@ -85,7 +92,7 @@ class Pretrainer(nn.Module):
         parts = parts or {}
         sources = {name: parts.get(name.partition(":")[2], batch) for name in self.objectives}
         drawn = {name: self._drawn(name, source, generator) for name, source in sources.items()}
-        return _Draw(self, drawn, seeds).objectives()
+        return _Draw(self, drawn, seeds, pad=pad).objectives()
 
     def _drawn(self, name: str, batch: GraphBatch, generator: torch.Generator) -> Any:
         objective = self.objective(name)
@@ -108,11 +115,13 @@ class _Seeds:
 class _Draw:
     """The draws of all objectives in a step."""
 
-    def __init__(self, model: Pretrainer, views: Mapping[str, Any], seeds: _Seeds) -> None:
+    def __init__(self, model: Pretrainer, views: Mapping[str, Any], seeds: _Seeds, *, pad: bool) -> None:
         self.model, self.views, self.seeds = model, views, seeds
         held = {name: {id(graphs): graphs for graphs in _graphs_in(drawn)} for name, drawn in views.items()}
         counts = Counter(key for own in held.values() for key in own)
         self.shared = {key: graphs for own in held.values() for key, graphs in own.items() if counts[key] > 1}
+        every = {key: graphs for own in held.values() for key, graphs in own.items()}
+        self.encoder = _PaddedEncoder(model.encoder, {key: pad_batch(each) for key, each in every.items() if pad})
         self.readers = frozenset(name for name, own in held.items() if own.keys() & self.shared.keys())
         self._encoder = {f"encoder.{name}": tensor for name, tensor in model.encoder.named_parameters()}
         # Collected once per step: functional_call would walk through all heads for each head.
@@ -129,7 +138,8 @@ class _Draw:
 
     def _head(self, name: str) -> Callable[[Params, Callable[[Hashable], tuple[Tensor, ...]]], Tensor]:
         def loss(params: Params, read: Callable[[Hashable], tuple[Tensor, ...]]) -> Tensor:
-            encode = _SharedEncoder(self, read) if name in self.readers else None
+            alone = self.encoder if self.encoder.padded else None
+            encode = _SharedEncoder(self, read) if name in self.readers else alone
             value: Tensor = _call(
                 self.model, self._used[name], params, (name, self.views[name], encode), tied=self._tied
             )
@@ -143,7 +153,8 @@ class _Draw:
             {name.removeprefix("encoder."): tensor for name, tensor in some.items() if name in self._encoder}
             for some in (self._encoder, params)
         )
-        encoding: Encoding = _call(self.model.encoder, own, given, (self.shared[graphs], seed), tied=self._tied)
+        batch = self.encoder.padded.get(graphs, self.shared[graphs])
+        encoding: Encoding = _call(self.model.encoder, own, given, (batch, seed), tied=self._tied)
         return tuple(encoding)
 
 
@@ -157,6 +168,31 @@ def _call(
     return functional_call(module, given, arguments, tie_weights=tied)
 
 
+class _PaddedEncoder:
+    """An encoder as losses see it that computes batches of a few sizes: vectors of what was added are left out.
+
+    Args:
+        encoder: The encoder.
+        padded: Batches to compute in place of others, by the identity of these.
+    """
+
+    def __init__(self, encoder: Encoder, padded: Mapping[int, GraphBatch]) -> None:
+        self.encoder, self.padded = encoder, padded
+
+    def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
+        batch = self.padded.get(id(graphs))
+        return self.encoder(graphs, seed) if batch is None else self.trimmed(self.encoder(batch, seed), graphs)
+
+    def trimmed(self, encoding: Encoding, graphs: GraphLike) -> Encoding:
+        """Without the vectors of added atoms; those of added molecules are not there."""
+        if id(graphs) not in self.padded:
+            return encoding
+        return Encoding(encoding.nodes[: len(graphs.batch)], encoding.graphs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.encoder, name)
+
+
 class _SharedEncoder:
     """An encoder as seen by the loss of one objective: graphs that other objectives also use are encoded once for all.
 
@@ -165,7 +201,7 @@ class _SharedEncoder:
     """
 
     def __init__(self, draw: _Draw, read: Callable[[Hashable], tuple[Tensor, ...]]) -> None:
-        self._draw, self._read, self._encoder = draw, read, draw.model.encoder
+        self._draw, self._read, self._encoder = draw, read, draw.encoder
         self._places: dict[int, int] = {}
 
     def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
@@ -175,7 +211,7 @@ class _SharedEncoder:
             return self._encoder(graphs, seed)
         if getattr(self._encoder, "dropout", None) == 0:
             seed = None
-        return Encoding(*self._read((id(graphs), seed)))
+        return self._encoder.trimmed(Encoding(*self._read((id(graphs), seed))), graphs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)

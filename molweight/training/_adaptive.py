@@ -1,6 +1,6 @@
 """Task-adaptive pretraining: the models, the three-level loop, and the sources of its molecules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from molweight.options import Job
 from molweight.report.internal import evidence_is_in
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
+from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init, weighting_options
 from molweight.training._solved_task import MOST_SOLVED, SolvedTask
@@ -141,7 +142,9 @@ def adaptive_pretraining(
         warm_start=job.warm_start,
         gradient_norm_interval=job.gradient_norm_interval,
     )
-    return AdaptivePretraining(model, loop, _corpus(job, corpus, device), _task(job, level2, data, splits, device))
+    pad = pads(job, model.encoder, corpus, device)
+    task = _task(job, level2, data, splits, device)
+    return AdaptivePretraining(model, loop, _corpus(job, corpus, device, pad=pad), replace(task, pad=pad))
 
 
 def new_predictor(
@@ -164,13 +167,13 @@ def new_predictor(
     return level2.to(device)
 
 
-def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device) -> Corpus:
+def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device, *, pad: bool) -> Corpus:
     everything = range(len(corpus))
     batches = Batches(everything, job.batch_size, generator_for(job.seed, "corpus"))
     solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
     generator = torch.Generator(device).manual_seed(job.seed)
     parts = part_batches(corpus, job.objectives, job.batch_size, job.seed)
-    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator, parts)
+    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator, parts, pad)
 
 
 def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:

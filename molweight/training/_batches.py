@@ -136,6 +136,7 @@ class Corpus:
         solve_batches: Which of them the curvature of level 1 is taken on; ``None`` for those of the step itself.
         generator: Source of what the objectives draw, on the device.
         parts: Molecules of each part of the corpus that objectives with its name as alias learn from.
+        pad: Whether padded batches are encoded.
     """
 
     data: MoleculeDataset
@@ -143,6 +144,7 @@ class Corpus:
     solve_batches: Batches | None
     generator: torch.Generator
     parts: Mapping[str, Batches] = field(default_factory=dict)
+    pad: bool = False
 
     def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
         """Draw a batch and views of it; the losses of the objectives on them as pure functions.
@@ -154,7 +156,7 @@ class Corpus:
         batches = self.solve_batches if solve and self.solve_batches else self.batches
         drawn = self.data.graphs(batches.next(), self.generator.device)
         parts = {name: self.data.graphs(part.next(), self.generator.device) for name, part in self.parts.items()}
-        return model.draw(drawn, self.generator, parts)
+        return model.draw(drawn, self.generator, parts, pad=self.pad)
 
     def state_dict(self) -> dict[str, Any]:
         """Position in the data and all random states."""
@@ -192,6 +194,7 @@ class TaskSource:
         seeds: Source of dropout seeds.
         device: Device to compute on.
         meta_batches: Meta batches that one hypergradient is averaged over.
+        pad: Whether padded batches are encoded.
     """
 
     model: Predictor
@@ -201,11 +204,12 @@ class TaskSource:
     seeds: np.random.Generator
     device: torch.device
     meta_batches: int = 1
+    pad: bool = False
 
     def loss(self, batches: Batches, *, dropout: bool) -> LossFn:
         """The loss on the next batch as a pure function."""
         seed = int(self.seeds.integers(2**31)) if dropout else None
-        return self.model.bound_loss(self.data.graphs(batches.next(), self.device), seed)
+        return self.model.bound_loss(self.data.graphs(batches.next(), self.device), seed, pad=self.pad)
 
     def state_dict(self) -> dict[str, Any]:
         """Position in the data and all random states."""

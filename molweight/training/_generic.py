@@ -21,6 +21,7 @@ from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
 from molweight.training._batches import Batches, Corpus, generator_for, part_batches
+from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init, with_stereo
 from molweight.training._sources import HeldOut, attach_tables, refuse_leaky_checkpoint
@@ -100,7 +101,8 @@ def _load_or_train(
         return
     batches = Batches(range(len(corpus)), job.batch_size, generator_for(_seed(job), "general"))
     parts = part_batches(corpus, job.objectives, job.batch_size, _seed(job))
-    source = Corpus(corpus, batches, None, torch.Generator(device).manual_seed(_seed(job)), parts)
+    generator, pad = torch.Generator(device).manual_seed(_seed(job)), pads(job, model.encoder, corpus, device)
+    source = Corpus(corpus, batches, None, generator, parts, pad)
     loop = Loop(
         dict(model.named_parameters()),
         {},
@@ -129,6 +131,7 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
         **({"parts": parts} if parts else {}),
         # Not named where it is the default: checkpoints of earlier versions stay usable.
         **({} if job.precision == "float32" else {"precision": job.precision}),
+        **({"pad_batches": True} if job.pad_batches else {}),
         **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
     }
 
