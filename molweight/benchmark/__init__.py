@@ -1,4 +1,4 @@
-"""Studies: tables x methods x seeds, run in parallel, resumable, with the statistics that their claims rest on.
+"""Studies: tables x methods x seeds, run in parallel and resumable, with statistical tests.
 
 Example:
     >>> from molweight.benchmark import METHODS, Study
@@ -30,7 +30,7 @@ __all__ = [
     "run_study",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(
         __name__,
         "internal",

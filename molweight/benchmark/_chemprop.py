@@ -1,4 +1,4 @@
-"""chemprop as a peer: its own command, in an environment of its own, on the same rows."""
+"""chemprop as a peer: run by its own command in a separate environment, on the same rows."""
 
 import csv
 import math
@@ -21,23 +21,23 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["CHEMPROP", "VARIABLE", "chemprop_command", "fit_chemprop"]
 
 VARIABLE: Final = "MOLWEIGHT_CHEMPROP"
-"""Environment variable with the path of the command ``chemprop``, where it is not on the path."""
+"""Environment variable for the path of the command ``chemprop``, if it is not on ``PATH``."""
 CHEMPROP: Final[Mapping[str, Sequence[str]]] = {
     "chemprop": (),
     "chemprop_rdkit2d": ("--molecule-featurizers", "rdkit_2d"),
 }
-"""Options of each method next to chemprop's defaults."""
+"""Options of each method in addition to chemprop's defaults."""
 _INSTALL: Final = (
     "Install it where it does not clash with other packages, `python -m venv chemprop_env` and "
     f"`chemprop_env/bin/pip install chemprop`, and set {VARIABLE}=chemprop_env/bin/chemprop."
 )
 _SMILES: Final = "smiles"
 _SHOWN: Final = 600
-"""Characters of an error of chemprop that are shown."""
+"""Maximum number of characters shown of an error of chemprop."""
 
 
 def chemprop_command() -> str:
-    """Path of the command ``chemprop``: that of the environment variable, or the one on the path.
+    """Path of the command ``chemprop``, from the environment variable or from ``PATH``.
 
     Raises:
         ConfigError: If there is none.
@@ -51,9 +51,9 @@ def chemprop_command() -> str:
 
 
 def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> dict[str, float]:
-    """Train chemprop with its defaults on all rows but the test set, and open ``test`` once.
+    """Train chemprop with its defaults on all rows except the test set, and evaluate ``test`` once.
 
-    chemprop keeps a tenth of the rows to choose its epoch.
+    chemprop uses a tenth of the rows to choose its epoch.
 
     Source: Heid et al., *Chemprop: A Machine Learning Package for Chemical Property Prediction*, J. Chem. Inf. Model.
     2024.
@@ -65,11 +65,11 @@ def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) 
         seed: Seed of its split and its network.
 
     Returns:
-        The metric on ``test``; that on ``select``, which was trained on, is NaN.
+        The metric on ``test``; the metric on ``select`` is NaN, because these rows were used for training.
 
     Raises:
         ConfigError: If chemprop is not installed.
-        DataError: If chemprop fails, or the targets are not all classes of two, or all numbers.
+        DataError: If chemprop fails, or the targets are neither all binary nor all numeric.
     """
     if data.task not in ("classification", "regression"):
         raise DataError(f"{data.name}: {method} takes classes of two or numbers, and the task is {data.task!r}.")
@@ -90,7 +90,7 @@ def train_arguments(folder: Path, method: str, task: str, targets: int, seed: in
     """Arguments of ``chemprop`` to train on ``train.csv`` of a folder.
 
     Args:
-        folder: Where the tables are and the model goes.
+        folder: Folder of the tables and of the model.
         method: Among :data:`CHEMPROP`.
         task: ``"classification"`` or ``"regression"``.
         targets: Number of targets.
@@ -102,7 +102,7 @@ def train_arguments(folder: Path, method: str, task: str, targets: int, seed: in
     """
     tables = ["--data-path", str(folder / "train.csv"), "--output-dir", str(folder / "model"), "--task-type", task]
     columns = ["--smiles-columns", _SMILES, "--target-columns", *map(_target, range(targets))]
-    # All rows that are given train or choose the epoch: the test set of molweight is in another file.
+    # All given rows are used for training or for choosing the epoch; molweight's test set is in another file.
     rows = ["--split-sizes", "0.9", "0.1", "0.0", "--data-seed", str(seed), "--pytorch-seed", str(seed)]
     return ["train", *tables, *columns, *rows, "--accelerator", "cpu", *CHEMPROP[method]]
 
@@ -122,12 +122,12 @@ def predict_arguments(folder: Path, method: str) -> list[str]:
 
 
 def read_predictions(path: Path, rows: int, targets: int) -> AnyArray:
-    """Predictions that chemprop wrote, ``rows x targets``.
+    """Predictions written by chemprop, ``rows x targets``.
 
     Args:
-        path: Its file.
-        rows: How many molecules were asked for.
-        targets: How many targets.
+        path: Its output file.
+        rows: Expected number of molecules.
+        targets: Expected number of targets.
 
     Raises:
         DataError: If the file is missing, or has other rows, columns, or values that are not numbers.
@@ -147,7 +147,7 @@ def _target(place: int) -> str:
 
 
 def _write(path: Path, data: MoleculeDataset, rows: Indices, labels: AnyArray | None = None) -> None:
-    """A table of SMILES, with labels where they are given; a missing one is an empty cell."""
+    """Write a table of SMILES, with labels if given; a missing label is an empty cell."""
     smiles = [data.smiles[int(row)] for row in rows]
     values = np.empty((len(rows), 0)) if labels is None else labels
     with path.open("w", newline="") as file:
@@ -163,7 +163,7 @@ def _run(command: Sequence[str]) -> None:
     """Run a command.
 
     Raises:
-        DataError: If it fails, with the end of what it said.
+        DataError: If it fails; with the end of its output.
     """
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     if done.returncode:

@@ -1,4 +1,4 @@
-"""Models without a graph: fingerprints or descriptors, and scikit-learn; RDKit is imported when they are computed."""
+"""Models without a graph: fingerprints or descriptors, and scikit-learn; RDKit is imported on first use."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,26 +37,26 @@ _GRID: Final[dict[str, list[dict[str, Any]]]] = {
         {"l2_regularization": 1.0, "max_depth": 4},
     ],
 }
-"""Settings that are tried on ``select``: four for each model."""
+"""Settings tried on ``select``: four for each model."""
 
 
 def fit_classical(
     method: str, data: MoleculeDataset, splits: Splits, seed: int, *, most: int = 4
 ) -> tuple[dict[str, float], int]:
-    """Fit a model per label on ``train``, choose its settings on ``select``, and open ``test`` once.
+    """Fit a model per label on ``train``, choose its settings on ``select``, and evaluate ``test`` once.
 
-    Morgan fingerprints have radius 2 and 2048 bits; forests 200 trees. The molecules that neural methods learn weights
-    from, ``meta``, are used for nothing.
+    Morgan fingerprints have radius 2 and 2048 bits; forests 200 trees. The ``meta`` molecules, from which neural
+    methods learn weights, are not used.
 
     Args:
         method: ``"ecfp_rf"``, ``"ecfp_gbm"`` or ``"descriptors_gbm"``.
         data: The table.
         splits: Its roles.
         seed: Seed of the models.
-        most: How many settings to try, up to four; the first is scikit-learn's own for classification.
+        most: Number of settings to try, at most four; the first is scikit-learn's default for classification.
 
     Returns:
-        The metric on ``select`` and ``test``, and how many settings were tried.
+        The metric on ``select`` and ``test``, and the number of settings tried.
     """
     features_name, _, model_name = method.partition("_")
     task = _Task(data, splits, _FEATURES[features_name](data.smiles), model_name, seed)
@@ -107,7 +107,7 @@ _MODELS: Final[dict[tuple[str, str], Callable[..., Any]]] = {
 
 @dataclass(frozen=True)
 class _Task:
-    """A table as rows of numbers, and the kind of model that learns it."""
+    """A table as a feature matrix, and the type of model to fit."""
 
     data: MoleculeDataset
     splits: Splits
@@ -116,7 +116,7 @@ class _Task:
     seed: int
 
     def fit(self, settings: dict[str, Any], label: int) -> Any:
-        """A model of one label; the only class, where the training molecules have no other."""
+        """A model of one label; a constant if the training molecules have a single class."""
         train = self.splits.train
         labels = exact_labels(self.data, train)[:, label]
         known = ~np.isnan(labels)
@@ -129,7 +129,7 @@ class _Task:
         return model.fit(self.features[train][known], wanted)
 
     def _bins(self) -> dict[str, int]:
-        """Bits need two bins, not 255: the same trees in a fraction of the time."""
+        """Bits need two bins instead of 255, which gives the same trees in a fraction of the time."""
         return {"max_bins": 2} if self.features.dtype == np.uint8 else {}
 
     def score(self, models: list[Any], role: AnyArray) -> float:

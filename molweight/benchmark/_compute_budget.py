@@ -1,4 +1,4 @@
-"""Equal compute: how many steps a method takes where steps are not what is equal."""
+"""Equal compute: the number of steps of a method if gradients or seconds are matched, not steps."""
 
 import math
 import time
@@ -16,18 +16,18 @@ from molweight.training.internal import HeldOut, adaptive_pretraining, with_sour
 __all__ = ["matched", "seconds_per_step"]
 
 _ROUNDING: Final = 1e-9
-"""Rounding error that a product which should be a whole number may have."""
+"""Tolerated rounding error of a product that should be an integer."""
 
 
 def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Job:
-    """The job with as many whole steps as its share of compute allows, at least one; the measure is equal weights.
+    """The job with as many steps as it can take with the compute of equal weights, at least one.
 
     Args:
-        study: What is equal: steps, gradients or seconds.
+        study: The study, with the quantity to match: steps, gradients or seconds.
         job: The job with the study's steps.
         data: The table.
         splits: Its roles.
-        corpus: What is pretrained on.
+        corpus: The pretraining corpus.
     """
     if study.match == "steps" or job.weighting == "none":
         return job
@@ -43,17 +43,17 @@ def seconds_per_step(job: Job, data: MoleculeDataset, splits: Splits, corpus: Mo
     """Mean duration of a step of adaptive pretraining, over whole periods of the hypergradient and at least 10 steps.
 
     Args:
-        job: The job; what it would train is not touched.
+        job: The job; its own models are not trained.
         data: The table.
         splits: Its roles.
-        corpus: What is pretrained on.
+        corpus: The pretraining corpus.
     """
     job, device = resolve(job, data), resolve_device(job.device)
     job, sources = with_sources(job, data, splits)
     model, prepared = generic_pretraining(job, corpus, device, held=HeldOut(data, splits, sources))
     setup = adaptive_pretraining(job, model, prepared, data, splits, device=device)
     periods = -(-10 // job.hypergradient_interval)
-    for _ in range(job.hypergradient_interval):  # the first hypergradient is slower
+    for _ in range(job.hypergradient_interval):  # skipped because the first hypergradient is slower
         setup.step()
     started = time.perf_counter()
     for _ in range(periods * job.hypergradient_interval):

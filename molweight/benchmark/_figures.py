@@ -1,4 +1,4 @@
-"""The pictures of a study: scores by method and table, and the critical-difference diagram of the mean ranks."""
+"""The figures of a study: scores by method and table, and the critical-difference diagram of the mean ranks."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ def plot_scores(results: pd.DataFrame, tables: Sequence[str], titles: Mapping[st
     Args:
         results: Rows without an error.
         tables: Panels, from left to right.
-        titles: What to call each method, from top to bottom.
+        titles: Display name of each method, from top to bottom.
 
     Returns:
         An SVG file.
@@ -49,7 +49,7 @@ def plot_ranks(ranks: Mapping[str, float], difference: float, titles: Mapping[st
     Args:
         ranks: Mean rank of each method, the best first.
         difference: The critical difference.
-        titles: What to call each method.
+        titles: Display name of each method.
 
     Returns:
         An SVG file.
@@ -78,6 +78,6 @@ def _svg(figure: Any) -> bytes:
     import matplotlib as mpl
 
     buffer = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "molweight"}):  # the same picture, the same bytes
+    with mpl.rc_context({"svg.hashsalt": "molweight"}):  # identical figures give identical bytes
         figure.savefig(buffer, format="svg", metadata={"Date": None}, bbox_inches="tight")
     return buffer.getvalue()

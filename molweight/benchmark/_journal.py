@@ -1,4 +1,4 @@
-"""The results of a study: a line per finished run, appended at once, and the same as one tidy table."""
+"""The results of a study: a journal with one line per finished run, and a tidy table of the same."""
 
 import json
 import logging
@@ -22,15 +22,15 @@ class Journal:
     """The rows of a study in a folder.
 
     Args:
-        folder: Where they are, or will be.
-        study: What they belong to.
+        folder: Folder of the results.
+        study: The study.
 
     Raises:
         ConfigError: If the folder holds rows of another version, or of a study with other options.
     """
 
     def __init__(self, folder: str | Path, study: Study) -> None:
-        """Read what is there."""
+        """Read the existing rows."""
         self.path, self.study = Path(folder) / _FILE, study
         self.rows: list[dict[str, Any]] = []
         if self.path.exists():
@@ -38,12 +38,12 @@ class Journal:
             self.rows = [self._parsed(line, number) for number, line in enumerate(lines, 1)]
 
     def missing(self) -> list[Cell]:
-        """Runs of the study that have no row without an error yet."""
+        """Runs of the study without a successful row."""
         done = {_cell_of(row) for row in self.rows if row["error"] is None}
         return [job for job in self.study.cells() if job not in done]
 
     def append(self, row: dict[str, Any]) -> None:
-        """Write a row at once."""
+        """Append a row to the file immediately."""
         row = {**row, "study": self.study.key()}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as stream:
@@ -51,7 +51,7 @@ class Journal:
         self.rows.append(row)
 
     def table(self) -> pd.DataFrame:
-        """One row per run of the study, in its order: the last one that succeeded, or else the last failure."""
+        """One row per run of the study, in its order: the last success, or else the last failure."""
         best = {_cell_of(row): row for row in sorted(self.rows, key=lambda row: row["error"] is None)}
         return tidy([best[job] for job in self.study.cells() if job in best])
 
@@ -59,7 +59,7 @@ class Journal:
         """Write the table next to the journal, as ``results.parquet`` and ``results.csv``; the path of the latter.
 
         Args:
-            safe_csv: Whether to quote text in the CSV file that a spreadsheet would take for a formula.
+            safe_csv: Whether to quote text in the CSV file that a spreadsheet would run as a formula.
         """
         table, target = self.table(), self.path.with_suffix(".csv")
         write_file(self.path.with_suffix(".parquet"), table.to_parquet(index=False))
@@ -88,7 +88,7 @@ class Journal:
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of the journal; what a process that was killed left of its last line is cut off, and so run again."""
+    """The lines of the journal; an incomplete last line of a killed process is removed, so that its run is repeated."""
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
@@ -102,5 +102,5 @@ def _cell_of(row: dict[str, Any]) -> Cell:
 
 
 def tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a table with plain cells: weights and versions become columns of their own."""
+    """Rows as a flat table: each weight and version becomes a column."""
     return pd.json_normalize(rows, sep=".") if rows else pd.DataFrame()

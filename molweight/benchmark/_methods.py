@@ -13,24 +13,24 @@ from molweight.training.internal import create_solver
 __all__ = ["METHODS", "OF_VARIANT", "Method", "gradients_per_step", "method_of", "variant_of"]
 
 _SOLVED: Final = {"solver": "cg", "hypergradient_interval": 10}
-"""The better solver, as seldom as its price asks for."""
+"""The more accurate solver, called less often because of its cost."""
 OF_VARIANT: Final = ("of", "title", "trials")
 """Keys of a variant besides options of a job."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """One way to get a model.
+    """A method of a study.
 
     Args:
-        title: What it is, in a few words.
+        title: A short description.
         kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed
             by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn, trained on
             ``train``; ``"peer"``: the same, vectors of MiniMol, or chemprop, with usual settings, trained on all
             rows but the test set.
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
-        equal: Whether all trials of a search together take as many steps as a job, rather than each of them.
+        equal: Whether all trials of a search together take as many steps as one job, instead of each trial.
         trials: Trials of a search; ``None`` for those of the study.
     """
 
@@ -94,15 +94,15 @@ def method_of(name: str) -> Method:
 
 
 def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
-    """A method of a study's own: one of :data:`METHODS` with options changed.
+    """A method defined by a study: one of :data:`METHODS` with changed options.
 
     Args:
-        name: What the study calls it.
-        settings: ``of``: the method that it is a variant of, ``"tapweight"`` by default; ``title``: a few words, its
-            name by default; ``trials``: of a search; everything else: options of :class:`molweight.Job`.
+        name: Its name in the study.
+        settings: ``of``: the base method, ``"tapweight"`` by default; ``title``: a short description, the name by
+            default; ``trials``: number of trials of a search; all other keys are options of :class:`molweight.Job`.
 
     Raises:
-        OptionError: If the method it is of takes no options, or ``trials`` make no sense.
+        OptionError: If the base method takes no options, or ``trials`` is invalid.
         UnknownNameError: If there is no such method.
 
     Example:
@@ -125,11 +125,11 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
 
 
 def gradients_per_step(job: Job) -> float:
-    """Gradients of a loss that one step of adaptive pretraining evaluates, on average.
+    """Mean number of loss gradients evaluated in a step of adaptive pretraining.
 
-    One per objective; where the weighting learns from the task, one of the training loss and, per hypergradient, one of
-    the validation loss for every meta batch; and for solvers other than the identity two systems with as many products
-    as it has iterations, each counted as two gradients.
+    There is one per objective. If the weighting learns from the task, there is also one of the training loss and, per
+    hypergradient, one of the validation loss for every meta batch. Solvers other than the identity solve two systems,
+    with as many products as iterations, and each product counts as two gradients.
 
     Args:
         job: The options of the job.

@@ -1,4 +1,4 @@
-"""Alternatives to the default fit: common models with common settings, trained on the same rows."""
+"""Alternatives to the default fit: common models with usual settings, trained on the same rows."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ _FLOAT32_MAX: Final = 1e30
 
 
 def fit_peer(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> dict[str, float]:
-    """Fit a model per label on all rows but the test set, as the default fit does, and open ``test`` once.
+    """Fit a model per label on all rows except the test set, as the default fit does, and evaluate ``test`` once.
 
-    Settings are the usual ones, and nothing is chosen: forests of 500 trees, LightGBM's defaults, a linear model whose
+    Settings are fixed at usual values: forests of 500 trees, LightGBM's defaults, a linear model whose
     penalty is cross-validated, a network with a hidden layer of 512 that stops early on a tenth of the rows.
 
     Args:
@@ -65,7 +65,7 @@ def _predict(model: Any, features: AnyArray, task: str) -> AnyArray:
 
 
 def _descriptors(data: MoleculeDataset) -> AnyArray:
-    """All descriptors of RDKit's own list, NaN where one is undefined."""
+    """All descriptors in RDKit's list; NaN if undefined."""
     from rdkit import rdBase
     from rdkit.Chem import Descriptors
 
@@ -90,7 +90,7 @@ def _boosting(kind: str) -> Callable[[int], Any]:
 
 
 class _Named:
-    """LightGBM on arrays, without its warning about names of columns."""
+    """LightGBM on arrays, without its warning about column names."""
 
     def __init__(self, model: Any) -> None:
         self.model = model

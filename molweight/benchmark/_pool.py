@@ -1,4 +1,4 @@
-"""Processes that take runs one after the other; one that dies takes no other run with it."""
+"""A pool of processes that take one run at a time; if a process dies, only its run fails."""
 
 import multiprocessing
 import os
@@ -21,14 +21,14 @@ __all__ = ["Executor", "ProcessPool"]
 T = TypeVar("T")
 
 _PATIENCE: Final = 10.0
-"""Seconds that an idle process may take to end."""
+"""Seconds to wait for an idle process to exit."""
 
 
 class Executor(Protocol):
-    """Runs the jobs of a study: processes of this machine, or anything else with this method."""
+    """Protocol of an executor for the runs of a study."""
 
     def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
-        """Do all of it; each item comes back with its row, or with ``{"error": reason}``, as soon as it is done."""
+        """Run all items, and yield each with its row, or with ``{"error": reason}``, as soon as it is done."""
         ...
 
 
@@ -43,22 +43,22 @@ class ProcessPool:
     """Processes of this machine, spawned once, each with one thread.
 
     Args:
-        workers: How many.
+        workers: Number of processes.
     """
 
     def __init__(self, workers: int) -> None:
-        """Start nothing yet."""
+        """Store the number of workers; processes start later."""
         self.workers = workers
 
     def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
-        """Do all of it.
+        """Run all items.
 
         Args:
-            work: What to do with each item; a function that other processes can import.
-            items: What to do it with.
+            work: Function to call on each item; other processes must be able to import it.
+            items: The items.
 
         Yields:
-            Each item with its row as soon as it is done; ``{"error": reason}`` where it failed or its process died.
+            Each item with its row as soon as it is done; ``{"error": reason}`` if it failed or its process died.
         """
         waiting = list(reversed(items))
         workers = [_start(work) for _ in range(min(self.workers, len(items)))]
@@ -67,7 +67,7 @@ class ProcessPool:
                 for worker in workers:
                     if worker.item is None and waiting:
                         worker.item = waiting.pop()
-                        with suppress(BrokenPipeError):  # it died while idle: the next read reports it
+                        with suppress(BrokenPipeError):  # it died while idle; the next read reports this
                             worker.pipe.send(worker.item)
                 busy = [worker for worker in workers if worker.item is not None]
                 if not busy:
@@ -78,7 +78,7 @@ class ProcessPool:
 
 
 def _dismiss(workers: list[_Worker]) -> None:
-    """Let idle workers end by themselves, so that they leave no semaphores behind; end those that are at work."""
+    """Let idle workers exit by themselves, so that they leak no semaphores, and terminate busy ones."""
     for worker in workers:
         worker.pipe.close()
         if worker.item is not None:
@@ -90,7 +90,7 @@ def _dismiss(workers: list[_Worker]) -> None:
 
 
 def _collect(busy: list[_Worker], workers: list[_Worker], work: Callable[[T], Row]) -> Iterator[tuple[T, Row]]:
-    """Wait for at least one of the busy workers; one that died is replaced."""
+    """Wait for at least one busy worker; a worker that died is replaced."""
     ready = wait([worker.pipe for worker in busy])
     for worker in busy:
         if worker.pipe not in ready:
@@ -121,17 +121,17 @@ def _death(code: int | None) -> str:
 
 
 def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001 - what signal handlers are given
-    """End a process that is at work, with what the interpreter does at its end: semaphores are given back."""
+    """End a busy process through the interpreter's exit handlers, so that semaphores are released."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise Interrupted(number)
 
 
 def _serve(work: Callable[[Any], Row], pipe: "Connection[Any, Any]", parent: int) -> None:
-    """The loop of a process: take an item, answer with its row, until the pipe is closed or the parent has ended."""
+    """The loop of a process: receive an item, send its row, until the pipe is closed or the parent has ended."""
     end_with(parent)
     one_thread()
     signal.signal(signal.SIGTERM, _end)
-    # The cores are for the processes of the pool. It ends by a signal, or when nobody is at the other end of the pipe.
+    # One thread, because the pool's processes share the cores. The process ends by a signal or when the pipe is closed.
     with joblib.parallel_config(backend="sequential"), suppress(EOFError, KeyboardInterrupt, BrokenPipeError):
         while True:
             pipe.send(attempt(work, pipe.recv()))

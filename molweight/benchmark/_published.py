@@ -1,4 +1,4 @@
-"""Rows of the literature, to show next to our own."""
+"""Results from the literature, to show next to our own."""
 
 from pathlib import Path
 from typing import Final
@@ -13,7 +13,7 @@ _COLUMNS: Final = ("method", "table", "metric", "mean", "sd", "source")
 
 
 def read_published(path: str | Path) -> pd.DataFrame:
-    """Read the rows.
+    """Read results from a file.
 
     Args:
         path: CSV file with the columns ``method, table, metric, mean, sd, source``.

@@ -1,4 +1,4 @@
-"""The runs of a study on Ray: this machine, or a cluster that is there already."""
+"""The runs of a study on Ray: on this machine or on an existing cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class RayCluster:
-    """Runs the jobs as tasks of Ray, one core each; a task that dies takes no other with it.
+    """Executor that runs each job as a Ray task on one core; if a task dies, only its run fails.
 
-    The machines of a cluster need molweight, and see the tables and the cache of generic pretraining through
-    ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or make them again.
+    The machines of a cluster need molweight. They find the tables and the cache of generic pretraining through
+    ``MOLWEIGHT_DATA`` and ``MOLWEIGHT_CACHE``, or create them again.
 
     Args:
         address: Address of a running cluster, e.g. ``"auto"`` or ``"ray://head:10001"``; ``None`` starts Ray here.
-        workers: Cores to use where Ray is started here.
+        workers: Number of cores if Ray is started on this machine.
 
     Raises:
         ConfigError: If Ray is not installed, or the cluster cannot be reached.
@@ -29,7 +29,7 @@ class RayCluster:
         """Connect."""
         self._ray = _installed()
         options: dict[str, Any] = {}
-        if address is None:  # one machine: nothing needs to be reached from outside
+        if address is None:  # on one machine no external access is needed
             options = {"num_cpus": workers, "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         try:
             self._ray.init(address=address, ignore_reinit_error=True, log_to_driver=False, **options)
@@ -37,14 +37,14 @@ class RayCluster:
             raise OptionError("address", address, f"cannot be reached ({error})", "Start Ray first.") from error
 
     def map(self, work: Callable[[T], Row], items: Sequence[T]) -> Iterator[tuple[T, Row]]:
-        """Do all of it.
+        """Run all items.
 
         Args:
-            work: What to do with each item.
-            items: What to do it with.
+            work: Function to call on each item.
+            items: The items.
 
         Yields:
-            Each item with its row as soon as it is done; ``{"error": reason}`` where it failed or its process died.
+            Each item with its row as soon as it is done; ``{"error": reason}`` if it failed or its process died.
         """
         task = self._ray.remote(num_cpus=1, max_retries=0)(_serve)
         pending = {task.remote(work, item): item for item in items}

@@ -1,4 +1,4 @@
-"""A study from a YAML file, every value of the type that it should have."""
+"""A study from a YAML file, with all values checked against their types."""
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
@@ -25,11 +25,11 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
     Args:
         path: The file; its keys are the arguments of :class:`Study`; ``published`` is relative to its folder.
         plugins: Further modules to import.
-        trust: Whether to import the modules that the file names and ``plugins`` does not.
+        trust: Whether to import modules that only the file names.
 
     Raises:
-        ConfigError: If the file cannot be read, is not valid YAML, has other keys or values of other types, or names
-            modules that are not to be imported.
+        ConfigError: If the file cannot be read, is not valid YAML, has unknown keys or values of the wrong type, or
+            names untrusted modules.
     """
     content = _content(path)
     known = [item.name for item in fields(Study)]
@@ -65,7 +65,7 @@ def _content(path: str | Path) -> dict[str, Any]:
 
 
 def _typed(described: type, values: Mapping[str, Any], place: str) -> dict[str, Any]:
-    """The values, checked against the types of the arguments of a class; what it does not know stays as it is."""
+    """The values, checked against the argument types of a class; unknown keys are left unchanged."""
     parser = ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(described)
     own = {item.name for item in fields(described)}
@@ -82,7 +82,7 @@ def _typed(described: type, values: Mapping[str, Any], place: str) -> dict[str, 
 
 
 def _read_as_number(before: Any, after: Any) -> str | None:
-    """A text that became a number, which by jsonargparse's YAML may be another one: ``1:30`` becomes 90."""
+    """A text that jsonargparse's YAML turned into a different number: ``1:30`` becomes 90."""
     if isinstance(before, str):
         return before if isinstance(after, int | float) else None
     if isinstance(before, dict) and isinstance(after, Mapping):

@@ -1,4 +1,4 @@
-"""Time and memory that a run takes."""
+"""Time and memory of a run."""
 
 import platform
 from pathlib import Path
@@ -10,10 +10,10 @@ __all__ = ["Footprint", "machine"]
 
 
 class Footprint:
-    """Peaks of memory from now on: of the process, and of what it allocates on its GPU.
+    """Peak memory from the creation of the object on: of the process, and of its allocations on the GPU.
 
     Args:
-        device: Where the models are trained.
+        device: Device of the models.
 
     Example:
         >>> sorted(Footprint(torch.device("cpu")).facts())
@@ -28,7 +28,7 @@ class Footprint:
             torch.cuda.reset_peak_memory_stats(device)
 
     def facts(self) -> dict[str, Any]:
-        """The machine and the peaks, as columns of the results; that of a GPU is there if there is one."""
+        """The machine and the peaks, as columns of the results; the GPU's peak only if there is a GPU."""
         host = {"machine": machine(self.device), "peak_memory_mib": _peak()}
         if self.device.type != "cuda":
             return host
@@ -36,10 +36,10 @@ class Footprint:
 
 
 def machine(device: torch.device) -> str:
-    """The machine in words.
+    """Description of the machine.
 
     Args:
-        device: Where the models are trained.
+        device: Device of the models.
 
     Example:
         >>> machine(torch.device("cpu")).split(", ")[-1].split()[0]
@@ -53,7 +53,7 @@ def _forget_peak() -> None:
     """Reset peak RSS where supported."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:  # another system: the peak is then that of the process so far
+    except OSError:  # not supported: the peak is then that since the start of the process
         return
 
 

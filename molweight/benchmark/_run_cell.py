@@ -1,4 +1,4 @@
-"""One run of a study, from its names to a row of the results."""
+"""One run of a study, from its table, method and seed to a row of the results."""
 
 import json
 import math
@@ -35,21 +35,21 @@ from molweight.training.internal import HeldOut, with_sources
 __all__ = ["RESULTS_VERSION", "fixed_facts", "run_cell"]
 
 RESULTS_VERSION: Final = 2
-"""Raised whenever rows of an earlier version cannot be compared with new ones."""
+"""Incremented whenever rows of an earlier version cannot be compared with new ones."""
 
 
 def run_cell(study: Study, cell: Cell) -> dict[str, Any]:
-    """Run it.
+    """Run one cell of a study.
 
     Args:
-        study: What all runs have in common.
-        cell: Which one.
+        study: The settings that all runs share.
+        cell: The table, method and seed.
 
     Returns:
-        The row: names, metric on ``select`` and ``test``, what was tried and spent (steps, gradients, seconds, peak of
-        the process's memory and of the GPU's, if there is one), weights. ``seconds`` are those of the method with all
-        its trials and settings; ``general_seconds`` those of the generic pretraining that all methods share, for the
-        run that had to do it; ``overhead_seconds`` the rest: reading, splitting.
+        The row: names, metric on ``select`` and ``test``, number of trials, cost (steps, gradients, seconds, peak
+        memory of the process and of the GPU, if there is one), and weights. ``seconds`` is the time of the method with
+        all its trials and settings; ``general_seconds`` the time of the shared generic pretraining, in the run that
+        performed it; ``overhead_seconds`` the rest: reading, splitting.
 
     Raises:
         DataError: If the score is undefined.
@@ -82,7 +82,7 @@ def run_cell(study: Study, cell: Cell) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Tried:
-    """One setting of a neural method: the run, and what it cost."""
+    """One setting of a neural method: the run and its cost."""
 
     run: Run
     setting: Mapping[str, Any]
@@ -93,7 +93,7 @@ class _Tried:
 
 @dataclass(frozen=True)
 class _Setting:
-    """Where a run takes place."""
+    """The context of a run."""
 
     study: Study
     method: Method
@@ -109,7 +109,7 @@ class _Setting:
         return datasets.load_corpus(self.study.corpus, self.study.corpus_size)
 
     def share_pretraining(self, seed: int) -> tuple[float, float]:
-        """Seconds of waiting for another process, and of pretraining what all methods share, which is then cached."""
+        """Seconds of waiting for another process, and of the shared generic pretraining, which is cached."""
         job = resolve(self.job(seed), self.data)
         asked = time.perf_counter()
         cache_root().mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class _Setting:
         return started - asked, time.perf_counter() - started
 
     def classical(self, cell: Cell) -> dict[str, Any]:
-        """A model without a graph, with as many settings tried as a neural method has."""
+        """A model without a graph, with as many settings as a neural method."""
         if self.method.kind == "peer":
             peer = fit_chemprop if cell.method in CHEMPROP else fit_peer
             scores, tried = peer(cell.method, self.data, self.splits, cell.seed), 1
@@ -133,7 +133,7 @@ class _Setting:
         return fit_classical(cell.method, self.data, self.splits, cell.seed, most=len(self.study.settings))
 
     def neural(self, seed: int) -> dict[str, Any]:
-        """Every setting of the study; the one that is best on ``select`` opens the test set, once."""
+        """Every setting of the study; the best one on ``select`` is evaluated on the test set, once."""
         tried = [self._try(seed, setting) for setting in self.study.settings]
         sign = 1 if higher_is_better(self.data.metric or "") else -1
         best = max(tried, key=lambda found: sign * found.run.finetuning.best)
@@ -170,7 +170,7 @@ class _Setting:
 
 
 def _out_of_fold(run: Run) -> dict[str, Any]:
-    """Out-of-fold score of an ensemble with its interval, and the weights of its parts."""
+    """The out-of-fold score of an ensemble with its interval, and the weights of its parts."""
     found = run.finetuning.cross_fitting
     if not found:
         return {}
@@ -180,7 +180,7 @@ def _out_of_fold(run: Run) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def fixed_facts() -> dict[str, Any]:
-    """Facts that all runs of a process share: versions and machine."""
+    """Versions and machine, which all runs of a process share."""
     names = ("molweight", "torch", "torch-geometric", "rdkit", "scikit-learn", "numpy")
     return {
         "results_version": RESULTS_VERSION,

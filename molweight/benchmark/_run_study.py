@@ -1,4 +1,4 @@
-"""All runs of a study, with progress, failures recorded, and what is finished kept."""
+"""All runs of a study, with progress; failures are recorded, and finished runs are kept."""
 
 import subprocess
 from collections.abc import Iterator
@@ -27,16 +27,16 @@ def run_study(
     progress: bool = False,
     safe_csv: bool = False,
 ) -> Journal:
-    """Run what has no result yet, write every result at once, and in the end, or when stopped, the table and the page.
+    """Run all cells without a result; each result is written immediately, table and page at the end or when stopped.
 
     Args:
-        study: What to run.
-        folder: Where the results are kept: ``results.jsonl``, ``results.csv``, ``results.parquet``,
+        study: The study.
+        folder: Folder of the results: ``results.jsonl``, ``results.csv``, ``results.parquet``,
             ``README.md``, ``scores.svg``, ``ranks.svg``.
-        executor: What runs the jobs, e.g. :class:`molweight.benchmark.ProcessPool`.
+        executor: Executor of the runs, e.g. :class:`molweight.benchmark.ProcessPool`.
         title: Title of the page.
         progress: Whether to show a progress bar on a terminal.
-        safe_csv: Whether to quote text in ``results.csv`` that a spreadsheet would take for a formula.
+        safe_csv: Whether to quote text in ``results.csv`` that a spreadsheet would run as a formula.
 
     Returns:
         The results.
@@ -47,7 +47,7 @@ def run_study(
     journal, commit = Journal(folder, study), _commit()
     missing = journal.missing()
     if missing and isinstance(executor, ProcessPool):
-        resolve_device(study.device)  # refused before the first run; machines of a cluster may have what this one lacks
+        resolve_device(study.device)  # refused before the first run; a cluster may have other devices
     total = len(study.cells())
     with (
         _written(journal, title, safe_csv=safe_csv),
@@ -62,7 +62,7 @@ def run_study(
 
 @contextmanager
 def _written(journal: Journal, title: str, *, safe_csv: bool) -> Iterator[None]:
-    """Write the table and the page at the end, also of a study that is stopped before."""
+    """Write the table and the page at the end, also if the study is stopped early."""
     try:
         yield
     finally:
@@ -76,7 +76,7 @@ def _names(job: Cell) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of the source tree, marked where the tree differs from it; ``None`` where there is no such tree."""
+    """The commit of the source tree, marked if the tree has changes; ``None`` outside a repository."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None

@@ -16,19 +16,19 @@ __all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "
 
 @dataclass(frozen=True)
 class Contrast:
-    """The reference method against another one, paired by table and seed.
+    """Comparison of the reference with another method, paired by table and seed.
 
     Args:
         method: The other one.
         pairs: Number of pairs.
         wins: Share of pairs in which the reference is better; ties count half.
         tables: Number of tables.
-        ahead: Number of those in which the mean of the reference is better.
-        effect: Mean difference in standard deviations of the differences (Cohen's d_z), positive where the reference
-            is better. Differences are divided by the standard deviation of their table's scores before.
+        ahead: Number of tables on which the mean of the reference is better.
+        effect: Mean difference in standard deviations of the differences (Cohen's d_z), positive if the reference is
+            better. Differences are first divided by the standard deviation of their table's scores.
         low: Lower end of the 95 % bootstrap interval of the mean difference.
         high: Upper end.
-        p: p value of the Wilcoxon signed-rank test, two-sided, corrected by Holm for the number of methods.
+        p: p value of the two-sided Wilcoxon signed-rank test, with Holm's correction for the number of methods.
     """
 
     method: str
@@ -46,7 +46,7 @@ def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> lis
     """Compare the reference with every other method.
 
     Args:
-        results: Rows of a study; those with an error are left out, and so are pairs that lack a partner.
+        results: Rows of a study; rows with an error and incomplete pairs are left out.
         reference: The method to compare with.
         level: Level of the bootstrap intervals.
 
@@ -65,7 +65,7 @@ def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> lis
 
 
 def _scores(results: pd.DataFrame) -> pd.DataFrame:
-    """Test scores with larger ones better, in standard deviations of their table: pairs of table and seed x methods."""
+    """Test scores, larger is better, in standard deviations of their table: pairs of table and seed x methods."""
     good = results[results["error"].isna()]
     signs = good["metric"].map(lambda metric: 1.0 if higher_is_better(metric) else -1.0)
     scaled = good.assign(score=good["test"].astype(float) * signs)
@@ -121,8 +121,8 @@ class Ranks:
 
     Args:
         means: Mean rank by method, 1 the best, in this order.
-        blocks: Pairs of table and seed that every method has a score at.
-        p: p value of Friedman's test that all are alike; NaN with fewer than three methods or two blocks.
+        blocks: Number of pairs of table and seed for which every method has a score.
+        p: p value of Friedman's test for equal ranks; NaN with fewer than three methods or two blocks.
     """
 
     means: dict[str, float]
@@ -134,7 +134,7 @@ def mean_ranks(results: pd.DataFrame) -> Ranks:
     """Mean rank of each method over tables and seeds, and Friedman's test.
 
     Args:
-        results: Rows of a study; tables and seeds at which a method is missing are left out.
+        results: Rows of a study; pairs of table and seed without a score of some method are left out.
     """
     complete = _scores(results).dropna()
     ranks = complete.rank(axis=1, ascending=False).mean().sort_values()
@@ -144,15 +144,15 @@ def mean_ranks(results: pd.DataFrame) -> Ranks:
 
 
 def spreads(results: pd.DataFrame) -> dict[str, tuple[float, float]]:
-    """How much the methods' means differ on each table, and how much they would if seeds were all that differs.
+    """Spread of the methods' mean scores on each table, and the spread expected from seeds alone.
 
     Args:
         results: Rows of a study; those with an error are left out.
 
     Returns:
-        By table, the standard deviation of the methods' mean scores, and the root of the mean over methods of the
-        variance of such a mean, ``s² / n`` for ``n`` seeds; tables with fewer than two methods of two seeds are
-        left out. Methods that share their seeds may differ by less, even if nothing else is different.
+        By table, the standard deviation of the methods' mean scores, and the root of the average variance of such a
+        mean, ``s² / n`` for ``n`` seeds. Tables with fewer than two methods with two seeds are left out. If methods
+        share their seeds, the spread may be smaller even without any other difference.
 
     Example:
         >>> rows = {"table": "esol", "method": list("aabb"), "test": [1.0, 3.0, 2.0, 4.0], "error": None}
@@ -175,8 +175,8 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
     Source: Demšar, JMLR 7 (2006), section 3.2.2.
 
     Args:
-        methods: How many are ranked, at least two.
-        blocks: How often.
+        methods: Number of methods, at least two.
+        blocks: Number of rankings.
         level: Level of the test.
 
     Example:
@@ -190,7 +190,7 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
 
 
 def cliques(ranks: Mapping[str, float], difference: float) -> list[tuple[float, float]]:
-    """Largest groups of two or more methods whose mean ranks lie within the critical difference: lowest and highest.
+    """Maximal groups of methods whose mean ranks lie within the critical difference: lowest and highest rank.
 
     Args:
         ranks: Mean ranks by method.

@@ -1,4 +1,4 @@
-"""A study: which tables, methods and seeds, and what all runs have in common."""
+"""A study: tables, methods, seeds, and the settings that all runs share."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ __all__ = ["Cell", "Match", "Study"]
 Match = Literal["steps", "gradients", "seconds"]
 _SET_BY_STUDY: Final = ("seed", "weighting", "weighting_options")
 _LISTS: Final = ("tables", "methods", "seeds", "reference", "plugins", "published")
-"""Keys that may grow without a new folder: they do not change a single run."""
+"""Keys that may be extended in the same folder, because they do not change any single run."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cell:
     Args:
         table: Name of the table.
         method: Name of the method.
-        seed: Seed of everything random.
+        seed: Seed of all random numbers.
     """
 
     table: str
@@ -47,30 +47,31 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Tables x methods x seeds, with what all runs have in common.
+    """Tables x methods x seeds, with the settings that all runs share.
 
     Args:
         tables: Names of tables; see ``molweight list datasets``.
         methods: Names of methods, those of :data:`molweight.benchmark.METHODS` or of ``variants``.
         seeds: Seeds, each once.
         job: Options of :class:`molweight.Job` that all neural methods share.
-        variants: Further methods by name: options that differ, and optionally ``of`` (the method they are a variant of,
-            ``"tapweight"`` by default), ``title`` and, for a search, ``trials``.
-        settings: Options that every neural method is run with, one after the other; ``select`` picks. Models without a
+        variants: Further methods by name: changed options, and optionally ``of`` (the base method, ``"tapweight"`` by
+            default), ``title`` and, for a search, ``trials``.
+        settings: Settings with which every neural method is run; the best one on ``select`` counts. Models without a
             graph try as many settings of their own.
         split: Method of the split.
         protocol: ``"four-role"`` or ``"paper"``.
         corpus: Corpus to pretrain on.
-        corpus_size: How many of its molecules; ``None`` for all.
-        match: What every neural method has the same amount of in adaptive pretraining: ``"steps"``, ``"gradients"``
-            or ``"seconds"``; a method that needs more per step takes fewer steps. Seconds per step are measured first.
+        corpus_size: Number of its molecules; ``None`` for all.
+        match: Quantity that is equal for all neural methods in adaptive pretraining: ``"steps"``, ``"gradients"`` or
+            ``"seconds"``. A method that needs more of it per step takes fewer steps. Seconds per step are measured
+            first.
         trials: Trials of a search over fixed weights, unless its variant says otherwise.
         reference: The method that the others are compared with.
         plugins: Modules that register further names, imported in every process.
         published: CSV file with rows of the literature to show as well: ``method,table,metric,mean,sd,source``.
 
     Raises:
-        ConfigError: If something is named twice, or an option makes no sense, or a package is missing.
+        ConfigError: If a name is repeated, an option is invalid, or a package is missing.
         UnknownNameError: If a table or method is unknown, with the nearest names.
 
     Example:
@@ -96,7 +97,7 @@ class Study:
     published: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would fail in a run, before the first of them."""
+        """Refuse settings that would fail in a run, before the first run starts."""
         import_plugins(self.plugins, "plugins:")
         _adopt_current_names(self)
         for name in ("tables", "methods", "seeds", "settings"):
@@ -117,11 +118,11 @@ class Study:
 
     @property
     def device(self) -> str:
-        """Where the models are trained; the CPU unless the study says otherwise."""
+        """Device of the models; the CPU by default."""
         return str(self.job.get("device", "cpu"))
 
     def method(self, name: str) -> Method:
-        """The method that the study knows under a name.
+        """The study's method of a given name.
 
         Raises:
             UnknownNameError: If there is none, with the nearest names.
@@ -133,25 +134,25 @@ class Study:
         return method_of(name)
 
     def cells(self) -> list[Cell]:
-        """All runs, the seeds outermost, so that a study that is stopped early has all tables and methods."""
+        """All runs, with seeds in the outer loop, so that a study stopped early covers all tables and methods."""
         return [Cell(*found) for found in ((t, m, s) for s, t, m in product(self.seeds, self.tables, self.methods))]
 
     def key(self) -> str:
-        """Digest of all that a run depends on but its table, method and seed: runs with one key belong together."""
+        """Digest of everything a run depends on, except its table, method and seed; comparable runs share a key."""
         shared = {name: value for name, value in asdict(self).items() if name not in _LISTS}
         shared |= _contents(self)
         return hashlib.sha256(json.dumps(shared, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _contents(study: Study) -> dict[str, Any]:
-    """Digests of the files of weights that the jobs name: another file under the same name gives other runs."""
+    """Digests of the weight files that the jobs name, because another file under the same name gives other results."""
     named = (options.get("in_context") for options in (study.job, *study.settings, *study.variants.values()))
     found = {path: read_network(path).sha256 for path in sorted(filter(None, named))}
     return {"files": found} if found else {}
 
 
 def _adopt_current_names(study: Study) -> None:
-    """Options under their present names, with a warning for old ones."""
+    """Options under their current names, with a warning for old ones."""
     object.__setattr__(study, "job", current_names(study.job))
     object.__setattr__(study, "settings", [current_names(setting) for setting in study.settings])
     variants = {name: current_names(options) for name, options in study.variants.items()}
@@ -159,7 +160,7 @@ def _adopt_current_names(study: Study) -> None:
 
 
 def _data(study: Study) -> None:
-    """Refuse a table, split, protocol or corpus that there is not."""
+    """Refuse an unknown table, split, protocol or corpus."""
     for table in study.tables:
         if table not in datasets.available():
             raise UnknownNameError("dataset", table, datasets.available())
@@ -174,7 +175,7 @@ def _data(study: Study) -> None:
 
 
 def _methods(study: Study) -> None:
-    """Refuse methods that there are not, or whose packages are not installed."""
+    """Refuse unknown methods, and methods whose packages are not installed."""
     taken = [name for name in study.variants if name in METHODS]
     if taken:
         raise OptionError("variants", taken[0], "is the name of a method already", "Choose another name.")
@@ -193,14 +194,14 @@ def _methods(study: Study) -> None:
 
 
 def _options(study: Study) -> None:
-    """Refuse options that a run would refuse, each method with each setting."""
+    """Refuse options that a run would refuse, for each method and setting."""
     _known("job", study.job, _SET_BY_STUDY)
     for number, setting in enumerate(study.settings):
         _known(f"settings[{number}]", setting, _SET_BY_STUDY)
     for name, changes in study.variants.items():
         _known(f"variants.{name}", {key: value for key, value in changes.items() if key not in OF_VARIANT}, ())
     check_device(study.device)
-    # A study may be read, and its page written, where its device is not.
+    # A study may be read, and its page written, on a machine without its device.
     base = Job(**{**study.job, "device": "cpu", "seed": study.seeds[0]})
     for name in study.methods:
         if study.method(name).kind in ("classical", "peer"):

@@ -1,4 +1,4 @@
-"""The results of a study as a page of Markdown with pictures: tables, tests, and what they say in words."""
+"""The results of a study as a Markdown page with figures: tables, tests, and their interpretation."""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ __all__ = ["format_page", "write_page"]
 
 _LEVEL: Final = 0.05
 _ROUNDING: Final = 1e-9
-"""Deviations smaller than this share of the mean are rounding errors."""
+"""Deviations below this fraction of the mean are rounding errors."""
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
-"""Costs of a method, with the number of decimals shown."""
+"""Costs of a method, with their number of decimals."""
 _EQUAL: Final = {
     "steps": "the same number of steps",
     "gradients": "the same number of gradient evaluations",
@@ -29,12 +29,12 @@ _EQUAL: Final = {
 
 
 def write_page(study: Study, results: pd.DataFrame, folder: Path, title: str) -> None:
-    """Write ``README.md`` and its pictures.
+    """Write ``README.md`` and its figures.
 
     Args:
         study: The study.
         results: Its rows, failures included.
-        folder: Where to.
+        folder: The output folder.
         title: Title of the page.
     """
     good = results[results["error"].isna()]
@@ -149,7 +149,7 @@ def _cell(values: pd.Series) -> str:
 
 
 def _mean_and_spread(mean: float, spread: float) -> str:
-    """A mean with as many decimals as its standard deviation has at two significant digits.
+    """A mean and its standard deviation, rounded to two significant digits of the latter.
 
     Example:
         >>> _mean_and_spread(0.81234, 0.0123), _mean_and_spread(402.1, 23.4), _mean_and_spread(0.5, 0.0)
@@ -162,7 +162,7 @@ def _mean_and_spread(mean: float, spread: float) -> str:
 
 
 def _noise(study: Study, good: pd.DataFrame) -> list[str]:
-    """Whether the neural methods differ by more than seeds make them differ; nothing where that is not defined."""
+    """Whether the neural methods differ by more than expected from seeds; empty if undefined."""
     neural = good[[study.method(name).kind not in ("classical", "peer") for name in good["method"]]]
     found = spreads(neural)
     if not found:
@@ -180,7 +180,7 @@ def _noise(study: Study, good: pd.DataFrame) -> list[str]:
 
 
 def _published(study: Study) -> list[str]:
-    """Rows of the literature on the tables of the study; none where none are named."""
+    """Results from the literature on the tables of the study, if a file is named."""
     if study.published is None:
         return []
     rows = read_published(study.published)
@@ -215,8 +215,8 @@ def _paired(study: Study, found: Sequence[Contrast]) -> str:
 
 
 def _too_few(found: Sequence[Contrast]) -> list[str]:
-    """A warning where the number of pairs rules out a p value below the level, whatever the scores are."""
-    least = {item.method: 2.0 ** (1 - item.pairs) * len(found) for item in found}  # all differences of one sign, Holm
+    """A warning if the number of pairs is too small for a p value below the level, whatever the scores are."""
+    least = {item.method: 2.0 ** (1 - item.pairs) * len(found) for item in found}  # one sign only, Holm
     if not found or min(least.values()) < _LEVEL:
         return []
     pairs = max(item.pairs for item in found)
@@ -262,13 +262,13 @@ def _words(study: Study, found: Sequence[Contrast]) -> list[str]:
 
 
 def _range(item: Contrast) -> str:
-    """The range of differences that the interval allows: no evidence of a difference is not evidence of none."""
+    """The range of differences in the interval: a difference that is not significant need not be zero."""
     ends = [f"{abs(end):.2f} {'better' if end > 0 else 'worse'}" for end in (item.low, item.high)]
     return f"95 % CI from {ends[0]} to {ends[1]}, in standard deviations"
 
 
 def _costs(study: Study, good: pd.DataFrame) -> list[str]:
-    """Cost of the reference relative to each search, over the pairs of table and seed that both have."""
+    """Cost of the reference relative to each search, over the pairs of table and seed common to both."""
     spent = {name: own.set_index(["table", "seed"])[["gradients", "seconds"]] for name, own in good.groupby("method")}
     reference, lines = spent.get(study.reference), []
     for name in study.methods:

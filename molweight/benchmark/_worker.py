@@ -1,4 +1,4 @@
-"""One run in a process of a pool: its row, or why there is none."""
+"""One run in a process of a pool: its row, or the reason for its failure."""
 
 import os
 import traceback
@@ -25,15 +25,15 @@ _FAILURES: Final = (
     TypeError,
     ValueError,
 )
-"""Exceptions of a run that do not end the study: its row has the message."""
+"""Exceptions of a run that do not end the study; their message goes into its row."""
 
 
 def attempt(work: Callable[[T], Row], item: T) -> Row:
     """The row, or the reason for its absence; any other exception ends the process and becomes the reason.
 
     Args:
-        work: What to do.
-        item: What to do it with.
+        work: Function to call.
+        item: Its argument.
     """
     try:
         return work(item)
@@ -45,5 +45,5 @@ def attempt(work: Callable[[T], Row], item: T) -> Row:
 
 
 def one_thread() -> None:
-    """Let PyTorch use as many threads as ``OMP_NUM_THREADS`` says, one by default: the cores are for the processes."""
+    """Let PyTorch use ``OMP_NUM_THREADS`` threads, by default one, because the processes share the cores."""
     torch.set_num_threads(max(int(os.environ.get("OMP_NUM_THREADS", "1")), 1))

@@ -1,7 +1,7 @@
-"""A run as one HTML page that needs nothing else, and its statistics.
+"""A run as one self-contained HTML page, and its statistics.
 
-The page is made from plain data (:class:`RunSummary`), so this package knows no model; ``molweight report`` and
-``run.report`` gather the data.
+The page is made from plain data (:class:`RunSummary`), so this package does not depend on models; ``molweight report``
+and ``run.report`` collect the data.
 
 Example:
     >>> import numpy as np
@@ -28,5 +28,5 @@ __all__ = [
     "render_side_by_side",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(__name__, "internal", "_bootstrap", "_calibration", "_coverage", "_resampled")

@@ -1,4 +1,4 @@
-"""Sections on what a run was made of: the data, the configuration, the provenance."""
+"""Sections on the inputs of a run: data, configuration, provenance."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from molweight.report._section import Section, Table, Text
 __all__ = ["audit_section", "configuration_section", "provenance_section", "summary_section"]
 
 _LABELS: Final = 20
-"""Targets listed by name at most."""
+"""Maximum number of targets listed by name."""
 
 
 def summary_section(subject: RunSummary) -> Section:

@@ -1,4 +1,4 @@
-"""How far a test score would move had the test molecules been others of the same kind."""
+"""Bootstrap intervals: how much a test score varies with the choice of the test molecules."""
 
 import warnings
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ __all__ = ["DRAWS", "Interval", "bootstrap", "draw_counts", "draw_scores", "inte
 
 
 DRAWS: Final = 1000
-"""Draws of a bootstrap: the ends of a 95 % interval then rest on 25 draws each."""
+"""Number of bootstrap resamples: each end of a 95 % interval is then determined by 25 of them."""
 _LEVEL: Final = 0.95
 _AT_ONCE: Final = 2_000_000
-"""Counts held at a time: 16 MB."""
+"""Maximum number of counts in memory: 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Interval:
     """A value with its 95 % bootstrap interval.
 
     Args:
-        value: On the test set as it is.
-        low: 2.5th percentile of the draws.
+        value: The value on the test set itself.
+        low: 2.5th percentile of the resamples.
         high: 97.5th percentile.
     """
 
@@ -40,21 +40,21 @@ class Interval:
 def bootstrap(
     metric: str, truth: FloatArray, predictions: Mapping[str, FloatArray], *, draws: int = DRAWS, seed: int = 0
 ) -> tuple[dict[str, Interval], dict[str, FloatArray]]:
-    """Percentile intervals of the scores of several methods, on the same draws of test molecules.
+    """Percentile intervals of the scores of several methods, on the same resamples of the test molecules.
 
-    Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13. Molecules are drawn as if they
-    were independent; that a split by scaffold places related ones together, and that another seed of training would
-    give another model, is not in the interval.
+    Source: Efron and Tibshirani, *An Introduction to the Bootstrap* (1993), chapter 13. Molecules are resampled as if
+    independent. The interval accounts neither for the grouping of related molecules by a scaffold split, nor for the
+    variation of the model between training seeds.
 
     Args:
         metric: Name of the metric.
         truth: Labels, ``n x T``, NaN where missing.
         predictions: By method, ``n x T``.
-        draws: How many.
-        seed: Seed of the draws.
+        draws: Number of resamples.
+        seed: Seed of the resamples.
 
     Returns:
-        The intervals by method, and the scores of the draws by method, for differences of methods on the same draws.
+        The intervals by method, and the scores of all resamples by method, for paired differences of methods.
 
     Example:
         >>> labels = np.array([[0.0], [1.0], [2.0], [3.0]])
@@ -69,17 +69,17 @@ def bootstrap(
 
 
 def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, size: int, *, seed: int = 0) -> Interval:
-    """Where the score of ``size`` other molecules of the same kind lies in 95 % of cases.
+    """95 % interval of the score on ``size`` other molecules from the same distribution.
 
-    Each draw is a draw of the molecules, as in :func:`bootstrap`, from which ``size`` are drawn again. So the interval
-    holds both what is not known about the score and how much a score of few molecules varies.
+    Each resample of the molecules, as in :func:`bootstrap`, is resampled again to ``size`` molecules. The interval
+    therefore includes both the uncertainty of the score and the variance of a score on few molecules.
 
     Args:
         metric: Name of the metric.
         truth: Labels, ``n x T``, NaN where missing.
-        predicted: ``n x T``, of models that had not seen the molecules.
+        predicted: ``n x T``, from models that have not seen the molecules.
         size: Number of other molecules.
-        seed: Seed of the draws.
+        seed: Seed of the resamples.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -94,13 +94,13 @@ def interval_elsewhere(metric: str, truth: FloatArray, predicted: FloatArray, si
 
 
 def draw_counts(size: int, draws: int, seed: int) -> Int64Array:
-    """How often each of ``size`` molecules is drawn, ``draws x size``: each row sums to ``size``."""
+    """How often each of ``size`` molecules occurs in each resample, ``draws x size``; each row sums to ``size``."""
     counts: Int64Array = np.random.default_rng(seed).multinomial(size, np.full(size, 1 / size), size=draws)
     return counts
 
 
 def draw_scores(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
-    """Mean over tasks of the metric, one value per draw; tasks that a draw cannot score are left out of its mean."""
+    """Mean of the metric over tasks, one value per resample; tasks that cannot be scored in it are left out."""
     name = ogb_metric(metric) or metric
     step = max(_AT_ONCE // max(len(truth), 1), 1)
     parts = [_means(name, truth, predicted, counts[start : start + step]) for start in range(0, len(counts), step)]
@@ -116,16 +116,16 @@ def _means(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64A
             drawn = resampled_metric(name, truth[known, place], predicted[known, place], counts[:, known])
             columns.append(drawn if "," not in metric else 2 * drawn - 1 if higher_is_better(own) else 1 - drawn)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a draw without any task to score is NaN, and left out later
+        warnings.simplefilter("ignore", RuntimeWarning)  # a resample without a task to score is NaN, left out later
         return np.asarray(np.nanmean(np.stack(columns), axis=0)) if columns else np.full(len(counts), np.nan)
 
 
 def interval(value: float, draws: FloatArray) -> Interval:
-    """The middle 95 % of the draws that could be scored; NaN ends if none could.
+    """The central 95 % of the resamples that could be scored; NaN ends if none could.
 
     Args:
         value: The value itself.
-        draws: Its values in the draws.
+        draws: Its values in the resamples.
     """
     scored = draws[~np.isnan(draws)]
     if len(scored) == 0:

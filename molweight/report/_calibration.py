@@ -1,4 +1,4 @@
-"""Whether predicted probabilities are met: of all molecules predicted at 80 %, are 80 % ones?"""
+"""Calibration of predicted probabilities: of all molecules predicted at 80 %, are 80 % positive?"""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ class Bin:
     """Predictions of similar probability.
 
     Args:
-        count: How many.
+        count: Number of predictions.
         predicted: Their mean probability.
         observed: Share of ones among them.
     """
@@ -25,7 +25,7 @@ class Bin:
 
 
 def known_pairs(truth: FloatArray, predicted: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Labels and predictions of all tasks, one after another, without those of missing labels.
+    """Labels and predictions of all tasks, concatenated, without missing labels.
 
     Args:
         truth: ``n x T``, NaN where missing.
@@ -41,7 +41,7 @@ def reliability(labels: FloatArray, probabilities: FloatArray, bins: int = 10) -
     Args:
         labels: Zeros and ones, 1-D.
         probabilities: Probabilities of a one, in ``[0, 1]``.
-        bins: How many; each holds its lower end, the last one both.
+        bins: Number of bins; each includes its lower edge, the last one both.
 
     Example:
         >>> reliability(np.array([0, 1, 1]), np.array([0.1, 0.95, 1.0]))
@@ -62,7 +62,7 @@ def expected_calibration_error(labels: FloatArray, probabilities: FloatArray, bi
     Args:
         labels: Zeros and ones, 1-D.
         probabilities: Probabilities of a one.
-        bins: How many.
+        bins: Number of bins.
 
     Returns:
         0 for perfect calibration, at most 1; NaN without labels.
@@ -81,7 +81,7 @@ def brier_score(labels: FloatArray, probabilities: FloatArray) -> float:
     """Mean squared distance between probability and label: calibration and discrimination in one number.
 
     Source: Brier, *Verification of Forecasts Expressed in Terms of Probability*, Mon. Weather Rev. 78, 1 (1950), in the
-    form for two classes that ends at 1.
+    form for two classes, with maximum 1.
 
     Args:
         labels: Zeros and ones, 1-D.

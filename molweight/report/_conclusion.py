@@ -15,7 +15,7 @@ from molweight.report._run_summary import TestResults, method_title
 __all__ = ["FEWEST", "Conclusion", "conclude"]
 
 FEWEST: Final = 20
-"""Labelled test molecules below which no verdict is given."""
+"""Minimum number of labelled test molecules for a verdict."""
 _CHEAP: Final = ("descriptor_trees", "mean")
 """Baselines that cost seconds, the stronger one first."""
 
@@ -27,8 +27,8 @@ class Conclusion:
     Args:
         metric: Name of the metric.
         molecules: Test molecules with a label.
-        scores: Score by method with its 95 % interval, the run's own included.
-        gains: How much better the run is than each other method, on the same bootstrap draws; positive is better.
+        scores: Score by method with its 95 % interval, including the run itself.
+        gains: Gain of the run over each other method, on the same bootstrap resamples; positive is better.
         own: Score of the run.
         further: Further metrics of the run by name: R2 and MAE, or average precision.
         verdict: What the comparison with the baselines supports, in words.
@@ -74,7 +74,7 @@ def conclude(results: TestResults, method: str, metric: str, kinds: Sequence[str
 
 
 def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str]) -> dict[str, float]:
-    """Further metrics than that of the table: means over the targets of one kind; MAE of a single target only."""
+    """Metrics in addition to that of the table: means over the targets of one kind; MAE only for a single target."""
     base, found = ogb_metric(metric) or metric, {}
     for kind, names in (("classification", ("roc_auc", "ap")), ("regression", ("r2", "rmse", "mae"))):
         columns = [place for place, own in enumerate(kinds) if own == kind]
@@ -87,7 +87,7 @@ def _further(results: TestResults, method: str, metric: str, kinds: Sequence[str
 
 
 def _verdict(metric: str, molecules: int, gains: Mapping[str, Interval]) -> str:
-    """One or two sentences against the cheap baselines; none is given on too few molecules."""
+    """One or two sentences on the comparison with the cheap baselines; no verdict on too few molecules."""
     if molecules < FEWEST:
         return f"No verdict: {molecules} test molecules are too few ({FEWEST} are needed)."
     compared = [name for name in _CHEAP if name in gains] or list(gains)[:1]

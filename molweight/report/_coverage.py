@@ -1,4 +1,4 @@
-"""Whether stated uncertainties are met by errors."""
+"""How well predicted uncertainties match the errors."""
 
 import numpy as np
 
@@ -11,13 +11,13 @@ def coverage(labels: FloatArray, predictions: FloatArray, deviations: FloatArray
     """Share of labels inside the central interval of a normal distribution around each prediction.
 
     Args:
-        labels: None missing, 1-D.
-        predictions: As many.
-        deviations: Standard deviations, as many.
-        level: What the interval should hold, e.g. 0.95.
+        labels: ``n`` labels, none missing.
+        predictions: ``n`` predictions.
+        deviations: ``n`` standard deviations.
+        level: Nominal coverage of the interval, e.g. 0.95.
 
     Returns:
-        What it does hold; NaN without labels.
+        The observed coverage; NaN without labels.
 
     Example:
         >>> zeros, ones = np.zeros(4), np.ones(4)
@@ -32,14 +32,14 @@ def coverage(labels: FloatArray, predictions: FloatArray, deviations: FloatArray
 
 
 def rank_correlation(errors: FloatArray, deviations: FloatArray) -> float:
-    """Spearman's correlation of errors and stated deviations: 1 where larger errors are always announced.
+    """Spearman's correlation of errors and predicted deviations; 1 if the deviations rank the errors perfectly.
 
     Args:
-        errors: Sizes of the errors, 1-D.
-        deviations: As many.
+        errors: ``n`` absolute errors.
+        deviations: ``n`` standard deviations.
 
     Returns:
-        From -1 to 1; NaN where one of them does not vary, or there are fewer than three.
+        From -1 to 1; NaN if one of them is constant, or there are fewer than three.
 
     Example:
         >>> rank_correlation(np.array([0.1, 0.5, 9.0]), np.array([1.0, 2.0, 3.0]))
@@ -53,15 +53,15 @@ def rank_correlation(errors: FloatArray, deviations: FloatArray) -> float:
 
 
 def wrong_shares(labels: FloatArray, probabilities: FloatArray, deviations: FloatArray) -> tuple[float, float]:
-    """Share of wrong classes among the half of smaller and the half of larger deviations.
+    """Share of wrong classes among the smaller and the larger half of the deviations.
 
     Args:
-        labels: Zeros and ones, none missing, 1-D.
-        probabilities: Probabilities of a one; at least a half is a one.
-        deviations: As many.
+        labels: ``n`` zeros and ones, none missing.
+        probabilities: ``n`` probabilities of a one; from 0.5 on, a one is predicted.
+        deviations: ``n`` standard deviations.
 
     Returns:
-        Of the smaller, of the larger half; NaN for an empty half.
+        The share for the smaller and for the larger half; NaN for an empty half.
 
     Example:
         >>> wrong_shares(np.array([0, 1, 1, 0]), np.array([0.1, 0.9, 0.6, 0.8]), np.array([0.01, 0.02, 0.2, 0.3]))

@@ -14,11 +14,11 @@ __all__ = ["Evidence", "evidence_is_in", "format_evidence", "weigh_evidence"]
 Verdict = Literal["helps", "hurts", "undecided"]
 
 _EARLY: Final = 20
-"""Hypergradients that are left out at most: heads are random and level 2 is far from its end, see ``EvidenceRule``."""
+"""Limit on the early hypergradients left out (heads are random, level 2 is unsolved); see ``EvidenceRule``."""
 _LEVEL: Final = 0.05
-"""Chance of any wrong verdict in a run where no objective matters."""
+"""Probability of any wrong verdict in a run in which no objective matters."""
 _LEAST: Final = 16
-"""Hypergradients below which there is no verdict."""
+"""Minimum number of hypergradients for a verdict."""
 _LOOKS: Final = 10
 """Times at most that a run asks whether it may end."""
 _READ: Final = 20
@@ -39,9 +39,9 @@ class Evidence:
 
     Args:
         name: Its name.
-        errors: Mean effect of more weight on the meta loss against the average objective, in standard errors; positive
-            where more weight lowers it.
-        verdict: ``"helps"`` or ``"hurts"`` where that is more than chance, else ``"undecided"``.
+        errors: Mean effect of more weight on the meta loss, relative to the average objective and in standard errors;
+            positive if more weight lowers the loss.
+        verdict: ``"helps"`` or ``"hurts"`` if the effect is significant, else ``"undecided"``.
     """
 
     name: str
@@ -50,18 +50,19 @@ class Evidence:
 
 
 def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
-    """Weigh the hypergradients of a run.
+    """Test the hypergradients of a run.
 
-    Each hypergradient is centred over the objectives: weights sum to one, so only differences count. Consecutive ones
-    share a model and are correlated; standard errors are those of the means of ``sqrt(n)`` blocks (batch means; Flegal
-    & Jones, Annals of Statistics 38, 2010). The first 20, or a third, are left out. A verdict takes more standard
-    errors than Student's quantile for the number of blocks at 5 %, divided by the number of objectives (Bonferroni).
+    Each hypergradient is centred over the objectives, because weights sum to one and only differences matter.
+    Consecutive hypergradients are correlated, so standard errors are computed from the means of ``sqrt(n)`` blocks
+    (batch means; Flegal & Jones, Annals of Statistics 38, 2010). The first 20, or a third, are left out. The threshold
+    for a verdict is Student's quantile for the number of blocks at 5 % divided by the number of objectives
+    (Bonferroni).
 
     Args:
-        records: One per step, as of :attr:`molweight.Run.records`.
+        records: One per step, as in :attr:`molweight.Run.records`.
 
     Returns:
-        One entry per objective, those that help first; empty where there are fewer than 16 hypergradients or two
+        One entry per objective, the most helpful first; empty with fewer than 16 hypergradients or fewer than two
         objectives.
 
     Example:
@@ -115,7 +116,7 @@ def _bar(blocks: int, count: int, looks: int = 1) -> float:
 
 
 def _quantile(blocks: int, level: float) -> float:
-    from scipy.special import stdtrit  # Student's quantile as of `scipy.stats`, which takes a second to import
+    from scipy.special import stdtrit  # Student's quantile; importing `scipy.stats` would take a second
 
     return float(stdtrit(blocks - 1, level))
 
@@ -167,10 +168,10 @@ def _verdict(errors: float, bar: float) -> Verdict:
 
 
 def format_evidence(records: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict on each objective, one line each; empty where there is none.
+    """The verdict on each objective, one line each; empty if there is none.
 
     Args:
-        records: One per step, as of :attr:`molweight.Run.records`.
+        records: One per step, as in :attr:`molweight.Run.records`.
     """
     found = weigh_evidence(records)
     if not found:

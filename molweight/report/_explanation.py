@@ -1,4 +1,4 @@
-"""A page of molecules with the atoms that their predictions rest on."""
+"""A page of molecules with the attribution of their predictions to atoms."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _CARE: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """A prediction and what each atom adds to it.
+    """A prediction and the share of each atom in it.
 
     Args:
         row: Row of the molecule in its source.
@@ -49,9 +49,9 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
     """The page.
 
     Args:
-        name: What the run is called.
-        found: What to draw.
-        unit: What shares are measured in: ``"logits"``, or ``"units of the label"``.
+        name: Name of the run.
+        found: The predictions to draw.
+        unit: Unit of the shares: ``"logits"``, or ``"units of the label"``.
     """
     words = [_SHARES.format(unit=unit), _CARE]
     cards = [_card(place, item) for place, item in enumerate(found)]

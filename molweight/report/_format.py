@@ -1,4 +1,4 @@
-"""Numbers and names as a page shows them."""
+"""Format of numbers and names on a page."""
 
 import math
 from typing import Final
@@ -9,7 +9,7 @@ from molweight.report._bootstrap import Interval
 __all__ = ["NONE", "direction", "metric_name", "number", "padded", "spread", "verdict"]
 
 NONE: Final = "-"
-"""Shown where there is no number."""
+"""Shown in place of a missing number."""
 
 _METRICS: Final = {
     "ap": "average precision",
@@ -23,7 +23,7 @@ _METRICS: Final = {
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with this many significant digits; a dash for none.
+    """A number with the given significant digits; a dash if missing.
 
     Example:
         >>> number(0.123456), number(float("nan")), number(None), number(1234567.0), number(-0.0)
@@ -35,7 +35,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def padded(value: float) -> str:
-    """A score with three significant digits, trailing zeros included; a dash for none.
+    """A score with three significant digits, trailing zeros included; a dash if missing.
 
     Example:
         >>> padded(0.7), padded(312.4), padded(float("nan"))
@@ -45,7 +45,7 @@ def padded(value: float) -> str:
 
 
 def spread(found: Interval, digits: int = 3) -> str:
-    """The ends of an interval.
+    """The ends of an interval as text.
 
     Example:
         >>> spread(Interval(0.5, 0.25, 0.75))
@@ -55,7 +55,7 @@ def spread(found: Interval, digits: int = 3) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """The name of a metric in a text.
+    """The display name of a metric.
 
     Example:
         >>> metric_name("roc_auc"), metric_name("ogbg-molhiv:rocauc")
@@ -73,7 +73,7 @@ def direction(metric: str) -> str:
 
 
 def verdict(gain: Interval) -> str:
-    """The verdict from the interval of a gain: positive values say that the one is better than the other.
+    """The verdict from the interval of a gain; positive gains mean that the first method is better.
 
     Example:
         >>> verdict(Interval(0.1, 0.05, 0.2)), verdict(Interval(0.1, -0.05, 0.2)), verdict(Interval(-1, -2, -0.5))

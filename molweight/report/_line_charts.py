@@ -1,4 +1,4 @@
-"""Drawings of what went on over the steps of a run."""
+"""Line charts over the steps of a run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -12,22 +12,22 @@ from molweight.report._svg import INK, drawing, figure_element, series_style
 __all__ = ["POINTS", "Series", "lines", "thinned"]
 
 Series = tuple[Float64Array, Float64Array]
-"""Places and values, of the same length."""
+"""Positions and values, of the same length."""
 
 POINTS: Final = 250
-"""Points of a line at most; more cannot be seen, and would make the page heavy."""
+"""Maximum number of points of a line; more would not be visible, but enlarge the page."""
 _LEGEND_ROW: Final = 0.19
 
 
 def thinned(
     places: Sequence[float] | Float64Array, values: Sequence[float] | Float64Array, points: int = POINTS
 ) -> Series:
-    """A line of at most ``points`` points: means over stretches of equal length where there are more.
+    """A line of at most ``points`` points; a longer one is averaged over blocks of equal length.
 
     Args:
-        places: Where, ascending.
-        values: What; what is not finite is left out.
-        points: How many to keep.
+        places: Positions, ascending.
+        values: Values; those that are not finite are left out.
+        points: Maximum number of points.
 
     Example:
         >>> thinned([0, 1, 2, 3], [1.0, 3.0, float("nan"), 5.0], points=2)
@@ -62,19 +62,19 @@ def lines(
         key: Name of the drawing, unique on its page.
         series: The lines by name.
         title: Alternative text.
-        description: What there is to see.
+        description: Long description of the drawing.
         x: Label of the horizontal axis.
         y: Label of the vertical axis.
-        scale: Scale of the vertical axis; logarithmic only where all values are positive.
-        level: Height and name of a horizontal line to compare with.
-        mark: Place, height and name of one point.
-        steps: Whether values change at once rather than gradually.
-        height: Inches, without the legend.
+        scale: Scale of the vertical axis; logarithmic only if all values are positive.
+        level: Value and name of a horizontal reference line.
+        mark: Position, value and name of a marked point.
+        steps: Whether to draw a step function.
+        height: Height in inches, without the legend.
     """
     from matplotlib.ticker import LogFormatter, MaxNLocator
 
     class _Plain(LogFormatter):
-        """Ticks as 0.04 in place of 4e-02."""
+        """Tick labels as 0.04 instead of 4e-02."""
 
         def _num_to_string(self, x: float, vmin: float, vmax: float) -> str:  # noqa: ARG002 - as it is called
             return f"{x:.4g}"

@@ -17,25 +17,25 @@ __all__ = ["POINTS", "intervals_plot", "parity", "ranking_curve", "reliability_d
 
 
 _SHADES: Final = 24
-"""Colours of a scale: with more than 50 matplotlib would put a picture of pixels into the drawing."""
+"""Colours of a scale; with more than 50, matplotlib would rasterise the colour bar."""
 POINTS: Final = 1500
-"""Points of a drawing at most, at equal distances in the list, so that the page stays light."""
+"""Maximum number of points of a drawing, evenly spaced in the list, to limit the size of the page."""
 
 
 _ROW: Final = 0.32
-"""Inches for a row of the plot of intervals."""
+"""Height in inches of a row in the plot of intervals."""
 _AXIS_WIDTH: Final = 44
-"""Characters of a label that fit below the axes."""
+"""Number of characters of a label that fit below the axes."""
 
 
 def intervals_plot(key: str, scores: Mapping[str, Interval], label: str, description: str) -> Markup:
-    """Scores of methods as points with their intervals, the last one, the run itself, in the first colour.
+    """Scores of methods as points with their intervals; the last one is the run itself, in the first colour.
 
     Args:
         key: Name of the drawing, unique on its page.
         scores: By title of the method.
         label: Label of the horizontal axis.
-        description: What there is to see.
+        description: Long description of the drawing.
     """
     with drawing(0.75 + _ROW * len(scores)) as (figure, axes):
         for place, found in enumerate(scores.values()):
@@ -68,7 +68,7 @@ def ranking_curve(
         labels: Zeros and ones, both present, 1-D.
         predicted: Probabilities by method, the run itself last.
         name: Name of the target.
-        description: What there is to see.
+        description: Long description of the drawing.
         kind: Which curve.
     """
     from sklearn.metrics import precision_recall_curve, roc_curve
@@ -95,8 +95,8 @@ def reliability_diagram(key: str, bins: Sequence[Bin], description: str) -> Mark
 
     Args:
         key: Name of the drawing, unique on its page.
-        bins: What to draw.
-        description: What there is to see.
+        bins: The bins to draw.
+        description: Long description of the drawing.
     """
     largest = max(item.count for item in bins)
     with drawing(3.6) as (figure, axes):
@@ -115,10 +115,10 @@ def parity(key: str, labels: FloatArray, predicted: FloatArray, name: str, descr
 
     Args:
         key: Name of the drawing, unique on its page.
-        labels: None missing, 1-D.
-        predicted: As many.
+        labels: ``n`` labels, none missing.
+        predicted: ``n`` predictions.
         name: Name of the target.
-        description: What there is to see.
+        description: Long description of the drawing.
     """
     kept = spread_out(len(labels))
     both = np.concatenate([labels, predicted])
@@ -142,7 +142,7 @@ def vector_map(
         labels: ``n``, NaN where missing.
         name: Name of the target.
         classes: Whether labels are zeros and ones.
-        description: What there is to see.
+        description: Long description of the drawing.
     """
     from matplotlib import colormaps
 
@@ -166,7 +166,7 @@ def vector_map(
 
 
 def spread_out(count: int, most: int = POINTS) -> Int64Array:
-    """Positions of at most ``most`` of ``count`` items, at equal distances.
+    """Positions of at most ``most`` of ``count`` items, evenly spaced.
 
     Example:
         >>> spread_out(3, most=2).tolist(), spread_out(3).tolist()
@@ -176,5 +176,5 @@ def spread_out(count: int, most: int = POINTS) -> Int64Array:
 
 
 def _plain(name: str) -> str:
-    """A name whose dollar signs are not mathematics."""
+    """A name with dollar signs escaped, so that they are not parsed as mathematics."""
     return name.replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""The section on single predictions: parity plots of numbers; ROC, precision-recall and calibration of classes."""
+"""The section on single predictions: parity plots for regression; ROC, precision-recall and calibration for classes."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ from molweight.report._section import Figure, Section, Table
 __all__ = ["calibration_section"]
 
 _DRAWN: Final = 4
-"""Targets of a kind that are drawn at most."""
+"""Maximum number of targets drawn per kind."""
 
 
 def calibration_section(subject: RunSummary) -> Section:
-    """Each kind of target by its own plots: predictions against labels, or how classes are ranked and calibrated."""
+    """Plots by kind of target: predictions against labels, or ranking and calibration of classes."""
     title, results = "Predictions and labels", subject.test_results
     if results is None:
         return Section("calibration", title, [NOT_OPENED])

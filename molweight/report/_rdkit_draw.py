@@ -1,4 +1,4 @@
-"""Molecules as drawings of a page; RDKit is imported when one is drawn."""
+"""Drawings of molecules; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -26,35 +26,35 @@ _PALETTE: Final = {
     35: ("#000023", "var(--x)"),
     53: ("#000035", "var(--x)"),
 }
-"""By atomic number: what RDKit is told to draw with, and the colour of the page that replaces it."""
+"""By atomic number: the colour that RDKit draws with, and the page's colour that replaces it."""
 _COLOURS: Final = {"#000000": "currentColor", **dict(_PALETTE.values())}
 
 
 def draw_molecule(smiles: str, key: str, description: str) -> Markup:
-    """The structure formula of a molecule.
+    """The structural formula of a molecule.
 
     Args:
         smiles: The molecule.
         key: Name of the drawing, unique on its page.
-        description: What there is to know of it.
+        description: Long description of the drawing.
 
     Returns:
-        An ``svg`` element in the colours of the page; empty for what is not a molecule.
+        An ``svg`` element in the colours of the page; empty for an invalid SMILES.
     """
     return _draw(smiles, {}, key, description)
 
 
 def draw_shares(smiles: str, shares: FloatArray, key: str, description: str) -> Markup:
-    """The structure formula of a molecule whose atoms are coloured by a share of each.
+    """The structural formula of a molecule with atoms coloured by their shares.
 
     Args:
         smiles: The molecule.
-        shares: One per atom; the one of largest size has the full colour.
+        shares: One per atom; the largest magnitude gets the full colour.
         key: Name of the drawing, unique on its page.
-        description: What there is to know of it.
+        description: Long description of the drawing.
 
     Returns:
-        An ``svg`` element in the colours of the page; empty for what is not a molecule.
+        An ``svg`` element in the colours of the page; empty for an invalid SMILES.
     """
     strongest = float(np.abs(shares).max(initial=0.0)) or 1.0
     levels = [round(_LEVELS * float(share) / strongest) for share in shares]
@@ -62,7 +62,7 @@ def draw_shares(smiles: str, shares: FloatArray, key: str, description: str) -> 
 
 
 def strongest_atoms(shares: FloatArray, most: int = 3) -> str:
-    """The atoms with the largest shares, in words.
+    """The atoms with the largest shares, as text.
 
     Example:
         >>> strongest_atoms(np.array([0.5, -2.0, 0.0]), most=2)
@@ -85,7 +85,7 @@ def _nothing(_: str) -> str:
 
 
 def _drawings(smiles: Sequence[str], levels: dict[int, int]) -> list[str]:
-    """The SVG of each molecule; empty for what is not a molecule."""
+    """The SVG of each molecule; empty for an invalid SMILES."""
     return [_drawing(text, levels) for text in smiles]
 
 
@@ -114,7 +114,7 @@ def _drawing(smiles: str, levels: dict[int, int]) -> str:
 
 
 def _shade(level: int) -> tuple[str, str]:
-    """Colours with which RDKit marks atoms, and their replacements: orange raises, blue lowers."""
+    """Highlight colours of RDKit and their replacements: orange raises the prediction, blue lowers it."""
     name = "--s2" if level > 0 else "--s1"
     share = round(70 * abs(level) / _LEVELS)
     return f"#{'05' if level > 0 else '06'}00{abs(level):02X}", f"color-mix(in srgb, var({name}) {share}%, transparent)"

@@ -1,4 +1,4 @@
-"""One HTML file that needs nothing else: no network, no script, no font, no separate picture."""
+"""One self-contained HTML file: no network, scripts, fonts or separate images."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -31,7 +31,7 @@ def render(subject: RunSummary) -> str:
         subject: The run.
 
     Returns:
-        The page: self-contained, for narrow and wide screens, light and dark, and paper.
+        The page: self-contained, for narrow and wide screens, light and dark mode, and print.
     """
     evaluated, adapted = subject.test_results is not None, bool(subject.records)
     sections = [
@@ -56,7 +56,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     Args:
         title: Heading.
         subtitle: The line below it.
-        sections: In their order.
+        sections: The sections, in order.
     """
     from jinja2 import Environment, StrictUndefined
 

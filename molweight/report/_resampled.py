@@ -1,4 +1,4 @@
-"""Metrics of molecules that are counted several times or not at all, for all draws of a bootstrap at once."""
+"""Metrics of molecules with counts, for all resamples of a bootstrap at once."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,18 +12,18 @@ __all__ = ["resampled_metric"]
 
 
 def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:
-    """Values of a metric for one task, one per draw.
+    """Values of a metric for one task, one per resample.
 
-    The same as scoring each draw's molecules, repeated as often as they were drawn.
+    Equal to scoring the molecules of each resample, repeated as often as they occur in it.
 
     Args:
         metric: ``"roc_auc"``, ``"prc_auc"``, ``"ap"``, ``"rmse"``, ``"mae"``, ``"scaled_rmse"`` or ``"r2"``.
         truth: ``n`` labels, none missing.
         predicted: ``n`` predictions.
-        counts: How often each molecule was drawn, ``draws x n``.
+        counts: How often each molecule occurs in each resample, ``draws x n``.
 
     Returns:
-        One value per draw; NaN for a draw that cannot be scored: an empty one, or for classes one with a single class.
+        One value per resample; NaN for one that cannot be scored because it is empty or has a single class.
 
     Raises:
         UnknownNameError: If there is no such metric.
@@ -35,7 +35,7 @@ def resampled_metric(metric: str, truth: FloatArray, predicted: FloatArray, coun
     """
     if metric not in _METRICS:
         raise UnknownNameError("metric", metric, _METRICS)
-    with np.errstate(invalid="ignore", divide="ignore"):  # an empty draw is NaN
+    with np.errstate(invalid="ignore", divide="ignore"):  # an empty resample is NaN
         return _METRICS[metric](truth.astype(np.float64), predicted.astype(np.float64), counts)
 
 
@@ -48,7 +48,7 @@ def _mae(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatA
 
 
 def _variance(truth: FloatArray, counts: Int64Array) -> FloatArray:
-    """Variance of each draw's labels; NaN where they are all the same."""
+    """Variance of the labels in each resample; NaN if they are constant."""
     total = counts.sum(axis=1)
     centred = truth - truth.mean()
     variance = counts @ centred**2 / total - (counts @ centred / total) ** 2
@@ -81,7 +81,7 @@ def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> Fl
 
 
 def _precision_recall(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
-    """Precision and recall at each threshold; recall is NaN throughout where a draw has a single class."""
+    """Precision and recall at each threshold; recall is all NaN for a resample with a single class."""
     true, false = _cumulative(truth, predicted, counts)
     total = true + false
     precision = np.divide(true, total, out=np.ones_like(true), where=total > 0)

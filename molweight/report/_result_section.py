@@ -1,4 +1,4 @@
-"""The section that a page begins with: the score, its verdict, the baselines, the next command."""
+"""The first section of a page: score, verdict, baselines, next command."""
 
 from collections.abc import Sequence
 from shlex import quote
@@ -22,7 +22,7 @@ NOT_OPENED: Final = (
     "predictions. molweight fit evaluates it once; in Python, run.evaluate('test') does, before run.save or run.report."
 )
 _TASKS: Final = 40
-"""Targets listed by name at most."""
+"""Maximum number of targets listed by name."""
 _SEVERAL: Final = 2
 _INTERVALS: Final = (
     f"Intervals: 95 % bootstrap percentiles over {DRAWS} draws of test molecules, the same draws for all methods. They "
@@ -31,7 +31,7 @@ _INTERVALS: Final = (
 
 
 def scores_section(subject: RunSummary) -> Section:
-    """Test metric of the run and its baselines, with intervals, and what their differences support."""
+    """Test metric of the run and its baselines, with intervals, and a verdict on the differences."""
     title, results = "Test score", subject.test_results
     if results is None:
         return Section("scores", title, [NOT_OPENED])
@@ -47,7 +47,7 @@ def _lead(subject: RunSummary, found: Conclusion) -> Lead:
     estimate = subject.about["finetuning"].get("cross_fitting")
     if found.molecules < FEWEST and estimate:
         scores = estimate["scores"]
-        whole = scores.get("ensemble", scores["graph"])  # a run without partners, or of an earlier version
+        whole = scores.get("ensemble", scores["graph"])  # a run without partners, or from an earlier version
         ends = f"{number(whole['low'], 3)} to {number(whole['high'], 3)}"
         words.append(f"Out of fold, on {estimate['rows']} rows: {number(whole['value'])} (95 % CI {ends}).")
     interval = f"95 % CI {spread(found.own)}, " if np.isfinite(found.own.low) else ""
@@ -83,7 +83,7 @@ def _scores_table(subject: RunSummary, found: Conclusion) -> Table:
 
 
 def _tasks_tables(subject: RunSummary, results: TestResults) -> list[Table]:
-    """Scores by target, where there are several."""
+    """Scores by target, if there are several."""
     if len(results.names) == 1:
         return []
     scores = {
@@ -105,7 +105,7 @@ def _tasks_tables(subject: RunSummary, results: TestResults) -> list[Table]:
 
 
 _FURTHER: Final = {"classification": ("ap",), "regression": ("r2", "mae")}
-"""Metrics of the run that are listed for each target, by its kind."""
+"""Further metrics listed for each target, by its kind."""
 
 
 def _further_names(kinds: Sequence[tuple[str, ...]]) -> list[str]:
@@ -113,7 +113,7 @@ def _further_names(kinds: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _further(subject: RunSummary, place: int) -> list[str]:
-    """The further metrics of one target, a dash for those of the other kind."""
+    """The further metrics of one target; a dash for metrics of the other kind."""
     results = subject.test_results
     if results is None:
         return []

@@ -27,7 +27,7 @@ _TITLES: Final = {
 
 
 def method_title(name: str) -> str:
-    """The name of a method in tables.
+    """The display name of a method in tables.
 
     Example:
         >>> method_title("equal"), method_title("uncertainty")
@@ -38,15 +38,15 @@ def method_title(name: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class TestResults:
-    """The test set as it was opened: labels and predictions of each of ``n`` molecules for ``T`` targets.
+    """Results on the test set: labels and predictions of ``n`` molecules for ``T`` targets.
 
     Args:
-        rows: Row of each molecule in its file, the header being row 1; its position where there is no file.
+        rows: Row of each molecule in its file, with the header as row 1; its position if there is no file.
         smiles: The molecules.
         names: Names of the targets.
         targets: Labels, ``n x T``, NaN where missing.
         predictions: By method ``n x T``: probabilities for classification, else labels in their own units.
-        deviations: Standard deviations that the run itself states, ``n x T``; ``None`` where it states none.
+        deviations: Standard deviations from the run itself, ``n x T``; ``None`` if it has none.
     """
 
     rows: Indices
@@ -58,10 +58,10 @@ class TestResults:
     __test__: ClassVar[bool] = False  # not a test class, despite its name
 
     def merge(self, others: Mapping[str, "TestResults"]) -> Self:
-        """The same with the predictions of other methods for the same molecules, which come first.
+        """The results with the predictions of other methods for the same molecules; these come first.
 
         Args:
-            others: By name of the method, what it predicted.
+            others: Predictions by name of the method.
         """
         before = {name: other.predictions[next(iter(other.predictions))] for name, other in others.items()}
         return replace(self, predictions={**before, **self.predictions})
@@ -76,14 +76,14 @@ class TestResults:
 
 @dataclass(frozen=True)
 class Method:
-    """One method that was run on the same molecules.
+    """A method that was run on the same molecules.
 
     Args:
         name: Its name.
         select: Score of the checkpoint on ``select``.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
-        findings: Sentences about what was wrong in its adaptive pretraining.
+        findings: Sentences on problems in its adaptive pretraining.
     """
 
     name: str
@@ -100,22 +100,22 @@ class Method:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RunSummary:
-    """One run, as far as it is known; what is ``None`` or empty is reported as missing.
+    """The data of one run; fields that are ``None`` or empty are reported as missing.
 
     Args:
-        name: What the run is called.
+        name: Name of the run.
         method: Name of its method, among the keys of the predictions.
-        about: What :meth:`molweight.Run.describe` returned.
+        about: Result of :meth:`molweight.Run.describe`.
         records: One record per step of adaptive pretraining.
         test_results: Labels and predictions of the test set, if it was evaluated.
         embedding: Vectors of the test molecules, ``n x d``.
-        shares: What each atom adds to a prediction, by molecule and target, for those that are drawn.
+        shares: Share of each atom in a prediction, by molecule and target, for the molecules that are drawn.
         methods: The run and its baselines.
-        audit: What is known of the data.
+        audit: Result of the audit of the data.
         config: Options of the command line as YAML.
-        sha256: Checksum of the file of the model.
-        made_with: What the report is made with: version by name.
-        folder: Folder of the run as the user wrote it; empty if the run was not saved.
+        sha256: Checksum of the model file.
+        made_with: Versions of the packages that made the report, by name.
+        folder: Folder of the run as the user typed it; empty if the run was not saved.
     """
 
     name: str
@@ -151,6 +151,6 @@ class RunSummary:
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Options that the run was started with."""
+        """The options of the run."""
         options: Mapping[str, Any] = self.about["options"]
         return options

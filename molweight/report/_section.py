@@ -1,4 +1,4 @@
-"""The parts that every page is made of."""
+"""The building blocks of a page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ __all__ = ["Card", "Figure", "Lead", "Section", "Table", "Text"]
 
 @dataclass(frozen=True)
 class Lead:
-    """The one number of a page, with its verdict and the next command.
+    """The main number of a page, with its verdict and the next command.
 
     Args:
-        label: What the number is.
+        label: Name of the number.
         value: The number.
         detail: Its interval and sample size.
         facts: Further numbers, as pairs of name and value.
         verdict: One or two sentences.
-        command: What to type next; empty for nothing.
+        command: Next command to type; may be empty.
     """
 
     label: str
@@ -31,11 +31,11 @@ class Lead:
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing with its words.
+    """A drawing with its caption.
 
     Args:
-        svg: An ``svg`` element that carries its own alternative text.
-        caption: What it shows and how to read it.
+        svg: An ``svg`` element with its own alternative text.
+        caption: Contents of the drawing and how to read it.
     """
 
     svg: Markup
@@ -47,9 +47,9 @@ class Table:
     """Rows of text.
 
     Args:
-        caption: What it lists.
-        header: One word per column; the first column names the row.
-        rows: Cells, as many per row as there are columns.
+        caption: Contents of the table.
+        header: Titles of the columns; the first column names the row.
+        rows: Cells, one per column in each row.
     """
 
     caption: str
@@ -58,7 +58,7 @@ class Table:
 
     @property
     def narrow(self) -> bool:
-        """Whether it fits next to a figure."""
+        """Whether the table fits next to a figure."""
         return len(self.header) <= 4  # noqa: PLR2004 - columns in half the width of a page
 
 
@@ -67,7 +67,7 @@ class Card:
     """A molecule with its description.
 
     Args:
-        svg: An ``svg`` element that carries its own alternative text; empty where it cannot be drawn.
+        svg: An ``svg`` element with its own alternative text; empty if the molecule cannot be drawn.
         lines: Lines of text below it.
     """
 
@@ -77,11 +77,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Text:
-    """A long text, folded away.
+    """A long text, collapsed by default.
 
     Args:
-        title: What it is.
-        content: As it is.
+        title: Title of the text.
+        content: The text, shown unchanged.
     """
 
     title: str
@@ -100,7 +100,7 @@ class Section:
         tables: Tables.
         cards: Molecules.
         texts: Long texts.
-        lead: The number of the page, in its first section.
+        lead: The main number of the page, in the first section.
         notes: Paragraphs below the drawings and tables.
     """
 

@@ -1,4 +1,4 @@
-"""Several runs on one page: scores, weights, what differs in their options."""
+"""Several runs on one page: scores, weights, and differences in their options."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,10 +23,10 @@ from molweight.report._uncertainty_section import numbers_section
 __all__ = ["render_side_by_side"]
 
 _FIGURES: Final = 24
-"""Objectives whose trajectories are drawn at most."""
+"""Maximum number of objectives whose trajectories are drawn."""
 _SEVERAL: Final = 2
 _OF_THE_PLACE: Final = ("config", "name", "runs", "resume", "quiet", "json", "tensorboard", "preset")
-"""Options that say where a run is kept and what is printed, or that others follow from: no difference of runs."""
+"""Options that do not count as differences: those of folders and output, and those that only set other options."""
 
 
 def render_side_by_side(subjects: Sequence[RunSummary]) -> str:
@@ -63,7 +63,7 @@ def _runs_section(subjects: Sequence[RunSummary]) -> Section:
 
 
 def _scores_section(subjects: Sequence[RunSummary]) -> Section:
-    """Scores with intervals, and gains over the first run where both have the same test set."""
+    """Scores with intervals, and gains over the first run if both have the same test set."""
     first = subjects[0]
     found = {subject.name: _interval(subject) for subject in subjects}
     gains = {subject.name: _gain(first, subject) for subject in subjects[1:]}
@@ -99,7 +99,7 @@ def _interval(subject: RunSummary) -> Interval | None:
 
 
 def _gain(first: RunSummary, other: RunSummary) -> Interval | None:
-    """How much better the other run is than the first; ``None`` where they cannot be compared."""
+    """Gain of the other run over the first; ``None`` if they cannot be compared."""
     if not _comparable(first, other) or first.test_results is None or other.test_results is None:
         return None
     predictions = {
@@ -112,7 +112,7 @@ def _gain(first: RunSummary, other: RunSummary) -> Interval | None:
 
 
 def _comparable(first: RunSummary, other: RunSummary) -> bool:
-    """Whether both were tested on the same molecules in the same order, with the same labels, by the same metric."""
+    """Whether both were tested on the same molecules in the same order, with the same labels and metric."""
     one, two = first.test_results, other.test_results
     if one is None or two is None or first.metric != other.metric:
         return False
@@ -170,9 +170,9 @@ def _trajectories_section(subjects: Sequence[RunSummary]) -> Section:
 
 
 def _options_section(subjects: Sequence[RunSummary]) -> Section:
-    """The options that are not the same in all runs."""
+    """The options that differ between the runs."""
     typed = [_typed(subject) for subject in subjects]
-    kept = typed if all(typed) else [{} for _ in typed]  # what only some runs have been told is not a difference
+    kept = typed if all(typed) else [{} for _ in typed]  # an option recorded for only some runs is not a difference
     flat = [
         _flat({**found, **subject.options, "data": subject.about["data"]})
         for found, subject in zip(kept, subjects, strict=True)
@@ -190,7 +190,7 @@ def _options_section(subjects: Sequence[RunSummary]) -> Section:
 
 
 def _typed(subject: RunSummary) -> dict[str, Any]:
-    """Further options of the command line: of the table, its split, the corpus, the baselines."""
+    """Further command-line options: for the table, its split, the corpus and the baselines."""
     try:
         found = load_yaml(subject.config or "", f"config.yaml of {subject.name}")
     except yaml.YAMLError as error:

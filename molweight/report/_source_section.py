@@ -1,4 +1,4 @@
-"""Section on auxiliary tables: what was used of them, and what the run says each objective is worth."""
+"""Section on auxiliary tables: the parts that were used, and the evidence on each objective."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ _COLUMNS: Final = {
 
 
 def sources_section(subject: RunSummary) -> Section:
-    """Auxiliary tables, and the evidence of each objective."""
+    """Auxiliary tables, and the evidence on each objective."""
     title = "Sources and evidence"
     uses = subject.about.get("data", {}).get("sources", ())
     tables, words = [], []

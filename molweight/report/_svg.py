@@ -1,4 +1,4 @@
-"""Drawings as elements of a page: their colours are the page's, their words are in them, nothing is loaded."""
+"""Drawings as elements of a page, in the page's colours and self-contained."""
 
 import io
 import re
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["GRID", "INK", "SERIES", "as_element", "drawing", "figure_element", "series_style"]
 
 INK: Final = "#010101"
-"""Stands for the colour of the text; like the others, replaced by the page's own, in light and dark."""
+"""Placeholder for the text colour; like the others, it is replaced by the page's colours for light and dark mode."""
 GRID: Final = "#020202"
 SERIES: Final = tuple(f"#03{place:02d}03" for place in range(1, 9))
 
@@ -26,11 +26,11 @@ _COLOURS: Final = {INK: "currentColor", GRID: "var(--line)"} | {
 }
 _DASHES: Final = ("-", "--", ":", "-.")
 _WIDTH: Final = 4.6
-"""Inches: about what a phone is wide, so that the letters of a drawing are as large as they are meant to be there."""
+"""Width in inches: about that of a phone, so that the text of a drawing has its intended size there."""
 
 
 def series_style(place: int) -> dict[str, str]:
-    """Colour and dashes of a line; no two of the first 32 are alike, nor of the first 4 in black and white."""
+    """Colour and dashes of a line; the first 32 styles differ, the first 4 also in black and white."""
     return {
         "color": SERIES[place % len(SERIES)],
         "linestyle": _DASHES[(place + place // len(SERIES)) % len(_DASHES)],
@@ -42,7 +42,7 @@ def drawing(height: float = 2.9) -> Iterator[tuple["Figure", "Axes"]]:
     """An empty drawing with axes, in the style of the page.
 
     Args:
-        height: Inches.
+        height: Height in inches.
 
     Yields:
         The figure and its axes.
@@ -74,19 +74,19 @@ def drawing(height: float = 2.9) -> Iterator[tuple["Figure", "Axes"]]:
 
 
 def figure_element(figure: "Figure", key: str, title: str, description: str) -> Markup:
-    """A drawing of matplotlib's as an element; to be called inside :func:`drawing`.
+    """A matplotlib figure as an SVG element; to be called inside :func:`drawing`.
 
     Args:
         figure: The drawing.
-        key: A name that no other drawing of the page has.
-        title: Its alternative text: what is drawn.
-        description: What there is to see in it.
+        key: Name of the drawing, unique on its page.
+        title: Its alternative text.
+        description: Long description of the drawing.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.text import Text
 
-    canvas: Any = FigureCanvasSVG(figure)  # not typed by its authors
+    canvas: Any = FigureCanvasSVG(figure)  # not typed by matplotlib
     figure.patch.set_visible(False)
     for axes in figure.axes:
         axes.patch.set_visible(False)
@@ -101,14 +101,14 @@ def figure_element(figure: "Figure", key: str, title: str, description: str) -> 
 def as_element(svg: str, key: str, title: str, description: str, colours: dict[str, str]) -> Markup:
     """An SVG file as an element of a page.
 
-    The element has a ``title`` and a ``desc``, takes the width that there is, and shares no id with another.
+    The element has a ``title`` and a ``desc``, takes the available width, and has unique ids.
 
     Args:
         svg: The file.
-        key: A name that no other drawing of the page has.
+        key: Name of the drawing, unique on its page.
         title: Its alternative text.
-        description: What there is to see.
-        colours: What to write in place of colours, for example ``{"#010101": "currentColor"}``.
+        description: Long description of the drawing.
+        colours: Replacements of colours, for example ``{"#010101": "currentColor"}``.
     """
     box = re.search(r"viewBox=['\"]([^'\"]+)['\"]", svg)
     body = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
@@ -123,5 +123,5 @@ def as_element(svg: str, key: str, title: str, description: str, colours: dict[s
         f'<svg viewBox="{box[1] if box else "0 0 1 1"}" role="img" aria-labelledby="{key}-title" '
         f'aria-describedby="{key}-desc">'
     )
-    # The body is written by matplotlib or RDKit, which escape what they are given.
+    # The body is written by matplotlib or RDKit, which escape their input.
     return Markup(f"{opening}{labels}{body}</svg>")  # noqa: S704 - see above

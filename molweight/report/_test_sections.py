@@ -24,7 +24,7 @@ _COLOURS: Final = (
 
 
 def map_section(subject: RunSummary) -> Section:
-    """The vectors of the test molecules in the plane of most variance."""
+    """The vectors of the test molecules on the first two principal components."""
     title, opened, vectors = "Map of the embedding", subject.test_results, subject.embedding
     if opened is None or vectors is None:
         return Section("map", title, [NOT_OPENED])
@@ -52,7 +52,7 @@ def map_section(subject: RunSummary) -> Section:
 
 
 def wrong_section(subject: RunSummary) -> Section:
-    """The test molecules that the run is most wrong about."""
+    """The test molecules with the largest errors."""
     title, opened = "Largest errors", subject.test_results
     if opened is None:
         return Section("wrong", title, [NOT_OPENED])
@@ -67,14 +67,15 @@ def wrong_section(subject: RunSummary) -> Section:
 
 
 def worst(task: str, opened: TestResults, method: str) -> list[tuple[int, int]]:
-    """Molecule and target of the predictions that are furthest from their label, the furthest first.
+    """Molecule and target of the predictions with the largest errors, the largest first.
 
     A fifth of the predictions, at least 4 and at most 12.
 
     Args:
-        task: Task of the table; with several targets, errors of numbers are divided by the deviation of their labels.
+        task: Task of the table; with several targets, regression errors are divided by the standard
+            deviation of the labels.
         opened: The test set.
-        method: Whose predictions.
+        method: Name of the method.
     """
     error = np.abs(opened.predictions[method].astype(np.float64) - opened.targets)
     if len(opened.names) > 1:
@@ -87,7 +88,7 @@ def worst(task: str, opened: TestResults, method: str) -> list[tuple[int, int]]:
 
 
 def _unit(targets: Float32Matrix) -> Float64Array:
-    """Standard deviation of each target; 1 where there is none."""
+    """Standard deviation of each target; 1 if undefined."""
     deviations = [
         float(np.std(column[~np.isnan(column)])) if (~np.isnan(column)).any() else 0.0 for column in targets.T
     ]

@@ -1,4 +1,4 @@
-"""Sections on how a run was trained: weights, losses, solves, learning rates."""
+"""Sections on the training of a run: weights, losses, solves, learning rates."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def _note(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def weights_section(subject: RunSummary) -> Section:
-    """Weights over the steps, and where they ended for each method."""
+    """Weights over the steps, and the final weights of each method."""
     title = "Weights of the objectives"
     series = history_series(subject.records, "weights")
     if not series:
@@ -112,7 +112,7 @@ def losses_section(subject: RunSummary) -> Section:
 
 
 def solver_section(subject: RunSummary) -> Section:
-    """Findings on the training, and how the linear systems of the hypergradient were solved."""
+    """Findings on the training, and convergence of the linear solves of the hypergradient."""
     title = "Checks of training and solver"
     if not subject.records:
         return Section("solver", title, [_NO_STEPS])
@@ -134,7 +134,7 @@ def solver_section(subject: RunSummary) -> Section:
 
 
 def _solved(solve: Mapping[str, Any]) -> bool:
-    """Whether a solver iterated, so that there is an outcome to report."""
+    """Whether a solver is iterative, so that there is an outcome to report."""
     return bool(solve["iterations"]) or str(solve["outcome"]).lower() != "unchecked"
 
 
@@ -173,7 +173,7 @@ def _outcomes(subject: RunSummary, levels: list[str], solves: Sequence[tuple[int
 
 
 def schedule_section(subject: RunSummary) -> Section:
-    """The metric that the checkpoint was chosen by; for an ensemble, the out-of-fold scores of its parts."""
+    """The metric by which the checkpoint was chosen; for an ensemble, the out-of-fold scores of its parts."""
     options, tuned = subject.options, subject.about["finetuning"]
     if tuned.get("cross_fitting"):
         return _ensemble_section(subject)
@@ -192,7 +192,7 @@ def schedule_section(subject: RunSummary) -> Section:
     figures = [Figure(picked, f"{words} Epoch 0 is the state before finetuning.")]
     rates = [f"pretraining {options['pretrain_lr']:g}", f"finetuning {options['finetune_lr']:g}"]
     said = [f"Adam with constant learning rates: {', '.join(rates)}."]
-    tried = tuned.get("tried", ())  # a run of an earlier version does not say
+    tried = tuned.get("tried", ())  # not recorded by earlier versions
     if len(tried) > 1:
         scores = ", ".join(number(float(score)) for score in tried)
         said.append(f"The best of {len(tried)} finetunings of the encoder is kept; {name} on select: {scores}.")
@@ -237,7 +237,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
 
 
 def _classes_said(found: dict[str, Any]) -> list[str]:
-    """Treatment of rare classes, and calibration of probabilities."""
+    """The treatment of rare classes, and the calibration of probabilities."""
     said = []
     if found.get("balance", "none") != "none":
         said.append(f"Rare classes: trained with class_balance={found['balance']}.")

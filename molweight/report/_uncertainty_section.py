@@ -1,4 +1,4 @@
-"""The section on stated uncertainties, of one run or of several as an ensemble."""
+"""The section on predicted uncertainties, for one run or for several as an ensemble."""
 
 from typing import Final
 
@@ -49,14 +49,14 @@ def spread_section(subject: RunSummary) -> Section:
 def numbers_section(
     task: str, targets: FloatArray, predictions: FloatArray, deviations: FloatArray, words: str
 ) -> Section:
-    """How well deviations predict errors, on molecules with labels.
+    """How well deviations predict errors, on labelled molecules.
 
     Args:
         task: ``"classification"`` or ``"regression"``.
         targets: ``n x T``, NaN where missing.
         predictions: ``n x T``.
         deviations: ``n x T``.
-        words: How they came about.
+        words: Origin of the deviations, in words.
     """
     known = ~np.isnan(targets)
     if not known.any():
