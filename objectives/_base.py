@@ -3,8 +3,9 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Final, Protocol, TypeVar, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -130,6 +131,11 @@ class Objective(nn.Module, ABC):
         return self.loss(encoder, views)
 
 
+_SEEDS: Final = 2**62
+_PLACES: Final = 4
+"""Generators of CUDA devices move on by multiples of this."""
+
+
 def draw_seed(generator: torch.Generator) -> int:
     """A seed for the encoder's dropout, drawn from ``generator``.
 
@@ -137,7 +143,16 @@ def draw_seed(generator: torch.Generator) -> int:
         >>> draw_seed(torch.Generator().manual_seed(0)) == draw_seed(torch.Generator().manual_seed(0))
         True
     """
-    return int(torch.randint(2**62, (), generator=generator, device=generator.device).item())
+    if generator.device.type == "cuda":
+        return _seed_at(generator)
+    return int(torch.randint(_SEEDS, (), generator=generator, device=generator.device).item())
+
+
+def _seed_at(generator: torch.Generator) -> int:
+    """A seed from the place of a generator in its sequence: a number that the device draws would have to be read."""
+    place = generator.get_offset()
+    generator.set_offset(place + _PLACES)
+    return int(np.random.default_rng([generator.initial_seed(), place]).integers(_SEEDS))
 
 
 def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:

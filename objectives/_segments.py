@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from molweight.encoders.internal import segment_sum
+from molweight.encoders.internal import segment_sizes, segment_sum
 
 __all__ = ["offsets", "random_item", "random_partner", "random_subset", "ranks", "segment_mean"]
 
@@ -114,4 +114,4 @@ def segment_mean(rows: Tensor, segment: Tensor, count: int) -> Tensor:
         [[2.0], [0.0], [5.0]]
     """
     total = segment_sum(rows, segment, count)
-    return total / torch.bincount(segment, minlength=count).clamp_(min=1).to(rows.dtype)[:, None]
+    return total / segment_sizes(segment, count).clamp_(min=1).to(rows.dtype)[:, None]

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Unpack
 
+import torch
 from torch import Tensor, nn
 
 from molweight.encoders._embedding import FeatureEmbedding
@@ -36,11 +37,16 @@ class GATv2Layer(nn.Module):
         if heads < 1 or width % heads:
             raise OptionError("heads", heads, f"must be at least 1 and divide width={width}", owner="encoder 'gatv2'")
         self.bonds = FeatureEmbedding(BOND_SIZES, width)
-        self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width)
+        # PyG would look for loops to replace, for which an accelerator waits; molecules have none.
+        self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width, add_self_loops=False)
 
     def forward(self, nodes: Tensor, topology: Topology) -> Tensor:
         """Update the vectors of the atoms, ``N x d``."""
-        updated: Tensor = self.conv(nodes, topology.edge_index, self.bonds(topology.bonds))
+        bonds, loops = self.bonds(topology.bonds), torch.arange(len(nodes), device=nodes.device)
+        total = bonds.new_zeros(nodes.shape).index_add(0, topology.edge_index[1], bonds)
+        own = total / topology.degree.clamp(min=1)[:, None]
+        edges = torch.cat([topology.edge_index, loops.expand(2, -1)], dim=1)
+        updated: Tensor = self.conv(nodes, edges, torch.cat([bonds, own]))
         return updated
 
 

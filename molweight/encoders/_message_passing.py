@@ -117,10 +117,10 @@ class Trunk(Encoder):
 
     def forward(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
         """Encode a batch of molecules; see :meth:`molweight.encoders.Encoder.forward`."""
-        generator = dropout_generator(seed, graphs.x.device) if self.training else None
+        generator = dropout_generator(seed, graphs.x.device) if self.training and self.dropout else None
         topology = Topology.of(graphs)
         # Dropout masks are drawn per atom, so that equal atoms differ where it is on.
-        undisturbed = topology.sortable and (generator is None or self.dropout == 0)
+        undisturbed = topology.sortable and generator is None
         worthwhile = undisturbed and not topology.padding and len(topology.atoms) >= _FEWEST_MERGED
         states = self.merged_states(topology) if worthwhile and self.merges else None
         if states is None:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from molweight.encoders._sums import segment_sizes
 from molweight.encoders._topology import Topology
 
 __all__ = ["return_probabilities"]
@@ -30,7 +31,7 @@ def return_probabilities(topology: Topology, steps: int, dtype: torch.dtype) -> 
     dense, (source, target) = topology.dense, topology.edge_index
     size = dense.size
     place = dense.place.index_select(0, source) * size + dense.place.index_select(0, target) % size
-    leaves = 1 / torch.bincount(source, minlength=len(topology.batch)).clamp(min=1).to(dtype)
+    leaves = 1 / segment_sizes(source, len(topology.batch)).clamp(min=1).to(dtype)
     flat = torch.zeros(topology.num_graphs * size * size, dtype=dtype, device=source.device)
     step = flat.index_add(0, place, leaves.index_select(0, source)).view(topology.num_graphs, size, size)
     walk, columns = step, []

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from molweight.arguments import check_choice
 from molweight.encoders._attention import AttentionReadout
 from molweight.encoders._set2set import Set2SetReadout
-from molweight.encoders._sums import segment_sum
+from molweight.encoders._sums import segment_sizes, segment_sum
 
 __all__ = ["READOUTS", "build_readout", "readout"]
 
@@ -69,7 +69,7 @@ def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
     total = segment_sum(nodes, batch, num_graphs)
     if name == "sum":
         return total
-    return total / torch.bincount(batch, minlength=num_graphs).clamp_(min=1).to(nodes.dtype)[:, None]
+    return total / segment_sizes(batch, num_graphs).clamp_(min=1).to(nodes.dtype)[:, None]
 
 
 def _max(nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:

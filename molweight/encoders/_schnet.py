@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from molweight.encoders._sums import segment_sizes
 from molweight.errors import OptionError
 from molweight.graphs import ATOM_SIZES
 
@@ -158,7 +159,7 @@ class SchNet(nn.Module):
             nodes = nodes + layer(nodes, conformers, self.radial, self.envelope)
         vectors = self.head(nodes)
         total = vectors.new_zeros(conformers.num_graphs, vectors.size(1)).index_add(0, conformers.batch, vectors)
-        count = torch.bincount(conformers.batch, minlength=conformers.num_graphs)
+        count = segment_sizes(conformers.batch, conformers.num_graphs)
         mean: Tensor = total / count.clamp(min=1)[:, None].to(total.dtype)
         return mean
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-__all__ = ["Indices", "Sums", "order_of", "segment_sum", "sortable", "starts_of"]
+__all__ = ["Indices", "Sums", "order_of", "segment_sizes", "segment_sum", "sortable", "starts_of"]
 
 Indices = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
@@ -113,6 +113,25 @@ def segment_sum(rows: Tensor, segments: Tensor, count: int) -> Tensor:
     if sortable(segments) and bool((segments[1:] >= segments[:-1]).all()):
         return Sums.within(segments, count)(rows)
     return rows.new_zeros(count, rows.size(1)).index_add(0, segments, rows)
+
+
+def segment_sizes(segments: Tensor, count: int) -> Tensor:
+    """Number of rows of each segment; on an accelerator ``bincount`` would wait for the device to allocate its result.
+
+    Args:
+        segments: Segment of each row, ``n`` int64, in any order.
+        count: Number of segments.
+
+    Returns:
+        ``count`` int64.
+
+    Example:
+        >>> segment_sizes(torch.tensor([2, 0, 2]), 4).tolist()
+        [1, 0, 2, 0]
+    """
+    if segments.device.type == "cpu":
+        return torch.bincount(segments, minlength=count)
+    return segments.new_zeros(count).index_add_(0, segments, torch.ones_like(segments))
 
 
 def starts_of(numbers: Indices, count: int) -> Indices:

@@ -12,7 +12,7 @@ from molweight.encoders._embedding import Codes, atom_codes, bond_codes
 from molweight.encoders._equal_atoms import Classes, Edges, Round, rounds_of
 from molweight.encoders._equal_bonds import DirectedRounds
 from molweight.encoders._ring_edges import ring_edges
-from molweight.encoders._sums import sortable
+from molweight.encoders._sums import segment_sizes, sortable
 from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
 
@@ -145,12 +145,12 @@ class Topology:
     @cached_property
     def degree(self) -> Tensor:
         """Number of edges that end at each atom, ``N`` int64."""
-        return torch.bincount(self.edge_index[1], minlength=len(self.batch))
+        return segment_sizes(self.edge_index[1], len(self.batch))
 
     @cached_property
     def sizes(self) -> Tensor:
         """Number of atoms of each molecule, ``G`` int64."""
-        return torch.bincount(self.batch, minlength=self.num_graphs)
+        return segment_sizes(self.batch, self.num_graphs)
 
     @cached_property
     def dense(self) -> Dense:
