@@ -187,7 +187,8 @@ class _Place:
         """The hypergradient, its ``dF/dlambda``, and the duration in seconds."""
         started = time.perf_counter()
         losses = self.problem.objectives, self.problem.train, self.problem.meta
-        result = self.loop.hypergradient(*losses, at=self.point, solver=solver)
+        mixed = self.problem.mixed
+        result = self.loop.hypergradient(*losses, at=self.point, solver=solver, mixed_objectives=mixed)
         value = result.value["weights"]
         _settle(value)
         return result, value, time.perf_counter() - started

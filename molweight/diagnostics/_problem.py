@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -26,12 +26,14 @@ class Problem:
         train: Loss of level 2, without the proximal term.
         meta: Outer loss.
         molecules: Number of molecules in each loss.
+        mixed: Losses on the task's own molecules, where the hypergradient has a share of these (``align_on``).
     """
 
     objectives: Mapping[str, LossFn]
     train: LossFn
     meta: LossFn
     molecules: dict[str, int]
+    mixed: Mapping[str, LossFn] = field(default_factory=dict)
 
     def check(self, pretrained: Params, finetuned: Params) -> None:
         """Refuse losses that are not pure functions, at a point.
@@ -39,7 +41,7 @@ class Problem:
         Raises:
             ConfigError: If a loss is not one; the message names it.
         """
-        for name, loss in self.objectives.items():
+        for name, loss in (*self.objectives.items(), *self.mixed.items()):
             check_deterministic(loss, pretrained, f"objective {name!r}")
         check_deterministic(self.train, finetuned, "the finetuning loss")
         check_deterministic(self.meta, finetuned, "the meta loss")
@@ -68,11 +70,17 @@ def draw_problem(
     meta = drawn(data, "meta", splits.meta, job.meta_batch_size)
     pretrainer, predictor = copy.deepcopy(run.model).to(dtype), copy.deepcopy(run.task.model).to(dtype)
     seed = int(generator_for(job.seed, "check dropout").integers(2**31))
+    own = run.corpus.own
+    mixed = None if own is None else drawn(own.data, "own", range(len(own.data)), job.solve_batch_size)
+    sizes = {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs}
     return Problem(
         pretrainer.draw(unlabelled, torch.Generator(device).manual_seed(job.seed)),
         predictor.bound_loss(train, seed),
         predictor.bound_loss(meta, None),
-        {"corpus": unlabelled.num_graphs, "train": train.num_graphs, "meta": meta.num_graphs},
+        sizes if mixed is None else {**sizes, "own": mixed.num_graphs},
+        {}
+        if mixed is None or own is None
+        else pretrainer.draw(mixed, torch.Generator(device).manual_seed(job.seed), names=own.names),
     )
 
 

@@ -1,7 +1,7 @@
 """The training loop: pretraining under weights, the task on top of it, the weights under the meta loss."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import torch
@@ -75,6 +75,9 @@ class Loop:
             taken; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
         gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, where these
             cost more than the step itself; 0 for none. See :attr:`Record.norms`.
+        mixed_share: Share in the hypergradient of the gradients of ``mixed_objectives``, where :meth:`step` is given
+            any; the rest is that of ``objectives``. Level 1 moves along ``objectives`` alone, and its curvature is
+            theirs.
 
     Attributes:
         pretrained: Variables of level 1, the shared names first.
@@ -129,10 +132,10 @@ class Loop:
         track_encoder: bool = True,
         finetune_ema: float = 0.95,
         gradient_norm_interval: int = 100,
+        mixed_share: float = 1.0,
     ) -> None:
         """Check the variables and build both optimisers."""
-        if hypergradient_interval < 1:
-            raise OptionError("hypergradient_interval", hypergradient_interval, "must be at least 1")
+        check_loop_options(hypergradient_interval, mixed_share)
         options = GraphOptions(proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema)
         self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
@@ -141,6 +144,7 @@ class Loop:
         self.solvers = solver_by_level(solver)
         self.hypergradient_interval, self.warm_start = hypergradient_interval, warm_start
         self.scale_losses, self.gradient_norm_interval = scale_losses, gradient_norm_interval
+        self.mixed_share = mixed_share
         self.pretrain_optimizer = optimizer(list(self.pretrained.values()), pretrain_lr)
         self.finetune_optimizer = optimizer(list(self.finetuned.values()), finetune_lr) if finetuned else None
         self.steps = 0
@@ -170,6 +174,7 @@ class Loop:
         *,
         solve_objectives: Mapping[str, LossFn] | None = None,
         solve_train: LossFn | None = None,
+        mixed_objectives: Mapping[str, LossFn] | None = None,
     ) -> Record:
         """Move all levels once.
 
@@ -181,6 +186,7 @@ class Loop:
             meta: Meta loss of :attr:`finetuned`, or several to be averaged against noise; see :attr:`wants_meta`.
             solve_objectives: Smaller-batch versions of ``objectives`` for level 1's curvature products.
             solve_train: Smaller-batch version of ``train`` for level 2's curvature products.
+            mixed_objectives: Losses whose gradients enter the hypergradient, of some names or all; see ``mixed_share``.
 
         Returns:
             What was measured.
@@ -200,7 +206,7 @@ class Loop:
         if self.wants_meta:
             last = solve_train or as_list(train, "train")[-1]
             solved = self._solve(as_list(meta, "meta"), last, solve_objectives or objectives)
-        return self._move_pretrained(ordered, task, solved)
+        return self._move_pretrained(ordered, task, solved, mixed_objectives or {})
 
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
         """The chain that the loop is differentiated through, for :func:`hypergradient` and the reference rules.
@@ -264,6 +270,7 @@ class Loop:
         at: LoopPoint | None = None,
         solver: Solver | Sequence[Solver] | None = None,
         starts: Mapping[str, Tensor] | None = None,
+        mixed_objectives: Mapping[str, LossFn] | None = None,
     ) -> Hypergradient:
         """The hypergradient that :meth:`step` would measure with these losses; nothing is moved.
 
@@ -275,6 +282,7 @@ class Loop:
             at: As in :meth:`adjoint`.
             solver: As in :meth:`adjoint`.
             starts: As in :meth:`adjoint`.
+            mixed_objectives: As in :meth:`step`.
 
         Returns:
             Its value under ``"weights"``: K derivatives of the meta loss with respect to the weights.
@@ -286,8 +294,10 @@ class Loop:
         loss, adjoint = self.adjoint(
             solve_objectives or objectives, train, meta, at=here, solver=solver, starts=dict(starts or {})
         )
-        first = self.levels(objectives, train)[0]
-        slopes = first.vjp(first.at(here.variables[0], here.upper), adjoint.direction)["weights"]
+        slopes = slopes_of(self.levels(objectives, train)[0], here, adjoint)
+        if mixed_objectives:
+            first = self.levels({**objectives, **mixed_objectives}, train)[0]
+            slopes = slopes.lerp(slopes_of(first, here, adjoint), self.mixed_share)
         # The chain knows the factors w_k / s_k; the derivative with respect to w_k is 1 / s_k times theirs.
         value = {"weights": slopes * (1 / here.scales)}
         return Hypergradient(value, loss, adjoint.stats, adjoint.directions, adjoint.products)
@@ -313,7 +323,9 @@ class Loop:
         # Only the part over level 1's variables is kept: the rest of the adjoint is freed before the K backward passes.
         return _Solved(loss, adjoint.direction[: self.graph.layout.size], adjoint.stats)
 
-    def _move_pretrained(self, objectives: Mapping[str, LossFn], task: TaskStep | None, solved: "_Solved") -> Record:
+    def _move_pretrained(
+        self, objectives: Mapping[str, LossFn], task: TaskStep | None, solved: "_Solved", mixed: Mapping[str, LossFn]
+    ) -> Record:
         """Level 1: the objectives' gradients, a step along their weighted sum; then the weights learn."""
         needs, interval = self.weighting.needs, self.gradient_norm_interval
         used = self.weighting.weights.clone()
@@ -327,6 +339,8 @@ class Loop:
             norms=needs in {Needs.NORMS, Needs.ALIGNMENT} or (interval > 0 and self.steps % interval == 0),
         )
         signals = read_signals(needs, gradients, solved.direction, self._scales)
+        if mixed and solved.direction is not None:
+            signals = mixed_signals(self, signals, mixed, solved.direction, self._scales)
         self.weighting.update(signals)
         after, total = self.weighting.weights.clone(), gradients.total
         if gradients.rows is not None:
@@ -433,6 +447,29 @@ def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
     return solver.adapted(moments, optimizers[0].param_groups[0]["lr"])
 
 
+def check_loop_options(hypergradient_interval: int, mixed_share: float) -> None:
+    """Refuse options of the loop itself that are out of range.
+
+    Raises:
+        OptionError: Naming the option.
+    """
+    if hypergradient_interval < 1:
+        raise OptionError("hypergradient_interval", hypergradient_interval, "must be at least 1")
+    if not 0 <= mixed_share <= 1:
+        raise OptionError("mixed_share", mixed_share, "must be at least 0 and at most 1")
+
+
+def slopes_of(first: Level, at: LoopPoint, adjoint: Adjoint) -> Tensor:
+    """Derivatives of the meta loss with respect to the factors of the losses of level 1.
+
+    Args:
+        first: Level 1 with these losses.
+        at: Where.
+        adjoint: The solves.
+    """
+    return first.vjp(first.at(at.variables[0], at.upper), adjoint.direction)["weights"]
+
+
 def as_list(given: Losses | None, which: str) -> list[LossFn]:
     """The losses of one kind, ``train`` or ``meta``, as a list.
 
@@ -473,6 +510,32 @@ def read_signals(
     # Minus: the mixed derivative of the implicit function theorem. Divided by the scale, because a weight multiplies
     # the scaled loss.
     return Signals(losses, norms, hypergradient=-gradients.slopes * inverse)
+
+
+def mixed_signals(
+    loop: Loop, signals: Signals, objectives: Mapping[str, LossFn], direction: Tensor, scales: Tensor | None
+) -> Signals:
+    """The signals with the share that other losses have in the hypergradient, or in the cosines.
+
+    Args:
+        loop: Whose variables, and which share.
+        signals: Those of the losses that level 1 moves along.
+        objectives: The other losses, of some objectives or all.
+        direction: As in :func:`read_signals`.
+        scales: As in :func:`read_signals`.
+    """
+    names, needs = loop.weighting.names, loop.weighting.needs
+    given = ordered_objectives(tuple(name for name in names if name in objectives), objectives)
+    places = torch.tensor([names.index(name) for name in given], device=direction.device)
+    none, norms = direction.new_zeros(len(given)), needs is Needs.ALIGNMENT
+    found = objective_gradients(given, loop.pretrained, none, direction, block=loop.graph.block, norms=norms)
+    other = read_signals(needs, found, direction, None if scales is None else scales[places])
+    changed = {}
+    for name in ("hypergradient", "alignment"):
+        mine, theirs = getattr(signals, name), getattr(other, name)
+        if mine is not None and theirs is not None:
+            changed[name] = mine.index_copy(0, places, mine[places].lerp(theirs, loop.mixed_share))
+    return replace(signals, **changed)
 
 
 def restore(level: str, mine: Params, saved: Mapping[str, Tensor]) -> None:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -72,6 +72,7 @@ class Pretrainer(nn.Module):
         parts: Mapping[str, GraphBatch] | None = None,
         *,
         pad: bool = False,
+        names: Iterable[str] | None = None,
     ) -> SharedObjectives:
         """Draw the views of every objective, and return the losses as pure functions of the parameters.
 
@@ -84,13 +85,14 @@ class Pretrainer(nn.Module):
             parts: Molecules that objectives with this alias draw from in place of the batch: ``graphcl:own`` from
                 ``parts["own"]``.
             pad: Whether to encode padded batches: the losses are the same, dropout masks apart.
+            names: Objectives that draw; all if ``None``.
 
         Raises:
             TrainingError: If the code of an objective raises anything, with its file and line.
         """
         seeds = _Seeds(generator.clone_state())
         parts = parts or {}
-        sources = {name: parts.get(name.partition(":")[2], batch) for name in self.objectives}
+        sources = {name: parts.get(name.partition(":")[2], batch) for name in names or self.objectives}
         drawn = {name: self._drawn(name, source, generator) for name, source in sources.items()}
         return _Draw(self, drawn, seeds, pad=pad).objectives()
 

@@ -22,6 +22,9 @@ class AdaptationOptions:
             molecules, or ``"random"``.
         corpus_weights: ``"joint"`` for one weight per objective, ``"part"`` for one per objective and part of a corpus
             such as ``own+near+zinc``: ``graphcl:own``, ``graphcl:near``, ``graphcl:zinc``.
+        align_on: Molecules on which the gradients of the objectives that enter the hypergradient are taken:
+            ``"corpus"`` for those that the step trains on, ``"own"`` for a batch of the task's ``train`` molecules,
+            without their labels, ``"both"`` for the mean of the two. Objectives that learn from tables keep theirs.
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
@@ -62,6 +65,7 @@ class AdaptationOptions:
     aux_weights: str = option("table", choices=("table", "column"))
     source_heads: str = option("solved", choices=("solved", "random"))
     corpus_weights: str = option("joint", choices=("joint", "part"))
+    align_on: str = option("corpus", choices=("corpus", "own", "both"))
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = option(factory=dict)
     weights_from: str | None = None

@@ -10,7 +10,7 @@ from torch import Tensor
 from molweight.datasets import Splits
 from molweight.devices import matmul_precision
 from molweight.errors import OptionError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, attach_targets
 from molweight.mlo import ClosedFormGraph, HeadLabels, Loop, Record, solve_head, weightings
 from molweight.models import Predictor, Pretrainer
 from molweight.models.internal import build_predictor, label_statistics
@@ -141,10 +141,36 @@ def adaptive_pretraining(
         recompute_graphs=job.recompute_graphs,
         warm_start=job.warm_start,
         gradient_norm_interval=job.gradient_norm_interval,
+        mixed_share=_OWN_SHARE[job.align_on],
     )
     pad = pads(job, model.encoder, corpus, device)
     task = _task(job, level2, data, splits, device)
-    return AdaptivePretraining(model, loop, _corpus(job, corpus, device, pad=pad), replace(task, pad=pad))
+    source = _corpus(job, corpus, device, pad=pad)
+    if job.align_on != "corpus":
+        source = replace(source, own=_own_molecules(job, model, data, splits, source))
+    return AdaptivePretraining(model, loop, source, replace(task, pad=pad))
+
+
+_OWN_SHARE: Final = {"corpus": 0.0, "own": 1.0, "both": 0.5}
+"""Share in the hypergradient of gradients on the task's own molecules."""
+
+
+def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: Splits, corpus: Corpus) -> Corpus:
+    """The task's ``train`` molecules as a corpus, for objectives that learn from no table and no part of a corpus."""
+    names = [
+        name
+        for name in job.objectives
+        if not model.objective(name).tables and name.partition(":")[2] not in corpus.parts
+    ]
+    if not names:
+        reason = "finds no objective that could learn from the task's molecules: all have a table of their own"
+        raise OptionError("align_on", job.align_on, reason, "Leave align_on out.")
+    own = attach_targets(data.subset(splits.train), [spec for name in names for spec in model.objective(name).targets])
+    # Streams of their own: level 1 sees the same molecules and masks whatever the gradients are taken on.
+    draws = int(generator_for(job.seed, "own draws").integers(2**31))
+    generator = torch.Generator(corpus.generator.device).manual_seed(draws)
+    batches = Batches(range(len(own)), job.batch_size, generator_for(job.seed, "own"))
+    return Corpus(own, batches, None, generator, pad=corpus.pad, names=names)
 
 
 def new_predictor(

@@ -137,6 +137,8 @@ class Corpus:
         generator: Source of what the objectives draw, on the device.
         parts: Molecules of each part of the corpus that objectives with its name as alias learn from.
         pad: Whether padded batches are encoded.
+        names: Objectives that learn from it; all if empty.
+        own: The task's own molecules, where gradients that enter the hypergradient are taken on these.
     """
 
     data: MoleculeDataset
@@ -145,6 +147,8 @@ class Corpus:
     generator: torch.Generator
     parts: Mapping[str, Batches] = field(default_factory=dict)
     pad: bool = False
+    names: Sequence[str] = ()
+    own: "Corpus | None" = None
 
     def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
         """Draw a batch and views of it; the losses of the objectives on them as pure functions.
@@ -156,7 +160,7 @@ class Corpus:
         batches = self.solve_batches if solve and self.solve_batches else self.batches
         drawn = self.data.graphs(batches.next(), self.generator.device)
         parts = {name: self.data.graphs(part.next(), self.generator.device) for name, part in self.parts.items()}
-        return model.draw(drawn, self.generator, parts, pad=self.pad)
+        return model.draw(drawn, self.generator, parts, pad=self.pad, names=self.names or None)
 
     def state_dict(self) -> dict[str, Any]:
         """Position in the data and all random states."""
@@ -166,6 +170,7 @@ class Corpus:
             "solve": None if solve is None else solve.state_dict(),
             "generator": self.generator.get_state(),
             **({"parts": {name: part.state_dict() for name, part in self.parts.items()}} if self.parts else {}),
+            **({} if self.own is None else {"own": self.own.state_dict()}),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -180,6 +185,8 @@ class Corpus:
         self.generator.set_state(state["generator"])
         for name, part in self.parts.items():
             part.load_state_dict(state["parts"][name])
+        if self.own is not None:
+            self.own.load_state_dict(state["own"])
 
 
 @dataclass(frozen=True)

@@ -299,7 +299,8 @@ def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | 
         return loop.step(objectives, train)
     meta = [task.loss(task.meta, dropout=False) for _ in range(task.meta_batches)]
     solve = corpus.losses(model, solve=True) if corpus.solve_batches else None
-    return loop.step(objectives, train, meta, solve_objectives=solve)
+    own = corpus.own.losses(model) if corpus.own else None
+    return loop.step(objectives, train, meta, solve_objectives=solve, mixed_objectives=own)
 
 
 def _weights(row: dict[str, Any]) -> str:

@@ -119,8 +119,8 @@ def variant(job: Job, **changes: Any) -> Job:
     """The same job but for ``changes``.
 
     A change of ``init`` keeps the encoder that the job would have had: a model from scratch has the architecture of the
-    checkpoint that it is compared with. A change to a weighting that takes no hypergradients leaves out what waits for
-    them.
+    checkpoint that it is compared with. A change to a weighting that learns nothing from the task leaves
+    out the options that only others have.
 
     Args:
         job: The options.
@@ -132,9 +132,16 @@ def variant(job: Job, **changes: Any) -> Job:
     """
     if "init" in changes and job.init == AUTO:
         job = resolve_init(job)
-    if job.stop_when_decided and not _measures(changes.get("weighting", job.weighting), Needs.HYPERGRADIENT):
-        changes = {"stop_when_decided": False, **changes}
-    return replace(job, **changes)
+    asked, plain = changes.get("weighting", job.weighting), vars(AdaptationOptions())
+    idle = {name: plain[name] for name, needs in _WITH_TASK.items() if not _measures(asked, *needs)}
+    return replace(job, **{**(idle if "weighting" in changes else {}), **changes})
+
+
+_WITH_TASK: Final = {
+    "stop_when_decided": (Needs.HYPERGRADIENT,),
+    "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
+}
+"""Options that ask for a weighting that learns from the task, with the measurements that they build on."""
 
 
 def _measures(weighting: str, *needs: Needs) -> bool:
@@ -175,13 +182,14 @@ def _check_weighting(job: Job) -> None:
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
         return  # of auxiliary tables that are not read yet, the number of weights is not known
     weighting = weightings.create(job.weighting, job.objectives, **weighting_options(job))
-    if job.stop_when_decided and not _measures(job.weighting, Needs.HYPERGRADIENT):
+    if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
         raise OptionError(
             "stop_when_decided",
             job.stop_when_decided,
             f"waits for evidence from hypergradients, and {mention('weighting', job.weighting)} takes none",
             "Leave stop_when_decided out.",
         )
+    _check_alignment(job)
     solved = job.task_level == "closed_form"
     if solved and not weighting.graph.proximal:
         raise OptionError(
@@ -205,6 +213,21 @@ def _check_weighting(job: Job) -> None:
             f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave recompute_graphs out.",
         )
+
+
+def _check_alignment(job: Job) -> None:
+    """Refuse other molecules for the gradients where there is no such gradient, or no choice."""
+    if job.align_on == "corpus":
+        return
+    if not _measures(job.weighting, *_WITH_TASK["align_on"]):
+        reason = (
+            f"says where gradients meet that of the task, and {mention('weighting', job.weighting)} looks at no task"
+        )
+        raise OptionError("align_on", job.align_on, reason, "Leave align_on out.")
+    if job.corpus_weights == "part":
+        parts = mention("corpus_weights", "part")
+        reason = f"takes all gradients on the same molecules, and {parts} weighs the molecules of each part"
+        raise OptionError("align_on", job.align_on, reason, "Leave one of them out.")
 
 
 _OF_CLASSES: Final = ("roc_auc", "ap", "prc_auc")

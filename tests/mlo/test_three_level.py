@@ -14,7 +14,7 @@ from molweight import mlo
 from molweight.errors import ConfigError
 from molweight.mlo import Level, Loop, Record, TwoLevelGraph, hypergradient, three_levels
 from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Nystrom, Solver
-from molweight.mlo.weightings import Bilevel, Equal, Fixed, TapWeight, Weighting
+from molweight.mlo.weightings import Alignment, Bilevel, Equal, Fixed, TapWeight, Weighting
 
 Params = dict[str, Tensor]
 Loss = Callable[[Params], Tensor]
@@ -143,6 +143,77 @@ def test_the_closed_forms_of_the_chain_are_those_of_autograd(solver: Solver, tol
     expected = hypergradient(plain, variables, upper, lambda own, _: meta(own), Dense(damping=DAMPING))
     result = hypergradient(loop.levels(objectives, train), variables, upper, lambda own, _: meta(own), solver)
     torch.testing.assert_close(result.value["weights"], expected.value["weights"], rtol=tolerance, atol=tolerance)
+
+
+def _flat_derivatives(loss: Loss, at: Params) -> tuple[Tensor, Tensor]:
+    """Gradient and Hessian of a loss, dense."""
+    sizes, shapes = [t.numel() for t in at.values()], [t.shape for t in at.values()]
+
+    def flat_loss(flat: Tensor) -> Tensor:
+        parts = zip(torch.split(flat, sizes), shapes, strict=True)
+        return loss(dict(zip(at, (part.view(shape) for part, shape in parts), strict=True)))
+
+    flat = torch.cat([t.flatten() for t in at.values()])
+    return torch.func.grad(flat_loss)(flat), torch.func.hessian(flat_loss)(flat)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("some", [NAMES, NAMES[1:2]])
+def test_gradients_on_other_molecules_enter_the_last_product_alone(some: tuple[str, ...], share: float) -> None:
+    """Against dense solves: both Hessians and the step of level 1 are those of the losses on the corpus."""
+    loop = _loop(TapWeight(NAMES), solver=Dense(damping=DAMPING), mixed_share=share, scale_losses=True)
+    plain = _loop(TapWeight(NAMES), solver=Dense(damping=DAMPING), scale_losses=True)
+    objectives, train, meta = _objectives(), _task(20), _task(30)
+    other = {name: _objectives(3)[name] for name in some}
+    theta = _copy(loop.pretrained)
+    record = loop.step(objectives, train, meta, mixed_objectives=other)
+    plain.step(objectives, train, meta)
+    scales = torch.stack([loss(theta) for loss in objectives.values()])
+    block = sum(theta[name].numel() for name in loop.shared)
+    v, _ = _flat_derivatives(meta, _copy(loop.finetuned))
+    _, h2 = _flat_derivatives(train, _copy(loop.finetuned))
+    tie = torch.zeros(len(v), dtype=torch.float64)
+    tie[:block] = 2 * GAMMA
+    q2 = torch.linalg.solve(h2 + torch.diag(tie) + DAMPING * torch.eye(len(v), dtype=torch.float64), v)
+    _, h1 = _flat_derivatives(
+        lambda p: torch.stack([loss(p) for loss in objectives.values()]) @ (1 / scales / 3), theta
+    )
+    u = torch.zeros(len(h1), dtype=torch.float64)
+    u[:block] = 2 * GAMMA * q2[:block]
+    q1 = torch.linalg.solve(h1 + DAMPING * torch.eye(len(h1), dtype=torch.float64), u)
+    here = torch.stack([_flat_derivatives(loss, theta)[0] for loss in objectives.values()])
+    there = torch.stack([_flat_derivatives({**objectives, **other}[name], theta)[0] for name in NAMES])
+    expected = -torch.lerp(here, there, share) @ q1 / scales
+    assert record.hypergradient is not None
+    torch.testing.assert_close(record.hypergradient, expected, rtol=1e-10, atol=1e-14)
+    for name, tensor in plain.pretrained.items():
+        assert torch.equal(loop.pretrained[name], tensor)
+
+
+def test_the_hypergradient_outside_a_step_has_the_other_molecules_too() -> None:
+    loop = _loop(TapWeight(NAMES), mixed_share=0.5)
+    losses = _objectives(), _task(20), _task(30)
+    loop.step(*losses)
+    outside = loop.hypergradient(*losses, mixed_objectives=_objectives(3)).value["weights"]
+    each = [loop.hypergradient(own, *losses[1:], solve_objectives=losses[0]) for own in (losses[0], _objectives(3))]
+    mean = torch.stack([found.value["weights"] for found in each]).mean(dim=0)
+    torch.testing.assert_close(outside, mean, rtol=1e-12, atol=1e-15)
+
+
+def test_cosines_are_with_the_gradients_on_other_molecules() -> None:
+    class Kept(Alignment):
+        def update(self, signals: Any) -> None:
+            self.seen = signals.alignment
+
+    weighting = Kept(NAMES)
+    loop, other = _loop(weighting), {"copy": _objectives(3)["copy"]}
+    theta = _copy(loop.pretrained)
+    loop.step(_objectives(), _task(20), _task(30), mixed_objectives=other)
+    meta = torch.cat([_gradient(_task(30), loop.finetuned)[name].flatten() for name in loop.shared])
+    for place, name in enumerate(NAMES):
+        gradient = _gradient({**_objectives(), **other}[name], theta)
+        own = torch.cat([gradient[key].flatten() for key in loop.shared])
+        torch.testing.assert_close(weighting.seen[place], torch.cosine_similarity(own, meta, dim=0))
 
 
 A, B, C, D = (_randn(9, 3, seed=s) for s in (41, 42, 43, 44))
