@@ -1,8 +1,8 @@
-"""Predictions of small tables: graph members by cross-fitting, partners without a graph, their worth out of fold.
+"""Ensembles for small tables: cross-fitted graph members and partners without a graph, weighted out of fold.
 
 :func:`cross_fit` trains one :class:`Member` per fold on all other folds and partners (boosted trees, a Gaussian
-process) on all rows, weighs them by their out-of-fold errors, and returns an :class:`Ensemble` with the out-of-fold
-predictions that estimate its score.
+process) on all rows. It weights them by their out-of-fold errors, and returns an :class:`Ensemble` together with the
+out-of-fold predictions from which its score is estimated.
 """
 
 from typing import TYPE_CHECKING
@@ -18,5 +18,5 @@ __all__ = [
     "Member",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(__name__, "internal", "_label_transform", "_recipe", "_spread", "_stacking")

@@ -1,4 +1,4 @@
-"""Rare classes: how much more a rare label counts in training, and what that does to the predicted odds."""
+"""Rare classes: weights of rare labels in training, and the correction of the predicted odds."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,19 +19,19 @@ FOCUS: Final = 2.0
 
 @dataclass(frozen=True)
 class Balance:
-    """How labels of rare classes are trained on.
+    """Treatment of rare classes in training.
 
-    With ``"weights"`` the two classes of a target have the same weight in all; with ``"batches"`` half of the rows that
-    are drawn have a label of a rare class; with ``"focal"`` labels that are predicted well already count less. The
-    first two change the share of positives that a model sees, so its odds are divided by :meth:`odds` afterwards.
+    With ``"weights"`` the two classes of a target have the same total weight; with ``"batches"`` half of the sampled
+    rows have a label of a rare class; with ``"focal"`` well-predicted labels count less. The first two change the share
+    of positives that a model sees, so its odds are divided by :meth:`odds` afterwards.
 
     Source: King and Zeng, *Logistic Regression in Rare Events Data*, Political Analysis 2001 (weights and the
     correction of the odds); Lin et al., *Focal Loss for Dense Object Detection*, ICCV 2017.
 
     Args:
         kind: One of :data:`BALANCES`.
-        positive: Weight of a positive label of each target, ``T``; 1 where no class is rare.
-        rare: The label that is rare, of each target; NaN where none is.
+        positive: Weight of a positive label of each target, ``T``; 1 if no class is rare.
+        rare: The rare label of each target, ``T``; NaN if none is rare.
 
     Example:
         >>> labels = np.zeros((20, 1))
@@ -47,7 +47,7 @@ class Balance:
 
     @classmethod
     def of(cls, kind: str, labels: AnyArray, classes: AnyArray) -> "Balance":
-        """For the labels of training rows.
+        """The balance for the labels of training rows.
 
         Args:
             kind: One of :data:`BALANCES`.
@@ -61,7 +61,7 @@ class Balance:
         return cls(kind, positive, np.where(found, np.where(ones <= zeros, 1.0, 0.0), np.nan))
 
     def label_weights(self, labels: AnyArray) -> AnyArray:
-        """Weight of each label in training that draws every row once, ``n x T``.
+        """Weight of each label when every row is used once per epoch, ``n x T``.
 
         Args:
             labels: ``n x T``.
@@ -72,7 +72,7 @@ class Balance:
         return np.repeat(self.row_weights(labels)[:, None], labels.shape[1], axis=1)
 
     def row_weights(self, labels: AnyArray) -> AnyArray:
-        """How often a row is drawn into batches, relative to a row without a rare label, ``n``.
+        """Sampling weight of each row for batches, relative to a row without a rare label, ``n``.
 
         Args:
             labels: ``n x T``.
@@ -83,7 +83,7 @@ class Balance:
         return np.where(rare, max(1.0, (~rare).sum() / rare.sum()), 1.0)
 
     def odds(self, labels: AnyArray) -> AnyArray:
-        """By how much training multiplies the odds of a positive label, ``T``.
+        """Factor by which training multiplies the odds of a positive label, ``T``.
 
         Args:
             labels: Labels of the training rows, ``n x T``.
@@ -97,12 +97,12 @@ class Balance:
         return found
 
     def draw(self, rows: Indices, labels: AnyArray, rng: np.random.Generator) -> Indices:
-        """The rows of an epoch in a random order: each once, or with ``"batches"`` drawn by their weights.
+        """The rows of an epoch in random order: each once, or with ``"batches"`` sampled by weight.
 
         Args:
             rows: The training rows.
             labels: Their labels, ``len(rows) x T``.
-            rng: Source of the order.
+            rng: Random generator.
         """
         if self.kind != "batches" or np.isnan(self.rare).all():
             return rng.permutation(rows)
@@ -111,7 +111,7 @@ class Balance:
 
 
 def has_rare_class(labels: AnyArray, classes: AnyArray) -> bool:
-    """Whether a class of some target has less than a tenth of its labels.
+    """Whether any target has a class with less than a tenth of its labels.
 
     Args:
         labels: ``n x T``, NaN where missing.
@@ -121,7 +121,7 @@ def has_rare_class(labels: AnyArray, classes: AnyArray) -> bool:
 
 
 def plain_odds(probabilities: AnyArray, odds: AnyArray) -> AnyArray:
-    """Probabilities of a model as if it had been trained without balance: its odds, divided.
+    """Probabilities corrected for the balance in training, by dividing the odds.
 
     Args:
         probabilities: ``n x T``.

@@ -30,7 +30,7 @@ _SETTINGS: Final[dict[str, Any]] = {
 }
 """Chosen out of fold on four tables; see ``experiments/results/recipes.md``."""
 _ROUNDS: Final = ((2, 600), (8, 300))
-"""Trees for tables of up to this many targets; with more, 150: the score hardly changes and the time is a third."""
+"""Number of trees for tables of up to this many targets, otherwise 150: similar scores in a third of the time."""
 _LEAST_ROUNDS: Final = 150
 _SHRINKAGE: Final = 18.0
 """Number of trees times the learning rate."""
@@ -47,8 +47,8 @@ class BoostedTrees:
 
     Args:
         task: Task of the table; with several classes, each has a model against all others.
-        models: By target, LightGBM's text of the model; or the text of a number, which is then the prediction, where
-            there were too few labels or only one class.
+        models: For each target, LightGBM's text of the model; or the text of a number as constant prediction, if there
+            were too few labels or only one class.
 
     Example:
         >>> rows = np.arange(40.0)[:, None]
@@ -76,14 +76,15 @@ class BoostedTrees:
         """Fit a model per target.
 
         Args:
-            features: ``n x F``; NaN where missing, which the trees handle themselves.
+            features: ``n x F``; NaN where missing, which trees handle natively.
             labels: ``n x T``, NaN where missing; 0 and 1 for classification.
             task: Task of the table.
             seed: Seed of the random thresholds and subsets.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
-            absolute: Whether a regression minimises the absolute error in place of the squared one.
+            absolute: Whether regression minimises the absolute error instead of the squared one.
             rounds: Number of trees; ``None`` for 600, fewer for many targets.
-            threads: Threads. One by default: on a busy machine several wait for each other, and take far longer.
+            threads: Number of threads. The default is one, because on a busy machine several threads wait for each
+                other and take far longer.
         """
         rows, targets = _numbers(features), np.asarray(labels, dtype=np.float64)
         rounds = rounds or _default_rounds(targets.shape[1])
@@ -117,12 +118,12 @@ class BoostedTrees:
 
     @cached_property
     def _ready(self) -> list[Any]:
-        """Numbers, and models that were read from their texts."""
+        """Constant predictions, and models parsed from their texts."""
         return [_read(text) for text in self.models]
 
 
 def _numbers(features: AnyArray) -> AnyArray:
-    """Features as LightGBM reads them without a copy: in single precision, which halves their memory."""
+    """Features in a layout that LightGBM reads without a copy; single precision halves the memory."""
     rows = np.asarray(features)
     return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float64)
 
@@ -143,14 +144,14 @@ def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, settings: dict
 
 
 def _constant(labels: AnyArray, *, smooth: bool) -> float:
-    """The mean label; for classes that of the labels and one of each class, so that nothing is certain."""
+    """The mean label; for classes with one pseudo-label of each class, so that no probability is 0 or 1."""
     if smooth:
         return float((labels.sum() + 1) / (len(labels) + 2))
     return float(labels.mean()) if len(labels) else 0.0
 
 
 def _read(text: str) -> Any:
-    """The model of a text, or its number.
+    """The model or the number in a text.
 
     Raises:
         DataError: If the text is damaged.
@@ -168,13 +169,14 @@ def _read(text: str) -> Any:
 def _values(model: Any, rows: AnyArray) -> AnyArray:
     if isinstance(model, float):
         return np.full(len(rows), model)
-    # One thread: starting others costs more than few rows take, and on a busy machine they wait for each other.
+    # One thread: for few rows, starting others costs more than it saves, and on a busy machine they wait for each
+    # other.
     values: AnyArray = np.asarray(model.predict(rows, num_threads=1))
     return values
 
 
 def _number(text: str) -> float:
-    """The number that a text is.
+    """The number in a text.
 
     Raises:
         DataError: If it is not one.

@@ -1,4 +1,4 @@
-"""Probabilities that are met: an increasing map of them, fitted on predictions of rows that were held out."""
+"""Calibration of probabilities: an increasing map, fitted on predictions of held-out rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from molweight.arrays import AnyArray, Indices
 __all__ = ["Calibration", "log_loss"]
 
 _LEAST: Final = 10
-"""Labels of each class below which nothing is fitted."""
+"""Minimum number of labels of each class for fitting."""
 _TINY: Final = 1e-7
 _FLATTEST: Final = 1e-2
-"""Smallest slope: the map has to increase, so that it leaves the order of the predictions as it is."""
+"""Minimum slope: the map must increase, so that it preserves the order of the predictions."""
 _KINDS: Final = ("none", "platt", "beta")
 _START: Final = np.array([1.0, 1.0, 0.0])
 
@@ -23,14 +23,14 @@ _START: Final = np.array([1.0, 1.0, 0.0])
 class Calibration:
     """``sigmoid(a log p - b log(1 - p) + c)`` for each target, with ``a`` and ``b`` positive.
 
-    With ``a = b`` that is Platt's map of the logit; with ``a = b = 1`` and ``c = 0`` nothing is changed. The order of
-    the predictions of a target stays as it is.
+    With ``a = b`` this is Platt scaling of the logit; with ``a = b = 1`` and ``c = 0`` it is the identity. The order of
+    a target's predictions is preserved.
 
     Source: Platt, *Probabilistic Outputs for Support Vector Machines*, 1999; Kull, Silva Filho, Flach, *Beta
     calibration*, AISTATS 2017.
 
     Args:
-        kinds: By target ``"none"``, ``"platt"`` or ``"beta"``.
+        kinds: ``"none"``, ``"platt"`` or ``"beta"`` for each target.
         values: ``a``, ``b`` and ``c`` of each target, ``T x 3``.
 
     Example:
@@ -45,7 +45,7 @@ class Calibration:
 
     @classmethod
     def identity(cls, targets: int) -> "Calibration":
-        """The map that changes nothing.
+        """The identity map.
 
         Args:
             targets: Number of targets.
@@ -56,16 +56,16 @@ class Calibration:
     def fit(
         cls, predicted: AnyArray, labels: AnyArray, classes: AnyArray, folds: Sequence[Indices]
     ) -> tuple["Calibration", AnyArray]:
-        """For each class the map with the least log-loss on folds that it was not fitted on, fitted on all rows.
+        """For each class, the map with the lowest log-loss on held-out folds, refitted on all rows.
 
         Args:
-            predicted: Probabilities, ``n x T``, of rows that the models had not seen.
+            predicted: Probabilities, ``n x T``, of rows that the models have not seen.
             labels: ``n x T``, NaN where missing.
-            classes: Which targets are classes, ``T`` bool; others are left as they are.
+            classes: Which targets are classes, ``T`` bool; others are unchanged.
             folds: Positions of each fold.
 
         Returns:
-            The map, and the predictions of each fold as mapped by what was fitted on the other folds, to judge it by.
+            The map, and the predictions of each fold under a map fitted on the other folds, for its evaluation.
         """
         unseen, kinds, values = np.array(predicted, dtype=np.float64), ["none"] * len(classes), [_START] * len(classes)
         for at in np.flatnonzero(classes):
@@ -80,10 +80,10 @@ class Calibration:
         return cls(tuple(kinds), np.array(values).reshape(-1, 3)), unseen
 
     def __call__(self, predicted: AnyArray) -> AnyArray:
-        """Calibrated probabilities, ``n x T`` float64; targets that are not calibrated are left as they are.
+        """Calibrated probabilities, ``n x T`` float64; targets without calibration are unchanged.
 
         Args:
-            predicted: Probabilities, or labels of targets that are not classes, ``n x T``.
+            predicted: Probabilities, or values for regression targets, ``n x T``.
         """
         chosen = np.array([kind != "none" for kind in self.kinds], dtype=bool)
         found = np.array(predicted, dtype=np.float64)
@@ -96,7 +96,7 @@ class Calibration:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
-        """The object whose :meth:`to_json` is given."""
+        """The calibration from the values of :meth:`to_json`."""
         return cls(tuple(values["kinds"]), np.array(values["values"], dtype=np.float64).reshape(-1, 3))
 
 
@@ -131,7 +131,7 @@ def _enough(labels: AnyArray) -> bool:
 
 
 def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:
-    """``a``, ``b`` and ``c`` of greatest likelihood."""
+    """The maximum-likelihood ``a``, ``b`` and ``c``."""
     from scipy.optimize import minimize
 
     if kind == "none" or not (labels == 1).any() or (labels == 1).all():
@@ -151,7 +151,7 @@ def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:
 
 
 def _map(predicted: AnyArray, values: AnyArray) -> AnyArray:
-    """``n x T`` probabilities by the ``3 x T`` values of the map."""
+    """The map with ``3 x T`` values, applied to ``n x T`` probabilities."""
     first, second = _logs(predicted)
     a, b, c = values
     outputs: AnyArray = a * first - b * second + c

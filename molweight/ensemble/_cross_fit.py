@@ -1,4 +1,4 @@
-"""An ensemble by cross-fitting: every labelled row outside the test set trains, and every row is predicted unseen."""
+"""Cross-fitted ensembles: every labelled row outside the test set is trained on, and also predicted out of fold."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,40 +37,41 @@ __all__ = ["CrossFitted", "Keeper", "cross_fit"]
 
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
 _SHRINKAGE: Final = 0.2
-"""Of the weights towards equal ones; see ``experiments/results/recipes.md``."""
+"""Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
 GRAPH: Final = "graph"
 WHOLE: Final = "ensemble"
 
 
 _OutOfFold = tuple[Sequence[float], ErrorModel, Calibration | None]
-"""The parts that are fitted on predictions of unseen rows: weights of the parts, expected errors, and calibration."""
+"""Everything that is fitted on out-of-fold predictions: weights of the parts, expected errors, and calibration."""
 
 
 class Keeper:
-    """Where trained members are kept while others are still to come; this one keeps nothing."""
+    """Storage for trained members while others are being trained; this base class stores nothing."""
 
     def read(self, number: int) -> TrainedMember | None:  # noqa: ARG002 - subclasses look it up
-        """The member of a number, if it was kept."""
+        """The stored member with this number, if any."""
         return None
 
     def write(self, number: int, member: TrainedMember) -> None:
-        """Keep a member."""
+        """Store a member."""
 
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """An ensemble, and what its models predicted for rows that they were not trained on.
+    """An ensemble with the out-of-fold predictions of its models.
 
     Args:
         ensemble: The model.
         rows: Positions of the rows, ``n``.
-        out_of_fold: By ``"graph"``, name of the partner, and ``"ensemble"`` predictions of these rows, ``n x T``.
+        out_of_fold: Predictions of these rows, ``n x T``, under ``"graph"``, the name of each partner, and
+            ``"ensemble"``.
         curves: Mean training loss of each epoch, by member.
-        transform: Name of the label transform; with several targets one for each, separated by commas.
+        transform: Name of the label transform; one per target, separated by commas, if there are several.
         transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
         imputed: Number of feature values of these rows that could not be computed.
-        balance: What was done about rare classes.
-        balances_tried: Out-of-fold score of boosted trees with what was tried.
+        balance: Treatment of rare classes.
+        balances_tried: Out-of-fold score of boosted trees with each treatment that was tried.
         calibration: Log-loss over the targets that are calibrated, ``"before"`` and ``"after"``; empty if none is.
     """
 
@@ -96,16 +97,16 @@ def cross_fit(
     keeper: Keeper | None = None,
     seconds: float | None = None,
 ) -> CrossFitted:
-    """Train one member per fold on all other folds, partners on all rows, and weigh them by out-of-fold error.
+    """Train one member per fold on the other folds, partners on all rows, and weight them by out-of-fold error.
 
     Args:
-        recipe: How.
+        recipe: Settings of the ensemble.
         encoder: The pretrained encoder that each member starts from.
         data: The table.
-        rows: Positions of the rows to use: all but the test set.
+        rows: Positions of the rows to use: all except the test set.
         device: Device to compute on.
-        keeper: Keeps members of interrupted work.
-        seconds: Time for the members, which have fewer epochs if it is short, but one at least; ``None`` for no limit.
+        keeper: Storage for members, so that interrupted work can resume.
+        seconds: Time limit for the members, which may reduce the epochs, to one at least; ``None`` for no limit.
 
     Raises:
         ConfigError: If there are no labels, or fewer than two rows.
@@ -115,8 +116,8 @@ def cross_fit(
     work = _Work.of(recipe, data, rows, device)
     names = work.partners.names
     training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
-    # Partners are fitted here while members train in processes of their own, with the cores that these leave: threads
-    # of linear algebra that wait for a core take more time than they save.
+    # Partners are fitted in this process while members train in others, with the remaining cores only: linear-algebra
+    # threads that wait for a core cost more time than they save.
     with threadpool_limits(max(1, cpu_count() - recipe.members)):
         parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
         partners = [work.partners.fit(name, work.kind) for name in names]
@@ -150,7 +151,7 @@ def cross_fit(
 
 @dataclass(frozen=True)
 class _Work:
-    """The labelled rows of a table, in folds, with everything that is computed once."""
+    """The labelled rows of a table, in folds, with all data that is computed once."""
 
     recipe: Recipe
     data: MoleculeDataset
@@ -193,7 +194,7 @@ class _Work:
     def train(
         self, encoder: Encoder, device: torch.device, keeper: Keeper, seconds: float | None
     ) -> tuple[Iterator[TrainedMember], tuple[LabelTransform, ...]]:
-        """The members as they are finished, those that were kept included, and the label transform of each."""
+        """The trained members, including stored ones, and the label transform of each."""
         transforms = tuple(self._transform(fold) for fold in self.folds)
         jobs = [self._job(number, encoder, transforms) for number in range(len(self.folds))]
         kept = [keeper.read(number) for number in range(len(jobs))]
@@ -201,7 +202,7 @@ class _Work:
         fresh = train_members(
             [job for job, found in zip(jobs, kept, strict=True) if found is None],
             device,
-            epochs=done.pop() if done else None,  # all members have equally many
+            epochs=done.pop() if done else None,  # the same for all members
             seconds=seconds,
         )
         return _kept_or_trained(kept, fresh, keeper), transforms
@@ -233,9 +234,9 @@ class _Work:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
 
     def weigh(self, predictions: Sequence[AnyArray], rows: Indices | slice = slice(None)) -> list[float]:
-        """Weights of the parts by their errors on some rows, on the scale of the label transform where there is one.
+        """Weights of the parts by their errors on some rows, on the scale of the label transform if there is one.
 
-        In their own units, a few rows of a label over many decades would decide.
+        In its own units, a label that spans many decades would be dominated by a few rows.
         """
         if len(predictions) == 1:
             return [1.0]
@@ -246,7 +247,7 @@ class _Work:
         return convex_weights(mapped, units.forward(truth), shrinkage=_SHRINKAGE)
 
     def combine_unseen(self, predictions: Sequence[AnyArray]) -> AnyArray:
-        """The parts together, each fold with weights that were fitted on the other folds."""
+        """The combined parts; each fold is combined with weights fitted on the other folds."""
         whole = np.full(self.labels.shape, np.nan)
         for fold in self.folds:
             weights = self.weigh(predictions, np.setdiff1d(np.arange(len(self.labels)), fold))
@@ -254,13 +255,13 @@ class _Work:
         return whole
 
     def calibrate(self, whole: AnyArray) -> tuple[Calibration, AnyArray]:
-        """Calibrate the targets that are classes; multiclass targets stay as they are."""
+        """Calibrate binary targets; multiclass targets are unchanged."""
         if self.data.task == "multiclass":
             return Calibration.identity(self.labels.shape[1]), whole
         return Calibration.fit(whole, self.truth, self.partners.classes, self.folds)
 
     def losses(self, whole: AnyArray, unseen: AnyArray, calibration: Calibration) -> dict[str, float]:
-        """Log-loss of the targets that are calibrated, before and after."""
+        """Log-loss of the calibrated targets, before and after calibration."""
         own = np.array([kind != "none" for kind in calibration.kinds])
         if not own.any():
             return {}
@@ -275,7 +276,7 @@ class _Work:
         return predicted
 
     def _shape(self) -> EnsembleSpec:
-        """The specification before anything was trained: enough to build a member."""
+        """The specification before training, sufficient to build a member."""
         return self._spec((), (), ([1.0], ErrorModel((), ()), None))
 
     def _spec(
@@ -307,7 +308,7 @@ class _Work:
         fitted: _OutOfFold,
         trained: Sequence[TrainedMember],
     ) -> Ensemble:
-        """The ensemble, with partners that were fitted on all rows."""
+        """The ensemble, with partners fitted on all rows."""
         spec, count = self._spec(transforms, partners, fitted), self.labels.shape[1]
         members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
@@ -328,11 +329,11 @@ def _kept_or_trained(
 
 
 def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices, device: torch.device) -> PartnerData:
-    """The rows as partners are fitted on them; a label that is a bound counts as the bound itself."""
+    """The rows as training data of partners; a bound is used as an exact label."""
     names = [*recipe.partners, *([TABICL] if recipe.network else [])]
     data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     weights = data.columns.get("label_weight")
-    matrices = {own: feature_matrix(whole, own)[rows] for own in dict.fromkeys(sets.values())}  # partners share them
+    matrices = {own: feature_matrix(whole, own)[rows] for own in dict.fromkeys(sets.values())}  # shared by the partners
     return PartnerData(
         features=sets,
         matrices={name: matrices[own] for name, own in sets.items()},
@@ -348,7 +349,7 @@ def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices, device:
 
 
 def _truth(data: MoleculeDataset) -> AnyArray:
-    """Labels that predictions are scored against: without bounds, unless there are no others."""
+    """Labels for scoring: without bounds, unless there are no others."""
     exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
     return data.targets.astype(np.float64) if np.isnan(exact).all() else exact
 

@@ -1,4 +1,4 @@
-"""Members of one table and boosted trees as one model that predicts."""
+"""Graph members and partners as one model."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,22 +28,22 @@ __all__ = ["Ensemble", "build_member", "to_labels"]
 class Ensemble(TaskModel):
     """The weighted mean of graph members and of partners without a graph.
 
-    The mean over the members is taken of probabilities, or of labels in their own units. Everything is part of the
-    state: the members, the statistics of the features, and the partners.
+    The mean over the members is a mean of probabilities, or of labels in their own units. The state contains
+    everything: the members, the statistics of the features, and the partners.
 
     Args:
-        spec: What it is made of.
-        members: The graph members, trained.
+        spec: Specification of the ensemble.
+        members: The trained graph members.
         standardiser: Standardiser of the members' features.
         partners: The models without a graph, in the order of the specification.
         mean: Mean of each label over the training rows, ``T``; 0 for classes.
         scale: Standard deviation of each label, ``T``; 1 for classes.
 
     Attributes:
-        task: That of the specification.
-        seen_rows: Positions in the table of the rows it was trained on, ``n`` int64.
-        out_of_fold: What was predicted for these rows by models that had not seen them, ``n x T``.
-        out_of_fold_deviations: The deviations of these predictions, ``n x T``; empty in runs of earlier versions.
+        task: Task of the specification.
+        seen_rows: Positions in the table of its training rows, ``n`` int64.
+        out_of_fold: Out-of-fold predictions of these rows, ``n x T``.
+        out_of_fold_deviations: Deviations of these predictions, ``n x T``; empty in runs of earlier versions.
     """
 
     seen_rows: Tensor
@@ -60,7 +60,7 @@ class Ensemble(TaskModel):
         mean: Tensor,
         scale: Tensor,
     ) -> None:
-        """Keep everything, in evaluation mode."""
+        """Store the parts, in evaluation mode."""
         super().__init__()
         self.spec, self.task = spec, spec.task
         self.members = nn.ModuleList(members)
@@ -80,8 +80,8 @@ class Ensemble(TaskModel):
         """An ensemble from its specification and its ``state_dict``.
 
         Args:
-            spec: What it is made of.
-            state: The numbers.
+            spec: Specification of the ensemble.
+            state: Its tensors.
         """
         count = 1 + max(int(name.split(".")[1]) for name in state if name.startswith("members."))
         standardiser = Standardiser(len(state["standardiser.median"]))
@@ -95,7 +95,7 @@ class Ensemble(TaskModel):
         return made.eval()
 
     def keep_out_of_fold(self, rows: Tensor, predictions: Tensor, deviations: Tensor) -> None:
-        """Keep the predictions of training rows by models that had not seen them, as part of the state.
+        """Store the out-of-fold predictions of the training rows in the state.
 
         Args:
             rows: Positions in the table, sorted, ``n`` int64.
@@ -116,7 +116,7 @@ class Ensemble(TaskModel):
         return list(dict.fromkeys([*self.spec.features, *partners]))
 
     def with_features(self, data: MoleculeDataset) -> MoleculeDataset:
-        """The molecules with the columns that the ensemble reads, computed where they are missing.
+        """The molecules with the columns that the ensemble reads; missing ones are computed.
 
         Args:
             data: The molecules.
@@ -127,7 +127,7 @@ class Ensemble(TaskModel):
         return feature_columns(data, self.feature_names())
 
     def embed(self, graphs: GraphBatch) -> Tensor:
-        """Mean of the members' vectors of molecules, ``G x d``; all members started from one encoder."""
+        """Mean of the members' molecule vectors, ``G x d``; all members started from the same encoder."""
         vectors = [self._member(place).encoder(graphs).graphs for place in range(len(self.members))]
         return torch.stack(vectors).mean(dim=0)
 
@@ -138,7 +138,7 @@ class Ensemble(TaskModel):
 
     @torch.no_grad()
     def answer(self, graphs: GraphBatch) -> Answer:
-        """Predictions, their standard deviations as calibrated out of fold, and the mean of the members' vectors.
+        """Predictions, standard deviations calibrated out of fold, and the mean of the members' vectors.
 
         Args:
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
@@ -156,7 +156,7 @@ class Ensemble(TaskModel):
 
         Args:
             graphs: The molecules, of a dataset that :meth:`with_features` returned.
-            seed: Not used; members are not sampled.
+            seed: Not used; members have no dropout at prediction.
         """
         return torch.from_numpy(self.answer(graphs).prediction).to(self.mean.device)
 
@@ -188,12 +188,12 @@ class Ensemble(TaskModel):
 
 
 def to_labels(task: Task, outputs: Tensor, transform: LabelTransform) -> AnyArray:
-    """Probabilities, or labels in their own units, of the outputs of a member, ``G x T`` float64.
+    """Convert a member's outputs to probabilities, or labels in their own units, ``G x T`` float64.
 
     Args:
         task: Task of the table.
         outputs: ``G x T``: logits, or mapped labels in standard units.
-        transform: Transform of the labels that the member was trained on.
+        transform: Label transform with which the member was trained.
     """
     values = outputs.detach().double().cpu()
     if task == "multiclass":
@@ -205,7 +205,7 @@ def build_member(spec: EnsembleSpec, outputs: int, features: int, *, atoms: floa
     """A new member of an ensemble.
 
     Args:
-        spec: What the ensemble is made of.
+        spec: Specification of the ensemble.
         outputs: Number of targets.
         features: Number of standardised features.
         atoms: Number of atoms of a typical molecule, for scaled sums.
@@ -226,11 +226,11 @@ def _key(name: str) -> str:
 
 
 def _buffer(partner: str, tensor: str) -> str:
-    return f"partner/{partner}/{tensor}".replace(".", "/")  # names of buffers hold no dots
+    return f"partner/{partner}/{tensor}".replace(".", "/")  # names of buffers cannot contain dots
 
 
 def _own(partner: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of one partner, under their own names."""
+    """The tensors of one partner, without the prefix of their names."""
     prefix = _buffer(partner, "")
     found = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
     return {name.replace("/", "."): tensor for name, tensor in found.items()}

@@ -1,4 +1,4 @@
-"""Training of one member: AdamW with warm-up and decay, clipped gradients, an average of the weights."""
+"""Training of one member: AdamW with warm-up and decay, gradient clipping, and weight averaging."""
 
 import math
 from collections.abc import Iterator
@@ -22,34 +22,34 @@ from molweight.models.internal import bounded_square, class_loss, label_loss
 __all__ = ["Schedule", "TrainingSet", "epochs_for", "fit_member", "schedule_for"]
 
 _STEPS: Final = 1000
-"""Steps that a small table is trained for at least."""
+"""Minimum number of steps for a small table."""
 _FEWEST: Final = 40
 _MOST: Final = 100
 _VISITS: Final = 150_000
-"""Molecules that a member sees in all, at most, but for the least number of epochs."""
+"""Maximum number of molecule visits in training, subject to the minimum number of epochs."""
 _LEAST: Final = ((15, 400_000), (5, 1_000_000))
-"""Epochs that a member has at least, while they add up to so many molecules at most; one epoch in any case."""
+"""Minimum number of epochs, as long as they do not exceed this number of visits; always at least one epoch."""
 _SMALL: Final = 2_000
-"""Rows up to which batches are small."""
+"""Maximum number of rows for small batches."""
 _BATCHES: Final = ((32, 3e-4), (128, 1e-3))
-"""Rows of a batch and peak of the learning rate, of small tables and of large ones."""
+"""Batch size and peak learning rate for small and for large tables."""
 _SMOOTH: Final = 1e-4
 _CALIBRATION: Final = 2048
-"""Molecules that the statistics of batch normalisation are estimated on, at most."""
+"""Maximum number of molecules for estimating the statistics of batch normalisation."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a member is trained. The defaults were chosen out of fold; see ``experiments/results/recipes.md``.
+    """Training schedule of a member. The defaults were chosen out of fold; see ``experiments/results/recipes.md``.
 
     Args:
         epochs: Passes over the training rows.
         batch_size: Rows per step.
-        lr: Peak of the learning rate.
+        lr: Peak learning rate.
         weight_decay: Weight decay of the head; the encoder has none.
-        warm_up: Share of the steps over which the learning rate rises; after it, it falls as a half cosine.
-        average: Share of the steps that the average of the weights remembers.
-        clip: Largest norm of a gradient.
+        warm_up: Share of the steps with a rising learning rate; afterwards it decays as a half cosine.
+        average: Memory of the weight average, as a share of the steps.
+        clip: Maximum gradient norm.
         frozen: Epochs at the beginning in which only the head is trained.
     """
 
@@ -66,8 +66,8 @@ class Schedule:
         """Learning rate of a step as a share of the peak.
 
         Args:
-            step: From 0.
-            steps: In all.
+            step: Number of the step, from 0.
+            steps: Total number of steps.
 
         Example:
             >>> [round(Schedule(1).factor(step, 10), 2) for step in (0, 1, 5, 9)]
@@ -80,14 +80,14 @@ class Schedule:
 
 
 def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0) -> Schedule:
-    """How a member is trained on so many rows: larger batches at a higher rate above 2,000.
+    """Training schedule for a number of rows: above 2,000, larger batches with a higher learning rate.
 
-    Out of fold that is as good as batches of 32 on lipophilicity, and takes 0.7 times as long for each molecule
+    Out of fold, large batches are as good as batches of 32 on lipophilicity, and take 0.7 times as long per molecule
     (``experiments/results/recipes.md``).
 
     Args:
-        rows: Training rows.
-        most: Epochs at most.
+        rows: Number of training rows.
+        most: Maximum number of epochs.
         frozen: Epochs at the beginning in which only the head is trained.
 
     Example:
@@ -99,13 +99,13 @@ def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0) -> Schedule:
 
 
 def epochs_for(rows: int) -> int:
-    """Epochs that give a small table about a thousand steps of 32 rows, and a large one a bounded number of visits.
+    """Number of epochs: about 1,000 steps of 32 rows for a small table, and a bounded number of visits for a large one.
 
-    From 3,750 rows on a member sees 150,000 molecules, but at least 15 epochs while these are 400,000 molecules at
-    most, and 5 epochs up to a million molecules; from 500,000 rows there is one epoch.
+    From 3,750 rows on, a member makes 150,000 molecule visits. There are at least 15 epochs as long as these are at
+    most 400,000 visits, and at least 5 up to a million visits; from 500,000 rows on there is one epoch.
 
     Args:
-        rows: Training rows.
+        rows: Number of training rows.
 
     Example:
         >>> [epochs_for(rows) for rows in (100, 800, 2_500, 8_000, 20_000, 80_000, 250_000, 1_500_000)]
@@ -119,15 +119,15 @@ def epochs_for(rows: int) -> int:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Labelled molecules as a member is trained on them.
+    """Labelled molecules as training data of a member.
 
     Args:
         data: The molecules.
         features: Standardised features of all of them, ``n x F``.
-        labels: What the outputs are to be: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
+        labels: Target outputs: 0 and 1, or labels in standard units, ``n x T``; NaN where missing.
         task: Task of the table.
-        absolute: Whether the absolute error of numbers is minimised in place of the squared one.
-        balance: What is done about rare classes; ``None`` for nothing.
+        absolute: Whether regression minimises the absolute error instead of the squared one.
+        balance: Treatment of rare classes; ``None`` for none.
     """
 
     data: MoleculeDataset
@@ -138,7 +138,7 @@ class TrainingSet:
     balance: Balance | None = None
 
     def batch_loss(self, member: Member, rows: Indices, seed: int | None, device: torch.device) -> Tensor:
-        """Weighted mean loss over the known labels of some rows, 0-dim; one-sided where a label is a bound."""
+        """Weighted mean loss over the known labels of some rows, 0-dim; one-sided for labels that are bounds."""
         where, graphs = torch.from_numpy(rows), self.data.graphs(rows, device)
         outputs = member(graphs, self.features[where].to(device), seed)
         labels = self.labels[where].to(device)
@@ -173,7 +173,7 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
     known = ~labels.isnan()
     square = bounded_square(outputs, labels.nan_to_num(), bounds)
     share = known.to(outputs.dtype) if weights is None else weights * known
-    # The root is shifted by a constant so that its slope at 0 is finite.
+    # A constant under the root makes its slope at 0 finite.
     loss: Tensor = ((square + _SMOOTH**2).sqrt() * share).sum() / share.sum().clamp(min=_SMOOTH)
     return loss
 
@@ -181,7 +181,7 @@ def _absolute(outputs: Tensor, labels: Tensor, bounds: Tensor | None, weights: T
 def _focal(
     outputs: Tensor, labels: Tensor, classes: bool | Tensor, bounds: Tensor | None, weights: Tensor | None
 ) -> Tensor:
-    """The mean of :func:`label_loss` with the focal loss for classes: what is predicted well counts less."""
+    """:func:`label_loss` with the focal loss for classes, in which well-predicted labels count less."""
     known, filled = ~labels.isnan(), labels.nan_to_num()
     entropy = nn.functional.binary_cross_entropy_with_logits(outputs, filled.clamp(0, 1), reduction="none")
     each = (1 - (-entropy).exp()) ** FOCUS * entropy
@@ -195,27 +195,27 @@ def _focal(
 def fit_member(
     member: Member, training: TrainingSet, rows: Indices, schedule: Schedule, *, seed: int, device: torch.device
 ) -> list[float]:
-    """Train a member; it ends as the average of its weights, in evaluation mode.
+    """Train a member; at the end it holds its averaged weights, in evaluation mode.
 
-    The number of steps is fixed beforehand and the learning rate ends at 0, so no rows are needed to stop by: on small
-    tables the best epoch on a few dozen molecules is mostly luck.
+    The number of steps is fixed in advance and the learning rate decays to 0, so no rows are held out for early
+    stopping. On small tables, the best epoch on a few dozen molecules is mostly chance.
 
-    Source: Izmailov et al., *Averaging Weights Leads to Wider Optima and Better Generalization*, UAI 2018; an
-    exponential average as in Tarvainen and Valpola, NeurIPS 2017.
+    Source: Izmailov et al., *Averaging Weights Leads to Wider Optima and Better Generalization*, UAI 2018; exponential
+    averaging as in Tarvainen and Valpola, NeurIPS 2017.
 
     Args:
         member: Changed in place.
         training: The labelled molecules.
-        rows: Which of them to train on.
-        schedule: How.
+        rows: Positions of the training rows.
+        schedule: Training schedule.
         seed: Seed of the batches and of dropout.
-        device: Where the member is.
+        device: Device of the member.
 
     Returns:
         Mean training loss of each epoch.
 
     Raises:
-        TrainingError: If the loss stops being finite.
+        TrainingError: If the loss is no longer finite.
     """
     rng = np.random.default_rng(seed)
     batches = max(1, round(len(rows) / schedule.batch_size))
@@ -245,7 +245,7 @@ def fit_member(
 
 
 def _shift(member: Member, odds: AnyArray) -> None:
-    """Undo what balance did to the odds of classes."""
+    """Correct the bias for the effect of balancing on the odds of classes."""
     with torch.no_grad():
         member.output.bias.sub_(torch.from_numpy(np.log(odds)).to(member.output.bias))
 

@@ -1,4 +1,4 @@
-"""Folds for cross-fitting: every labelled row is held out exactly once."""
+"""Folds for cross-fitting; every labelled row is held out exactly once."""
 
 from typing import Final
 
@@ -17,14 +17,14 @@ _BINS: Final = 10
 def cross_folds(labels: AnyArray, count: int, rng: np.random.Generator) -> list[Indices]:
     """Split rows into folds of nearly equal size with similar labels.
 
-    Rows are ordered by the first label (classes by the number of positive labels, then at random), cut into runs of
-    ``count`` neighbours, and each run is dealt to the folds in a random order. So a fold has its share of rare
-    positives and of extreme values.
+    Rows are sorted by the first label (for classes, by the number of positive labels, then at random) and cut into
+    blocks of ``count`` neighbours. Each block is distributed over the folds in random order, so that every fold has its
+    share of rare positives and of extreme values.
 
     Args:
         labels: ``n x T``, NaN where missing.
-        count: Number of folds; fewer where there are fewer rows.
-        rng: Source of the order.
+        count: Number of folds; fewer if there are fewer rows.
+        rng: Random generator.
 
     Returns:
         Positions of each fold, sorted.
@@ -53,7 +53,7 @@ def cross_folds(labels: AnyArray, count: int, rng: np.random.Generator) -> list[
 
 
 def _keys(labels: AnyArray) -> AnyArray:
-    """The key that rows are ordered by: number of positives for classes, the decile of the mean label for numbers."""
+    """The sort key of rows: number of positives for classes, decile of the mean label for regression."""
     known = ~np.isnan(labels)
     total = np.where(known, labels, 0.0).sum(axis=1)
     if np.isin(labels[known], (0, 1)).all():

@@ -1,4 +1,4 @@
-"""A forest of randomised trees, one for all targets: targets that few molecules were measured for share its splits."""
+"""A forest of randomised trees for all targets together: targets with few labels share its splits."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ __all__ = ["Forest"]
 
 _TREES: Final = 200
 _COLUMNS: Final = "sqrt"
-"""Columns that each split chooses from: the square root of their number."""
+"""Number of columns considered at each split: the square root of their number."""
 _LEAST: Final = 2
-"""Rows of a leaf."""
+"""Minimum number of rows in a leaf."""
 _DRAWN: Final = 5_000
-"""Rows that a tree is grown on; of larger tables they are drawn for each tree, with replacement. Leaves hold all."""
+"""Number of rows to grow a tree on; sampled with replacement from larger tables. Leaf values use all rows."""
 _PRIOR: Final = 1e-6
-"""Weight of the mean label in a leaf, which counts where no row of it has a label."""
+"""Weight of the target's mean label in a leaf, which matters if no row of the leaf has a label."""
 _ROWS: Final = 256
-"""Rows that are predicted at a time, to bound the memory."""
+"""Number of rows predicted at a time, to bound the memory."""
 _TENSORS: Final = ("roots", "columns", "thresholds", "left", "right", "values")
 
 
@@ -32,7 +32,7 @@ _TENSORS: Final = ("roots", "columns", "thresholds", "left", "right", "values")
 class Forest:
     """Extremely randomised trees whose leaves hold the mean of the known labels of each target.
 
-    The trees of scikit-learn as plain arrays: nothing has to be unpickled to load them.
+    The trees of scikit-learn are stored as plain arrays, so that they can be loaded without pickle.
 
     Source: Geurts, Ernst, Wehenkel, *Extremely Randomized Trees*, Machine Learning 2006.
 
@@ -40,9 +40,9 @@ class Forest:
         standardiser: Standardiser of the features, for missing and outlying values.
         roots: First node of each tree, int32.
         columns: Column of the standardised features that each node tests; ``-1 - l`` for leaf ``l``.
-        thresholds: A row goes to the left where its value is at most this, float32.
-        left: The node on the left, int32.
-        right: The node on the right, int32.
+        thresholds: A row goes to the left child if its value is at most the threshold, float32.
+        left: The left child, int32.
+        right: The right child, int32.
         values: Mean label of each leaf and target, float16.
 
     Example:
@@ -62,11 +62,11 @@ class Forest:
 
     @classmethod
     def fit(cls, features: AnyArray, labels: AnyArray, *, seed: int, weights: AnyArray | None = None) -> "Forest":
-        """Fit it.
+        """Fit the forest.
 
         Args:
             features: ``n x F``; NaN where missing.
-            labels: ``n x T``, NaN where missing: the mean of the target then, while the trees grow.
+            labels: ``n x T``, NaN where missing; while the trees grow, these are replaced by the target's mean.
             seed: Seed of the columns and thresholds.
             weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         """
@@ -118,16 +118,16 @@ class Forest:
             yield -1 - columns[nodes].astype(np.int64)
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors."""
+        """The state as tensors."""
         own = {name: getattr(self, name) for name in _TENSORS}
         return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
-        """The object whose :meth:`state` is given.
+        """The forest from its :meth:`state`.
 
         Raises:
-            DataError: If a tensor is missing, or a node leads outside the trees.
+            DataError: If a tensor is missing, or a node points outside the trees.
         """
         missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
         if missing:
@@ -140,7 +140,7 @@ class Forest:
         return made
 
     def _whole(self) -> bool:
-        """Whether every node leads further into the trees, so that no path is endless, or to a leaf that there is."""
+        """Whether every node points to a later node, so that no path is endless, or to an existing leaf."""
         count, place = len(self.columns), torch.arange(len(self.columns))
         if any(len(part) != count for part in (self.thresholds, self.left, self.right)):
             return False
@@ -153,7 +153,7 @@ class Forest:
 
 
 def _row_weights(shares: AnyArray) -> AnyArray:
-    """A weight for each row: the mean of those of its labels; a row without a label counts for nothing."""
+    """Weight of each row: the mean weight of its labels; 0 for a row without labels."""
     found: AnyArray = shares.mean(axis=1)
     return found if found.any() else np.ones(len(found))
 
@@ -163,10 +163,10 @@ class _Grown:
     """The nodes of one tree of scikit-learn, numbered from 0.
 
     Args:
-        columns: See :class:`Forest`, with leaves counted from 0 in each tree.
-        thresholds: As there.
-        left: As there, from 0 in each tree.
-        right: Likewise.
+        columns: As in :class:`Forest`, with leaves counted from 0 in each tree.
+        thresholds: As in :class:`Forest`.
+        left: As in :class:`Forest`, counted from 0 in each tree.
+        right: As in :class:`Forest`, counted from 0 in each tree.
         number: Number of each leaf, by node.
     """
 
@@ -200,7 +200,7 @@ class _Grown:
 
 
 def _joined(grown: list[_Grown]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Roots, columns, thresholds, left and right of all trees, one after the other."""
+    """Roots, columns, thresholds, left and right children of all trees, concatenated."""
     first = np.cumsum([0, *(len(tree.columns) for tree in grown)])
     leaf = np.cumsum([0, *(tree.leaves for tree in grown)])
     columns = [

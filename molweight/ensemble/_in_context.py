@@ -1,4 +1,4 @@
-"""A pretrained network that predicts from the training rows in its input: nothing is fitted but their scale."""
+"""In-context learning: a pretrained network that receives the training rows as input; only their scale is fitted."""
 
 import threading
 from collections import OrderedDict
@@ -21,25 +21,25 @@ __all__ = ["MOST_TARGETS", "TABICL", "InContextModel"]
 TABICL: Final = "tabicl"
 """Name of the partner."""
 MOST_TARGETS: Final = 50
-"""Targets above which it does not take part: each costs as much as the first."""
+"""Maximum number of targets; each one costs as much as the first."""
 _MOST_ROWS: Final = 10_000
-"""Rows of the context; of a larger table so many are drawn."""
+"""Maximum number of context rows, sampled from larger tables."""
 _VIEWS: Final = 2
-"""Passes whose mean is taken: with the columns as they are and mapped to normal ones, each in another order."""
+"""Number of averaged passes: with original and with normalised columns, in different column orders."""
 _KEPT: Final = 4
-"""Targets whose digested context is kept in memory, about 100 MB each; that of others is computed when it is needed."""
+"""Number of targets whose encoded context is cached, about 100 MB each; others are encoded again when needed."""
 _LEAST: Final = 10
-"""Labelled rows, or labels of the rarer class, below which the mean label is predicted."""
+"""With fewer labelled rows, or fewer labels of the rarer class, the mean label is predicted."""
 _TENSORS: Final = ("rows", "labels", "known", "seed")
 _LOCK: Final = threading.Lock()
-"""Held while TabICL computes: its network keeps what it has digested in attributes of its own."""
+"""Held while TabICL computes, because its network caches the encoded context in its own attributes."""
 
 
 @dataclass(frozen=True, eq=False)
 class InContextModel:
-    """TabICL, one context per target; several classes that exclude each other share one.
+    """TabICL with one context per target; the classes of a multiclass target share one.
 
-    All targets share the weights of one network. Rows to predict do not see each other.
+    All targets share the weights of one network. Predictions of rows are independent of each other.
 
     Args:
         network: Its weights.
@@ -61,7 +61,7 @@ class InContextModel:
     _ready: "dict[tuple[int, str], Any]" = field(default_factory=dict, init=False, repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the estimators, which are made again: TabICL's would look for the file that they were read from."""
+        """The state without the estimators, which are rebuilt: TabICL's would look for their original file."""
         return {**vars(self), "_ready": {}}
 
     @classmethod
@@ -75,15 +75,15 @@ class InContextModel:
         seed: int,
         weights: AnyArray | None = None,
     ) -> "InContextModel":
-        """Keep the rows as context.
+        """Store the rows as context.
 
         Args:
             network: The pretrained weights.
             task: Task of the table.
             features: ``n x F``; NaN where missing.
             labels: ``n x T``, NaN where missing.
-            seed: Seed of everything random.
-            weights: Weight of each label, ``n x T``: a label without weight is left out, all others count alike.
+            seed: Seed of all random numbers.
+            weights: Weight of each label, ``n x T``: labels with weight 0 are left out, all others count equally.
         """
         known = ~np.isnan(labels) if weights is None else ~np.isnan(labels) & (weights > 0)
         used = np.flatnonzero(known.any(axis=1))
@@ -121,7 +121,7 @@ class InContextModel:
         return values
 
     def _of_classes(self, rows: AnyArray, device: str) -> AnyArray:
-        """Probabilities of classes that exclude each other, ``m x T``; one that the context lacks has none."""
+        """Probabilities of a multiclass target, ``m x T``; 0 for classes that the context lacks."""
         context, labels = self._context(0)
         counts = np.bincount(labels.astype(int), minlength=self.labels.shape[1])
         if len(labels) < _LEAST or (counts > 0).sum() < 2 or not _varies(context):  # noqa: PLR2004 - two classes
@@ -132,7 +132,7 @@ class InContextModel:
         return found
 
     def _context(self, at: int) -> tuple[AnyArray, AnyArray]:
-        """Rows and labels of a target; of classes that exclude each other the number of the class."""
+        """Rows and labels of a target; for a multiclass target, the number of the class."""
         if self.task == "multiclass":
             used = self.known.all(dim=1).numpy()
             return self.rows.numpy()[used], self.labels.numpy()[used].argmax(axis=1)
@@ -145,13 +145,13 @@ class InContextModel:
         return len(labels) >= _LEAST and bool((labels != labels[0]).any()) and _varies(context)
 
     def _constant(self, labels: AnyArray) -> float:
-        """The mean label, or the share of ones with one label of each class added."""
+        """The mean label, or the share of ones after adding one label of each class."""
         if self.network.classes:
             return float((labels.sum() + 1) / (len(labels) + 2))
         return float(labels.mean()) if len(labels) else 0.0
 
     def _model(self, at: int, context: AnyArray, labels: AnyArray, device: str) -> Any:
-        """The estimator of one target with its context, which is digested once for the first targets."""
+        """The estimator of one target with its context; the encoded context is cached for the first targets."""
         found = self._ready.get((at, device))
         if found is None:
             found = self._fitted(context, labels, device, keep=at < _KEPT)
@@ -172,7 +172,7 @@ class InContextModel:
                 model_path=path,
                 allow_auto_download=False,
                 device=device,
-                use_amp=False,  # with half precision, a prediction depends on its batch
+                use_amp=False,  # with half precision, a prediction would depend on its batch
                 use_fa3=False,
                 random_state=int(self.seed),
             ).fit(context, labels)
@@ -181,7 +181,7 @@ class InContextModel:
         return model
 
     def _shared(self, made: torch.nn.Module, device: str) -> torch.nn.Module:
-        """The network of the first estimator, on the weights of this object where they are on the same device."""
+        """The network of the first estimator; it uses this object's weight tensors if they are on the same device."""
         found = self._ready.get((-1, device))
         if found is None:
             if device == "cpu":
@@ -191,7 +191,7 @@ class InContextModel:
         return shared
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors; what the network is made of is in the specification."""
+        """The state as tensors; the configuration of the network is in the specification."""
         own = {name: getattr(self, name) for name in _TENSORS}
         scale = {f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}
         return {**own, **scale, **{f"network.{name}": tensor for name, tensor in self.network.tensors.items()}}
@@ -200,10 +200,10 @@ class InContextModel:
     def from_state(
         cls, about: Mapping[str, Any], task: Task, targets: int, state: Mapping[str, Tensor]
     ) -> "InContextModel":
-        """The object whose :meth:`state` is given.
+        """The model from its :meth:`state`.
 
         Args:
-            about: What the network is made of.
+            about: Configuration of the network.
             task: Task of the table.
             targets: Number of targets.
             state: The tensors.
@@ -232,12 +232,12 @@ def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _varies(context: AnyArray) -> bool:
-    """Whether any column tells two rows apart; TabICL drops the others."""
+    """Whether any column is not constant; TabICL drops constant ones."""
     return bool(context.shape[1]) and bool((context != context[0]).any())
 
 
 def _in_order(generator: Any) -> None:
-    """Sort the views, whose order is that of a set of words: sums of floats depend on it, and it on the process."""
+    """Sort the views, whose order comes from a set of strings: it differs between processes and affects float sums."""
     for name in ("ensemble_configs_", "feature_shuffles_", "class_shuffles_"):
         found = getattr(generator, name, None)
         if found is not None:

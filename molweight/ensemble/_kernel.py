@@ -16,18 +16,18 @@ from molweight.features import Standardiser
 __all__ = ["GaussianProcess"]
 
 _MOST_ROWS: Final = 6_000
-"""Rows that are fitted at most: time grows with their cube, memory with their square."""
+"""Maximum number of fitted rows: time grows cubically with it, memory quadratically."""
 _MOST_SOLVES: Final = 4
-"""Systems of so many rows that are solved at most; where labels are missing each target has one of its own."""
+"""Maximum number of solved systems of this size; if labels are missing, each target has its own system."""
 _BLOCK: Final = 1_000
-"""Rows of the kernel matrix that are computed at a time."""
+"""Number of rows of the kernel matrix computed at a time."""
 _TRIAL_ROWS: Final = 400
-"""Rows that the kernel is chosen on."""
+"""Number of rows for choosing the kernel."""
 _MIXTURES: Final = (0.01, 0.03, 0.1, 0.2, 0.5, 0.8)
 _LENGTHS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _NOISES: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _LEVELS: Final = 4
-"""Counts above this are alike."""
+"""Counts above this value are treated as equal."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class _Kernel:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    """Posterior mean of a Gaussian process whose kernel is chosen by marginal likelihood on training rows.
+    """Posterior mean of a Gaussian process; the kernel is chosen by marginal likelihood on training rows.
 
-    Classes are regressed on as 0 and 1, and the mean is clipped into (0, 1).
+    Classes are fitted by regression on 0 and 1, and the mean is clipped to (0, 1).
 
     Source: Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006; the minmax kernel of counts:
     Ralaivola et al., *Graph kernels for chemical informatics*, Neural Networks 2005.
@@ -87,17 +87,17 @@ class GaussianProcess:
         seed: int,
         weights: AnyArray | None = None,
     ) -> "GaussianProcess":
-        """Choose the kernel on 400 rows, and fit on all, but for large tables: on 6,000 rows, drawn at random.
+        """Choose the kernel on 400 rows, and fit on all rows, or on 6,000 randomly sampled ones of a large table.
 
-        Where targets lack the labels of different rows, each has a system of its own to be solved, and from the fifth
-        on there are fewer rows, so that the time is bounded.
+        If labels of different rows are missing for different targets, each target has its own linear system. With five
+        or more systems, fewer rows are used to bound the time.
 
         Args:
             dense: ``n x D``; NaN where missing.
             counts: ``n x C`` counts, of fingerprints.
             labels: ``n x T``, NaN where missing.
             classes: Which targets are classes, ``T`` bool.
-            seed: Seed of the rows that the kernel is chosen on.
+            seed: Seed of the rows for choosing the kernel.
             weights: Weight of each label, ``n x T``: the noise is divided by it.
         """
         order = np.random.default_rng(seed).permutation(len(labels))
@@ -143,13 +143,13 @@ class GaussianProcess:
         return _Distances.of(self.rows.numpy()), _Overlap.of(self.counts.numpy())
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors."""
+        """The state as tensors."""
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "standardiser"}
         return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "GaussianProcess":
-        """The object whose :meth:`state` is given.
+        """The process from its :meth:`state`.
 
         Raises:
             DataError: If a tensor is missing.
@@ -165,7 +165,7 @@ class GaussianProcess:
 
 
 def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel:
-    """The kernel of largest marginal likelihood, summed over the targets, each with a scale of its own."""
+    """The kernel with the largest marginal likelihood, summed over the targets, each with its own scale."""
     scale = labels.std(axis=0)
     standard = labels[:, scale > 0] / scale[scale > 0]
     best, chosen = -np.inf, next(_candidates(distances, overlap))
@@ -182,7 +182,7 @@ def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel
 
 
 def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
-    """Kernels to try; those of missing or constant features are left out."""
+    """Candidate kernels; those of missing or constant features are left out."""
     middle = float(np.median(distances))
     mixtures = (1.0,) if not middle > 0 else _MIXTURES if overlap.any() else (0.0,)
     lengths = _LENGTHS if middle > 0 else (1.0,)
@@ -191,20 +191,20 @@ def _candidates(distances: AnyArray, overlap: AnyArray) -> Iterator[_Kernel]:
 
 
 def _affordable(shares: AnyArray) -> int:
-    """Number of rows to fit on, by the number of systems to solve: one for each distinct column of weights."""
+    """Number of rows to fit on, given the number of systems to solve: one per distinct column of weights."""
     systems = len(np.unique(shares, axis=1).T)
     return int(_MOST_ROWS * min(1.0, _MOST_SOLVES / max(systems, 1)) ** (1 / 3))
 
 
 def _centred(labels: AnyArray, known: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """The labels less their mean, 0 where unknown, ``n x T``, and the means, ``T``; both float64."""
+    """The labels minus their mean, 0 where unknown, ``n x T``, and the means, ``T``; both float64."""
     filled = np.where(known, labels, 0.0).astype(np.float64)
     offset: AnyArray = filled.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return np.where(known, filled - offset, 0.0), offset
 
 
 def _solve_all(kernel: _Kernel, rows: AnyArray, counts: AnyArray, labels: AnyArray, shares: AnyArray) -> AnyArray:
-    """Coefficients of all targets, ``n x T``; targets with the same weights are solved for together."""
+    """Coefficients of all targets, ``n x T``; targets with the same weights are solved together."""
     gram, found = _gram(kernel, rows, counts), np.zeros(labels.shape)
     columns, group = np.unique(shares, axis=1, return_inverse=True)
     for number, weights in enumerate(columns.T):
@@ -217,7 +217,7 @@ def _solve_all(kernel: _Kernel, rows: AnyArray, counts: AnyArray, labels: AnyArr
 
 
 def _gram(kernel: _Kernel, rows: AnyArray, counts: AnyArray) -> AnyArray:
-    """The kernel of all pairs of rows, ``n x n``; a block at a time, so that its parts are never held whole."""
+    """The kernel of all pairs of rows, ``n x n``, computed in blocks to save memory."""
     distances, overlap = _Distances.of(rows), _Overlap.of(counts)
     gram = np.empty((len(rows), len(rows)))
     for start in range(0, len(rows), _BLOCK):
@@ -229,7 +229,7 @@ def _gram(kernel: _Kernel, rows: AnyArray, counts: AnyArray) -> AnyArray:
 def _solve(matrix: AnyArray, labels: AnyArray) -> AnyArray:
     from scipy.linalg import cho_factor, cho_solve
 
-    # LAPACK stores columns: the transpose of a symmetric matrix is one that it can overwrite without a copy.
+    # LAPACK uses column-major order: it can overwrite the transpose of this symmetric matrix without a copy.
     found: AnyArray = cho_solve(cho_factor(matrix.T, overwrite_a=True), labels)
     return found
 
@@ -248,12 +248,12 @@ class _Distances:
 
     @classmethod
     def of(cls, rows: AnyArray) -> "_Distances":
-        """Those of ``m x D``."""
+        """Prepare ``m x D`` rows."""
         wide = rows.astype(np.float64)
         return cls(wide, (wide**2).sum(axis=1)[None])
 
     def to(self, rows: AnyArray) -> AnyArray:
-        """Of all pairs, ``n x m`` float64."""
+        """Squared distances of all pairs, ``n x m`` float64."""
         wide = rows.astype(np.float64)
         squares = (wide**2).sum(axis=1)[:, None] + self.squares - 2 * wide @ self.rows.T
         distances: AnyArray = np.maximum(squares, 0.0)
@@ -262,11 +262,11 @@ class _Distances:
 
 @dataclass(frozen=True, eq=False)
 class _Overlap:
-    """Sum of the smaller counts over the sum of the larger, to some rows; 0 where both are empty.
+    """Similarity to some rows: sum of the smaller counts divided by the sum of the larger; 0 if both are empty.
 
     Args:
-        used: Which levels of which counts occur in the rows, ``4 C`` bool: most do not.
-        levels: These levels of the rows, a row for each, so that few of them are read fast, ``L x m`` float32.
+        used: Which levels of which counts occur in the rows, ``4 C`` bool; most do not.
+        levels: The used levels of the rows, one level per array row for fast access, ``L x m`` float32.
         sizes: Sums of the counts of the rows, ``m`` float32.
     """
 
@@ -276,13 +276,13 @@ class _Overlap:
 
     @classmethod
     def of(cls, counts: AnyArray) -> "_Overlap":
-        """Those of ``m x C`` counts."""
+        """Prepare ``m x C`` counts."""
         unary = _unary(counts)
         used = np.asarray(unary.any(axis=0))
         return cls(used, np.ascontiguousarray(unary[:, used].T), unary.sum(axis=1))
 
     def to(self, counts: AnyArray) -> AnyArray:
-        """Of all pairs, ``n x m`` float64. All sums are of whole numbers, so no order of them makes a difference."""
+        """Similarities of all pairs, ``n x m`` float64. All sums are over integers, so their order does not matter."""
         unary = _unary(counts)
         own = np.asarray(unary.any(axis=0))
         shared = (unary[:, own & self.used] @ self.levels[own[self.used]]).astype(np.float64)
@@ -292,5 +292,5 @@ class _Overlap:
 
 
 def _unary(counts: AnyArray) -> AnyArray:
-    """A column per level of each count, so that a product counts what both have, ``n x 4 C`` float32."""
+    """Unary coding of counts, a column per level: a dot product then sums the smaller counts, ``n x 4 C`` float32."""
     return np.concatenate([counts > level for level in range(_LEVELS)], axis=1).astype(np.float32)

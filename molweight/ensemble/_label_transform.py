@@ -1,4 +1,4 @@
-"""Labels on a scale on which a squared error makes sense."""
+"""Transforms of labels to a scale that suits the squared error."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ __all__ = ["CLASS", "TRANSFORMS", "LabelTransform", "possible_transforms"]
 TRANSFORMS: Final = ("none", "log", "yeo_johnson")
 """Names of the transforms."""
 CLASS: Final = "class"
-"""In the place of a transform, for a target of classes: 0 and 1 stay as they are."""
+"""Used instead of a transform for a class target: 0 and 1 are unchanged."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class LabelTransform:
     Source: Yeo and Johnson, *A New Family of Power Transformations to Improve Normality or Symmetry*, Biometrika 2000.
 
     Args:
-        kind: One of :data:`TRANSFORMS`, for all targets; or one for each, separated by commas, where ``"class"`` leaves
-            classes as they are.
+        kind: One of :data:`TRANSFORMS` for all targets, or one per target, separated by commas, with ``"class"`` for
+            class targets, which are unchanged.
         power: Lambda of the Yeo-Johnson map of each target, ``T``; 1 for the other kinds.
         mean: Mean of the mapped training labels, ``T``.
-        scale: Their standard deviation, ``T``; 1 where they are constant.
-        low: Smallest mapped value that is inverted, ``T``: that of the smallest training label less half the range.
-        high: Largest mapped value that is inverted, ``T``.
+        scale: Their standard deviation, ``T``; 1 if they are constant.
+        low: Lower limit of mapped values before inversion, ``T``: the smallest training label minus half the range.
+        high: Upper limit of mapped values before inversion, ``T``.
 
     Example:
         >>> fitted = LabelTransform.fit("log", np.array([[1.0], [10.0], [100.0]]))
@@ -51,10 +51,10 @@ class LabelTransform:
 
     @classmethod
     def fit(cls, kind: str, labels: AnyArray) -> "LabelTransform":
-        """Learn from training labels.
+        """Fit on training labels.
 
         Args:
-            kind: Kind, as for the object.
+            kind: Kind, as in the class.
             labels: ``n x T``, NaN where missing.
 
         Raises:
@@ -85,8 +85,8 @@ class LabelTransform:
     def inverse(self, values: AnyArray) -> AnyArray:
         """Labels in their own units, ``n x T``.
 
-        A map that is not linear amplifies errors far from the training labels: it is inverted no further than half
-        their range beyond them.
+        A nonlinear map amplifies errors far from the training labels, so values are clipped to half the labels' range
+        beyond them before inversion.
         """
         mapped = values.astype(np.float64) * self.scale + self.mean
         columns = zip(self.kinds, mapped.T, self.power, self.low, self.high, strict=True)
@@ -99,7 +99,7 @@ class LabelTransform:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "LabelTransform":
-        """The object whose :meth:`to_json` is given."""
+        """The transform from the values of :meth:`to_json`."""
         return cls(values["kind"], **{name: np.array(values[name], dtype=np.float64) for name in _VECTORS})
 
 
@@ -107,13 +107,13 @@ _VECTORS: Final = ("power", "mean", "scale", "low", "high")
 
 
 def possible_transforms(labels: AnyArray) -> list[str]:
-    """Transforms worth trying for one target: of a skewed one those that make it less so.
+    """Transforms worth trying for one target: those that reduce its skewness.
 
     Args:
         labels: Labels of training rows, ``n``, NaN where missing.
 
     Returns:
-        ``"none"`` first; another where the size of the skewness is above 1 and the transform halves it.
+        ``"none"`` first, then every transform that halves the skewness, if its magnitude is above 1.
 
     Example:
         >>> possible_transforms(np.geomspace(1e-2, 1e4, 50))
@@ -138,13 +138,13 @@ def _kinds(kind: str, targets: int) -> list[str]:
 
 
 def _skewness(known: AnyArray) -> float:
-    """Size of the skewness; 0 where nothing varies."""
+    """Magnitude of the skewness; 0 for constant labels."""
     spread = known.std() if len(known) else 0.0
     return abs(float((((known - known.mean()) / spread) ** 3).mean())) if spread > 0 else 0.0
 
 
 def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float, float]:
-    """Power, mean, standard deviation, and the ends of what is inverted.
+    """Power, mean, standard deviation, and the limits for inversion.
 
     Raises:
         OptionError: If ``"log"`` is asked for labels that are not all positive.
@@ -163,7 +163,7 @@ def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float
 
 
 def _fit_power(known: AnyArray) -> float:
-    """Lambda of greatest likelihood, by scikit-learn; 1 for a label that is constant."""
+    """The maximum-likelihood lambda, by scikit-learn; 1 for a constant label."""
     from sklearn.preprocessing import PowerTransformer
 
     return float(PowerTransformer(standardize=False).fit(known[:, None]).lambdas_[0]) if known.std() > 0 else 1.0
@@ -193,7 +193,7 @@ def _yeo_johnson(labels: AnyArray, power: float) -> AnyArray:
 def _inverse_yeo_johnson(mapped: AnyArray, power: float) -> AnyArray:
     size, sign = np.abs(mapped), np.where(mapped < 0, -1.0, 1.0)
     own = np.where(mapped < 0, 2 - power, power)
-    # A negative exponent bounds the map; what lies beyond its bound is inverted just inside of it.
+    # A negative exponent bounds the map; values beyond the bound are moved just inside it before inversion.
     inside = np.maximum(own * size, -1 + 1e-9)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         labels: AnyArray = sign * np.where(own == 0, np.expm1(size), np.expm1(np.log1p(inside) / own))

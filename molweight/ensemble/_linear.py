@@ -1,4 +1,4 @@
-"""A linear model of the standardised features: little to fit, and errors unlike those of trees."""
+"""A linear model of the standardised features; its errors differ from those of trees."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from molweight.features import Standardiser
 __all__ = ["LinearModel"]
 
 _PENALTIES: Final = tuple(np.geomspace(1, 1e4, 9).tolist())
-"""Of the squared coefficients, for numbers; the best by leaving out one row at a time."""
+"""Ridge penalties for regression; chosen by leave-one-out cross-validation."""
 _COSTS: Final = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Inverse penalties for classes; the best on three folds of the training rows."""
+"""Inverse penalties for classes; chosen by three-fold cross-validation on the training rows."""
 _FOLDS: Final = 3
 _LEAST: Final = 10
-"""Labelled rows, or labels of the rarer class, below which the mean label is predicted."""
+"""With fewer labelled rows, or fewer labels of the rarer class, the mean label is predicted."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class LinearModel:
     Args:
         standardiser: Standardiser of the features.
         coefficients: ``D x T`` float64.
-        offset: ``T`` float64; for classes a logit.
+        offset: Intercepts, ``T`` float64; logits for classes.
         classes: Which targets are classes, ``T`` bool.
 
     Example:
@@ -82,13 +82,13 @@ class LinearModel:
         return found
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, as tensors."""
+        """The state as tensors."""
         own = {name: getattr(self, name) for name in _TENSORS}
         return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "LinearModel":
-        """The object whose :meth:`state` is given.
+        """The model from its :meth:`state`.
 
         Raises:
             DataError: If a tensor is missing.
@@ -131,7 +131,7 @@ def _enough(labels: AnyArray, *, classes: bool) -> bool:
 
 
 def _constant(labels: AnyArray, *, classes: bool) -> float:
-    """The mean label, or the logit of the share of ones with one label of each class added."""
+    """The mean label, or the logit of the share of ones after adding one label of each class."""
     if classes:
         share = (labels.sum() + 1) / (len(labels) + 2)
         return float(np.log(share / (1 - share)))

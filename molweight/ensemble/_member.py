@@ -11,10 +11,10 @@ __all__ = ["Member"]
 
 
 class Member(nn.Module):
-    """Outputs of a task from the graph of a molecule and features of the whole molecule.
+    """A model of a task from the graph of a molecule and molecule-level features.
 
-    The vector of the graph and the standardised features are concatenated; one hidden layer with dropout follows. So
-    the encoder has to learn only what the features do not say.
+    The graph vector and the standardised features are concatenated, followed by one hidden layer with dropout. The
+    encoder therefore needs to learn only information that the features lack.
 
     Source: Yang et al., *Analyzing Learned Molecular Representations for Property Prediction*, J. Chem. Inf. Model.
     2019 (descriptors next to a graph network).
@@ -25,7 +25,7 @@ class Member(nn.Module):
         features: Number of standardised features; 0 for none.
         readout: Readout over the encoder's atoms; ``None`` for the encoder's own.
         hidden: Width of the hidden layer.
-        dropout: Share of the hidden layer set to 0, where a seed is given.
+        dropout: Dropout rate of the hidden layer, applied if a seed is given.
 
     Example:
         >>> from molweight import encoders
@@ -66,7 +66,7 @@ class Member(nn.Module):
         return self.with_vectors(graphs, features, seed)[0]
 
     def with_vectors(self, graphs: GraphBatch, features: Tensor, seed: int | None = None) -> tuple[Tensor, Tensor]:
-        """Outputs, as of :meth:`forward`, and the encoder's vectors of the molecules, ``G x d``.
+        """Outputs, as from :meth:`forward`, and the encoder's molecule vectors, ``G x d``.
 
         Args:
             graphs: The molecules.

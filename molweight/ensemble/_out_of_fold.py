@@ -1,4 +1,4 @@
-"""Partners on the folds: what they predict for rows that they were not fitted on, and the label transforms."""
+"""Out-of-fold predictions of partners, and the choice of label transforms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,24 +23,24 @@ __all__ = ["PartnerData"]
 _TRIAL_ROUNDS: Final = 150
 _TRIED: Final = ("none", "weights")
 _GAIN: Final = 0.005
-"""By how much class weights have to be better than none: less is within the noise of a table of a few thousand rows."""
+"""Minimum gain for using class weights; smaller gains are within the noise of a table of a few thousand rows."""
 
 
 @dataclass(frozen=True)
 class PartnerData:
-    """Labelled rows as partners are fitted on them.
+    """Labelled rows as training data of partners.
 
     Args:
-        features: By name of the partner, the names of the feature sets that it reads.
-        matrices: By name of the partner, ``n x F``.
+        features: Names of the feature sets that each partner reads, by name of the partner.
+        matrices: Feature matrices, ``n x F``, by name of the partner.
         labels: ``n x T``, NaN where missing.
         weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         task: Task of the table.
-        absolute: Whether to minimise the absolute error of numbers in place of the squared one.
+        absolute: Whether regression minimises the absolute error instead of the squared one.
         seed: Seed of the partners.
-        balance: What trees do about rare classes, one of :data:`molweight.ensemble._balance.BALANCES`.
+        balance: Treatment of rare classes by trees, one of :data:`molweight.ensemble._balance.BALANCES`.
         network: Weights of the partner ``"tabicl"``.
-        device: Where that partner computes.
+        device: Device of that partner.
     """
 
     features: Mapping[str, tuple[str, ...]]
@@ -56,20 +56,20 @@ class PartnerData:
 
     @property
     def names(self) -> list[str]:
-        """The partners that such a table has.
+        """The partners for such a table.
 
-        A forest only for classes: of numbers it gains nothing (``experiments/results/recipes.md``).
+        A forest is used only for classes; for regression it gives no gain (``experiments/results/recipes.md``).
         """
         left_out = set() if self.task == "classification" else {"forest"}
         return [name for name in self.matrices if name not in left_out]
 
     def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:
-        """A partner, fitted.
+        """Fit a partner.
 
         Args:
-            name: Which.
+            name: Name of the partner.
             kind: Kind of the label transform, which is fitted on the same rows.
-            rows: Which rows; ``None`` for all.
+            rows: Positions of the rows; ``None`` for all.
             rounds: Number of trees; ``None`` for the default.
         """
         chosen = np.arange(len(self.labels)) if rows is None else rows
@@ -88,13 +88,13 @@ class PartnerData:
         )
 
     def _about(self, name: str) -> dict[str, Any]:
-        """Description of a partner's network; empty for those without one."""
+        """Description of a partner's network; empty for partners without one."""
         return self.network.about() if self.network is not None and name == TABICL else {}
 
     def _balanced(
         self, name: str, labels: AnyArray, weights: AnyArray | None
     ) -> tuple[AnyArray | None, tuple[float, ...]]:
-        """Weights of labels for trees, and by how much they multiply the odds; other partners are not balanced."""
+        """Label weights for trees, and their effect on the odds; other partners are not balanced."""
         if self.balance in ("none", "focal") or not name.endswith("trees") or self.task == "multiclass":
             return weights, ()
         balance = Balance.of(self.balance, labels, self.classes)
@@ -102,10 +102,10 @@ class PartnerData:
         return own if weights is None else own * weights, tuple(balance.odds(labels).tolist())
 
     def out_of_fold(self, name: str, kind: str, folds: Sequence[Indices], rounds: int | None = None) -> AnyArray:
-        """Predictions of each row by a partner that was fitted on the other folds, ``n x T`` in the labels' own units.
+        """Out-of-fold predictions of a partner, ``n x T`` in the labels' own units.
 
         Args:
-            name: Which.
+            name: Name of the partner.
             kind: Kind of the label transform.
             folds: Positions of each fold.
             rounds: Number of trees; ``None`` for the default.
@@ -117,7 +117,7 @@ class PartnerData:
         return predicted
 
     def kind_of(self, asked: str) -> str:
-        """A label transform that was asked for, for each target: classes stay as they are.
+        """A requested label transform for each target; classes are unchanged.
 
         Args:
             asked: Its name.
@@ -125,18 +125,18 @@ class PartnerData:
         return ",".join(CLASS if own == "classification" else asked for own in self._tasks())
 
     def choose_transforms(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
-        """For each target the label transform with which small boosted trees score best out of fold.
+        """For each target, the label transform with which small boosted trees score best out of fold.
 
-        A target whose labels are not skewed is not transformed; where none is, or there are no features, nothing is
+        A target with unskewed labels is not transformed. If no target is skewed, or there are no features, nothing is
         tried.
 
         Args:
             folds: Positions of each fold.
-            metric: The metric that is compared.
-            truth: Labels to score against, ``n x T``, NaN where missing or only a bound.
+            metric: The metric for comparing scores.
+            truth: Labels for scoring, ``n x T``, NaN where missing or only a bound.
 
         Returns:
-            The transforms, and the score of the table with each of those that were tried.
+            The transforms, and the score with each transform that was tried.
         """
         plain, trial = self.kind_of("none").split(","), next(iter(self.matrices), None)
         other = [
@@ -160,11 +160,11 @@ class PartnerData:
 
         Args:
             folds: Positions of each fold.
-            metric: The metric that is compared.
-            truth: Labels to score against, ``n x T``, NaN where missing.
+            metric: The metric for comparing scores.
+            truth: Labels for scoring, ``n x T``, NaN where missing.
 
         Returns:
-            ``"none"`` or ``"weights"``, and the score with each; without a rare class ``"none"``, and nothing tried.
+            ``"none"`` or ``"weights"``, and the score with each; ``"none"`` without a trial if no class is rare.
         """
         trial = next((name for name in self.matrices if self.matrices[name].shape[1]), None)
         if trial is None or self.task == "multiclass" or not has_rare_class(self.labels, self.classes):

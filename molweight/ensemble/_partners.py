@@ -1,4 +1,4 @@
-"""Models without a graph that take part in an ensemble: their features, their fit, their state."""
+"""Models without a graph as parts of an ensemble: their features, fit and state."""
 
 import json
 import zlib
@@ -28,11 +28,11 @@ from molweight.storage import parse_json
 __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
 
 PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
-"""Boosted trees on the features of the members; the same with counts of substructures; a Gaussian process on both; a
+"""Boosted trees on the features of the members; boosted trees with substructure counts; a Gaussian process on both; a
 linear model of the features; for classes, a forest on both."""
 _COUNTS: Final = "ecfp_counts"
 _MOST_PACKED: Final = 50
-"""Characters of the text of trees per packed byte; usual are five."""
+"""Maximum number of characters of trees' text per compressed byte; five are usual."""
 _LEAST_ROOM: Final = 1 << 20
 
 
@@ -40,7 +40,7 @@ def check_partners(names: Sequence[str]) -> None:
     """Refuse names that are unknown or given twice.
 
     Raises:
-        ConfigError: Naming those that there are.
+        ConfigError: If there is such a name; the message lists the known ones.
     """
     if TABICL in names:
         raise ConfigError(f"partners: {TABICL!r} needs its weights: {mention('in_context', ...)} adds it.")
@@ -55,7 +55,7 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
 
     Args:
         name: Among :data:`PARTNERS`, or ``"tabicl"``.
-        features: Those of the members.
+        features: Feature sets of the members.
 
     Example:
         >>> partner_features("fingerprint_trees", ["descriptors"])
@@ -71,9 +71,9 @@ class PartnerSpec:
     Args:
         name: Among :data:`PARTNERS`, or ``"tabicl"``.
         features: Feature sets that it reads.
-        transform: Transform of the labels that it was fitted on.
-        odds: By how much its training multiplied the odds of each target; empty for not at all.
-        network: What the network of ``"tabicl"`` is made of, and its file; empty for others.
+        transform: Label transform with which it was fitted.
+        odds: Factors by which training multiplied the odds of each target; empty for none.
+        network: Configuration and file of the network of ``"tabicl"``; empty for other partners.
     """
 
     name: str
@@ -90,7 +90,7 @@ class PartnerSpec:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "PartnerSpec":
-        """The object whose :meth:`to_json` is given."""
+        """The specification from the values of :meth:`to_json`."""
         transform, odds = LabelTransform.from_json(values["transform"]), tuple(values.get("odds", ()))
         return cls(values["name"], tuple(values["features"]), transform, odds, values.get("network", {}))
 
@@ -100,9 +100,9 @@ class Partner:
     """A fitted model without a graph.
 
     Args:
-        spec: What it is.
+        spec: Its specification.
         task: Task of the table.
-        model: Boosted trees, a Gaussian process, a linear model, a forest or TabICL, of transformed labels.
+        model: Boosted trees, a Gaussian process, a linear model, a forest or TabICL, for transformed labels.
     """
 
     spec: PartnerSpec
@@ -123,16 +123,16 @@ class Partner:
         rounds: int | None = None,
         network: Network | None = None,
     ) -> "Partner":
-        """Fit it.
+        """Fit a partner.
 
         Args:
-            spec: What it is; its transform is that of these labels.
+            spec: Its specification, with the transform of these labels.
             task: Task of the table.
-            features: ``n x F``, those of the specification.
+            features: ``n x F``, as in the specification.
             labels: ``n x T`` in their own units, NaN where missing.
-            seed: Seed of everything random.
+            seed: Seed of all random numbers.
             weights: Weight of each label, ``n x T``.
-            absolute: Whether trees minimise absolute errors of numbers.
+            absolute: Whether trees minimise the absolute error in regression.
             rounds: Number of trees; ``None`` for the default.
             network: Weights of the partner ``"tabicl"``.
         """
@@ -156,8 +156,8 @@ class Partner:
         """Probabilities or labels in their own units, ``n x T`` float64.
 
         Args:
-            features: ``n x F``, those of the specification.
-            device: Where TabICL computes; others use the CPU.
+            features: ``n x F``, as in the specification.
+            device: Device for TabICL; other partners use the CPU.
         """
         if isinstance(self.model, InContextModel):
             values = self.model.predict(features, device)
@@ -172,7 +172,7 @@ class Partner:
         return labels / labels.sum(axis=1, keepdims=True) if self.task == "multiclass" else labels
 
     def state(self) -> dict[str, Tensor]:
-        """Everything but the specification, as tensors; trees as the bytes of LightGBM's text."""
+        """The state without the specification, as tensors; trees as the bytes of LightGBM's text."""
         if not isinstance(self.model, BoostedTrees):
             return self.model.state()
         packed = zlib.compress(json.dumps(self.model.models).encode())
@@ -180,7 +180,7 @@ class Partner:
 
     @classmethod
     def from_state(cls, spec: PartnerSpec, task: Task, state: Mapping[str, Tensor]) -> "Partner":
-        """The object whose :meth:`state` is given.
+        """The partner from its :meth:`state`.
 
         Raises:
             DataError: If a tensor is missing.
@@ -200,7 +200,7 @@ class Partner:
 
 
 def _unpacked(packed: bytes) -> list[str]:
-    """The texts of trees, which a small file must not make large."""
+    """The texts of trees; the size is limited, so that a small file cannot expand without bound."""
     unpacking = zlib.decompressobj()
     try:
         text = unpacking.decompress(packed, _LEAST_ROOM + _MOST_PACKED * len(packed))
@@ -212,12 +212,12 @@ def _unpacked(packed: bytes) -> list[str]:
 
 
 def _classes(spec: PartnerSpec, task: Task) -> BoolArray:
-    """Which targets are classes; each of several that exclude each other is one against all others."""
+    """Which targets are classes; those of a multiclass target are fitted one against the rest."""
     return np.ones_like(spec.transform.classes) if task == "multiclass" else spec.transform.classes
 
 
 def _sparse(names: Sequence[str], width: int) -> "BoolArray":
-    """Which columns are counts of fingerprints; a column of the table is one, or as many as are left over."""
+    """Which columns are fingerprint counts; a table column has one value, or as many as remain."""
     sizes = [1 if name.startswith(COLUMN_PREFIX) else get(name).spec.dim for name in names]
     flags = [not name.startswith(COLUMN_PREFIX) and get(name).sparse for name in names]
     found = np.repeat(flags, sizes).astype(bool)

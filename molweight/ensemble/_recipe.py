@@ -1,4 +1,4 @@
-"""All settings of an ensemble, with nothing left to choose."""
+"""All settings of an ensemble."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,7 +9,7 @@ from molweight.ensemble._tabicl_network import Network
 __all__ = ["DEFAULT_FEATURES", "Recipe", "members_for"]
 
 DEFAULT_FEATURES: Final = ("descriptors", "functional_groups")
-"""Feature sets next to the graph."""
+"""Feature sets in addition to the graph."""
 
 _FOLDS: Final = 5
 _LARGE: Final = 10_000
@@ -17,23 +17,23 @@ _LARGE: Final = 10_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an ensemble is made.
+    """The settings of an ensemble.
 
     Args:
         encoder: Name of the encoder.
         encoder_options: Its options.
         members: Number of graph members, and of folds; at least 2.
         features: Feature sets that members and partners read.
-        partners: Models without a graph that take part.
+        partners: Models without a graph.
         network: Weights of TabICL, which is then a further partner; ``None`` for none.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
         dropout: Dropout of the hidden layer.
         label_transform: ``"auto"`` or one of :data:`molweight.ensemble.TRANSFORMS`.
         class_balance: ``"auto"`` or one of :data:`molweight.ensemble._balance.BALANCES`.
-        epochs: Most epochs of a member.
-        freeze_epochs: Epochs in which only the head is trained, the first ones.
-        seed: Seed of everything random.
+        epochs: Maximum number of epochs of a member.
+        freeze_epochs: Number of first epochs in which only the head is trained.
+        seed: Seed of all random numbers.
     """
 
     encoder: str
@@ -56,7 +56,7 @@ def members_for(rows: int) -> int:
     """Number of members by the size of the table: 5, above 10,000 rows 3.
 
     Args:
-        rows: Labelled rows outside the test set.
+        rows: Number of labelled rows outside the test set.
 
     Example:
         >>> members_for(600), members_for(40_000)

@@ -1,4 +1,4 @@
-"""Description of an ensemble as JSON values: everything but its tensors."""
+"""Description of an ensemble as JSON values, without its tensors."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ __all__ = ["EnsembleSpec"]
 
 @dataclass(frozen=True)
 class EnsembleSpec:
-    """How to build an ensemble before its state is loaded.
+    """Specification for building an ensemble before its state is loaded.
 
     Args:
         task: Task of the table.
@@ -26,7 +26,7 @@ class EnsembleSpec:
         dropout: Dropout of the hidden layer.
         features: Feature sets that the members read.
         partners: Models without a graph.
-        weights: Weights of the members' mean and of each partner; they sum to 1.
+        weights: Weights of the members' mean and of each partner, with sum 1.
         transforms: Label transform of each member.
         errors: Expected squared errors.
         calibration: Calibration of the probabilities of the whole ensemble; ``None`` in runs of earlier versions.
@@ -59,7 +59,7 @@ class EnsembleSpec:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "EnsembleSpec":
-        """The object whose :meth:`to_json` is given."""
+        """The specification from the values of :meth:`to_json`."""
         errors = ErrorModel(*(tuple(values["errors"][name]) for name in ("constant", "slope")))
         own = {
             "features": tuple(values["features"]),

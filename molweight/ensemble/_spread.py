@@ -1,4 +1,4 @@
-"""Standard deviations of predictions from how much the kinds of models disagree, calibrated out of fold."""
+"""Standard deviations of predictions from the disagreement of the models, calibrated out of fold."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ def disagreement(parts: Sequence[AnyArray], weights: Sequence[float]) -> AnyArra
 class ErrorModel:
     """Expected squared error of each target: ``constant + slope * disagreement^2``.
 
-    Both numbers come from rows that no model was trained on, so they include everything that makes the models wrong,
-    not just what makes them differ.
+    Both coefficients are fitted on out-of-fold errors, so they account for errors common to all models, not only for
+    their disagreement.
 
     Args:
-        constant: By target, what is expected where the models agree.
-        slope: By target, how much the squared disagreement adds.
+        constant: Expected squared error of each target if the models agree.
+        slope: Coefficient of the squared disagreement, for each target.
 
     Example:
         >>> disagreement = np.array([[0.0], [0.0], [2.0], [2.0]])
@@ -51,11 +51,11 @@ class ErrorModel:
 
     @classmethod
     def fit(cls, disagreement: AnyArray, errors: AnyArray) -> "ErrorModel":
-        """Least squares with both numbers at least 0, target by target.
+        """Fit by non-negative least squares, target by target.
 
         Args:
-            disagreement: How far the models are apart, ``n x T``, as of :func:`disagreement`.
-            errors: Prediction minus label, ``n x T``, NaN where there is no label.
+            disagreement: Disagreement of the models, ``n x T``, as from :func:`disagreement`.
+            errors: Prediction minus label, ``n x T``, NaN if there is no label.
         """
         columns = zip(disagreement.T, errors.T, strict=True)
         pairs = [_fit_one(first[~np.isnan(error)] ** 2, error[~np.isnan(error)] ** 2) for first, error in columns]

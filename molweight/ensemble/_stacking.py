@@ -1,4 +1,4 @@
-"""Convex weights of models, from predictions of rows that the models were not trained on."""
+"""Convex weights of models, from out-of-fold predictions."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -12,19 +12,19 @@ __all__ = ["combine", "convex_weights"]
 
 
 def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray, *, shrinkage: float = 0.0) -> list[float]:
-    """The weights ``w >= 0`` with ``sum(w) = 1`` of least squared error; for probabilities that is the Brier score.
+    """The weights ``w >= 0`` with ``sum(w) = 1`` that minimise the squared error (for probabilities, the Brier score).
 
     Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
-    alike. The minimum is exact: for every subset of the models the equality-constrained problem is solved in closed
-    form, and the best solution without negative weights is returned.
+    equally. The minimum is exact: the equality-constrained problem is solved in closed form for every subset of the
+    models, and the best solution without negative weights is returned.
 
     Source: Breiman, *Stacked Regressions*, Machine Learning 1996.
 
     Args:
-        predictions: Per model ``n x T``, out of fold; at most about ten models.
+        predictions: Out-of-fold predictions of each model, ``n x T``; at most about ten models.
         labels: ``n x T``, NaN where missing.
-        shrinkage: Pulls the weights towards equal ones: this multiple of the models' mean squared error is added for
-            the sum of the squared weights, as if so much of each model's error were independent of the others'.
+        shrinkage: Shrinkage towards equal weights: a penalty on the sum of the squared weights, in units of the models'
+            mean squared error. It corresponds to an error component of each model that is independent of the others.
 
     Returns:
         One weight per model.
@@ -54,8 +54,8 @@ def combine(predictions: Sequence[AnyArray], weights: Sequence[float]) -> AnyArr
     """The weighted sum of predictions, ``n x T``.
 
     Args:
-        predictions: Per model ``n x T``.
-        weights: One per model.
+        predictions: Predictions of each model, ``n x T``.
+        weights: One weight per model.
     """
     total: AnyArray = sum(
         (weight * prediction for weight, prediction in zip(weights, predictions, strict=True)),
@@ -79,7 +79,7 @@ def _errors(predictions: Sequence[AnyArray], labels: AnyArray) -> AnyArray:
 
 
 def _subsets(count: int) -> Iterator[list[int]]:
-    """All subsets that are not empty, the smallest first."""
+    """All non-empty subsets, the smallest first."""
     for size in range(1, count + 1):
         yield from (list(chosen) for chosen in combinations(range(count), size))
 

@@ -1,4 +1,4 @@
-"""The network of TabICL: read from a user's file without running anything that it names, and checked."""
+"""The network of TabICL: read from a user's file without running code from it, and checked."""
 
 import hashlib
 import pickle
@@ -19,26 +19,26 @@ from molweight.errors import DataError, OptionError
 __all__ = ["Network", "read_network"]
 
 _LICENCE: Final = "BSD 3-clause"
-"""Licence of the weights that TabICL's authors offer."""
+"""Licence of the weights published by TabICL's authors."""
 _INSTALL: Final = "pip install 'molweight[tabicl]'"
 _SHOWN: Final = 5
 _LONGEST: Final = 10_000
-"""Largest number in a configuration, but for the next."""
+"""Largest number allowed in a configuration, except for the rotary base."""
 _BASE: Final = 1_000_000_000
-"""Largest base of the rotary encoding."""
+"""Largest allowed base of the rotary encoding."""
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Weights of TabICL with what is needed to use them.
+    """Weights of TabICL with their configuration.
 
     Source: Qu, Holzmueller, Varoquaux, Le Morvan, *TabICL: A Tabular Foundation Model for In-Context Learning on Large
     Data*, ICML 2025 (arXiv 2502.05564).
 
     Args:
-        name: Name of the file that they were read from.
+        name: Name of their file.
         sha256: Digest of that file.
-        config: Arguments of the network, JSON values.
+        config: Arguments of the network, as JSON values.
         tensors: Tensors by name.
     """
 
@@ -49,24 +49,24 @@ class Network:
 
     @property
     def classes(self) -> bool:
-        """Whether it predicts classes; the other kind predicts numbers."""
+        """Whether the network predicts classes; otherwise it predicts numbers."""
         return bool(self.config.get("max_classes", 10))
 
     @property
     def most_classes(self) -> int:
-        """Number of classes that one pass of it tells apart; of numbers 0."""
+        """Maximum number of classes in one pass; 0 for regression."""
         return int(self.config.get("max_classes", 10))
 
     def about(self) -> dict[str, Any]:
-        """Everything but the tensors, as JSON values."""
+        """All fields except the tensors, as JSON values."""
         return {"name": self.name, "sha256": self.sha256, "licence": _LICENCE, "config": dict(self.config)}
 
     @classmethod
     def from_parts(cls, about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> "Network":
-        """The object with what :meth:`about` returned and its tensors.
+        """The network from the values of :meth:`about` and its tensors.
 
         Raises:
-            DataError: If they do not fit each other, or the package ``tabicl`` is missing.
+            DataError: If they are not consistent, or the package ``tabicl`` is missing.
         """
         config = about.get("config")
         if not isinstance(config, Mapping):
@@ -80,7 +80,7 @@ class Network:
 
     @contextmanager
     def written(self) -> Iterator[Path]:
-        """A file of it as TabICL reads one, which is removed afterwards.
+        """Context with a temporary file of the network in TabICL's format.
 
         Yields:
             Its path.
@@ -95,13 +95,13 @@ def read_network(path: str) -> Network:
     """The network in a file of TabICL's weights.
 
     The file holds a dictionary with ``config`` and ``state_dict``, as ``tabicl-regressor-v2-*.ckpt`` does. It is read
-    by PyTorch's reader of weights, which builds tensors and plain containers and runs nothing that a file names.
+    by ``torch.load(weights_only=True)``, which creates tensors and plain containers and runs no code from the file.
 
     Args:
         path: The file.
 
     Raises:
-        OptionError: If it is no such file, is damaged, does not fit the package, or the package is missing.
+        OptionError: If it is not such a file, is damaged, does not match the package, or the package is missing.
     """
     try:
         found = Path(path).stat()
@@ -112,7 +112,7 @@ def read_network(path: str) -> Network:
 
 @lru_cache(maxsize=1)
 def _read_once(path: str, size: int, modified: int) -> Network:  # noqa: ARG001 - a changed file is read again
-    """As :func:`read_network`; the stages of a job ask for one file several times."""
+    """Cached version of :func:`read_network`, because the stages of a job read the same file several times."""
     content = _content(path)
     config, state = content.get("config"), content.get("state_dict")
     if not isinstance(config, Mapping) or not isinstance(state, Mapping):
@@ -124,7 +124,7 @@ def _read_once(path: str, size: int, modified: int) -> Network:  # noqa: ARG001 
         raise OptionError("in_context", path, f"cannot be used: {_MISSING}", f"Install it: {_INSTALL}.")
     if problem:
         _refuse(path, problem)
-    # Copies: a tensor of a file can be a part of a larger one, which would be saved as well.
+    # Copies, because a tensor in a file can be a view of a larger one, which would be saved as well.
     plain = {name: tensor.float().clone() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     with Path(path).open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -158,7 +158,7 @@ _MISSING: Final = "the package tabicl (2.2 or later) is not installed"
 
 
 def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:
-    """The fault of a network, as the rest of a sentence that begins with it; empty if there is none."""
+    """The defect of a network, as the rest of a sentence that begins with its name; empty if there is none."""
     problem = _problem_of_config(config, len(tensors))
     if problem:
         return problem
@@ -167,20 +167,20 @@ def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str
 
 
 def _shapes(config: Mapping[str, Any]) -> dict[str, torch.Size] | str:
-    """Shapes of the tensors of a network by name, or the fault of its configuration."""
+    """Shapes of a network's tensors by name, or the defect of its configuration."""
     try:
         from tabicl._model.tabicl import TabICL
     except ImportError:
         return _MISSING
     try:
-        with torch.device("meta"):  # shapes alone: a configuration cannot ask for memory
+        with torch.device("meta"):  # only shapes, so that a configuration cannot allocate memory
             return {name: tensor.shape for name, tensor in TabICL(**config).state_dict().items()}
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError) as error:
         return f"has a configuration that TabICL does not take ({error})"
 
 
 def _problem_of_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> str:
-    """As :func:`_problem_of`, of the tensors."""
+    """Like :func:`_problem_of`, for the tensors."""
     missing = [name for name in expected if name not in tensors]
     if missing:
         return f"lacks the tensor {missing[0]}"
@@ -195,7 +195,7 @@ def _problem_of_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, to
 
 
 def _problem_of_config(config: Mapping[str, Any], tensors: int) -> str:
-    """As :func:`_problem_of`, of what could make the network endless or is not plain."""
+    """Like :func:`_problem_of`, for values that are too large or are not plain JSON."""
     for name, value in config.items():
         if not isinstance(value, (int, float, str, type(None))):
             return f"has a configuration with {name!r}, which is no plain value"

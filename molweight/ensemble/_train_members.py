@@ -1,4 +1,4 @@
-"""Training of all members, each without one fold, in processes of their own where that pays."""
+"""Training of all members, each without one fold, in parallel if that saves time."""
 
 import copy
 import logging
@@ -23,22 +23,22 @@ __all__ = ["MemberJob", "TrainedMember", "member_processes", "train_members"]
 
 
 _PARALLEL_FROM: Final = 10_000
-"""Rows times epochs of one member below which starting processes costs more than it saves."""
+"""Minimum of rows times epochs per member for starting processes; below, this costs more than it saves."""
 _CHUNK: Final = 512
 _PROBED: Final = 4
-"""Batches that the time of an epoch is estimated by."""
+"""Number of batches for estimating the time of an epoch."""
 _LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class MemberJob:
-    """One member to be trained.
+    """A member to train.
 
     Args:
-        member: The member, as it starts.
+        member: The untrained member.
         training: The labelled rows.
         held_out: Rows to leave out, and to predict afterwards.
-        schedule: How.
+        schedule: Training schedule.
         seed: Seed of the batches and of dropout.
     """
 
@@ -51,11 +51,11 @@ class MemberJob:
 
 @dataclass(frozen=True)
 class TrainedMember:
-    """The trained members.
+    """A trained member.
 
     Args:
         state: State of the member.
-        outputs: Its outputs for the rows that were held out, in the order of the fold, ``m x T`` float64.
+        outputs: Its outputs for the held-out rows, in the order of the fold, ``m x T`` float64.
         curve: Mean training loss of each epoch.
     """
 
@@ -67,16 +67,16 @@ class TrainedMember:
 def train_members(
     jobs: Sequence[MemberJob], device: torch.device, *, epochs: int | None = None, seconds: float | None = None
 ) -> Iterator[TrainedMember]:
-    """Train members one after another, or on a CPU with several cores side by side, which begins at once.
+    """Train members one after another, or in parallel on a CPU with several cores; parallel training starts at once.
 
     Args:
         jobs: The members.
         device: Device to compute on.
-        epochs: Epochs in place of those of the jobs.
-        seconds: Time for all of them, where the epochs are not given: if it is short there are fewer, one at least.
+        epochs: Number of epochs that overrides that of the jobs.
+        seconds: Time limit for all of them if ``epochs`` is not given; it may reduce the epochs, to one at least.
 
     Returns:
-        What came out of each job, in their order.
+        The result of each job, in order.
     """
     rows, planned = (len(jobs[0].training.labels), jobs[0].schedule.epochs) if jobs else (0, 0)
     processes = member_processes(len(jobs), rows, planned, device)
@@ -92,7 +92,7 @@ def train_members(
 
 
 def member_processes(members: int, rows: int, epochs: int, device: torch.device) -> int:
-    """How many processes members are trained in, at least one.
+    """Number of processes for training members, at least one.
 
     Args:
         members: Number of members.
@@ -104,16 +104,16 @@ def member_processes(members: int, rows: int, epochs: int, device: torch.device)
         >>> member_processes(5, 100, 50, torch.device("cpu"))
         1
     """
-    alone = device.type != "cpu" or current_process().daemon  # a worker of a study may start no processes
+    alone = device.type != "cpu" or current_process().daemon  # a worker of a study must not start processes
     return 1 if alone or rows * epochs < _PARALLEL_FROM else min(members, cpu_count())
 
 
 def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
-    """Epochs that a member can be trained for in some time, by the time that a few steps of a copy take."""
+    """Number of epochs affordable in a given time, estimated from a few steps of a copy of the member."""
     rows = np.setdiff1d(np.arange(len(job.training.labels)), job.held_out)
     few, planned = rows[: _PROBED * job.schedule.batch_size], job.schedule.epochs
     member, short = copy.deepcopy(job.member).to(device), replace(job.schedule, epochs=1)
-    fit_member(member, job.training, few, short, seed=job.seed, device=device)  # sets everything up
+    fit_member(member, job.training, few, short, seed=job.seed, device=device)  # warm-up
     started = time.perf_counter()
     fit_member(member, job.training, few, short, seed=job.seed, device=device)
     each = (time.perf_counter() - started) * len(rows) / len(few)
