@@ -1,4 +1,4 @@
-"""Molecules with labels: tables of benchmarks, people's own files, splits into roles, metrics.
+"""Molecules with labels: benchmark tables, users' files, splits into roles, metrics.
 
 The 14 tables of MoleculeNet (:func:`molweight.datasets.load`):
 
@@ -21,10 +21,10 @@ tox21         classification 12      7831   roc_auc random     wheel nuclear-rec
 toxcast       classification 617     8597   roc_auc random     net   high-throughput toxicity assays
 ============= ============== ======= ====== ======= ========== ===== =================================================
 
-``rows`` counts those of the source, unparsable ones included. Metric and split are those of MoleculeNet's own paper.
-The literature of pretraining mostly splits by scaffold, as :func:`molweight.datasets.split` does by default; that split
-is frozen for all 14. The tables that are not in the wheel are read from the folder that the environment variable
-``MOLWEIGHT_DATA`` names, or downloaded once (``net``) and verified.
+``rows`` counts the rows of the source, including unparsable ones. Metric and split are those of MoleculeNet's own
+paper. The pretraining literature mostly splits by scaffold, as :func:`molweight.datasets.split` does by default; that
+split is frozen for all 14. Tables that are not in the wheel are read from the folder given by the environment variable
+``MOLWEIGHT_DATA``, or downloaded once (``net``) and verified.
 
 The data sets of molecules of the Open Graph Benchmark (``load("ogbg-molhiv")``; :func:`available_ogb` lists them) come
 with OGB's graphs, its published split (``split(data, "ogb")``) and its own evaluator; see :func:`load_ogb`.
@@ -40,8 +40,8 @@ moses      1584663 training part of MOSES: ZINC Clean Leads     download
 moses_test 176074  test part of MOSES                           download
 ========== ======= ============================================ ========
 
-Any file with SMILES is a corpus too: ``load_corpus("mine.smi.gz")``. :func:`near_corpus` finds in large corpora the
-molecules that are most like those of a task.
+Any file with SMILES is a corpus too: ``load_corpus("mine.smi.gz")``. :func:`near_corpus` selects from large corpora the
+molecules most similar to those of a task.
 
 Example:
     >>> from molweight import datasets
@@ -117,7 +117,7 @@ __all__ = [
     "without",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(
         __name__,
         "internal",

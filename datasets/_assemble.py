@@ -1,4 +1,4 @@
-"""From rows of SMILES and labels, however they were read, to a dataset and a report of what could not be used."""
+"""From rows of SMILES and labels to a dataset and a report of unusable rows and labels."""
 
 import logging
 from collections import Counter
@@ -28,12 +28,12 @@ OnError = Literal["raise", "skip", "nan"]
 _LOG: Final = logging.getLogger(__name__)
 _SHOWN: Final = 3
 _SYSTEMATIC: Final = 0.5
-"""Share of unreadable labels of a column from which ``"skip"`` refuses the table rather than most of its rows."""
+"""Share of unreadable labels in a column above which ``"skip"`` refuses the whole table."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options that all readers have in common; :func:`molweight.datasets.from_file` documents it."""
+    """Options common to all readers; documented by :func:`molweight.datasets.from_file`."""
 
     name: str
     task: Task | None = None
@@ -52,7 +52,7 @@ class Options:
     split_column: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is not a choice before anything is read."""
+        """Refuse invalid choices before anything is read."""
         check_choice("on_error", self.on_error, get_args(OnError))
         check_choice("duplicates", self.duplicates, DUPLICATES)
         if self.decimal is not None:
@@ -66,23 +66,23 @@ class Rows:
     """The rows that were read.
 
     Args:
-        source: What it is called in messages.
+        source: Its name in messages.
         smiles: One text per row.
-        place: Where the molecule of a row is, for messages.
+        place: Location of a row's molecule, for messages.
         labels: ``n x T``, NaN where missing or unreadable; ``None`` for none.
         columns: Names of the ``T`` labels.
         bad: Labels that cannot be read.
-        complaint: The message about those, to refuse the table with.
-        reasons: Why rows hold no molecule, where the reader knows.
-        hint: What to do if no row holds a molecule.
+        complaint: The message about bad labels if the table is refused.
+        reasons: Reasons for rows without a molecule, if the reader knows them.
+        hint: Advice for the case that no row holds a molecule.
         bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above; ``None`` for exact labels.
         weights: Weight of each row; ``None`` for equal ones.
-        roles: Place of each row's role in :data:`molweight.datasets.internal.ROLES`, -1 for none; ``None`` where the
-            table has no column of roles.
-        notes: How the source was read, where that is not plain.
-        remarks: Rows that describe the columns: they hold no molecule and are not rejects.
-        number: Row of the file, as people count, from the position of a row.
-        task: What the labels are used for, where that is another task than was asked for.
+        roles: Index of each row's role in :data:`molweight.datasets.internal.ROLES`, -1 for none; ``None`` if the table
+            has no column of roles.
+        notes: Notes on how the source was read, if that is not obvious.
+        remarks: Rows that describe the columns: they hold no molecule and do not count as rejects.
+        number: Maps the position of a row to its row number in the file.
+        task: The task of the labels, if it differs from the requested one.
     """
 
     source: str
@@ -107,14 +107,14 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     """The dataset of the rows that can be used.
 
     Args:
-        rows: What was read.
-        options: What is asked for.
+        rows: The rows as read.
+        options: The options of the reader.
 
     Returns:
-        Molecules and labels; ``rejects`` holds, by row, every molecule and every label that cannot be used.
+        Molecules and labels; ``rejects`` lists, by row, every unusable molecule and label.
 
     Raises:
-        DataError: If nothing can be used, or, with ``on_error="raise"``, anything cannot.
+        DataError: If nothing is usable, or, with ``on_error="raise"``, anything is unusable.
     """
     if rows.bad and _refuses(rows, options):
         raise DataError(rows.complaint)
@@ -152,7 +152,7 @@ def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64A
     """The weight of each target.
 
     Raises:
-        ConfigError: If there is not one from 0 on for each target, and one above 0.
+        ConfigError: If there is not one non-negative weight for each target, or all are 0.
     """
     found = np.array(weights or [1.0] * len(data.target_names), dtype=np.float64)
     if len(found) != len(data.target_names) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
@@ -164,7 +164,7 @@ def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64A
 
 
 def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[float]) -> MoleculeDataset:
-    """The dataset with what goes with labels: which are bounds, weights of rows, roles of rows."""
+    """The dataset with the columns that accompany labels: bounds, weights of rows, roles of rows."""
     columns: dict[str, Column] = {}
     if rows.bounds is not None and rows.bounds.any():
         columns["label_bounds"] = rows.bounds[data.rows]
@@ -180,7 +180,7 @@ def _with_columns(data: MoleculeDataset, rows: Rows, target_weights: Sequence[fl
 
 
 def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tuple[MoleculeDataset, list[str]]:
-    """The dataset with one row for each molecule, if asked for, and notes about duplicates."""
+    """The dataset, with one row per molecule if requested, and notes about duplicates."""
     if rows.labels is None or not data.target_names or rows.number is None:
         return data, []
     groups = groups_of(data, n_jobs=options.n_jobs)
@@ -208,7 +208,7 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
 
 
 def _with_repeated(rows: Rows, data: MoleculeDataset, groups: Sequence[Indices]) -> list[Reject]:
-    """Rows and labels that cannot be used, with the rows of molecules that occur in several."""
+    """Unusable rows and labels, extended by the rows of repeated molecules."""
     found = list(data.rejects)
     for group in groups:
         reason = f"the molecule occurs in {len(group)} rows ({_row_list(rows, data, group)}), all of which are dropped"
@@ -220,13 +220,13 @@ def _with_repeated(rows: Rows, data: MoleculeDataset, groups: Sequence[Indices])
 
 
 def _within_roles(groups: Sequence[Indices], roles: Column) -> list[Indices]:
-    """The rows of a molecule, apart by role: a label in training must not be averaged with one in the test set."""
+    """The rows of each molecule, separated by role: a training label must not be averaged with a test label."""
     parts = [group[roles[group] == role] for group in groups for role in np.unique(roles[group])]
     return [part for part in parts if len(part) > 1]
 
 
 def _summed(weights: Column, groups: Sequence[Indices]) -> Float32Array:
-    """The weight of each molecule: that of all its rows."""
+    """The weight of each molecule: the sum over its rows."""
     summed = weights.astype(np.float32)
     for group in groups:
         summed[group[0]] = summed[group].sum(axis=0)
@@ -236,7 +236,7 @@ def _summed(weights: Column, groups: Sequence[Indices]) -> Float32Array:
 def _of_duplicates(
     rows: Rows, options: Options, data: MoleculeDataset, measured: Measurements, groups: Sequence[Indices]
 ) -> list[str]:
-    """Notes about molecules that occur in several rows."""
+    """Notes about molecules in several rows."""
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
     majority = "the majority of their labels counts" if all(measured.classes) else ""
@@ -271,7 +271,7 @@ def _row_list(rows: Rows, data: MoleculeDataset, group: Indices) -> str:
 
 
 def _refuses(rows: Rows, options: Options) -> bool:
-    """Whether unreadable labels refuse the table: always if asked to, else if they are most of a column."""
+    """Whether to refuse the table for unreadable labels: always if requested, else if they are most of a column."""
     if options.on_error != "skip" or rows.labels is None:
         return options.on_error == "raise"
     unreadable = Counter(cell.column for cell in rows.bad)
@@ -280,7 +280,7 @@ def _refuses(rows: Rows, options: Options) -> bool:
 
 
 def _blanked(labels: Float32Matrix, records: Iterable[int]) -> Float32Matrix:
-    """The labels without those of some rows, from which nothing is to be inferred."""
+    """The labels with some rows set to NaN, so that nothing is inferred from these."""
     blanked = labels.copy()
     blanked[list(records)] = np.nan
     return blanked
@@ -295,7 +295,7 @@ def _no_molecule(rows: Rows) -> str:
 
 
 def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: set[int]) -> MoleculeDataset:
-    """The dataset without dropped rows, and with everything that cannot be used in ``rejects``."""
+    """The dataset without dropped rows; ``rejects`` lists everything unusable."""
     molecules = [_explained(item, rows) for item in data.rejects if item.row not in rows.remarks]
     cells = [_of_cell(cell, rows, options) for cell in rows.bad]
     if dropped:
@@ -311,7 +311,7 @@ def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: s
 
 
 def _of_cell(cell: BadCell, rows: Rows, options: Options) -> Reject:
-    """A label that cannot be read: its row is left out, or it is taken as missing."""
+    """The reject for an unreadable label: its row is left out, or the label counts as missing."""
     kind: Literal["label", "missing"] = "label" if options.on_error == "skip" else "missing"
     consequence = "" if kind == "label" else "; taken as missing"
     reason = f"column {cell.column!r}: {cell.problem}{consequence}"
@@ -334,7 +334,7 @@ def _one_per_row(cells: Iterable[Reject]) -> list[Reject]:
 
 
 def _explained(item: Reject, rows: Rows) -> Reject:
-    """A reject with the text as it was given, and with plainer words where there are some."""
+    """A reject with the original text, and with a plainer reason if there is one."""
     text = rows.smiles[item.row]
     plain = explain(text) if item.reason == "not a valid SMILES" else None
     reason = rows.reasons.get(item.row) or plain or item.reason
@@ -342,7 +342,7 @@ def _explained(item: Reject, rows: Rows) -> Reject:
 
 
 def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
-    """Log, or refuse, what cannot be used."""
+    """Log or refuse unusable rows and labels."""
     hidden = len(rejects) - _SHOWN
     shown = "; ".join([*map(str, rejects[:_SHOWN]), *([f"and {hidden} more"] if hidden > 0 else [])])
     affected = len({item.row for item in rejects})

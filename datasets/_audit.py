@@ -1,4 +1,4 @@
-"""The audit of a table: facts to know before a score on it is believed."""
+"""The audit of a table: problems that would make a score on it unreliable."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,12 +19,12 @@ __all__ = ["Audit", "Duplicates", "Labels", "Leak", "Overlap", "audit", "without
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Molecules that occur in a table more than once.
+    """Repeated molecules of a table.
 
     Args:
         extra: Molecules beyond the first of each.
         groups: Different molecules that occur more than once.
-        conflicting: Those of ``groups`` whose rows have different labels, both known, for some target.
+        conflicting: Number of ``groups`` whose rows have different known labels for some target.
         rows: The rows of each group, counted from 0 in the source; groups with conflicting labels first.
     """
 
@@ -41,8 +41,8 @@ class Labels:
     Args:
         name: Name of the target.
         known: Molecules with a label.
-        missing: Molecules without.
-        mean: Mean label; for classes the share of ones. ``None`` where no label is known, as the two that follow.
+        missing: Molecules without a label.
+        mean: Mean label; for classes the share of ones. ``None`` if no label is known, like the next two.
         lowest: Smallest label.
         highest: Largest label.
     """
@@ -60,9 +60,9 @@ class Leak:
     """Overlap of a role with an earlier one.
 
     Args:
-        role: The role that is scored.
-        other: The role that was learned from.
-        molecules: Molecules of ``role`` that occur in ``other`` too.
+        role: The role used for scoring.
+        other: The role used for training.
+        molecules: Molecules of ``role`` that also occur in ``other``.
         compounds: The same for compounds.
         scaffold: Molecules of ``role`` with a ring whose scaffold occurs in ``other``.
         size: Molecules of ``role``.
@@ -82,8 +82,8 @@ class Overlap:
 
     Args:
         corpus: Name of the corpus.
-        size: Its molecules.
-        duplicates: Its molecules beyond the first of each.
+        size: Number of its molecules.
+        duplicates: Number of its molecules that repeat an earlier one.
         found: Molecules of the table, by role (``"table"`` for all of it), that occur in the corpus.
         compounds: The same for compounds.
     """
@@ -105,20 +105,20 @@ class Audit:
         rejected: Rows without a molecule.
         duplicates: Molecules that occur more than once: equal canonical SMILES, stereochemistry included.
         duplicate_compounds: The same for compounds.
-        undefined_stereo: Molecules with a tetrahedral stereocentre whose configuration is not given.
+        undefined_stereo: Molecules with a tetrahedral stereocentre of unspecified configuration.
         acyclic: Molecules without a ring, which all share the empty scaffold.
-        scaffolds: Different scaffolds among the others (Bemis-Murcko, with chirality).
-        single_scaffolds: Those of them with one molecule.
+        scaffolds: Number of different scaffolds among the others (Bemis-Murcko, with chirality).
+        single_scaffolds: Number of scaffolds with one molecule.
         largest_scaffold: Molecules of the most frequent one.
         labels: One entry per target.
         split: Definition of the split; empty without one.
         sizes: Molecules by role.
-        leaks: What later roles have in common with earlier ones.
-        overlap: What the corpus has in common with the table; ``None`` without a corpus.
-        left_out: Further rows, left out for a label that cannot be read.
-        unread: Labels that cannot be read and are taken as missing.
-        repeated: Further rows, left out because their molecule occurs in several.
-        merged: Further rows, which were merged with an earlier row of the same molecule.
+        leaks: Overlaps of later roles with earlier ones.
+        overlap: Overlap of the corpus with the table; ``None`` without a corpus.
+        left_out: Further rows, left out because of an unreadable label.
+        unread: Unreadable labels that count as missing.
+        repeated: Further rows, left out because their molecule is repeated.
+        merged: Further rows, merged with an earlier row of the same molecule.
     """
 
     table: str
@@ -154,17 +154,16 @@ def audit(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> Audit:
-    """Look for duplicates, undefined stereochemistry, unbalanced labels, and what leaks from one role to another.
+    """Look for duplicates, undefined stereochemistry, unbalanced labels, and leakage between roles.
 
     Two molecules are the same if RDKit gives them the same canonical SMILES, stereochemistry included. They are the
-    same compound if they differ in nothing but protonation, counter-ions, stereochemistry, or places of hydrogens on
-    heteroatoms: ZINC, for example, writes amines protonated, so that its molecules and those of a table only meet as
-    compounds.
+    same compound if they differ only in protonation, counter-ions, stereochemistry, or positions of hydrogens on
+    heteroatoms. For example, ZINC writes amines protonated, so overlaps with it are found only between compounds.
 
     Args:
         data: The table.
-        splits: Its roles, to look for leakage between them.
-        corpus: Molecules to pretrain on, to look for those of the table.
+        splits: Its roles, to find leakage between them.
+        corpus: Molecules for pretraining, to find those of the table.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
@@ -223,16 +222,16 @@ def without(
     Args:
         corpus: Molecules to pretrain on.
         data: The table.
-        positions: Which of its molecules, e.g. ``splits.test``; ``None`` for all.
-        same: What is removed: the same molecules, or all forms of the same compounds, as :func:`audit` tells them.
+        positions: Positions of its molecules, e.g. ``splits.test``; ``None`` for all.
+        same: Whether to remove the same molecules, or all forms of the same compounds, as defined for :func:`audit`.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
     Returns:
-        The corpus itself where it has none of them; otherwise its other molecules.
+        The other molecules of the corpus; the corpus itself if nothing is removed.
 
     Raises:
-        ConfigError: If ``same`` is not a choice.
+        ConfigError: If ``same`` is not a valid choice.
 
     Example:
         >>> from molweight.datasets import from_smiles
@@ -249,7 +248,7 @@ def without(
 
 
 def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Uint64Array:
-    """Keys of molecules and compounds; the SMILES as written where RDKit does not finish."""
+    """Keys of molecules and compounds; the SMILES as written if RDKit does not finish."""
     keys: Uint64Array = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
     for place in np.flatnonzero((keys == 0).all(axis=1)):
         keys[place] = number_of(data.smiles[int(place)])
@@ -285,7 +284,7 @@ def _labels(name: str, labels: Float32Array) -> Labels:
 
 
 def _leaks(keys: Uint64Array, scaffold: Uint64Array, splits: Splits) -> list[Leak]:
-    """Of each role what it shares with those before it; under the protocol of the paper meta is select."""
+    """Overlap of each role with the roles before it; under the protocol of the paper, meta is select."""
     roles = splits.roles()
     pairs = [pair for pair in combinations(roles, 2) if splits.protocol == "four-role" or "select" not in pair]
     return [_leak(keys, scaffold, (other, roles[other]), (role, roles[role])) for other, role in pairs]

@@ -1,4 +1,4 @@
-"""An audit that was written as JSON values, back as it was."""
+"""An audit read back from JSON values."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ __all__ = ["read_audit"]
 
 
 def read_audit(values: Mapping[str, Any], source: str = "the audit") -> Audit:
-    """The audit that :meth:`Audit.to_dict` was called on.
+    """The audit from the values of :meth:`Audit.to_dict`.
 
     Args:
-        values: What it returned.
-        source: Where the values were found, for the message.
+        values: The return value of :meth:`Audit.to_dict`.
+        source: Origin of the values, for the message.
 
     Raises:
         DataError: If something is missing or unknown.

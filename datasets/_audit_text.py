@@ -6,7 +6,7 @@ from molweight.graphs.internal import RejectCounts
 __all__ = ["format_audit"]
 
 _MOST = 12
-"""Labels that are shown; all of them are in :meth:`Audit.to_dict`."""
+"""Maximum number of labels shown; :meth:`Audit.to_dict` has all of them."""
 
 
 def format_audit(found: Audit) -> str:
@@ -16,7 +16,7 @@ def format_audit(found: Audit) -> str:
         found: The audit.
 
     Returns:
-        Lines with a heading each.
+        Lines, each with a heading.
 
     Example:
         >>> from molweight.datasets import audit, from_smiles

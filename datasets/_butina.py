@@ -25,15 +25,15 @@ DEFINITION: Final = (
 )
 _BITS: Final = 2048
 MOST: Final = 25_000
-"""Molecules up to which all pairs are compared: one byte each."""
+"""Maximum number of molecules for comparing all pairs, which takes one byte per pair."""
 
 
 @SPLITTERS.register("butina")
 def butina_split(data: MoleculeDataset, request: Request, *, cutoff: float = 0.6) -> Splits:
-    """Molecules of a cluster stay together; test gets the molecules that are unlike the others.
+    """Keep the molecules of a cluster together; the test set gets the most dissimilar molecules.
 
-    Source: Butina, J. Chem. Inf. Comput. Sci. 39, 747 (1999); filled as DeepChem's ``ButinaSplitter`` does, whose
-    cutoff is the default.
+    Source: Butina, J. Chem. Inf. Comput. Sci. 39, 747 (1999); filled like DeepChem's ``ButinaSplitter``, whose cutoff
+    is the default.
 
     Args:
         data: The molecules.

@@ -1,4 +1,4 @@
-"""The tables molweight knows, one typed entry each: a new table is a new entry.
+"""The known tables, one typed entry each.
 
 The documentation of :mod:`molweight.datasets` lists them; a test keeps that list equal to this file.
 """

@@ -1,4 +1,4 @@
-"""Which columns of an unknown table are its labels; those of known exports by their layout."""
+"""Choice of the label columns of an unknown table; known exports are recognised by their layout."""
 
 import logging
 from collections.abc import Sequence
@@ -17,12 +17,12 @@ __all__ = ["Choice", "Layout", "choose_targets", "layout_of"]
 
 @dataclass(frozen=True)
 class Layout:
-    """Facts about an export.
+    """The layout of a known export.
 
     Args:
-        title: Where it comes from.
+        title: Origin of the export.
         targets: Its label columns.
-        said: What is proposed, in words.
+        said: The proposal, in words.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Layout:
 
 
 def layout_of(table: TextTable) -> Layout | None:
-    r"""The layout of a table; ``None`` where it is not one of those known.
+    r"""The layout of a table; ``None`` if it is unknown.
 
     Example:
         >>> from molweight.datasets._table import parse_table
@@ -60,7 +60,7 @@ def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
 
 
 def _chembl_values(table: TextTable, names: dict[str, str], value: str) -> Layout | None:
-    """The layout of an export whose pChEMBL values are all missing, as they are for bounds and for other units."""
+    """The layout of an export whose pChEMBL values are all missing, as for bounds and for other units."""
     unit = names.get("standard units")
     units = {cell for cell in table.cells(unit) if cell} if unit else set()
     if not any(not is_missing(cell) for cell in table.cells(value)):
@@ -94,7 +94,7 @@ class Choice(NamedTuple):
 
     Args:
         targets: Their names; none for a table without labels.
-        said: Why these and not others, where others might have been meant.
+        said: Reasons for the choice, if other columns might have been meant.
     """
 
     targets: list[str]
@@ -104,21 +104,21 @@ class Choice(NamedTuple):
 def choose_targets(
     table: TextTable, reports: Sequence[ColumnReport], task: Task | None, *, lenient: bool = False
 ) -> Choice:
-    """The columns with labels: those that hold numbers or classes, and do not look like something else.
+    """The label columns: those with numbers or classes that do not look like anything else.
 
     Args:
         table: The table.
-        reports: What its columns hold.
-        task: What the labels are to be used for; with ``"classification"`` only columns of classes are taken.
-        lenient: Whether a column that holds labels for the most part is one of them, rather than refused.
+        reports: Reports on its columns.
+        task: Task of the labels; with ``"classification"``, only columns of classes count.
+        lenient: Whether a column that mostly holds labels counts as a label column instead of being refused.
 
     Returns:
         The names, and notes about them.
 
     Raises:
-        DataError: If some of them hold classes and others numbers and ``task`` does not say which are meant; if several
-            columns may be labels or something else; if a column holds labels for the most part but not only, unless
-            ``lenient``; or if none has labels and one is empty.
+        DataError: If some hold classes and others numbers, and ``task`` does not select a kind; if several columns may
+            be labels or something else; if a column mostly but not only holds labels, unless ``lenient``; or if there
+            are no labels and one column is empty.
     """
     layout = layout_of(table)
     if layout is not None and task is None:
@@ -150,7 +150,7 @@ def choose_targets(
 
 
 def _two(report: ColumnReport) -> bool:
-    """Whether a column has just two different numbers."""
+    """Whether a column has exactly two different numbers."""
     return report.labels is not None and len(set(report.labels.known.tolist())) == 2  # noqa: PLR2004 - two classes
 
 
@@ -161,7 +161,7 @@ def _settled(
     doubtful: Sequence[ColumnReport],
     task: Task | None,
 ) -> Choice:
-    """The targets, with notes about them and about columns that are left out."""
+    """The targets, with notes about them and about omitted columns."""
     if not targets:
         _refuse_empty(table, reports)
     said: list[str] = []
@@ -186,7 +186,7 @@ def _settled(
 
 
 def _left_out(reports: Sequence[ColumnReport], targets: Sequence[str]) -> list[str]:
-    """Notes about dropped columns that might be missed."""
+    """Notes about omitted columns that the user may have wanted."""
     said = [f"column {item.name!r} holds {item.detail}" for item in reports if item.kind in ("molecule", "reaction")]
     said += [f"column {item.name!r} holds {item.detail}" for item in reports if "several units" in item.detail]
     texts = [item for item in reports if item.kind == "text" and not targets]
@@ -204,7 +204,7 @@ def _bad(table: TextTable, name: str) -> list[BadCell]:
 
 
 def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
-    """Refuse an empty column in a table that has no labels otherwise."""
+    """Refuse an empty column in a table without other labels."""
     for report in reports:
         if report.kind == "empty" and (table.unit, report.name) != ("record", "title"):  # of every record of an SD file
             raise DataError(

@@ -1,4 +1,4 @@
-"""The split that a column of the table states."""
+"""The split given by a column of the table."""
 
 from molweight.datasets._splits import ROLES, SPLITTERS, Request, Splits
 from molweight.datasets._user_splits import split_by_roles
@@ -10,14 +10,14 @@ __all__ = ["column_split"]
 
 @SPLITTERS.register("column")
 def column_split(data: MoleculeDataset, request: Request) -> Splits:
-    """The roles that a column of the user's own table states (train, valid, select, test).
+    """The roles given by a column of the user's table (train, valid, select, test).
 
     Args:
         data: The molecules, read by :func:`molweight.datasets.from_file`.
         request: The protocol.
 
     Returns:
-        The positions by role; a role that the column does not state is held out of train.
+        The positions by role; a role that the column does not contain is held out of train.
 
     Raises:
         DataError: If the table has no such column.

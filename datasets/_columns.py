@@ -1,4 +1,4 @@
-"""The content of each column of an unknown table, and numbers that may be something other than labels."""
+"""Classification of the columns of an unknown table, including numbers that may not be labels."""
 
 import logging
 import re
@@ -55,15 +55,15 @@ _NAMES: Final = {
 }
 _PATTERNS: Final = {re.compile(pattern): why for pattern, why in _NAMES.items()}
 _ENOUGH: Final = 10
-"""Labels from which the values themselves are looked at."""
+"""Minimum number of labels for examining the values themselves."""
 _FEW: Final = 12
-"""Most different whole numbers that are taken for codes."""
+"""Maximum number of distinct integers that count as codes."""
 _REGISTRY: Final = 1000
-"""Smallest number of a registry."""
+"""Smallest number that counts as a registry number."""
 
 
 def by_name(name: str) -> str:
-    """The meaning, other than a label, that the name of a column of numbers states; empty for none.
+    """The meaning, other than a label, that is suggested by the name of a numeric column; empty for none.
 
     Example:
         >>> by_name("Molecular Weight"), by_name("pH"), by_name("logS")
@@ -75,7 +75,7 @@ def by_name(name: str) -> str:
 
 
 def by_content(values: FloatArray) -> str:
-    """The meaning, other than labels, that numbers suggest; empty for none.
+    """The meaning, other than labels, that is suggested by the numbers themselves; empty for none.
 
     Args:
         values: The numbers of a column, without missing ones.
@@ -101,13 +101,13 @@ def _date(values: FloatArray) -> str:
 
 
 def _registry(values: FloatArray) -> str:
-    """Numbers of a registry: all different, and none small."""
+    """Whether the values look like registry numbers: all different, and none small."""
     alike = len(np.unique(values)) < len(values) or values.min() < _REGISTRY
     return "" if alike else "looks like identifiers: whole numbers, no two alike"
 
 
 def few_codes(values: FloatArray) -> str:
-    """The meaning that whole numbers with few different values suggest; empty for none.
+    """The meaning suggested by integers with few distinct values; empty for none.
 
     Example:
         >>> few_codes(np.tile(np.arange(5.0), 10)), few_codes(np.tile([0.5, 1.5], 10))
@@ -132,17 +132,17 @@ _SPLIT_ONLY: Final = re.compile(
     r"(data[ _-]?)?(split|splits|subset|partition|fold)|set|(split|fold)[ _.-].*|(.*[ _.-]|cv)(split|fold)"
 )
 _PROBE: Final = 30
-"""Cells parsed to see whether a column holds SMILES."""
+"""Number of cells parsed to test whether a column holds SMILES."""
 _SHARE: Final = 0.8
-"""Share of them that has to parse."""
+"""Share of them that must parse."""
 _MIXED: Final = 0.5
-"""Share of cells that are not labels above which a column is taken for text."""
+"""Share of non-label cells above which a column counts as text."""
 _BEGINS: Final = re.compile(r"[(<>~+\u2212-]?\s?\d+([.,]\d+)?(\s|[^\w\s.,]|$)")
-"""How a measurement begins, and no name or date: a number, and then a blank or a sign."""
+"""Beginning of a measurement, as opposed to a name or date: a number followed by a blank or a sign."""
 _LONG: Final = 60
-"""Characters of a text that messages show."""
+"""Maximum length of a text in messages."""
 _COUNTER: Final = 3
-"""Rows from which an ascending column of whole numbers is taken for a counter."""
+"""Minimum number of rows for an ascending integer column to count as a counter."""
 
 Kind = Literal[
     "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
@@ -152,16 +152,16 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class ColumnReport:
-    """How a column is understood.
+    """The interpretation of a column.
 
     Args:
         name: Its name.
         kind: ``"smiles"`` for the molecules, ``"molecule"`` for further ones, ``"reaction"``; ``"numbers"`` and
-            ``"classes"`` for what may be labels, ``"suspicious"`` for numbers that may be something else,
+            ``"classes"`` for possible labels, ``"suspicious"`` for numbers that may be something else,
             ``"identifier"``, ``"split"``, ``"relation"``, ``"unit"``, ``"weight"`` (of the rows), ``"text"``,
             ``"empty"``.
-        detail: More about it, in words.
-        labels: The column read as labels, where it may hold some.
+        detail: Details, in words.
+        labels: The column read as labels, if it may hold some.
         mixed: Whether some of its cells cannot be read as labels.
     """
 
@@ -212,7 +212,7 @@ def find_smiles(table: TextTable) -> str:
 
 
 def _one_column(table: TextTable) -> str:
-    """A note about a table with one column whose name has a sign that may separate others."""
+    """A note about a table with one column whose name contains a possible delimiter."""
     found = re.search(r"[^\w\s()%'-]", table.columns[0])
     if len(table.columns) > 1 or not found:
         return ""
@@ -224,7 +224,7 @@ def _probe(table: TextTable, column: str) -> list[str]:
 
 
 def _parsable_share(table: TextTable, column: str) -> float:
-    """Share of the first cells that are SMILES; numbers count as none."""
+    """Share of SMILES among the first cells; numbers do not count."""
     cells = _probe(table, column)
     parsed = parsable([cell for cell in cells if not is_number(cell)])
     return sum(parsed) / len(cells) if cells else 0.0
@@ -238,12 +238,12 @@ def _is_reaction(table: TextTable, column: str) -> bool:
 def describe_columns(
     table: TextTable, smiles: str, options: LabelOptions | None = None, weight: str | None = None
 ) -> list[ColumnReport]:
-    r"""How each column of a table is understood.
+    r"""The interpretation of each column of a table.
 
     Args:
         table: The table.
         smiles: Its SMILES column.
-        options: How cells of label columns are read.
+        options: Options for reading the cells of label columns.
         weight: The column with a weight for each row; it holds no labels.
 
     Returns:
@@ -261,7 +261,7 @@ def describe_columns(
 
 
 def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
-    """The columns that say something of others: relations, units, roles.
+    """Columns with metadata: relations, units, roles.
 
     Args:
         table: The table.
@@ -291,7 +291,7 @@ def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -
 
 
 def _only_remarks(table: TextTable, report: ColumnReport, smiles: str) -> bool:
-    """Whether all cells that cannot be read as labels are in rows without a molecule, such as footnotes."""
+    """Whether all cells that cannot be read as labels are in rows without a molecule, e.g. footnotes."""
     if report.labels is None:
         return False
     wrong = np.flatnonzero(np.isinf(report.labels.values))
@@ -299,7 +299,7 @@ def _only_remarks(table: TextTable, report: ColumnReport, smiles: str) -> bool:
 
 
 def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
-    """A column that says something of another one, or of the row."""
+    """A column with metadata of another column, or of the row."""
     if all(sign_of(cell) is not None for cell in present):
         return ColumnReport(name, "relation", f"relations: {', '.join(sorted(present))}")
     if _are_roles(present, named=_SPLIT_NAMES.fullmatch(name.lower()) is not None):
@@ -315,9 +315,9 @@ def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
 
 
 def _are_roles(present: Sequence[str], *, named: bool) -> bool:
-    """Whether the values of a column are roles: all of them or, in a column that is named so, most of them.
+    """Whether the values of a column are roles: all of them or, if the column's name says so, most of them.
 
-    One that is mistyped is refused when rows are read.
+    A mistyped role is refused when the rows are read.
     """
     roles = [role_of(cell) for cell in present]
     known = {role for role in roles if role is not None}
@@ -325,7 +325,7 @@ def _are_roles(present: Sequence[str], *, named: bool) -> bool:
 
 
 def other_splits(table: TextTable) -> list[str]:
-    """Notes about columns that are named like a split and do not state roles."""
+    """Notes about columns that are named like a split but hold no roles."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
         if _SPLIT_ONLY.fullmatch(name.lower()) or _of_training(table, name):
@@ -340,13 +340,13 @@ def other_splits(table: TextTable) -> list[str]:
 
 
 def _of_training(table: TextTable, name: str) -> bool:
-    """Whether some rows of a column of words are called the training set."""
+    """Whether a column of words labels some rows as the training set."""
     texts = table.distinct(name)[1]
     return len(texts) <= _FEW and any(role_of(text) == "train" for text in texts)
 
 
 def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options: LabelOptions) -> ColumnReport:
-    """A column that may hold labels: numbers or classes; or text, molecules among it."""
+    """A column that may hold labels (numbers or classes), or text, including molecules."""
     if not _may_be_labels(present, options):
         return _text(table, name, present)
     labels = read_column_labels(table, name, options)
@@ -365,7 +365,7 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
 
 
 def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "") -> ColumnReport:
-    """A column that holds no labels as it stands."""
+    """A column without usable labels."""
     if "units" in reason:
         way = f"on one scale with the target 'p({name})'" if "molar" in reason else "which are not compared"
         return ColumnReport(name, "text", f"numbers in several units, {way}")
@@ -379,7 +379,7 @@ def _text(table: TextTable, name: str, present: Sequence[str], reason: str = "")
 
 
 def _like_numbers(words: Sequence[str]) -> str:
-    """A note about texts of which most begin with a number: an example of the others."""
+    """A note on a column in which most texts begin with a number, with an example of the others."""
     begun = [word for word in words if _BEGINS.match(word)]
     other = [word for word in begun if not is_number(word)]
     return (
@@ -388,20 +388,20 @@ def _like_numbers(words: Sequence[str]) -> str:
 
 
 def _short(text: str) -> str:
-    """A text for a line of a message."""
+    """A text, shortened for a message."""
     line = " ".join(text.split())
     return line if len(line) <= _LONG else f"{line[:_LONG]}..."
 
 
 def _may_be_labels(present: Sequence[str], options: LabelOptions) -> bool:
-    """Whether it is worth reading a column as labels: most of a text column would be in vain."""
+    """Whether a column may hold labels; this saves reading text columns as numbers."""
     if any(any(letter.isdigit() for letter in cell) or cell.lower() in ("true", "false") for cell in present):
         return True
     return bool(known_pair(present)) or (options.positive or "").casefold() in {cell.casefold() for cell in present}
 
 
 def _is_counter(table: TextTable, name: str) -> bool:
-    """Whether a column numbers the rows: whole numbers that ascend all the way."""
+    """Whether a column numbers the rows: strictly ascending integers."""
     codes, texts = table.distinct(name)
     if len(texts) < len(codes) or len(codes) < _COUNTER or not all(cell.isdigit() for cell in texts):
         return False
@@ -424,6 +424,6 @@ def _range(labels: LabelColumn) -> str:
 
 
 def listed(names: Sequence[str], most: int = 10) -> str:
-    """Names for a message, not too many."""
+    """A shortened list of names for a message."""
     shown = ", ".join(repr(name) for name in names[:most]) or "none"
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,4 +1,4 @@
-"""Molecules without labels: the corpora molweight knows, and user files."""
+"""Molecules without labels: the known corpora, and user files."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,23 +22,23 @@ from molweight.graphs.internal import Record, build_streamed, cache_root
 __all__ = ["CORPORA", "PART", "Corpus", "available_corpora", "corpus_file", "join_corpora", "load_corpus"]
 
 PART: Final = "part:"
-"""How the columns of a joined corpus begin that say which molecules are of which part."""
+"""Prefix of the columns of a joined corpus that mark the molecules of each part."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """A set of molecules without labels, to pretrain on.
+    """A set of molecules without labels, for pretraining.
 
     Args:
-        name: What it is called in :func:`molweight.datasets.load_corpus`.
-        title: What it is, in one line.
+        name: Its name in :func:`molweight.datasets.load_corpus`.
+        title: A one-line description.
         size: Number of molecules.
         file: The embedded file, one SMILES a line; or, with ``url``, the file in the folder ``corpora`` of
             ``MOLWEIGHT_DATA``.
-        source: Where the bytes come from, before sampling.
-        sample_seed: Seed of the sample drawn from the source; ``None`` where it is the whole source.
-        citation: Who collected it.
-        url: Where it is downloaded from; ``None`` where it is embedded.
+        source: Source of the file, before sampling.
+        sample_seed: Seed of the sample from the source; ``None`` for the whole source.
+        citation: Reference for the collection.
+        url: Download address; ``None`` if it is embedded.
     """
 
     name: str
@@ -109,7 +109,7 @@ CORPORA: Final[Mapping[str, Corpus]] = MappingProxyType(
 
 
 def available_corpora() -> list[str]:
-    """Names of the corpora :func:`load_corpus` knows.
+    """Names of the corpora that :func:`load_corpus` accepts.
 
     Example:
         >>> available_corpora()
@@ -128,28 +128,27 @@ def load_corpus(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """Molecules without labels, to pretrain on, of any number.
+    """Any number of molecules without labels, for pretraining.
 
-    ``zinc`` is in the wheel. The others are read from ``corpora/`` in the folder that the environment variable
-    ``MOLWEIGHT_DATA`` names, or downloaded once into the cache. They, and user files, are read in shards,
-    featurised and memory-mapped: the memory needed does not grow with the corpus, and interrupted work resumes where it
-    stopped.
+    ``zinc`` is in the wheel. The others are read from ``corpora/`` in the folder given by the environment variable
+    ``MOLWEIGHT_DATA``, or downloaded once into the cache. These and user files are read in shards, featurised and
+    memory-mapped: memory does not grow with the corpus, and interrupted work resumes where it stopped.
 
     Args:
         name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
-            follow it), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), packed with gzip, xz, bzip2, or
-            not; or a Parquet file (``.parquet``).
-        size: How many molecules; ``None`` for all. From ``zinc``, whose stored order is random, the first ones with
-            ``seed=0``; from the others a random sample in the order of the file. Either way a smaller corpus is part
-            of a larger one of the same seed. From a file with fewer records, all of them.
-        seed: Another seed draws another sample of that size.
+            follow it), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), optionally compressed with gzip, xz or
+            bzip2; or a Parquet file (``.parquet``).
+        size: Number of molecules; ``None`` for all. From ``zinc``, whose stored order is random, the first ones with
+            ``seed=0``; from the others a random sample in the order of the file. In both cases a smaller corpus is a
+            subset of a larger one with the same seed. A file with fewer records is used completely.
+        seed: Seed of the sample.
         smiles: The SMILES column of a table; ``None`` to find it.
-        cache: Whether to keep the featurised molecules for the next time; without it they are held in memory.
+        cache: Whether to cache the featurised molecules on disk; otherwise they are held in memory.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        The molecules. ``rows`` counts the records of the source from 0; for ``zinc``, those of the sample.
+        The molecules. ``rows`` numbers the records of the source from 0; for ``zinc``, those of the sample.
 
     Raises:
         UnknownNameError: If there is no such corpus, with the nearest names.
@@ -179,10 +178,10 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
     """The molecules of several datasets as one corpus, without labels.
 
     Args:
-        parts: The datasets, featurised alike.
+        parts: The datasets, with the same featuriser.
 
     Returns:
-        The molecules, with a column ``part:NAME`` for each of several parts, which is 1 for its molecules.
+        The molecules; if there are several parts, with a column ``part:NAME`` for each, which is 1 for its molecules.
 
     Example:
         >>> from molweight.datasets import from_smiles
@@ -196,7 +195,7 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
         folder=next((part.folder for part in parts if part.folder), None),
         featuriser=parts[0].featuriser,
     )
-    joined = joined.subset(range(len(joined)))  # its own folder in the cache, named by its molecules
+    joined = joined.subset(range(len(joined)))  # a separate folder in the cache, named by its molecules
     if len(parts) == 1:
         return joined
     names = [re.sub(r"[^\w-]+", "_", part.name) for part in parts]
@@ -206,7 +205,7 @@ def join_corpora(parts: Sequence[MoleculeDataset]) -> MoleculeDataset:
 
 @dataclass(frozen=True)
 class _How:
-    """How to featurise: with the cache or not, in how many processes, with a bar or not."""
+    """Settings of featurisation: cache, number of processes, progress bar."""
 
     cache: bool
     n_jobs: int | None
@@ -222,7 +221,7 @@ def _embedded(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDatase
 
 
 def _known(corpus: Corpus, size: int, seed: int, how: _How) -> MoleculeDataset:
-    """A corpus with a published checksum; its file is looked for only where the cache has not got the molecules."""
+    """A corpus with a published checksum; its file is needed only if the molecules are not in the cache."""
 
     def read() -> Iterator[Record]:
         return _sample(lambda: _counted(read_records(corpus_file(corpus))), size, seed, total=corpus.size)
@@ -240,7 +239,7 @@ def _own(path: Path, size: int | None, seed: int, smiles: str | None, how: _How)
 
 
 def _counted(records: Iterable[Record]) -> Iterator[Record]:
-    """Records counted from 0, as a corpus does."""
+    """Records numbered from 0, as in a corpus."""
     return enumerate(text for _, text in records)
 
 
@@ -264,7 +263,7 @@ def _sample_key(size: int | None, seed: int) -> bytes:
 def _sample(
     read: Callable[[], Iterator[Record]], size: int | None, seed: int, total: int | None = None
 ) -> Iterator[Record]:
-    """The records, or ``size`` of them: the first of a random order of all, given in the order of the source."""
+    """All records, or a random sample of ``size`` records in the order of the source."""
     if size is None or size == total:
         return read()
     total = sum(1 for _ in read()) if total is None else total
@@ -274,7 +273,7 @@ def _sample(
 
 
 def corpus_file(corpus: Corpus) -> Path:
-    """The file of a corpus, verified: the user's own copy, or downloaded."""
+    """The verified file of a corpus: the user's copy, or a download."""
     folder = data_folder()
     places = [] if folder is None else [folder / "corpora" / name for name in (corpus.file, _unpacked(corpus))]
     for path in places:

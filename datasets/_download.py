@@ -1,4 +1,4 @@
-"""Downloading one file: resumed where it was cut off, verified, and never half there."""
+"""Download of one file: resumable, verified and atomic."""
 
 import gzip
 import logging
@@ -19,26 +19,26 @@ __all__ = ["download"]
 _LOG: Final = logging.getLogger(__name__)
 _BLOCK: Final = 1 << 16
 _TIMEOUT: Final = 30.0
-"""Seconds without a byte after which a connection counts as broken."""
+"""Seconds without data after which a connection counts as broken."""
 
 _NOTHING_LEFT: Final = 416
-"""Status of an answer to a request that begins after the end of the file."""
+"""HTTP status for a range that begins after the end of the file."""
 
 
 def download(url: str, path: Path, sha256: str | None, remedy: str) -> None:
-    """Download a file unless it is there already, and verify it.
+    """Download a file unless it exists, and verify it.
 
-    A partial file is kept next to ``path`` when the connection breaks, and the next attempt, in this call or a later
-    one, resumes from there. Processes that want the same file wait for the first.
+    If the connection breaks, the partial file is kept next to ``path``, and the next attempt, in this call or a later
+    one, resumes from it. Other processes that request the same file wait for the first one.
 
     Args:
-        url: Address of the file; an answer packed with gzip is unpacked where ``sha256`` is given.
-        path: Where it is to lie.
-        sha256: Checksum of the file, unpacked; ``None`` where none is published.
-        remedy: What to do where there is no network; a sentence.
+        url: Address of the file; a response compressed with gzip is decompressed if ``sha256`` is given.
+        path: Destination of the file.
+        sha256: Checksum of the decompressed file; ``None`` if none is published.
+        remedy: Advice for the case without a network; a sentence.
 
     Raises:
-        DataError: If the file cannot be had, or is not the published one.
+        DataError: If the file is not available, or is not the published one.
     """
     from filelock import FileLock
 
@@ -79,7 +79,7 @@ def _short(error: Exception) -> str:
 
 
 def _through(part: Path, unpack: bool, url: str, output: str, _: Any) -> None:
-    """Complete ``part``, and move its content to ``output``: a downloader as pooch wants it."""
+    """Complete ``part``, and move its content to ``output``; has the signature of pooch's downloaders."""
     _complete(url, part)
     with part.open("rb") as stream:
         packed = unpack and stream.read(2) == b"\x1f\x8b"
@@ -94,7 +94,7 @@ def _through(part: Path, unpack: bool, url: str, output: str, _: Any) -> None:
 
 
 def _complete(url: str, part: Path) -> None:
-    """Ask for what is missing, again and again as long as each answer brings something."""
+    """Request the missing bytes, and repeat as long as each response makes progress."""
     from requests import ConnectionError as Broken
     from requests import Timeout
     from requests.exceptions import ChunkedEncodingError
@@ -114,7 +114,7 @@ def _complete(url: str, part: Path) -> None:
 
 
 def _ask(url: str, part: Path) -> None:
-    """One request, for the bytes after those that are there."""
+    """Request the bytes after those already downloaded."""
     import requests
 
     have = part.stat().st_size if part.exists() else 0
@@ -127,7 +127,7 @@ def _ask(url: str, part: Path) -> None:
 
 
 def _append(answer: "Response", part: Path, have: int) -> None:
-    """Write the answer after the first ``have`` bytes."""
+    """Write the response after the first ``have`` bytes."""
     length = answer.headers.get("Content-Length")
     name = part.name.strip(".").removesuffix(".part")
     with (

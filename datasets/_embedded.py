@@ -1,4 +1,4 @@
-"""Reading the files the wheel carries, each verified against its checksum."""
+"""Files in the wheel, each verified against its checksum."""
 
 import hashlib
 import json
@@ -18,11 +18,11 @@ _REMEDY: Final = "Reinstall molweight (pip install --force-reinstall --no-deps m
 
 
 def read_embedded(name: str, folder: Path = EMBEDDED) -> bytes:
-    """The content of an embedded file, decompressed where its name ends in ``.xz``.
+    """The content of an embedded file, decompressed if its name ends in ``.xz``.
 
     Args:
         name: The file, relative to ``folder``.
-        folder: Where the files and their ``checksums.json`` lie.
+        folder: Folder of the files and their ``checksums.json``.
 
     Returns:
         The bytes.
@@ -45,11 +45,11 @@ def read_embedded_split(table: str, split: str, folder: Path = EMBEDDED) -> dict
     Args:
         table: Name of the table.
         split: Name of the split.
-        folder: Where the embedded files lie.
+        folder: Folder of the embedded files.
 
     Returns:
-        Its ``definition``, ``roles`` (one letter per row of the table) and ``smiles_sha256``; ``None`` where that
-        table has no frozen split of that name.
+        Its ``definition``, ``roles`` (one letter per row of the table) and ``smiles_sha256``; ``None`` if the table has
+        no frozen split of that name.
 
     Raises:
         DataError: If the file is damaged.

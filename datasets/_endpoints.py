@@ -1,4 +1,4 @@
-"""Scores of several targets in units of their own, side by side."""
+"""Scores of several targets in their own units, side by side."""
 
 import math
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ _CLASSES = ("roc_auc", "prc_auc")
 def format_endpoints(truth: Any, predicted: Any, names: Sequence[str], metric: str = "scaled_rmse") -> str:
     """A table with a line for each target: labels, RMSE over the standard deviation, RMSE and MAE in its units, R2.
 
-    Of targets that are classes, ROC-AUC and PRC-AUC.
+    For class targets, ROC-AUC and PRC-AUC.
 
     Args:
         truth: Labels, ``n x T``, NaN for missing.
         predicted: Predictions, ``n x T``.
         names: Names of the targets.
-        metric: The metric, or one for each target, which says which of them are classes.
+        metric: The metric, or one for each target; it determines which targets are classes.
 
     Returns:
         Lines of text.

@@ -19,7 +19,7 @@ __all__ = ["read_excel"]
 Engine = Literal["calamine", "openpyxl"]
 
 _ENGINES: Final[dict[Engine, str]] = {"calamine": "python_calamine", "openpyxl": "openpyxl"}
-"""Engines with which pandas reads spreadsheets, and the module of each."""
+"""Engines for reading spreadsheets with pandas, and the module of each."""
 _DAMAGED: Final = (ValueError, KeyError, zipfile.BadZipFile, EOFError, OSError, TypeError)
 
 
@@ -36,16 +36,16 @@ def read_excel(
     Args:
         path: The file: .xlsx, .xlsm, .xls, .xlsb or .ods.
         sheet: Name of the sheet, or its number, counted from 0.
-        header: Whether its first row names the columns; ``None`` to find out.
-        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
-        max_rows: Rows from which it is refused; ``None`` for the usual limit.
+        header: Whether its first row names the columns; ``None`` to detect it.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
+        max_rows: Maximum number of rows; ``None`` for the default limit.
 
     Returns:
-        The table; its rows have the numbers that a spreadsheet shows.
+        The table; its rows have the numbers shown by a spreadsheet program.
 
     Raises:
-        ConfigError: If nothing is installed that reads spreadsheets.
-        DataError: If the file cannot be read as one, or has no such sheet.
+        ConfigError: If no package for reading spreadsheets is installed.
+        DataError: If the file cannot be read as a spreadsheet, or has no such sheet.
     """
     path = Path(path)
     engine = _engine(path)
@@ -58,7 +58,7 @@ def read_excel(
 
 
 def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
-    """A note where the first of several sheets is read, because none is named."""
+    """A note if the first of several sheets is read because none is named."""
     if sheet != 0 or len(names) < 2:  # noqa: PLR2004 - several
         return []
     others = ", ".join(repr(name) for name in names[1:])
@@ -66,7 +66,7 @@ def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
 
 
 def _engine(path: Path) -> Engine:
-    """The engine of pandas that is installed."""
+    """The installed pandas engine."""
     found = next((name for name, module in _ENGINES.items() if importlib.util.find_spec(module)), None)
     if found is None or (found == "openpyxl" and path.suffix.lower() not in (".xlsx", ".xlsm")):
         raise ConfigError(
@@ -77,7 +77,7 @@ def _engine(path: Path) -> Engine:
 
 
 def _check_unpacked(path: Path, max_mb: float | None) -> None:
-    """Refuse a file whose parts are too large, by what its own list of contents says, before they are unpacked."""
+    """Refuse a file whose parts are too large according to its directory, before they are decompressed."""
     with path.open("rb") as stream:
         if not stream.read(4).startswith(b"PK"):
             return
@@ -125,7 +125,7 @@ def _damaged(path: Path, error: Exception) -> DataError:
 
 
 def _records(frame: "pd.DataFrame") -> Iterator[tuple[int, list[str]]]:
-    """The rows that are not blank, with the numbers that a spreadsheet shows."""
+    """The rows that are not blank, with the row numbers shown by a spreadsheet program."""
     for number, row in enumerate(frame.itertuples(index=False), start=1):
         cells = [_text(cell) for cell in row]
         if any(cells):
@@ -133,7 +133,7 @@ def _records(frame: "pd.DataFrame") -> Iterator[tuple[int, list[str]]]:
 
 
 def _text(value: Any) -> str:
-    """A cell as text: whole numbers without a point."""
+    """A cell as text; integers without a decimal point."""
     import pandas as pd
 
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""A large set of molecules as fingerprints on the disk, computed once and memory-mapped."""
+"""Fingerprints of a large set of molecules on disk, computed once and memory-mapped."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from molweight.graphs.internal import (
 __all__ = ["FingerprintIndex", "fingerprint_index"]
 
 _VERSION: Final = 1
-"""Part of the name in the cache: raise it whenever other bits would be written."""
+"""Part of the name in the cache; incremented whenever the bits change."""
 _CHUNK: Final = 1024
 
 
@@ -37,7 +37,7 @@ class FingerprintIndex:
 
     Args:
         columns: Blocks of fingerprints bit by bit, for :func:`molweight.datasets._nearest.nearest`.
-        sizes: Number of bits of each molecule; 0 where a record holds none.
+        sizes: Number of bits of each molecule; 0 for a record without one.
     """
 
     columns: list[np.ndarray[Any, np.dtype[np.uint8]]]
@@ -52,15 +52,15 @@ def fingerprint_index(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> FingerprintIndex:
-    """Fingerprints of all records of a source, or those found in the cache.
+    """Fingerprints of all records of a source, computed or read from the cache.
 
-    Blocks of 65,536 molecules are written as they are computed, each with its checksum, to a temporary name that is
-    renamed: interrupted work resumes at the block it was in, and memory does not grow with the source.
+    Blocks of 65,536 molecules are written atomically as they are computed, each with its checksum. Interrupted work
+    resumes at the unfinished block, and memory does not grow with the source.
 
     Args:
-        read: Gives the records from the start; called only where the cache has nothing.
-        key: What the records depend on, e.g. the checksum of a file.
-        name: What the source is called in messages.
+        read: Returns the records from the start; called only if the cache lacks them.
+        key: Identifies the records, e.g. the checksum of a file.
+        name: Name of the source in messages.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 

@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 __all__ = ["parquet_rows", "parquet_smiles", "read_parquet", "text_frame", "with_molecules_of_index"]
 
 _PROBE: Final = 50
-"""Rows looked at to find the SMILES column."""
+"""Number of rows examined to find the SMILES column."""
 _SHARE: Final = 0.8
-"""Share of the first texts of an index that are SMILES from which it holds molecules."""
+"""Minimum share of SMILES among the first texts of an index that holds molecules."""
 _NAMELESS: Final = "__index_level_0__"
-"""Name that pandas gives an unnamed index in a Parquet file."""
+"""Pandas' name for an unnamed index in a Parquet file."""
 _BATCH: Final = 2000
-"""Rows of a Parquet file that are held at a time."""
+"""Number of rows of a Parquet file in memory at a time."""
 _DAMAGED: Final = (ValueError, LookupError, TypeError)
-"""Exceptions of pandas and pyarrow where texts or pandas' metadata in a file are damaged."""
+"""Exceptions of pandas and pyarrow for damaged texts or metadata in a file."""
 
 
 def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int | None = None) -> TextTable:
     """Read a Parquet file.
 
     Args:
-        path: The file; it may be packed once more, with gzip, xz or bzip2.
-        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
-        max_rows: Rows from which it is refused; ``None`` for the usual limit.
+        path: The file; it may be compressed once more, with gzip, xz or bzip2.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
+        max_rows: Maximum number of rows; ``None`` for the default limit.
 
     Returns:
         The table; its rows are counted from 1.
@@ -85,7 +85,7 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
                 return
             table = text_frame(_with_stored_index(first.to_pandas()), str(path))
             column = find_smiles(table) if smiles is None else smiles
-            table.cells(column)  # refuses a column that is not there
+            table.cells(column)  # raises an error if the column is missing
             stored = column if column in file.schema_arrow.names else _NAMELESS
             for batch in file.iter_batches(columns=[stored]):
                 yield from (_text(value).strip() for value in batch.column(0).to_pylist())
@@ -122,7 +122,7 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
                 table = text_frame(_with_stored_index(batch.to_pandas()), str(path))
                 if done == 0:
                     column = find_smiles(table) if smiles is None else smiles
-                    table.cells(column)  # refuses a column that is not there
+                    table.cells(column)  # raises an error if the column is missing
                     yield table.columns.index(column), table.columns
                 yield from enumerate(table.frame.to_numpy(dtype=object).tolist(), start=done + 1)
                 done += len(batch)
@@ -135,18 +135,18 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
 
 
 def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTable:
-    """A data frame as text: numbers so that they come back exactly, missing values as empty cells.
+    """A data frame as text: numbers in a form that is parsed back exactly, missing values as empty cells.
 
     Args:
         frame: The data frame.
-        source: What it is called in messages.
-        first: What the first row is called in messages: 1 for a file, 0 for a data frame.
+        source: Its name in messages.
+        first: Number of the first row in messages: 1 for a file, 0 for a data frame.
 
     Returns:
-        The table; its rows are counted from ``first``, whatever the index of ``frame``.
+        The table; its rows are numbered from ``first``, regardless of the index of ``frame``.
 
     Raises:
-        DataError: If it has no rows, or is of a damaged file.
+        DataError: If it has no rows, or comes from a damaged file.
 
     Example:
         >>> import pandas as pd
@@ -170,7 +170,7 @@ def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTab
 
 
 def with_molecules_of_index(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """A data frame with its index as last column, where that holds SMILES and no column is called so.
+    """A data frame with its index as last column, if it holds SMILES and no column has its name.
 
     Example:
         >>> import pandas as pd
@@ -185,7 +185,7 @@ def with_molecules_of_index(frame: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _with_stored_index(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """A data frame from Parquet with its index as last column, where that is text."""
+    """A data frame from Parquet with its index as last column, if it is text."""
     import pandas as pd
 
     texts = frame.index.nlevels == 1 and (
@@ -209,6 +209,6 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    if type(value).__module__.startswith("rdkit."):  # a molecule; numbers are not asked, which would import RDKit
+    if type(value).__module__.startswith("rdkit."):  # a molecule; not called for numbers, as it imports RDKit
         return str(written(value))
     return "" if pd.api.types.is_scalar(value) and pd.isna(value) else str(value)

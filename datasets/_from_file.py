@@ -1,4 +1,4 @@
-"""A person's own table, from a file of any usual format."""
+"""A user's table from a file of any common format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -68,52 +68,51 @@ def from_file(
 ) -> MoleculeDataset:
     r"""A dataset from a file: CSV, TSV, Parquet, Excel, SDF or one SMILES a line; text with gzip, xz, bzip2 or zip.
 
-    Columns that are not named are found, and the choice is logged; doubtful cases are in the dataset's ``notes``. A row
-    that cannot be used never shifts another's label: it goes to ``rejects``, with the reason. Rows in messages are
-    counted as a person does who opens the file: in delimited text the header is row 1, and blank rows count; ``number``
-    of a reject is the same. ``rows`` and ``row`` of a reject count the records from 0.
+    Columns that are not named are detected, and the choice is logged; doubtful cases are in the dataset's ``notes``. An
+    unusable row never shifts the labels of others: it goes to ``rejects``, with the reason. Row numbers in messages are
+    those of a text editor: in delimited text the header is row 1, and blank rows count; ``number`` of a reject is the
+    same. ``rows`` and ``row`` of a reject count the records from 0.
 
-    Numbers are read as people write them, one style for a whole column, and said: decimal commas, thousands separators,
-    percent signs, units, ``±``. ``<5`` and ``>10`` are labels that are bounds; so are those that a column of relations
-    marks. Two words (``active`` and ``inactive``) are classes.
+    Numbers may have decimal commas, thousands separators, percent signs, units or ``±``; each column has one style,
+    which is reported. ``<5`` and ``>10`` are bounds, as are labels marked by a column of relations. Two words
+    (``active`` and ``inactive``) are classes.
 
     Args:
         path: The file.
         smiles: The SMILES column; ``None`` to find it by its name, or by its content. In an SD file the molecules are
             in the column ``structure``, made from the mol blocks.
-        targets: The label columns; ``None`` for every column of numbers or classes that does not look like something
+        targets: The label columns; ``None`` for every column of numbers or classes that does not look like anything
             else (identifiers, counters, codes, dates, conditions, descriptors); ``[]`` for none. ``p(X)`` is -log10 of
-            the molar concentrations in column ``X``, and ``X=word`` whether a molecule is of one class of ``X``. Empty
-            cells, ``NaN``, ``NA`` and ``N/A`` are missing labels, ``true`` and ``false`` are 1 and 0.
-        file_format: ``"csv"`` (or any other delimiter), ``"excel"``, ``"parquet"``, ``"sdf"`` or ``"smi"``; ``None``
-            for what the name of the file ends in, and delimited text for any other ending.
+            the molar concentrations in column ``X``, and ``X=word`` whether a molecule belongs to one class of ``X``.
+            Empty cells, ``NaN``, ``NA`` and ``N/A`` are missing labels, ``true`` and ``false`` are 1 and 0.
+        file_format: ``"csv"`` (or any other delimiter), ``"excel"``, ``"parquet"``, ``"sdf"`` or ``"smi"``; ``None`` to
+            choose by the file's extension, with delimited text for unknown ones.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
             ``"multiclass"`` makes one target of each class of a column.
-        metric: How predictions are scored; ``None`` for ROC-AUC for classes, RMSE for numbers, and RMSE over
-            the standard deviation (``"scaled_rmse"``) for several columns of numbers.
-        name: What to call the table; ``None`` for the name of the file.
-        delimiter: What separates the cells of text; ``None`` to find it among comma, tab, semicolon and bar.
-        encoding: Encoding of text; ``None`` for UTF-8, or what its byte-order mark says.
-        header: Whether the first row of text or of a sheet names the columns; ``None`` to find out.
+        metric: Metric of predictions; ``None`` for ROC-AUC for classes, RMSE for numbers, and RMSE divided by the
+            standard deviation (``"scaled_rmse"``) for several columns of numbers.
+        name: Name of the table; ``None`` for the name of the file.
+        delimiter: Separator of the cells of text; ``None`` to find it among comma, tab, semicolon and bar.
+        encoding: Encoding of text; ``None`` for UTF-8, or the encoding given by its byte-order mark.
+        header: Whether the first row of text or of a sheet names the columns; ``None`` to detect it.
         sheet: Name or number (from 0) of the sheet of a spreadsheet.
-        positive: The word or number that is class 1; ``None`` for the one of two words that means so, such as "active".
+        positive: The word or number that is class 1; ``None`` to infer it from the meaning of words such as "active".
         decimal: ``"."`` or ``","``; ``None`` to find it, column by column.
-        relation: Column that says with ``<`` and ``>`` which labels are bounds; ``None`` to find it.
-        duplicates: What to do with molecules in several rows: ``"mean"`` or ``"median"`` of their labels (of classes
-            the majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
+        relation: Column whose ``<`` and ``>`` mark labels that are bounds; ``None`` to find it.
+        duplicates: Treatment of molecules in several rows: ``"mean"`` or ``"median"`` of their labels (for classes, the
+            majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
         sample_weight: Column with a weight for each row; none by default.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
-        on_error: What to do with rows whose molecule cannot be parsed, or one of whose labels cannot be read:
-            ``"raise"`` refuses the table; ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a
-            table in which half of a column cannot be read, or any label of a column that was found and not named;
-            ``"nan"`` takes such a label for missing, keeps the row, and reports the cell. A molecule that cannot be
-            parsed is left out in either case; :func:`molweight.datasets.internal.row_aligned` gives it NaN in what is
-            computed later.
+        on_error: Treatment of rows with an unparsable molecule or an unreadable label. ``"raise"`` refuses the table.
+            ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a table in which half of a column
+            is unreadable, or any label of a column that was detected and not named. ``"nan"`` treats such a label as
+            missing, keeps the row, and reports the cell. With both, an unparsable molecule is left out;
+            :func:`molweight.datasets.internal.row_aligned` gives it NaN in later results.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
-        max_mb: Megabytes of a file, unpacked, from which it is refused before it fills the memory; 512 by default.
-        max_rows: Rows from which it is refused; a million by default.
-        cache: Whether to keep the featurised molecules for the next time.
+        max_mb: Maximum uncompressed size of a file in MB; 512 by default.
+        max_rows: Maximum number of rows; a million by default.
+        cache: Whether to cache the featurised molecules on disk.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
@@ -147,7 +146,7 @@ def from_file(
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is read as a table; :func:`from_file` documents it."""
+    """Options for reading a file as a table; documented by :func:`from_file`."""
 
     file_format: FileFormat | None = None
     delimiter: str | None = None
@@ -159,16 +158,16 @@ class Reading:
 
 
 def read_column(path: str | Path, column: str, delimiter: str | None = None, encoding: str | None = None) -> list[str]:
-    """The text of one column of a file that :func:`from_file` reads: a cell per record, blanks around it removed.
+    """The text of one column of a file for :func:`from_file`: one cell per record, without surrounding blanks.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
+        path: The file; it may be compressed with gzip, xz or bzip2.
         column: Name of the column.
-        delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
+        delimiter: Separator of the cells; ``None`` to find it among comma, tab, semicolon and bar.
+        encoding: Name of the encoding; ``None`` for UTF-8, or the encoding given by the file's byte-order mark.
 
     Returns:
-        The cells, those of rows without a molecule included.
+        The cells, including those of rows without a molecule.
     """
     return read_any(path, Reading(delimiter=delimiter, encoding=encoding)).cells(column)
 
@@ -178,7 +177,7 @@ def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
 
     Args:
         path: The file.
-        how: How to read it; ``None`` to find everything.
+        how: Reading options; ``None`` to detect everything.
 
     Returns:
         The table.
@@ -208,7 +207,7 @@ def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
 
 
 def format_of(path: str | Path) -> FileFormat:
-    """The format that the name of a file ends in.
+    """The format given by the extension of a file.
 
     Example:
         >>> format_of("mine.SDF.gz"), format_of("mine.tsv")
@@ -221,7 +220,7 @@ def format_of(path: str | Path) -> FileFormat:
 
 
 def stem(path: str | Path) -> str:
-    """The name of a file without its ending, and without that of its packing."""
+    """The name of a file without its extension and that of its compression."""
     return escape_controls(Path(_unpacked(path)).stem)
 
 
@@ -233,9 +232,9 @@ def _unpacked(path: str | Path) -> str:
 def from_csv(
     path: str | Path, smiles: str | None = None, targets: str | Sequence[str] | None = None, **options: Any
 ) -> MoleculeDataset:
-    r"""A dataset from a CSV or TSV file, packed with gzip, xz or bzip2 or not.
+    r"""A dataset from a CSV or TSV file, optionally compressed with gzip, xz or bzip2.
 
-    As :func:`molweight.datasets.from_file`, whatever the name of the file ends in; it says more about each option.
+    Like :func:`molweight.datasets.from_file`, which documents the options, but for any file extension.
 
     Args:
         path: The file.

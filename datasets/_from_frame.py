@@ -40,26 +40,26 @@ def from_frame(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """A dataset from a pandas data frame; its columns are found and its rows are treated as those of a file.
+    """A dataset from a pandas data frame; columns are detected and rows are treated as in a file.
 
     Args:
-        frame: One row per molecule; ``rows`` and ``rejects`` count from 0, whatever the index. An index of SMILES is
-            read as a column (``smiles``, if it has no name) where no column is called so.
-        smiles: As in :func:`molweight.datasets.from_file`, like everything below.
+        frame: One row per molecule; ``rows`` and ``rejects`` count from 0, regardless of the index. An index of SMILES
+            is read as a column (``smiles``, if it has no name) unless a column has that name.
+        smiles: As in :func:`molweight.datasets.from_file`, like all options below.
         targets: The label columns.
         task: Classification or regression.
-        metric: How predictions are scored.
-        name: What to call the table.
+        metric: Metric of predictions.
+        name: Name of the table.
         positive: The word or number that is class 1.
         decimal: The decimal sign of numbers that are text.
-        relation: Column that says which labels are bounds.
-        duplicates: What to do with molecules in several rows.
+        relation: Column that marks labels that are bounds.
+        duplicates: Treatment of molecules in several rows.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
         sample_weight: Column with a weight for each row.
         split_column: Column with the role of each row.
-        on_error: What to do with what cannot be used.
-        standardize: Steps towards a standard form; none by default.
-        cache: Whether to keep the featurised molecules.
+        on_error: Treatment of unusable rows and labels.
+        standardize: Standardisation steps; none by default.
+        cache: Whether to cache the featurised molecules on disk.
         n_jobs: Processes for featurising.
         progress: Whether to show progress bars on a terminal.
 

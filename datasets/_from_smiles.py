@@ -42,18 +42,18 @@ def from_smiles(
         smiles: One SMILES or RDKit molecule per row; ``None`` and NaN count as empty.
         targets: Labels, ``n`` or ``n x T``, as numbers; ``None`` and NaN are missing labels. ``None`` for no labels.
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
-        metric: How predictions are scored; ``None`` for ROC-AUC for classes and RMSE for numbers.
+        metric: Metric of predictions; ``None`` for ROC-AUC for classes and RMSE for numbers.
         target_names: Name of each label; ``None`` for ``y0``, ``y1``, ...
         name: What to call the table in messages.
         bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
             above, 0 where it is the label; ``None`` for exact labels.
         sample_weight: Weight of each row, ``n``, from 0 on; ``None`` for equal ones.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
-        duplicates: What to do with molecules in several rows, as in :func:`molweight.datasets.from_file`.
-        on_error: What to do with what cannot be used: ``"skip"``, ``"nan"`` or ``"raise"``, as in
+        duplicates: Treatment of molecules in several rows, as in :func:`molweight.datasets.from_file`.
+        on_error: Treatment of unusable rows and labels: ``"skip"``, ``"nan"`` or ``"raise"``, as in
             :func:`molweight.datasets.from_file`.
-        standardize: Steps towards a standard form; none by default. See :func:`molweight.datasets.standardize`.
-        cache: Whether to keep the featurised molecules for the next time.
+        standardize: Standardisation steps; none by default. See :func:`molweight.datasets.standardize`.
+        cache: Whether to cache the featurised molecules on disk.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
@@ -61,7 +61,7 @@ def from_smiles(
         The molecules that can be used, with their labels; ``rejects`` holds the others, with position and reason.
 
     Raises:
-        DataError: If SMILES or labels cannot be used as they stand; the message names the position, counted from 0.
+        DataError: If SMILES or labels are unusable; the message names the position, counted from 0.
         ConfigError: If an option has no such choice.
 
     Example:
@@ -97,7 +97,7 @@ def _names(labels: Float32Matrix | None, target_names: Sequence[str] | None) -> 
 
 
 def _texts(smiles: Iterable[Any], name: str) -> list[str]:
-    """The SMILES as strings, blanks around them removed."""
+    """The SMILES as strings, without surrounding blanks."""
     texts = as_smiles(smiles, name)
     if not texts:
         raise DataError(f"{name}: there are no molecules. Give at least one SMILES.")
@@ -107,7 +107,7 @@ def _texts(smiles: Iterable[Any], name: str) -> list[str]:
 def _labels(
     targets: Any, target_names: Sequence[str] | None, rows: int, name: str
 ) -> tuple[Float32Matrix, list[BadCell]]:
-    """Labels as ``n x T`` float32, NaN where one is missing or no finite float32 number; and which ones those are."""
+    """Labels as ``n x T`` float32, NaN if missing or not a finite float32 number, and the positions of the latter."""
     try:
         given = np.asarray(targets, dtype=np.float64)
     except (TypeError, ValueError) as error:

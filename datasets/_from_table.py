@@ -39,21 +39,21 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["from_table", "understand"]
 
 _DESCRIPTIONS: Final = 10
-"""Rows below the header that are looked through for descriptions of the columns."""
+"""Number of rows below the header that are searched for descriptions of the columns."""
 _WHAT_IS_MEASURED: Final = re.compile(
     r"(standard|published|assay|activity|measurement)[ _]type|target([ _](chembl[ _]id|name|id|organism))?|protein|"
     r"uniprot([ _]id)?|endpoint|property|parameter|assay([ _](name|organism|cell[ _]type))?|cell[ _]line|organism|"
     r"species|measurement|solvent|matrix|tissue"
 )
-"""Columns that say what the number in a row is a measurement of."""
+"""Names of columns that state the measured quantity of a row."""
 _HEADINGS: Final = ("smiles", "string", "str", "text", "structure", "varchar", "canonical smiles")
 """Words that describe the column of molecules."""
 _NUMBERS: Final = 0.8
-"""Share of cells that are numbers from which a column holds numbers."""
+"""Minimum share of numbers in a numeric column."""
 _CLASSES: Final = 50
-"""Most classes of a column."""
+"""Maximum number of classes in a column."""
 _CODES: Final = ((-1.0, 1.0), (1.0, 2.0))
-"""Pairs of numbers that are written for two classes."""
+"""Pairs of numbers used as codes of two classes."""
 _ENOUGH: Final = 10
 _NINES: Final = re.compile(r"9{2,}(\.9+)?")
 _DECADES: Final = 2.0
@@ -62,19 +62,19 @@ _DECADES: Final = 2.0
 def from_table(
     table: TextTable, smiles: str | None, targets: str | Sequence[str] | None, options: Options
 ) -> MoleculeDataset:
-    """The dataset of a table, its columns found where they are not named.
+    """The dataset of a table; columns that are not named are detected.
 
     Args:
         table: The table.
         smiles: The SMILES column; ``None`` to find it.
         targets: The label columns; ``None`` to find them.
-        options: What else is asked for.
+        options: The options of the reader.
 
     Returns:
-        The molecules that can be used, with their labels.
+        The usable molecules, with their labels.
 
     Raises:
-        DataError: If a column, a label or a molecule cannot be used as it stands.
+        DataError: If a column, a label or a molecule is unusable.
     """
     smiles = find_smiles(table) if smiles is None else smiles
     texts = table.cells(smiles)
@@ -113,7 +113,7 @@ def from_table(
 
 
 def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options) -> tuple[str | None, list[str]]:
-    """The column of roles: the one that is named, or the only one; and notes about others."""
+    """The column of roles: the named one, or the only one; and notes about others."""
     found = [report.name for report in reports if report.kind == "split"]
     if options.split_column is not None or len(found) == 1:
         return options.split_column or found[0], []
@@ -124,7 +124,7 @@ def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options)
 
 
 def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
-    """A note where the rows are measurements of different things."""
+    """A note if the rows are measurements of different quantities."""
     said: list[str] = []
     for name in dict.fromkeys(table.columns):
         if not targets or not _WHAT_IS_MEASURED.fullmatch(name.lower()):
@@ -141,12 +141,12 @@ def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
 def understand(
     table: TextTable, smiles: str | None = None, options: LabelOptions | None = None, weight: str | None = None
 ) -> tuple[TextTable, list[ColumnReport]]:
-    """How each column of a table is understood.
+    """The interpretation of each column of a table.
 
     Args:
         table: The table.
         smiles: Its SMILES column; ``None`` to find it.
-        options: How cells of label columns are read.
+        options: Options for reading the cells of label columns.
         weight: The column with a weight for each row.
 
     Returns:
@@ -158,7 +158,7 @@ def understand(
 
 
 def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
-    """The table without first rows that describe the columns: those have no molecule, and only words."""
+    """The table without leading rows that describe the columns, i.e. rows with words only and no molecule."""
     found: list[int] = []
     cells = table.cells(smiles)
     for record in range(min(_DESCRIPTIONS, len(cells) - 1)):
@@ -180,7 +180,7 @@ def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, lis
 
 
 def _described_units(table: TextTable, records: Sequence[int], smiles: str) -> dict[str, str]:
-    """The unit of each column that rows above the molecules name: PubChem has a row of them."""
+    """Units of the columns from the rows above the molecules, as in PubChem's tables."""
     found: dict[str, str] = {}
     for record in records:
         cells = [str(cell).strip() for cell in table.frame.iloc[record]]
@@ -195,7 +195,7 @@ def _described_units(table: TextTable, records: Sequence[int], smiles: str) -> d
 
 
 def _describes_numbers(table: TextTable, record: int, smiles: str) -> bool:
-    """Whether a row holds a word where a column holds numbers, and no number itself."""
+    """Whether a row has words in numeric columns, and no numbers."""
     texts = [str(cell).strip() for cell in table.frame.iloc[record]]
     if any(is_number(text) for text in texts):
         return False
@@ -211,7 +211,7 @@ def _describes_numbers(table: TextTable, record: int, smiles: str) -> bool:
 def _chosen(
     table: TextTable, reports: Sequence[ColumnReport], targets: str | Sequence[str] | None, options: Options
 ) -> Choice:
-    """The label columns: those that are named, or those that are found; of one of several classes, one per class."""
+    """The label columns, named or detected; a column with several classes gives one target per class."""
     asked: Task | None = None if options.task == "multiclass" else options.task
     if targets is not None:
         choice = Choice([targets] if isinstance(targets, str) else list(targets), [])
@@ -223,12 +223,12 @@ def _chosen(
 
 
 def _several(table: TextTable, targets: Sequence[str]) -> Task:
-    """``"multiclass"`` where the targets are the classes of one column; else each is a question of its own."""
+    """``"multiclass"`` if the targets are the classes of one column; otherwise they are separate tasks."""
     return "multiclass" if len({source_column(table, target) for target in targets}) == 1 else "classification"
 
 
 def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[str]:
-    """The one column that may hold several classes."""
+    """The single column that may hold several classes."""
     few = [
         report.name
         for report in reports
@@ -296,7 +296,7 @@ def _read(
 
 
 def _is_positive(column: LabelColumn, positive: str) -> bool:
-    """Whether class 1 of a column is what was asked for."""
+    """Whether class 1 of a column is the requested one."""
     wanted = positive.strip().casefold()
     if not column.classes:
         return False
@@ -305,7 +305,7 @@ def _is_positive(column: LabelColumn, positive: str) -> bool:
 
 
 def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str]]:
-    """Two numbers that stand for classes as 0 and 1."""
+    """Two numbers that encode classes, recoded as 0 and 1."""
     said: list[str] = []
     values = labels.values.copy()
     for place, column in enumerate(labels.columns):
@@ -325,7 +325,7 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
 
 
 def _of_outliers(labels: LabelTable) -> list[str]:
-    """Numbers that are written for missing ones: of nines only, several times, and far from all others."""
+    """Numbers that encode missing values: only digits 9, repeated, and far from all others."""
     said: list[str] = []
     for column in labels.columns:
         known = column.known
@@ -343,7 +343,7 @@ def _of_outliers(labels: LabelTable) -> list[str]:
 
 
 def _of_bounds(labels: LabelTable) -> list[str]:
-    """How many labels are bounds."""
+    """A note on the number of labels that are bounds."""
     said: list[str] = []
     for place, column in enumerate(labels.columns):
         above, below = ((labels.bounds[:, place] == sign).sum() for sign in (1, -1))
@@ -356,7 +356,7 @@ def _of_bounds(labels: LabelTable) -> list[str]:
 
 
 def _of_scale(labels: LabelTable, units: dict[str, list[str]]) -> list[str]:
-    """Offer the logarithm of molar concentrations."""
+    """A note that suggests the logarithm of molar concentrations."""
     said: list[str] = []
     for column in labels.columns:
         known = column.known[column.known > 0]
@@ -374,7 +374,7 @@ def _weights(table: TextTable, column: str) -> Float32Array:
     """The weight of each row.
 
     Raises:
-        DataError: If one is negative or no number.
+        DataError: If one is negative or not a number.
     """
     codes, texts = table.distinct(column)
     values = read_numbers(texts).values
@@ -396,7 +396,7 @@ def _blank(texts: Sequence[str]) -> list[int]:
 
 
 def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, list[str]]:
-    """The place of each row's role in ``ROLES`` (-1 for none), from the column that states it.
+    """The index of each row's role in ``ROLES`` (-1 for none), from the column of roles.
 
     Raises:
         DataError: If a cell of the named column is not a role.

@@ -1,4 +1,4 @@
-"""From the text of label columns to numbers: values, bounds, and classes with the words that stand for them."""
+"""Conversion of label columns from text to numbers: values, bounds, and classes with their words."""
 
 import math
 import re
@@ -54,7 +54,7 @@ _PREFIXES: Final = ("in", "im", "un", "non", "non-", "non ", "not ", "not-", "no
 _INCONCLUSIVE: Final = frozenset(
     {"inconclusive", "unspecified", "ambiguous", "untested", "equivocal", "indeterminate", "probe"}
 )
-"""Outcomes that are neither of two classes, as in PubChem's tables."""
+"""Outcomes that belong to neither of two classes, as in PubChem's tables."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class ClassWords:
 
     Args:
         words: One word per class, in lower case: class 0 first.
-        shown: The same as they are written in the table.
-        known: Whether the words themselves say which of two is class 1.
+        shown: The words as written in the table.
+        known: Whether the meaning of the two words determines class 1.
     """
 
     words: tuple[str, ...]
@@ -73,7 +73,7 @@ class ClassWords:
 
 
 def is_inconclusive(word: str) -> bool:
-    """Whether a word says that a test has no outcome, or was not made.
+    """Whether a word means that a test had no outcome, or was not performed.
 
     Example:
         >>> is_inconclusive("Inconclusive"), is_inconclusive("n.d."), is_inconclusive("Inactive")
@@ -83,7 +83,7 @@ def is_inconclusive(word: str) -> bool:
 
 
 def positive_of(first: str, second: str) -> str | None:
-    """Which of two words (in lower case) is class 1 by what it means; ``None`` where neither says so.
+    """The word, of two in lower case, that is class 1 by its meaning; ``None`` if neither is.
 
     Example:
         >>> positive_of("inactive", "active"), positive_of("non-sticky", "sticky"), positive_of("a", "b")
@@ -96,7 +96,7 @@ def positive_of(first: str, second: str) -> str | None:
 
 
 def known_pair(words: Iterable[str]) -> bool:
-    """Whether the words are two classes by what they mean, in any case, outcomes that are neither left out.
+    """Whether the words are a known pair of classes, ignoring case and inconclusive outcomes.
 
     Example:
         >>> known_pair(["Active", "inactive", "Inconclusive"]), known_pair(["Train", "Test"])
@@ -107,13 +107,13 @@ def known_pair(words: Iterable[str]) -> bool:
 
 
 def class_words(cells: Sequence[str]) -> ClassWords:
-    """The classes that the distinct words of a column stand for, upper and lower case being the same.
+    """The classes of the distinct words of a column, ignoring case.
 
     Args:
-        cells: The distinct words; those that say that there is no outcome are left out.
+        cells: The distinct words; inconclusive outcomes are left out.
 
     Returns:
-        The classes: of two, the one that means the positive outcome is class 1; others are in alphabetical order.
+        The classes: of two, the one with the positive meaning is class 1; others are in alphabetical order.
 
     Example:
         >>> class_words(["Active", "Inactive", "ACTIVE", "Inconclusive"]).words
@@ -142,13 +142,13 @@ _MOST_CLASSES: Final = 50
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How the cells of label columns are read.
+    """Options for reading the cells of label columns.
 
     Args:
-        positive: The word or number that is class 1; ``None`` to take it from what the words mean.
+        positive: The word or number that is class 1; ``None`` to infer it from the meaning of the words.
         decimal: The decimal sign; ``None`` to find it.
-        relations: Signs of the true value relative to the number, by label column: one per row (-1, 0, 1).
-        units: Units by label column: one per row.
+        relations: Direction of the true value from the number (-1, 0, 1), one per row, by label column.
+        units: Units, one per row, by label column.
     """
 
     positive: str | None = None
@@ -165,7 +165,7 @@ class BadCell:
         record: Position of its row.
         column: Name of its column.
         text: Its content.
-        reason: Why it cannot be read; empty for what the text itself shows.
+        reason: Reason why it cannot be read; empty if the text itself shows it.
     """
 
     record: int
@@ -191,10 +191,10 @@ class LabelColumn:
         values: One number per row, NaN where the label is missing, infinity where it cannot be read.
         signs: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
         classes: The words that stand for class 0, 1, ..., as they are written; empty for numbers.
-        unit: The unit of the numbers, where one is written in the cells, in a column of units or in the name.
-        cell_units: The unit written in each cell, where there are several; empty otherwise.
-        notes: How the column was read, where that is not plain.
-        reason: Why the cells that cannot be read cannot be read; empty for what they themselves show.
+        unit: The unit of the numbers, if given in the cells, in a column of units or in the name.
+        cell_units: The unit written in each cell, if there are several; empty otherwise.
+        notes: Notes on how the column was read, if that is not obvious.
+        reason: Reason for the unreadable cells; empty if their text itself shows it.
     """
 
     name: str
@@ -208,7 +208,7 @@ class LabelColumn:
 
     @property
     def known(self) -> Float64Array:
-        """The labels that can be read."""
+        """The readable labels."""
         return self.values[np.isfinite(self.values)]
 
 
@@ -220,7 +220,7 @@ class LabelTable:
         values: ``n x T`` float32, NaN where missing or unreadable.
         bounds: ``n x T``: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
         columns: The columns, as they were read.
-        bad: The cells that cannot be read.
+        bad: The unreadable cells.
     """
 
     values: Float32Matrix
@@ -230,12 +230,12 @@ class LabelTable:
 
     @property
     def notes(self) -> list[str]:
-        """How the columns were read, where that is not plain."""
+        """Notes on how the columns were read, if that is not obvious."""
         return [f"column {column.name!r}: {note}" for column in self.columns for note in column.notes]
 
 
 def source_column(table: TextTable, target: str) -> str:
-    r"""The column that a target is read from: itself, ``X`` for ``p(X)`` and for ``X=word``.
+    r"""The source column of a target: itself, or ``X`` for ``p(X)`` and ``X=word``.
 
     Example:
         >>> from molweight.datasets._table import parse_table
@@ -271,13 +271,13 @@ def parse_labels(table: TextTable, columns: Sequence[str]) -> Float32Matrix:
 
 
 def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions | None = None) -> LabelTable:
-    r"""The labels of the named targets, and the cells that cannot be read.
+    r"""The labels of the named targets, and the unreadable cells.
 
     Args:
         table: The table.
         targets: Its label columns; ``p(X)`` for -log10 of the molar concentrations in ``X``, and ``X=word`` for whether
-            a molecule is of one class of ``X``.
-        options: How cells are read.
+            a molecule belongs to one class of ``X``.
+        options: Options for reading the cells.
 
     Returns:
         The labels.
@@ -302,11 +302,11 @@ def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions 
 
 
 def read_column_labels(table: TextTable, target: str, options: LabelOptions) -> LabelColumn:
-    """One target.
+    """Read one target.
 
     Raises:
-        DataError: If there is no such column, or its numbers can be read in two ways.
-        ConfigError: If it is to be on a logarithmic scale, and its units are not known.
+        DataError: If there is no such column, or its numbers are ambiguous.
+        ConfigError: If a logarithmic scale is requested, and its units are unknown.
     """
     name = target if target in table.columns else source_column(table, target)
     if target != name and _ONE_CLASS.fullmatch(target) and not _LOG_SCALE.fullmatch(target):
@@ -329,7 +329,7 @@ def _read(
     texts: list[str],
     options: LabelOptions,
 ) -> LabelColumn:
-    """A column as words or as numbers, whichever it holds."""
+    """Read a column as words or as numbers, depending on its content."""
     present = [text for text in texts if not is_missing(text)]
     chosen = None if options.positive is None else _positive(present, options.positive)
     if chosen is not None:
@@ -362,7 +362,7 @@ def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[s
 
 
 def _in_one_unit(column: LabelColumn) -> LabelColumn:
-    """A column in several units, as numbers that cannot be read."""
+    """A column in several units, with its numbers marked as unreadable."""
     listed = ", ".join(sorted(set(column.cell_units) - {""}))
     written = np.array([bool(unit) for unit in column.cell_units])
     molar = any(molar_factor(unit) for unit in column.cell_units)
@@ -372,7 +372,7 @@ def _in_one_unit(column: LabelColumn) -> LabelColumn:
 
 
 def _not_numbers(words: Sequence[str]) -> str:
-    """Why words are not numbers, and what they may be."""
+    """A message on words in a numeric column, with a guess of their meaning."""
     if len(words) > _MOST_CLASSES:
         return ""
     listed = ", ".join(map(repr, words[:6])) + (", ..." if len(words) > 6 else "")  # noqa: PLR2004 - as many as a reader takes in
@@ -389,7 +389,7 @@ def _positive(present: Sequence[str], positive: str) -> str | None:
 
 
 def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -> LabelColumn:
-    """Class 1 is one word or number, class 0 is every other."""
+    """A column with a chosen word or number as class 1, and all others as class 0."""
 
     def same(text: str) -> bool:
         numeric = is_number(text) and is_number(chosen)
@@ -408,7 +408,7 @@ def _says_nothing(text: str) -> bool:
 
 
 def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
-    """Two words as class 0 and class 1."""
+    """A column of two words as class 0 and class 1."""
     classes = class_words([text for text in texts if not is_missing(text)])
     place = {word: float(number) for number, word in enumerate(classes.words)}
     values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
@@ -426,7 +426,7 @@ def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
 
 
 def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
-    """Whether each molecule is of one class of a column."""
+    """Whether each molecule belongs to one class of a column."""
     found = _ONE_CLASS.fullmatch(target)
     codes, texts = table.distinct(name)
     wanted = found[2] if found else ""
@@ -440,12 +440,12 @@ def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
 
 
 def _combined(written: Int8Array, column: Int8Array) -> Int8Array:
-    """The signs written in the cells, and those of a column of relations where a cell has none."""
+    """The signs in the cells, or those of a column of relations for cells without a sign."""
     return np.where(written != 0, written, column).astype(np.int8)
 
 
 def _log_scale(table: TextTable, target: str, column: LabelColumn, options: LabelOptions) -> LabelColumn:
-    """-log10 of molar concentrations; what was above a number is then below it."""
+    """-log10 of molar concentrations, with the direction of bounds reversed."""
     rows = options.units.get(column.name) or column.cell_units or [column.unit] * len(column.values)
     factors = {unit: molar_factor(unit) for unit in set(rows)}
     if not any(factors.values()):
@@ -466,7 +466,7 @@ def _log_scale(table: TextTable, target: str, column: LabelColumn, options: Labe
 
 
 def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:
-    """A message about cells that cannot be read: the first one, and how many there are in its column.
+    """A message about unreadable cells: the first one, and their number in its column.
 
     Args:
         table: The table.

@@ -1,4 +1,4 @@
-"""From numbers to the task: what labels are used for, whether they can be learned from, which of them are bounds."""
+"""Task of the labels, checks that they can be learned, and bounds."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ def exact_labels(data: MoleculeDataset, positions: Indices) -> Float32Matrix:
 
 
 def violated_bounds(data: MoleculeDataset, positions: Indices, predicted: Any) -> dict[str, tuple[int, int]]:
-    """How many of the labels that are bounds predictions violate.
+    """Number of bounds violated by predictions.
 
     Args:
         data: The table.
@@ -71,7 +71,7 @@ def violated_bounds(data: MoleculeDataset, positions: Indices, predicted: Any) -
         predicted: Their predictions, ``len(positions) x T`` or, for one target, ``len(positions)``.
 
     Returns:
-        By target, for those with bounds: bounds that are violated, and all bounds.
+        For each target with bounds: number of violated bounds, and number of all bounds.
 
     Raises:
         DataError: If the predictions have another shape.
@@ -96,7 +96,7 @@ def violated_bounds(data: MoleculeDataset, positions: Indices, predicted: Any) -
 
 
 def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
-    """A line for each target with bounds.
+    """One line for each target with bounds.
 
     Args:
         found: See :func:`violated_bounds`.
@@ -112,10 +112,10 @@ def format_bounds(found: dict[str, tuple[int, int]]) -> list[str]:
 
 
 def format_bound_counts(card: Mapping[str, Any]) -> str:
-    """How many labels are bounds, in words; empty where none is.
+    """The number of labels that are bounds, in words; empty if there are none.
 
     Args:
-        card: What describes a table: ``bounds`` of its ``labels``.
+        card: Description of a table, with ``bounds`` in its ``labels``.
 
     Example:
         >>> format_bound_counts({"bounds": 3, "labels": 40})
@@ -128,7 +128,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def infer_task(labels: Float32Matrix) -> Task:
-    """Classification if every label that is present is 0 or 1, regression otherwise; both if that differs by target.
+    """Classification if every known label is 0 or 1, regression otherwise; one task per target if they differ.
 
     Example:
         >>> infer_task(np.array([[0.0], [1.0], [np.nan]], dtype=np.float32))
@@ -146,14 +146,14 @@ def infer_task(labels: Float32Matrix) -> Task:
 def settle(
     labels: Float32Matrix | None, columns: Sequence[str], task: Task | None, metric: str | None, where: str
 ) -> tuple[Task | None, str | None]:
-    """Task and metric for some labels, inferred where they are not given, and the labels checked against them.
+    """Task and metric for some labels, inferred if not given; the labels are checked against them.
 
     Args:
         labels: ``n x T`` labels, NaN for missing; ``None`` for none.
         columns: Their ``T`` names.
         task: The task; ``None`` to infer it, which is logged.
-        metric: The metric; ``None`` for what MoleculeNet uses for most tables of the task; for several targets in units
-            of their own, the RMSE over the standard deviation.
+        metric: The metric; ``None`` for the one that MoleculeNet uses for most tables of the task; for several targets
+            in different units, the RMSE divided by the standard deviation.
         where: The table, for messages.
 
     Returns:
@@ -184,7 +184,7 @@ def settle(
 
 
 def _metric_of(tasks: Sequence[str]) -> str:
-    """The metric for some tasks; one for each target where they differ."""
+    """The metric for some tasks; one for each target if they differ."""
     if len(set(tasks)) > 1:
         return ",".join("roc_auc" if task == "classification" else "rmse" for task in tasks)
     if tasks[0] == "classification":
@@ -196,7 +196,7 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """Refuse a value that is not among the choices of an option.
 
     Raises:
-        OptionError: With the nearest choices.
+        OptionError: If it is not; the message suggests the nearest choices.
     """
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
@@ -204,12 +204,12 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
 
 
 def check_labels(labels: Float32Matrix, columns: Sequence[str], task: Task, where: str) -> None:
-    """Refuse labels nothing can be learned from.
+    """Refuse labels from which nothing can be learned.
 
     Args:
         labels: ``n x T`` labels, NaN for missing.
         columns: Their ``T`` names.
-        task: What they are to be used for.
+        task: Their task.
         where: The table, for messages.
 
     Raises:
@@ -245,10 +245,10 @@ def remarks(labels: Float32Matrix, columns: Sequence[str], task: Task | None) ->
     Args:
         labels: ``n x T`` labels, NaN for missing.
         columns: Their ``T`` names.
-        task: What they are used for.
+        task: Their task.
 
     Returns:
-        Sentences; none where there is nothing to say.
+        Sentences; empty if there is nothing to report.
 
     Example:
         >>> remarks(np.full((9, 1), 3.3, dtype=np.float32), ["y"], "regression")

@@ -1,4 +1,4 @@
-"""Large sets of molecules that neighbours are looked for in: as SMILES, not featurised."""
+"""Large sets of molecules for neighbour searches, as SMILES without features."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ __all__ = ["Library", "libraries_at_hand", "open_library"]
 
 @dataclass(frozen=True)
 class Library:
-    """A set of molecules that can be read from the start any number of times.
+    """A set of molecules that can be read repeatedly from the start.
 
     Args:
-        name: What it is called in messages.
-        key: What its records depend on.
-        read: Gives its records.
+        name: Its name in messages.
+        key: Identifies its records.
+        read: Returns its records.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Library:
         return fingerprint_index(self.read, self.key, name=self.name, n_jobs=n_jobs, progress=progress)
 
     def smiles(self, places: Sequence[int]) -> dict[int, str]:
-        """The SMILES of some records, by their place counted from 0."""
+        """The SMILES of some records, by their positions from 0."""
         wanted = set(places)
         return {place: text for place, (_, text) in enumerate(self.read()) if place in wanted}
 
@@ -53,7 +53,7 @@ def open_library(name: str | Path) -> Library:
 
     Raises:
         UnknownNameError: If there is no such corpus or file, with the nearest names.
-        DataError: If a file is damaged or cannot be had.
+        DataError: If a file is damaged or not available.
 
     Example:
         >>> library = open_library("zinc")
@@ -79,7 +79,7 @@ def _embedded(corpus: Corpus) -> Iterator[Record]:
 
 
 def libraries_at_hand() -> list[Library]:
-    """The corpora in the folder that ``MOLWEIGHT_DATA`` names; where there are none, the ZINC sample of the package."""
+    """The corpora in the folder ``MOLWEIGHT_DATA``; if there are none, the ZINC sample of the package."""
     folder = data_folder()
     paths = sorted((folder / "corpora").glob("*")) if folder is not None else []
     found = [open_library(path) for path in paths if path.is_file() and is_molecule_file(path)]

@@ -24,7 +24,7 @@ _LOG: Final = logging.getLogger(__name__)
 
 
 def available() -> list[str]:
-    """Names of the tables :func:`load` knows: those of the catalogue, and those of :func:`register`.
+    """Names of the tables for :func:`load`: those of the catalogue, and those of :func:`register`.
 
     Example:
         >>> available()
@@ -41,7 +41,7 @@ def info(name: str) -> Table | Corpus | OgbEntry:
         name: Its name.
 
     Returns:
-        Its entry in the catalogue, or on OGB's list.
+        Its entry in the catalogue, or in OGB's list.
 
     Raises:
         UnknownNameError: If there is no such table or corpus, with the nearest names.
@@ -65,29 +65,29 @@ def load(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """A table of MoleculeNet, verified against its checksum, a data set of OGB, or what :func:`register` was told of.
+    """A table of MoleculeNet, verified by checksum, a data set of OGB, or a table added by :func:`register`.
 
-    Tables that are not in the wheel are read from ``moleculenet/<name>.csv.gz`` in the folder that the environment
-    variable ``MOLWEIGHT_DATA`` names; otherwise they are downloaded once, into the cache.
+    Tables that are not in the wheel are read from ``moleculenet/<name>.csv.gz`` in the folder given by the environment
+    variable ``MOLWEIGHT_DATA``, or downloaded once into the cache.
 
     Args:
-        name: One of :func:`available`, and :mod:`molweight.datasets` says what each is; or one of
-            :func:`available_ogb`, such as ``"ogbg-molhiv"``, and :func:`load_ogb` says how it is read.
-        targets: Some of its label columns; ``None`` for all. ``info(name).scored`` names those that MoleculeNet's
-            benchmark scores, where it leaves some out, and ``info(name).others`` those for the other task, such as
-            ``"pIC50"`` of bace, which are read from the whole published file.
+        name: One of :func:`available`, described in :mod:`molweight.datasets`; or one of :func:`available_ogb`, such as
+            ``"ogbg-molhiv"``, see :func:`load_ogb`.
+        targets: Some of its label columns; ``None`` for all. ``info(name).scored`` lists those scored by MoleculeNet's
+            benchmark, if it omits some, and ``info(name).others`` those of the other task, such as ``"pIC50"`` of bace,
+            which are read from the whole published file.
         root: The folder that holds the folder of an OGB data set; ``None`` for the usual places.
-        cache: Whether to keep the featurised molecules for the next time.
+        cache: Whether to cache the featurised molecules on disk.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        The molecules RDKit can parse, with their labels; the rows it cannot parse are in ``rejects``.
+        The molecules that RDKit can parse, with their labels; the other rows are in ``rejects``.
 
     Raises:
         UnknownNameError: If there is no such table, with the nearest names.
-        ConfigError: If some targets of an OGB data set are asked for: its evaluator scores all.
-        DataError: If the file is damaged or cannot be had, or a column is not in it.
+        ConfigError: If only some targets of an OGB data set are requested: its evaluator scores all.
+        DataError: If the file is damaged or not available, or lacks a column.
 
     Example:
         >>> load("freesolv")
@@ -122,17 +122,17 @@ def load(
 
 
 def _columns(entry: Table, table: TextTable) -> list[str]:
-    """The label columns: as listed, or all but the SMILES."""
+    """The label columns: as listed, or all except the SMILES."""
     return list(entry.targets) or [name for name in table.columns if name != entry.smiles]
 
 
 def table_smiles(name: str) -> list[str]:
-    """The SMILES of every row of a table's source, in order, those that cannot be parsed included."""
+    """The SMILES of every row of a table's source, in order, including unparsable ones."""
     return _read(TABLES[name]).cells(TABLES[name].smiles)
 
 
 def _read(entry: Table, *, whole: bool = False) -> TextTable:
-    """The columns that the wheel carries, or the whole file as published."""
+    """The columns in the wheel, or the whole file as published."""
     if entry.embedded and not whole:
         file = f"{entry.name}.csv.xz"
         return parse_table(read_embedded(file).decode(), file, delimiter=",", header=True)

@@ -1,4 +1,4 @@
-"""Metrics as MoleculeNet and OGB define them: per task, missing labels left out, the mean over tasks."""
+"""Metrics as defined by MoleculeNet and OGB: per task without missing labels, then averaged over tasks."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ class Score:
     Args:
         value: Mean over the tasks that can be scored; NaN if none can, in which case all are in ``excluded``.
         per_task: Value of each task by name, without the excluded ones.
-        excluded: Why a task was left out, by name.
+        excluded: Reasons for omitted tasks, by name.
     """
 
     value: float
@@ -37,17 +37,16 @@ def score(metric: str, y_true: FloatArray, y_pred: FloatArray, names: Sequence[s
     Args:
         metric: ``"roc_auc"``; ``"prc_auc"`` (area under the precision-recall curve by the trapezoidal rule, as in
             MoleculeNet); ``"ap"`` (average precision, as in OGB); ``"rmse"``; ``"mae"``; ``"r2"``; ``"scaled_rmse"``
-            (RMSE over the standard deviation of the labels that are scored: 1 for predicting their mean, so that tasks
-            in different units count alike); or the metric of a data set of OGB, such as ``"ogbg-molhiv:rocauc"``, whose
-            value is what OGB's own ``Evaluator`` answers; or one metric for each task, separated by commas.
+            (RMSE divided by the standard deviation of the scored labels: 1 for predicting their mean, so that tasks in
+            different units count equally); or the metric of an OGB data set, such as ``"ogbg-molhiv:rocauc"``, computed
+            by OGB's own ``Evaluator``; or one metric for each task, separated by commas.
         y_true: Labels, ``n`` or ``n x T``, NaN for missing; 0 and 1 for the metrics of classes.
-        y_pred: Predictions of the same shape; for classes any score that grows with the probability of 1.
+        y_pred: Predictions of the same shape; for classes any score that increases with the probability of 1.
         names: Names of the ``T`` tasks; ``None`` for ``y0``, ``y1``, ...
 
     Returns:
-        The mean over tasks (of their skill, where the metrics differ: see :func:`skill`), each task's value, and the
-        tasks left out: those without a label and, for those of classes, those with only one class, as in OGB's
-        ``Evaluator``.
+        The mean over tasks (of their skill if the metrics differ, see :func:`skill`), each task's value, and the
+        omitted tasks: those without labels and, for classes, those with a single class, as in OGB's ``Evaluator``.
 
     Raises:
         UnknownNameError: If there is no such metric, with the nearest names.
@@ -105,11 +104,11 @@ def metrics_of(metric: str, tasks: int) -> list[str]:
 def skill(metric: str, truth: FloatArray, predicted: FloatArray) -> float:
     """Skill of one task's predictions: 0 for those that ignore the molecule, 1 for perfect ones.
 
-    Tasks with different metrics are averaged by it: for classes ``2 ROC-AUC - 1``, for numbers ``1 - RMSE / deviation``
-    of the labels.
+    It is used to average tasks with different metrics: for classes ``2 ROC-AUC - 1``, for numbers ``1 - RMSE /
+    deviation`` of the labels.
 
     Args:
-        metric: The task's own metric, which says whether it is one of classes.
+        metric: The task's own metric, which determines whether it has classes.
         truth: ``n`` labels, none missing.
         predicted: ``n`` predictions.
 
@@ -124,7 +123,7 @@ def skill(metric: str, truth: FloatArray, predicted: FloatArray) -> float:
 
 
 def format_score(value: float) -> str:
-    """A score for people: four decimals, or four significant digits where four decimals would not show them.
+    """A score as text: four decimals, or four significant digits if these need more decimals.
 
     Example:
         >>> [format_score(value) for value in (0.71234, 1.2345e-9, 402.123, float("nan"))]
@@ -168,7 +167,7 @@ def _check(truth: FloatArray, predicted: FloatArray, names: Sequence[str]) -> No
 
 
 def _unscorable(metric: str, labels: FloatArray) -> str:
-    """Why a task cannot be scored; empty if it can."""
+    """Reason why a task cannot be scored; empty if it can."""
     if len(labels) == 0:
         return "no label"
     if metric in _SCALED and (len(labels) < _FEWEST or (labels == labels[0]).all()):
@@ -217,7 +216,7 @@ def _mae(truth: FloatArray, predicted: FloatArray) -> float:
 _SMALLEST, _LARGEST = 0.01, 100.0
 """Between these, four decimals show three to six significant digits."""
 _FEWEST: Final = 5
-"""Labels of a task from which its deviation is known well enough to scale an error by it."""
+"""Minimum number of labels of a task for scaling errors by their standard deviation."""
 
 
 def _scaled_rmse(truth: FloatArray, predicted: FloatArray) -> float:
@@ -246,7 +245,7 @@ _SCALED: Final = ("r2", "scaled_rmse")
 
 
 def class_accuracy(truth: FloatArray, predicted: FloatArray) -> dict[str, float]:
-    """Accuracy of the likeliest class, over all rows and as the mean over classes, which counts rare ones alike.
+    """Accuracy of the most probable class, over all rows and averaged over classes (balanced accuracy).
 
     Args:
         truth: One column for each class, 1 in that of the row, ``n x C``; NaN where missing.

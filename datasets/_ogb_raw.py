@@ -1,9 +1,9 @@
-"""The files of a data set folder in OGB's layout, as arrays.
+"""The files of a folder in OGB's layout, as arrays.
 
 ``raw/`` holds numbers without a header: ``num-node-list`` and ``num-edge-list`` (one count per molecule), ``node-feat``
 (9 per atom), ``edge`` (two atoms, counted within their molecule; each bond once), ``edge-feat`` (3 per bond) and
 ``graph-label`` (one column per task, empty where missing). ``mapping/mol.csv.gz`` names the tasks and holds the SMILES.
-``split/<method>/{train,valid,test}.csv.gz`` hold rows, counted from 0. All are packed with gzip.
+``split/<method>/{train,valid,test}.csv.gz`` hold rows, counted from 0. All are compressed with gzip.
 """
 
 import io
@@ -27,7 +27,7 @@ Numbers = np.ndarray[tuple[int, int], np.dtype[Any]]
 
 
 def read_molecules(folder: Path, smiles: list[str]) -> Molecules:
-    """The graphs as OGB publishes them, without parsing a SMILES: none is lost to a newer RDKit.
+    """The graphs as published by OGB. No SMILES is parsed, so that none fails with a newer RDKit.
 
     Args:
         folder: The data set's folder.
@@ -106,7 +106,7 @@ def _offsets(raw: Path, name: str, count: int) -> Indices:
 
 
 def _features(path: Path, rows: int, sizes: tuple[int, ...]) -> Uint8Array:
-    """Features, each within the range OGB encodes."""
+    """Features, each checked to be within the range that OGB encodes."""
     values = _numbers(path, rows, len(sizes), np.int64)
     if ((values < 0) | (values >= np.array(sizes))).any():
         raise DataError(f"{path}: holds a feature beyond OGB's ranges {tuple(sizes)}. Fetch it again.")
@@ -114,7 +114,7 @@ def _features(path: Path, rows: int, sizes: tuple[int, ...]) -> Uint8Array:
 
 
 def _numbers(path: Path, rows: int | None, columns: int, dtype: type[np.generic]) -> Numbers:
-    """A file of numbers without a header, of the size it must have."""
+    """A file of numbers without a header, checked for the expected size."""
     import pandas as pd
 
     content = read_bytes(path, max_mb=math.inf)
@@ -127,4 +127,4 @@ def _numbers(path: Path, rows: int | None, columns: int, dtype: type[np.generic]
     if values.shape != (len(values) if rows is None else rows, columns):
         expected = f"{'any number of' if rows is None else rows} rows of {columns}"
         raise DataError(f"{path}: holds {len(values)} rows of {values.shape[1]} numbers, expected {expected}.")
-    return np.array(values, order="C")  # pandas returns arrays that are read-only, and in Fortran's order
+    return np.array(values, order="C")  # pandas returns read-only arrays in Fortran order

@@ -13,11 +13,11 @@ from molweight.graphs import MoleculeDataset
 
 @SPLITTERS.register("ogb")
 def ogb(data: MoleculeDataset, request: Request, root: str | None = None) -> Splits:
-    """The split in the data set's own folder.
+    """The split published in the data set's folder.
 
     Args:
         data: A data set of OGB.
-        request: The protocol; fractions and seed are not looked at.
+        request: The protocol; fractions and seed are not used.
         root: The folder that holds the data set's folder, if it was loaded from there.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Molecules of a dataset for methods that need RDKit's own."""
+"""Molecules of a dataset as RDKit molecules."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ def parse(smiles: str) -> "Mol":
         smiles: Its SMILES.
 
     Returns:
-        The molecule, without atom-map numbers: these are not part of it.
+        The molecule, without atom-map numbers, which are not part of it.
 
     Raises:
-        DataError: If RDKit refuses it, as may be for OGB's graphs, which an older RDKit made.
+        DataError: If RDKit refuses it, which is possible for OGB's graphs, made by an older RDKit.
     """
     molecule = parse_molecule(smiles)
     if molecule is None:
@@ -34,7 +34,7 @@ def parse(smiles: str) -> "Mol":
 
 
 def parsable(texts: Sequence[str]) -> list[bool]:
-    """Whether each of some texts is a SMILES; one that takes more than seconds to parse counts as none.
+    """Whether each text is a SMILES; false for a text that takes more than seconds to parse.
 
     Example:
         >>> parsable(["CCO", "name"])

@@ -14,7 +14,7 @@ DEFINITION: Final = "a random permutation, cut at the fractions; drawn by NumPy'
 
 @SPLITTERS.register("random")
 def random_split(data: MoleculeDataset, request: Request) -> Splits:
-    """Molecules in random order; scaffolds, and duplicates, fall on both sides.
+    """Split molecules at random; scaffolds and duplicates may occur in several roles.
 
     Args:
         data: The molecules.

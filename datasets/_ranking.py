@@ -1,4 +1,4 @@
-"""How well rare positives are ranked: what the top of a list is worth."""
+"""Ranking metrics for rare positives: enrichment at the top of a list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ __all__ = ["Ranking", "format_rankings", "rankings"]
 _RARE: Final = 0.1
 """Share of positives below which a class is rare."""
 _ALPHA: Final = 20.0
-"""Of BEDROC: about 80 % of the score comes from the first 8 % of the list."""
+"""Parameter of BEDROC: about 80 % of the score comes from the first 8 % of the list."""
 _TOP: Final = 100
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """The ranking of one target; of rows with equal predictions, the mean over their orders.
+    """The ranking of one target; ties are averaged over their orders.
 
     Args:
         base_rate: Share of positives.
         average_precision: Mean precision at each positive; a random order has the base rate.
-        enrichment_1: Share of positives among the first 1 %, over the base rate.
+        enrichment_1: Share of positives among the first 1 %, divided by the base rate.
         enrichment_5: The same for the first 5 %.
         bedroc: BEDROC with alpha 20, between 0 and 1. Source: Truchon and Bayly, *Evaluating virtual screening methods:
             good and bad metrics for the "early recognition" problem*, J. Chem. Inf. Model. 2007.
-        top: Length of the list whose precision is given: 100, or a tenth of the rows where that is less.
+        top: Length of the list whose precision is given: 100, or a tenth of the rows if that is less.
         precision_top: Share of positives in it.
     """
 
@@ -48,10 +48,10 @@ def rankings(truth: Any, predicted: Any, names: Sequence[str], *, rare: float = 
         truth: Labels, ``n x T``, NaN for missing.
         predicted: Predictions, ``n x T``.
         names: Names of the targets.
-        rare: Share of positives below which a target is ranked; 1 for every target of two classes.
+        rare: Share of positives below which a target is included; 1 for every binary target.
 
     Returns:
-        By name; targets that are not classes, or have no positive or no negative, are left out.
+        The rankings by name; targets that are not classes, or have no positive or no negative, are left out.
 
     Example:
         >>> truth = np.zeros((200, 1))
@@ -71,7 +71,7 @@ def rankings(truth: Any, predicted: Any, names: Sequence[str], *, rare: float = 
 
 
 def format_rankings(found: dict[str, Ranking]) -> list[str]:
-    """A line for each target.
+    """One line per target.
 
     Args:
         found: See :func:`rankings`.
@@ -103,7 +103,7 @@ def _ranking(truth: FloatArray, predicted: FloatArray) -> Ranking:
 
 
 def _shared(truth: FloatArray, predicted: FloatArray) -> FloatArray:
-    """Expected label at each rank, where rows with equal predictions come in a random order."""
+    """Expected label at each rank if ties are ordered at random."""
     starts = np.flatnonzero(np.r_[True, np.diff(predicted) != 0])
     lengths = np.diff(np.r_[starts, len(truth)])
     shared: FloatArray = np.repeat(np.add.reduceat(truth, starts) / lengths, lengths)
@@ -117,7 +117,7 @@ def _precision(gains: FloatArray, length: float) -> float:
 
 
 def _bedroc(gains: FloatArray) -> float:
-    """RIE between its smallest and its largest value."""
+    """RIE, rescaled from its minimum and maximum to [0, 1]."""
     count, share = len(gains), float(gains.mean())
     weights = np.exp(-_ALPHA * np.arange(1, count + 1) / count)
     rie = float(gains @ weights) / (share * float(weights.sum()))

@@ -1,4 +1,4 @@
-"""Packed ECFP4 bits, for searches by similarity; RDKit is imported when they are computed."""
+"""Packed ECFP4 bits for similarity searches; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -25,7 +25,7 @@ def packed_ecfp(smiles: Sequence[str]) -> Packed:
         smiles: ``n`` SMILES.
 
     Returns:
-        ``n x 128`` bytes; zeros where RDKit cannot parse a SMILES.
+        ``n x 128`` bytes; zeros if RDKit cannot parse a SMILES.
 
     Example:
         >>> bits = packed_ecfp(["CCO", "OCC", "?"])

@@ -1,6 +1,6 @@
-"""Identity of molecules and compounds, as numbers that can be kept in a column.
+"""Identity of molecules and compounds, as numbers that can be stored in a column.
 
-RDKit is imported when they are computed.
+RDKit is imported on first use.
 """
 
 import hashlib
@@ -24,19 +24,20 @@ __all__ = ["identity", "number_of", "structure"]
 
 @cache
 def identity() -> TargetSpec:
-    """Two 64-bit numbers per molecule: of its canonical SMILES, and of the compound it is a form of.
+    """Two 64-bit numbers per molecule: a hash of its canonical SMILES, and one of its compound.
 
     The compound is RDKit's ``HetAtomTautomer`` hash of the largest fragment without stereochemistry, with the number of
-    hydrogens less the charge: the same for acid and base, for counter-ions, stereoisomers, and tautomers that differ in
-    the places of hydrogens on heteroatoms. Equal molecules have equal numbers; among a million different ones, two have
-    the same number with a probability of 3e-8. Both depend on the RDKit installed, whose version is part of the name.
+    hydrogens minus the charge. It is equal for acid and base, for different counter-ions, for stereoisomers, and for
+    tautomers that differ in the positions of hydrogens on heteroatoms. Equal molecules have equal numbers; among a
+    million different ones, two share a number with a probability of 3e-8. Both depend on the version of RDKit, which is
+    part of the name.
     """
     return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _identities)
 
 
 @cache
 def structure() -> TargetSpec:
-    """Of each molecule the 64-bit number of its scaffold (0 without a ring), and its undefined stereocentres."""
+    """A 64-bit number of each molecule's scaffold (0 without a ring), and its number of undefined stereocentres."""
     return TargetSpec(f"structure_rdkit_{_version()}", 2, 2, "uint64", _structures)
 
 
@@ -45,7 +46,7 @@ def _version() -> str:
 
 
 def number_of(text: str) -> int:
-    """64 bits of a text; 0 of an empty one."""
+    """A 64-bit hash of a text; 0 for an empty one."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") if text else 0
 
 

@@ -15,7 +15,7 @@ __all__ = ["STEPS", "standardize_chunk"]
 
 @cache
 def _step(name: str) -> Callable[[Mol], Mol]:
-    """The function of a step; made once, because RDKit reads its tables of rules each time."""
+    """The function of a step; cached, because RDKit reads its rule tables each time."""
     made: dict[str, Callable[[], Callable[[Mol], Mol]]] = {
         "salts": lambda: rdMolStandardize.LargestFragmentChooser(preferOrganic=True).choose,
         "charges": lambda: rdMolStandardize.Uncharger().uncharge,
@@ -25,15 +25,15 @@ def _step(name: str) -> Callable[[Mol], Mol]:
 
 
 STEPS: Final = ("salts", "charges", "tautomers")
-"""The steps, in the order in which they are done."""
+"""The steps, in the order of application."""
 
 
 def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:
-    """The standard form of each SMILES, as canonical SMILES; one that cannot be parsed or changed stays as it is.
+    """The standard form of each SMILES, as canonical SMILES; unchanged if it cannot be parsed or standardised.
 
     Args:
         smiles: The molecules.
-        steps: Some of ``STEPS``; done in that order, after RDKit's clean-up of functional groups and metals.
+        steps: Some of ``STEPS``; applied in that order, after RDKit's clean-up of functional groups and metals.
 
     Returns:
         As many SMILES.

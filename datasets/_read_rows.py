@@ -22,17 +22,17 @@ from molweight.errors import DataError
 __all__ = ["MoleculeRows", "read_rows"]
 
 _PROBE: Final = 50
-"""Lines or records looked at to find columns."""
+"""Number of lines or records examined to find columns."""
 Record = tuple[int, list[str]]
 
 
 class MoleculeRows(NamedTuple):
-    """A table that is read while it is used.
+    """A table that is read lazily.
 
     Args:
         columns: Names of its columns.
-        smiles: Which of them holds the SMILES, from 0.
-        rows: Number of each row, as people count who open the file, and its cells: as many as there are columns.
+        smiles: Position of the SMILES column, from 0.
+        rows: Row number as shown by a text editor, and cells, one per column.
     """
 
     columns: list[str]
@@ -41,16 +41,17 @@ class MoleculeRows(NamedTuple):
 
 
 def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None = None) -> MoleculeRows:
-    r"""The rows of a file of molecules, of any format that :func:`molweight.datasets.from_file` reads.
+    r"""The rows of a file of molecules, in any format of :func:`molweight.datasets.from_file`.
 
-    Text, SD and Parquet files are read while the rows are used, so memory does not grow with the file; a spreadsheet is
-    held in memory. A list of SMILES has the columns ``smiles`` and, where anything follows the SMILES, ``name``; an SD
-    file has ``structure``, ``title`` and the names of its values.
+    Text, SD and Parquet files are streamed, so memory does not grow with the file; a spreadsheet is held in memory. A
+    list of SMILES has the columns ``smiles`` and, if anything follows the SMILES, ``name``; an SD file has
+    ``structure``, ``title`` and the names of its values.
 
     Args:
-        path: The file, packed with gzip, xz or bzip2 or not; ``"-"`` for standard input, a list or a table of text.
+        path: The file, optionally compressed with gzip, xz or bzip2; ``"-"`` for standard input with a list or a text
+            table.
         smiles: The SMILES column; ``None`` to find it.
-        how: How to read it; ``None`` to find everything.
+        how: Reading options; ``None`` to detect everything.
 
     Returns:
         The columns, and an iterator over the rows.
@@ -72,7 +73,7 @@ def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None =
 
 
 def _guarded(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
-    """Position of the SMILES column with the names of all columns, and then the rows."""
+    """Position of the SMILES column with the names of all columns, followed by the rows."""
     if path.is_dir():
         raise DataError(f"{path}: is a folder. Name one file in it.")
     count = 0
@@ -104,9 +105,9 @@ def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
 
 @contextmanager
 def _standard_input(encoding: str | None) -> Iterator[TextIO]:
-    """Standard input, read as a file is, whatever the encoding of the terminal."""
+    """Standard input, decoded like a file, regardless of the encoding of the terminal."""
     raw = getattr(sys.stdin, "buffer", None)
-    if raw is None:  # replaced by a text stream, which has no buffer
+    if raw is None:  # a replacement text stream may have no buffer
         yield sys.stdin
         return
     text = decoded(Path("-"), raw, encoding)
@@ -117,17 +118,17 @@ def _standard_input(encoding: str | None) -> Iterator[TextIO]:
 
 
 def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
-    """A file that is held in memory."""
+    """A file read into memory."""
     table = read_any(path, how)
     column = find_smiles(table) if smiles is None else smiles
-    table.cells(column)  # refuses a column that is not there
+    table.cells(column)  # raises an error if the column is missing
     yield table.columns.index(column), table.columns
     for row, cells in zip(table.frame.index, table.frame.to_numpy(dtype=object).tolist(), strict=True):
         yield int(row), cells
 
 
 def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed: bool) -> Iterator[Record]:
-    """Delimited text, or a list of SMILES: the first lines tell where the name of the file does not."""
+    """Delimited text or a list of SMILES, determined by the first lines if the file name does not tell."""
     lines = text_lines(text, path)
     start = list(islice(lines, _PROBE))
     if listed and how.delimiter is None and smiles is None and not _is_table(start):
@@ -137,7 +138,7 @@ def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed:
 
 
 def _is_table(start: list[str]) -> bool:
-    """Whether the first lines are a table: a header that names the SMILES among others, commas, or names first."""
+    """Whether the first lines are a table: a header with several names, commas, or names before the SMILES."""
     filled = [line.strip() for line in start if line.strip() and not line.startswith("#")]
     if names_first(filled):
         return True

@@ -18,12 +18,12 @@ __all__ = ["FIELD", "LONGEST_RECORD", "TAKEN", "named_values", "parse_sdf", "rea
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 FIELD: Final = re.compile(r">.*?<(.+)>.*")
 TAKEN: Final = {"structure": "structure (value)", "title": "title (value)"}
-"""Names of values that clash with columns of the reader."""
+"""New names for values that clash with columns of the reader."""
 _END: Final = "M  END"
 _LARGE: Final = 200
-"""Lines of a mol block that is read in a process of its own."""
+"""Number of lines from which a mol block is read in a separate process."""
 LONGEST_RECORD: Final = 4 * MAX_ATOMS
-"""Lines of a record from which it is not parsed: one for each atom, one for each bond, and named values."""
+"""Maximum number of lines of a record that is parsed: atoms, bonds and named values."""
 
 Record = tuple[int, list[str]]
 
@@ -34,14 +34,14 @@ def read_sdf(
     """Read an SD file.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
-        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
-        max_rows: Rows from which it is refused, before they are read; ``None`` for the usual limit.
+        path: The file; it may be compressed with gzip, xz or bzip2.
+        encoding: Name of the encoding; ``None`` for UTF-8, or the encoding given by the file's byte-order mark.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
+        max_rows: Maximum number of rows; ``None`` for the default limit. Checked before the rows are read.
 
     Returns:
         The table: one row per record, counted from 1; the columns ``structure`` (SMILES), ``title`` and one per named
-        value. A record whose mol block cannot be read keeps its row and its values.
+        value. A record with an unreadable mol block keeps its row and its values.
 
     Raises:
         DataError: If the file cannot be read, or holds no record.
@@ -56,7 +56,7 @@ def parse_sdf(text: str, source: str) -> TextTable:
 
     Args:
         text: The text of the file.
-        source: What it is called in messages.
+        source: Its name in messages.
 
     Returns:
         The table.
@@ -90,7 +90,7 @@ def parse_sdf(text: str, source: str) -> TextTable:
 
 
 def _records(text: str) -> Iterator[Record]:
-    """The lines of each record that is not blank, and its number."""
+    """The lines and the number of each record that is not blank."""
     lines: list[str] = []
     number = 1
     for line in [*_LINE.split(text), "$$$$"]:
@@ -104,7 +104,7 @@ def _records(text: str) -> Iterator[Record]:
 
 
 def structure(lines: list[str]) -> tuple[str, str]:
-    """The SMILES of a record; or nothing, and why.
+    """The SMILES of a record, or an empty text and the reason.
 
     Args:
         lines: The record without the line that ends it.
@@ -118,7 +118,7 @@ def structure(lines: list[str]) -> tuple[str, str]:
 
 
 def _structure(blocks: Sequence[str]) -> tuple[str, str]:
-    """The SMILES of a mol block; or nothing, and why."""
+    """The SMILES of a mol block, or an empty text and the reason."""
     from rdkit import Chem
 
     molecule: Mol | None = Chem.MolFromMolBlock(blocks[0])
@@ -148,13 +148,13 @@ def _reason(unchecked: "Mol | None") -> str:
 
 
 def repeated_names(lines: list[str]) -> set[str]:
-    """Names that a record gives to several values."""
+    """Names that occur several times in a record."""
     found = [match[1] for line in lines if line.startswith(">") and (match := FIELD.fullmatch(line.rstrip()))]
     return {name for name in found if found.count(name) > 1}
 
 
 def named_values(lines: list[str]) -> dict[str, str]:
-    """The named values of a record; one of several lines keeps them, joined by blanks."""
+    """The named values of a record; the lines of a value are joined by blanks."""
     values: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in lines:

@@ -1,4 +1,4 @@
-"""Files of SMILES, one a line, each perhaps with a name or values after it."""
+"""Files with one SMILES per line, optionally followed by a name or values."""
 
 import re
 from pathlib import Path
@@ -13,12 +13,12 @@ __all__ = ["HEADERS", "is_delimited", "names_first", "names_of", "parse_smi", "r
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
 _EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
-"""A SMILES with ChemAxon's extension between bars, which belongs to it."""
+"""A SMILES with a ChemAxon extension between bars, which is part of it."""
 
 _PROBE: Final = 20
-"""Lines looked at to see whether they are delimited."""
+"""Number of lines examined to see whether they are delimited."""
 _MOST: Final = 0.8
-"""Share of texts that are SMILES from which all are taken for such."""
+"""Minimum share of SMILES among texts that count as a list of SMILES."""
 HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
@@ -28,10 +28,10 @@ def read_smi(
     """Read a file with one SMILES a line.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
-        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit.
-        max_rows: Rows from which it is refused, before they are read; ``None`` for the usual limit.
+        path: The file; it may be compressed with gzip, xz or bzip2.
+        encoding: Name of the encoding; ``None`` for UTF-8, or the encoding given by the file's byte-order mark.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
+        max_rows: Maximum number of rows; ``None`` for the default limit. Checked before the rows are read.
 
     Returns:
         The table; its rows are the lines of the file.
@@ -47,16 +47,16 @@ def read_smi(
 def parse_smi(text: str, source: str) -> TextTable:
     r""":func:`read_smi` for a text in memory.
 
-    A line is a SMILES, and after a blank or tab anything else: ``name``, or cells separated by tabs. A
-    first line that begins with the word "smiles" names the columns, and where it holds a comma or semicolon, or the
-    SMILES follow the names, the file is read as a delimited table.
+    A line is a SMILES, optionally followed by a blank or tab and a ``name``, or cells separated by tabs. A first line
+    that begins with the word "smiles" names the columns. If it contains a comma or semicolon, or names precede the
+    SMILES, the file is read as a delimited table.
 
     Args:
         text: The text of the file.
-        source: What it is called in messages.
+        source: Its name in messages.
 
     Returns:
-        The table, its SMILES in the column ``smiles`` unless the first line calls it something else.
+        The table, with the SMILES in the column ``smiles`` unless the first line gives another name.
 
     Raises:
         DataError: If there are no molecules.
@@ -88,7 +88,7 @@ def parse_smi(text: str, source: str) -> TextTable:
 
 
 def names_of(header: list[str], width: int) -> list[str]:
-    """Names of the columns of a list of SMILES: those that it gives, and others for the rest.
+    """Names of the columns of a list of SMILES: given names, then generated ones.
 
     Example:
         >>> names_of(["SMILES"], 3)
@@ -98,7 +98,7 @@ def names_of(header: list[str], width: int) -> list[str]:
 
 
 def names_first(lines: list[str]) -> bool:
-    """Whether lines hold a SMILES after something else, such as a name, and not before it.
+    """Whether the SMILES follow something else, such as a name, in the lines.
 
     Example:
         >>> names_first(["aspirin CC(=O)Oc1ccccc1C(=O)O", "ethanol CCO"]), names_first(["CCO CCN", "CCN CC"])
@@ -112,7 +112,7 @@ def names_first(lines: list[str]) -> bool:
 
 
 def is_delimited(lines: list[str]) -> bool:
-    """Whether lines are delimited by commas or semicolons: what precedes the first one is a molecule."""
+    """Whether lines are delimited by commas or semicolons, with a molecule before the first one."""
     parts = [re.split("[,;]", line, maxsplit=1) for line in lines]
     split = sum(parsable([part[0].strip("\"' ") for part in parts if len(part) > 1]))
     whole = sum(parsable([line.split()[0] for line in lines]))
@@ -120,7 +120,7 @@ def is_delimited(lines: list[str]) -> bool:
 
 
 def split_line(line: str, tabs: bool) -> list[str]:
-    """The SMILES of a line, and what follows it."""
+    """The SMILES of a line, and the rest of the line."""
     extended = _EXTENSION.fullmatch(line)
     if extended:
         return [cell for cell in extended.groups() if cell is not None]

@@ -44,14 +44,14 @@ _PARQUET: Final = frozenset({".parquet", ".pq"})
 _KNOWN: Final = _LISTS | _TABLES | _STRUCTURES | _PARQUET
 _PACKINGS: Final = frozenset({".gz", ".xz", ".bz2", ".zip"})
 _LONGEST: Final = 1 << 20
-"""Characters of a line from which a file is refused; a molecule of 65,535 atoms takes a fifth of that."""
+"""Maximum line length in characters; a molecule of 65,535 atoms takes a fifth of that."""
 _BLOCK: Final = 1 << 20
 _PROBE: Final = 50
-"""Records looked at to find the delimiter and the SMILES column."""
+"""Number of records examined to find the delimiter and the SMILES column."""
 
 
 def is_molecule_file(path: str | Path) -> bool:
-    """Whether a name ends like that of a file with molecules.
+    """Whether a name has the extension of a molecule file.
 
     Example:
         >>> is_molecule_file("mine.smi.gz"), is_molecule_file("zinc")
@@ -66,7 +66,7 @@ def _kind(path: Path) -> str:
 
 
 def file_digest(path: str | Path) -> bytes:
-    """SHA-256 of the bytes of a file as they lie on the disk.
+    """SHA-256 of the bytes of a file on disk.
 
     Raises:
         DataError: If it cannot be read.
@@ -76,10 +76,10 @@ def file_digest(path: str | Path) -> bytes:
 
 
 def content_digest(path: str | Path) -> str:
-    """SHA-256 of the content of a file, unpacked, in hexadecimal digits.
+    """SHA-256 of the decompressed content of a file, in hexadecimal digits.
 
     Raises:
-        DataError: If it cannot be read or unpacked.
+        DataError: If it cannot be read or decompressed.
     """
     digest = hashlib.sha256()
     with reading(Path(path)), open_unpacked(Path(path)) as stream:
@@ -91,23 +91,23 @@ def content_digest(path: str | Path) -> str:
 def read_records(
     path: str | Path, smiles: str | None = None, delimiter: str | None = None, *, encoding: str | None = None
 ) -> Iterator[Record]:
-    """The records of a list of SMILES, a table, or an SD file, by how the name ends.
+    """The records of a list of SMILES, a table, or an SD file, depending on the extension.
 
     Lists are ``.smi``, ``.smiles``, ``.txt``; tables ``.csv``, ``.tsv``, ``.parquet``, ``.pq``; SD files ``.sdf``,
-    ``.sd``. A list has a SMILES at the beginning of each line, and perhaps a name after it. Blank lines are no
-    records. Bytes that are not UTF-8 become U+FFFD, so the molecule is rejected, or the name next to it is not looked
-    at. A mol block that RDKit cannot read is a record with an empty SMILES. A table without a header is seen, as by
+    ``.sd``. A list has a SMILES at the beginning of each line, optionally followed by a name. Blank lines are not
+    records. Bytes that are not UTF-8 become U+FFFD, so that such a molecule is rejected; in a name they do not matter.
+    A mol block that RDKit cannot read is a record with an empty SMILES. A table without a header is detected, as by
     :func:`molweight.datasets.from_file`.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2, if it is not Parquet.
+        path: The file; it may be compressed with gzip, xz or bzip2, except for Parquet.
         smiles: The SMILES column of a table; ``None`` to find it.
-        delimiter: What separates the cells of a table; ``None`` to find it.
+        delimiter: Separator of the cells of a table; ``None`` to find it.
         encoding: Encoding of text; ``None`` for UTF-8.
 
     Yields:
-        Row and SMILES. Rows are counted as people do who open the file: in text the header is row 1 and blank lines
-        count, so that without a header the first molecule is in row 1; in SD and Parquet files records count from 1.
+        Row and SMILES. Row numbers are those of a text editor: in text the header is row 1 and blank lines count, so
+        that without a header the first molecule is in row 1; in SD and Parquet files records count from 1.
 
     Raises:
         DataError: If the file cannot be read, or is of another kind.
@@ -144,7 +144,7 @@ def _numbered(
 
 
 def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.TextIOWrapper:
-    """The text of a stream, whose byte-order mark may say how it is encoded.
+    """The text of a stream, decoded as its byte-order mark says.
 
     Raises:
         DataError: If there is no such encoding.
@@ -153,7 +153,7 @@ def decoded(path: Path, stream: io.BufferedReader, encoding: str | None) -> io.T
         encoding = "utf-16"
     try:
         return io.TextIOWrapper(stream, encoding=encoding or "utf-8-sig", errors="replace", newline="")
-    except (LookupError, UnicodeEncodeError) as error:  # the latter where its name can be none
+    except (LookupError, UnicodeEncodeError) as error:  # the latter for an invalid name
         raise DataError(f"{path}: there is no encoding {encoding!r}. Common ones: utf-8, cp1252, utf-16.") from error
 
 
@@ -167,12 +167,12 @@ def _structures(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 
 def sd_records(text: TextIO, path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Number and lines of each record of an SD file that is not blank; of a long one only its beginning."""
+    """Number and lines of each record of an SD file that is not blank; only the beginning of a long one."""
     lines: list[str] = []
     number = 1
     for line in chain(text_lines(text, path), ["$$$$"]):
         if line.rstrip() != "$$$$":
-            if len(lines) <= LONGEST_RECORD:  # the rest of a record that is refused is not kept
+            if len(lines) <= LONGEST_RECORD:  # the rest of a refused record is dropped
                 lines.append(line.rstrip("\r\n"))
             continue
         if any(item.strip() for item in lines):
@@ -188,7 +188,7 @@ def _list(text: io.TextIOWrapper, path: Path) -> Iterator[Record]:
 
 
 def text_lines(text: TextIO, path: Path) -> Iterator[str]:
-    """The lines, none of them longer than a molecule can be."""
+    """The lines, with a limit on their length."""
     number, said = 0, False
     while line := text.readline(_LONGEST):
         number += 1
@@ -219,7 +219,7 @@ def _table(text: io.TextIOWrapper, path: Path, smiles: str | None, delimiter: st
 
 
 def smiles_place(path: Path, header: list[str], records: list[tuple[int, list[str]]], smiles: str | None) -> int:
-    """Position of the SMILES column, from the first records, each with its row.
+    """Position of the SMILES column, determined from the first records and their rows.
 
     Raises:
         DataError: If one of them is longer or shorter than the header, or no column holds SMILES.
@@ -230,12 +230,12 @@ def smiles_place(path: Path, header: list[str], records: list[tuple[int, list[st
     fitting = [fit_record(cells, names, f"{path}, row {row}") for row, cells in records]
     probe = TextTable(str(path), pd.DataFrame(fitting, columns=names, dtype=object))
     column = find_smiles(probe) if smiles is None else smiles
-    probe.cells(column)  # refuses a column that is not there
+    probe.cells(column)  # raises an error if the column is missing
     return names.index(column)
 
 
 def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The records that are not blank, each with the line it begins in."""
+    """The records that are not blank, each with its first line number."""
     if len(delimiter) != 1 or delimiter in '"\r\n':
         raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to detect it.")
     reader = lines_of_cells(lines, delimiter)

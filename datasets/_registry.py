@@ -1,4 +1,4 @@
-"""Tables of other packages: functions that load them, by name."""
+"""Tables of other packages: their loaders, by name."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -23,15 +23,15 @@ def _check(name: str, loader: object) -> None:
 
 
 LOADERS = Registry[Callable[..., MoleculeDataset]]("dataset", group="molweight.datasets", check=_check)
-"""The functions that :func:`register` was given."""
+"""The registered loaders."""
 
 
 def register(name: str) -> Callable[[L], L]:
-    """Decorator that makes a function known as the loader of the table ``name``.
+    """Decorator that registers a function as the loader of the table ``name``.
 
     :func:`molweight.datasets.load` and ``molweight fit --data`` then find it. The function is called without arguments,
-    or with those of ``load`` that it takes by name (``targets``, ``cache``, ``n_jobs``, ``progress``); the first line
-    of its docstring is what ``molweight list datasets`` shows.
+    or with those arguments of ``load`` that it accepts by name (``targets``, ``cache``, ``n_jobs``, ``progress``). The
+    first line of its docstring is shown by ``molweight list datasets``.
 
     Args:
         name: Lower case with underscores.
@@ -60,10 +60,10 @@ def load_registered(name: str, options: Mapping[str, Any]) -> MoleculeDataset:
 
     Args:
         name: Its name.
-        options: The arguments of :func:`molweight.datasets.load`; those that the function takes are passed on.
+        options: The arguments of :func:`molweight.datasets.load`; those that the function accepts are passed on.
 
     Raises:
-        ConfigError: If some of the label columns are asked for, of a function that does not take ``targets``.
+        ConfigError: If label columns are selected, and the function does not accept ``targets``.
         DataError: If the function returns anything but a ``MoleculeDataset``.
         UnknownNameError: If there is no such table, with the nearest names.
     """

@@ -1,4 +1,4 @@
-"""Columns that say of another one whether its values are bounds, and in which unit they are."""
+"""Columns of relations and units, which belong to other columns."""
 
 import re
 from collections.abc import Sequence
@@ -23,26 +23,26 @@ _ROLE_WORDS: Final = re.compile(
 
 
 def _topic(name: str) -> str:
-    """Subject of a column, without the word for the part: ``standard`` of ``Standard Relation``."""
+    """Subject of a column, without the word for its kind: ``standard`` of ``Standard Relation``."""
     return _ROLE_WORDS.sub("", name.lower())
 
 
 def find_relations(
     table: TextTable, reports: Sequence[ColumnReport], targets: Sequence[str], named: str | None
 ) -> tuple[dict[str, Int8Array], list[str]]:
-    """The signs of the true values by the column of numbers that they belong to.
+    """The signs of the true values, by the numeric column to which they belong.
 
     Args:
         table: The table.
-        reports: What its columns hold.
+        reports: Reports on its columns.
         targets: The label columns.
-        named: The column of relations; ``None`` to find it: by its name, or because there are no others.
+        named: The column of relations; ``None`` to find it by its name, or as the only one.
 
     Returns:
-        One sign per row for each column of numbers, and notes about what was found.
+        One sign per row for each numeric column, and notes.
 
     Raises:
-        DataError: If the named column holds something else, or nothing says to which labels relations belong.
+        DataError: If the named column holds something else, or it is unclear to which labels relations belong.
     """
     columns = list(dict.fromkeys(source_column(table, target) for target in targets))
     if named is not None:
@@ -54,9 +54,9 @@ def find_relations(
         values = _signs(table, relation)
         about = [column for column in columns if _topic(column) == _topic(relation)]
         if not about and any(name.lower().replace("_", " ") == "pchembl value" for name in columns):
-            continue  # ChEMBL gives it for exact values only
+            continue  # ChEMBL gives pChEMBL for exact values only
         if not about and any(_topic(name) == _topic(relation) for name in table.columns if name != relation):
-            continue  # it belongs to a column that holds no label here
+            continue  # it belongs to a column that is not a label here
         about = about or (columns if len(columns) == 1 else [])
         if not about and values.any():
             raise DataError(
@@ -83,11 +83,11 @@ def _signs(table: TextTable, column: str) -> Int8Array:
 def find_units(
     table: TextTable, reports: Sequence[ColumnReport], targets: Sequence[str]
 ) -> tuple[dict[str, list[str]], list[str]]:
-    """The units of each column of numbers that has a column of units, row by row.
+    """The units of each numeric column that has a column of units, row by row.
 
     Args:
         table: The table.
-        reports: What its columns hold.
+        reports: Reports on its columns.
         targets: The label columns.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The same molecule in several rows: measured again, or written twice."""
+"""Molecules in several rows: replicates or duplicates."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["DUPLICATES", "Duplicated", "Measurements", "conflicts", "groups_of", "merge", "shared_molecules"]
 
 DUPLICATES: Final = ("mean", "median", "keep", "drop")
-"""Treatments of molecules that occur in several rows."""
+"""Treatments of molecules in several rows."""
 
 Duplicated = Literal["mean", "median", "keep", "drop"]
 
 _CHUNK: Final = 512
 _TOLERANCE: Final = 0.5
-"""Share of the standard deviation of all labels by which measurements of one molecule may differ without a word."""
+"""Measurements of one molecule are reported if they differ by more than this fraction of the labels' deviation."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Measurements:
 
 
 def groups_of(data: MoleculeDataset, *, stereo: bool = True, n_jobs: int | None = None) -> list[Indices]:
-    """Positions of each molecule that a dataset holds more than once.
+    """Positions of each molecule that occurs more than once in a dataset.
 
-    Only molecules with the same atoms are compared by their canonical SMILES, which takes most of the time.
+    Canonical SMILES, which take most of the time, are computed only for molecules with the same atoms.
 
     Args:
         data: The molecules.
@@ -84,7 +84,7 @@ def _composition(data: MoleculeDataset) -> Uint64Array:
 
 
 def all_canonical(smiles: Sequence[str], n_jobs: int | None = None, *, stereo: bool = True) -> Iterator[str]:
-    """:func:`canonical_smiles` for any number of molecules; one that takes more than seconds stays as it is, too."""
+    """:func:`canonical_smiles` for any number of molecules; one that takes more than seconds is also left unchanged."""
     from molweight.graphs.internal import guarded_list, map_chunks
 
     work = guarded_list(
@@ -95,7 +95,7 @@ def all_canonical(smiles: Sequence[str], n_jobs: int | None = None, *, stereo: b
 
 
 def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]:
-    """Canonical SMILES; text that is not a molecule stays as it is.
+    """Canonical SMILES; text that is not a molecule is unchanged.
 
     Args:
         smiles: ``n`` SMILES.
@@ -114,10 +114,10 @@ def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]
 
 
 def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) -> tuple[Measurements, Indices]:
-    """One row for each molecule.
+    """Merge rows into one per molecule.
 
-    Exact labels are averaged (for classes, the majority counts, and a tie is a missing label). Where a molecule has
-    bounds only, the tightest one counts, and bounds on both sides give no label.
+    Exact labels are averaged (for classes, the majority counts, and a tie is a missing label). If a molecule has only
+    bounds, the tightest one counts, and bounds on both sides give no label.
 
     Args:
         measured: The labels.
@@ -125,7 +125,7 @@ def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) ->
         how: ``"mean"``, ``"median"``, or ``"drop"`` to leave all of them out.
 
     Returns:
-        Labels in all rows, and the positions that stay: the first of each molecule.
+        Labels in all rows, and the positions to keep: the first of each molecule.
 
     Example:
         >>> labels = np.array([[1.0], [2.0], [4.0], [9.0]], dtype=np.float32)
@@ -166,15 +166,16 @@ def _one(
 
 
 def conflicts(measured: Measurements, groups: Sequence[Indices]) -> tuple[list[int], float]:
-    """Molecules whose labels contradict each other, and how far measurements of one molecule usually are apart.
+    """Molecules with contradictory labels, and the typical spread of measurements of one molecule.
 
     Args:
         measured: The labels.
         groups: Positions of each molecule that occurs more than once.
 
     Returns:
-        Places in ``groups`` of molecules with both classes, or whose exact labels differ by more than half the standard
-        deviation of all; and the median difference between the largest and the smallest label of a molecule.
+        Positions in ``groups`` of molecules with both classes, or whose exact labels differ by more than half the
+        standard deviation of all labels; and the median difference between the largest and the smallest label of a
+        molecule.
     """
     exact = np.where(measured.bounds == 0, measured.labels, np.nan).astype(np.float64)
     limits = [_TOLERANCE * _deviation(exact[:, target]) for target in range(exact.shape[1])]
@@ -199,7 +200,7 @@ def _range(values: Float64Array) -> float | None:
 
 
 def shared_molecules(data: MoleculeDataset, first: Indices, second: Indices) -> int:
-    """Molecules at ``second`` that are at ``first`` too, as :func:`groups_of` tells them.
+    """Number of molecules at ``second`` that also occur at ``first``, as identified by :func:`groups_of`.
 
     Example:
         >>> from molweight.datasets import from_smiles

@@ -1,4 +1,4 @@
-"""Results in the rows of the source."""
+"""Results aligned with the rows of the source."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ __all__ = ["row_aligned"]
 
 
 def row_aligned(data: MoleculeDataset, values: Any, rows: int | None = None) -> np.ndarray[Any, np.dtype[np.floating]]:
-    """Put one value, or row of values, per molecule where its molecule is in the source.
+    """Align values of molecules with the rows of the source.
 
     Args:
-        data: A dataset, some of whose source's rows may have been left out.
+        data: A dataset; some rows of its source may have been left out.
         values: ``len(data)`` or ``len(data) x ...`` numbers, such as predictions.
-        rows: Number of rows of the source; ``None`` for up to the last one that ``data`` or its ``rejects`` know.
+        rows: Number of rows of the source; ``None`` for the last one in ``data`` or its ``rejects``.
 
     Returns:
-        ``rows`` or ``rows x ...`` numbers, NaN in each row that holds no molecule.
+        ``rows`` or ``rows x ...`` numbers, NaN in each row without a valid molecule.
 
     Raises:
-        DataError: If there is not one value per molecule, or the source has fewer rows than ``data`` knows.
+        DataError: If there is not one value per molecule, or ``rows`` is smaller than the row numbers in ``data``.
 
     Example:
         >>> from molweight.datasets import from_smiles

@@ -10,11 +10,11 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["ROW_NUMBER", "row_numbers"]
 
 ROW_NUMBER: Final = "row_number"
-"""Name of the column that readers of files add to a dataset."""
+"""Name of the column that file readers add to a dataset."""
 
 
 def row_numbers(data: MoleculeDataset, positions: Indices | None = None) -> Int64Array:
-    """Row of each molecule in the file; where the table was not read from a file, its position in the input.
+    """Row of each molecule in the file; for a table not read from a file, its position in the input.
 
     Args:
         data: The table.

@@ -1,4 +1,4 @@
-"""The deterministic scaffold splits, under three definitions of a scaffold."""
+"""The deterministic scaffold splits, with three definitions of a scaffold."""
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 ScaffoldKind = Literal["chiral", "achiral", "generic"]
-"""Stereochemistry kept; dropped; every atom a carbon and every bond single as well."""
+"""With stereochemistry; without it; also with every atom a carbon and every bond single."""
 
 _FILLING: Final = (
     "molecules without a ring share one group; groups by size, the largest first, then by the position of their first "
@@ -36,11 +36,11 @@ _GENERIC: Final = f"generic Bemis-Murcko skeleton (every atom a carbon, every bo
 
 @SPLITTERS.register("scaffold")
 def scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
-    """Molecules with the same scaffold stay together; nothing is drawn.
+    """Keep molecules with the same scaffold together; deterministic.
 
     The order of groups is that of the published code (DeepChem, Hu et al. 2020): by size and first position, both
-    descending. The order of ties matters: the other way round, the test part of bbbp, a file sorted by class, has one
-    class only. Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996); Wu et al., Chem. Sci. 9, 513 (2018).
+    descending. The order of ties matters: reversed, the test part of bbbp, a file sorted by class, would have a single
+    class. Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996); Wu et al., Chem. Sci. 9, 513 (2018).
 
     Args:
         data: The molecules.
@@ -54,7 +54,7 @@ def scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
 
 @SPLITTERS.register("scaffold_achiral")
 def scaffold_achiral_split(data: MoleculeDataset, request: Request) -> Splits:
-    """As :func:`scaffold_split`, with stereoisomers of a scaffold in one group: what DeepChem does.
+    """Like :func:`scaffold_split`, with stereoisomers of a scaffold in one group, as in DeepChem.
 
     Args:
         data: The molecules.
@@ -68,7 +68,7 @@ def scaffold_achiral_split(data: MoleculeDataset, request: Request) -> Splits:
 
 @SPLITTERS.register("scaffold_generic")
 def scaffold_generic_split(data: MoleculeDataset, request: Request) -> Splits:
-    """As :func:`scaffold_split`, with one group per skeleton: ring systems of one shape, whatever their atoms.
+    """Like :func:`scaffold_split`, with one group per skeleton: ring systems of one shape, regardless of atom types.
 
     Args:
         data: The molecules.
@@ -81,11 +81,11 @@ def scaffold_generic_split(data: MoleculeDataset, request: Request) -> Splits:
 
 
 def group_by_scaffold(smiles: Iterable[str], kind: ScaffoldKind = "chiral") -> list[Indices]:
-    """Positions of the molecules of each scaffold: the largest group first, then by first position, the last first.
+    """Positions of the molecules of each scaffold, sorted by group size, then by first position, both descending.
 
     Args:
         smiles: The molecules.
-        kind: What counts as one scaffold.
+        kind: Definition of a scaffold.
 
     Returns:
         The groups.
@@ -116,7 +116,7 @@ def murcko_scaffold(smiles: str, kind: ScaffoldKind = "chiral") -> str:
             carbon and every bond into a single one.
 
     Returns:
-        Its rings and what links them.
+        Its rings and linkers.
 
     Example:
         >>> murcko_scaffold("CC(=O)Oc1ccccc1C(=O)O"), murcko_scaffold("CCO")

@@ -20,10 +20,10 @@ DEFINITION: Final = (
 
 @SPLITTERS.register("scaffold_balanced")
 def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
-    """Large scaffolds go to train, the others anywhere: no part consists of rare scaffolds only.
+    """Put large scaffolds into train and the others into any part, so that no part has rare scaffolds only.
 
     Source: the rule of ``scaffold_split(balanced=True)`` of chemprop (Yang et al., J. Chem. Inf. Model. 59, 3370
-    (2019)); which molecules it draws differs, as the generator does.
+    (2019)); the sampled molecules differ, because the generator does.
 
     Args:
         data: The molecules.
@@ -44,5 +44,5 @@ def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
 
 
 def _fill_each(groups: list[Indices], total: int, fractions: tuple[float, float, float]) -> Filling:
-    """Fill train and validation each up to its own share, and test with the rest."""
+    """Fill train and validation up to their shares, and test with the rest."""
     return Filling(*fill_to_capacity(groups, fractions[0] * total, fractions[1] * total))

@@ -20,12 +20,12 @@ DEFINITION: Final = (
 
 @SPLITTERS.register("random_scaffold")
 def random_scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
-    """Whole scaffolds in random order: validation is filled first, then test, and the rest trains.
+    """Place whole scaffolds in random order: first validation, then test, and the rest in train.
 
-    Large scaffolds end in train or in test by chance, so the score varies with the seed far more than under
-    :func:`~molweight.datasets.split`'s ``"scaffold"``, and is higher: report several seeds. Source: the rule of
-    ``random_scaffold_split`` of Hu et al., ICLR 2020 (arXiv 1905.12265); which molecules it draws differs, as the
-    generator does.
+    Large scaffolds fall into train or test by chance, so the score is higher than with
+    :func:`~molweight.datasets.split`'s ``"scaffold"`` and varies far more with the seed: report several seeds. Source:
+    the rule of ``random_scaffold_split`` of Hu et al., ICLR 2020 (arXiv 1905.12265); the sampled molecules differ,
+    because the generator does.
 
     Args:
         data: The molecules.

@@ -1,4 +1,4 @@
-"""Compounds that a task holds out, to be recognised in other tables."""
+"""Held-out compounds of a task, to be recognised in other tables."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class HeldCompounds:
         held: Positions in ``meta``, ``select`` and ``test``.
         train: Positions in ``train``.
         compounds: Compound key of every molecule.
-        inchi: First blocks of the InChIKeys of the molecules that are held out.
+        inchi: First blocks of the InChIKeys of the held-out molecules.
     """
 
     data: MoleculeDataset
@@ -47,14 +47,14 @@ class HeldCompounds:
         return cls(data, held, train, compounds, inchi)
 
     def covers(self, table: MoleculeDataset, compounds: Uint64Array) -> BoolArray:
-        """Which molecules of another table are forms of compounds that are held out.
+        """Which molecules of another table are forms of held-out compounds.
 
         Args:
             table: The table.
             compounds: Compound keys of its molecules.
         """
         out = np.isin(compounds, self.compounds[self.held])
-        # An InChIKey takes a millisecond. Only molecules with the same atoms can have the same first block.
+        # An InChIKey takes a millisecond, so it is computed only for molecules with the same atoms.
         alike = np.isin(_composition(table), _composition(self.data)[self.held])
         unsure = np.flatnonzero(alike & ~out)
         found = skeletons([table.smiles[int(place)] for place in unsure])
@@ -66,9 +66,9 @@ class HeldCompounds:
         return np.isin(compounds, self.compounds[self.train])
 
     def contradictions(self, table: MoleculeDataset, compounds: Uint64Array) -> int:
-        """Labels of columns called like a target of the task that contradict its label of the same train compound.
+        """Number of labels, in columns named like a target of the task, that contradict its label of the same compound.
 
-        Numbers contradict where they differ by more than half the standard deviation of the task's labels.
+        Numbers contradict each other if they differ by more than half the standard deviation of the task's labels.
 
         Args:
             table: The table.
@@ -98,7 +98,7 @@ def skeletons(smiles: Sequence[str], *, n_jobs: int | None = None) -> list[str]:
         n_jobs: Processes; ``None`` for all cores.
 
     Returns:
-        ``n`` blocks of 14 letters; empty where InChI cannot be computed.
+        ``n`` blocks of 14 letters; empty if InChI fails.
 
     Example:
         >>> first, same, other = skeletons(["C[C@H](N)C(=O)O", "CC(N)C(=O)[O-]", "CCO"])
@@ -118,7 +118,7 @@ def _blocks(smiles: Sequence[str]) -> list[str]:
 
 
 def _composition(data: MoleculeDataset) -> Uint64Array:
-    """A number per molecule that depends on its numbers of heavy atoms of each element."""
+    """A number per molecule that depends on its counts of heavy atoms by element."""
     molecules = data.molecules
     codes = np.random.default_rng(0).integers(1, 1 << 62, 256, dtype=np.uint64)
     before = np.concatenate([np.zeros(1, np.uint64), np.cumsum(codes[molecules.atoms[:, 0]], dtype=np.uint64)])

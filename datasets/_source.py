@@ -1,4 +1,4 @@
-"""The files the wheel does not carry: from the folder that ``MOLWEIGHT_DATA`` names, or downloaded once."""
+"""Files that are not in the wheel: from the folder ``MOLWEIGHT_DATA``, or downloaded once."""
 
 import hashlib
 import math
@@ -18,10 +18,10 @@ VARIABLE: Final = "MOLWEIGHT_DATA"
 
 
 def data_folder() -> Path | None:
-    """The folder that the environment variable ``MOLWEIGHT_DATA`` names; ``None`` where it is not set.
+    """The folder given by the environment variable ``MOLWEIGHT_DATA``; ``None`` if it is not set.
 
     Raises:
-        ConfigError: If it names something else than a folder.
+        ConfigError: If it is not a folder.
     """
     named = os.environ.get(VARIABLE)
     if not named:
@@ -36,8 +36,8 @@ def data_folder() -> Path | None:
 def read_source(entry: Table) -> bytes:
     """The CSV of a table, verified.
 
-    It is looked for as ``moleculenet/<name>.csv.gz`` or ``.csv`` in the folder that ``MOLWEIGHT_DATA`` names, then in
-    the cache, and otherwise downloaded into the cache.
+    It is searched as ``moleculenet/<name>.csv.gz`` or ``.csv`` in the folder ``MOLWEIGHT_DATA``, then in the cache, and
+    otherwise downloaded into the cache.
 
     Args:
         entry: The table.
@@ -46,7 +46,7 @@ def read_source(entry: Table) -> bytes:
         Its bytes as MoleculeNet publishes them.
 
     Raises:
-        DataError: If it cannot be had, or is not the published file.
+        DataError: If it is not available, or is not the published file.
     """
     found = _placed(entry.name)
     if found is not None:
@@ -82,7 +82,7 @@ def _verify(path: Path, content: bytes, expected: str) -> None:
 
 
 def _remedy(entry: Table) -> str:
-    """Advice where there is no network."""
+    """Advice for the case without a network."""
     folder = data_folder() or Path("FOLDER")
     place = folder / "moleculenet" / f"{entry.name}.csv.gz"
     return (

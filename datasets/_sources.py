@@ -1,4 +1,4 @@
-"""Auxiliary tables: labels of other measurements that pretraining learns from, without what the task holds out."""
+"""Auxiliary tables: labels of other measurements for pretraining, without held-out compounds of the task."""
 
 import hashlib
 import logging
@@ -30,29 +30,28 @@ __all__ = ["SourceTable", "SourceUse", "read_sources"]
 
 _CHEMBL: Final = "chembl_5thresh"
 _CHEMBL_SHA: Final = "7b041ea61f4a57298df3a411c39ec62a1ed523b89cf48a98ed323c3339faae75"
-"""Of the packed file, as DeepChem publishes it."""
+"""SHA-256 of the compressed file published by DeepChem."""
 _LEAST: Final = 10
-"""Labels below which nothing can be learned from a column."""
+"""Minimum number of labels of a column."""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class SourceUse:
-    """Counts of what an auxiliary table teaches, and of what is left out.
+    """Counts of the used and the omitted parts of an auxiliary table.
 
     Args:
-        name: What the table is called.
-        molecules: Its molecules.
-        held_out: Those of them that are left out, as compounds that the task holds out.
-        shared: Those that are learned from and are compounds of the task's train role.
-        repeated: Molecules beyond the first of each, merged with it.
-        conflicting: Different molecules whose rows contradict each other; their labels are averaged, or missing where
-            classes tie.
-        against_task: Labels of columns called like a target of the task that contradict its label of the same train
+        name: Name of the table.
+        molecules: Number of its molecules.
+        held_out: Number of those that are left out, because the task holds out their compounds.
+        shared: Number of used molecules that are compounds of the task's train role.
+        repeated: Molecules that repeat an earlier one and are merged with it.
+        conflicting: Molecules with contradictory rows; their labels are averaged, or missing if classes tie.
+        against_task: Labels, in columns named like a target of the task, that contradict its label of the same train
             compound.
-        labels: Labels that are learned.
-        columns: Columns that are learned.
-        dropped: Columns that are not: fewer than 10 labels are left, or all are equal.
+        labels: Number of used labels.
+        columns: Number of used columns.
+        dropped: Columns that are not used, because fewer than 10 labels are left, or all are equal.
     """
 
     name: str
@@ -86,13 +85,13 @@ class SourceUse:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """An auxiliary table as it is learned from: one row per molecule, without compounds that the task holds out.
+    """An auxiliary table for training: one row per molecule, without held-out compounds of the task.
 
     Args:
-        origin: The file or name that it was read from.
+        origin: The file or name from which it was read.
         data: Molecules and labels.
         keys: 64-bit number of each molecule, equal for equal molecules of all tables.
-        use: What was left out.
+        use: Counts of used and omitted parts.
     """
 
     origin: str
@@ -104,16 +103,17 @@ class SourceTable:
 def read_sources(
     sources: Sequence[str | MoleculeDataset], data: MoleculeDataset | None = None, splits: Splits | None = None
 ) -> list[SourceTable]:
-    """Read auxiliary tables, and leave out what the task holds out.
+    """Read auxiliary tables without the held-out compounds of the task.
 
-    Of every table all forms of the compounds in ``meta``, ``select`` and ``test`` of the task are left out, whatever
-    their labels are called: molecules with the same compound key as :func:`audit` takes it (largest fragment, without
-    charge, stereochemistry, or places of hydrogens on heteroatoms), and those whose InChIKey has the same first block.
+    From every table all forms of the compounds in ``meta``, ``select`` and ``test`` of the task are removed, regardless
+    of the names of the labels: molecules with the same compound key as in :func:`audit` (largest fragment, without
+    charge, stereochemistry, or positions of hydrogens on heteroatoms), and those whose InChIKey has the same first
+    block.
 
     Args:
         sources: Files (as :func:`from_file` reads them), names of :func:`available`, ``chembl_5thresh`` (691 targets of
-            ChEMBL, from ``MOLWEIGHT_DATA``), or tables. ``NAME:COLUMN`` takes one column of a table.
-        data: The table of the task; ``None`` where there is no task.
+            ChEMBL, from ``MOLWEIGHT_DATA``), or tables. ``NAME:COLUMN`` selects one column of a table.
+        data: The table of the task; ``None`` if there is no task.
         splits: Its roles; ``None`` to leave out all its compounds.
 
     Returns:
@@ -121,7 +121,7 @@ def read_sources(
 
     Raises:
         UnknownNameError: If there is no such table or file, with the nearest names.
-        DataError: If a table has no labels, none is left, a column is not in it, or two tables have the same name.
+        DataError: If a table has no labels, no labels are left, a column is missing, or two tables have the same name.
 
     Example:
         >>> from molweight import datasets
@@ -160,7 +160,7 @@ def _opened(sources: Sequence[str | MoleculeDataset]) -> dict[str, MoleculeDatas
 
 
 def _parts(source: str) -> tuple[str, str]:
-    """Name and column of ``NAME:COLUMN``; a path with a colon in it is a path."""
+    """Name and column of ``NAME:COLUMN``; an existing path with a colon is a path."""
     if Path(source).is_file() or ":" not in source:
         return source, ""
     name, _, column = source.rpartition(":")
@@ -202,7 +202,7 @@ def _chembl(columns: list[str] | None) -> MoleculeDataset:
 
 
 def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) -> SourceTable:
-    """A table without held-out compounds, one row per molecule, with the columns that something can be learned from."""
+    """A table without held-out compounds, one row per molecule, with its usable columns."""
     if table.task is None:
         raise DataError(f"{table.name} has no labels to learn from. Leave it out of aux, or use it as corpus.")
     keys = target_column(table, identity()).astype(np.uint64)

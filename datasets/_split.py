@@ -1,4 +1,4 @@
-"""Splitting a table by a named method, or as it was published."""
+"""Splits of a table by a named method, or as published."""
 
 import hashlib
 import logging
@@ -22,27 +22,27 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["ROLE_LETTERS", "frozen_split", "smiles_digest", "split"]
 
 ROLE_LETTERS: Final = {"train": "T", "meta": "M", "select": "S", "test": "E"}
-"""How roles are written in the files, under the four-role protocol."""
+"""Letters for the roles in files, under the four-role protocol."""
 
 
 def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits | None:
     """The published roles of the molecules of a table.
 
     Args:
-        data: A table of :func:`molweight.datasets.load`, perhaps with fewer rows than were published.
+        data: A table of :func:`molweight.datasets.load`, possibly with fewer rows than published.
         method: Name of the split.
         request: Protocol, fractions and seed.
 
     Returns:
-        Their positions by role; ``None`` where nothing was published for that table, method and fractions, where the
-        dataset has a molecule that the published table has not, or where so few are left that a role is empty.
+        Their positions by role; ``None`` if nothing was published for that table, method and fractions, if the dataset
+        has a molecule that is not in the published table, or if a role would be empty.
 
     Raises:
         DataError: If the stored split is damaged, or does not belong to the stored table.
     """
     if request.fractions != Request.fractions:
         return None
-    source = TABLES[data.name]  # which must be readable without a network: a user table may have its name
+    source = TABLES[data.name]  # must work without a network: a user's table may have the same name
     published = _published(data.name, method) if source.embedded or source_at_hand(source) else None
     if published is None:
         return None
@@ -56,13 +56,13 @@ def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits
 
 
 def _as_in_paper(splits: Splits) -> Splits:
-    """The validation part for both roles, and train with what was held out of it."""
+    """Both roles as the validation part, and train including its held-out molecules."""
     train = np.sort(np.concatenate([splits.train, splits.select]))
     return replace(splits, train=train, select=splits.meta, protocol="paper")
 
 
 def smiles_digest(smiles: Sequence[str]) -> str:
-    """SHA-256 over SMILES in their order.
+    """SHA-256 of SMILES in their order.
 
     Example:
         >>> smiles_digest(["C", "CC"]) == smiles_digest(["CC", "C"])
@@ -98,13 +98,13 @@ def split(
     options: Mapping[str, Any] | None = None,
     frozen: bool = True,
 ) -> Splits:
-    """Give every molecule a role.
+    """Assign a role to every molecule.
 
     ``meta`` is the published validation part. Under the protocol ``"four-role"``, ``select`` is held out of train:
-    whole groups, spread over its order, up to a tenth of all molecules. Under ``"paper"``, ``select`` is ``meta``, and
-    train keeps everything.
+    whole groups, evenly spaced in its order, up to a tenth of all molecules. Under ``"paper"``, ``select`` equals
+    ``meta``, and nothing is held out of train.
 
-    "Scaffold split" is not one thing: name the method, not the family. One forest on fingerprints of BBBP scores a
+    "Scaffold split" is ambiguous: state the method, not the family. One forest on fingerprints of BBBP scores a
     ROC-AUC of 67.7 ± 0.4 under ``scaffold``, 69.0 ± 0.9 under ``scaffold_achiral``, 82.7 ± 0.3 under
     ``scaffold_generic`` and 88.2 ± 8.2 under ``random_scaffold`` (``experiments/studies/split_definitions.py``).
 
@@ -132,17 +132,17 @@ def split(
         method: One of the methods above, or a registered name.
         protocol: ``"four-role"`` or ``"paper"``.
         fractions: Shares of train, validation and test; they sum to 1.
-        seed: Seed of the methods that draw: the random ones, the balanced and the stratified one.
+        seed: Seed of the randomised methods: the random ones, the balanced and the stratified one.
         options: Options of the method: ``cutoff`` for ``butina``, ``target`` and ``bins`` for ``stratified``.
         frozen: Whether to use the roles that are stored for the tables of :func:`molweight.datasets.load`, which do not
-            depend on the version of RDKit and survive dropped rows; if not, or for other tables, they are computed.
+            depend on the version of RDKit and survive dropped rows; otherwise, and for other tables, they are computed.
 
     Returns:
         The positions by role, with the exact definition of the method.
 
     Raises:
         UnknownNameError: If there is no such method, with the nearest names.
-        ConfigError: If protocol, fractions or options make no sense.
+        ConfigError: If protocol, fractions or options are invalid.
         DataError: If a role would have no molecule.
 
     Example:
@@ -152,7 +152,7 @@ def split(
     """
     check_choice("protocol", protocol, get_args(Protocol))
     request = Request(protocol, _checked(fractions), seed)
-    SPLITTERS.get(method)  # an unknown method is refused before its stored roles are looked for
+    SPLITTERS.get(method)  # refuses an unknown method before searching for stored roles
     published = frozen and not options and data.name in TABLES
     splits = frozen_split(data, method, request) if published else None
     if splits is None:
@@ -163,7 +163,7 @@ def split(
 
 
 def _checked(fractions: Sequence[float]) -> tuple[float, float, float]:
-    """The fractions, if they are three positive shares of one."""
+    """The fractions, checked to be three positive numbers with sum one."""
     if len(fractions) != 3 or min(fractions) <= 0 or not math.isclose(sum(fractions), 1.0):  # noqa: PLR2004 - three parts
         raise ConfigError(
             f"fractions must be three positive numbers that sum to 1 (train, validation, test), got {fractions!r}."

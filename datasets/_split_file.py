@@ -1,4 +1,4 @@
-"""Splits on disk: roles by SMILES with a checksum, so that they outlive lost and reordered rows."""
+"""Splits on disk: roles by SMILES with a checksum, robust to missing and reordered rows."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ from molweight.graphs.internal import partial_name
 __all__ = ["load_splits", "save_splits"]
 
 _LONGEST: Final = 1 << 26
-"""Characters of a file; a million rows take a tenth of it."""
+"""Maximum length of a file in characters; a million rows take a tenth of it."""
 
 FORMAT: Final = 1
 
@@ -30,8 +30,8 @@ def save_splits(splits: Splits, data: MoleculeDataset, path: str | Path) -> None
 
     Args:
         splits: The roles.
-        data: The molecules they are of.
-        path: The file; it appears whole or not at all.
+        data: Their molecules.
+        path: The file; written atomically.
 
     Raises:
         DataError: If it cannot be written.
@@ -56,14 +56,14 @@ def save_splits(splits: Splits, data: MoleculeDataset, path: str | Path) -> None
 
 
 def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "four-role") -> Splits:
-    """Read what :func:`save_splits` wrote, or lists of rows by role.
+    """Read a file of :func:`save_splits`, or lists of rows by role.
 
     Args:
         path: A JSON file: either with ``roles`` and ``smiles``, or ``{"train": [0, 1, ...], "valid": [...], ...}`` with
             rows of the source, counted from 0.
-        data: The molecules; they may be fewer than were stored, and in another order. The k-th molecule with a SMILES
+        data: The molecules; there may be fewer than stored, and in another order. The k-th molecule with a given SMILES
             gets the role of the k-th one with that SMILES in the file.
-        protocol: What lists of rows are read as: ``"four-role"`` or ``"paper"``. A saved split keeps its own.
+        protocol: Protocol of lists of rows: ``"four-role"`` or ``"paper"``. A saved split keeps its own.
 
     Returns:
         The positions by role.
@@ -129,7 +129,7 @@ def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> AnyAr
 
 
 def _numbered(smiles: Sequence[str]) -> list[tuple[str, int]]:
-    """Each SMILES with how often it came before."""
+    """Each SMILES with the number of its earlier occurrences."""
     seen: Counter[str] = Counter()
     keys = []
     for text in smiles:

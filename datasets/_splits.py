@@ -1,4 +1,4 @@
-"""The four roles of the molecules of a table, and how groups of molecules are placed in them."""
+"""The four roles of the molecules of a table, and the assignment of groups to them."""
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +36,7 @@ SELECT_FRACTION: Final = 0.1
 
 @dataclass(frozen=True)
 class Filling:
-    """Groups by part, each part in the order in which the groups came.
+    """Groups by part, in their original order.
 
     Args:
         train: Groups of the training part.
@@ -57,7 +57,7 @@ def fill(groups: Iterable[Indices], total: int, fractions: tuple[float, float, f
     filled so far, together stay within ``(fractions[0] + fractions[1]) * total``.
 
     Args:
-        groups: Positions of the molecules of each group, in the order to be placed.
+        groups: Positions of the molecules of each group, in the order of assignment.
         total: Number of molecules.
         fractions: Shares of train, validation and test.
 
@@ -92,9 +92,9 @@ def fill_to_capacity(
     Each part has its own capacity, unlike in :func:`fill`.
 
     Args:
-        groups: Positions of the molecules of each group, in the order to be placed.
-        first: Number of molecules that the first part has room for.
-        second: Number of molecules that the second part has room for.
+        groups: Positions of the molecules of each group, in the order of assignment.
+        first: Capacity of the first part, in molecules.
+        second: Capacity of the second part, in molecules.
 
     Returns:
         The groups by part.
@@ -114,19 +114,19 @@ def fill_to_capacity(
 
 
 def hold_out(groups: Sequence[Indices], most: float) -> tuple[list[Indices], list[Indices]]:
-    """Take whole groups, spread evenly over the order, up to ``most`` molecules.
+    """Hold out whole groups, evenly spaced in the order, up to ``most`` molecules.
 
-    Only groups of at most ``most`` molecules are looked at, from the end; one is taken whenever the share taken of the
-    molecules passed then stays in proportion. What is taken is spread over the file, as the other parts are. Just the
-    end of a scaffold split's order would be neighbours in the file, and of one class where a file is sorted by class
-    (bbbp, bace).
+    Only groups of at most ``most`` molecules are considered, from the end; a group is held out if the share of held-out
+    molecules among those passed so far stays in proportion. The held-out molecules are thus spread over the file, like
+    the other parts. The end of a scaffold split's order alone would be neighbours in the file, with a single class if
+    the file is sorted by class (bbbp, bace).
 
     Args:
-        groups: Groups in order; with two or more at least the last is taken, so that neither side is empty.
-        most: Largest number of molecules to take.
+        groups: Groups in order; with two or more, at least the last is held out, so that neither side is empty.
+        most: Maximum number of molecules to hold out.
 
     Returns:
-        The groups that stay and the groups that are taken, both in their order.
+        The remaining and the held-out groups, both in their order.
 
     Example:
         >>> stay, taken = hold_out([np.array([i]) for i in range(6)], most=2)
@@ -155,11 +155,11 @@ Protocol = Literal["four-role", "paper"]
 Fractions = tuple[float, float, float]
 
 ROLES: Final = ("train", "meta", "select", "test")
-"""``train`` finetunes, ``meta`` trains the weights, ``select`` picks checkpoints, ``test`` is opened once."""
+"""``train``: finetuning; ``meta``: learning the weights; ``select``: model selection; ``test``: one final score."""
 
 _LOG: Final = logging.getLogger(__name__)
 _ENOUGH: Final = 10
-"""Molecules from which a random split fills every role."""
+"""Minimum number of molecules for a random split to fill every role."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,14 +167,14 @@ class Splits:
     """Positions of the molecules of a dataset by role.
 
     Args:
-        train: Molecules to finetune on; int64 positions in the dataset, like the three that follow.
-        meta: Molecules the objective weights are trained on.
-        select: Molecules checkpoints and hyper-parameters are picked on.
-        test: Molecules opened once, at the end.
+        train: Molecules for finetuning; int64 positions in the dataset, like the next three.
+        meta: Molecules for learning the objective weights.
+        select: Molecules for selecting checkpoints and hyperparameters.
+        test: Molecules evaluated once, at the end.
         name: Name of the method, e.g. ``"scaffold"``.
-        definition: What the method does, exactly.
-        protocol: ``"four-role"``, or ``"paper"`` where ``meta`` and ``select`` are the same molecules.
-        frozen: Whether the roles are the stored ones, rather than computed now.
+        definition: The exact definition of the method.
+        protocol: ``"four-role"``, or ``"paper"``, where ``meta`` and ``select`` are the same molecules.
+        frozen: Whether the roles were stored, not computed.
     """
 
     train: Indices
@@ -215,10 +215,10 @@ class Request:
     Args:
         protocol: Whether ``select`` is held out of train (``"four-role"``) or is the validation part (``"paper"``).
         fractions: Shares of train, validation and test.
-        seed: Seed of the methods that draw.
+        seed: Seed of the randomised methods.
 
     Raises:
-        OptionError: If the seed is no whole number, or negative.
+        OptionError: If the seed is not an integer, or negative.
     """
 
     protocol: Protocol = "four-role"
@@ -226,27 +226,27 @@ class Request:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse a seed that no generator takes."""
+        """Refuse an invalid seed."""
         check_seed(self.seed)
 
 
 Splitter = Callable[..., Splits]
-"""Takes a dataset and a request, and options of its own as named parameters."""
+"""A function of a dataset and a request, with options as named parameters."""
 
 SPLITTERS: Final = Registry[Splitter]("split", group="molweight.splits", given=("data", "request"))
-"""The methods :func:`molweight.datasets.split` knows, by name."""
+"""The methods of :func:`molweight.datasets.split`, by name."""
 
 
 def from_groups(name: str, definition: str, groups: list[Indices], request: Request) -> Splits:
-    """Splits from groups of molecules that stay together, in the order in which they are placed.
+    """Splits from groups of molecules that stay together, in the order of assignment.
 
     Train, validation and test are filled as in the published code. ``meta`` is the validation part. Under the protocol
     ``"four-role"``, ``select`` is held out of train by :func:`hold_out`: whole groups, up to a tenth of all molecules;
-    under ``"paper"`` it is the validation part too, and train keeps everything.
+    under ``"paper"`` it is also the validation part, and nothing is held out of train.
 
     Args:
         name: Name of the method.
-        definition: What it does, exactly.
+        definition: Its exact definition.
         groups: Positions of the molecules of each group.
         request: Protocol and fractions.
 
@@ -262,11 +262,11 @@ def from_groups(name: str, definition: str, groups: list[Indices], request: Requ
 
 
 def from_filling(name: str, definition: str, filling: Filling, request: Request) -> Splits:
-    """Splits from parts that are filled already; ``select`` as in :func:`from_groups`.
+    """Splits from filled parts; ``select`` as in :func:`from_groups`.
 
     Args:
         name: Name of the method.
-        definition: What it does, exactly.
+        definition: Its exact definition.
         filling: The groups of train, validation and test.
         request: The protocol.
 
@@ -304,7 +304,7 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
 
 
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:
-    """Advice about an empty role, the most promising first."""
+    """Advice about an empty role, most promising first."""
     if len(data) < _ENOUGH:
         return (
             f"{len(data)} molecules are too few. Use {mention('method', 'random')}, "

@@ -1,4 +1,4 @@
-"""Standard forms of molecules: without counter-ions, uncharged, one tautomer; off unless asked for."""
+"""Standard forms of molecules: without counter-ions, uncharged, one tautomer; off by default."""
 
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -11,7 +11,7 @@ __all__ = ["STANDARD_STEPS", "StandardStep", "standardize"]
 StandardStep = Literal["salts", "charges", "tautomers"]
 
 STANDARD_STEPS: Final[tuple[StandardStep, ...]] = ("salts", "charges", "tautomers")
-"""The steps :func:`standardize` knows, in the order in which they are done."""
+"""The steps of :func:`standardize`, in the order of application."""
 
 _CHUNK: Final = 256
 
@@ -23,22 +23,22 @@ def standardize(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> list[str]:
-    """Bring molecules into a standard form, through RDKit's MolStandardize.
+    """Standardise molecules with RDKit's MolStandardize.
 
-    First comes RDKit's clean-up of functional groups and bonds to metals. Then, where asked for, ``"salts"`` keeps the
-    largest fragment, an organic one if there is one; ``"charges"`` neutralises what can be neutralised by moving
-    protons; ``"tautomers"`` takes the canonical tautomer, which may give up stereocentres that tautomerism can invert,
-    and takes milliseconds per molecule. Published benchmarks do none of this.
+    RDKit's clean-up of functional groups and bonds to metals comes first. Then, if requested, ``"salts"`` keeps the
+    largest fragment, an organic one if there is one; ``"charges"`` neutralises charges as far as moving protons allows;
+    ``"tautomers"`` replaces the molecule by its canonical tautomer, which may lose stereocentres that tautomerism can
+    invert, and takes milliseconds per molecule. Published benchmarks do none of this.
 
     Args:
         smiles: The molecules.
-        steps: Which steps.
+        steps: The steps.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        Canonical SMILES in the same order; what cannot be parsed, or takes more than seconds, stays as it is, and for
-        the latter there is a warning.
+        Canonical SMILES in the same order. A SMILES that cannot be parsed, or takes more than seconds, is unchanged;
+        the latter causes a warning.
 
     Raises:
         ConfigError: If there is no such step.
@@ -54,7 +54,7 @@ def standardize(
 
     chosen = check_steps(steps)
     texts = list(smiles)
-    slow = "tautomers" in chosen  # of which even small molecules may have very many
+    slow = "tautomers" in chosen  # even small molecules may have very many tautomers
     work = guarded_list(partial(standardize_chunk, steps=chosen), str, "is used as it is; its standard form", slow=slow)
     title = "standardising" if progress else None
     parts = map_chunks(work, texts, chunk=_CHUNK, n_jobs=n_jobs, parallel_from=2048, progress=title)

@@ -23,21 +23,21 @@ NUMBERS: Final = (
 
 @SPLITTERS.register("stratified")
 def stratified_split(data: MoleculeDataset, request: Request, *, target: str | None = None, bins: int = 10) -> Splits:
-    """Every role gets the same shares of the classes, or of the ranges of a number.
+    """Split with equal shares of each class, or of each range of a number, in every role.
 
-    Scaffolds, and duplicates, fall on both sides, as under ``"random"``.
+    Scaffolds and duplicates may occur in several roles, as under ``"random"``.
 
     Args:
         data: The molecules.
         request: Protocol, fractions and seed.
-        target: The label whose classes or ranges are kept; needed where the table has several.
-        bins: Ranges of a number, equal in number of molecules.
+        target: The label to stratify by; required if the table has several.
+        bins: Number of ranges of a number, with equal numbers of molecules.
 
     Returns:
         The positions by role.
 
     Raises:
-        OptionError: If the label is not named or not there, or ``bins`` is less than 2.
+        OptionError: If the label is not named or missing, or ``bins`` is less than 2.
         DataError: If a class has too few molecules for every role.
     """
     if bins < 2:  # noqa: PLR2004 - one range would be no stratification
@@ -72,7 +72,7 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
 
 
 def _strata(data: MoleculeDataset, name: str, bins: int) -> Indices:
-    """Class, or range, of each molecule; -1 where the label is missing."""
+    """Class or range of each molecule; -1 if the label is missing."""
     labels = data.targets[:, data.target_names.index(name)]
     known = ~np.isnan(labels)
     strata = np.full(len(labels), -1, dtype=np.int64)
@@ -85,7 +85,7 @@ def _strata(data: MoleculeDataset, name: str, bins: int) -> Indices:
 
 
 def _cut(data: MoleculeDataset, positions: Indices, strata: Indices, size: int, seed: int) -> tuple[Indices, Indices]:
-    """The positions without, and those of, a stratified sample."""
+    """The positions outside and inside a stratified sample."""
     from sklearn.model_selection import train_test_split
 
     try:

@@ -1,4 +1,4 @@
-"""Delimited text as a table: its delimiter, where its header is and whether it has one, its records."""
+"""Parsing of delimited text: detection of the delimiter and the header, and reading of the records."""
 
 import csv
 import io
@@ -40,34 +40,34 @@ SMILES_NAMES: Final = (
     *("smiles", "isomeric_smiles", "canonical_smiles", "smi", "mol", "molecule", "structure", "compound"),
     *("rdkit_smiles", "std_smiles", "ligand_smiles"),
 )
-"""Names of SMILES columns, the likeliest first."""
+"""Names of SMILES columns, most likely first."""
 
 _COMMENTS: Final = ("#", "//")
 _OTHERS: Final = {
     **dict.fromkeys(("{", "[{"), "JSON"),
     **dict.fromkeys(("<?xml", "<!doctype", "<html", "<table", "<datawarrior"), "HTML or XML"),
 }
-"""First characters of a text without cells."""
+"""Initial bytes of files that are not text tables."""
 _MOST: Final = 10
-"""Lines above the header that are looked through."""
+"""Maximum number of lines above the header."""
 _LOOKED_AT: Final = 30
-"""Rows looked at."""
+"""Number of rows examined."""
 _SHARE: Final = 0.8
 _HALF: Final = 0.5
-"""Share of cells that are SMILES from which a column without a name holds molecules."""
+"""Minimum share of SMILES in a molecule column without a name."""
 _SHOWN: Final = 5
-"""Repeated names in messages."""
+"""Maximum number of repeated names in messages."""
 _QUOTED: Final = 3
-"""Cells of a row in messages."""
+"""Maximum number of a row's cells in messages."""
 _SENTENCE: Final = 60
-"""Characters from which a cell is not a name."""
+"""Maximum length of a name; longer cells are sentences."""
 _LONGEST_CELL: Final = 1 << 24
-"""Characters of a cell."""
+"""Maximum length of a cell in characters."""
 _WORD: Final = re.compile(r"[A-Za-z_][\w .%/-]*")
 
 
 def smiles_rank(name: str) -> int | None:
-    """How likely a name is to be that of the SMILES column, 0 first; ``None`` for not at all.
+    """Rank of a name among those of SMILES columns, 0 for the most likely; ``None`` for other names.
 
     Example:
         >>> [smiles_rank(name) for name in ("SMILES", "IsomericSMILES", "PUBCHEM_EXT_DATASOURCE_SMILES", "y")]
@@ -80,26 +80,26 @@ def smiles_rank(name: str) -> int | None:
 
 
 def _names_smiles(cell: str) -> bool:
-    """Whether a cell is the name of a SMILES column, and no sentence about it."""
+    """Whether a cell is the name of a SMILES column, and not a sentence about it."""
     return smiles_rank(cell) is not None and len(cell) < _SENTENCE
 
 
 def blank_comments(text: str) -> tuple[str, int]:
-    r"""A table without the comments above its header; blank lines take their place, so that rows keep their numbers.
+    r"""A table without the comments above its header; blank lines replace them, so that row numbers do not change.
 
-    A header that is itself written as a comment (``#smiles,y``) keeps its words.
+    A header that is itself written as a comment (``#smiles,y``) is kept.
 
     Args:
         text: The text of the file.
 
     Returns:
-        The text, and how many lines were comments.
+        The text, and the number of comment lines.
 
     Example:
         >>> blank_comments("# by me\n#smiles,y\nC,1\n")
         ('\nsmiles,y\nC,1\n', 1)
     """
-    lines = re.split(r"(\r\n|\n|\r)", text)  # lines at even places, their ends at odd ones
+    lines = re.split(r"(\r\n|\n|\r)", text)  # lines at even positions, line ends at odd ones
     last, count, kept = 0, 0, ""
     for place in range(0, len(lines), 2):
         if lines[place].strip() and not lines[place].lstrip().startswith(_COMMENTS):
@@ -114,13 +114,13 @@ def blank_comments(text: str) -> tuple[str, int]:
 
 
 def preamble(records: Sequence[Sequence[str]]) -> int:
-    """How many of the first records are above the header: titles and remarks, of another length than all the rest.
+    """Number of records above the header: titles and remarks, with another length than the rest.
 
     Args:
         records: The first records.
 
     Returns:
-        Their number; 0 where that is not certain.
+        Their number; 0 if uncertain.
 
     Example:
         >>> preamble([["Solubility of drugs"], ["smiles", "y"], ["C", "1"], ["CC", "2"], ["CCC", "3"]])
@@ -129,7 +129,7 @@ def preamble(records: Sequence[Sequence[str]]) -> int:
     if not records:
         return 0
     if len(set(map(len, records))) == 1 and all(cell.strip() for record in records for cell in record):
-        return 0  # no cell is empty and all rows are as long: nothing is above the header
+        return 0  # no empty cells and equal row lengths: nothing is above the header
     groups = _groups(records)
     if groups:
         return groups
@@ -147,9 +147,9 @@ def preamble(records: Sequence[Sequence[str]]) -> int:
 
 
 def _groups(records: Sequence[Sequence[str]]) -> int:
-    """How many records are above the one that names a column of SMILES and has more names than each of them.
+    """Number of records above the one that names a SMILES column and has more names than each of them.
 
-    So are titles, and names that are written over several columns.
+    Such records are titles, and names that span several columns.
     """
     for place, record in enumerate(records[: _MOST + 1]):
         filled = _filled(record)
@@ -164,27 +164,26 @@ def _filled(record: Sequence[str]) -> int:
 
 
 def _is_above(record: Sequence[str], length: int, width: int) -> bool:
-    """Whether a record cannot be a header: another length than the rest, or only one cell of several is filled in."""
+    """Whether a record cannot be a header: its length differs from the rest, or only one of several cells is filled."""
     return _width(record) != width and (len(record) != length or _filled(record) <= 1)
 
 
 def _width(record: Sequence[str]) -> int:
-    """Length of a record without empty cells at its end."""
+    """Length of a record without trailing empty cells."""
     return max((place + 1 for place, cell in enumerate(record) if cell.strip()), default=0)
 
 
 def is_headerless(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first record of a table is a molecule like the others, rather than a header.
+    """Whether the first record of a table is a molecule like the others, and not a header.
 
-    It is where it has a SMILES in the column in which the others have theirs, and a number, or nothing, wherever they
-    have numbers.
+    This is so if it has a SMILES in the same column as the others, and numbers or empty cells in numeric columns.
 
     Args:
         first: The first record.
         rows: The records after it.
 
     Returns:
-        Whether there is no header; ``False`` where that is not certain.
+        Whether there is no header; ``False`` if uncertain.
 
     Example:
         >>> is_headerless(["CCO", "0.5"], [["CCC", "1.5"]]), is_headerless(["mol", "y"], [["CCC", "1.5"]])
@@ -208,7 +207,7 @@ def is_headerless(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def made_up_names(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Names for the columns of a table without a header: ``smiles`` for the first that holds SMILES, else numbers.
+    """Column names for a table without a header: ``smiles`` for the first SMILES column, numbers for the others.
 
     Example:
         >>> made_up_names([["7", "CCO", "0.5"], ["8", "CCC", "1.5"]])
@@ -242,9 +241,9 @@ def _parsable(column: Sequence[str]) -> float:
 
 _DELIMITERS: Final = ",\t;|"
 _PROBE: Final = 50
-"""Records looked at to find the delimiter."""
+"""Number of records examined to find the delimiter."""
 _PROBED: Final = 1 << 22
-"""Characters in which they are looked for."""
+"""Number of characters searched for them."""
 
 Record = tuple[int, list[str]]
 
@@ -254,15 +253,15 @@ class TextTable:
     """The cells of a table as written in the file.
 
     Args:
-        source: What the table is called in messages: its path, or its name.
-        frame: One column of text per column of the file. The index is the place of a record, counted as a
-            person does who opens the file: in delimited text the header is in row 1, and blank rows count.
-        unit: What places are called: ``"row"``, ``"record"``, ``"position"``.
-        smiles: The column of the SMILES where the format says which it is.
-        reasons: Why a record, by its position, holds no molecule, where its reader knows.
-        notes: What was done to read it as a table, where that is not plain.
+        source: Name of the table in messages: its path, or its name.
+        frame: One column of text per column of the file. The index is the row number shown by a text editor: in
+            delimited text the header is in row 1, and blank rows count.
+        unit: Name of a row in messages: ``"row"``, ``"record"``, ``"position"``.
+        smiles: The SMILES column, if the format defines it.
+        reasons: Reasons for records without a molecule, by position, if the reader knows them.
+        notes: Notes on how it was read, if that is not obvious.
         remarks: Positions of records that describe the columns and hold no molecule.
-        units: Units of columns, where a record that describes them says so.
+        units: Units of columns, from a record that describes them.
     """
 
     source: str
@@ -280,7 +279,7 @@ class TextTable:
         return [str(column) for column in self.frame.columns]
 
     def cells(self, column: str) -> list[str]:
-        """The text of a column, blanks around it removed.
+        """The text of a column, without surrounding blanks.
 
         Raises:
             DataError: If there is no such column.
@@ -289,7 +288,7 @@ class TextTable:
         return [cell.strip() for cell in self.frame[column]]
 
     def distinct(self, column: str) -> tuple[Int64Array, list[str]]:
-        """The distinct texts of a column, blanks around them removed, and which of them each cell holds.
+        """The distinct texts of a column, without surrounding blanks, and the index of each cell's text.
 
         Raises:
             DataError: If there is no such column.
@@ -309,11 +308,11 @@ class TextTable:
             )
 
     def row(self, record: int) -> int:
-        """The place of a record in the file, from its position."""
+        """The row number of a record in the file, from its position."""
         return int(self.frame.index[record])
 
     def place(self, record: int, column: str) -> str:
-        """Where a cell is, for messages."""
+        """The location of a cell, for messages."""
         return f"{self.unit} {self.row(record)}, column {column!r}"
 
     @property
@@ -330,15 +329,15 @@ def read_table(
     max_mb: float | None = None,
     max_rows: int | None = None,
 ) -> TextTable:
-    """Read a delimited file; nothing is converted, and no record is dropped except blank lines.
+    """Read a delimited file as text; no record is dropped except blank lines.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
-        delimiter: What separates the cells; ``None`` to find it among comma, tab, semicolon and bar.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
-        header: Whether the first record names the columns; ``None`` to find out.
-        max_mb: Size of the text, unpacked, from which it is refused; ``None`` for the usual limit.
-        max_rows: Rows from which it is refused; ``None`` for the usual limit.
+        path: The file; it may be compressed with gzip, xz or bzip2.
+        delimiter: Separator of the cells; ``None`` to find it among comma, tab, semicolon and bar.
+        encoding: Name of the encoding; ``None`` for UTF-8, or the encoding given by the file's byte-order mark.
+        header: Whether the first record names the columns; ``None`` to detect it.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
+        max_rows: Maximum number of rows; ``None`` for the default limit.
 
     Returns:
         The table.
@@ -367,10 +366,10 @@ def parse_table(
 
     Args:
         text: The text of the file.
-        source: What it is called in messages.
-        delimiter: What separates the cells; ``None`` to find it.
-        header: Whether the first record names the columns; ``None`` to find out.
-        max_rows: Rows from which it is refused; ``None`` for the usual limit.
+        source: Its name in messages.
+        delimiter: Separator of the cells; ``None`` to find it.
+        header: Whether the first record names the columns; ``None`` to detect it.
+        max_rows: Maximum number of rows; ``None`` for the default limit.
 
     Returns:
         The table.
@@ -398,19 +397,19 @@ def parse_table(
 def table_of(
     records: Iterable[Record], source: str, *, header: bool | None = None, max_rows: int | None = None
 ) -> TextTable:
-    """The table of some records, each with its row.
+    """A table from records with their rows.
 
     Args:
         records: The records, none of them blank.
-        source: What the table is called in messages.
-        header: Whether the first record names the columns; ``None`` to find out.
-        max_rows: Rows from which it is refused, before the others are read; ``None`` for the usual limit.
+        source: Name of the table in messages.
+        header: Whether the first record names the columns; ``None`` to detect it.
+        max_rows: Maximum number of rows; ``None`` for the default limit. Checked before the rows are read.
 
     Returns:
         The table.
 
     Raises:
-        DataError: If there is no molecule, or a record is not as long as the header.
+        DataError: If there is no molecule, or a record's length differs from the header's.
     """
     import pandas as pd
 
@@ -434,13 +433,13 @@ def table_of(
 
 
 class Headed(NamedTuple):
-    """The top of a table.
+    """The header of a table and the first records.
 
     Args:
         records: The first records below the header.
         names: Names of the columns.
         row: Row of the header; 0 without one.
-        notes: What was done, in words.
+        notes: Notes, in words.
     """
 
     records: list[Record]
@@ -450,11 +449,11 @@ class Headed(NamedTuple):
 
 
 def headed(start: list[Record], *, header: bool | None = None) -> Headed:
-    """The first records of a table without its header and what is above it.
+    """The first records of a table without its header and the lines above it.
 
     Args:
         start: The first records.
-        header: Whether the first of them names the columns; ``None`` to find out.
+        header: Whether the first of them names the columns; ``None`` to detect it.
 
     Returns:
         The records and the names.
@@ -478,7 +477,7 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
 
 
 def told_apart(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Names of which no two are the same, and notes about those that were.
+    """Unique names, and notes about repeated ones.
 
     Example:
         >>> told_apart(["smiles", "y", "y"])
@@ -508,25 +507,25 @@ def _second(names: Sequence[str], name: str) -> int:
 
 
 def _with_row_names(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
-    """The names with one more for the names of rows, which R writes without a header."""
+    """The names, with one more for row names, which R writes without a header."""
     place = next((number for number, name in enumerate(names) if _names_smiles(name)), None)
     longer = len(rows) > 1 and all(len(row) == len(names) + 1 for row in rows)
     if place is None or not longer or _parsable([row[place + 1] for row in rows[:_LOOKED_AT]]) < _SHARE:
         return names, []
     if _parsable([row[place] for row in rows[:_LOOKED_AT]]) >= _SHARE:
-        return names, []  # the cell too many is at the end
+        return names, []  # the extra cell is at the end
     return ["", *names], ["rows have one cell more than the header: the first is taken for the name of the row"]
 
 
 def lines_of_cells(lines: Iterable[str], delimiter: str) -> Any:
-    """A reader of delimited text, strict with quotes, whose cells may be long."""
+    """A reader of delimited text that is strict with quotes and allows long cells."""
     if csv.field_size_limit() < _LONGEST_CELL:
-        csv.field_size_limit(_LONGEST_CELL)  # of the process: a reader has none of its own
+        csv.field_size_limit(_LONGEST_CELL)  # a global setting: readers have no limit of their own
     return csv.reader(lines, delimiter=delimiter, strict=True)
 
 
 def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
-    """The records that are not blank, each with the line it begins in."""
+    """The records that are not blank, each with its first line number."""
     reader = lines_of_cells(io.StringIO(text, newline=""), delimiter)
     line = 1
     try:
@@ -542,7 +541,7 @@ def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
 
 
 def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
-    """The record, without empty cells beyond the header; a remark between the rows fills its first cell.
+    """The record without empty cells beyond the header; for a remark between the rows, only its first cell is filled.
 
     Raises:
         DataError: If the record has another length, so its cells cannot be assigned to columns.
@@ -562,9 +561,9 @@ def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
 
 
 def find_delimiter(text: str) -> str:
-    """The delimiter under which the first records all are as long as the header, and longest; a comma otherwise.
+    """The delimiter that splits the first records into the header's number of cells, and into most cells; else a comma.
 
-    A blank is one only where nothing else is, and every record has as many of them.
+    A blank counts only if no other delimiter fits, and every record has the same number of them.
     """
     start = text[:_PROBED]
     widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}
@@ -572,21 +571,21 @@ def find_delimiter(text: str) -> str:
         return " "
     if not any(width for _, width in widths.values()):
         broken = [delimiter for delimiter in "\t;|" if _has_open_quotes(start, delimiter)]
-        return broken[0] if broken else ","  # to be refused in words
-    if widths[","] == (0.0, 0):  # a single column, perhaps
-        return max(_DELIMITERS, key=widths.__getitem__)  # of equals the first, the comma
-    return max("\t;,|", key=widths.__getitem__)  # of equals not the comma: it may be in the numbers
+        return broken[0] if broken else ","  # to be refused with a message
+    if widths[","] == (0.0, 0):  # possibly a single column
+        return max(_DELIMITERS, key=widths.__getitem__)  # ties go to the first, the comma
+    return max("\t;,|", key=widths.__getitem__)  # ties do not go to the comma, which may be in numbers
 
 
 def _has_open_quotes(text: str, delimiter: str) -> bool:
-    """Whether text is a table with this delimiter but for its quotes: lines have as many of them as the header."""
+    """Whether text is a table with this delimiter apart from its quotes: each line has as many as the header."""
     lines = [line for line in text.splitlines()[:_PROBE] if line.strip()]
     count = lines[0].count(delimiter) if lines else 0
     return count > 0 and '"' in text and all(line.count(delimiter) == count for line in lines)
 
 
 def _are_blanks(text: str) -> bool:
-    """Whether all records have as many blanks as the header, or one more each, as R writes."""
+    """Whether all records have as many blanks as the header, or one more, as written by R."""
     try:
         records = [record for _, record in islice(_records(text, "", " "), _PROBE)]
     except DataError:
@@ -596,7 +595,7 @@ def _are_blanks(text: str) -> bool:
 
 
 def _regular_width(text: str, delimiter: str) -> tuple[float, int]:
-    """Share of the first records that are as long as the header, and that length; nothing for a single column."""
+    """Share of the first records with the length of the header, and that length; zeros for a single column."""
     try:
         records = [record for _, record in islice(_records(text, "", delimiter), _PROBE)]
     except DataError:

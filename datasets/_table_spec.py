@@ -13,12 +13,12 @@ Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae", "scaled_rmse", "r2"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where on the package index the bytes of a table are.
+    """Source of a table's file on the package index.
 
     Args:
-        package: Name of the distribution that carries them.
+        package: Name of the distribution that contains it.
         version: Its version.
-        kind: Which of its files: the source distribution or the wheel.
+        kind: Kind of its file: source distribution or wheel.
         member: Path of the file inside.
         sha256: Checksum of that file's content, decompressed.
     """
@@ -35,22 +35,22 @@ class Table:
     """A labelled table.
 
     Args:
-        name: What it is called in :func:`molweight.datasets.load`.
-        title: What is measured, in one line.
+        name: Its name in :func:`molweight.datasets.load`.
+        title: The measured quantity, in one line.
         task: Whether the labels are classes (0 or 1) or numbers.
-        targets: Label columns, in order; empty where ``unlisted`` says how many there are.
-        metric: The metric MoleculeNet prescribes.
-        rows: Rows of the source, including those that cannot be parsed.
-        url: Where MoleculeNet publishes the table.
-        sha256: Checksum of the table as MoleculeNet publishes it, unpacked; differs from ``source.sha256`` where the
+        targets: Label columns, in order; empty if ``unlisted`` gives their number.
+        metric: The metric prescribed by MoleculeNet.
+        rows: Number of rows of the source, including unparsable ones.
+        url: Address of the table at MoleculeNet.
+        sha256: Checksum of the decompressed table as published by MoleculeNet; differs from ``source.sha256`` if the
             package renamed a column.
-        citation: Who measured or collected it.
+        citation: Reference for the measurement or collection.
         split: The split of MoleculeNet's own paper.
-        source: Where on the package index the bytes of an embedded table are; ``None`` for one that is downloaded.
+        source: Source of an embedded table on the package index; ``None`` for a downloaded one.
         smiles: The SMILES column.
-        unlisted: Number of label columns where they are all columns but the SMILES, too many to list.
-        others: Label columns of the other task, which the published file has and the wheel has not.
-        scored: The label columns that MoleculeNet's benchmark scores, where it leaves some out.
+        unlisted: Number of label columns, if these are all columns except the SMILES and too many to list.
+        others: Label columns of the other task, which are in the published file but not in the wheel.
+        scored: The label columns scored by MoleculeNet's benchmark, if it omits some.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Table:
 
     @property
     def embedded(self) -> bool:
-        """Whether the wheel carries it."""
+        """Whether it is in the wheel."""
         return self.source is not None
 
     @property

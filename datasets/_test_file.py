@@ -1,4 +1,4 @@
-"""A table whose test molecules are in a file of their own, and tables without a test set."""
+"""Tables with test molecules in a separate file, and tables without a test set."""
 
 import logging
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _DEFINITION: Final = "test molecules: {}; train, meta and select are drawn by Nu
 
 @SPLITTERS.register("none")
 def all_rows_train(data: MoleculeDataset, request: Request) -> Splits:
-    """No test molecules: an ensemble trains on every row, and its estimate is that of the folds.
+    """A split without test molecules: an ensemble trains on every row and is scored out of fold.
 
     Args:
         data: The molecules.
@@ -42,7 +42,7 @@ def all_rows_train(data: MoleculeDataset, request: Request) -> Splits:
 
 
 def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> MoleculeDataset:
-    """The molecules of a test file with the labels of a training table, found by the names of the columns.
+    """The molecules of a test file with the labels of a training table, matched by column names.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
@@ -50,7 +50,7 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
         **reading: Arguments of :func:`from_file`; those about targets, task and duplicates are those of ``train``.
 
     Returns:
-        The molecules with the targets of ``train``, NaN where the file has no label. Where it has none at all, the
+        The molecules with the targets of ``train``, NaN if a label is missing. If the file has no labels at all, the
         dataset has no targets.
 
     Raises:
@@ -72,17 +72,17 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
 
 
 def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> tuple[MoleculeDataset, Splits]:
-    """One table of two, with the molecules of the second as test set.
+    """Join two tables, with the molecules of the second as test set.
 
-    Molecules that are in both are reported; their labels are known in training, which makes the score look better.
+    Molecules in both are reported: their labels are known in training, which makes the score too optimistic.
 
     Args:
         train: The training molecules.
         test: The test molecules, with the same targets; labels may be missing.
-        seed: Seed of the draw of ``meta`` and ``select`` from the training molecules.
+        seed: Seed for sampling ``meta`` and ``select`` from the training molecules.
 
     Returns:
-        The table, and its roles. ``rows`` of a test molecule are those of its own file.
+        The table, and its roles. ``rows`` of a test molecule refers to its own file.
 
     Raises:
         ConfigError: If the targets differ.
@@ -110,16 +110,16 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
 def with_feature_columns(
     data: MoleculeDataset, path: str | Path, names: Sequence[str], **reading: Any
 ) -> MoleculeDataset:
-    """The molecules of a file with columns of numbers of the same file, for models that read them as features.
+    """The molecules of a file with numeric columns of the same file, for models that read them as features.
 
     Args:
-        data: What :func:`from_file` read of the file.
+        data: The result of :func:`from_file` for the file.
         path: The file.
         names: The columns.
-        **reading: Arguments that the file was read with.
+        **reading: Arguments with which the file was read.
 
     Returns:
-        The dataset with a column ``column:NAME`` for each, NaN where a cell is empty or no number.
+        The dataset with a column ``column:NAME`` for each, NaN if a cell is empty or not a number.
 
     Raises:
         DataError: If the file lacks a column.
@@ -145,7 +145,7 @@ def with_feature_columns(
 
 
 def number_of_cell(cell: str) -> float:
-    """The number in a cell; NaN where there is none.
+    """The number in a cell; NaN if there is none.
 
     Example:
         >>> number_of_cell(" 7.4 "), number_of_cell("high")
@@ -158,7 +158,7 @@ def number_of_cell(cell: str) -> float:
 
 
 def _labelled(table: Any, name: str) -> bool:
-    """Whether a table has a column for a target with something in it."""
+    """Whether a table has a non-empty column for a target."""
     column = source_column(table, name)
     return column in table.columns and any(cell.strip() for cell in table.cells(column))
 
@@ -168,7 +168,7 @@ def _numeric(cells: Sequence[str]) -> bool:
 
 
 def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset) -> MoleculeDataset:
-    """The molecules of a dataset with other labels, which are those of another table."""
+    """The molecules of a dataset with the labels of another table."""
     found = MoleculeDataset(
         data.molecules,
         labels,
@@ -189,7 +189,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset)
 
 
 def _joined(first: MoleculeDataset, second: MoleculeDataset) -> MoleculeDataset:
-    """The molecules of both, in order.
+    """The molecules of both datasets, in order.
 
     Raises:
         DataError: If a molecule of one of them cannot be parsed again.
@@ -217,7 +217,7 @@ def _kept(name: str) -> bool:
 
 
 def _column(name: str, first: MoleculeDataset, second: MoleculeDataset) -> Column:
-    """A column of both tables: exact labels, weights of 1 and empty cells where a table lacks it."""
+    """A column of both tables; a table without it gets exact labels, weights of 1 or empty cells."""
     if name == ROW_NUMBER:
         return np.concatenate([row_numbers(first), row_numbers(second)])
     blank = {"label_bounds": 0, "label_weight": 1}.get(name, np.nan)

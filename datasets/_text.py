@@ -1,4 +1,4 @@
-"""The text of a file: its size limits, unpacked, decoded, with a clear message where that fails."""
+"""The text of a file: decompressed and decoded, with size limits and clear error messages."""
 
 import bz2
 import gzip
@@ -33,19 +33,19 @@ _PACKED: Final[dict[bytes, Callable[[BinaryIO], Any]]] = {
     b"\xfd7zXZ": lzma.open,
     b"BZh": bz2.open,
 }
-"""Decompressors by the first bytes of a file, whatever its name ends in."""
+"""Decompressors by the first bytes of a file, regardless of its extension."""
 _ZIP: Final = b"PK\x03\x04"
 _LISTED: Final = 4
-"""Files of an archive that a message names."""
+"""Maximum number of an archive's files in a message."""
 _BINARY: Final = 4096
-"""Bytes at the beginning of a file that are looked through for those that no text has."""
+"""Number of bytes at the beginning of a file that are searched for non-text bytes."""
 
 
 @contextmanager
 def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    """The content of a file, unpacked where it is packed with gzip, xz, bzip2 or as the only file of a zip archive.
+    """The content of a file, decompressed if it is a gzip, xz or bzip2 file, or a zip archive with one file.
 
-    Pipes can be read, too, except for zip archives.
+    Pipes can also be read, except for zip archives.
 
     Args:
         path: The file.
@@ -60,7 +60,7 @@ def open_unpacked(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def _only_file(raw: io.BufferedReader) -> Any:
-    """The one file that a zip archive holds; ``None`` for other archives, spreadsheets, and other content."""
+    """The single file in a zip archive; ``None`` for other archives, spreadsheets, and other content."""
     if not raw.peek(4).startswith(_ZIP) or not raw.seekable():
         return None
     try:
@@ -69,14 +69,14 @@ def _only_file(raw: io.BufferedReader) -> Any:
         raw.seek(0)
         return None
     files = _files_of(archive)
-    if len(files) == 1 and not files[0].flag_bits & 1:  # no password
+    if len(files) == 1 and not files[0].flag_bits & 1:  # without a password
         return archive.open(files[0])
     raw.seek(0)
     return None
 
 
 def inner_name(path: Path) -> str:
-    """Name of the only file of a zip archive; empty for other archives, and where there is none."""
+    """Name of the single file in a zip archive; empty for other archives."""
     if not path.is_file():
         return ""
     try:
@@ -88,14 +88,14 @@ def inner_name(path: Path) -> str:
 
 
 def _files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """The files of an archive without the notes of macOS."""
+    """The files of an archive without the metadata of macOS."""
     found = [item for item in archive.infolist() if not item.is_dir()]
     return [item for item in found if not re.search(r"(^|/)(__MACOSX/|\.)", item.filename)]
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Say in words why a file cannot be opened, read or unpacked.
+    """Context that turns errors of opening, reading or decompressing a file into messages.
 
     Args:
         path: The file that is read inside the ``with``.
@@ -104,7 +104,7 @@ def reading(path: Path) -> Iterator[None]:
         Nothing.
 
     Raises:
-        DataError: If it is not there, is a folder, may not be read, or is cut off or damaged.
+        DataError: If it is missing, a folder, unreadable, truncated or damaged.
     """
     try:
         yield
@@ -117,32 +117,32 @@ def _reason(path: Path, error: Exception) -> str:
         return f"{path}: there is no such file{_nearest(path)} Check the path."
     if isinstance(error, IsADirectoryError):
         return f"{path}: is a folder. Name one file in it."
-    if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without an errno
+    if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without errno
         return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
     return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
 
 
 def _nearest(path: Path) -> str:
-    """A hint at files with a similar name in the same folder."""
+    """A hint about files with similar names in the same folder."""
     if not path.parent.is_dir():
         return f". Its folder {path.parent} does not exist either."
     return suggest(path.name, [item.name for item in path.parent.iterdir()])
 
 
 MAX_MB: Final = 512.0
-"""Megabytes of a table, unpacked, that is read as a whole."""
+"""Default maximum uncompressed size, in MB, of a table that is read as a whole."""
 MAX_ROWS: Final = 1_000_000
-"""Rows of a table that is read as a whole."""
+"""Default maximum number of rows of a table that is read as a whole."""
 MAX_ATOMS: Final = 65_535
-"""Atoms of a molecule."""
+"""Maximum number of atoms of a molecule."""
 
 
 def check_size(source: str, size: int, max_mb: float | None = None) -> None:
-    """Refuse a table that is too large, before it is in memory.
+    """Refuse a table that is too large, before it is read into memory.
 
     Args:
-        source: What it is called in messages.
-        size: Its bytes, unpacked, as far as they are known.
+        source: Its name in messages.
+        size: Its uncompressed size in bytes, as far as known.
         max_mb: The limit in megabytes; ``None`` for :data:`MAX_MB`.
 
     Raises:
@@ -160,8 +160,8 @@ def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
     """Refuse a table with too many rows, before they are read.
 
     Args:
-        source: What it is called in messages.
-        rows: Its rows.
+        source: Its name in messages.
+        rows: Number of its rows.
         max_rows: The limit; ``None`` for :data:`MAX_ROWS`.
 
     Raises:
@@ -177,7 +177,7 @@ def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
 
 _BLOCK: Final = 1 << 20
 _LONGEST_LINE: Final = 1 << 24
-"""Bytes of a line from which a file is refused before the rest of it is read."""
+"""Maximum line length in bytes; a file with a longer line is refused before the rest is read."""
 
 _MARKS: Final = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -186,19 +186,19 @@ _MARKS: Final = {
     b"\xff\xfe": "utf-16",
     b"\xfe\xff": "utf-16",
 }
-"""Encodings by byte-order mark, longest first where one begins like another."""
+"""Encodings by byte-order mark, longest first because one may be a prefix of another."""
 
 
 def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> str:
-    """The text of a file, which may be packed with gzip, xz, bzip2 or zip.
+    """The text of a file, which may be compressed with gzip, xz, bzip2 or zip.
 
     Args:
         path: The file.
-        encoding: Name of the encoding; ``None`` for UTF-8, or what the file's byte-order mark says.
-        max_mb: Size, unpacked, from which the file is refused; ``None`` for the usual limit.
+        encoding: Name of the encoding; ``None`` for UTF-8, or the encoding given by the file's byte-order mark.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit.
 
     Returns:
-        The text, line ends as they are.
+        The text, with line ends unchanged.
 
     Raises:
         DataError: If the file cannot be read, is empty, truncated, or not text in that encoding.
@@ -223,7 +223,7 @@ def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | 
 
 
 def is_text(path: str | Path) -> bool:
-    """Whether a file, whatever its name ends in, begins as text does and not as a spreadsheet.
+    """Whether a file begins like text and not like a spreadsheet, regardless of its extension.
 
     Raises:
         DataError: If it cannot be read.
@@ -244,19 +244,19 @@ def _listed(content: bytes) -> str:
 
 
 def read_bytes(path: str | Path, *, longest_line: int | None = None, max_mb: float | None = None) -> bytes:
-    """The content of a file, unpacked.
+    """The decompressed content of a file.
 
     Args:
-        path: The file; it may be packed with gzip, xz or bzip2.
-        longest_line: Number of bytes without a line end from which the file is refused; ``None`` for no limit. Reading
-            stops there, so a file of gigabytes in one line, packed or not, costs neither time nor memory.
-        max_mb: Size, unpacked, from which it is refused; ``None`` for the usual limit. Reading stops there, too.
+        path: The file; it may be compressed with gzip, xz or bzip2.
+        longest_line: Maximum line length in bytes; ``None`` for no limit. Reading stops there, so that a file with
+            gigabytes in one line, compressed or not, costs neither time nor memory.
+        max_mb: Maximum uncompressed size in MB; ``None`` for the default limit. Reading stops there, too.
 
     Returns:
         The bytes.
 
     Raises:
-        DataError: If the file cannot be read or unpacked, or has too long a line.
+        DataError: If the file cannot be read or decompressed, or a line is too long.
     """
     path = Path(path)
     with reading(path), open_unpacked(path) as stream:
@@ -264,7 +264,7 @@ def read_bytes(path: str | Path, *, longest_line: int | None = None, max_mb: flo
 
 
 def _blocks(path: Path, stream: BinaryIO, longest_line: int | None, max_mb: float | None) -> Iterator[bytes]:
-    """The content in blocks, counting the bytes, and those since the last line end."""
+    """The content in blocks, with checks of the total size and of the line length."""
     since, lines, size = 0, 1, 0
     while block := stream.read(_BLOCK):
         size += len(block)

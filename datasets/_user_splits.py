@@ -1,4 +1,4 @@
-"""Splits that a user gives: a role per row, or rows per role."""
+"""Splits given by a user: a role per row, or rows per role."""
 
 import logging
 import re
@@ -43,17 +43,17 @@ _LOG: Final = logging.getLogger(__name__)
 def split_by_roles(
     data: MoleculeDataset, roles: Sequence[str], protocol: Protocol = "four-role", *, source: str = "roles"
 ) -> Splits:
-    """The split that a column states: one role per row of the source.
+    """A split from a column with one role per row of the source.
 
-    A role that is not given is held out of train: every n-th molecule, a tenth of all. Rows with an empty cell have no
-    role. Under the protocol ``"paper"``, ``select`` is ``meta``.
+    A missing role is held out of train: every n-th molecule, a tenth of all. Rows with an empty cell have no role.
+    Under the protocol ``"paper"``, ``select`` equals ``meta``.
 
     Args:
-        data: The molecules; ``data.rows`` says which row of the source each came from.
-        roles: One of :data:`ROLE_NAMES` for each row of the source, rejected rows included, in any case; empty for
+        data: The molecules; ``data.rows`` gives their rows in the source.
+        roles: One of :data:`ROLE_NAMES` for each row of the source, including rejected rows, ignoring case; empty for
             none.
         protocol: ``"four-role"`` or ``"paper"``.
-        source: Where the roles are, for messages.
+        source: Origin of the roles, for messages.
 
     Returns:
         The positions by role.
@@ -86,14 +86,14 @@ def split_by_indices(
     *,
     source: str = "indices",
 ) -> Splits:
-    """The split that lists of rows state; rows that hold no molecule are passed over.
+    """A split from lists of rows; rows without a molecule are skipped.
 
     Args:
         data: The molecules.
-        indices: Rows of the source by role, counted from 0, rejected rows included; roles as in
-            :func:`split_by_roles`, and what is not given is held out of train as there.
+        indices: Rows of the source by role, counted from 0, including rejected rows; roles as in
+            :func:`split_by_roles`, and missing roles are held out of train in the same way.
         protocol: ``"four-role"`` or ``"paper"``.
-        source: Where the lists are, for messages.
+        source: Origin of the lists, for messages.
 
     Returns:
         The positions by role.
@@ -120,10 +120,10 @@ def split_by_indices(
 
 
 def _join_merged(roles: list[str], data: MoleculeDataset, source: str) -> None:
-    """Give the row that others were averaged with their role: all rows of a molecule must have the same.
+    """Give each merged row the role of its original rows, which must agree.
 
     Raises:
-        DataError: If they have not: a mean over train and test would put labels of the test set into training.
+        DataError: If they differ: averaging over train and test would leak test labels into training.
     """
     for row, kept in data.merged_rows.items():
         if roles[row] and roles[kept] and roles[row] != roles[kept]:
@@ -136,7 +136,7 @@ def _join_merged(roles: list[str], data: MoleculeDataset, source: str) -> None:
 
 
 def _place(roles: list[str], row: object, role: str, source: str) -> None:
-    """Note the role of one row."""
+    """Store the role of one row."""
     if not isinstance(row, int | np.integer) or isinstance(row, bool) or not 0 <= row < len(roles):
         raise DataError(f"{source}: {row!r} in role {role!r} is not a row; rows count from 0 to {len(roles) - 1}.")
     if roles[row] not in ("", role):
@@ -145,7 +145,7 @@ def _place(roles: list[str], row: object, role: str, source: str) -> None:
 
 
 def _role(cell: str, where: str) -> str:
-    """The role that a cell stands for."""
+    """The role named by a cell."""
     role = role_of(cell)
     if role is None:
         raise DataError(
@@ -155,7 +155,7 @@ def _role(cell: str, where: str) -> str:
 
 
 def role_of(cell: str) -> str | None:
-    """The role that a cell stands for; ``None`` for none.
+    """The role named by a cell; ``None`` if it is not a role.
 
     Example:
         >>> role_of("Training set"), role_of("TE"), role_of("A")

@@ -94,7 +94,7 @@ __all__ = [
     "register",
 ]
 
-if not TYPE_CHECKING:  # type checkers report the names that have left
+if not TYPE_CHECKING:  # so that type checkers report names that have moved
     __getattr__ = moved_names(
         __name__,
         "internal",
