@@ -117,8 +117,8 @@ def choose_targets(
 
     Raises:
         DataError: If some hold classes and others numbers, and ``task`` does not select a kind; if several columns may
-            be labels or something else; if a column mostly but not only holds labels, unless ``lenient``; or if there
-            are no labels and one column is empty.
+            be labels or something else; if a column mostly but not only holds labels, unless ``lenient``; or if no
+            column has labels and one is empty.
     """
     layout = layout_of(table)
     if layout is not None and task is None:
