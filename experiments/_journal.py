@@ -1,4 +1,4 @@
-"""Rows of a study, one JSON object a line: finished rows are kept, and a stopped study resumes."""
+"""Rows of a study, one JSON object per line: finished rows are kept, and a stopped study resumes."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 
 def finished(path: Path) -> list[Row]:
-    """Rows that are in the file, none where there is no file; what a killed process left of a last line is cut off.
+    """Rows in the file, none if it does not exist; an incomplete last line of a killed process is removed.
 
     Args:
         path: The file.
@@ -32,20 +32,20 @@ def go_on(
     work: Callable[..., Row],
     executor: Executor | None = None,
 ) -> Iterator[Row]:
-    """Run the jobs that have no row yet, one after the other; each row is written as soon as it is there.
+    """Run the jobs that have no row yet, one after the other; each row is written immediately.
 
     Args:
         path: The file.
-        keys: Names, in a row, of what tells jobs apart.
-        jobs: Values of these.
-        work: Makes the row of a job.
+        keys: Names of the fields that identify a job.
+        jobs: Values of these fields.
+        work: Computes the row of a job.
         executor: Runs several jobs at a time; this process runs them if ``None``.
 
     Yields:
         Each new row.
 
     Raises:
-        RuntimeError: If the executor could not do a job, with the reason.
+        RuntimeError: If a job failed in the executor; with the reason.
     """
     done = {tuple(row[key] for key in keys) for row in finished(path)}
     missing = [job for job in jobs if job not in done]

@@ -1,4 +1,4 @@
-"""Planted labels: what every study of an oracle among useless objectives shares."""
+"""Planted labels, shared by the studies with an oracle among useless objectives."""
 
 from dataclasses import replace
 from typing import Any, Final
@@ -20,7 +20,7 @@ IRRELEVANT: Final = {
     "bbbp": "freesolv",
     "bace": "freesolv",
 }
-"""A table that measures something else, by table."""
+"""For each table, one that measures something else."""
 
 
 def halved(data: MoleculeDataset, splits: Splits, seed: int) -> tuple[Splits, MoleculeDataset]:
@@ -36,7 +36,7 @@ def shuffled(labels: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
 
 
 def relabelled(table: MoleculeDataset, name: str, labels: np.ndarray[Any, Any]) -> MoleculeDataset:
-    """The same molecules with other labels, called by another name."""
+    """The same molecules with other labels, under another name."""
     return MoleculeDataset(
         table.molecules,
         labels.astype(np.float32),

@@ -1,4 +1,4 @@
-"""Where a number comes from, command, commit, machine, versions, and where it goes."""
+"""Provenance of results (command, commit, machine, versions), and writing of result files."""
 
 import json
 import platform
@@ -22,7 +22,7 @@ def provenance(seeds: list[int], packages: Sequence[str] = _PACKAGES) -> dict[st
 
     Args:
         seeds: Seeds that the measurement used.
-        packages: The packages whose versions count.
+        packages: The packages whose versions are recorded.
     """
     return {
         "command": " ".join(["python", "-m", _module(), *sys.argv[1:]]),
@@ -39,7 +39,7 @@ def provenance(seeds: list[int], packages: Sequence[str] = _PACKAGES) -> dict[st
 
 
 def _module() -> str:
-    """The script that runs, as ``python -m`` is given it."""
+    """The running script, as named for ``python -m``."""
     return ".".join(Path(sys.argv[0]).resolve().relative_to(_ROOT).with_suffix("").parts)
 
 
@@ -57,7 +57,7 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 
 
 def _commit() -> str:
-    """The commit, marked where what is measured differs from it; results that a script writes do not count."""
+    """The commit, marked if the measured code differs from it; changed result files do not count."""
     run = ["git", "-C", str(_ROOT), "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
     changed = ["git", "-C", str(_ROOT), "status", "--porcelain", "--", ".", ":!experiments/results"]
@@ -73,4 +73,4 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-COMMIT = _commit()  # of the code that runs: a long run may see the tree change under it
+COMMIT = _commit()  # read at import: the tree may change during a long run

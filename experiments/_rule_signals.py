@@ -45,7 +45,7 @@ RULES: Final = {
 
 @dataclass
 class Signals:
-    """Derivatives of the meta loss with respect to the weights, as each rule estimates them: negative where it helps.
+    """Each rule's estimates of the derivatives of the meta loss by the weights; negative if a source helps.
 
     Args:
         runs: The table, its sources and the first encoder.
@@ -63,9 +63,9 @@ class Signals:
         Args:
             every: Steps between measurements.
             refit: Steps between solves of the heads of the sources, from the first step on; never if ``None``.
-            solves: Whether to take the rules that solve with level 1's curvature.
+            solves: Whether to include the rules that solve with the curvature of level 1.
         """
-        # Nothing exceeds a billion standard errors: the weights stay equal, and level 2 moves as it would.
+        # A threshold of a billion standard errors keeps the weights equal, while level 2 moves as usual.
         setup = self.runs.setup("tapweight", confidence=1e9)
         place = _Place(self.runs, setup, solves=solves)
         for step in range(self.runs.job.steps):
@@ -86,7 +86,7 @@ class Signals:
 
 
 class _Place:
-    """A run at the point where it is."""
+    """The state of a run at a step."""
 
     def __init__(self, runs: SourceRuns, setup: AdaptivePretraining, *, solves: bool = True) -> None:
         self.solves = solves
@@ -132,7 +132,7 @@ class _Place:
 
     @torch.no_grad()
     def refit(self) -> None:
-        """Put the solved head of each source in place of the one that is learned."""
+        """Replace the learned head of each source by the solved one."""
         encoder = {name: self.loop.pretrained[name] for name in self.loop.shared}
         for name, (source, loss) in zip(self.loop.weighting.names, self.sources.items(), strict=True):
             solved = self._solved(source, loss, encoder)
@@ -140,7 +140,7 @@ class _Place:
             self.loop.pretrained[f"objectives.{name}.head.bias"].copy_(solved.head[:, -1])
 
     def _solved(self, name: str, loss: HeadLoss, encoder: Params) -> SolvedHead:
-        """The solved head of a source, whose ridge is chosen the first time: for all its columns, as one number."""
+        """The solved head of a source; its ridge, one number for all columns, is chosen at the first call."""
         solved = solve_head(loss.encode(encoder), loss.labels, self.decays.get(name))
         self.decays.setdefault(name, float(solved.decay.median()))
         return solved
@@ -154,7 +154,7 @@ class _Place:
         return _Rows.of(found)
 
     def _tied(self, meta: list[Any]) -> Tensor:
-        """The meta gradient on the encoder at the finetuned copy."""
+        """The meta gradient with respect to the encoder, at the finetuned copy."""
         graph = self.loop.graph
         return graph.encoder_direction(graph.meta_gradient(meta, meta[0], graph.variables()[-1])[1])
 
@@ -163,7 +163,7 @@ class _Place:
         return self.graph.meta_gradient([meta], train, self.loop.pretrained)[1]
 
     def _preconditioner(self) -> Tensor:
-        """What Adam multiplies a gradient by, over level 1's variables."""
+        """Adam's preconditioner of gradients, over the variables of level 1."""
         state = self.loop.pretrain_optimizer.state
         tensors = [state[tensor]["exp_avg_sq"] for tensor in self.loop.pretrained.values()]
         steps = float(state[next(iter(self.loop.pretrained.values()))]["step"])
@@ -180,7 +180,7 @@ class _Place:
             return implicit_adjoint(levels, [self.loop.pretrained], upper, right, solver).direction
 
     def _solved_sources(self) -> Tensor:
-        """Gradients of the sources at their solved heads, on all their molecules: the head's own derivative is zero."""
+        """Gradients of the sources at their solved heads, on all their molecules; that of the head is zero."""
         encoder = {name: self.loop.pretrained[name] for name in self.loop.shared}
         rows = []
         for name, loss in self.sources.items():

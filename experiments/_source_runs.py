@@ -1,4 +1,4 @@
-"""Short pretrainings on auxiliary tables alone, under given weights, and how good their encoders are."""
+"""Short pretrainings on auxiliary tables alone, with given weights, and the evaluation of their encoders."""
 
 import copy
 from collections.abc import Iterable
@@ -34,20 +34,20 @@ CPU: Final = torch.device("cpu")
 _OTHERS: Final = ("esol", "lipophilicity", "bbbp", "freesolv", "bace", "sider")
 """Real sources next to the planted ones: the first four that are neither the task nor its irrelevant table."""
 _MOST: Final = 600
-"""Molecules of a real source: enough for the sizes of these studies."""
+"""Maximum number of molecules of a real source, sufficient for these studies."""
 
 
 @dataclass(frozen=True)
 class SourceRuns:
-    """Everything that runs of one table and seed have in common: molecules, batches, the first encoder.
+    """Data shared by the runs of one table and seed: molecules, batches, the initial encoder.
 
     Args:
         job: The options; ``weighting`` is set by each run.
         data: The table of the task.
         splits: Its roles, with half of train.
         sources: The auxiliary tables.
-        model: The encoder and the heads that every run starts from.
-        corpus: Its corpus, whose molecules no objective reads here.
+        model: The initial encoder and heads of every run.
+        corpus: Its corpus; no objective reads its molecules here.
     """
 
     job: Job
@@ -85,7 +85,7 @@ class SourceRuns:
         return [name.removeprefix("source:") for name in self.job.objectives]
 
     def setup(self, weighting: str, **options: Any) -> AdaptivePretraining:
-        """A run that is ready to start, from a copy of the first encoder."""
+        """A run that is ready to start, with a copy of the initial encoder."""
         job = replace(self.job, weighting=weighting, weighting_options=options)
         model = copy.deepcopy(self.model)
         return adaptive_pretraining(job, model, self.corpus, self.data, self.splits, device=CPU)

@@ -1,11 +1,11 @@
-"""Pretraining objectives: tasks that need no labels beyond what is computed from the molecule.
+"""Pretraining objectives: tasks whose labels are computed from the molecule itself.
 
 ``available()`` lists the names, ``create("graphcl", width=encoder.width)`` creates one. Every objective first draws its
 views of a batch (:meth:`Objective.draw`: masks, augmentations, targets; all randomness), then computes a loss that is a
 pure function of parameters and views (:meth:`Objective.loss`).
 
 Example:
-    An objective of your own, here the number of atoms, is a class; registering it is enough to use it everywhere.
+    A new objective, here the number of atoms, is a class; once registered, it can be used everywhere.
 
     >>> import torch
     >>> from dataclasses import dataclass

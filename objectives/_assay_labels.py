@@ -22,8 +22,8 @@ class AssayedMolecules:
 
     Args:
         graphs: The molecules.
-        labels: 0 or 1, ``G x labels``; 0 where there is no label.
-        known: 1 where there is one.
+        labels: 0 or 1, ``G x labels``; 0 where the label is missing.
+        known: 1 where the label is known, else 0.
         seed: Seed of the encoder's dropout.
     """
 
@@ -37,14 +37,13 @@ class AssayedMolecules:
 class AssayLabels(Objective):
     """Predict the labels of another table, such as the outcomes of assays.
 
-    A step takes as many molecules of the labelled table as the batch has, drawn with replacement; the batch itself is
-    not looked at. The loss is the binary cross-entropy, averaged over the labels that are known; the head is linear.
+    A step samples as many molecules of the labelled table as the batch has, with replacement; the batch itself is not
+    used. The loss is the binary cross-entropy, averaged over the known labels; the head is linear.
 
-    The training code loads the table: :class:`molweight.TapWeight` takes ``tox21``, or ``sider`` where ``tox21`` is
-    the task, and refuses a table that has labels of the task itself, since those of its test molecules must not be
-    learned. Of any table it leaves out the compounds in ``meta``, ``select`` or ``test`` of the task,
-    whatever their labels are called. Without a task (``molweight pretrain``) all are learned; a fit that holds out some
-    of them refuses to start from there.
+    The training code loads the table. :class:`molweight.TapWeight` uses ``tox21``, or ``sider`` if ``tox21`` is the
+    task. It refuses a table with labels of the task itself, because labels of test molecules must not be learned, and
+    leaves out all compounds in ``meta``, ``select`` or ``test`` of the task. Without a task (``molweight pretrain``)
+    all compounds are used; a fit that holds out some of them then refuses to start from that checkpoint.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020: graph-level supervised
     pretraining, there on 1310 assays of ChEMBL.
@@ -52,7 +51,7 @@ class AssayLabels(Objective):
     Args:
         width: Size of the encoder's vectors.
         table: Name of the labelled table; see ``molweight list datasets``. Its labels must be classes.
-        labels: Number of its labels; found by :class:`molweight.TapWeight`.
+        labels: Number of its labels; set by :class:`molweight.TapWeight`.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -76,7 +75,7 @@ class AssayLabels(Objective):
     cost: ClassVar[float] = 0.8  # the molecules of tox21 have fewer atoms than those of ZINC
 
     def __init__(self, width: int, *, table: str = "tox21", labels: int = 12) -> None:
-        """Create the head; the table comes with :meth:`attach`."""
+        """Create the head; :meth:`attach` sets the table."""
         super().__init__(width)
         if labels < 1:
             raise OptionError("labels", labels, "must be at least 1", owner="objective 'assay_labels'")
@@ -85,13 +84,14 @@ class AssayLabels(Objective):
         self._table: MoleculeDataset | None = None
 
     def attach(self, tables: Mapping[str, MoleculeDataset]) -> None:
-        """Keep the labelled table.
+        """Set the labelled table.
 
         Args:
             tables: The table by its name.
 
         Raises:
-            DataError: If its labels are not classes, not as many as the head has, or for one target all unknown.
+            DataError: If its labels are not classes, differ in number from the head's outputs, or are all missing for a
+                target.
         """
         name, outputs = self.tables[0], self.head.out_features
         table = tables[name]
@@ -112,7 +112,7 @@ class AssayLabels(Objective):
         self._table = table
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> AssayedMolecules:
-        """Take molecules of the table, as many as the batch has."""
+        """Sample molecules of the table, as many as the batch has."""
         if self._table is None:
             raise ConfigError(
                 f"objective 'assay_labels' has no table: call attach({{{self.tables[0]!r}: dataset}}) first."

@@ -1,4 +1,4 @@
-"""Attribute masking: tell the element of masked atoms from their surroundings."""
+"""Attribute masking: predict the element of masked atoms from their surroundings."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -23,7 +23,7 @@ class MaskedAtoms:
         graphs: The batch with mask tokens.
         atoms: Positions of the masked atoms, ``M``.
         elements: Their elements, ``M``.
-        bonds: End atoms of the masked bonds, ``2 x B``; ``None`` where bonds are not masked.
+        bonds: End atoms of the masked bonds, ``2 x B``; ``None`` if bonds are not masked.
         bond_types: Their types, ``B``; ``None`` likewise.
         seed: Seed of the encoder's dropout.
     """
@@ -44,8 +44,8 @@ class AttributeMasking(Objective):
     atoms of the batch; with ``mask_bonds``, the bonds at masked atoms are masked as well, and the cross-entropy of
     their types, predicted from the sum of their end atoms' vectors, is added.
 
-    Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020 (their code masks no bonds unless
-    asked to).
+    Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020 (their code masks no bonds by
+    default).
 
     Args:
         width: Size of the encoder's vectors.
@@ -64,7 +64,7 @@ class AttributeMasking(Objective):
     paper: ClassVar[str] = "Hu et al., ICLR 2020"
 
     def __init__(self, width: int, *, rate: float = 0.15, mask_bonds: bool = False) -> None:
-        """Create a linear head for elements and, where asked for, one for bond types."""
+        """Create a linear head for elements and, with ``mask_bonds``, one for bond types."""
         super().__init__(width)
         check_share("attribute_masking", "rate", rate)
         self.rate = rate

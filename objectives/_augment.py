@@ -38,15 +38,15 @@ _STRIDE = 8
 
 
 def grow(batch: GraphBatch, size: Tensor, generator: torch.Generator) -> Tensor:
-    """Grow a connected subgraph from a random atom of each molecule until it has the wanted size.
+    """Grow a connected subgraph from a random atom of each molecule until it has the requested size.
 
-    Each bond gets a random length, and the atoms nearest to the root are kept (first-passage growth): any atom on the
-    way to a kept atom is nearer, so what is kept hangs together. Where a component is used up, growth continues from an
-    atom of another one.
+    Each bond gets a random length, and the atoms nearest to the root are kept (first-passage growth). The result is
+    connected, because every atom on the path to a kept atom is nearer to the root. When a component is exhausted,
+    growth continues from an atom of another one.
 
     Args:
         batch: The molecules.
-        size: Number of atoms to keep of each, ``G``; more than there are keeps all.
+        size: Number of atoms to keep of each, ``G``; larger numbers keep all.
         generator: Source of randomness.
 
     Returns:
@@ -89,7 +89,7 @@ def hops(batch: GraphBatch, roots: Tensor, limit: int) -> Tensor:
 
 
 def _starts(batch: GraphBatch, generator: torch.Generator) -> Tensor:
-    """Distances to begin with: 0 at the roots; elsewhere so far that only components without root begin there."""
+    """Initial distances: 0 at the roots, else so large that growth starts there only in components without root."""
     random = torch.rand(
         batch.num_graphs + batch.num_nodes, dtype=torch.float64, generator=generator, device=batch.device
     )
@@ -103,7 +103,7 @@ def _first_passage(batch: GraphBatch, distance: Tensor, generator: torch.Generat
     """Shortest distances from the starts under random bond lengths, by relaxing all bonds at once."""
     source, target = batch.edge_index
     length = torch.empty(batch.num_edges, dtype=torch.float64, device=batch.device).exponential_(generator=generator)
-    for _ in range(0, batch.num_nodes, _STRIDE):  # no path is longer; the test for an end is paid every few rounds
+    for _ in range(0, batch.num_nodes, _STRIDE):  # no path is longer; the slow test is made rarely
         before = distance
         for _ in range(_STRIDE):
             distance = distance.scatter_reduce(0, target, distance[source] + length, "amin")
@@ -118,7 +118,7 @@ class Edit:
 
     Args:
         drop_atoms: Atoms to remove, with their bonds, ``N`` bool.
-        drop_edges: Edges to remove, both directions of a bond alike, ``E`` bool.
+        drop_edges: Edges to remove, equal for both directions of a bond, ``E`` bool.
         mask_atoms: Atoms whose features are replaced by the mask token, ``N`` bool.
     """
 
@@ -131,13 +131,13 @@ Augmentation = Callable[[GraphBatch, float, torch.Generator], Edit]
 
 
 def share(ptr: Tensor, strength: float) -> Tensor:
-    """The part ``strength`` of each segment's items, rounded down.
+    """The fraction ``strength`` of each segment's number of items, rounded down.
 
     Example:
         >>> share(torch.tensor([0, 1, 11, 31]), 0.2).tolist()
         [0, 2, 4]
     """
-    # The small number undoes rounding of products such as .2 * 15 that are whole on paper.
+    # The small number compensates for the rounding of products such as .2 * 15, which should be integers.
     return ((ptr[1:] - ptr[:-1]) * strength + 1e-6).long()
 
 
@@ -147,18 +147,18 @@ def node_drop(batch: GraphBatch, strength: float, generator: torch.Generator) ->
 
 
 def subgraph(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
-    """Keep a connected part around a random atom, of as many atoms as :func:`node_drop` keeps."""
+    """Keep a connected part around a random atom, with as many atoms as :func:`node_drop` keeps."""
     size = batch.ptr[1:] - batch.ptr[:-1] - share(batch.ptr, strength)
     return Edit(drop_atoms=~grow(batch, size, generator))
 
 
 def edge_perturb(batch: GraphBatch, strength: float, generator: torch.Generator) -> Edit:
-    """Remove random bonds, both directions together; none are added, since there is no type to give them."""
+    """Remove random bonds in both directions; no bonds are added, because they would have no type."""
     return Edit(drop_edges=random_edges(batch, strength, generator))
 
 
 def random_edges(batch: GraphBatch, strength: float, generator: torch.Generator) -> Tensor:
-    """A random part of each molecule's bonds, as a mask over edges, ``E`` bool; both directions alike."""
+    """A random part of each molecule's bonds, as a mask over edges, ``E`` bool, equal for both directions."""
     molecule = batch.batch[bond_ends(batch)[0]]
     ptr = offsets(molecule, batch.num_graphs)
     chosen = random_subset(molecule, ptr, share(ptr, strength), generator)
@@ -207,10 +207,10 @@ def random_edit(batch: GraphBatch, kinds: tuple[str, ...], strength: float, gene
 
 
 def bond_ends(batch: GraphBatch) -> Tensor:
-    """The two end atoms of every bond, ``2 x E/2``: each second column of ``edge_index``.
+    """The two end atoms of every bond, ``2 x E/2``: every second column of ``edge_index``.
 
     Raises:
-        DataError: If the two directions of a bond are not neighbours in ``edge_index`` (checked on CPU only).
+        DataError: If the two directions of a bond are not adjacent in ``edge_index`` (checked on CPU only).
     """
     bonds = batch.edge_index[:, ::2]
     if batch.device.type == "cpu" and not torch.equal(bonds, batch.edge_index[:, 1::2].flip(0)):
@@ -227,7 +227,7 @@ def mask_tokens(x: Tensor, masked: Tensor) -> Tensor:
 
 
 def apply(batch: GraphBatch, edit: Edit) -> GraphBatch:
-    """The molecules of a batch with changes made.
+    """Apply changes to the molecules of a batch.
 
     Args:
         batch: The molecules; not modified.
@@ -253,7 +253,7 @@ def _select_edges(batch: GraphBatch, keep: Tensor) -> GraphBatch:
 def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) -> GraphBatch:
     both = keep[batch.edge_index].all(0)
     edges = _select_edges(batch, both if keep_edges is None else both & keep_edges)
-    before = torch.nn.functional.pad(keep.cumsum(0), (1, 0))  # kept atoms before each position
+    before = torch.nn.functional.pad(keep.cumsum(0), (1, 0))  # number of kept atoms before each position
     kept = keep.nonzero().squeeze(1)
     return replace(
         edges,
@@ -266,7 +266,7 @@ def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) ->
 
 
 def take(batch: GraphBatch, keep: Tensor) -> GraphBatch:
-    """A part of the atoms, with the bonds between them, as a batch of the molecules that still have any.
+    """A part of the atoms, with the bonds between them, as a batch of the molecules that still have atoms.
 
     Args:
         batch: The molecules; not modified.

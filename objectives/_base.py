@@ -40,7 +40,7 @@ _REMEDY = (
 
 
 class Encode(Protocol):
-    """An encoder, or the same as a function of given parameters: what a loss may call."""
+    """An encoder, or an encoder as a function of given parameters; called by losses."""
 
     def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
         """Encode a batch; see :class:`molweight.encoders.Encoder`."""
@@ -48,30 +48,31 @@ class Encode(Protocol):
 
 
 class Objective(nn.Module, ABC):
-    """A pretraining task: a head, and a loss that needs no labels beyond what is computed from the molecule.
+    """A pretraining task: a head, and a loss whose labels are computed from the molecule itself.
 
-    All randomness sits in :meth:`draw`, which makes views of a batch on the batch's device. :meth:`loss` is a pure
+    All randomness is in :meth:`draw`, which creates views of a batch on the batch's device. :meth:`loss` is a pure
     function of the encoder's and the head's parameters and of the views, so every derivative of a training step sees
     the same masks, negatives and dropout. ``objective(encoder, views)`` is the loss, which lets
     ``torch.func.functional_call`` replace the head's parameters.
 
-    Subclasses take ``width`` and named options in ``__init__`` and implement ``draw`` and ``loss``. A loss is
-    differentiable twice and finite on every batch, one atom included.
+    Subclasses take ``width`` and named options in ``__init__`` and implement ``draw`` and ``loss``. A loss is twice
+    differentiable and finite on every batch, even on a single atom.
 
     Args:
         width: Size ``d`` of the encoder's vectors.
 
     Attributes:
-        family: What kind of task: masking, contrastive, motif, property or structure.
-        paper: Where it was published.
+        family: Kind of task: masking, contrastive, motif, property or structure.
+        paper: Publication of the objective.
         targets: Values per molecule or atom that the objective needs; batches carry each in ``columns[spec.name]`` or
-            ``atom_columns[spec.name]``. An objective whose options decide what it needs sets them in ``__init__``.
-        tables: Names of labelled tables that the objective learns from, next to the corpus; :meth:`attach` gets them.
-        cost: How many times the atoms of a batch pass through a graph neural network in a step, by which its time
-            grows: 1 for one view, 2 for two. The time itself is measured by
+            ``atom_columns[spec.name]``. An objective whose targets depend on its options sets them in ``__init__``.
+        tables: Names of labelled tables for the objective, in addition to the corpus; they are passed to
+            :meth:`attach`.
+        cost: Number of times the atoms of a batch pass through a graph neural network in a step, which determines its
+            time: 1 for one view, 2 for two. The time itself is measured by
             ``experiments/benchmarks/benchmark_objectives.py``.
-        collapses: Whether the loss alone is least where all molecules get the same vector, so that it should be
-            combined with another objective.
+        collapses: Whether the loss alone is minimal if all molecules get the same vector, so that it should be combined
+            with another objective.
     """
 
     family: ClassVar[str]
@@ -89,14 +90,14 @@ class Objective(nn.Module, ABC):
         self.width = width
 
     def prepare(self, columns: Mapping[str, Column]) -> None:
-        """Learn statistics of the corpus, once, before training; most objectives need none.
+        """Compute statistics of the corpus, once, before training; most objectives need none.
 
         Args:
             columns: For each of ``targets`` the values of the whole corpus, one row per molecule or atom, by name.
         """
 
     def attach(self, tables: Mapping[str, MoleculeDataset]) -> None:
-        """Take the labelled tables that the objective learns from, once, before training; most need none.
+        """Set the labelled tables of the objective, once, before training; most objectives need none.
 
         Args:
             tables: For each of ``tables`` the molecules with their labels, by name.
@@ -104,14 +105,14 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> Any:
-        """Make the views of one step.
+        """Create the views of one step.
 
         Args:
             batch: Molecules, with ``columns`` for ``targets``; not modified.
             generator: The only source of randomness, on the batch's device.
 
         Returns:
-            A frozen dataclass that :meth:`loss` understands.
+            A frozen dataclass for :meth:`loss`.
         """
 
     @abstractmethod
@@ -119,8 +120,8 @@ class Objective(nn.Module, ABC):
         """The loss of drawn views.
 
         Args:
-            encoder: An encoder of this objective's width, or a function like one.
-            views: What :meth:`draw` returned.
+            encoder: An encoder of this objective's width, or a function with the same signature.
+            views: The views from :meth:`draw`.
 
         Returns:
             A scalar.
@@ -156,10 +157,10 @@ def _seed_at(generator: torch.Generator) -> int:
 
 
 def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:
-    """The values of ``spec`` that a batch carries, ``G x dim``, or ``N x dim`` for values per atom.
+    """The values of ``spec`` in a batch, ``G x dim``, or ``N x dim`` for values per atom.
 
     Raises:
-        DataError: If the batch does not carry them.
+        DataError: If the batch lacks them.
     """
     carried = batch.atom_columns if spec.per == "atom" else batch.columns
     if spec.name not in carried:
@@ -168,10 +169,10 @@ def column_of(batch: GraphBatch, spec: TargetSpec) -> Tensor:
 
 
 def corpus_column(columns: Mapping[str, Column], spec: TargetSpec) -> Column:
-    """The values of ``spec`` for a whole corpus, as :meth:`Objective.prepare` is given them.
+    """The values of ``spec`` for a whole corpus, from the argument of :meth:`Objective.prepare`.
 
     Raises:
-        DataError: If they are not there.
+        DataError: If they are missing.
     """
     if spec.name not in columns:
         raise DataError(f"prepare() needs the column {spec.name!r} of the corpus. {_REMEDY}")
@@ -182,7 +183,7 @@ def check_share(objective: str, option: str, value: float) -> None:
     """Refuse a share that is not at least 0 and below 1.
 
     Raises:
-        OptionError: If ``value`` lies outside.
+        OptionError: If ``value`` is outside this range.
     """
     if not 0 <= value < 1:
         raise OptionError(option, value, "must be at least 0 and below 1", owner=f"objective {objective!r}")
@@ -205,7 +206,7 @@ class _Objectives(Registry[type[Objective]]):
     """Objectives by name, or by name and alias, e.g. ``"assay_labels:chembl"``."""
 
     def get(self, name: str) -> type[Objective]:
-        """The class of ``name``, whatever its alias.
+        """The class of ``name``, without its alias.
 
         Raises:
             UnknownNameError: If there is no such objective, with the nearest names.
@@ -223,7 +224,7 @@ _OBJECTIVES = _Objectives("objective", group="molweight.objectives", base=Object
 
 
 def register(name: str) -> Callable[[O], O]:
-    """Class decorator that makes an objective known under ``name``.
+    """Class decorator that registers an objective under ``name``.
 
     Args:
         name: Lower case with underscores.
@@ -239,4 +240,4 @@ get = _OBJECTIVES.get
 available = _OBJECTIVES.available
 create = _OBJECTIVES.create
 build = renamed_function("molweight.objectives.build", "molweight.objectives.create", create)
-"""The old name of :func:`create`, for one more release."""
+"""The old name of :func:`create`, supported for one more release."""

@@ -1,4 +1,4 @@
-"""BRICS motifs: which of the corpus's most frequent fragments does a molecule have."""
+"""BRICS motifs: predict which of the corpus's most frequent fragments a molecule has."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BRICS_CODES: Final = TargetSpec(
 """Number of each BRICS fragment, at its first atom."""
 
 _FREE: Final = 2**40
-"""Stands for a motif that does not exist, in vocabularies of corpora with few fragments; no fragment's number."""
+"""Placeholder for unused entries of the vocabulary, for corpora with few fragments; not the number of any fragment."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Motifs:
     Args:
         graphs: The molecules.
         labels: 1 where a molecule has a motif, ``G x V``.
-        used: 1 for motifs that exist, ``V``.
+        used: 1 for used entries of the vocabulary, ``V``.
         seed: Seed of the encoder's dropout.
     """
 
@@ -47,9 +47,9 @@ class Motifs:
 class BricsMotifs(Objective):
     """Predict which BRICS fragments a molecule is made of, from its vector.
 
-    A molecule is broken at all bonds that BRICS breaks; what remains are its fragments, identified by RDKit's SMILES
-    with numbered attachment points. The motifs are the fragments that occur most often in the corpus (:meth:`prepare`).
-    Binary cross-entropy, averaged over molecules and motifs; the head is linear.
+    A molecule is cut at all BRICS bonds; its fragments are identified by RDKit's SMILES with numbered attachment
+    points. The motifs are the fragments that occur most often in the corpus (:meth:`prepare`). Binary cross-entropy,
+    averaged over molecules and motifs; the head is linear.
 
     Source: after Zhang et al., *Motif-based Graph Self-Supervised Learning for Molecular Property Prediction* (MGSSL),
     NeurIPS 2021; Degen et al., *On the Art of Compiling and Using 'Drug-Like' Chemical Fragment Spaces* (BRICS),
@@ -57,7 +57,7 @@ class BricsMotifs(Objective):
 
     Args:
         width: Size of the encoder's vectors.
-        vocabulary: Most motifs to predict, ``V``; a corpus with fewer fragments has fewer.
+        vocabulary: Maximum number of motifs to predict, ``V``; a corpus with fewer fragments has fewer.
 
     Raises:
         ConfigError: If ``vocabulary`` is below 1.
@@ -74,7 +74,7 @@ class BricsMotifs(Objective):
     motifs: Tensor
 
     def __init__(self, width: int, *, vocabulary: int = 512) -> None:
-        """Create the head; the motifs come with :meth:`prepare` or from a saved state."""
+        """Create the head; the motifs are set by :meth:`prepare` or by a saved state."""
         super().__init__(width)
         if vocabulary < 1:
             raise OptionError("vocabulary", vocabulary, "must be at least 1", owner="objective 'brics_motifs'")
@@ -82,7 +82,7 @@ class BricsMotifs(Objective):
         self.register_buffer("motifs", torch.full((vocabulary,), _FREE))
 
     def prepare(self, columns: Mapping[str, Column]) -> None:
-        """Find the most frequent fragments of the corpus; among equally frequent ones the lower number goes first.
+        """Find the most frequent fragments of the corpus; ties are ordered by number.
 
         Args:
             columns: ``{"brics_motifs": A x 1}``, over all atoms of the corpus.
@@ -102,14 +102,14 @@ class BricsMotifs(Objective):
         self.motifs.copy_(torch.from_numpy(motifs))
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> Motifs:
-        """Look the motifs up; only the dropout seed is random."""
+        """Look up the motifs; only the dropout seed is random."""
         used = self.motifs < _FREE
         if batch.device.type == "cpu" and not used.any():
             raise ConfigError("objective 'brics_motifs' has no motifs: call prepare() or load a saved state first.")
         codes = column_of(batch, BRICS_CODES).squeeze(1).long()
         size, dtype = len(self.motifs), self.head.weight.dtype
         place = torch.searchsorted(self.motifs, codes).clamp(max=size - 1)
-        known = (self.motifs[place] == codes).to(dtype)  # 0, which is not a fragment, is not a motif either
+        known = (self.motifs[place] == codes).to(dtype)  # 0 means no fragment, so it is not a motif
         labels = known.new_zeros(batch.num_graphs * size).index_add_(0, batch.batch * size + place, known)
         return Motifs(batch, labels.view(-1, size).clamp(max=1), used.to(dtype), draw_seed(generator))
 

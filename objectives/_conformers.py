@@ -1,4 +1,4 @@
-"""Conformers of the molecules of a batch, for the objectives that compare graphs with them."""
+"""Conformers of the molecules of a batch, for objectives that compare them with graphs."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -17,7 +17,7 @@ __all__ = ["CONFORMERS", "Embedded", "embedded"]
 CONFORMERS: Final = TargetSpec(
     "etkdg_conformer", version=1, dim=3, dtype="float32", compute=conformers, per="atom", chunk=32, slow=True
 )
-"""Positions of the atoms in one conformer, in Angstrom; NaN where a molecule has none."""
+"""Positions of the atoms in one conformer, in Angstrom; NaN for a molecule without a conformer."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Embedded:
     """The molecules of a batch that have a conformer.
 
     Args:
-        conformers: These molecules in space.
-        known: Their places in the batch, ascending int64.
+        conformers: The conformers of these molecules.
+        known: Their positions in the batch, ascending int64.
     """
 
     conformers: Conformers
@@ -34,14 +34,14 @@ class Embedded:
 
 
 def embedded(batch: GraphBatch, cutoff: float) -> Embedded:
-    """Take the conformers out of a batch.
+    """Extract the conformers from a batch.
 
     Args:
         batch: Molecules with the column of :data:`CONFORMERS`.
-        cutoff: Distance in Angstrom from which atoms do not see each other.
+        cutoff: Cutoff distance for interactions between atoms, in Angstrom.
 
     Raises:
-        DataError: If the batch does not carry the column.
+        DataError: If the batch lacks the column.
     """
     positions = column_of(batch, CONFORMERS)
     failed = torch.zeros_like(batch.ptr[1:]).index_add(0, batch.batch, positions.isnan().any(1).long())

@@ -1,4 +1,4 @@
-"""Context prediction: does a neighbourhood belong to these surroundings."""
+"""Context prediction: predict whether a neighbourhood belongs to given surroundings."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,15 +19,15 @@ __all__ = ["ContextPrediction", "NeighbourhoodAndContext"]
 
 @dataclass(frozen=True)
 class NeighbourhoodAndContext:
-    """The two parts around a random atom of each molecule that reaches far enough, ``P`` molecules.
+    """The two parts around a random atom of each molecule that is large enough, ``P`` molecules.
 
     Args:
         neighbourhood: The atoms near the random atom.
         centres: The random atoms, positions in ``neighbourhood``, ``P``.
         context: The atoms of the ring around it.
         anchors: The atoms of both parts, positions in ``context``.
-        partner: The molecule whose context is the wrong one of each, ``P``; ``None`` where there is no other.
-        pairs: ``P``, or 0 where no molecule reaches far enough and a single atom replaces it.
+        partner: For each molecule, the one whose context is the negative, ``P``; ``None`` if there is no other.
+        pairs: ``P``, or 0 if no molecule is large enough and a single atom is a placeholder.
         seed: Seed of the encoder's dropout.
     """
 
@@ -42,26 +42,26 @@ class NeighbourhoodAndContext:
 
 @register("context_prediction")
 class ContextPrediction(Objective):
-    """Tell the surroundings of an atom's neighbourhood from the surroundings of another molecule's.
+    """Distinguish the context of an atom's neighbourhood from that of another molecule.
 
-    Around a random atom of each molecule, the neighbourhood are the atoms within ``hops`` bonds, and the context those
-    more than ``inner`` and at most ``outer`` bonds away; with their bonds both are graphs, which share the atoms at
-    more than ``inner`` and at most ``hops`` bonds. The encoder gives the random atom's vector in the neighbourhood. A
-    GNN of its own, a GIN of ``outer - inner`` layers, encodes the context, as the mean vector of the shared atoms. The
-    score is the dot product of the two. The loss is the mean binary cross-entropy with the own context plus that with
-    the context of another molecule, a random number of places on.
+    Around a random atom of each molecule, the neighbourhood is the subgraph of the atoms within ``hops`` bonds, and the
+    context that of the atoms more than ``inner`` and at most ``outer`` bonds away. They share the atoms at more than
+    ``inner`` and at most ``hops`` bonds. The encoder computes the random atom's vector in the neighbourhood. A separate
+    GNN, a GIN with ``outer - inner`` layers, encodes the context as the mean vector of the shared atoms. The score is
+    the dot product of the two vectors. The loss is the mean binary cross-entropy with the right context plus that with
+    the context of another molecule, chosen by a random shift within the batch.
 
-    A molecule in which no atom is more than ``inner`` bonds away has no context and is left out of the draw, as in the
-    published method; in a batch of only such molecules the loss is 0.
+    A molecule in which no atom is more than ``inner`` bonds away has no context and is left out, as in the published
+    method; for a batch of only such molecules the loss is 0.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020; mean of the context ("cbow"), one
-    wrong context.
+    negative context.
 
     Args:
         width: Size of the encoder's vectors.
-        hops: Reach of the neighbourhood, in bonds; that of the encoder, one bond per layer.
-        inner: The context begins beyond it.
-        outer: Reach of the context.
+        hops: Radius of the neighbourhood, in bonds; equal to the encoder's receptive field, one bond per layer.
+        inner: Inner radius of the context, exclusive.
+        outer: Outer radius of the context.
 
     Raises:
         ConfigError: If not ``0 <= inner < hops <= outer``.
@@ -112,7 +112,7 @@ class ContextPrediction(Objective):
         )
 
     def loss(self, encoder: Encode, views: NeighbourhoodAndContext) -> Tensor:
-        """Binary cross-entropy of the right and the wrong contexts."""
+        """Binary cross-entropy of the positive and negative contexts."""
         centres = encoder(views.neighbourhood, seed=views.seed).nodes[views.centres]
         nodes = self.context(views.context).nodes[views.anchors]
         contexts = segment_mean(nodes, views.context.batch[views.anchors], views.context.num_graphs)

@@ -18,8 +18,8 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
 
     Args:
         first: One vector per molecule, ``G x d``.
-        second: The same molecules seen otherwise, ``G x d``.
-        temperature: Above 0; smaller values weigh near candidates more.
+        second: The other view of the same molecules, ``G x d``.
+        temperature: Above 0; smaller values give near candidates more weight.
 
     Returns:
         A scalar.
@@ -38,14 +38,14 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
 
 
 def discrimination(positive: Tensor, negative: Tensor) -> Tensor:
-    r"""Binary cross-entropy that tells pairs that belong together from pairs that do not.
+    r"""Binary cross-entropy between scores of positive and negative pairs.
 
     The mean of ``-log \sigma(s)`` over the positive scores plus the mean of ``-log(1 - \sigma(s))`` over the negative
-    ones; the mean over no scores is 0.
+    ones; an empty mean is 0.
 
     Args:
-        positive: Scores of pairs that belong together, any number of them.
-        negative: Scores of the others, likewise.
+        positive: Scores of positive pairs, any number of them.
+        negative: Scores of negative pairs, any number of them.
 
     Returns:
         A scalar.
@@ -87,7 +87,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
 
 
 def ebm_nce(first: Tensor, second: Tensor, others: Tensor, temperature: float = 0.1) -> Tensor:
-    r"""Noise-contrastive estimation of an energy-based model: tell each partner from another molecule's vector.
+    r"""Noise-contrastive estimation of an energy-based model: distinguish each partner from another molecule's vector.
 
     Half the mean of ``-log \sigma(s)`` over the pairs plus half that of ``-log(1 - \sigma(s))`` over the pairs with
     others, where ``s`` is the dot product over the temperature.
@@ -97,7 +97,7 @@ def ebm_nce(first: Tensor, second: Tensor, others: Tensor, temperature: float = 
     Args:
         first: One vector per molecule, ``C x d``.
         second: The same molecules seen otherwise, ``C x d``.
-        others: For each molecule the vector of another one, ``C x d``; of no rows where there is no other.
+        others: For each molecule the vector of another one, ``C x d``; without rows if there is no other.
         temperature: Above 0.
 
     Returns:

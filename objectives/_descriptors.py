@@ -1,4 +1,4 @@
-"""Descriptors: predict RDKit's numbers about a molecule."""
+"""Descriptors: predict RDKit's descriptors of a molecule."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ __all__ = ["DESCRIPTOR_VALUES", "FAST_VALUES", "Descriptors", "MaskedTargets"]
 DESCRIPTOR_VALUES: Final = TargetSpec(
     "descriptors", version=1, dim=len(DESCRIPTORS), dtype="float32", compute=compute_descriptors
 )
-"""RDKit's two-dimensional descriptors without the ``fr_*`` counts; NaN where RDKit gives none."""
+"""RDKit's two-dimensional descriptors without the ``fr_*`` counts; NaN where undefined."""
 FAST_VALUES: Final = TargetSpec(
     "fast_descriptors", version=2, dim=len(FAST_DESCRIPTORS), dtype="float32", compute=fast_descriptors
 )
-"""Those that take a third of the time, with Molecular Quantum Numbers and autocorrelations."""
+"""A set that takes a third of the time, with Molecular Quantum Numbers and autocorrelations."""
 
 _KINDS: Final = {"all": DESCRIPTOR_VALUES, "fast": FAST_VALUES}
 _CLAMP = 6.0
@@ -33,7 +33,7 @@ _CLAMP = 6.0
 
 @dataclass(frozen=True)
 class MaskedTargets:
-    """Molecules with normalised targets, some of which are left out.
+    """Molecules with normalised targets, with a random part left out.
 
     Args:
         graphs: The molecules.
@@ -52,11 +52,11 @@ class MaskedTargets:
 class Descriptors(Objective):
     """Predict RDKit's 2D descriptors of a molecule from its vector, normalised over the corpus.
 
-    Of the descriptors in ``rdkit.Chem.Descriptors.descList`` the 132 that do not count functional groups: those counts
-    are the objective ``functional_groups``. Values are z-scored by the mean and standard deviation of the corpus
-    (:meth:`prepare`) and clamped to +-6; those that RDKit cannot compute, and descriptors that are constant over the
-    corpus, do not count. In every draw a random share of the values is left out. The loss is the mean squared error
-    over what remains; the head is linear. With ``kind="fast"`` the values are 319 that RDKit computes in compiled code,
+    The targets are the 132 descriptors in ``rdkit.Chem.Descriptors.descList`` that do not count functional groups;
+    those counts are the objective ``functional_groups``. Values are z-scored by the mean and standard deviation of the
+    corpus (:meth:`prepare`) and clamped to +-6. Undefined values, and descriptors that are constant over the corpus, do
+    not count. In every draw a random share of the values is left out. The loss is the mean squared error over the
+    remaining values; the head is linear. With ``kind="fast"`` the values are 319 that RDKit computes in compiled code,
     in a third of the time: constitution, connectivity, surface areas, charges, Molecular Quantum Numbers,
     autocorrelations.
 
@@ -88,7 +88,7 @@ class Descriptors(Objective):
     usable: Tensor
 
     def __init__(self, width: int, *, left_out: float = 0.15, kind: str = "all") -> None:
-        """Create the head; statistics come with :meth:`prepare` or from a saved state."""
+        """Create the head; statistics are set by :meth:`prepare` or by a saved state."""
         super().__init__(width)
         check_share("descriptors", "left_out", left_out)
         check_choice("objective 'descriptors'", "kind", kind, tuple(_KINDS))
@@ -100,14 +100,14 @@ class Descriptors(Objective):
         self.register_buffer("usable", torch.zeros(self.spec.dim, dtype=torch.bool))
 
     def prepare(self, columns: Mapping[str, Column]) -> None:
-        """Learn mean and standard deviation of every descriptor over the corpus.
+        """Compute the mean and standard deviation of every descriptor over the corpus.
 
         Args:
             columns: ``{"descriptors": n x 132}``, or ``{"fast_descriptors": n x 319}``; NaN and infinities count as
                 missing.
 
         Raises:
-            DataError: If the column is missing, or has no usable value at all.
+            DataError: If the column is missing, or has no usable values.
         """
         values = torch.as_tensor(np.asarray(corpus_column(columns, self.spec), dtype=np.float64))
         present = values.isfinite()

@@ -1,4 +1,4 @@
-"""Edge prediction: tell bonded atoms from atoms that are not bonded."""
+"""Edge prediction: distinguish bonded from unbonded pairs of atoms."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -33,10 +33,10 @@ class AtomPairs:
 
 
 def sample_non_bonds(batch: GraphBatch, generator: torch.Generator) -> Tensor:
-    """As many pairs of atoms without a bond as each molecule has bonds, uniform and independent of each other.
+    """Sample unbonded pairs of atoms, as many as each molecule has bonds, uniformly and independently.
 
-    The ordered pairs of a molecule are numbered; the ``r``-th pair without a bond has the number ``r`` plus the number
-    of bonded pairs before it, which a binary search finds, so that nothing is rejected.
+    The ordered pairs of a molecule are numbered. The ``r``-th unbonded pair has the number ``r`` plus the number of
+    bonded pairs before it, which is found by binary search, so no rejection sampling is needed.
 
     Args:
         batch: The molecules.
@@ -60,7 +60,7 @@ def sample_non_bonds(batch: GraphBatch, generator: torch.Generator) -> Tensor:
     source, target = batch.edge_index - batch.ptr[molecule]
     number = first_pair[molecule] + source * (atoms[molecule] - 1) + target - (target > source).long()
     before = torch.arange(len(molecule), device=batch.device) - edge_ptr[molecule]
-    skipped = number.sort().values - before  # position of each bonded pair among the pairs without a bond
+    skipped = number.sort().values - before  # position of each bonded pair among the unbonded pairs
 
     own = molecule[::2]
     own = own[free[own] > 0]
@@ -74,14 +74,14 @@ def sample_non_bonds(batch: GraphBatch, generator: torch.Generator) -> Tensor:
 
 @register("edge_prediction")
 class EdgePrediction(Objective):
-    """Tell pairs of bonded atoms from random pairs of the same molecule without a bond, by their vectors' dot product.
+    """Distinguish bonded from random unbonded pairs of atoms in a molecule by the dot product of their vectors.
 
-    Every bond counts once, which is half of the directed edges, and a molecule with ``m`` bonds has ``m`` random pairs.
-    The loss is the mean binary cross-entropy of the bonds plus that of the other pairs. The encoder sees all bonds, and
-    there is no head.
+    Every bond counts once (half of the directed edges), and a molecule with ``m`` bonds has ``m`` random unbonded
+    pairs. The loss is the mean binary cross-entropy of the bonds plus that of the unbonded pairs. The encoder sees all
+    bonds, and there is no head.
 
-    Source: Hamilton et al., *Inductive Representation Learning on Large Graphs*, NeurIPS 2017, in the form that Hu et
-    al., ICLR 2020, give it for molecules ("EdgePred").
+    Source: Hamilton et al., *Inductive Representation Learning on Large Graphs*, NeurIPS 2017, in the form for
+    molecules of Hu et al., ICLR 2020 ("EdgePred").
 
     Args:
         width: Size of the encoder's vectors.
@@ -98,7 +98,7 @@ class EdgePrediction(Objective):
     paper: ClassVar[str] = "Hamilton et al., NeurIPS 2017"
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> AtomPairs:
-        """Choose pairs without a bond."""
+        """Sample unbonded pairs."""
         return AtomPairs(batch, bond_ends(batch), sample_non_bonds(batch, generator), draw_seed(generator))
 
     def loss(self, encoder: Encode, views: AtomPairs) -> Tensor:

@@ -1,4 +1,4 @@
-"""Fingerprint clusters: which group of the corpus does a molecule belong to, at three granularities."""
+"""Fingerprint clusters: predict a molecule's cluster in the corpus, at three granularities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ MACCS_KEYS: Final = TargetSpec("maccs_keys", version=1, dim=21, dtype="uint8", c
 
 @dataclass(frozen=True)
 class ClusteredGraphs:
-    """Molecules with the cluster of each.
+    """Molecules with their clusters.
 
     Args:
         graphs: The molecules.
@@ -39,7 +39,7 @@ class ClusteredGraphs:
 
 
 class _ClusterHead(ResizableLinear):
-    """Guesses the nearest of some centres; the centres are part of its state."""
+    """A linear head that predicts the nearest of several centres; the centres are part of its state."""
 
     centres: Tensor
 
@@ -48,7 +48,7 @@ class _ClusterHead(ResizableLinear):
         self.register_buffer("centres", torch.zeros(1, MACCS_BITS))
 
     def adopt(self, centres: Tensor) -> None:
-        """Take on other centres, with fresh weights."""
+        """Set new centres and reinitialise the weights."""
         self.resize(len(centres))
         self.centres = centres.to(self.centres)
 
@@ -71,7 +71,7 @@ class FingerprintClusters(Objective):
 
     Args:
         width: Size of the encoder's vectors.
-        clusters: Number of clusters at each granularity, for a corpus that is large enough.
+        clusters: Number of clusters at each granularity, for a sufficiently large corpus.
 
     Raises:
         ConfigError: If there is no granularity, or one with fewer than 2 clusters.
@@ -89,7 +89,7 @@ class FingerprintClusters(Objective):
     targets: tuple[TargetSpec, ...] = (MACCS_KEYS,)
 
     def __init__(self, width: int, *, clusters: Sequence[int] = (100, 1000, 10_000)) -> None:
-        """Create the heads; centres come with :meth:`prepare` or from a saved state."""
+        """Create the heads; centres are set by :meth:`prepare` or by a saved state."""
         super().__init__(width)
         if not clusters or min(clusters) < 2:  # noqa: PLR2004 - one cluster is nothing to tell apart
             raise OptionError(
@@ -99,7 +99,7 @@ class FingerprintClusters(Objective):
         self.heads = nn.ModuleList(_ClusterHead(width) for _ in clusters)
 
     def prepare(self, columns: Mapping[str, Column]) -> None:
-        """Cluster the corpus; the result is kept in the cache.
+        """Cluster the corpus; the result is cached.
 
         Args:
             columns: ``{"maccs_keys": n x 21}``.

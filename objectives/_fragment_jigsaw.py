@@ -1,4 +1,4 @@
-"""Fragment jigsaw: in which order were a molecule's fragments joined again?"""
+"""Fragment jigsaw: predict the order in which a molecule's fragments were rejoined."""
 
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -21,12 +21,12 @@ CUT_PLACES: Final = TargetSpec("brics_places", version=1, dim=2, dtype="int16", 
 
 @dataclass(frozen=True)
 class JoinedAgain:
-    """Molecules whose fragments may have been joined in another order.
+    """Molecules whose fragments may have been rejoined in another order.
 
     Args:
         graphs: The molecules.
-        orders: Number of the order, ``G`` int64; 0 where the molecule is as it was.
-        counted: 1 for molecules of two or more fragments, ``G``; the others have one order only.
+        orders: Number of the order, ``G`` int64; 0 for an unchanged molecule.
+        counted: 1 for molecules of two or more fragments, ``G``; the others have only one order.
         seed: Seed of the encoder's dropout.
     """
 
@@ -40,10 +40,10 @@ def nested_orders(count: int) -> list[tuple[int, ...]]:
     """The first ``count`` orders of a list that begins, for every ``m``, with the ``m!`` orders of ``m`` things.
 
     Args:
-        count: How many to give; order 0 leaves everything in its place.
+        count: Number of orders; order 0 is the identity.
 
     Returns:
-        Orders of as few things as there are enough orders of.
+        Permutations of the smallest number of items that has enough of them.
 
     Example:
         >>> nested_orders(4)
@@ -60,15 +60,15 @@ def nested_orders(count: int) -> list[tuple[int, ...]]:
 
 @register("fragment_jigsaw")
 class FragmentJigsaw(Objective):
-    """Tell from a molecule's vector in which order its fragments were joined again.
+    """Predict from a molecule's vector the order in which its fragments were rejoined.
 
-    What that means on a graph: the bonds that BRICS breaks cut a molecule into ``m`` fragments, numbered from the
-    smallest to the largest (equals by RDKit's canonical ranks), so that the numbers do not depend on how the SMILES
-    is written. An order is a permutation of these numbers; order 0 leaves the molecule as it is. In any other order
-    the cut bonds are removed and the fragments are joined to a chain in that order, by single bonds from the tail of
-    each to the head of the next: the head of a fragment is its lowest ranking atom at a cut bond, the tail its
-    highest ranking other atom, so that a chain differs from its reverse. Features of atoms stay as they are; parts of
-    a molecule that have no cut bond, such as counter-ions, stay where they are.
+    The BRICS bonds cut a molecule into ``m`` fragments, numbered from the smallest to the largest (ties by RDKit's
+    canonical ranks), so that the numbers do not depend on how the SMILES is written. An order is a permutation of these
+    numbers; order 0 leaves the molecule unchanged. For any other order the cut bonds are removed and the fragments are
+    joined into a chain in that order, by single bonds from the tail of each fragment to the head of the next. The head
+    of a fragment is its lowest-ranking atom at a cut bond, the tail its highest-ranking other one, so that a chain
+    differs from its reverse. Atom features are unchanged, as are parts of a molecule without a cut bond, such as
+    counter-ions.
 
     There are ``orders`` orders in a list whose first ``m!`` entries permute the first ``m`` fragments only
     (:func:`molweight.objectives.nested_orders`), so a molecule of ``m`` fragments takes one of the first
@@ -82,7 +82,7 @@ class FragmentJigsaw(Objective):
     Args:
         width: Size of the encoder's vectors.
         orders: Number of orders, ``P``.
-        identity: Probability of leaving a molecule as it is, besides that of drawing order 0.
+        identity: Probability of leaving a molecule unchanged, in addition to that of drawing order 0.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -132,7 +132,7 @@ class FragmentJigsaw(Objective):
         cut = places[batch.edge_index, 0].diff(dim=0).squeeze(0) != 0
         kept = (~(cut & moved[batch.batch[batch.edge_index[0]]])).nonzero().squeeze(1)
         ends = self._chain(batch, places, count, orders)
-        both = torch.stack([ends, ends.flip(0)], dim=2).flatten(1)  # the two directions of a bond are neighbours
+        both = torch.stack([ends, ends.flip(0)], dim=2).flatten(1)  # the two directions of a bond are adjacent
         single = batch.edge_attr.new_zeros(both.size(1), batch.edge_attr.size(1))
         return replace(
             batch,
@@ -144,7 +144,7 @@ class FragmentJigsaw(Objective):
         )
 
     def _chain(self, batch: GraphBatch, places: Tensor, count: Tensor, orders: Tensor) -> Tensor:
-        """Ends of the bonds that join the fragments of the molecules that are moved, ``2 x B``."""
+        """Ends of the bonds that join the fragments of the reordered molecules, ``2 x B``."""
         first = functional.pad(count.cumsum(0), (1, 0))
         molecule = torch.repeat_interleave(count)
         place = torch.arange(len(molecule), device=batch.device) - first[molecule]

@@ -1,4 +1,4 @@
-"""Functional groups: which of RDKit's 85 does a molecule have."""
+"""Functional groups: predict which of RDKit's 85 groups a molecule has."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Final
@@ -21,7 +21,7 @@ FUNCTIONAL_GROUPS: Final = TargetSpec(
 
 @dataclass(frozen=True)
 class LabelledGraphs:
-    """Molecules with a target each.
+    """Molecules with one target vector each.
 
     Args:
         graphs: The molecules.
@@ -61,7 +61,7 @@ class FunctionalGroups(Objective):
         self.head = nn.Linear(width, FUNCTIONAL_GROUPS.dim)
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> LabelledGraphs:
-        """Look the groups up; only the dropout seed is random."""
+        """Look up the groups; only the dropout seed is random."""
         present = column_of(batch, FUNCTIONAL_GROUPS) > 0
         return LabelledGraphs(batch, present.to(self.head.weight.dtype), draw_seed(generator))
 

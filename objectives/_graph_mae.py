@@ -26,7 +26,7 @@ def scaled_cosine_error(guess: Tensor, target: Tensor, power: float = 1.0) -> Te
     Args:
         guess: ``n x d``.
         target: ``n x d``.
-        power: At least 1; larger values let good guesses weigh less.
+        power: At least 1; larger values reduce the weight of good guesses.
 
     Returns:
         A scalar between 0 and ``2^power``.
@@ -37,13 +37,13 @@ def scaled_cosine_error(guess: Tensor, target: Tensor, power: float = 1.0) -> Te
         0.5
     """
     cosine = (functional.normalize(guess, dim=1) * functional.normalize(target, dim=1)).sum(1)
-    # Rounding may put the cosine above 1, where a power would not be a number.
+    # Rounding may make the cosine exceed 1, and the power NaN.
     return (1 - cosine).clamp(min=0).pow(power).sum() / max(len(guess), 1)
 
 
 @dataclass(frozen=True)
 class MaskedNeighbours:
-    """A batch with masked atoms, what was there, and how they are reached.
+    """A batch with masked atoms, their elements, and the edges to them.
 
     Args:
         graphs: The batch with mask tokens.
@@ -65,7 +65,7 @@ class MaskedNeighbours:
 class _Decoder(nn.Module):
     """One round of message passing from the codes of the atoms to the elements of the masked ones.
 
-    As a layer of GIN, with the codes of masked atoms set to 0; only the masked atoms are computed.
+    A GIN layer, with the codes of masked atoms set to 0, computed only for the masked atoms.
     """
 
     def __init__(self, width: int) -> None:
@@ -89,10 +89,10 @@ class _Decoder(nn.Module):
 class GraphMAE(Objective):
     """Mask ``floor(rate n) + 1`` of a molecule's ``n`` atoms and reconstruct their elements through a small decoder.
 
-    All nine features of a masked atom are replaced by the mask token. The codes that the encoder gives to the masked
-    atoms are masked again, by 0, before the decoder, a GIN layer after a PReLU and a linear map; so an element has to
-    be reconstructed from the codes of the neighbours. The loss is :func:`scaled_cosine_error` between the decoder's
-    output and the element as a one-hot vector, over the masked atoms of the batch.
+    All nine features of a masked atom are replaced by the mask token. The codes of the masked atoms are set to 0 again
+    before the decoder (a PReLU, a linear map and a GIN layer), so that an element must be reconstructed from the codes
+    of the neighbours. The loss is :func:`scaled_cosine_error` between the decoder's output and the element as a one-hot
+    vector, over the masked atoms of the batch.
 
     Source: Hou et al., *GraphMAE: Self-Supervised Masked Graph Autoencoders*, KDD 2022, with the settings of their
     experiments on molecules.

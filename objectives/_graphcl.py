@@ -34,7 +34,7 @@ class TwoViews:
 
 @register("graphcl")
 class GraphCL(Objective):
-    """Tell two random views of a molecule from views of the other molecules in the batch.
+    """Distinguish two random views of a molecule from views of the other molecules in the batch.
 
     In each view each molecule is changed by one augmentation, chosen at random:
 
@@ -49,7 +49,7 @@ class GraphCL(Objective):
     candidates, as in SimCLR, whose loss is bounded below and defined for a single molecule.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
-    call takes as long (``experiments/benchmarks/benchmark_objectives.py``).
+    call would take as long (``experiments/benchmarks/benchmark_objectives.py``).
 
     Source: You et al., *Graph Contrastive Learning with Augmentations*, NeurIPS 2020.
 

@@ -22,13 +22,13 @@ _LOSSES = ("info_nce", "ebm_nce")
 
 @dataclass(frozen=True)
 class GraphAndConformer:
-    """Molecules with the conformers of those that have one.
+    """Molecules with their conformers, as far as they have one.
 
     Args:
         graphs: The molecules.
         space: Their conformers.
-        negatives: For each molecule with a conformer another one, ``2 x C`` places among them: whose conformer its
-            graph is told from, and whose graph its conformer; ``2 x 0`` where there is no other.
+        negatives: Negatives for each molecule with a conformer, ``2 x C`` positions among these: the first row for its
+            graph, the second for its conformer; ``2 x 0`` if there is no other molecule.
         seed: Seed of the encoder's dropout.
     """
 
@@ -40,12 +40,12 @@ class GraphAndConformer:
 
 @register("graphmvp_contrastive")
 class GraphMVPContrastive(Objective):
-    """Tell the conformer of a molecule from those of others by the molecule's graph, and the other way round.
+    """Match graphs and conformers: distinguish a molecule's conformer from others by its graph, and vice versa.
 
-    The graph passes through the encoder, the conformer (ETKDGv3, one per molecule) through a
-    :class:`molweight.encoders.SchNet` of the objective's own. Their vectors are brought to length 1 and compared by
+    The graph passes through the encoder, the conformer (ETKDGv3, one per molecule) through a separate
+    :class:`molweight.encoders.SchNet`. Their vectors are normalised to length 1 and compared by
     :func:`molweight.objectives.info_nce` or :func:`molweight.objectives.ebm_nce`, in both directions. Molecules without
-    a conformer take no part; without any the loss is 0.
+    a conformer are ignored; without any conformer the loss is 0.
 
     Source: Liu et al., *Pre-training Molecular Graph Representation with 3D Geometry* (GraphMVP), ICLR 2022, eqs. 4-5.
 
@@ -56,7 +56,7 @@ class GraphMVPContrastive(Objective):
         layers: Interactions of SchNet.
         filters: Size of its filters.
         gaussians: Number of its radial functions.
-        cutoff: Distance in Angstrom from which its atoms do not see each other.
+        cutoff: Cutoff distance of its interactions, in Angstrom.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -1,4 +1,4 @@
-"""GraphMVP, generative part: reconstruct the vector of a molecule's conformer from that of its graph, and back."""
+"""GraphMVP, generative part: reconstruct the conformer's vector from the graph's, and vice versa."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +17,7 @@ __all__ = ["GraphMVPGenerative", "NoisyConformers", "VariationalMap"]
 
 @dataclass(frozen=True)
 class NoisyConformers:
-    """Molecules with the conformers of those that have one, and the noise of the two reconstructions.
+    """Molecules with their conformers, as far as they have one, and the noise of the two reconstructions.
 
     Args:
         graphs: The molecules.
@@ -33,7 +33,7 @@ class NoisyConformers:
 
 
 class VariationalMap(nn.Module):
-    """From one vector of a molecule to another, through a Gaussian code: ``z = mu(x) + exp(log_var(x) / 2) noise``.
+    """A map between two vectors of a molecule through a Gaussian code: ``z = mu(x) + exp(log_var(x) / 2) noise``.
 
     Args:
         width: Size ``d`` of both vectors and of the code.
@@ -49,11 +49,11 @@ class VariationalMap(nn.Module):
         r"""Error of the reconstruction plus ``beta`` times the divergence of the code from a standard normal.
 
         With ``KL = -\frac12 \sum (1 + log_var - mu^2 - exp(log_var))`` per molecule; both are means over molecules, and
-        the squared error over the numbers of a vector as well. Without molecules it is 0.
+        the squared error is also averaged over the entries of a vector. Without molecules it is 0.
 
         Args:
-            given: Vectors to start from, ``C x d``.
-            wanted: Vectors to arrive at, ``C x d``.
+            given: Input vectors, ``C x d``.
+            wanted: Target vectors, ``C x d``.
             noise: Standard normal, ``C x d``.
             beta: Weight of the divergence.
         """
@@ -67,12 +67,12 @@ class VariationalMap(nn.Module):
 
 @register("graphmvp_generative")
 class GraphMVPGenerative(Objective):
-    """Reconstruct the vector of a molecule's conformer from that of its graph, and the other way round.
+    """Reconstruct the vector of a molecule's conformer from that of its graph, and vice versa.
 
-    The graph passes through the encoder, the conformer (ETKDGv3, one per molecule) through a
-    :class:`molweight.encoders.SchNet` of the objective's own; a :class:`VariationalMap` for each direction learns to
-    arrive at the other vector, which is detached: it is a goal, and does not come to meet the guess. Molecules without
-    a conformer take no part; without any the loss is 0.
+    The graph passes through the encoder, the conformer (ETKDGv3, one per molecule) through a separate
+    :class:`molweight.encoders.SchNet`. A :class:`VariationalMap` for each direction learns to reconstruct the other
+    vector, which is detached, so that gradients do not move the target towards the guess. Molecules without a conformer
+    are ignored; without any conformer the loss is 0.
 
     Source: Liu et al., *Pre-training Molecular Graph Representation with 3D Geometry* (GraphMVP), ICLR 2022, eq. 8
     (variational representation reconstruction).
@@ -80,12 +80,12 @@ class GraphMVPGenerative(Objective):
     Args:
         width: Size of the encoder's vectors.
         beta: Weight of the divergence of the code.
-        detach: Whether the vector to arrive at is a constant; without it the loss is the true function of all
-            parameters, which can be made small by vectors that do not vary.
+        detach: Whether the target vector is treated as a constant. Otherwise the gradient is that of the full loss,
+            which can be made small by constant vectors.
         layers: Interactions of SchNet.
         filters: Size of its filters.
         gaussians: Number of its radial functions.
-        cutoff: Distance in Angstrom from which its atoms do not see each other.
+        cutoff: Cutoff distance of its interactions, in Angstrom.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -1,4 +1,4 @@
-"""Deep graph infomax: tell which molecule an atom belongs to."""
+"""Deep graph infomax: predict which molecule an atom belongs to."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,7 +16,7 @@ __all__ = ["Infomax", "PairedGraphs"]
 
 @dataclass(frozen=True)
 class PairedGraphs:
-    """Molecules, each with another one to be told from.
+    """Molecules, each with another one as negative.
 
     Args:
         graphs: The molecules.
@@ -31,15 +31,14 @@ class PairedGraphs:
 
 @register("infomax")
 class Infomax(Objective):
-    r"""Tell the atoms of a molecule from those of another one, by a summary of the molecule.
+    r"""Distinguish the atoms of a molecule from those of another one by a summary of the molecule.
 
     The summary is ``s = \sigma(mean h_v)`` over the atoms' vectors, the score of an atom and a summary is the bilinear
     ``h_v^T W s``. Each atom is paired with the summary of its molecule and with that of another molecule of the batch,
-    a random number of places on. The loss is the mean binary cross-entropy of the former plus that of the latter, which
-    a batch of a single molecule does not have.
+    chosen by a random shift. The loss is the mean binary cross-entropy of the former plus that of the latter, which is
+    missing for a batch of one molecule.
 
-    Source: Velickovic et al., *Deep Graph Infomax*, ICLR 2019, in the form that Hu et al., ICLR 2020, give it for
-    molecules.
+    Source: Velickovic et al., *Deep Graph Infomax*, ICLR 2019, in the form for molecules of Hu et al., ICLR 2020.
 
     Args:
         width: Size of the encoder's vectors.

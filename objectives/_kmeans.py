@@ -11,19 +11,19 @@ from molweight.graphs.internal import cache_root, content_key, read_array, write
 __all__ = ["cluster_counts", "fit_centres"]
 
 _VERSION: Final = 1
-"""Part of the cache key: raise it whenever other centres would be found."""
+"""Part of the cache key; incremented whenever the centres change."""
 
 
 def cluster_counts(wanted: Sequence[int], molecules: int, distinct: int) -> list[int]:
-    """How many clusters a corpus is divided into, at each granularity.
+    """Number of clusters of a corpus at each granularity.
 
-    The finest division keeps ten molecules per cluster on average; where that makes it coarser than wanted, the others
-    get coarser in the same proportion on a logarithmic scale, so that they stay apart.
+    The finest clustering has at least ten molecules per cluster on average. If it is therefore coarser than requested,
+    the others are made coarser in the same proportion on a logarithmic scale, so that they remain distinct.
 
     Args:
         wanted: Number of clusters for a large corpus, at each granularity.
         molecules: Size of the corpus.
-        distinct: How many different fingerprints there are, the most clusters there can be.
+        distinct: Number of different fingerprints, the upper bound on the number of clusters.
 
     Returns:
         At least 2 each, unless all fingerprints are the same.
@@ -40,11 +40,11 @@ def cluster_counts(wanted: Sequence[int], molecules: int, distinct: int) -> list
 
 
 def fit_centres(bits: Uint8Array, clusters: int) -> Float32Array:
-    """Centres of a mini-batch k-means of fingerprints, kept in the cache.
+    """Centres of a mini-batch k-means of fingerprints, cached.
 
     Args:
         bits: Zeros and ones, ``n x b``.
-        clusters: How many centres to find.
+        clusters: Number of centres.
 
     Returns:
         ``clusters x b``; the same for the same input.

@@ -15,7 +15,7 @@ __all__ = ["MaskedConsistency", "embedding_rank", "embedding_spread"]
 
 
 def embedding_spread(vectors: Tensor) -> Tensor:
-    """How far the vectors of molecules lie apart: root mean square distance per entry to their mean.
+    """Spread of molecule vectors: root mean square distance per entry to their mean.
 
     Args:
         vectors: ``G x d``.
@@ -31,9 +31,9 @@ def embedding_spread(vectors: Tensor) -> Tensor:
 
 
 def embedding_rank(vectors: Tensor) -> Tensor:
-    r"""In how many directions the vectors of molecules differ: the participation ratio of their covariance.
+    r"""Effective number of dimensions of molecule vectors: the participation ratio of their covariance.
 
-    With the eigenvalues ``l`` of the covariance, ``(\sum l)^2 / \sum l^2``.
+    It is ``(\sum l)^2 / \sum l^2`` for the eigenvalues ``l`` of the covariance.
 
     Args:
         vectors: ``G x d``.
@@ -56,13 +56,13 @@ class MaskedConsistency(Objective):
     """Give a molecule with masked atoms the same vector as the intact one.
 
     A share ``rate`` of a molecule's atoms, at least one, is masked. The loss is the squared distance between the
-    vectors of the two views per entry, averaged over molecules. ImageMol takes the distance itself, which has no
-    derivative where the views agree. The encoder drops the same entries in both views.
+    vectors of the two views per entry, averaged over molecules. ImageMol uses the distance itself, which is not
+    differentiable where the views agree. Both views have the same dropout masks.
 
-    Collapse: alone, this objective is least where all molecules get the same vector, and training drives the encoder
-    there. On 256 molecules of ZINC, 60 steps take nine tenths of the vectors' spread with layer normalisation; batch
-    normalisation keeps the spread, but in a single direction (``tests/objectives/test_masked_consistency.py``). Use it
-    with other objectives. A run with nothing else warns; :func:`molweight.objectives.embedding_spread` and
+    Collapse: alone, this objective is minimal if all molecules get the same vector, and training drives the encoder
+    there. On 256 molecules of ZINC, 60 steps reduce the vectors' spread by nine tenths with layer normalisation; batch
+    normalisation preserves the spread, but in a single direction (``tests/objectives/test_masked_consistency.py``). Use
+    it with other objectives. A run with no other objective warns; :func:`molweight.objectives.embedding_spread` and
     :func:`molweight.objectives.embedding_rank` measure it.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
@@ -86,7 +86,7 @@ class MaskedConsistency(Objective):
     collapses: ClassVar[bool] = True
 
     def __init__(self, width: int, *, rate: float = 0.15) -> None:
-        """There is no head."""
+        """Store the rate; there is no head."""
         super().__init__(width)
         check_share("masked_consistency", "rate", rate)
         self.rate = rate

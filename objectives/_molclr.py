@@ -24,7 +24,7 @@ Change = tuple[Tensor, Tensor]
 
 @register("molclr")
 class MolCLR(Objective):
-    """Tell two views of a molecule with masked atoms and deleted bonds from views of the other molecules.
+    """Distinguish two views of a molecule, with masked atoms and deleted bonds, from views of the other molecules.
 
     In each of the two views each molecule is changed in one of two ways:
 
@@ -36,7 +36,7 @@ class MolCLR(Objective):
     ``d -> d -> d/2`` projects the molecules' vectors, and :func:`molweight.objectives.nt_xent` compares them.
 
     The two views are encoded one after the other, which keeps the statistics of batch normalisation per view; a single
-    call takes as long (``experiments/benchmarks/benchmark_objectives.py``).
+    call would take as long (``experiments/benchmarks/benchmark_objectives.py``).
 
     Source: Wang et al., *Molecular contrastive learning of representations via graph neural networks*, Nature Machine
     Intelligence 2022, with the settings of their code.

@@ -1,4 +1,4 @@
-"""Rationality: tell molecules from graphs that only look like some."""
+"""Rationality: distinguish molecules from corrupted graphs."""
 
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -16,12 +16,12 @@ __all__ = ["IntactAndCorrupted", "Rationality"]
 
 @dataclass(frozen=True)
 class IntactAndCorrupted:
-    """Molecules and, after them, the same with their atoms shuffled.
+    """Molecules, followed by the same molecules with shuffled atoms.
 
     Args:
         graphs: ``2 G`` graphs in one batch.
         labels: 1 for intact, 0 for corrupted, ``2 G``.
-        weights: 1 where the shuffle changed the molecule, else 0, ``2 G``.
+        weights: 1 if shuffling changed the molecule, else 0, ``2 G``.
         seed: Seed of the encoder's dropout.
     """
 
@@ -33,14 +33,14 @@ class IntactAndCorrupted:
 
 @register("rationality")
 class Rationality(Objective):
-    """Tell a molecule from the same molecule with its atoms in random places.
+    """Distinguish a molecule from the same molecule with its atoms in random positions.
 
     ImageMol cuts the picture of a molecule into tiles and shuffles them. On graphs, the atoms of each molecule are
-    shuffled, with all their features, while the bonds stay. The loss is the cross-entropy of the two classes, averaged
-    over intact and corrupted graphs; the head is linear. A molecule that comes out as it was, such as a single atom,
-    does not count.
+    shuffled with all their features, while the bonds remain. The loss is the cross-entropy of the two classes, averaged
+    over intact and corrupted graphs; the head is linear. A molecule that is unchanged by shuffling, such as a single
+    atom, does not count.
 
-    Both kinds of graphs are encoded in one call: normalised each by its own statistics, they would be made alike.
+    Both kinds of graphs are encoded in one call: separate normalisation statistics would make them similar.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
     representation learning framework* (ImageMol), Nature Machine Intelligence 2022: molecular rationality

@@ -1,4 +1,4 @@
-"""Molecules cut at the bonds of BRICS; RDKit is imported when they are cut."""
+"""Molecules cut at BRICS bonds; RDKit is imported on first use."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -15,13 +15,13 @@ __all__ = ["cut_places", "fragment_hash", "fragments", "motif_codes"]
 
 
 def fragments(molecule: "Mol") -> Iterator[tuple[str, list[int]]]:
-    """The fragments that remain when all bonds of BRICS are broken.
+    """The fragments that remain when all BRICS bonds are cut.
 
     Args:
         molecule: The molecule.
 
     Yields:
-        SMILES of the fragment as RDKit writes it, with numbered attachment points, and its atoms in ascending order.
+        RDKit's SMILES of the fragment, with numbered attachment points, and its atoms in ascending order.
 
     Example:
         >>> [(smiles, atoms) for smiles, atoms in fragments(parse("CCOCCC"))]
@@ -39,9 +39,9 @@ def fragments(molecule: "Mol") -> Iterator[tuple[str, list[int]]]:
 
 
 def fragment_hash(smiles: str) -> int:
-    """A number that stands for a fragment: not 0, in the range of int32.
+    """A hash of a fragment: not 0, in the range of int32.
 
-    Of a million fragments some hundred pairs share their number by chance.
+    Among a million fragments about a hundred pairs share their number by chance.
 
     Example:
         >>> fragment_hash("[16*]c1ccccc1") == fragment_hash("[14*]c1ncccn1")
@@ -52,7 +52,7 @@ def fragment_hash(smiles: str) -> int:
 
 
 def motif_codes(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
-    """Which BRICS fragments molecules are made of.
+    """The BRICS fragments of molecules.
 
     Args:
         smiles: ``n`` molecules that RDKit can parse, with ``A`` atoms in all.
@@ -71,20 +71,20 @@ def motif_codes(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[n
 
 
 def cut_places(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:
-    """Where the fragments of molecules lie, and where each can be joined to others.
+    """The fragment of each atom, and the atoms at which fragments can be joined.
 
-    Fragments are what remains when all bonds of BRICS are broken; a fragment at none of these bonds (a counter-ion, a
-    molecule that BRICS does not cut) has no place. The others are numbered by their size in atoms, the smallest first,
-    and among equals by the lowest of RDKit's canonical ranks, so that a number does not depend on how the SMILES is
-    written. The *head* of a fragment is its atom at a broken bond that ranks lowest, its *tail* the atom that ranks
-    highest; they are the same only in a fragment of one atom, or where no other atom is left.
+    Fragments remain when all BRICS bonds are cut; a fragment without such a bond (a counter-ion, or a molecule that
+    BRICS does not cut) has no number. The others are numbered by their size in atoms, the smallest first, with ties by
+    the lowest of RDKit's canonical ranks, so that a number does not depend on how the SMILES is
+    written. The *head* of a fragment is its lowest-ranking atom at a cut bond, its *tail* the highest-ranking one; they
+    are the same only in a fragment of one atom, or if no other atom is available.
 
     Args:
         smiles: ``n`` molecules that RDKit can parse, with ``A`` atoms in all.
 
     Returns:
-        ``A x 2``: number of the atom's fragment counted from 1, 0 where it has none; and 1 for a head, 2 for a tail, 3
-        for both, 0 else.
+        ``A x 2``: number of the atom's fragment from 1, or 0 without one; and 1 for a head, 2 for a tail, 3 for both, 0
+        else.
 
     Example:
         >>> cut_places(["CCOCCC"]).tolist()

@@ -1,4 +1,4 @@
-"""One conformer of each molecule; RDKit is imported when it is embedded."""
+"""One conformer per molecule; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -16,16 +16,16 @@ __all__ = ["conformers"]
 
 _SEED: Final = 0xF00D
 _ATTEMPTS: Final = 20
-"""Embeddings of a fragment that are tried before it is started from random coordinates."""
+"""Number of embedding attempts for a fragment before random coordinates are used."""
 _APART: Final = 100.0
-"""Angstrom between the fragments of a salt, whose places relative to each other are unknown."""
+"""Distance in Angstrom between the fragments of a salt, whose relative positions are unknown."""
 
 
 def conformers(smiles: Sequence[str]) -> Float32Array:
     """Positions of the atoms of each molecule, in Angstrom: one conformer of ETKDGv3 without a force field.
 
-    Hydrogen atoms take part in the embedding and are left out of the answer. The fragments of a salt are embedded one
-    by one and are 100 Angstrom apart. The same SMILES gives the same positions.
+    Hydrogen atoms are embedded but not returned. The fragments of a salt are embedded separately and placed 100
+    Angstrom apart. The same SMILES gives the same positions.
 
     Source: Riniker & Landrum, J. Chem. Inf. Model. 55, 2562 (2015); Wang et al., J. Chem. Inf. Model. 60, 2044 (2020).
 
@@ -63,7 +63,7 @@ def _positions(smiles: str) -> Float32Array:
 
 
 def _embed(fragment: "Mol") -> Float32Array | None:
-    """Positions of the heavy atoms of one fragment; ``None`` where the embedding fails."""
+    """Positions of the heavy atoms of one fragment; ``None`` if the embedding fails."""
     from rdkit import Chem
     from rdkit.Chem import rdDistGeom
 

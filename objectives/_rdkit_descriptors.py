@@ -1,4 +1,4 @@
-"""RDKit's 2D descriptors, with shared intermediate results; RDKit is imported when they are computed."""
+"""RDKit's 2D descriptors, with shared intermediate results; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -37,14 +37,14 @@ _COLUMN: Final = {name: column for column, name in enumerate(DESCRIPTORS)}
 def compute_descriptors(smiles: Sequence[str]) -> Float32Array:
     """RDKit's two-dimensional descriptors of each molecule.
 
-    The values are those of RDKit's own functions; what several of them need (EState indices, Crippen contributions,
-    the characteristic polynomial, the terms of QED) is computed once per molecule.
+    The values are those of RDKit's own functions; shared intermediate results (EState indices, Crippen contributions,
+    the characteristic polynomial, the terms of QED) are computed once per molecule.
 
     Args:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Values, ``n x 132``; NaN where RDKit gives none or one that float32 cannot hold.
+        Values, ``n x 132``; NaN if undefined or outside the range of float32.
 
     Raises:
         DataError: If a molecule cannot be parsed.

@@ -1,4 +1,4 @@
-"""Two-dimensional descriptors that RDKit computes in compiled code; RDKit is imported when they are computed."""
+"""Two-dimensional descriptors that RDKit computes in compiled code; RDKit is imported on first use."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -89,15 +89,14 @@ _Function = Callable[["Mol"], Sequence[float]]
 def cheap_descriptors(smiles: Sequence[str]) -> Float32Array:
     """Descriptors that RDKit computes in compiled code: constitution, connectivity indices, surface areas, charges.
 
-    Left out are those whose Python code costs more than the rest together (QED, Bertz' complexity, BCUT, EState
-    indices, the spacial score).
+    Descriptors with slow Python code, which would cost more than the rest together, are left out (QED, Bertz'
+    complexity, BCUT, EState indices, the spacial score).
 
     Args:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Values, ``n x len(CHEAP_DESCRIPTORS)``; NaN where RDKit gives none, an infinity, or one that float32 cannot
-        hold.
+        Values, ``n x len(CHEAP_DESCRIPTORS)``; NaN where undefined, infinite, or outside the range of float32.
 
     Raises:
         DataError: If a molecule cannot be parsed.
@@ -115,7 +114,8 @@ def cheap_descriptors(smiles: Sequence[str]) -> Float32Array:
 def fast_descriptors(smiles: Sequence[str]) -> Float32Array:
     """The values of :func:`cheap_descriptors`, Molecular Quantum Numbers, and 2D autocorrelations: 319 in all.
 
-    1,276 bytes a molecule. Half precision would round a value between two numbers up or down by the order of the atoms.
+    They take 1,276 bytes per molecule. Half precision is not used, because its rounding could depend on the order of
+    the atoms.
 
     Source: Nguyen et al., *Classification of Organic Molecules by Molecular Quantum Numbers*, ChemMedChem 2009; Moreau
     & Broto, *The Autocorrelation of a Topological Structure*, Nouv. J. Chim. 1980.
@@ -124,8 +124,7 @@ def fast_descriptors(smiles: Sequence[str]) -> Float32Array:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Values, ``n x 319``; NaN where RDKit gives none, an infinity, or one that float32 cannot
-        hold.
+        Values, ``n x 319``; NaN where undefined, infinite, or outside the range of float32.
 
     Raises:
         DataError: If a molecule cannot be parsed.
@@ -144,7 +143,7 @@ def _values(smiles: Sequence[str], functions: Sequence[tuple[int, _Function]], w
     for row, text in enumerate(smiles):
         molecule, start = parse(text), 0
         for count, function in functions:
-            with suppress(RuntimeError, ValueError, ArithmeticError):  # what RDKit raises where a value is undefined
+            with suppress(RuntimeError, ValueError, ArithmeticError):  # raised by RDKit for undefined values
                 table[row, start : start + count] = function(molecule)
             start += count
     return table
@@ -158,7 +157,7 @@ def _more() -> list[tuple[int, _Function]]:
 
 
 def _autocorrelations(molecule: "Mol") -> Sequence[float]:
-    """Of the atoms in canonical order: RDKit rounds to three decimals sums whose last digits depend on the order."""
+    """Autocorrelations with atoms in canonical order: RDKit rounds order-dependent sums to three decimals."""
     from rdkit import Chem
     from rdkit.Chem import rdMolDescriptors
 

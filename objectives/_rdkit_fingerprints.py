@@ -1,4 +1,4 @@
-"""Fingerprints as packed bits; RDKit is imported when they are computed."""
+"""Fingerprints as packed bits; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -23,7 +23,7 @@ def ecfp_bits(smiles: Sequence[str], *, bits: int, radius: int = 2) -> Uint8Arra
     Args:
         smiles: Molecules that RDKit can parse.
         bits: Length of the fingerprint.
-        radius: Bonds around each atom; 2 makes ECFP4.
+        radius: Radius in bonds; 2 for ECFP4.
 
     Returns:
         Bits packed eight to a byte, the lowest first, ``n x ceil(bits / 8)``.
@@ -65,7 +65,7 @@ def path_bits(smiles: Sequence[str], *, bits: int, longest: int = 7) -> Uint8Arr
     Args:
         smiles: Molecules that RDKit can parse.
         bits: Length of the fingerprint.
-        longest: Most bonds in a path.
+        longest: Maximum number of bonds in a path.
 
     Returns:
         Packed bits; see :func:`ecfp_bits`.

@@ -1,4 +1,4 @@
-"""Counts of RDKit's functional groups; RDKit is imported when they are counted."""
+"""Counts of RDKit's functional groups; RDKit is imported on first use."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -35,8 +35,8 @@ GROUPS: Final = tuple(f"fr_{name}" for name in _NAMES.split())
 def count_groups(smiles: Sequence[str]) -> Uint8Array:
     """How often each functional group occurs in each molecule, by RDKit's definitions.
 
-    The numbers are those of ``rdkit.Chem.Fragments``, from the same patterns; patterns that need an element the
-    molecule lacks are not searched for.
+    The counts equal those of ``rdkit.Chem.Fragments``, with the same patterns; patterns with an element that the
+    molecule lacks are skipped.
 
     Args:
         smiles: Molecules that RDKit can parse.

@@ -1,4 +1,4 @@
-"""Skip substructure searches that cannot succeed, judging by the elements of the molecule."""
+"""Prefilter for substructure searches by the elements of the molecule."""
 
 import re
 from functools import cache
@@ -13,20 +13,20 @@ _ELEMENT: Final = re.compile(r"#(?P<number>\d+)|(?P<symbol>Cl|Br|[BCNOFPSI](?![a
 
 
 class Screen:
-    """Queries, and which of them a molecule of given elements can match at all.
+    """Substructure queries, prefiltered by the elements of a molecule.
 
     Args:
         queries: Molecules made from SMARTS.
     """
 
     def __init__(self, queries: "list[Mol]") -> None:
-        """Find out which elements each query needs."""
+        """Determine the elements that each query needs."""
         self.queries = queries
         self._needs = [_needs(query) for query in queries]
         self._possible = cache(self._search)
 
     def possible(self, numbers: list[int]) -> "list[tuple[int, Mol]]":
-        """Number and query of each query that a molecule with atoms of these atomic numbers can match."""
+        """Index and pattern of each query that a molecule with these atomic numbers can match."""
         return self._possible(frozenset(numbers))
 
     def _search(self, elements: frozenset[int]) -> "list[tuple[int, Mol]]":
@@ -38,13 +38,13 @@ class Screen:
 
 
 def _needs(query: "Mol") -> list[frozenset[int]]:
-    """For each atom of the query whose element is restricted in a plain way, the elements it can be."""
+    """For each atom of the query with an explicit restriction, the allowed elements."""
     found = [_elements(atom.GetSmarts()) for atom in query.GetAtoms()]
     return [elements for elements in found if elements]
 
 
 def _elements(smarts: str) -> frozenset[int] | None:
-    """Elements that an atom's SMARTS allows; ``None`` where that is not plain to see."""
+    """Elements that an atom's SMARTS allows; ``None`` if it is too complex to tell."""
     text = smarts.strip("[]")
     if "$" in text and ("," in text or ";" in text):
         return None

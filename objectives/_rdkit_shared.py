@@ -1,4 +1,4 @@
-"""Descriptors by groups that share intermediate results. Importing this module imports RDKit."""
+"""Descriptors, in groups that share intermediate results. Importing this module imports RDKit."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -25,7 +25,7 @@ Values = dict[str, float]
 Group = Callable[[Walk], Values]
 
 _FAILURES: Final = (RuntimeError, ValueError, ArithmeticError, LookupError)
-"""Exceptions of RDKit where a descriptor is not defined for a molecule."""
+"""Exceptions of RDKit for undefined descriptors."""
 
 _ALERTS: Final = Screen(list(QED.StructuralAlerts))
 _MORGAN: Final = {radius: rdFingerprintGenerator.GetMorganGenerator(radius) for radius in (1, 2, 3)}
@@ -43,10 +43,10 @@ def descriptor_values(molecule: Chem.Mol) -> Values:
     """All descriptors of a molecule that can be computed, by name.
 
     Args:
-        molecule: A molecule fresh from a SMILES.
+        molecule: A molecule parsed from a SMILES.
 
     Returns:
-        A value for each name in ``DESCRIPTORS``, apart from those that RDKit fails on.
+        A value for each name in ``DESCRIPTORS``, except those for which RDKit fails.
     """
     values: Values = {}
     walk = Walk.of(molecule)
@@ -97,7 +97,7 @@ def _graph(walk: Walk) -> Values:
 
 
 def _spacial(walk: Walk) -> Values:
-    """The spacial score; on its own, since it is not defined without heavy atoms."""
+    """The spacial score; separate, because it is undefined without heavy atoms."""
     return {"SPS": spacial_score(walk)}
 
 
@@ -178,11 +178,11 @@ _GROUPED: Final = (
     *("NumValenceElectrons", "NumRadicalElectrons", "MolLogP", "MolMR", "TPSA", "qed"),
     *("MaxPartial", "MinPartial", "MaxAbsPartial", "MinAbsPartial"),
 )
-"""How the names begin that a group computes, or that are not descriptors here."""
+"""Prefixes of names that are computed in groups, or that are excluded here."""
 
 _SINGLE: Final[list[tuple[str, Callable[[Chem.Mol], float]]]] = [
     (name, function)
     for name, function in Descriptors.descList
     if name not in ("Chi0", "Chi1") and not name.startswith(_GROUPED)
 ]
-"""The other descriptors, with RDKit's own functions."""
+"""The other descriptors, computed by RDKit's own functions."""

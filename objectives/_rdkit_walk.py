@@ -34,15 +34,15 @@ _shell: Callable[[int], int] = cache(GetPrincipleQuantumNumber)
 
 @dataclass(frozen=True)
 class Walk:
-    """RDKit's properties of each atom, read once, since every question costs a microsecond in Python.
+    """RDKit's properties of each atom, read once because each access takes a microsecond in Python.
 
     Args:
         molecule: The molecule.
         atoms: Its atoms.
-        numbers: Atomic number of each.
-        degrees: Number of neighbours in the graph, of each.
-        hydrogens: Number of hydrogens, of each.
-        distance: Number of bonds between each two atoms; very large where there is no way.
+        numbers: Atomic number of each atom.
+        degrees: Number of neighbours of each atom.
+        hydrogens: Number of hydrogens of each atom.
+        distance: Number of bonds between each pair of atoms; very large if they are not connected.
     """
 
     molecule: Chem.Mol

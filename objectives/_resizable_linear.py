@@ -1,4 +1,4 @@
-"""Heads whose number of outputs is known only once the corpus is."""
+"""Heads whose number of outputs depends on the corpus."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ __all__ = ["ResizableLinear"]
 
 
 class ResizableLinear(nn.Linear):
-    """A linear layer that can be given another number of outputs, and takes on that of a state it loads.
+    """A linear layer that can be resized, and that adopts the number of outputs of a loaded state.
 
-    What the weights are initialised to depends on the random state when the layer was made, not on when it is resized.
+    The initial weights depend on the random state at the creation of the layer, not at the time of resizing.
 
     Args:
         width: Size of the inputs.

@@ -46,7 +46,7 @@ def random_subset(segment: Tensor, ptr: Tensor, size: Tensor, generator: torch.G
     Args:
         segment: Segment of each item, ascending.
         ptr: First item of each segment and the total.
-        size: Number of items to choose in each segment; more than there are chooses all.
+        size: Number of items to choose in each segment; larger numbers choose all.
         generator: Source of randomness.
 
     Returns:
@@ -77,16 +77,16 @@ def random_item(ptr: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def random_partner(count: int, generator: torch.Generator) -> Tensor | None:
-    """Another item for each of ``count`` items: the one a random number of places on, the same number for all.
+    """Another item for each of ``count`` items, by a random cyclic shift common to all.
 
-    Each two items are as likely to meet as any other two, so what is compared does not depend on the order of a batch.
+    All pairs of items are equally likely, so comparisons do not depend on the order of a batch.
 
     Args:
         count: Number of items.
-        generator: Source of randomness, whose device the result is on.
+        generator: Source of randomness; the result is on its device.
 
     Returns:
-        One position per item, never its own; ``None`` where there is no other item.
+        One position per item, never its own; ``None`` if there is no other item.
 
     Example:
         >>> random_partner(2, torch.Generator())

@@ -19,7 +19,7 @@ from molweight.objectives._source_pool import SourcePool
 __all__ = ["LabelledMolecules", "Source"]
 
 _FAR = 6.0
-"""Standard deviations from the mean beyond which a label counts as that far: one outlier must not own the encoder."""
+"""Limit on labels, in standard deviations from the mean, so that an outlier cannot dominate the training."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class LabelledMolecules:
 
     Args:
         graphs: The molecules of the step, shared by all sources.
-        labels: ``G x labels``; classes 0 or 1, numbers in standard deviations from the mean; 0 where there is no label.
-        known: 1 where there is one.
+        labels: ``G x labels``; classes 0 or 1, numbers in standard deviations from the mean; 0 where the label is
+            missing.
+        known: 1 where the label is known, else 0.
         bounds: -1 where the true value is below the label, 1 where it is above, else 0.
         seed: Seed of the encoder's dropout.
     """
@@ -43,11 +44,11 @@ class LabelledMolecules:
 
 @register("source")
 class Source(Objective):
-    """Predict the labels of an auxiliary table; ``--aux`` makes one of these for each table, with a weight of its own.
+    """Predict the labels of an auxiliary table; ``--aux`` creates one for each table, with its own weight.
 
-    A linear head per label column. Classes are learned by cross-entropy, numbers by the squared error in standard
-    deviations of the column (one-sided where a label is a bound); the loss is the mean over all known labels. The
-    batch of the corpus is not looked at: all sources of a run read the same batch of the :class:`SourcePool`.
+    There is one linear head per label column. Classes are learned by cross-entropy, numbers by the squared error in
+    standard deviations of the column (one-sided for bounds); the loss is the mean over all known labels. The batch of
+    the corpus is not used: all sources of a run read the same batch of the :class:`SourcePool`.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020: graph-level supervised
     pretraining; weights over many such sources: Raghu et al., *Meta-learning to improve pre-training*, NeurIPS 2021.
@@ -79,19 +80,19 @@ class Source(Objective):
     family: ClassVar[str] = "property"
     paper: ClassVar[str] = "Hu et al., ICLR 2020"
     tables: tuple[str, ...] = ("tox21",)
-    cost: ClassVar[float] = 0.8  # as assay_labels: the molecules of tox21 have fewer atoms than those of ZINC
+    cost: ClassVar[float] = 0.8  # as for assay_labels: the molecules of tox21 have fewer atoms than those of ZINC
 
     classes: Tensor
 
     def __init__(self, width: int, *, table: str = "tox21", labels: int = 12, columns: Sequence[str] = ()) -> None:
-        """Create the head; the labels come with :meth:`attach`."""
+        """Create the head; :meth:`attach` sets the labels."""
         super().__init__(width)
         if labels < 1 or (columns and len(columns) != labels):
             wanted = f"must be {len(columns)}, the number of columns" if columns else "must be at least 1"
             raise OptionError("labels", labels, wanted, owner="objective 'source'")
         self.tables, self.columns = (table,), tuple(columns)
         self.head = nn.Linear(width, labels)
-        # Not saved: the training code attaches the table, whose labels say so again.
+        # Not saved: the training code attaches the table, from which it is computed again.
         self.register_buffer("classes", torch.zeros(labels, dtype=torch.bool), persistent=False)
         self._labels, self._bounds = torch.empty(0), torch.empty(0)
         self._rows = torch.empty(0, dtype=torch.int64)
@@ -99,13 +100,13 @@ class Source(Objective):
         self._head = 0
 
     def attach(self, tables: Mapping[str, MoleculeDataset]) -> None:
-        """Take the labels; molecules are drawn from this table alone until :meth:`join` says otherwise.
+        """Set the labels; molecules are sampled from this table alone unless :meth:`join` is called.
 
         Args:
             tables: The table by its name.
 
         Raises:
-            DataError: If it has other columns than the head, or a column without labels.
+            DataError: If its columns differ from those of the head, or a column has no labels.
         """
         table = tables[self.tables[0]]
         places = self._places(table)
@@ -132,7 +133,7 @@ class Source(Objective):
 
     @property
     def pool(self) -> SourcePool:
-        """Where the molecules are drawn from.
+        """The pool from which molecules are sampled.
 
         Raises:
             ConfigError: If no table was attached.
@@ -146,12 +147,12 @@ class Source(Objective):
         return np.flatnonzero(~self._labels.isnan().all(dim=1).numpy())
 
     def join(self, pool: SourcePool, head: int, rows: Int64Array) -> None:
-        """Draw from a pool that other sources draw from, too.
+        """Sample from a pool shared with other sources.
 
         Args:
             pool: The pool.
             head: Number of this source in it.
-            rows: For each molecule of the pool its row in the attached table; -1 where it is not there.
+            rows: For each molecule of the pool its row in the attached table; -1 if it is not in the table.
         """
         self._pool, self._head, self._rows = pool, head, torch.from_numpy(rows)
 
@@ -188,7 +189,7 @@ class Source(Objective):
         return (each * views.known).sum() / views.known.sum().clamp(min=1)
 
     def _places(self, table: MoleculeDataset) -> list[int]:
-        """Places of the head's columns in the table."""
+        """Positions of the head's columns in the table."""
         missing = [name for name in self.columns if name not in table.target_names]
         if missing:
             raise DataError(f"objective 'source': {table.name} has no column {', '.join(missing)}.")

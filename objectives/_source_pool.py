@@ -1,4 +1,4 @@
-"""The molecules of several labelled tables, of which every step draws one batch for all heads."""
+"""The molecules of several labelled tables; every step samples one batch for all heads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _LEAST_OF_HEAD = 64
 
 @dataclass(frozen=True)
 class PooledBatch:
-    """Molecules of the pool that one step reads labels of.
+    """The molecules of the pool for one step.
 
     Args:
         graphs: The molecules.
@@ -32,16 +32,16 @@ class PooledBatch:
 
 
 class SourcePool:
-    """Molecules of labelled tables, each once however many tables it is in; a step draws one batch for all heads.
+    """Molecules of labelled tables without repetitions; each step samples one batch for all heads.
 
     Every head gets a part of the batch, in proportion to the square root of the number of its molecules (sampling with
-    temperature 2; Raffel et al., JMLR 2020, section 3.5.2), so that a small table is not drowned by a large one. Within
-    its part molecules are drawn with replacement. A head learns from all molecules of the batch that it has labels of,
-    so hundreds of heads cost one encoder pass.
+    temperature 2; Raffel et al., JMLR 2020, section 3.5.2), so that a large table does not dominate small ones. Within
+    its part, molecules are sampled with replacement. A head is trained on all molecules of the batch for which it has
+    labels, so hundreds of heads cost one encoder pass.
 
     Args:
         molecules: The molecules, without labels.
-        members: For each head, positions of the molecules that it has labels of.
+        members: For each head, positions of the molecules for which it has labels.
 
     Example:
         >>> from molweight.graphs import build_dataset
@@ -53,7 +53,7 @@ class SourcePool:
     """
 
     def __init__(self, molecules: MoleculeDataset, members: Sequence[Int64Array]) -> None:
-        """Keep the positions of all heads as one flat array."""
+        """Store the positions of all heads as one flat array."""
         self.molecules = molecules
         self._counts = np.array([len(positions) for positions in members], dtype=np.int64)
         self._first = torch.from_numpy(np.concatenate([[0], np.cumsum(self._counts)[:-1]]))
@@ -62,11 +62,11 @@ class SourcePool:
         self._taken: set[int] = set()
 
     def draw(self, head: int, batch: GraphBatch, generator: torch.Generator) -> PooledBatch:
-        """The batch of a step: the first head that asks draws it, the others of the same step get the same.
+        """The batch of a step: sampled for the first head, and returned to all other heads of the same step.
 
         Args:
-            head: Which head asks; one that asks again for the same step gets a new draw.
-            batch: Molecules of the corpus of the step, which tell steps apart and give the size.
+            head: Number of the head; a second call for the same step gives a new sample.
+            batch: Molecules of the corpus of the step, which identify the step and give the size.
             generator: Source of all randomness.
         """
         if self._last is None or self._last[0] is not batch or head in self._taken:
@@ -75,10 +75,10 @@ class SourcePool:
         return self._last[1]
 
     def sample(self, most: int, generator: torch.Generator) -> Int64Array:
-        """Positions of different molecules, in a drawn order: of each head equally many, or all that it has.
+        """Positions of different molecules in random order: equally many for each head, or all that it has.
 
         Args:
-            most: How many of all heads together, at most; but 64 of each where it has them.
+            most: Maximum number for all heads together, but at least 64 for each, if available.
             generator: Source of all randomness.
         """
         each = max(_LEAST_OF_HEAD, most // len(self._counts))
@@ -100,11 +100,11 @@ class SourcePool:
 
 
 def shares(counts: Int64Array, size: int) -> Int64Array:
-    """How many molecules of a batch each head gets: at least one, in proportion to the square root of ``counts``.
+    """Number of molecules of a batch for each head: at least one, in proportion to the square root of ``counts``.
 
     Args:
-        counts: Molecules that each of the ``K`` heads has labels of.
-        size: Molecules of the batch; where it is less than ``K``, the batch has ``K``.
+        counts: Number of labelled molecules of each of the ``K`` heads.
+        size: Number of molecules of the batch; at least ``K`` are used.
 
     Example:
         >>> shares(np.array([100, 10_000]), 22).tolist(), shares(np.array([1, 9, 9]), 2).tolist()
@@ -113,7 +113,7 @@ def shares(counts: Int64Array, size: int) -> Int64Array:
     free = max(0, size - len(counts))
     exact = free * np.sqrt(counts) / np.sqrt(counts).sum()
     parts = np.floor(exact).astype(np.int64)
-    # The largest remainders get what rounding down left over; a stable order makes ties go to the first.
+    # The largest remainders get the molecules left over by rounding down; stable sorting resolves ties.
     order = np.argsort(parts - exact, kind="stable")
     parts[order[: free - parts.sum()]] += 1
     parts += 1

@@ -1,8 +1,8 @@
 """Building blocks of objectives, for authors of new ones: edits of molecules, segments, contrastive losses, targets.
 
-A batch of molecules is one graph; ``offsets``, ``ranks`` and the ``random_*`` functions work on the segments that its
-molecules are, ``take`` and ``join`` make new batches of parts of it, and the augmentations return an :class:`Edit` that
-:func:`apply` carries out.
+A batch of molecules is one graph, with one segment per molecule: ``offsets``, ``ranks`` and the ``random_*`` functions
+work on segments, ``take`` and ``join`` create new batches from parts, and the augmentations return an :class:`Edit` for
+:func:`apply`.
 """
 
 from molweight.objectives._augment import (

@@ -1,10 +1,10 @@
-"""A large corpus from its file to memory-mapped arrays: memory, size, time to load it again.
+"""A large corpus, from its file to memory-mapped arrays: memory, size, time to reload.
 
     python -m experiments.benchmarks.benchmark_corpus [--corpus moses] [--output ...]
 
 The cache is a temporary folder, so everything is read, featurised and written again. Memory is the resident set of this
-process and of its workers together, summed every fifth of a second: pages they share count once for each. Seconds are
-wall-clock time and say little on a machine that does other things.
+process and of its workers together, summed every fifth of a second: shared pages count once per process. Seconds are
+wall-clock time and mean little on a busy machine.
 """
 
 import argparse
@@ -23,12 +23,12 @@ _PAGE = resource.getpagesize()
 
 
 def resident(pid: int) -> int:
-    """Bytes in memory of a process and of all that it started."""
+    """Resident memory in bytes of a process and its descendants."""
     try:
         own = int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = {int(child) for task in tasks for child in (task / "children").read_text().split()}
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # the process has just ended
         return 0
     return own + sum(map(resident, children))
 
@@ -37,7 +37,7 @@ class HealthLogger(threading.Thread):
     """Follows the memory of this process and its workers until it is stopped."""
 
     def __init__(self) -> None:
-        """Start at what is there now."""
+        """Start at the current memory."""
         super().__init__(daemon=True)
         self.start_bytes = self.peak_bytes = resident(os.getpid())
         self.ended = threading.Event()

@@ -2,8 +2,8 @@
 
     python -m experiments.benchmarks.benchmark_data [--output ...]
 
-Each figure is the median of several rounds in which the competitors take turns, so that what else the machine does
-meets all of them alike. Featurising is measured in one process on one core; batches use PyTorch's threads.
+Each figure is the median of several rounds in which the competitors take turns, so that other load affects all of them
+equally. Featurising is measured in one process on one core; batches use PyTorch's threads.
 """
 
 import argparse

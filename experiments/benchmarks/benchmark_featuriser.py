@@ -3,16 +3,15 @@
     python -m experiments.benchmarks.benchmark_featuriser [--cuik PYTHON] [--output ...]
 
 HIV is read from ``MOLWEIGHT_DATA`` or downloaded. The competitors take turns of 512 molecules, in an order that
-rotates, so that whatever else the machine does meets all of them alike; what counts is CPU time, with wall-clock time
-next to it. Two processes are compared with one in alternating turns over all molecules: the speed-up in wall-clock time
-is what two free cores give, and on a busy machine less or more; the CPU time of both processes together, compared with
-that of one, says how much of it is lost to handing molecules over. Starting the processes, once per session, is not
-counted.
+rotates, so that other load affects all of them equally; the result is CPU time, with wall-clock time for information.
+Two processes are compared with one in alternating turns over all molecules: the speed-up in wall-clock time holds for
+two idle cores and varies on a busy machine. The CPU time of both processes together, compared with that of one, shows
+the overhead of transferring molecules. Starting the processes, once per session, is not counted.
 
-``--cuik`` names the interpreter of an environment of its own with the package ``cuik-molmaker-pin``: its featuriser is
-compared with the parser of that RDKit, on the molecules that it can parse. What was found (version 2026.3.6): it runs
-at nearly the speed of the parser, but each release needs one exact release of RDKit; its features are one-hot or scaled
-floats, not ogb's numbers; and a SMILES that cannot be parsed is left out without a reason. So it is not used here.
+``--cuik`` names the interpreter of a separate environment with the package ``cuik-molmaker-pin``. Its featuriser is
+compared with the parser of that RDKit, on the molecules that it can parse. Result (version 2026.3.6): it runs at nearly
+the speed of the parser, but each release needs one exact release of RDKit; its features are one-hot or scaled floats,
+not ogb's numbers; and a SMILES that cannot be parsed is left out without a reason. It is therefore not used.
 """
 
 import argparse
@@ -77,7 +76,7 @@ def ours(part: Sequence[str]) -> None:
 
 
 def ogb(part: Sequence[str]) -> None:
-    """Ogb's featuriser; HIV's 7 rows that hold no molecule are left out of the comparison."""
+    """Ogb's featuriser; HIV's 7 rows without a valid molecule are left out."""
     for text in part:
         smiles2graph(text)
 
@@ -104,7 +103,7 @@ def per_core(smiles: Sequence[str]) -> dict[str, Any]:
 
 
 def cpu_of_all() -> float:
-    """CPU seconds of this process and of all processes that it started and that live."""
+    """CPU seconds of this process and of its living descendants."""
     return _cpu(os.getpid())
 
 
@@ -113,14 +112,14 @@ def _cpu(pid: int) -> float:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         children = {int(child) for task in tasks for child in (task / "children").read_text().split()}
-    except (FileNotFoundError, ProcessLookupError):  # it has just ended
+    except (FileNotFoundError, ProcessLookupError):  # the process has just ended
         return 0.0
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") + sum(map(_cpu, children))
 
 
 def two_processes(smiles: Sequence[str], rounds: int = ROUNDS) -> dict[str, Any]:
     """One process against two: wall-clock and CPU seconds, medians over alternating turns."""
-    featurize(smiles, n_jobs=2)  # starts them
+    featurize(smiles, n_jobs=2)  # starts the processes
     wall: dict[int, list[float]] = {1: [], 2: []}
     cpu: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):

@@ -5,11 +5,11 @@
     ... [--do fit] [--minutes 20] [--journal growth.jsonl] [--output experiments/results/growth_numbers.json]
 
 ``numbers``: the first molecules of a library with a number computed from each, Crippen's logP, and normal noise of 0.3.
-``classes``: rows of a table, drawn at random. Each command has its default options and runs in a process of its own,
-with an empty cache; ``predict`` is given the whole table again. Memory is the largest of the command's processes. On a
-busy machine only CPU seconds say something. With ``--journal`` the same command resumes at the next measurement.
+``classes``: rows of a table, drawn at random. Each command has its default options and runs in a separate process, with
+an empty cache; ``predict`` gets the whole table again. Memory is that of the largest process of the command. On a busy
+machine only CPU seconds are meaningful. With ``--journal`` the same command resumes at the next measurement.
 
-An exponent is the slope between two sizes in a log-log plot: 1 where twice the rows take twice the time.
+An exponent is the slope between two sizes in a log-log plot: 1 if twice the rows take twice the time.
 """
 
 import argparse
@@ -107,7 +107,7 @@ def write_numbers(path: Path, library: Path, rows: int, seed: int, _: str | None
 
 
 def _logp(smiles: str) -> float | None:
-    """Crippen's logP; ``None`` for a text that is no molecule."""
+    """Crippen's logP; ``None`` for an invalid SMILES."""
     molecule = parse_molecule(smiles)
     return None if molecule is None else float(rdMolDescriptors.CalcCrippenDescriptors(molecule)[0])
 
@@ -118,8 +118,8 @@ def write_classes(path: Path, table: Path, rows: int, seed: int, column: str | N
     Args:
         path: The table to write.
         table: The table to draw from.
-        rows: How many; all if there are not as many.
-        seed: Seed of the draw.
+        rows: Number of rows; all if there are fewer.
+        seed: Seed of the sample.
         column: Its labels.
     """
     known = pd.read_csv(table, usecols=["smiles", column or ""])[["smiles", column]]
@@ -127,7 +127,7 @@ def write_classes(path: Path, table: Path, rows: int, seed: int, column: str | N
 
 
 def run(arguments: Sequence[str], folder: Path) -> dict[str, float]:
-    """Seconds, CPU seconds and peak memory of a command, those of its processes included.
+    """Seconds, CPU seconds and peak memory of a command, including its child processes.
 
     Args:
         arguments: Arguments of ``molweight``.

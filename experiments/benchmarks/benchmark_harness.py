@@ -1,4 +1,4 @@
-"""What the harness of a study adds to the training itself: processes, reading, splitting, writing.
+"""Overhead of a study's harness over the training itself: processes, reading, splitting, writing.
 
     python -m experiments.benchmarks.benchmark_harness [--study experiments/configs/quick.yaml] [--tables freesolv esol]
 
@@ -18,7 +18,7 @@ from molweight.benchmark import ProcessPool, Study, read_study, run_study
 
 
 def measure(study: Study) -> dict[str, Any]:
-    """Seconds of the whole and of the runs, and what is between them."""
+    """Seconds of the study and of its runs, and the difference."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         table = run_study(study, folder, ProcessPool(1), progress=True).table()

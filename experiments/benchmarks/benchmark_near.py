@@ -1,10 +1,10 @@
-"""Seconds of what ``--corpus near`` does: fingerprints per second, and a search of 2.36 million molecules.
+"""Time of ``--corpus near``: fingerprints per second, and a search of 2.36 million molecules.
 
     python -m experiments.benchmarks.benchmark_near [--tables freesolv bace] [--blocks 36]
 
-The fingerprints are those of the ZINC sample of the package, in as many copies as fill the blocks: the arithmetic of a
-search does not depend on what the bits are, and each copy has memory of its own. CPU seconds, so that a loaded machine
-shows less; queries are the train molecules of each table.
+The fingerprints are those of the ZINC sample of the package, copied to fill the blocks: the arithmetic of a search does
+not depend on the bits, and each copy has its own memory. Times are CPU seconds, which depend less on other load;
+queries are the train molecules of each table.
 """
 
 import argparse

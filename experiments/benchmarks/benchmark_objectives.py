@@ -1,9 +1,9 @@
-"""What each objective costs: drawing, and the loss with its gradient, for 512 molecules on one core.
+"""Cost of each objective: drawing the views, and the loss with its gradient, for 512 molecules on one core.
 
     python -m experiments.benchmarks.benchmark_objectives [--encoders 5x300 3x128] [--rounds 3] [--output ...]
 
-Figures are processor time of one thread, which other processes on the machine do not add to. The objectives take turns
-within a round; each figure is the median over the rounds, and the cost of an objective is the median of its ratio to
+Figures are CPU time of one thread, to which other processes do not contribute. The objectives take turns within a
+round; each figure is the median over the rounds, and the cost of an objective is the median of its ratio to
 ``attribute_masking`` in the same round. Then two views of each molecule, as ``graphcl`` draws them, are encoded in two
 calls and in one. Targets are computed before the clock starts.
 """
@@ -51,7 +51,7 @@ class Taken:
 
 
 def clocked(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of processor time that a call takes, and what it returns."""
+    """CPU seconds of a call, and its result."""
     start = time.process_time()
     value = work()
     return time.process_time() - start, value
@@ -74,7 +74,7 @@ def costs(encoder: Encoder, names: list[str], data: MoleculeDataset, rounds: int
     """What each objective costs, by name.
 
     Args:
-        encoder: Whose gradient is part of the step.
+        encoder: The encoder, whose gradient is part of the step.
         names: Objectives; :data:`REFERENCE` must be among them.
         data: The molecules, with all targets.
         rounds: Number of rounds, after a small step of each objective to warm up.

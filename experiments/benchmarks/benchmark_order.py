@@ -1,11 +1,11 @@
-"""What the order of a large corpus costs: memory, size of a state, and pages of the disk that a step touches.
+"""Cost of ordering a large corpus: memory, size of a state, and disk pages read per step.
 
     python -m experiments.benchmarks.benchmark_order [--sizes 1000000,110000000,10000000000] [--output ...]
 
 Positions are drawn as in pretraining, a thousand batches for each size, and compared with drawing the order of all
-molecules at once. A page of 4 KiB counts as touched by a step if no step of the last thousand has touched it, with a
-molecule taking the bytes that one of MOSES takes on the disk; so the count is of reads that a cache of that many steps
-cannot avoid. Nothing is read: the sizes exceed the disk.
+molecules at once. A page of 4 KiB counts for a step if none of the last thousand steps has touched it; a molecule takes
+as many bytes as one of MOSES on disk. The count is therefore that of reads which a cache of that many steps cannot
+avoid. Nothing is actually read: the sizes exceed the disk.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from molweight.arrays import Indices
 from molweight.training.internal import Batches
 
 BYTES: int = 425
-"""Of a molecule on the disk: ``corpus.json``."""
+"""Bytes per molecule on disk, from ``corpus.json``."""
 PAGE: int = 4096
 STEPS: int = 1000
 AT_ONCE: int = 200_000_000
-"""Most molecules whose order is also drawn at once, for comparison."""
+"""Maximum number of molecules for the comparison with a full permutation."""
 
 
 def pages(batches: list[Indices]) -> float:
@@ -34,7 +34,7 @@ def pages(batches: list[Indices]) -> float:
 
 
 def of_blocks(molecules: int, size: int) -> dict[str, Any]:
-    """The order that pretraining uses."""
+    """The order used by pretraining."""
     batches = Batches(range(molecules), size, np.random.default_rng(0))
     start = time.process_time()
     drawn = [batches.next() for _ in range(STEPS)]
@@ -47,7 +47,7 @@ def of_blocks(molecules: int, size: int) -> dict[str, Any]:
 
 
 def at_once(molecules: int, size: int) -> dict[str, Any] | None:
-    """A permutation of all molecules; ``None`` where it does not fit into memory."""
+    """A permutation of all molecules; ``None`` if it does not fit into memory."""
     if molecules > AT_ONCE:
         return None
     start = time.process_time()

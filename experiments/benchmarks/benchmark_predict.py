@@ -6,15 +6,15 @@
     python -m experiments.benchmarks.benchmark_predict latency runs/my library.smi.gz
     python -m experiments.benchmarks.benchmark_predict parts runs/my library.smi.gz --rows 2000
 
-``rate``: rows go through the command ``molweight predict`` in a process of its own: once as a whole, once a tenth of
-them, so that the difference leaves out imports and the start of processes. Memory is the peak of that process, not of
-those that read molecules. ``screen``: the same with ``--top``, everything included; where more rows are asked for than
-the library has, its SMILES are written again with C, F, CC, OC, ... in front, which is another molecule, or none where
-the first atom has no hydrogen to replace. ``recall``: how many of the best rows ``--candidates`` finds;
-``all.csv`` is what ``molweight predict runs/my library.smi.gz --output all.csv`` wrote. ``latency``: that of
-``run.predict`` and ``run.assess`` for one molecule in this process. ``parts``: CPU milliseconds a molecule, in one
-thread of this process, of each thing that scoring a row needs: they bound the rate from above. On a busy machine only
-CPU seconds say something: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
+``rate``: ``molweight predict`` is run in a separate process, on all rows and on a tenth of them, so that the difference
+excludes imports and the start of processes. Memory is the peak of that process, without the processes that read
+molecules. ``screen``: the same with ``--top``, with everything included. If more rows are requested than the library
+has, its SMILES are repeated with C, F, CC, OC, ... in front, which gives other molecules, or invalid ones if the first
+atom has no hydrogen to replace. ``recall``: the share of the best rows found by ``--candidates``; ``all.csv`` is the
+output of ``molweight predict runs/my library.smi.gz --output all.csv``. ``latency``: that of ``run.predict`` and
+``run.assess`` for one molecule in this process. ``parts``: CPU milliseconds per molecule, in one thread of this
+process, of each part of scoring a row; they bound the rate from above. On a busy machine only CPU seconds are
+meaningful: ``rows_per_second_on_two_cores`` is twice the rows per CPU second.
 """
 
 import argparse
@@ -137,12 +137,12 @@ def screening(run: str, library: str, rows: int, top: int, candidates: str) -> d
 
 
 def recall(run: str, library: str, scored: Path, candidates: str, top: int) -> dict[str, Any]:
-    """How many of the best rows are found when only candidates are scored, for the highest and the lowest predictions.
+    """Share of the best rows found by scoring only candidates, for the highest and the lowest predictions.
 
     Args:
         run: Folder of the run.
         library: File with molecules.
-        scored: What ``molweight predict RUN LIBRARY --output FILE`` wrote: the predictions of all rows.
+        scored: Output of ``molweight predict RUN LIBRARY --output FILE``: the predictions of all rows.
         candidates: How many to score.
         top: How many best rows to look for.
     """
@@ -160,7 +160,7 @@ def recall(run: str, library: str, scored: Path, candidates: str, top: int) -> d
 
 
 def variants(library: str) -> Iterator[str]:
-    """SMILES of a library, and then the same again with another group in front, as long as there are groups.
+    """SMILES of a library, followed by the same SMILES with other groups in front.
 
     Args:
         library: File with molecules.
@@ -203,7 +203,7 @@ def parts(run: Run, library: str, rows: int) -> dict[str, Any]:
         rows: How many of them, at most as many as a command scores at a time.
 
     Returns:
-        For each part its milliseconds; ``"rows_per_second_on_two_cores"`` if it alone were computed, and of all.
+        Milliseconds of each part; ``"rows_per_second_on_two_cores"`` for each part alone, and for all together.
     """
     torch.set_num_threads(1)
     smiles = [text for _, text in islice(read_records(library), rows)]
@@ -212,7 +212,7 @@ def parts(run: Run, library: str, rows: int) -> dict[str, Any]:
         found[f"features {name}"] = _spent(partial(features.get(name).spec.compute, smiles), rows)
     data = run.model.with_features(run.parse(smiles).data)
     graphs = data.graphs(np.arange(len(data)))
-    run.model.answer(graphs)  # whatever is set up once
+    run.model.answer(graphs)  # one-time set-up
     found["members and partners"] = _spent(partial(run.model.answer, graphs), rows)
     found["all"] = sum(found.values())
     rates = {name: 2000 / spent for name, spent in found.items()}
@@ -226,14 +226,14 @@ def _spent(work: Callable[[], object], rows: int) -> float:
 
 
 def _predict(run: str, path: str | Path, output: Path, *further: str) -> str:
-    """What the command says on standard error."""
+    """The command's output on standard error."""
     command = [sys.executable, "-m", "molweight", "predict", run, str(path), f"--output={output}", *further]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return done.stderr.rsplit("\r", maxsplit=1)[-1].strip()
 
 
 def _cpu() -> float:
-    """CPU seconds of the processes that this one started and that have ended, theirs included."""
+    """CPU seconds of the ended child processes and their descendants."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 

@@ -1,9 +1,9 @@
-"""How much faster two processes compute the steps of one job than one does, each with one thread.
+"""Speed-up of the steps of one job by a second process, each with one thread.
 
     python -m experiments.benchmarks.benchmark_processes [--layers 3 --width 128] [--output ...]
 
 Steps of all three levels with the default objectives, the identity and a batch of 256, alternately in one process and
-in two under torchrun; the wall seconds of each are the least of some repetitions. The machine must be idle.
+in two under torchrun; wall-clock seconds are the minimum over repetitions. The machine must be idle.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def seconds_per_step(layers: int, width: int, steps: int) -> float:
 
 
 def run_in(processes: int, arguments: list[str]) -> float:
-    """Start the processes, and read what the first one measured."""
+    """Start the processes, and read the measurement of the first one."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "seconds"

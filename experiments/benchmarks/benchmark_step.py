@@ -1,13 +1,13 @@
-"""What learning the weights costs: one step of the three-level loop against one equal-weight pretraining step.
+"""Cost of learning the weights: one step of the three-level loop against one equal-weight pretraining step.
 
     python -m experiments.benchmarks.benchmark_step [--encoders 5x300 3x128] [--rounds 5] [--output ...]
     python -m experiments.benchmarks.benchmark_step --rounds 0 --output experiments/results/step_memory.json
 
-GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step see the same batches
-and draws of the same size. The competitors take turns within a round and the ratio is taken per round, so that what
-else the machine does meets both; the figure is the median over rounds. Seconds of the processor (``cpu_``) are given
-next to those of the clock: with one thread (``OMP_NUM_THREADS=1``) other work on the machine hardly moves them. Peak
-memory is that of a process that does nothing but one kind of step, over its size before the first step.
+GIN, four objectives, batches 256 (pretraining) / 64 (finetuning) / 64 (meta). Both kinds of step use the same batches,
+and views of the same size. The competitors take turns within a round and the ratio is computed per round, so that other
+load affects both; the figure is the median over rounds. CPU seconds (``cpu_``) are reported in addition to wall-clock
+seconds: with one thread (``OMP_NUM_THREADS=1``) other load hardly affects them. Peak memory is that of a process that
+performs only one kind of step, minus its size before the first step.
 """
 
 import argparse
@@ -38,14 +38,14 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
     "cg 5 + 5, damping 10, every 10, solves on 64, recompute": {**CG, "solve_batch_size": 64, "recompute_graphs": True},
     "cg 5 + 5, damping 10, every 10, solves on 256": {**CG, "solve_batch_size": 256},
 }
-"""What each kind of step sets; batches are the job's own, 256 / 64 / 64."""
+"""Options of each kind of step; batch sizes are the job's defaults, 256 / 64 / 64."""
 
 BLOCK: Final = 10
 """Steps per turn: one whole period of ``hypergradient_interval=10``."""
 
 
 def steps_of(kind: str, encoder: str, device: torch.device) -> Callable[[int], None]:
-    """A function that takes ``n`` steps of one kind, on models of its own.
+    """A function that performs ``n`` steps of one kind, with its own models.
 
     Args:
         kind: A key of :data:`KINDS`.
@@ -93,7 +93,7 @@ def _summary(taken: dict[str, list[float]], kind: str, prefix: str) -> dict[str,
 
 
 def peak_memory(kind: str, encoder: str, device: torch.device) -> float:
-    """MiB that one period of steps of one kind need at most, in this process; to be called once per process."""
+    """Peak memory in MiB of one period of steps of one kind, in this process; to be called once per process."""
     take = steps_of(kind, encoder, device)
     if device.type == "cuda":
         allocated = torch.cuda.memory_allocated()

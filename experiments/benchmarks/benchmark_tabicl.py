@@ -1,9 +1,9 @@
-"""What TabICL costs as a partner: CPU seconds of a context, of further molecules and of one, and memory.
+"""Cost of TabICL as a partner: CPU seconds of a context, of further molecules and of one, and memory.
 
     python -m experiments.benchmarks.benchmark_tabicl --rows 500 --columns 140
 
-The network has the sizes that the package gives it and random weights, which cost as much as trained ones. Of the
-context, one view is digested after the other; ``context`` includes the maps of its columns to normal ones.
+The network has the default sizes of the package and random weights, which cost as much as trained ones. The views of
+the context are encoded one after the other; ``context`` includes the normalisation of its columns.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What a step costs where objectives share an encoding, against an earlier version that encoded for each of them.
+"""Cost of a step in which objectives share an encoding, against an earlier version that encoded for each of them.
 
     OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--encoders gin:3x128 dmpnn:3x300]
     python -m experiments.benchmarks.benchmark_views --kinds "50 sources, equal" "50 sources, identity every step"
@@ -6,9 +6,9 @@
 
 The earlier version is checked out with ``git worktree``. Two processes with one thread each, one per version, hold the
 same jobs: batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
-so that what else the machine does meets both. Times are milliseconds of the processor per step, medians over rounds;
-``peak_mib`` is the peak memory of a process that takes steps of one kind, over its size before the first step. The
-sources are random numbers for molecules of ZINC, 10 to a table; the earlier version has none.
+so that other load affects both. Times are CPU milliseconds per step, medians over rounds; ``peak_mib`` is the peak
+memory of a process that performs steps of one kind, minus its size before the first step. The sources are random
+numbers for molecules of ZINC, 10 to a table; the earlier version has none.
 """
 
 import argparse
@@ -33,10 +33,10 @@ from molweight.datasets import load, load_corpus, split
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.training import generic_pretraining
-from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining  # where every version has them
+from molweight.training._adaptive import AdaptivePretraining, adaptive_pretraining  # a location common to all versions
 
 PERIOD: Final = 10
-"""Steps between hypergradients where they are not taken at every step."""
+"""Steps between hypergradients, for kinds that do not compute them at every step."""
 ROOT: Final = Path(__file__).resolve().parents[2]
 ONE: Final = ["functional_groups"]
 FIVE: Final = [*ONE, "descriptors", "fingerprint", "brics_motifs", "fingerprint_clusters"]
@@ -61,7 +61,7 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
         "hypergradient_interval": 1,
     },
 }
-"""What a kind of step sets."""
+"""Options of each kind of step."""
 COMPARED: Final = [kind for kind in KINDS if not kind.startswith("50 sources")]
 """Kinds that the earlier version has as well."""
 MEMORY: Final = ["default four, equal", "eight, identity every step", "eight, cg 5 + 5 every 10"]
@@ -83,7 +83,7 @@ RATIOS: Final = {
 
 
 def steps_of(kind: str, encoder: str) -> AdaptivePretraining:
-    """What takes steps of one kind, on models of its own.
+    """A set-up for steps of one kind, with its own models.
 
     Args:
         kind: A key of :data:`KINDS`.
@@ -128,10 +128,10 @@ def tables() -> tuple[MoleculeDataset, MoleculeDataset]:
 
 
 def seconds_of(setup: AdaptivePretraining) -> float:
-    """Of the processor, per step: of one without a hypergradient and of one with, in the shares of a period.
+    """CPU seconds per step, averaged over steps with and without a hypergradient in the proportions of a period.
 
     Args:
-        setup: What takes steps.
+        setup: The set-up.
     """
     every = setup.loop.hypergradient_interval
     taken = []
@@ -144,7 +144,7 @@ def seconds_of(setup: AdaptivePretraining) -> float:
 
 
 def work(encoder: str) -> None:
-    """Take the steps that are asked for, a kind per line of standard input, and print their seconds."""
+    """Perform the requested steps, one kind per line of standard input, and print their seconds."""
     made: dict[str, AdaptivePretraining] = {}
     for line in sys.stdin:
         kind = line.strip()
@@ -154,9 +154,9 @@ def work(encoder: str) -> None:
 
 
 def peak(encoder: str, kind: str) -> None:
-    """Print the MiB that steps of one kind need at most."""
+    """Print the peak memory, in MiB, of steps of one kind."""
     setup = steps_of(kind, encoder)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets peak RSS
     before = _resident("VmRSS")
     seconds_of(setup)
     print(_resident("VmHWM") - before)
@@ -168,7 +168,7 @@ def _resident(field: str) -> float:
 
 
 class Version:
-    """A process that takes steps with one version of molweight.
+    """A process that performs steps with one version of molweight.
 
     Args:
         folder: Root of the version.
@@ -182,7 +182,7 @@ class Version:
         self._process = self._start("--work")
 
     def seconds(self, kind: str) -> float:
-        """Of the processor, per step of a kind."""
+        """CPU seconds per step of a kind."""
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("the process has no pipes")
         self._process.stdin.write(f"{kind}\n")
@@ -190,7 +190,7 @@ class Version:
         return float(self._process.stdout.readline())
 
     def peak(self, kind: str) -> float:
-        """MiB of a process of its own."""
+        """Peak memory in MiB of a separate process."""
         return float(self._start("--peak", kind).communicate()[0])
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str,
     Args:
         encoder: Layers and width.
         old: Root of the earlier version.
-        rounds: How many turns each kind has, after one that is not counted.
+        rounds: Number of turns of each kind, after one for warm-up.
         kinds: Which kinds of steps.
     """
     versions = {"new": Version(ROOT, encoder), "old": Version(old, encoder)}

@@ -1,4 +1,4 @@
-"""How long ``molweight fit my.csv`` takes on a table of 200 rows, with no other option, the report included.
+"""Time of ``molweight fit my.csv`` on a table of 200 rows, without further options, including the report.
 
 python -m experiments.benchmarks.first_contact [--rows 200] [--output ...]
 """

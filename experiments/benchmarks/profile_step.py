@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python -m experiments.benchmarks.profile_step [--encoder 3x128] [--kinds "eight, equal"]
 
-Shares are of the processor's time of one thread, by torch's profiler. ``rest`` is what no operator took: Python,
-autograd's bookkeeping and the allocation of memory. ``sgemm`` is the rate at which GIN's forward and backward pass runs
-its matrix products, over the rate of the same thread on the largest of them alone: ``performed`` counts those that are
-performed, ``fraction`` those that it would take to compute every atom for itself, as the encoder did before.
+Shares are of the CPU time of one thread, from torch's profiler. ``rest`` is the time outside operators: Python,
+autograd's bookkeeping and memory allocation. ``sgemm`` is the throughput of matrix products in GIN's forward and
+backward pass, divided by that of the largest of them alone. ``performed`` counts the products actually performed,
+``fraction`` those needed to compute every atom separately, as the encoder did before.
 """
 
 import argparse
@@ -35,7 +35,7 @@ GROUPS: Final = {
 
 
 def shares(kind: str, encoder: str, steps: int) -> dict[str, float]:
-    """Share of the processor's time per group.
+    """Share of the CPU time per group.
 
     Args:
         kind: A key of ``benchmark_views.KINDS``.

@@ -1,4 +1,4 @@
-"""What the fuzzer starts from: tables, files and runs that are right, and ways to damage them."""
+"""Material of the fuzzer: valid tables, files and runs, and ways to damage them."""
 
 import gzip
 import json
@@ -25,7 +25,7 @@ TINY: Final = (
     "--batch_size=8",
     "--device=cpu",
 )
-"""Sizes of everything that is trained, before other options override them."""
+"""Sizes for training, which other options may override."""
 
 OPTIONS_OF: Final = {
     "encoder_options": ("layers", "width", "dropout", "norm", "readout", "jk", "virtual_node", "heads"),
@@ -168,14 +168,14 @@ _TOKENS: Final = (
 
 
 class Material:
-    """A folder with tables, configurations, a checkpoint and a run, all of them right.
+    """A folder with valid tables, configurations, a checkpoint and a run.
 
     Args:
-        folder: Where they are; also the folder that commands are run in.
+        folder: Their folder, which is also the working directory of commands.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Remember what may be damaged."""
+        """Store the content of the files."""
         self.folder = folder
         self.tables = [*sorted(folder.glob("good.*")), folder / "classes.csv"]
         self.configs = sorted(folder.glob("*.yaml"))
@@ -183,7 +183,7 @@ class Material:
         self._content = {path: path.read_bytes() for path in files if path.is_file()}
 
     def restore(self) -> None:
-        """Write again what a case has replaced: its output may be any file that is here, and the next needs it."""
+        """Restore files that a case has overwritten, because the next case needs them."""
         for path, content in self._content.items():
             if not path.is_dir() and (not path.is_file() or path.read_bytes() != content):
                 path.unlink(missing_ok=True)
@@ -191,11 +191,11 @@ class Material:
 
 
 def odd_value(rng: random.Random, default: object = None) -> str:
-    """Something that an option may be given.
+    """An odd value for an option.
 
     Args:
         rng: Source of randomness, as everywhere here.
-        default: What it is if it is not given: half of the values for numbers are numbers.
+        default: Default of the option; for a number, half of the values are numbers.
     """
     if isinstance(default, int | float) and not isinstance(default, bool) and rng.random() < 0.5:
         return rng.choice(("0", "-1", "1", "2", "3", "7") if isinstance(default, int) else _NUMBERS)
@@ -205,7 +205,7 @@ def odd_value(rng: random.Random, default: object = None) -> str:
 
 
 def damage_text(rng: random.Random, text: str) -> str:
-    """A text with a few edits: cut, doubled, swapped, with odd pieces in it."""
+    """A text with random edits: truncated, doubled, swapped, with odd insertions."""
     for _ in range(rng.randint(1, 6)):
         start = rng.randrange(len(text) + 1)
         end = min(len(text), start + rng.choice((0, 1, 1, 3, 10, 80)))
@@ -216,7 +216,7 @@ def damage_text(rng: random.Random, text: str) -> str:
 
 
 def damage_bytes(rng: random.Random, data: bytes) -> bytes:
-    """Bytes with a few of them changed, cut off, or in another encoding."""
+    """Bytes with random changes: altered, truncated, or in another encoding."""
     choice = rng.randrange(6)
     if choice == 0:
         return data[: rng.randrange(len(data) + 1)]
@@ -231,7 +231,7 @@ def damage_bytes(rng: random.Random, data: bytes) -> bytes:
 
 
 def damage_tree(rng: random.Random, tree: dict[str, Any]) -> dict[str, Any]:
-    """A mapping with a few keys gone, misspelt, or with values of other kinds."""
+    """A mapping with random changes: keys missing, misspelt, or with values of other types."""
     tree = dict(tree)
     for _ in range(rng.randint(1, 4)):
         key = rng.choice(list(tree) or ["steps"])

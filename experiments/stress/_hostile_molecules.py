@@ -6,7 +6,7 @@ __all__ = ["hostile_molecules"]
 
 
 def hostile_molecules() -> dict[str, str]:
-    """SMILES by a name of what is hard about each: more than 200."""
+    """More than 200 SMILES, by a name of their difficulty."""
     found: dict[str, str] = {}
     for family in (
         _dendrimers, _chains, _combs, _grids, _cages, _polymers, _tautomers, _stereocentres, _mixtures, _digits, _odd

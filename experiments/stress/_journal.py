@@ -1,4 +1,4 @@
-"""Answers of a long attack, kept one a line, so that the same command resumes where it was interrupted."""
+"""Journal of a long stress test, one result per line, so that the same command resumes where it was interrupted."""
 
 import json
 import sys
@@ -11,17 +11,17 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """Answers by key, in a file that grows line by line.
+    """Results by key, in a file that grows line by line.
 
-    A line that was cut off by a kill is left out. Answers of different commits are never mixed: a journal of another
-    commit ends the script.
+    A line truncated by a kill is ignored. Results of different commits are never mixed: a journal of another commit
+    ends the script.
 
     Args:
         path: The file; ``None`` to keep nothing.
     """
 
     def __init__(self, path: Path | None) -> None:
-        """Read what there is."""
+        """Read existing results."""
         self.path = path
         self.answers: dict[str, Any] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path is not None and path.exists() else ():
@@ -34,15 +34,15 @@ class Journal:
             self.answers[found["key"]] = found["answer"]
 
     def __contains__(self, key: str) -> bool:
-        """Whether there is an answer."""
+        """Whether there is a result."""
         return key in self.answers
 
     def add(self, key: str, answer: Any) -> None:
-        """Keep an answer.
+        """Append a result.
 
         Args:
-            key: What was asked.
-            answer: JSON values.
+            key: Its key.
+            answer: The result, as JSON values.
         """
         self.answers[key] = answer
         if self.path is not None:

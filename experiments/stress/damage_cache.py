@@ -1,10 +1,10 @@
-"""Damage files of the cache at random, and see whether anything wrong is read: no crash, nothing different in silence.
+"""Damage files of the cache at random, and check that no wrong data is read silently and nothing crashes.
 
     python -m experiments.stress.damage_cache [--attacks 300] [--seed 0] [--output ...]
 
 A table of 100 molecules, a part of it, a corpus read in shards, and target columns of both kinds are cached. An attack
-flips a bit, cuts a file short, or overwrites 64 bytes in one file, then a process of its own asks for everything again.
-Right is what equals the arrays before the attack. The answers:
+flips a bit, truncates a file, or overwrites 64 bytes in one file; then a separate process reads everything again.
+Results are correct if they equal the arrays before the attack. The outcomes:
 
 - ``mended``: all is right, and the log names a damaged file of the cache;
 - ``unharmed``: all is right and nothing was logged, e.g. after a blank of a JSON file became another;
@@ -61,7 +61,7 @@ def _arrays(name: str, molecules: Molecules) -> Arrays:
 
 
 class Heard(logging.Handler):
-    """Keeps what is logged."""
+    """Log handler that stores messages."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -88,7 +88,7 @@ def judge(expected: Arrays, file: str, answer: Connection) -> None:
 
 
 def damage(path: Path, rng: np.random.Generator) -> str:
-    """Change a file; what was done."""
+    """Damage a file, and return a description of the damage."""
     content = bytearray(path.read_bytes())
     at = int(rng.integers(len(content)))
     kind = str(rng.choice(["flip", "flip", "flip", "cut", "overwrite"]))
@@ -103,7 +103,7 @@ def damage(path: Path, rng: np.random.Generator) -> str:
 
 
 def attack(cache: Path, whole: Path, expected: Arrays, rng: np.random.Generator) -> tuple[str, str]:
-    """Damage one file, and what came of it; the cache is as it was afterwards."""
+    """Damage one file, and return the outcome; the cache is restored afterwards."""
     files = sorted(path for path in whole.rglob("*") if path.is_file() and path.suffix in (".npy", ".json"))
     chosen = files[int(rng.integers(len(files)))].relative_to(whole)
     what = damage(cache / chosen, rng)

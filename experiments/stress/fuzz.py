@@ -1,14 +1,13 @@
-"""Does anything that a user may type or pass end in a traceback?
+"""Fuzzing: no user input may end in a traceback.
 
     python -m experiments.stress.fuzz [--count 10000] [--seed 0] [--output ...]
     python -m experiments.stress.fuzz --seed 0 --case 1234      # one case again, with what it printed
     python -m experiments.stress.fuzz --journal fuzz.jsonl      # resumes at the case it was interrupted in
 
 Each case is a command line with odd options, or a configuration, a table, a split or a saved run that was damaged at
-random. It is run in this process, as the command line would, in a folder that holds a few files that are right. A case
-is a failure if it raises anything, if its exit status is not 0, 2 or 130, or if an error is not one paragraph that
-begins with ``molweight: ``. A case that takes more than ``--seconds`` gets the signal of Ctrl-C, which has to end it as
-usual.
+random. It is run in this process through the command line's entry point, in a folder with a few valid files. A case is
+a failure if it raises anything, if its exit status is not 0, 2 or 130, or if an error is not one paragraph that begins
+with ``molweight: ``. A case that takes more than ``--seconds`` gets the signal of Ctrl-C, which has to end it as usual.
 
 A case depends on the seed and its number alone.
 """
@@ -52,7 +51,7 @@ from molweight.cli import main as molweight
 
 ALLOWED: Final = (0, 2, 130)
 _TAIL: Final = 3000
-"""Characters kept of what was printed, where a traceback is in it."""
+"""Maximum length of the output stored for a traceback."""
 _OWN: Final = {"molweight", "objectives", "datasets"}
 _TABLE: Final = ("audit", "audit", "audit", "fit", "predict", "evaluate", "embed", "explain", "finetune")
 _START: Final[dict[str, tuple[str, ...]]] = {
@@ -69,18 +68,18 @@ _START: Final[dict[str, tuple[str, ...]]] = {
     "pretrain": ("pretrain", "--output=out/general", "--quiet", *TINY),
     "report": ("report", "runs/ok", "--output=out/r.html", "--quiet"),
 }
-"""A right command line of each command, but for ``benchmark``, whose right ones take long."""
+"""A valid command line for each command except ``benchmark``, whose valid ones take long."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A case that did not end as it has to.
+    """A case with a wrong outcome.
 
     Args:
         case: Its number.
         seed: Seed of the whole run.
         arguments: The command line.
-        reason: What was wrong: the exception with its place, the status, or the text.
+        reason: The problem: the exception with its location, the status, or the text.
     """
 
     case: int
@@ -90,7 +89,7 @@ class Failure:
 
 
 def options_case(rng: random.Random, material: Material, number: int) -> list[str]:
-    """A right command line with a few options that are not."""
+    """A valid command line with a few invalid options."""
     del material, number
     name = rng.choice(list(_START))
     words = list(_START[name])
@@ -181,7 +180,7 @@ KINDS: Final[tuple[tuple[str, Callable[[random.Random, Material, int], list[str]
     ("tables", table_case, 4),
     ("saved", saved_case, 1),
 )
-"""Name, maker and share of each kind of case."""
+"""Name, generator and share of each kind of case."""
 
 
 def _relative(path: Path) -> Path:
@@ -190,7 +189,7 @@ def _relative(path: Path) -> Path:
 
 @dataclass
 class Caught:
-    """Keeps whatever a block raises, and continues after it."""
+    """Context that stores an exception and suppresses it."""
 
     error: BaseException | None = None
 
@@ -201,13 +200,13 @@ class Caught:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """Keep the exception."""
+        """Store the exception."""
         self.error = error
         return True
 
 
 def run_case(seed: int, number: int, material: Material, seconds: float) -> tuple[str, list[str], str, int | None]:
-    """Make a case and run it.
+    """Generate a case and run it.
 
     Args:
         seed: Seed of the whole run.
@@ -216,7 +215,7 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
         seconds: After which the case is interrupted.
 
     Returns:
-        Its kind, its arguments, what is wrong with how it ended (nothing if it is right), and its status.
+        Its kind, its arguments, the problem with its outcome (if any), and its status.
     """
     rng = random.Random(f"{seed}/{number}")  # noqa: S311 - cases are to be had again, not to be kept secret
     kind, make, _ = rng.choices(KINDS, weights=[share for _, _, share in KINDS])[0]
@@ -234,7 +233,7 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
 
 @contextlib.contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """Ctrl-C after some time, also where the shell has this process ignore it."""
+    """Ctrl-C after some time, even if the shell made this process ignore it."""
     alarm = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
     interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -255,7 +254,7 @@ def _place(error: BaseException) -> str:
 
 
 def _complaint(status: int | None, text: str) -> str:
-    """What is wrong with a status and with what was written to standard error, if anything."""
+    """The problem with a status and the text on standard error, if any."""
     if status not in ALLOWED:
         return f"status {status}"
     if "Traceback (most recent call last)" in text:
@@ -281,11 +280,11 @@ def fuzz(
         progress: Whether to show a progress bar.
 
     Returns:
-        How many cases of each kind ended with each status, and the failures.
+        Number of cases by kind and status, and the failures.
     """
     kept = journal or Journal(None)
     with tempfile.TemporaryDirectory(prefix="fuzz-") as top, contextlib.ExitStack() as stack:
-        folder = Path(top, "a", "b", "c")  # names with .. stay inside
+        folder = Path(top, "a", "b", "c")  # names with .. stay inside the folder
         (folder / "damaged").mkdir(parents=True)
         stack.enter_context(contextlib.chdir(folder))
         stack.enter_context(_environment(Path(top)))
@@ -311,7 +310,7 @@ def fuzz(
 
 @contextlib.contextmanager
 def _environment(top: Path) -> Iterator[None]:
-    """A cache of its own, and no network: what would be downloaded is refused at once."""
+    """A separate cache and no network: downloads fail immediately."""
     dead = "http://127.0.0.1:9"
     changed = {"MOLWEIGHT_CACHE": str(top / "cache"), "http_proxy": dead, "https_proxy": dead, "no_proxy": ""}
     kept = {name: os.environ.get(name) for name in (*changed, "MOLWEIGHT_DATA")}
@@ -327,7 +326,7 @@ def _environment(top: Path) -> Iterator[None]:
 
 
 def main() -> None:
-    """Fuzz, print and write what was found."""
+    """Fuzz, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)

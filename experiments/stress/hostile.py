@@ -1,7 +1,7 @@
-"""Every operation that takes one molecule at a time, on molecules made to be slow: none may exceed its budget.
+"""Every operation on single molecules, with molecules constructed to be slow: none may exceed its budget.
 
-Each operation is called as the package calls it, so with its guard. What is compared with the budget is CPU time, for a
-single molecule, of this process and of the worker it forked; one second is allowed for starting and ending the worker.
+Each operation is called as in the package, i.e. with its guard. The CPU time for a single molecule, of this process and
+of its forked worker, is compared with the budget; one second is allowed for starting and ending the worker.
 
 With ``--journal`` each measurement is kept, and the same command resumes at the next one.
 
@@ -70,11 +70,11 @@ def _options() -> argparse.Namespace:
 
 
 def _measured(doing: str, operation: Operation, budget: float, names: list[str], journal: Journal) -> dict[str, Any]:
-    """The most CPU time that the operation took, and for which molecule."""
+    """The maximum CPU time of the operation, and the molecule."""
     molecules = hostile_molecules()
     missing = [name for name in names if f"{doing}: {name}" not in journal]
     for smiles in _PLAIN if missing else ():
-        operation(smiles)  # what is imported or built once is not a molecule's time
+        operation(smiles)  # one-time imports and set-up are not counted
     for name in missing:
         seconds = _seconds(operation, molecules[name])
         refused = doing == "reading" and bool(_read(molecules[name]))

@@ -5,8 +5,8 @@
 The default ensemble is fitted to FreeSolv with a tiny encoder, whose members are trained in worker processes. A kill
 comes while the pool of workers runs (``worker``: one of them gets SIGKILL; ``parent``: the command gets a signal),
 while files and report are written (``writing``), or at any moment (``random``). The signal is SIGKILL, SIGTERM,
-SIGHUP or SIGINT. Then no process of its session may be left after some seconds, and the same command has to end as if
-nothing had happened: tensors and history are equal to those of an undisturbed one, bit by bit; no partial file is left.
+SIGHUP or SIGINT. After some seconds, no process of its session may remain. The same command must then finish with
+tensors and history that are bit-identical to those of an undisturbed one, and without partial files.
 """
 
 import argparse
@@ -53,7 +53,7 @@ _PATIENCE: Final = 300.0
 
 
 def start(place: Path, seed: int) -> int:
-    """The command in a process and session of its own; what it says is appended to a file."""
+    """The command in a separate process and session; its output is appended to a file."""
     if not (place / "table.csv").exists():
         data = datasets.load("freesolv")
         rows = zip(data.smiles, data.targets[:, 0].tolist(), strict=True)
@@ -77,7 +77,7 @@ def start(place: Path, seed: int) -> int:
 
 
 def session(leader: int) -> list[int]:
-    """Processes of a session that run, but for its leader."""
+    """Running processes of a session, except its leader."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -88,7 +88,7 @@ def session(leader: int) -> list[int]:
 
 
 def workers(leader: int) -> list[int]:
-    """Those of them that compute: neither trackers, nor starting."""
+    """Worker processes among them: neither trackers, nor processes that are starting."""
     found = []
     for process in session(leader):
         with suppress(OSError):
@@ -98,7 +98,7 @@ def workers(leader: int) -> list[int]:
 
 
 def wait_until(child: int, condition: Callable[[], object]) -> bool:
-    """Wait for a moment; whether the process still runs then."""
+    """Wait for a condition; returns whether the process is still running."""
     end = time.monotonic() + _PATIENCE
     while time.monotonic() < end:
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
@@ -139,7 +139,7 @@ def moment(where: str, place: Path, child: int, chance: random.Random) -> Callab
 
 
 def kill(where: str, place: Path, seed: int, chance: random.Random) -> dict[str, Any] | None:
-    """Start the command and kill it; ``None`` where it finished before."""
+    """Start the command and kill it; ``None`` if it finished before."""
     number = signal.SIGKILL if where == "worker" else chance.choice(SIGNALS)
     child = start(place, seed)
     running = wait_until(child, moment(where, place, child, chance))
@@ -179,7 +179,7 @@ def trial(folder: Path, seed: int, where: str, chance: random.Random, twin: Path
 
 
 def compare(one: Path, other: Path) -> list[str]:
-    """What differs between two runs, but for durations."""
+    """Differences between two runs, except durations."""
     found = []
     for name in ("model.safetensors", "pretraining.safetensors", "test.safetensors", "calibration.safetensors"):
         (left, _), (right, _) = read_tensors(one / name), read_tensors(other / name)
@@ -203,7 +203,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 
 def main() -> None:
-    """Kill, resume, compare, and write what happened."""
+    """Kill, resume, compare, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,9 +1,9 @@
 """Kill fits with SIGKILL at random moments, resume them, and compare with undisturbed fits, bit by bit.
 
 A small job (all three stages, conjugate gradients with warm starts) is fitted once without disturbance. Then the same
-job is started again and again in separate processes, each killed after a random time, until one finishes. All
-tensors, the history and the curve of finetuning have to be equal to those of the undisturbed fit. The next job has
-another seed, until enough processes were killed. States are written after every step, the worst case.
+job is started again and again in separate processes, each killed after a random time, until one finishes. All tensors,
+the history and the finetuning curve must equal those of the undisturbed fit. Further jobs with other seeds follow until
+enough processes were killed. States are written after every step, the worst case.
 
     python -m experiments.stress.kill_resume --kills 50 [--journal FILE]
 
@@ -50,14 +50,14 @@ JOB = Job(
     device="cpu",
 )
 PER_JOB = 8
-"""Kills of one job at most, so that a machine that is too busy to get on between two of them sees more than one job."""
+"""Maximum number of kills per job, so that several jobs are tested even if there is no progress between kills."""
 STAGES = ("general", "continued", "finetune")
 Tables = tuple[MoleculeDataset, MoleculeDataset]
 """The labelled table and the corpus."""
 
 
 def main() -> None:
-    """Kill, resume, compare, and write what happened."""
+    """Kill, resume, compare, and write the results."""
     options = _options()
     torch.set_num_threads(1)
     chance = random.Random(options.seed)  # noqa: S311 (moments, no secrets)
@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
 
 
 def _trial(folder: Path, seed: int, tables: Tables, chance: random.Random, most: int) -> Counter[str]:
-    """One job, killed until it ends, compared with its undisturbed twin; in which stages it was killed."""
+    """One job, killed repeatedly, and compared with its undisturbed twin; returns the stages of the kills."""
     twin, started = folder / "twin", time.perf_counter()
     _wait(_start(twin, seed, tables))
     duration = time.perf_counter() - started
@@ -109,7 +109,7 @@ def _trial(folder: Path, seed: int, tables: Tables, chance: random.Random, most:
 
 
 def _start(folder: Path, seed: int, tables: Tables) -> int:
-    """Fit in a process of its own, with a cache of its own."""
+    """Fit in a separate process with a separate cache."""
     child = os.fork()
     if child == 0:
         os.environ["MOLWEIGHT_CACHE"] = str(folder / "cache")
@@ -136,7 +136,7 @@ def _wait(child: int) -> None:
 
 
 def _stage(state: Path) -> str:
-    """How far the states on the disk are."""
+    """The stage of the states on disk."""
     reached = [name for name in STAGES if (state / f"{name}.safetensors").exists()]
     return f"{reached[-1]}" if reached else "before the first state"
 

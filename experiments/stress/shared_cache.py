@@ -1,11 +1,11 @@
-"""Threads and processes that use one cache at the same time: do all of them get the same arrays?
+"""Threads and processes that share a cache: all of them must get the same arrays.
 
     python -m experiments.stress.shared_cache [--rounds 50] [--processes 3] [--threads 3] [--journal ...] [--output ...]
 
-In each round several processes with several threads each ask for everything that the cache serves (a table, a part of
-it, a corpus read in shards, target columns of both kinds), all at once. The cache is empty in even rounds; in odd ones
-a file of it was damaged. Right is what one thread got from a cache of its own. The answers of a round, each of which
-must be 0: ``different`` arrays, ``errors``, ``crashed`` processes, and ``left`` partial files.
+In each round several processes with several threads each read everything from the cache at the same time (a table, a
+part of it, a corpus read in shards, target columns of both kinds). The cache is empty in even rounds; in odd ones one
+of its files is damaged. The reference is the result of one thread with a separate cache. The counts of a round, all of
+which must be 0: ``different`` arrays, ``errors``, ``crashed`` processes, and ``left`` partial files.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def same(found: Arrays, expected: Arrays) -> bool:
 
 
 def ask(expected: Arrays, threads: int, start: Barrier, answer: Connection) -> None:
-    """Ask for everything in several threads, at the same time as the other processes."""
+    """Read everything in several threads, at the same time as the other processes."""
     together = threading.Barrier(threads)
 
     def one(_: int) -> Arrays:
@@ -57,7 +57,7 @@ def ask(expected: Arrays, threads: int, start: Barrier, answer: Connection) -> N
 
 
 def play(cache: Path, expected: Arrays, processes: int, threads: int) -> tuple[dict[str, int], list[str]]:
-    """One round: counts of what went wrong, and the errors in words."""
+    """One round: counts of problems, and the error messages."""
     fork = multiprocessing.get_context("fork")
     start, counts = fork.Barrier(processes), collections.Counter[str]()
     started, texts = [], []
@@ -82,7 +82,7 @@ def play(cache: Path, expected: Arrays, processes: int, threads: int) -> tuple[d
 
 
 def prepare(cache: Path, whole: Path, number: int, seed: int) -> str:
-    """An empty cache, or a whole one with a damaged file; which of them."""
+    """An empty cache, or a complete one with a damaged file; returns which."""
     shutil.rmtree(cache, ignore_errors=True)
     if number % 2 == 0:
         return "empty"

@@ -1,9 +1,9 @@
-"""How far do predictions of trained models move when molecules are written in other orders of atoms?
+"""Invariance of trained models' predictions to the order of atoms in a SMILES.
 
     python -m experiments.stress.spellings [--molecules 100] [--output ...]
 
-For every encoder a single model is trained on BACE, and for the shipped encoder an ensemble, as ``molweight fit`` makes
-it. Molecules with stereocentres, and others, are each written in eight orders. A spread above 1e-4 is an error.
+For every encoder a single model is trained on BACE, and for the shipped encoder an ensemble, as by ``molweight fit``.
+Molecules with stereocentres, and others, are each written in eight orders. A spread above 1e-4 is an error.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def jobs(seed: int) -> Iterator[tuple[str, mw.Job]]:
 
 
 def spread(run: mw.Run, smiles: Sequence[str], rng: np.random.Generator) -> dict[str, float]:
-    """Difference between the greatest and least prediction of each molecule over its orders."""
+    """Range of the predictions for each molecule over its orders."""
     texts = []
     for text in smiles:
         molecule = Chem.MolFromSmiles(text)
@@ -43,7 +43,7 @@ def spread(run: mw.Run, smiles: Sequence[str], rng: np.random.Generator) -> dict
 
 
 def main() -> None:
-    """Train, predict, write; exit 1 where a prediction depends on the spelling."""
+    """Train, predict, write; exit 1 if a prediction depends on the spelling."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--molecules", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,10 +1,10 @@
-"""Flip single bits in every file of a finished run, and see whether a changed run is ever loaded in silence.
+"""Flip single bits in every file of a finished run, and check that a changed run is never loaded silently.
 
     python -m experiments.stress.stress_run_files RUN [--flips 200] [--seed 0]
 
-The card, the report, the picture and the list of rejects are for people, may be edited, and are left out; nothing reads
-them again. The answers for each file: ``named`` is an error of molweight that names the file or the manifest,
-``unnamed`` one that does not, ``silent`` a run that loads. The last two must be 0. Any other exception ends the script.
+The card, the report, the plot and the list of rejects may be edited by users and are not read again, so they are left
+out. The answers for each file: ``named`` is an error of molweight that names the file or the manifest, ``unnamed`` one
+that does not, ``silent`` a run that loads. The last two must be 0. Any other exception ends the script.
 """
 
 import argparse
@@ -26,7 +26,7 @@ _FOR_PEOPLE: Final = ("README.md", "report.html", "weights.png", "rejects.csv")
 
 
 def answer(folder: Path, name: str) -> str:
-    """What loading a run with one damaged file ends in."""
+    """The outcome of loading a run with one damaged file."""
     try:
         load(folder, device="cpu")
     except MolweightError as error:
@@ -35,7 +35,7 @@ def answer(folder: Path, name: str) -> str:
 
 
 def flip(folder: Path, name: str, flips: int, rng: np.random.Generator) -> list[str]:
-    """The answers for one file, which is whole again afterwards."""
+    """The outcomes for one file, which is restored afterwards."""
     path = folder / name
     content, found = path.read_bytes(), []
     for place in rng.integers(len(content), size=flips):

@@ -5,7 +5,7 @@
 
 Every set of objectives is pretrained by ``experiments/tools/pretrain_checkpoint.py`` and judged by finetuning on
 development tables (scaffold splits, score on ``select``; the test role is never opened). Pretraining resumes where it
-was interrupted, and each row is appended to the journal when it is done.
+was interrupted, and each row is appended to the journal when finished.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def sets() -> dict[str, tuple[str, ...]]:
 
 
 def pretrained(name: str, options: argparse.Namespace) -> Path:
-    """The checkpoint of a set, made now if it is not there."""
+    """The checkpoint of a set, created if missing."""
     folder = options.state / name.replace(" ", "_")
     if not (folder / options.visits / "checkpoint.safetensors").exists():
         command = [sys.executable, "-m", "experiments.tools.pretrain_checkpoint", "--corpus", options.corpus]
@@ -41,7 +41,7 @@ def pretrained(name: str, options: argparse.Namespace) -> Path:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Pretrain and judge what the journal lacks."""
+    """Pretrain and evaluate the sets that are not in the journal."""
     kept = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
     done = {(item["set"], item["visits"], item["table"], item["seed"]) for item in kept}
     for name in sets():

@@ -3,8 +3,8 @@
     python -m experiments.studies.compare_checkpoints run [--inits gin_zinc gin_zinc_cip] [--tables ...] [--seeds 0 1]
     python -m experiments.studies.compare_checkpoints table
 
-Scaffold splits; no adaptive pretraining, so that nothing but the encoder differs. Each row is appended to the journal
-when it is done, and a second call resumes after the last one.
+Scaffold splits; no adaptive pretraining, so that only the encoder differs. Each row is appended to the journal when
+finished, and a second call resumes after the last one.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def row(init: str, name: str, seed: int, epochs: int) -> dict[str, Any]:
 
 
 def rows() -> list[dict[str, Any]]:
-    """What is in the journal."""
+    """The rows of the journal."""
     return [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
 
 

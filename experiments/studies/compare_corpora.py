@@ -1,11 +1,11 @@
-"""What level 1 reads: ``zinc``, ``own``, ``own+near``, ..., with the same job otherwise; the test role is never opened.
+"""Comparison of corpora, ``zinc``, ``own``, ``own+near``, ..., with the same job; the test role is never opened.
 
     python -m experiments.studies.compare_corpora run [--corpora zinc own+near] [--tables ...] [--seeds 0 1]
     python -m experiments.studies.compare_corpora table
 
 Scaffold splits, the checkpoint of the package, a single model, scored on ``select``. ``own+near/part`` gives every part
-weights of its own. ``near`` searches the corpora in ``MOLWEIGHT_DATA``. Each row is appended to the journal when it is
-done, and a second call resumes after the last one.
+its own weights. ``near`` searches the corpora in ``MOLWEIGHT_DATA``. Each row is appended to the journal when finished,
+and a second call resumes after the last one.
 """
 
 import argparse
@@ -28,7 +28,7 @@ CORPORA: Final = ("none", "zinc", "own", "own+near", "own+near+zinc", "own+near+
 
 
 def corpus_of(name: str, data: MoleculeDataset, splits: Splits, size: int) -> MoleculeDataset:
-    """The corpus of that name, as ``molweight fit --corpus`` makes it."""
+    """The corpus of that name, as in ``molweight fit --corpus``."""
     parts = []
     for part in name.partition("/")[0].split("+"):
         if part == "own":
@@ -42,7 +42,7 @@ def corpus_of(name: str, data: MoleculeDataset, splits: Splits, size: int) -> Mo
 
 
 def row(name: str, table: str, seed: int, options: argparse.Namespace) -> dict[str, Any]:
-    """Fit once; ``none`` does without adaptive pretraining."""
+    """Fit once; ``none`` skips adaptive pretraining."""
     data = datasets.load(table)
     splits = datasets.split(data, "scaffold", seed=seed)
     weights = "part" if name.endswith("/part") else "joint"
@@ -58,7 +58,7 @@ def row(name: str, table: str, seed: int, options: argparse.Namespace) -> dict[s
 
 
 def rows() -> list[dict[str, Any]]:
-    """What is in the journal."""
+    """The rows of the journal."""
     return [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
 
 

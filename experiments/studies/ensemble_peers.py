@@ -1,11 +1,11 @@
-"""The ensemble that ends a fit, and what a chemist would use in its place, on the same rows.
+"""The ensemble of a fit against common alternatives on the same rows.
 
     python -m experiments.studies.ensemble_peers run [--tables esol bbbp] [--seeds 0 1 2]
     python -m experiments.studies.ensemble_peers table
 
 A random split per seed. The ensemble starts from ``gin_zinc`` without adaptive pretraining. It and the peers, with
-scikit-learn's defaults, train on all rows but the test set. Each result is appended to
-``experiments/results/ensemble_peers.jsonl`` at once; one that is there already is not repeated.
+scikit-learn's defaults, train on all rows except the test set. Each result is appended to
+``experiments/results/ensemble_peers.jsonl`` immediately; existing ones are not repeated.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def run_one(table: str, seed: int) -> dict[str, Any]:
 
 
 def show() -> None:
-    """Print means over seeds, and how often the interval out of fold holds the test score."""
+    """Print means over seeds, and how often the out-of-fold interval contains the test score."""
     rows = finished(RESULTS)
     print(f"| table | {' | '.join((OURS, *PEERS))} | sd of the ensemble | interval holds |\n|{'---|' * 7}")
     for table in dict.fromkeys(row["table"] for row in rows):
@@ -111,7 +111,7 @@ def show() -> None:
 
 
 def _holds(parts: dict[str, dict[str, float]], value: float) -> bool:
-    interval = parts[OURS] if OURS in parts else parts["both"]  # as it was called at first
+    interval = parts[OURS] if OURS in parts else parts["both"]  # its earlier name
     return interval["low"] <= value <= interval["high"]
 
 

@@ -1,4 +1,4 @@
-"""How many molecules get other features when they are written in another order of atoms, with aromatic bonds or Kekule?
+"""Invariance of features to the order of atoms and to aromatic or Kekule bonds in a SMILES.
 
     python -m experiments.studies.feature_invariance [--most 1000] [--output ...]
 

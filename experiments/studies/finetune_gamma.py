@@ -1,15 +1,15 @@
-"""How tightly should the last finetuning hold the encoder near the pretrained one?
+"""Strength of the proximal term that holds the encoder near the pretrained one in the final finetuning.
 
     python -m experiments.studies.finetune_gamma run [--tables freesolv esol bbbp] [--seeds 0 1 2]
     python -m experiments.studies.finetune_gamma table
 
 The job of ``make demo`` (GIN 3x64, 2,000 molecules of ZINC, 200 steps of general and 150 of adaptive pretraining),
 then the same pretrained encoder finetuned once per strength of the proximal term. The strength is judged on ``meta``,
-which neither trains nor stops the finetuning; ``test`` stays closed. With learned weights ``meta`` has trained those,
-so equal weights are run as well.
+which neither trains nor stops the finetuning; ``test`` is not used. Learned weights depend on ``meta``, so equal
+weights are run as well.
 
-Each finished run is appended to ``experiments/results/finetune_gamma.jsonl`` at once; a run that is there already is
-not repeated.
+Each finished run is appended to ``experiments/results/finetune_gamma.jsonl`` immediately; existing runs are not
+repeated.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""How much do weights decide? Fixed weightings over labelled sources: their spread against that of seeds.
+"""How much the weights matter: spread over fixed weightings of labelled sources, against the spread over seeds.
 
     python -m experiments.studies.headroom run [--tables freesolv bace] [--seeds 0 1 2]
     python -m experiments.studies.headroom table
@@ -8,7 +8,7 @@ out, four pairs and four random weightings. A run is 100 steps of 64 molecules w
 the encoder is judged on meta and select by a solved linear head and by finetuning; the test role is not opened. Within
 a seed everything but the weights is the same, so differences of weightings are taken within seeds.
 
-Each finished run is appended to ``experiments/results/headroom.jsonl`` at once; one that is there is not repeated.
+Each finished run is appended to ``experiments/results/headroom.jsonl`` immediately; existing ones are not repeated.
 """
 
 import argparse
@@ -82,11 +82,12 @@ def matrix(rows: list[dict[str, Any]], table: str, loss: str) -> np.ndarray[Any,
 
 
 def spreads(values: np.ndarray[Any, Any]) -> tuple[float, float, float]:
-    """Standard deviations of weightings, of seeds, and of what neither explains, from a two-way layout."""
+    """Standard deviations of weightings, of seeds and of the residual, from a two-way layout."""
     seeds, names = values.shape
     rest = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + values.mean()
     noise = float((rest**2).sum() / max((seeds - 1) * (names - 1), 1))
-    # The mean of a weighting over the seeds contains a share of the noise, which is taken off; likewise of a seed.
+    # The mean of a weighting over the seeds contains a share of the noise, which is subtracted; the same holds for
+    # seeds.
     by_weighting = float(values.mean(axis=0).var(ddof=1)) - noise / seeds
     by_seed = float(values.mean(axis=1).var(ddof=1)) - noise / names if seeds > 1 else float("nan")
     return tuple(float(np.sqrt(max(part, 0.0))) for part in (by_weighting, by_seed, noise))  # type: ignore[return-value]  # three

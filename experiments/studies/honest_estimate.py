@@ -1,14 +1,14 @@
-"""Does the test score lie where the ensemble says it will, and do seeds agree?
+"""Coverage of the ensemble's intervals for the test score, and agreement between seeds.
 
     python -m experiments.studies.honest_estimate run [--tables freesolv bace] [--seeds 0 1 2 3 4] [--epochs 100]
     python -m experiments.studies.honest_estimate table
 
 Every seed is another random split and another ensemble that starts from ``gin_zinc`` without adaptive pretraining.
-Kept are the out-of-fold score with its 95 % interval over rows, the interval in which the score of as many other
-molecules as the test set has should lie, and the test score. The table says how often each interval holds the test
-score, and the standard deviation of the test score over seeds. A few ``--epochs`` make the members worse and the run
-short: the intervals have to hold for any model. Each result is appended to
-``experiments/results/honest_estimate.jsonl`` at once; one that is there already is not repeated.
+The results are the out-of-fold score with its 95 % interval over rows, the interval for the score on as many other
+molecules as the test set has, and the test score. The table shows how often each interval contains the test score, and
+the standard deviation of the test score over seeds. Few ``--epochs`` make the run short and the members worse: the
+intervals must hold for any model. Each result is appended to ``experiments/results/honest_estimate.jsonl`` immediately;
+existing ones are not repeated.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Does a rule say what really happens when a source gets more weight?
+"""Validity of each rule: does it predict the effect of more weight on a source?
 
     python -m experiments.studies.hypergradient_validity run [--tables freesolv bace lipophilicity] [--seeds 0 1 2]
     python -m experiments.studies.hypergradient_validity table
@@ -6,12 +6,12 @@
 Eight sources: four planted ones (``experiments/_planted.py``) and four real tables of at most 600 molecules. The real
 effect of source k: the encoder is pretrained again with 0.4 of the weight moved to k, all else being equal (same
 batches, same first weights); the change of the loss on meta and select, of a solved linear head and finetuned, per unit
-of weight. What each rule says: its derivatives along one run under equal weights, at every 10th step, averaged.
-Compared by Spearman's rank correlation over the sources and by agreement of the sign against the average source.
-GIN 2x32 from random weights, 100 steps of 64 molecules; the test role is not opened.
+of weight. The prediction of a rule: its derivatives along one run with equal weights, at every 10th step, averaged.
+Compared by Spearman's rank correlation over the sources and by agreement of the sign against the average source. GIN
+2x32 from random weights, 100 steps of 64 molecules; the test role is not opened.
 
-Each finished table and seed is appended to ``experiments/results/hypergradient_validity.jsonl`` at once; a row that is
-there already is not repeated.
+Each finished table and seed is appended to ``experiments/results/hypergradient_validity.jsonl`` immediately; existing
+rows are not repeated.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def effects(runs: SourceRuns) -> dict[str, list[float]]:
 
 
 def run_one(table: str, seed: int) -> dict[str, Any]:
-    """One row: what the rules say and what happens, as JSON values."""
+    """One row, with predictions and real effects, as JSON values."""
     runs = SourceRuns.of(table, seed, steps=STEPS)
     signals = Signals(runs).collect(EVERY)
     return {

@@ -1,11 +1,11 @@
-"""What partners are worth on tables of thousands of rows, and what they cost; out of fold, the test sets stay closed.
+"""Value and cost of partners on tables of thousands of rows; out of fold, without the test sets.
 
     python -m experiments.studies.large_tables --output experiments/results/large_tables.json
     ... [--table hiv --table tox21] [--rows 15000]
 
-Rows are drawn from those outside the test set of the scaffold split, and dealt to three folds as ``fit`` deals them.
-Each partner is fitted on two folds and predicts the third. Mixtures have weights fitted on the other folds, as in
-``fit``; graph members take no part. Seconds are of the CPU, one thread, for all three folds.
+Rows are sampled outside the test set of the scaffold split, and divided into three folds as by ``fit``. Each partner is
+fitted on two folds and predicts the third. Mixtures have weights fitted on the other folds, as in ``fit``; there are no
+graph members. Times are CPU seconds of one thread for all three folds.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def measure(table: str, most: int) -> dict[str, Any]:
 
     Args:
         table: Name of a table of MoleculeNet.
-        most: Rows at most.
+        most: Maximum number of rows.
     """
     data = rows_outside_the_test_set(datasets.load(table), most)
     partners, folds = partner_data(data), cross_folds(data.targets, FOLDS, np.random.default_rng(1))
@@ -75,7 +75,7 @@ def measure(table: str, most: int) -> dict[str, Any]:
 
 
 def rows_outside_the_test_set(data: MoleculeDataset, most: int) -> MoleculeDataset:
-    """Drawn rows of train, meta and select, in the order of the table."""
+    """Sampled rows of train, meta and select, in the order of the table."""
     outside = np.setdiff1d(np.arange(len(data)), datasets.split(data, "scaffold", seed=0).test)
     return data.subset(np.sort(np.random.default_rng(0).permutation(outside)[:most]))
 

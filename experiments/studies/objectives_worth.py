@@ -1,4 +1,4 @@
-"""What is each objective worth alone: pretrained with nothing else, against an encoder from scratch.
+"""Value of each objective alone: pretraining with a single objective, against an encoder from scratch.
 
     python -m experiments.studies.objectives_worth run [--tables freesolv bbbp bace] [--objectives ...] [--seeds 0 1 2]
     python -m experiments.studies.objectives_worth table
@@ -6,13 +6,13 @@
 GIN 3x64, 150 steps of generic pretraining on batches of 128 of 2,000 molecules of ZINC with one objective (the SchNet
 of GraphMVP: 3 layers of 64), then 12 epochs of finetuning, on the table's own split (scaffold). The checkpoint is
 chosen on ``select``; the figures are the table's metric on ``test``. ``scratch`` is the same finetuning of a random
-encoder with the same seed. So few epochs show a head start, not what is left of it in the end. Targets are computed
-before the clock starts; one thread; seconds are those of the processor, which other processes do not add to.
+encoder with the same seed. So few epochs show an initial advantage, not the final one. Targets are computed before
+timing starts; times are CPU seconds of one thread, to which other processes do not contribute.
 
-Each finished run is appended to ``experiments/results/objectives_worth.jsonl`` at once, with its provenance; a run that
-is there already is not repeated, so a stopped study resumes. ``table`` writes
-``experiments/results/objectives_worth.md``. With three seeds and some 60 to 200 test molecules, differences of less
-than about two standard deviations say nothing.
+Each finished run is appended to ``experiments/results/objectives_worth.jsonl`` immediately, with its provenance;
+existing runs are not repeated, so a stopped study resumes. ``table`` writes
+``experiments/results/objectives_worth.md``. With three seeds and about 60 to 200 test molecules, differences below
+about two standard deviations are not significant.
 """
 
 import argparse
@@ -40,7 +40,7 @@ CPU: Final = torch.device("cpu")
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "graphmvp_contrastive": {"layers": 3, "filters": 64},
     "graphmvp_generative": {"layers": 3, "filters": 64},
-    "assay_labels": {"table": "tox21", "labels": 12},  # named, so that a fit finds in the cache what was pretrained
+    "assay_labels": {"table": "tox21", "labels": 12},  # named, so that a fit finds the pretrained encoder in the cache
 }
 TABLES: Final = ("freesolv", "bbbp", "bace")
 
@@ -75,14 +75,14 @@ def job_of(objective: str, seed: int) -> Job:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds of processor time, and what was returned."""
+    """CPU seconds and the result of a call."""
     started = time.process_time()
     value = work()
     return time.process_time() - started, value
 
 
 def pretraining_seconds(job: Job, corpus: MoleculeDataset, held: HeldOut) -> float | None:
-    """Pretrain, so that the fit that follows finds it in the cache; ``None`` where it is there already."""
+    """Pretrain into the cache for the following fit; ``None`` if it is cached already."""
     if job.init == "scratch":
         return None
     generic_pretraining(variant(job, pretrain_steps=0), corpus, CPU, held=held)  # computes the targets

@@ -1,4 +1,4 @@
-"""Does a weighting rule find the one objective that is worth everything, and avoid the one worth nothing?
+"""Does a weighting rule find the single useful objective, and avoid the useless one?
 
     python -m experiments.studies.planted run [--tables freesolv esol bbbp] [--rules ...] [--seeds 0 1 2 3 4]
     python -m experiments.studies.planted table
@@ -7,8 +7,8 @@ Four objectives on the training molecules of a table: ``oracle`` is the task its
 ``attribute_masking`` and ``functional_groups`` are ordinary ones. GIN 3x64, batches 128 / 64 / 64, 400 steps from a
 random encoder, no finetuning afterwards. A run is right if the oracle ends above the noise.
 
-Each finished run is appended to ``experiments/results/planted.jsonl`` at once, with its provenance; a run that is there
-already is not repeated, so a stopped study resumes.
+Each finished run is appended to ``experiments/results/planted.jsonl`` immediately, with its provenance; existing runs
+are not repeated, so a stopped study resumes.
 """
 
 import argparse
@@ -42,7 +42,7 @@ STEPS: Final = 400
 
 
 def _solving(solver: str, **options: float) -> dict[str, Any]:
-    """A solve of both systems with 5 products each, so seldom that a run costs about what the identity's does."""
+    """A solve of both systems with 5 products each, so rarely that a run costs about as much as with the identity."""
     return {"solver": solver, "solver_options": options, "hypergradient_interval": 20}
 
 
@@ -62,7 +62,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
         "weighting_options": {"rule": "adam", "lr": 0.1},
     },
 }
-"""What each rule changes of the defaults: the first is the default."""
+"""Options of each rule that differ from the defaults; the first is the default."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Labelled:
 
 
 class _Planted(Objective):
-    """The loss of a task on the column that bears the objective's name: cross-entropy or squared error.
+    """The loss of a task on the column named like the objective: cross-entropy or squared error.
 
     Args:
         width: Size of the encoder's vectors.
@@ -91,7 +91,7 @@ class _Planted(Objective):
         self.binary = binary
 
     def draw(self, batch: GraphBatch, generator: torch.Generator) -> Labelled:
-        """The batch as it is."""
+        """The batch, unchanged."""
         del generator
         return Labelled(batch, batch.columns[self.column])
 
@@ -139,7 +139,7 @@ def job_of(rule: str, data: MoleculeDataset, seed: int) -> Job:
 def planted_corpus(data: MoleculeDataset, splits: Splits, seed: int) -> MoleculeDataset:
     """The training molecules with their labels in standard units, and with labels drawn from other molecules."""
     mean, scale = (item.numpy() for item in label_statistics(data, splits.train))
-    groups = attach_targets(data, FunctionalGroups.targets)  # of the whole table, so that the cache serves every seed
+    groups = attach_targets(data, FunctionalGroups.targets)  # of the whole table, to be cached for all seeds
     corpus = groups.subset(splits.train)
     labels = ((corpus.targets - mean) / scale).astype(np.float32)
     return corpus.with_columns({"planted_oracle": labels, "planted_noise": shuffled(labels, seed)})

@@ -1,12 +1,12 @@
-"""Why are planted sources missed? Every rule at the same points of a run, with heads that are learned or solved.
+"""Why planted sources are missed: every rule at the same points of a run, with learned or solved heads.
 
     python -m experiments.studies.planted_signals run [--tables freesolv bace lipophilicity] [--seeds 5 6 7]
     python -m experiments.studies.planted_signals table
 
-Four planted sources (``experiments/_planted.py``) and four real tables, weights equal throughout, so that no rule acts
-on its own mistakes. ``oracle`` and ``negated`` teach the encoder the same, as each has a head of its own: what a rule
-says of the two differs by the state of their heads alone. Three runs per table and seed: heads of the sources as they
-are learned; solved on all their molecules before the first step; solved again every 10 steps. GIN 2x32 from random
+Four planted sources (``experiments/_planted.py``) and four real tables, with equal weights throughout, so that no rule
+acts on its own errors. ``oracle`` and ``negated`` teach the encoder the same, because each has its own head: a rule's
+values for the two differ only through the state of their heads. Three runs per table and seed: heads of the sources as
+they are learned; solved on all their molecules before the first step; solved again every 10 steps. GIN 2x32 from random
 weights, 100 steps of 64 molecules, measured at every 10th; the test role is not opened.
 
 Each finished run is appended to ``experiments/results/planted_signals.jsonl``; one that is there is not repeated.
@@ -56,7 +56,7 @@ def study(tables: list[str], seeds: list[int]) -> None:
 
 
 def said(row: dict[str, Any], rule: str) -> dict[str, float]:
-    """What a rule says of each source over the run, in standard errors of the mean; positive where it helps."""
+    """A rule's value for each source over the run, in standard errors of the mean; positive if it helps."""
     values = np.array(row["signals"][rule])
     centred = values - values.mean(axis=1, keepdims=True)
     errors = centred.std(axis=0, ddof=1) / np.sqrt(len(centred))
@@ -71,7 +71,7 @@ def right(row: dict[str, Any], rule: str) -> list[bool]:
 
 
 def apart(row: dict[str, Any], rule: str) -> float:
-    """What a rule says of oracle and negated, which teach the same: their difference over the spread of all sources."""
+    """Difference of a rule's values for oracle and negated, which teach the same, over the spread of all sources."""
     means = dict(zip(row["names"], np.mean(row["signals"][rule], axis=0), strict=True))
     return float(abs(means["oracle"] - means["negated"]) / max(np.std(list(means.values())), 1e-30))
 

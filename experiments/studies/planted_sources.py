@@ -5,13 +5,13 @@
 
 The train role of a table is halved at random. One half stays the task's; the molecules of the other half are sources:
 ``oracle`` has their labels of the task, ``negated`` the same labels with the other sign (or class), ``noise`` the same
-labels in another order; ``irrelevant`` is another table. Each has a head of its own, so ``negated`` teaches the encoder
-what ``oracle`` teaches: it is harmful only to a method that shares heads, and is counted apart. Eight ordinary
-objectives on 2,000 molecules of ZINC compete. GIN 2x32 from random weights, 200 steps of batches 64 / 64 / 64, the
-default options otherwise; no finetuning afterwards, and the test role is not opened.
+labels in another order; ``irrelevant`` is another table. Each has its own head, so ``negated`` teaches the encoder the
+same as ``oracle``: it harms only methods that share heads, and is counted separately. Eight ordinary objectives on
+2,000 molecules of ZINC compete. GIN 2x32 from random weights, 200 steps of batches 64 / 64 / 64, the default options
+otherwise; no finetuning afterwards, and the test role is not opened.
 
-Each finished run is appended to ``experiments/results/planted_sources.jsonl`` at once, with its provenance; a run that
-is there already is not repeated.
+Each finished run is appended to ``experiments/results/planted_sources.jsonl`` immediately, with its provenance;
+existing runs are not repeated.
 """
 
 import argparse
@@ -53,7 +53,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
     "identity, solved heads": {},
     "closed_form, solved heads": {"task_level": "closed_form", "hypergradient_interval": 5},
 }
-"""Without ``solved heads``, those of sources start at random, as they did when the first rows were made."""
+"""Options of each rule. Without ``solved heads``, the heads of sources start at random, as in the first rows."""
 USELESS: Final = ("noise", "irrelevant")
 
 

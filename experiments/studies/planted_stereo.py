@@ -2,10 +2,10 @@
 
     python -m experiments.studies.planted_stereo [--seeds 0 1 2] [--output ...]
 
-Two made-up tables: the label is R against S at one centre, or E against Z of one double bond, and nothing else differs
-between the classes. Each molecule is trained on in one random order of its atoms and scored in others; molecules are
-split by skeleton, so that those scored were never seen in any order. The score is the ROC-AUC of a GIN of 3 layers of
-32, trained from scratch for 60 epochs. A second score is the greatest change of a probability between two spellings.
+Two synthetic tables: the label is R against S at one centre, or E against Z of one double bond, and the classes do not
+differ otherwise. Each molecule is trained on in one random order of its atoms and scored in others; molecules are split
+by skeleton, so that the scored ones were never seen in any order. The score is the ROC-AUC of a GIN of 3 layers of 32,
+trained from scratch for 60 epochs. A second score is the largest change of a probability between two spellings.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SPELLINGS: Final = 4
 
 
 def centres() -> Iterator[tuple[str, str]]:
-    """Amino acids and their derivatives, R and S: the text before the centre's mark differs in nothing else."""
+    """Amino acids and their derivatives, R and S, which differ only in the mark of the centre."""
     for amine, side, end in product(AMINES, SIDES, ENDS):
         yield f"{amine}[C@@H]({side})C(=O){end}", f"{amine}[C@H]({side})C(=O){end}"
 
@@ -45,7 +45,7 @@ def double_bonds() -> Iterator[tuple[str, str]]:
 
 
 def label(molecule: Chem.Mol) -> float:
-    """1 for R or E by RDKit's older rules, which for these molecules are those of CIP, and no part of molweight."""
+    """1 for R or E by RDKit's older rules, which agree with CIP for these molecules; independent of molweight."""
     centres = [atom.GetProp("_CIPCode") for atom in molecule.GetAtoms() if atom.HasProp("_CIPCode")]
     if centres:
         return float(centres == ["R"])

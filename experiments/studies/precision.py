@@ -1,11 +1,11 @@
-"""What rounding the factors of matrix products does to a hypergradient, and what it saves.
+"""Effect of rounding the factors of matrix products on a hypergradient, and the time saved.
 
     OMP_NUM_THREADS=1 python -m experiments.studies.precision [--encoder 3x128] [--points 0 4 8]
 
-Eight objectives, GIN, batches of 256 / 64 / 64, the identity. At each point, after so many steps in float32, the same
-step is taken with each precision: same variables, batches and masks. ``cosine`` and ``size`` compare its hypergradient,
-K numbers, with that of float32 (size: ratio of norms); ``signs`` is the share of objectives whose weight moves the
-same way. ``seconds`` are of the processor, one step each.
+Eight objectives, GIN, batches of 256 / 64 / 64, the identity. At each point, after a number of steps in float32, the
+same step is computed with each precision: same variables, batches and masks. ``cosine`` and ``size`` compare its
+hypergradient, K numbers, with that of float32 (size: ratio of norms); ``signs`` is the share of objectives whose weight
+moves in the same direction. ``seconds`` are CPU seconds of one step.
 """
 
 import argparse

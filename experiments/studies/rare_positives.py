@@ -3,10 +3,11 @@
     MOLWEIGHT_DATA=... python -m experiments.studies.rare_positives [--table hiv --table tox21] [--seeds 0 1 2]
     python -m experiments.studies.rare_positives --show
 
-For each table and seed: ``molweight fit --data TABLE --seed SEED`` with no other option, in a process of its own, and a
-forest of 500 trees on ECFP4 bits per target, trained on the same rows: all but the test set of the scaffold split,
-which all seeds share. Rows are appended to ``experiments/results/rare_positives.jsonl``; what is there is kept.
-CPU seconds and peak memory are those of the process and its workers; wall time says something on an idle machine only.
+For each table and seed: ``molweight fit --data TABLE --seed SEED`` with no other option, in a separate process, and a
+forest of 500 trees on ECFP4 bits per target, trained on the same rows: all except the test set of the scaffold split,
+which all seeds share. Rows are appended to ``experiments/results/rare_positives.jsonl``; existing rows are kept.
+
+CPU seconds and peak memory are those of the process and its workers; wall time is meaningful only on an idle machine.
 """
 
 import argparse
@@ -37,7 +38,7 @@ MEGABYTE: Final = 1024
 
 
 def main() -> None:
-    """Run what is not there yet, or print the means."""
+    """Run what is missing, or print the means."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--table", action="append", help="default: hiv and tox21")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])

@@ -7,7 +7,7 @@
 
 Rows are those of train, meta and select of the frozen scaffold split, at most 1,500; the five folds keep molecules of
 one scaffold together. Members start from ``gin_zinc`` without adaptive pretraining. Each result is appended to
-``experiments/results/recipes.jsonl`` at once; one that is there already is not repeated.
+``experiments/results/recipes.jsonl`` immediately; existing ones are not repeated.
 """
 
 import argparse
@@ -57,7 +57,7 @@ WEIGHED: Final[dict[str, str | tuple[tuple[str, ...], float]]] = {
     **{f"four partners, shrinkage {value:g}": (FOUR, value) for value in (0.0, 0.2, 0.5, 1.0)},
     "five partners, shrinkage 0.2": ((*FOUR, "forest"), 0.2),
 }
-"""Rows of earlier choices of partners are in the results, too."""
+"""The results also contain rows of earlier choices of partners."""
 MEMBERS: Final[dict[str, dict[str, Any]]] = {
     "default": {},
     "lr 1e-3": {"lr": 1e-3},
@@ -121,7 +121,7 @@ def trees(problem: Problem, sets: list[str], folds: int) -> Array:
 
 
 def partners(problem: Problem, weighed: str | tuple[tuple[str, ...], float], folds: int) -> Array:
-    """Out-of-fold predictions of one partner, or of several, weighed on the other folds with some shrinkage."""
+    """Out-of-fold predictions of one partner, or of several, weighted on the other folds with shrinkage."""
     if isinstance(weighed, str):
         return partner(problem, weighed)
     names, shrinkage = weighed
@@ -182,7 +182,7 @@ def build(data: MoleculeDataset, changes: dict[str, Any], features: int, seed: i
 
 
 def measure(kind: str, tables: list[str], folds: int) -> None:
-    """Run what is not there yet."""
+    """Run what is missing."""
     torch.set_num_threads(1)
     names = {"trees": [*TREES], "partners": [*WEIGHED], "members": [*MEMBERS]}[kind]
     jobs = [(kind, table, name, folds) for table in tables for name in names]

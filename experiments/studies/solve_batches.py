@@ -1,11 +1,12 @@
-"""What solves on smaller batches cost in accuracy: hypergradients with level 1's curvature taken on fewer molecules.
+"""Loss of accuracy from smaller solve batches: hypergradients with level 1's curvature on fewer molecules.
 
     python -m experiments.studies.solve_batches [--sizes 32 64 128 256] [--output ...]
 
 GIN 3x128 on FreeSolv with the ZINC sample, four objectives, conjugate gradients with 5 iterations at both levels and
 damping 10, as in ``benchmark_step.py``. At several steps of one run with equal weights the hypergradient is taken with
-curvature batches of each size, three of each, everything else the same; it is compared with that of the mean over three
-batches of 512 molecules. Cosines are over the four objectives after centring, which is all that moves the weights.
+curvature batches of each size, three of each, with everything else equal; it is compared with the mean over three
+batches of 512 molecules. Cosines are over the four objectives after centring, because only the centred part moves the
+weights.
 """
 
 import argparse
@@ -27,11 +28,11 @@ REFERENCE: Final = 512
 
 
 def set_up() -> AdaptivePretraining:
-    """The run that the hypergradients are taken along."""
+    """The run along which hypergradients are computed."""
     job = Job(
         encoder_options={"layers": 3, "width": 128},
         solver="cg",
-        hypergradient_interval=10**9,  # the loop itself takes none: the weights stay equal
+        hypergradient_interval=10**9,  # the loop itself computes none: the weights stay equal
         init="scratch",
         device="cpu",
     )
@@ -41,7 +42,7 @@ def set_up() -> AdaptivePretraining:
 
 
 def hypergradients(setup: AdaptivePretraining, sizes: list[int]) -> dict[int, list[np.ndarray[Any, Any]]]:
-    """Centred hypergradients at the present point, by size of the curvature batch."""
+    """Centred hypergradients at the current point, by size of the curvature batch."""
     loop, corpus, task = setup.loop, setup.corpus, setup.task
     train, meta = task.loss(task.train, dropout=True), task.loss(task.meta, dropout=False)
     step = corpus.losses(setup.model)

@@ -1,4 +1,4 @@
-"""Which solver is worth its price: the accuracy of each hypergradient on real molecules, along training runs.
+"""Accuracy and cost of each solver's hypergradients on real molecules, along training runs.
 
     python -m experiments.studies.solver_accuracy [--models tiny "gin 3x64"] [--tables freesolv bbbp] [--seeds 0 1]
 
@@ -8,8 +8,8 @@ objectives, at steps 0, 100 and 300 of a run with CG (5 iterations, damping 0.1,
 * tiny: GIN of 1 layer and width 2 in float64; the reference with damping 0.1 is the dense solve;
 * gin 3x64: float32; too large for a dense solve, so the reference is MINRES, whose residual is in the result.
 
-Each is compared with two systems: both Hessians + 0.1, and both + the safe damping, 1.5 times the size of the most
-negative curvature met there, with which they are positive definite and MINRES converges.
+Each is compared with two systems: both Hessians + 0.1, and both + the safe damping, 1.5 times the magnitude of the most
+negative curvature at that point, with which they are positive definite and MINRES converges.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def _rows(runs: list[dict[str, Any]]) -> Iterator[tuple[str, str, int, dict[str,
         for point in run["points"]:
             system = "0.1" if point["damping"] == 0.1 else "safe"
             residual = max(level["spectrum"]["residual"] for level in point["levels"])
-            # The safe damping differs between points; what carries it is one solver all the same.
+            # The safe damping differs between points, but the solver counts as one.
             own = f" damping={point['damping']}"
             for row in point["solvers"]:
                 yield (
@@ -138,7 +138,7 @@ def _summarised(model: str, system: str, step: int, title: str, rows: list[dict[
 
 
 def curvature(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the references met, per model, system, point and level: the extremes over tables and seeds."""
+    """Curvature observed by the references, per model, system, point and level: the extremes over tables and seeds."""
     groups: dict[tuple[str, str, int, str], list[dict[str, Any]]] = {}
     for run in runs:
         for point in run["points"]:
@@ -166,7 +166,7 @@ def curvature(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def agreement(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Cosine of the two references' ``dF/dalpha``, per model and point: how much hangs on the damping alone."""
+    """Cosine of the two references' ``dF/dalpha``, per model and point, i.e. the effect of the damping alone."""
     groups: dict[tuple[str, int], list[float]] = {}
     for run in runs:
         logits: dict[int, list[torch.Tensor]] = {}
@@ -193,7 +193,7 @@ def report(result: dict[str, Any]) -> str:
 
 
 def verdict(result: dict[str, Any]) -> str:
-    """What the numbers say, in words; the sentences were written for this result, the numbers are read from it."""
+    """The conclusion; the sentences were written for this result, the numbers are read from it."""
     levels = [row for row in result["curvature"] if row["damping"].startswith("0.1 ")]
     tiny = [cosine for row in result["agreement"] if row["model"] == "tiny" for cosine in row["cosines"]]
     safe = [row for row in result["summary"] if row["damping"] == "safe"]

@@ -1,9 +1,9 @@
-"""What the definition of a split does to a score: one model, one table, every split.
+"""Effect of the definition of a split on a score: one model, one table, every split.
 
     python -m experiments.studies.split_definitions [--table bbbp] [--output ...]
 
-The model sees no graph: Morgan fingerprints (radius 2, 2048 bits) and a forest of 500 trees. Under the protocol of the
-paper it trains on the training part and is scored on the test part; methods that draw are repeated with several seeds.
+The model uses no graphs: Morgan fingerprints (radius 2, 2048 bits) and a forest of 500 trees. Under the protocol of the
+paper it trains on the training part and is scored on the test part; randomised methods are repeated with several seeds.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def test_score(bits: np.ndarray, data: MoleculeDataset, splits: Splits, seed: in
 
 
 def measure(data: MoleculeDataset, bits: np.ndarray, method: str, seeds: list[int]) -> dict[str, Any]:
-    """Scores over seeds, of the split and of the forest where the split draws nothing."""
+    """Scores over seeds of the split, or of the forest if the split is deterministic."""
     drawn = [split(data, method, protocol="paper", seed=seed) for seed in seeds]
     scores = [test_score(bits, data, splits, seed) for seed, splits in zip(seeds, drawn, strict=True)]
     print(f"{method:<18} {' '.join(f'{value:5.1f}' for value in scores)}  {drawn[0].sizes}", flush=True)

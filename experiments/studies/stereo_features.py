@@ -4,14 +4,14 @@
     python -m experiments.studies.stereo_features table
 
 Candidates: ``cip``, the default; ``ranked``, RDKit's tag relative to the canonical ranks of the neighbours, nothing at
-a centre with equal ranks; ``ordered``, OGB's features of the molecule written in canonical order first; ``ignore``,
-none; and ``ogb``, OGB's features as they are, for comparison.
+a centre with equal ranks; ``ordered``, OGB's features of the molecule written in canonical order; ``ignore``, none; and
+``ogb``, OGB's features unchanged, for comparison.
 
 Rows are at most 600 of train, meta and select of the frozen scaffold split, those with stereo marks first; the test
 sets stay closed. Three folds keep molecules of one scaffold together. The model is a GIN of 3 layers of 128, trained
 from scratch for 40 epochs. Held-out molecules are scored as the table writes them and in a random order of atoms; the
-score of those with stereo marks is kept by itself. Cost is CPU time of featurising in one process. Each result is
-appended to ``experiments/results/stereo_features.jsonl`` at once; one that is there already is not repeated.
+score of those with stereo marks is reported separately. Cost is CPU time of featurising in one process. Each result is
+appended to ``experiments/results/stereo_features.jsonl`` immediately; existing ones are not repeated.
 """
 
 import argparse
@@ -46,7 +46,7 @@ Index = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 def featurised(featuriser: Featuriser, smiles: Sequence[str]) -> MoleculeDataset:
-    """Features of the product."""
+    """Features of molweight."""
     return build_dataset(list(smiles), featuriser=featuriser, cache=False, n_jobs=1)
 
 
@@ -66,7 +66,7 @@ def ranked(smiles: Sequence[str]) -> MoleculeDataset:
 
 
 def _relative(atom: Chem.Atom, ranks: list[int]) -> int:
-    """1 or 2: the tag as it were if the neighbours were written in the order of their ranks; 0 where two are equal."""
+    """1 or 2: the tag if the neighbours were written in the order of their ranks; 0 if two ranks are equal."""
     order = [ranks[other.GetIdx()] for other in atom.GetNeighbors()]
     if len(set(order)) < len(order):
         return 0
@@ -76,7 +76,7 @@ def _relative(atom: Chem.Atom, ranks: list[int]) -> int:
 
 
 def ordered(smiles: Sequence[str]) -> MoleculeDataset:
-    """OGB's features of molecules that are written in canonical order first."""
+    """OGB's features of molecules written in canonical order."""
     with rdBase.BlockLogs():
         return featurised(Featuriser("ogb"), [Chem.MolToSmiles(Chem.MolFromSmiles(text)) for text in smiles])
 
@@ -95,11 +95,11 @@ class Problem:
     """Rows of a table outside its test set.
 
     Args:
-        smiles: As the table writes them.
+        smiles: SMILES as in the table.
         labels: ``n x T``, numbers in standard units.
-        marked: Which have stereo marks.
+        marked: Which molecules have stereo marks.
         folds: Positions of each fold.
-        metric: That of the table.
+        metric: Metric of the table.
     """
 
     smiles: list[str]
@@ -129,7 +129,7 @@ class Problem:
 
 
 def study_invariance(table: str, features: str) -> dict[str, Any]:
-    """Molecules whose features change with their spelling, centres that carry a value, and the cost."""
+    """Molecules whose features change with their spelling, centres with a value, and the cost."""
     problem = Problem.of(table)
     smiles = [text for text, marked in zip(problem.smiles, problem.marked, strict=True) if marked]
     data, seconds = BUILDS[features](problem.smiles), []

@@ -1,4 +1,4 @@
-"""What the corpus recipe computes of each molecule; a module of its own, so that worker processes can import it."""
+"""Per-molecule computations of the corpus recipe, in a separate module that worker processes can import."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from molweight.graphs.internal import parse_molecule
 __all__ = ["MOST_ATOMS", "Cleaned", "clean", "fragments", "skeleton_key"]
 
 MOST_ATOMS: Final = 100
-"""Heavy atoms of the largest molecule that is kept."""
+"""Maximum number of heavy atoms."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Cleaned:
     """A chunk of molecules.
 
     Args:
-        smiles: Canonical; empty where the molecule cannot be used.
-        reasons: Why it cannot be used; empty where it can.
+        smiles: Canonical SMILES; empty for an unusable molecule.
+        reasons: Reason why it is unusable; empty if it is usable.
         skeletons: First blocks of InChIKeys as numbers.
         scaffolds: Murcko scaffolds as numbers; 0 without a ring.
         atoms: Heavy atoms.
@@ -89,13 +89,13 @@ def _refused(reason: str) -> tuple[Any, ...]:
 
 
 def skeleton_key(molecule: Chem.Mol) -> int:
-    """The first block of the InChIKey as a number; 0 where there is none."""
+    """The first block of the InChIKey as a number; 0 if there is none."""
     key: str = Chem.MolToInchiKey(molecule)  # type: ignore[no-untyped-call]  # RDKit says no types
     return number_of(key.partition("-")[0])
 
 
 def fragments(smiles: str) -> Iterator[str]:
-    """The BRICS fragments of a molecule, with hydrogens where bonds were cut."""
+    """The BRICS fragments of a molecule, with hydrogens at cut bonds."""
     molecule = parse_molecule(smiles)
     if molecule is None:
         return

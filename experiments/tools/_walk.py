@@ -1,4 +1,4 @@
-"""What a reader meets on a walk through a package: functions that run, their code, the lines executed."""
+"""Trace of a program through a package: the functions that run, their code, the lines executed."""
 
 import ast
 import functools
@@ -19,23 +19,23 @@ _COMPREHENSIONS = ("<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>")
 
 
 class StopWalkError(Exception):
-    """Raised to leave a program where the walk ends."""
+    """Raised to end the walk."""
 
 
 @functools.cache
 def _resolved(name: str) -> str:
-    """A source file by its real path: folders of a package may be links."""
+    """The real path of a source file, because folders of a package may be links."""
     return str(Path(name).resolve()) if name.endswith(".py") else ""
 
 
 class Tracer:
-    """Records the functions of some folders that are entered, and their lines that are executed."""
+    """Records the functions of some folders that are entered, and their executed lines."""
 
     def __init__(self, *folders: Path) -> None:
         """Start with nothing seen.
 
         Args:
-            folders: Where the sources lie that are counted.
+            folders: Folders of the sources to count.
         """
         self.folders = tuple(f"{folder.resolve()}/" for folder in folders)
         self.seen: dict[str, dict[str, int]] = defaultdict(dict)
@@ -63,7 +63,7 @@ class Tracer:
         raise RuntimeError("the program ended before the walk did")
 
     def _enter(self, frame: FrameType, _event: str, _: Any) -> "Callable[..., Any] | None":
-        """See :func:`sys.settrace`; to import a file or to define a class is not a step of the walk."""
+        """Trace function, see :func:`sys.settrace`; imports and class definitions are not counted."""
         code = frame.f_code
         path = _resolved(code.co_filename)
         if not path.startswith(self.folders) or not code.co_flags & inspect.CO_OPTIMIZED:
@@ -86,7 +86,7 @@ class Tracer:
 
 
 def sizes(seen: Mapping[str, Mapping[str, int]], lines: Mapping[str, set[int]]) -> dict[str, float]:
-    """Functions, files, and the code that a reader meets.
+    """Number of functions, files, and lines of code.
 
     Args:
         seen: First line of each function that ran, by file and name.
@@ -114,7 +114,7 @@ def _tree(path: str) -> tuple[ast.Module, list[str]]:
 
 @functools.cache
 def _functions(path: str) -> dict[int, Function]:
-    """The functions of a file by their first line, which is that of a decorator where there is one."""
+    """The functions of a file by their first line, including decorators."""
     nodes = [node for node in ast.walk(_tree(path)[0]) if isinstance(node, Function)]
     return {min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))]): node for node in nodes}
 
@@ -140,7 +140,7 @@ def _body(path: str, first: int) -> set[int]:
 
 
 def _statements(path: str, executed: set[int]) -> set[int]:
-    """First lines of the innermost statements that were executed, so that the layout of a statement does not count."""
+    """First lines of the innermost executed statements, so that the layout of a statement does not matter."""
     owner: dict[int, int] = {}
     for node in _by_size(_tree(path)[0]):
         owner.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.lineno))

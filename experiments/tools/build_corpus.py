@@ -1,16 +1,16 @@
-"""Mix a pretraining corpus, cleaned, without duplicates and without molecules like those of any test role.
+"""Build a pretraining corpus: cleaned, without duplicates and without molecules similar to those of any test role.
 
     MOLWEIGHT_DATA=FOLDER python -m experiments.tools.build_corpus --output FOLDER [--moses 250000] [--blocks 4]
 
-Sources, in this order (of equal skeletons the first one stays): train molecules of the MoleculeNet tables in the
-package (tox21 and others bring salts and charged forms), MolScore's ChEMBL sample, BRICS fragments of every tenth
-molecule of that, ZINC250k, and a sample of MOSES. All files are those of packages of the Python package index; their
-checksums are compared. A molecule is left out if it cannot be parsed or has more than 100 heavy atoms; if its InChIKey
-skeleton came before; or if it has the skeleton of a molecule in the test role (scaffold split) of any of the 14 tables,
-or a Tanimoto similarity of at least 0.9 to one (ECFP4, 1,024 bits).
+Sources, in this order (the first of equal skeletons is kept): train molecules of the MoleculeNet tables in the package
+(tox21 and others bring salts and charged forms), MolScore's ChEMBL sample, BRICS fragments of every tenth molecule of
+that, ZINC250k, and a sample of MOSES. All files are from packages on the Python package index; their checksums are
+verified. A molecule is left out if it cannot be parsed or has more than 100 heavy atoms; if its InChIKey skeleton came
+before; or if it has the skeleton of a molecule in the test role (scaffold split) of any of the 14 tables, or a Tanimoto
+similarity of at least 0.9 to one (ECFP4, 1,024 bits).
 
-Interrupted, the same command resumes at the block of 16,384 molecules that it was in; memory grows by 8 bytes for
-each molecule. ``--blocks`` stops after that many blocks. At the end: ``corpus.smi.gz`` and ``audit.json``.
+After an interruption, the same command resumes at the unfinished block of 16,384 molecules; memory grows by 8 bytes per
+molecule. ``--blocks`` stops after that many blocks. At the end: ``corpus.smi.gz`` and ``audit.json``.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from molweight.storage import write_file
 SIMILAR: Final = 0.9
 """Tanimoto similarity to a test molecule from which a molecule is left out."""
 SIZE: Final = 16_384
-"""Records per block: what an interruption loses at most."""
+"""Records per block, the maximum loss from an interruption."""
 MOLSCORE: Final = ("molscore_sample300k.smi.gz", "bb4e29792aa1d96db1e66dbdee6706fddb2c294632f9e69e1b0d1ff2f4aee809")
 """File in ``corpora`` of ``MOLWEIGHT_DATA`` and its SHA-256; molscore 1.9.5, molscore/data/sample.smi."""
 Keys = np.ndarray[Any, np.dtype[np.uint64]]
@@ -80,7 +80,7 @@ class TestRoles:
     """The test molecules of all tables."""
 
     def __init__(self, state: Path) -> None:
-        """Read them, or compute and keep them: an InChIKey takes a millisecond."""
+        """Read the keys, or compute and save them: an InChIKey takes a millisecond."""
         path = state / "test_roles.npz"
         if not path.exists():
             self._write(path)
@@ -105,12 +105,12 @@ class TestRoles:
         partial.replace(path)
 
     def similarity(self, bits: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        """Of each molecule the similarity to the most similar test molecule."""
+        """Similarity of each molecule to the most similar test molecule."""
         return nearest(bits, self.columns, self.sizes, 1)[1][:, 0]
 
 
 def judged(parts: Sequence[Cleaned], sources: Sequence[str], seen: Keys, roles: TestRoles) -> dict[str, Any]:
-    """What becomes of the molecules of a block: those that are kept, and a count of the reasons of the others."""
+    """The kept molecules of a block, and counts of the reasons for dropping the others."""
     joined = {name: [value for part in parts for value in getattr(part, name)] for name in Cleaned.__annotations__}
     keys = np.array(joined["skeletons"], dtype=np.uint64)
     reasons = np.array(joined["reasons"], dtype=object)
@@ -131,14 +131,14 @@ def judged(parts: Sequence[Cleaned], sources: Sequence[str], seen: Keys, roles: 
 
 
 def composition(block: dict[str, Any]) -> dict[str, dict[str, int]]:
-    """How often each number of heavy atoms, charge, number of components and element occurs in a block."""
+    """Counts of heavy atoms, charges, components and elements in a block."""
     found = {name: Counter(map(str, block[name])) for name in ("atoms", "charges", "parts")}
     found["elements"] = Counter(symbol for symbols in block["elements"] for symbol in symbols.split())
     return {name: dict(counter) for name, counter in found.items()}
 
 
 def work(state: Path, moses: int, most: int | None) -> bool:
-    """Work through the blocks; whether all are done."""
+    """Process the blocks; returns whether all are done."""
     roles, seen = TestRoles(state), np.empty(0, dtype=np.uint64)
     source = records(moses)
     blocks = iter(lambda: list(islice(source, SIZE)), [])
@@ -162,7 +162,7 @@ def finish(output: Path, state: Path, moses: int, *, complete: bool) -> None:
     """Join the blocks that are done, and write the audit."""
     blocks = sorted(state.glob("[0-9]*.json"))
     target = output / "corpus.smi.gz"
-    with target.with_suffix(".partial").open("wb") as stream:  # gzip files one after the other are a gzip file
+    with target.with_suffix(".partial").open("wb") as stream:  # concatenated gzip files are a valid gzip file
         for path in blocks:
             stream.write(path.with_suffix(".smi.gz").read_bytes())
     target.with_suffix(".partial").replace(target)

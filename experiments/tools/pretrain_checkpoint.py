@@ -1,4 +1,4 @@
-"""Pretrain an encoder for millions of molecules, over as many sittings as it takes, with checkpoints along the way.
+"""Pretrain an encoder on millions of molecules, in several sessions if necessary, with intermediate checkpoints.
 
     python -m experiments.tools.pretrain_checkpoint --corpus corpus.smi.gz --output FOLDER [--encoder gin] [--width 128]
         [--layers 3] [--objectives a,b,c] [--visits 20] [--points 0.3,1,3,10,20] [--sitting SECONDS]
@@ -7,8 +7,8 @@ Equal weights on the objectives; learning rate with a linear warm-up over 1 % of
 to 1 %; the checkpoints hold an exponential moving average of the parameters (Tarvainen & Valpola, NeurIPS 2017), which
 forgets the first steps. ``--visits`` and ``--points`` are millions of molecules.
 
-Interrupted (Ctrl-C, SIGTERM) or at the end of a sitting, the state is written to ``FOLDER/state``, and the same command
-resumes there, with the same result. The curve of the losses is ``FOLDER/curve.jsonl``. The checkpoint of every
+On an interruption (Ctrl-C, SIGTERM) or at the end of a session, the state is written to ``FOLDER/state``, and the same
+command resumes there, with the same result. The curve of the losses is ``FOLDER/curve.jsonl``. The checkpoint of every
 point is ``FOLDER/VISITS``; ``experiments/studies/compare_checkpoints.py run --inits FOLDER/1 FOLDER/3`` judges them.
 """
 
@@ -43,14 +43,14 @@ OBJECTIVES: Final = ("attribute_masking", "graphcl", "functional_groups", "descr
 MILLION: Final = 1_000_000
 WARM_UP: Final = 0.01
 FLOOR: Final = 0.01
-"""Share of the learning rate that the last step has."""
+"""Learning rate of the last step, as a fraction of the peak."""
 EVERY: Final = 100
 """Steps whose losses are averaged for the curve."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done.
+    """The plan of a run.
 
     Args:
         job: Encoder, objectives, batch size and largest learning rate; ``pretrain_steps`` is the length of the run.
@@ -129,11 +129,11 @@ class Pretraining:
             print(f"resuming after step {self.state.loop.steps}", flush=True)
 
     def kept(self) -> dict[str, Any]:
-        """Everything an exact resumption needs."""
+        """The state needed to resume exactly."""
         return {"pretraining": self.state.state(), "average": self.average.state_dict()}
 
     def run(self) -> bool:
-        """Take steps until the end of the plan or of the sitting; whether all is done."""
+        """Train until the end of the plan or of the session; returns whether all is done."""
         started, loop, steps = time.monotonic(), self.state.loop, self.plan.job.pretrain_steps
         with self.stage.interruptible():
             while loop.steps < steps:
@@ -162,10 +162,10 @@ class Pretraining:
             line = {"step": self.state.loop.steps, "seconds": rows[-1]["seconds"], "losses": means}
             with (self.output / "curve.jsonl").open("a") as stream:
                 stream.write(json.dumps(line) + "\n")
-        self.state.history = []  # a record a step would make the state larger than the model
+        self.state.history = []  # one record per step would make the state larger than the model
 
     def _save(self, name: str) -> None:
-        """Write the average as a checkpoint, with where it comes from in its card."""
+        """Write the average as a checkpoint, with its provenance in the card."""
         inner = self.average.module
         if not isinstance(inner, Pretrainer):
             raise TypeError(f"the average holds a {type(inner).__name__}")
@@ -179,12 +179,12 @@ class Pretraining:
 
     @property
     def visits(self) -> int:
-        """Molecules seen so far, each time counted."""
+        """Number of molecules seen so far, including repetitions."""
         return self.state.loop.steps * self.state.corpus.batches.size
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """The plan that was typed."""
+    """The plan from the command line."""
     steps = max(1, round(options.visits * MILLION / options.batch_size))
     points = {max(1, round(float(text) * MILLION / options.batch_size)): text for text in options.points.split(",")}
     names = options.objectives.split(",")

@@ -1,10 +1,10 @@
-"""Make the checkpoint that is shipped, ``gin_zinc_cip``: GIN 3x128, pretrained with equal weights on the ZINC sample.
+"""Train the shipped checkpoint, ``gin_zinc_cip``: GIN 3x128, pretrained with equal weights on the ZINC sample.
 
     python -m experiments.tools.pretrain_shipped [--steps 2000] [--output molweight/runs/pretrained/gin_zinc_cip]
 
-The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. Interrupted,
-the same command resumes. Next to the checkpoint it writes its card: data, command, commit, machine, versions, checksum,
-and the loss of each objective along the way.
+The four default objectives, batches of 128 of the 50,000 molecules of ZINC that are part of the package. After an
+interruption, the same command resumes. It also writes the checkpoint's card: data, command, commit, machine, versions,
+checksum, and the loss of each objective along the way.
 """
 
 import argparse
@@ -24,13 +24,13 @@ from molweight.runs import save_checkpoint
 from molweight.training import Session, generic_pretraining
 
 MOST: Final = 8 * 2**20
-"""Bytes that a checkpoint may have to be shipped."""
+"""Maximum size in bytes of a shipped checkpoint."""
 EVERY: Final = 100
 """Steps whose losses are averaged for the card."""
 
 
 class Losses:
-    """Keeps the losses of generic pretraining."""
+    """Stores the losses of generic pretraining."""
 
     def __init__(self) -> None:
         """Nothing is seen yet."""
@@ -48,7 +48,7 @@ class Losses:
 
 
 def card(losses: list[dict[str, float]], steps: int, size: int, sha256: str) -> str:
-    """What follows the part that every checkpoint's card has."""
+    """Additional text of the checkpoint's card."""
     about: dict[str, Any] = provenance([0])
     names = list(losses[0]) if losses else []
     head = "| steps | " + " | ".join(name.removeprefix("losses.") for name in names) + " |"

@@ -1,4 +1,4 @@
-"""How much code a reader meets from a table to the first update of the weights, and in chemprop to its first step.
+"""Amount of code from a table to the first update of the weights, and in chemprop to its first step.
 
     python -m experiments.tools.trace_first_update [--of PROGRAM] [--list] [--output FILE]
 
@@ -35,7 +35,7 @@ TABLE = ROOT / "datasets" / "embedded" / "freesolv.csv.xz"
 
 
 def stop_after(owner: type, name: str) -> None:
-    """Leave the walk as soon as a method has run once; this process ends with it.
+    """End the walk, and this process, as soon as a method has run once.
 
     Args:
         owner: The class.
@@ -58,7 +58,7 @@ def fit_in_python(path: Path) -> tuple[Tracer, Callable[[], object]]:
     """
     mw: Any = importlib.import_module("molweight")
     tracer, corpus = Tracer(*(ROOT / name for name in OURS)), mw.datasets.load_corpus("zinc", size=64)
-    mw.objectives.available(), mw.encoders.available(), mw.training.fit  # imported before: a walk is what runs
+    mw.objectives.available(), mw.encoders.available(), mw.training.fit  # imported before the walk
     stop_after(importlib.import_module("molweight.mlo.weightings").TapWeight, "update")
 
     def walk() -> None:
