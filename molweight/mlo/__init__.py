@@ -1,7 +1,7 @@
 """Multi-level optimisation by implicit differentiation, for any torch model.
 
-A problem is a chain of levels. Each is a pure loss of its own variables and of those of the level above; the
-hypergradient carries the gradient of an outer loss up the chain, one linear solve per level.
+A problem is a chain of levels. Each level is a pure loss of its own variables and of those of the level above. The
+hypergradient propagates the gradient of an outer loss up the chain, with one linear solve per level.
 
 Example:
     Choose the decay of a ridge regression by the loss on other data:

@@ -1,4 +1,4 @@
-"""How accurate a solver is on a given problem, and what it costs."""
+"""Accuracy and cost of solvers on a given problem."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -20,11 +20,11 @@ class Accuracy:
     """A solver's hypergradient against a reference.
 
     Args:
-        solver: Name it was given under.
+        solver: Its name.
         cosine: Cosine with the reference; 1 is the right direction.
-        relative_error: Norm of the difference over the norm of the reference.
+        relative_error: Norm of the difference divided by the norm of the reference.
         same_order: Whether the entries are in the same order, i.e. the same objective is best, second best, ...
-        products: Curvature products spent, all levels together; one costs about two gradient evaluations.
+        products: Number of curvature products over all levels; one costs about two gradient evaluations.
         seconds: Wall time of the whole hypergradient.
         outcomes: How each level's solve ended.
         value: The hypergradient, flat.
@@ -49,7 +49,7 @@ def compare_solvers(
     *,
     reference: Solver,
 ) -> list[Accuracy]:
-    """Take the same hypergradient with several solvers and compare each with a reference.
+    """Compute the same hypergradient with several solvers and compare each with a reference.
 
     Args:
         levels: The chain; see :func:`hypergradient` and :func:`three_levels`.
@@ -79,14 +79,14 @@ def compare_solvers(
         started = time.perf_counter()
         result = hypergradient(levels, variables, upper, outer_loss, solver)
         value = _flat(result, upper)
-        # Kernels are queued; without waiting, the time would be that of starting them.
+        # Kernels are queued; without synchronisation, only their launch would be timed.
         _settle(value)
         rows.append(_row(name, value, exact, result, time.perf_counter() - started))
     return rows
 
 
 def _row(name: str, value: Tensor, exact: Tensor, result: Hypergradient, seconds: float) -> Accuracy:
-    # A reference of zero: the error is then huge or zero, but not NaN.
+    # For a zero reference the error is huge or zero, but not NaN.
     norm = exact.norm().clamp_min(torch.finfo(exact.dtype).tiny)
     return Accuracy(
         solver=name,

@@ -1,4 +1,4 @@
-"""The chains of levels that the loop is differentiated through, and the linear solves along them."""
+"""The chains of levels through which the loop is differentiated, and the linear solves along them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,9 +48,9 @@ def three_levels(
     Args:
         objectives: The K losses of level 1.
         train: The finetuning loss of level 2, without the proximal term.
-        proximal_strength: Strength of the proximal term over the names both levels share.
+        proximal_strength: Strength of the proximal term over the names that both levels share.
         curvature: Curvature of both levels; ``"gauss_newton"`` needs every loss to be a :class:`Composite`.
-        recompute_graphs: Build each objective's graph again for every curvature product of level 1.
+        recompute_graphs: Rebuild each objective's graph for every curvature product of level 1.
 
     Example:
         >>> objectives = {"one": lambda p: (p["w"] ** 2).sum(), "two": lambda p: ((p["w"] - 1) ** 2).sum()}
@@ -62,7 +62,8 @@ def three_levels(
         return weighted_sum(objectives, upper["weights"])(own)
 
     def pretrain_curvature(own: Params, upper: Params) -> Curvature:
-        # Detached: products are not differentiated with respect to the weights, whose derivative has a closed form.
+        # Detached, because products are not differentiated with respect to the weights: their derivative has a closed
+        # form.
         weights = upper["weights"].detach()
         # One Hessian of the sum costs one backward pass per product where K Hessians cost K: the default where memory
         # allows. Gauss-Newton has no such form, as the objectives' outputs are different tensors.
@@ -94,7 +95,7 @@ def two_levels(objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
 
     Args:
         objectives: The K losses; functions of all variables of the level.
-        train: The task's loss; likewise.
+        train: The task's loss; also a function of all variables.
 
     Example:
         >>> [level.name for level in two_levels({"one": lambda p: p["w"].sum()}, lambda p: p["w"].sum())]
@@ -112,7 +113,7 @@ def two_levels(objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
 
 
 def weighted_sum(objectives: Mapping[str, LossFn], weights: Tensor) -> LossFn:
-    """``sum_k weights_k loss_k`` as one loss: what level 1 minimises.
+    """``sum_k weights_k loss_k`` as one loss, which level 1 minimises.
 
     Args:
         objectives: Loss per name.
@@ -136,7 +137,7 @@ class WeightedCurvature:
         objectives: Loss per name.
         weights: K weights.
         at: The point.
-        recompute_graphs: Build each ``A_k`` for one product and drop it, so that of the K graphs only one is alive.
+        recompute_graphs: Build each ``A_k`` for one product and free it, so that only one of the K graphs is in memory.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class WeightedCurvature:
         self._kept = {} if recompute_graphs else {name: self._part(name) for name in objectives}
 
     def __call__(self, vector: Tensor) -> Tensor:
-        """The product with a flat vector; it counts as one, whatever K is."""
+        """The product with a flat vector; it counts as one product for any K."""
         self.products += 1
         total = torch.zeros_like(vector)
         for name, weight in zip(self._objectives, self._weights, strict=True):
@@ -169,14 +170,14 @@ class WeightedCurvature:
 
 @dataclass(frozen=True)
 class Adjoint:
-    """The adjoint variables of a chain: for each level the solution of its linear system.
+    """The adjoint variables of a chain: the solution of each level's linear system.
 
     Args:
         direction: The solved direction of the first level, flat over its variables. The derivative with respect to an
             upper variable is its product with the first level's mixed derivative.
-        stats: What the solver did, by level name, the last level first.
+        stats: Statistics of the solver, by level name, the last level first.
         directions: All solved directions, by level name; pass them as ``starts`` next time to warm-start.
-        products: Curvature products spent, by level name.
+        products: Number of curvature products, by level name.
     """
 
     direction: Tensor
@@ -194,19 +195,19 @@ def implicit_adjoint(
     *,
     starts: Mapping[str, Tensor] | None = None,
 ) -> Adjoint:
-    """The inner part of :func:`hypergradient`: all but the last product with a mixed derivative.
+    """The inner part of :func:`hypergradient`: everything except the last product with a mixed derivative.
 
-    From the last level to the first: with ``v`` what arrives at level ``i``, solve ``H_i q = v`` and pass
-    ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` on. :class:`Loop` stops here, because the last product comes with the
-    gradients that level 1 computes for its own step.
+    From the last level to the first: with ``v`` the incoming vector at level ``i``, solve ``H_i q = v`` and pass
+    ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` to the next level. :class:`Loop` stops here, because level 1 computes the
+    last product together with the gradients for its own step.
 
     Args:
-        levels: The chain, the level next to ``upper`` first.
+        levels: The chain, starting with the level below ``upper``.
         variables: Each level's variables, at (or near) their minimum. They are not checked; see :meth:`Level.check`.
         upper: The variables above the first level.
         outer_gradient: Gradient of the outer loss with respect to the last level's variables, flat.
         solver: One solver for all levels or one per level, in the order of ``levels``.
-        starts: Where to start each solve, by level name.
+        starts: Initial values of the solves, by level name.
 
     Raises:
         ConfigError: If the chain, its variables and the solvers do not match, or a solver refuses its system.
@@ -232,15 +233,15 @@ def solve_chain(
     solvers: Sequence[Solver],
     starts: dict[str, Tensor],
 ) -> tuple[Adjoint, Linearized]:
-    """The adjoint, with the first level at its point, whose graph its mixed derivative may need.
+    """The adjoint, and the first level at its point, because its mixed derivative may need the graph.
 
     Args:
         levels: The chain.
         variables: Each level's variables.
         upper: The variables above the first level.
-        outer_gradient: What arrives at the last level, flat.
+        outer_gradient: Incoming vector of the last level, flat.
         solvers: One per level.
-        starts: Where to start each solve, by level name. It is emptied, so that no start outlives its solve.
+        starts: Initial values of the solves, by level name. The dict is emptied, so that no start outlives its solve.
     """
     contexts = [upper, *variables[:-1]]
     last = len(levels) - 1
@@ -248,7 +249,7 @@ def solve_chain(
     arriving, found = outer_gradient, Adjoint(outer_gradient)
     for i in range(last, -1, -1):
         if i < last:
-            # Not bound to a name: the tensors that the mixed derivative makes are freed before the next solve.
+            # Not bound to a name, so that the tensors of the mixed derivative are freed before the next solve.
             arriving = Layout.of(variables[i]).ravel(levels[i + 1].vjp(point, found.direction))
             # Rebinding `point` frees the lower level's graph before this level's is built: the peak is one graph.
             point = levels[i].at(variables[i], contexts[i])
@@ -264,17 +265,17 @@ def solve_chain(
 
 
 def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
-    """Run a solver; a refusal names the level.
+    """Run a solver; errors name the level.
 
     Args:
         level: Name of the level.
         solver: The solver.
         operator: Curvature of the level.
-        b: What arrives from the level below.
+        b: Incoming vector from the level below.
         start: Warm start.
 
     Raises:
-        ConfigError: What the solver raised, with the level's name before it; or if the start does not fit.
+        ConfigError: The solver's error with the level's name in front; or if the start has the wrong shape.
     """
     if start is not None and start.shape != b.shape:
         raise ConfigError(f"level {level!r}: a warm start of {start.numel()} numbers for {b.numel()} variables.")
@@ -293,12 +294,12 @@ def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start
 def solver_per_level(
     levels: Sequence[Level], variables: Sequence[Params], solver: Solver | Sequence[Solver]
 ) -> list[Solver]:
-    """One solver for each level.
+    """One solver per level.
 
     Args:
         levels: The chain.
         variables: Each level's variables.
-        solver: One for all, or one per level.
+        solver: One solver for all levels, or one per level.
 
     Raises:
         ConfigError: If the numbers do not match, or two levels have the same name.

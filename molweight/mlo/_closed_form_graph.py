@@ -1,4 +1,4 @@
-"""Pretraining, a linear head that is solved on top of the encoder, and the weights above."""
+"""Pretraining, a solved linear head on the encoder, and the weights above."""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -18,7 +18,7 @@ __all__ = ["ClosedFormGraph"]
 
 
 class ClosedFormGraph(LevelGraph):
-    """The task trains a linear head on the pretrained encoder, to convergence, at every hypergradient.
+    """Levels in which the task solves a linear head on the pretrained encoder at every hypergradient.
 
     ::
 
@@ -28,7 +28,7 @@ class ClosedFormGraph(LevelGraph):
 
     Level 2 is ridge or regularised logistic regression (:func:`molweight.mlo._solved_head.solve_head`): it has no
     optimiser, no lag and no noise, and its derivative with respect to the vectors is exact. Train and meta losses must
-    be :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows the one of ``pretrained``.
+    be of type :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows that of ``pretrained``.
     ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
 
     Source: Bertinetto et al., *Meta-learning with differentiable closed-form solvers*, ICLR 2019.
@@ -38,7 +38,7 @@ class ClosedFormGraph(LevelGraph):
     moves_task: ClassVar[bool] = False
 
     def move_task(self, losses: Sequence[LossFn], optimizer: torch.optim.Optimizer) -> TaskStep:
-        """Put the solved head among :attr:`finetuned`; the optimiser is not used."""
+        """Write the solved head into :attr:`finetuned`; the optimiser is not used."""
         del optimizer
         loss = head_loss(losses[-1], "train")
         solved = solve_head(loss.encode(self._encoder(self.pretrained)), loss.labels, loss.decay)
@@ -48,7 +48,7 @@ class ClosedFormGraph(LevelGraph):
         return TaskStep(solved.loss.to(self.finetuned[loss.bias]))
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
-        """Level 1 moves; then the copy follows."""
+        """Move level 1, then update the copy."""
         descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
         with torch.no_grad():
             for name in self.shared if task else ():
@@ -59,7 +59,7 @@ class ClosedFormGraph(LevelGraph):
         return [self.pretrained]
 
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
-        """Level 1 alone: what lies below it is part of the outer loss."""
+        """Level 1 alone: the head is part of the outer loss."""
         options = self.options
         chain = three_levels(
             objectives, train, 1.0, curvature=options.curvature, recompute_graphs=options.recompute_graphs
@@ -69,8 +69,8 @@ class ClosedFormGraph(LevelGraph):
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
         """The meta loss at the solved head, differentiated through the solve."""
         fit, others = head_loss(train, "train"), [head_loss(loss, "meta") for loss in meta]
-        # The vectors are computed twice, first without a graph: derivatives with respect to all of them are known only
-        # after the solve, and then one part at a time is enough. Otherwise all molecules would be in memory at once.
+        # The vectors are computed twice, first without a graph: their derivatives are known only after the solve, and
+        # can then be propagated one part at a time. Otherwise the graphs of all molecules would be in memory at once.
         encoder = self._encoder(at)
         solved = solve_head(fit.encode(encoder), fit.labels, fit.decay)
         values, fitted, parts = [], torch.zeros_like(solved.vectors[:, :-1]), list[list[Tensor]]()
@@ -85,7 +85,7 @@ class ClosedFormGraph(LevelGraph):
         return torch.stack(values).mean().to(gradient), self.encoder_direction(gradient)
 
     def task_loss(self, loss: LossFn) -> LossFn:
-        """Not a function of level 1's variables alone.
+        """Not defined, because it is not a function of level 1's variables alone.
 
         Raises:
             ConfigError: Always: the head has to be solved on the train loss.
@@ -94,7 +94,7 @@ class ClosedFormGraph(LevelGraph):
         raise ConfigError("a closed-form level has no task loss without the train loss its head is solved on.")
 
     def encoder_direction(self, gradient: Tensor) -> Tensor:
-        """The encoder's block, continued with zeros over the objectives' heads."""
+        """The encoder's block, padded with zeros for the objectives' heads."""
         return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
 
     def _encoder(self, params: Params) -> Params:
@@ -102,7 +102,7 @@ class ClosedFormGraph(LevelGraph):
 
 
 def head_loss(loss: LossFn, which: str) -> HeadLoss:
-    """The loss, if its head can be solved.
+    """The loss, checked to have a head that can be solved.
 
     Args:
         loss: The loss.

@@ -25,15 +25,15 @@ __all__ = [
 
 
 CurvatureName: TypeAlias = Literal["hessian", "gauss_newton"]
-"""Which matrix is used as the second derivative of a loss."""
+"""The matrix used as second derivative of a loss."""
 
 
 class Curvature(Protocol):
-    """A symmetric matrix over a level's variables, known through its products."""
+    """A symmetric matrix over a level's variables, given by its products with vectors."""
 
     @property
     def layout(self) -> Layout:
-        """How the variables lie in the flat vectors."""
+        """Layout of the variables in flat vectors."""
 
     @property
     def products(self) -> int:
@@ -47,13 +47,13 @@ class Hessian:
     """The Hessian of ``loss`` at a point, as the map ``v -> H v`` on flat vectors.
 
     The loss is linearised once, on the first product: one gradient that keeps its graph. Each product is then one
-    backward pass through that gradient (Pearlmutter 1994), with no finite differences. A solver that never asks for
-    a product, the identity, costs nothing.
+    backward pass through that gradient (Pearlmutter 1994), without finite differences. The identity solver needs no
+    product and therefore costs nothing.
 
     Args:
         loss: Pure function of the named tensors, returning a scalar.
-        at: The point; not modified, and not to be modified while products are still asked for.
-        name: What the loss belongs to; used in messages.
+        at: The point; must not be modified as long as products are needed.
+        name: Name of the loss in messages.
 
     Example:
         >>> hessian = Hessian(lambda p: 0.5 * (p["x"] ** 2 * torch.tensor([1.0, 3.0])).sum(), {"x": torch.ones(2)})
@@ -65,7 +65,7 @@ class Hessian:
         """Keep the loss and the point; nothing is evaluated yet."""
         self._loss = loss
         self._name = name
-        # Fresh leaves: products must not write into `.grad` of the model, nor reach the graph the point came from.
+        # Fresh leaves: products must not write into `.grad` of the model, nor reach the graph of the point.
         self.point = attach(at)
         self.layout = Layout.of(at)
         self.products = 0
@@ -73,7 +73,7 @@ class Hessian:
     @cached_property
     def gradient(self) -> list[Tensor]:
         """Gradient of the loss at the point, with its graph."""
-        # A caller may hold no_grad around the whole outer step; the linearisation needs a graph all the same.
+        # The linearisation needs a graph even if the caller disabled gradients for the outer step.
         with torch.enable_grad():
             return value_and_gradient(self._loss, self.point, self._name, create_graph=True)[1]
 
@@ -89,9 +89,8 @@ class Hessian:
 class ShiftedCurvature:
     """``A + shift P``: a curvature plus a multiple of the identity on the variables of the given names.
 
-    A proximal term ``strength * |x - y|^2`` has the curvature ``2 strength I`` on the names it ties. Adding it in
-    closed form costs one vector addition per product; differentiating the term twice would cost a pass through its
-    graph.
+    A proximal term ``strength * |x - y|^2`` has the curvature ``2 strength I`` on the tied names. Adding it in closed
+    form costs one vector addition per product; differentiating the term twice would cost a pass through its graph.
 
     Args:
         curvature: ``A``.
@@ -116,24 +115,24 @@ class ShiftedCurvature:
 
     @property
     def products(self) -> int:
-        """Those of the curvature: the shift is not counted."""
+        """Products of the curvature; the shift does not count."""
         return self._curvature.products
 
     def __call__(self, vector: Tensor) -> Tensor:
         """The product for a flat vector."""
         result = self._curvature(vector)
         for span in self._spans:
-            # In place: a product is a new tensor, so nothing else can hold it, and no second full vector is needed.
+            # In place, because a product is a new tensor without other references; this saves a second full vector.
             result[span].add_(vector[span], alpha=self._shift)
         return result
 
 
 class Composite:
-    """A loss that shows its parts: ``criterion(outputs(variables))``; it can be called like any other loss.
+    """A loss split into its parts, ``criterion(outputs(variables))``; it can be called like any other loss.
 
     Args:
-        outputs: From the variables to the model's outputs, one tensor.
-        criterion: From the outputs to a scalar; convex for losses like cross-entropy and squared error.
+        outputs: Maps the variables to the model's outputs, one tensor.
+        criterion: Maps the outputs to a scalar; convex for losses like cross-entropy and squared error.
 
     Example:
         >>> loss = Composite(lambda p: p["w"] * torch.tensor([1.0, 2.0]), lambda z: (z**2).sum())
@@ -142,7 +141,7 @@ class Composite:
     """
 
     def __init__(self, outputs: Callable[..., Tensor], criterion: Callable[[Tensor], Tensor]) -> None:
-        """Keep both parts."""
+        """Store both parts."""
         self.outputs = outputs
         self.criterion = criterion
 
@@ -155,8 +154,8 @@ class GaussNewton:
     """The generalised Gauss-Newton matrix ``J^T H J`` as a map on flat vectors.
 
     ``J`` is the Jacobian of the outputs and ``H`` the Hessian of the criterion at the outputs (Schraudolph 2002).
-    It is positive semi-definite wherever the criterion is convex, so conjugate gradients are well defined on it, and
-    equal to the Hessian where the model is linear or fits exactly. The model is linearised once.
+    It is positive semi-definite if the criterion is convex, so conjugate gradients are well defined, and equal to the
+    Hessian if the model is linear or fits exactly. The model is linearised once.
 
     Args:
         loss: The loss in its two parts.
@@ -190,16 +189,16 @@ class GaussNewton:
         """Outputs; criterion's gradient over a leaf copy of them; a dummy ``u``; ``J^T u`` with its graph."""
         with torch.enable_grad():
             outputs = self._loss.outputs(self.point)
-            # A leaf copy cuts the criterion off from the model: its Hessian is then taken over the outputs alone, and
-            # the model's own second derivative, which makes the Hessian indefinite, never enters.
+            # A leaf copy separates the criterion from the model: its Hessian is then with respect to the outputs alone,
+            # without the model's own second derivative, which makes the full Hessian indefinite.
             leaf = outputs.detach().requires_grad_()
             slope = torch.autograd.grad(check_scalar(self._name, self._loss.criterion(leaf)), leaf, create_graph=True)
             # J v by two reverse passes: u -> J^T u is linear, so that its derivative in direction v is J v whatever u
-            # is. Forward mode would be one pass, but message passing has operators without it.
+            # is. Forward mode would need one pass, but message passing has operators that do not support it.
             dummy = torch.zeros_like(outputs, requires_grad=True)
             inputs = list(self.point.values())
             pulled = torch.autograd.grad(outputs, inputs, dummy, create_graph=True, materialize_grads=True)
-        # Kept with the rest: every product differentiates `slope` with respect to this very leaf.
+        # Stored as well, because every product differentiates `slope` with respect to this leaf.
         self._leaf = leaf
         return outputs, slope[0], dummy, list(pulled)
 
@@ -213,11 +212,11 @@ class GaussNewton:
 
 
 def pull_back(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]) -> list[Tensor]:
-    """Vector-Jacobian product ``cotangents^T d outputs / d inputs`` that can be asked for again.
+    """Vector-Jacobian product ``cotangents^T d outputs / d inputs`` that can be repeated.
 
     Args:
-        outputs: Differentiable tensors; those that are constant are skipped.
-        inputs: What to differentiate with respect to; zero where nothing depends on it.
+        outputs: Differentiable tensors; constant ones are skipped.
+        inputs: Tensors to differentiate with respect to; the derivative is zero if nothing depends on one.
         cotangents: One tensor per output, of its shape.
 
     Returns:
@@ -228,7 +227,7 @@ def pull_back(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: S
     if not pairs:
         return [torch.zeros_like(tensor) for tensor in inputs]
     live, seeds = zip(*pairs, strict=True)
-    # The graph is kept because every further product of the same solve goes through it again.
+    # The graph is retained, because every further product of the same solve uses it.
     return list(torch.autograd.grad(live, list(inputs), seeds, retain_graph=True, materialize_grads=True))
 
 
@@ -238,8 +237,8 @@ def curvature_of(kind: CurvatureName, loss: LossFn, at: Params, name: str) -> He
 
 
 def bind(loss: Callable[[Params, Params], Tensor], upper: Params) -> LossFn:
-    """A two-level loss at fixed upper variables; a :class:`Composite` stays one."""
-    # The parts have to stay apart, or Gauss-Newton curvature would be refused for a level that has it.
+    """A two-level loss at fixed upper variables; a :class:`Composite` remains a :class:`Composite`."""
+    # The parts must remain separate for Gauss-Newton curvature.
     if isinstance(loss, Composite):
         outputs = loss.outputs
         return Composite(lambda own: outputs(own, upper), loss.criterion)
@@ -250,7 +249,7 @@ def check_curvature(level: str, kind: Any) -> None:
     """Refuse a kind of curvature that does not exist.
 
     Raises:
-        OptionError: With the level's name and the kinds there are.
+        OptionError: With the level's name and the existing kinds.
     """
     if kind not in {"hessian", "gauss_newton"}:
         raise OptionError("curvature", kind, f"must be 'hessian' or 'gauss_newton' ({level})")

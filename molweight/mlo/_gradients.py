@@ -1,4 +1,4 @@
-"""Gradients of the levels' losses: small pure functions that the loop is made of, and results that losses share."""
+"""Gradients of the levels' losses as pure functions for the loop, and results shared by losses."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 Read: TypeAlias = Callable[[Hashable], tuple[Tensor, ...]]
-"""From the key of a shared result to its tensors."""
+"""Maps the key of a shared result to its tensors."""
 
 
 class Trunk(Protocol):
-    """From the variables and the key of a shared result to its tensors."""
+    """Maps the variables and the key of a shared result to its tensors."""
 
     def __call__(self, params: Params, key: Hashable) -> tuple[Tensor, ...]:
         """The tensors of one result."""
@@ -39,22 +39,22 @@ class Trunk(Protocol):
 
 @dataclass(frozen=True)
 class SharedObjectives(Mapping[str, LossFn]):
-    """Objectives, some of which read the same results: ``loss_k = head_k(variables, z)`` with ``z = trunk(variables)``.
+    """Objectives with shared intermediate results: ``loss_k = head_k(variables, z)`` with ``z = trunk(variables)``.
 
-    Used as a mapping, it gives each loss as a pure function of the variables that computes what it reads by itself.
+    As a mapping, it returns each loss as a pure function of the variables that computes its shared results itself.
     :class:`Loop`, its curvature products and its hypergradient compute each shared result once for all objectives,
     forward and backward. The derivatives are the same up to rounding.
 
     Args:
-        heads: By name, a pure function of the variables and of ``read``, which gives the tensors of a shared result by
-            its key. A head may use the variables in any other way too.
-        trunk: From the variables and a key to the tensors of that result.
+        heads: By name, a pure function of the variables and of ``read``, which returns the tensors of a shared result
+            by its key. A head may also use the variables directly.
+        trunk: Maps the variables and a key to the tensors of that result.
         readers: Names of the objectives that may call ``read``.
-        uses: By name, the variables that a head may use itself; all of them where it is not listed. With many
-            objectives, each with variables of its own, this keeps the cost of a step proportional to their number.
+        uses: By name, the variables that a head may use directly; all of them if it is not listed. With many
+            objectives, each with its own variables, this keeps the cost of a step proportional to their number.
 
     Example:
-        Two objectives of one encoding:
+        Two objectives on one encoding:
 
         >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
         >>> objectives = SharedObjectives(
@@ -72,7 +72,7 @@ class SharedObjectives(Mapping[str, LossFn]):
     uses: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> LossFn:
-        """One loss by itself."""
+        """A single loss."""
         head = self.heads[name]
         return lambda params: head(params, self.reading(params))
 
@@ -85,7 +85,7 @@ class SharedObjectives(Mapping[str, LossFn]):
         return len(self.heads)
 
     def reading(self, params: Params) -> Read:
-        """Functions that compute each shared result at ``params`` when it is first read."""
+        """Functions that compute each shared result at ``params`` on first use."""
         found: dict[Hashable, tuple[Tensor, ...]] = {}
 
         def read(key: Hashable) -> tuple[Tensor, ...]:
@@ -100,7 +100,7 @@ class SharedObjectives(Mapping[str, LossFn]):
         return replace(self, heads={name: self.heads[name] for name in names})
 
     def restricted(self, variables: Collection[str]) -> "SharedObjectives":
-        """The same losses as functions of more variables, of which they see those named."""
+        """The same losses as functions of more variables, restricted to the named ones."""
 
         def own(params: Params) -> Params:
             return {name: params[name] for name in variables}
@@ -119,7 +119,7 @@ def losses_of(objectives: Mapping[str, LossFn], params: Params) -> Iterator[Tens
 
     Args:
         objectives: Loss per name.
-        params: Where.
+        params: The variables.
     """
     if not isinstance(objectives, SharedObjectives):
         return (objective(params) for objective in objectives.values())
@@ -128,17 +128,16 @@ def losses_of(objectives: Mapping[str, LossFn], params: Params) -> Iterator[Tens
 
 
 class Cut:
-    """Shared results as leaves: losses are differentiated up to them, and what they gave is then pulled through.
+    """Shared results as leaves: losses are differentiated up to them, and the cotangents are then pulled back.
 
     Args:
-        objectives: Objectives that read the same results.
+        objectives: Objectives with shared results.
         params: Leaves that require gradients.
-        along: A direction of the variables by name, if :meth:`push` will be asked how the shared results change along
-            it; ``None`` if not.
+        along: A direction of the variables, by name, for :meth:`push`; ``None`` if :meth:`push` is not used.
     """
 
     def __init__(self, objectives: SharedObjectives, params: Params, along: Params | None = None) -> None:
-        """Nothing is computed yet."""
+        """Store the arguments; nothing is computed yet."""
         self._along = along
         self._tangents: dict[Hashable, list[Tensor]] = {}
         self._objectives, self._params = objectives, params
@@ -148,20 +147,20 @@ class Cut:
         self._leaves: dict[Hashable, tuple[Tensor, ...]] = {}
 
     def gradient(self, name: str, label: str) -> tuple[Tensor, dict[int, Tensor], list[Tensor | None]]:
-        """A loss, its derivatives with respect to the variables, and those with respect to what was read so far.
+        """A loss, and its derivatives with respect to the variables and to the shared results used so far.
 
-        The derivatives with respect to the variables are given by position, without those that are zero.
+        The derivatives with respect to the variables are indexed by position, without those that are zero.
 
         Args:
             name: Name of the objective.
-            label: What it is called in messages.
+            label: Its name in messages.
 
         Raises:
             ConfigError: If the loss is not a scalar that depends on the variables.
         """
         value = check_scalar(label, self._objectives.heads[name](self._params, self._read))
         leaves = [leaf for leaves in self._leaves.values() for leaf in leaves]
-        # Autograd looks at every input it is asked for: all variables for each of K heads would be K squared.
+        # Autograd visits every requested input: all variables for each of K heads would cost K squared.
         own = self._objectives.uses.get(name, self._params)
         places = [self._places[used] for used in own if used in self._places]
         parts = gradient_parts(value, [*(self._variables[place] for place in places), *leaves], label)
@@ -172,14 +171,14 @@ class Cut:
         """One backward pass through the shared results: one tensor per variable.
 
         Args:
-            cotangents: For each tensor that was read, in order; the rest is taken as zero.
+            cotangents: One for each shared tensor in use, in order; missing ones count as zero.
         """
         outputs = [output for outputs in self._outputs.values() for output in outputs]
         pairs = [(out, seed) for out, seed in zip(outputs, cotangents, strict=False) if seed is not None]
         return pull_back([out for out, _ in pairs], list(self._params.values()), [seed for _, seed in pairs])
 
     def push(self) -> list[Tensor]:
-        """How each tensor that was read changes along the direction, in order."""
+        """Directional derivative of each shared tensor in use, in order."""
         return [part for parts in self._tangents.values() for part in parts]
 
     def _read(self, key: Hashable) -> tuple[Tensor, ...]:
@@ -199,10 +198,10 @@ def value_and_push(
 ) -> tuple[tuple[Tensor, ...], list[Tensor]]:
     """A function of named tensors and its Jacobian-vector product, from one evaluation.
 
-    The values can be differentiated by reverse mode; the products are detached.
+    The values can be differentiated in reverse mode; the products are detached.
 
     Args:
-        function: From variables to tensors.
+        function: Maps variables to tensors.
         at: The point: leaves that require gradients.
         tangents: The direction, by name.
 
@@ -213,11 +212,11 @@ def value_and_push(
         (9.0, 6.0, 6.0)
     """
     try:
-        # One evaluation for both: by itself, forward mode would compute the values a second time.
+        # One evaluation for both; forward mode alone would compute the values a second time.
         with forward_ad.dual_level():
             duals = function({name: _dual(at[name], tangents[name]) for name in at})
             return tuple(_primal(dual) for dual in duals), [_tangent(dual).detach() for dual in duals]
-    except NotImplementedError:  # an operator without forward mode
+    except NotImplementedError:  # an operator does not support forward mode
         return function(at), _push_by_pulling_twice(function, at, tangents)
 
 
@@ -256,11 +255,11 @@ class ObjectiveGradients:
     Args:
         total: ``sum_k weights_k g_k``, flat.
         losses: K losses.
-        norms: K norms ``|g_k|`` over the leading block; ``None`` where the gradients were not taken one by one.
-        reach: K norms of the derivatives with respect to shared results and to the leading block where it is used
-            directly: zero where ``|g_k|`` is, but on another scale.
+        norms: K norms ``|g_k|`` over the leading block; ``None`` if the gradients were not computed individually.
+        reach: K norms of the derivatives with respect to shared results, and to the leading block if it is used
+            directly: zero if ``|g_k|`` is zero, but on another scale.
         slopes: K inner products ``<g_k, direction>``, or ``None`` without a direction.
-        rows: The K gradients, ``K x n``, if they were kept.
+        rows: The K gradients, ``K x n``, if requested.
     """
 
     total: Tensor
@@ -272,14 +271,14 @@ class ObjectiveGradients:
 
 
 def ordered_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> Mapping[str, LossFn]:
-    """The losses in the order of the weighting's objectives, which is that of every vector of K numbers.
+    """The losses in the order of the weighting's objectives, as in every vector of K numbers.
 
     Args:
         names: Names of the weighting's objectives.
         given: Loss per name.
 
     Raises:
-        ConfigError: Naming the objectives that are unknown or missing.
+        ConfigError: If objectives are unknown or missing; names them.
     """
     for name in given:
         if name not in names:
@@ -294,16 +293,16 @@ def ordered_objectives(names: tuple[str, ...], given: Mapping[str, LossFn]) -> M
 
 
 def mean_gradient(losses: Sequence[LossFn], params: Params, name: str) -> tuple[Tensor, Tensor]:
-    """The mean of several losses with its flat gradient; only one graph is alive at any moment.
+    """The mean of several losses with its flat gradient; only one graph is in memory at a time.
 
     Args:
         losses: At least one loss.
         params: Leaves that require gradients.
-        name: What the losses belong to, for messages.
+        name: Name of the losses in messages.
     """
     layout, values = Layout.of(params), []
     total = next(iter(params.values())).new_zeros(layout.size)
-    # One backward pass per loss: the gradient of the stacked mean would keep all graphs at the same time.
+    # One backward pass per loss: differentiating the stacked mean would need all graphs at the same time.
     for loss in losses:
         value, parts = value_and_gradient(loss, params, name)
         # Divided before it is summed, so that many losses cannot overflow what their mean would not.
@@ -327,27 +326,27 @@ def objective_gradients(
     The weighted sum is level 1's own step; the inner product with the solved direction is, up to sign, the derivative
     of the meta loss with respect to that objective's weight, because the weights enter level 1 linearly.
 
-    Objectives that share nothing have a backward pass each, one at a time, so that only one graph is alive at any
-    moment; norms and inner products then cost nothing more. Those that read shared results (:class:`SharedObjectives`)
-    have a backward pass each up to these results and one through them for all. With ``z`` a result, ``J`` its Jacobian
-    and ``q`` the direction, ``<g_k, q> = <d loss_k / d z, J q> + <partial g_k, q>``: one forward-mode product for all
-    k. Where gradients are needed one by one (``norms``, ``keep_rows``), or with two readers, for which it is as cheap,
-    each has a backward pass of its own through the shared results.
+    Independent objectives have a backward pass each, one at a time, so that only one graph is in memory; norms and
+    inner products are then free. Objectives with shared results (:class:`SharedObjectives`) have a backward pass each
+    up to these results, and one through them for all. With ``z`` a result, ``J`` its Jacobian and ``q`` the direction,
+    ``<g_k, q> = <d loss_k / d z, J q> + <partial g_k, q>``: one forward-mode product for all k. If gradients are needed
+    individually (``norms``, ``keep_rows``), or with only two such objectives, for which it is as cheap, each has its
+    own backward pass through the shared results.
 
     Args:
         objectives: Loss per name; taken in this order.
         params: Variables of level 1.
         weights: K weights.
         direction: ``q1``, flat over ``params``, or ``None``.
-        block: Number of leading entries that the norms are taken over, i.e. the shared encoder; 0 for all.
-        keep_rows: Whether to keep all gradients (K times the memory of the parameters).
-        norms: Whether to take norms of whole gradients where that costs more.
+        block: Number of leading entries for the norms, i.e. the shared encoder; 0 for all.
+        keep_rows: Whether to return all gradients (K times the memory of the parameters).
+        norms: Whether to compute norms of whole gradients even if that costs more.
     """
     passes = _Passes(params, direction, block=block, keep_rows=keep_rows)
     by_name = dict(zip(objectives, weights, strict=True))
     readers = [name for name in objectives if name in getattr(objectives, "readers", ())]
     if isinstance(objectives, SharedObjectives) and len(readers) > 1:
-        # First, and on their own: the graph of what they share is freed before other objectives build theirs.
+        # First and separately, so that the graph of their shared results is freed before other objectives build theirs.
         separate = norms or keep_rows or (direction is not None and len(readers) <= _FEW)
         (passes.one_by_one if separate else passes.together)(objectives.select(readers), by_name)
     for name, weight in by_name.items():
@@ -357,7 +356,7 @@ def objective_gradients(
 
 
 _FEW: Final = 2
-"""Readers of shared results up to which a backward pass each costs no more than one for all and a forward-mode one."""
+"""Up to this number of objectives, separate backward passes cost no more than a joint one plus a forward-mode pass."""
 
 
 @dataclass
@@ -372,7 +371,7 @@ class _Found:
 
 
 class _Passes:
-    """The backward passes of a step, and what they add up to."""
+    """The backward passes of a step, and their accumulated results."""
 
     def __init__(self, params: Params, direction: Tensor | None, *, block: int, keep_rows: bool) -> None:
         self.params, self.direction, self.keep_rows = params, direction, keep_rows
@@ -383,12 +382,12 @@ class _Passes:
         self.found: dict[str, _Found] = {}
 
     def alone(self, name: str, objective: LossFn, weight: Tensor) -> None:
-        """An objective by itself."""
+        """A single objective."""
         value, parts = value_and_gradient(objective, self.params, _label(name))
         self.found[name] = self._whole(value, parts, weight)
 
     def one_by_one(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
-        """Objectives that read the same results, each pulled through these by itself."""
+        """Objectives with shared results, each pulled back through them separately."""
         cut = Cut(objectives, self.params)
         for name in objectives:
             value, direct, read = cut.gradient(name, _label(name))
@@ -397,10 +396,10 @@ class _Passes:
             self.found[name] = replace(self._whole(value, parts, weights[name]), reach=self._reach(direct, read))
 
     def together(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
-        """Objectives that read the same results, with one pass through these for all."""
+        """Objectives with shared results, with one joint pass through them."""
         cut = Cut(objectives, self.params, None if self.direction is None else self.layout.unravel(self.direction))
         totals = self.layout.split(self.total)
-        # Split once: a layout has as many tensors as all heads together.
+        # Split once, because a layout has as many tensors as all heads together.
         along = None if self.direction is None else self.layout.split(self.direction)
         reads: dict[str, list[Tensor | None]] = {}
         weighted: list[Tensor | None] = []
@@ -419,7 +418,7 @@ class _Passes:
                 found.slope = _inner(read, tangents) + (0 if found.slope is None else found.slope)
 
     def gradients(self, names: Sequence[str]) -> ObjectiveGradients:
-        """Everything, in the order of ``names``."""
+        """The results, in the order of ``names``."""
         found = [self.found[name] for name in names]
 
         def stacked(field: str) -> Tensor | None:
@@ -431,9 +430,9 @@ class _Passes:
 
     def _whole(self, value: Tensor, parts: Sequence[Tensor], weight: Tensor) -> "_Found":
         gradient = self.layout.join(parts)
-        # A 0-dim tensor as factor: `alpha=float(weight)` would wait for the device once per objective.
+        # A 0-dim tensor as factor: `alpha=float(weight)` would synchronise with the device once per objective.
         self.total.addcmul_(gradient, weight)
-        # Over the encoder alone: a head has a gradient even where the encoder is taught nothing.
+        # Over the encoder alone, because a head may have a gradient even if the encoder has none.
         norm = gradient[: self.block].norm()
         # The gradient is known here, so the last product of the hypergradient is one dot product per objective.
         slope = None if self.direction is None else gradient @ self.direction
@@ -456,14 +455,14 @@ def _plus(total: Tensor | None, part: Tensor | None, weight: Tensor) -> Tensor |
 
 
 def _inner(parts: Sequence[Tensor | None], tangents: Sequence[Tensor]) -> Tensor:
-    """Inner product; what is missing at the end of ``parts``, or ``None``, is zero."""
+    """Inner product; missing trailing entries of ``parts``, and ``None``, count as zero."""
     pairs = zip(parts, tangents, strict=False)
     terms = [part.flatten() @ tangent.flatten() for part, tangent in pairs if part is not None]
     return torch.stack(terms).sum() if terms else tangents[0].new_zeros(())
 
 
 def loss_scales(objectives: Mapping[str, LossFn], params: Params) -> Tensor:
-    """Size of each loss at ``params``, as K positive numbers; one where a loss is zero or not finite."""
+    """Magnitude of each loss at ``params``, as K positive numbers; 1 if a loss is zero or not finite."""
     with torch.no_grad():
         sizes = torch.stack([loss.abs() for loss in losses_of(objectives, params)])
     # A loss that starts at zero or at infinity has no scale: it keeps a factor of one.

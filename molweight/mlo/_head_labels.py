@@ -10,13 +10,13 @@ __all__ = ["HeadLabels"]
 
 @dataclass(frozen=True)
 class HeadLabels:
-    """Labels of ``G`` rows for ``T`` targets, each of which is a class or a number.
+    """Labels of ``G`` rows for ``T`` targets; each target has classes or numbers.
 
     The loss is the mean over the known labels of the cross-entropy or of the squared error.
 
     Args:
-        labels: ``G x T``; 0 where there is none.
-        shares: ``G x T``: weight of each label in the mean; sums to one, 0 where there is no label.
+        labels: ``G x T``; 0 where missing.
+        shares: ``G x T``: weight of each label in the mean; sums to one, 0 where the label is missing.
         classes: ``T`` booleans: whether the labels of a target are classes, 0 or 1.
         bounds: ``G x T``: -1 where the true value is below the label, 1 where it is above, else 0; or ``None``.
     """
@@ -36,7 +36,7 @@ class HeadLabels:
             labels: ``G x T``, NaN where missing.
             classes: ``T`` booleans.
             bounds: ``G x T``, as above.
-            weights: ``G x T``, from 0 on; equal if ``None``.
+            weights: ``G x T``, non-negative; equal if ``None``.
 
         Example:
             >>> table = HeadLabels.of(torch.tensor([[1.0], [float("nan")], [3.0]]), torch.tensor([False]))
@@ -73,7 +73,7 @@ class HeadLabels:
         return (self.each(outputs) * self.shares).sum()
 
     def each(self, outputs: Tensor) -> Tensor:
-        """The loss of each label, ``G x T``; not zero where there is none."""
+        """The loss of each label, ``G x T``; arbitrary where the label is missing."""
         error = self._error(outputs)
         logistic = torch.nn.functional.softplus(outputs) - self.labels * outputs
         return torch.where(self.classes, logistic, error.square())
@@ -93,7 +93,7 @@ class HeadLabels:
         return error.masked_fill(self._kept(error), 0.0)
 
     def _kept(self, error: Tensor) -> Tensor:
-        """Where a label is a bound that the output keeps."""
+        """Where a label is a bound and the output satisfies it."""
         if self.bounds is None:
             return torch.zeros_like(error, dtype=torch.bool)
         return (self.bounds > 0) & (error > 0) | (self.bounds < 0) & (error < 0)

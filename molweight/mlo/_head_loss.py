@@ -15,19 +15,19 @@ __all__ = ["HeadLoss"]
 
 @dataclass(frozen=True)
 class HeadLoss:
-    """The loss of a linear head on vectors; a loss like any other, and one whose head :class:`ClosedFormGraph` solves.
+    """The loss of a linear head on vectors; an ordinary loss, whose head :class:`ClosedFormGraph` can solve.
 
     Args:
         vectors: One function per part of the rows, from the variables to the vectors of that part, ``rows x D``. Parts
-            bound the memory: the graph of one is alive at any moment.
+            bound the memory, because only one graph is in memory at a time.
         labels: Labels of all rows, in the order of the parts.
         weight: Name of the head's weight among the variables, ``T x D``.
         bias: Name of its bias, ``T``.
         decay: Strength of the ridge, ``decay |w|^2`` next to the mean loss of a target; ``None`` to choose one per
-            target by leave-one-out. It is used where the head is solved, not by the loss itself.
+            target by leave-one-out. It is used by the solve, not by the loss itself.
 
     Raises:
-        ConfigError: If there is no part, or ``decay`` is not positive.
+        ConfigError: If there are no parts, or ``decay`` is not positive.
 
     Example:
         >>> x, y = torch.eye(2), torch.tensor([[1.0], [3.0]])
@@ -44,7 +44,7 @@ class HeadLoss:
     decay: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be solved."""
+        """Refuse a loss that cannot be solved."""
         if not self.vectors:
             raise ConfigError("a loss of a linear head needs at least one part of its rows.")
         if self.decay is not None and not self.decay > 0:
@@ -61,7 +61,7 @@ class HeadLoss:
         return torch.cat([part(params) for part in self.vectors])
 
     def pull(self, params: Params, cotangents: Tensor) -> list[Tensor]:
-        """Carry derivatives with respect to the vectors back to the variables, one part at a time.
+        """Pull derivatives with respect to the vectors back to the variables, one part at a time.
 
         Args:
             params: Leaves that require gradients.

@@ -1,4 +1,4 @@
-"""Silent failures of a run: counted on the device, read whenever it is asked for."""
+"""Silent failures of a run, counted on the device and read on request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,24 @@ from molweight.mlo.solvers import Outcome
 __all__ = ["Finding", "Health", "diagnose"]
 
 EXPLODED = 1e3
-"""A loss this many times its first value has exploded."""
+"""A loss has exploded if it exceeds its first value by this factor."""
 COLLAPSED = 1e-6
-"""A loss this small against its first value has collapsed: there is nothing left to learn from it."""
+"""A loss has collapsed, and teaches nothing more, if it falls below this fraction of its first value."""
 SATURATED = 0.95
-"""A weight above this share leaves nothing to the others."""
+"""A weight above this value is saturated."""
 OFTEN = 0.1
-"""Share of the steps above which something is worth reporting."""
+"""Share of the steps above which a problem is reported."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that went wrong.
+    """A detected problem.
 
     Args:
         kind: ``"zero_gradient"``, ``"not_finite"``, ``"exploded"``, ``"collapsed"``, ``"saturated"`` or ``"solve"``.
         name: The objective, or the level for ``"solve"``.
-        share: Share of the steps (or solves) it concerns, from 0 to 1.
-        message: One sentence: what, how often, and what to do.
+        share: Share of the affected steps (or solves), from 0 to 1.
+        message: One sentence with the problem, its frequency and the remedy.
         outcome: How the solves ended, for ``"solve"``; empty otherwise.
     """
 
@@ -47,7 +47,7 @@ class Finding:
 
 
 class Health:
-    """Watches the records of a run without ever waiting for the device; only :meth:`findings` reads it.
+    """Monitors the records of a run without synchronising with the device; only :meth:`findings` reads it.
 
     Args:
         names: Names of the objectives.
@@ -62,7 +62,7 @@ class Health:
     """
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Start with nothing seen."""
+        """Create empty counts."""
         self.names = tuple(names)
         self._steps = 0
         self._counts: dict[str, Tensor] = {}
@@ -71,16 +71,15 @@ class Health:
         self._residuals: dict[str, Tensor] = {}
 
     def observe(self, record: Record) -> None:
-        """Count what one step shows.
+        """Count the problems of one step.
 
         Args:
-            record: What :meth:`Loop.step` returned.
+            record: The result of :meth:`Loop.step`.
         """
         self._steps += 1
         losses = record.losses
         first = losses.abs() if self._first is None else self._first.to(losses.device)
-        # "First" is the first loss that can be compared with: finite and not zero. Chosen on the device, like all
-        # counts.
+        # "First" is the first usable loss: finite and not zero. It is chosen on the device, like all counts.
         self._first = torch.where(first.isfinite() & (first > 0), first, losses.abs())
         sizes = losses.new_ones(len(losses)) if record.sizes is None else record.sizes
         self._count("zero_gradient", sizes == 0)
@@ -91,7 +90,7 @@ class Health:
         for level, stats in record.solves.items():
             _add(self._solves, level, torch.nn.functional.one_hot(stats.code, len(Outcome)))
             if stats.residual is not None:
-                # One NaN would make the mean residual of the whole run NaN; that solve is counted by its outcome.
+                # A single NaN would make the mean residual of the whole run NaN; that solve is counted by its outcome.
                 _add(self._residuals, level, stats.residual.nan_to_num())
 
     def findings(self) -> list[Finding]:
@@ -120,7 +119,7 @@ class Health:
         """Continue from saved counts, which may be on another device.
 
         Args:
-            state: What :meth:`state_dict` gave.
+            state: The result of :meth:`state_dict`.
         """
         self._steps, self._first = int(state["steps"]), state["first"]
         self._counts, self._solves = dict(state["counts"]), dict(state["solves"])
@@ -137,7 +136,7 @@ class Health:
 
 
 def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
-    # What was loaded is still where it was read to.
+    # Loaded counts may still be on the device from which they were read.
     sums[name] = sums[name].to(value.device) + value if name in sums else value
 
 
@@ -178,7 +177,7 @@ def diagnose(history: Sequence[Mapping[str, Any]]) -> list[Finding]:
         history: Summaries of the steps; see :meth:`Record.summary`.
 
     Returns:
-        What :meth:`Health.findings` says of them; nothing for an empty history.
+        The result of :meth:`Health.findings`; empty for an empty history.
 
     Example:
         >>> step = {"step": 0, "losses": {"a": 1.0}, "weights": {"a": 1.0}, "norms": {"a": 0.0}}

@@ -22,9 +22,9 @@ class Hypergradient:
     Args:
         value: One tensor per upper variable.
         loss: The outer loss, 0-dim.
-        stats: What the solver did, by level name.
+        stats: Statistics of the solver, by level name.
         directions: The solved flat vectors, by level name; pass them as ``starts`` next time to warm-start.
-        products: Curvature products spent, by level name.
+        products: Number of curvature products, by level name.
     """
 
     value: Params
@@ -45,17 +45,17 @@ def hypergradient(
 ) -> Hypergradient:
     """Differentiate ``outer_loss(x_n*, upper)`` through ``x_1*(upper), x_2*(x_1*), ..., x_n*(x_{n-1}*)``.
 
-    By the implicit function theorem, level by level from the last to the first: with ``v`` the gradient that arrives
-    at level ``i``, solve ``H_i q = v`` and pass ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` on (:func:`implicit_adjoint`).
-    The value is exact where every level is at its minimum and every solve is exact.
+    The implicit function theorem is applied level by level, from the last to the first: with ``v`` the incoming
+    gradient at level ``i``, solve ``H_i q = v`` and pass ``-(d^2 loss_i / d x_i d x_{i-1})^T q`` to the level above
+    (:func:`implicit_adjoint`). The value is exact if every level is at its minimum and every solve is exact.
 
     Args:
-        levels: The chain, the level next to ``upper`` first.
+        levels: The chain, starting with the level below ``upper``.
         variables: Each level's variables, at (or near) their minimum.
-        upper: What to differentiate with respect to.
+        upper: Variables to differentiate with respect to.
         outer_loss: Pure function of the last level's variables and of ``upper``; the direct dependence is included.
         solver: One solver for all levels or one per level, in the order of ``levels``.
-        starts: Where to start each solve, by level name.
+        starts: Initial values of the solves, by level name.
 
     Returns:
         The hypergradient with the statistics of each solve.
@@ -77,7 +77,7 @@ def hypergradient(
     loss, gradient, direct = _outer(outer_loss, variables[-1], upper)
     adjoint, point = solve_chain(levels, variables, upper, gradient, solvers=solvers, starts=dict(starts or {}))
     passed = levels[0].vjp(point, adjoint.direction)
-    # The total derivative: what the outer loss feels through the chain, and what it feels directly.
+    # The total derivative: the part through the chain plus the direct part.
     value = {name: passed[name] + direct[name] for name in upper}
     return Hypergradient(value, loss, adjoint.stats, adjoint.directions, adjoint.products)
 
@@ -85,8 +85,8 @@ def hypergradient(
 def _outer(outer_loss: LevelLoss, last: Params, upper: Params) -> tuple[Tensor, Tensor, Params]:
     """The outer loss, its flat gradient in the last level's variables, and the direct one in the upper variables."""
     check_variables("outer", upper)
-    # Leaves of their own for both arguments: one backward pass gives the gradient that enters the chain and the direct
-    # one, and no gradient reaches the caller's tensors.
+    # Separate leaves for both arguments: one backward pass gives the gradient that enters the chain and the direct one,
+    # and no gradient reaches the caller's tensors.
     own, above = attach(last), attach(upper)
     with torch.enable_grad():
         loss = check_scalar("outer level", outer_loss(own, above))

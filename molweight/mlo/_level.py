@@ -1,4 +1,4 @@
-"""One level of a multi-level problem: the level, the level at a point, and how a direction passes through it."""
+"""One level of a multi-level problem: the level, its linearisation at a point, and its mixed derivatives."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ LevelLoss: TypeAlias = Callable[[Params, Params], Tensor]
 
 
 CurvatureRule: TypeAlias = Callable[[Params, Params], Curvature]
-"""From a level's own variables and those of the level above to the curvature at that point."""
+"""Maps a level's own variables and those of the level above to the curvature at that point."""
 
 
 class Linearized:
@@ -51,8 +51,8 @@ class Linearized:
         name: Name of the level.
         loss: Loss of the level.
         own: Its variables.
-        upper: The variables of the level above; kept as :attr:`above`, as they were given.
-        curvature: Which matrix is solved with, or how to build it.
+        upper: The variables of the level above; stored unchanged as :attr:`above`.
+        curvature: Matrix of the solve, or a function that builds it.
         differentiates_upper: Whether the gradient is also differentiated with respect to ``upper``.
     """
 
@@ -66,27 +66,27 @@ class Linearized:
         curvature: CurvatureName | CurvatureRule = "hessian",
         differentiates_upper: bool = False,
     ) -> None:
-        """Keep the point; nothing is evaluated yet."""
+        """Store the point; nothing is evaluated yet."""
         self.name, self.own, self.above = name, own, upper
         self._loss = loss
         self._curvature, self._differentiates_upper = curvature, differentiates_upper
 
     @cached_property
     def layout(self) -> Layout:
-        """How the level's own variables lie in flat vectors."""
+        """Layout of the level's own variables in flat vectors."""
         return Layout.of(self.own)
 
     @cached_property
     def upper(self) -> Params:
-        """The variables of the level above; leaves that require gradients only where they are needed."""
-        # With plain tensors no operation on the upper variables is recorded, which makes every product cheaper.
+        """The variables of the level above; leaves that require gradients only if needed."""
+        # With plain tensors, operations on the upper variables are not recorded, which makes every product cheaper.
         if self._differentiates_upper:
             return attach(self.above)
         return {name: tensor.detach() for name, tensor in self.above.items()}
 
     @cached_property
     def hessian(self) -> Hessian:
-        """The Hessian in the level's own variables, with the gradient that the general mixed derivative needs."""
+        """The Hessian in the level's own variables; its gradient is also used by the general mixed derivative."""
         loss, upper = self._loss, self.upper
         return Hessian(lambda own: loss(own, upper), self.own, f"level {self.name!r}")
 
@@ -94,7 +94,7 @@ class Linearized:
     def curvature(self) -> Curvature:
         """The solver."""
         if self._curvature == "hessian":
-            # The same object as `hessian`: the mixed derivative then reuses the graph that the products have built.
+            # The same object as `hessian`, so that the mixed derivative reuses the graph built by the products.
             return self.hessian
         if self._curvature == "gauss_newton":
             return GaussNewton(bind(self._loss, self.upper), self.own, f"level {self.name!r}")
@@ -108,7 +108,7 @@ class MixedDerivative(ABC):
     """
 
     differentiates_upper: bool = False
-    """Whether the level has to be linearised in the upper variables too."""
+    """Whether the level must also be linearised in the upper variables."""
 
     @abstractmethod
     def vjp(self, level: Linearized, direction: Tensor) -> Params:
@@ -125,7 +125,7 @@ class MixedDerivative(ABC):
 
 @dataclass(frozen=True)
 class VJP(MixedDerivative):
-    """The general rule: one backward pass through the gradient's graph; right for any upper variable.
+    """The general rule: one backward pass through the gradient's graph, valid for any upper variable.
 
     Example:
         >>> from molweight.mlo import Level
@@ -139,7 +139,7 @@ class VJP(MixedDerivative):
         """Differentiate ``<gradient, direction>`` with respect to the upper variables.
 
         Raises:
-            ConfigError: If the gradient of the loss does not depend on them at all.
+            ConfigError: If the gradient of the loss does not depend on any of them.
         """
         gradient, names = level.hessian.gradient, list(level.upper)
         live = [(g, d) for g, d in zip(gradient, level.layout.split(direction), strict=True) if g.requires_grad]
@@ -148,8 +148,8 @@ class VJP(MixedDerivative):
             outputs, seeds = zip(*live, strict=True)
             inputs = list(level.upper.values())
             pulled = torch.autograd.grad(outputs, inputs, seeds, retain_graph=True, allow_unused=True)
-        # All entries unused is a wiring error (the loss ignores its second argument), not a derivative of zero: an
-        # upper variable that truly has no effect is unused next to others that have one.
+        # If all entries are unused, the loss ignores its second argument, which is a mistake and not a zero derivative:
+        # an upper variable without effect is unused only among others with an effect.
         if all(part is None for part in pulled):
             raise ConfigError(
                 f"level {level.name!r}: the gradient of its loss does not depend on the variables of the level above "
@@ -162,7 +162,7 @@ class VJP(MixedDerivative):
 @renamed_options(gamma="strength")
 @dataclass(frozen=True)
 class ProximalCross(MixedDerivative):
-    """Closed form for a loss with the term ``strength * |own - upper|^2`` over the names both levels share.
+    """Closed form for a loss with the term ``strength * |own - upper|^2`` over the shared names of both levels.
 
     The mixed derivative of that term is ``-2 strength I``, so the rule is ``u = 2 strength q`` on the shared names and
     zero elsewhere; nothing is differentiated. The rest of the loss must not depend on the upper variables.
@@ -171,7 +171,7 @@ class ProximalCross(MixedDerivative):
         strength: Strength of the proximal term.
 
     Raises:
-        ConfigError: If ``strength`` is not positive: the levels would not be tied at all.
+        ConfigError: If ``strength`` is not positive: the levels would not be tied.
     """
 
     strength: float
@@ -187,7 +187,7 @@ class ProximalCross(MixedDerivative):
         Raises:
             ConfigError: If the levels share no name.
         """
-        # Only names and shapes of the upper variables matter, so they are not even detached.
+        # Only names and shapes of the upper variables are used, so they need not be detached.
         above = level.above
         if not set(level.layout.names) & above.keys():
             raise ConfigError(
@@ -206,10 +206,10 @@ class LinearWeightsCross(MixedDerivative):
     """Closed form for ``loss = sum_k weights_k * losses(own)_k``: entry ``k`` is ``-<grad loss_k, q>``.
 
     Args:
-        losses: Own variables to the vector of the K losses; or the K losses by name, each of which is then
-            differentiated by itself, so that only one graph is alive at any moment.
+        losses: Maps the own variables to the vector of the K losses; or the K losses by name, which are then
+            differentiated one by one, so that only one graph is in memory at a time.
         weights: Name of the upper variable that holds the K weights.
-        mode: For a vector of losses. ``"jvp"``: one forward-mode pass for all K, best where the losses share a forward
+        mode: For a vector of losses. ``"jvp"``: one forward-mode pass for all K, best if the losses share a forward
             pass; ``"dot"``: one gradient per loss.
     """
 
@@ -235,7 +235,8 @@ class LinearWeightsCross(MixedDerivative):
 
     def _slopes(self, level: Linearized, direction: Tensor) -> Tensor:
         if isinstance(self.losses, Mapping):
-            # The pass that moves level 1 in training: the weights are linear, so their values play no part here.
+            # The same pass that moves level 1 in training; the loss is linear in the weights, so their values do not
+            # matter.
             weights = direction.new_zeros(len(self.losses))
             slopes = objective_gradients(self.losses, attach(level.own), weights, direction).slopes
             return direction.new_zeros(0) if slopes is None else slopes
@@ -259,15 +260,15 @@ def _dots(losses: Callable[[Params], Tensor], level: Linearized, direction: Tens
 
 @dataclass(frozen=True)
 class Level:
-    """A minimisation ``own* (upper) = argmin loss(own, upper)``, taken as solved when it is differentiated.
+    """A minimisation ``own* (upper) = argmin loss(own, upper)``, assumed to be solved when it is differentiated.
 
     Args:
         name: Name used in messages and statistics.
-        loss: Pure function ``(own, upper) -> scalar``. Whatever is random must have been drawn before.
-        cross: How a solved direction passes to the level above; :class:`VJP` is right for any loss, the closed forms
-            are cheaper where they apply.
+        loss: Pure function ``(own, upper) -> scalar``. All random numbers must be drawn beforehand.
+        cross: Mixed derivative that passes a solved direction to the level above; :class:`VJP` is valid for any loss,
+            the closed forms are cheaper if they apply.
         curvature: ``"hessian"``; ``"gauss_newton"`` for a loss that is a :class:`Composite` of both arguments; or a
-            function ``(own, upper) -> Curvature`` for a matrix that is put together from parts.
+            function ``(own, upper) -> Curvature`` for a composed matrix.
 
     Raises:
         ConfigError: If the name is empty or the loss cannot be called.
@@ -308,7 +309,7 @@ class Level:
         )
 
     def vjp(self, point: Linearized, direction: Tensor) -> Params:
-        """``-(d^2 loss / d own d upper)^T direction``: what a solved direction gives the level above.
+        """``-(d^2 loss / d own d upper)^T direction``, which is passed to the level above.
 
         Args:
             point: This level at a point; see :meth:`at`.
@@ -321,7 +322,7 @@ class Level:
         return {name: tensor.detach() if tensor.requires_grad else tensor for name, tensor in passed.items()}
 
     def check(self, own: Params, upper: Params) -> None:
-        """Refuse variables that this level cannot be differentiated at.
+        """Refuse variables at which this level cannot be differentiated.
 
         Raises:
             ConfigError: If they are not floating-point tensors, some are frozen, or the levels' devices or types

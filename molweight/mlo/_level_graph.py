@@ -1,4 +1,4 @@
-"""How encoder, objectives and task are arranged in levels: the part of the loop that differs between arrangements."""
+"""Arrangements of encoder, objectives and task in levels: the part of the loop that differs between them."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ __all__ = ["GraphOptions", "LevelGraph", "OffsetAverage", "TaskStep", "ThreeLeve
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """The options that :class:`Loop` passes to its graph; explained there.
+    """Options that :class:`Loop` passes to its graph; documented there.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -45,7 +45,7 @@ class TaskStep:
 
     Args:
         loss: Task loss before the first step, 0-dim.
-        encoder_gradient: What the task adds to level 1's gradient, flat over its variables; ``None`` for nothing.
+        encoder_gradient: The task's contribution to level 1's gradient, flat over its variables; ``None`` for none.
     """
 
     loss: Tensor
@@ -53,7 +53,7 @@ class TaskStep:
 
 
 class LevelGraph(ABC):
-    """The variables of pretraining and of the task, how they move, and the chain of levels they are minima of.
+    """The variables of pretraining and of the task, their updates, and the chain of levels that they minimise.
 
     Args:
         pretrained: Variables of level 1: encoder and objectives' heads.
@@ -66,10 +66,10 @@ class LevelGraph(ABC):
     """
 
     proximal: ClassVar[bool]
-    """Whether the proximal term is what ties the task to the objectives; its strength must then be positive."""
+    """Whether the proximal term ties the task to the objectives; its strength must then be positive."""
 
     moves_task: ClassVar[bool] = True
-    """Whether the task moves at every step, or only where a hypergradient is taken."""
+    """Whether the task moves at every step, or only at hypergradients."""
 
     def __init__(self, pretrained: Params, finetuned: Params, options: GraphOptions, *, task: bool) -> None:
         """Check the variables."""
@@ -78,7 +78,7 @@ class LevelGraph(ABC):
             raise OptionError("proximal_strength", options.proximal_strength, reason)
         self.options = options
         self.shared = check_levels(pretrained, finetuned, task=task)
-        # Shared names in front: the encoder is then one leading block of every flat vector, at both levels.
+        # Shared names come first, so that the encoder is a leading block of every flat vector at both levels.
         self.pretrained, self.finetuned = (
             {name: params[name] for name in self.shared} | params for params in (pretrained, finetuned)
         )
@@ -97,7 +97,7 @@ class LevelGraph(ABC):
 
     @abstractmethod
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
-        """Move level 1, and what of the task goes with it.
+        """Move level 1, and the task's variables that follow it.
 
         Args:
             gradient: Flat over :attr:`pretrained`.
@@ -127,11 +127,11 @@ class LevelGraph(ABC):
         """
 
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
-        """Start of the backward chain: the mean meta loss with its gradient, flat over the last level's variables.
+        """Start of the backward chain: the mean meta loss and its gradient, flat over the last level's variables.
 
         Args:
             meta: At least one meta loss, a function of :attr:`finetuned`.
-            train: Task loss, where the meta loss depends on what is trained on it.
+            train: Task loss, if the meta loss depends on a head that is solved on it.
             at: The last level's variables.
         """
         del train
@@ -147,7 +147,7 @@ class LevelGraph(ABC):
 
 
 class ThreeLevelGraph(LevelGraph):
-    """The task finetunes an encoder of its own, which a proximal term ties to the pretrained one.
+    """Levels in which the task finetunes its own encoder, tied to the pretrained one by a proximal term.
 
     ::
 
@@ -176,7 +176,7 @@ class ThreeLevelGraph(LevelGraph):
         return TaskStep(values[0])
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
-        """Level 1 moves; with ``track_encoder`` the finetuned encoder keeps its offset to it."""
+        """Move level 1; with ``track_encoder`` the finetuned encoder keeps its offset from it."""
         offsets = self._offsets() if self.options.track_encoder and task else []
         descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
         self._restore(offsets)
@@ -194,7 +194,7 @@ class ThreeLevelGraph(LevelGraph):
             torch.add(self.pretrained[name], offset, out=self.finetuned[name].data)
 
     def variables(self) -> list[Params]:
-        """Level 1 as it is, level 2 at the average of its iterates if there is one."""
+        """Level 1's current variables, and level 2's at the average of its iterates, if there is one."""
         # The implicit function theorem holds at level 2's minimum. The average of the iterates is nearer to it than the
         # last one, which fluctuates most along the directions of large curvature.
         omega = self.average.point(self.pretrained) if self.average.count else self.finetuned
@@ -211,11 +211,11 @@ class ThreeLevelGraph(LevelGraph):
         )
 
     def task_loss(self, loss: LossFn) -> LossFn:
-        """The loss itself: the last level's variables are the task's."""
+        """The loss itself, because the last level's variables are the task's."""
         return loss
 
     def encoder_direction(self, gradient: Tensor) -> Tensor:
-        """The encoder's block, continued with zeros over the objectives' heads."""
+        """The encoder's block, padded with zeros for the objectives' heads."""
         return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
 
 
@@ -223,11 +223,11 @@ class OffsetAverage:
     """Exponential average of ``omega - theta`` on the shared names and of the other variables of level 2.
 
     The iterates of a stochastic optimiser fluctuate around the minimum, most along the directions of large curvature,
-    and a meta gradient taken at the last of them mostly reports where it happens to be. Their average is far nearer to
-    the minimum (Polyak & Juditsky, SIAM J. Control Optim. 1992), which is where the implicit function theorem holds.
+    and a meta gradient at the last iterate mostly reflects this fluctuation. Their average is much closer to the
+    minimum (Polyak & Juditsky, SIAM J. Control Optim. 1992), which is where the implicit function theorem holds.
 
     Args:
-        decay: What an iterate counts for after each later one, in [0, 1); 0 is the last iterate itself.
+        decay: Decay of an iterate's weight per later iterate, in [0, 1); 0 is the last iterate itself.
         shared: Names that are averaged relative to level 1.
 
     Raises:
@@ -251,18 +251,18 @@ class OffsetAverage:
 
     @torch.no_grad()
     def update(self, finetuned: Params, pretrained: Params) -> None:
-        """Take in the iterate of level 2 that belongs to ``pretrained``.
+        """Add the iterate of level 2 that belongs to ``pretrained``.
 
         Args:
             finetuned: Variables of level 2.
             pretrained: Variables of level 1.
         """
         self.count += 1
-        # The weight of the newest such that all weights are those of a geometric series that sums to one.
+        # The weight of the newest iterate is chosen so that all weights form a geometric series with sum one.
         newest = (1 - self.decay) / (1 - self.decay**self.count)
         for name, tensor in finetuned.items():
-            # The encoder's offset, not the encoder: an average of omega itself would lag theta by its own memory, and
-            # the point would be the minimum for a theta of the past.
+            # The offset is averaged, not the encoder: an average of omega itself would lag behind theta, and the point
+            # would be the minimum for a past theta.
             value = tensor - pretrained[name] if name in self.shared else tensor.detach().clone()
             # In place, as the means are not shared: `point` returns copies.
             self._means[name] = self._means[name].lerp_(value, newest) if name in self._means else value
@@ -283,22 +283,22 @@ class OffsetAverage:
         return {"count": self.count, "means": dict(self._means)}
 
     def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
-        """Restore what :meth:`state_dict` gave, on a device."""
+        """Restore a state of :meth:`state_dict` on a device."""
         self.count = int(state["count"])
         self._means = {name: tensor.to(device, copy=True) for name, tensor in state["means"].items()}
 
 
 def descend(optimizer: torch.optim.Optimizer, variables: list[Tensor], gradient: Sequence[Tensor | None]) -> None:
-    """One optimiser step along a given gradient; the gradients are not kept.
+    """One optimiser step along a given gradient; `.grad` is cleared afterwards.
 
     Args:
         optimizer: Optimiser of the variables.
         variables: Leaves.
-        gradient: One tensor per variable, or ``None`` to leave it.
+        gradient: One tensor per variable, or ``None`` to skip it.
     """
     for variable, part in zip(variables, gradient, strict=True):
         variable.grad = part
     optimizer.step()
-    # The parts are views of one flat vector: a `.grad` left behind would keep all of it alive until the next step.
+    # The parts are views of one flat vector, which a remaining `.grad` would keep in memory until the next step.
     for variable in variables:
         variable.grad = None

@@ -1,4 +1,4 @@
-"""The training loop: pretraining under weights, the task on top of it, the weights under the meta loss."""
+"""The training loop: weighted pretraining, the task, and the weights, which minimise the meta loss."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +26,7 @@ __all__ = ["Loop", "OptimizerFactory", "read_signals"]
 
 
 OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimizer]
-"""From the tensors of a level and its learning rate to its optimiser."""
+"""Maps the tensors of a level and its learning rate to its optimiser."""
 
 
 Losses: TypeAlias = LossFn | Sequence[LossFn]
@@ -42,39 +42,38 @@ class Loop:
         level 2 "finetune"   omega*, h*    =  argmin  train(omega, h) + proximal_strength |omega - theta*|^2
         level 3 weighting    min over w       meta(omega*, h*)
 
-    Each :meth:`step` moves level 2, sends the meta gradient up through both levels (:func:`implicit_adjoint`), moves
-    level 1 and updates the weights. A weighting that needs no hypergradient never touches levels 2 and 3: the same code
-    path then costs what plain multi-task pretraining costs. How many levels there are is up to the graph:
+    Each :meth:`step` moves level 2, propagates the meta gradient up through both levels (:func:`implicit_adjoint`),
+    moves level 1 and updates the weights. For a weighting without hypergradients, levels 2 and 3 are not computed, and
+    a step costs the same as plain multi-task pretraining. The graph determines the number of levels:
     :class:`TwoLevelGraph` merges the levels 1 and 2.
 
     Args:
         pretrained: Variables of level 1: the encoder theta and the objectives' heads phi. Leaves, updated in place.
         finetuned: Variables of level 2: the encoder copy omega under the names it has in ``pretrained``, and the
             task's head under other names. Leaves, updated in place. May be empty if the weighting needs no task.
-        weighting: The rule that owns the weights; it is moved to the variables' device and type.
+        weighting: The rule that holds the weights; it is moved to the variables' device and type.
         graph: Arrangement of the levels; the weighting's own if ``None``.
         solver: Solver of all linear systems, or a pair (finetune, pretrain).
         proximal_strength: Strength of the proximal term that ties the shared names.
         pretrain_lr: Learning rate of level 1.
         finetune_lr: Learning rate of level 2.
-        optimizer: Makes each level's optimiser from its tensors and learning rate.
+        optimizer: Creates each level's optimiser from its tensors and learning rate.
         hypergradient_interval: Steps between hypergradients; level 2 moves at every step.
         warm_start: Whether each solve starts from its last solution, for solvers that can.
         scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
             units can be compared. Weights and hypergradient then refer to the scaled losses.
         curvature: ``"hessian"``, or ``"gauss_newton"``: every train loss and objective that is solved with must then be
             a :class:`Composite`.
-        recompute_graphs: Build each objective's graph again for every curvature product of level 1: of the K graphs
-            only one is alive at any moment, at more time per product.
+        recompute_graphs: Rebuild each objective's graph for every curvature product of level 1: only one of the K
+            graphs is in memory at a time, but products take longer.
         track_encoder: Move ``omega`` along with every step of ``theta``, so that level 2 searches for the offset
-            between them. Its minimum is the same; the warm start is then the minimum's own prediction where the
-            proximal strength is larger than the curvature, and both levels meet the fluctuations of ``theta`` at the
-            same point. Without it ``omega`` lags by its own steps, and along sharp directions the meta gradient is
-            unrelated to ``theta``.
-        finetune_ema: Decay of the average of level 2's iterates at which the meta gradient and level 2's curvature are
-            taken; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
-        gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, where these
-            cost more than the step itself; 0 for none. See :attr:`Record.norms`.
+            between them. The minimum is the same. If the proximal strength is larger than the curvature, the warm start
+            is then close to the minimum, and fluctuations of ``theta`` affect both levels at the same point. Without
+            it, ``omega`` lags behind ``theta``, and along sharp directions the meta gradient is unrelated to ``theta``.
+        finetune_ema: Decay of the average of level 2's iterates, at which the meta gradient and level 2's curvature are
+            computed; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
+        gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, if these cost
+            extra; 0 for none. See :attr:`Record.norms`.
         mixed_share: Share in the hypergradient of the gradients of ``mixed_objectives``, where :meth:`step` is given
             any; the rest is that of ``objectives``. Level 1 moves along ``objectives`` alone, and its curvature is
             theirs.
@@ -153,17 +152,17 @@ class Loop:
 
     @property
     def wants_train(self) -> bool:
-        """Whether the coming step moves level 2."""
+        """Whether the next step moves level 2."""
         return self.wants_meta or (self.weighting.needs.task and self.graph.moves_task)
 
     @property
     def wants_meta(self) -> bool:
-        """Whether the coming step takes a hypergradient: the last of every ``hypergradient_interval`` steps."""
+        """Whether the next step computes a hypergradient: the last of every ``hypergradient_interval`` steps."""
         return self.weighting.needs.task and (self.steps + 1) % self.hypergradient_interval == 0
 
     @property
     def wants_task(self) -> bool:
-        """Whether the coming step needs any loss of the task."""
+        """Whether the next step needs a loss of the task."""
         return self.wants_train or self.wants_meta
 
     def step(
@@ -179,17 +178,17 @@ class Loop:
         """Move all levels once.
 
         Args:
-            objectives: Loss per objective name, of :attr:`pretrained`; :class:`SharedObjectives` if some of them are
-                functions of common results.
+            objectives: Loss per objective name, of :attr:`pretrained`; :class:`SharedObjectives` if some of them share
+                intermediate results.
             train: Finetuning loss of :attr:`finetuned`, or several for as many steps of level 2; see
                 :attr:`wants_train`.
-            meta: Meta loss of :attr:`finetuned`, or several to be averaged against noise; see :attr:`wants_meta`.
+            meta: Meta loss of :attr:`finetuned`, or several to be averaged to reduce noise; see :attr:`wants_meta`.
             solve_objectives: Smaller-batch versions of ``objectives`` for level 1's curvature products.
             solve_train: Smaller-batch version of ``train`` for level 2's curvature products.
             mixed_objectives: Losses whose gradients enter the hypergradient, of some names or all; see ``mixed_share``.
 
         Returns:
-            What was measured.
+            The measurements of the step.
 
         Raises:
             ConfigError: If a loss is missing, unknown, not scalar, or does not depend on its variables.
@@ -209,7 +208,7 @@ class Loop:
         return self._move_pretrained(ordered, task, solved, mixed_objectives or {})
 
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
-        """The chain that the loop is differentiated through, for :func:`hypergradient` and the reference rules.
+        """The chain through which the loop is differentiated, for :func:`hypergradient` and the reference rules.
 
         Args:
             objectives: Loss per objective name.
@@ -221,7 +220,7 @@ class Loop:
         return self.graph.levels(ordered_objectives(self.weighting.names, objectives), train)
 
     def point(self) -> LoopPoint:
-        """Where the loop takes its hypergradient now, as a copy that further steps do not move."""
+        """The point of the next hypergradient, as a copy that further steps do not change."""
         here = self._here()
         return here.to(here.scales.dtype)
 
@@ -235,16 +234,17 @@ class Loop:
         solver: Solver | Sequence[Solver] | None = None,
         starts: dict[str, Tensor] | None = None,
     ) -> tuple[Tensor, Adjoint]:
-        """The solves of a hypergradient, as :meth:`step` takes them; nothing is moved.
+        """The solves of a hypergradient, as in :meth:`step`, without moving any variables.
 
         Args:
-            objectives: Losses that level 1 is solved with.
-            train: Task loss that level 2 is solved with.
+            objectives: Losses for level 1's curvature.
+            train: Task loss for level 2's curvature.
             meta: Meta loss, or several to be averaged.
-            at: Where; the loop's present point if ``None``. Its type may differ from the loop's, as that of the losses.
+            at: The point; the loop's current one if ``None``. It may have another floating-point type, together with
+                the losses.
             solver: One solver, or a pair (finetune, pretrain); the loop's own if ``None``.
-            starts: Where to start each solve, by level name; from zero if ``None``. The dict is emptied, so that the
-                start of one level is not in memory while the next one is solved.
+            starts: Initial values of the solves, by level name; zero if ``None``. The dict is emptied, so that the
+                start of one level is freed before the next one is solved.
 
         Returns:
             The meta loss and the adjoint.
@@ -272,13 +272,13 @@ class Loop:
         starts: Mapping[str, Tensor] | None = None,
         mixed_objectives: Mapping[str, LossFn] | None = None,
     ) -> Hypergradient:
-        """The hypergradient that :meth:`step` would measure with these losses; nothing is moved.
+        """The hypergradient that :meth:`step` would compute with these losses, without moving any variables.
 
         Args:
-            objectives: Losses that are differentiated with respect to their weights.
-            train: Task loss that level 2 is solved with.
+            objectives: Losses to differentiate with respect to their weights.
+            train: Task loss for level 2's curvature.
             meta: Meta loss, or several to be averaged.
-            solve_objectives: Losses that level 1 is solved with; ``objectives`` if ``None``.
+            solve_objectives: Losses for level 1's curvature; ``objectives`` if ``None``.
             at: As in :meth:`adjoint`.
             solver: As in :meth:`adjoint`.
             starts: As in :meth:`adjoint`.
@@ -308,7 +308,7 @@ class Loop:
         return LoopPoint(tuple(self.graph.variables()), {"weights": factors}, scales)
 
     def _factors(self) -> Tensor:
-        """Factor of each loss at level 1: its weight over its scale."""
+        """Factor of each loss at level 1: its weight divided by its scale."""
         weights = self.weighting.weights
         return weights.clone() if self._scales is None else weights / self._scales
 
@@ -319,14 +319,15 @@ class Loop:
         loss, adjoint = self.adjoint(objectives, train, meta, starts=self._starts)
         for level, direction in adjoint.directions.items():
             if self.warm_start and self.solvers[level].uses_start:
-                self._starts[level] = direction  # the dict was emptied by the solves
-        # Only the part over level 1's variables is kept: the rest of the adjoint is freed before the K backward passes.
+                self._starts[level] = direction  # the solves have emptied the dict
+        # Only the part over level 1's variables is kept, so that the rest of the adjoint is freed before the K backward
+        # passes.
         return _Solved(loss, adjoint.direction[: self.graph.layout.size], adjoint.stats)
 
     def _move_pretrained(
         self, objectives: Mapping[str, LossFn], task: TaskStep | None, solved: "_Solved", mixed: Mapping[str, LossFn]
     ) -> Record:
-        """Level 1: the objectives' gradients, a step along their weighted sum; then the weights learn."""
+        """Level 1: the objectives' gradients, a step along their weighted sum, and the update of the weights."""
         needs, interval = self.weighting.needs, self.gradient_norm_interval
         used = self.weighting.weights.clone()
         gradients = objective_gradients(
@@ -344,7 +345,7 @@ class Loop:
         self.weighting.update(signals)
         after, total = self.weighting.weights.clone(), gradients.total
         if gradients.rows is not None:
-            # Weights made of the gradients of a step are those of that very step (PCGrad, MGDA, UPGrad).
+            # Weights computed from the gradients of a step apply to that same step (PCGrad, MGDA, UPGrad).
             used, total = after, self._factors() @ gradients.rows
         if task is not None and task.encoder_gradient is not None:
             total = total + task.encoder_gradient
@@ -365,7 +366,7 @@ class Loop:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything an exact resume needs. The tensors are the live ones: save or copy them before the next step."""
+        """The state for an exact resume. The tensors are not copied: save or copy them before the next step."""
         return {
             "steps": self.steps,
             "pretrained": {name: tensor.detach() for name, tensor in self.pretrained.items()},
@@ -382,7 +383,7 @@ class Loop:
         """Restore a saved state; the variables are overwritten in place.
 
         Args:
-            state: What :meth:`state_dict` gave, for the same variables and weighting.
+            state: The result of :meth:`state_dict`, for the same variables and weighting.
 
         Raises:
             ConfigError: If it was saved for other variables.
@@ -402,7 +403,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class _Solved:
-    """Input of level 1 from the lower levels: nothing in a step without a hypergradient."""
+    """Input of level 1 from the lower levels; empty in a step without a hypergradient."""
 
     meta_loss: Tensor | None = None
     direction: Tensor | None = None
@@ -413,7 +414,7 @@ def solver_by_level(solver: Solver | Sequence[Solver] | None) -> dict[str, Solve
     """The solver of each linear system, by level name.
 
     Args:
-        solver: One for all, or a pair (finetune, pretrain); the identity if ``None``.
+        solver: One solver for all levels, or a pair (finetune, pretrain); the identity if ``None``.
 
     Raises:
         ConfigError: If a sequence of another length is given.
@@ -428,18 +429,18 @@ _LEVELS: Final = ("finetune", "pretrain")
 
 
 def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
-    """A level's solver, told of the optimiser of its level if it asks for it.
+    """A level's solver, adapted to the level's optimiser if the solver supports it.
 
     Args:
-        loop: Whose optimisers.
+        loop: The loop with the optimisers.
         solver: The solver.
         level: Name of the level.
-        at: The point, whose variables have the names of the loop's.
+        at: The point; its variables have the loop's names.
     """
     if not isinstance(solver, AdaptedSolver):
         return solver
     below = level == "finetune"
-    # With two levels the task's head is a variable of the one level, and has its own optimiser.
+    # With two levels, the task's head is a variable of the single level, but has its own optimiser.
     own = loop.finetuned if below else loop.finetuned | loop.pretrained
     pair = (loop.finetune_optimizer, loop.pretrain_optimizer)
     optimizers = [optimizer for optimizer in (pair if below else pair[::-1]) if optimizer is not None]
@@ -492,10 +493,10 @@ def read_signals(
     """Signals for the weighting: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
 
     Args:
-        needs: What the weighting asks for.
+        needs: The measurements that the weighting needs.
         gradients: The objectives' gradients.
-        direction: ``q1``, or the meta gradient where cosines are asked for.
-        scales: K numbers the losses are divided by, or ``None``.
+        direction: ``q1``, or the meta gradient for cosines.
+        scales: K divisors of the losses, or ``None``.
     """
     inverse = torch.ones_like(gradients.losses) if scales is None else 1 / scales
     losses, norms = gradients.losses * inverse, None if gradients.norms is None else gradients.norms * inverse

@@ -1,4 +1,4 @@
-"""Where a loop takes its hypergradient."""
+"""The point at which a loop computes its hypergradient."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ __all__ = ["LoopPoint"]
 
 @dataclass(frozen=True)
 class LoopPoint:
-    """The variables of every level of a :class:`Loop` and what its objectives are multiplied by.
+    """The variables of every level of a :class:`Loop`, and the factors of its objectives.
 
     Args:
         variables: Each level's variables, level 1 first, as leaves that require gradients. With ``finetune_ema`` level
             2 is at the average of its iterates.
-        upper: The upper variable ``"weights"``: K numbers, the weights over the scales of their losses.
-        scales: K numbers that the losses are divided by; ones without ``scale_losses``.
+        upper: The upper variable ``"weights"``: K numbers, the weights divided by the scales of their losses.
+        scales: K divisors of the losses; ones without ``scale_losses``.
     """
 
     variables: tuple[Params, ...]

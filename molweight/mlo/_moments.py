@@ -1,4 +1,4 @@
-"""Second moments that the optimisers of a loop have collected."""
+"""Second moments from the optimisers of a loop."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ __all__ = ["second_moments"]
 
 
 def second_moments(optimizers: Sequence[torch.optim.Optimizer], variables: Sequence[Tensor]) -> Tensor | None:
-    """Second moments of the gradients of some variables, flat, corrected for the zeros that they start from.
+    """Second moments of the gradients of some variables, flat and bias-corrected.
 
     Args:
-        optimizers: Those of Adam's kind have them under ``exp_avg_sq``.
+        optimizers: The optimisers; Adam and its variants store them as ``exp_avg_sq``.
         variables: The variables, in order.
 
     Returns:

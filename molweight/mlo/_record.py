@@ -12,30 +12,30 @@ from molweight.mlo.solvers import Outcome, Stats
 __all__ = ["Record"]
 
 _VECTORS: Final = ("losses", "weights", "next_weights", "norms", "reach", "hypergradient")
-"""The fields of K numbers, in the order they are shown."""
+"""The fields of K numbers, in display order."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """Measurements of one step: detached tensors, so that keeping them costs no synchronisation with the device.
+    """Measurements of one step: detached tensors, so that storing them needs no synchronisation with the device.
 
     Args:
         step: 0-based number of the step.
         names: Names of the K objectives; the order of every vector here.
         losses: K objective losses, before the step.
-        weights: K weights the step was taken with; for weightings made of a step's own gradients, those of the step.
+        weights: K weights used in the step; for weightings computed from the step's own gradients, the new ones.
         norms: K norms of the objectives' whole gradients over the shared encoder. They cost a backward pass per
-            objective; where objectives share results (:class:`SharedObjectives`) they are taken at every
-            ``gradient_norm_interval``-th step, at steps whose weighting needs them, and are ``None`` at others.
-        reach: K norms of the objectives' gradients with respect to the shared results that they read, and to the
-            encoder where they use it otherwise; at every step. Exactly zero: the encoder was taught nothing. Their
-            sizes depend on the scale of the encoder's outputs.
+            objective. If objectives share results (:class:`SharedObjectives`), they are computed at every
+            ``gradient_norm_interval``-th step and if the weighting needs them, and are ``None`` otherwise.
+        reach: K norms of the objectives' gradients with respect to their shared results, and to the encoder if they use
+            it directly; at every step. Exactly zero means that the encoder gets no gradient. Their magnitude depends on
+            the scale of the encoder's outputs.
         train_loss: Finetuning loss before level 2 moved, without the proximal term; ``None`` if level 2 did not move.
-        meta_loss: Meta loss after level 2 moved; ``None`` if no hypergradient was taken.
+        meta_loss: Meta loss after level 2 moved; ``None`` if no hypergradient was computed.
         hypergradient: K derivatives of the meta loss with respect to the weights, or ``None``.
         solves: Statistics of the solves, by level name (``"finetune"``, ``"pretrain"``).
-        next_weights: K weights after the weighting's update, which the next step is taken with: the learned weights of
-            a run are those of its last record. ``None`` in a history that an older version wrote.
+        next_weights: K weights after the weighting's update, for the next step: the learned weights of a run are those
+            of its last record. ``None`` in a history from an older version.
     """
 
     step: int
@@ -52,13 +52,13 @@ class Record:
 
     @property
     def zero_gradient(self) -> tuple[str, ...]:
-        """Names of the objectives whose gradient on the encoder was identically zero (reads the device)."""
+        """Names of the objectives whose encoder gradient was identically zero (reads the device)."""
         sizes = [] if self.sizes is None else self.sizes.tolist()
         return tuple(name for name, size in zip(self.names, sizes, strict=False) if size == 0)
 
     @property
     def sizes(self) -> Tensor | None:
-        """The norms, or :attr:`reach` where there are none: either is zero where the encoder is taught nothing."""
+        """The norms, or :attr:`reach` if they are missing; both are zero if the encoder gets no gradient."""
         return self.reach if self.norms is None else self.norms
 
     def summary(self) -> dict[str, Any]:
@@ -86,10 +86,10 @@ class Record:
 
     @classmethod
     def of_summary(cls, shown: Mapping[str, Any]) -> Self:
-        """The record that :meth:`summary` was taken of, with float64 tensors on the CPU.
+        """The record of a :meth:`summary`, with float64 tensors on the CPU.
 
         Args:
-            shown: What it returned; further keys are ignored.
+            shown: The summary; further keys are ignored.
 
         Example:
             >>> record = Record(3, ("one", "two"), torch.ones(2), torch.full((2,), 0.5), torch.tensor([1.0, 0.0]))
@@ -97,7 +97,7 @@ class Record:
             ('two',)
         """
 
-        # float64 holds every float32 that was written, so that reading a summary loses nothing.
+        # float64 represents every written float32 exactly.
         def number(value: float) -> Tensor:
             return torch.tensor(value, dtype=torch.float64)
 

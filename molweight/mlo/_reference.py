@@ -1,4 +1,4 @@
-"""Reference rules that share no theory with implicit differentiation: slow, and there to check it."""
+"""Slow reference rules, independent of implicit differentiation, for checking it."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -25,13 +25,13 @@ def unrolled_hypergradient(
 ) -> Params:
     """Differentiate through ``steps`` gradient-descent steps of every level, one level after the other.
 
-    The memory grows with the number of steps. Where the descent converges, the value tends to the exact
-    hypergradient; after few steps it is that of the truncated problem (Maclaurin et al. 2015; Franceschi et al. 2017).
+    The memory grows with the number of steps. If the descent converges, the value tends to the exact hypergradient;
+    after few steps it is that of the truncated problem (Maclaurin et al. 2015; Franceschi et al. 2017).
 
     Args:
         levels: The chain, the level next to ``upper`` first.
-        variables: Where each level's descent starts.
-        upper: What to differentiate with respect to.
+        variables: Initial variables of each level.
+        upper: Variables to differentiate with respect to.
         outer_loss: Pure function of the last level's variables and of ``upper``.
         steps: Descent steps per level.
         lr: Their step size.
@@ -52,7 +52,7 @@ def unrolled_hypergradient(
     for option, value in (("steps", steps), ("lr", lr)):
         if not value > 0:
             raise OptionError(option, value, "must be positive")
-    # The graph of the whole descent is what is differentiated, so nothing in it may be detached between levels.
+    # The graph of the whole descent is differentiated, so nothing may be detached between levels.
     roots = attach(upper)
     context = roots
     with torch.enable_grad():
@@ -73,14 +73,14 @@ def _descend(level: Level, own: Params, context: Params, lr: float) -> Params:
 
 
 def minimise(level: Level, start: Params, upper: Params, *, iterations: int = 200, tolerance: float = 1e-12) -> Params:
-    """The level's variables at its minimum, by L-BFGS and a few Newton steps that take the gradient to rounding.
+    """The level's variables at its minimum, by L-BFGS and a few Newton steps that reduce the gradient to rounding.
 
     Args:
         level: The level.
-        start: Where to start; not modified.
+        start: Initial variables; not modified.
         upper: The variables of the level above.
-        iterations: Most iterations spent.
-        tolerance: Largest gradient entry at which it stops.
+        iterations: Maximum number of iterations.
+        tolerance: Largest gradient entry at which to stop.
 
     Example:
         >>> fit = Level("fit", lambda own, upper: ((own["x"] - upper["y"]) ** 2).sum())
@@ -89,7 +89,7 @@ def minimise(level: Level, start: Params, upper: Params, *, iterations: int = 20
     """
     own = {name: tensor.detach().clone().requires_grad_() for name, tensor in start.items()}
     context = {name: tensor.detach() for name, tensor in upper.items()}
-    # No test of the change between iterations: it is met in flat valleys, long before the gradient is at rounding.
+    # No test of the change between iterations: in flat valleys it would stop long before the gradient vanishes.
     solver = torch.optim.LBFGS(
         list(own.values()),
         max_iter=iterations,
@@ -128,8 +128,8 @@ def resolved_hypergradient(
     """Central differences over the upper variables, with all levels solved again at every shifted value.
 
     Args:
-        solve: From upper variables to the last level's variables at its minimum (see :func:`minimise`).
-        upper: Where the derivative is taken; use float64.
+        solve: Maps upper variables to the last level's variables at its minimum (see :func:`minimise`).
+        upper: The point of the derivative; use float64.
         outer_loss: Function of the last level's variables and of ``upper``.
         step: Shift of one entry.
 

@@ -1,4 +1,4 @@
-"""Ridge and regularised logistic regression to convergence, with the derivative of what follows from them."""
+"""Ridge and regularised logistic regression to convergence, and the derivative through their solution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from molweight.mlo._head_labels import HeadLabels
 __all__ = ["SolvedHead", "solve_head"]
 
 _NEWTON: Final = 50
-"""Most Newton steps; a regularised logistic regression takes about six."""
+"""Maximum number of Newton steps; a regularised logistic regression takes about six."""
 _HALVINGS: Final = 30
 _DECREMENT: Final = 1e-20
-"""Squared Newton decrement below which one last step is taken: the error left is far below that of float32."""
+"""Squared Newton decrement below which one final step is taken; the remaining error is far below that of float32."""
 _GRID: Final = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 """Ridge strengths tried by leave-one-out, in units of the vectors' total variance, the largest first."""
 
@@ -25,7 +25,7 @@ class SolvedHead:
     """The minimum of ``mean loss + decay |w|^2`` over a linear head, target by target.
 
     Args:
-        vectors: What it was fitted to, ``G x (D + 1)`` with a column of ones, in float64.
+        vectors: Training rows, ``G x (D + 1)`` with a column of ones, in float64.
         labels: Their labels.
         head: Weights and, last, the bias: ``T x (D + 1)``.
         decay: Ridge strength of each target, ``T``.
@@ -40,21 +40,22 @@ class SolvedHead:
 
     @property
     def loss(self) -> Tensor:
-        """The mean loss on the rows it was fitted to, without the ridge."""
+        """The mean loss on the training rows, without the ridge."""
         return self.labels.loss(self.vectors @ self.head.T)
 
     def outer(self, vectors: Tensor, labels: HeadLabels) -> tuple[Tensor, Tensor, Tensor]:
         """The loss of the head on other rows, differentiated through the solve.
 
-        With ``v = d outer / d head`` and ``q = H^-1 v``, the implicit function theorem gives for the rows that the head
-        was fitted to ``d outer / d z = -d <gradient of the fit, q> / d z``. The ridge strength counts as a constant.
+        With ``v = d outer / d head`` and ``q = H^-1 v``, the implicit function theorem gives for the training rows ``d
+        outer / d z = -d <gradient of the fit, q> / d z``. The ridge strength is treated as a constant.
 
         Args:
             vectors: ``M x D``.
             labels: Their labels, as shares of the whole outer loss.
 
         Returns:
-            The loss, 0-dim; its derivatives in the rows fitted to, ``G x D``, and in ``vectors``, ``M x D``.
+            The loss, 0-dim; its derivatives with respect to the training rows, ``G x D``, and to ``vectors``, ``M x
+            D``.
         """
         others = _with_ones(vectors)
         labels = labels.to(others)
@@ -76,8 +77,8 @@ class SolvedHead:
 def solve_head(vectors: Tensor, labels: HeadLabels, decay: float | None = None) -> SolvedHead:
     """Fit a linear head to convergence: one convex problem per target, whose minimum is unique.
 
-    Numbers are ridge regression, one Newton step; classes are regularised logistic regression, Newton's method with
-    step halving. Everything is computed in float64. The bias is not penalised.
+    For numbers this is ridge regression, one Newton step; for classes regularised logistic regression by Newton's
+    method with step halving. Everything is computed in float64. The bias is not penalised.
 
     Without a strength, one is chosen for each target by the leave-one-out loss: exact for the squared error, and for
     the cross-entropy the approximation of one Newton step (Rad & Maleki, *J. R. Stat. Soc. B* 82, 2020).
@@ -112,14 +113,14 @@ def _with_ones(vectors: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class _Fit:
-    """A head of one target: ``mean loss + strength |w|^2``, times the share that this target's labels have."""
+    """The problem of one target: ``mean loss + strength |w|^2``, times the share of this target's labels."""
 
     rows: Tensor
     labels: HeadLabels
     strength: float
 
     def newton(self, head: Tensor) -> tuple[Tensor, bool]:
-        """The minimum, from a start, and whether it was reached."""
+        """The minimum from a start, and whether Newton's method converged."""
         for _ in range(_NEWTON):
             gradient = self.rows.T @ self.labels.slope(self._outputs(head))[:, 0] + 2 * self._ridge() * head
             step = torch.cholesky_solve(gradient[:, None], self.factor(head))[:, 0]
@@ -133,25 +134,26 @@ class _Fit:
         """Cholesky factor of the Hessian."""
         weight = self.labels.curvature(self._outputs(head))
         matrix = self.rows.T @ (self.rows * weight) + torch.diag(2 * self._ridge())
-        # Without a curved label the bias has no curvature at all: any positive number makes the step zero, not NaN.
+        # Without labels of positive curvature the bias has none: any positive number makes its step zero instead of
+        # NaN.
         floor = torch.finfo(matrix.dtype).eps * matrix.diagonal().max().clamp_min(1.0)
         eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
         factor: Tensor = torch.linalg.cholesky(matrix + floor * eye)
         return factor
 
     def left_out(self, head: Tensor) -> float:
-        """The loss of each row under the head that was fitted without it, as a share of the whole loss."""
+        """The leave-one-out loss of each row, as a share of the whole loss."""
         outputs = self._outputs(head)
         leverage = torch.linalg.solve_triangular(self.factor(head), self.rows.T, upper=False).square().sum(dim=0)
         rest = (1 - self.labels.curvature(outputs) * leverage[:, None]).clamp_min(1e-6)
         return float(self.labels.loss(outputs + self.labels.slope(outputs) * leverage[:, None] / rest))
 
     def _descended(self, head: Tensor, step: Tensor, decrement: Tensor) -> Tensor:
-        """The head after the longest halved step that lowers the loss as Armijo's rule asks."""
+        """The head after step halving until Armijo's condition holds."""
         start, size = self._penalised(head), 1.0
         for _ in range(_HALVINGS):
             moved = head - size * step
-            # The slack is rounding: at the minimum no step lowers the loss any further.
+            # The slack allows for rounding: at the minimum no step lowers the loss further.
             if self._penalised(moved) <= start - 1e-4 * size * decrement + 1e-14 * (1 + start.abs()):
                 return moved
             size /= 2
@@ -174,7 +176,7 @@ def _fit_target(rows: Tensor, labels: HeadLabels, strengths: Sequence[float]) ->
     """The head of one target, its ridge strength, and whether it converged."""
     head, least = rows.new_zeros(rows.shape[1]), float("inf")
     best = head, strengths[0], True
-    for strength in strengths:  # from the strongest on: each minimum is near the last one
+    for strength in strengths:  # from the strongest: each minimum is close to the previous one
         fit = _Fit(rows, labels, strength)
         head, converged = fit.newton(head)
         score = fit.left_out(head) if len(strengths) > 1 else 0.0

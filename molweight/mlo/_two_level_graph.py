@@ -1,4 +1,4 @@
-"""Pretraining and the task on one encoder, and the weights above: two levels."""
+"""Two levels: pretraining and the task on one encoder, and the weights above."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,18 +16,18 @@ __all__ = ["TwoLevelGraph"]
 
 
 class TwoLevelGraph(LevelGraph):
-    """One encoder is trained on the objectives and the task together: what is left when levels 1 and 2 are merged.
+    """Levels 1 and 2 merged: one encoder is trained on the objectives and the task together.
 
     ::
 
         level 1 "pretrain"   theta*, phi*, h*  =  argmin  sum_k w_k loss_k(theta, phi) + train(theta, h)
         level 2 weighting    min over w           meta(theta*, h*)
 
-    The encoder of ``finetuned`` is a copy that follows the one of ``pretrained``, so that it can be evaluated the same
+    The encoder of ``finetuned`` is a copy that follows that of ``pretrained``, so that it can be evaluated in the same
     way. ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
 
     Raises:
-        ConfigError: If another curvature than the Hessian, or recomputed graphs, are asked for.
+        ConfigError: If another curvature than the Hessian, or recomputed graphs, are requested.
     """
 
     proximal = False
@@ -42,31 +42,31 @@ class TwoLevelGraph(LevelGraph):
         super().__init__(pretrained, finetuned, options, task=task)
 
     def move_task(self, losses: Sequence[LossFn], optimizer: torch.optim.Optimizer) -> TaskStep:
-        """The task's head moves at once; its gradient on the encoder is left for level 1's own step."""
+        """Move the task's head; its encoder gradient is added to level 1's own step."""
         layout, values = Layout.of(self.finetuned), []
         pull = torch.zeros_like(self.layout.ravel(self.pretrained).detach())
         for loss in losses:
             value, gradient = value_and_gradient(loss, self._view(), "level 'finetune'")
             values.append(value)
             pull[: self.block].add_(layout.join(gradient)[: self.block], alpha=1 / len(losses))
-            # No gradient for the encoder's copy: its optimiser state must not move, as the copy is overwritten.
+            # No gradient for the encoder's copy: it is overwritten, so its optimiser state must not change.
             heads = [None] * len(self.shared) + gradient[len(self.shared) :]
             descend(optimizer, list(self.finetuned.values()), heads)
         return TaskStep(values[0], pull)
 
     def _view(self) -> Params:
-        """The task's variables on the one encoder."""
+        """The task's variables, with the shared encoder."""
         return self.finetuned | {name: self.pretrained[name] for name in self.shared}
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:  # noqa: ARG002 (always)
-        """Level 1 moves; then the copy follows."""
+        """Move level 1, then update the copy."""
         descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
         with torch.no_grad():
             for name in self.shared:
                 self.finetuned[name].copy_(self.pretrained[name])
 
     def variables(self) -> list[Params]:
-        """The one level's variables: encoder, objectives' heads, task's head."""
+        """The variables of the single level: encoder, objectives' heads, task's head."""
         return [self.pretrained | {name: t for name, t in self.finetuned.items() if name not in self.shared}]
 
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
@@ -78,7 +78,7 @@ class TwoLevelGraph(LevelGraph):
         return two_levels(restricted, self.task_loss(train))
 
     def task_loss(self, loss: LossFn) -> LossFn:
-        """The loss of the task's variables among the level's own."""
+        """The task loss as a function of the level's variables."""
         return _restricted(loss, tuple(self.finetuned))
 
     def encoder_direction(self, gradient: Tensor) -> Tensor:
@@ -87,5 +87,5 @@ class TwoLevelGraph(LevelGraph):
 
 
 def _restricted(loss: LossFn, names: Sequence[str]) -> LossFn:
-    # A loss gets only the names it knows: `torch.func.functional_call` refuses parameters that a module does not have.
+    # A loss gets only its own names: `torch.func.functional_call` refuses parameters that a module does not have.
     return lambda params: loss({name: params[name] for name in names})

@@ -1,4 +1,4 @@
-"""Named tensors, the flat vectors the solvers work on, and what is refused of both."""
+"""Named tensors, flat vectors for the solvers, and checks of both."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,12 +32,12 @@ Params: TypeAlias = dict[str, Tensor]
 
 
 LossFn: TypeAlias = Callable[[Params], Tensor]
-"""Pure function of a level's variables, already bound to its batch and to what was drawn, returning a scalar."""
+"""Pure function of a level's variables, bound to its batch and random numbers, returning a scalar."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How named tensors lie in one flat vector: in their order, each row-major.
+    """Layout of named tensors in one flat vector: in their order, each row-major.
 
     Args:
         names: Names of the tensors, in order.
@@ -66,27 +66,27 @@ class Layout:
 
     @property
     def size(self) -> int:
-        """Number of entries in all."""
+        """Total number of entries."""
         return sum(self.sizes)
 
     def ravel(self, params: Mapping[str, Tensor]) -> Tensor:
-        """The flat vector of ``params``, which must have every name of this layout."""
+        """The flat vector of ``params``, which must contain every name of this layout."""
         return self.join(params[name] for name in self.names)
 
     def join(self, tensors: Iterable[Tensor]) -> Tensor:
-        """The flat vector of tensors that are given in this layout's order."""
+        """The flat vector of tensors in this layout's order."""
         return torch.cat([tensor.reshape(-1) for tensor in tensors])
 
     def split(self, flat: Tensor) -> list[Tensor]:
-        """The tensors that ``flat`` holds, as views, in order."""
+        """The tensors in ``flat``, as views, in order."""
         return [part.view(shape) for part, shape in zip(torch.split(flat, self.sizes), self.shapes, strict=True)]
 
     def unravel(self, flat: Tensor) -> Params:
-        """The named tensors that ``flat`` holds, as views."""
+        """The named tensors in ``flat``, as views."""
         return dict(zip(self.names, self.split(flat), strict=True))
 
     def spans(self, names: Iterable[str]) -> list[slice]:
-        """Where the tensors of ``names`` lie in the flat vector; neighbours are merged into one slice.
+        """Slices of the tensors of ``names`` in the flat vector; adjacent ones are merged.
 
         Example:
             >>> layout = Layout.of({"a": torch.zeros(2), "b": torch.zeros(3), "c": torch.zeros(1), "d": torch.zeros(1)})
@@ -96,7 +96,7 @@ class Layout:
         chosen, bounds, start = set(names), list[tuple[int, int]](), 0
         for name, size in zip(self.names, self.sizes, strict=True):
             if name in chosen:
-                # Neighbours become one slice: an operation on it is one kernel instead of one per tensor.
+                # Adjacent tensors become one slice, so that an operation needs one kernel instead of one per tensor.
                 first = bounds.pop()[0] if bounds and bounds[-1][1] == start else start
                 bounds.append((first, start + size))
             start += size
@@ -116,7 +116,7 @@ def value_and_gradient(
     Args:
         loss: The loss.
         params: Leaves that require gradients.
-        name: What the loss belongs to, for messages.
+        name: Name of the loss in messages.
         create_graph: Whether the gradient can be differentiated again.
 
     Raises:
@@ -131,12 +131,12 @@ def value_and_gradient(
 def gradient_parts(
     value: Tensor, inputs: Sequence[Tensor], name: str, *, create_graph: bool = False
 ) -> list[Tensor | None]:
-    """Derivatives of a loss, ``None`` where it does not depend on an input.
+    """Derivatives of a loss; ``None`` if it does not depend on an input.
 
     Args:
         value: The loss.
-        inputs: What to differentiate with respect to.
-        name: What the loss belongs to, for messages.
+        inputs: Tensors to differentiate with respect to.
+        name: Name of the loss in messages.
         create_graph: Whether the derivatives can be differentiated again.
 
     Raises:
@@ -145,8 +145,8 @@ def gradient_parts(
     parts: tuple[Tensor | None, ...] = (None,)
     if value.requires_grad:
         parts = torch.autograd.grad(value, list(inputs), create_graph=create_graph, allow_unused=True)
-    # A loss that reads the module's own parameters has a value but no gradient here; zeros would train nothing,
-    # quietly.
+    # A loss that reads the module's own parameters has a value but no gradient here; with zeros, nothing would be
+    # trained, silently.
     if all(part is None for part in parts):
         raise ConfigError(
             f"{name}: the loss does not depend on the level's own variables. Compute it from the tensors it is called "
@@ -156,7 +156,7 @@ def gradient_parts(
 
 
 def check_scalar(level: str, value: Any) -> Tensor:
-    """The loss value itself, refused unless it is a scalar tensor.
+    """The loss value, checked to be a scalar tensor.
 
     Raises:
         ConfigError: With the level's name and the remedy.
@@ -170,14 +170,14 @@ def check_scalar(level: str, value: Any) -> Tensor:
 def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: float = 1e-5) -> None:
     """Evaluate a loss twice and refuse it if the values differ.
 
-    Every derivative of a step must see the same random draw; a loss that draws in each call (dropout in train
+    Every derivative of a step must use the same random numbers; a loss that samples in each call (dropout in train
     mode, an augmentation inside the loss) gives meaningless curvature products.
 
     Args:
         loss: Function of ``params`` that should be pure.
-        params: Where to evaluate it.
-        name: What it is called in the message.
-        rtol: Relative difference allowed, for sums whose order is not fixed on an accelerator.
+        params: The point of evaluation.
+        name: Its name in the message.
+        rtol: Allowed relative difference, because the order of sums is not fixed on an accelerator.
 
     Raises:
         ConfigError: If the two values differ by more.
@@ -189,7 +189,7 @@ def check_deterministic(loss: LossFn, params: Params, name: str = "loss", rtol: 
         ...
         molweight.errors.ConfigError: noisy: two evaluations differ ... Draw all randomness before the loss is built ...
     """
-    # Values only: a loss that draws differently in its second call gives another value already; no gradient is needed.
+    # Values suffice: a loss that samples again in its second call already has another value; no gradient is needed.
     with torch.no_grad():
         first, second = loss(params), loss(params)
     if not torch.allclose(first, second, rtol=rtol, atol=0.0, equal_nan=True):
@@ -249,12 +249,13 @@ def check_same_place(level: str, params: Mapping[str, Tensor], other: str, other
 def check_frozen(level: str, params: Mapping[str, Tensor]) -> None:
     """Refuse frozen variables among trained ones: they are not variables of the minimisation that is differentiated.
 
-    Plain values, none of which requires a gradient, are accepted: only a mixture tells frozen from trained.
+    Plain tensors, none of which requires a gradient, are accepted: frozen variables can be recognised only in a
+    mixture.
 
     Raises:
         ConfigError: With the level's name and the remedy.
     """
-    # Only among others that are trained: a Hessian over frozen variables is that of another minimisation problem.
+    # Only among trained ones: a Hessian over frozen variables belongs to another minimisation problem.
     frozen = [name for name, tensor in params.items() if not tensor.requires_grad]
     if 0 < len(frozen) < len(params):
         raise ConfigError(
@@ -283,7 +284,7 @@ def check_leaves(level: str, params: Mapping[str, Tensor]) -> None:
 
 
 def check_levels(pretrained: Mapping[str, Tensor], finetuned: Mapping[str, Tensor], *, task: bool) -> tuple[str, ...]:
-    """The names both levels share, in the order of ``pretrained``, after checking all variables.
+    """Check all variables, and return the shared names of both levels in the order of ``pretrained``.
 
     Args:
         pretrained: Variables of level 1.

@@ -1,4 +1,4 @@
-"""Version of the interface of :mod:`molweight.mlo`, which is also that of its own distribution, ``molweight-mlo``."""
+"""Version of the interface of :mod:`molweight.mlo`, and of its separate distribution, ``molweight-mlo``."""
 
 __all__ = ["__version__"]
 

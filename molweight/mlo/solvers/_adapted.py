@@ -1,4 +1,4 @@
-"""Solvers that see the steps of a level's optimiser rather than its curvature alone."""
+"""Solvers that account for the optimiser of a level."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ __all__ = ["AdaptedSolver", "SecondMoments", "Unrolled"]
 
 @dataclass(frozen=True)
 class AdaptedSolver(Solver):
-    """Takes the diagonal that an optimiser multiplies gradients by: ``P = 1 / (sqrt(second moment) + eps)``.
+    """Base of solvers that use the diagonal preconditioner of an optimiser: ``P = 1 / (sqrt(second moment) + eps)``.
 
     Args:
-        eps: Added to the root of the second moments, relative to its mean: a variable that had no gradient yet would
-            otherwise outweigh all others.
+        eps: Added to the root of the second moments, relative to its mean; otherwise a variable without gradients so
+            far would dominate.
     """
 
     eps: float = 1e-2
 
     def adapted(self, moments: Tensor | None, lr: float) -> Solver:
-        """This solver for a level whose optimiser is known.
+        """This solver, adapted to a level's optimiser.
 
         Args:
-            moments: Second moments of the level's gradients, flat, without their bias of the first steps; ``None`` for
-                an optimiser that has none.
+            moments: Second moments of the level's gradients, flat and bias-corrected; ``None`` for an optimiser without
+                them.
             lr: Its learning rate.
         """
         return _AtLevel(self, moments, lr)
@@ -41,13 +41,13 @@ class AdaptedSolver(Solver):
     def scale(self, moments: Tensor) -> Tensor:
         """``P`` up to a factor, of mean one."""
         root = moments.sqrt()
-        # Relative to the mean, as losses may have any unit; of mean one, so that the answer keeps the size of b.
+        # Relative to the mean, because losses may have any unit; with mean one, so that the result has the size of b.
         scale = 1 / (root + self.eps * root.mean()).clamp_min(torch.finfo(root.dtype).tiny)
         return scale / scale.mean()
 
     @abstractmethod
     def apply(self, operator: Operator, b: Tensor, scale: Tensor, lr: float) -> Solution:
-        """The answer for a diagonal.
+        """The solution for a given diagonal.
 
         Args:
             operator: The map ``v -> A v``.
@@ -59,7 +59,7 @@ class AdaptedSolver(Solver):
 
 @dataclass(frozen=True)
 class _AtLevel(Solver):
-    """A solver with the optimiser of a level."""
+    """A solver bound to the optimiser of a level."""
 
     inner: AdaptedSolver
     moments: Tensor | None
@@ -76,11 +76,11 @@ class _AtLevel(Solver):
 @solvers.register("sama")
 @dataclass(frozen=True)
 class SecondMoments(AdaptedSolver):
-    """``x = P b``: the identity, seen through the optimiser of the level; no product.
+    """``x = P b``: the identity, preconditioned by the optimiser of the level; no products.
 
-    One step of Adam moves a variable by its gradient times ``P``, so a direction that its steps hardly follow counts
-    for little. Of the derivative of Adam's update only the factor ``P`` is kept. Without second moments (other
-    optimisers, the first step) the answer is ``b``.
+    One step of Adam moves a variable by its gradient times ``P``, so directions in which Adam takes small steps have
+    little weight. Only the factor ``P`` of the derivative of Adam's update is used. Without second moments (other
+    optimisers, the first step) the result is ``b``.
 
     Source: Choe, Mehta, Ahn, Neiswanger, Xie, Strubell, Xing, *Making scalable meta learning practical* (SAMA),
     NeurIPS 2023, algorithmic adaptation.
@@ -105,7 +105,7 @@ class SecondMoments(AdaptedSolver):
 @solvers.register("unrolled")
 @dataclass(frozen=True)
 class Unrolled(AdaptedSolver):
-    """``x = r * sum_{j < steps} (I - r P A)^j P b``: the last steps of the level's optimiser, differentiated through.
+    """``x = r * sum_{j < steps} (I - r P A)^j P b``: unrolled differentiation of the optimiser's last steps.
 
     At a point where the gradient vanishes this is the derivative of ``steps`` steps ``-r P gradient`` with respect to a
     change of the gradient, i.e. truncated back-propagation through the optimiser in use, its second moments held
@@ -115,7 +115,7 @@ class Unrolled(AdaptedSolver):
 
     Args:
         eps: As above.
-        steps: Steps, one product each after the first.
+        steps: Number of steps; each after the first costs one product.
         lr: ``r``; the learning rate of the level's optimiser if ``None``.
 
     Example:

@@ -45,11 +45,11 @@ _ADVICE = {
 
 @dataclass(frozen=True)
 class Stats:
-    """Statistics of a solve, as tensors on its device, so that keeping them costs no synchronisation.
+    """Statistics of a solve, as tensors on its device, so that storing them needs no synchronisation.
 
     Args:
-        iterations: Iterations that changed the answer, 0-dim int64.
-        residual: ``|b - A x| / |b|`` at the end, 0-dim; ``None`` where it was not computed.
+        iterations: Number of iterations that changed the solution, 0-dim int64.
+        residual: ``|b - A x| / |b|`` at the end, 0-dim; ``None`` if it was not computed.
         code: The :class:`Outcome`, 0-dim int64.
     """
 
@@ -64,7 +64,7 @@ class Stats:
 
     @property
     def converged(self) -> bool:
-        """Whether the residual went below the tolerance (reads the device)."""
+        """Whether the residual fell below the tolerance (reads the device)."""
         return self.outcome is Outcome.CONVERGED
 
     @property
@@ -82,11 +82,11 @@ class Stats:
 
 @dataclass(frozen=True)
 class Solution:
-    """The answer of a solver and what happened; the answer is always finite if ``b`` is.
+    """The result of a solver with its statistics; the value is always finite if ``b`` is.
 
     Args:
         value: Flat vector, the approximate ``A^-1 b``.
-        stats: How it was reached.
+        stats: Statistics of the solve.
     """
 
     value: Tensor
@@ -94,7 +94,7 @@ class Solution:
 
 
 class Solver(ABC):
-    """Approximates ``(A + damping I)^-1 b`` for a symmetric ``A`` that is only known through products."""
+    """Approximates ``(A + damping I)^-1 b`` for a symmetric ``A`` that is given only by its products."""
 
     uses_start: ClassVar[bool] = False
     """Whether :meth:`solve` makes use of ``start``."""
@@ -106,7 +106,7 @@ class Solver(ABC):
         Args:
             operator: The map ``v -> A v`` on flat vectors of the length of ``b``.
             b: Right-hand side, 1-D.
-            start: Where to start from, e.g. the solution of a nearby problem; solvers that cannot use it ignore it.
+            start: Initial value, e.g. the solution of a similar problem; solvers that cannot use it ignore it.
 
         Returns:
             The approximate solution with its statistics.
@@ -121,7 +121,7 @@ def at_least(solver: str, **bounds: tuple[float, float]) -> None:
         **bounds: Option name to (value, least allowed value).
 
     Raises:
-        OptionError: Naming the first option that is too small.
+        OptionError: For the first option that is too small.
     """
     for name, (value, least) in bounds.items():
         # Negated, so that NaN is refused too.
@@ -130,5 +130,5 @@ def at_least(solver: str, **bounds: tuple[float, float]) -> None:
 
 
 def fill(like: Tensor, value: int) -> Tensor:
-    """A 0-dim int64 on the device of ``like``, written there by a kernel rather than copied from the host."""
+    """A 0-dim int64 on the device of ``like``, written by a kernel instead of copied from the host."""
     return torch.full((), value, dtype=torch.int64, device=like.device)

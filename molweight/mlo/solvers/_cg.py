@@ -32,17 +32,17 @@ class _State:
 class ConjugateGradient(Solver):
     """Conjugate gradients on ``(A + damping I) x = b`` (Hestenes & Stiefel 1952).
 
-    Precondition: ``A + damping I`` is positive definite. Where a direction of negative or zero curvature is met, the
-    iterate so far is returned and the statistics say so (truncated Newton; Dembo & Steihaug 1983); if it is met at
-    once, the answer is the start, or, without one, ``b``, that of the identity. A start that is no better than zero is
-    not used. The residual that is reported is that of the answer. With exact products the error in the ``A``-norm falls
+    Precondition: ``A + damping I`` is positive definite. At a direction of negative or zero curvature, the current
+    iterate is returned and the statistics report it (truncated Newton; Dembo & Steihaug 1983); if this happens at the
+    first direction, the result is the start or, without one, ``b``, as for the identity. A start that is no better than
+    zero is not used. The reported residual is that of the result. With exact products the error in the ``A``-norm falls
     at least by ``(sqrt(c) - 1) / (sqrt(c) + 1)`` per iteration, ``c`` the condition number.
 
     Args:
-        iterations: Most products spent (one more when started from a non-zero vector).
+        iterations: Maximum number of products (one more when started from a non-zero vector).
         damping: Added to the diagonal.
         tolerance: Stop once ``|b - A x| <= tolerance * |b|``. On an accelerator the remaining iterations run without
-            changing the answer, which is cheaper than asking the device after each.
+            changing the result, which is cheaper than synchronising after each one.
 
     Example:
         >>> matrix = torch.tensor([[2.0, 1.0], [1.0, 3.0]])
@@ -62,14 +62,14 @@ class ConjugateGradient(Solver):
         at_least("cg", iterations=(self.iterations, 1), damping=(self.damping, 0), tolerance=(self.tolerance, 0))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
-        """Iterate from ``start``, or from zero where that is nearer."""
-        # Squared norms throughout: the recursion needs |r|^2 anyway, and a root per iteration would buy nothing.
+        """Iterate from ``start``, or from zero if that has a smaller residual."""
+        # Squared norms throughout: the recursion needs |r|^2 anyway, so a root per iteration would be wasted.
         bb = b @ b
         target = self.tolerance**2 * bb
         state = _zero(b, bb, target) if start is None else _first(b, b - self._product(operator, start), start, target)
         for _ in range(self.iterations):
-            # Asking an accelerator whether to stop would wait for all queued work, so there the rest of the budget runs
-            # on a frozen state. On the CPU the answer is known at once.
+            # A stopping test would synchronise with an accelerator, so there the remaining iterations run on a frozen
+            # state. On the CPU the test is immediate.
             if b.device.type == "cpu" and state.code != Outcome.BUDGET_SPENT:
                 break
             state = _advance(state, self._product(operator, state.p), target)
@@ -80,7 +80,7 @@ class ConjugateGradient(Solver):
     def _product(self, operator: Operator, vector: Tensor) -> Tensor:
         product = operator(vector)
         # Plus: damping moves the whole spectrum up, away from the negative curvature that a network in training has.
-        # Not in place, as an operator may return a tensor that it keeps.
+        # Not in place, because an operator may return a tensor that it keeps.
         return product.add(vector, alpha=self.damping) if self.damping else product
 
 
@@ -100,24 +100,24 @@ def _first(b: Tensor, r: Tensor, start: Tensor, target: Tensor) -> _State:
 
 
 def _outcome(rr: Tensor, target: Tensor) -> Tensor:
-    # "Budget spent" is what a running solve is called until something else happens: if nothing does, it is true.
+    # "Budget spent" is the default outcome of a running solve, unless something else happens.
     code = torch.where(rr <= target, Outcome.CONVERGED, Outcome.BUDGET_SPENT)
     return torch.where(rr.isfinite(), code, Outcome.NON_FINITE)
 
 
 def _advance(state: _State, product: Tensor, target: Tensor) -> _State:
-    """One iteration, or the same state where the solve has ended (the choice is made on the device)."""
-    # p^T A p <= 0 ends the precondition of CG: the quadratic model falls without bound along p, and the step to its
+    """One iteration, or the unchanged state if the solve has ended (chosen on the device)."""
+    # p^T A p <= 0 violates the precondition of CG: the quadratic model is unbounded below along p, and the step to its
     # "minimum" would lead to a maximum.
     curvature = state.p @ product
     running, sound = state.code == Outcome.BUDGET_SPENT, curvature.isfinite()
     good = running & sound & (curvature > 0)
-    # From zero the first direction is b. One whole step along it is the identity's answer, which is better than no
-    # answer, and its residual follows from the same recursion as any other step's.
+    # From zero the first direction is b. A full step along it is the identity's result, which is better than nothing,
+    # and its residual follows from the same recursion as for any other step.
     fallback = running & sound & ~good & state.cold & (state.iterations == 0)
     step = torch.where(good, state.rr / curvature, fallback.to(curvature))
-    # torch.where and no in-place operation: a state that has ended must keep its values, and which one it is is known
-    # on the device alone. NaN in the branch not taken does no harm, as nothing here is differentiated.
+    # torch.where and no in-place operation: a finished state must keep its values, and only the device knows which
+    # states are finished. NaN in the branch not taken is harmless, because nothing here is differentiated.
     moved = good | fallback
     r = torch.where(moved, state.r - step * product, state.r)
     rr = torch.where(moved, r @ r, state.rr)

@@ -15,7 +15,7 @@ __all__ = ["Dense", "materialize"]
 @solvers.register("dense")
 @dataclass(frozen=True)
 class Dense(Solver):
-    """Builds the matrix from ``n`` products and factorises it: the reference the others are checked against.
+    """Builds the matrix from ``n`` products and factorises it; the reference for the other solvers.
 
     Precondition: ``A + damping I`` is not singular; it may be indefinite.
 
@@ -47,7 +47,8 @@ class Dense(Solver):
                 f"solver 'dense' is for up to {self.limit} variables, got {b.numel()}. Use 'cg', or raise its limit."
             )
         matrix = materialize(operator, b)
-        # In place on the diagonal: the matrix was just stacked and is not shared; n^2 numbers are not copied again.
+        # In place on the diagonal: the matrix was just stacked and is not shared, so n^2 numbers need not be copied
+        # again.
         matrix.diagonal().add_(self.damping)
         _check_regular(matrix)
         # LU, not Cholesky: the Hessian of a network in training is indefinite, and its solution is still well defined.
@@ -74,7 +75,7 @@ def materialize(operator: Operator, like: Tensor) -> Tensor:
 def _check_regular(matrix: Tensor) -> None:
     if not bool(matrix.isfinite().all()):
         raise ConfigError("the curvature matrix is not finite. Look at the loss for overflow or division by zero.")
-    # LU of a singular matrix may return huge numbers without an error. Singular values show it, at a cost of the same
+    # LU of a singular matrix may return huge numbers without an error. Singular values reveal it at a cost of the same
     # order; the bound is the usual one for numerical rank.
     spectrum = torch.linalg.svdvals(matrix)
     if bool(spectrum[-1] <= torch.finfo(matrix.dtype).eps * len(spectrum) * spectrum[0]):

@@ -1,4 +1,4 @@
-"""The reference that solvers are compared with: dense where the matrix fits, else MINRES to convergence."""
+"""The reference for comparing solvers: dense for small matrices, otherwise MINRES to convergence."""
 
 from dataclasses import dataclass
 
@@ -18,14 +18,14 @@ class Spectrum:
 
     Args:
         variables: Size of ``A``.
-        method: ``"dense"`` (all eigenvalues) or ``"minres"`` (Ritz values: the extremes of the spectrum that the
-            right-hand side reaches).
-        products: Products with ``A`` that were spent.
-        residual: ``|b - (A + damping I) x| / |b|`` of the answer.
+        method: ``"dense"`` (all eigenvalues) or ``"minres"`` (Ritz values: the extremes of the spectrum in the Krylov
+            space of the right-hand side).
+        products: Number of products with ``A``.
+        residual: ``|b - (A + damping I) x| / |b|`` of the solution.
         lowest: Lowest eigenvalue of ``A``, without damping.
         highest: Highest eigenvalue of ``A``.
         negative: Number of eigenvalues that are negative beyond rounding; with ``"minres"`` a lower bound.
-        nearest: Least ``|eigenvalue + damping|``: near zero the system is nearly singular and its answer arbitrary.
+        nearest: Least ``|eigenvalue + damping|``: near zero the system is nearly singular and its solution arbitrary.
         indefinite: Whether ``A + damping I`` has a negative eigenvalue, so that CG's precondition does not hold.
     """
 
@@ -41,15 +41,15 @@ class Spectrum:
 
 
 class MinresReference(Solver):
-    """Solves ``(A + damping I) x = b`` for a symmetric ``A`` as well as can be, whatever it costs.
+    """Solves ``(A + damping I) x = b`` for a symmetric ``A`` as accurately as possible, regardless of the cost.
 
-    Up to ``limit`` variables by the eigenvalues of the dense matrix; beyond, by MINRES (Paige & Saunders 1975), which
-    unlike CG is right for indefinite matrices, on a Lanczos basis that is kept and fully reorthogonalised.
+    Up to ``limit`` variables by the eigenvalues of the dense matrix; beyond that by MINRES (Paige & Saunders 1975),
+    which unlike CG is valid for indefinite matrices, on a stored and fully reorthogonalised Lanczos basis.
 
     Args:
         damping: Added to the diagonal.
         limit: Largest dense problem.
-        iterations: Most products of MINRES; the basis takes as many vectors.
+        iterations: Maximum number of products of MINRES; the basis takes as many vectors.
         tolerance: MINRES stops once ``|b - A x| <= tolerance * |b|``.
 
     Raises:
@@ -68,7 +68,7 @@ class MinresReference(Solver):
     def __init__(
         self, damping: float = 0.0, *, limit: int = 3_000, iterations: int = 300, tolerance: float = 1e-6
     ) -> None:
-        """Nothing is solved yet."""
+        """Store the options."""
         if damping < 0 or limit < 0 or iterations < 1 or not 0 < tolerance < 1:
             raise ConfigError(
                 f"the reference needs damping >= 0, limit >= 0, iterations >= 1 and 0 < tolerance < 1, got {damping}, "
@@ -79,7 +79,7 @@ class MinresReference(Solver):
         """One entry per solve, in order."""
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (from zero)
-        """Solve, and note what was learned of the matrix in :attr:`spectra`."""
+        """Solve, and append the estimated spectrum to :attr:`spectra`."""
         value, spectrum = self._dense(operator, b) if b.numel() <= self.limit else self._minres(operator, b)
         self.spectra.append(spectrum)
         done = Outcome.CONVERGED if spectrum.residual <= self.tolerance else Outcome.BUDGET_SPENT
@@ -89,15 +89,15 @@ class MinresReference(Solver):
 
     def _dense(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
         matrix = materialize(operator, b)
-        # Products of a symmetric operator are symmetric up to rounding only; `eigh` would read one triangle of it.
-        # Eigenvalues rather than a factorisation, since they are reported as well.
+        # Products of a symmetric operator are symmetric only up to rounding; `eigh` would read one triangle.
+        # Eigenvalues instead of a factorisation, because they are also reported.
         values, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
         value = vectors @ ((vectors.T @ b) / (values + self.damping))
         return value, self._spectrum(values, "dense", b, self._residual(matrix @ value, value, b), b.numel())
 
     def _minres(self, operator: Operator, b: Tensor) -> tuple[Tensor, Spectrum]:
-        # The whole basis is kept: without reorthogonalisation Lanczos vectors lose orthogonality as soon as a Ritz
-        # value converges, and the extremes of the spectrum would be reported several times over.
+        # The whole basis is stored: without reorthogonalisation, Lanczos vectors lose orthogonality as soon as a Ritz
+        # value converges, and the extremes of the spectrum would be reported several times.
         basis, bands = b.new_zeros(min(self.iterations, b.numel()) + 1, b.numel()), _Bands()
         norm = float(b.norm())
         basis[0] = b / max(norm, torch.finfo(b.dtype).tiny)
@@ -111,13 +111,13 @@ class MinresReference(Solver):
             for _ in range(2):
                 remainder = remainder - basis[: step + 1].T @ (basis[: step + 1] @ remainder)
             bands.below.append(float(remainder.norm()))
-            # A remainder of rounding size: the Krylov space is invariant, and the answer in it is exact. Its direction
-            # is noise, so it must not be normalised into the basis.
+            # If the remainder is of rounding size, the Krylov space is invariant and the solution in it is exact. The
+            # remainder's direction is noise, so it must not be normalised into the basis.
             exhausted = bands.below[-1] <= torch.finfo(b.dtype).eps * max(map(abs, bands.diagonal + bands.below))
             basis[step + 1] = remainder / (1.0 if exhausted else bands.below[-1])
             if exhausted or step % 10 == 9 or step == len(basis) - 2:  # noqa: PLR2004 (each check costs a small solve)
                 answer, residual = bands.least_squares(self.damping)
-            # The residual of the recursion decides when to stop; what is reported below is the true one.
+            # The residual of the recursion is the stopping criterion; the true one is reported below.
             if exhausted or residual <= self.tolerance:
                 break
         value = norm * (basis[: len(answer)].T @ answer.to(b))
@@ -127,7 +127,7 @@ class MinresReference(Solver):
         )
 
     def _residual(self, product: Tensor, value: Tensor, b: Tensor) -> float:
-        """The true one: that of the recursion does not know of rounding."""
+        """The true residual, which unlike that of the recursion includes rounding errors."""
         return float((b - product - self.damping * value).norm() / b.norm().clamp_min(torch.finfo(b.dtype).tiny))
 
     def _spectrum(self, values: Tensor, method: str, b: Tensor, residual: float, products: int) -> Spectrum:
@@ -165,7 +165,7 @@ class _Bands:
         return matrix
 
     def least_squares(self, damping: float) -> tuple[Tensor, float]:
-        """Coordinates of the answer in the basis for a right-hand side of norm one, and the residual's norm."""
+        """Coordinates of the solution in the basis for a right-hand side of norm one, and the residual's norm."""
         matrix = self.matrix()
         matrix.diagonal().add_(damping)
         unit = torch.zeros(len(matrix), 1, dtype=torch.float64)

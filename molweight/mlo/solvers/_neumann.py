@@ -14,8 +14,8 @@ __all__ = ["Neumann"]
 _GROWTH = 10.0
 """Residual growth, against the right-hand side, at which the series is called divergent.
 
-An indefinite matrix makes the residual grow by a constant factor per term; one order of magnitude tells that from the
-transient growth of a start that was worse than zero.
+An indefinite matrix makes the residual grow by a constant factor per term; an order of magnitude distinguishes this
+from the transient growth of a start that is worse than zero.
 """
 
 
@@ -26,14 +26,15 @@ class Neumann(Solver):
 
     Precondition: ``A + damping I`` is positive definite and ``step < 2 / lambda_max``. The component along an
     eigenvector of eigenvalue ``a`` has relative error ``(1 - step * a)^iterations``. ``step=None`` takes one over an
-    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix. Where
-    the curvature is zero altogether, the answer is the start, or zero, and the statistics say so.
+    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix. If the
+    curvature is zero, the result is the start, or zero, and the statistics report it.
 
     Args:
         iterations: Terms of the series, one product each.
         damping: Added to the diagonal.
         step: Step of the series, or ``None`` to measure a safe one.
-        probes: Products spent on measuring the step (Lanczos steps). A single one may find too large a step.
+        probes: Number of products for estimating the step (Lanczos steps). A single one may give a step that is too
+            large.
         tolerance: Stop once ``|b - A x| <= tolerance * |b|``.
 
     Example:
@@ -69,8 +70,8 @@ class Neumann(Solver):
         step = self._step(product, r)
         norm, iterations = b.norm(), fill(b, 0)
         code = _judge(r.norm(), norm, self.tolerance)
-        # A zero step means zero curvature in the whole Krylov space. It has its own outcome, since more terms or more
-        # damping are different remedies.
+        # A zero step means zero curvature in the whole Krylov space. It has its own outcome, because its remedy differs
+        # from that of too few terms.
         code = torch.where((step == 0) & (code == Outcome.BUDGET_SPENT), Outcome.NEGATIVE_CURVATURE, code)
         for _ in range(self.iterations):
             if b.device.type == "cpu" and code != Outcome.BUDGET_SPENT:
@@ -80,7 +81,8 @@ class Neumann(Solver):
             # product is spent on checking.
             proposal = r - step * product(r)
             sound = running & proposal.norm().isfinite() & (proposal.norm() <= _GROWTH * norm)
-            # The outcome describes the proposal, but a divergent or infinite one is not used: the result stays finite.
+            # The outcome describes the proposal, but a divergent or infinite one is not used, so that the result is
+            # finite.
             code = torch.where(running, _judge(proposal.norm(), norm, self.tolerance), code)
             x = torch.where(sound, x + step * r, x)
             r = torch.where(sound, proposal, r)

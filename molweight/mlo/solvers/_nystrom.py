@@ -16,19 +16,19 @@ __all__ = ["Nystrom"]
 class Nystrom(Solver):
     """Replaces ``A`` by its Nystrom approximation ``A S (S^T A S)^+ S^T A`` and inverts that plus the damping.
 
-    Precondition: ``damping > 0``, and ``A`` positive semi-definite; negative curvature met in the sketch is dropped and
-    reported. Exact for a matrix of rank up to ``rank``. Off the sketched space the answer is ``b / damping``, so the
-    damping should be near the bulk of the spectrum, not near zero.
+    Precondition: ``damping > 0``, and ``A`` positive semi-definite; negative curvature in the sketch is dropped and
+    reported. Exact for a matrix of rank up to ``rank``. Outside the sketched space the solution is ``b / damping``, so
+    the damping should be near the bulk of the spectrum, not near zero.
 
     Sources: Frangella, Tropp, Udell, SIAM J. Matrix Anal. 2023 (randomised sketch); Hataya & Yamada, AISTATS 2023
-    (hypergradients). On an accelerator, the two small eigenvalue problems wait for the device.
+    (hypergradients). On an accelerator, the two small eigenvalue problems synchronise with the device.
 
     Args:
         rank: Number of sketched directions, one product each.
         damping: Added to the diagonal; positive.
         seed: Seed of the Gaussian sketch; the same sketch is drawn in every solve.
-        check: Spend one more product on the residual.
-        tolerance: Relative residual below which the answer counts as converged.
+        check: Compute the residual, at the cost of one more product.
+        tolerance: Relative residual below which the solve counts as converged.
 
     Example:
         >>> diagonal = torch.tensor([3.0, 0.0, 0.0, 0.0])
@@ -55,7 +55,7 @@ class Nystrom(Solver):
         # damping. Written with b - U U^T b instead of two large terms that cancel.
         inside = basis.T @ b
         value = basis @ (inside / (values + self.damping)) + (b - basis @ inside) / self.damping
-        # A product that is not finite spoils the whole sketch; b is the identity's answer.
+        # A product that is not finite invalidates the whole sketch; b is the identity's result.
         value = torch.where(finite, value, b)
         residual, good = None, torch.full_like(finite, fill_value=False)
         if self.check:
@@ -71,7 +71,7 @@ class Nystrom(Solver):
     def _decompose(self, operator: Operator, like: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Orthonormal ``n x r`` basis, eigenvalues, whether curvature was negative, and whether all was finite."""
         rank = min(self.rank, like.numel())
-        # Seeded per solve: the same point then gives the same hypergradient, and a resumed run the same weights.
+        # Seeded per solve, so that the same point gives the same hypergradient, and a resumed run the same weights.
         generator = torch.Generator(device=like.device).manual_seed(self.seed)
         sketch = torch.randn(rank, like.numel(), dtype=like.dtype, device=like.device, generator=generator)
         image = torch.stack([operator(row) for row in sketch])

@@ -9,11 +9,12 @@ __all__ = ["largest_eigenvalue_bound"]
 
 
 def largest_eigenvalue_bound(operator: Operator, start: Tensor, steps: int) -> Tensor:
-    """An upper estimate of the largest absolute eigenvalue met by the Krylov space of ``start``.
+    """An upper estimate of the largest absolute eigenvalue in the Krylov space of ``start``.
 
     ``steps`` Lanczos iterations give a tridiagonal matrix whose Gershgorin bound, the last off-diagonal included,
-    covers the Ritz values and their residual (Zhou & Li 2011). It is not a proof for few steps, but it errs upwards:
-    a bound too large slows a Neumann series down, one too small makes it diverge. No host synchronisation.
+    covers the Ritz values and their residual (Zhou & Li 2011). For few steps it is not a strict bound, but it errs
+    upwards: a bound that is too large slows a Neumann series down, one that is too small makes it diverge. There is no
+    host synchronisation.
 
     Args:
         operator: Symmetric map on flat vectors.

@@ -13,8 +13,9 @@ __all__ = ["Alignment"]
 class Alignment(SoftmaxWeighting):
     """Raises the weight of objectives whose gradient points along the meta gradient: ``dF/dw_k = -cos_k``.
 
-    The cosines are over the shared encoder, at level 1's and level 2's own point. Source: Dery, Michel, Talwalkar,
-    Neubig, *Should we be pre-training? (META-TARTAN)*, ICLR 2022. The options are those of :class:`SoftmaxWeighting`.
+    The cosines are over the shared encoder, each gradient at the point of its own level. Source: Dery, Michel,
+    Talwalkar, Neubig, *Should we be pre-training? (META-TARTAN)*, ICLR 2022. The options are those of
+    :class:`SoftmaxWeighting`.
 
     Example:
         >>> import torch

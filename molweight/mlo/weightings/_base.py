@@ -16,7 +16,7 @@ __all__ = ["Needs", "Signals", "Weighting", "check_options"]
 
 
 class Needs(StrEnum):
-    """The measurements that a weighting learns from; the training step computes no more than these."""
+    """The measurements that a weighting needs; the training step computes only these."""
 
     NOTHING = "nothing"
     LOSSES = "losses"
@@ -37,9 +37,9 @@ class Signals:
 
     Args:
         losses: K losses.
-        norms: K norms of the objectives' gradients over the shared encoder; ``None`` where they were not taken, which
-            a weighting that needs ``NORMS``, ``GRADIENTS`` or ``ALIGNMENT`` never meets.
-        hypergradient: K derivatives of the meta loss with respect to the weights, or ``None`` if none was taken.
+        norms: K norms of the objectives' gradients over the shared encoder; ``None`` if they were not computed, which
+            cannot happen for a weighting that needs ``NORMS``, ``GRADIENTS`` or ``ALIGNMENT``.
+        hypergradient: K derivatives of the meta loss with respect to the weights, or ``None`` without a hypergradient.
         alignment: K cosines of each objective's gradient with the meta gradient, over the shared encoder, or ``None``.
         gramian: ``K x K`` inner products of the objectives' gradients, or ``None`` unless the weighting needs them.
     """
@@ -54,8 +54,8 @@ class Signals:
 class Weighting(nn.Module, ABC):
     """Weights of K named objectives, on the simplex.
 
-    It is a module without parameters: everything it learns is in buffers, so that ``to``, ``state_dict`` and
-    ``load_state_dict`` are PyTorch's and a state holds nothing but named tensors.
+    It is a module without parameters: its state is in buffers, so that PyTorch's ``to``, ``state_dict`` and
+    ``load_state_dict`` apply, and a state contains only named tensors.
 
     Args:
         names: Names of the objectives, without repetition.
@@ -66,10 +66,10 @@ class Weighting(nn.Module, ABC):
 
     needs: ClassVar[Needs] = Needs.NOTHING
     graph: ClassVar[type[LevelGraph]] = ThreeLevelGraph
-    """Arrangement of encoder, objectives and task in levels, where :class:`molweight.mlo.Loop` is given no other."""
+    """Default arrangement of encoder, objectives and task in levels for :class:`molweight.mlo.Loop`."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        """Keep the names."""
+        """Store the names."""
         super().__init__()
         if not names:
             raise ConfigError("a weighting needs at least one objective.")
@@ -84,10 +84,10 @@ class Weighting(nn.Module, ABC):
         """The K weights: non-negative, summing to one, detached."""
 
     def update(self, signals: Signals) -> None:
-        """Learn from one step.
+        """Update the weights after a step.
 
         Args:
-            signals: What the step measured; the fields that :attr:`needs` names are present.
+            signals: The measurements of the step, including those in :attr:`needs`.
         """
 
     def as_dict(self) -> dict[str, float]:
@@ -99,13 +99,13 @@ class Weighting(nn.Module, ABC):
 
 
 def check_options(*checks: tuple[bool, str, object, str]) -> None:
-    """Refuse the first option of a weighting that does not fit.
+    """Refuse the first invalid option of a weighting.
 
     Args:
-        *checks: For each option whether it fits, its name, its value, and what it has to be.
+        *checks: For each option whether it is valid, its name, its value, and the requirement.
 
     Raises:
-        OptionError: Naming the option, its value and what it has to be.
+        OptionError: With the option, its value and the requirement.
 
     Example:
         >>> check_options((True, "decay", 0.9, "must be in [0, 1)"), (False, "lr", 0, "must be positive"))

@@ -15,13 +15,13 @@ __all__ = ["DynamicWeightAverage"]
 class DynamicWeightAverage(Weighting):
     """``weights = softmax(r / temperature)``, ``r_k`` the ratio of objective k's mean loss in the last two windows.
 
-    Objectives that fall slowly get more weight. Source: Liu, Johns, Davison, CVPR 2019, with windows of steps in place
+    Objectives that fall slowly get more weight. Source: Liu, Johns, Davison, CVPR 2019, with windows of steps instead
     of epochs.
 
     Args:
         names: Names of the objectives.
-        temperature: Larger is closer to equal weights.
-        window: Steps that are averaged; the weights are equal for the first two windows.
+        temperature: Larger values are closer to equal weights.
+        window: Number of averaged steps; the weights are equal during the first two windows.
 
     Example:
         >>> weighting = DynamicWeightAverage(["stuck", "falling"], window=1, temperature=1.0)
@@ -52,7 +52,7 @@ class DynamicWeightAverage(Weighting):
     def weights(self) -> Tensor:
         """The K weights; equal until two windows are full."""
         older, newer = self._windows
-        # A window whose mean is zero has no ratio, and one that saw NaN no meaning; both count as "neither faster nor
+        # A window with a mean of zero has no ratio, and one with NaN no meaning; both count as "neither faster nor
         # slower than the rest".
         known = (older.abs() > 0) & newer.isfinite() & older.isfinite()
         ratio = torch.where(known, newer / torch.where(known, older, 1.0), 1.0)

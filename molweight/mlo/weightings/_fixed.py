@@ -52,7 +52,7 @@ def check_weights(names: Sequence[str], weights: Mapping[str, float] | Sequence[
         weights: One number per objective, in order or by name.
 
     Raises:
-        ConfigError: If a weight is missing, or one is given for what is not an objective.
+        ConfigError: If a weight is missing, or is given for an unknown objective.
         OptionError: If a weight is negative or not finite, or all are zero.
     """
     if isinstance(weights, Mapping):

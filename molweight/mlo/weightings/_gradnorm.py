@@ -15,10 +15,10 @@ __all__ = ["GradNorm"]
 class GradNorm(Weighting):
     """Moves ``weights_k |g_k|`` towards its mean over objectives times ``rate_k ** asymmetry``.
 
-    ``rate_k`` is the loss relative to its first value, over the mean of these ratios: objectives that train slowly
-    are given more. Source: Chen, Badrinarayanan, Lee, Rabinovich, ICML 2018. The norms are over the whole shared
-    encoder, and the logarithms of the weights move by ``lr`` times the sign of the difference, so that the step does
-    not depend on the losses' units.
+    ``rate_k`` is the loss relative to its first value, over the mean of these ratios: objectives that train slowly get
+    more weight. Source: Chen, Badrinarayanan, Lee, Rabinovich, ICML 2018. The norms are over the whole shared encoder,
+    and the logarithms of the weights move by ``lr`` times the sign of the difference, so that the step does not depend
+    on the losses' units.
 
     Args:
         names: Names of the objectives.
@@ -66,10 +66,10 @@ class GradNorm(Weighting):
         ratio = losses.abs() / first
         rate = ratio / ratio.mean().clamp_min(tiny)
         sizes = self.weights * norms
-        # The sign of the L1 loss's gradient, in logarithms: positive by construction, and independent of the losses'
+        # The sign of the L1 loss's gradient, applied to logarithms: weights stay positive, independent of the losses'
         # units.
         moved = self._logs - self.lr * torch.sign(sizes - sizes.mean() * rate**self.asymmetry)
-        # A common shift changes no weight; removing it keeps the logarithms from drifting away over a long run.
+        # A common shift does not change the weights; removing it prevents a drift of the logarithms over a long run.
         moved = moved - moved.mean()
         for old, new in [(self._logs, moved), (self._first, first), (self._updates, self._updates + 1)]:
             old.copy_(torch.where(finite, new, old))

@@ -16,14 +16,14 @@ __all__ = ["MGDA", "GramianWeighting", "PCGrad", "UPGrad"]
 
 
 class GramianWeighting(Weighting):
-    """Weights of the present step from its ``K x K`` matrix of gradient inner products, normalised to sum to one.
+    """Weights of the current step from its ``K x K`` matrix of gradient inner products, normalised to sum to one.
 
-    The rule is TorchJD's, on the CPU in float64; reading the matrix waits for an accelerator once per step, and the
-    K gradients are kept at the same time. The normalisation keeps the direction of the combined gradient.
+    The rule is TorchJD's, on the CPU in float64. Reading the matrix synchronises with an accelerator once per step, and
+    the K gradients are in memory at the same time. The normalisation keeps the direction of the combined gradient.
 
     Args:
         names: Names of the objectives.
-        seed: For rules that draw: with the number of the step it determines the draw.
+        seed: For randomised rules: seed of the random numbers, together with the number of the step.
 
     Raises:
         ConfigError: If TorchJD is not installed.
@@ -55,7 +55,8 @@ class GramianWeighting(Weighting):
         gramian = signals.gramian.detach().to("cpu", torch.float64)
         if not bool(gramian.isfinite().all()) or not bool(gramian.diagonal().max() > 0):
             return
-        # PCGrad draws an order of the objectives. Seeded by the step, a resumed run draws what it would have drawn.
+        # PCGrad uses a random order of the objectives. It is seeded by the step, so that a resumed run uses the same
+        # one.
         with seeded((self.seed << 32) + self._step):
             weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
         if bool(weights.sum() > 0):
@@ -83,9 +84,9 @@ class MGDA(GramianWeighting):
 
     Args:
         names: Names of the objectives.
-        seed: Not used: the rule draws nothing.
-        epsilon: Step of the Frank-Wolfe iteration below which it stops.
-        max_iters: Most iterations.
+        seed: Not used: the rule is deterministic.
+        epsilon: Step of the Frank-Wolfe iteration at which it stops.
+        max_iters: Maximum number of iterations.
 
     Raises:
         ConfigError: If TorchJD is not installed.

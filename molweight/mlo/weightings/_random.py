@@ -1,4 +1,4 @@
-"""Random weights, drawn at each step."""
+"""Random weights, sampled at each step."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ __all__ = ["Random"]
 
 @weightings.register("random")
 class Random(Weighting):
-    """``weights = softmax(z)``, ``z`` standard normal, drawn at each step (RLW; Lin et al., TMLR 2022).
+    """``weights = softmax(z)``, ``z`` standard normal, sampled at each step (RLW; Lin et al., TMLR 2022).
 
     Args:
         names: Names of the objectives.
-        seed: With the number of the step it determines the draw.
+        seed: Seed of the random numbers, together with the number of the step.
 
     Example:
         >>> weighting = Random(["one", "two"], seed=1)
@@ -28,18 +28,18 @@ class Random(Weighting):
     _weights: Tensor
 
     def __init__(self, names: Sequence[str], *, seed: int = 0) -> None:
-        """Draw the first weights."""
+        """Sample the first weights."""
         super().__init__(names)
         self.seed, self._step = seed, 0
         self.register_buffer("_weights", self._draw())
 
     @property
     def weights(self) -> Tensor:
-        """The K weights of the coming step."""
+        """The K weights of the next step."""
         return self._weights
 
     def update(self, signals: Signals) -> None:  # noqa: ARG002 (nothing is learned)
-        """Draw the next weights."""
+        """Sample the next weights."""
         self._step += 1
         self._weights.copy_(self._draw(), non_blocking=True)
 
@@ -52,6 +52,6 @@ class Random(Weighting):
         self._step = int(state)
 
     def _draw(self) -> Tensor:
-        # Of the CPU, by seed and step: the same weights on every device, and nothing but the step to save.
+        # On the CPU, by seed and step: the weights are the same on every device, and only the step must be saved.
         generator = torch.Generator().manual_seed((self.seed << 32) + self._step)
         return torch.softmax(torch.randn(len(self.names), generator=generator), 0)

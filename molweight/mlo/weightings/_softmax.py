@@ -15,7 +15,7 @@ __all__ = ["AdamRule", "EvidenceRule", "LogitRule", "SoftmaxWeighting", "keep_if
 
 
 class LogitRule(nn.Module, ABC):
-    """Moves K logits by gradients whose scale means nothing; everything it remembers is a buffer."""
+    """Moves K logits by gradients of arbitrary scale; its state is in buffers."""
 
     @abstractmethod
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
@@ -24,13 +24,13 @@ class LogitRule(nn.Module, ABC):
         Args:
             alpha: Logits so far, K.
             origin: Logits of the prior, K.
-            estimate: Derivative of what is minimised with respect to ``softmax(alpha)``, centred, K finite numbers.
+            estimate: Derivative of the minimised loss with respect to ``softmax(alpha)``, centred, K finite numbers.
             finite: Whether the estimate may be used, 0-dim; if not, the buffers are not changed.
         """
 
 
 def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Overwrite each first tensor by the second where ``finite`` holds, without asking the device.
+    """Overwrite each first tensor by the second if ``finite`` holds, without synchronisation.
 
     Args:
         finite: 0-dim, boolean.
@@ -44,26 +44,27 @@ class EvidenceRule(LogitRule):
     """``alpha = origin - lr * S / sqrt(Q)``, with ``S`` the sum of all gradients and ``Q`` that of their squares.
 
     With ``c_t`` the centred derivative of step ``t``, ``S = sum_t c_t`` and ``Q = sum_t mean_k c_tk^2``: a logit is
-    ``lr`` times the number of standard errors by which its objective has helped or hurt so far. Under noise of zero
-    mean it stays of the order of ``lr`` however long the run is; under a signal it grows with the square root of the
-    number of updates. Multiplying all gradients by any number changes nothing.
+    ``lr`` times the number of standard errors by which its objective has helped or hurt so far. Under zero-mean noise
+    it remains of the order of ``lr`` for any length of the run; under a signal it grows with the square root of the
+    number of updates. It is invariant to the scale of the gradients.
 
     This is follow-the-regularised-leader with an entropic regulariser and a scale-free rate (Orabona & Pal, *Scale-free
-    online learning*, TCS 2018), that is, exponentiated gradient (Kivinen & Warmuth 1997) whose rate needs no tuning to
-    the size of a hypergradient. It takes the derivative with respect to the weights themselves, so that an objective
-    with little weight can come back as fast as any other.
+    online learning*, TCS 2018), that is, exponentiated gradient (Kivinen & Warmuth 1997) whose rate need not be tuned
+    to the size of a hypergradient. It uses the derivative with respect to the weights themselves, so that an objective
+    with little weight can recover as fast as any other.
 
-    With ``confidence = z > 0`` an entry keeps its origin unless ``|S_k|`` exceeds ``z`` times its own standard error
-    ``e_k = sqrt(sum_t c_tk^2)``; it then has the share ``1 - (z e_k / S_k)^2`` of its logit (positive-part shrinkage).
+    With ``confidence = z > 0`` a logit remains at its origin unless ``|S_k|`` exceeds ``z`` times its own standard
+    error ``e_k = sqrt(sum_t c_tk^2)``; otherwise it is shrunk by the factor ``1 - (z e_k / S_k)^2`` (positive-part
+    shrinkage).
 
-    The first gradients of a run are the largest and say the least: heads are random, and level 2 is far from its end.
-    With ``warmup = n`` the first ``n`` therefore count for ``1/n, 2/n, ...`` of their size.
+    The first gradients of a run are the largest and the least informative: heads are random, and level 2 has not
+    converged. With ``warmup = n`` the first ``n`` gradients are therefore scaled by ``1/n, 2/n, ...``.
 
     Args:
         count: Number K of objectives.
         lr: Logit per standard error.
         confidence: ``z`` above; 0 for none.
-        memory: What a gradient counts for after each later one; 1 never forgets.
+        memory: Decay of a gradient's weight per later gradient; 1 for none.
         warmup: ``n`` above; 0 for none.
 
     Raises:
@@ -92,21 +93,21 @@ class EvidenceRule(LogitRule):
         self.register_buffer("_squares", torch.zeros(count))
 
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
-        """The logits of all evidence with ``estimate`` added to it."""
-        # Not an increment of the old logits: they are a function of the sums, so that rounding cannot accumulate in
-        # them and an early mistake is divided away as evidence comes in.
+        """The logits after adding ``estimate`` to the evidence."""
+        # The logits are a function of the sums, not an increment of the old logits, so that rounding cannot accumulate
+        # and early errors lose weight as evidence accumulates.
         del alpha
         updates = self._updates + 1
         counted = estimate * (updates / max(self.warmup, 1)).clamp_max(1.0)
-        # Forgetting multiplies S by the memory and Q by its square: S / sqrt(Q) stays in units of standard errors.
+        # Decay multiplies S by the memory and Q by its square, so that S / sqrt(Q) remains in units of standard errors.
         total = self.memory * self._sum + counted
         squares = self.memory**2 * self._squares + counted**2
         keep_if(finite, [(self._sum, total), (self._squares, squares), (self._updates, updates)])
-        # Q is common to all logits. Divided by its own, an objective that hardly matters would have as large a logit as
-        # the one that decides.
+        # Q is common to all logits. With separate ones, an irrelevant objective would have as large a logit as a
+        # decisive one.
         tiny = torch.finfo(total.dtype).tiny
         share = (1 - self.confidence**2 * squares / (total**2).clamp_min(tiny)).clamp_min(0.0)
-        # Minus: the estimate is the derivative of a loss, and evidence of harm has to lower the weight.
+        # Minus, because the estimate is the derivative of a loss, and evidence of harm must lower the weight.
         return origin - self.lr * share * total / squares.mean().clamp_min(tiny).sqrt()
 
 
@@ -114,17 +115,17 @@ class AdamRule(LogitRule):
     """A step along the running mean of the gradient over its running root mean square (Kingma & Ba 2015).
 
     With ``confidence = z > 0`` an entry only moves while its running mean ``m`` exceeds ``z`` times its standard error
-    ``e``, the latter from the running variance and the effective number of averaged updates; it then moves by the share
+    ``e``, the latter from the running variance and the effective number of averaged updates; it then takes the fraction
     ``1 - (z e / m)^2`` of the full step (positive-part shrinkage).
 
     Args:
         count: Number K of objectives.
-        lr: About how far a logit moves per update.
+        lr: Approximate change of a logit per update.
         betas: Decay of the running mean and of the running mean square.
-        size: Divide all means by their common root mean square (``"joint"``: keeps the relative sizes, so an entry
-            that hardly matters hardly moves) or each logit's by its own (``"entry"``: Adam).
-        confidence: ``z`` above; 0 moves always.
-        pull: Share of the distance to the prior's logits that is undone per update, in units of ``lr``.
+        size: Divide all means by their common root mean square (``"joint"``: preserves the relative sizes, so
+            irrelevant entries hardly move) or each mean by its own (``"entry"``: Adam).
+        confidence: ``z`` above; 0 for no threshold.
+        pull: Decay of the distance to the prior's logits per update, in units of ``lr``.
 
     Raises:
         ConfigError: If an option is out of range.
@@ -160,19 +161,19 @@ class AdamRule(LogitRule):
 
     def move(self, alpha: Tensor, origin: Tensor, estimate: Tensor, finite: Tensor) -> Tensor:
         """One step of the logits."""
-        # The gradient in the logits: an objective of weight near zero hardly moves. (The rule "evidence" takes the one
-        # in the weights for that reason.)
+        # The gradient with respect to the logits: an objective with a weight near zero hardly moves. (For this reason,
+        # the rule "evidence" uses the gradient with respect to the weights.)
         gradient = through_softmax(torch.softmax(alpha, 0), estimate)
         mean = self._mean.lerp(gradient, 1 - self.betas[0])
         square = self._square.lerp(gradient**2, 1 - self.betas[1])
         updates = self._updates + 1
         keep_if(finite, [(self._mean, mean), (self._square, square), (self._updates, updates)])
-        # The pull is inside the learning rate, as decoupled weight decay: scaling all gradients then leaves its share
-        # alone.
+        # The pull is multiplied by the learning rate, as in decoupled weight decay, so that it is independent of the
+        # gradient scale.
         return alpha - self.lr * (self._step(mean, square, updates) + self.pull * (alpha - origin))
 
     def _step(self, mean: Tensor, square: Tensor, updates: Tensor) -> Tensor:
-        """The running mean, shrunk where it is not significant, in units of the running size."""
+        """The running mean in units of the running root mean square, shrunk if it is not significant."""
         tiny = torch.finfo(mean.dtype).tiny
         # Both means start at zero; without the correction the first steps would be too small by different factors.
         average = mean / (1 - self.betas[0] ** updates)
@@ -184,13 +185,13 @@ class AdamRule(LogitRule):
 
 
 def _significance(mean: Tensor, second: Tensor, faded: Tensor, beta: float, confidence: float) -> Tensor:
-    """Share of the step that is significant: ``max(0, 1 - (z e / m)^2)``.
+    """Significant fraction of the step: ``max(0, 1 - (z e / m)^2)``.
 
     An exponential mean with decay ``beta`` averages ``(1 + beta)(1 - beta^t) / ((1 - beta)(1 + beta^t))`` updates.
     """
     count = (1 + beta) * (1 - faded) / ((1 - beta) * (1 + faded))
-    # The variance of one update over the updates averaged, less one for the mean that is estimated too. A single update
-    # has no variance: its error is made large, and it does not count.
+    # The variance of one update divided by the number of averaged updates, minus one for the estimated mean. A single
+    # update has no variance: its error is set to a large value, so that it does not count.
     error = (second - mean**2).clamp_min(0.0) / (count - 1).clamp_min(1e-3)
     return (1 - confidence**2 * error / (mean**2).clamp_min(torch.finfo(mean.dtype).tiny)).clamp_min(0.0)
 
@@ -216,8 +217,8 @@ class SoftmaxWeighting(Weighting):
     """``weights = floor + (1 - K floor) softmax(alpha)``; ``alpha`` follows a gradient by a scale-free rule.
 
     The size of a hypergradient depends on the proximal strength, the solver and the losses' units, so a raw learning
-    rate would mean nothing: neither rule changes if the hypergradient is multiplied by any number. A hypergradient is
-    also noisy: ``rule="evidence"`` gives each logit ``lr`` per standard error of the evidence so far
+    rate would be meaningless: both rules are invariant to the scale of the hypergradient. A hypergradient is also
+    noisy: ``rule="evidence"`` gives each logit ``lr`` per standard error of the evidence so far
     (:class:`EvidenceRule`), ``rule="adam"`` takes steps along a running mean (:class:`AdamRule`).
 
     Args:
@@ -225,13 +226,13 @@ class SoftmaxWeighting(Weighting):
         rule: ``"evidence"`` or ``"adam"``.
         lr: Logit per standard error (0.5 if not given), or per update (0.02).
         confidence: Standard errors below which an entry does not count; 1 for ``"evidence"``, 0 for ``"adam"``.
-        floor: Least weight of an objective, below ``1 / K``, so that none dies by accident.
+        floor: Minimum weight of an objective, below ``1 / K``, so that no objective is lost by chance.
         prior: Weights to start from, by name or in order; equal if not given.
-        memory: For the rule ``"evidence"``: factor of a gradient after each later one; 1 if not given.
-        warmup: For the rule ``"evidence"``: number of first gradients that count for less; 20 if not given.
+        memory: For the rule ``"evidence"``: decay of a gradient's weight per later gradient; 1 if not given.
+        warmup: For the rule ``"evidence"``: number of first gradients with reduced weight; 20 if not given.
         betas: For the rule ``"adam"``: decay of the running mean and mean square; 0.9 and 0.99 if not given.
         size: For the rule ``"adam"``: ``"joint"`` (if not given) or ``"entry"``.
-        pull: For the rule ``"adam"``: share of the distance to the prior that is undone per update, in units of ``lr``.
+        pull: For the rule ``"adam"``: decay of the distance to the prior per update, in units of ``lr``.
 
     Raises:
         ConfigError: If an option is out of range, or belongs to the other rule.
@@ -263,7 +264,7 @@ class SoftmaxWeighting(Weighting):
             (rule in _RULES, "rule", rule, f"is unknown. Rules: {', '.join(_RULES)}"),
         )
         self.floor = floor
-        # Only options that were given are handed on, so that each rule keeps its own defaults.
+        # Only given options are passed, so that each rule keeps its own defaults.
         own = {"memory": memory, "warmup": warmup, "betas": betas, "size": size, "pull": pull}
         options = {"lr": lr, "confidence": confidence} | own
         self.rule = _rule(rule, len(self.names), {key: value for key, value in options.items() if value is not None})
@@ -278,24 +279,25 @@ class SoftmaxWeighting(Weighting):
 
     @abstractmethod
     def estimate(self, signals: Signals) -> Tensor | None:
-        """The derivative of what is minimised with respect to the weights, or ``None`` if this step gives none.
+        """The derivative of the minimised loss with respect to the weights, or ``None`` if this step has none.
 
         Args:
-            signals: What the step measured.
+            signals: The measurements of the step.
         """
 
     def update(self, signals: Signals) -> None:
-        """One step of the logits; nothing where the gradient is absent or not finite."""
+        """One step of the logits; skipped if the gradient is missing or not finite."""
         given = self.estimate(signals)
         if given is None:
             return
-        # Without the common part, which moves no weight; zero where only its rounding error is left, a few units in the
-        # last place of the largest entry: a scale-free rule would amplify it and tell identical objectives apart.
+        # The common part is removed, because it does not move the weights. If only its rounding error is left, a few
+        # units in the last place of the largest entry, the result is zero: a scale-free rule would amplify it and
+        # separate identical objectives.
         estimate = given.to(self.alpha)
         centred = estimate - estimate.mean()
         rounding = 4 * torch.finfo(estimate.dtype).eps * estimate.abs().max()
         estimate = torch.where(centred.abs() <= rounding, torch.zeros_like(centred), centred)
-        # All or nothing: with one entry missing, the centred others would be wrong as well. Decided on the device.
+        # All or nothing: if one entry is missing, the other centred entries are wrong as well. Decided on the device.
         finite = estimate.isfinite().all()
         moved = self.rule.move(self.alpha, self._origin, torch.where(finite, estimate, 0.0), finite)
         keep_if(finite, [(self.alpha, moved)])
@@ -318,7 +320,7 @@ def _logits(names: Sequence[str], prior: Mapping[str, float] | Sequence[float] |
     if prior is None:
         return torch.zeros(len(names))
     values = torch.tensor(check_weights(names, prior))
-    # The inverse of `weights`: what is left above the floor is what the softmax shares out.
+    # The inverse of `weights`: the softmax distributes the part above the floor.
     free = values / values.sum() - floor
     if not bool((free > 0).all()):
         reason = f"must be above the floor, {floor:g}, in every entry; an objective cannot start at zero"

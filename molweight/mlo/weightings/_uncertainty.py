@@ -16,12 +16,13 @@ class Uncertainty(Weighting):
     """``weights_k`` proportional to ``exp(-s_k)``, where the log-variances minimise ``sum_k exp(-s_k) loss_k + s_k``.
 
     Source: Kendall, Gal, Cipolla, CVPR 2018, in its log-variance form. The weights are normalised to sum to one, which
-    changes nothing but the effective learning rate of level 1. Losses must not be negative.
+    changes only the effective learning rate of level 1. Losses must be non-negative.
 
     Args:
         names: Names of the objectives.
-        lr: Step of the log-variances (its gradient is divided by its running size where that exceeds one).
-        decay: Decay of the running mean square that the step is divided by.
+        lr: Step size of the log-variances (the gradient is divided by its running root mean square if that exceeds
+            one).
+        decay: Decay of that running mean square.
 
     Example:
         >>> weighting = Uncertainty(["loud", "quiet"], lr=0.1)
@@ -54,14 +55,14 @@ class Uncertainty(Weighting):
         return torch.softmax(-self._log_variances, 0)
 
     def update(self, signals: Signals) -> None:
-        """One step of the log-variances; nothing if a loss is not finite."""
+        """One step of the log-variances; skipped if a loss is not finite."""
         finite = signals.losses.isfinite().all()
         losses = torch.where(finite, signals.losses.to(self._log_variances), 0.0)
         gradient = 1 - torch.exp(-self._log_variances) * losses
         square = self._square.lerp(gradient**2, 1 - self.decay)
         updates = self._updates + 1
-        # Only large gradients are divided by their size: near the optimum the gradient vanishes, and a step of constant
-        # length would circle around it.
+        # Only large gradients are normalised: near the optimum the gradient vanishes, and steps of constant length
+        # would oscillate around it.
         size = (square / (1 - self.decay**updates)).sqrt().clamp_min(torch.finfo(square.dtype).eps)
         moved = self._log_variances - self.lr * gradient / size.clamp_min(1.0)
         for old, new in [(self._log_variances, moved), (self._square, square), (self._updates, updates)]:
