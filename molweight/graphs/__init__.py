@@ -1,4 +1,4 @@
-"""SMILES to arrays, columnar storage, batches made on the device.
+"""Conversion of SMILES to arrays, columnar storage, and creation of batches on the device.
 
 Example:
     >>> from molweight.graphs import build_dataset

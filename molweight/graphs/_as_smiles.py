@@ -1,4 +1,4 @@
-"""Molecules and SMILES: read by RDKit as every part of molweight reads them, and written."""
+"""Reading and writing of SMILES by RDKit, common to all parts of molweight."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -18,17 +18,18 @@ __all__ = ["as_smiles", "canonical_text", "parse_molecule", "read_smiles", "writ
 
 
 def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
-    """SMILES of molecules that are given as SMILES or as RDKit molecules; ``None`` and NaN become empty.
+    """SMILES of molecules given as SMILES or as RDKit molecules; ``None`` and NaN become empty.
 
     Args:
         molecules: The molecules.
-        name: What they are called in messages.
+        name: Their name in messages.
 
     Returns:
-        One text each, blanks around it removed; RDKit's molecules are written canonically, with their stereochemistry.
+        One text per molecule, without surrounding blanks; RDKit's molecules are written canonically, with
+        stereochemistry.
 
     Raises:
-        DataError: If they are one text, or one of them is something else.
+        DataError: If ``molecules`` is a single text, or an item is neither.
 
     Example:
         >>> from rdkit import Chem
@@ -43,7 +44,7 @@ def as_smiles(molecules: Iterable[Any], name: str = "molecules") -> list[str]:
 
 
 def written(item: Any) -> Any:
-    """An RDKit molecule as canonical SMILES; anything else as it is.
+    """An RDKit molecule as canonical SMILES; anything else unchanged.
 
     Example:
         >>> from rdkit import Chem
@@ -58,7 +59,7 @@ def written(item: Any) -> Any:
 
 
 def canonical_text(molecule: "Mol") -> str:
-    """The canonical SMILES, or CXSMILES where centres are racemic or relative, which a SMILES cannot say.
+    """The canonical SMILES, or CXSMILES for racemic or relative centres, which a SMILES cannot express.
 
     Example:
         >>> from rdkit import Chem
@@ -89,10 +90,10 @@ def _text(item: Any, position: int, name: str) -> str:
 
 
 def read_smiles(text: str) -> "Mol | None":
-    r"""The molecule, as RDKit reads it; ``None`` for what it refuses, and for text that it cannot be given.
+    r"""The molecule, as parsed by RDKit; ``None`` if RDKit refuses the text or cannot receive it.
 
     Args:
-        text: A SMILES. RDKit cannot be given half of a character, and leaves out others that are in no SMILES.
+        text: A SMILES. RDKit cannot receive surrogates, and drops some characters that cannot occur in a SMILES.
 
     Example:
         >>> read_smiles("CCO").GetNumAtoms(), read_smiles("CC\u0421")
@@ -104,9 +105,9 @@ def read_smiles(text: str) -> "Mol | None":
 
 
 def parse_molecule(smiles: str) -> "Mol | None":
-    """The molecule without atom-map numbers, which are not part of it; ``None`` where RDKit refuses the text.
+    """The molecule without atom-map numbers, which are not part of it; ``None`` if RDKit refuses the text.
 
-    Map numbers tell atoms apart for RDKit, so that a carbon with two methyl groups of different numbers counts as a
+    RDKit distinguishes atoms by map numbers, so a carbon with two methyl groups of different numbers counts as a
     stereocentre. Stereochemistry is assigned again without them.
 
     Args:

@@ -19,13 +19,13 @@ __all__ = ["GraphBatch", "Resident"]
 class GraphBatch:
     """``G`` molecules with ``N`` atoms and ``E`` directed edges in all, under the names PyG uses.
 
-    Whatever reads ``x, edge_index, edge_attr, batch`` from a PyG batch can read them from this one. It exists next to
-    PyG's own class because objectives build several views of it in every step: it is typed, immutable, and costs
-    nothing to make. :meth:`molweight.graphs.MoleculeDataset.batch` returns a PyG ``Batch``.
+    Code that reads ``x, edge_index, edge_attr, batch`` from a PyG batch also works with this class. It exists in
+    addition to PyG's class because objectives build several views in every step: it is typed, immutable, and cheap to
+    create. :meth:`molweight.graphs.MoleculeDataset.batch` returns a PyG ``Batch``.
 
     Args:
         x: Atom features, ``N x 9`` int64.
-        edge_index: Source and target atom of each edge, ``2 x E`` int64; the two directions of a bond are neighbours.
+        edge_index: Source and target atom of each edge, ``2 x E`` int64; the two directions of a bond are adjacent.
         edge_attr: Bond features, ``E x 3`` int64.
         batch: Molecule of each atom, ``N`` int64, ascending.
         ptr: First atom of each molecule and the total, ``G + 1`` int64.
@@ -33,7 +33,7 @@ class GraphBatch:
         y: Labels, ``G x tasks`` float32 with NaN for missing; ``None`` without labels.
         columns: Further values per molecule, each with first dimension ``G``, e.g. the targets of objectives.
         atom_columns: Further values per atom, each with first dimension ``N``, e.g. positions in space.
-        padding: How many molecules at the end do not count; see :func:`molweight.graphs.internal.pad_batch`.
+        padding: Number of padding molecules at the end; see :func:`molweight.graphs.internal.pad_batch`.
 
     Example:
         >>> one = torch.zeros(1, 9, dtype=torch.long)
@@ -72,7 +72,7 @@ class GraphBatch:
 
     @property
     def device(self) -> torch.device:
-        """Where the tensors live."""
+        """Device of the tensors."""
         return self.x.device
 
     def to(self, device: torch.device | str) -> "GraphBatch":
@@ -92,9 +92,9 @@ class GraphBatch:
 
 @dataclass(frozen=True)
 class Resident:
-    """The arrays of all molecules on one device, and where each molecule lies in them on the host.
+    """The arrays of all molecules on one device, and the offsets of the molecules on the host.
 
-    Sizes are looked up on the host, where they are needed to allocate; everything else is gathered on the device, so a
+    Sizes are looked up on the host, because allocation needs them; everything else is gathered on the device, so a
     batch costs one small transfer and no synchronisation.
 
     Args:
@@ -103,8 +103,8 @@ class Resident:
         bonds: ``B x 3`` uint8.
         atom_offsets: ``n + 1``, on the host.
         bond_offsets: ``n + 1``, on the host.
-        stereo: Whether batches hold the stereochemical features; else these are 0.
-        source: The molecules, where blocks of their arrays are compared with checksums when they are read.
+        stereo: Whether batches contain the stereochemical features; otherwise these are 0.
+        source: The molecules, if blocks of their arrays are verified by checksum on first access.
     """
 
     atoms: Tensor
@@ -119,7 +119,7 @@ class Resident:
     def of(cls, molecules: Molecules, device: torch.device, *, stereo: bool = True) -> "Resident":
         """Place the arrays of molecules on a device; on the CPU nothing is copied."""
         on_host = device.type == "cpu"
-        taken = unchecked if on_host else np.asarray  # a copy for another device reads, and so checks, every block
+        taken = unchecked if on_host else np.asarray  # a copy to another device reads, and so verifies, every block
         return cls(
             atoms=torch.from_numpy(taken(molecules.atoms)).to(device),
             ends=torch.from_numpy(taken(molecules.ends).view("<i4").reshape(-1)).to(device),
@@ -151,7 +151,7 @@ class Resident:
             atoms[:, CHIRALITY] = 0
             features[:, BOND_STEREO] = 0
         ends, shift = self.ends.index_select(0, bond).long(), ptr.index_select(0, bond_molecule)
-        # A bond's ends are packed into one number; its two directions become neighbours.
+        # A bond's ends are packed into one number; its two directions become adjacent.
         first, second = (ends & 0xFFFF).add_(shift), (ends >> 16).bitwise_and_(0xFFFF).add_(shift)
         edges = torch.stack([torch.stack([first, second], dim=1), torch.stack([second, first], dim=1)])
         return GraphBatch(

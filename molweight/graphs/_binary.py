@@ -30,19 +30,19 @@ _BEGIN_ATOM: Final = 1
 _BEGIN_BOND: Final = 11
 _BEGIN_RINGS: Final = 66
 _WIDE: Final = 250
-"""From about this number of atoms on RDKit writes indices as four bytes; such molecules are left to the reference."""
+"""From about this number of atoms on, RDKit writes indices as four bytes; such molecules are read by the reference."""
 _PAD: Final = 64
-"""Spare bytes after the last molecule, so that looking ahead never leaves the buffer."""
+"""Spare bytes after the last molecule, so that look-ahead stays inside the buffer."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """Arrays of the molecules that were understood, in order.
+    """Arrays of the decoded molecules, in order.
 
     Args:
-        understood: For every molecule that was given, whether its arrays are below.
-        num_atoms: Atoms of each understood molecule.
-        num_bonds: Bonds of each understood molecule.
+        understood: Whether each given molecule was decoded.
+        num_atoms: Number of atoms of each decoded molecule.
+        num_bonds: Number of bonds of each decoded molecule.
         atoms: Atom features, one row per atom.
         ends: End atoms of each bond, counted within the molecule.
         bonds: Bond features.
@@ -63,14 +63,14 @@ def decode(binaries: Sequence[bytes]) -> Decoded:
         binaries: ``molecule.ToBinary(0)`` of each molecule, without properties.
 
     Returns:
-        The arrays of all molecules whose binary form was understood, and which ones these are.
+        The arrays of all decoded molecules, and which molecules these are.
     """
     starts, ends, data = _concatenate(binaries)
     num_atoms, num_bonds = _word(data, starts + 20), _word(data, starts + 24)
     plausible = np.array([binary.startswith(_HEADER) for binary in binaries], dtype=bool)
     plausible &= (num_atoms > 0) & (num_atoms < _WIDE) & (data[starts + 29] == _BEGIN_ATOM)
     plausible &= _ATOMS_AT + 6 * num_atoms + 3 * num_bonds < ends - starts
-    while True:  # a second time only where a molecule was not understood
+    while True:  # repeated only for molecules that were not decoded
         molecules = np.flatnonzero(plausible)
         chains = _follow(data, starts[molecules], ends[molecules], num_atoms[molecules], num_bonds[molecules])
         if chains.good.all():
@@ -80,7 +80,7 @@ def decode(binaries: Sequence[bytes]) -> Decoded:
 
 @dataclass(frozen=True)
 class _Chains:
-    """Positions of all records: of atoms, of bonds, of rings; rings per molecule; which molecules hang together."""
+    """Positions of the records of atoms, bonds and rings; rings per molecule; which molecules are consistent."""
 
     atoms: Int64Array
     bonds: Int64Array
@@ -92,7 +92,7 @@ class _Chains:
 def _follow(
     data: Uint8Array, starts: Int64Array, ends: Int64Array, num_atoms: Int64Array, num_bonds: Int64Array
 ) -> _Chains:
-    """Walk from the atoms to the bonds to the rings of each molecule, checking the tags in between."""
+    """Follow the atoms, bonds and rings of each molecule, checking the tags in between."""
     atoms, atom_end = _walk(_atom_lengths(data), starts + _ATOMS_AT, num_atoms)
     bonds, bond_end = _walk(_bond_lengths(data), atom_end + 1, num_bonds)
     good = (data[atom_end] == _BEGIN_BOND) & (data[bond_end] == _BEGIN_RINGS)
@@ -139,7 +139,7 @@ def _walk(length: Uint8Array, start: Int64Array, count: Int64Array) -> tuple[Int
         start: First record of each chain.
         count: Number of records of each chain.
     """
-    last = len(length) - 1  # a padding byte, which no tag equals: where a chain breaks, it goes there and stays
+    last = len(length) - 1  # a padding byte, which differs from all tags: a broken chain ends there
     following = np.minimum(np.arange(len(length), dtype=np.int32) + length, last)
     following[length == 0] = last
     order = np.argsort(-count, kind="stable")
@@ -170,7 +170,7 @@ def _bond_lengths(data: Uint8Array) -> Uint8Array:
     length = 3 + ((kind >> 3) & 1) + ((kind >> 2) & 1)
     marked = np.flatnonzero(kind & 2)
     counted = np.minimum(marked + length[marked] + 1, len(data) - 1)
-    length[marked] += 2 + np.minimum(data[counted], 8)  # two stereo atoms in truth; more is a byte that starts no bond
+    length[marked] += 2 + np.minimum(data[counted], 8)  # two stereo atoms; with more, no bond
     return np.where(kind & 0b10010001, 0, length)
 
 
@@ -179,7 +179,7 @@ def _ahead(data: Uint8Array, by: int) -> Uint8Array:
 
 
 def _read_atoms(data: Uint8Array, at: Int64Array) -> tuple[Int64Array, Uint8Array]:
-    """Hydrogens of each atom, and the feature columns that need nothing but the atom's own record."""
+    """Hydrogens of each atom, and the feature columns that need only the atom's own record."""
     kind, present = data[at + 1], data[at + 2]
     cursor = at + 6
     fields: dict[int, Uint8Array] = {}
@@ -188,7 +188,7 @@ def _read_atoms(data: Uint8Array, at: Int64Array) -> tuple[Int64Array, Uint8Arra
         fields[bit] = np.where(has, data[cursor], 0)
         cursor = cursor + has
     charge, chirality, hybridization, written_hydrogens, _, implied_hydrogens, radicals = fields.values()
-    hybridization = np.where(present & 8, hybridization, 4)  # SP3 is the default and not written
+    hybridization = np.where(present & 8, hybridization, 4)  # SP3 is the default and is not written
     hydrogens = written_hydrogens.astype(np.int64) + implied_hydrogens
     atoms = np.zeros((len(at), 9), dtype=np.uint8)
     atoms[:, 0] = codes.ATOMIC_NUMBER[data[at]]

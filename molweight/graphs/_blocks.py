@@ -1,4 +1,4 @@
-"""Memory-mapped arrays whose blocks are compared with their checksums when they are first read."""
+"""Memory-mapped arrays whose blocks are verified by checksum on first access."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from molweight.errors import DamagedCacheError, DataError
 __all__ = ["BLOCK", "BlockArray", "block_table", "unchecked", "verify_rows"]
 
 BLOCK: Final = 1 << 20
-"""Bytes of a block: what is read and compared at a time."""
+"""Bytes per block, the unit of verification."""
 _DIGEST: Final = 8
 _MAGIC: Final = b"MWBLOCKS"
 _FOOTER: Final = 8 + 16 + len(_MAGIC)
@@ -31,15 +31,15 @@ def block_table(length: int, digests: list[bytes]) -> bytes:
 
 
 class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
-    """An array in a file, of which only those blocks are read and compared with their checksums that are used.
+    """An array in a file; only the blocks that are used are read and verified by checksum.
 
-    It is no subclass of ``numpy.ndarray`` on purpose: indexing verifies the blocks that hold the items asked for, and
-    whatever else NumPy does with it asks for the whole array, of which every block is verified first. So there is no
-    way to the values past the checksums but :func:`unchecked`, for code that calls :func:`verify_rows` itself.
+    It is deliberately not a subclass of ``numpy.ndarray``: indexing verifies the blocks of the requested items, and all
+    other NumPy operations use the whole array, after every block was verified. The only way around the checksums is
+    :func:`unchecked`, for code that calls :func:`verify_rows` itself.
 
     Args:
-        path: A file that :func:`molweight.graphs._cache.add_seal` completed.
-        seal: Bytes at the end of the file that follow the table.
+        path: A file completed by :func:`molweight.graphs._cache.add_seal`.
+        seal: Number of bytes after the table at the end of the file.
 
     Raises:
         ValueError: If the table or the header is damaged; the text says how.
@@ -76,14 +76,14 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
         return self._bytes[first : end - _FOOTER].view(np.ndarray).reshape(-1, _DIGEST), length
 
     def verify(self, rows: AnyArray, counts: AnyArray | int = 1) -> None:
-        """Compare the blocks that hold some rows with their checksums, unless that was done before.
+        """Verify the blocks of some rows by checksum, unless this was done before.
 
         Args:
             rows: First row of each range.
             counts: Number of rows of each range; empty ones are allowed.
 
         Raises:
-            DamagedCacheError: If a block is damaged. The file is removed, so that it is computed again the next time.
+            DamagedCacheError: If a block is damaged. The file is removed, so that it is computed again.
             DataError: If it cannot be removed.
         """
         counts = np.broadcast_to(counts, rows.shape)
@@ -103,7 +103,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
                 raise self._damage(problem)
 
     def _problem(self, block: int) -> str | None:
-        """The fault of a block; ``None`` for a sound one, which then counts as verified."""
+        """The defect of a block; ``None`` if there is none, in which case the block counts as verified."""
         begin, end = block * BLOCK, min((block + 1) * BLOCK, self._length)
         if xxhash.xxh3_64(self._bytes[begin:end].tobytes()).digest() != self._digests[block].tobytes():
             return f"its bytes {begin} to {end - 1} do not match their checksum"
@@ -125,7 +125,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def unchecked(self) -> AnyArray:
-        """The map. Its reader calls :meth:`verify` first."""
+        """The memory map. The caller must call :meth:`verify` first."""
         return self._array
 
     @property
@@ -145,7 +145,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def read_share(self) -> float:
-        """Which part of the blocks has been read so far."""
+        """Share of the blocks that have been read so far."""
         return float(self._verified.mean())
 
     def __len__(self) -> int:
@@ -153,7 +153,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
         return len(self._array)
 
     def __getitem__(self, index: Any) -> Any:
-        """Rows, after their blocks were verified; anything but a slice or an array of positions reads all blocks."""
+        """Rows, after verifying their blocks; an index other than a slice or an array of positions reads all blocks."""
         if isinstance(index, slice):
             start, stop, step = index.indices(len(self))
             if step == 1:
@@ -185,22 +185,22 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
         return getattr(ufunc, method)(*plain, **options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Other processes are sent the values."""
+        """Pickle the values, for other processes."""
         return np.array, (np.array(self.whole),)
 
 
 def unchecked(array: object) -> Any:
-    """The plain array, also of a :class:`BlockArray`, whose blocks are not verified by this."""
+    """The plain array, also for a :class:`BlockArray`; blocks are not verified."""
     return array.unchecked if isinstance(array, BlockArray) else array
 
 
 def verify_rows(array: object, starts: AnyArray, counts: AnyArray) -> None:
-    """Verify ranges of rows of an array, if it has checksums that were not compared when it was opened.
+    """Verify ranges of rows of an array, if its checksums were not compared on opening.
 
     Args:
         array: The array.
         starts: First row of each range.
-        counts: How many rows each has.
+        counts: Number of rows of each range.
 
     Raises:
         DataError: If a block is damaged.

@@ -1,4 +1,4 @@
-"""Folders of arrays: named by their content, written whole or not at all, checked and memory-mapped when read."""
+"""Folders of arrays: named by content, written atomically, verified and memory-mapped when read."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ __all__ = [
 _MAGIC: Final = b"MWXXH128"
 _DIGEST: Final = 16
 _EAGER: Final = 16 * BLOCK
-"""Bytes up to which a file is checked as a whole when it is opened; blocks of larger ones are when they are read."""
+"""Files up to this size are verified as a whole on opening; larger ones block by block on first access."""
 
 
 def add_seal(path: Path) -> None:
@@ -46,7 +46,7 @@ def add_seal(path: Path) -> None:
     against deliberate changes. ``numpy.load`` reads nothing after the array, and so does not see them.
 
     Args:
-        path: A file that is not used elsewhere yet.
+        path: A file that is not in use yet.
     """
     length = path.stat().st_size
     with path.open("rb") as stream:
@@ -59,7 +59,7 @@ def add_seal(path: Path) -> None:
 
 
 def find_damage(path: Path) -> str | None:
-    """The fault of a sealed file, in words; ``None`` if it is as it was written.
+    """The defect of a sealed file, in words; ``None`` if it is unchanged.
 
     Args:
         path: The file.
@@ -103,7 +103,7 @@ def sealed_json(content: Mapping[str, Any]) -> str:
 
 
 def unsealed_json(text: str) -> dict[str, Any] | None:
-    """The content of a text that :func:`sealed_json` wrote; ``None`` if it is damaged.
+    """The content of a text from :func:`sealed_json`; ``None`` if it is damaged.
 
     Args:
         text: The text.
@@ -127,13 +127,13 @@ _log = logging.getLogger(__name__)
 
 
 def cache_root() -> Path:
-    """Where caches live: ``MOLWEIGHT_CACHE`` if set, else the user's cache folder of the platform."""
+    """Folder of the caches: ``MOLWEIGHT_CACHE`` if set, else the platform's cache folder of the user."""
     chosen = os.environ.get("MOLWEIGHT_CACHE")
     return Path(chosen) if chosen else user_cache_path("molweight")
 
 
 def content_key(parts: Iterable[bytes]) -> str:
-    """A hexadecimal name for some content: SHA-256 over the parts with their lengths, 32 digits.
+    """A hexadecimal name for content: SHA-256 of the parts with their lengths, 32 digits.
 
     Example:
         >>> content_key([b"ab", b"c"]) != content_key([b"a", b"bc"])
@@ -150,12 +150,12 @@ def write_folder(folder: Path, arrays: Mapping[str, AnyArray], meta: Mapping[str
     """Write arrays and JSON with their checksums to a temporary folder next to ``folder``, then rename it.
 
     Args:
-        folder: The folder to create; its parents are made. Files of the same names in it are replaced.
-        arrays: What to store as ``<name>.npy``.
-        meta: What to store as ``meta.json``.
+        folder: The folder; its parents are created. Files of the same names in it are replaced.
+        arrays: Arrays to store as ``<name>.npy``.
+        meta: JSON values to store as ``meta.json``.
 
     Raises:
-        OSError: If the disk is full or the place cannot be written; nothing is left behind.
+        OSError: If the disk is full or the path cannot be written; no partial files remain.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with partial_name(folder) as partial:
@@ -169,22 +169,22 @@ def write_folder(folder: Path, arrays: Mapping[str, AnyArray], meta: Mapping[str
 
 
 def write_meta(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write the JSON part of a folder with its checksum; a folder is whole once it has this."""
+    """Write the JSON part of a folder with its checksum, which completes the folder."""
     (folder / _META).write_text(sealed_json(meta), encoding="utf-8")
 
 
 def place_folder(partial: Path, folder: Path) -> None:
-    """Rename a folder that is whole; where there is one already, replace its files.
+    """Rename a complete folder; if it exists already, replace its files.
 
-    Two processes that build the same folder write equal files, so it does not matter whose are kept. A damaged folder
-    is repaired this way, and what else is kept in it, such as the targets of objectives, stays.
+    Two processes that build the same folder write equal files, so either may win. A damaged folder is repaired in this
+    way, and other files in it, such as the targets of objectives, are kept.
 
     Args:
         partial: The new folder.
-        folder: Its place.
+        folder: The destination.
 
     Raises:
-        OSError: If the place cannot be written.
+        OSError: If the destination cannot be written.
     """
     try:
         partial.rename(folder)
@@ -196,14 +196,14 @@ def place_folder(partial: Path, folder: Path) -> None:
 
 
 def read_folder(folder: Path, *, lazy: Collection[str] = ()) -> tuple[dict[str, AnyArray], dict[str, Any]] | None:
-    """The arrays of a folder, memory-mapped, and its JSON; ``None`` where there is no such folder, or a damaged one.
+    """The arrays of a folder, memory-mapped, and its JSON; ``None`` if the folder is missing or damaged.
 
-    Files are compared with their checksums first; damage is logged. The maps are copy-on-write: PyTorch takes them
-    without a copy, and nothing can reach the file.
+    Files are verified by checksum first; damage is logged. The maps are copy-on-write: PyTorch uses them without a
+    copy, and the file cannot be changed through them.
 
     Args:
         folder: The folder.
-        lazy: Names of arrays whose blocks are compared when they are read, in files of more than 16 MiB; these are
+        lazy: Names of arrays whose blocks are verified on first access, in files of more than 16 MiB; these become
             :class:`molweight.graphs._blocks.BlockArray`.
     """
     path = folder / _META
@@ -232,7 +232,7 @@ def _open(path: Path, *, lazy: bool) -> AnyArray:
         ValueError: If it is damaged; the text says how.
     """
     if lazy and path.stat().st_size > _EAGER:
-        return cast("AnyArray", BlockArray(path, _DIGEST + len(_MAGIC)))  # whatever it is asked for is an array
+        return cast("AnyArray", BlockArray(path, _DIGEST + len(_MAGIC)))  # it behaves like an array
     problem = find_damage(path)
     if problem is not None:
         raise ValueError(problem)
@@ -250,7 +250,7 @@ def _load(path: Path) -> AnyArray:
 
 
 def read_array(path: Path) -> AnyArray | None:
-    """The array that :func:`write_array` wrote; ``None`` where there is none, or a damaged one, which is logged.
+    """The array from :func:`write_array`; ``None`` if it is missing or damaged; damage is logged.
 
     Args:
         path: The file.
@@ -269,11 +269,11 @@ def write_array(path: Path, array: AnyArray) -> None:
     """Write one array and its checksum to a temporary name and rename it.
 
     Args:
-        path: The file; its folder is made. One that is there is replaced.
-        array: What to store.
+        path: The file; its folder is created. An existing file is replaced.
+        array: The array.
 
     Raises:
-        OSError: If the disk is full or the place cannot be written; a file that was there stays as it was.
+        OSError: If the disk is full or the path cannot be written; an existing file is kept.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with partial_name(path) as partial:

@@ -36,14 +36,14 @@ def _counts(last: int) -> Uint8Array:
 
 ATOMIC_NUMBER: Final = _table({number: number - 1 for number in range(1, 119)}, other=118)
 CHIRALITY: Final = _counts(4)
-"""Unspecified, tetrahedral clockwise, counter-clockwise, other; then everything newer."""
+"""Unspecified, tetrahedral clockwise, counter-clockwise, other; then all newer values."""
 DEGREE: Final = _counts(11)
 FORMAL_CHARGE: Final = _table({charge: charge + 5 for charge in range(-5, 6)}, other=11)
 HYDROGENS: Final = _counts(9)
 RADICALS: Final = _counts(5)
 HYBRIDIZATION: Final = _table({2: 0, 3: 1, 4: 2, 6: 3, 7: 4}, other=5)
-"""SP, SP2, SP3, SP3D, SP3D2; then everything else."""
+"""SP, SP2, SP3, SP3D, SP3D2; then all others."""
 BOND_TYPE: Final = _table({1: 0, 2: 1, 3: 2, 12: 3}, other=4)
-"""Single, double, triple, aromatic; then everything else."""
+"""Single, double, triple, aromatic; then all others."""
 BOND_STEREO: Final = _table({0: 0, 2: 1, 3: 2, 4: 3, 5: 4}, other=5)
-"""None, Z, E, cis, trans; then any. OGB's list has no place for atropisomers: they count as any."""
+"""None, Z, E, cis, trans; then any. OGB's list has no entry for atropisomers: they count as any."""

@@ -1,4 +1,4 @@
-"""Values per molecule or per atom that objectives train on: computed once, kept with the dataset."""
+"""Targets of objectives per molecule or per atom: computed once, cached with the dataset."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -21,19 +21,18 @@ from molweight.graphs._targets import TargetSpec
 __all__ = ["attach_targets", "guarded_target", "missing_targets", "target_column"]
 
 _SHARD: Final = 64
-"""Chunks per file: what an interrupted computation loses at most."""
+"""Chunks per file, the maximum loss from an interruption."""
 _log = logging.getLogger(__name__)
 
 
 def attach_targets(dataset: MoleculeDataset, specs: Sequence[TargetSpec], *, progress: bool = False) -> MoleculeDataset:
     """The dataset with one column per spec, computed or read from the cache.
 
-    Molecules for which there is nothing, such as those that no conformer can be found for, are counted in the log; see
-    :func:`missing_targets` for which ones they are.
+    Molecules without values, e.g. without a conformer, are counted in the log; :func:`missing_targets` identifies them.
 
     Args:
         dataset: The molecules.
-        specs: What to compute; a spec that several objectives share is computed once.
+        specs: The specs; a spec shared by several objectives is computed once.
         progress: Whether to show progress bars on a terminal.
 
     Returns:
@@ -58,7 +57,7 @@ def missing_targets(dataset: MoleculeDataset, name: str) -> BoolArray:
         name: Name of the column.
 
     Returns:
-        One bool per molecule: whether all its values are NaN. Columns of whole numbers have no missing values.
+        One bool per molecule: whether all its values are NaN. Integer columns have no missing values.
 
     Raises:
         DataError: If there is no such column.
@@ -85,12 +84,12 @@ def target_column(
 ) -> Column:
     """One spec's values for every molecule of a dataset.
 
-    They are stored in files of ``64 * spec.chunk`` molecules next to the dataset as they are computed, each written
-    whole or not at all, so interrupted work resumes where it stopped.
+    They are stored as they are computed in files of ``64 * spec.chunk`` molecules next to the dataset. Each file is
+    written atomically, so interrupted work resumes where it stopped.
 
     Args:
-        dataset: The molecules; where its ``folder`` is ``None`` nothing is stored.
-        spec: What to compute.
+        dataset: The molecules; if its ``folder`` is ``None``, nothing is stored.
+        spec: The spec.
         n_jobs: Processes; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
@@ -108,7 +107,7 @@ def target_column(
         parts[start] = values
         if place:
             write_array(paths[start], values)
-    none = np.empty((0, spec.dim), dtype=spec.dtype)  # of a dataset without molecules
+    none = np.empty((0, spec.dim), dtype=spec.dtype)  # for a dataset without molecules
     return np.concatenate([none, *(parts[start] for start in starts)])
 
 
@@ -123,7 +122,7 @@ def _rows(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:
 
 
 def _stored(dataset: MoleculeDataset, spec: TargetSpec, start: int, path: Path) -> Column | None:
-    """The values of a file; ``None`` where there is none, or one that is damaged."""
+    """The values in a file; ``None`` if it is missing or damaged."""
     stored = read_array(path)
     wanted = (_rows(dataset, spec, start), spec.dim)
     if stored is not None and (stored.shape != wanted or stored.dtype != np.dtype(spec.dtype)):
@@ -135,7 +134,7 @@ def _stored(dataset: MoleculeDataset, spec: TargetSpec, start: int, path: Path) 
 def _computed(
     dataset: MoleculeDataset, spec: TargetSpec, starts: Sequence[int], n_jobs: int | None, title: str | None
 ) -> Iterator[tuple[int, Column]]:
-    """The values of each file that begins with one of ``starts``, as soon as it is complete."""
+    """The values of each file beginning at one of ``starts``, as soon as it is complete."""
     spans = [(start, _stop(dataset, spec, start)) for start in starts]
     smiles = [text for start, stop in spans for text in dataset.smiles[start:stop]]
     results = map_chunks(
@@ -167,7 +166,7 @@ def guarded_target(spec: TargetSpec) -> Guarded[Column]:
 
 
 def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
-    """NaN for a molecule that was given up, and 0 in a column of whole numbers."""
+    """NaN for a molecule that was given up; 0 in an integer column."""
     _log.warning("%r has no %s: %s", smiles[:60], spec.name, reason)
     blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
     return np.full((_atoms(smiles) if spec.per == "atom" else 1, spec.dim), blank, dtype=spec.dtype)
@@ -180,7 +179,7 @@ def _atoms(smiles: str) -> int:
 
 
 def _plain(name: str) -> str:
-    """A column's name for people: without the version of RDKit that keeps caches of different versions apart.
+    """The display name of a column, without the version of RDKit, which separates caches of different versions.
 
     Example:
         >>> _plain("identity_rdkit_2026_3_1"), _plain("functional_groups")

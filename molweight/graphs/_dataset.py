@@ -75,24 +75,24 @@ class MoleculeDataset:
     Args:
         molecules: The arrays.
         targets: Labels, ``n x T`` float32, NaN where missing; ``None`` for a corpus without labels.
-        name: What the table is called in messages and reports.
+        name: Name of the table in messages and reports.
         task: ``"classification"``, ``"regression"``, or one of these for each target, separated by commas; ``None``
             without labels.
-        metric: How predictions are scored, e.g. ``"roc_auc"`` or ``"rmse"``; ``None`` without labels.
+        metric: Metric of predictions, e.g. ``"roc_auc"`` or ``"rmse"``; ``None`` without labels.
         target_names: Name of each of the ``T`` labels.
-        rejects: Rows and labels of the source that could not be used, with the reason.
-        folder: Where the arrays are cached, and values computed from the molecules may be kept; ``None`` for nowhere.
-        featuriser: Which features the molecules have; ``None`` for ``Featuriser()``.
+        rejects: Unusable rows and labels of the source, with the reason.
+        folder: Cache folder of the arrays, and of values computed from the molecules; ``None`` for no cache.
+        featuriser: The features of the molecules; ``None`` for ``Featuriser()``.
 
     Attributes:
         columns: Further values by name: one row per molecule, or per atom for the names in ``per_atom``.
         per_atom: Which of the columns have one row per atom.
-        notes: How the source was read, in words, where that is not plain.
+        notes: Notes on how the source was read, if that is not obvious.
         merged_rows: For rows of the source that were averaged with an earlier row of the same molecule, that row.
-        source_rows: Rows of the source, those that are left out or merged included; 0 where they were not counted.
+        source_rows: Number of rows of the source, including omitted and merged ones; 0 if unknown.
 
     Raises:
-        DataError: If the labels do not fit the molecules or their names.
+        DataError: If the labels do not match the molecules or their names.
 
     Example:
         >>> from molweight.graphs import build_dataset
@@ -116,7 +116,7 @@ class MoleculeDataset:
         folder: Path | None = None,
         featuriser: Featuriser | None = None,
     ) -> None:
-        """Check that the labels fit the molecules."""
+        """Check that the labels match the molecules."""
         self.molecules = molecules
         self.targets: Float32Matrix = np.empty((len(molecules), 0), dtype=np.float32) if targets is None else targets
         self.name = name
@@ -172,14 +172,14 @@ class MoleculeDataset:
         return Data(**fields, smiles=self.smiles[position])
 
     def graphs(self, indices: Indices, device: torch.device | str | None = None) -> GraphBatch:
-        """Molecules as a batch of plain tensors, made by index arithmetic on the device.
+        """Molecules as a batch of plain tensors, created by index arithmetic on the device.
 
         Args:
-            indices: Positions of the molecules, in the order wanted; repetitions are allowed.
-            device: Device to make the batch on; the whole table is placed there on first use. CPU by default.
+            indices: Positions of the molecules, in the requested order; repetitions are allowed.
+            device: Device of the batch; the whole table is copied there on first use. CPU by default.
 
         Returns:
-            The batch, with ``y`` where there are labels and with all attached columns.
+            The batch, with ``y`` if there are labels, and with all attached columns.
 
         Raises:
             DataError: If a position lies outside the table.
@@ -195,13 +195,13 @@ class MoleculeDataset:
         return replace(graph, y=labels, columns=columns)
 
     def batch(self, indices: Indices, device: torch.device | str | None = None) -> "Batch":
-        """Molecules as a PyG ``Batch``, equal to collating ``[self[i] for i in indices]`` but for the SMILES.
+        """Molecules as a PyG ``Batch``, equal to collating ``[self[i] for i in indices]``, but without the SMILES.
 
         No Python runs per molecule; ``batch.to_data_list()`` and ``batch[i]`` work.
 
         Args:
-            indices: Positions of the molecules, in the order wanted.
-            device: Device to make the batch on.
+            indices: Positions of the molecules, in the requested order.
+            device: Device of the batch.
         """
         from molweight.graphs._pyg import to_pyg
 
@@ -211,7 +211,7 @@ class MoleculeDataset:
         return to_pyg(self.graphs(chosen, device), torch.from_numpy(np.concatenate([[0], np.cumsum(edges)])))
 
     def subset(self, indices: Indices) -> "MoleculeDataset":
-        """Some of the molecules as a dataset of their own, in the order given; rejected rows are left out.
+        """Some of the molecules as a new dataset, in the given order, without rejected rows.
 
         Args:
             indices: Positions of the molecules.
@@ -240,10 +240,10 @@ class MoleculeDataset:
         )
 
     def with_rows(self, rows: Int64Array) -> "MoleculeDataset":
-        """The same molecules and rejects, whose rows are looked up in another count.
+        """The same molecules and rejects with other row numbers.
 
         Args:
-            rows: For each row of the input, the row it is to have.
+            rows: New number for each row of the input.
         """
         other = copy.copy(self)
         other.molecules = replace(self.molecules, rows=rows[self.rows])
@@ -253,8 +253,8 @@ class MoleculeDataset:
     def with_featuriser(self, featuriser: Featuriser, *, n_jobs: int | None = None) -> "MoleculeDataset":
         """The same molecules, labels and columns with another choice of features.
 
-        Ignoring stereochemistry needs no work: it is left out of the batches. Other features are computed from the
-        SMILES, and cached where this dataset is.
+        Ignoring stereochemistry needs no computation: it is left out of the batches. Other features are computed from
+        the SMILES, and cached where this dataset is.
 
         Args:
             featuriser: The choice.
@@ -281,7 +281,7 @@ class MoleculeDataset:
     def with_columns(
         self, columns: Mapping[str, Column], atom_columns: Mapping[str, Column] | None = None
     ) -> "MoleculeDataset":
-        """The same molecules with further values, which every batch then carries.
+        """The same molecules with further values, which are included in every batch.
 
         Args:
             columns: Arrays with one row per molecule; in batches under ``columns``.
@@ -320,7 +320,7 @@ class MoleculeDataset:
 
 
 def _folder_of(molecules: Molecules, featuriser: Featuriser) -> Path:
-    """Where values of a part of a table are kept: a folder named by its molecules."""
+    """Folder for values of a part of a table, named by its molecules."""
     parts = (molecules.smiles_data.tobytes(), molecules.smiles_offsets.tobytes())
     return cache_root() / "subsets" / content_key([featuriser.cache_key(), *parts])
 
@@ -341,19 +341,19 @@ def build_dataset(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """Featurise molecules, or find them featurised in the cache, and keep their labels aligned.
+    """Featurise molecules, or read them from the cache, and align their labels.
 
-    The cache lies under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features
-    and their version, so a changed table is never served from an old cache. Labels are not part of it.
+    The cache is under :func:`molweight.graphs.internal.cache_root`; its key is the content (all SMILES), the features
+    and their version, so an old cache is never used for a changed table. Labels are not part of it.
 
     Args:
         smiles: One SMILES per row.
         targets: Labels, rows x targets, NaN where missing; ``None`` for a corpus.
         name: What the table is called in messages.
         task: ``"classification"`` or ``"regression"``.
-        metric: How predictions are scored.
+        metric: Metric of predictions.
         target_names: Name of each label; numbered by default.
-        featuriser: Which features; ``None`` for ``Featuriser()``.
+        featuriser: The features; ``None`` for ``Featuriser()``.
         cache: Whether to read and write the cache.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
@@ -373,7 +373,7 @@ def build_dataset(
     title = f"featurising {name}" if progress else None
     molecules, rejects, folder = featurize_cached(smiles, featuriser, cache=cache, n_jobs=n_jobs, progress=title)
     check_some(len(molecules), rejects, name)
-    if rejects:  # readers of tables say more about them, so this is for those who call it directly
+    if rejects:  # only for direct callers; readers of tables report more
         _log.debug("%s: %d of %d rows cannot be used; see dataset.rejects", name, len(rejects), len(smiles))
     width = 0 if labels is None else labels.shape[1]
     return MoleculeDataset(
@@ -403,8 +403,8 @@ def check_some(found: int, rejects: Sequence[Reject], name: str) -> None:
 
     Args:
         found: Number of molecules.
-        rejects: The rows that hold none.
-        name: What the source is called.
+        rejects: The rows without a molecule.
+        name: Name of the source.
 
     Raises:
         DataError: If there is no molecule, with an example.

@@ -1,4 +1,4 @@
-"""Plain words for SMILES that cannot be parsed."""
+"""Explanations for SMILES that cannot be parsed."""
 
 import re
 from typing import Final
@@ -13,7 +13,7 @@ _RING: Final = re.compile(r"%\(\d+\)|%\d\d|\d")
 
 
 def explain(smiles: str) -> str | None:
-    """An obvious fault of a SMILES, in words; ``None`` where none is obvious.
+    """An obvious error in a SMILES, in words; ``None`` if none is obvious.
 
     Args:
         smiles: A text that RDKit refused to parse.
@@ -41,10 +41,10 @@ def explain(smiles: str) -> str | None:
 
 
 def odd_character(text: str) -> str | None:
-    r"""The first character of a text that is in no SMILES; ``None`` where there is none.
+    r"""The first character of a text that cannot occur in a SMILES; ``None`` if there is none.
 
-    RDKit leaves out what is not ASCII at either end: of ``CCC`` with a Cyrillic last letter it reads ethane. Blanks and
-    invisible characters around a SMILES are no harm, nor is the name after it.
+    RDKit drops non-ASCII characters at both ends: ``CCC`` with a Cyrillic last letter is read as ethane. Blanks and
+    invisible characters around a SMILES are harmless, as is a name after it.
 
     Args:
         text: Any text.

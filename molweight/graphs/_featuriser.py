@@ -1,4 +1,4 @@
-"""Which features molecules are given: a value that datasets, runs and checkpoints keep and compare."""
+"""The choice of molecular features, as a value that datasets, runs and checkpoints store and compare."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FeatureSet = Literal["cip", "ogb"]
 StereoUse = Literal["use", "ignore"]
 
 _FIRST_VERSION: Final = 1
-"""The version that knew no choice: OGB's features."""
+"""The version without a choice: OGB's features."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,13 @@ class Featuriser:
 
     With ``"cip"`` the features depend on the molecule alone: atoms carry R or S (r or s where the centre is
     pseudoasymmetric), double bonds Z or E, and chiral axes M or P. These are the descriptors of Cahn, Ingold and
-    Prelog, assigned by RDKit's implementation of the full rules. Centres whose configuration is not given, or is
-    given as part of a racemate or as relative (the ``&`` and ``o`` groups of CXSMILES), carry nothing.
+    Prelog, assigned by RDKit's implementation of the full rules. Centres without a configuration, or with a racemic or
+    relative one (the ``&`` and ``o`` groups of CXSMILES), have no label.
 
     With ``"ogb"`` the features are exactly those of the Open Graph Benchmark. Its atoms carry RDKit's tag, clockwise or
     counter-clockwise, which is relative to the order of the neighbours in the SMILES string. **One molecule written in
-    two ways then has two sets of features, and a model gives it two predictions.** Use it for comparisons with
-    published results on OGB's features only.
+    two ways then has two sets of features and two predictions.** Use it only for comparisons with published results on
+    OGB's features.
 
     Source: R. S. Cahn, C. Ingold, V. Prelog, *Angew. Chem. Int. Ed.* 5, 385 (1966); R. M. Hanson et al., *J. Chem. Inf.
     Model.* 58, 1755 (2018); for ``"ogb"``, W. Hu et al., *Open Graph Benchmark*, NeurIPS 2020.
@@ -57,18 +57,18 @@ class Featuriser:
             check_choice("", name, getattr(self, name), choices)
 
     def describe(self) -> dict[str, Any]:
-        """The choice and the version of the featuriser as JSON values, for files that :meth:`from_description` reads.
+        """The choice and the version of the featuriser as JSON values, for :meth:`from_description`.
 
-        The version belongs into every key of cached features.
+        The version must be part of every cache key of features.
         """
         return {"version": FEATURISER_VERSION, "features": self.features, "stereo": self.stereo}
 
     @classmethod
     def from_description(cls, about: Mapping[str, Any] | int) -> "Featuriser":
-        """The featuriser that a file names.
+        """The featuriser from a description.
 
         Args:
-            about: What :meth:`describe` returned; or the bare version, as files of version 1 have it.
+            about: Result of :meth:`describe`; or the bare version, as in files of version 1.
 
         Raises:
             ConfigError: If the file is from a later version, or names features that are unknown.
@@ -88,9 +88,9 @@ class Featuriser:
         return cls(about["features"], about["stereo"])
 
     def cache_key(self) -> bytes:
-        """Key of everything that the arrays of molecules depend on, for names of cached folders.
+        """Key of all settings that determine the arrays of molecules, for names of cached folders.
 
-        Ignoring stereochemistry is not part of it: it is left out when batches are made, from the same arrays.
+        Ignoring stereochemistry is not part of it, because it is left out only when batches are created.
         """
         return f"parser {PARSER_VERSION}, featuriser {FEATURISER_VERSION} {self.features}".encode()
 

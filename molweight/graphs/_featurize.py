@@ -29,7 +29,7 @@ _CHUNK: Final = 512
 _MOST_ATOMS: Final = 65_535
 """Bond ends are stored as 16-bit numbers."""
 _LONGEST: Final = 4 * _MOST_ATOMS
-"""Characters of a SMILES that is parsed."""
+"""Maximum length of a SMILES that is parsed, in characters."""
 
 Featurised = tuple[Molecules, list[Reject]]
 
@@ -44,15 +44,14 @@ def featurize(
     """Parse SMILES and compute the features of atoms and bonds.
 
     Args:
-        smiles: What to parse.
-        featuriser: Which features; ``None`` for ``Featuriser()``. Its ``stereo`` has no effect here, see
+        smiles: The SMILES.
+        featuriser: The features; ``None`` for ``Featuriser()``. Its ``stereo`` has no effect here, see
             :meth:`molweight.graphs.MoleculeDataset.with_featuriser`.
-        n_jobs: Processes to use; ``None`` for all cores. Few molecules are always done in this process.
+        n_jobs: Processes to use; ``None`` for all cores. Few molecules are always processed in this process.
         progress: Title of a progress bar; ``None`` for none.
 
     Returns:
-        The molecules that could be parsed, in order, with ``rows`` telling which ones they are; and for each of the
-        others its row and the reason.
+        The parsable molecules in order, with their ``rows``; and for each of the others its row and the reason.
 
     Example:
         >>> molecules, rejects = featurize(["CCO", "C1CC", ""])
@@ -69,7 +68,7 @@ def featurize(
 
 
 def _join(parts: Sequence[Featurised]) -> Featurised:
-    """The molecules of consecutive parts, with rows that count through them."""
+    """The molecules of consecutive parts, with continuous row numbers."""
     counts = [len(molecules) + len(rejects) for molecules, rejects in parts]
     starts = [0, *accumulate(counts)]
     molecules = [replace(part, rows=part.rows + start) for start, (part, _) in zip(starts, parts, strict=False)]
@@ -90,7 +89,7 @@ def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, lis
 
     Args:
         smiles: What to parse.
-        cip: Whether stereochemistry is given as CIP labels rather than as RDKit's tags.
+        cip: Whether to use CIP labels for stereochemistry instead of RDKit's tags.
     """
     from rdkit import rdBase
 
@@ -100,7 +99,8 @@ def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, lis
     labels: dict[int, StereoLabels] = {}
     with rdBase.BlockLogs():
         for row, text in enumerate(smiles):
-            # Only the bytes are kept: a chunk of living molecules would cost half as much again as parsing them.
+            # Only the bytes are kept: keeping the RDKit molecules of a chunk would take half as long again as parsing
+            # them.
             molecule = _parse(text, read_smiles)
             if isinstance(molecule, str):
                 rejects.append(Reject(row, str(text), molecule))
@@ -127,7 +127,7 @@ def _write_labels(molecules: Molecules, labels: Mapping[int, StereoLabels]) -> N
 
 
 def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
-    """The molecule, or why there is none."""
+    """The molecule, or the reason why there is none."""
     if not isinstance(smiles, str):
         return f"not a string but {type(smiles).__name__}"
     if not smiles or smiles.isspace():
@@ -144,7 +144,7 @@ def _parse(smiles: object, read: "Callable[[str], Mol | None]") -> "Mol | str":
 
 
 def _reason(smiles: str) -> str:
-    """The fault of a SMILES that RDKit refused, in plain words where possible."""
+    """The error in a SMILES that RDKit refused, in plain words if possible."""
     from rdkit import Chem
 
     if odd_character(smiles):
@@ -174,7 +174,7 @@ def _columns(binaries: list[bytes], smiles: list[str], rows: list[int]) -> Molec
 
 
 def _complete(smiles: list[str], decoded: Decoded) -> Decoded:
-    """All molecules of a chunk: those whose binary form was not understood are read through RDKit's attributes."""
+    """All molecules of a chunk: those that were not decoded are read through RDKit's attributes."""
     from rdkit import Chem
 
     atom_cuts, bond_cuts = np.cumsum(decoded.num_atoms)[:-1], np.cumsum(decoded.num_bonds)[:-1]

@@ -1,4 +1,4 @@
-"""Work on single molecules that may not end: in a process that can be killed."""
+"""Operations on single molecules that may not terminate, run in a process that can be killed."""
 
 import faulthandler
 import logging
@@ -21,16 +21,16 @@ __all__ = ["SLOW_SECONDS", "Guarded", "always", "guarded_list", "is_large"]
 T = TypeVar("T")
 
 SECONDS: Final = 2.0
-"""CPU seconds that one operation may take for one molecule. Drug-like molecules take milliseconds."""
+"""Limit in CPU seconds of one operation on one molecule. Drug-like molecules take milliseconds."""
 SLOW_SECONDS: Final = 10.0
-"""The same where even a small molecule may take seconds."""
+"""The same for operations that may take seconds even for small molecules."""
 _PATIENCE: Final = 30
-"""Times its CPU time after which a process counts as stuck."""
+"""A process counts as stuck after its CPU limit times this factor."""
 _MEMORY: Final = 4 << 30
-"""Bytes that one operation may take for one molecule."""
+"""Memory limit in bytes of one operation on one molecule."""
 _PLAIN_LENGTH: Final = 160
 _PLAIN_RINGS: Final = 10
-"""Longer SMILES, and those with more rings, are computed in a process of their own."""
+"""Longer SMILES, and those with more rings, are processed in a separate process."""
 _STOPPED: Final = {
     "SIGPROF": "takes more than {seconds:g} s of CPU time",
     "SIGKILL": "takes too long, or more memory than there is",
@@ -38,7 +38,7 @@ _STOPPED: Final = {
 _HELD_BACK: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _SIZE: Final = Path("/proc/self/statm")
 _INVARIANT: Final = "Invariant Violation"
-"""How the message of such an error of RDKit begins; that of a wrong call begins with ``Pre-condition Violation``."""
+"""Beginning of the message of such an RDKit error; that of a wrong call begins with ``Pre-condition Violation``."""
 _LOG: Final = logging.getLogger(__name__)
 _starting: Final = threading.Lock()
 
@@ -54,26 +54,26 @@ def is_large(smiles: str) -> bool:
 
 
 def always(_: str) -> bool:
-    """Every molecule may take long, however small it is."""
+    """True for every molecule: even a small one may take long."""
     return True
 
 
 @dataclass(frozen=True)
 class Guarded(Generic[T]):
-    """A function of molecules in which no single molecule can take more than its share of time and memory.
+    """A function of molecules with limits on the time and memory of each single molecule.
 
-    Molecules that may take long are given to a forked process one by one. It is ended where one of them takes more than
-    ``seconds`` of CPU time or 4 GiB of memory, or crashes it, and another one continues with the next molecule. Where
-    there is no ``fork`` (Windows), all are computed in this process and there is no limit. A molecule on which RDKit
-    fails with an invariant violation, a fault of RDKit, is given up as well.
+    Molecules that may take long are passed to a forked process one by one. If one of them takes more than ``seconds``
+    of CPU time or 4 GiB of memory, or crashes the process, it is terminated, and another one continues with the next
+    molecule. Without ``fork`` (Windows), all are processed in this process without limits. A molecule on which RDKit
+    fails with an invariant violation, which is an RDKit bug, is also given up.
 
     Args:
-        function: Computes a result from some molecules; that of several is ``join`` of the results of parts of them.
-        join: Makes one result from those of consecutive parts.
+        function: Computes a result for some molecules; results of parts can be combined by ``join``.
+        join: Combines the results of consecutive parts.
         refused: The result for a molecule that was given up, from its SMILES and the reason in words.
-        doing: What is done, at the beginning of the reason.
-        alone: Which molecules may take long.
-        seconds: CPU time of each of them.
+        doing: Description of the operation, at the beginning of the reason.
+        alone: Whether a molecule may take long.
+        seconds: CPU limit for each of these.
 
     Example:
         >>> guarded = Guarded(
@@ -127,7 +127,7 @@ class Guarded(Generic[T]):
         return self._here([item]) if answer is None else self.refused(item, f"{self.doing} {answer}")
 
     def _here(self, items: Sequence[str]) -> T:
-        """The result for molecules that are computed in this process; those on which RDKit fails are given up."""
+        """The result for molecules processed in this process; those on which RDKit fails are given up."""
         try:
             return self.function(items)
         except RuntimeError as error:
@@ -161,9 +161,9 @@ def guarded_list(
     Args:
         function: Computes a list as long as its argument.
         instead: The result for a molecule that was given up.
-        doing: What is done, in the message.
+        doing: Description of the operation, for the message.
         slow: Whether even a small molecule may take seconds.
-        alone: Which molecules may take long, if not all.
+        alone: Whether a molecule may take long, if not all may.
     """
     refused = partial(_instead, instead)
     if slow:
@@ -181,22 +181,22 @@ def _instead(instead: Callable[[str], T], smiles: str, reason: str) -> list[T]:
 
 
 def _is_text(item: object) -> bool:
-    """Whether an item is a string, which not all cells of a table are."""
+    """Whether an item is a string; cells of a table may be other values."""
     return isinstance(item, str)
 
 
 class _Worker:
-    """A forked process that computes one molecule after another, and is started again after it was ended."""
+    """A forked process that processes one molecule after another, and is restarted after termination."""
 
     def __init__(self, function: Callable[[Sequence[str]], Any], seconds: float) -> None:
-        """Start nothing yet."""
+        """Store the arguments; the process starts later."""
         self.function = function
         self.seconds = seconds
         self.pid = 0
         self.pipe: Connection | None = None
 
     def ask(self, item: str) -> tuple[bool, Any]:
-        """Whether a molecule could be computed, and the result; else the reason, or ``None`` for an error."""
+        """Whether a molecule was processed, and the result; else the reason, or ``None`` for an error."""
         pipe = self.pipe or self._start()
         try:
             pipe.send(item)
@@ -208,7 +208,7 @@ class _Worker:
         return False, self._reason()
 
     def _reason(self) -> str | None:
-        """Why the process ended, ``None`` for an error; it is ended where it did not."""
+        """The reason why the process ended, ``None`` for an error; a running process is terminated."""
         status = self.end()
         if not os.WIFSIGNALED(status):
             return None
@@ -216,9 +216,9 @@ class _Worker:
         return _STOPPED.get(name, f"crashes with {name}").format(seconds=self.seconds)
 
     def _start(self) -> Connection:
-        # No other thread may fork in between: its process would hold this one's end of the pipe open.
+        # No other thread may fork meanwhile: its process would keep this one's end of the pipe open.
         with _starting, warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # about forking a process with threads: see _serve
+            warnings.simplefilter("ignore", DeprecationWarning)  # see _serve about forking a process with threads
             near, far = Pipe()
             before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
             self.pid = os.fork()
@@ -231,25 +231,25 @@ class _Worker:
         return near
 
     def end(self) -> int:
-        """End the process, if there is one, and return the status it ended with."""
+        """End the process, if there is one, and return its exit status."""
         if self.pipe is None:
             return 0
         self.pipe.close()
         self.pipe = None
-        os.kill(self.pid, signal.SIGKILL)  # without effect on one that has ended
+        os.kill(self.pid, signal.SIGKILL)  # no effect on an ended process
         return os.waitpid(self.pid, 0)[1]
 
 
 def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: float) -> NoReturn:
-    """Answer until the other process closes the pipe, or an error is raised, which the other process raises again.
+    """Process items until the parent closes the pipe, or an error is raised, which the parent raises again.
 
-    Nothing of the process that was copied is run or flushed here.
+    Nothing of the forked parent is run or flushed here.
     """
     try:
-        faulthandler.disable()  # a crash here is an answer, and no crash of the other process
+        faulthandler.disable()  # a crash here is a result, not a crash of the parent
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPROF):
             signal.signal(number, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the other process ends this one
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD_BACK)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a crash prints nothing
         _limit_memory()
@@ -266,7 +266,7 @@ def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: 
 
 
 def _answer(function: Callable[[Sequence[str]], Any], item: str) -> tuple[bool, Any]:
-    """The answer of :meth:`_Worker.ask`."""
+    """The result for :meth:`_Worker.ask`."""
     try:
         return True, function([item])
     except MemoryError:
@@ -274,9 +274,9 @@ def _answer(function: Callable[[Sequence[str]], Any], item: str) -> tuple[bool, 
 
 
 def _limit_memory() -> None:
-    """Let this process take no more than ``_MEMORY`` beyond what it has."""
+    """Limit this process to ``_MEMORY`` in addition to its current memory."""
     import resource
 
-    if _SIZE.exists():  # of Linux
+    if _SIZE.exists():  # Linux only
         taken = int(_SIZE.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + _MEMORY, taken + _MEMORY))

@@ -15,7 +15,7 @@ class SmilesColumn(Sequence[str]):
     """``n`` strings as their UTF-8 bytes and ``n + 1`` offsets: a few bytes more than the text, and memory-mappable.
 
     Args:
-        data: All bytes, one string after the other.
+        data: All bytes, concatenated.
         offsets: First byte of each string, and the total.
 
     Example:
@@ -25,7 +25,7 @@ class SmilesColumn(Sequence[str]):
     """
 
     def __init__(self, data: Uint8Array, offsets: Int64Array) -> None:
-        """Keep the arrays as they are."""
+        """Store the arrays unchanged."""
         self.data = data
         self.offsets = offsets
 
@@ -46,7 +46,7 @@ class SmilesColumn(Sequence[str]):
     @overload
     def __getitem__(self, index: slice) -> list[str]: ...
     def __getitem__(self, index: int | slice) -> str | list[str]:
-        """One string, or the list of those in a slice."""
+        """One string, or a list of strings for a slice."""
         if isinstance(index, slice):
             return [self._one(position) for position in range(*index.indices(len(self)))]
         position = range(len(self))[index]
@@ -59,7 +59,7 @@ class SmilesColumn(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]  # a mutable-sized sequence, compared by content: not hashable, as list
 
     def __repr__(self) -> str:
-        """The first strings, and how many there are."""
+        """The first strings, and their number."""
         shown = ", ".join(map(repr, self[:3]))
         return f"<{len(self)} SMILES: {shown}{', ...' if len(self) > 3 else ''}>"  # noqa: PLR2004 - as many as shown
 
@@ -72,17 +72,17 @@ Uint16 = np.ndarray[tuple[int, ...], np.dtype[np.uint16]]
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that could not be used.
+    """An unusable row or label.
 
     Args:
         row: Position in the input, counted from 0.
-        smiles: What stood there.
-        reason: Why it could not be used.
-        kind: What could not be used: its ``"molecule"``; a ``"label"``, so that the row is left out; or a label that is
-            taken as ``"missing"``, while the row is kept; or ``"repeated"`` for a molecule that is left out because it
-            occurs in several rows.
-        place: Where it is in the source, for messages; empty where nothing but ``row`` is known.
-        number: The row as people count who open the file; ``None`` where the source is not a file.
+        smiles: The original text.
+        reason: Reason why it is unusable.
+        kind: The unusable part: the ``"molecule"``; a ``"label"``, so that the row is left out; a label that counts as
+            ``"missing"``, while the row is kept; or ``"repeated"`` for a molecule that is left out because it occurs in
+            several rows.
+        place: Location in the source, for messages; empty if only ``row`` is known.
+        number: Row number as shown by a text editor; ``None`` if the source is not a file.
     """
 
     row: int
@@ -93,23 +93,23 @@ class Reject:
     number: int | None = None
 
     def stored(self) -> dict[str, Any]:
-        """Cached description of a row without a molecule."""
+        """JSON values for the cache, of a row without a molecule."""
         return {"row": self.row, "smiles": self.smiles, "reason": self.reason}
 
     def __str__(self) -> str:
-        """Place, text and reason."""
+        """Location, text and reason."""
         return f"{self.place or f'row {self.row}'}: {self.smiles[:60]!r} {self.reason}"
 
 
 @dataclass(frozen=True)
 class RejectCounts:
-    """Numbers of rows and labels of a source that could not be used.
+    """Counts of unusable rows and labels of a source.
 
     Args:
         molecules: Rows without a molecule.
-        rows: Further rows, left out for a label that cannot be read.
-        labels: Labels that cannot be read and are taken as missing, in rows with a molecule.
-        repeated: Rows left out because their molecule occurs in several.
+        rows: Further rows, left out because of an unreadable label.
+        labels: Unreadable labels that count as missing, in rows with a molecule.
+        repeated: Rows left out because their molecule is repeated.
     """
 
     molecules: int
@@ -122,7 +122,7 @@ class RejectCounts:
         """The counts.
 
         Args:
-            rejects: What could not be used.
+            rejects: The unusable rows and labels.
 
         Example:
             >>> RejectCounts.of([Reject(0, "?", "not valid"), Reject(3, "C", "'>10' is not a number", "label")])
@@ -134,7 +134,7 @@ class RejectCounts:
         return cls(len(empty), len(others), labels, sum(item.kind == "repeated" for item in rejects))
 
     def words(self) -> list[str]:
-        """The numbers of each kind, in words."""
+        """The counts, in words."""
         parts = (
             (self.molecules, "row", "without a molecule"),
             (self.rows, "row", "left out for a label that cannot be read"),
@@ -183,7 +183,7 @@ class Molecules:
         return sum(getattr(self, item.name).nbytes for item in fields(self))
 
     def take(self, indices: Int64Array) -> "Molecules":
-        """The molecules at some positions, in that order; ``rows`` keep pointing to the input."""
+        """The molecules at some positions, in that order; ``rows`` still refers to the input."""
         atom, atom_offsets = _select(self.atom_offsets, indices)
         bond, bond_offsets = _select(self.bond_offsets, indices)
         byte, smiles_offsets = _select(self.smiles_offsets, indices)
@@ -200,7 +200,7 @@ class Molecules:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Molecules"]) -> "Molecules":
-        """The molecules of all parts, in order; ``rows`` are kept as they are."""
+        """The molecules of all parts, in order; ``rows`` is unchanged."""
         return cls(
             atoms=np.concatenate([part.atoms for part in parts]),
             ends=np.concatenate([part.ends for part in parts]),
@@ -228,10 +228,10 @@ def item_positions(offsets: Int64Array, indices: Int64Array) -> Int64Array:
 
 
 def inconsistency(molecules: Molecules) -> str | None:
-    """The inconsistency of arrays that were read from a file; ``None`` for sound ones.
+    """The inconsistency of arrays from a file; ``None`` if they are valid.
 
-    Batches are made by index arithmetic, which trusts offsets: one that leads out of its array would read memory that
-    belongs to something else.
+    Batches are created by index arithmetic, which trusts offsets: an offset outside its array would read foreign
+    memory.
 
     Args:
         molecules: The arrays.

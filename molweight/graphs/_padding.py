@@ -1,4 +1,4 @@
-"""Batches in a few sizes: molecules that do not count fill each one up."""
+"""Padding of batches to a few sizes, by molecules that do not count."""
 
 from dataclasses import replace
 from typing import Final
@@ -12,16 +12,16 @@ from molweight.graphs._batch import GraphBatch
 __all__ = ["pad_batch", "padded_size"]
 
 _STEPS: Final = 8
-"""Sizes between a power of two and the next: a batch grows by an eighth at most, or up to the smallest size."""
+"""Number of sizes per power of two: a batch grows by at most an eighth, or up to the smallest size."""
 _SMALLEST: Final = 32
 _MOLECULES: Final = 8
-"""Molecules for each one that is added: with an eighth more atoms, these are no larger than the others."""
+"""One molecule is added per this number: with an eighth more atoms, added ones are no larger than the others."""
 _DEGREE: Final = 4
-"""Most added edges that end at an added atom: its vector then grows no faster than those of the others."""
+"""Maximum number of added edges per added atom, so that its vector grows no faster than those of other atoms."""
 
 
 def padded_size(count: int) -> int:
-    """The least of a few sizes that is not below a count.
+    """The smallest allowed size that is not below a count.
 
     Args:
         count: Number of atoms or edges.
@@ -37,13 +37,13 @@ def padded_size(count: int) -> int:
 
 
 def pad_batch(batch: GraphBatch) -> GraphBatch:
-    """The same molecules, followed by some that do not count, so that arrays have one of a few sizes.
+    """The same molecules, followed by padding molecules, so that arrays have one of a few sizes.
 
-    The number of added molecules depends on the number of molecules alone. Added bonds lead from added atoms to
-    themselves, so that nothing of what is added reaches the others.
+    The number of added molecules depends only on the number of molecules. Added bonds are self-loops of added atoms, so
+    that they do not affect the other atoms.
 
     Args:
-        batch: Without padding.
+        batch: A batch without padding.
 
     Returns:
         A batch with ``padding`` molecules at its end, without labels and columns.

@@ -1,4 +1,4 @@
-"""One function over many molecules: in chunks, on all cores, with progress."""
+"""Parallel application of a function to many molecules: in chunks, on all cores, with progress."""
 
 import os
 import signal
@@ -18,9 +18,9 @@ __all__ = ["end_with", "map_chunks", "shielded", "watched_pool"]
 
 T = TypeVar("T")
 _PAUSE: Final = 0.5
-"""Seconds after which a worker notices, at the latest, that the process that started it has ended."""
+"""Maximum seconds until a worker notices that its parent has ended."""
 _watched: Final[list[int]] = []
-"""The process that started this one, where it is watched."""
+"""The parent process, if it is watched."""
 
 
 def map_chunks(
@@ -37,11 +37,11 @@ def map_chunks(
     Processes are started by joblib's ``loky``, which needs no ``if __name__ == "__main__"`` in the calling script.
 
     Args:
-        function: A function of the top level of a module, so that it can be sent to another process.
-        items: What to work on.
-        chunk: Number of items handed over at a time.
+        function: A function at the top level of a module, so that it can be sent to another process.
+        items: The items.
+        chunk: Number of items per call.
         n_jobs: Processes; ``None`` for all cores this process may use.
-        parallel_from: Below this number of items the work is done in this process, as starting others costs seconds.
+        parallel_from: With fewer items the work is done in this process, because starting others takes seconds.
         progress: Title of a progress bar with rate and remaining time; ``None`` for none. Shown on terminals only.
 
     Yields:
@@ -67,22 +67,22 @@ def _results(
 
 
 def watched_pool(jobs: int) -> Parallel:
-    """A pool of joblib whose results come in order, one by one, and whose processes end when this one does.
+    """A joblib pool that returns results in order, one by one, and whose processes end with this one.
 
-    They watch it from their start: one that has no work yet would wait for it for minutes.
+    Workers watch this process from their start: an idle one would otherwise wait for minutes.
 
     Args:
         jobs: Number of processes.
     """
-    # Large arrays reach the workers as files mapped into memory: copy on write, as torch warns of read-only ones.
+    # Large arrays reach the workers as memory-mapped files: copy-on-write, because torch warns about read-only ones.
     return Parallel(n_jobs=jobs, return_as="generator", mmap_mode="c", initializer=end_with, initargs=(os.getpid(),))
 
 
 def end_with(parent: int) -> None:
-    """End this process once the one that started it has ended: one that is killed cannot end its workers itself.
+    """End this process when its parent has ended, because a killed parent cannot end its workers itself.
 
     Args:
-        parent: The process that started this one.
+        parent: The parent process.
     """
     if not _watched and parent != os.getpid():
         _watched.append(parent)
@@ -97,18 +97,18 @@ def _watch(parent: int) -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started here: a terminal sends it to all, and the first one ends the others.
+    """Context in which started processes ignore Ctrl-C: a terminal sends it to all, and the parent ends the others.
 
     Yields:
-        Nothing. Ctrl-C reaches this process at the end of the context. Where there is no mask of signals (Windows), and
-        in other threads than the main one, nothing is done.
+        Nothing. Ctrl-C reaches this process at the end of the context. Without signal masks (Windows), and in threads
+        other than the main one, nothing is done.
     """
     if not hasattr(signal, "pthread_sigmask") or threading.current_thread() is not threading.main_thread():
         yield
         return
-    resource_tracker.ensure_running()  # whose start unblocks SIGINT
+    resource_tracker.ensure_running()  # its start unblocks SIGINT
     loky_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # processes inherit the mask
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # processes inherit the signal mask
     try:
         yield
     finally:

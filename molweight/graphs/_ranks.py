@@ -1,4 +1,4 @@
-"""An order of a molecule's atoms that does not depend on how it is written."""
+"""An order of a molecule's atoms that is independent of the SMILES."""
 
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ class AtomRanks(NamedTuple):
     """Canonical ranks of the ``N`` atoms of a molecule.
 
     Args:
-        order: A different rank for each atom, 0 to ``N - 1``. Between equivalent atoms, which comes first is arbitrary.
+        order: A unique rank for each atom, 0 to ``N - 1``; arbitrary between equivalent atoms.
         classes: The same rank for equivalent atoms.
     """
 
@@ -26,14 +26,14 @@ class AtomRanks(NamedTuple):
 
 
 def atom_ranks(graph: GraphBatch) -> AtomRanks:
-    """Canonical ranks of the atoms by what an encoder sees of them.
+    """Canonical ranks of the atoms, based on the input of an encoder.
 
     Atoms are distinguished by their features, then by the features of their neighbours, and so on (colour refinement).
-    Those that stay alike are equivalent: no message-passing encoder tells them apart. For the order, one atom of the
-    first class with several is singled out, and the refinement is repeated until every atom has a class of its own.
+    Atoms that remain equal are equivalent: no message-passing encoder can distinguish them. For the order, one atom of
+    the first class with several is singled out, and the refinement is repeated until every atom has a class of its own.
 
-    Source: B. D. McKay, *Practical graph isomorphism*, Congr. Numer. 30, 45 (1981), without backtracking: where atoms
-    are alike but not interchangeable, as in some cages, the order depends on the input.
+    Source: B. D. McKay, *Practical graph isomorphism*, Congr. Numer. 30, 45 (1981), without backtracking: if atoms are
+    equal but not interchangeable, as in some cages, the order depends on the input.
 
     Args:
         graph: One molecule.
@@ -60,7 +60,7 @@ def atom_ranks(graph: GraphBatch) -> AtomRanks:
 
 
 def _refined(colours: list[int], bonds: Bonds) -> list[int]:
-    """The coarsest colours under which atoms of one colour have neighbours of the same colours."""
+    """The coarsest colouring in which atoms of one colour have neighbours of the same colours."""
     while True:
         around = [sorted((feature, colours[other]) for feature, other in bonded) for bonded in bonds]
         finer = _numbered([(colour, tuple(seen)) for colour, seen in zip(colours, around, strict=True)])

@@ -1,7 +1,7 @@
 """Atom and bond features read through RDKit's attribute calls: the definition, one molecule at a time.
 
-:mod:`molweight.graphs._binary` reads the same numbers from RDKit's binary form, many molecules at once; whatever it
-does not know comes here.
+:mod:`molweight.graphs._binary` reads the same numbers from RDKit's binary form, many molecules at once; unsupported
+molecules are read here.
 """
 
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def read_molecule(molecule: "Mol") -> MoleculeArrays:
     """Features of a sanitised RDKit molecule.
 
     Args:
-        molecule: The molecule, as ``Chem.MolFromSmiles`` returns it.
+        molecule: The molecule, as returned by ``Chem.MolFromSmiles``.
 
     Returns:
         Atom features (``n x 9`` uint8), end atoms of each bond (``m x 2`` uint16), bond features (``m x 3`` uint8).

@@ -1,4 +1,4 @@
-"""Stereochemical labels that depend on the molecule alone, not on the order in which its atoms are written."""
+"""Stereochemical labels that depend only on the molecule, not on the order of its atoms."""
 
 import logging
 from collections.abc import Iterable, Mapping
@@ -17,13 +17,13 @@ _BOND_MARKS: Final = frozenset("/\\|")
 _MARKS: Final = _BOND_MARKS | {"@"}
 _CODE: Final = "_CIPCode"
 _FIRST_LIMIT: Final = 100_000
-"""Comparisons of branches, under 0.1 s. Drug-like molecules need some hundreds, a protein of 20 kDa 600."""
+"""Number of branch comparisons, under 0.1 s. Drug-like molecules need a few hundred, a protein of 20 kDa 600."""
 _LAST_LIMIT: Final = 10 * _FIRST_LIMIT
 _log = logging.getLogger(__name__)
 
 
 class StereoLabels(NamedTuple):
-    """The atoms and bonds of a molecule that carry a label.
+    """The labelled atoms and bonds of a molecule.
 
     Args:
         atoms: Feature value by position of the atom.
@@ -35,23 +35,23 @@ class StereoLabels(NamedTuple):
 
 
 def may_have_stereo(smiles: str) -> bool:
-    """Whether a SMILES can hold stereochemistry; for most it cannot, and :func:`stereo_labels` need not be asked."""
+    """Whether a SMILES can contain stereochemistry; most cannot, so that :func:`stereo_labels` can be skipped."""
     return not _MARKS.isdisjoint(smiles)
 
 
 def stereo_labels(molecule: "Mol", smiles: str) -> StereoLabels:
     """CIP descriptors of a molecule as feature values.
 
-    RDKit's older labels, which parsing a SMILES assigns, differ from these: they depend on atom-map numbers, know no
-    pseudoasymmetric centres, and get sulfoxides wrong.
+    RDKit's older labels, which parsing a SMILES assigns, differ from these: they depend on atom-map numbers, lack
+    pseudoasymmetric centres, and are wrong for sulfoxides.
 
     Args:
         molecule: A sanitised molecule. Its ``_CIPCode`` properties are replaced.
-        smiles: What it was parsed from; without marks of bonds, a look at each of these is saved.
+        smiles: The SMILES from which it was parsed; if it has no bond marks, bonds are skipped.
 
     Returns:
-        The labels. There are none where the rules are not done within a million comparisons, which is logged: this
-        happens to large molecules of high symmetry only.
+        The labels. They are empty if the rules need more than a million comparisons, which is logged and occurs only
+        for large molecules of high symmetry.
     """
     atoms, bonds = _marked(molecule, with_bonds=not _BOND_MARKS.isdisjoint(smiles))
     if not atoms and not bonds:
@@ -62,11 +62,11 @@ def stereo_labels(molecule: "Mol", smiles: str) -> StereoLabels:
 
 
 def _marked(molecule: "Mol", *, with_bonds: bool = True) -> "tuple[list[Atom], list[Bond]]":
-    """The atoms and bonds whose configuration is given, those of racemates and relative ones left out."""
+    """The atoms and bonds with a configuration, without racemic and relative ones."""
     from rdkit.Chem import BondStereo
 
     no_mark = (BondStereo.STEREONONE, BondStereo.STEREOANY)
-    # A loop over all atoms in Python would take longer than all labels.
+    # A loop over all atoms in Python would take longer than computing the labels.
     atoms = list(molecule.GetAtomsMatchingQuery(_has_tag()))
     bonds = [bond for bond in molecule.GetBonds() if bond.GetStereo() not in no_mark] if with_bonds else []
     groups = [group for group in molecule.GetStereoGroups() if str(group.GetGroupType()) != "STEREO_ABSOLUTE"]
@@ -86,7 +86,7 @@ def _has_tag() -> "QueryAtom":
 
 
 def _assign(molecule: "Mol", marked: "Iterable[Atom | Bond]", limit: int) -> bool:
-    """Replace the labels of the marked atoms and bonds; whether this was done within the limit."""
+    """Replace the labels of the marked atoms and bonds; returns whether the limit sufficed."""
     from rdkit.Chem import rdCIPLabeler
 
     for item in marked:
@@ -99,10 +99,10 @@ def _assign(molecule: "Mol", marked: "Iterable[Atom | Bond]", limit: int) -> boo
 
 
 def _in_canonical_order(molecule: "Mol") -> StereoLabels:
-    """Labels of a hard molecule with its atoms in canonical order.
+    """Labels of a difficult molecule with its atoms in canonical order.
 
-    How many comparisons are needed may depend on the order of the atoms. In canonical order, whether the limit is
-    reached is a property of the molecule.
+    The number of comparisons may depend on the order of the atoms. In canonical order, reaching the limit is a property
+    of the molecule.
     """
     from rdkit import Chem
 

@@ -18,7 +18,7 @@ __all__ = ["ARRAYS", "featurised_again", "featurize_cached", "molecules_meta", "
 ARRAYS: Final = tuple(item.name for item in fields(Molecules))
 """Names of the arrays of a cached folder."""
 _LAZY: Final = ("atoms", "bonds", "ends", "smiles_data")
-"""Those that are read a few molecules at a time; the others are offsets and rows, which are needed as a whole."""
+"""Arrays that are read a few molecules at a time; the others are offsets and rows, which are read as a whole."""
 
 
 def featurize_cached(
@@ -29,17 +29,17 @@ def featurize_cached(
     n_jobs: int | None = None,
     progress: str | None = None,
 ) -> tuple[Molecules, list[Reject], Path | None]:
-    """:func:`molweight.graphs.featurize` with the result kept in the cache.
+    """:func:`molweight.graphs.featurize` with the result cached.
 
     Args:
-        smiles: What to parse.
-        featuriser: Which features.
+        smiles: The SMILES.
+        featuriser: The features.
         cache: Whether to read and write the cache.
         n_jobs: Processes to use; ``None`` for all cores.
         progress: Title of a progress bar; ``None`` for none.
 
     Returns:
-        Molecules, rejects, and the folder they are cached in; ``None`` without the cache.
+        Molecules, rejects, and their cache folder; ``None`` without the cache.
     """
     folder = None
     if cache:
@@ -55,14 +55,14 @@ def featurize_cached(
 
 
 def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[Reject]] | None:
-    """The molecules of a cached folder, memory-mapped, and what was rejected; ``None`` where there are none.
+    """The molecules of a cached folder, memory-mapped, and the rejects; ``None`` if there is no valid folder.
 
-    Checksums and offsets are checked first. A damaged folder is logged and counts as none, so that it is written again.
+    Checksums and offsets are checked first. A damaged folder is logged and counts as missing, so that it is rewritten.
 
     Args:
         folder: The folder.
-        lazy: Whether features and SMILES in large files are checked block by block when they are read; those that are
-            damaged raise :class:`molweight.errors.DataError` then.
+        lazy: Whether features and SMILES in large files are verified block by block on first access; damage then raises
+            :class:`molweight.errors.DataError`.
     """
     found = read_folder(folder, lazy=_LAZY if lazy else ())
     if found is None:
@@ -81,7 +81,7 @@ def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[
 
 
 def write_molecules(folder: Path, molecules: Molecules, rejects: Sequence[Reject], featuriser: Featuriser) -> None:
-    """Write what :func:`read_molecules` reads, whole or not at all."""
+    """Write a folder for :func:`read_molecules`, atomically."""
     meta = molecules_meta(rejects, featuriser)
     write_folder(folder, {item: getattr(molecules, item) for item in ARRAYS}, meta)
 
@@ -98,12 +98,12 @@ def featurised_again(
 
     Args:
         molecules: The molecules.
-        featuriser: Which features.
-        folder: Where the molecules are cached; ``None`` for nowhere, and then the new ones are not cached either.
+        featuriser: The features.
+        folder: Cache folder of the molecules; ``None`` for no cache, also of the new ones.
         n_jobs: Processes to use; ``None`` for all cores.
 
     Returns:
-        Molecules, and the folder they are cached in.
+        Molecules and their cache folder.
 
     Raises:
         DataError: If RDKit refuses a molecule, or gives it another number of atoms.

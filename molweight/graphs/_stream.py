@@ -26,7 +26,7 @@ Record = tuple[int, str]
 """Row of the source, counted from 0, and its text as SMILES."""
 
 _SHARD: Final = 32_768
-"""Molecules per file: what interrupted work loses at most, and what is held in memory at a time."""
+"""Molecules per file: the maximum loss from an interruption, and the number in memory at a time."""
 _log = logging.getLogger(__name__)
 
 
@@ -40,25 +40,25 @@ def build_streamed(
     n_jobs: int | None = None,
     progress: bool = False,
 ) -> MoleculeDataset:
-    """Featurise a source that need not fit into memory, or find it featurised in the cache.
+    """Featurise a source that need not fit into memory, or read it from the cache.
 
-    Molecules are read, featurised and written shard by shard, so the memory needed does not grow with the source, and
-    interrupted work resumes at the shard it was in. The merged folder appears whole or not at all. A second process
-    that asks for the same source waits for the first; where that one dies, it takes over.
+    Molecules are read, featurised and written shard by shard, so memory does not grow with the source, and interrupted
+    work resumes at the unfinished shard. The merged folder is written atomically. A second process that requests the
+    same source waits for the first one, and takes over if that one dies.
 
     Args:
-        read: Gives the records of the source, from the start each time; called only where the cache has nothing.
-        key: What the records depend on, e.g. the checksum of a file: with the features and their version the name of
-            the cached folder.
-        name: What the corpus is called in messages.
-        total: Number of records, for the progress bar; ``None`` where it is not known.
-        featuriser: Which features; ``None`` for ``Featuriser()``.
+        read: Returns the records of the source from the start; called only if the cache lacks them.
+        key: Identifies the records, e.g. the checksum of a file; with the features and their version it names the
+            cached folder.
+        name: Name of the corpus in messages.
+        total: Number of records, for the progress bar; ``None`` if unknown.
+        featuriser: The features; ``None`` for ``Featuriser()``.
         n_jobs: Processes for featurising; ``None`` for all cores.
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        The molecules, memory-mapped, with ``rows`` as the records say; ``rejects`` holds the records without a
-        molecule. Blocks of large files are compared with their checksums when they are first read.
+        The molecules, memory-mapped, with ``rows`` from the records; ``rejects`` holds the records without a molecule.
+        Blocks of large files are verified by checksum on first access.
 
     Raises:
         DataError: If no record holds a molecule.
@@ -87,7 +87,7 @@ def build_streamed(
 
 @contextmanager
 def _alone(folder: Path, name: str) -> Iterator[None]:
-    """Keep other processes from building the same folder; the system releases the lock of a process that dies."""
+    """Context with a lock on building a folder; the system releases it if this process dies."""
     from filelock import FileLock, Timeout
 
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ def _alone(folder: Path, name: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Source:
-    """Where records come from, and how they are featurised."""
+    """The source of records and the settings of featurisation."""
 
     read: Callable[[], Iterable[Record]]
     name: str
@@ -143,7 +143,7 @@ def _complete(place: Path, shard: Sequence[Record], source: _Source, bar: Progre
 
 
 def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) -> None:
-    """Join the shards array by array in a folder of its own, which then becomes ``folder``."""
+    """Join the shards array by array in a temporary folder, which is then renamed to ``folder``."""
     rejects: list[Reject] = []
     count = 0
     for place in places:
@@ -162,7 +162,7 @@ def _merge(places: Sequence[Path], merged: Path, folder: Path, source: _Source) 
 
 
 def _join(target: Path, sources: Sequence[Path], *, offsets: bool) -> None:
-    """Write the concatenation of arrays, one in memory at a time; offsets continue where the last array ended."""
+    """Write the concatenation of arrays, one in memory at a time; offsets continue from the previous array."""
     first = np.load(sources[0], mmap_mode="r", allow_pickle=False)
     length = sum(len(np.load(path, mmap_mode="r", allow_pickle=False)) for path in sources)
     length -= len(sources) - 1 if offsets else 0

@@ -16,25 +16,26 @@ _KINDS = "biuf"
 
 @dataclass(frozen=True)
 class TargetSpec:
-    """A value that an objective needs of every molecule: a name, a shape, and the function that computes it.
+    """A value that an objective needs for every molecule: a name, a shape, and the function that computes it.
 
-    Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``;
-    batches carry it as ``batch.columns[name]``, ``G x dim``, or for values per atom as ``batch.atom_columns[name]``,
-    ``N x dim``.
+    Datasets compute each spec once per molecule, in parallel, and store the result under ``name`` and ``version``; in
+    batches it is ``batch.columns[name]``, ``G x dim``, or for values per atom as ``batch.atom_columns[name]``, ``N x
+    dim``.
 
     Args:
         name: Name of the column; letters, digits and underscores.
-        version: Part of the cache key; raise it whenever ``compute`` would return other values, or with ``chunk``.
+        version: Part of the cache key; increment it whenever ``compute`` returns other values, or ``chunk`` changes.
         dim: Number of values per molecule, or per atom.
-        dtype: NumPy name of the type they are stored in, e.g. ``"uint8"`` or ``"float32"``; NaN means missing.
+        dtype: NumPy name of their storage type, e.g. ``"uint8"`` or ``"float32"``; NaN means missing.
         compute: Maps ``n`` SMILES to an array ``n x dim``, one row per SMILES in their order; for values per atom one
-            row per atom, in the order in which the SMILES name them. A function at the top level of its module, so that
-            worker processes can import it.
-        per: What a row of the array is: a ``"molecule"`` or an ``"atom"``.
-        chunk: Molecules handed to a process at a time. Every 64 chunks a file is written, and an interrupted
-            computation resumes from there: the slower ``compute`` is, the smaller this should be.
-        slow: Whether even a small molecule may take seconds. Large molecules are computed in a process of their own,
-            and have no value if they take more than 2 seconds of CPU time; with this, all are, and they may take 10.
+            row per atom, in the order of the SMILES. Must be a function at the top level of a module, so that worker
+            processes can import it.
+        per: Meaning of a row of the array: a ``"molecule"`` or an ``"atom"``.
+        chunk: Number of molecules per task of a process. A file is written every 64 chunks, from which an interrupted
+            computation resumes: use smaller chunks for a slower ``compute``.
+        slow: Whether even a small molecule may take seconds. By default, only large molecules are processed in a
+            separate process, with a limit of 2 seconds of CPU time, and have no value if they exceed it; with this
+            option all molecules are, with a limit of 10 seconds.
 
     Raises:
         ConfigError: If a field cannot be used as given.
@@ -87,7 +88,7 @@ class TargetSpec:
         from rdkit import rdBase
 
         place = getattr(getattr(self.compute, "__code__", None), "co_filename", None)
-        # RDKit comments on odd molecules on standard error, once per molecule and target.
+        # RDKit prints warnings about unusual molecules on standard error, once per molecule and target.
         with ForeignCode(f"target {self.name!r}", place), rdBase.BlockLogs():
             values = np.asarray(self.compute(smiles))
         rows = len(values) if self.per == "atom" and values.ndim else len(smiles)

@@ -1,8 +1,8 @@
 """The discrete features of atoms and bonds, as tables of allowed values.
 
 An atom has nine features, a bond three. They are those of OGB (Hu et al., *Open Graph Benchmark*, NeurIPS 2020;
-``ogb.utils.features`` 1.3.6), but for the two stereochemical ones, ``chirality`` and ``stereo``, which hold CIP labels
-by default; see :class:`molweight.graphs.Featuriser`. Sizes are the same for both choices.
+``ogb.utils.features`` 1.3.6), except the two stereochemical ones, ``chirality`` and ``stereo``, which are CIP labels by
+default; see :class:`molweight.graphs.Featuriser`. Sizes are the same for both choices.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ __all__ = [
 ]
 
 PARSER_VERSION: Final = 2
-"""Raised when another set of texts is accepted as SMILES, so that tables in the cache are parsed again."""
+"""Incremented when the set of accepted SMILES changes, so that cached tables are parsed again."""
 FEATURISER_VERSION: Final = 2
-"""Part of every cache key: raise it whenever a molecule's arrays would come out differently."""
+"""Part of every cache key; incremented whenever the arrays of molecules change."""
 
 ATOM_FEATURES: Final = (
     "atomic_number",
@@ -55,13 +55,13 @@ ATOM_MASK: Final = ATOM_SIZES
 """A masked atom: each feature one past its last value; encoders embed it as a learned token."""
 
 BOND_MASK: Final = BOND_SIZES
-"""A masked bond, likewise."""
+"""A masked bond: each feature one past its last value."""
 
 CHIRALITY: Final = ATOM_FEATURES.index("chirality")
-"""Column of ``x`` that holds the configuration of atoms."""
+"""Column of ``x`` with the configuration of atoms."""
 
 BOND_STEREO: Final = BOND_FEATURES.index("stereo")
-"""Column of ``edge_attr`` that holds the configuration of bonds."""
+"""Column of ``edge_attr`` with the configuration of bonds."""
 
 CIP_ATOM_LABELS: Final[Mapping[str, int]] = MappingProxyType({"R": 1, "S": 2, "r": 3, "s": 4})
 """Values of ``chirality`` by CIP label; 0 is a centre without one. Lower case is pseudoasymmetric."""

@@ -1,4 +1,4 @@
-"""The stages of a job: generic pretraining, adaptive pretraining under learned weights, finetuning.
+"""The stages of a job: generic pretraining, adaptive pretraining with learned weights, finetuning.
 
 Example:
     >>> from molweight import datasets

@@ -1,4 +1,4 @@
-"""Task-adaptive pretraining: the models, the three-level loop, and the sources of its molecules."""
+"""Task-adaptive pretraining: the models, the three-level loop, and its sources of molecules."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,7 +30,7 @@ __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predicto
 
 
 _SHARE: Final = 0.3
-"""Of the time that is left, where there is a limit: the rest is for finetuning."""
+"""Share of the remaining time, if there is a limit; the rest is for finetuning."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ def adapt(
 
     Args:
         job: Weighting, solver, sizes and rates; with ``weighting="none"`` nothing is done.
-        model: What :func:`molweight.training.generic_pretraining` returned; its parameters are moved.
-        corpus: The corpus that came with it, with the columns of the objectives.
-        context: The labelled table, of which ``train`` and ``meta`` are used, and where to compute.
+        model: Model from :func:`molweight.training.generic_pretraining`; its parameters are updated.
+        corpus: Its corpus, with the columns of the objectives.
+        context: The labelled table, of which ``train`` and ``meta`` are used, and the device.
 
     Returns:
         Weight per objective after the last update, and one record per step; both empty if nothing was done.
@@ -114,8 +114,8 @@ def adaptive_pretraining(
 
     Args:
         job: Weighting, solver, sizes and rates.
-        model: What :func:`molweight.training.generic_pretraining` returned; its parameters will be moved.
-        corpus: The corpus that came with it, with the columns of the objectives.
+        model: Model from :func:`molweight.training.generic_pretraining`; its parameters will be updated.
+        corpus: Its corpus, with the columns of the objectives.
         data: The labelled table.
         splits: Its roles; ``train`` and ``meta`` are used.
         device: Device to compute on.
@@ -152,11 +152,11 @@ def adaptive_pretraining(
 
 
 _OWN_SHARE: Final = {"corpus": 0.0, "own": 1.0, "both": 0.5}
-"""Share in the hypergradient of gradients on the task's own molecules."""
+"""Share of gradients on the task's own molecules in the hypergradient."""
 
 
 def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: Splits, corpus: Corpus) -> Corpus:
-    """The task's ``train`` molecules as a corpus, for objectives that learn from no table and no part of a corpus."""
+    """The task's ``train`` molecules as a corpus, for objectives without a table and without a part of a corpus."""
     names = [
         name
         for name in job.objectives
@@ -166,7 +166,7 @@ def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: S
         reason = "finds no objective that could learn from the task's molecules: all have a table of their own"
         raise OptionError("align_on", job.align_on, reason, "Leave align_on out.")
     own = attach_targets(data.subset(splits.train), [spec for name in names for spec in model.objective(name).targets])
-    # Streams of their own: level 1 sees the same molecules and masks whatever the gradients are taken on.
+    # Separate random streams, so that level 1 sees the same molecules and masks for every choice.
     draws = int(generator_for(job.seed, "own draws").integers(2**31))
     generator = torch.Generator(corpus.generator.device).manual_seed(draws)
     batches = Batches(range(len(own)), job.batch_size, generator_for(job.seed, "own"))
@@ -176,17 +176,17 @@ def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: S
 def new_predictor(
     job: Job, model: Pretrainer, data: MoleculeDataset, splits: Splits, device: torch.device
 ) -> Predictor:
-    """A model of the task that starts from a pretrained encoder; its head depends on the seed alone.
+    """A model of the task that starts from a pretrained encoder; its head depends only on the seed.
 
     Args:
         job: Name and options of the encoder, and the seed.
-        model: Whose encoder to copy.
+        model: Model with the encoder to copy.
         data: The labelled table.
         splits: Its roles; the units of the labels come from ``train``.
         device: Device to put it on.
     """
     mean, scale = label_statistics(data, splits.train)
-    # A stream of its own: an objective's head must not start as a copy of the task's because it happens to come first.
+    # A separate random stream: otherwise the first objective's head could start as a copy of the task's.
     with seeded(int(generator_for(job.seed, "task head").integers(2**31))):
         level2 = build_predictor(job.encoder, job.encoder_options, data.task or "regression", mean, scale)
     level2.encoder.load_state_dict(model.encoder.state_dict())
@@ -220,24 +220,24 @@ def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, de
 
 
 _MOST: Final = 4096
-"""Molecules that the heads are solved on, of all tables together."""
+"""Maximum number of molecules for solving the heads, over all tables."""
 _PART: Final = 256
 _FEWEST: Final = 10
-"""Labels of a column, and for classes of the rarer one, below which its head starts at random."""
+"""With fewer labels in a column, or fewer labels of the rarer class, its head starts at random."""
 _CHOSEN: Final = 8
-"""Columns of a table whose ridge is chosen each for itself; the others have the median of these."""
+"""Number of columns of a table whose ridge is chosen individually; the others get the median."""
 
 
 @torch.no_grad()
 def solve_source_heads(model: Pretrainer, seed: int) -> None:
-    """Put the solution of ridge or logistic regression on the encoder's vectors in place of each random head.
+    """Replace each random head by the solution of ridge or logistic regression on the encoder's vectors.
 
-    With a random head the first gradients of an auxiliary table say how to move the encoder towards random numbers,
-    whatever its labels are, and the weights learn from that (``experiments/studies/planted_signals.py``).
+    With a random head, the first gradients of an auxiliary table move the encoder towards random numbers, regardless of
+    its labels, and the weights learn from that (``experiments/studies/planted_signals.py``).
 
     Args:
-        model: Its heads are changed in place; the tables are attached.
-        seed: Seed of the molecules that are drawn.
+        model: The model, with attached tables; its heads are changed in place.
+        seed: Seed for sampling molecules.
     """
     sources = [part for part in model.objectives.values() if isinstance(part, Source)]
     for pool in dict.fromkeys(source.pool for source in sources):
@@ -249,7 +249,7 @@ def solve_source_heads(model: Pretrainer, seed: int) -> None:
 
 
 def _vectors(model: Pretrainer, pool: SourcePool, positions: Tensor) -> Tensor:
-    """Vectors as the losses see them, but without dropout."""
+    """The vectors used by the losses, but without dropout."""
     device = next(model.encoder.parameters()).device
     parts = [positions[start : start + _PART].numpy() for start in range(0, len(positions), _PART)]
     return torch.cat([model.encoder(pool.molecules.graphs(part, device), None).graphs for part in parts])

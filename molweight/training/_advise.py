@@ -1,4 +1,4 @@
-"""Which auxiliary tables are worth learning from, answered by frozen probes before any training."""
+"""Advice on auxiliary tables from frozen probes, before any training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ __all__ = ["Advice", "advise", "format_advice"]
 _FOLDS: Final = 5
 _REPEATS: Final = 5
 _MOST: Final = 5000
-"""Molecules of a source that are embedded at most; a random sample of larger ones."""
+"""Maximum number of embedded molecules of a source; larger ones are sampled."""
 _WIDE: Final = 16
-"""Columns of a source that are read as they are; of more, as many principal components."""
+"""Maximum number of columns of a source; more columns are reduced to this number of principal components."""
 _PENALTIES: Final = np.logspace(-1, 5, 13)
 _LEVEL: Final = 0.05
 _BATCH: Final = 512
@@ -41,10 +41,10 @@ class Advice:
     """Result of a frozen probe for one auxiliary table.
 
     Args:
-        use: What of the table was used, all compounds of the task left out.
-        gain: Share of the squared error on the task that its predictions save out of fold; negative where they cost.
+        use: The used parts of the table; all compounds of the task are left out.
+        gain: Relative reduction of the out-of-fold squared error on the task by its predictions; negative if it rises.
         errors: The same in standard errors.
-        verdict: ``"helps"`` or ``"hurts"`` where that is more than chance, else ``"undecided"``.
+        verdict: ``"helps"`` or ``"hurts"`` if the effect is significant, else ``"undecided"``.
     """
 
     use: SourceUse
@@ -59,17 +59,18 @@ def advise(
     aux: Sequence[str | MoleculeDataset],
     job: Job | None = None,
 ) -> list[Advice]:
-    """Judge auxiliary tables by what their predictions add to a linear model of the task on frozen vectors.
+    """Evaluate auxiliary tables by the gain from their predictions in a linear model of the task on frozen vectors.
 
-    For each table, ridge regressions on the vectors of a pretrained encoder learn its columns, without any compound of
-    the task. Their predictions for the task's molecules become features next to the vectors, as in Profile-QSAR 2.0
-    (Martin et al., J. Chem. Inf. Model. 57, 2077, 2017), both blocks scaled to the same variance. The gain is the share
-    of the squared error (of classes: the Brier score) that they save in 5 times 5 folds over all roles but ``test``,
-    which is not touched. Standard errors are corrected for the overlap of the folds (Nadeau & Bengio, Machine Learning
-    52, 2003); a verdict takes more of them than Student's quantile at 5 %, divided by the number of tables.
+    For each table, ridge regressions on the vectors of a pretrained encoder are fitted to its columns, without any
+    compound of the task. Their predictions for the task's molecules are features in addition to the vectors, as in
+    Profile-QSAR 2.0 (Martin et al., J. Chem. Inf. Model. 57, 2077, 2017), with both blocks scaled to the same variance.
+    The gain is the relative reduction of the squared error (for classes, the Brier score) in five-fold
+    cross-validation, repeated 5 times, over all roles except ``test``. Standard errors are corrected for the overlap of
+    the folds (Nadeau & Bengio, Machine Learning 52, 2003). The threshold of a verdict is Student's quantile at 5 %
+    divided by the number of tables.
 
-    A linear probe sees what the encoder already represents and the table points out. What training on a table would
-    add beyond that it cannot see, so "undecided" is not a verdict against a table.
+    A linear probe can use only properties that the encoder already represents, not those that it would learn from a
+    table. "Undecided" is therefore not a verdict against a table.
 
     Args:
         data: The table of the task.
@@ -132,7 +133,7 @@ def _embedded(encoder: Encoder, data: MoleculeDataset, device: torch.device) -> 
 def _profile(
     source: SourceTable, encoder: Encoder, vectors: Float64Array, rng: np.random.Generator, device: torch.device
 ) -> Float64Array:
-    """Predictions of the columns of a source for the task's molecules, standardised; of many, principal components."""
+    """Standardised predictions of a source's columns for the task's molecules; principal components of many columns."""
     table = source.data
     if len(table) > _MOST:
         table = table.subset(np.sort(rng.choice(len(table), _MOST, replace=False)))
@@ -150,7 +151,7 @@ def _profile(
 
 
 def _ridge(known: Float64Array, labels: Float64Array, wanted: Float64Array) -> Float64Array:
-    """Predictions of a ridge regression whose penalty is chosen by leave-one-out on what it learns from."""
+    """Predictions of a ridge regression; the penalty is chosen by leave-one-out on the training rows."""
     from sklearn.linear_model import RidgeCV
 
     mean, scale = known.mean(axis=0), known.std(axis=0)
@@ -160,7 +161,7 @@ def _ridge(known: Float64Array, labels: Float64Array, wanted: Float64Array) -> F
 
 
 def _standard(values: Float64Array, rows: Any) -> Float64Array:
-    """Columns in standard deviations from the mean, both taken over some rows."""
+    """Columns in standard deviations from the mean, both computed over some rows."""
     scale = values[rows].std(axis=0)
     return np.asarray((values - values[rows].mean(axis=0)) / np.where(scale > 0, scale, 1.0), dtype=np.float64)
 
@@ -186,7 +187,7 @@ def _errors(
 
 
 def _squares(features: Float64Array, labels: Float64Array, rest: Any, fold: Any) -> Float64Array:
-    """Squared errors of one target on a fold; NaN where there is no label."""
+    """Squared errors of one target on a fold; NaN where the label is missing."""
     from sklearn.linear_model import RidgeCV
 
     known = rest[~np.isnan(labels[rest])]
@@ -196,7 +197,7 @@ def _squares(features: Float64Array, labels: Float64Array, rest: Any, fold: Any)
 
 def _judge(use: SourceUse, plain: Float64Array, joined: Float64Array, tables: int) -> Advice:
     """The corrected resampled t-test of Nadeau and Bengio."""
-    from scipy.special import stdtrit  # Student's quantile as of `scipy.stats`, which takes a second to import
+    from scipy.special import stdtrit  # Student's quantile; importing `scipy.stats` would take a second
 
     saved = (plain - joined) / plain.mean()
     count = len(saved)
@@ -211,7 +212,7 @@ def format_advice(found: Sequence[Advice]) -> str:
     """One line per table, and the command line option that follows.
 
     Args:
-        found: What :func:`advise` returned.
+        found: Result of :func:`advise`.
     """
     width = max(len(item.use.name) for item in found)
     lines = [

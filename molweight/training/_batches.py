@@ -1,4 +1,4 @@
-"""Which molecules each step sees: batches, and the sources of levels 1, 2 and 3."""
+"""The molecules of each step: batches, and the sources of levels 1, 2 and 3."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,37 +18,37 @@ __all__ = ["Batches", "Corpus", "TaskSource", "generator_for", "part_batches"]
 
 
 def generator_for(seed: int, stream: str) -> np.random.Generator:
-    """An independent random stream per purpose, so that drawing more in one leaves the others as they are.
+    """An independent random stream per purpose, so that the use of one does not affect the others.
 
     Args:
         seed: The run's seed.
-        stream: What the stream is for.
+        stream: Name of the stream's purpose.
     """
     return np.random.default_rng([seed, *stream.encode()])
 
 
 _WHOLE: Final = 2**20
-"""Most molecules whose order is drawn at once: 8 MiB of it, and of every state that is saved."""
+"""Maximum number of molecules shuffled at once: 8 MiB in memory and in every saved state."""
 _BLOCK: Final = 2**12
-"""Neighbours on the disk that are read together: about 2 MiB of a corpus."""
+"""Number of consecutive molecules per block: about 2 MiB of a corpus on disk."""
 _WINDOW: Final = 64
-"""Blocks that are mixed: a quarter of a million molecules."""
+"""Number of blocks shuffled together: a quarter of a million molecules."""
 
 
 class Batches:
     """Endless batches: every molecule once per epoch, in a new order each time.
 
-    A last incomplete batch is left out; where there are fewer molecules than a batch holds, each batch is all of them.
-    More than a million molecules are mixed by blocks: 64 blocks of 4,096 neighbours, chosen at random, are shuffled
-    together, then the next 64. So memory, states and the places that are read on the disk do not grow with the corpus.
+    A last incomplete batch is dropped; if there are fewer molecules than the batch size, each batch has all of them.
+    More than a million molecules are shuffled by blocks: 64 random blocks of 4,096 consecutive molecules are shuffled
+    together, then the next 64. Memory, states and disk accesses therefore do not grow with the corpus.
 
     Args:
-        indices: Positions to draw from.
+        indices: Positions of the molecules.
         size: Molecules per batch.
-        rng: Source of the orders.
+        rng: Random generator.
 
     Raises:
-        ConfigError: If there is nothing to draw from or ``size`` is not positive.
+        ConfigError: If there are no positions or ``size`` is not positive.
 
     Example:
         >>> batches = Batches([4, 5, 6, 7], 2, np.random.default_rng(0))
@@ -61,7 +61,7 @@ class Batches:
         if len(indices) == 0 or size < 1:
             raise ConfigError(f"cannot draw batches of {size} from {len(indices)} molecules; both must be at least 1.")
         by_blocks = len(indices) > _WHOLE
-        keep = by_blocks and isinstance(indices, range)  # as numbers it would take 8 bytes a molecule
+        keep = by_blocks and isinstance(indices, range)  # as a list it would take 8 bytes per molecule
         self.indices = indices if keep else np.asarray(indices, dtype=np.int64)
         self.size = min(size, len(self.indices))
         self.rng = rng
@@ -78,7 +78,7 @@ class Batches:
         return batch
 
     def _mix(self) -> None:
-        """Draw the order of what comes next: of an epoch, or of a window of blocks after what is left of the last."""
+        """Draw the next part of the order: an epoch, or a window of blocks after the rest of the last one."""
         if self._blocks is None:
             self._order, self._at = self.rng.permutation(self.indices), 0
             return
@@ -96,7 +96,7 @@ class Batches:
         return np.array_split(order, count)
 
     def state_dict(self) -> dict[str, Any]:
-        """Order and position in the epoch, and random state."""
+        """Order, position in the epoch, and random state."""
         blocks = {} if self._blocks is None else {"blocks": torch.tensor(self._blocks)}
         return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state, **blocks}
 
@@ -109,7 +109,7 @@ class Batches:
 
 
 def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, seed: int) -> dict[str, Batches]:
-    """Batches of each part of a joined corpus that is the alias of an objective; they share the size of a batch.
+    """Batches for each part of a joined corpus that is the alias of an objective; the parts share the batch size.
 
     Args:
         data: The molecules.
@@ -128,17 +128,17 @@ def part_batches(data: MoleculeDataset, objectives: Sequence[str], size: int, se
 
 @dataclass(frozen=True)
 class Corpus:
-    """Where pretraining takes its molecules from.
+    """Source of molecules for pretraining.
 
     Args:
         data: The molecules, with the columns that the objectives need.
-        batches: Which of them a step trains on.
-        solve_batches: Which of them the curvature of level 1 is taken on; ``None`` for those of the step itself.
-        generator: Source of what the objectives draw, on the device.
-        parts: Molecules of each part of the corpus that objectives with its name as alias learn from.
+        batches: Batches for training.
+        solve_batches: Batches for the curvature of level 1; ``None`` for those of the step itself.
+        generator: Random generator of the objectives, on the device.
+        parts: Molecules of each part of the corpus, for objectives with its name as alias.
         pad: Whether padded batches are encoded.
-        names: Objectives that learn from it; all if empty.
-        own: The task's own molecules, where gradients that enter the hypergradient are taken on these.
+        names: Objectives that use it; all if empty.
+        own: The task's own molecules, if they are used for the gradients in the hypergradient.
     """
 
     data: MoleculeDataset
@@ -151,10 +151,10 @@ class Corpus:
     own: "Corpus | None" = None
 
     def losses(self, model: Pretrainer, *, solve: bool = False) -> SharedObjectives:
-        """Draw a batch and views of it; the losses of the objectives on them as pure functions.
+        """Draw a batch and its views, and return the losses of the objectives as pure functions.
 
         Args:
-            model: Whose objectives draw.
+            model: Model with the objectives.
             solve: Whether the batch is for the curvature.
         """
         batches = self.solve_batches if solve and self.solve_batches else self.batches
@@ -191,13 +191,13 @@ class Corpus:
 
 @dataclass(frozen=True)
 class TaskSource:
-    """Where levels 2 and 3 take their labelled molecules from.
+    """Source of labelled molecules for levels 2 and 3.
 
     Args:
         model: The model of level 2.
         data: The labelled molecules.
-        train: Which of them a step finetunes on.
-        meta: Which of them a step judges the weights on.
+        train: Batches for finetuning.
+        meta: Batches for the meta loss.
         seeds: Source of dropout seeds.
         device: Device to compute on.
         meta_batches: Meta batches that one hypergradient is averaged over.

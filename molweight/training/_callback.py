@@ -14,7 +14,7 @@ __all__ = ["Callback", "TensorBoard", "scalars"]
 
 
 class Callback(Protocol):
-    """A follower of a run: any object with this method, passed to ``fit(..., callbacks=[...])``.
+    """Protocol of a callback: any object with this method, passed to ``fit(..., callbacks=[...])``.
 
     Example:
         >>> class Printer:
@@ -33,13 +33,14 @@ class Callback(Protocol):
                 ``"member-1"`` and so on for an ensemble. In a comparison the name of the method comes first, as in
                 ``"equal/finetune"``.
             step: Number of the step, from 0; of the epoch in ``"finetune"``, where 0 is the state before training.
-            values: What was measured, by the names of :attr:`molweight.Run.history`. Steps arrive in order but late, as
-                the device is only read now and then; after a resumption they continue after the last state.
+            values: Measurements, under the names of :attr:`molweight.Run.history`. Steps arrive in order but with a
+                delay, because the device is read only every few steps; after a resume they continue from the last
+                state.
         """
 
 
 class TensorBoard:
-    """Writes everything to event files that TensorBoard shows.
+    """Writes all values to TensorBoard event files.
 
     Args:
         folder: Folder of the event files, e.g. ``runs/mine/tensorboard``.
@@ -49,7 +50,7 @@ class TensorBoard:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        """Open nothing yet; each stage gets its own folder when it begins."""
+        """Store the folder; each stage gets its own subfolder when it begins."""
         try:
             from torch.utils import tensorboard  # noqa: F401 (checked before any work is done)
         except ImportError as error:
@@ -65,7 +66,7 @@ class TensorBoard:
         Args:
             stage: Name of the stage.
             step: Number of the step.
-            values: What was measured.
+            values: Measurements.
         """
         if stage not in self._writers:
             from torch.utils.tensorboard.writer import SummaryWriter

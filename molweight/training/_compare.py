@@ -44,12 +44,12 @@ class Row:
 
     Args:
         method: Name of the method.
-        test: Score on the test set, which was opened for this; NaN without one.
+        test: Score on the test set; NaN without one.
         select: Score on ``select``, of the checkpoint that was kept; out of fold for an ensemble; ``None`` for a plain
             baseline.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
-        findings: What was wrong in its adaptive pretraining.
+        findings: Problems in its adaptive pretraining.
     """
 
     method: str
@@ -70,7 +70,7 @@ class Comparison:
         sizes: Molecules per role.
         split: Definition of the split.
         rows: One line per method.
-        run: The run of the last method, the one that was asked for.
+        run: The run of the last method, which is the job itself.
         pretrain_seconds: Duration of generic pretraining, which the methods share; near 0 if it was cached.
     """
 
@@ -83,7 +83,7 @@ class Comparison:
     pretrain_seconds: float
 
     def save(self, folder: Path, *, overwrite: bool = False, safe_csv: bool = False) -> None:
-        """Write ``metrics.json``, ``weights.png`` and everything :meth:`Run.save` writes."""
+        """Write ``metrics.json``, ``weights.png`` and the files of :meth:`Run.save`."""
         self.run.save(folder, overwrite=overwrite, safe_csv=safe_csv)
         metrics = {
             "data": self.data,
@@ -101,12 +101,12 @@ class Comparison:
         extend_manifest(folder, ["metrics.json"], ["weights.png"] if self.run.records else [])
 
     def rankings(self) -> dict[str, Ranking]:
-        """How well the run ranks the rare positives of the test set, by target; empty without any."""
+        """Ranking of the rare positives of the test set by the run, by target; empty if there are none."""
         found = self.run.test_results
         return {} if found is None else rankings(found.targets, found.predictions[self.run.method], found.names)
 
     def violated_bounds(self) -> dict[str, tuple[int, int]]:
-        """Bounds among the labels of the test set that the run violates, and all of them, by target."""
+        """Number of violated bounds and of all bounds among the test labels, by target."""
         run, found = self.run, self.run.test_results
         if found is None or run.data is None or run.splits is None:
             return {}
@@ -128,17 +128,16 @@ def compare(
     """Fit a job and its baselines; evaluate the test set once for each.
 
     Args:
-        job: The method in question; its run is kept. Deep baselines finetune a single model, and so does the job next
-            to them, so that they differ in nothing but their pretraining; where the job has several members, an
-            ensemble from its pretrained encoder follows as a row of its own, and that run is kept.
+        job: The method to compare; its run is returned. Deep baselines finetune a single model, and so does the job in
+            the comparison, so that they differ only in pretraining. If the job has several members, an ensemble from
+            its pretrained encoder is added as a separate row, and its run is returned.
         data: The labelled table.
         splits: Its roles.
         corpus: Unlabelled molecules.
         baselines: Names among :data:`PLAIN_BASELINES`, which take seconds, and :data:`BASELINES`, which take as long
             as the job.
         progress: Whether to show progress bars on a terminal.
-        resume: Folder where the state of the work is kept, to resume from after an interruption; see
-            :func:`molweight.fit`.
+        resume: Folder for checkpoints, to resume after an interruption; see :func:`molweight.fit`.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
         aux: Auxiliary tables, as for :func:`molweight.fit`.
 
@@ -209,7 +208,7 @@ def _row(name: str, run: Run) -> Row:
 
 
 def _as_json(row: Row) -> dict[str, Any]:
-    """A row as JSON values: what is not defined is null."""
+    """A row as JSON values; undefined values are null."""
     values = asdict(row)
     if not math.isfinite(row.test.value):
         values["test"]["value"] = None
@@ -246,7 +245,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def format_findings(comparison: Comparison) -> str:
-    """Findings about the runs, a line each, the baselines included; empty if there are none.
+    """Findings about the runs, including baselines, one line each; empty if there are none.
 
     Args:
         comparison: What to show.

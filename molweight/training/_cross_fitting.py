@@ -1,4 +1,4 @@
-"""The ensemble that ends a job: members by cross-fitting, with their states kept as they are finished."""
+"""The ensemble at the end of a job: cross-fitted members, whose states are saved as they finish."""
 
 import logging
 from dataclasses import dataclass
@@ -30,11 +30,11 @@ __all__ = ["fit_ensemble", "member_stages"]
 _LOG: Final = logging.getLogger(__name__)
 _FEW: Final = 10
 _SHARE: Final = 0.85
-"""Of the time that is left, where there is a limit: the rest is for scores and the report."""
+"""Share of the remaining time, if there is a limit; the rest is for scores and the report."""
 
 
 def member_stages(job: Job) -> list[str]:
-    """Names of the stages that members leave states of.
+    """Names of the stages for states of members.
 
     Args:
         job: The options.
@@ -43,15 +43,15 @@ def member_stages(job: Job) -> list[str]:
 
 
 def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble, Finetuning]:
-    """Cross-fit an ensemble on all rows but the test set.
+    """Cross-fit an ensemble on all rows except the test set.
 
     Args:
         job: The options.
         encoder: The pretrained encoder that every member starts from.
-        context: The labelled table, and where to compute.
+        context: The labelled table and the device.
 
     Returns:
-        The ensemble, and what it is worth out of fold.
+        The ensemble and its out-of-fold scores.
     """
     splits = context.splits
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
@@ -105,7 +105,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
 
 @dataclass(frozen=True)
 class _Stages(Keeper):
-    """Members as states of a session, which are counted as they are finished."""
+    """Storage of members as states of a session, with progress."""
 
     session: Session
     bar: Progress

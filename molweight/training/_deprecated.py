@@ -1,4 +1,4 @@
-"""The class that a job was before options, stages and runs were separate."""
+"""The former class of a job, from before options, stages and runs were separated."""
 
 import warnings
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Finetuning held near the pretrained encoder, with the checkpoint picked on the ``select`` role."""
+"""Finetuning with a proximal term, and selection of the checkpoint on the ``select`` role."""
 
 import copy
 import logging
@@ -31,7 +31,7 @@ __all__ = ["finetune"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SHARE: Final = 0.85
-"""Of the time that is left, where there is a limit: the rest is for scores and the report."""
+"""Share of the remaining time, if there is a limit; the rest is for scores and the report."""
 
 
 def finetune(
@@ -46,8 +46,8 @@ def finetune(
 ) -> Finetuning:
     """Solve level 2: minimise ``task loss + gamma |omega - theta|^2`` from ``omega = theta`` by Adam.
 
-    The encoder of ``model`` as it comes in is theta. After each epoch the model is judged on ``splits.select``; it
-    ends at its best epoch, with its statistics of batch normalisation estimated on training molecules.
+    The initial encoder of ``model`` is theta. After each epoch the model is evaluated on ``splits.select``; at the end
+    it is restored to its best epoch, with statistics of batch normalisation from training molecules.
 
     Args:
         job: The options: those of finetuning, and the seed.
@@ -60,17 +60,17 @@ def finetune(
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
 
     Returns:
-        How it went.
+        The record of finetuning.
 
     Raises:
         ConfigError: If the table has no labels.
-        TrainingError: If predictions stop being finite.
+        TrainingError: If predictions are no longer finite.
     """
     if data.metric is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
     stage = stage or Session().stage("finetune")
     tuner = _Tuner.of(job, model, splits, data.metric)
-    # A random encoder is nothing to stay near to: without any pretraining the proximal term is left out.
+    # Without pretraining the encoder is random, so the proximal term is left out.
     gamma = 0.0 if job.init == "scratch" and not job.adapts else job.finetune_proximal_strength
     seconds, started = stage.session.seconds_for(_SHARE), time.monotonic()
     judge = partial(_judge, model, data, splits, tuner.result, device)
@@ -84,7 +84,7 @@ def finetune(
             for indices in tuner.parts():
                 stage.checkpoint(tuner.state)
                 loss = model.bound_loss(data.graphs(indices, device), int(tuner.seeds.integers(2**31)))
-                with matmul_precision(job.precision):  # only training: evaluation runs in full precision
+                with matmul_precision(job.precision):  # only for training; evaluation runs in full precision
                     _descend(model, loss(dict(model.named_parameters())), tuner.optimizer, tuner.anchor, gamma)
             tuner.finish_epoch(stage, judge)
             bar.set_postfix_str(_shown(data, tuner.result))
@@ -98,7 +98,7 @@ def finetune(
 
 @dataclass
 class _Tuner:
-    """A finetuning in progress: everything needed to resume it exactly."""
+    """A finetuning in progress, with the state to resume it exactly."""
 
     model: Predictor
     optimizer: torch.optim.Optimizer
@@ -118,7 +118,7 @@ class _Tuner:
 
     @property
     def epoch(self) -> int:
-        """Epochs that are done."""
+        """Number of finished epochs."""
         return len(self.result.curve) - 1
 
     def start(self, stage: Stage, judge: Callable[[], dict[str, Any] | None]) -> None:
@@ -139,7 +139,7 @@ class _Tuner:
         self.anchor = {name: tensor.to(device) for name, tensor in state["anchor"].items()}
 
     def parts(self) -> Iterator[Indices]:
-        """The rest of the epoch, or a new one."""
+        """The remaining batches of the epoch, or a new epoch."""
         self.ahead = self.ahead or self.batches.epoch()
         while self.ahead:
             yield self.ahead[0]
@@ -152,7 +152,7 @@ class _Tuner:
         stage.checkpoint(self.state)
 
     def state(self) -> dict[str, Any]:
-        """Everything an exact resumption needs; ``ahead`` are the batches of the epoch that are still to come."""
+        """The state for an exact resume; ``ahead`` has the remaining batches of the epoch."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -184,7 +184,7 @@ def _descend(
 def _judge(
     model: Predictor, data: MoleculeDataset, splits: Splits, result: Finetuning, device: torch.device
 ) -> dict[str, Any] | None:
-    """Score the model on ``select``; its state if that is the best so far."""
+    """Score the model on ``select``; returns its state if it is the best so far."""
     calibrate_on(model, data, splits.train, device)
     with evaluating(model):
         predicted = predict_positions(model, data, splits.select, device)

@@ -47,25 +47,25 @@ def fit(
     session: Session | None = None,
     aux: Sequence[str | MoleculeDataset | SourceTable] = (),
 ) -> Run:
-    """Run a job: generic pretraining, adaptive pretraining under the weights, finetuning.
+    """Run a job: generic pretraining, adaptive pretraining with learned weights, finetuning.
 
     Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
 
     Args:
         job: All options.
         data: The labelled table.
-        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not touched. ``None``: there is no test set
-            but the molecules of ``test``, and an ensemble trains on every row.
+        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not used. ``None``: there is no test set
+            except the molecules of ``test``, and an ensemble is trained on every row.
         corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
-        test: Test molecules of a table of their own, with the same targets (``from_file("test.csv",
-            targets=data.target_names)``), for ``run.evaluate("test")``; in place of ``splits``.
+        test: Test molecules in a separate table with the same targets (``from_file("test.csv",
+            targets=data.target_names)``), for ``run.evaluate("test")``; instead of ``splits``.
         progress: Whether to show progress bars on a terminal.
-        resume: Folder for checkpoints of the work, written once a minute and on Ctrl-C. An interrupted fit that is
-            called again with the same folder ends exactly as if it had not been interrupted; a finished one returns its
-            run at once.
+        resume: Folder for checkpoints, written once a minute and on Ctrl-C. If an interrupted fit is called again with
+            the same folder, the result is the same as without the interruption; a finished one returns its run
+            immediately.
         callbacks: Objects that are called after every step; see :class:`molweight.training.Callback`.
-        session: The two above in one, for a fit that is part of other work.
-        aux: Auxiliary tables next to those that ``job.aux`` names: files, names or tables.
+        session: Combination of ``resume`` and ``callbacks``, for a fit that is part of other work.
+        aux: Auxiliary tables in addition to those in ``job.aux``: files, names or tables.
 
     Returns:
         The finetuned model with the learned weights and the history.
@@ -74,7 +74,7 @@ def fit(
         ConfigError: If an option cannot be used, the table has no labels, splits and a test table are given, or the
             folder holds the state of another job.
         UnknownNameError: If a name is unknown, with the nearest ones.
-        TrainingError: If a loss stops being finite.
+        TrainingError: If a loss is no longer finite.
     """
     data, splits = _with_roles(job, data, splits, test)
     job, sources = with_sources(job, data, splits, aux) if job.aux or aux else (job, ())
@@ -107,16 +107,16 @@ def _with_roles(
 
 
 def with_ensemble(job: Job, run: Run, corpus: MoleculeDataset, context: Context) -> Run:
-    """The run with an ensemble in place of its single model, from the same pretrained encoder.
+    """The run with an ensemble instead of its single model, from the same pretrained encoder.
 
     Args:
         job: The options, resolved, with more than one member.
         run: A run of the same job with a single model, in memory or with its pretraining in its folder.
         corpus: The unlabelled molecules of that run.
-        context: The labelled table, where to compute, and a session of its own.
+        context: The labelled table, the device, and a separate session.
 
     Returns:
-        A run with the weights and the history of the other.
+        A run with the weights and the history of the given run.
     """
     described = describe_job(job, context.data, context.splits, corpus, context.device, sources=context.sources)
     context = replace(context, session=replace(context.session, job=described))
@@ -125,7 +125,7 @@ def with_ensemble(job: Job, run: Run, corpus: MoleculeDataset, context: Context)
 
 def _exchange(job: Job, run: Run, context: Context) -> Run:
     started = time.perf_counter()
-    with seeded(0):  # what is drawn here is overwritten
+    with seeded(0):  # the random initial values are overwritten
         encoder = encoders.create(job.encoder, **job.encoder_options).to(context.device)
     state = {name.partition(".")[2]: tensor for name, tensor in run.pretrained.items() if name.startswith("encoder.")}
     encoder.load_state_dict(state)
@@ -184,7 +184,7 @@ def describe_job(
     *,
     sources: Sequence[SourceTable] = (),
 ) -> dict[str, Any]:
-    """Everything that the result of a fit depends on, as JSON values.
+    """All inputs of a fit, as JSON values.
 
     Args:
         job: All options, resolved.
@@ -194,7 +194,7 @@ def describe_job(
         device: Device to compute on.
         sources: Auxiliary tables.
     """
-    weights = read_network(job.in_context).sha256 if job.in_context else ""  # wherever the file lies
+    weights = read_network(job.in_context).sha256 if job.in_context else ""  # independent of the location of the file
     return {
         "molweight": __version__,
         "torch": torch.__version__,
@@ -209,7 +209,7 @@ def describe_job(
 
 
 def _finish(context: Context, job: Job, run: Run) -> Run:
-    """Keep the run in place of the states that led to it."""
+    """Store the run, and remove the intermediate states."""
     if context.sources:
         run.trained_on["sources"] = [source.use.to_dict() for source in context.sources]
     parts, session = run.parts(), context.session
@@ -221,7 +221,7 @@ def _finish(context: Context, job: Job, run: Run) -> Run:
 
 
 def _finished(context: Context) -> Run | None:
-    """The run that :func:`_finish` kept, with its table, if there is one."""
+    """The run stored by :func:`_finish`, with its table, if there is one."""
     state = context.session.stage("finished").read()
     if state is None:
         return None

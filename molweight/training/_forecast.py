@@ -1,4 +1,4 @@
-"""How long a job will take on this machine, from the time of a few batches."""
+"""Forecast of a job's duration on this machine, from the time of a few batches."""
 
 import math
 import time
@@ -27,20 +27,20 @@ __all__ = ["Forecast", "forecast"]
 
 _TIMED: Final = 4
 _SAMPLE: Final = 16
-"""Molecules that the time of their features is taken by."""
+"""Number of molecules for timing the features."""
 _EXTRA_PASSES: Final = 2
-"""Passes of a step with learned weights next to those of its objectives: of the task, on train and on meta."""
+"""Additional passes of a step with learned weights: those of the task, on train and on meta."""
 _MINUTE: Final = 60.0
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Seconds that the parts of a job will take, without reading, scores and report.
+    """Expected seconds of the parts of a job, without reading, scores and report.
 
     Args:
-        features: For the features of molecules.
-        pretraining: Generic and adaptive.
-        finetuning: At most: a single model may stop earlier.
+        features: Features of molecules.
+        pretraining: Generic and adaptive pretraining.
+        finetuning: Finetuning, at most: a single model may stop early.
     """
 
     features: float
@@ -49,7 +49,7 @@ class Forecast:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The sum."""
         return self.features + self.pretraining + self.finetuning
 
     def __str__(self) -> str:
@@ -59,10 +59,10 @@ class Forecast:
 
 
 def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
-    """Seconds of a job, by a few batches of an untrained model on the molecules of the table.
+    """Expected seconds of a job, from a few batches of an untrained model on the molecules of the table.
 
-    It is an estimate for a machine that is as busy as it is now. What is cached already takes less; an objective that
-    encodes molecules several times takes more.
+    The estimate holds for the current load of the machine. Cached results take less; objectives that encode molecules
+    several times take more.
 
     Args:
         job: The options.
@@ -86,14 +86,14 @@ def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
 
 
 def _schedule(job: Job, splits: Splits) -> Schedule:
-    """Of a member; a single model has batches as on a small table."""
+    """The schedule of a member; a single model has the batch size of a small table."""
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
     members = job.members or members_for(rows)
     return schedule_for(rows * (members - 1) // members, most=job.epochs)
 
 
 def _visits(job: Job, splits: Splits) -> float:
-    """Molecules that finetuning passes over, one after another."""
+    """Number of molecule visits in finetuning, sequentially."""
     if job.members == 1:
         return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3)
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
@@ -104,7 +104,7 @@ def _visits(job: Job, splits: Splits) -> float:
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:
-    """Duration of a training step by molecule, in batches of ``size``; several processes share the molecules."""
+    """Duration of a training step per molecule, in batches of ``size``; several processes share the molecules."""
     device = resolve_device(job.device)
     statistics = label_statistics(data, np.arange(len(data)))
     model = build_predictor(job.encoder, job.encoder_options, data.task or "regression", *statistics).to(device)
@@ -114,7 +114,7 @@ def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:
         graphs = data.graphs(np.arange(number * size, (number + 1) * size) % len(data), device)
         torch.autograd.grad(model.bound_loss(graphs, 0)(params), list(params.values()))
 
-    with alone():  # only the process that speaks asks for a forecast
+    with alone():  # only the process that prints makes a forecast
         step(0)  # sets everything up
         seconds = _seconds(step, _TIMED)
     others = team()
@@ -126,7 +126,7 @@ def _features(job: Job, data: MoleculeDataset) -> float:
         return 0.0
     rows = np.linspace(0, len(data) - 1, min(2 * _SAMPLE, len(data))).astype(int)
     drawn = sorted((data.smiles[row] for row in rows), key=len)
-    quarter = len(drawn) // 4  # a largest one may have no features within their budget
+    quarter = len(drawn) // 4  # for a very large molecule the features may exceed their budget
     smiles = drawn[quarter : len(drawn) - quarter][:_SAMPLE]
     names = [name for name in job.features if not name.startswith(COLUMN_PREFIX)]
     computed = [guarded_target(features.get(name).spec) for name in names]  # no molecule takes longer than its budget
@@ -144,7 +144,7 @@ def _seconds(work: Callable[[int], object], times: int) -> float:
 
 
 def _rounded(seconds: float) -> str:
-    """A duration as people say it: two digits at most."""
+    """A duration in words, with at most two digits."""
     if seconds < _MINUTE:
         return f"{max(1, round(seconds))} s"
     minutes = seconds / _MINUTE

@@ -30,9 +30,9 @@ from molweight.training._state import Session, Stage
 __all__ = ["generic_pretraining"]
 
 _SHARE: Final = 0.4
-"""Of the time that is left, where there is a limit."""
+"""Share of the remaining time, if there is a limit."""
 _LOOP_VERSION: Final = 3
-"""Part of the cache key: raise it whenever generic pretraining would end elsewhere."""
+"""Part of the cache key; incremented whenever the result of generic pretraining changes."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +45,7 @@ def generic_pretraining(
     session: Session | None = None,
     held: HeldOut | None = None,
 ) -> tuple[Pretrainer, MoleculeDataset]:
-    """An encoder with heads, pretrained with equal weights or found so in the cache.
+    """An encoder with heads, pretrained with equal weights or read from the cache.
 
     Args:
         job: Names and sizes; with ``init="scratch"`` nothing is trained.
@@ -53,13 +53,13 @@ def generic_pretraining(
         device: Device to compute on.
         progress: Whether to show progress bars on a terminal.
         session: Checkpoints and callbacks.
-        held: The task that is pretrained for, whose held-out compounds no objective may learn labels of.
+        held: The task; no objective may learn labels of its held-out compounds.
 
     Returns:
         The model on the device, and the corpus with the columns that the objectives need.
 
     Raises:
-        ConfigError: If ``init`` is a checkpoint that has learned labels of held-out compounds.
+        ConfigError: If ``init`` is a checkpoint that was trained on labels of held-out compounds.
     """
     job, corpus = resolve_init(job), with_stereo(job, corpus)
     names, settings = list(job.objectives), job.objective_options
@@ -113,13 +113,13 @@ def _load_or_train(
     with matmul_precision(job.precision):
         seconds = stage.session.seconds_for(_SHARE)
         pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage, seconds=seconds)
-    if loop.steps == job.pretrain_steps:  # one that was cut is for this job alone
+    if loop.steps == job.pretrain_steps:  # one that was stopped early is not shared with other jobs
         write_tensors(path, model.state_dict(), about)
     stage.discard()
 
 
 def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
-    """Everything that generic pretraining depends on, as JSON values."""
+    """All inputs of generic pretraining, as JSON values."""
     values = job.options()
     names = set(option_names(EncoderOptions)) | set(option_names(PretrainingOptions))
     parts = {name: len(part.indices) for name, part in part_batches(corpus, job.objectives, 1, 0).items()}
@@ -129,7 +129,7 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
         "corpus": content_key([np.ascontiguousarray(corpus.molecules.smiles_data).tobytes()]),
         "seed": _seed(job),
         **({"parts": parts} if parts else {}),
-        # Not named where it is the default: checkpoints of earlier versions stay usable.
+        # Omitted if it is the default, so that checkpoints of earlier versions remain usable.
         **({} if job.precision == "float32" else {"precision": job.precision}),
         **({"pad_batches": True} if job.pad_batches else {}),
         **{name: values[name] for name in sorted(names - {"init", "pretrain_seed"})},
@@ -137,7 +137,7 @@ def _describe(job: Job, corpus: MoleculeDataset) -> dict[str, Any]:
 
 
 def _seed(job: Job) -> int:
-    """Of generic pretraining; an encoder that is not pretrained here is the run's own."""
+    """Seed of generic pretraining; an encoder without it depends on the run's seed."""
     shared = job.pretrain_seed if job.init == "pretrain" else None
     return job.seed if shared is None else shared
 

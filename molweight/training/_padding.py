@@ -16,18 +16,18 @@ __all__ = ["pads"]
 
 _LOG: Final = logging.getLogger(__name__)
 _TRIED: Final = 16
-"""Molecules that an encoder is tried with."""
+"""Number of molecules for testing an encoder."""
 _NEAR: Final = 1e-3
-"""Rounding error of vectors, relative to their size."""
+"""Tolerated rounding error of vectors, relative to their size."""
 
 
 def pads(job: Job, encoder: Encoder, corpus: MoleculeDataset, device: torch.device) -> bool:
-    """Whether batches are padded; where that was asked for and cannot be, a warning says why.
+    """Whether batches are padded; warns if padding is requested but not possible.
 
     Args:
-        job: Its option ``pad_batches``.
-        encoder: Which has to give the same vectors for a padded batch; it is tried with a few molecules.
-        corpus: Where these are taken from.
+        job: The job, with its option ``pad_batches``.
+        encoder: The encoder; it must return the same vectors for a padded batch, which is tested with a few molecules.
+        corpus: Source of these molecules.
         device: Device of the encoder.
     """
     if not job.pad_batches:

@@ -1,4 +1,4 @@
-"""Baselines without a graph that cost seconds: what a score is worth has to be seen next to them."""
+"""Baselines without a graph that take seconds, as a reference for the score of a run."""
 
 import time
 from collections.abc import Callable
@@ -40,7 +40,7 @@ class PlainBaseline:
 
 
 def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) -> PlainBaseline:
-    """Fit a baseline on all rows but the test set, and score it on that.
+    """Fit a baseline on all rows except the test set, and score it on the test set.
 
     Args:
         name: Among :data:`PLAIN_BASELINES`.

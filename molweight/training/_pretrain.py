@@ -1,4 +1,4 @@
-"""The pretraining loop: the same for generic and for task-adaptive pretraining, whatever the weighting."""
+"""The pretraining loop, common to generic and task-adaptive pretraining with any weighting."""
 
 import logging
 import math
@@ -28,29 +28,29 @@ class HealthLogger:
 
     Args:
         names: Names of the objectives.
-        stage: What the loop is called in the log.
+        stage: Name of the loop in the log.
     """
 
     def __init__(self, names: Sequence[str], stage: str) -> None:
-        """Start with nothing seen."""
+        """Create empty counts."""
         self._health, self._stage, self._said, self._steps = Health(names), stage, set[str](), 0
 
     def observe(self, record: Record) -> None:
-        """Count what a step shows, without waiting for the device."""
+        """Count the problems of a step, without synchronising with the device."""
         self._health.observe(record)
         self._steps += 1
 
     def report(self) -> list[Finding]:
-        """Log what is new since the last time (reads the device).
+        """Log new findings (reads the device).
 
         Returns:
-            What is new: each kind of finding of each objective or level comes once.
+            The new findings: each kind is reported once per objective or level.
         """
         found = self._health.findings() if self._steps else []
         new = [finding for finding in found if finding.key not in self._said]
         for finding in new:
             self._said.add(finding.key)
-            # A truncated solve spends its budget by design: worth knowing, nothing to warn of.
+            # A truncated solve spends its budget by design: information, not a warning.
             level = logging.INFO if finding.kind == "solve" else logging.WARNING
             _LOG.log(level, "%s, step %d: %s", self._stage, self._steps, finding.message)
         return new
@@ -70,12 +70,12 @@ class HealthLogger:
 
 
 Decided: TypeAlias = Callable[[list[dict[str, Any]]], bool]
-"""From the records so far to whether training may end."""
+"""Decides from the records so far whether training may end."""
 
 _DIVERGED: Final = 1e6
-"""Variables of a network that is trained are smaller than this by orders of magnitude."""
+"""Variables of a converging network are smaller than this by orders of magnitude."""
 _FLUSH: Final = 20
-"""Steps between reading the records, the only time the loop waits for the device."""
+"""Steps between reads of the records, the only synchronisation of the loop with the device."""
 
 
 @dataclass
@@ -87,7 +87,7 @@ class PretrainingState:
         corpus: Source of unlabelled molecules.
         loop: The three levels.
         task: Source of labelled molecules, if any.
-        health: Logs what goes wrong.
+        health: Logs problems.
         history: One record per step as plain numbers.
     """
 
@@ -104,20 +104,20 @@ class PretrainingState:
         self._started = time.perf_counter()
 
     def lasted(self, seconds: float | None) -> bool:
-        """Whether it has taken so long, earlier sittings included."""
+        """Whether it has taken this long, including earlier sessions."""
         return seconds is not None and time.perf_counter() - self._started >= seconds
 
     def decided(self, rule: "Decided | None") -> bool:
-        """Whether a rule ends it here; asked at the same steps, of the same records, with and without interruptions."""
+        """Whether a rule ends training here; evaluated at the same steps and records despite interruptions."""
         return rule is not None and self.flush_due and rule(self.history)
 
     @property
     def flush_due(self) -> bool:
-        """Whether it is time to read the records: at the same steps with and without interruptions."""
+        """Whether to read the records now; at the same steps with and without interruptions."""
         return self.loop.steps % _FLUSH == 0
 
     def observe(self, record: Record) -> None:
-        """Keep a record, without waiting for the device."""
+        """Store a record, without synchronising with the device."""
         self.health.observe(record)
         self._pending.append((time.perf_counter() - self._started, record))
 
@@ -125,7 +125,7 @@ class PretrainingState:
         """Read the pending records off the device and pass them to the callbacks.
 
         Args:
-            stage: Its callbacks are called.
+            stage: The stage, whose callbacks are called.
             report: Whether to log new findings; they go into the last record.
 
         Raises:
@@ -149,7 +149,7 @@ class PretrainingState:
         self._check_task()
 
     def _check_task(self) -> None:
-        """Refuse variables of level 2 as they are after steps that were too long."""
+        """Refuse diverged variables of level 2, as from a learning rate that is too large."""
         values = [tensor.detach().abs().max() for tensor in self.loop.finetuned.values() if tensor.numel()]
         largest = float(torch.stack(values).max()) if values else 0.0
         if not largest < _DIVERGED:
@@ -159,14 +159,14 @@ class PretrainingState:
             )
 
     def _check_weights(self, row: dict[str, Any]) -> None:
-        """Refuse weights that are not on the simplex, those of the step and those after its update."""
+        """Refuse weights that are not on the simplex, both before and after the update of the step."""
         name = type(self.loop.weighting).__name__
         for step, key in ((row["step"], "weights"), (row["step"] + 1, "next_weights")):
             if key in row:
                 check_weights(name, step, list(row[key].values()))
 
     def state(self) -> dict[str, Any]:
-        """Everything an exact resumption needs, after a :meth:`flush`."""
+        """The state for an exact resume, after a :meth:`flush`."""
         task = self.task
         return {
             "loop": self.loop.state_dict(),
@@ -187,10 +187,10 @@ class PretrainingState:
             _LOG.info("%s pretraining: resuming after step %d", stage.name, self.loop.steps)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume where :meth:`state` was taken.
+        """Resume from a state of :meth:`state`.
 
         Args:
-            state: What it gave.
+            state: The state.
         """
         device = self.corpus.generator.device
         state["loop"] |= {key: _placed(state["loop"][key], device) for key in ("starts", "scales")}
@@ -206,7 +206,7 @@ class PretrainingState:
 
 
 def _placed(value: Any, device: torch.device) -> Any:
-    """The same with its tensors on the device."""
+    """The value with its tensors on the device."""
     if isinstance(value, dict):
         return {key: _placed(item, device) for key, item in value.items()}
     return value.to(device) if isinstance(value, torch.Tensor) else value
@@ -230,28 +230,28 @@ def pretrain(
         model: Encoder and heads, whose parameters ``loop`` moves.
         corpus: Unlabelled molecules.
         loop: The three levels.
-        steps: Number of steps to take.
-        task: Labelled molecules; needed where the loop's weighting learns from the task.
+        steps: Number of steps.
+        task: Labelled molecules; required if the loop's weighting learns from the task.
         progress: Title of a progress bar; ``None`` for none.
         stage: Checkpoints and callbacks; training resumes from an existing checkpoint.
-        seconds: Time after which it ends, after one step at least; ``None`` for no limit.
-        decided: Whether it may end, from its records so far; asked at every 20th step. ``None`` for never.
+        seconds: Time limit, but at least one step is taken; ``None`` for no limit.
+        decided: Decides at every 20th step from the records so far whether to end early; ``None`` for never.
 
     Returns:
         One record per step as plain numbers: see :meth:`molweight.mlo.Record.summary`, and ``seconds`` since the start.
-        What goes wrong is logged when it first shows, and is under ``findings`` in the record of that step. Where it
-        was decided before the last step, the last record says so under ``ended``.
+        A problem is logged when first detected, and is under ``findings`` in the record of that step. If training ended
+        early, the last record has a field ``ended``.
 
     Raises:
-        TrainingError: If a loss stops being a finite number.
-        MolweightError: If the code of an objective fails, or it breaks its contract.
+        TrainingError: If a loss is no longer finite.
+        MolweightError: If the code of an objective fails, or violates its contract.
         KeyboardInterrupt: If the process was asked to stop; the state is written.
     """
     stage = stage or Session().stage("pretraining")
     state = PretrainingState(model, corpus, loop, task, HealthLogger(loop.weighting.names, progress or "pretraining"))
     last = end = loop.steps + steps
     state.resume(stage)
-    if loop.steps and (state.lasted(seconds) or state.decided(decided)):  # it was cut before it was interrupted
+    if loop.steps and (state.lasted(seconds) or state.decided(decided)):  # stopped early before the interruption
         end = loop.steps
     bar = progress_bar(progress, end, "steps", done=loop.steps)
     with bar, stage.interruptible():
@@ -283,13 +283,13 @@ def pretrain(
 
 
 def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | None) -> Record:
-    """Draw what the coming step needs, and take it.
+    """Draw the batches of the next step, and take it.
 
     Args:
         model: Encoder and heads, whose parameters ``loop`` moves.
         corpus: Unlabelled molecules.
         loop: The three levels.
-        task: Labelled molecules; ``None`` where the weighting does not learn from the task.
+        task: Labelled molecules; ``None`` if the weighting does not learn from the task.
     """
     objectives = corpus.losses(model)
     if loop.steps == 0:
@@ -308,18 +308,18 @@ def _weights(row: dict[str, Any]) -> str:
 
 
 _NEAR: Final = 1e-4
-"""Rounding error of a weight, or of the sum of the weights, in float32."""
+"""Tolerated rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
-    """Refuse objectives whose loss is not a number, or another one each time: all randomness belongs to ``draw``.
+    """Refuse objectives whose loss is NaN or differs between two evaluations: all randomness belongs into ``draw``.
 
     Args:
         losses: Loss per objective, as drawn for one step.
-        model: Whose parameters they are functions of.
+        model: Model with their parameters.
 
     Raises:
-        ConfigError: Naming the objective.
+        ConfigError: If there is such an objective; names it.
     """
     params: dict[str, Tensor] = dict(model.named_parameters())
     for name, loss in losses.items():
@@ -332,15 +332,15 @@ def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
 
 
 def check_weights(weighting: str, step: int, weights: Sequence[float]) -> None:
-    """Refuse weights that are not on the simplex: finite, not negative, with a sum of 1.
+    """Refuse weights that are not on the simplex, i.e. finite, non-negative and with sum 1.
 
     Args:
         weighting: Name of the weighting.
-        step: When they were used, for the message.
+        step: Step in which they were used, for the message.
         weights: Weight per objective.
 
     Raises:
-        TrainingError: Naming the weighting and the weights.
+        TrainingError: If they are not; names the weighting and the weights.
 
     Example:
         >>> check_weights("mine", 3, [0.25, 0.75])

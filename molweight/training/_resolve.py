@@ -1,4 +1,4 @@
-"""The one place where names, checkpoints, ``"auto"``, tables and starting weights of a job are settled."""
+"""Resolution of names, checkpoints, ``"auto"``, tables and initial weights of a job."""
 
 import copy
 import logging
@@ -43,24 +43,24 @@ SOLVER_DEFAULTS: Final[dict[str, dict[str, Any]]] = {
 }
 """Default options of solvers on molecules.
 
-The Hessians met there are indefinite, with negative curvature of the order of 10 during a run
+The Hessians are indefinite, with negative curvature of the order of 10 during a run
 (``experiments/results/solver_accuracy.md``); with a smaller damping conjugate gradients stop after a few products.
 """
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
-"""Defaults of the options that decide where an encoder comes from."""
+"""Defaults of the options that determine the source of an encoder."""
 _DECIDING: Final = ("encoder", "pretrain_steps", "pretrain_seed")
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
-    """The job with everything settled that an option leaves open, after refusing what cannot work.
+    """The job with all automatic options resolved, after refusing invalid ones.
 
     Args:
         job: The options.
         data: The table of the task.
 
     Returns:
-        The job itself where there is nothing to settle.
+        The resolved job; the job itself if there is nothing to resolve.
 
     Raises:
         ConfigError: If an option cannot be used, the table has no labels, or a checkpoint holds another encoder.
@@ -80,7 +80,7 @@ def check_job(job: Job) -> Job:
         job: The options.
 
     Returns:
-        The job with ``init`` settled.
+        The job with ``init`` resolved.
 
     Raises:
         ConfigError: If an option cannot be used, or the device does not exist here.
@@ -101,13 +101,13 @@ def check_job(job: Job) -> Job:
 
 
 def resolve_init(job: Job) -> Job:
-    """The job with ``init`` settled and, where that is a checkpoint, with the encoder of the checkpoint.
+    """The job with ``init`` resolved and, if it is a checkpoint, with the encoder of the checkpoint.
 
     Args:
         job: The options.
 
     Raises:
-        ConfigError: If there is no such checkpoint, or another encoder than the checkpoint's was asked for.
+        ConfigError: If there is no such checkpoint, or another encoder than the checkpoint's is requested.
     """
     if job.init == AUTO:
         plain = all(getattr(job, name) == _PLAIN[name] for name in _DECIDING) and not _shape(job.encoder_options)
@@ -116,15 +116,15 @@ def resolve_init(job: Job) -> Job:
 
 
 def variant(job: Job, **changes: Any) -> Job:
-    """The same job but for ``changes``.
+    """The same job with ``changes``.
 
-    A change of ``init`` keeps the encoder that the job would have had: a model from scratch has the architecture of the
-    checkpoint that it is compared with. A change to a weighting that learns nothing from the task leaves
-    out the options that only others have.
+    A change of ``init`` keeps the encoder of the job: a model from scratch has the architecture of the checkpoint with
+    which it is compared. A change to a weighting that does not learn from the task drops the options that only other
+    weightings have.
 
     Args:
         job: The options.
-        **changes: Options that differ.
+        **changes: Changed options.
 
     Example:
         >>> variant(Job(), init="scratch").encoder_options == variant(Job(), init="gin_zinc").encoder_options
@@ -141,7 +141,7 @@ _WITH_TASK: Final = {
     "stop_when_decided": (Needs.HYPERGRADIENT,),
     "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
 }
-"""Options that ask for a weighting that learns from the task, with the measurements that they build on."""
+"""Options that require a weighting with certain measurements of the task."""
 
 
 def _measures(weighting: str, *needs: Needs) -> bool:
@@ -150,7 +150,7 @@ def _measures(weighting: str, *needs: Needs) -> bool:
 
 
 def create_solver(options: AdaptationOptions) -> solvers.Solver:
-    """The solver with its options: those given, over those of :data:`SOLVER_DEFAULTS`.
+    """The solver with its options; given ones override those of :data:`SOLVER_DEFAULTS`.
 
     Args:
         options: Name and options of the solver.
@@ -159,7 +159,7 @@ def create_solver(options: AdaptationOptions) -> solvers.Solver:
 
 
 def _adopt_encoder(job: Job) -> Job:
-    """The job with the encoder of its checkpoint; but for dropout, another one may not be asked for."""
+    """The job with the encoder of its checkpoint; requesting another one, except for dropout, is refused."""
     checkpoint = read_checkpoint(job.init)
     asked = (job.encoder, _shape(job.encoder_options))
     if asked not in (("gin", {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
@@ -173,14 +173,14 @@ def _adopt_encoder(job: Job) -> Job:
 
 
 def _shape(encoder_options: dict[str, Any]) -> dict[str, Any]:
-    """The options that a checkpoint settles: all but dropout, which has no parameters."""
+    """The options fixed by a checkpoint: all except dropout, which has no parameters."""
     return {name: value for name, value in encoder_options.items() if name != "dropout"}
 
 
 def _check_weighting(job: Job) -> None:
-    """Refuse options of the weighting, and others that it cannot work with."""
+    """Refuse invalid options of the weighting, and others that are incompatible with it."""
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
-        return  # of auxiliary tables that are not read yet, the number of weights is not known
+        return  # the number of weights is unknown before auxiliary tables are read
     weighting = weightings.create(job.weighting, job.objectives, **weighting_options(job))
     if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
         raise OptionError(
@@ -216,7 +216,7 @@ def _check_weighting(job: Job) -> None:
 
 
 def _check_alignment(job: Job) -> None:
-    """Refuse other molecules for the gradients where there is no such gradient, or no choice."""
+    """Refuse ``align_on`` if there are no such gradients, or no choice of molecules."""
     if job.align_on == "corpus":
         return
     if not _measures(job.weighting, *_WITH_TASK["align_on"]):
@@ -234,10 +234,10 @@ _OF_CLASSES: Final = ("roc_auc", "ap", "prc_auc")
 
 
 def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDataset:
-    """The table with the metric that the job chooses and is scored by.
+    """The table with the job's metric for selection and scoring.
 
     Args:
-        job: Says so in its option ``select_metric``; empty leaves the table as it is.
+        job: The job, with its option ``select_metric``; if empty, the table is unchanged.
         data: The table.
 
     Raises:
@@ -261,10 +261,10 @@ def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDatase
 
 
 def with_stereo(job: EncoderOptions, data: MoleculeDataset) -> MoleculeDataset:
-    """The molecules, without stereochemistry where the job ignores it.
+    """The molecules, without stereochemistry if the job ignores it.
 
     Args:
-        job: Says so in its option ``stereo``. ``"use"`` leaves the molecules as they are.
+        job: The job, with its option ``stereo``; with ``"use"`` the molecules are unchanged.
         data: The molecules.
 
     Example:
@@ -291,24 +291,24 @@ def _say_once(name: str) -> None:
 
 
 _LEAST_SHARE: Final = 1e-3
-"""Weight that an objective starts with at least, as a share of the mean: one of zero could never come back."""
+"""Minimum initial weight of an objective, as a fraction of the mean, because a weight of zero could never recover."""
 
 
 def weighting_options(job: Job) -> dict[str, Any]:
-    """Options of the job's weighting, with the weights of the run that ``weights_from`` names.
+    """Options of the job's weighting, with the weights of the run in ``weights_from``.
 
-    Objectives keep the proportions that they had to each other; one that is new has the mean weight, and one that is
-    gone is left out. For ``fixed`` these are the weights; the rules that learn start from them; others have no start.
+    Objectives keep their proportions; a new objective gets the mean weight, and a removed one is dropped. ``fixed``
+    uses these weights; rules that learn start from them; other rules ignore them.
 
     Args:
         job: The options, with all objectives.
 
     Raises:
-        OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options give
-            its start.
+        OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options set
+            the initial weights.
     """
     key = {"fixed": "weights", "tapweight": "prior", "bilevel": "prior", "alignment": "prior"}.get(job.weighting)
-    if job.weights_from is None or key is None:  # what learns from no start, such as the baseline "equal"
+    if job.weights_from is None or key is None:  # weightings without initial weights, such as the baseline "equal"
         return dict(job.weighting_options)
     if key in job.weighting_options:
         reason = f"gives the weights that {mention(f'weighting_options.{key}')} gives as well"
@@ -349,10 +349,10 @@ def _check_finetuning(options: FinetuningOptions) -> None:
 
 
 def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
-    """Refuse weights of TabICL that are not for the table.
+    """Refuse weights of TabICL that do not match the table.
 
     Raises:
-        OptionError: If they are for labels of another kind, or the table has too many targets.
+        OptionError: If they are for another kind of labels, or the table has too many targets.
     """
     if not options.in_context:
         return

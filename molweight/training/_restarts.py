@@ -1,4 +1,4 @@
-"""Finetuning of one pretrained encoder with restarts, of which the best on ``select`` is kept."""
+"""Finetuning of one pretrained encoder with restarts; the best one on ``select`` is kept."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _Tuned: TypeAlias = tuple[Predictor, Finetuning]
 
 
 def restart_stages(job: Job) -> list[str]:
-    """Names of the stages that finetuning leaves states of.
+    """Names of the stages for states of finetuning.
 
     Args:
         job: The options.
@@ -30,18 +30,17 @@ def restart_stages(job: Job) -> list[str]:
 
 
 def finetune_with_restarts(job: Job, pretrainer: Pretrainer, context: Context) -> tuple[Predictor, Finetuning]:
-    """Finetune ``job.finetune_restarts`` times: each with a head, an order of the batches and dropout of its own.
+    """Finetune ``job.finetune_restarts`` times, each time with another head, batch order and dropout.
 
-    The first is that of a job without restarts. A finetuning that is finished when the work is interrupted is not
-    repeated.
+    The first one equals that of a job without restarts. After an interruption, finished ones are not repeated.
 
     Args:
         job: The options.
-        pretrainer: Holds the encoder to start from.
-        context: The labelled table, of which ``train`` and ``select`` are used, and where to compute.
+        pretrainer: Model with the initial encoder.
+        context: The labelled table, of which ``train`` and ``select`` are used, and the device.
 
     Returns:
-        The model with the best metric on ``select``, and how its finetuning went.
+        The model with the best metric on ``select``, and the record of its finetuning.
     """
     stage = context.session.stage(_KEPT)
     best, tried = _kept(stage.read(), job, pretrainer, context)
@@ -66,7 +65,7 @@ def _start(job: Job, pretrainer: Pretrainer, context: Context) -> Predictor:
 
 
 def _kept(state: Any, job: Job, pretrainer: Pretrainer, context: Context) -> tuple[list[_Tuned], list[float]]:
-    """The best model of an interrupted work, if there is one, and the metrics of all that were tried."""
+    """The best model so far of an interrupted job, if there is one, and the metrics of all restarts."""
     if state is None:
         return [], []
     model = _start(job, pretrainer, context)
@@ -83,17 +82,17 @@ def restart_seed(job: Job, number: int) -> Job:
 
     Args:
         job: The options.
-        number: Which restart, from 1.
+        number: Number of the restart, from 1.
     """
     seed = int(generator_for(job.seed, f"finetuning {number}").integers(2**31))
     return job if number == 1 else replace(job, seed=seed)
 
 
 def argbest(tuned: Sequence[Finetuning]) -> int:
-    """Index of the one with the best metric on ``select``, the first of those that are equally good.
+    """Index of the record with the best metric on ``select``; the first one among ties.
 
     Args:
-        tuned: How finetunings of one table went; one whose metric cannot be computed is below all others.
+        tuned: Records of finetunings on one table; a record with an undefined metric counts as worst.
 
     Example:
         >>> argbest([Finetuning("rmse", best=math.nan), Finetuning("rmse", best=2.0), Finetuning("rmse", best=1.0)])

@@ -1,4 +1,4 @@
-"""Search over fixed weights: the outer loop that learned weights are compared with, every trial's cost counted."""
+"""Search over fixed weights, as a comparison for learned weights; the cost of every trial counts."""
 
 import math
 import time
@@ -29,21 +29,21 @@ __all__ = ["SearchMethod", "Trial", "WeightSearch", "search_weights"]
 SearchMethod: TypeAlias = Literal["random", "tpe"]
 _METHODS: Final = ("random", "tpe")
 _STARTUP: Final = 2
-"""Trials that TPE draws at random before it looks at scores; optuna's 10 would leave a short search no other."""
+"""Number of random trials of TPE before it uses scores; with optuna's 10, a short search would have no others."""
 _LEAST: Final = 1e-6
-"""Least share drawn: its logarithm stays finite."""
+"""Minimum sampled share, so that its logarithm is finite."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of fixed weights that was tried.
+    """A trial with one set of fixed weights.
 
     Args:
         number: Position in the search, from 0.
         weights: Weight per objective.
-        select: The table's metric on ``select``; the test set is not looked at.
-        seconds: What the trial cost: adaptive pretraining and finetuning.
-        steps: Steps of adaptive pretraining it took.
+        select: The table's metric on ``select``; the test set is not used.
+        seconds: Cost of the trial: adaptive pretraining and finetuning.
+        steps: Number of steps of adaptive pretraining.
     """
 
     number: int
@@ -59,8 +59,8 @@ class WeightSearch:
 
     Args:
         method: ``"random"`` or ``"tpe"``.
-        trials: All of them, in their order.
-        best: The one with the best metric on ``select``.
+        trials: All trials, in order.
+        best: The trial with the best metric on ``select``.
         run: The run of the best trial.
     """
 
@@ -91,21 +91,21 @@ def search_weights(
     journal: str | Path | None = None,
     progress: bool = False,
 ) -> WeightSearch:
-    """Try fixed weights, each with a whole run, and keep those that do best on ``select``.
+    """Try fixed weights, each with a full run, and keep those with the best metric on ``select``.
 
-    Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` draws them
-    each time; ``"tpe"`` draws them from the tree-structured Parzen estimator (Bergstra et al., NeurIPS 2011) of
-    optuna, after two at random. Generic pretraining is shared by all trials and cached.
+    Weights are uniform on the simplex: normalised ``-log u_k`` with ``u_k`` uniform in (0, 1). ``"random"`` samples
+    them independently; ``"tpe"`` samples them from optuna's tree-structured Parzen estimator (Bergstra et al., NeurIPS
+    2011), after two random trials. Generic pretraining is shared by all trials and cached.
 
     Args:
         job: The job; its weighting is replaced by ``"fixed"``.
         data: The labelled table.
-        splits: Its roles; ``test`` is not touched.
+        splits: Its roles; ``test`` is not used.
         corpus: Unlabelled molecules, as in :func:`molweight.fit`.
         method: How weights are proposed.
         trials: Number of trials.
-        journal: File that every finished trial is written to at once; a search that finds it there continues after the
-            last one and ends as if it had not been interrupted.
+        journal: File to which every finished trial is written immediately; with an existing file, a search continues
+            after the last trial and gives the same result as without an interruption.
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
@@ -164,7 +164,7 @@ def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:
 
 
 def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":
-    """A study in memory, or one that is written to ``journal`` trial by trial."""
+    """A study in memory, or one written to ``journal`` trial by trial."""
     try:
         import optuna
         from optuna.storages.journal import JournalFileBackend
@@ -180,12 +180,12 @@ def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | N
     study = optuna.create_study(storage=backend, study_name="weights", direction=direction, load_if_exists=True)
     _claim(study, {"method": method, "data": data.name, "job": job.options()}, journal)
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted: it is tried again
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted trials are repeated
     return study
 
 
 def _claim(study: "Study", about: Mapping[str, Any], journal: str | Path | None) -> None:
-    """Mark a new study with what it searches; refuse one that searches something else."""
+    """Mark a new study with a description of its search; refuse a study of another search."""
     for key, value in about.items():
         found = study.user_attrs.get(key)
         if found is None:
@@ -195,7 +195,7 @@ def _claim(study: "Study", about: Mapping[str, Any], journal: str | Path | None)
 
 
 def _sampler(method: str, seed: int, number: int) -> "BaseSampler":
-    """A sampler that depends on the seed and the trial alone, so that a resumed search proposes the same weights."""
+    """A sampler that depends only on the seed and the trial, so that a resumed search proposes the same weights."""
     from optuna.samplers import RandomSampler, TPESampler
 
     own = 1_000_003 * seed + number
@@ -218,7 +218,7 @@ def _fit(
     splits: Splits,
     corpus: MoleculeDataset | None,
 ) -> Run:
-    """The run of the weights that the sampler proposes, with its cost noted on the trial."""
+    """The run with the sampler's weights; its cost is stored in the trial."""
     uniform = {name: asked.suggest_float(name, _LEAST, 1 - _LEAST) for name in job.objectives}
     started = time.perf_counter()
     run = fit(variant(job, **_fixed(_simplex(job, uniform))), data, splits, corpus)
@@ -227,7 +227,7 @@ def _fit(
 
 
 def _better(study: "Study", asked: "OptunaTrial", run: Run, kept: dict[int, Run]) -> dict[int, Run]:
-    """Tell the study the run's metric; keep the run if it is the best so far."""
+    """Report the run's metric to the study; keep the run if it is the best so far."""
     value = run.finetuning.best
     if not math.isfinite(value):
         raise DataError(

@@ -1,4 +1,4 @@
-"""The task where its head is solved: all labelled molecules at once, as vectors of the encoder."""
+"""The task with a solved head: all labelled molecules at once, as vectors of the encoder."""
 
 import math
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ from molweight.training._batches import Batches, TaskSource
 __all__ = ["MOST_SOLVED", "SolvedTask"]
 
 MOST_SOLVED: Final = 2048
-"""Most molecules of a role that one hypergradient reads; a larger table is sampled each time."""
+"""Maximum number of molecules of a role per hypergradient; a larger table is sampled each time."""
 
 _PART: Final = 256
-"""Molecules whose graph is in memory at a time."""
+"""Number of molecules whose graphs are in memory at a time."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SolvedTask(TaskSource):
         """The loss on the next batch, without dropout: the head is trained to convergence on fixed vectors.
 
         Args:
-            batches: Batches to draw from; usually every batch is the whole role.
+            batches: The batches; usually every batch is the whole role.
             dropout: Has no effect.
         """
         del dropout
@@ -61,7 +61,7 @@ def _parts(rows: Indices) -> list[Indices]:
 
 
 def _vectors(encoder: Encoder, graphs: GraphBatch, params: Params) -> Tensor:
-    """The encoder's vectors as a function of variables that are named as in the model of the task."""
+    """The encoder's vectors as a function of variables with the names of the task's model."""
     given = {name.removeprefix("encoder."): tensor for name, tensor in params.items() if name.startswith("encoder.")}
     vectors: Tensor = functional_call(encoder, given, (graphs, None)).graphs
     return vectors

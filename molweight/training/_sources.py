@@ -35,7 +35,7 @@ __all__ = [
 SOURCE: Final = "source"
 """Name of the objective that learns an auxiliary table."""
 _GROUPS: Final = 32
-"""Weights of one table at most."""
+"""Maximum number of weights per table."""
 
 Aux = str | MoleculeDataset | SourceTable
 
@@ -43,16 +43,16 @@ Aux = str | MoleculeDataset | SourceTable
 def with_sources(
     job: Job, data: MoleculeDataset, splits: Splits, aux: Sequence[Aux] = ()
 ) -> tuple[Job, tuple[SourceTable, ...]]:
-    """The job with an objective for each source, and the tables that they learn from.
+    """The job with an objective for each source, and their tables.
 
     Args:
-        job: The options, of which ``aux`` names tables.
+        job: The options, with tables in ``aux``.
         data: The table of the task.
         splits: Its roles, whose held-out compounds are left out of the tables.
-        aux: Further tables; those that are read already are taken as they are, in place of all others.
+        aux: Further tables; if they have already been read, they replace all others.
 
     Returns:
-        The job itself where there is no table.
+        The new job; the job itself if there is no table.
 
     Raises:
         DataError: If a table cannot be used.
@@ -71,13 +71,13 @@ def with_sources(
 
 
 def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
-    """The job with every objective once for each part of the corpus, where ``corpus_weights`` asks for it.
+    """The job with one copy of every objective per part of the corpus, if ``corpus_weights`` requests it.
 
-    Objectives that learn from tables, and those with an alias, stay as they are.
+    Objectives with labelled tables, and those with an alias, are unchanged.
 
     Args:
         job: The options.
-        corpus: The molecules, as :func:`molweight.datasets.internal.join_corpora` gives them.
+        corpus: The molecules, from :func:`molweight.datasets.internal.join_corpora`.
 
     Raises:
         OptionError: If the corpus has no parts.
@@ -121,12 +121,12 @@ def _objectives(source: SourceTable, weights: str) -> dict[str, dict[str, Any]]:
 
 
 def _alias(name: str) -> str:
-    """A name as part of the name of an objective."""
+    """A name in a form that is valid in the name of an objective."""
     return re.sub(r"[^\w-]+", "_", name).strip("_") or "table"
 
 
 def _by_molecules(data: MoleculeDataset) -> Indices:
-    """The columns in an order in which neighbours were measured on similar sets of molecules."""
+    """The columns, ordered so that adjacent ones were measured on similar sets of molecules."""
     from scipy.cluster import hierarchy
 
     known = (~np.isnan(data.targets)).T.astype(np.float32)
@@ -136,10 +136,10 @@ def _by_molecules(data: MoleculeDataset) -> Indices:
 
 
 def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable], featuriser: Featuriser) -> None:
-    """Let all sources of a model draw from one pool, in which each molecule is once.
+    """Let all sources of a model sample from one pool without repeated molecules.
 
     Args:
-        objectives: The sources by name, to which their tables are attached.
+        objectives: The sources by name, with attached tables.
         sources: The tables.
         featuriser: The features that the encoder reads.
     """
@@ -148,7 +148,7 @@ def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable
     _, first, place = np.unique(
         np.concatenate([source.keys for source in sources]), return_index=True, return_inverse=True
     )
-    order = np.argsort(first)  # by first appearance
+    order = np.argsort(first)  # in order of first occurrence
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(len(order))
     parts = np.split(rank[place], np.cumsum([len(source.keys) for source in sources])[:-1])
@@ -171,12 +171,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A task, of whose compounds other tables may know labels only for those in ``train``.
+    """A task with held-out compounds: other tables may contribute labels only for its compounds in ``train``.
 
     Args:
         data: The labelled table.
         splits: Its roles.
-        sources: Auxiliary tables, from which its held-out compounds were left out.
+        sources: Auxiliary tables without its held-out compounds.
     """
 
     data: MoleculeDataset
@@ -186,7 +186,7 @@ class HeldOut:
     def without(self, table: MoleculeDataset) -> MoleculeDataset:
         """A labelled table without all forms of the compounds in ``meta``, ``select`` and ``test``.
 
-        What the labels are called is not looked at: one table may repeat those of another under other names.
+        Names of labels are ignored, because a table may repeat labels of another one under other names.
 
         Args:
             table: The table.
@@ -206,16 +206,16 @@ class HeldOut:
 
 
 def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
-    """The job with the tables of ``assay_labels`` settled, under each of its aliases.
+    """The job with the tables of ``assay_labels`` resolved, under each of its aliases.
 
-    The table is the one that is named, else that of the alias (``assay_labels:sider``), else one that is not the task.
+    The table is the named one, else that of the alias (``assay_labels:sider``), else one that is not the task.
 
     Args:
         job: The options.
         data: The table of the task.
 
     Returns:
-        The job itself where there is nothing to settle.
+        The resolved job; the job itself if there is nothing to resolve.
 
     Raises:
         ConfigError: If a table has labels of the task.
@@ -247,15 +247,15 @@ def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> di
 
 
 def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | None = None) -> dict[str, dict[str, str]]:
-    """Give each objective the tables it names.
+    """Attach to each objective the tables that it names.
 
     Args:
-        model: Whose objectives to give them to.
+        model: Model with the objectives.
         featuriser: The features that its encoder reads.
-        held: The task; with ``None`` all labels are learned, with a warning.
+        held: The task; with ``None`` all labels are used, with a warning.
 
     Returns:
-        For each objective that learns from tables, the digest of what it was given of each.
+        For each objective with labelled tables, the digests of the attached parts.
     """
     given: dict[str, dict[str, str]] = {}
     sources = {source.origin: source for source in (held.sources if held else ())}
@@ -283,19 +283,19 @@ def _load(table: str) -> MoleculeDataset:
 
 
 def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:
-    """Refuse a checkpoint that has learned labels of compounds that are held out.
+    """Refuse a checkpoint that was trained on labels of held-out compounds.
 
     Args:
-        checkpoint: What is started from.
-        init: What it is called.
+        checkpoint: The checkpoint.
+        init: Its name.
         held: The task.
 
     Raises:
-        ConfigError: Naming the table, and what to do.
+        ConfigError: If it was; names the table and the remedy.
     """
     task = {name: value for name, value in (checkpoint.task or {}).items() if name != "sources"}
     if task and task == data_card(held.data, held.splits):
-        return  # a run on the same roles of the same table, which left the same compounds out
+        return  # a run on the same table and roles left out the same compounds
     for name, options in checkpoint.objectives.items():
         for table in map(_load, objectives.create(name, width=1, **options).tables):
             seen = len(table) - len(held.without(table))

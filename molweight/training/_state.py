@@ -1,4 +1,4 @@
-"""Interruptible work: where a job runs, checkpoints on disk, callbacks, and the points at which it can stop."""
+"""Interruptible work: checkpoints on disk, callbacks, and the points at which a job can stop."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from molweight.training._callback import Callback, scalars
 __all__ = ["SECONDS", "Context", "Session", "Stage", "Stop"]
 
 SECONDS: Final = 60.0
-"""Seconds between two states; an interruption by Ctrl-C writes one more."""
+"""Seconds between checkpoints; Ctrl-C writes a further one."""
 
 ENDING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a process to end; Windows has no SIGHUP."""
@@ -38,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class Stop:
-    """The signal that asked the process to stop, 0 for none, and when a state was last written."""
+    """The signal that requested a stop, 0 for none, and the time of the last checkpoint."""
 
     asked: int = 0
     written: float = field(default_factory=time.monotonic)
@@ -49,13 +49,14 @@ class Session:
     """Checkpoints and callbacks of training; without a folder nothing is written.
 
     Args:
-        folder: Where states are kept; ``None`` for nowhere.
-        job: Everything that the result depends on, as JSON values: a state of another job is refused.
+        folder: Folder of the states; ``None`` for no states.
+        job: All inputs of the job, as JSON values; a state of another job is refused.
         callbacks: Objects that are called after every step.
         prefix: Prefix of the stages' names, e.g. ``"equal/"``.
-        seconds: Least time between two states.
-        deadline: When the work should be finished, on the clock of :func:`time.monotonic`; ``None`` for no limit.
-        stop: Whether the process was asked to stop; shared by all stages.
+        seconds: Minimum time between checkpoints.
+        deadline: Time at which the work should be finished, on the clock of :func:`time.monotonic`; ``None`` for no
+            limit.
+        stop: Whether a stop was requested; shared by all stages.
     """
 
     folder: Path | None = None
@@ -67,10 +68,10 @@ class Session:
     stop: Stop = field(default_factory=Stop, repr=False, compare=False)
 
     def within(self, minutes: float | None, share: float = 1.0) -> "Session":
-        """The same with a deadline: a share of what is left of its own, or of some minutes from now.
+        """The same session with a deadline: a share of its remaining time, or of some minutes from now.
 
         Args:
-            minutes: How long; ``None`` for no limit. A deadline that there is already counts in its place.
+            minutes: Time limit; ``None`` for none. An existing deadline takes precedence.
             share: The share.
         """
         left = minutes * 60 if minutes is not None and self.deadline is None else self.seconds_for(1.0)
@@ -80,28 +81,28 @@ class Session:
         """Seconds that a stage may take; ``None`` for no limit.
 
         Args:
-            share: Share of the time that is left.
+            share: Share of the remaining time.
         """
         return None if self.deadline is None else share * max(0.0, self.deadline - time.monotonic())
 
     def stage(self, name: str) -> "Stage":
-        """The part of the work that is called so."""
+        """The stage of that name."""
         return Stage(self, name)
 
     def clear(self) -> None:
-        """Remove all states: the work is done. Files that molweight did not write stay."""
+        """Remove all states after the work is done. Files that molweight did not write are kept."""
         if self.folder is not None:
             remove_owned(self.folder)
 
     def child(self, name: str) -> "Session":
-        """A part with stages of its own, in a folder directly in this one's."""
+        """A session for part of the work, with its own stages, in a subfolder."""
         part = _folder_name(name)
         folder = None if self.folder is None else self.folder / part
         return replace(self, folder=folder, prefix=f"{self.prefix}{part}/")
 
 
 def _folder_name(name: str) -> str:
-    """The name of a part as that of a folder: what is finetuned may be called by the path that it was read from.
+    """The name of a part as a folder name, because the name may be a path.
 
     Example:
         >>> _folder_name("equal"), _folder_name("../made")
@@ -120,7 +121,7 @@ class Stage:
     Args:
         session: The session.
         name: ``"generic"``, ``"adaptive"``, ``"finetune"``, with several finetunings ``"finetune-2"`` and so on and
-            ``"kept"`` for the best so far, or ``"finished"`` for what comes out.
+            ``"kept"`` for the best so far, or ``"finished"`` for the result.
     """
 
     session: Session
@@ -128,16 +129,16 @@ class Stage:
 
     @property
     def should_save(self) -> bool:
-        """Whether a state is to be written at the next opportunity."""
+        """Whether to write a state at the next opportunity."""
         session = self.session
         waited = time.monotonic() - session.stop.written
         return session.folder is not None and (session.stop.asked > 0 or waited >= session.seconds)
 
     def read(self) -> Any:
-        """The state that an interrupted run left, or ``None``.
+        """The state of an interrupted run, or ``None``.
 
         Raises:
-            ConfigError: If it belongs to another job; the message names what differs.
+            ConfigError: If it belongs to another job; the message names the difference.
         """
         path = self._path()
         if path is not None:
@@ -156,7 +157,7 @@ class Stage:
         return unpack(from_tensor(tensors.pop(_SKELETON)), tensors)
 
     def write(self, state: Any) -> None:
-        """Write a state in place of the last one, which stays if that fails.
+        """Replace the last state, which is kept if writing fails.
 
         Raises:
             ConfigError: If the folder is a link, or a file of that name is not a state.
@@ -169,13 +170,13 @@ class Stage:
             self.session.stop.written = time.monotonic()
 
     def checkpoint(self, state: Callable[[], Any]) -> None:
-        """Between two steps: write the state if it is due, and stop if that was asked for.
+        """Called between two steps: write the state if it is due, and stop if requested.
 
         Args:
-            state: Makes the state.
+            state: Creates the state.
 
         Raises:
-            Interrupted: If the process was asked to stop; it is a ``KeyboardInterrupt``.
+            Interrupted: If a stop was requested; a subclass of ``KeyboardInterrupt``.
         """
         if self.should_save:
             self.write(state())
@@ -183,7 +184,7 @@ class Stage:
             raise Interrupted(self.session.stop.asked)
 
     def discard(self) -> None:
-        """Remove the state; a later one makes it useless."""
+        """Remove the state, after a later one has made it obsolete."""
         path = self._path()
         if path is not None and path.name in owned_files(path.parent):
             path.unlink(missing_ok=True)
@@ -195,10 +196,10 @@ class Stage:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Let Ctrl-C, SIGTERM and SIGHUP wait for the next :meth:`checkpoint`, where a state can be written.
+        """Context in which Ctrl-C, SIGTERM and SIGHUP are deferred to the next :meth:`checkpoint`.
 
         Yields:
-            Nothing. A second signal does not wait. A signal that is ignored, as under ``nohup``, stays ignored.
+            Nothing. A second signal acts immediately. An ignored signal, as under ``nohup``, remains ignored.
         """
         if self.session.folder is None or threading.current_thread() is not threading.main_thread():
             yield
@@ -232,12 +233,12 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Context:
-    """Facts that all stages of a job share and that no option states.
+    """Data shared by all stages of a job that are not options.
 
     Args:
         data: The labelled table.
         splits: Its roles.
-        sources: Auxiliary tables, without what the roles hold out.
+        sources: Auxiliary tables without held-out compounds.
         device: Device to compute on.
         session: Checkpoints and callbacks.
         progress: Whether to show progress bars on a terminal.
@@ -251,7 +252,7 @@ class Context:
     sources: tuple[SourceTable, ...] = ()
 
     def announce(self, text: str) -> None:
-        """Log the start of a stage, with the method it is for where there are several.
+        """Log the start of a stage, with the name of the method if there are several.
 
         Args:
             text: The stage.
@@ -260,7 +261,7 @@ class Context:
             _log.info("%s", title)
 
     def title(self, text: str) -> str | None:
-        """Title of a progress bar, after the method it is for where there are several; ``None`` for no bar.
+        """Title of a progress bar, after the name of the method if there are several; ``None`` for no bar.
 
         Args:
             text: The title.
