@@ -3,7 +3,7 @@
     python examples/text.py [--steps 200] [--seed 2] [--weighting tapweight]
 
 The "language" has words of two topics and words that mean nothing. Masked words are guessed from their neighbours, two
-crops of one sentence are to be told from those of other sentences, and a third objective asks for a label drawn at
+crops of one sentence are distinguished from those of other sentences, and a third objective asks for a label drawn at
 random. The task: do two sentences have the same topic? Everything runs through :class:`molweight.mlo.Loop`, as
 it does for molecules: losses are pure functions of named tensors, and whatever is random is drawn before.
 """

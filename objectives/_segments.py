@@ -99,7 +99,7 @@ def random_partner(count: int, generator: torch.Generator) -> Tensor | None:
 
 
 def segment_mean(rows: Tensor, segment: Tensor, count: int) -> Tensor:
-    """Mean of the rows of each segment, right to second order.
+    """Mean of the rows of each segment, correct to second order.
 
     Args:
         rows: ``n x d``.

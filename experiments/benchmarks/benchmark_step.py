@@ -112,7 +112,7 @@ def _resident(field: str) -> float:
 
 
 def memory_table(encoder: str, kinds: list[str], device: torch.device) -> dict[str, float]:
-    """Peak memory of each kind in MiB, each in a process of its own."""
+    """Peak memory of each kind in MiB, each in a separate process."""
     script = [sys.executable, "-m", __spec__.name, "--device", str(device), "--encoders", encoder, "--memory-of"]
     return {kind: float(subprocess.run([*script, kind], capture_output=True, check=True).stdout) for kind in kinds}
 

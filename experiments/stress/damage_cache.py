@@ -74,7 +74,7 @@ class Heard(logging.Handler):
 
 
 def judge(expected: Arrays, file: str, answer: Connection) -> None:
-    """Ask for everything, in a process of its own."""
+    """Read everything in a separate process."""
     heard = Heard()
     logging.getLogger("molweight").addHandler(heard)
     try:

@@ -71,7 +71,7 @@ def main() -> None:
             if str(jobs) not in journal:
                 journal.add(str(jobs), dict(_trial(Path(name, str(jobs)), jobs, tables, chance, most)))
             hit, jobs = hit + Counter(journal.answers[str(jobs)]), jobs + 1
-            print(f"{hit.total()} killed, {jobs} jobs ended as if nothing had happened", flush=True)
+            print(f"{hit.total()} killed, {jobs} jobs are bit-identical to undisturbed ones", flush=True)
     result = {"kills": hit.total(), "jobs": jobs, "stage_when_killed": dict(hit), "identical": True}
     if options.output is not None:
         about = provenance(list(range(jobs)))

@@ -73,7 +73,7 @@ def run_one(table: str, weighting: str, seed: int) -> dict[str, Any]:
 
 
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = ((table, weighting, seed) for seed in seeds for table in tables for weighting in WEIGHTINGS)
     for row in go_on(RESULTS, ("table", "weighting", "seed"), jobs, run_one):
         shown = "  ".join(f"{gamma} {found['meta']:.4f}" for gamma, found in row["gammas"].items())

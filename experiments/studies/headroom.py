@@ -65,7 +65,7 @@ def run_one(table: str, seed: int, weighting: str) -> dict[str, Any]:
 
 
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = ((table, seed, name) for seed in seeds for table in tables for name in weightings())
     for row in go_on(RESULTS, ("table", "seed", "weighting"), jobs, run_one):
         shown = " ".join(f"{name} {loss:.3f}" for name, loss in row["losses"].items())

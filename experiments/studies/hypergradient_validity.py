@@ -64,7 +64,7 @@ def run_one(table: str, seed: int) -> dict[str, Any]:
 
 
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Measure what is not finished yet."""
+    """Run all unfinished measurements."""
     for row in go_on(RESULTS, ("table", "seed"), ((table, seed) for seed in seeds for table in tables), run_one):
         best = {rule: round(agreement(row, rule)[0], 2) for rule in RULES}
         print(row["table"], row["seed"], best, flush=True)

@@ -24,8 +24,8 @@ finetune once, with every other seed of the study, whose scores are averaged. Ne
 Called level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the
 seeds but the next one were run: half of the standard deviation of single runs on a table.
 
-Each finished run is appended to ``experiments/results/level_with_search.jsonl`` at once, with its provenance; a run
-that is there already is not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
+Each finished run is appended to ``experiments/results/level_with_search.jsonl`` immediately, with its provenance;
+existing runs are not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
 """
 
 import argparse
@@ -173,7 +173,7 @@ def jobs_of(kind: str, seeds: list[int], draws: int) -> Iterator[tuple[str, str,
 
 
 def run_all(jobs: Iterator[tuple[str, str, int, int]], workers: int) -> None:
-    """Run what is not finished yet."""
+    """Run all unfinished runs."""
     work = partial(run_one, found())
     for row in go_on(RESULTS, ("table", "kind", "seed", "drawn"), jobs, work, ProcessPool(workers)):
         scores = "  ".join(f"{found['test']:.4f}" for found in row["finetunings"])

@@ -119,7 +119,7 @@ def _test(run: Run) -> float:
 
 
 def study(tables: list[str], names: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = ((table, name, seed) for seed in seeds for name in names for table in tables)
     for row in go_on(RESULTS, ("table", "objective", "seed"), jobs, run_one):
         spent = f"{row['pretraining_seconds'] or 0:.1f} + {row['finetuning_seconds']:.1f} s"

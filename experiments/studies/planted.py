@@ -168,7 +168,7 @@ def run_one(table: str, rule: str, seed: int) -> dict[str, Any]:
 
 
 def study(tables: list[str], rules: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = ((table, rule, seed) for seed in seeds for table in tables for rule in rules)
     for row in go_on(RESULTS, ("table", "rule", "seed"), jobs, run_one):
         shown = " ".join(f"{name.split('_')[1]} {weight:.2f}" for name, weight in row["weights"].items())

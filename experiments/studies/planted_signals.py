@@ -9,7 +9,7 @@ values for the two differ only through the state of their heads. Three runs per 
 they are learned; solved on all their molecules before the first step; solved again every 10 steps. GIN 2x32 from random
 weights, 100 steps of 64 molecules, measured at every 10th; the test role is not opened.
 
-Each finished run is appended to ``experiments/results/planted_signals.jsonl``; one that is there is not repeated.
+Each finished run is appended to ``experiments/results/planted_signals.jsonl``; existing runs are not repeated.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def run_one(table: str, seed: int, heads: str) -> dict[str, Any]:
 
 
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Measure what is not finished yet."""
+    """Run all unfinished measurements."""
     jobs = ((table, seed, heads) for seed in seeds for table in tables for heads in HEADS)
     for row in go_on(RESULTS, ("table", "seed", "heads"), jobs, run_one):
         print(row["table"], row["seed"], row["heads"], {rule: right(row, rule) for rule in SHOWN}, flush=True)

@@ -94,7 +94,7 @@ def run_one(table: str, rule: str, seed: int, steps: int = 200) -> dict[str, Any
 
 
 def study(tables: list[str], rules: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = ((table, rule, seed) for seed in seeds for table in tables for rule in rules)
     for row in go_on(RESULTS, ("table", "rule", "seed"), jobs, run_one):
         planted_weights = {name: row["weights"][name] for name in PLANTED}

@@ -212,7 +212,7 @@ def work(kind: str, table: str, features: str, seed: int) -> dict[str, Any]:
 
 
 def study(tables: list[str], seeds: list[int]) -> None:
-    """Run what is not finished yet, one seed of everything before the next."""
+    """Run all unfinished runs, seed by seed."""
     jobs = [("invariance", table, name, 0) for table in tables for name in BUILDS]
     jobs += [("score", table, name, seed) for seed in seeds for table in tables for name in BUILDS]
     for row in go_on(RESULTS, ("kind", "table", "features", "seed"), jobs, work):

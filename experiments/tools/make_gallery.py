@@ -30,7 +30,7 @@ def main() -> None:
     """Fit, and copy the reports."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "gallery", help="folder of the reports")
-    parser.add_argument("--only", choices=FITS, help="one report; the others stay as they are")
+    parser.add_argument("--only", choices=FITS, help="one report; the others are kept")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / "gallery.json"

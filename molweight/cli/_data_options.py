@@ -151,7 +151,7 @@ def split_with_test(
         The table, its roles, and the molecules of a test file without labels, which can only be predicted.
 
     Raises:
-        ConfigError: If a split is asked for as well.
+        ConfigError: If a split is also requested.
     """
     if options.test is None:
         return data, split_table(options, data), None

@@ -334,7 +334,7 @@ def join_options(arguments: Sequence[str]) -> list[str]:
     """Merge options of parts, ``--objective_options.graphcl.strength 0.3``, into one mapping per part.
 
     Args:
-        arguments: What was typed.
+        arguments: The arguments as typed.
 
     Example:
         >>> join_options(["--a.b.c", "1", "--a.b.d=x", "--a.e", "2"])

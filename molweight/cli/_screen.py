@@ -40,7 +40,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
 
     Raises:
         ConfigError: If an option cannot be combined with ``--top``, or the target to rank by is not named.
-        OptionError: If fewer than one row is asked for.
+        OptionError: If fewer than one row is requested.
     """
     column, sign = _ranked_by(options, run), -1.0 if options.lowest else 1.0
     places = feature_places(options, run, table)

@@ -1,9 +1,8 @@
 """Graph neural networks that map molecules to vectors.
 
 Every encoder is a pure function of its parameters and an optional dropout seed, differentiable to second order by
-reverse and forward mode. ``available()`` lists the names, ``create("gin", layers=3, width=64)`` creates one. Those of
-atoms and bonds take the options of :class:`Trunk`; one of your own needs only a layer, see
-:class:`MessagePassingEncoder`.
+reverse and forward mode. ``available()`` lists the names, ``create("gin", layers=3, width=64)`` creates one. Encoders
+of atoms and bonds take the options of :class:`Trunk`; a new one needs only a layer, see :class:`MessagePassingEncoder`.
 
 Example:
     >>> from molweight import encoders

@@ -44,9 +44,9 @@ class Encoding(NamedTuple):
 class Encoder(nn.Module, ABC):
     """A graph neural network that maps molecules to vectors, as a pure function of its parameters.
 
-    Pure means: no buffer changes in ``forward`` and no hidden random state is read, so that two evaluations with the
-    same parameters and the same seed agree, and every derivative of a training step sees the same function. Layers
-    use index-based reductions only, which are right to second order whether or not torch-scatter is installed.
+    Pure means that ``forward`` changes no buffers and reads no hidden random state, so that two evaluations with the
+    same parameters and seed agree, and all derivatives of a training step belong to the same function. Layers use only
+    index-based reductions, which are correct to second order with or without torch-scatter.
 
     Subclasses set ``width`` before or in ``__init__`` and implement ``forward``.
 
@@ -62,7 +62,7 @@ class Encoder(nn.Module, ABC):
 
         Args:
             graphs: The molecules: atom features ``N x 9``, bonds ``2 x E``, bond features ``E x 3``.
-            seed: Decides the dropout masks. ``None`` switches dropout off, in training mode too.
+            seed: Seed of the dropout masks. ``None`` disables dropout, also in training mode.
 
         Returns:
             Vectors of atoms and of molecules.
@@ -71,7 +71,7 @@ class Encoder(nn.Module, ABC):
     def __call__(self, graphs: GraphLike, seed: int | None = None) -> Encoding:
         """Encode a batch of molecules; see :meth:`forward`.
 
-        Of a padded batch, the vectors of the added atoms come last, and those of the added molecules are left out.
+        For a padded batch, the vectors of padding atoms come last, and those of padding molecules are left out.
         """
         others = None if in_share() else team()
         if others is not None and isinstance(graphs, GraphBatch) and graphs.num_graphs >= others.size:
@@ -87,12 +87,13 @@ _one_mask: ContextVar[bool] = ContextVar("one_mask", default=False)
 
 @contextmanager
 def one_mask_for_all_rows() -> Iterator[None]:
-    """While it lasts, :func:`dropout` drops the same channels of all atoms and molecules.
+    """Context in which :func:`dropout` drops the same channels for all atoms and molecules.
 
-    A seed then stands for one network with some of its channels removed, whatever it is given: a molecule has the same
-    prediction in any order of its atoms, and next to any others in a batch. Masks by row would be drawn by position.
+    A seed then corresponds to one network with some channels removed, independent of its input: the prediction for a
+    molecule does not depend on the order of its atoms or on the rest of the batch. Masks per row would depend on the
+    position.
     Source: Gal and Ghahramani, *A Theoretically Grounded Application of Dropout in Recurrent Neural Networks*, NeurIPS
-    2016, where one mask holds for all steps of a sequence.
+    2016, where one mask is used for all steps of a sequence.
 
     Yields:
         Nothing.
@@ -111,20 +112,20 @@ def one_mask_for_all_rows() -> Iterator[None]:
 
 
 def dropout_generator(seed: int | None, device: torch.device) -> torch.Generator | None:
-    """The source of all dropout masks of one forward pass; ``None`` for no dropout."""
+    """The generator of all dropout masks of a forward pass; ``None`` for no dropout."""
     return None if seed is None else torch.Generator(device).manual_seed(seed)
 
 
 def dropout(rows: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Set a random share of the entries to 0 and scale up the others, so that the expectation stays.
+    """Set random entries to 0 and scale up the others, so that the expectation is preserved.
 
-    The mask is made from 16 random bits per entry, so ``rate`` is met to 1 in 65,536; this is seven times as fast as
+    The mask uses 16 random bits per entry, so ``rate`` is exact to 1 in 65,536; this is seven times as fast as
     ``torch.nn.functional.dropout`` on CPU. Source: Srivastava et al., JMLR 2014.
 
     Args:
         rows: Any matrix.
         rate: Probability of an entry to be set to 0, at least 0 and below 1.
-        generator: Source of the mask; ``None`` returns ``rows`` as they are.
+        generator: Generator of the mask; ``None`` returns ``rows`` unchanged.
 
     Returns:
         A matrix like ``rows``.
@@ -138,7 +139,7 @@ def dropout(rows: Tensor, rate: float, generator: torch.Generator | None) -> Ten
     dropped = round(rate * _LEVELS)
     if generator is None or dropped == 0:
         return rows
-    shape = (1, *rows.shape[1:]) if _one_mask.get() else rows.shape  # drawn for no rows, too: the next mask follows it
+    shape = (1, *rows.shape[1:]) if _one_mask.get() else rows.shape  # also drawn for no rows: the next mask is the same
     keep = _random_bits(shape, rows.device, generator) >= dropped - _LEVELS // 2
     return rows * keep.to(rows.dtype).mul_(_LEVELS / (_LEVELS - dropped))
 
@@ -154,16 +155,16 @@ _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
 
 def in_share() -> bool:
-    """Whether an encoder is at work on a share of a batch, so that statistics of the batch need the other processes."""
+    """Whether an encoder is processing a share of a batch, so that batch statistics involve the other processes."""
     return _inside.get()
 
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of a batch a process encodes.
+    """The part of a batch that a process encodes.
 
     Args:
-        graphs: First molecule and the one after the last.
+        graphs: First molecule, and the one after the last.
         atoms: The same for their atoms.
         batch: These molecules.
     """
@@ -174,7 +175,7 @@ class Share:
 
 
 def share_of(whole: GraphBatch, team: Team) -> Share:
-    """The molecules that this process encodes: consecutive ones, with about as many atoms as every other process has.
+    """The molecules that this process encodes: consecutive ones, with about equally many atoms in each process.
 
     Args:
         whole: The batch, with at least as many molecules as there are processes.
@@ -192,7 +193,7 @@ def share_of(whole: GraphBatch, team: Team) -> Share:
 
 def _select(whole: GraphBatch, graphs: tuple[int, int], atoms: tuple[int, int]) -> GraphBatch:
     source = whole.edge_index[0]
-    edges = ((source >= atoms[0]) & (source < atoms[1])).nonzero().squeeze(1)  # views may have any order of edges
+    edges = ((source >= atoms[0]) & (source < atoms[1])).nonzero().squeeze(1)  # the edges of views may be in any order
     of_graphs, of_atoms = slice(*graphs), slice(*atoms)
     return replace(
         whole,
@@ -209,12 +210,12 @@ def _select(whole: GraphBatch, graphs: tuple[int, int], atoms: tuple[int, int]) 
 
 
 def encode_share(encoder: nn.Module, whole: GraphBatch, seed: int | None, team: Team) -> tuple[Tensor, Tensor]:
-    """The vectors of all atoms and molecules of a batch, of which this process computes its share.
+    """The vectors of all atoms and molecules of a batch; this process computes its share.
 
     Args:
         encoder: The encoder; its gradients are sums over the processes.
         whole: The batch.
-        seed: Seed of dropout; each process draws masks of its own.
+        seed: Seed of dropout; each process draws separate masks.
         team: The processes.
 
     Returns:

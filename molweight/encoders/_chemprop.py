@@ -1,4 +1,4 @@
-"""The directed message passing network of chemprop 2, with its features, so that its weights can be taken over."""
+"""The directed message passing network of chemprop 2, with its features, so that its weights can be loaded."""
 
 from collections.abc import Sequence
 from typing import Final, Unpack
@@ -23,12 +23,12 @@ BOND_WIDTH: Final = 14
 _ELEMENTS: Final = (*range(1, 37), 53)
 _CHARGES: Final = (-1, -2, 1, 2, 0)
 _HYBRIDIZATIONS: Final = (1, 2, 4, 5, 6, 0)
-"""Place in chemprop's list (s, sp, sp2, sp2d, sp3, sp3d, sp3d2) of sp, sp2, sp3, sp3d, sp3d2 and of all others.
+"""Index in chemprop's list (s, sp, sp2, sp2d, sp3, sp3d, sp3d2) of sp, sp2, sp3, sp3d, sp3d2 and of all others.
 
-The others are atoms without neighbours almost always, such as sodium ions, whose hybridisation is s.
+The others are almost always atoms without neighbours, such as sodium ions, whose hybridisation is s.
 """
 _BOND_STEREO: Final = (0, 2, 3, 4, 5, 1)
-"""Place in chemprop's list (none, any, Z, E, cis, trans) of none, Z, E, cis, trans, any."""
+"""Index in chemprop's list (none, any, Z, E, cis, trans) of none, Z, E, cis, trans, any."""
 _CHIRALITY_AT: Final = 51
 _STEREO_AT: Final = 7
 _IN_RING_AT: Final = 6
@@ -43,18 +43,18 @@ _MASSES: Final = (
     *(251.0, 252.0, 257.0, 258.0, 259.0, 262.0, 267.0, 268.0, 269.0, 270.0, 269.0, 278.0, 281.0, 281.0, 285.0, 284.0),
     *(289.0, 288.0, 293.0, 292.0, 294.0, 0.0),
 )
-"""Atomic weights as RDKit has them, from hydrogen; the last is for what is no element."""
+"""Atomic weights from RDKit, starting with hydrogen; the last one is for non-elements."""
 
 
 @register("chemprop")
 class Chemprop(DMPNN):
-    """Directed message passing as chemprop 2 computes it, of chemprop's 72 features of atoms and 14 of bonds.
+    """Directed message passing as in chemprop 2, with its 72 atom features and 14 bond features.
 
-    With the same weights it gives the vectors that chemprop gives, but for isotopes (whose mass is that of the
-    element), for dummy atoms, and for metals whose hybridisation RDKit does not name. Differs from ``dmpnn`` in that
-    features are fixed, and that what each round adds is taken before the first activation:
+    With the same weights it returns the same vectors as chemprop, except for isotopes (whose mass is that of the
+    element), for dummy atoms, and for metals without a hybridisation in RDKit. It differs from ``dmpnn`` in its fixed
+    features, and in the term that each round adds, which is taken before the first activation:
     ``h^0 = W_i [x_v, e_vw]``, ``h^t = relu(h^0 + W_h m^t)``, ``h_v = relu(W_o [x_v, sum_k h_kv] + b)``. A virtual node
-    and jumping knowledge begin with ``relu(W_o [x_v, 0] + b)``.
+    and jumping knowledge start from ``relu(W_o [x_v, 0] + b)``.
 
     Source: Heid et al., *Chemprop: A Machine Learning Package for Chemical Property Prediction*, J. Chem. Inf. Model.
     64, 9 (2024); Yang et al., J. Chem. Inf. Model. 59, 3370 (2019).
@@ -97,12 +97,12 @@ class Chemprop(DMPNN):
 
     @property
     def merges(self) -> bool:
-        """No: whether a bond is in a ring is not known to the search for equal atoms."""
+        """False, because the search for equal atoms does not consider whether a bond is in a ring."""
         return False
 
     @torch.no_grad()
     def merge_hands(self) -> None:
-        """Read both hands of an atom alike, and what only one set of features says of bonds."""
+        """Give both hands of an atom the same features, and merge bond values that only one set of features has."""
         for weight in (self.start.weight, self.finish.weight):
             tags = weight[:, _CHIRALITY_AT + 1 : _CHIRALITY_AT + 5]
             tags.copy_(tags[:, :2].mean(1, keepdim=True).expand_as(tags))
@@ -114,13 +114,13 @@ class _Features(nn.Module):
     """Fixed vectors of items by their discrete features; masked items have zeros.
 
     Args:
-        table: The part that each value of each feature adds, ``values x width``.
+        table: Contribution of each value of each feature, ``values x width``.
     """
 
     table: Tensor
 
     def __init__(self, table: Tensor) -> None:
-        """Keep the table, which is no parameter and is not saved."""
+        """Store the table, which is neither a parameter nor saved."""
         super().__init__()
         self.register_buffer("table", table, persistent=False)
 
@@ -159,7 +159,7 @@ def _bond_table() -> Tensor:
 
 
 def _hot(places: Sequence[Sequence[int | None]], width: int) -> Tensor:
-    """A table with a one at the place of each value of each feature; after each feature a row for the mask."""
+    """A one-hot table with a row for each value of each feature, and a row for the mask after each feature."""
     values = [place for feature in places for place in (*feature, None)]
     table = torch.zeros(len(values), width)
     for row, place in enumerate(values):

@@ -1,4 +1,4 @@
-"""Several readouts side by side, without parameters."""
+"""Concatenation of several readouts without parameters."""
 
 import torch
 from torch import Tensor, nn
@@ -37,15 +37,15 @@ def readout_parts(composition: str) -> tuple[str, ...]:
 class ComposedReadout(nn.Module):
     """Concatenation of readouts without parameters, e.g. the mean and the scaled sum over a molecule's atoms.
 
-    A mean cannot tell a molecule from one twice its size; a sum can, but its size grows with that of the molecule.
-    ``scaled_sum`` is the sum divided by the number of atoms of a typical training molecule, so that both parts have
-    comparable scales. All reductions are index-based and right to second order.
+    A mean cannot distinguish a molecule from one twice its size; a sum can, but its magnitude grows with the size of
+    the molecule. ``scaled_sum`` is the sum divided by the number of atoms of a typical training molecule, so that both
+    parts have comparable scales. All reductions are index-based and correct to second order.
 
     Source: Corso et al., *Principal Neighbourhood Aggregation for Graph Nets*, NeurIPS 2020, on combining aggregators.
 
     Args:
         composition: Names of :data:`COMPOSABLE`, joined by ``+``.
-        atoms: Number of atoms that ``scaled_sum`` divides by.
+        atoms: Divisor of ``scaled_sum``.
 
     Attributes:
         count: Number of readouts; the output has ``count`` times the width of the input.
@@ -63,7 +63,7 @@ class ComposedReadout(nn.Module):
     atoms: Tensor
 
     def __init__(self, composition: str, *, atoms: float = 1.0) -> None:
-        """Keep the number of atoms as a buffer, so that it is saved with the model."""
+        """Store the number of atoms as a buffer, so that it is saved with the model."""
         super().__init__()
         if not atoms > 0:
             raise OptionError("readout", composition, f"needs a positive number of atoms to scale by, not {atoms}")

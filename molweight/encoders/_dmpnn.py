@@ -1,4 +1,4 @@
-"""Directed message passing: vectors of bonds, not of atoms, are passed on."""
+"""Directed message passing between bonds instead of atoms."""
 
 from typing import Unpack
 
@@ -19,15 +19,15 @@ __all__ = ["DMPNN"]
 
 @register("dmpnn")
 class DMPNN(Trunk):
-    r"""Directed message passing network, as in chemprop: a bond never gets back what it has just sent.
+    r"""Directed message passing network, as in chemprop: a bond does not receive the message of its reverse bond.
 
     Each bond has a vector per direction. With ``x_v`` the embedded atom and ``e_vw`` the embedded bond, each ``d``:
 
     ``h_vw^1 = relu(W x_v + e_vw)``, ``h_vw^(t+1) = relu(h_vw^1 + U \sum_{k != w} h_kv^t)``,
     ``h_v^t = relu(norm(V [x_v, \sum_k h_kv^t]))``.
 
-    The maps ``W``, ``U``, ``V`` are shared by all rounds. Defaults are chemprop's. A virtual node gathers ``x_v`` and
-    the sum of ``h_kv^t``, and is added to that sum.
+    The maps ``W``, ``U``, ``V`` are shared by all rounds. Defaults are chemprop's. A virtual node sums ``x_v`` and the
+    sum of ``h_kv^t``, and is added to that sum.
 
     Source: Yang et al., *Analyzing Learned Molecular Representations for Property Prediction*, J. Chem. Inf. Model. 59,
     3370 (2019), equations 3 to 6.
@@ -80,7 +80,7 @@ class DMPNN(Trunk):
         return states
 
     def begin(self, nodes: Tensor, topology: Topology) -> tuple[Tensor, Tensor]:
-        """Terms that each round adds to the messages, and the bonds' vectors before the first one, each ``E x d``."""
+        """The terms that each round adds to the messages, and the initial vectors of the bonds, each ``E x d``."""
         first = (self.start(nodes).index_select(0, topology.edge_index[0]) + self.bonds(topology.bonds)).relu()
         return first, first
 
@@ -115,7 +115,7 @@ class DMPNN(Trunk):
 
 
 def _sent_back(edges: Tensor, topology: Topology) -> Tensor:
-    """For each edge ``v -> w`` the vector of ``w -> v``, ``E x d``; zero where there is none."""
+    """For each edge ``v -> w`` the vector of ``w -> v``, ``E x d``; zero if there is none."""
     opposite = topology.opposite
     grouped = torch.zeros_like(edges).index_add(0, opposite.group, edges)
     return grouped.index_select(0, opposite.of) * opposite.exists.to(edges.dtype)[:, None]

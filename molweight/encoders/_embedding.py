@@ -19,8 +19,8 @@ class Codes(NamedTuple):
     """Discrete features of ``n`` items, prepared for any number of embedding tables.
 
     Args:
-        hot: Zeros and ones, ``k x rows``: the rows of the table that each of ``k`` combinations of values adds up.
-        items: The combination of each item, ``n`` int64; ``None`` where items and combinations are the same.
+        hot: Zeros and ones, ``k x rows``: the rows of the table to sum for each of ``k`` combinations of values.
+        items: The combination of each item, ``n`` int64; ``None`` if items and combinations are the same.
     """
 
     hot: Tensor
@@ -32,8 +32,8 @@ class FeatureEmbedding(nn.Module):
 
     The same function as ``AtomEncoder`` and ``BondEncoder`` of ogb (Hu et al., *Open Graph Benchmark*, NeurIPS 2020),
     with all tables in one parameter. A batch has few distinct combinations of values, about a hundred among 6,000
-    drug-like atoms: each is summed up once, then copied to its atoms, which on CPU takes a third of the time of nine
-    look-ups, in all orders of differentiation.
+    drug-like atoms: each is computed once and then copied to its atoms, which on CPU takes a third of the time of nine
+    look-ups, for all orders of differentiation.
 
     Args:
         sizes: Number of values of each feature; the value ``sizes[i]`` means masked.
@@ -66,7 +66,7 @@ class FeatureEmbedding(nn.Module):
     @torch.no_grad()
     def merge_hands(self) -> None:
         """Give both hands the same vector; see :func:`merge_handedness`."""
-        tables = torch.split(self.weight, [size + 1 for size in self.sizes])  # of each value, then of the mask
+        tables = torch.split(self.weight, [size + 1 for size in self.sizes])  # for each value, then for the mask
         if self.sizes == ATOM_SIZES:
             rows = tables[CHIRALITY]
             rows[1:-1] = rows[list(_HANDS)].mean(0)
@@ -91,14 +91,14 @@ def codes(features: Tensor, sizes: tuple[int, ...], item: str = "item") -> Codes
     Args:
         features: ``n x len(sizes)`` int64; the value ``sizes[i]`` of feature ``i`` means masked.
         sizes: Number of values of each feature.
-        item: What the rows are, for messages.
+        item: Name of the rows in messages.
 
     Returns:
         The codes. Features with few possible combinations get one code per combination. Others get one per distinct
         row on CPU, and one per row on an accelerator, where a search for distinct rows would synchronise.
 
     Raises:
-        DataError: If the features do not fit ``sizes`` (values are checked on CPU only).
+        DataError: If the features do not match ``sizes`` (values are checked on CPU only).
     """
     if features.dim() != 2 or features.size(1) != len(sizes):  # noqa: PLR2004 - a matrix
         raise DataError(f"{item} features have shape {tuple(features.shape)}, expected n x {len(sizes)}.")
@@ -148,19 +148,19 @@ _HANDS = (1, 2)
 
 @runtime_checkable
 class Handed(Protocol):
-    """A part of an encoder that can tell the hands of a stereocentre apart."""
+    """Protocol of a part of an encoder that distinguishes the hands of a stereocentre."""
 
     def merge_hands(self) -> None:
-        """Treat them alike from now on, until training separates them."""
+        """Treat both hands equally, until training separates them."""
 
 
 def merge_handedness(model: nn.Module) -> None:
     """Give both hands of a stereocentre the same vector, in place, in all embeddings of atoms and bonds.
 
-    An encoder that was trained on RDKit's tags (``features="ogb"``) knows nothing of R and S, and the other way round:
-    the vectors it learned for one must not be read as the other. What they have in common, that there is a
-    stereocentre, is kept as their mean. Training can separate them again. Z and E mean the same in both sets of
-    features and are kept; values of bonds that only one set has (cis and trans, or M and P) are merged likewise.
+    An encoder trained on RDKit's tags (``features="ogb"``) has no embeddings of R and S, and vice versa: vectors
+    learned for one must not be used for the other. Their common part, the presence of a stereocentre, is kept as the
+    mean. Training can separate them again. Z and E have the same meaning in both sets of features and are kept; bond
+    values that only one set has (cis and trans, or M and P) are also merged.
 
     Args:
         model: The encoder, with or without heads. Modules without ``merge_hands`` are not changed.

@@ -1,4 +1,4 @@
-"""Atoms that message passing cannot tell apart: they get the same vector, so it is computed once."""
+"""Atoms that message passing cannot distinguish have the same vector, which is computed once."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from molweight.encoders._sums import Indices, Sums, order_of, starts_of
 __all__ = ["Classes", "Edges", "MergingLayer", "Round", "rounds_of"]
 
 _MOST_MERGED: Final = 0.85
-"""Share of distinct atoms from which on every atom is computed for itself: there, sorting costs what it saves."""
+"""Share of distinct atoms above which every atom is computed separately, because sorting costs more than it saves."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """One round of message passing, between atoms that are distinct before it and after it.
+    """One round of message passing, from the distinct atoms before it to the distinct atoms after it.
 
     Args:
-        own: From the vectors before the round to those of the same atoms, one per atom that is distinct after it;
-            ``None`` where these are the same.
-        pairs: From the vectors before the round, followed by those of the kinds of bonds, to one sum per distinct
-            message: of the atom that sends it and of the bond.
+        own: Maps the vectors before the round to those of the same atoms, one per distinct atom after it; ``None`` if
+            these are the same.
+        pairs: Maps the vectors before the round, followed by those of the kinds of bonds, to one sum per distinct
+            message: of the sending atom and of the bond.
         kinds: The kinds of bonds.
-        incoming: Which messages each atom adds up.
+        incoming: Which messages each atom sums.
         after: Which atoms are equal after the round.
     """
 
@@ -49,15 +49,15 @@ class Round:
 
     @cached_property
     def places(self) -> Sums | None:
-        """From the vectors after the round to those of all atoms; ``None`` where these are the same."""
+        """Maps the vectors after the round to those of all atoms; ``None`` if these are the same."""
         return self.after.places
 
     def before(self, nodes: Tensor) -> Tensor:
-        """The vectors that the atoms have before the round, one per atom that is distinct after it."""
+        """The vectors before the round, one per distinct atom after it."""
         return nodes if self.own is None else self.own(nodes)
 
     def sent(self, nodes: Tensor, bonds: FeatureEmbedding) -> Tensor:
-        """For each distinct message the vector of the atom that sends it plus that of the bond."""
+        """For each distinct message, the vector of the sending atom plus that of the bond."""
         return self.pairs(torch.cat([nodes, bonds(self.kinds)]))
 
 
@@ -66,11 +66,11 @@ class MergingLayer(nn.Module, ABC):
 
     @abstractmethod
     def merged(self, nodes: Tensor, each: Round) -> Tensor:
-        """The vectors after a round, one per atom that is distinct then.
+        """The vectors after a round, one per distinct atom.
 
         Args:
-            nodes: The vectors before the round, one per atom that is distinct then.
-            each: Which atoms send which messages.
+            nodes: The vectors before the round, one per distinct atom.
+            each: The round.
         """
 
 
@@ -79,7 +79,7 @@ SALTS: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 
 
 def mixed(numbers: Indices, salt: np.uint64) -> Words:
-    """A random word for each number, always the same: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
+    """A fixed pseudo-random word for each number: the finaliser of SplitMix64 (Steele et al., OOPSLA 2014)."""
     words = numbers.astype(np.uint64) * np.uint64(0xBF58476D1CE4E5B9) + salt
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
@@ -88,7 +88,7 @@ def mixed(numbers: Indices, salt: np.uint64) -> Words:
 
 
 def totals(numbers: Words, starts: Indices) -> Words:
-    """Sums modulo 2^64 between neighbouring starts: exact, so that they do not depend on the order."""
+    """Sums modulo 2^64 between consecutive starts; exact, so that they do not depend on the order."""
     running = np.concatenate([np.zeros(1, np.uint64), numbers.cumsum(dtype=np.uint64)])
     between: Words = running[starts[1:]] - running[starts[:-1]]
     return between
@@ -102,7 +102,7 @@ def _numbers(codes: Codes) -> Indices:
 
 
 def changes(ordered: Indices | Words) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Where a number differs from the one before it; true for the first."""
+    """Where a number differs from its predecessor; true for the first."""
     return np.concatenate([np.ones(min(len(ordered), 1), np.bool_), ordered[1:] != ordered[:-1]])
 
 
@@ -111,33 +111,33 @@ class Classes:
 
     def __init__(self, of: Indices, first: Indices, *, alone: bool = False) -> None:
         self.of, self.first, self.count = of, first, len(first)
-        self.alone = alone  # each item is its own class, in the order of the items
+        self.alone = alone  # each item is a separate class, in the order of the items
 
     @property
     def counts(self) -> Tensor | None:
-        """How many items each class has; ``None`` where each has one."""
+        """Number of items of each class; ``None`` if each has one."""
         return None if self.alone else torch.from_numpy(np.bincount(self.of, minlength=self.count))
 
     @property
     def places(self) -> Sums | None:
-        """From one vector per class to one per item; ``None`` where these are the same."""
+        """Maps one vector per class to one per item; ``None`` if these are the same."""
         return None if self.alone else Sums.choosing(self.of, self.count)
 
     @classmethod
     def of_codes(cls, codes: Codes) -> Classes:
-        """The items that have the same code."""
+        """Classes of items with equal codes."""
         return cls.numbered(_numbers(codes), len(codes.hot))
 
     @classmethod
     def numbered(cls, of: Indices, count: int) -> Classes:
-        """Classes that are numbered already."""
+        """Classes from given numbers."""
         first = np.empty(count, np.int64)
         first[of] = np.arange(len(of))
         return cls(of, first)
 
     @classmethod
     def by(cls, key: Words, check: Words) -> Classes:
-        """The atoms that have the same key; all apart where too many differ, or where the check does."""
+        """Classes of atoms with equal keys; separate classes if too many differ, or if the check fails."""
         order = np.argsort(key)
         fresh = changes(key[order])
         if fresh.sum() > _MOST_MERGED * len(key) or (changes(check[order]) & ~fresh).any():
@@ -148,12 +148,12 @@ class Classes:
 
     @classmethod
     def apart(cls, atoms: int) -> Classes:
-        """Each atom for itself."""
+        """A separate class for each atom."""
         return cls(np.arange(atoms), np.arange(atoms), alone=True)
 
 
 class Edges:
-    """The edges of a batch in the order of their targets, as arrays."""
+    """The edges of a batch, sorted by target, as arrays."""
 
     def __init__(self, edge_index: Tensor, bonds: Codes, atoms: int) -> None:
         source, target = edge_index.numpy()
@@ -163,11 +163,11 @@ class Edges:
         self.codes, self.kinds = bonds, len(bonds.hot)
 
     def sending(self, before: Classes, edge: Indices) -> tuple[Sums, Indices]:
-        """The distinct messages along some edges, see :class:`Round`, and the number of each edge's.
+        """The distinct messages along some edges, see :class:`Round`, and the message of each edge.
 
         Args:
-            before: The classes of the atoms that send.
-            edge: Which edges.
+            before: The classes of the sending atoms.
+            edge: The edges.
         """
         message = before.of[self.source[edge]] * self.kinds + self.bond[edge]
         order = order_of(message)
@@ -179,7 +179,7 @@ class Edges:
         return Sums.of(pairs, np.arange(len(distinct) + 1) * 2, before.count + self.kinds), number
 
     def round(self, before: Classes, after: Classes) -> Round:
-        """The round between two partitions of the atoms, of which the second refines the first."""
+        """The round between two partitions of the atoms; the second refines the first."""
         edge, starts = self.into(after.first)
         pairs, number = self.sending(before, edge)
         return Round(
@@ -191,13 +191,13 @@ class Edges:
         )
 
     def refined(self, before: Classes) -> Classes:
-        """The partition after a round: by the class before it and by the classes and bonds of the neighbours."""
+        """The partition after a round, by the previous class and by the classes and bonds of the neighbours."""
         message = before.of[self.source] * self.kinds + self.bond
         key, check = (self.totals(mixed(message, salt)) + mixed(before.of, ~salt) for salt in SALTS)
         return Classes.by(key, check)
 
     def into(self, atoms: Indices) -> tuple[Indices, Indices]:
-        """The edges into some atoms, one atom after the other, and where those of each begin."""
+        """The edges into some atoms, atom by atom, and the start of each atom's edges."""
         begin, count = self.starts[atoms], self.starts[atoms + 1] - self.starts[atoms]
         starts = np.concatenate([np.zeros(1, np.int64), count.cumsum()])
         return np.arange(starts[-1]) + np.repeat(begin - starts[:-1], count), starts
@@ -208,12 +208,12 @@ class Edges:
 
 
 def rounds_of(edge_index: Tensor, atoms: Codes, bonds: Codes) -> Iterator[Round]:
-    """The rounds of a batch, from the atoms that differ in their features to those that differ in their surroundings.
+    """The rounds of a batch, starting from atoms with distinct features, then with distinct surroundings.
 
     After ``t`` rounds of message passing, two atoms have the same vector if ``t`` rounds of colour refinement give them
     the same colour (Weisfeiler & Leman 1968; Xu et al., ICLR 2019). Among 6,000 atoms of drug-like molecules there are
     about 70, 1,000, 3,200 and 4,700 colours before the first round and after each. Colours are distinguished by 128-bit
-    sums over the neighbours: 64 bits sort the atoms, and where the other 64 disagree, nothing is merged.
+    sums over the neighbours: 64 bits sort the atoms, and if the other 64 disagree, nothing is merged.
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.
@@ -221,7 +221,7 @@ def rounds_of(edge_index: Tensor, atoms: Codes, bonds: Codes) -> Iterator[Round]
         bonds: Codes of the edges.
 
     Yields:
-        One round after the other, without end.
+        One round after the other, indefinitely.
     """
     before = Classes.of_codes(atoms)
     edges = Edges(edge_index, bonds, len(before.of))

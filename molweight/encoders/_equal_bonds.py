@@ -1,4 +1,4 @@
-"""Directed bonds that message passing cannot tell apart: they get the same vector, so it is computed once."""
+"""Directed bonds that message passing cannot distinguish have the same vector, which is computed once."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ __all__ = ["Atoms", "DirectedRounds", "Turn"]
 
 @dataclass(frozen=True)
 class Turn:
-    """One round of messages from bonds to bonds, between bonds that are distinct before it and after it.
+    """One round of messages between bonds, from the distinct bonds before it to the distinct bonds after it.
 
     Args:
-        messages: From the vectors before the round to what each bond after it adds up: those of the bonds that end
-            where it begins, without the way back.
-        first: From the vectors of the first bonds to those of the same bonds, one per bond after the round.
+        messages: Maps the vectors before the round to the sum for each bond after it, over the bonds that end at its
+            source, without its reverse bond.
+        first: Maps the initial vectors of the bonds to those of the same bonds, one per bond after the round.
     """
 
     messages: Sums
@@ -31,10 +31,10 @@ class Atoms:
     """Sums over the bonds of atoms after some rounds.
 
     Args:
-        own: From the embedded atoms to those that are distinct now.
-        incoming: From the vectors of the bonds to the sum over those that end at each atom.
-        counts: How many atoms of the batch each one represents; ``None`` where each represents itself.
-        places: From one vector per distinct atom to one per atom of the batch; ``None`` where these are the same.
+        own: Maps the embedded atoms to the currently distinct ones.
+        incoming: Maps the vectors of the bonds to the sum over those that end at each atom.
+        counts: Number of atoms of the batch that each distinct one represents; ``None`` if all are 1.
+        places: Maps one vector per distinct atom to one per atom of the batch; ``None`` if these are the same.
     """
 
     own: Sums
@@ -46,7 +46,7 @@ class Atoms:
 class DirectedRounds:
     """Rounds of messages between the directed bonds of a batch, as in D-MPNN, with equal bonds computed once.
 
-    Bonds are distinguished as atoms are, see :func:`molweight.encoders._equal_atoms.rounds_of`.
+    Bonds are distinguished like atoms, see :func:`molweight.encoders._equal_atoms.rounds_of`.
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``, on the CPU.
@@ -54,7 +54,7 @@ class DirectedRounds:
         bonds: Codes of the edges.
 
     Attributes:
-        start: From the vectors of the codes of the atoms, followed by those of the kinds of bonds, to the first sums.
+        start: Maps the vectors of the codes of the atoms, followed by those of the kinds of bonds, to the first sums.
         kinds: The kinds of bonds.
     """
 
@@ -77,7 +77,7 @@ class DirectedRounds:
         return self._made[number]
 
     def atoms(self, turns: int) -> Atoms:
-        """Sums over the bonds of the atoms after this many rounds."""
+        """The sums over the bonds of the atoms after a number of rounds."""
         bonds, edges, own = self._bonds[turns], self._edges, self._atoms
         words = (edges.totals(mixed(bonds.of, salt)) + mixed(own.of, ~salt) for salt in SALTS)
         after = Classes.by(*words)
@@ -106,7 +106,7 @@ class DirectedRounds:
 
 
 def _turns(edges: Edges) -> tuple[Indices, Indices]:
-    """For each edge ``v -> w``, one after the other, all edges into ``v`` but those from ``w``; where each begin."""
+    """For each edge ``v -> w``, concatenated, all edges into ``v`` except those from ``w``; and their starts."""
     target = np.repeat(np.arange(len(edges.starts) - 1), np.diff(edges.starts))
     listed, starts = edges.into(edges.source)
     kept = edges.source[listed] != np.repeat(target, np.diff(starts))

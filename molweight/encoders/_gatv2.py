@@ -17,13 +17,13 @@ __all__ = ["GATv2", "GATv2Layer"]
 
 
 class GATv2Layer(nn.Module):
-    """PyG's ``GATv2Conv`` on the atoms and a bond embedding of its own.
+    """PyG's ``GATv2Conv`` on the atoms, with its own bond embedding.
 
-    An atom attends to its neighbours and to itself, by a bond that is the mean of its bonds.
+    An atom attends to its neighbours and to itself, through a self-loop with the mean of its bond vectors.
 
     Args:
         width: Size ``d`` of the vectors.
-        heads: Number of heads, which share ``d`` out among themselves.
+        heads: Number of heads, each of width ``d / heads``.
 
     Raises:
         ConfigError: If ``d`` is not a multiple of ``heads``.
@@ -37,7 +37,7 @@ class GATv2Layer(nn.Module):
         if heads < 1 or width % heads:
             raise OptionError("heads", heads, f"must be at least 1 and divide width={width}", owner="encoder 'gatv2'")
         self.bonds = FeatureEmbedding(BOND_SIZES, width)
-        # PyG would look for loops to replace, for which an accelerator waits; molecules have none.
+        # PyG would search for self-loops to replace, which synchronises with an accelerator; molecules have none.
         self.conv = GATv2Conv(width, width // heads, heads, edge_dim=width, add_self_loops=False)
 
     def forward(self, nodes: Tensor, topology: Topology) -> Tensor:

@@ -17,8 +17,8 @@ __all__ = ["GCN", "GCNLayer"]
 class GCNLayer(nn.Module):
     r"""One graph convolution: ``h_v <- b + \sum_u (W h_u + e_uv) / sqrt(d_u d_v)`` over ``u = v`` and the neighbours.
 
-    ``d`` counts an atom's bonds and itself; the bond ``e_vv`` of an atom with itself is a vector of its own. With bond
-    vectors of zero it is the same function as PyG's ``GCNConv``, which knows no bond features.
+    ``d`` counts an atom's bonds and itself; the self-loop ``e_vv`` has a separate vector. With zero bond vectors it is
+    the same function as PyG's ``GCNConv``, which has no bond features.
 
     Args:
         width: Size ``d`` of the vectors.

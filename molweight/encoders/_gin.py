@@ -40,7 +40,7 @@ class GINLayer(MergingLayer):
         return updated
 
     def merged(self, nodes: Tensor, each: Round) -> Tensor:
-        """The same for atoms of which equal ones were merged; see :class:`Round`."""
+        """The same for merged equal atoms; see :class:`Round`."""
         messages = each.sent(nodes, self.bonds).relu_()
         updated: Tensor = self.mlp(each.incoming(messages).add_(each.before(nodes)))
         return updated
@@ -50,7 +50,7 @@ class GINLayer(MergingLayer):
 class GIN(MessagePassingEncoder):
     """Graph isomorphism network with edge features, as used for pretraining by Hu et al.
 
-    Defaults are the published ones, apart from dropout, which objectives use rarely.
+    Defaults are the published ones, except for dropout, which objectives rarely use.
 
     Source: Hu et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020; Xu et al., ICLR 2019.
 

@@ -19,16 +19,16 @@ __all__ = ["GPS", "GPSLayer", "MoleculeAttention"]
 
 
 class MoleculeAttention(nn.Module):
-    """Multi-head attention of each atom to all atoms of its molecule, written out so that it has a double backward.
+    """Multi-head attention of each atom to all atoms of its molecule, implemented to be twice differentiable.
 
-    The same function as ``torch.nn.MultiheadAttention`` on each molecule by itself. Torch's fused kernels cannot be
+    The same function as ``torch.nn.MultiheadAttention`` on each molecule separately. Torch's fused kernels cannot be
     differentiated twice.
 
     Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017.
 
     Args:
         width: Size ``d`` of the vectors.
-        heads: Number of heads, which share ``d`` out among themselves.
+        heads: Number of heads, each of width ``d / heads``.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -49,7 +49,8 @@ class MoleculeAttention(nn.Module):
         shape = (topology.num_graphs, dense.size, 3, self.heads, width // self.heads)
         query, key, value = table.view(shape).permute(2, 0, 3, 1, 4)  # each G x heads x size x d / heads
         scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5
-        # The least number and not -inf: the shares in an empty row must stay finite, since their gradient is taken too.
+        # The smallest number instead of -inf: the shares in an empty row must be finite, because they are
+        # differentiated.
         scores = scores.masked_fill(~dense.filled[:, None, None, :], torch.finfo(scores.dtype).min)
         gathered = (scores.softmax(-1) @ value).transpose(1, 2).reshape(places, width)
         mapped: Tensor = self.output(gathered.index_select(0, dense.place))
@@ -57,7 +58,7 @@ class MoleculeAttention(nn.Module):
 
 
 class GPSLayer(nn.Module):
-    """Message passing and attention side by side, then an MLP, each with a residual connection.
+    """Message passing and attention in parallel, then an MLP, each with a residual connection.
 
     ``a = norm(h + GIN(h))``, ``b = norm(h + attention(h))``, ``h <- a + b + MLP(a + b)``; the encoder's norm follows.
 
@@ -90,12 +91,12 @@ class GPSLayer(nn.Module):
 
 @register("gps")
 class GPS(MessagePassingEncoder):
-    """Graph transformer after the GPS recipe, with GIN layers and random-walk encodings of the atoms' places.
+    """Graph transformer after the GPS recipe, with GIN layers and random-walk positional encodings.
 
-    Attention takes time and memory with the square of the largest molecule of a batch.
+    Time and memory of attention grow with the square of the size of the largest molecule of a batch.
 
     Source: Rampášek et al., *Recipe for a General, Powerful, Scalable Graph Transformer*, NeurIPS 2022. Unlike there,
-    dropout acts on the output of a layer only.
+    dropout acts only on the output of a layer.
 
     Args:
         heads: Number of attention heads; ``width`` is a multiple of it.
@@ -121,7 +122,7 @@ class GPS(MessagePassingEncoder):
         self.places = nn.Linear(walks, self.node_width) if walks else None
 
     def embed(self, graphs: GraphLike, topology: Topology) -> Tensor:
-        """The vectors of the atoms with the encoding of their places added, ``N x width``."""
+        """The vectors of the atoms plus their positional encoding, ``N x width``."""
         nodes = super().embed(graphs, topology)
         if self.places is None:
             return nodes

@@ -16,7 +16,7 @@ __all__ = ["GraphSAGE", "GraphSAGELayer"]
 class GraphSAGELayer(nn.Module):
     """One round: ``h_v <- W h_v + U mean(h_u + e_uv)`` over the neighbours ``u``; without any, the mean is zero.
 
-    With bond vectors of zero it is the same function as PyG's ``SAGEConv``, which knows no bond features.
+    With zero bond vectors it is the same function as PyG's ``SAGEConv``, which has no bond features.
 
     Args:
         width: Size ``d`` of the vectors.
@@ -40,7 +40,7 @@ class GraphSAGELayer(nn.Module):
 
 @register("graphsage")
 class GraphSAGE(MessagePassingEncoder):
-    """GraphSAGE with mean aggregation and edge features; normalisation takes the place of the L2 norm of the source.
+    """GraphSAGE with mean aggregation and edge features; normalisation replaces the L2 norm of the source.
 
     Source: Hamilton et al., *Inductive Representation Learning on Large Graphs*, NeurIPS 2017; edge features as in Hu
     et al., *Strategies for Pre-training Graph Neural Networks*, ICLR 2020.

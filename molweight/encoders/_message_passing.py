@@ -46,11 +46,11 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
 _MOST_LAYERS: Final = 1000
 _WIDEST: Final = 65_536
 _FEWEST_MERGED: Final = 700
-"""Atoms of a batch from which finding equal ones takes less time than it saves; GIN of 3 layers of 128."""
+"""Minimum number of atoms in a batch for which merging equal ones saves time; measured with GIN 3x128."""
 
 
 class CommonOptions(TypedDict, total=False):
-    """Options of every encoder but for ``layers`` and ``norm``; :class:`Trunk` explains them."""
+    """Options of every encoder except ``layers`` and ``norm``; documented in :class:`Trunk`."""
 
     width: int
     dropout: float
@@ -60,7 +60,7 @@ class CommonOptions(TypedDict, total=False):
 
 
 class TrunkOptions(CommonOptions, total=False):
-    """Options of every encoder; :class:`Trunk` explains them."""
+    """Options of every encoder; documented in :class:`Trunk`."""
 
     layers: int
     norm: str
@@ -72,12 +72,12 @@ class Trunk(Encoder):
     Args:
         layers: Number of rounds.
         width: Size of the vectors of atoms.
-        dropout: Share of entries set to 0 after each round, where ``forward`` is given a seed.
+        dropout: Dropout rate after each round, if ``forward`` gets a seed.
         norm: ``"batch"``, ``"layer"`` or ``"none"``.
         readout: ``"mean"``, ``"sum"``, ``"max"``, ``"attention"`` or ``"set2set"`` over the atoms of a molecule.
         jk: ``"last"``, ``"sum"``, ``"max"`` or ``"concat"`` over the embedding and the rounds; ``"concat"`` makes
             ``encoder.width`` equal to ``width * (layers + 1)``.
-        virtual_node: Whether the atoms of a molecule also exchange messages through one vector that they share.
+        virtual_node: Whether the atoms of a molecule also exchange messages through a shared vector.
 
     Attributes:
         rounds: The option ``layers``.
@@ -98,7 +98,7 @@ class Trunk(Encoder):
         jk: str = "last",
         virtual_node: bool = False,
     ) -> None:
-        """Create what all encoders have."""
+        """Create the common parts of all encoders."""
         super().__init__()
         owner = f"encoder {type(self).__name__}"
         for option, value, most in (("layers", layers, _MOST_LAYERS), ("width", width, _WIDEST)):
@@ -119,7 +119,7 @@ class Trunk(Encoder):
         """Encode a batch of molecules; see :meth:`molweight.encoders.Encoder.forward`."""
         generator = dropout_generator(seed, graphs.x.device) if self.training and self.dropout else None
         topology = Topology.of(graphs)
-        # Dropout masks are drawn per atom, so that equal atoms differ where it is on.
+        # Dropout masks are drawn per atom, so with dropout, equal atoms have different vectors.
         undisturbed = topology.sortable and generator is None
         worthwhile = undisturbed and not topology.padding and len(topology.atoms) >= _FEWEST_MERGED
         states = self.merged_states(topology) if worthwhile and self.merges else None
@@ -135,7 +135,7 @@ class Trunk(Encoder):
 
     @property
     def merges(self) -> bool:
-        """Whether :meth:`merged_states` may take the place of :meth:`states`."""
+        """Whether :meth:`merged_states` may replace :meth:`states`."""
         return False
 
     def merged_states(self, topology: Topology) -> list[Tensor]:
@@ -147,30 +147,30 @@ class Trunk(Encoder):
         """The vectors of the atoms before the first round and after each, for jumping knowledge to combine.
 
         Args:
-            nodes: What :meth:`embed` returned, ``N x width``.
+            nodes: Result of :meth:`embed`, ``N x width``.
             topology: The bonds.
-            generator: Source of dropout masks, or ``None``.
+            generator: Generator of dropout masks, or ``None``.
 
         Returns:
-            ``layers + 1`` matrices ``N x width``; where ``jk`` is ``"last"``, the last one is enough.
+            ``layers + 1`` matrices ``N x width``; if ``jk`` is ``"last"``, only the last one is needed.
         """
 
 
 class MessagePassingEncoder(Trunk):
-    """Rounds of message passing, each with a layer of its own: an encoder needs only the layer.
+    """Rounds of message passing, each with its own layer: a new encoder needs only to define the layer.
 
     Each layer is followed by normalisation, ReLU (not after the last layer) and dropout.
 
     Args:
-        layer: Makes a layer of a given width: a module that is called as ``layer(nodes, topology)`` with the vectors of
-            the atoms, ``N x width``, and a :class:`Topology`, and returns new vectors.
+        layer: Creates a layer of a given width: a module that is called as ``layer(nodes, topology)`` with the vectors
+            of the atoms, ``N x width``, and a :class:`Topology`, and returns new vectors.
         **options: Those of :class:`Trunk`.
 
     Raises:
         ConfigError: If an option is out of range.
 
     Example:
-        An encoder of your own, in which bonded atoms add up:
+        A new encoder that sums bonded atoms:
 
         >>> from molweight import encoders
         >>> class Sum(nn.Module):
@@ -189,7 +189,7 @@ class MessagePassingEncoder(Trunk):
     """
 
     activates = True
-    """Whether ReLU follows a layer; layers with residual connections go without."""
+    """Whether ReLU follows a layer; false for layers with residual connections."""
 
     def __init__(self, layer: Callable[[int], nn.Module], /, **options: Unpack[TrunkOptions]) -> None:
         """Create the layers and norms."""
@@ -216,7 +216,7 @@ class MessagePassingEncoder(Trunk):
     def merges(self) -> bool:
         """Whether equal atoms are computed once.
 
-        A virtual node tells molecules apart, and so may anything that a subclass adds to the embedding of the atoms.
+        Not with a virtual node, which differs between molecules, nor if a subclass changes the embedding of the atoms.
         """
         kind = type(self)
         inherited = kind.embed is Trunk.embed and kind.states is MessagePassingEncoder.states
@@ -234,7 +234,7 @@ class MessagePassingEncoder(Trunk):
         for depth, (each, layer, norm) in enumerate(rounds, start=1):
             rows = normalised(norm, layer.merged(rows, each), each.counts)
             if self.activates and depth < self.rounds:
-                rows = rows.relu_()  # in place: no norm and no layer keeps what it returns
+                rows = rows.relu_()  # in place, because no norm or layer keeps its output
             if self.jk != "last" or depth == self.rounds:
                 states.append(rows if each.places is None else each.places(rows))
         return states

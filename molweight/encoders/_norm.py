@@ -13,12 +13,12 @@ NORMS = ("batch", "layer", "none")
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation that never writes its running statistics in ``forward``.
+    """Batch normalisation that does not update its running statistics in ``forward``.
 
     In training mode it normalises by the statistics of the batch. In evaluation mode it uses ``running_mean`` and
     ``running_var``, which only :func:`molweight.encoders.internal.calibrate` changes; before the first call these are 0
-    and 1. So derivative passes cannot move them, and functional calls need no special care. A batch of one row comes
-    out as ``bias``, up to rounding.
+    and 1. Derivative passes therefore cannot change them, and functional calls need no special care. A batch of one row
+    is mapped to ``bias``, up to rounding.
 
     Source: Ioffe & Szegedy, ICML 2015; Wu & Johnson, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576.
 
@@ -37,7 +37,7 @@ class BatchNorm(nn.Module):
     running_var: Tensor
 
     def __init__(self, width: int, eps: float = 1e-5) -> None:
-        """Start as the identity up to the statistics."""
+        """Initialise the scale to one and the bias to zero."""
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(width))
@@ -50,14 +50,14 @@ class BatchNorm(nn.Module):
 
         Args:
             rows: The rows.
-            counts: How many equal rows each one represents, ``n``, 0 for one that does not count; ``None`` for one
-                each.
+            counts: Number of equal rows that each one represents, ``n``, 0 for a row that does not count; ``None`` for
+                one each.
         """
         if self.training and in_share():
             return self._over_processes(rows, counts)
         if self.training and counts is not None:
             return self._weighted(rows, counts)
-        if self.training:  # torch.batch_norm, since functional.batch_norm refuses a single row
+        if self.training:  # torch.batch_norm, because functional.batch_norm refuses a single row
             return torch.batch_norm(rows, self.weight, self.bias, None, None, True, 0.0, self.eps, False)  # noqa: FBT003 - positional only
         return torch.batch_norm(
             rows,
@@ -73,13 +73,13 @@ class BatchNorm(nn.Module):
 
     def _weighted(self, rows: Tensor, counts: Tensor) -> Tensor:
         shares = counts.to(rows.dtype) / counts.sum()
-        # The mean is subtracted before squaring: a difference of second moments would lose the digits they share.
+        # The mean is subtracted before squaring, because a difference of second moments would suffer from cancellation.
         centred = rows - shares @ rows
         variance = shares @ centred.square()
         return torch.addcmul(self.bias, centred, self.weight * (variance + self.eps).rsqrt())
 
     def _over_processes(self, rows: Tensor, counts: Tensor | None) -> Tensor:
-        """Normalise by the statistics of all processes' rows, in two passes, as exact as those of one process."""
+        """Normalise by the statistics of all processes' rows, in two passes, as accurately as in one process."""
         parts = rows.new_ones(len(rows)) if counts is None else counts.to(rows.dtype)
         sums = total(torch.cat([parts @ rows, parts.sum()[None]]))
         count = sums[-1].detach()
@@ -101,10 +101,10 @@ def build_norm(name: str, width: int) -> nn.Module:
 
 
 def normalised(step: nn.Module, rows: Tensor, counts: Tensor | None) -> Tensor:
-    """The rows after a layer, which is told their counts if it takes statistics of them.
+    """The rows after a layer; their counts are passed to batch normalisation.
 
     Args:
-        step: A normalisation, or any other layer that computes each row for itself.
+        step: A normalisation, or any other layer that processes rows independently.
         rows: ``n x width``.
         counts: As in :meth:`BatchNorm.forward`.
     """

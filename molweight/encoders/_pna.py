@@ -17,14 +17,14 @@ __all__ = ["PNA", "PNALayer"]
 _AGGREGATORS: Final = ("mean", "max", "min", "std")
 _SCALERS: Final = ("identity", "amplification", "attenuation")
 _DEGREES: Final = (0, 183, 500, 302, 14)
-"""Atoms with 0, 1, 2 ... bonds among a thousand, in the first 1,000 molecules of the corpus ``zinc``; a test counts."""
+"""Atoms with 0, 1, 2 ... bonds per thousand, in the first 1,000 molecules of the corpus ``zinc``; checked by a test."""
 _LEAST_VARIANCE: Final = 1e-5
 
 
 class _Aggregator(nn.Module):
-    """An aggregator as PyG calls it, by reductions of our own.
+    """An aggregator with PyG's interface and index-based reductions.
 
-    PyG's ``max`` and ``min`` call torch-scatter on a GPU, and its ``std`` has a kink where neighbours agree.
+    PyG's ``max`` and ``min`` call torch-scatter on a GPU, and its ``std`` is not smooth where neighbours are equal.
     """
 
     def __init__(self, name: str) -> None:
@@ -45,9 +45,9 @@ def _aggregate(name: str, rows: Tensor, index: Tensor, size: int) -> Tensor:
 
 
 class PNALayer(nn.Module):
-    """PyG's ``PNAConv`` with one tower, on the atoms and a bond embedding of its own.
+    """PyG's ``PNAConv`` with one tower, on the atoms, with its own bond embedding.
 
-    Mean, maximum, minimum and standard deviation of the messages, each as it is, amplified and attenuated by the
+    Mean, maximum, minimum and standard deviation of the messages, each unscaled, amplified and attenuated by the
     logarithm of the number of bonds relative to its mean over drug-like molecules.
 
     Args:

@@ -1,4 +1,4 @@
-"""Random-walk encoding of an atom's place in its molecule."""
+"""Random-walk positional encoding of atoms."""
 
 import torch
 from torch import Tensor
@@ -10,7 +10,7 @@ __all__ = ["return_probabilities"]
 
 
 def return_probabilities(topology: Topology, steps: int, dtype: torch.dtype) -> Tensor:
-    """The probability that a walk from an atom along random bonds is back after 1, 2, ... steps.
+    """The probability that a random walk from an atom returns after 1, 2, ... steps.
 
     Source: Dwivedi et al., *Graph Neural Networks with Learnable Structural and Positional Representations*, ICLR 2022.
 

@@ -26,11 +26,11 @@ class _Fixed(nn.Module):
 
 
 def build_readout(name: str, width: int) -> nn.Module:
-    """A readout by name: a module that is called with ``nodes``, ``batch``, ``num_graphs`` as :func:`readout` is.
+    """A readout by name: a module that is called with ``nodes``, ``batch``, ``num_graphs``, like :func:`readout`.
 
     Args:
         name: ``"mean"``, ``"sum"``, ``"max"``, ``"attention"`` or ``"set2set"``.
-        width: Size of the vectors that go in and come out.
+        width: Size of the input and output vectors.
 
     Raises:
         ConfigError: If the name is unknown.
@@ -42,9 +42,9 @@ def build_readout(name: str, width: int) -> nn.Module:
 
 
 def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
-    """Pool the atoms of each molecule with index-based operations that are right to second order.
+    """Pool the atoms of each molecule with index-based operations that are correct to second order.
 
-    Readouts that have parameters are modules: see :func:`build_readout`.
+    Readouts with parameters are modules: see :func:`build_readout`.
 
     Args:
         name: ``"mean"``, ``"sum"`` or ``"max"``.
@@ -73,7 +73,7 @@ def readout(name: str, nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
 
 
 def _max(nodes: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
-    # The first atom that attains the maximum is found outside the graph; gathering it is differentiable to any order.
+    # The first atom with the maximum is found outside the graph; gathering it is differentiable to any order.
     with torch.no_grad():
         column = batch[:, None].expand_as(nodes)
         low = nodes.new_full((num_graphs, nodes.size(1)), -torch.inf)

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation, estimated when asked for."""
+"""Estimation of the statistics of batch normalisation."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -48,14 +48,14 @@ class _Moments:
 def calibrate(encoder: Encoder, batches: Iterable[GraphLike]) -> None:
     """Estimate the statistics that batch normalisation uses in evaluation mode.
 
-    One pass in training mode without dropout; each norm's running mean and variance become those of all rows that
-    reached it, pooled over the batches exactly. With a single batch, evaluation mode then computes the same function
-    as training mode. Does nothing for an encoder without batch normalisation; the encoder's mode is kept.
+    One pass in training mode without dropout; each norm's running mean and variance become those of all its input rows,
+    pooled exactly over the batches. With a single batch, evaluation mode then computes the same function as training
+    mode. Does nothing for an encoder without batch normalisation; the encoder's mode is restored.
 
     Source: "precise batch norm", Wu & Johnson, *Rethinking "Batch" in BatchNorm*, arXiv 2105.07576.
 
     Args:
-        encoder: Whose buffers are written.
+        encoder: The encoder; its buffers are written.
         batches: Molecules on the encoder's device, preferably in batches of the size used in training.
 
     Raises:

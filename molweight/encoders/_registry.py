@@ -15,7 +15,7 @@ _ENCODERS = Registry[type[Encoder]]("encoder", group="molweight.encoders", base=
 
 
 def register(name: str) -> Callable[[E], E]:
-    """Class decorator that makes an encoder known under ``name``.
+    """Class decorator that registers an encoder under ``name``.
 
     Args:
         name: Lower case with underscores.
@@ -30,4 +30,4 @@ get = _ENCODERS.get
 available = _ENCODERS.available
 create = _ENCODERS.create
 build = renamed_function("molweight.encoders.build", "molweight.encoders.create", create)
-"""The old name of :func:`create`, for one more release."""
+"""The old name of :func:`create`, supported for one more release."""

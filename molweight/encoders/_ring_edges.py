@@ -1,4 +1,4 @@
-"""Which edges of a batch of graphs are part of a ring."""
+"""Detection of the edges of a batch of graphs that are part of a ring."""
 
 import torch
 from torch import Tensor
@@ -7,11 +7,11 @@ __all__ = ["ring_edges"]
 
 
 def ring_edges(edge_index: Tensor, nodes: int) -> Tensor:
-    """Whether each edge is part of a ring: whether its ends stay connected without it.
+    """Whether each edge is part of a ring, i.e. its ends remain connected without it.
 
-    A spanning tree of each molecule is grown breadth first, for all of them at once. Each edge outside the tree closes
-    one ring with the paths from its ends to where they meet, and every ring is made of such rings. Only operations of
-    PyTorch are used, because transforms of :mod:`torch.func` hide the values of tensors from NumPy.
+    A spanning tree of each molecule is grown breadth-first, for all of them at once. Each edge outside the tree closes
+    one ring with the tree paths from its ends, and every ring is a combination of such rings. Only PyTorch operations
+    are used, because transforms of :mod:`torch.func` hide the values of tensors from NumPy.
 
     Args:
         edge_index: Source and target of each edge, ``2 x E``; directions and repetitions do not matter.
@@ -48,7 +48,7 @@ def _trees(edge_index: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
     parent, depth = torch.full_like(place, -1), torch.where(root, 0, -1)
     level = 0
     while bool((reached := (depth[source] == level) & (depth[target] < 0)).any()):
-        # Of several neighbours on the level above, any one may be the parent, but only one.
+        # Any one of several neighbours on the level above may be the parent.
         parent = parent.scatter_reduce(0, target[reached], source[reached], "amax")
         level += 1
         depth = depth.index_fill(0, target[reached], level)
@@ -56,7 +56,7 @@ def _trees(edge_index: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
 
 
 def _least_connected(source: Tensor, target: Tensor, place: Tensor) -> Tensor:
-    """The first of the nodes that each node is connected with."""
+    """The lowest node that each node is connected to."""
     label = place
     while True:
         found = label.scatter_reduce(0, target, label[source], "amin")

@@ -14,7 +14,7 @@ from molweight.graphs import ATOM_SIZES
 __all__ = ["Conformers", "SchNet", "SchNetLayer", "near_pairs"]
 
 _STEP: Final = 0.01
-"""Angstrom to which distances are rounded: finer than conformers are, and few enough values to tabulate filters."""
+"""Resolution of distances in Angstrom: finer than conformers are accurate, with few values to tabulate filters for."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Conformers:
         elements: Atomic numbers as in the first column of the atom features, ``N`` int64.
         batch: Molecule of each atom, ``N`` int64, ascending.
         num_graphs: ``G``.
-        pairs: Ordered pairs of atoms that see each other, ``2 x P`` int64: source and target.
+        pairs: Ordered pairs of interacting atoms, ``2 x P`` int64: source and target.
         steps: Distance of each pair in hundredths of an Angstrom, ``P`` int64.
     """
 
@@ -42,7 +42,7 @@ class Conformers:
 
 
 def near_pairs(positions: Tensor, batch: Tensor, ptr: Tensor, cutoff: float) -> tuple[Tensor, Tensor]:
-    """Ordered pairs of atoms of the same molecule that are nearer than a cutoff.
+    """Ordered pairs of atoms of the same molecule within a cutoff distance.
 
     Args:
         positions: In Angstrom, ``N x 3``.
@@ -69,10 +69,10 @@ def near_pairs(positions: Tensor, batch: Tensor, ptr: Tensor, cutoff: float) -> 
 
 
 class SchNetLayer(nn.Module):
-    """One interaction: each atom gathers what the others send, weighed by a filter of their distance.
+    """One interaction: each atom sums messages of the others, weighted by a filter of their distance.
 
-    It is PyG's ``InteractionBlock`` at rounded distances: its filter network is evaluated once for every distance there
-    is and looked up for every pair.
+    It is PyG's ``InteractionBlock`` at rounded distances: its filter network is evaluated once per distinct distance
+    and looked up for every pair.
 
     Args:
         width: Size of the vectors.
@@ -82,7 +82,7 @@ class SchNetLayer(nn.Module):
     """
 
     def __init__(self, width: int, gaussians: int, filters: int, cutoff: float) -> None:
-        """Create PyG's block, whose parts are called one by one."""
+        """Create PyG's block; its parts are called separately."""
         from torch_geometric.nn.models.schnet import InteractionBlock  # takes seconds to import
 
         super().__init__()
@@ -95,7 +95,7 @@ class SchNetLayer(nn.Module):
             nodes: Vectors of the atoms, ``N x d``.
             conformers: The molecules.
             radial: Radial functions at every rounded distance, ``D x gaussians``.
-            envelope: What lets the filters end smoothly at the cutoff, ``D x 1``.
+            envelope: Envelope with which the filters vanish smoothly at the cutoff, ``D x 1``.
         """
         filters = self.block.mlp(radial) * envelope
         source, target = conformers.pairs
@@ -107,10 +107,10 @@ class SchNetLayer(nn.Module):
 
 
 class SchNet(nn.Module):
-    """Vectors of molecules from the positions of their atoms; unchanged by rotation, translation and reflection.
+    """Vectors of molecules from the positions of their atoms, invariant to rotation, translation and reflection.
 
-    It takes :class:`Conformers` in place of graphs, so it is not among ``encoders.available()``: tables have no
-    positions. The objectives that compare graphs with conformers use it. Defaults are those of GraphMVP.
+    It takes :class:`Conformers` instead of graphs, so it is not in ``encoders.available()``: tables have no positions.
+    It is used by objectives that compare graphs with conformers. Defaults are those of GraphMVP.
 
     Source: Schütt et al., *SchNet: A continuous-filter convolutional neural network for modeling quantum
     interactions*, NeurIPS 2017; Liu et al., *Pre-training Molecular Graph Representation with 3D Geometry*, ICLR 2022.

@@ -9,16 +9,16 @@ __all__ = ["Set2SetReadout"]
 
 
 class Set2SetReadout(nn.Module):
-    """Repeated attention over a molecule's atoms, asked for by an LSTM that reads the answers.
+    """Repeated attention over a molecule's atoms, with queries from an LSTM that reads the results.
 
-    The same function as PyG's ``Set2Set``, followed by a linear map from ``2d`` back to ``d``. The LSTM is written out
-    because ``torch.nn.LSTM`` calls cuDNN on a GPU, which has no double backward.
+    The same function as PyG's ``Set2Set``, followed by a linear map from ``2d`` back to ``d``. The LSTM is implemented
+    explicitly because ``torch.nn.LSTM`` calls cuDNN on a GPU, which has no double backward.
 
     Source: Vinyals et al., *Order Matters: Sequence to Sequence for Sets*, ICLR 2016; Gilmer et al., ICML 2017.
 
     Args:
         width: Size ``d`` of the vectors.
-        steps: How often the atoms are looked at.
+        steps: Number of attention steps.
     """
 
     def __init__(self, width: int, steps: int = 3) -> None:

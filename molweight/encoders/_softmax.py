@@ -7,7 +7,7 @@ __all__ = ["segment_softmax"]
 
 
 def segment_softmax(scores: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
-    """Shares of the items of each segment, by index-based operations that are right to second order.
+    """Softmax over the items of each segment, by index-based operations that are correct to second order.
 
     Args:
         scores: One number per item, ``N``.
@@ -21,7 +21,7 @@ def segment_softmax(scores: Tensor, batch: Tensor, num_graphs: int) -> Tensor:
         >>> segment_softmax(torch.tensor([0.0, 0.0, 7.0]), torch.tensor([0, 0, 1]), 2).tolist()
         [0.5, 0.5, 1.0]
     """
-    with torch.no_grad():  # any shift gives the same shares; the largest score avoids overflow
+    with torch.no_grad():  # the result is independent of the shift; the largest score avoids overflow
         highest = scores.new_full((num_graphs,), -torch.inf).scatter_reduce(0, batch, scores, "amax")
     powers = (scores - highest.index_select(0, batch)).exp()
     total = powers.new_zeros(num_graphs).index_add(0, batch, powers)

@@ -1,4 +1,4 @@
-"""Sums of chosen rows, gathered and added in one pass."""
+"""Sums of selected rows, gathered and added in one pass."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +17,14 @@ Indices = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 class Sums:
     """A matrix of zeros and ones that is multiplied by matrices of vectors, on the CPU.
 
-    Gathering rows and adding them up in one pass takes a fifth of the time of ``index_select`` and ``index_add``, since
-    the gathered rows are never written. The derivative is the product with the transpose, which takes the same pass.
+    Gathering and adding rows in one pass takes a fifth of the time of ``index_select`` and ``index_add``, because the
+    gathered rows are never written. The derivative is the product with the transpose, computed in the same way.
 
     Args:
-        columns: For each row, one after the other, the columns that hold a one; int64.
-        starts: Where each row begins in ``columns``, and where the last one ends.
-        back_columns: The same of the transpose.
-        back_starts: The same of the transpose.
+        columns: The columns with a one, row by row; int64.
+        starts: Start of each row in ``columns``, and the end of the last one.
+        back_columns: The same for the transpose.
+        back_starts: The same for the transpose.
 
     Example:
         >>> both = Sums.of(np.array([0, 1, 1]), np.array([0, 2, 3]), columns_count=2)
@@ -39,11 +39,11 @@ class Sums:
 
     @classmethod
     def of(cls, columns: Indices, starts: Indices, columns_count: int) -> "Sums":
-        """The matrix whose rows hold ones in the given columns.
+        """The matrix with ones in the given columns of its rows.
 
         Args:
-            columns: For each row, one after the other, the columns that hold a one.
-            starts: Where each row begins in ``columns``, and where the last one ends.
+            columns: The columns with a one, row by row.
+            starts: Start of each row in ``columns``, and the end of the last one.
             columns_count: Number of columns.
         """
         rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
@@ -53,7 +53,7 @@ class Sums:
 
     @classmethod
     def choosing(cls, columns: Indices, columns_count: int) -> "Sums":
-        """The matrix whose product is the rows at ``columns``.
+        """The matrix that selects the rows at ``columns``.
 
         Args:
             columns: The column of each row.
@@ -65,7 +65,7 @@ class Sums:
 
     @classmethod
     def within(cls, segments: Tensor, count: int) -> "Sums":
-        """The matrix that adds up the rows of each segment.
+        """The matrix that sums the rows of each segment.
 
         Args:
             segments: Segment of each row, ascending.
@@ -89,14 +89,14 @@ class Sums:
 def sortable(indices: Tensor) -> bool:
     """Whether indices may be sorted and compared: on the CPU, and outside of ``torch.func`` transforms.
 
-    On an accelerator that would stop the queue, and the transforms hide the values of integers as well.
+    On an accelerator this would synchronise, and the transforms also hide the values of integers.
     """
     on_cpu = indices.device.type == "cpu"
     return on_cpu and not torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name
 
 
 def segment_sum(rows: Tensor, segments: Tensor, count: int) -> Tensor:
-    """Sums of the rows of each segment, right to second order.
+    """Sums of the rows of each segment, correct to second order.
 
     Args:
         rows: ``n x d``.
@@ -116,7 +116,7 @@ def segment_sum(rows: Tensor, segments: Tensor, count: int) -> Tensor:
 
 
 def segment_sizes(segments: Tensor, count: int) -> Tensor:
-    """Number of rows of each segment; on an accelerator ``bincount`` would wait for the device to allocate its result.
+    """Number of rows of each segment; on an accelerator, ``bincount`` would synchronise to allocate its result.
 
     Args:
         segments: Segment of each row, ``n`` int64, in any order.
@@ -135,12 +135,12 @@ def segment_sizes(segments: Tensor, count: int) -> Tensor:
 
 
 def starts_of(numbers: Indices, count: int) -> Indices:
-    """Where each number's items begin once items are sorted by number, and where the last one's end."""
+    """Start of each number's items after sorting by number, and the end of the last one's."""
     return np.concatenate([np.zeros(1, np.int64), np.bincount(numbers, minlength=count).cumsum()])
 
 
 def order_of(numbers: Indices) -> Indices:
-    """The stable order of small numbers, by sorting them together with their places: five times as fast as argsort."""
+    """The stable order of small numbers, by sorting them with their positions: five times as fast as argsort."""
     place = np.arange(len(numbers))
     return np.sort(numbers << _PLACE_BITS | place) & ((1 << _PLACE_BITS) - 1)
 
@@ -149,13 +149,13 @@ _PLACE_BITS = 32
 
 
 class _Product(torch.autograd.Function):
-    """``sums @ rows``; ``embedding_bag`` has no second derivative of its own, but the map is linear."""
+    """``sums @ rows``; ``embedding_bag`` has no second derivative, but the map is linear."""
 
     # The context comes first: with setup_context(), torch would inspect the signature of forward() at every call.
     @staticmethod
     def forward(ctx: Any, rows: Tensor, sums: Sums) -> Tensor:
         ctx.sums = sums
-        # Detached, since the kernel would otherwise prepare a derivative of its own.
+        # Detached, because the kernel would otherwise prepare its own derivative.
         return embedding_bag(
             sums.columns, rows.detach().contiguous(), sums.starts, mode="sum", include_last_offset=True
         )

@@ -1,4 +1,4 @@
-"""The structure of a batch, as layers read it."""
+"""The structure of a batch, for layers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from molweight.typing import GraphLike
 __all__ = ["Dense", "Opposite", "Topology"]
 
 _KEPT: Final = "_topology"
-"""Where a batch keeps its topology."""
+"""Attribute of a batch for its topology."""
 
 
 class Dense(NamedTuple):
-    """Where each atom is in a table with one row per molecule, padded to the largest.
+    """Positions of the atoms in a table with one row per molecule, padded to the largest.
 
     Args:
         place: Flat position of each atom in that table, ``N`` int64.
-        size: Atoms of the largest molecule.
-        filled: Which places hold an atom, ``G x size`` bool.
+        size: Number of atoms of the largest molecule.
+        filled: Which positions hold an atom, ``G x size`` bool.
     """
 
     place: Tensor
@@ -40,8 +40,8 @@ class Opposite(NamedTuple):
     """For each edge ``v -> w``, all edges ``w -> v``: one, unless a bond was repeated or lost a direction.
 
     Args:
-        group: A number that edges between the same atoms in the same direction share, ``E`` int64, below ``E``.
-        of: The number that the edges in the other direction share, ``E`` int64, where there are any.
+        group: A number common to edges between the same atoms in the same direction, ``E`` int64, below ``E``.
+        of: The number of the edges in the other direction, ``E`` int64, if there are any.
         exists: Whether there are any, ``E`` bool.
     """
 
@@ -54,15 +54,15 @@ class Opposite(NamedTuple):
 class Topology:
     """Bonds between atoms, prepared once for all layers of a forward pass.
 
-    What only some layers need is computed when first asked for. Nothing here depends on parameters.
+    Data for only some layers is computed on first use. Nothing here depends on parameters.
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``.
         atoms: Features of the atoms, for any number of embedding tables.
-        bonds: Features of the edges, likewise.
+        bonds: Features of the edges, for any number of embedding tables.
         batch: Molecule of each atom, ``N``, in any order.
         num_graphs: ``G``.
-        padding: How many molecules at the end do not count.
+        padding: Number of padding molecules at the end.
 
     Example:
         >>> from molweight.graphs import build_dataset
@@ -82,8 +82,8 @@ class Topology:
     def of(cls, graphs: GraphLike) -> "Topology":
         """The topology of a batch.
 
-        A :class:`GraphBatch` keeps it where predictions are made, for the other members of an ensemble: it is a third
-        of the time of a single molecule.
+        A :class:`GraphBatch` caches it in predictions, for the other members of an ensemble: it takes a third of the
+        time for a single molecule.
         """
         kept = vars(graphs).get(_KEPT) if isinstance(graphs, GraphBatch) else None
         if isinstance(kept, cls):
@@ -97,41 +97,41 @@ class Topology:
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copies do without what was prepared: a part of it cannot be copied."""
+        """Pickle without cached data, part of which cannot be copied."""
         return type(self), (self.edge_index, self.atoms, self.bonds, self.batch, self.num_graphs, self.padding)
 
     @cached_property
     def atom_counts(self) -> Tensor | None:
-        """1 for each atom that counts and 0 for each that was added, ``N`` int64; ``None`` where all count."""
+        """1 for each real atom and 0 for each padding atom, ``N`` int64; ``None`` without padding."""
         return (self.batch < self.num_graphs - self.padding).long() if self.padding else None
 
     @cached_property
     def graph_counts(self) -> Tensor | None:
-        """The same of the molecules, ``G`` int64."""
+        """The same for the molecules, ``G`` int64."""
         if not self.padding:
             return None
         return (torch.arange(self.num_graphs, device=self.batch.device) < self.num_graphs - self.padding).long()
 
     @property
     def sortable(self) -> bool:
-        """Whether equal rows may be looked for; see :func:`molweight.encoders._sums.sortable`."""
+        """Whether to search for equal rows; see :func:`molweight.encoders._sums.sortable`."""
         return sortable(self.edge_index)
 
     @cached_property
     def plain(self) -> Round:
-        """A round in which each atom stands for itself, if :attr:`sortable`; equal messages are still computed once."""
+        """A round without merged atoms, if :attr:`sortable`; equal messages are still computed once."""
         apart = Classes.apart(len(self.batch))
         return Edges(self.edge_index, self.bonds, len(self.batch)).round(apart, apart)
 
     def rounds(self, count: int) -> list[Round]:
-        """The rounds in which equal atoms are merged, the first ``count`` of them, if :attr:`sortable`."""
+        """The first ``count`` rounds with merged equal atoms, if :attr:`sortable`."""
         while len(self._rounds) < count:
             self._rounds.append(next(self._refinement))
         return self._rounds[:count]
 
     @cached_property
     def directed(self) -> DirectedRounds:
-        """The rounds between directed bonds in which equal bonds are merged, if :attr:`sortable`."""
+        """The rounds between directed bonds with merged equal bonds, if :attr:`sortable`."""
         return DirectedRounds(self.edge_index, self.atoms, self.bonds)
 
     @cached_property
@@ -154,7 +154,7 @@ class Topology:
 
     @cached_property
     def dense(self) -> Dense:
-        """The layout for attention; on an accelerator, the size of the largest molecule waits for the queue once."""
+        """The layout for attention; on an accelerator, the size of the largest molecule needs one synchronisation."""
         size = max(int(self.sizes.max()), 1)
         order = torch.argsort(self.batch, stable=True)
         molecule = self.batch.index_select(0, order)
@@ -166,12 +166,12 @@ class Topology:
 
     @cached_property
     def in_ring(self) -> Tensor:
-        """Whether each edge is part of a ring, ``E`` bool; on an accelerator, each step of the search waits for it."""
+        """Whether each edge is part of a ring, ``E`` bool; on an accelerator, each step of the search synchronises."""
         return ring_edges(self.edge_index, len(self.batch))
 
     @cached_property
     def opposite(self) -> Opposite:
-        """The edges back; found by sorting, since views and PyG batches keep no order of edges."""
+        """The reverse edges, found by sorting, because the edges of views and PyG batches are in no fixed order."""
         source, target = self.edge_index
         key, back = source * len(self.batch) + target, target * len(self.batch) + source
         ordered = key.sort().values

@@ -1,4 +1,4 @@
-"""A virtual node: one vector per molecule that all its atoms share."""
+"""A virtual node: one vector per molecule, shared by all its atoms."""
 
 import torch
 from torch import Tensor, nn
@@ -10,21 +10,21 @@ __all__ = ["VirtualNode"]
 
 
 class VirtualNode(nn.Module):
-    """A vector per molecule that is added to its atoms before each round, and gathers them after all but the last.
+    """A vector per molecule that is added to its atoms before each round, and updated from them after all but the last.
 
-    ``v <- MLP(v + sum of the atoms)`` with an MLP ``d -> 2d -> d`` of its own for each update.
+    ``v <- MLP(v + sum of the atoms)`` with a separate MLP ``d -> 2d -> d`` for each update.
 
     Source: Gilmer et al., *Neural Message Passing for Quantum Chemistry*, ICML 2017, section 5.2 (the idea); Hu et al.,
     *Open Graph Benchmark*, NeurIPS 2020 (this form).
 
     Args:
-        updates: How many.
+        updates: Number of updates.
         width: Size ``d`` of the vectors.
         norm: Normalisation within the MLP.
     """
 
     def __init__(self, updates: int, width: int, norm: str) -> None:
-        """Start at zero, as the source does."""
+        """Initialise to zero, as in the source."""
         super().__init__()
         self.initial = nn.Parameter(torch.zeros(width))
         self.updates = nn.ModuleList(_mlp(width, norm) for _ in range(updates))
@@ -37,7 +37,7 @@ class VirtualNode(nn.Module):
         """The vectors after an update.
 
         Args:
-            number: Which update, from 0.
+            number: Number of the update, from 0.
             shared: The vectors so far, ``G x d``.
             nodes: Vectors of the atoms, ``N x d``.
             topology: Their molecules.

@@ -58,7 +58,7 @@ class LabelTransform:
             labels: ``n x T``, NaN where missing.
 
         Raises:
-            OptionError: If the kind is unknown, or ``"log"`` is asked for labels that are not all positive.
+            OptionError: If the kind is unknown, or ``"log"`` is requested for labels that are not all positive.
         """
         columns = [
             _fit_column(own, column) for own, column in zip(_kinds(kind, labels.shape[1]), labels.T, strict=True)
@@ -147,7 +147,7 @@ def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float
     """Power, mean, standard deviation, and the limits for inversion.
 
     Raises:
-        OptionError: If ``"log"`` is asked for labels that are not all positive.
+        OptionError: If ``"log"`` is requested for labels that are not all positive.
     """
     known = labels[~np.isnan(labels)].astype(np.float64)
     if not len(known) or kind == CLASS:

@@ -20,17 +20,17 @@ _LEVEL: Final = 0.05
 _LEAST: Final = 16
 """Minimum number of hypergradients for a verdict."""
 _LOOKS: Final = 10
-"""Times at most that a run asks whether it may end."""
+"""Maximum number of tests for ending a run early."""
 _READ: Final = 20
-"""Steps after which records can be read: training reads them off the device this often."""
+"""Steps between reads of the records from the device."""
 _LEAST_TO_END: Final = 60
-"""Hypergradients below which no run ends early: those left out, and twice as many that are not of the same few steps.
+"""Minimum number of hypergradients for ending early: those left out, and twice as many that span more steps.
 
 In a run on FreeSolv an objective was 52 standard errors better than another after 20 steps: the first steps agree with
-each other, and say nothing about later ones.
+each other, but do not predict later ones.
 """
 _OUTSIDE: Final = 0.05
-"""Chance of each end of the interval that has to lie within what a whole run could show."""
+"""Tail probability of the interval that must lie within the smallest effect that a whole run could detect."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class _Weighed:
 
 
 def _weighed(records: Sequence[Mapping[str, Any]]) -> _Weighed | None:
-    """Effects in standard errors; ``None`` where there is too little to say."""
+    """Effects in standard errors; ``None`` if there are too few hypergradients."""
     taken = [record["hypergradient"] for record in records if record.get("hypergradient")]
     names = list(taken[0]) if taken else []
     values = np.array([[row[name] for name in names] for row in taken], dtype=np.float64)
@@ -106,12 +106,12 @@ def _weighed(records: Sequence[Mapping[str, Any]]) -> _Weighed | None:
 
 
 def _left_out(count: int) -> int:
-    """First hypergradients of ``count`` that say nothing."""
+    """Number of uninformative first hypergradients among ``count``."""
     return min(_EARLY, count // 3)
 
 
 def _bar(blocks: int, count: int, looks: int = 1) -> float:
-    """Standard errors that a verdict takes: Bonferroni over the objectives and the looks."""
+    """Threshold of a verdict in standard errors: Bonferroni over the objectives and the tests."""
     return _quantile(blocks, 1 - _LEVEL / (2 * count * looks))
 
 
@@ -124,21 +124,21 @@ def _quantile(blocks: int, level: float) -> float:
 def evidence_is_in(records: Sequence[Mapping[str, Any]], steps: int) -> bool:
     """Whether a run may end before its last step, as no verdict of :func:`weigh_evidence` is likely to change.
 
-    That is so when each objective is one of two:
+    This holds if each objective is one of two:
 
-    - *decided*: its effect exceeds the bar of a verdict, at 5 % divided by the number of objectives and of looks, as
-      who looks ten times for a significant effect finds one where there is none (Bonferroni; Jennison & Turnbull,
-      *Group sequential methods*, 2000);
-    - *too small to matter here*: the 90 % interval of its effect lies within what all ``steps`` steps could show, the
-      bar of a verdict at the end times the standard error that is left there. The run would end undecided about it
-      (stopping for futility; Lan, Simon & Halperin, Sequential Analysis 1, 1982).
+    - *decided*: its effect exceeds the threshold of a verdict, at 5 % divided by the number of objectives and of tests,
+      because repeated testing inflates the error rate (Bonferroni; Jennison & Turnbull, *Group sequential methods*,
+      2000);
+    - *too small to matter here*: the 90 % interval of its effect lies within the smallest effect that all ``steps``
+      steps could detect, i.e. the final threshold of a verdict times the final standard error. The objective would
+      remain undecided (stopping for futility; Lan, Simon & Halperin, Sequential Analysis 1, 1982).
 
-    A run looks ten times at most, at multiples of 20 steps, and not before 60 hypergradients. The rule assumes that
-    effects stay what they are: one that grows late is missed.
+    A run is tested ten times at most, at multiples of 20 steps, and not before 60 hypergradients. The rule assumes that
+    effects are constant: one that grows late is missed.
 
     Args:
-        records: One per step so far, as of :attr:`molweight.Run.records`.
-        steps: Steps that the run would take.
+        records: One per step so far, as in :attr:`molweight.Run.records`.
+        steps: Number of steps of the whole run.
 
     Example:
         >>> noise = np.random.default_rng(0).normal(size=(80, 2))
@@ -154,7 +154,7 @@ def evidence_is_in(records: Sequence[Mapping[str, Any]], steps: int) -> bool:
         return False
     planned = taken * steps // done
     later, sizes, count = planned - _left_out(planned), abs(found.errors), len(found.names)
-    # In standard errors of now, of which the one at the end is the root of this share.
+    # In current standard errors; the final one is smaller by the root of this share.
     shown = _bar(math.isqrt(later), count) * math.sqrt(found.used / later)
     decided = sizes > _bar(found.blocks, count, looks=-(-steps // between))
     small = sizes + _quantile(found.blocks, 1 - _OUTSIDE) < shown
