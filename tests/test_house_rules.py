@@ -196,7 +196,14 @@ STIFF = (
     r"\b(?:shorter|longer|long|more|less|smaller|larger) in the mean\b",
     r"\b(?:is|are|was|were|to be) said (?:of|where|in)\b|\bwhat (?:is|was) said\b",
     r"\b(?:goes|go|going) on (?:where|there|after|at)\b|\bto its end\b",
-    r"\bhands? (?:on|over|out)\b|(?<!there )\bare no (?:numbers|labels)\b",
+    r"\bhands? (?:on|over|out)\b|(?<!there)\s\bare no (?:numbers|labels)\b",
+    r"\bas of :(?:func|meth|attr|class|mod):|\bas (?:people|a person) (?:do|does|counts?|says?)\b",
+    r"\b(?:is|are|was|were) (?:not )?looked (?:at|for)\b|\btold (?:of|from|by)\b",
+    r"\bstays? as (?:it|they) (?:is|are|was|were)\b|\bas if nothing had happened\b",
+    r"\b(?:that|which) is there (?:already )?is not\b|\bwhat is (?:typed|not finished)\b",
+    r"\bright to (?:first|second) order\b|\b(?:processor seconds|seconds of the processor)\b",
+    r"\bpacked (?:with|text)\b|\b(?:something|anything) else than\b|\bhangs? together\b|\bdealt to\b",
+    r"\b(?:what|who) (?:asks|comes out|goes in|was trained|it was given)\b",
 )
 """Words that plain technical English does without; see the section on words in CONTRIBUTING.md."""
 KEPT = (

@@ -202,7 +202,7 @@ def test_ignoring_stereochemistry() -> None:
     assert not after.x[:, CHIRALITY].any()
     assert not after.edge_attr[:, BOND_STEREO].any()
     assert torch.equal(before.x[:, 2:], after.x[:, 2:])
-    assert torch.equal(data.graphs([0]).x, before.x[:4]), "the arrays of the other dataset stay as they are"
+    assert torch.equal(data.graphs([0]).x, before.x[:4]), "the arrays of the other dataset are unchanged"
     assert blind.subset([0]).featuriser == blind.featuriser
     assert not blind.subset([0]).graphs([0]).x[:, CHIRALITY].any()
     assert after.y is not None
