@@ -142,7 +142,7 @@ class Audit:
     merged: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
+        """All fields as JSON values."""
         return asdict(self)
 
 

@@ -100,12 +100,12 @@ class _Buffers:
     """Buffers for a thread's intermediate results; allocating them per query would cost more than the arithmetic."""
 
     def __init__(self) -> None:
-        """Allocate."""
+        """Allocate the buffers."""
         self._narrow, self._wide = np.empty(BLOCK, dtype=np.uint8), np.empty(BLOCK, dtype=np.uint16)
         self._shared, self._limit = np.empty(BLOCK, dtype=np.float32), np.empty(BLOCK, dtype=np.float32)
 
     def shared(self, columns: Sequence[Words]) -> np.ndarray[Any, np.dtype[Any]]:
-        """For each fingerprint, in how many of the columns its bit is set; valid until the next call."""
+        """Number of the given columns in which each fingerprint has a bit set; valid until the next call."""
         planes = _planes(columns)
         total: np.ndarray[Any, np.dtype[Any]] = self._narrow if len(planes) <= _BYTE else self._wide
         total[:] = 0
@@ -117,7 +117,7 @@ class _Buffers:
     def above(
         self, shared: np.ndarray[Any, np.dtype[Any]], together: np.ndarray[Any, np.dtype[np.float32]], worst: float
     ) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Where the similarity exceeds that of the worst neighbour so far, up to rounding."""
+        """Mask of fingerprints with a higher similarity than the worst neighbour so far, up to rounding."""
         # shared / (together - shared) > worst, without a division for each molecule
         np.copyto(self._shared, shared)
         np.multiply(together, worst / (1 + worst) * _ROUNDING, out=self._limit)

@@ -128,7 +128,7 @@ def _whole(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
 
 
 def _text(text: TextIO, path: Path, smiles: str | None, how: Reading, *, listed: bool) -> Iterator[Record]:
-    """Delimited text or a list of SMILES, determined by the first lines if the file name does not tell."""
+    """Delimited text or a list of SMILES, determined by the first lines if the file name is ambiguous."""
     lines = text_lines(text, path)
     start = list(islice(lines, _PROBE))
     if listed and how.delimiter is None and smiles is None and not _is_table(start):

@@ -152,7 +152,7 @@ def _one(
     *,
     classes: bool,
 ) -> tuple[float, int]:
-    """One label, and whether it is a bound, from those of one molecule."""
+    """Combine the labels of one molecule: its label, and whether this is a bound."""
     known = ~np.isnan(labels)
     exact = labels[known & (bounds == 0)].astype(np.float64)
     if len(exact):

@@ -66,7 +66,7 @@ class SourceUse:
     dropped: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON values."""
+        """All fields as JSON values."""
         return asdict(self)
 
     def __str__(self) -> str:

@@ -22,7 +22,7 @@ _BETWEEN = 30.0
 
 
 class Progress(Protocol):
-    """Something that shows progress."""
+    """Interface of a progress display."""
 
     def __enter__(self) -> Self:
         """Begin."""

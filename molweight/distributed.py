@@ -177,7 +177,7 @@ def part(whole: Tensor, span: Span) -> Tensor:
 
 
 def gather(share: Tensor, span: Span, rows: int) -> Tensor:
-    """All processes' rows, ``rows x ...``: whole.
+    """Gather the rows of all processes, ``rows x ...``.
 
     Args:
         share: The rows of this process.

@@ -105,7 +105,7 @@ def _cut(batch: GraphBatch, rate: float, generator: torch.Generator) -> Change:
 
 
 def _either(batch: GraphBatch, one: Change, other: Change, generator: torch.Generator) -> Change:
-    """For each molecule one of two changes."""
+    """Choose one of two changes for each molecule."""
     choice = torch.rand(batch.num_graphs, generator=generator, device=batch.device) < 0.5  # noqa: PLR2004 - one half
     of_atom = choice[batch.batch]
     of_edge = of_atom[batch.edge_index[0]]

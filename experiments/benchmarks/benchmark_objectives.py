@@ -46,7 +46,7 @@ class Taken:
 
     @property
     def total(self) -> float:
-        """Of both."""
+        """Total seconds of sampling and of the loss."""
         return self.draw + self.loss
 
 
@@ -71,7 +71,7 @@ def step(encoder: Encoder, objective: Objective, batch: GraphBatch, generator: t
 
 
 def costs(encoder: Encoder, names: list[str], data: MoleculeDataset, rounds: int) -> dict[str, dict[str, float]]:
-    """What each objective costs, by name.
+    """Cost of each objective, by name.
 
     Args:
         encoder: The encoder, whose gradient is part of the step.

@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measured(rows: int, columns: int) -> dict[str, Any]:
-    """CPU seconds and megabytes.
+    """Measure CPU seconds and peak memory for one context.
 
     Args:
         rows: Rows of the context.

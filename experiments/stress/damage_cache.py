@@ -64,12 +64,12 @@ class Heard(logging.Handler):
     """Log handler that stores messages."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
+        """Start without messages."""
         super().__init__()
         self.text = ""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message."""
+        """Store a message."""
         self.text += record.getMessage() + "\n"
 
 

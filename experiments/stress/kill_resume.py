@@ -90,7 +90,7 @@ def _options() -> argparse.Namespace:
 
 
 def _trial(folder: Path, seed: int, tables: Tables, chance: random.Random, most: int) -> Counter[str]:
-    """One job, killed repeatedly, and compared with its undisturbed twin; returns the stages of the kills."""
+    """One job, killed repeatedly, and compared with an uninterrupted run; returns the stages of the kills."""
     twin, started = folder / "twin", time.perf_counter()
     _wait(_start(twin, seed, tables))
     duration = time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""Comparison of corpora, ``zinc``, ``own``, ``own+near``, ..., with the same job; the test role is never opened.
+"""Comparison of corpora, ``zinc``, ``own``, ``own+near``, ..., with the same job; the test set is never evaluated.
 
     python -m experiments.studies.compare_corpora run [--corpora zinc own+near] [--tables ...] [--seeds 0 1]
     python -m experiments.studies.compare_corpora table

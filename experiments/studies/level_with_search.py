@@ -188,7 +188,7 @@ def kept(row: Mapping[str, Any], most: int = FINETUNINGS) -> float:
 
 
 def first_of(kind: str, most: int) -> str:
-    """What choosing among fewer finetune_restarts is called; its seconds are not measured."""
+    """Name of the choice among the first ``most`` finetunings; its seconds are not measured."""
     return f"{kind}, first {most} alone"
 
 

@@ -182,7 +182,7 @@ def build(data: MoleculeDataset, changes: dict[str, Any], features: int, seed: i
 
 
 def measure(kind: str, tables: list[str], folds: int) -> None:
-    """Run what is missing."""
+    """Run all unfinished measurements."""
     torch.set_num_threads(1)
     names = {"trees": [*TREES], "partners": [*WEIGHED], "members": [*MEMBERS]}[kind]
     jobs = [(kind, table, name, folds) for table in tables for name in names]

@@ -172,7 +172,7 @@ def _noise(study: Study, good: pd.DataFrame) -> list[str]:
         "alike and only the seeds differed (seeds are shared, so it may be less). Where the two are close, the order "
         "of the means says nothing."
     )
-    lines = ["| table | of the means | by seeds alone |", "|---|---|---|"]
+    lines = ["| table | observed | expected from seeds alone |", "|---|---|---|"]
     for table in [table for table in _tables(study, good) if table in found]:
         means, seeds = found[table]
         lines.append(f"| {table} | {means:.2g} | {seeds:.2g} |")

@@ -169,7 +169,7 @@ Write = Callable[[Any], None]
 
 @contextmanager
 def table_writer(path: str | None, header: list[str], default: TextIO | None, *, safe: bool = False) -> Iterator[Write]:
-    """Writer of CSV rows; the file appears as a whole at the end, or not at all.
+    """Writer of CSV rows; the file is written atomically.
 
     Args:
         path: The file, compressed if it ends in ``.gz``; ``None`` for ``default``.

@@ -106,7 +106,7 @@ class HypergradCheck:
     points: list[CheckedPoint]
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON values."""
+        """All fields as JSON values."""
         values = asdict(self)
         for point, shown in zip(self.points, values["points"], strict=True):
             for level, facts in zip(point.levels, shown["levels"], strict=True):

@@ -44,7 +44,7 @@ class Round:
 
     @cached_property
     def counts(self) -> Tensor | None:
-        """How many atoms of the batch each one represents; ``None`` where each represents itself."""
+        """Number of atoms of the batch that each distinct atom represents; ``None`` if all atoms are distinct."""
         return self.after.counts
 
     @cached_property

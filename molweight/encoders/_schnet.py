@@ -78,7 +78,7 @@ class SchNetLayer(nn.Module):
         width: Size of the vectors.
         gaussians: Number of radial functions.
         filters: Size of the filters.
-        cutoff: Distance in Angstrom from which atoms do not see each other.
+        cutoff: Distance in Angstrom beyond which atoms do not interact.
     """
 
     def __init__(self, width: int, gaussians: int, filters: int, cutoff: float) -> None:
@@ -120,7 +120,7 @@ class SchNet(nn.Module):
         layers: Number of interactions.
         filters: Size of the filters.
         gaussians: Number of radial functions between 0 and the cutoff.
-        cutoff: Distance in Angstrom from which atoms do not see each other.
+        cutoff: Distance in Angstrom beyond which atoms do not interact.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -91,7 +91,7 @@ class Calibration:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The fields as JSON values."""
         return {"kinds": list(self.kinds), "values": self.values.tolist()}
 
     @classmethod

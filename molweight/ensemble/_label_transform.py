@@ -94,7 +94,7 @@ class LabelTransform:
         return np.array(labels).reshape(mapped.T.shape).T
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The fields as JSON values."""
         return {"kind": self.kind, **{name: getattr(self, name).tolist() for name in _VECTORS}}
 
     @classmethod

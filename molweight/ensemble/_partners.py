@@ -83,7 +83,7 @@ class PartnerSpec:
     network: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The fields as JSON values."""
         own = {"name": self.name, "features": list(self.features), "odds": list(self.odds)}
         network = {"network": dict(self.network)} if self.network else {}
         return {**own, "transform": self.transform.to_json(), **network}

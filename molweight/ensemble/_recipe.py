@@ -53,7 +53,7 @@ class Recipe:
 
 
 def members_for(rows: int) -> int:
-    """Number of members by the size of the table: 5, above 10,000 rows 3.
+    """Number of members by the size of the table: 5, or 3 above 10,000 rows.
 
     Args:
         rows: Number of labelled rows outside the test set.

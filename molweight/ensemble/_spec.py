@@ -46,7 +46,7 @@ class EnsembleSpec:
     calibration: Calibration | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
+        """The fields as JSON values."""
         return {
             **vars(self),
             "features": list(self.features),

@@ -73,7 +73,7 @@ class ErrorModel:
         return values
 
     def to_json(self) -> dict[str, Sequence[float]]:
-        """As JSON values."""
+        """The fields as JSON values."""
         return {"constant": list(self.constant), "slope": list(self.slope)}
 
 

@@ -214,7 +214,7 @@ def _read_bonds(data: Uint8Array, at: Int64Array) -> tuple[Int64Array, Uint8Arra
 
 
 def _ring_atoms(data: Uint8Array, at: Int64Array, first: Int64Array) -> Int64Array:
-    """Every atom that is in a ring, counted over the whole chunk; an atom in two rings comes twice.
+    """All ring atoms, numbered over the whole chunk; an atom in two rings occurs twice.
 
     Args:
         data: The buffer.

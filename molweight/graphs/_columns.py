@@ -166,7 +166,7 @@ def guarded_target(spec: TargetSpec) -> Guarded[Column]:
 
 
 def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:
-    """NaN for a molecule that was given up; 0 in an integer column."""
+    """Values of a molecule whose computation was aborted: NaN, or 0 in an integer column."""
     _log.warning("%r has no %s: %s", smiles[:60], spec.name, reason)
     blank = np.nan if np.dtype(spec.dtype).kind == "f" else 0
     return np.full((_atoms(smiles) if spec.per == "atom" else 1, spec.dim), blank, dtype=spec.dtype)

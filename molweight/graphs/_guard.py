@@ -196,7 +196,7 @@ class _Worker:
         self.pipe: Connection | None = None
 
     def ask(self, item: str) -> tuple[bool, Any]:
-        """Whether a molecule was processed, and the result; else the reason, or ``None`` for an error."""
+        """Process a molecule: ``True`` and the result, or ``False`` and the reason (``None`` for an error)."""
         pipe = self.pipe or self._start()
         try:
             pipe.send(item)
@@ -266,7 +266,7 @@ def _serve(function: Callable[[Sequence[str]], Any], pipe: Connection, seconds: 
 
 
 def _answer(function: Callable[[Sequence[str]], Any], item: str) -> tuple[bool, Any]:
-    """The result for :meth:`_Worker.ask`."""
+    """Return value of :meth:`_Worker.ask`, computed in the forked process."""
     try:
         return True, function([item])
     except MemoryError:

@@ -110,7 +110,7 @@ class ShiftedCurvature:
 
     @property
     def layout(self) -> Layout:
-        """That of the curvature."""
+        """Layout of the curvature."""
         return self._curvature.layout
 
     @property

@@ -93,7 +93,7 @@ class HeadLabels:
         return error.masked_fill(self._kept(error), 0.0)
 
     def _kept(self, error: Tensor) -> Tensor:
-        """Where a label is a bound and the output satisfies it."""
+        """Mask of the entries whose label is a bound that the output satisfies."""
         if self.bounds is None:
             return torch.zeros_like(error, dtype=torch.bool)
         return (self.bounds > 0) & (error > 0) | (self.bounds < 0) & (error < 0)

@@ -15,7 +15,7 @@ __all__ = ["Finding", "Health", "diagnose"]
 EXPLODED = 1e3
 """A loss has exploded if it exceeds its first value by this factor."""
 COLLAPSED = 1e-6
-"""A loss has collapsed, and teaches nothing more, if it falls below this fraction of its first value."""
+"""A loss has collapsed, and no longer trains the encoder, if it falls below this fraction of its first value."""
 SATURATED = 0.95
 """A weight above this value is saturated."""
 OFTEN = 0.1
@@ -151,7 +151,7 @@ _ADVICE = {
     "zero_gradient": "its weight is wasted; drop or repair it",
     "not_finite": "look for overflow or division by zero in it",
     "exploded": "lower the learning rate of level 1",
-    "collapsed": "it is solved; its weight teaches nothing any more",
+    "collapsed": "it is solved and no longer trains the encoder, whatever its weight",
     "saturated": "set a floor or lower the weighting's lr if the others are to count",
 }
 _FAILURES = (Outcome.BUDGET_SPENT, Outcome.NEGATIVE_CURVATURE, Outcome.DIVERGED, Outcome.NON_FINITE)

@@ -186,7 +186,7 @@ class _PaddedEncoder:
         return self.encoder(graphs, seed) if batch is None else self.trimmed(self.encoder(batch, seed), graphs)
 
     def trimmed(self, encoding: Encoding, graphs: GraphLike) -> Encoding:
-        """Without the vectors of added atoms; those of added molecules are not there."""
+        """The encoding without padding atoms; it contains no padding molecules."""
         if id(graphs) not in self.padded:
             return encoding
         return Encoding(encoding.nodes[: len(graphs.batch)], encoding.graphs)

@@ -81,7 +81,7 @@ def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
 
 @dataclass(frozen=True)
 class _Weighed:
-    """Effects in standard errors."""
+    """Effects in units of their standard errors."""
 
     names: list[str]
     errors: Float64Array

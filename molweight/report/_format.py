@@ -68,7 +68,7 @@ def metric_name(metric: str) -> str:
 
 
 def direction(metric: str) -> str:
-    """Which way is better."""
+    """Whether higher or lower values of a metric are better, in words."""
     return "higher is better" if higher_is_better(metric) else "lower is better"
 
 

@@ -18,8 +18,9 @@ from molweight.report._section import Figure, Lead, Section, Table
 __all__ = ["NOT_OPENED", "scores_section"]
 
 NOT_OPENED: Final = (
-    "There is no labelled test set, or it has not been evaluated in this run, or by a version that did not keep its "
-    "predictions. molweight fit evaluates it once; in Python, run.evaluate('test') does, before run.save or run.report."
+    "There is no labelled test set, or it has not been evaluated in this run, or it was evaluated by a version that "
+    "did not store its predictions. molweight fit evaluates it once; in Python, run.evaluate('test') does, before "
+    "run.save or run.report."
 )
 _TASKS: Final = 40
 """Maximum number of targets listed by name."""

@@ -94,7 +94,7 @@ class Method:
 
     @property
     def title(self) -> str:
-        """Its name in tables."""
+        """Name in tables."""
         return method_title(self.name)
 
 

@@ -139,7 +139,7 @@ def _outputs(model: TaskModel, graphs: GraphBatch) -> Tensor:
 
 
 def _saturated(graph: GraphBatch) -> Tensor:
-    """Each atom as an sp3 carbon with the same neighbours, its other bonds being to hydrogen, ``N x 9``.
+    """Features with each atom replaced by an sp3 carbon, saturated with hydrogen, ``N x 9``.
 
     Example:
         >>> from molweight.graphs import featurize

@@ -103,16 +103,16 @@ class Conformal:
     def intervals(
         self, predictions: FloatArray, deviations: FloatArray, similarity: FloatArray, *, level: float
     ) -> Intervals:
-        """Ranges that contain the label with probability ``level``.
+        """Prediction intervals that contain the label with probability ``level``.
 
-        This holds for molecules from the distribution of the calibration, as under a random split. Coverage falls for
-        molecules that differ from it.
+        This holds for molecules from the distribution of the calibration set, as with a random split. Coverage falls
+        for molecules that differ from it.
 
         Args:
             predictions: ``n x T``.
             deviations: As in :meth:`fit`, ``n x T``.
             similarity: As in :meth:`fit`, ``n``.
-            level: Between 0 and 1. The ends are infinite if there are too few scores for it.
+            level: Between 0 and 1. The ends are infinite if there are too few calibration scores for this level.
 
         Raises:
             OptionError: If the level is not between 0 and 1.

@@ -76,7 +76,7 @@ class TensorBoard:
             self._writers[stage].add_scalar(name.replace(".", "/", 1), value, step)
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Close the writers, which writes pending records."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()

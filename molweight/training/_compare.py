@@ -40,7 +40,7 @@ BASELINES: Final[dict[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One method's line of the table.
+    """One method's row of the table.
 
     Args:
         method: Name of the method.

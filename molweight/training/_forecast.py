@@ -49,11 +49,11 @@ class Forecast:
 
     @property
     def total(self) -> float:
-        """The sum."""
+        """Total seconds."""
         return self.features + self.pretraining + self.finetuning
 
     def __str__(self) -> str:
-        """In words."""
+        """The forecast in words."""
         parts = ", ".join(f"{name} {_rounded(seconds)}" for name, seconds in vars(self).items() if seconds >= 1)
         return f"about {_rounded(self.total)}" + (f" ({parts})" if parts else "")
 

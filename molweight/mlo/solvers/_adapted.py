@@ -92,7 +92,7 @@ class SecondMoments(AdaptedSolver):
     """
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         at_least("sama", eps=(self.eps, 0))
 
     def apply(self, operator: Operator, b: Tensor, scale: Tensor, lr: float) -> Solution:
@@ -128,7 +128,7 @@ class Unrolled(AdaptedSolver):
     lr: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         at_least("unrolled", steps=(self.steps, 1), eps=(self.eps, 0))
         if self.lr is not None:
             at_least("unrolled", lr=(self.lr, torch.finfo(torch.float64).tiny))

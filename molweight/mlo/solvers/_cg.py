@@ -58,7 +58,7 @@ class ConjugateGradient(Solver):
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         at_least("cg", iterations=(self.iterations, 1), damping=(self.damping, 0), tolerance=(self.tolerance, 0))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:

@@ -33,7 +33,7 @@ class Dense(Solver):
     limit: int = 5_000
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         at_least("dense", damping=(self.damping, 0), limit=(self.limit, 1))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (exact)

@@ -52,7 +52,7 @@ class Neumann(Solver):
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         at_least("neumann", iterations=(self.iterations, 1), damping=(self.damping, 0), tolerance=(self.tolerance, 0))
         at_least("neumann", probes=(self.probes, 1))
         if self.step is not None:

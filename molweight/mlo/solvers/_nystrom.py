@@ -44,7 +44,7 @@ class Nystrom(Solver):
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        """Refuse impossible options."""
+        """Reject invalid options."""
         smallest = torch.finfo(torch.float32).tiny
         at_least("nystrom", rank=(self.rank, 1), damping=(self.damping, smallest), tolerance=(self.tolerance, 0))
 
