@@ -14,7 +14,7 @@ calls the first pair f and g; it needs first derivatives only.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -28,7 +28,21 @@ from torch import Tensor
 
 from molweight.errors import ConfigError, TrainingError
 
-__all__ = ["Team", "alone", "gather", "own_folder", "part", "share_file", "spread", "start", "stop", "team", "total"]
+__all__ = [
+    "Team",
+    "alone",
+    "each",
+    "gather",
+    "own_folder",
+    "part",
+    "share_file",
+    "spread",
+    "spread_all",
+    "start",
+    "stop",
+    "team",
+    "total",
+]
 
 Span = tuple[int, int]
 """First row of a share, and the row after its last."""
@@ -164,6 +178,27 @@ def spread(whole: Tensor) -> Tensor:
     return found
 
 
+def spread_all(whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """:func:`spread` of many tensors, whose gradients are summed in one piece: each sum waits for all processes.
+
+    Args:
+        whole: The tensors by name, at least one for each type among them.
+    """
+    found: dict[str, Tensor] = {}
+    for kind in dict.fromkeys(tensor.dtype for tensor in whole.values()):
+        own = {name: tensor for name, tensor in whole.items() if tensor.dtype == kind}
+        flat = spread(torch.cat([tensor.reshape(-1) for tensor in own.values()]))
+        parts = torch.split(flat, [tensor.numel() for tensor in own.values()])
+        found |= {name: part.view(own[name].shape) for name, part in zip(own, parts, strict=True)}
+    return found
+
+
+def each(share: Tensor) -> Tensor:
+    """All processes' tensors of one shape, stacked: whole."""
+    found = team() or Team(0, 1)
+    return gather(share[None], (found.rank, found.rank + 1), found.size)
+
+
 def total(share: Tensor) -> Tensor:
     """The sum of the processes' shares, of equal shape: whole. The gradient reaches each process unchanged."""
     found: Tensor = _apply(_Total, share)
@@ -194,9 +229,12 @@ def _summed(share: Tensor) -> Tensor:
     Raises:
         TrainingError: If another process has ended or does not answer.
     """
-    summed = share.detach().clone(memory_format=torch.contiguous_format)
+    return _sum_in_place(share.detach().clone(memory_format=torch.contiguous_format))
+
+
+def _sum_in_place(share: Tensor) -> Tensor:
     place = torch.device("cuda", torch.cuda.current_device()) if dist.get_backend() == "nccl" else torch.device("cpu")
-    moved = summed.to(place)
+    moved = share.to(place)
     try:
         dist.all_reduce(moved)
     except RuntimeError as error:
@@ -274,7 +312,7 @@ class _Part(torch.autograd.Function):
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(share: Tensor, span: Span, rows: int) -> Tensor:
-        return _summed(_filled(share, span, rows))
+        return _sum_in_place(_filled(share, span, rows))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, _output: Any) -> None:

@@ -3,7 +3,9 @@
     python -m experiments.benchmarks.benchmark_processes [--layers 3 --width 128] [--output ...]
 
 Steps of all three levels with the default objectives, the identity and a batch of 256, alternately in one process and
-in two under torchrun; wall-clock seconds are the minimum over repetitions. The machine must be idle.
+in two under torchrun; wall-clock seconds are the minimum over repetitions. The machine must be idle for these.
+Seconds of the processor, of the process that needs most, leave out what a process waits for others; on a machine with
+other work they say what two idle cores would give at best. ``reductions`` counts the sums over processes per step.
 """
 
 import argparse
@@ -28,8 +30,8 @@ from molweight.models import Predictor, Pretrainer
 NAMES = list(Job().objectives)
 
 
-def seconds_per_step(layers: int, width: int, steps: int) -> float:
-    """Wall seconds of a step in this process and the others of its team."""
+def seconds_per_step(layers: int, width: int, steps: int) -> dict[str, float]:
+    """Seconds of a step in this process and the others of its team, and how often these wait for each other."""
     corpus = attach_targets(
         datasets.load_corpus("zinc", size=512), [spec for name in NAMES for spec in objectives.get(name).targets]
     )
@@ -45,16 +47,33 @@ def seconds_per_step(layers: int, width: int, steps: int) -> float:
     table = datasets.load("esol")
     train, meta = (task.bound_loss(table.graphs(range(at, at + 64)), None) for at in (0, 64))
     generator = torch.Generator().manual_seed(0)
-    start = 0.0
-    for step in range(steps + 2):
-        if step == 2:
-            start = time.perf_counter()
+    taken: list[tuple[float, float]] = []
+    count = _counted_reductions()
+    for _ in range(steps + 2):
+        taken.append((time.perf_counter(), time.process_time()))
         losses = model.draw(corpus.graphs(range(256)), generator)
         loop.step(losses, train, meta, solve_objectives=losses)
-    return (time.perf_counter() - start) / steps
+    wall, reductions = (time.perf_counter() - taken[2][0]) / steps, len(count) / (steps + 2)
+    busy = torch.tensor((time.process_time() - taken[2][1]) / steps)
+    if distributed.team() is not None:
+        torch.distributed.all_reduce(busy, op=torch.distributed.ReduceOp.MAX)
+    return {"seconds": wall, "cpu_seconds": float(busy), "reductions": reductions}
 
 
-def run_in(processes: int, arguments: list[str]) -> float:
+def _counted_reductions() -> list[None]:
+    """A list that gets an entry at each sum over processes."""
+    found: list[None] = []
+    plain = torch.distributed.all_reduce
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        found.append(None)
+        return plain(*arguments, **options)
+
+    torch.distributed.all_reduce = counted
+    return found
+
+
+def run_in(processes: int, arguments: list[str]) -> dict[str, float]:
     """Start the processes, and read the measurement of the first one."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]
     with tempfile.TemporaryDirectory() as folder:
@@ -62,18 +81,22 @@ def run_in(processes: int, arguments: list[str]) -> float:
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         command = [*launcher, "-m", "experiments.benchmarks.benchmark_processes", *arguments, "--worker", str(file)]
         subprocess.run(command, check=True, env=environment)
-        return float(json.loads(file.read_text()))
+        found: dict[str, float] = json.loads(file.read_text())
+        return found
 
 
 def compared(options: argparse.Namespace) -> dict[str, Any]:
     """One process and two, alternately."""
     arguments = ["--layers", str(options.layers), "--width", str(options.width), "--steps", str(options.steps)]
-    found: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     for _ in range(options.repetitions):
-        for processes, seconds in found.items():
-            seconds.append(run_in(processes, arguments))
-    one, two = min(found[1]), min(found[2])
-    return {"layers": options.layers, "width": options.width, "seconds_per_step": found, "one_over_two": one / two}
+        for processes, each in found.items():
+            each.append(run_in(processes, arguments))
+    result: dict[str, Any] = {"layers": options.layers, "width": options.width}
+    for key, title in (("seconds", "one_over_two"), ("cpu_seconds", "cpu_one_over_two")):
+        seconds = {processes: [one[key] for one in each] for processes, each in found.items()}
+        result |= {f"{key}_per_step": seconds, title: min(seconds[1]) / min(seconds[2])}
+    return {**result, "reductions_per_step": found[2][0]["reductions"]}
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from molweight.distributed import Team, gather, spread, team
+from molweight.distributed import Team, gather, spread_all, team
 from molweight.graphs import GraphBatch
 from molweight.typing import GraphLike
 
@@ -222,7 +222,7 @@ def encode_share(encoder: nn.Module, whole: GraphBatch, seed: int | None, team: 
         ``N x d`` and ``G x d``, equal in all processes.
     """
     share = share_of(whole, team)
-    params = {name: spread(tensor) for name, tensor in encoder.named_parameters()}
+    params = spread_all(dict(encoder.named_parameters()))
     own_seed = None if seed is None else seed + team.rank
     with _working_on_share():
         nodes, graphs = functional_call(encoder, params, (share.batch, own_seed))
