@@ -91,8 +91,7 @@ class BatchNorm(nn.Module):
         mean = (numbers * means).sum(0) / numbers.sum()
         variance = (squares + numbers * (means - mean).square()).sum(0) / numbers.sum()
         mean, variance = spread(torch.cat([mean, variance])).chunk(2)
-        scale = self.weight * (variance + self.eps).rsqrt()
-        return torch.addcmul(self.bias + (own - mean) * scale, centred, scale)  # without a pass for rows - mean
+        return torch.addcmul(self.bias, rows - mean, self.weight * (variance + self.eps).rsqrt())
 
 
 def build_norm(name: str, width: int) -> nn.Module:
