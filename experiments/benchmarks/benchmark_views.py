@@ -1,8 +1,7 @@
 """Cost of a step in which objectives share an encoding, against an earlier version that encoded for each of them.
 
-    OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views [--encoders gin:3x128 dmpnn:3x300]
-    python -m experiments.benchmarks.benchmark_views --kinds "50 sources, equal" "50 sources, identity every step"
-    python -m experiments.benchmarks.benchmark_views --rounds 0 --output experiments/results/step_views_memory.json
+    OMP_NUM_THREADS=1 python -m experiments.benchmarks.benchmark_views
+    python -m experiments.benchmarks.benchmark_views --encoders gin:3x128 --rounds 1 --kinds "one, equal"
 
 The earlier version is checked out with ``git worktree``. Two processes with one thread each, one per version, hold the
 same jobs: batches of 256 (pretraining), 64 (finetuning), 64 (meta) and 48 (solves). They take turns, kind by kind,
@@ -228,7 +227,7 @@ def checked_out(commit: str) -> Iterator[Path]:
 
 
 def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str, Any]:
-    """Milliseconds per step of each version and kind, and the ratios of interest; peak memory where ``rounds`` is 0.
+    """Milliseconds per step of each version and kind, the ratios of interest, and peak memory.
 
     Args:
         encoder: Layers and width.
@@ -237,11 +236,6 @@ def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str,
         kinds: Which kinds of steps.
     """
     versions = {"new": Version(ROOT, encoder), "old": Version(old, encoder)}
-    if not rounds:
-        found = {kind: {name: version.peak(kind) for name, version in versions.items()} for kind in MEMORY}
-        for version in versions.values():
-            version.close()
-        return {"peak_mib": found}
     pairs = [(name, kind) for kind in kinds for name in versions if name == "new" or kind in COMPARED]
     taken: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for turn in range(rounds + 1):
@@ -250,6 +244,7 @@ def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str,
             print(turn, kind, name, f"{1e3 * seconds:.0f} ms", file=sys.stderr, flush=True)
             if turn:
                 taken[name, kind].append(seconds)
+    peaks = {kind: {name: each.peak(kind) for name, each in versions.items()} for kind in kinds if kind in MEMORY}
     for version in versions.values():
         version.close()
     wanted = {title: ((one, kind), (other, base)) for title, (one, kind, other, base) in RATIOS.items()}
@@ -260,6 +255,7 @@ def measure(encoder: str, old: Path, rounds: int, kinds: list[str]) -> dict[str,
             for title, (one, other) in wanted.items()
             if one in taken and other in taken
         },
+        "peak_mib": peaks,
     }
 
 
@@ -272,9 +268,9 @@ def main() -> None:
     """Measure, print, and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", default="aa4c0c4", help="the earlier version")
-    parser.add_argument("--encoders", nargs="+", default=["gin:3x128", "gin:5x300"])
-    parser.add_argument("--kinds", nargs="+", default=COMPARED, choices=list(KINDS))
-    parser.add_argument("--rounds", type=int, default=3, help="0 measures peak memory instead")
+    parser.add_argument("--encoders", nargs="+", default=["gin:3x128", "gin:5x300", "dmpnn:3x300"])
+    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each kind")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--peak", default=None, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=Path("experiments/results/step_views.json"))
