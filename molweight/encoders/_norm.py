@@ -81,7 +81,7 @@ class BatchNorm(nn.Module):
     def _over_processes(self, rows: Tensor, counts: Tensor | None) -> Tensor:
         """Normalise by the statistics of all processes' rows, pooled exactly (Chan, Golub & LeVeque 1979).
 
-        What processes tell each other is one row of each forward and one backward: waiting costs more than computing.
+        Processes exchange one row in each forward and one in each backward pass: waiting costs more than computing.
         """
         parts = rows.new_ones(len(rows)) if counts is None else counts.to(rows.dtype)
         own = parts @ rows / parts.sum().clamp(min=1)
