@@ -4,7 +4,7 @@
 
 Steps of all three levels with the default objectives, the identity and a batch of 256, alternately in one process and
 in two under torchrun; wall-clock seconds are the minimum over repetitions. The machine must be idle for these.
-Seconds of the processor, of the process that needs most, leave out what a process waits for others; on a machine with
+CPU seconds, of the process that needs most, leave out what a process waits for others; on a machine with
 other work they say what two idle cores would give at best. ``reductions`` counts the sums over processes per step.
 """
 
