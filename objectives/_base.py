@@ -73,6 +73,8 @@ class Objective(nn.Module, ABC):
             ``experiments/benchmarks/benchmark_objectives.py``.
         collapses: Whether the loss alone is minimal if all molecules get the same vector, so that it should be combined
             with another objective.
+        learnable: Options of which the loss is a differentiable function, with the positive bounds for learning them
+            (``--learn``). The loss reads each as an attribute of its name, which is then a tensor.
     """
 
     family: ClassVar[str]
@@ -81,6 +83,7 @@ class Objective(nn.Module, ABC):
     tables: tuple[str, ...] = ()
     cost: ClassVar[float] = 1.0
     collapses: ClassVar[bool] = False
+    learnable: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     def __init__(self, width: int) -> None:
         """Check ``width``; subclasses create their head."""

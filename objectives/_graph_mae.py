@@ -1,5 +1,6 @@
 """GraphMAE: reconstruct masked atoms through a decoder that does not see their codes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -115,6 +116,7 @@ class GraphMAE(Objective):
 
     family: ClassVar[str] = "masking"
     paper: ClassVar[str] = "Hou et al., KDD 2022"
+    learnable: ClassVar[Mapping[str, tuple[float, float]]] = {"power": (1.0, 4.0)}
 
     def __init__(self, width: int, *, rate: float = 0.25, power: float = 1.0) -> None:
         """Create the decoder."""

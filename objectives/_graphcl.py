@@ -1,6 +1,6 @@
 """Graph contrastive learning between two augmented views."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,6 +73,7 @@ class GraphCL(Objective):
     family: ClassVar[str] = "contrastive"
     paper: ClassVar[str] = "You et al., NeurIPS 2020"
     cost: ClassVar[float] = 2.0
+    learnable: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (0.01, 1.0)}
 
     def __init__(
         self,

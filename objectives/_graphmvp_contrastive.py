@@ -1,5 +1,6 @@
 """GraphMVP, contrastive part: match a molecule's graph with its conformer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,6 +74,7 @@ class GraphMVPContrastive(Objective):
     paper: ClassVar[str] = "Liu et al., ICLR 2022 (GraphMVP)"
     targets: tuple[TargetSpec, ...] = (CONFORMERS,)
     cost: ClassVar[float] = 2.0
+    learnable: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (0.01, 1.0)}
 
     def __init__(
         self,

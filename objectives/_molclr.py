@@ -1,5 +1,6 @@
 """MolCLR: contrast views with masked atoms and deleted bonds."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 import torch
@@ -61,6 +62,7 @@ class MolCLR(Objective):
     family: ClassVar[str] = "contrastive"
     paper: ClassVar[str] = "Wang et al., Nature Machine Intelligence 2022"
     cost: ClassVar[float] = 2.0
+    learnable: ClassVar[Mapping[str, tuple[float, float]]] = {"temperature": (0.01, 1.0)}
 
     def __init__(self, width: int, *, augmentation: str = "mask", rate: float = 0.25, temperature: float = 0.1) -> None:
         """Create the projection head."""

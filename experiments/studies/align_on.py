@@ -3,10 +3,10 @@
     python -m experiments.studies.align_on run [--tables freesolv esol lipophilicity] [--seeds 0 1 2 3 4]
     python -m experiments.studies.align_on table
 
-The task is Crippen's logP of the molecules of a table, the corpus 1,000 molecules of ZINC. Of four objectives ``oracle``
-learns logP and ``noise`` the logP of another molecule; ``attribute_masking`` and ``functional_groups`` are ordinary ones.
-A run is right if the oracle ends above the noise. GIN 2x32 from random weights, 200 steps of 64 molecules, the default
-solver and alignment by cosines, with ``align_on`` corpus, own and both.
+The task is Crippen's logP of the molecules of a table, the corpus 1,000 molecules of ZINC. Of four objectives
+``oracle`` learns logP and ``noise`` the logP of another molecule; ``attribute_masking`` and ``functional_groups`` are
+ordinary ones. A run is right if the oracle ends above the noise. GIN 2x32 from random weights, 200 steps of 64
+molecules, the default solver and alignment by cosines, with ``align_on`` corpus, own and both.
 
 Gradients on disjoint sets of molecules are said to be as good as noise (arXiv 2604.07848): that would show as runs with
 ``corpus`` that are right half of the time.

@@ -38,7 +38,7 @@ from molweight.graphs.internal import tasks_of
 from molweight.options import Job
 from molweight.options.internal import INITS
 from molweight.plugins import import_plugins, refuse_untrusted
-from molweight.report.internal import Conclusion, conclude, format_evidence
+from molweight.report.internal import Conclusion, conclude, format_evidence, format_learned
 from molweight.runs.internal import STATE, claim_folder, extend_manifest, format_estimate, run_folder
 from molweight.storage import csv_bytes, escape_controls, write_file
 from molweight.training import Comparison, Session, TensorBoard, compare, format_table
@@ -194,8 +194,7 @@ def _sources(comparison: Comparison) -> list[str]:
     run = comparison.run
     uses = [SourceUse(**values) for values in run.trained_on.get("sources", ())]
     used = ["\n".join(["auxiliary tables:", *(f"  {use}" for use in uses)])] if uses else []
-    evidence = format_evidence(run.records)
-    return [*used, *([evidence] if evidence else [])]
+    return [*used, *(text for text in (format_evidence(run.records), format_learned(run.records)) if text)]
 
 
 def _out_of_fold(comparison: Comparison) -> list[str]:

@@ -14,6 +14,9 @@ __all__ = ["Record"]
 _VECTORS: Final = ("losses", "weights", "next_weights", "norms", "reach", "hypergradient")
 """The fields of K numbers, in display order."""
 
+_BY_OPTION: Final = ("learned", "learned_slopes", "next_learned")
+"""The fields of one number for each option that is learned."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -36,6 +39,9 @@ class Record:
         solves: Statistics of the solves, by level name (``"finetune"``, ``"pretrain"``).
         next_weights: K weights after the weighting's update, for the next step: the learned weights of a run are those
             of its last record. ``None`` in a history from an older version.
+        learned: Value of each learned option before its update; empty if none is learned.
+        learned_slopes: Derivative of the meta loss with respect to each, if it was computed.
+        next_learned: Value of each after the update.
     """
 
     step: int
@@ -49,6 +55,9 @@ class Record:
     hypergradient: Tensor | None = None
     solves: dict[str, Stats] = field(default_factory=dict)
     next_weights: Tensor | None = None
+    learned: dict[str, Tensor] = field(default_factory=dict)
+    learned_slopes: dict[str, Tensor] = field(default_factory=dict)
+    next_learned: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def zero_gradient(self) -> tuple[str, ...]:
@@ -78,6 +87,9 @@ class Record:
             scalar = getattr(self, key)
             if scalar is not None:
                 shown[key] = float(scalar)
+        for key in _BY_OPTION:
+            if values := getattr(self, key):
+                shown[key] = {name: float(value) for name, value in values.items()}
         if self.solves:
             shown["solves"] = {level: stats.summary() for level, stats in self.solves.items()}
         if self.zero_gradient:
@@ -109,7 +121,9 @@ class Record:
         }
         scalars = {key: number(shown[key]) for key in ("train_loss", "meta_loss") if key in shown}
         solves = {level: _stats(stats) for level, stats in shown.get("solves", {}).items()}
-        return cls(int(shown["step"]), names, solves=solves, **vectors, **scalars)
+        options = {key: {name: number(value) for name, value in shown.get(key, {}).items()} for key in _BY_OPTION}
+        fields: dict[str, Any] = {**vectors, **scalars, **options}
+        return cls(int(shown["step"]), names, solves=solves, **fields)
 
 
 def _stats(shown: Mapping[str, Any]) -> Stats:

@@ -136,7 +136,10 @@ class _Draw:
         return SharedObjectives(heads, self._encode, self.readers, self._used)
 
     def _own(self, name: str) -> dict[str, Tensor]:
-        return dict(self.model.objective(name).named_parameters(prefix=f"objectives.{name}"))
+        objective, prefix = self.model.objective(name), f"objectives.{name}"
+        learned = {option: tensor for option, tensor in objective.named_buffers() if option in objective.learnable}
+        named = {f"{prefix}.{option}": tensor for option, tensor in learned.items()}
+        return dict(objective.named_parameters(prefix=prefix)) | named
 
     def _head(self, name: str) -> Callable[[Params, Callable[[Hashable], tuple[Tensor, ...]]], Tensor]:
         def loss(params: Params, read: Callable[[Hashable], tuple[Tensor, ...]]) -> Tensor:

@@ -30,6 +30,9 @@ class AdaptationOptions:
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         weights_from: Folder of a run whose learned weights are the start, e.g. before a source was added: objectives
             keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these weights.
+        learn: Options of objectives that are learned with the weights, ``"OBJECTIVE.OPTION"``, e.g.
+            ``"graphcl.temperature"``: those that the loss is a differentiable function of.
+        learn_lr: Relative change of such an option per hypergradient, about.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
             supported by the planted objectives of ``experiments/studies/planted.py``.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver.
@@ -69,6 +72,8 @@ class AdaptationOptions:
     weighting: str = "tapweight"
     weighting_options: dict[str, Any] = option(factory=dict)
     weights_from: str | None = None
+    learn: Sequence[str] = ()
+    learn_lr: float = option(0.01, above=0)
     solver: str = "identity"
     solver_options: dict[str, Any] = option(factory=dict)
     task_level: str = option("proximal", choices=("proximal", "closed_form"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arrays import Float64Array
 
-__all__ = ["Evidence", "evidence_is_in", "format_evidence", "weigh_evidence"]
+__all__ = ["Evidence", "evidence_is_in", "format_evidence", "format_learned", "weigh_evidence"]
 
 Verdict = Literal["helps", "hurts", "undecided"]
 
@@ -183,3 +183,23 @@ def format_evidence(records: Sequence[Mapping[str, Any]]) -> str:
     tail = ["  no objective is better or worse than chance explains: equal weights would do"]
     ended = [f"  adaptive pretraining {text}" for text in [records[-1].get("ended")] if text]
     return "\n".join([head, *lines, *(tail if len(undecided) == len(found) else []), *ended])
+
+
+def format_learned(records: Sequence[Mapping[str, Any]]) -> str:
+    """Where the options that were learned began and ended, one line each; empty where none was.
+
+    Args:
+        records: One per step, as of :attr:`molweight.Run.records`.
+
+    Example:
+        >>> name = "graphcl.temperature"
+        >>> print(format_learned([{"learned": {name: 0.1}, "next_learned": {name: 0.12}}]))
+        options that were learned:
+          graphcl.temperature  0.1 to 0.12
+    """
+    if not (records and records[-1].get("learned")):
+        return ""
+    first, last = records[0]["learned"], records[-1]["next_learned"]
+    width = max(map(len, first))
+    lines = [f"  {name:<{width}}  {first[name]:.3g} to {last[name]:.3g}" for name in first]
+    return "\n".join(["options that were learned:", *lines])

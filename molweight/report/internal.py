@@ -2,7 +2,7 @@
 
 from molweight.report._bootstrap import interval_elsewhere
 from molweight.report._conclusion import Conclusion, conclude
-from molweight.report._evidence import evidence_is_in, format_evidence, weigh_evidence
+from molweight.report._evidence import evidence_is_in, format_evidence, format_learned, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
@@ -13,6 +13,7 @@ __all__ = [
     "conclude",
     "evidence_is_in",
     "format_evidence",
+    "format_learned",
     "interval_elsewhere",
     "method_title",
     "render_explanation",

@@ -130,7 +130,8 @@ class Run:
 
         Columns are ``step``, ``seconds``, ``weights.<objective>``, ``losses.<objective>``, ``reach.<objective>``,
         ``norms.<objective>`` at the steps at which they were recorded (:attr:`molweight.mlo.Record.norms`),
-        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; ``findings``
+        ``hypergradient.<objective>``, ``train_loss``, ``meta_loss`` and ``solves.<level>.<statistic>``; for options
+        that are learned ``learned.<option>``, ``learned_slopes.<option>`` and ``next_learned.<option>``; ``findings``
         names problems first detected around that step, and ``ended`` at the last step says that the evidence was in
         (``stop_when_decided``).
         """

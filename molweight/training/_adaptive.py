@@ -12,6 +12,7 @@ from molweight.devices import matmul_precision
 from molweight.errors import OptionError
 from molweight.graphs import MoleculeDataset, attach_targets
 from molweight.mlo import ClosedFormGraph, HeadLabels, Loop, Record, solve_head, weightings
+from molweight.mlo.internal import LearningLoop
 from molweight.models import Predictor, Pretrainer
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.objectives import Source
@@ -20,6 +21,7 @@ from molweight.options import Job
 from molweight.report.internal import evidence_is_in
 from molweight.seeding import seeded
 from molweight.training._batches import Batches, Corpus, TaskSource, generator_for, part_batches
+from molweight.training._learned import option_learner
 from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain, take_step
 from molweight.training._resolve import create_solver, resolve_init, weighting_options
@@ -125,7 +127,7 @@ def adaptive_pretraining(
         solve_source_heads(model, job.seed)
     level2 = new_predictor(job, model, data, splits, device)
     weighting = weightings.create(job.weighting, list(job.objectives), **weighting_options(job))
-    loop = Loop(
+    loop = (partial(LearningLoop, option_learner(job, model)) if job.learn else Loop)(
         dict(model.named_parameters()),
         dict(level2.named_parameters()),
         weighting,

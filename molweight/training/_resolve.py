@@ -20,6 +20,7 @@ from molweight.models.internal import check_models
 from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
 from molweight.options.internal import AUTO, INITS, SHIPPED
 from molweight.runs import load, read_checkpoint
+from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table
 
 __all__ = [
@@ -139,6 +140,7 @@ def variant(job: Job, **changes: Any) -> Job:
 
 _WITH_TASK: Final = {
     "stop_when_decided": (Needs.HYPERGRADIENT,),
+    "learn": (Needs.HYPERGRADIENT,),
     "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
 }
 """Options that require a weighting with certain measurements of the task."""
@@ -190,6 +192,7 @@ def _check_weighting(job: Job) -> None:
             "Leave stop_when_decided out.",
         )
     _check_alignment(job)
+    _check_learning(job)
     solved = job.task_level == "closed_form"
     if solved and not weighting.graph.proximal:
         raise OptionError(
@@ -228,6 +231,16 @@ def _check_alignment(job: Job) -> None:
         parts = mention("corpus_weights", "part")
         reason = f"takes all gradients on the same molecules, and {parts} weighs the molecules of each part"
         raise OptionError("align_on", job.align_on, reason, "Leave one of them out.")
+
+
+def _check_learning(job: Job) -> None:
+    """Refuse options of objectives to learn where there is no hypergradient to learn them from."""
+    if not job.learn:
+        return
+    if not _measures(job.weighting, *_WITH_TASK["learn"]):
+        reason = f"is learned from hypergradients, and {mention('weighting', job.weighting)} takes none"
+        raise OptionError("learn", list(job.learn), reason, "Leave learn out.")
+    check_learned(job)
 
 
 _OF_CLASSES: Final = ("roc_auc", "ap", "prc_auc")

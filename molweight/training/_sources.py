@@ -20,6 +20,7 @@ from molweight.objectives.internal import SourcePool
 from molweight.options import Job
 from molweight.runs import Checkpoint
 from molweight.runs.internal import data_card, molecules_digest
+from molweight.training._learned import renamed_for_parts
 
 __all__ = [
     "SOURCE",
@@ -99,7 +100,8 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
         for copy in own
     }
     names = [copy for own in copies.values() for copy in own]
-    return replace(job, objectives=names, objective_options=options)
+    learn = renamed_for_parts(job.learn, copies)
+    return replace(job, objectives=names, objective_options=options, learn=learn)
 
 
 def _objectives(source: SourceTable, weights: str) -> dict[str, dict[str, Any]]:

@@ -132,6 +132,32 @@ def test_forward_over_reverse_works(
         torch.testing.assert_close(product[key], value, msg=key)
 
 
+@pytest.mark.parametrize(("name", "options"), [item for item in VARIANTS if objectives.get(item[0]).learnable])
+def test_options_that_can_be_learned_are_read_as_tensors(
+    name: str, options: dict[str, Any], corpus: MoleculeDataset
+) -> None:
+    """The loss, and its gradient in a direction, are differentiable functions of each."""
+    joint = double(build(name, corpus, **options))
+    views = joint.objective.draw(corpus.graphs(range(8)), seeded())
+    leaves = tuple(value.requires_grad_() for value in parameters(joint).values())
+    names = list(parameters(joint))
+    for option, (low, high) in joint.objective.learnable.items():
+        start = getattr(joint.objective, option)
+        assert low <= start <= high
+        value = torch.tensor(max(float(start), 1.2 * low), dtype=torch.float64, requires_grad=True)
+        delattr(joint.objective, option)
+        joint.objective.register_buffer(option, value.detach().clone(), persistent=False)
+
+        def of(value: Tensor, *values: Tensor, option: str = option) -> Tensor:
+            given = {**dict(zip(names, values, strict=True)), f"objective.{option}": value}
+            loss: Tensor = functional_call(joint, given, (views,))
+            return loss
+
+        assert torch.autograd.gradcheck(of, (value, *leaves), fast_mode=True)
+        assert torch.autograd.gradgradcheck(of, (value, *leaves), fast_mode=True)
+        assert float(torch.autograd.grad(of(value, *leaves), value)[0].abs()) > 0
+
+
 @every_objective
 def test_every_parameter_is_used(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
     joint = build(name, corpus, **options)

@@ -50,12 +50,13 @@ def _assert_same(one: Run, two: Run) -> None:
 
 @pytest.fixture(scope="module")
 def hard(job: Job) -> Job:
-    """With warm starts, gradients on the task's molecules too, dropout and a stop by patience."""
+    """With warm starts, gradients on the task's molecules, a learned option, dropout and a stop by patience."""
     return variant(
         job,
         objectives=["attribute_masking", "graphcl"],
         solver="cg",
         align_on="both",
+        learn=["graphcl.temperature"],
         hypergradient_interval=1,
         epochs=4,
         patience=3,

@@ -126,9 +126,10 @@ def add_job_options(parser: Parser, *groups: type) -> None:
         *groups: The option groups that the command takes; all groups of a job if empty.
     """
     for group in groups or GROUPS:
-        parser.add_class_arguments(group, skip={"objectives", "aux", "features", "partners"})
+        parser.add_class_arguments(group, skip={"objectives", "aux", "learn", "features", "partners"})
         if "aux" in option_names(group):
             parser.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
+            parser.add_argument("--learn", type=names, default=[], help="options to learn: graphcl.temperature")
         if "objectives" in option_names(group):
             default = list(DEFAULT_OBJECTIVES)
             parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")

@@ -1,0 +1,77 @@
+"""Which options of a job's objectives are learned, and the buffers that hold them."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+
+from molweight.errors import OptionError
+from molweight.mlo.internal import LearnedOption, OptionLearner
+from molweight.models import Pretrainer
+from molweight.objectives import Objective, get
+from molweight.options import Job
+
+__all__ = ["check_learned", "option_learner", "renamed_for_parts"]
+
+
+def check_learned(job: Job) -> None:
+    """Refuse options that cannot be learned.
+
+    Args:
+        job: Its option ``learn`` names them, ``OBJECTIVE.OPTION``.
+
+    Raises:
+        OptionError: If there is no such objective in the job, or its loss is no differentiable function of the option.
+    """
+    known = [f"{name}.{option}" for name in job.objectives for option in get(name).learnable]
+    for name in job.learn:
+        objective, _, option = name.rpartition(".")
+        if name in known:
+            continue
+        if objective not in job.objectives:
+            reason = "names no option of an objective of this job"
+        else:
+            reason = f"cannot be learned: the loss of {objective} is no differentiable function of {option!r}"
+        remedy = f"These can: {', '.join(known)}." if known else "No objective of this job has an option that can."
+        raise OptionError("learn", name, reason, remedy)
+
+
+def renamed_for_parts(learn: Sequence[str], copies: Mapping[str, list[str]]) -> list[str]:
+    """The options of the copies of each objective.
+
+    Args:
+        learn: Options of objectives, ``OBJECTIVE.OPTION``.
+        copies: Names of the copies by the name of the objective.
+
+    Example:
+        >>> renamed_for_parts(["graphcl.temperature"], {"graphcl": ["graphcl:own", "graphcl:zinc"]})
+        ['graphcl:own.temperature', 'graphcl:zinc.temperature']
+    """
+    split = [name.rpartition(".") for name in learn]
+    return [f"{copy}.{option}" for objective, _, option in split for copy in copies.get(objective, [objective])]
+
+
+def option_learner(job: Job, model: Pretrainer) -> OptionLearner:
+    """The learner of the job's options; their values become buffers of the objectives, which it overwrites.
+
+    Args:
+        job: Names the options and the rate.
+        model: Whose objectives.
+
+    Raises:
+        OptionError: If an option starts outside the bounds within which it is learned.
+    """
+    device = next(model.parameters()).device
+    found: dict[str, LearnedOption] = {}
+    for name in job.learn:
+        objective, _, option = name.rpartition(".")
+        owner = model.objective(objective)
+        value = torch.tensor(float(getattr(owner, option)), device=device)
+        _become_buffer(owner, option, value)
+        found[name] = LearnedOption(objective, f"objectives.{objective}.{option}", value, owner.learnable[option])
+    return OptionLearner(found, job.learn_lr)
+
+
+def _become_buffer(objective: Objective, option: str, value: torch.Tensor) -> None:
+    """Let the loss read the option from a tensor, which is not part of the objective's saved state."""
+    delattr(objective, option)
+    objective.register_buffer(option, value, persistent=False)
