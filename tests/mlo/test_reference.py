@@ -1,6 +1,7 @@
 """Rules that share no theory with implicit differentiation, and the accuracy report."""
 
 import importlib
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -81,6 +82,34 @@ def test_few_unrolled_steps_are_a_truncated_neumann_series() -> None:
         series = hypergradient(levels, at, UPPER, outer, neumann).value
         unrolled = unrolled_hypergradient(levels, at, UPPER, outer, steps=steps, lr=0.3)
         torch.testing.assert_close(unrolled["log"], series["log"], rtol=1e-7, atol=1e-10)
+
+
+def test_the_first_order_penalty_tends_to_the_implicit_rule() -> None:
+    """``strength * (grad_upper fit(w) - grad_upper fit(u))``, where ``w`` minimises ``fit + outer / strength``.
+
+    Kwon et al. (ICML 2023), ScaleBiO (Pan et al., 2024): no second derivatives, an error of order ``1 / strength``.
+    """
+
+    def outer(own: Params, _: Params) -> Tensor:
+        return ((X2 @ own["w"] - Y2) ** 2).mean()
+
+    def slope(own: Params) -> Tensor:
+        upper = {name: value.clone().requires_grad_() for name, value in UPPER.items()}
+        return torch.autograd.grad(_fit(own, upper), upper["log"])[0]
+
+    (at,) = [_solve(UPPER)[0]]
+    exact = hypergradient([LEVELS[0]], [at], UPPER, outer, Dense()).value["log"]
+    errors = []
+    for strength in (1e2, 1e3, 1e4):
+
+        def penalised(own: Params, upper: Params, strength: float = strength) -> Tensor:
+            return _fit(own, upper) + outer(own, upper) / strength
+
+        moved = minimise(Level("penalised", penalised), at, UPPER)
+        errors.append(float((strength * (slope(moved) - slope(at)) - exact).norm() / exact.norm()))
+    assert errors[0] < 0.1
+    for one, next_one in itertools.pairwise(errors):
+        assert next_one == pytest.approx(one / 10, rel=0.1)
 
 
 def test_unrolling_refuses_an_empty_budget() -> None:
