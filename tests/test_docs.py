@@ -161,6 +161,23 @@ def test_planted_weights_are_those_of_the_results() -> None:
             assert cell == f"{right} of {len(pairs)} ({means})", (rule, table)
 
 
+def test_gradients_on_other_molecules_are_those_of_the_results() -> None:
+    rows = [json.loads(line) for line in (RESULTS / "align_on.jsonl").read_text(encoding="utf-8").splitlines()]
+    shown = _rows("corpora.md", "Gradients on the task's own molecules")
+    right = {"corpus": 0, "own": 0, "both": 0}
+    for title, cells in shown.items():
+        weighting, place = title.split(", ")
+        own = [row for row in rows if (row["weighting"], row["align_on"]) == (weighting, place)]
+        for table, cell in zip(("freesolv", "esol", "lipophilicity"), cells, strict=False):
+            pairs = [row["weights"] for row in own if row["table"] == table]
+            oracle, noise = ([pair[f"planted_{name}"] for pair in pairs] for name in ("oracle", "noise"))
+            count = sum(one > other for one, other in zip(oracle, noise, strict=True))
+            means = " / ".join(f"{sum(values) / len(pairs):.2f}" for values in (oracle, noise))
+            assert cell == f"{count} of {len(pairs)} ({means})", (title, table)
+            right[place] += count
+    assert right == {"corpus": 9, "own": 4, "both": 4}
+
+
 def test_planted_signals_and_prices_of_sources_are_those_of_the_results() -> None:
     text = (DOCS / "sources.md").read_text(encoding="utf-8")
     lines = (RESULTS / "planted_signals.md").read_text(encoding="utf-8").splitlines()

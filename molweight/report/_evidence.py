@@ -189,7 +189,7 @@ def format_learned(records: Sequence[Mapping[str, Any]]) -> str:
     """Where the options that were learned began and ended, one line each; empty where none was.
 
     Args:
-        records: One per step, as of :attr:`molweight.Run.records`.
+        records: One per step, see :attr:`molweight.Run.records`.
 
     Example:
         >>> name = "graphcl.temperature"
