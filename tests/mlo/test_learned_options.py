@@ -21,7 +21,7 @@ NAME = "graphcl.temperature"
 
 
 class Contrast:
-    """Views of four molecules, contrasted at a temperature, next to a second objective; then energies of six others."""
+    """Views of four molecules, contrasted at a temperature, next to a second objective; then energies of 16 others."""
 
     def __init__(self) -> None:
         torch.manual_seed(0)
@@ -32,7 +32,7 @@ class Contrast:
         self.graphcl.register_buffer("temperature", self.temperature, persistent=False)
         data = datasets.load("freesolv")
         self.views = self.graphcl.draw(data.graphs(range(100, 104)), torch.Generator().manual_seed(0))
-        self.train, self.meta = data.graphs(range(6)), data.graphs(range(6, 12))
+        self.train, self.meta = data.graphs(range(16)), data.graphs(range(16, 32))
         layers = {name: value for name, value in self.encoder.named_parameters() if name.startswith("layers")}
         encoder = {f"encoder.{name}": value.detach().clone() for name, value in layers.items()}
         heads = {f"graphcl.{name}": value.detach().clone() for name, value in self.graphcl.named_parameters()}
