@@ -43,9 +43,10 @@ def near_corpus(
 
     The nearest neighbour of each train molecule, by the Tanimoto similarity of ECFP4 (1,024 bits), is taken first, then
     the second nearest of each, and so on up to ``size`` molecules, or 32 neighbours of each. All forms of train
-    molecules are left out. Unless ``held_out``, so are all forms of the compounds in ``meta``, ``select`` and ``test``:
-    molecules with the same largest fragment without charge, stereochemistry and positions of hydrogens, or with the
-    same first block of the InChIKey. The fingerprints of a corpus are computed once and cached, 130 bytes per molecule.
+    molecules are left out, and unless ``held_out``, all forms of the compounds in ``meta``, ``select`` and ``test`` as
+    well: molecules with the same largest fragment without charge, stereochemistry and positions of hydrogens, or with
+    the same first block of the InChIKey. The fingerprints of a corpus are computed once and cached, 130 bytes per
+    molecule.
 
     Continued pretraining on molecules near the task: Gururangan et al., *Don't Stop Pretraining*, ACL 2020.
 

@@ -561,9 +561,10 @@ def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
 
 
 def find_delimiter(text: str) -> str:
-    """The delimiter that splits the first records into the header's number of cells, and into most cells; else a comma.
+    """The delimiter with which most of the first records have as many cells as the header; a comma if there is none.
 
-    A blank counts only if no other delimiter fits, and every record has the same number of them.
+    Ties are resolved by the larger number of cells. A blank is considered only if no other delimiter fits and every
+    record has the same number of blanks.
     """
     start = text[:_PROBED]
     widths = {delimiter: _regular_width(start, delimiter) for delimiter in _DELIMITERS}

@@ -153,7 +153,7 @@ def draw_seed(generator: torch.Generator) -> int:
 
 
 def _seed_at(generator: torch.Generator) -> int:
-    """A seed from the place of a generator in its sequence: a number that the device draws would have to be read."""
+    """A seed from a generator's position in its sequence; a number sampled on the device would have to be read."""
     place = generator.get_offset()
     generator.set_offset(place + _PLACES)
     return int(np.random.default_rng([generator.initial_seed(), place]).integers(_SEEDS))

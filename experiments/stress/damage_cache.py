@@ -7,7 +7,7 @@ flips a bit, truncates a file, or overwrites 64 bytes in one file; then a separa
 Results are correct if they equal the arrays before the attack. The outcomes:
 
 - ``mended``: all is right, and the log names a damaged file of the cache;
-- ``unharmed``: all is right and nothing was logged, e.g. after a blank of a JSON file became another;
+- ``unharmed``: all is right and nothing was logged, e.g. if one whitespace character of a JSON file replaced another;
 - ``refused``: an error of molweight that names the file;
 - ``silent``: something is wrong without a message; ``crashed``: a signal, or any other exception. Both must be 0.
 """

@@ -145,7 +145,7 @@ def _compare(twin: Path, killed: Path) -> None:
     (tensors, state), (other, resumed) = _result(twin), _result(killed)
     different = [name for name in tensors if not torch.equal(tensors[name], other[name])]
     if tensors.keys() != other.keys() or different or state != resumed:
-        sys.exit(f"a resumed fit ended elsewhere: {different[:5] or 'its history or curve differs'}")
+        sys.exit(f"a resumed fit differs from an uninterrupted one: {different[:5] or 'its history or curve differs'}")
 
 
 def _result(folder: Path) -> tuple[dict[str, torch.Tensor], Any]:

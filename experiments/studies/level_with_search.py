@@ -18,11 +18,11 @@ pretraining than that TapWeight has:
 - ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain again with them, fixed.
 
 And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
-which ends as soon as the weights are there: nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those
-weights, and the weights of TPE's best trial, and pretrain with them again, fixed, for as many steps as a trial, and
-finetune once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from.
-Called level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the
-seeds but the next one were run: half of the standard deviation of single runs on a table.
+which ends once the weights are learned; nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those weights,
+and the weights of TPE's best trial, and pretrain with them again, fixed, for as many steps as a trial, and finetune
+once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from. Called
+level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the seeds but
+the next one were run: half of the standard deviation of single runs on a table.
 
 Each finished run is appended to ``experiments/results/level_with_search.jsonl`` immediately, with its provenance;
 existing runs are not repeated. ``table`` writes ``experiments/results/level_with_search.md``.
@@ -195,7 +195,7 @@ def first_of(kind: str, most: int) -> str:
 def scores() -> pd.DataFrame:
     """All runs of this script, and those of the study that they are compared with, as rows of a study.
 
-    Weights that are reused cost what it took to find them, and equal weights nothing.
+    Reused weights have the cost of the run that found them; equal weights cost nothing.
     """
     finders = found()
     rows = [row for (method, _, _), row in finders.items() if method in ("tapweight", "tpe", "equal")]

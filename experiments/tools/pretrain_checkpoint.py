@@ -94,13 +94,13 @@ class Pretraining:
     """A run that can be interrupted.
 
     Args:
-        plan: What is done.
+        plan: Job, checkpoints and time limit of the run.
         corpus: The molecules.
-        output: Where to.
+        output: Folder of the checkpoints and states.
     """
 
     def __init__(self, plan: Plan, corpus: MoleculeDataset, output: Path) -> None:
-        """Build the model and its loop, and resume from the state that was kept."""
+        """Build the model and its loop, and resume from the saved state."""
         job = plan.job
         self.plan, self.output = plan, output
         names = list(job.objectives)

@@ -31,7 +31,7 @@ def run(options: Namespace) -> None:
     """Read, predict and write, a chunk at a time.
 
     Raises:
-        ConfigError: If options contradict each other, or the run lacks what they take.
+        ConfigError: If options contradict each other, or the run lacks data that they need.
     """
     begin(options)
     model = load(options.run, options.device)
@@ -63,7 +63,7 @@ def _answers(options: Namespace, model: Run) -> _Answers:
     """The requested values: predictions, deviations, ranges, domain.
 
     Raises:
-        ConfigError: If options contradict each other, or the run lacks what they take.
+        ConfigError: If options contradict each other, or the run lacks data that they need.
     """
     targets, others = model.target_names, _others(options, model)
     spread = [f"{name}.deviation" for name in targets if options.uncertainty]

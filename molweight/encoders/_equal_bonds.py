@@ -77,7 +77,7 @@ class DirectedRounds:
         return self._made[number]
 
     def atoms(self, turns: int) -> Atoms:
-        """The sums over the bonds of the atoms after a number of rounds."""
+        """For each distinct atom, the sum over its bonds after the given number of rounds."""
         bonds, edges, own = self._bonds[turns], self._edges, self._atoms
         words = (edges.totals(mixed(bonds.of, salt)) + mixed(own.of, ~salt) for salt in SALTS)
         after = Classes.by(*words)

@@ -30,7 +30,7 @@ class MoleculeEstimator(BaseEstimator):
     """Parameters, reading of SMILES and pickling, for every estimator.
 
     Args:
-        **options: The parameters below, and every option of :class:`molweight.Job` under its own name but for
+        **options: The parameters below, and every option of :class:`molweight.Job` under its own name, except
             ``seed``, which is called ``random_state`` as everywhere in scikit-learn. ``None`` is the default of the
             option.
 

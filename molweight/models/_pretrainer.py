@@ -174,11 +174,11 @@ def _call(
 
 
 class _PaddedEncoder:
-    """An encoder as losses see it that computes batches of a few sizes: vectors of what was added are left out.
+    """Encoder that pads batches to a few sizes; losses do not see the vectors of the padding.
 
     Args:
         encoder: The encoder.
-        padded: Batches to compute in place of others, by the identity of these.
+        padded: Padded batches, by the ``id`` of the batches that they replace.
     """
 
     def __init__(self, encoder: Encoder, padded: Mapping[int, GraphBatch]) -> None:

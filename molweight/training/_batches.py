@@ -177,7 +177,7 @@ class Corpus:
         """Resume where :meth:`state_dict` was taken.
 
         Args:
-            state: What it gave.
+            state: A result of :meth:`state_dict`.
         """
         self.batches.load_state_dict(state["batches"])
         if self.solve_batches is not None:
@@ -230,7 +230,7 @@ class TaskSource:
         """Resume where :meth:`state_dict` was taken.
 
         Args:
-            state: What it gave.
+            state: A result of :meth:`state_dict`.
         """
         self.train.load_state_dict(state["train"])
         self.meta.load_state_dict(state["meta"])

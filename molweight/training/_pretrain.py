@@ -63,7 +63,7 @@ class HealthLogger:
         """Resume where :meth:`state_dict` was taken.
 
         Args:
-            state: What it gave.
+            state: A result of :meth:`state_dict`.
         """
         self._health.load_state_dict(state["health"])
         self._said, self._steps = set(state["said"]), int(state["steps"])
