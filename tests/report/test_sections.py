@@ -14,6 +14,7 @@ from molweight.report._conclusion import FEWEST, conclude
 from molweight.report._prediction_section import calibration_section
 from molweight.report._result_section import NOT_OPENED, scores_section
 from molweight.report._section import Section
+from molweight.report._source_section import sources_section
 from molweight.report._test_sections import map_section, worst, wrong_section
 from molweight.report._training_sections import (
     history_series,
@@ -49,6 +50,26 @@ def _verdict(made: RunSummary, **predictions: np.ndarray[tuple[int, int], np.dty
     section = scores_section(replace(made, test_results=replace(_opened(made), predictions=predictions)))
     assert section.lead is not None
     return section.lead.verdict
+
+
+def test_options_that_were_learned_are_drawn_and_listed(make: Make) -> None:
+    made, name = make(), "graphcl.temperature"
+    found = [
+        {**record, "learned": {name: 0.1 + step / 100}, "next_learned": {name: 0.11 + step / 100}}
+        for step, record in enumerate(made.records)
+    ]
+    section = weights_section(replace(made, records=found))
+    assert len(section.figures) == 2
+    assert section.tables[1].rows == [[name, "0.1", "0.4"]]
+    assert len(weights_section(made).figures) == 1
+
+
+def test_a_run_that_ended_early_says_so(make: Make) -> None:
+    made = make()
+    taken = [{**record, "hypergradient": {"a": step % 3, "b": 1.0}} for step, record in enumerate(made.records)]
+    found = [*taken[:-1], {**taken[-1], "ended": "ended after 30 of 90 steps, as no verdict is likely to change"}]
+    assert any("ended after 30 of 90 steps" in text for text in sources_section(replace(made, records=found)).words)
+    assert not any("ended after" in text for text in sources_section(replace(made, records=taken)).words)
 
 
 def test_the_score_comes_first_with_its_baselines(make: Make) -> None:
