@@ -44,7 +44,7 @@ def from_smiles(
         task: ``"classification"`` or ``"regression"``; ``None`` for classification if all labels are 0 or 1.
         metric: Metric of predictions; ``None`` for ROC-AUC for classes and RMSE for numbers.
         target_names: Name of each label; ``None`` for ``y0``, ``y1``, ...
-        name: What to call the table in messages.
+        name: Name of the table in messages.
         bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
             above, 0 where it is the label; ``None`` for exact labels.
         sample_weight: Weight of each row, ``n``, from 0 on; ``None`` for equal ones.

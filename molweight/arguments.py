@@ -69,7 +69,7 @@ def construct(
     """Call ``factory`` with ``options``; the error for an unknown option suggests the nearest names.
 
     Args:
-        kind: What is built, in the singular, e.g. ``"encoder"``; used in messages.
+        kind: Kind of component, in the singular, e.g. ``"encoder"``; used in messages.
         name: Name under which it was requested; used in messages.
         factory: A class or function whose named parameters are the options.
         options: The options that the user set.
@@ -106,7 +106,7 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     """Refuse a value that is not among the choices of an option.
 
     Args:
-        owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
+        owner: Owner of the option, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
         value: The given value.
         choices: The allowed values.
@@ -164,7 +164,7 @@ def check_kind(owner: str, option: str, value: object, kind: object) -> None:
     """Refuse a value whose type does not match the option's annotation.
 
     Args:
-        owner: What the option belongs to, e.g. ``"encoder 'gin'"``; empty for an option of a job.
+        owner: Owner of the option, e.g. ``"encoder 'gin'"``; empty for an option of a job.
         option: Name of the option.
         value: The given value.
         kind: The annotation. Only bool, int, float, str, dict, tuples of numbers, None and unions of these are

@@ -111,7 +111,7 @@ def renamed_function(old: str, new: str, function: Callable[P, R]) -> Callable[P
 
     Args:
         old: Its old name, with the module, for the message.
-        new: What to use instead, in words.
+        new: The replacement, in words.
         function: The function.
 
     Example:

@@ -36,7 +36,7 @@ def median_seconds(
     """Median duration of a call of each competitor.
 
     Args:
-        competitors: What to measure, by name.
+        competitors: The functions to measure, by name.
         rounds: Rounds in which they take turns, after one to warm up.
         calls: Calls per turn; the turn's duration is divided by it.
     """

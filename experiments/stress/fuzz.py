@@ -211,7 +211,7 @@ def run_case(seed: int, number: int, material: Material, seconds: float) -> tupl
     Args:
         seed: Seed of the whole run.
         number: Number of the case.
-        material: What is damaged.
+        material: The valid files that are damaged.
         seconds: After which the case is interrupted.
 
     Returns:

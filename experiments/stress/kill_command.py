@@ -88,7 +88,7 @@ def session(leader: int) -> list[int]:
 
 
 def workers(leader: int) -> list[int]:
-    """Worker processes among them: neither trackers, nor processes that are starting."""
+    """Worker processes of the session, without trackers and processes that are starting."""
     found = []
     for process in session(leader):
         with suppress(OSError):

@@ -1,15 +1,15 @@
-"""Do gradients on other molecules than the task's tell an oracle from noise, and do gradients on the task's own?
+"""Do gradients on the task's own molecules, or on others, distinguish an oracle from noise?
 
     python -m experiments.studies.align_on run [--tables freesolv esol lipophilicity] [--seeds 0 1]
     python -m experiments.studies.align_on table
 
 The task is Crippen's logP of the molecules of a table, the corpus 1,000 molecules of ZINC. Of four objectives
 ``oracle`` learns logP and ``noise`` the logP of another molecule; ``attribute_masking`` and ``functional_groups`` are
-ordinary ones. A run is right if the oracle ends above the noise. GIN 2x32 from random weights, 200 steps of 64
-molecules, the default solver and alignment by cosines, with ``align_on`` corpus, own and both.
+ordinary ones. A run is correct if the final weight of the oracle exceeds that of the noise. GIN 2x32 from random
+weights, 200 steps of 64 molecules, the default solver and alignment by cosines, with ``align_on`` corpus, own and both.
 
-Gradients on disjoint sets of molecules are said to be as good as noise (arXiv 2604.07848): that would show as runs with
-``corpus`` that are right half of the time.
+According to arXiv 2604.07848, gradients on disjoint sets of molecules are no better than noise; if so, half of the runs
+with ``corpus`` would be correct.
 """
 
 import argparse

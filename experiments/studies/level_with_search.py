@@ -17,12 +17,12 @@ pretraining than that TapWeight has:
   the fifth step on in place of the twentieth.
 - ``restart``: half of the gradients to learn weights as ``bold`` does, half to pretrain again with them, fixed.
 
-And three that ask for the weights alone. ``learning`` is TapWeight with no more than a tenth of the search's gradients,
-which ends once the weights are learned; nothing is finetuned. ``tapweight_again`` and ``tpe_again`` take those weights,
-and the weights of TPE's best trial, and pretrain with them again, fixed, for as many steps as a trial, and finetune
-once, with every other seed of the study, whose scores are averaged. Neither has then anything to choose from. Called
-level are weights whose 95 % interval of the mean difference lies above ``-MARGIN``, which was set before the seeds but
-the next one were run: half of the standard deviation of single runs on a table.
+Three further kinds measure the weights alone. ``learning`` is TapWeight with at most a tenth of the search's gradients;
+it ends once the weights are learned, without finetuning. ``tapweight_again`` uses these weights and ``tpe_again`` those
+of TPE's best trial: each pretrains again with the weights held fixed, for as many steps as a trial, and finetunes once,
+with every other seed of the study. The scores are averaged, and neither kind chooses among several models. Weights are
+called level if the 95 % interval of the mean difference lies above ``-MARGIN``: half of the standard deviation of
+single runs on a table, set before all seeds except the next one were run.
 
 Each finished run is appended to ``experiments/results/level_with_search.jsonl`` immediately, with its provenance;
 existing runs are not repeated. ``table`` writes ``experiments/results/level_with_search.md``.

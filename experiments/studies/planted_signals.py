@@ -71,7 +71,7 @@ def right(row: dict[str, Any], rule: str) -> list[bool]:
 
 
 def apart(row: dict[str, Any], rule: str) -> float:
-    """Difference of a rule's values for oracle and negated, which teach the same, over the spread of all sources."""
+    """Difference of a rule's values for oracle and negated, relative to the spread of all sources."""
     means = dict(zip(row["names"], np.mean(row["signals"][rule], axis=0), strict=True))
     return float(abs(means["oracle"] - means["negated"]) / max(np.std(list(means.values())), 1e-30))
 

@@ -55,7 +55,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     """The rows of a file, of standard input, or of SMILES given as arguments.
 
     Args:
-        options: What :func:`add_molecule_options` added.
+        options: Values of the options that :func:`add_molecule_options` added.
         run: The model; it tells a SMILES from the name of a missing file.
 
     Raises:
@@ -81,7 +81,7 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
     """The rows of a table with their molecules; rows without a valid molecule go to the file of rejects.
 
     Args:
-        options: What :func:`add_molecule_options` added.
+        options: Values of the options that :func:`add_molecule_options` added.
         run: The model.
         table: The rows.
         features: Whether the columns that the model reads as features are needed.
@@ -121,7 +121,7 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
     """Positions of the columns that the model reads as features.
 
     Args:
-        options: What :func:`add_molecule_options` added.
+        options: Values of the options that :func:`add_molecule_options` added.
         run: The model.
         table: The rows.
 

@@ -130,17 +130,17 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of an array."""
+        """Shape of the array."""
         return self._array.shape
 
     @property
     def ndim(self) -> int:
-        """As of an array."""
+        """Number of dimensions of the array."""
         return self._array.ndim
 
     @property
     def nbytes(self) -> int:
-        """As of an array."""
+        """Size of the array in bytes."""
         return self._array.nbytes
 
     @property

@@ -349,7 +349,7 @@ def build_dataset(
     Args:
         smiles: One SMILES per row.
         targets: Labels, rows x targets, NaN where missing; ``None`` for a corpus.
-        name: What the table is called in messages.
+        name: Name of the table in messages.
         task: ``"classification"`` or ``"regression"``.
         metric: Metric of predictions.
         target_names: Name of each label; numbered by default.

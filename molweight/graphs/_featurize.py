@@ -88,7 +88,7 @@ def featurize_chunk(smiles: Sequence[str], *, cip: bool) -> tuple[Molecules, lis
     """:func:`featurize` for one chunk, in this process.
 
     Args:
-        smiles: What to parse.
+        smiles: The SMILES to parse.
         cip: Whether to use CIP labels for stereochemistry instead of RDKit's tags.
     """
     from rdkit import rdBase

@@ -54,7 +54,7 @@ def compare_solvers(
     Args:
         levels: The chain; see :func:`hypergradient` and :func:`three_levels`.
         variables: Each level's variables.
-        upper: What to differentiate with respect to.
+        upper: The variables to differentiate with respect to.
         outer_loss: The outer loss.
         solvers: The solvers to compare, by name.
         reference: The solver to compare with, e.g. ``Dense(damping)`` or a fully converged CG with the same damping.

@@ -160,7 +160,7 @@ class GaussNewton:
     Args:
         loss: The loss in its two parts.
         at: The point.
-        name: What the loss belongs to; used in messages.
+        name: Name of the owner of the loss; used in messages.
 
     Raises:
         ConfigError: If the loss is not a :class:`Composite`.

@@ -16,18 +16,18 @@ from molweight.mlo._vectors import LossFn, Params
 __all__ = ["LearnedOption", "LearningLoop", "OptionLearner"]
 
 _WARMUP: Final = 20
-"""Hypergradients that count for less, as for the weights: heads are random, and level 2 is far from its end."""
+"""Number of first hypergradients with a smaller step, as heads are random and level 2 is far from convergence."""
 
 
 @dataclass(frozen=True)
 class LearnedOption:
-    """An option that a loss is a differentiable function of.
+    """An option of which a loss is a differentiable function.
 
     Args:
         objective: Name of the objective.
-        variable: Name under which its loss takes the option next to its variables.
+        variable: Name under which the loss receives the option, in addition to its variables.
         value: Its value, positive, 0-dim; overwritten in place.
-        bounds: Least and largest value, positive.
+        bounds: Smallest and largest value, positive.
     """
 
     objective: str
@@ -37,7 +37,7 @@ class LearnedOption:
 
 
 class OptionLearner:
-    """Options that follow their hypergradients: steps of Adam in their logarithms.
+    """Learns options by their hypergradients, with Adam steps on their logarithms.
 
     With ``q1`` the solved direction of level 1, ``w_k`` the factor of objective ``k`` and ``tau`` one of its options::
 
@@ -48,14 +48,14 @@ class OptionLearner:
 
     Args:
         options: By name.
-        lr: Relative change per hypergradient, about.
+        lr: Approximate relative change per hypergradient.
 
     Raises:
         OptionError: If the rate is not positive, or a value is not within its bounds.
     """
 
     def __init__(self, options: Mapping[str, LearnedOption], lr: float) -> None:
-        """Start at the present values."""
+        """Start from the current values."""
         if not lr > 0:
             raise OptionError("learn_lr", lr, "must be positive")
         for name, option in options.items():
@@ -69,7 +69,7 @@ class OptionLearner:
         self._optimizer = torch.optim.Adam(self._logs, lr)
 
     def values(self) -> dict[str, Tensor]:
-        """The present values, as copies."""
+        """Copies of the current values."""
         return {name: option.value.detach().clone() for name, option in self.options.items()}
 
     def slopes(
@@ -94,10 +94,10 @@ class OptionLearner:
 
     @torch.no_grad()
     def move(self, slopes: Mapping[str, Tensor]) -> None:
-        """One step; a slope that is not finite counts as none.
+        """Take one step; slopes that are not finite are ignored.
 
         Args:
-            slopes: As :meth:`slopes` gives them; nothing is done without any.
+            slopes: The result of :meth:`slopes`; without any, nothing changes.
         """
         if not slopes:
             return
@@ -126,10 +126,10 @@ class OptionLearner:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume where :meth:`state_dict` was taken.
+        """Restore a state saved by :meth:`state_dict`.
 
         Args:
-            state: What it gave.
+            state: A result of :meth:`state_dict`.
         """
         for log, saved in zip(self._logs, state["logs"], strict=True):
             log.copy_(saved)
@@ -144,9 +144,10 @@ def _weighted(objective: LossFn, factor: Tensor) -> Any:
 
 
 class LearningLoop(Loop):
-    """A loop that learns options of its objectives too; see :class:`OptionLearner`.
+    """A loop that also learns options of its objectives; see :class:`OptionLearner`.
 
-    The options' derivatives are taken on the molecules and draws that level 1 moves along, at the weights of the step.
+    The derivatives of the options are taken with the molecules and random numbers of level 1's step, at the weights of
+    that step.
 
     Args:
         learner: The options.
@@ -155,12 +156,12 @@ class LearningLoop(Loop):
     """
 
     def __init__(self, learner: OptionLearner, *given: Any, **options: Any) -> None:
-        """Keep the options next to the levels."""
+        """Store the learner of the options."""
         super().__init__(*given, **options)
         self.learner = learner
 
     def _move_pretrained(self, objectives: Mapping[str, LossFn], task: Any, solved: Any, mixed: Any) -> Record:
-        """The options' slopes before level 1 moves, and their step after it."""
+        """Compute the slopes of the options before level 1's step, and update the options after it."""
         values, slopes = self.learner.values(), dict[str, Tensor]()
         if solved.direction is not None:
             factors = dict(zip(self.weighting.names, self._factors(), strict=True))
@@ -170,7 +171,7 @@ class LearningLoop(Loop):
         return replace(record, learned=values, learned_slopes=slopes, next_learned=self.learner.values())
 
     def state_dict(self) -> dict[str, Any]:
-        """That of the loop, and of the options."""
+        """State of the loop and of the options."""
         return {**super().state_dict(), "learned": self.learner.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -31,7 +31,7 @@ class Conclusion:
         gains: Gain of the run over each other method, on the same bootstrap resamples; positive is better.
         own: Score of the run.
         further: Further metrics of the run by name: R2 and MAE, or average precision.
-        verdict: What the comparison with the baselines supports, in words.
+        verdict: Conclusion from the comparison with the baselines, in words.
     """
 
     metric: str

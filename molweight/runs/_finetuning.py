@@ -13,7 +13,7 @@ class Finetuning:
 
     Args:
         metric: Name of the metric on ``select``.
-        best_epoch: Epoch of the checkpoint that was kept, counted from 1; 0 is the state before training.
+        best_epoch: Epoch of the selected checkpoint, counted from 1; 0 is the state before training.
         best: The metric at that epoch.
         curve: Metric on ``select`` after each epoch.
         tried: Metrics of all finetunings of the encoder, if there were several; this is the best one.

@@ -101,7 +101,7 @@ class Batches:
         return {"order": torch.tensor(self._order), "at": self._at, "rng": self.rng.bit_generator.state, **blocks}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Resume where :meth:`state_dict` was taken."""
+        """Restore a state saved by :meth:`state_dict`."""
         self._order, self._at = np.asarray(state["order"], dtype=np.int64), int(state["at"])
         self.rng.bit_generator.state = state["rng"]
         if self._blocks is not None:
@@ -174,7 +174,7 @@ class Corpus:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume where :meth:`state_dict` was taken.
+        """Restore a state saved by :meth:`state_dict`.
 
         Args:
             state: A result of :meth:`state_dict`.
@@ -227,7 +227,7 @@ class TaskSource:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume where :meth:`state_dict` was taken.
+        """Restore a state saved by :meth:`state_dict`.
 
         Args:
             state: A result of :meth:`state_dict`.

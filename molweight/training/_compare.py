@@ -45,7 +45,7 @@ class Row:
     Args:
         method: Name of the method.
         test: Score on the test set; NaN without one.
-        select: Score on ``select``, of the checkpoint that was kept; out of fold for an ensemble; ``None`` for a plain
+        select: Score of the selected checkpoint on ``select``; out of fold for an ensemble; ``None`` for a plain
             baseline.
         weights: Weight per objective at the end of adaptive pretraining; empty without any.
         seconds: Duration, without generic pretraining.
@@ -219,7 +219,7 @@ def format_table(comparison: Comparison) -> str:
     """The comparison as a table for a terminal: method, test metric, weight per objective, seconds.
 
     Args:
-        comparison: What to show.
+        comparison: The comparison.
     """
     names = list(dict.fromkeys(name for row in comparison.rows for name in row.weights))
     shown = "skill" if "," in comparison.metric else comparison.metric
@@ -248,7 +248,7 @@ def format_findings(comparison: Comparison) -> str:
     """Findings about the runs, including baselines, one line each; empty if there are none.
 
     Args:
-        comparison: What to show.
+        comparison: The comparison.
     """
     lines = [f"  {method_title(row.method)}: {finding.message}" for row in comparison.rows for finding in row.findings]
     return "\n".join(["found during pretraining:", *lines]) if lines else ""

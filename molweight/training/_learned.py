@@ -1,4 +1,4 @@
-"""Which options of a job's objectives are learned, and the buffers that hold them."""
+"""Learned options of a job's objectives: validation, and the buffers that hold them."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,13 +14,13 @@ __all__ = ["check_learned", "option_learner", "renamed_for_parts"]
 
 
 def check_learned(job: Job) -> None:
-    """Refuse options that cannot be learned.
+    """Reject options that cannot be learned.
 
     Args:
         job: Its option ``learn`` names them, ``OBJECTIVE.OPTION``.
 
     Raises:
-        OptionError: If there is no such objective in the job, or its loss is no differentiable function of the option.
+        OptionError: If the job has no such objective, or its loss is not a differentiable function of the option.
     """
     known = [f"{name}.{option}" for name in job.objectives for option in get(name).learnable]
     for name in job.learn:
@@ -36,7 +36,7 @@ def check_learned(job: Job) -> None:
 
 
 def renamed_for_parts(learn: Sequence[str], copies: Mapping[str, list[str]]) -> list[str]:
-    """The options of the copies of each objective.
+    """Rename learned options for the copies of each objective.
 
     Args:
         learn: Options of objectives, ``OBJECTIVE.OPTION``.
@@ -51,14 +51,14 @@ def renamed_for_parts(learn: Sequence[str], copies: Mapping[str, list[str]]) -> 
 
 
 def option_learner(job: Job, model: Pretrainer) -> OptionLearner:
-    """The learner of the job's options; their values become buffers of the objectives, which it overwrites.
+    """Learner of the job's options; their values become buffers of the objectives, which the learner overwrites.
 
     Args:
-        job: Names the options and the rate.
-        model: Whose objectives.
+        job: Its options ``learn`` and the learning rate.
+        model: Model with the objectives.
 
     Raises:
-        OptionError: If an option starts outside the bounds within which it is learned.
+        OptionError: If the initial value of an option is outside its bounds.
     """
     device = next(model.parameters()).device
     found: dict[str, LearnedOption] = {}
@@ -72,6 +72,6 @@ def option_learner(job: Job, model: Pretrainer) -> OptionLearner:
 
 
 def _become_buffer(objective: Objective, option: str, value: torch.Tensor) -> None:
-    """Let the loss read the option from a tensor, which is not part of the objective's saved state."""
+    """Make the loss read the option from a tensor that is not part of the objective's saved state."""
     delattr(objective, option)
     objective.register_buffer(option, value, persistent=False)

@@ -1,4 +1,4 @@
-"""Whether the steps of a job encode padded batches."""
+"""Decision whether the steps of a job encode padded batches."""
 
 import logging
 from typing import Final

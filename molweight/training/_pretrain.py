@@ -60,7 +60,7 @@ class HealthLogger:
         return {"health": self._health.state_dict(), "said": sorted(self._said), "steps": self._steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume where :meth:`state_dict` was taken.
+        """Restore a state saved by :meth:`state_dict`.
 
         Args:
             state: A result of :meth:`state_dict`.
