@@ -105,7 +105,7 @@ def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
 def _places(
     queries: Sequence[str], libraries: Sequence[Library], size: int | None, n_jobs: int | None, *, progress: bool
 ) -> tuple[list[Place], int]:
-    """Positions of the neighbours, round by round, with some to spare, and the number of molecules searched."""
+    """Positions of the neighbours in rounds, with spares for omitted ones, and the number of molecules searched."""
     packed = packed_ecfp(queries)
     rows, values, owner, searched = [], [], [], 0
     for number, library in enumerate(libraries):

@@ -106,7 +106,7 @@ def find_units(
                 different = sorted(set(cells) - {""})
                 if len(different) > 1 and column in targets:
                     said.append(
-                        f"column {column!r} is in several units ({', '.join(different[:6])}), and they are mixed; "
-                        f"{mention('targets', [f'p({column})'])} brings molar ones to one scale"
+                        f"column {column!r} has several units ({', '.join(different[:6])}); "
+                        f"{mention('targets', [f'p({column})'])} converts molar units to one scale"
                     )
     return units, said

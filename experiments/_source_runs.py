@@ -91,7 +91,7 @@ class SourceRuns:
         return adaptive_pretraining(job, model, self.corpus, self.data, self.splits, device=CPU)
 
     def losses(self, weights: Iterable[float]) -> dict[str, float]:
-        """Losses on meta and select after pretraining under fixed weights: of a solved head, and finetuned."""
+        """Losses on meta and select after pretraining with fixed weights, with a solved head and after finetuning."""
         setup = self.setup("fixed", weights=[float(weight) for weight in weights])
         setup.run(self.job.steps)
         level2 = new_predictor(self.job, setup.model, self.data, self.splits, CPU)

@@ -181,7 +181,7 @@ def _show(options: Namespace, comparison: Comparison, splits: Splits, folder: Pa
 
 
 def _conclusion(comparison: Comparison) -> Conclusion | None:
-    """The score of the run and what it supports, where the test set was evaluated."""
+    """The score of the run and its verdict, if the test set was evaluated."""
     run = comparison.run
     if run.test_results is None:
         return None

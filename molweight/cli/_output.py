@@ -28,7 +28,7 @@ def add_safe_csv_option(parser: Parser) -> None:
 
 
 def begin(options: Namespace) -> None:
-    """Set the log level, as ``--quiet`` says."""
+    """Set the log level according to ``--quiet``."""
     logging.getLogger("molweight").setLevel(logging.WARNING if options.quiet else logging.INFO)
 
 

@@ -67,8 +67,8 @@ def numbers_section(
     if task == "classification":
         sure, unsure = wrong_shares(labels, answers, spreads)
         rows += [
-            ["wrong in the half of smaller deviations", number(sure, 3)],
-            ["wrong in the half of larger deviations", number(unsure, 3)],
+            ["error rate in the half with smaller deviations", number(sure, 3)],
+            ["error rate in the half with larger deviations", number(unsure, 3)],
         ]
         return Section(
             "uncertainty", _TITLE, [words], tables=[Table("Quality of the standard deviations", ["", ""], rows)]

@@ -308,7 +308,7 @@ def test_an_export_of_chembl(write: Write) -> None:
     assert scaled.columns["label_bounds"].ravel().tolist()[:3] == [0, -1, 0]  # IC50 > 5000 nM: pIC50 < 5.3
     raw = read(path, targets=["Standard Value"])
     assert raw.columns["label_bounds"].ravel().tolist()[:3] == [0, 1, 0]
-    assert "is in several units (nM, uM), and they are mixed" in said(raw)
+    assert "has several units (nM, uM)" in said(raw)
 
 
 def test_an_activity_that_has_no_logarithm_is_a_reject(write: Write) -> None:

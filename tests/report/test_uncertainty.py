@@ -102,8 +102,8 @@ def test_worth_of_deviations() -> None:
     assert section.tables[0].rows[4] == ["labels inside the 95% interval", "100.0%"]
     classes = numbers_section("classification", labels, np.array([[0.9], [0.9], [0.9], [0.2]]), ones, "words")
     assert classes.tables[0].rows[1:] == [
-        ["wrong in the half of smaller deviations", "1"],
-        ["wrong in the half of larger deviations", "0.5"],
+        ["error rate in the half with smaller deviations", "1"],
+        ["error rate in the half with larger deviations", "0.5"],
     ]
     none = numbers_section("regression", np.full((4, 1), np.nan), ones, ones, "words")
     assert none.words == ["No test molecule has a label."]
