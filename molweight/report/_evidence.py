@@ -26,8 +26,7 @@ _READ: Final = 20
 _LEAST_TO_END: Final = 60
 """Minimum number of hypergradients for ending early: those left out, and twice as many that span more steps.
 
-In a run on FreeSolv an objective was 52 standard errors better than another after 20 steps: the first steps agree with
-each other, but do not predict later ones.
+The first steps of a run agree with each other far better than they predict later ones.
 """
 _OUTSIDE: Final = 0.05
 """Tail probability of the interval that must lie within the smallest effect that a whole run could detect."""
