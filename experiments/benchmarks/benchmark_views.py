@@ -82,6 +82,18 @@ RATIOS: Final = {
 
 
 def steps_of(kind: str, encoder: str) -> AdaptivePretraining:
+    """A set-up for steps of one kind that has taken its first step, in which objectives are checked.
+
+    Args:
+        kind: A key of :data:`KINDS`.
+        encoder: Name, layers and width, e.g. ``"gin:5x300"``.
+    """
+    setup = ready(kind, encoder)
+    setup.step()
+    return setup
+
+
+def ready(kind: str, encoder: str) -> AdaptivePretraining:
     """A set-up for steps of one kind, with its own models.
 
     Args:
@@ -93,9 +105,7 @@ def steps_of(kind: str, encoder: str) -> AdaptivePretraining:
     data, device = tables()[0], torch.device("cpu")
     job, held = with_fifty(job) if kind.startswith("50 sources") else (job, {})
     model, corpus = generic_pretraining(job, tables()[1], device, **held)
-    setup = adaptive_pretraining(job, model, corpus, data, split(data), device=device)
-    setup.step()  # which checks the objectives
-    return setup
+    return adaptive_pretraining(job, model, corpus, data, split(data), device=device)
 
 
 def encoder_of(text: str) -> tuple[str, dict[str, int]]:
@@ -154,9 +164,10 @@ def work(encoder: str) -> None:
 
 def peak(encoder: str, kind: str) -> None:
     """Print the peak memory, in MiB, of steps of one kind."""
-    setup = steps_of(kind, encoder)
+    setup = ready(kind, encoder)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # resets peak RSS
     before = _resident("VmRSS")
+    setup.step()
     seconds_of(setup)
     print(_resident("VmHWM") - before)
 

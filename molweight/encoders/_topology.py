@@ -82,8 +82,8 @@ class Topology:
     def of(cls, graphs: GraphLike) -> "Topology":
         """The topology of a batch.
 
-        A :class:`GraphBatch` caches it in predictions, for the other members of an ensemble: it takes a third of the
-        time for a single molecule.
+        A :class:`GraphBatch` caches it, for further passes of a step and for the other members of an ensemble: it takes
+        a third of the time for a single molecule.
         """
         kept = vars(graphs).get(_KEPT) if isinstance(graphs, GraphBatch) else None
         if isinstance(kept, cls):
@@ -91,8 +91,9 @@ class Topology:
         atoms, bonds = atom_codes(graphs.x), bond_codes(graphs.edge_attr)
         padding = graphs.padding if isinstance(graphs, GraphBatch) else 0
         made = cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs, padding)
-        predicting = not torch.is_grad_enabled() and not torch.is_inference_mode_enabled()
-        if predicting and isinstance(graphs, GraphBatch):
+        # Tensors of a transform or of inference mode cannot be used outside of it.
+        transformed = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name
+        if isinstance(graphs, GraphBatch) and not transformed and not torch.is_inference_mode_enabled():
             vars(graphs)[_KEPT] = made
         return made
 

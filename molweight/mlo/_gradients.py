@@ -23,7 +23,7 @@ __all__ = [
     "mean_gradient",
     "objective_gradients",
     "ordered_objectives",
-    "value_and_push",
+    "push",
 ]
 
 Read: TypeAlias = Callable[[Hashable], tuple[Tensor, ...]]
@@ -133,13 +133,10 @@ class Cut:
     Args:
         objectives: Objectives with shared results.
         params: Leaves that require gradients.
-        along: A direction of the variables, by name, for :meth:`push`; ``None`` if :meth:`push` is not used.
     """
 
-    def __init__(self, objectives: SharedObjectives, params: Params, along: Params | None = None) -> None:
+    def __init__(self, objectives: SharedObjectives, params: Params) -> None:
         """Store the arguments; nothing is computed yet."""
-        self._along = along
-        self._tangents: dict[Hashable, list[Tensor]] = {}
         self._objectives, self._params = objectives, params
         self._variables = list(params.values())
         self._places = {name: place for place, name in enumerate(params)}
@@ -177,52 +174,44 @@ class Cut:
         pairs = [(out, seed) for out, seed in zip(outputs, cotangents, strict=False) if seed is not None]
         return pull_back([out for out, _ in pairs], list(self._params.values()), [seed for _, seed in pairs])
 
-    def push(self) -> list[Tensor]:
-        """Directional derivative of each shared tensor in use, in order."""
-        return [part for parts in self._tangents.values() for part in parts]
+    def push(self, along: Params) -> list[Tensor]:
+        """Directional derivative of each shared tensor in use, in order.
+
+        Args:
+            along: The direction, by name.
+        """
+        trunks = [partial(self._objectives.trunk, key=key) for key in self._leaves]
+        return [part for trunk in trunks for part in push(trunk, self._params, along)]
 
     def _read(self, key: Hashable) -> tuple[Tensor, ...]:
         if key not in self._leaves:
-            trunk = partial(self._objectives.trunk, key=key)
-            if self._along is None:
-                outputs = trunk(self._params)
-            else:
-                outputs, self._tangents[key] = value_and_push(trunk, self._params, self._along)
-            self._outputs[key] = outputs
+            self._outputs[key] = outputs = self._objectives.trunk(self._params, key=key)
             self._leaves[key] = tuple(output.detach().requires_grad_() for output in outputs)
         return self._leaves[key]
 
 
-def value_and_push(
-    function: Callable[[Params], tuple[Tensor, ...]], at: Params, tangents: Params
-) -> tuple[tuple[Tensor, ...], list[Tensor]]:
-    """A function of named tensors and its Jacobian-vector product, from one evaluation.
+def push(function: Callable[[Params], tuple[Tensor, ...]], at: Params, tangents: Params) -> list[Tensor]:
+    """Jacobian-vector product of a function of named tensors; detached.
 
-    The values can be differentiated in reverse mode; the products are detached.
+    The values are computed a second time: together with values that are to be differentiated, autograd would record the
+    tangents as well, which takes as much memory again and saves no time.
 
     Args:
         function: Maps variables to tensors.
-        at: The point: leaves that require gradients.
+        at: The point.
         tangents: The direction, by name.
 
     Example:
         >>> x = torch.tensor(3.0, requires_grad=True)
-        >>> (value,), (slope,) = value_and_push(lambda p: (p["x"] ** 2,), {"x": x}, {"x": torch.tensor(1.0)})
-        >>> value.item(), slope.item(), torch.autograd.grad(value, x)[0].item()
-        (9.0, 6.0, 6.0)
+        >>> push(lambda p: (p["x"] ** 2,), {"x": x}, {"x": torch.tensor(1.0)})
+        [tensor(6.)]
     """
     try:
-        # One evaluation for both; forward mode alone would compute the values a second time.
-        with forward_ad.dual_level():
-            duals = function({name: _dual(at[name], tangents[name]) for name in at})
-            return tuple(_primal(dual) for dual in duals), [_tangent(dual).detach() for dual in duals]
+        with torch.no_grad(), forward_ad.dual_level():
+            duals = function({name: _dual(at[name].detach(), tangents[name]) for name in at})
+            return [_tangent(dual).detach() for dual in duals]
     except NotImplementedError:  # an operator does not support forward mode
-        return function(at), _push_by_pulling_twice(function, at, tangents)
-
-
-def _primal(dual: Tensor) -> Tensor:
-    primal: Tensor = forward_ad.unpack_dual(dual)[0]  # type: ignore[no-untyped-call]  # torch's own
-    return primal
+        return _push_by_pulling_twice(function, at, tangents)
 
 
 def _dual(value: Tensor, tangent: Tensor) -> Tensor:
@@ -397,7 +386,7 @@ class _Passes:
 
     def together(self, objectives: SharedObjectives, weights: Mapping[str, Tensor]) -> None:
         """Objectives with shared results, with one joint pass through them."""
-        cut = Cut(objectives, self.params, None if self.direction is None else self.layout.unravel(self.direction))
+        cut = Cut(objectives, self.params)
         totals = self.layout.split(self.total)
         # Split once, because a layout has as many tensors as all heads together.
         along = None if self.direction is None else self.layout.split(self.direction)
@@ -412,7 +401,7 @@ class _Passes:
             self.found[name] = _Found(value, self._reach(direct, reads[name]), slope=slope)
         self.total += self.layout.join(cut.pull(weighted))
         if self.direction is not None:
-            tangents = cut.push()
+            tangents = cut.push(self.layout.unravel(self.direction))  # after the pull, which frees the graph
             for name, read in reads.items():
                 found = self.found[name]
                 found.slope = _inner(read, tangents) + (0 if found.slope is None else found.slope)
