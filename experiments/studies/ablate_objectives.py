@@ -4,8 +4,8 @@
     python -m experiments.studies.ablate_objectives table
 
 Every set of objectives is pretrained by ``experiments/tools/pretrain_checkpoint.py`` and judged by finetuning on
-development tables (scaffold splits, score on ``select``; the test role is never opened). Pretraining resumes where it
-was interrupted, and each row is appended to the journal when finished.
+development tables, out of fold (``experiments/studies/compare_checkpoints.py``). Pretraining resumes where it
+was interrupted, and each row is appended to the journal when it is done.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def sets() -> dict[str, tuple[str, ...]]:
 
 
 def pretrained(name: str, options: argparse.Namespace) -> Path:
-    """The checkpoint of a set, created if missing."""
+    """The checkpoint of a set, made now if it is not there."""
     folder = options.state / name.replace(" ", "_")
     if not (folder / options.visits / "checkpoint.safetensors").exists():
         command = [sys.executable, "-m", "experiments.tools.pretrain_checkpoint", "--corpus", options.corpus]
@@ -41,7 +41,7 @@ def pretrained(name: str, options: argparse.Namespace) -> Path:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Pretrain and evaluate the sets that are not in the journal."""
+    """Pretrain and judge what the journal lacks."""
     kept = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
     done = {(item["set"], item["visits"], item["table"], item["seed"]) for item in kept}
     for name in sets():
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> None:
             for seed in options.seeds:
                 if (name, options.visits, table, seed) in done:
                     continue
-                found = compare_checkpoints.row(str(pretrained(name, options)), table, seed, options.epochs)
+                found = compare_checkpoints.row(str(pretrained(name, options)), table, seed, options.folds)
                 line = {**found, "init": "pretrain_checkpoint", "set": name, "visits": options.visits}
                 JOURNAL.parent.mkdir(parents=True, exist_ok=True)
                 with JOURNAL.open("a") as stream:
@@ -61,7 +61,7 @@ def table() -> None:
     kept = [json.loads(line) for line in JOURNAL.read_text().splitlines()] if JOURNAL.exists() else []
     for name in sorted({item["table"] for item in kept}):
         for group in sets():
-            scores = [item["select"] for item in kept if (item["table"], item["set"]) == (name, group)]
+            scores = [item["finetuned"] for item in kept if (item["table"], item["set"]) == (name, group)]
             if scores:
                 print(f"{name:<16} {group:<28} {np.mean(scores):.4f}  ({len(scores)} seeds)")
 
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--visits", default="2", help="millions of molecules")
     parser.add_argument("--tables", nargs="+", default=list(compare_checkpoints.TABLES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
-    parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--folds", type=int, default=3)
     options = parser.parse_args()
     if options.what == "run":
         run(options)

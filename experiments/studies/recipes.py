@@ -169,11 +169,11 @@ def member(problem: Problem, fold: Index, changes: dict[str, Any], seed: int) ->
 
 
 def build(data: MoleculeDataset, changes: dict[str, Any], features: int, seed: int) -> Member:
-    """A member that starts from the checkpoint of the package."""
+    """A member, from the checkpoint of the package unless another encoder is given."""
     readout, atoms = changes.get("readout"), float(np.diff(data.molecules.atom_offsets).mean())
     with seeded(seed):
         return Member(
-            read_checkpoint("gin_zinc").build(data.featuriser),
+            changes.get("encoder") or read_checkpoint("gin_zinc").build(data.featuriser),
             data.targets.shape[1],
             features=features,
             readout=ComposedReadout(readout, atoms=atoms) if readout else None,
