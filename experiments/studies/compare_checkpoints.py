@@ -44,7 +44,7 @@ def encoder_of(init: str, data: MoleculeDataset, seed: int) -> Encoder:
     Args:
         init: A checkpoint, or ``none``.
         data: Molecules it is to read.
-        seed: Of an untrained one.
+        seed: Seed of an untrained one.
     """
     if init != "none":
         return read_checkpoint(init).build(data.featuriser)
@@ -73,7 +73,7 @@ def vectors_of(init: str, data: MoleculeDataset, seed: int) -> Array:
     Args:
         init: A checkpoint, ``none`` or ``minimol``.
         data: The molecules.
-        seed: Of an untrained encoder.
+        seed: Seed of an untrained encoder.
     """
     return feature_matrix(data, [init]) if init == "minimol" else vectors(encoder_of(init, data, seed), data)
 
@@ -101,7 +101,7 @@ def finetuned(problem: Problem, init: str, seed: int, folds: int, features: list
     Args:
         problem: Rows and folds.
         init: The checkpoint, or ``none``.
-        seed: Of order and dropout, and of an untrained encoder.
+        seed: Seed of order, dropout and an untrained encoder.
         folds: How many of the folds.
         features: Feature sets next to the readout.
     """
@@ -124,7 +124,7 @@ def row(init: str, table: str, seed: int, folds: int) -> dict[str, Any]:
     Args:
         init: The checkpoint, or ``none``.
         table: Name of the table.
-        seed: Of the members.
+        seed: Seed of the members.
         folds: How many of the folds.
     """
     torch.set_num_threads(1)

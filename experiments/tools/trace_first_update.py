@@ -8,9 +8,10 @@ files that hold them, their lines of code, and the lines and statements that wer
 constructors) and comprehensions are left out. ``--list`` prints the functions by file, ``--output`` writes the counts,
 by package and by stage (where a function is met first) too.
 
-``--of smiles`` walks from a list of SMILES and labels, ``--of command`` from ``molweight fit my.csv`` instead of the Python interface, ``--of chemprop`` from ``chemprop
-train`` to its first step of the optimiser, on a table of the same molecules. The latter runs in an environment that
-holds chemprop and torch, without ours. A file that exists keeps the counts of the other programs.
+``--of smiles`` walks from a list of SMILES and labels, ``--of command`` from ``molweight fit my.csv`` instead of the
+Python interface, ``--of chemprop`` from ``chemprop train`` to its first step of the optimiser, on a table of the same
+molecules. The latter runs in an environment that holds chemprop and torch, without ours. A file that exists keeps the
+counts of the other programs.
 """
 
 import argparse
@@ -108,7 +109,12 @@ def train_chemprop(path: Path) -> tuple[Tracer, Callable[[], object]]:
     return Tracer(folder), command.main
 
 
-PROGRAMS = {"smiles": partial(fit_in_python, smiles=True), "python": fit_in_python, "command": fit_by_command, "chemprop": train_chemprop}
+PROGRAMS: dict[str, Callable[[Path], tuple[Tracer, Callable[[], object]]]] = {
+    "smiles": partial(fit_in_python, smiles=True),
+    "python": fit_in_python,
+    "command": fit_by_command,
+    "chemprop": train_chemprop,
+}
 VERSIONS = {"chemprop": ("chemprop", "torch", "lightning", "rdkit", "numpy")}
 
 
