@@ -85,15 +85,16 @@ class Topology:
         A :class:`GraphBatch` caches it, for further passes of a step and for the other members of an ensemble: it takes
         a third of the time for a single molecule.
         """
-        kept = vars(graphs).get(_KEPT) if isinstance(graphs, GraphBatch) else None
+        # Tensors of a transform or of inference mode cannot be used outside of it.
+        transformed = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name
+        keeps = isinstance(graphs, GraphBatch) and not transformed and not torch.is_inference_mode_enabled()
+        kept = vars(graphs).get(_KEPT) if keeps else None
         if isinstance(kept, cls):
             return kept
         atoms, bonds = atom_codes(graphs.x), bond_codes(graphs.edge_attr)
         padding = graphs.padding if isinstance(graphs, GraphBatch) else 0
         made = cls(graphs.edge_index, atoms, bonds, graphs.batch, graphs.num_graphs, padding)
-        # Tensors of a transform or of inference mode cannot be used outside of it.
-        transformed = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name
-        if isinstance(graphs, GraphBatch) and not transformed and not torch.is_inference_mode_enabled():
+        if keeps:
             vars(graphs)[_KEPT] = made
         return made
 

@@ -246,10 +246,21 @@ def test_negative_walks_are_refused() -> None:
         encoders.create("gps", walks=-1)
 
 
-def test_a_batch_keeps_its_topology_for_the_next_member_and_copies_do_not() -> None:
+def test_a_batch_keeps_its_topology_and_copies_and_transforms_do_not() -> None:
     graphs = build_dataset(["CCO", "CC(C)O"], cache=False).graphs([0, 1])
     encoder = encoders.create("gin", layers=2, width=8).eval()
-    assert Topology.of(graphs) is not Topology.of(graphs)
+    found: list[Topology] = []
+
+    def transformed(value: torch.Tensor) -> torch.Tensor:
+        found.append(Topology.of(graphs))
+        return value
+
+    torch.func.jvp(transformed, (torch.ones(1),), (torch.ones(1),))
+    assert found[0] is not Topology.of(graphs)
+    torch.func.jvp(transformed, (torch.ones(1),), (torch.ones(1),))
+    assert found[1] is not Topology.of(graphs)
+    with torch.inference_mode():
+        assert Topology.of(graphs) is not Topology.of(graphs)
     with torch.no_grad():
         vectors = encoder(graphs).graphs
         assert Topology.of(graphs) is Topology.of(graphs)
