@@ -24,7 +24,7 @@ class Calibration:
     """``sigmoid(a log p - b log(1 - p) + c)`` for each target, with ``a`` and ``b`` positive.
 
     With ``a = b`` this is Platt scaling of the logit; with ``a = b = 1`` and ``c = 0`` it is the identity. The order of
-    a target's predictions is preserved.
+    a target's predictions is never reversed; a steep map may round the lowest to 0 and the highest to 1.
 
     Source: Platt, *Probabilistic Outputs for Support Vector Machines*, 1999; Kull, Silva Filho, Flach, *Beta
     calibration*, AISTATS 2017.

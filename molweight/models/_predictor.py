@@ -88,9 +88,7 @@ def label_loss(
         each = _cross_entropy(outputs, filled) if classes else bounded_square(outputs, filled, bounds)
     if weights is None:
         return (each * known).sum() / known.sum().clamp_min(1)
-    share = weights * known
-    total = share.sum()
-    return (each * share).sum() / total.where(total > 0, total.new_ones(()))
+    return _weighted_mean(each, weights * known)
 
 
 def class_loss(outputs: Tensor, labels: Tensor, *, weights: Tensor | None = None) -> Tensor:
@@ -111,9 +109,14 @@ def class_loss(outputs: Tensor, labels: Tensor, *, weights: Tensor | None = None
     """
     known = ~labels.isnan().any(dim=1)
     each = -(outputs.log_softmax(dim=1) * labels.nan_to_num()).sum(dim=1)
-    share = known.to(each.dtype) if weights is None else weights[:, 0] * known
-    total = share.sum()
-    return (each * share).sum() / total.where(total > 0, total.new_ones(()))
+    return _weighted_mean(each, known.to(each.dtype) if weights is None else weights[:, 0] * known)
+
+
+def _weighted_mean(each: Tensor, weights: Tensor) -> Tensor:
+    """The mean by weights; 0 if all of them are 0."""
+    total = weights.sum()
+    # Divided first: the product of a small weight and an error could be rounded to 0.
+    return (each * (weights / total.where(total > 0, total.new_ones(())))).sum()
 
 
 class Predictor(TaskModel):

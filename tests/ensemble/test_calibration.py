@@ -37,6 +37,7 @@ def test_calibrated_probabilities_are_met() -> None:
 def test_the_order_of_predictions_stays(values: np.ndarray) -> None:
     labels = np.tile([[0.0], [1.0], [0.0]], (20, 1))
     fitted, _ = Calibration.fit(values[:, None], labels, ONE, [np.arange(0, 30), np.arange(30, 60)])
+    assert (fitted.values[:, :2] > 0).all()  # increasing, but for rounding
     order = np.argsort(values, kind="stable")
     mapped = fitted(values[:, None])[order, 0]
     assert (np.diff(mapped) >= 0).all()

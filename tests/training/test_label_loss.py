@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from molweight import datasets
@@ -11,12 +11,11 @@ from molweight.datasets.internal import exact_labels, violated_bounds
 from molweight.models._predictor import bounded_square, class_loss, label_loss
 
 NUMBER = st.floats(-5, 5, width=32)
-# A weight may be 0; with one below 1e-38 its product with an error is rounded to 0 in float32.
-WEIGHT = st.floats(0, 3, width=32, allow_subnormal=False)
-ROW = st.tuples(NUMBER, NUMBER, st.sampled_from([-1, 0, 1]), WEIGHT)
+ROW = st.tuples(NUMBER, NUMBER, st.sampled_from([-1, 0, 1]), st.floats(0, 3, width=32))
 
 
 @settings(max_examples=100, deadline=None)
+@example([(0.5, 0.0, -1, 1.401298464324817e-45)])
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_each_label_counts_as_defined(rows: list[tuple[float, float, int, float]]) -> None:
     outputs, labels, bounds, weights = (torch.tensor(column)[:, None] for column in zip(*rows, strict=True))
