@@ -5,7 +5,8 @@
 A table of 64 molecules is read, split and fitted with the options of a job that starts from the checkpoint of the
 package, until the weighting has been updated once. Counted are the functions of the package that ran, each once, the
 files that hold them, their lines of code, and the lines and statements that were executed; generated code (dataclass
-constructors) and comprehensions are left out. ``--list`` prints the functions by file, ``--output`` writes the counts,
+constructors) and comprehensions are left out. Targets of the corpus that are not in the cache are computed, which takes
+more functions: run it twice. ``--list`` prints the functions by file, ``--output`` writes the counts,
 by package and by stage (where a function is met first) too.
 
 ``--of smiles`` walks from a list of SMILES and labels, ``--of command`` from ``molweight fit my.csv`` instead of the

@@ -1,5 +1,7 @@
 """Cross-fitted ensembles: every labelled row outside the test set is trained on, and also predicted out of fold."""
 
+import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -35,6 +37,7 @@ from molweight.seeding import seeded
 __all__ = ["CrossFitted", "Keeper", "cross_fit"]
 
 
+_LOG: Final = logging.getLogger(__name__)
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
@@ -106,21 +109,21 @@ def cross_fit(
         rows: Positions of the rows to use: all except the test set.
         device: Device to compute on.
         keeper: Storage for members, so that interrupted work can resume.
-        seconds: Time limit for the members, which may reduce the epochs, to one at least; ``None`` for no limit.
+        seconds: Time limit; ``None`` for none. It may reduce the epochs of the members, to one at least, and the number
+            of partners: none starts after the limit, except the first.
 
     Raises:
         ConfigError: If there are no labels, or fewer than two rows.
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
+    started = time.monotonic()
     work = _Work.of(recipe, data, rows, device)
-    names = work.partners.names
     training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
     # Partners are fitted in this process while members train in others, with the remaining cores only: linear-algebra
     # threads that wait for a core cost more time than they save.
     with threadpool_limits(max(1, cpu_count() - recipe.members)):
-        parts = {name: work.partners.out_of_fold(name, work.kind, work.folds) for name in names}
-        partners = [work.partners.fit(name, work.kind) for name in names]
+        parts, partners = _fit_partners(work, started, seconds)
     trained = list(training)
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
     predictions = list(parts.values())
@@ -316,6 +319,20 @@ class _Work:
         units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
+
+
+def _fit_partners(work: _Work, started: float, seconds: float | None) -> tuple[dict[str, AnyArray], list[Partner]]:
+    """Out-of-fold predictions of the partners, by name, and the partners fitted on all rows."""
+    parts: dict[str, AnyArray] = {}
+    partners: list[Partner] = []
+    names = work.partners.names
+    for name in names:
+        if parts and seconds is not None and time.monotonic() - started > seconds:
+            _LOG.warning("ensemble: without %s, because of the time limit", ", ".join(names[len(parts) :]))
+            break
+        parts[name] = work.partners.out_of_fold(name, work.kind, work.folds)
+        partners.append(work.partners.fit(name, work.kind))
+    return parts, partners
 
 
 def _kept_or_trained(

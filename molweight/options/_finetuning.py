@@ -48,8 +48,8 @@ class FinetuningOptions:
             Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
         minutes: Minutes that the job should take on this machine; ``None`` for no limit. If time is short, pretraining
-            is stopped early, members are trained for fewer epochs, and this is reported. The result then depends on the
-            speed of the machine.
+            is stopped early, members are trained for fewer epochs, partners are left out, and this is reported. The
+            result then depends on the speed of the machine.
         select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
             the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
             ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.

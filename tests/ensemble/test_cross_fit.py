@@ -1,6 +1,7 @@
 """Ensembles by cross-fitting: what is held out stays unseen, everything is in the state, and odd tables work."""
 
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -219,6 +220,21 @@ def test_without_partners_and_features() -> None:
     prediction, deviation, _ = found.ensemble.answer(graphs)
     assert np.isfinite(prediction).all()
     assert (deviation > 0).all()
+
+
+def test_no_partner_but_the_first_starts_after_the_time_limit(
+    freesolv: MoleculeDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        found = cross_fit(SMALL, start(), freesolv, np.arange(len(freesolv)), device=CPU, seconds=1e-3)
+    assert [partner.spec.name for partner in found.ensemble.partners] == ["trees"]
+    assert list(found.out_of_fold) == ["graph", "trees", "ensemble"]
+    left_out = "fingerprint_trees, gaussian_process, linear"
+    assert f"ensemble: without {left_out}, because of the time limit" in caplog.messages
+    again = Ensemble.from_state(found.ensemble.spec, found.ensemble.state_dict())
+    graphs = again.with_features(freesolv).graphs(range(10))
+    with torch.no_grad():
+        assert torch.equal(again.predict(graphs), found.ensemble.predict(graphs))
 
 
 def test_columns_of_the_table_are_read_and_needed() -> None:
