@@ -35,7 +35,7 @@ Corpora (:func:`molweight.datasets.load_corpus`), without labels:
 name       size    what                                         where
 ========== ======= ============================================ ========
 zinc       50000   random sample of ZINC250k                    wheel
-zinc250k   249456  drug-like molecules on sale, drawn from ZINC download
+zinc250k   249456  purchasable drug-like molecules from ZINC download
 moses      1584663 training part of MOSES: ZINC Clean Leads     download
 moses_test 176074  test part of MOSES                           download
 ========== ======= ============================================ ========

@@ -157,8 +157,8 @@ def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64A
     found = np.array(weights or [1.0] * len(data.target_names), dtype=np.float64)
     if len(found) != len(data.target_names) or not (np.isfinite(found) & (found >= 0)).all() or not found.any():
         raise ConfigError(
-            f"{mention('target_weights', list(weights))} must be a number from 0 on for each of the "
-            f"{len(data.target_names)} targets ({', '.join(data.target_names[:10])}), in their order."
+            f"{mention('target_weights', list(weights))} must be one number >= 0 for each of the "
+            f"{len(data.target_names)} targets ({', '.join(data.target_names[:10])}), in this order, not all of them 0."
         )
     return found
 
@@ -239,12 +239,12 @@ def _of_duplicates(
     """Notes about molecules in several rows."""
     repeated = sum(len(group) for group in groups)
     extra = repeated - len(groups)
-    majority = "the majority of their labels counts" if all(measured.classes) else ""
+    majority = "the majority label is used" if all(measured.classes) else ""
     done = {
         "keep": f"and are kept as they are: {len(data) - extra} different molecules",
         "drop": f"and are left out: {len(data) - repeated} molecules remain",
         "mean": f"and {majority or 'their labels are averaged'}: {len(data) - extra} different molecules",
-        "median": f"and {majority or 'the median of their labels is taken'}: {len(data) - extra} different molecules",
+        "median": f"and {majority or 'the median of their labels is used'}: {len(data) - extra} different molecules",
     }[options.duplicates]
     others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
     first = (
@@ -255,11 +255,13 @@ def _of_duplicates(
     worst, usual = conflicts(measured, groups)
     if worst and rows.number is not None:
         shown = [_row_list(rows, data, groups[place]) for place in worst[:_SHOWN]]
-        counts = " (the majority counts; a tie is missing)" if options.duplicates in ("mean", "median") else ""
+        counts = (
+            " (the majority is used; ties are treated as missing)" if options.duplicates in ("mean", "median") else ""
+        )
         far = "differ by more than half the deviation of all labels"
         limit = f"have both classes{counts}" if all(measured.classes) else far
         usually = "" if all(measured.classes) else f" (usually by {usual:.3g})"
-        said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, first rows {'; '.join(shown)}")
+        said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, e.g. rows {'; '.join(shown)}")
     elif usual and not all(measured.classes):
         said.append(f"labels of one molecule usually differ by {usual:.3g}")
     return said
@@ -289,8 +291,8 @@ def _blanked(labels: Float32Matrix, records: Iterable[int]) -> Float32Matrix:
 def _no_molecule(rows: Rows) -> str:
     first = rows.reasons.get(0) or explain(rows.smiles[0])
     return (
-        f"{rows.source}: none of the {len(rows.smiles)} rows, from {rows.place(0)} on, holds a molecule that can be "
-        f"parsed; the first is {rows.smiles[0][:60]!r}{f' ({first})' if first else ''}. {rows.hint}"
+        f"{rows.source}: none of the {len(rows.smiles)} rows, starting at {rows.place(0)}, has a valid molecule; "
+        f"the first value is {rows.smiles[0][:60]!r}{f' ({first})' if first else ''}. {rows.hint}"
     )
 
 
@@ -306,14 +308,14 @@ def _with_report(rows: Rows, options: Options, data: MoleculeDataset, dropped: s
     if data.rejects:
         _say(rows, options, data.rejects)
     if len(data) == 0:
-        raise DataError(f"{rows.source}: no row has both a molecule and labels that can be read. {rows.complaint}")
+        raise DataError(f"{rows.source}: no row has both a valid molecule and a readable label. {rows.complaint}")
     return data
 
 
 def _of_cell(cell: BadCell, rows: Rows, options: Options) -> Reject:
     """The reject for an unreadable label: its row is left out, or the label counts as missing."""
     kind: Literal["label", "missing"] = "label" if options.on_error == "skip" else "missing"
-    consequence = "" if kind == "label" else "; taken as missing"
+    consequence = "" if kind == "label" else "; treated as missing"
     reason = f"column {cell.column!r}: {cell.problem}{consequence}"
     return Reject(
         cell.record, rows.smiles[cell.record], reason, kind, rows.place(cell.record), _number(rows, cell.record)
@@ -346,7 +348,7 @@ def _say(rows: Rows, options: Options, rejects: Sequence[Reject]) -> None:
     hidden = len(rejects) - _SHOWN
     shown = "; ".join([*map(str, rejects[:_SHOWN]), *([f"and {hidden} more"] if hidden > 0 else [])])
     affected = len({item.row for item in rejects})
-    found = f"{rows.source}: {affected} of {len(rows.smiles)} rows cannot be used as they stand: {shown}"
+    found = f"{rows.source}: {affected} of {len(rows.smiles)} rows cannot be used: {shown}"
     if options.on_error == "raise":
         raise DataError(f"{found}. Correct them, or leave them out with {mention('on_error', 'skip')}.")
     _LOG.warning("%s", found)

@@ -37,5 +37,5 @@ def read_audit(values: Mapping[str, Any], source: str = "the audit") -> Audit:
         return Audit(**{**values, **parts})
     except (LookupError, TypeError) as error:
         raise DataError(
-            f"{source} is not an audit that molweight wrote: {error}. Restore it, or audit the data again."
+            f"{source} is not an audit written by molweight: {error}. Restore it, or run the audit again."
         ) from error

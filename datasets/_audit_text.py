@@ -24,13 +24,13 @@ def format_audit(found: Audit) -> str:
         three: 3 molecules, 0 rows without a molecule
         duplicates  1 molecules occur again: 1 groups, 1 with conflicting labels
                     1 as compounds (other salts, charges, tautomers, stereoisomers): 1 groups, 1 with conflicting labels
-        stereo      0 molecules (0.0 %) with a stereocentre that is not defined
+        stereo      0 molecules (0.0 %) with an undefined stereocentre
         scaffolds   0, of which 0 have one molecule and the largest has 0; 3 molecules (100.0 %) without a ring
         labels      y0: 3 known, 0 missing, mean 0.667, from 0 to 1
     """
     sections = {
         "duplicates": _duplicates(found),
-        "stereo": [f"{_share(found.undefined_stereo, found.molecules)} with a stereocentre that is not defined"],
+        "stereo": [f"{_share(found.undefined_stereo, found.molecules)} with an undefined stereocentre"],
         "scaffolds": [_scaffolds(found)],
         "labels": _labels(found.labels),
         "split": [found.split, *(f"{role}: {size} molecules" for role, size in found.sizes.items())],
@@ -93,7 +93,7 @@ def _corpus(found: Audit) -> list[str]:
         return []
     overlap = found.overlap
     totals = {"table": found.molecules, **found.sizes}
-    head = f"{overlap.corpus}: {overlap.size} molecules, {overlap.duplicates} of them again"
+    head = f"{overlap.corpus}: {overlap.size} molecules, {overlap.duplicates} of them repeated"
     return [
         head,
         *(

@@ -53,9 +53,9 @@ def _chembl(table: TextTable, names: dict[str, str]) -> Layout | None:
     return Layout(
         "ChEMBL",
         (scaled,),
-        f"an export of ChEMBL: the labels are column {scaled!r}, known in {sum(known)} of {len(known)} rows. "
-        f"'p({value})' as target takes -log10 of {value!r} with its units and relations, so that the other rows count "
-        f"as bounds: {mention('targets', [f'p({value})'])}.",
+        f"a ChEMBL export: labels are read from column {scaled!r}, which has values in {sum(known)} of {len(known)} "
+        f"rows. To use bounds as well, read labels as -log10 of {value!r} with its units and relations: "
+        f"{mention('targets', [f'p({value})'])}.",
     )
 
 
@@ -65,9 +65,9 @@ def _chembl_values(table: TextTable, names: dict[str, str], value: str) -> Layou
     units = {cell for cell in table.cells(unit) if cell} if unit else set()
     if not any(not is_missing(cell) for cell in table.cells(value)):
         return None
-    said = f"an export of ChEMBL without pChEMBL values: the labels are column {value!r}"
+    said = f"a ChEMBL export without pChEMBL values: labels are read from column {value!r}"
     if any(molar_factor(cell) for cell in units):
-        said += f" as -log10 of mol/l. As it is: {mention('targets', [value])}."
+        said += f", as -log10 of mol/l. For the raw values: {mention('targets', [value])}."
         return Layout("ChEMBL", (f"p({value})",), said)
     return Layout("ChEMBL", (value,), f"{said}.")
 
@@ -79,11 +79,11 @@ def _pubchem(table: TextTable, names: dict[str, str]) -> Layout | None:
     standard = {name for name in table.columns if name.upper().startswith("PUBCHEM_")}
     others = [name for name in table.columns if name not in standard]
     more = (
-        f" Numbers are in: {', '.join(repr(name) for name in others[:6])}; {mention('targets', [...])}."
+        f" Other columns: {', '.join(repr(name) for name in others[:6])}. To choose: {mention('targets', [...])}."
         if others
         else ""
     )
-    return Layout("PubChem", (outcome,), f"a table of PubChem: the labels are column {outcome!r}.{more}")
+    return Layout("PubChem", (outcome,), f"a PubChem table: labels are read from column {outcome!r}.{more}")
 
 
 _LOG: Final = logging.getLogger(__name__)
@@ -136,14 +136,14 @@ def choose_targets(
             f"{table.source}: the columns {listed(classes)} hold classes (0 and 1), the columns {listed(numbers)} "
             f"hold numbers. Name the label columns: {mention('targets', [...])} (all of them: one model of "
             f"classes and numbers), or "
-            f"{mention('task', 'classification')} for the former."
+            f"{mention('task', 'classification')} for the classes only."
         )
     doubtful = [report for report in reports if report.kind == "suspicious"]
     labels = [report.name for report in reports if report.kind in ("classes", "numbers")]
     if not labels and len(doubtful) > 1:
         shown = "; ".join(f"{report.name!r} {report.detail}" for report in doubtful[:10])
         raise DataError(
-            f"{table.source}: no column is certain to hold labels: {shown}. Name the label columns: "
+            f"{table.source}: it is not clear which columns hold labels: {shown}. Name the label columns: "
             f"{mention('targets', [...])}."
         )
     return _settled(table, reports, labels or [report.name for report in doubtful], doubtful, task)
@@ -167,7 +167,7 @@ def _settled(
     said: list[str] = []
     if len(targets) > 1:
         said.append(
-            f"{len(targets)} columns are taken for labels, all at once: {listed(targets)}. For others: "
+            f"{len(targets)} columns are used as labels: {listed(targets)}. To choose others: "
             f"{mention('targets', [...])}"
         )
     for report in doubtful:
@@ -175,11 +175,11 @@ def _settled(
             several = "classes" in report.detail and task is None and not _two(report)
             classes = f" For classes: {mention('task', 'multiclass')}." if several else ""
             said.append(
-                f"the labels are column {report.name!r}, which {report.detail}.{classes} For others: "
+                f"labels are read from column {report.name!r}, which {report.detail}.{classes} To choose others: "
                 f"{mention('targets', [...])}"
             )
         elif targets:
-            said.append(f"column {report.name!r} {report.detail}, and is not taken for labels")
+            said.append(f"column {report.name!r} {report.detail}, and is not used as labels")
     skipped = [report.name for report in reports if report.kind != "smiles" and report.name not in targets]
     _LOG.info("%s: labels are read from %s; not used: %s", table.source, listed(targets), listed(skipped))
     return Choice(targets, [*said, *_left_out(reports, targets)])
@@ -208,6 +208,6 @@ def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
     for report in reports:
         if report.kind == "empty" and (table.unit, report.name) != ("record", "title"):  # of every record of an SD file
             raise DataError(
-                f"{table.source}, column {report.name!r}: no row has a label, and no other column holds any. Fill it "
-                f"in, or say which columns are the labels: {mention('targets', [...])}."
+                f"{table.source}, column {report.name!r}: no row has a label, and no other column has any. Fill it "
+                f"in, or name the label columns: {mention('targets', [...])}."
             )

@@ -103,7 +103,7 @@ def _date(values: FloatArray) -> str:
 def _registry(values: FloatArray) -> str:
     """Whether the values look like registry numbers: all different, and none small."""
     alike = len(np.unique(values)) < len(values) or values.min() < _REGISTRY
-    return "" if alike else "looks like identifiers: whole numbers, no two alike"
+    return "" if alike else "looks like identifiers: whole numbers, all different"
 
 
 def few_codes(values: FloatArray) -> str:
@@ -216,7 +216,7 @@ def _one_column(table: TextTable) -> str:
     found = re.search(r"[^\w\s()%'-]", table.columns[0])
     if len(table.columns) > 1 or not found:
         return ""
-    return f" If {found[0]!r} separates the cells, say so: {mention('delimiter', found[0])}."
+    return f" If {found[0]!r} separates the cells, pass {mention('delimiter', found[0])}."
 
 
 def _probe(table: TextTable, column: str) -> list[str]:

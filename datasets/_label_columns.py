@@ -343,8 +343,8 @@ def _read(
     if numbers.ambiguous:
         raise DataError(
             f"{table.source}, column {name!r}: {numbers.ambiguous}. Use {mention('decimal', ',')} or "
-            f"{mention('decimal', '.')} to say which sign "
-            "begins the decimals."
+            f"{mention('decimal', '.')} to name "
+            "the decimal separator."
         )
     return _numeric(name, codes, numbers, present)
 
@@ -353,7 +353,7 @@ def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[s
     units = sorted({unit for unit in numbers.units if unit})
     notes, reason, unit = list(numbers.notes), "", units[0] if len(units) == 1 else ""
     if unit and unit != "%":
-        notes.append(f"the unit {unit} after the numbers is left out")
+        notes.append(f"the unit {unit} after the numbers is ignored")
     if not numbers.readable.any() and present:
         reason = _not_numbers(class_words(present).shown)
     cell_units = tuple(numbers.units[code] for code in codes) if len(units) > 1 else ()
@@ -366,7 +366,11 @@ def _in_one_unit(column: LabelColumn) -> LabelColumn:
     listed = ", ".join(sorted(set(column.cell_units) - {""}))
     written = np.array([bool(unit) for unit in column.cell_units])
     molar = any(molar_factor(unit) for unit in column.cell_units)
-    way_out = f"the target 'p({column.name})' brings molar ones to one scale" if molar else "write all in one unit"
+    way_out = (
+        f"the target 'p({column.name})' converts molar units to one scale"
+        if molar
+        else "convert all labels to one unit"
+    )
     reason = f"is in one of several units ({listed}); {way_out}"
     return replace(column, values=np.where(written, math.inf, column.values), reason=reason)
 
@@ -413,15 +417,15 @@ def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
     place = {word: float(number) for number, word in enumerate(classes.words)}
     values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
     low, high = classes.shown
-    why = "" if classes.known else ", because it is the later one in the alphabet"
+    why = "" if classes.known else ", because it comes last in the alphabet"
     notes = [f"{high!r} is class 1 and {low!r} class 0{why}; {mention('positive', low)} swaps them"]
     none = [text for text in texts if is_inconclusive(text)]
     if none:
         rows = int(np.isin(codes, [number for number, text in enumerate(texts) if is_inconclusive(text)]).sum())
-        notes.append(f"{', '.join(map(repr, none))} taken as missing ({rows} rows)")
+        notes.append(f"{', '.join(map(repr, none))} treated as missing ({rows} rows)")
     spelt = sorted({text for text in texts if text.casefold() in place and text not in classes.shown})
     if spelt:
-        notes.append(f"upper and lower case are the same: {', '.join(map(repr, spelt))}")
+        notes.append(f"case is ignored: {', '.join(map(repr, spelt))}")
     return LabelColumn(name, np.array(values)[codes], np.zeros(len(codes), np.int8), classes.shown, notes=tuple(notes))
 
 
@@ -482,7 +486,7 @@ def complaint(table: TextTable, bad: Sequence[BadCell]) -> str:
     place = table.place(cell.record, cell.column)
     return (
         f"{table.source}, {place}: {cell.problem}{more}.{comma} Correct it, leave the "
-        f"cell empty where the label is missing, have such labels taken for missing with "
+        f"cell empty where the label is missing, treat such labels as missing with "
         f"{mention('on_error', 'nan')}, or name the "
         f"columns that are targets ({mention('targets', [...])})."
     )

@@ -200,7 +200,9 @@ def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
-        raise OptionError(option, value, f"is not a choice{suggest(str(value), choices)}", f"Use one of {listed}.")
+        raise OptionError(
+            option, value, f"is not a valid choice{suggest(str(value), choices)}", f"Use one of {listed}."
+        )
 
 
 def check_labels(labels: Float32Matrix, columns: Sequence[str], task: Task, where: str) -> None:

@@ -86,9 +86,9 @@ def near_corpus(
     kept = found.subset(range(min(len(found), size or len(found))))
     kept.name = "near"
     _log.info(
-        "near: %d of %d molecules of %s; %s",
+        "near: selected %d of the %d molecules of %s; held-out compounds are %s",
         len(kept), searched, ", ".join(library.name for library in opened),
-        "compounds that are held out are among them" if held_out else "compounds that are held out are left out",
+        "included" if held_out else "left out",
     )  # fmt: skip
     return kept
 
@@ -144,5 +144,5 @@ def _without(found: MoleculeDataset, data: MoleculeDataset, splits: Splits, *, h
     _, first = np.unique(compounds, return_index=True)
     out |= ~np.isin(np.arange(len(found)), first)
     if out.all():
-        raise DataError(f"near: all {len(found)} neighbours are forms of molecules of {data.name} itself.")
+        raise DataError(f"near: all {len(found)} neighbours are forms of molecules that {data.name} already has.")
     return found.subset(np.flatnonzero(~out))

@@ -265,7 +265,7 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
         >>> read_numbers(["1,234", "5,678"]).ambiguous
         "'1,234' is 1.234 with a decimal comma and 1234 with commas between thousands"
         >>> read_numbers(["27.6%", "3 %"]).notes
-        ['percent signs are left out: 27.6% is read as 27.6']
+        ['percent signs are ignored: 27.6% is read as 27.6']
     """
     if all(is_number(cell) or is_missing(cell) for cell in cells) and decimal != ",":
         values = [math.nan if is_missing(cell) else _finite(float(cell)) for cell in cells]
@@ -288,7 +288,7 @@ def _grouped(cells: Sequence[str]) -> list[str]:
         return []
     plain = present[0].replace(".", "")
     decimal = f"if they separate thousands ({plain}): {mention('decimal', ',')}"
-    return [f"points are read as decimal signs: {present[0]} is {float(present[0]):g}; {decimal}"]
+    return [f"points are read as decimal points: {present[0]} is {float(present[0]):g}; {decimal}"]
 
 
 def _plain(cell: str) -> str:
@@ -373,15 +373,15 @@ def _notes(cells: Sequence[str], parts: Sequence[dict[str, str] | None], style: 
             if present:
                 first.setdefault(key, f"{cell} is read as {_value(cell, part['number'], style):g}")
     words = {
-        "percent": "percent signs are left out",
+        "percent": "percent signs are ignored",
         "minus": "a dash is read as a minus sign",
-        "money": "currency signs are left out",
-        "spread": "what follows \u00b1 is left out",
-        "brackets": "what follows in brackets is left out",
-        "about": "'about' (~) is taken for 'equal'",
+        "money": "currency signs are ignored",
+        "spread": "numbers after \u00b1 are ignored",
+        "brackets": "numbers in brackets are ignored",
+        "about": "'about' (~) is read as 'equal'",
     }
     if "percent" in first and any(part["unit"] != "%" for _, part in found):
-        first["percent"] += ", and other cells have none: check that all are of one scale"
+        first["percent"] += "; other cells have none, so check that all are on the same scale"
     no_value = sorted({cell for cell in cells if _no_number(cell)})
-    missing = [f"{', '.join(map(repr, no_value))} taken as missing"] if no_value else []
+    missing = [f"{', '.join(map(repr, no_value))} treated as missing"] if no_value else []
     return [*([_WORDS[style]] if style in _WORDS else []), *(f"{words[key]}: {first[key]}" for key in first), *missing]

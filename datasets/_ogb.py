@@ -120,7 +120,9 @@ def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
     folder = ogb_folder(name, root)
     names, smiles = read_mapping(folder)
     if len(names) != entry.num_tasks:
-        _LOG.warning("%s: the mapping names %d tasks, OGB has %d: they are numbered", name, len(names), entry.num_tasks)
+        _LOG.warning(
+            "%s: the mapping names %d tasks, OGB has %d; tasks are numbered instead", name, len(names), entry.num_tasks
+        )
         names = [f"y{place}" for place in range(entry.num_tasks)]
     return MoleculeDataset(
         read_molecules(folder, smiles),
@@ -170,8 +172,8 @@ def _fetch(entry: OgbEntry, places: list[Path]) -> Path:
     target = places[-1] / entry.directory
     archive = places[-1] / f"{entry.archive}.zip"
     remedy = (
-        f"Without a network: fetch {entry.url} elsewhere, unpack it, and place its folder {entry.archive}/ as "
-        f"{places[0] / entry.directory}."
+        f"Without internet access: download {entry.url} on another machine, unpack it, and put its folder "
+        f"{entry.archive}/ at {places[0] / entry.directory}."
     )
     download(entry.url, archive, None, remedy)
     with partial_name(target) as partial:

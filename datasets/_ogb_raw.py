@@ -47,7 +47,7 @@ def read_molecules(folder: Path, smiles: list[str]) -> Molecules:
     ends = _numbers(raw / "edge.csv.gz", int(bond_offsets[-1]), 2, np.int64)
     sizes = np.repeat(np.diff(atom_offsets), np.diff(bond_offsets))
     if ((ends < 0) | (ends >= sizes[:, None])).any():
-        raise DataError(f"{raw / 'edge.csv.gz'}: a bond leads to an atom that its molecule has not. Fetch it again.")
+        raise DataError(f"{raw / 'edge.csv.gz'}: a bond refers to an atom outside its molecule. Download it again.")
     column = SmilesColumn.of(smiles)
     return Molecules(
         atoms=atoms,
@@ -75,7 +75,7 @@ def read_mapping(folder: Path) -> tuple[list[str], list[str]]:
         names = list(pd.read_csv(io.BytesIO(content), nrows=0).columns)
         column = pd.read_csv(io.BytesIO(content), usecols=["smiles"], dtype=str, keep_default_na=False)["smiles"]
     except ValueError as error:
-        raise DataError(f"{path}: cannot be read, or has no column 'smiles' ({error}). Fetch it again.") from error
+        raise DataError(f"{path}: cannot be read, or has no column 'smiles' ({error}). Download it again.") from error
     return [name for name in names if name not in ("smiles", "mol_id")], column.tolist()
 
 
@@ -109,7 +109,7 @@ def _features(path: Path, rows: int, sizes: tuple[int, ...]) -> Uint8Array:
     """Features, each checked to be within the range that OGB encodes."""
     values = _numbers(path, rows, len(sizes), np.int64)
     if ((values < 0) | (values >= np.array(sizes))).any():
-        raise DataError(f"{path}: holds a feature beyond OGB's ranges {tuple(sizes)}. Fetch it again.")
+        raise DataError(f"{path}: holds a feature outside OGB's ranges {tuple(sizes)}. Download it again.")
     return values.astype(np.uint8)
 
 
@@ -123,7 +123,7 @@ def _numbers(path: Path, rows: int | None, columns: int, dtype: type[np.generic]
     try:
         values: Numbers = pd.read_csv(io.BytesIO(content), header=None, skip_blank_lines=False).to_numpy(dtype=dtype)
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path}: is not a table of numbers ({error}). Fetch it again.") from error
+        raise DataError(f"{path}: is not a table of numbers ({error}). Download it again.") from error
     if values.shape != (len(values) if rows is None else rows, columns):
         expected = f"{'any number of' if rows is None else rows} rows of {columns}"
         raise DataError(f"{path}: holds {len(values)} rows of {values.shape[1]} numbers, expected {expected}.")

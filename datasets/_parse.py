@@ -27,8 +27,9 @@ def parse(smiles: str) -> "Mol":
     molecule = parse_molecule(smiles)
     if molecule is None:
         raise DataError(
-            f"{smiles[:60]!r} is in the dataset, but this RDKit refuses it ({explain(smiles) or 'not valid'}). "
-            "Use a method that parses no molecules: 'ogb' for a data set of OGB, 'random', 'stratified'."
+            f"{smiles[:60]!r} is in the dataset, but the installed RDKit rejects it "
+            f"({explain(smiles) or 'not valid'}). Use a method that parses no molecules: 'ogb' for a data set of OGB, "
+            "'random', 'stratified'."
         )
     return molecule
 

@@ -85,7 +85,7 @@ def parse_sdf(text: str, source: str) -> TextTable:
     cells = [[row.get(name, "") for name in names] for row in rows]
     index = pd.Index([number for number, _ in records], name="record")
     frame = pd.DataFrame(cells, index=index, columns=names, dtype=object)
-    notes = [f"record {first} holds {name!r} more than once: the last counts" for name, first in twice.items()]
+    notes = [f"record {first} holds {name!r} more than once: the last value is used" for name, first in twice.items()]
     return TextTable(source, frame, unit="record", smiles="structure", reasons=reasons, notes=tuple(notes))
 
 

@@ -194,8 +194,8 @@ def text_lines(text: TextIO, path: Path) -> Iterator[str]:
         number += 1
         if "\ufffd" in line and not said:
             _log.warning(
-                "%s, row %d: holds bytes that are not UTF-8, or not of the named encoding; \ufffd is written in their "
-                "place. %s for what Excel writes on Windows.",
+                "%s, row %d: has bytes that are not valid in its encoding; they are replaced by \ufffd. %s for files "
+                "written by Excel on Windows.",
                 *(path, number, Message(f"Name the encoding, e.g. {mention('encoding', 'cp1252')}")),
             )
             said = True

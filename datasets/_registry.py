@@ -70,7 +70,7 @@ def load_registered(name: str, options: Mapping[str, Any]) -> MoleculeDataset:
     loader = LOADERS.get(name)
     taken = accepted_options(loader)
     if options.get("targets") is not None and "targets" not in taken:
-        raise ConfigError(f"dataset {name!r} cannot be loaded in part: its loader takes no 'targets'.")
+        raise ConfigError(f"dataset {name!r} does not allow targets to be chosen: its loader takes no 'targets'.")
     data = loader(**{option: value for option, value in options.items() if option in taken})
     if not isinstance(data, MoleculeDataset):
         raise DataError(f"dataset {name!r}: its loader returned {type(data).__name__}, not a MoleculeDataset.")

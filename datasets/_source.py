@@ -76,8 +76,9 @@ def _verify(path: Path, content: bytes, expected: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise DataError(
-            f"{path}: is not the table as MoleculeNet published it: its sha256, unpacked, is {found}, published is "
-            f"{expected}. Replace it, or remove it to have it downloaded; a table of your own is read by from_file."
+            f"{path}: differs from the table published by MoleculeNet: the SHA-256 of the uncompressed file is "
+            f"{found}, expected {expected}. Replace it, or remove it to download it again; to read your own table, use "
+            "from_file."
         )
 
 
@@ -86,6 +87,6 @@ def _remedy(entry: Table) -> str:
     folder = data_folder() or Path("FOLDER")
     place = folder / "moleculenet" / f"{entry.name}.csv.gz"
     return (
-        f"Without a network: fetch {entry.url} elsewhere, place it at {place} (or, unpacked, as {entry.name}.csv "
-        f"next to it), and set {VARIABLE}={folder}."
+        f"Without internet access: download {entry.url} on another machine, put it at {place} (or, unpacked, as "
+        f"{entry.name}.csv next to it), and set {VARIABLE}={folder}."
     )

@@ -187,8 +187,8 @@ def _chembl(columns: list[str] | None) -> MoleculeDataset:
     path = None if folder is None else folder / "corpora" / f"{_CHEMBL}.csv.gz"
     if path is None or not path.is_file():
         raise DataError(
-            f"{_CHEMBL} is read from corpora/{_CHEMBL}.csv.gz in the folder that {VARIABLE} names, and there is "
-            "no such file. Download it (datasets/chembl_5thresh.csv.gz of DeepChem's repository), and set the variable."
+            f"{_CHEMBL} needs the file corpora/{_CHEMBL}.csv.gz in the folder named by {VARIABLE}, which does "
+            "not exist. Download it (datasets/chembl_5thresh.csv.gz of DeepChem's repository), and set the variable."
         )
     if hashlib.sha256(path.read_bytes()).hexdigest() != _CHEMBL_SHA:
         raise DataError(f"{path}: is not the file that DeepChem publishes (its SHA-256 differs). Replace it.")

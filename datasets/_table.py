@@ -384,7 +384,7 @@ def parse_table(
         (['smiles', 'y'], ['CCO'], 3)
     """
     if delimiter is not None and len(delimiter) != 1:
-        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to have it found.")
+        raise ConfigError(f"delimiter must be one character, got {delimiter!r}. Leave it out to detect it.")
     comments = 0
     if text.lstrip("\ufeff \t\r\n").startswith(_COMMENTS):
         text, comments = blank_comments(text)

@@ -119,7 +119,7 @@ def _reason(path: Path, error: Exception) -> str:
         return f"{path}: is a folder. Name one file in it."
     if isinstance(error, OSError) and error.errno is not None:  # gzip and bz2 raise it without errno
         return f"{path}: cannot be read ({error.strerror}). Check its path and permissions."
-    return f"{path}: the compressed file is truncated or damaged ({error}). Fetch or pack it again."
+    return f"{path}: the compressed file is truncated or damaged ({error}). Download or compress it again."
 
 
 def _nearest(path: Path) -> str:

@@ -138,7 +138,7 @@ class RejectCounts:
         parts = (
             (self.molecules, "row", "without a molecule"),
             (self.rows, "row", "left out for a label that cannot be read"),
-            (self.labels, "label", "taken as missing"),
+            (self.labels, "label", "treated as missing"),
             (self.repeated, "row", "left out for a molecule that occurs in several"),
         )
         return [f"{count} {what}{'' if count == 1 else 's'} {why}" for count, what, why in parts if count]

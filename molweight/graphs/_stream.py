@@ -77,7 +77,7 @@ def build_streamed(
                 _build(folder, _Source(read, name, total, featuriser, n_jobs, progress))
         found = read_molecules(folder)
     if found is None:
-        raise DataError(f"{folder}: was removed while it was read. Try again.")
+        raise DataError(f"{folder}: was removed while it was being read. Try again.")
     molecules, rejects = found
     if rejects:
         rows = len(molecules) + len(rejects)

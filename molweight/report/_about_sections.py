@@ -83,7 +83,7 @@ def _facts(audit: Audit) -> Table:
         ["molecules in use", str(audit.molecules)],
         ["rows without a molecule", str(audit.rejected)],
         *([["rows left out for a label that cannot be read", str(audit.left_out)]] if audit.left_out else []),
-        *([["labels that cannot be read, taken as missing", str(audit.unread)]] if audit.unread else []),
+        *([["labels that cannot be read, treated as missing", str(audit.unread)]] if audit.unread else []),
         ["molecules that occur again", f"{twice.extra}; {twice.conflicting} groups with conflicting labels"],
         ["the same as compounds", f"{compounds.extra}; {compounds.conflicting} groups with conflicting labels"],
         ["with an undefined stereocentre", str(audit.undefined_stereo)],

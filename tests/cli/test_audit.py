@@ -29,7 +29,7 @@ def test_audit_prints_text_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     ("on_error", "said", "counts"),
     [
         ("skip", "4 rows without a molecule, 1 row left out for a label that cannot be read", (4, 1, 0)),
-        ("nan", "4 rows without a molecule, 1 label taken as missing", (4, 0, 1)),
+        ("nan", "4 rows without a molecule, 1 label treated as missing", (4, 0, 1)),
     ],
 )
 def test_rows_without_a_molecule_and_labels_are_counted_apart(

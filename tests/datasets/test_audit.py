@@ -105,7 +105,7 @@ def test_molecules_of_the_table_are_found_in_the_corpus_and_taken_out(table: Loa
     assert list(without(corpus, data, splits.test, n_jobs=1).smiles) == [*others, others[0]]
     assert without(corpus, data, splits.train, n_jobs=1) is corpus
     assert len(without(corpus, data, same="molecule", n_jobs=1)) == 31
-    with pytest.raises(ConfigError, match="same='molecules' is not a choice; did you mean 'molecule'"):
+    with pytest.raises(ConfigError, match="same='molecules' is not a valid choice; did you mean 'molecule'"):
         without(corpus, data, same="molecules")  # type: ignore[arg-type]  # what a user may type
 
 
@@ -118,7 +118,7 @@ def test_text_and_json_say_the_same(table: Load) -> None:
         "64 molecules occur again: 60 groups, 10 with conflicting labels",
         "p_np: 2039 known, 0 missing, mean 0.765, from 0 to 1",
         "test in train: 0 of 204 molecules",
-        "zinc: 30 molecules, 0 of them again",
+        "zinc: 30 molecules, 0 of them repeated",
     ):
         assert part in text
     stored = json.loads(json.dumps(found.to_dict(), allow_nan=False))

@@ -51,7 +51,7 @@ CONTENTS = {
     "no such column": (b"smiles,solubility\nCCO,1\n", "no column 'y'.*'smiles', 'solubility'"),
     "no molecule": (
         b"smiles,y\nC1CC,0.5\n,1.5\n",
-        "none of the 2 rows, from row 2, .*'C1CC' .ring 1 is not closed.",
+        "none of the 2 rows, starting at row 2, .*'C1CC' .ring 1 is not closed.",
     ),
 }
 
@@ -112,7 +112,7 @@ def test_labels_that_are_no_classes(write: Write) -> None:
     ("option", "value", "words"),
     [
         ("task", "clasification", "did you mean 'classification'"),
-        ("metric", "auc_roc", "metric='auc_roc' is not a choice"),
+        ("metric", "auc_roc", "metric='auc_roc' is not a valid choice"),
         ("on_error", "ignore", "Use one of 'raise', 'skip', 'nan'"),
         ("delimiter", ", ", "delimiter must be one character"),
     ],

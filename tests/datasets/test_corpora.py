@@ -215,7 +215,7 @@ def test_a_published_corpus_is_taken_from_the_users_folder(published: Path) -> N
 
 def test_another_file_of_that_name_is_refused(published: Path) -> None:
     published.write_bytes(gzip.compress(b"SMILES\nCC\n"))
-    with pytest.raises(DataError, match=r"moses_train\.csv\.gz: is not the corpus 'moses' as published"):
+    with pytest.raises(DataError, match=r"moses_train\.csv\.gz: differs from the published corpus 'moses'"):
         load_corpus("moses")
 
 

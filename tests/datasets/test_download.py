@@ -111,7 +111,7 @@ def test_a_cut_answer_is_gone_on_with(fetch: Callable[[], bytes], server: Server
 
 def test_what_arrived_is_kept_for_the_next_call(fetch: Callable[[], bytes], server: Server, tmp_path: Path) -> None:
     server.cut, server.ranges = BLOCK, False  # no answer goes further than the first
-    with pytest.raises(DataError, match=r"cannot be downloaded.*The 65536 bytes that arrived are kept\. Place it\."):
+    with pytest.raises(DataError, match=r"cannot be downloaded.*65536 bytes were downloaded and are kept\. Place it\."):
         fetch()
     assert left_in(tmp_path) == {".qm7.csv.part"}
     server.cut, server.ranges = None, True
@@ -200,7 +200,7 @@ def test_the_folder_of_the_user_comes_first(
     assert _source.read_source(entry) == CONTENT
     place.write_bytes(pack(CONTENT + b"C,1\n"))
     with pytest.raises(
-        DataError, match=rf"{re.escape(str(place))}: is not the table as MoleculeNet published it.*{SHA}"
+        DataError, match=rf"{re.escape(str(place))}: differs from the table published by MoleculeNet.*{SHA}"
     ):
         _source.read_source(entry)
     assert server.asked == []
@@ -215,9 +215,9 @@ def test_without_a_network_the_message_names_the_file_and_its_place(
     message = str(raised.value)
     assert "cannot be downloaded from http://127.0.0.1:9/qm7.csv" in message
     assert message.endswith("and set MOLWEIGHT_DATA=FOLDER.")
-    assert "place it at FOLDER/moleculenet/qm7.csv.gz" in message
+    assert "put it at FOLDER/moleculenet/qm7.csv.gz" in message
     monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
-    with pytest.raises(DataError, match=re.escape(f"place it at {tmp_path}/moleculenet/qm7.csv.gz")):
+    with pytest.raises(DataError, match=re.escape(f"put it at {tmp_path}/moleculenet/qm7.csv.gz")):
         _source.read_source(offline)
 
 

@@ -147,7 +147,7 @@ def test_missing_and_unlisted_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.csv").write_text("smiles,y\nC,1\n")
     with pytest.raises(DataError, match="cannot be read"):
         read_embedded("bbbp.csv.xz", tmp_path)
-    with pytest.raises(DataError, match="published is none"):
+    with pytest.raises(DataError, match="expected none"):
         read_embedded("mine.csv", tmp_path)
 
 

@@ -54,11 +54,11 @@ def test_what_cannot_be_read_is_said(book: Path, tmp_path: Path, monkeypatch: py
 
 def test_the_other_sheets_of_a_book_are_said(book: Path, tmp_path: Path) -> None:
     data = from_file(book, targets=["logS"], cache=False)
-    assert "the sheet 'solubility' is read, and not 'assay'; name another one: sheet='assay'" in data.notes
+    assert "reading sheet 'solubility'; not read: 'assay'. To choose another: sheet='assay'" in data.notes
     assert not any("the sheet" in note for note in from_file(book, sheet="assay", cache=False).notes)
     path = tmp_path / "notes.xlsx"
     with pd.ExcelWriter(path) as writer:
         pd.DataFrame({"note": ["made in May", "by hand"]}).to_excel(writer, sheet_name="notes", index=False)
         pd.DataFrame({"SMILES": SMILES[:2], "y": [0.5, 1.5]}).to_excel(writer, sheet_name="data", index=False)
-    with pytest.raises(DataError, match=r"holds SMILES.*The sheet 'notes' is read, and not 'data'; name another"):
+    with pytest.raises(DataError, match=r"holds SMILES.*Reading sheet 'notes'; not read: 'data'. To choose another"):
         from_file(path, cache=False)

@@ -150,7 +150,7 @@ def test_no_line_of_smiles_is_lost(lines: list[str]) -> None:
 
 def test_the_format_can_be_named(write: Write) -> None:
     assert len(read(write(THREE, "mine.txt"), targets=[], file_format="sdf")) == 3
-    with pytest.raises(ConfigError, match="file_format='xlsx' is not a choice"):
+    with pytest.raises(ConfigError, match="file_format='xlsx' is not a valid choice"):
         read(write(THREE, "mine.txt"), file_format="xlsx")
 
 
@@ -198,7 +198,7 @@ def test_a_messy_table_is_skipped_row_for_row(write: Write, caplog: pytest.LogCa
         (3, "", "empty SMILES"),
         (4, "CCC", "column 'y': 'inf' is not a finite float32 number"),
     ]
-    assert "4 of 8 rows cannot be used as they stand: row 3, column 'smiles': 'C1CC' ring 1" in caplog.text
+    assert "4 of 8 rows cannot be used: row 3, column 'smiles': 'C1CC' ring 1" in caplog.text
 
 
 def test_a_messy_table_with_nan_keeps_every_molecule(write: Write) -> None:
@@ -207,9 +207,9 @@ def test_a_messy_table_with_nan_keeps_every_molecule(write: Write) -> None:
     assert np.isnan(data.targets).tolist() == [[False, False], [True, False], [True, True], *[[False, False]] * 3]
     assert [(item.row, item.reason.partition(";")[2]) for item in data.rejects] == [
         (1, ""),
-        (2, " taken as missing"),
+        (2, " treated as missing"),
         (3, ""),
-        (4, " taken as missing"),
+        (4, " treated as missing"),
     ]
     aligned = row_aligned(data, np.arange(6.0), rows=8)
     assert aligned.tolist() == pytest.approx([0, math.nan, 1, math.nan, 2, 3, 4, 5], nan_ok=True)
@@ -218,7 +218,7 @@ def test_a_messy_table_with_nan_keeps_every_molecule(write: Write) -> None:
 def test_a_messy_table_is_refused_if_asked(write: Write) -> None:
     with pytest.raises(DataError, match=r"row 4, column 'y': '1\.0e' is not a number \(2 such cells"):
         read(write(MESSY), targets=["y", "z"], on_error="raise")
-    with pytest.raises(DataError, match="2 of 8 rows cannot be used as they stand: row 3"):
+    with pytest.raises(DataError, match="2 of 8 rows cannot be used: row 3"):
         read(write(MESSY), targets=["z"], on_error="raise")
 
 
@@ -249,7 +249,7 @@ def test_a_row_with_two_bad_labels_is_one_reject(write: Write) -> None:
 
 def test_nothing_left(write: Write) -> None:
     rows = "".join(f"C1CC,{place}.5\n" for place in range(9))
-    with pytest.raises(DataError, match="no row has both a molecule and labels that can be read"):
+    with pytest.raises(DataError, match="no row has both a valid molecule and a readable label"):
         read(write(f"smiles,y\n{rows}CCO,a\n"), targets=["y"])
 
 
@@ -279,7 +279,7 @@ def test_standard_forms() -> None:
     assert standardize(SALTS, ["charges", "salts"]) == ["CC(=O)O", "C1CC", "C[N+](C)(C)C", "", "Oc1ccccn1"]
     assert standardize(SALTS)[-1] == "O=c1cccc[nH]1"
     assert standardize([]) == []
-    with pytest.raises(ConfigError, match="standardize='salt' is not a choice; did you mean 'salts'"):
+    with pytest.raises(ConfigError, match="standardize='salt' is not a valid choice; did you mean 'salts'"):
         standardize(SALTS, "salt")
 
 
@@ -296,7 +296,7 @@ def test_tables_are_standardised_only_if_asked(write: Write) -> None:
     assert list(data.smiles) == ["CC(=O)O", "C[N+](C)(C)C", "Oc1ccccn1"]
     assert data.targets.ravel().tolist() == [0.5, 2.5, 4.5]
     assert [(item.row, item.smiles) for item in data.rejects] == [(1, "C1CC"), (3, "")]
-    with pytest.raises(ConfigError, match="standardize='charge' is not a choice"):
+    with pytest.raises(ConfigError, match="standardize='charge' is not a valid choice"):
         from_csv(path, standardize="charge")
 
 

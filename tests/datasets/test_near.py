@@ -124,7 +124,7 @@ def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
         near_corpus(data, splits, ["zink"])
     path = tmp_path / "own.smi"
     path.write_text("\n".join(TASK))
-    with pytest.raises(DataError, match=r"near: all .* neighbours are forms of molecules of"):
+    with pytest.raises(DataError, match=r"near: all .* neighbours are forms of molecules that"):
         near_corpus(data, splits, [path])
 
 

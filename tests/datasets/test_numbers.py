@@ -106,8 +106,8 @@ def test_other_text_is_no_number(cell: str) -> None:
 
 def test_what_is_not_plain_is_said() -> None:
     assert read_numbers(["1,234.5"]).notes == ["commas are read as thousands separators"]
-    assert read_numbers(["3%"]).notes == ["percent signs are left out: 3% is read as 3"]
-    assert read_numbers(["-", "2"]).notes == ["'-' taken as missing"]
+    assert read_numbers(["3%"]).notes == ["percent signs are ignored: 3% is read as 3"]
+    assert read_numbers(["-", "2"]).notes == ["'-' treated as missing"]
     assert "1.5 with a decimal comma and 1500" in read_numbers(["1,500"]).ambiguous
     assert read_numbers(["1,500"], ",").values.tolist() == [1.5]
     assert read_numbers(["1,500"], ".").values.tolist() == [1500]

@@ -97,7 +97,7 @@ def test_molecules_that_rdkit_refuses_are_kept(root: Path) -> None:
     assert data.smiles[9] == "C1CC"
     assert data.graphs([9]).x.shape == (3, 9)
     for method in ("scaffold", "scaffold_balanced", "butina"):
-        with pytest.raises(DataError, match=r"'C1CC' is in the dataset, but .* refuses it \(ring 1 is not closed\)"):
+        with pytest.raises(DataError, match=r"'C1CC' is in the dataset, but .* rejects it \(ring 1 is not closed\)"):
             datasets.split(data, method)
 
 
@@ -214,11 +214,11 @@ def test_atoms_of_other_molecules_and_unknown_features_are_refused(root: Path) -
     raw = root / "ogbg_molhiv" / "raw"
     ends = pd.read_csv(raw / "edge.csv.gz", header=None).to_numpy()
     write_numbers(raw / "edge.csv.gz", ends + 1)
-    with pytest.raises(DataError, match="a bond leads to an atom that its molecule has not"):
+    with pytest.raises(DataError, match="a bond refers to an atom outside its molecule"):
         datasets.load("ogbg-molhiv", root=root)
     atoms = pd.read_csv(raw / "node-feat.csv.gz", header=None).to_numpy()
     write_numbers(raw / "node-feat.csv.gz", atoms + 2)
-    with pytest.raises(DataError, match="a feature beyond OGB's ranges"):
+    with pytest.raises(DataError, match="a feature outside OGB's ranges"):
         datasets.load("ogbg-molhiv", root=root)
 
 
@@ -253,7 +253,7 @@ def test_a_data_set_is_downloaded_once(
                 (served / "hiv.zip").unlink()
                 assert len(datasets.load("ogbg-molhiv")) == 20
             else:
-                with pytest.raises(DataError, match=r"hiv\.zip: is damaged .*Try again.*place its folder"):
+                with pytest.raises(DataError, match=r"hiv\.zip: is damaged .*Try again.*put its folder"):
                     datasets.load("ogbg-molhiv")
         finally:
             server.shutdown()
@@ -267,7 +267,7 @@ def test_without_a_network_the_message_names_the_folder(tmp_path: Path, monkeypa
     entry = ogb_entries()["ogbg-molhiv"]
     offline = {"ogbg-molhiv": replace(entry, url="http://127.0.0.1:9/hiv.zip")}
     monkeypatch.setattr(_ogb, "ogb_entries", lambda: offline)
-    with pytest.raises(DataError, match=rf"place its folder hiv/ as {tmp_path}/ogb/ogbg_molhiv\."):
+    with pytest.raises(DataError, match=rf"put its folder hiv/ at {tmp_path}/ogb/ogbg_molhiv\."):
         datasets.load("ogbg-molhiv")
     with pytest.raises(ConfigError, match="root must hold the folder ogbg_molhiv"):
         datasets.load("ogbg-molhiv", root=tmp_path)

@@ -135,8 +135,8 @@ def test_words_in_mixed_case_and_without_an_outcome(write: Write) -> None:
     data = read(write(table({"outcome": column})))
     assert labels(data)[:4] == [1, 0, 1, 0]
     assert np.isnan(data.targets[4:6]).all()
-    assert "upper and lower case are the same" in said(data)
-    assert "'Inconclusive' taken as missing (2 rows)" in said(data)
+    assert "case is ignored" in said(data)
+    assert "'Inconclusive' treated as missing (2 rows)" in said(data)
 
 
 def test_truth_values_and_codes_as_text(write: Write) -> None:
@@ -150,8 +150,8 @@ def test_words_nobody_knows_are_classes_only_if_named(write: Write) -> None:
     assert read(path).task is None
     data = read(path, targets="ligand")
     assert labels(data)[:2] == [0, 1]
-    assert "because it is the later one in the alphabet; positive='blue' swaps them" in said(data)
-    with pytest.raises(ConfigError, match="positive='green' is in none of the label columns 'ligand'"):
+    assert "because it comes last in the alphabet; positive='blue' swaps them" in said(data)
+    with pytest.raises(ConfigError, match="positive='green' does not occur in the label columns 'ligand'"):
         read(path, targets="ligand", positive="green")
 
 
@@ -245,14 +245,14 @@ def test_text_that_only_names_is_no_label(write: Write) -> None:
 def test_one_doubtful_column_is_taken_and_said_several_are_asked_for(write: Write) -> None:
     data = read(write(table({"site": [1, 2, 3, 1] * 3})))
     assert (data.target_names, data.task) == (["site"], "regression")
-    assert "the labels are column 'site', which looks like classes or codes" in said(data)
-    with pytest.raises(DataError, match=r"no column is certain to hold labels: 'site' .*; 'pH' .*targets="):
+    assert "labels are read from column 'site', which looks like classes or codes" in said(data)
+    with pytest.raises(DataError, match=r"it is not clear which columns hold labels: 'site' .*; 'pH' .*targets="):
         read(write(table({"site": [1, 2, 3, 1] * 3, "pH": [7.4, 6.5, 7.0] * 4})))
 
 
 def test_several_columns_are_taken_and_said(write: Write) -> None:
     data = read(write(table({"logS": NUMBERS, "logD": NUMBERS[::-1]})))
-    assert "2 columns are taken for labels, all at once: 'logS', 'logD'" in said(data)
+    assert "2 columns are used as labels: 'logS', 'logD'" in said(data)
 
 
 def test_bounds_in_cells(write: Write) -> None:
@@ -275,7 +275,7 @@ def test_bounds_in_a_column_of_their_own(name: str, write: Write) -> None:
 
 def test_relations_of_nobody_are_refused(write: Write) -> None:
     path = write(table({"Ki_relation": [">", "="] * 6, "logS": NUMBERS, "logD": NUMBERS[::-1]}))
-    with pytest.raises(DataError, match="says that 6 values are bounds, and not of which label column"):
+    with pytest.raises(DataError, match="marks 6 values as bounds, but not in which label column"):
         read(path)
     path = write(table({"what": [">", "ca."] * 6, "logS": NUMBERS}))
     with pytest.raises(DataError, match=r"row 3|'ca\.' is not a relation"):
@@ -301,7 +301,7 @@ def test_an_export_of_chembl(write: Write) -> None:
     data = read(path)
     assert data.target_names == ["pChEMBL Value"]
     assert np.isnan(data.targets[1, 0])
-    assert "an export of ChEMBL" in said(data)
+    assert "a ChEMBL export" in said(data)
     assert "targets=['p(Standard Value)']" in said(data)
     scaled = read(path, targets=["p(Standard Value)"])
     assert labels(scaled)[:3] == pytest.approx([8, 5.30103, 6], abs=1e-4)
@@ -409,7 +409,7 @@ def test_columns_without_a_name(write: Write) -> None:
     assert (indexed.target_names, indexed.notes) == (["y"], [])
     measured = read(write("\n".join([",smiles,y,", *(f"a,{row[0]},{row[1]},{row[1]}1" for row in ROWS)])))
     assert measured.target_names == ["y"]
-    assert "column 'Unnamed: 3' looks like a column without a name, and is not taken for labels" in said(measured)
+    assert "column 'Unnamed: 3' looks like a column without a name, and is not used as labels" in said(measured)
 
 
 @pytest.mark.parametrize(
@@ -419,11 +419,11 @@ def test_words_that_say_that_nothing_was_measured(word: str, write: Write) -> No
     numbers = read(write(table({"pIC50": [word, *NUMBERS[1:]]})))
     assert np.isnan(labels(numbers)[0])
     assert labels(numbers)[1:] == NUMBERS[1:]
-    assert f"column 'pIC50': {word!r} taken as missing" in said(numbers)
+    assert f"column 'pIC50': {word!r} treated as missing" in said(numbers)
     classes = read(write(table({"toxic": [word, *["Yes", "No"] * 5, "Yes"]})))
     assert np.isnan(labels(classes)[0])
     assert labels(classes)[1:3] == [1.0, 0.0]
-    assert f"column 'toxic': {word!r} taken as missing (1 rows)" in said(classes)
+    assert f"column 'toxic': {word!r} treated as missing (1 rows)" in said(classes)
 
 
 @pytest.mark.parametrize("word", ["BLQ", "<LLOQ", "not detected", "insoluble", "*", "NS", "1-Mar", "5.1*"])
@@ -437,7 +437,7 @@ def test_numbers_as_web_pages_and_other_scripts_write_them(write: Write) -> None
     data = read(write(table({"IC50": ["&gt;10", "&lt; 2", "\uff15.\uff11", "7 (0.1)", "8 (n=3)", *NUMBERS[5:]]})))
     assert labels(data)[:5] == [10, 2, pytest.approx(5.1), 7, 8]
     assert data.columns["label_bounds"].ravel().tolist()[:3] == [1, -1, 0]
-    assert "what follows in brackets is left out: 7 (0.1) is read as 7" in said(data)
+    assert "numbers in brackets are ignored: 7 (0.1) is read as 7" in said(data)
 
 
 def test_ranges_are_no_numbers_and_the_message_says_so(write: Write, caplog: pytest.LogCaptureFixture) -> None:
@@ -518,7 +518,7 @@ def test_text_that_is_called_a_spreadsheet_is_read_as_text(name: str, write: Wri
     path = write(table({"y": NUMBERS}, "\t"), name)
     data = read(path)
     assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
-    assert "is text, whatever its name ends in, and no spreadsheet" in said(data)
+    assert "is a text file despite its suffix, and is read as a table of text" in said(data)
     assert len(list(read_rows(path).rows)) == len(DRUGS)
     with pytest.raises(DataError, match="holds HTML"):
         read(write("<html></html>", name))
@@ -604,7 +604,7 @@ def test_the_format_of_a_zip_archive_is_that_of_its_file(tmp_path: Path) -> None
 def test_a_value_that_a_record_holds_twice_is_said(write: Write) -> None:
     block = Chem.MolToMolBlock(Chem.MolFromSmiles("CCO"))
     data = read(write(f"{block}> <y>\n0.5\n\n> <y>\n1.5\n\n$$$$\n", "mine.sdf"))
-    assert (labels(data), data.notes) == ([1.5], ["record 1 holds 'y' more than once: the last counts"])
+    assert (labels(data), data.notes) == ([1.5], ["record 1 holds 'y' more than once: the last value is used"])
 
 
 def test_open_quotes_are_named_and_the_delimiter_is_kept(write: Write) -> None:
@@ -648,7 +648,7 @@ def test_a_comment_between_rows_is_a_reject(write: Write) -> None:
         (b'{"smiles": "CCO", "y": 1}\n', "holds JSON, not rows of cells"),
         (b"<!DOCTYPE html><table></table></html>", "holds HTML or XML, not rows of cells"),
         (b"ARROW1\x00\x00\xff\xff\xff\xff", "is a binary file, not text"),
-        (b"smiles^y\nCCO^1\nCCN^2\n", r"If '\^' separates the cells, say so: delimiter='\^'"),
+        (b"smiles^y\nCCO^1\nCCN^2\n", r"If '\^' separates the cells, pass delimiter='\^'"),
         (b"smiles,y,note\nCCO,1\nCCN,2,x\n", "Write the delimiters of empty cells, too"),
     ],
 )
@@ -688,11 +688,11 @@ def test_weights_of_rows(write: Write) -> None:
     path = write(table({"a": NUMBERS, "b": NUMBERS, "w": [1, 2] * 6}))
     both = read(path, targets=["a", "b"], sample_weight="w", target_weights=[1, 0.5])
     assert both.columns["label_weight"][:2].tolist() == [[1, 0.5], [2, 1]]
-    with pytest.raises(ConfigError, match=r"target_weights=\[1\] must be a number .* for each of the 2 targets"):
+    with pytest.raises(ConfigError, match=r"target_weights=\[1\] must be one number .* for each of the 2 targets"):
         from_smiles(DRUGS, np.ones((12, 2)) * np.arange(12)[:, None], target_weights=[1], cache=False)
     arrays = from_smiles(DRUGS, NUMBERS, sample_weight=np.ones(12), bounds=[0] * 11 + [1], cache=False)
     assert arrays.columns["label_bounds"].ravel()[-1] == 1
-    with pytest.raises(DataError, match="sample_weight must be 12 numbers from 0 on"):
+    with pytest.raises(DataError, match="sample_weight must be 12 numbers >= 0"):
         from_smiles(DRUGS, NUMBERS, sample_weight=[1, 2], cache=False)
 
 
@@ -820,7 +820,7 @@ def test_a_mistyped_role_is_refused_where_the_others_are_roles(tmp_path: Path) -
 def test_what_is_read_of_dashes_and_percent_signs_is_said() -> None:
     assert read_numbers(["\u22121.5", "2.5"]).notes == ["a dash is read as a minus sign: \u22121.5 is read as -1.5"]
     (mixed,) = read_numbers(["5.87%", "0.0613", ""]).notes
-    assert "5.87% is read as 5.87, and other cells have none: check that all are of one scale" in mixed
+    assert "5.87% is read as 5.87; other cells have none, so check that all are on the same scale" in mixed
     assert "other cells" not in read_numbers(["5.87%", "6 %", ""]).notes[0]
 
 
@@ -848,7 +848,7 @@ def test_an_export_of_chembl_without_pchembl_values(units: list[str], write: Wri
     path = write(chembl([("=>"[n % 2], str(20 + 30 * n), units[n % len(units)], "") for n in range(12)]))
     data = read(path)
     assert data.target_names == ["p(Standard Value)"]
-    assert "an export of ChEMBL without pChEMBL values" in said(data)
+    assert "a ChEMBL export without pChEMBL values" in said(data)
     assert data.columns["label_bounds"].ravel().tolist()[:2] == [0, -1]
     assert labels(data)[:2] == pytest.approx([7.69897, 7.30103 if len(units) == 1 else 4.30103], abs=1e-4)
     other = read(write(chembl([("=", str(7 * (n % 5) + 1), "%", "") for n in range(12)])))
@@ -864,7 +864,7 @@ def test_units_that_have_no_logarithm_are_named(write: Write) -> None:
 @pytest.mark.parametrize("name", ["Standard Type", "Target Name", "endpoint", "Solvent"])
 def test_measurements_of_different_things_are_said(name: str, write: Write) -> None:
     words = ["logS", "logD", "logS"] * 4
-    assert f"column {name!r} says that different things were measured ('logD', 'logS')" in said(
+    assert f"column {name!r} names several kinds of measurement ('logD', 'logS')" in said(
         read(write(table({"logS": NUMBERS, name: words})))
     )
     assert read(write(table({"logS": NUMBERS, name: ["logS"] * 12}))).notes == []
@@ -876,7 +876,10 @@ def test_columns_like_splits_are_used_or_said(write: Write) -> None:
     assert used.columns["given_role"].ravel().tolist() == [0] * 8 + [1, 1, 3, 3]
     both = read(write(table({"logS": NUMBERS, "split_random": roles, "split_scaffold": roles[::-1]})))
     assert "given_role" not in both.columns
-    assert "the columns 'split_random', 'split_scaffold' state roles, and none is used: split_column=" in said(both)
+    assert (
+        "columns 'split_random', 'split_scaffold' state roles, and none is used. To choose one: split_column="
+        in said(both)
+    )
     abbreviated = read(write(table({"logS": NUMBERS, "Set": ["TR"] * 10 + ["TE"] * 2})))
     assert abbreviated.columns["given_role"].ravel().tolist() == [0] * 10 + [3] * 2
     in_words = read(write(table({"logS": NUMBERS, "Set": ["Training set"] * 10 + ["Test set"] * 2})))
@@ -885,7 +888,7 @@ def test_columns_like_splits_are_used_or_said(write: Write) -> None:
     assert "column 'Set' (A, B) states no roles (train, valid, test), and is not used as a split" in said(short)
     flag = read(write(table({"logS": NUMBERS, "is_test": [0] * 10 + [1] * 2})))
     assert flag.target_names == ["logS"]
-    assert "column 'is_test' looks like a split, and is not taken for labels" in said(flag)
+    assert "column 'is_test' looks like a split, and is not used as labels" in said(flag)
 
 
 @pytest.mark.parametrize("value", ["-999", "9999", "-99.9"])
@@ -898,7 +901,7 @@ def test_numbers_written_for_missing_ones_are_said(value: str, write: Write) -> 
 def test_replicates_of_classes_are_no_averages(write: Write) -> None:
     rows = [f"{smiles},{place % 2}" for place, smiles in enumerate([*DRUGS, *DRUGS])]
     data = read(write("\n".join(["smiles,hit", *rows])), duplicates="mean")
-    assert "the majority of their labels counts" in said(data)
+    assert "the majority label is used" in said(data)
     assert "averaged" not in said(data)
 
 
@@ -909,7 +912,7 @@ def test_names_with_digits_are_no_classes_and_units_that_are_not_molar_have_no_l
     assert (
         read(write(table({"half-life": times}))).notes[-1].endswith("numbers in several units, which are not compared")
     )
-    with pytest.raises(DataError, match=r"one of several units \(h, min\); write all in one unit"):
+    with pytest.raises(DataError, match=r"one of several units \(h, min\); convert all labels to one unit"):
         read(write(table({"half-life": times})), targets="half-life")
 
 

@@ -60,7 +60,7 @@ def test_bytes_of_another_encoding_are_said_once(tmp_path: Path, caplog: pytest.
     path.write_bytes("smiles,name\nC,a\nCC,\u00e4\nCCC,\u00f6\n".encode("cp1252"))
     assert [cells[1] for _, cells in read_rows(path).rows] == ["a", "\ufffd", "\ufffd"]
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
-        f"{path}, row 3: holds bytes that are not UTF-8, or not of the named encoding"
+        f"{path}, row 3: has bytes that are not valid in its encoding"
     ]
     caplog.clear()
     assert [cells[1] for _, cells in read_rows(path, how=Reading(encoding="cp1252")).rows] == ["a", "\u00e4", "\u00f6"]

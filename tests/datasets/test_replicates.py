@@ -27,7 +27,7 @@ def test_measurements_are_averaged_by_default_and_enantiomers_are_two(write: Wri
     assert data.targets.ravel().tolist() == [3, 3, 5, 7.5, 4]
     assert "5 of 8 rows hold 2 molecules more than once, and their labels are averaged: 5 different" in data.notes[0]
     assert "labels of 1 of these molecules differ by more than half the deviation" in data.notes[1]
-    assert "first rows 2, 3, 4" in data.notes[1]
+    assert "e.g. rows 2, 3, 4" in data.notes[1]
 
 
 @pytest.mark.parametrize(
@@ -43,8 +43,11 @@ def test_other_ways(how: str, values: list[float], write: Write) -> None:
 def test_classes_go_by_the_majority_and_a_tie_is_no_label(write: Write) -> None:
     data = read(write("smiles,y\nOCC,1\nCCO,1\nC(C)O,0\nCN,0\nNC,1\nCC,0\nCCC,1\n"))
     assert np.nan_to_num(data.targets.ravel(), nan=-1).tolist() == [1, -1, 0, 1]
-    assert "labels of 2 of these molecules have both classes (the majority counts; a tie is missing)" in data.notes[1]
-    assert data.notes[1].endswith(", first rows 2, 3, 4; 5, 6")
+    assert (
+        "labels of 2 of these molecules have both classes (the majority is used; ties are treated as missing)"
+        in data.notes[1]
+    )
+    assert data.notes[1].endswith(", e.g. rows 2, 3, 4; 5, 6")
 
 
 def test_bounds_count_where_nothing_is_exact(write: Write) -> None:
@@ -85,5 +88,5 @@ def test_merging_keeps_other_rows_as_they_are() -> None:
 
 
 def test_the_choice_is_checked(write: Write) -> None:
-    with pytest.raises(ConfigError, match="duplicates='average' is not a choice"):
+    with pytest.raises(ConfigError, match="duplicates='average' is not a valid choice"):
         read(write(f"smiles,y\n{ROWS}"), duplicates="average")
