@@ -120,7 +120,7 @@ def from_file(
         The molecules that can be used, with their labels.
 
     Raises:
-        DataError: If the file, a column, a label or a molecule cannot be used as it stands.
+        DataError: If the file, a column, a label or a molecule cannot be used.
         ConfigError: If an option has no such choice.
 
     Example:
@@ -246,7 +246,7 @@ def from_csv(
         The molecules that can be used, with their labels.
 
     Raises:
-        DataError: If the file, a column, a label or a molecule cannot be used as it stands.
+        DataError: If the file, a column, a label or a molecule cannot be used.
         ConfigError: If an option has no such choice.
 
     Example:

@@ -67,7 +67,7 @@ def from_frame(
         The molecules that can be used, with their labels.
 
     Raises:
-        DataError: If the frame, a column, a label or a molecule cannot be used as it stands.
+        DataError: If the frame, a column, a label or a molecule cannot be used.
         ConfigError: If an option has no such choice.
 
     Example:

@@ -47,7 +47,7 @@ def from_smiles(
         name: Name of the table in messages.
         bounds: Which labels are bounds, ``n`` or ``n x T``: -1 where the true value is below the label, 1 where it is
             above, 0 where it is the label; ``None`` for exact labels.
-        sample_weight: Weight of each row, ``n``, from 0 on; ``None`` for equal ones.
+        sample_weight: Weight of each row, ``n``, not negative; ``None`` for equal ones.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
         duplicates: Treatment of molecules in several rows, as in :func:`molweight.datasets.from_file`.
         on_error: Treatment of unusable rows and labels: ``"skip"``, ``"nan"`` or ``"raise"``, as in

@@ -383,7 +383,7 @@ def _weights(table: TextTable, column: str) -> Float32Array:
     if len(wrong):
         raise DataError(
             f"{table.source}, {table.place(int(wrong[0]), column)}: {texts[codes[wrong[0]]]!r} is not a weight. "
-            "Weights are numbers from 0 on."
+            "Weights are numbers >= 0."
         )
     weights = np.nan_to_num(values, nan=1.0, posinf=1.0)[codes].astype(np.float32)
     if not (weights > 0).any():

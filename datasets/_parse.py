@@ -35,7 +35,7 @@ def parse(smiles: str) -> "Mol":
 
 
 def parsable(texts: Sequence[str]) -> list[bool]:
-    """Whether each text is a SMILES; false for a text that takes more than seconds to parse.
+    """Whether each text is a SMILES; false for a text that takes more than a few seconds to parse.
 
     Example:
         >>> parsable(["CCO", "name"])

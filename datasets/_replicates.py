@@ -84,7 +84,7 @@ def _composition(data: MoleculeDataset) -> Uint64Array:
 
 
 def all_canonical(smiles: Sequence[str], n_jobs: int | None = None, *, stereo: bool = True) -> Iterator[str]:
-    """:func:`canonical_smiles` for any number of molecules; one that takes more than seconds is also left unchanged."""
+    """:func:`canonical_smiles` for any number of molecules; a molecule that takes seconds is also unchanged."""
     from molweight.graphs.internal import guarded_list, map_chunks
 
     work = guarded_list(

@@ -37,8 +37,8 @@ def standardize(
         progress: Whether to show a progress bar on a terminal.
 
     Returns:
-        Canonical SMILES in the same order. A SMILES that cannot be parsed, or takes more than seconds, is unchanged;
-        the latter causes a warning.
+        Canonical SMILES in the same order. A SMILES that cannot be parsed, or takes more than a few seconds, is
+        unchanged; the latter causes a warning.
 
     Raises:
         ConfigError: If there is no such step.

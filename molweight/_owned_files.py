@@ -24,7 +24,9 @@ def refuse_link(path: Path) -> None:
         ConfigError: If it is a link.
     """
     if path.is_symlink():
-        raise ConfigError(f"{path} is a link to {path.readlink()}, and links are not written through. Name a folder.")
+        raise ConfigError(
+            f"{path} is a link to {path.readlink()}, and molweight does not write through links. Name a folder."
+        )
 
 
 def owned_files(folder: Path) -> list[str]:

@@ -57,10 +57,10 @@ def load_yaml(text: str, source: str) -> Any:
         >>> load_yaml("a: &a [x, x]\nb: &b [*a, *a]", "mine.yaml")
         Traceback (most recent call last):
         ...
-        molweight.errors.ConfigError: mine.yaml, line 2: has an alias inside of what an anchor stands for. ...
+        molweight.errors.ConfigError: mine.yaml, line 2: has an alias inside the value of an anchor. ...
     """
     if len(text) > _LONGEST:
-        raise ConfigError(f"{source}: has more than {_LONGEST} characters, the most that a file of options may have.")
+        raise ConfigError(f"{source}: has more than {_LONGEST} characters, the limit for an options file.")
     depth, anchored = 0, 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         place = f"{source}, line {event.start_mark.line + 1 if event.start_mark else 1}"
@@ -72,9 +72,9 @@ def load_yaml(text: str, source: str) -> Any:
             anchored = 0 if anchored == depth else anchored
             depth -= 1
         elif isinstance(event, yaml.AliasEvent) and anchored:
-            raise ConfigError(f"{place}: has an alias inside of what an anchor stands for. Write the values out.")
+            raise ConfigError(f"{place}: has an alias inside the value of an anchor. Write the values out.")
         if depth > _DEEPEST:
-            raise ConfigError(f"{place}: has more than {_DEEPEST} lists and mappings inside each other.")
+            raise ConfigError(f"{place}: nests lists and mappings more than {_DEEPEST} deep.")
     return _content(text, source)
 
 
@@ -115,7 +115,7 @@ class _Loader(yaml.SafeLoader):
         for key, _ in node.value:
             name = (key.tag, key.value if isinstance(key, yaml.ScalarNode) else id(key))
             if name in lines:
-                problem = f"{key.value!r} is there twice, first in line {lines[name]}. Keep one of them."
+                problem = f"{key.value!r} appears twice, first in line {lines[name]}. Keep one of them."
                 raise _RefusedError(None, None, problem, key.start_mark)
             lines[name] = key.start_mark.line + 1
         return node
@@ -131,7 +131,7 @@ class _Loader(yaml.SafeLoader):
         """A float; infinite only if it is written so."""
         value = super().construct_yaml_float(node)
         if math.isinf(value) and "inf" not in node.value.lower():
-            problem = f"{node.value[:40]!r} is too large for a number. Write .inf where there is no bound."
+            problem = f"{node.value[:40]!r} is too large for a floating-point number. Write .inf for no bound."
             raise _RefusedError(None, None, problem, node.start_mark)
         return value
 

@@ -119,7 +119,7 @@ def start(device: str) -> Team | None:
         dist.init_process_group("nccl" if cuda else "gloo", timeout=_WAIT)
     except (RuntimeError, ValueError) as error:
         raise ConfigError(
-            f"the processes that torchrun started do not find each other ({' '.join(str(error).split())[:300]}). "
+            f"the processes that torchrun started cannot connect to each other ({' '.join(str(error).split())[:300]}). "
             "Check MASTER_ADDR and MASTER_PORT."
         ) from error
     return team()
@@ -239,7 +239,7 @@ def _sum_in_place(share: Tensor) -> Tensor:
         dist.all_reduce(moved)
     except RuntimeError as error:
         raise TrainingError(
-            "another process of this job has ended, or has not answered for half an hour. Its own message says why. "
+            "another process of this job has ended, or has not responded for half an hour. Its own message says why. "
             "Resume with the command that began the job."
         ) from error
     return moved.to(share.device)

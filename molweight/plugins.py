@@ -138,6 +138,6 @@ def refuse_untrusted(named: Sequence[str], typed: Sequence[str], place: str, *, 
         listed = ", ".join(unasked)
         raise ConfigError(
             f"{place} would import the module{'s' if len(unasked) > 1 else ''} {listed}, which runs "
-            f"{'their' if len(unasked) > 1 else 'its'} code. If you know what is in there, name it: --plugin "
+            f"{'their' if len(unasked) > 1 else 'its'} code. If you trust that code, name it: --plugin "
             f"{','.join(unasked)}; or trust the file: --trust."
         )

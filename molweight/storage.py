@@ -257,7 +257,9 @@ def from_tensor(tensor: Tensor) -> Any:
     try:
         return parse_json(tensor.numpy().tobytes())
     except ValueError as error:
-        raise DataError(f"a text among the tensors is damaged: {error}. Restore the file, or fit again.") from error
+        raise DataError(
+            f"a text stored among the tensors is damaged: {error}. Restore the file, or fit again."
+        ) from error
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -327,14 +329,14 @@ def _description(path: Path, content: bytes) -> dict[str, Any]:
         described: dict[str, Any] = parse_json(header["__metadata__"][_KEY])
         sound = isinstance(described["format"], int) and len(described["sha256"]) == len(_NO_SUM)
     except (ValueError, LookupError, TypeError) as error:
-        raise DataError(_damaged(path, "it has no description of molweight's")) from error
+        raise DataError(_damaged(path, "it has no metadata written by molweight")) from error
     if not sound:
-        raise DataError(_damaged(path, "its description makes no sense"))
+        raise DataError(_damaged(path, "its metadata is not valid"))
     return described
 
 
 def _damaged(path: Path, reason: str) -> str:
-    return f"{path} is damaged or no file of molweight's: {reason}. Restore it, or fit again."
+    return f"{path} is damaged, or was not written by molweight: {reason}. Restore it, or fit again."
 
 
 def pack(state: Any) -> tuple[Any, dict[str, Tensor]]:

@@ -93,9 +93,7 @@ class BricsMotifs(Objective):
         codes = corpus_column(columns, BRICS_CODES).ravel()
         found, counts = np.unique(codes[codes != 0], return_counts=True)
         if len(found) == 0:
-            raise DataError(
-                "objective 'brics_motifs': the corpus has no fragment at all; use one that holds molecules."
-            )
+            raise DataError("objective 'brics_motifs': the corpus has no fragments; use a corpus of valid molecules.")
         most = found[np.argsort(-counts, kind="stable")[: len(self.motifs)]]
         motifs = np.full(len(self.motifs), _FREE)
         motifs[: len(most)] = np.sort(most)

@@ -70,7 +70,7 @@ def info_nce(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
 
     Args:
         first: One vector per molecule, ``C x d``.
-        second: The same molecules seen otherwise, ``C x d``.
+        second: Another view of the same molecules, ``C x d``.
         temperature: Above 0.
 
     Returns:
@@ -96,7 +96,7 @@ def ebm_nce(first: Tensor, second: Tensor, others: Tensor, temperature: float = 
 
     Args:
         first: One vector per molecule, ``C x d``.
-        second: The same molecules seen otherwise, ``C x d``.
+        second: Another view of the same molecules, ``C x d``.
         others: For each molecule the vector of another one, ``C x d``; without rows if there is no other.
         temperature: Above 0.
 

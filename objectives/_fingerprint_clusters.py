@@ -113,7 +113,7 @@ class FingerprintClusters(Objective):
         if distinct < 2:  # noqa: PLR2004 - as above
             raise DataError(
                 f"objective 'fingerprint_clusters': the {len(bits)} molecules of the corpus have the same fingerprint, "
-                "so there is nothing to tell apart. Use a corpus of different molecules."
+                "so they cannot be clustered. Use a corpus of different molecules."
             )
         for head, count in zip(self._heads(), cluster_counts(self.clusters, len(bits), distinct), strict=True):
             head.adopt(torch.from_numpy(fit_centres(bits, count)))

@@ -28,7 +28,7 @@ CHEMPROP: Final[Mapping[str, Sequence[str]]] = {
 }
 """Options of each method in addition to chemprop's defaults."""
 _INSTALL: Final = (
-    "Install it where it does not clash with other packages, `python -m venv chemprop_env` and "
+    "Install it in an environment of its own, `python -m venv chemprop_env` and "
     f"`chemprop_env/bin/pip install chemprop`, and set {VARIABLE}=chemprop_env/bin/chemprop."
 )
 _SMILES: Final = "smiles"
@@ -72,7 +72,9 @@ def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) 
         DataError: If chemprop fails, or the targets are neither all binary nor all numeric.
     """
     if data.task not in ("classification", "regression"):
-        raise DataError(f"{data.name}: {method} takes classes of two or numbers, and the task is {data.task!r}.")
+        raise DataError(
+            f"{data.name}: {method} supports binary classification and regression, and the task is {data.task!r}."
+        )
     command = chemprop_command()
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
     truth = exact_labels(data, splits.test)
@@ -138,7 +140,7 @@ def read_predictions(path: Path, rows: int, targets: int) -> AnyArray:
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise DataError(f"the predictions of chemprop cannot be read: {error!r}.") from error
     if len(found) != rows:
-        raise DataError(f"chemprop predicted {len(found)} molecules of {rows}.")
+        raise DataError(f"chemprop predicted {len(found)} of {rows} molecules.")
     return np.array(found, dtype=np.float64).reshape(rows, targets)
 
 

@@ -92,7 +92,7 @@ def whole_lines(path: Path) -> list[str]:
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
-        _log.warning("%s: the last line is incomplete and is left out; that run is done again.", path)
+        _log.warning("%s: the last line is incomplete and is ignored; that run is repeated.", path)
         write_file(path, whole)
     return whole.decode("utf-8").splitlines()
 

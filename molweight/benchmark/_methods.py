@@ -65,8 +65,8 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "upgrad": _weighting("upgrad", "UPGrad"),
         "random_search": Method("random search over fixed weights", "search"),
         "tpe": Method("TPE over fixed weights", "search", search="tpe"),
-        "random_search_equal": Method("random search, all trials together as long as a job", "search", equal=True),
-        "tpe_equal": Method("TPE, all trials together as long as a job", "search", search="tpe", equal=True),
+        "random_search_equal": Method("random search, all trials within the time of one job", "search", equal=True),
+        "tpe_equal": Method("TPE, all trials within the time of one job", "search", search="tpe", equal=True),
         "ecfp_rf": Method("ECFP, random forest", "classical"),
         "ecfp_gbm": Method("ECFP, gradient boosting", "classical"),
         "descriptors_gbm": Method("RDKit descriptors, gradient boosting", "classical"),
@@ -116,7 +116,7 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
     title, trials = str(settings.get("title", name)), settings.get("trials")
     if trials is not None and of.kind != "search":
-        reason = f"belongs to a search, and {of.title!r} is not one"
+        reason = f"applies to a search only, and {of.title!r} is not one"
         remedy = "Leave it out, or name a search under `of`."
         raise OptionError("trials", trials, reason, remedy, owner=f"variants.{name}")
     if trials is not None and (type(trials) is not int or trials < 1):

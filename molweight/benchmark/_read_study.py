@@ -35,7 +35,9 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
     known = [item.name for item in fields(Study)]
     for name in content:
         if name not in known:
-            raise ConfigError(f"{path}: {name!r} is not a key{suggest(str(name), known)} Keys: {', '.join(known)}.")
+            raise ConfigError(
+                f"{path}: {name!r} is not a valid key{suggest(str(name), known)} Keys: {', '.join(known)}."
+            )
     for name in ("tables", "methods", "seeds"):
         if not isinstance(content.get(name), list):
             raise ConfigError(f"{path}: {name} must be a list. Methods: {', '.join(METHODS)}.")
@@ -77,7 +79,7 @@ def _typed(described: type, values: Mapping[str, Any], place: str) -> dict[str, 
     for name, value in found.items():
         text = _read_as_number(known[name], value)
         if text is not None:
-            raise ConfigError(f"{place} {name}: {text!r} is text, and a number is needed.")
+            raise ConfigError(f"{place} {name}: {text!r} is text; a number is expected.")
     return {**values, **found}
 
 

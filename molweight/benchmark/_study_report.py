@@ -22,9 +22,9 @@ _ROUNDING: Final = 1e-9
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
 """Costs of a method, with their number of decimals."""
 _EQUAL: Final = {
-    "steps": "the same number of steps",
-    "gradients": "the same number of gradient evaluations",
-    "seconds": "the same number of seconds (steps are adapted after measuring both)",
+    "steps": "the number of steps",
+    "gradients": "the number of gradient evaluations",
+    "seconds": "the number of seconds (steps are adapted after measuring both)",
 }
 
 
@@ -63,9 +63,9 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
     parts = [
         f"# {title}",
         _conditions(study, results),
-        "## Test metric\n\nMean ± standard deviation over seeds; arrows say which way is better. Steps and gradient "
-        "evaluations of adaptive pretraining, and seconds of everything, are means over runs and count all trials and "
-        "settings.\n\n" + _scores(study, good),
+        "## Test metric\n\nMean ± standard deviation over seeds; the arrow shows whether higher or lower is better. "
+        "Steps and gradient evaluations are those of adaptive pretraining, seconds those of whole runs; all three are "
+        "means over runs and include all trials and settings.\n\n" + _scores(study, good),
         f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
         *_noise(study, good),
         *_published(study),
@@ -98,11 +98,11 @@ def _conditions(study: Study, results: pd.DataFrame) -> str:
     share = results["overhead_seconds"].sum() / results[["seconds", "general_seconds"]].sum().sum()
     return (
         f"{len(study.cells())} runs ({len(results)} in the results): {len(study.tables)} tables, {len(study.methods)} "
-        f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is opened "
-        f"once per run. Equal for every weighting: {_EQUAL[study.match]} of adaptive pretraining. {_settings(study)} "
-        f"{_trials(study)}Options: `{dict(study.job)}`, corpus "
-        f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the time of the "
-        f"training. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
+        f"methods, {len(study.seeds)} seeds. {study.split} split, protocol {study.protocol}; the test set is evaluated "
+        f"once per run. The same for every weighting: {_EQUAL[study.match]} of adaptive pretraining. "
+        f"{_settings(study)} {_trials(study)}Options: `{dict(study.job)}`, corpus "
+        f"{study.corpus} ({study.corpus_size or 'all'}). Reading and splitting took {share:.1%} of the "
+        f"training time. {', '.join(versions + machines + commits)}. Every number is computed from `results.csv`."
     )
 
 
@@ -111,7 +111,7 @@ def _trials(study: Study) -> str:
     counts = {method.trials or study.trials for method in methods if method.kind == "search"}
     if not counts:
         return ""
-    return f"Searches try {' or '.join(map(str, sorted(counts)))} weights, each with a finetuning of its own. "
+    return f"Searches try {' or '.join(map(str, sorted(counts)))} vectors of weights, each with its own finetuning. "
 
 
 def _settings(study: Study) -> str:
@@ -168,9 +168,9 @@ def _noise(study: Study, good: pd.DataFrame) -> list[str]:
     if not found:
         return []
     about = (
-        "Standard deviation of the mean scores of the methods with an encoder, and what it would be if they were all "
-        "alike and only the seeds differed (seeds are shared, so it may be less). Where the two are close, the order "
-        "of the means says nothing."
+        "Standard deviation of the mean scores of the methods with an encoder, and its expected value if all methods "
+        "were equal and only the seeds differed (methods share seeds, so it may be smaller). If the two are close, the "
+        "order of the means is not informative."
     )
     lines = ["| table | observed | expected from seeds alone |", "|---|---|---|"]
     for table in [table for table in _tables(study, good) if table in found]:
@@ -191,7 +191,7 @@ def _published(study: Study) -> list[str]:
         cells = (row["method"], row["table"], row["metric"], f"{row['mean']:g}{spread}", row["source"])
         lines.append(f"| {' | '.join(map(str, cells))} |")
     about = (
-        "As published, with the encoders, corpora, splits and budgets of their authors: for orientation, not paired."
+        "Scores as published, with the encoders, corpora, splits and budgets of their authors: for orientation only."
     )
     return [f"## In the literature\n\n{about}\n\n" + "\n".join(lines)]
 
@@ -199,9 +199,10 @@ def _published(study: Study) -> list[str]:
 def _paired(study: Study, found: Sequence[Contrast]) -> str:
     title = study.method(study.reference).title
     about = (
-        f"{title} against each other method, paired by table and seed, differences in standard deviations of the "
-        "table's scores; positive: it is better. Wilcoxon signed-rank test, two-sided, Holm's correction; 95 % "
-        "bootstrap interval of the mean difference. Pairs of a table share test molecules: p values are optimistic."
+        f"{title} against each of the other methods, paired by table and seed. Differences are in standard deviations "
+        f"of the table's scores; positive: {title} is better. Wilcoxon signed-rank test, two-sided, Holm's correction; "
+        "95 % bootstrap interval of the mean difference. Pairs of a table share test molecules: p values are "
+        "optimistic."
     )
     head = "| against | pairs | wins | tables ahead | effect (d_z) | 95 % interval | p (Holm) |"
     lines = [about, "", head, "|---" * 7 + "|"]
@@ -232,14 +233,14 @@ def _too_few(found: Sequence[Contrast]) -> list[str]:
 def _ranks(study: Study, results: pd.DataFrame) -> str:
     ranks = mean_ranks(results)
     listed = ", ".join(f"{study.method(name).title} {rank:.2f}" for name, rank in ranks.means.items())
-    text = f"Mean rank over {ranks.blocks} pairs of table and seed, 1 the best: {listed or 'no complete row'}."
+    text = f"Mean rank over {ranks.blocks} pairs of table and seed (1 is best): {listed or 'no complete row'}."
     if len(ranks.means) < 2:  # noqa: PLR2004 - nothing to rank
         return text
     limit = critical_difference(len(ranks.means), ranks.blocks)
     friedman = "" if math.isnan(ranks.p) else f" Friedman's test: p = {ranks.p:.2g}."
     return (
         f"{text}{friedman} Nemenyi's critical difference at 5 %: {limit:.2f}.\n\n"
-        "![Critical-difference diagram: no significant difference between methods joined by a bar](ranks.svg)"
+        "![Critical-difference diagram: methods joined by a bar do not differ significantly](ranks.svg)"
     )
 
 

@@ -91,7 +91,7 @@ def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, 
     except DataError as error:
         if not by_default or options.split != "scaffold" or options.table is None or options.split_file is not None:
             raise
-        _LOG.warning("%s The audit is of --split random.", error.message)
+        _LOG.warning("%s Auditing with --split random instead.", error.message)
         options.split = "random"
         return data, split_table(options, data)
 
@@ -99,7 +99,7 @@ def _split(options: Namespace, data: MoleculeDataset) -> tuple[MoleculeDataset, 
 def _stereoisomers(data: MoleculeDataset) -> str:
     """Number of molecules that share a prediction with others if stereochemistry is ignored."""
     apart, alike = (sum(len(group) - 1 for group in groups_of(data, stereo=stereo)) for stereo in (True, False))
-    words = "molecules differ from others in stereochemistry only, and have one prediction with --stereo ignore"
+    words = "molecules differ from others only in stereochemistry; --stereo ignore gives them the same prediction"
     return f"{'':<12}{alike - apart} {words}"
 
 

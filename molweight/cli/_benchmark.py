@@ -27,14 +27,14 @@ def run(options: Namespace) -> None:
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:
         missing = len(Journal(folder, study).missing())
-        show(f"{len(study.cells())} runs, {missing} to do; equal for every weighting: {study.match}")
+        show(f"{len(study.cells())} runs, {missing} to do; the same for every weighting: {study.match}")
     journal = run_study(study, folder, executor, title=name, progress=not options.quiet, safe_csv=options.safe_csv)
     show((folder / "README.md").read_text(encoding="utf-8").rstrip("\n"))
     failed = journal.missing()
     if failed:
         raise ConfigError(
-            f"{len(failed)} of {len(study.cells())} runs failed; the last section of {folder / 'README.md'} says why. "
-            "The same command tries them again."
+            f"{len(failed)} of {len(study.cells())} runs failed; see the last section of {folder / 'README.md'}. "
+            "Run the same command again to retry them."
         )
 
 
@@ -49,5 +49,5 @@ def _executor(options: Namespace) -> Executor:
         return RayCluster(options.address, options.workers)
     if options.address is not None:
         remedy = f"Give {mention('executor', 'ray')}, too, or leave it out."
-        raise OptionError("address", options.address, "is of a Ray cluster", remedy)
+        raise OptionError("address", options.address, "is for a Ray cluster", remedy)
     return ProcessPool(options.workers)

@@ -80,7 +80,9 @@ def _exhaustive(options: Namespace) -> bool:
         if asked < options.top:
             raise OptionError("candidates", asked, f"must be at least --top {options.top}")
         if options.input == "-":
-            raise ConfigError("--candidates: the input is read twice, and standard input cannot be. Name a file.")
+            raise ConfigError(
+                "--candidates with a number reads the input twice, which standard input does not allow. Name a file."
+            )
     return bool(asked == "all" or options.input == "-")
 
 
@@ -149,7 +151,7 @@ def _features(records: list[Record], smiles: int, places: list[int]) -> AnyArray
 def _rank(options: Namespace, run: Run, table: MoleculeRows, state: ScreenState) -> None:
     """Rank all rows by the surrogate, and keep the best ones."""
     if state.done:
-        say(options, f"ranking rows from row {state.done + 1} of the input on")
+        say(options, f"resuming the ranking at row {state.done + 1} of the input")
     work = partial(_ranked, Surrogate.from_text(state.about["surrogate"]), _reader(options, run, table))
     title, total = None if options.quiet else "ranking", state.about["count"]
     records = with_progress(table.rows, title, "rows", total=total)
@@ -176,8 +178,8 @@ def _tell(options: Namespace, state: ScreenState) -> None:
     found = Agreement(**state.about["agreement"])
     say(
         options,
-        f"{state.done} rows were ranked by a fast surrogate of the model; only the {len(state.kept)} that it ranks "
-        f"highest are scored by the model, and {state.rejected} hold no molecule. On {found.rows} random rows that it "
-        f"had not seen, its Spearman correlation with the model is {found.spearman:.2f}, and {found.found} of their "
-        f"best {found.best} are in the part that is scored. To score all rows: --candidates all",
+        f"A fast surrogate of the model ranked {state.done} rows; the model scores only its top {len(state.kept)}. "
+        f"{state.rejected} rows have no valid molecule. On {found.rows} random rows that the surrogate was not fitted "
+        f"on, its Spearman correlation with the model is {found.spearman:.2f}, and the part that the model scores "
+        f"contains {found.found} of their best {found.best}. To score all rows: --candidates all",
     )

@@ -70,7 +70,7 @@ def load_table(options: Namespace) -> MoleculeDataset:
     """
     if (options.table is None) == (options.data is None):
         raise ConfigError(
-            "name one table: one of MoleculeNet with --data NAME (see 'molweight list datasets'), or your own file."
+            "name one table: your own file, or a MoleculeNet table with --data NAME (see 'molweight list datasets')."
         )
     if options.data is not None:
         _refuse_own(options)
@@ -78,9 +78,9 @@ def load_table(options: Namespace) -> MoleculeDataset:
     data = datasets.from_file(options.table, **reading_of(options))
     if data.task is None:
         raise DataError(
-            f"{options.table}: no column holds labels (text, identifiers and columns that count the rows are not taken "
-            "for labels). Name the label columns: --targets a,b. A table without labels can only be what is pretrained "
-            "on: --corpus FILE."
+            f"{options.table}: no column looks like labels (text, identifiers and row numbers are not used as labels). "
+            "Name the label columns: --targets a,b. A table without labels can only be used for pretraining: "
+            "--corpus FILE."
         )
     return _with_features(options, options.table, data)
 
@@ -111,7 +111,7 @@ def _refuse_own(options: Namespace) -> None:
     """Refuse options that ``--data`` would ignore."""
     for name, default in _OWN.items():
         if options[name] != default:
-            reason = f"is for a table of your own; {mention('data', options.data)} is read as it was published"
+            reason = f"applies to your own table only; {mention('data', options.data)} is read as published"
             raise OptionError(name, options[name], reason, "Leave it out.")
 
 
@@ -157,8 +157,8 @@ def split_with_test(
         return data, split_table(options, data), None
     if options.split not in ("auto", "none") or options.split_column is not None or options.split_file is not None:
         raise ConfigError(
-            "--test FILE is the test set, and a split is asked for, too. Leave --split, --split_column and "
-            "--split_file out; the roles of the other molecules are drawn at random."
+            "--test FILE already defines the test set, so a split cannot be chosen as well. Leave out --split, "
+            "--split_column and --split_file; the other roles are drawn at random."
         )
     reading = {name: value for name, value in reading_of(options).items() if name not in ("targets", "task")}
     test = _with_features(options, options.test, read_test_file(options.test, data, **reading))
@@ -179,7 +179,7 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     """Warn if a score on ``test`` means little: few molecules, or molecules that are also trained on."""
     if 0 < len(splits.test) < _FEW:
         _LOG.warning(
-            "%s: the role test has %d molecules, fewer than %d: too few for a verdict on the model",
+            "%s: the test set has only %d molecules; a verdict on the model needs at least %d",
             data.name, len(splits.test), _FEW,
         )  # fmt: skip
     learned = np.concatenate([splits.train, splits.meta, splits.select])
@@ -188,8 +188,8 @@ def _remark(data: MoleculeDataset, splits: Splits) -> None:
     if shared:
         way_out = "drop" if splits.name == "given" else "mean"  # means are taken within the roles that the table states
         _LOG.warning(
-            "%s: %d of %d test molecules are in the other roles, too, so their labels are known in training: "
-            "leave them out with --duplicates %s, or use --split scaffold",
+            "%s: %d of %d test molecules also occur in other roles, so their labels are known in training: "
+            "use --duplicates %s or --split scaffold",
             data.name, shared, len(splits.test), way_out,
         )  # fmt: skip
 
@@ -209,8 +209,8 @@ def _part(options: Namespace, name: str, data: MoleculeDataset | None, splits: S
     if name != "own" and kind != "near":
         return datasets.load_corpus(name, size=options.corpus_size, progress=progress)
     if data is None or splits is None:
-        which = "is" if name == "own" else "looks for molecules like"
-        reason = f"{which} the train molecules of a table, and this command has none"
+        which = "consists of" if name == "own" else "needs"
+        reason = f"{which} the train molecules of a table, but this command has no table"
         raise OptionError("corpus", name, reason, "Leave it out.")
     if name == "own":
         own = join_corpora([data.subset(splits.train)])

@@ -44,7 +44,8 @@ def in_processes(command: str, options: Namespace) -> Iterator[None]:
         return
     if command not in _TOGETHER:
         raise ConfigError(
-            f"molweight {command} runs in one process. Start it without torchrun, which is for {', '.join(_TOGETHER)}."
+            f"molweight {command} runs in one process. Start it without torchrun, which only supports "
+            f"{', '.join(_TOGETHER)}."
         )
     from molweight.distributed import start, stop
 

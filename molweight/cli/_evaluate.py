@@ -53,7 +53,9 @@ def run(options: Namespace) -> None:
     seen = model.seen(list(data.smiles))
     known = None if seen is None else int(seen.sum())
     if known:
-        lines += [f"{known} of {len(data)} molecules were used to make the model, so this score is too good"]
+        lines += [
+            f"{known} of {len(data)} molecules were used to train or select the model, so this score is too optimistic"
+        ]
     shown = {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), **classes}
     ranking = {name: asdict(item) for name, item in ranked.items()}
     result(options, {**shown, "violated_bounds": bounds, "ranking": ranking}, "\n".join(lines))

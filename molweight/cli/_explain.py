@@ -33,7 +33,7 @@ def run(options: Namespace) -> None:
     records = list(islice(read_records(options.input, options.smiles), options.limit))
     found = list(_explained(options, model, records))
     if not found:
-        raise DataError(f"{options.input}: none of the first {len(records)} rows holds a molecule.")
+        raise DataError(f"{options.input}: none of the first {len(records)} rows has a valid molecule.")
     items = [Explained(row, item.smiles, item.target, item.output, item.reference, item.atoms) for row, item in found]
     unit = "logits" if model.model.task == "classification" else "units of the label"
     write_file(Path(options.output), render_explanation(Path(options.run).resolve().name, items, unit).encode())
@@ -42,7 +42,7 @@ def run(options: Namespace) -> None:
     ) as write:
         write(line for row, item in found for line in _lines(row, item))
     shown = {"page": options.output, "molecules": len(found), "rejected": len(records) - len(found)}
-    result(options, shown, f"{len(found)} of {len(records)} rows drawn, written to {options.output}")
+    result(options, shown, f"{len(found)} of {len(records)} rows drawn and written to {options.output}")
 
 
 def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -> Iterator[tuple[int, Attribution]]:
@@ -56,7 +56,7 @@ def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -
             if found is not None:
                 yield row, found
         else:
-            say(options, f"row {row} holds no molecule: {rejects[0].reason}")
+            say(options, f"row {row} has no valid molecule: {rejects[0].reason}")
 
 
 def _lines(row: int, item: Attribution) -> Iterator[list[Any]]:

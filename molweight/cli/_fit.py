@@ -62,7 +62,7 @@ def run(options: Namespace) -> None:
     corpus = load_corpus(options, data, splits)
     say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
     if not options.quiet:
-        say(options, f"expected time of training: {forecast(job, data, splits)}")
+        say(options, f"expected training time: {forecast(job, data, splits)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)
 
 
@@ -110,7 +110,7 @@ def carry_out(
     write_file(folder / CONFIG, config)
     if unlabelled is not None:
         write_file(folder / PREDICTIONS, csv_bytes(_predicted(comparison, unlabelled), safe=options.safe_csv))
-        say(options, f"{len(unlabelled)} molecules of {options.test} predicted: {folder / PREDICTIONS}")
+        say(options, f"predictions for {len(unlabelled)} molecules of {options.test}: {folder / PREDICTIONS}")
     comparison.run.report(folder / "report.html")
     extend_manifest(folder, ["audit.json", CONFIG], ["report.html", *_further(data, unlabelled)])
     session.clear()

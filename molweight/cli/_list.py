@@ -31,8 +31,8 @@ _CLASSES: Final[dict[str, Callable[[str], object]]] = {
 }
 
 _COST: Final = """\
-cost: how often the atoms of a batch pass through a graph network in a step. A pass of SchNet over conformers, which the
-two graphmvp take, is a long one: experiments/results/objectives_cost.json has seconds per 1,000 molecules."""
+cost: number of passes of a batch through a graph network per step. The two graphmvp objectives also run SchNet over
+conformers, which is much slower: experiments/results/objectives_cost.json has seconds per 1,000 molecules."""
 
 
 def run(options: Namespace) -> None:

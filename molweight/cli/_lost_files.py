@@ -35,11 +35,11 @@ def refuse_lost_files(command: str, options: Mapping[str, Any]) -> None:
         if command not in _FOLDERS and path.is_dir():
             reason = "is a folder"
         elif others:
-            reason = f"is the file of --{others[0]}, too"
+            reason = f"is also the path of --{others[0]}"
         elif path.is_file() and any(is_there(other) and _same(path, other) for other in read):
-            reason = "is a file that the command reads, and it would be replaced"
+            reason = "is read by the command and would be overwritten"
         elif _real(path).name in _kept(command, _real(path).parent):
-            reason = "is a file of a run or checkpoint, and it would be replaced"
+            reason = "is a file of a run or checkpoint and would be overwritten"
         else:
             continue
         raise OptionError(name, options[name], reason, _REMEDY)

@@ -39,31 +39,31 @@ from molweight.plugins import import_plugins, refuse_untrusted
 __all__ = ["main"]
 
 _COMMANDS: Final = {
-    "benchmark": "tables x methods x seeds from one YAML file, with statistics",
-    "audit": "duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
+    "benchmark": "run tables x methods x seeds from one YAML file, with statistics",
+    "audit": "check a table for duplicates, undefined stereochemistry, leakage between roles, overlap with a corpus",
     "fit": "pretrain with learned weights, finetune, compare with baselines; writes runs/NAME",
-    "advise": "which auxiliary tables help, by frozen probes, before any training",
-    "pretrain": "a checkpoint for fit and finetune to start from",
-    "finetune": "finetune a checkpoint on a table, nothing else",
-    "predict": "predictions of a run for a file of any size, row by row",
-    "embed": "vectors of a run's encoder for a file of any size",
+    "advise": "test which auxiliary tables help, with frozen probes, before any training",
+    "pretrain": "pretrain a checkpoint for fit and finetune to start from",
+    "finetune": "only finetune a checkpoint on a table",
+    "predict": "predict for a file of any size, row by row",
+    "embed": "write vectors of a run's encoder for a file of any size",
     "evaluate": "score a run on a labelled table",
-    "report": "one HTML page with everything about a run, or with several runs side by side",
-    "explain": "which atoms the predictions of a run rest on, drawn",
-    "hypergrad-check": "how accurate each solver's hypergradient is on your data, and what it costs",
-    "list": "what is available: objectives, encoders, weightings, solvers, datasets",
+    "report": "write an HTML page about a run, or about several runs side by side",
+    "explain": "draw which atoms the predictions of a run depend on",
+    "hypergrad-check": "measure accuracy and cost of each solver's hypergradient on your data",
+    "list": "list the available objectives, encoders, weightings, solvers, datasets",
 }
 """Summary of each command; its module has the same name, ``_fit`` or ``_hypergrad_check``."""
 
 _NO_MEMORY: Final = (
-    "there is not enough memory for this. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
-    "smaller batches (--batch_size, --task_batch_size, --chunk_size), whichever the command has."
+    "not enough memory. Use a smaller encoder (--encoder_options.width, --encoder_options.layers) or "
+    "smaller batches (--batch_size, --task_batch_size, --chunk_size), if the command has these options."
 )
 _LEAST_SPACE: Final = 1800 << 20
 """Minimum address space in bytes; with less, OpenBLAS and PyTorch abort the process."""
 _WORKER_DIED: Final = (
-    "one of the processes that compute features was killed from outside, most likely because the machine had no memory "
-    "left. Close other programs, or set LOKY_MAX_CPU_COUNT=1 for a single process, and run the same command again."
+    "a process that computes features was killed, most likely because the machine ran out of memory. Close other "
+    "programs, or set LOKY_MAX_CPU_COUNT=1 to use a single process, and run the same command again."
 )
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
 _CTRL_C: Final = 130
@@ -140,7 +140,7 @@ def _carry_out(arguments: list[str]) -> int:
         except DamagedCacheError as error:
             if several_processes():
                 raise  # the other processes are waiting for this one
-            _LOG.warning("%s The command starts again.", str(error).partition(" It was removed")[0])
+            _LOG.warning("%s Restarting the command.", str(error).partition(" It was removed")[0])
             status = _dispatch(arguments)
         sys.stdout.flush()  # flushed here, so that a full disk can be reported
     return status
@@ -251,8 +251,8 @@ def _refuse_small_space() -> None:
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if 0 <= limit < _LEAST_SPACE:
             raise ConfigError(
-                f"a process may use {limit >> 20} MB of memory here (ulimit -v), and PyTorch and RDKit take "
-                f"{_LEAST_SPACE >> 20} MB once they are loaded. Raise the limit, e.g. with 'ulimit -v unlimited'."
+                f"memory is limited to {limit >> 20} MB per process (ulimit -v), but PyTorch and RDKit need "
+                f"{_LEAST_SPACE >> 20} MB once loaded. Raise the limit, e.g. with 'ulimit -v unlimited'."
             )
 
 
@@ -280,8 +280,8 @@ def _refuse_beside_resume(parser: Parser, arguments: list[str]) -> None:
     if ignored:
         listed = ", ".join(name if name == "table" else f"--{name}" for name in ignored)
         raise ConfigError(
-            f"--resume continues with the options that the run began with, which leaves {listed} without effect. "
-            "Leave that out, or start another run with another --name."
+            f"--resume continues with the options of the interrupted run, so {listed} would have no effect. "
+            "Leave that out, or start a new run with another --name."
         )
 
 
@@ -313,6 +313,6 @@ def _settle_plugins(options: Namespace, typed: list[str], *, trust: bool) -> Non
         ConfigError: If there are others, or if the file itself sets ``trust``.
     """
     if options.trust and not trust:
-        raise ConfigError("trust: counts only on the command line: --trust. Take it out of the file.")
+        raise ConfigError("trust: is accepted only on the command line, as --trust. Remove it from the file.")
     refuse_untrusted(options.plugin, typed, "--config", trust=trust)
     options.plugin = list(dict.fromkeys([*options.plugin, *typed]))

@@ -56,7 +56,7 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
 
     Args:
         options: Values of the options that :func:`add_molecule_options` added.
-        run: The model; it tells a SMILES from the name of a missing file.
+        run: The model, which distinguishes a SMILES from the name of a missing file.
 
     Raises:
         OptionError: If the chunk size is not positive.
@@ -68,7 +68,9 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
     more = list(options.get("more") or [])
     typed = options.input != "-" and not is_there(Path(options.input)) and not run.parse([options.input]).rejects
     if more and not typed:
-        raise ConfigError(f"{options.input!r} is not a SMILES, and one file is read at a time. Leave out {more[0]!r}.")
+        raise ConfigError(
+            f"{options.input!r} is not a SMILES, and only one file can be read at a time. Leave out {more[0]!r}."
+        )
     if typed:
         return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
     how = Reading(
@@ -100,9 +102,11 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
             rejected += len(parsed.rejects)
             yield Chunk(rows, cells, with_numbers(parsed, cells, places))
     if rejected and options.get("top") is None:
-        where = f"see {options.rejects}" if options.rejects else "name a file for the reasons with --rejects"
-        found = "1 row holds no molecule and stays" if rejected == 1 else f"{rejected} rows hold no molecule and stay"
-        say(options, f"{found} empty: {where}")
+        where = f"see {options.rejects}" if options.rejects else "for the reasons, use --rejects FILE"
+        found = (
+            "1 row has no valid molecule and is" if rejected == 1 else f"{rejected} rows have no valid molecule and are"
+        )
+        say(options, f"{found} left blank; {where}")
 
 
 def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, int]) -> ParsedRows:
@@ -132,7 +136,7 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
     for name in names:
         if name not in table.columns:
             raise ConfigError(
-                f"{options.input}: the model reads the column {name!r}, and the input has "
+                f"{options.input}: the model needs the column {name!r}, and the input has "
                 f"{', '.join(map(repr, table.columns))}. Add the column; empty cells are imputed."
             )
     return {name: table.columns.index(name) for name in names}

@@ -54,7 +54,7 @@ def _renamed_file(path: str) -> str:
         return path
     for name in OLD_NAMES.keys() & content.keys():
         if OLD_NAMES[name] in content:
-            raise ConfigError(f"{path}: {name} is the old name of {OLD_NAMES[name]}, and both are there. Keep one.")
+            raise ConfigError(f"{path}: {name} is the old name of {OLD_NAMES[name]}, and the file has both. Keep one.")
         _point_out(f"{path}: {name}", OLD_NAMES[name])
     return yaml.safe_dump({OLD_NAMES.get(name, name): value for name, value in content.items()}, sort_keys=False)
 

@@ -18,13 +18,13 @@ __all__ = ["add_output_options", "add_safe_csv_option", "begin", "printable", "r
 def add_output_options(parser: Parser) -> None:
     """Add the options that control what is printed."""
     add = parser.add_argument_group("Messages").add_argument
-    add("--quiet", action="store_true", help="no progress bars, no messages but the result")
-    add("--json", action="store_true", help="the result as one JSON object, for scripts")
+    add("--quiet", action="store_true", help="print only the result, no progress bars or messages")
+    add("--json", action="store_true", help="print the result as one JSON object, for scripts")
 
 
 def add_safe_csv_option(parser: Parser) -> None:
     """Add the option that prevents spreadsheets from running cells of CSV files."""
-    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would run")
+    parser.add_argument("--safe_csv", action="store_true", help="put ' before cells that a spreadsheet would execute")
 
 
 def begin(options: Namespace) -> None:

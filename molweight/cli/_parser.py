@@ -401,12 +401,13 @@ def names(value: Any) -> list[str]:
             cells = next(csv.reader([_without_brackets(value.strip())], skipinitialspace=True, strict=True), [])
         except csv.Error as error:
             raise ConfigError(
-                f"names separated by commas are needed, those with a comma in double quotes, got {value!r} ({error})."
+                f"expected names separated by commas, with double quotes around names that contain one, got {value!r} "
+                f"({error})."
             ) from error
         return [cell.strip() for cell in cells if cell.strip()]
     if isinstance(value, Iterable) and all(isinstance(part, str) for part in value):
         return list(value)
-    raise ValueError(f"names separated by commas are needed, got {value!r}")
+    raise ValueError(f"expected names separated by commas, got {value!r}")
 
 
 def as_names(found: Iterable[str]) -> str:

@@ -11,4 +11,4 @@ TRUST = "--trust"
 def add_plugin_option(parser: Parser) -> None:
     """Add ``--plugin`` and ``--trust``."""
     parser.add_argument("--plugin", type=names, default=[], help="modules that register further names: a,b,c")
-    parser.add_argument(TRUST, action="store_true", help="import the modules that a file of options or a run names")
+    parser.add_argument(TRUST, action="store_true", help="import the modules that an options file or a run names")

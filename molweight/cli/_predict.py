@@ -69,12 +69,15 @@ def _answers(options: Namespace, model: Run) -> _Answers:
     spread = [f"{name}.deviation" for name in targets if options.uncertainty]
     if others:
         if options.interval is not None:
-            raise ConfigError("--interval belongs to one run, and --ensemble averages several. Leave one of them out.")
+            raise ConfigError("--interval is for a single run, and --ensemble averages several. Leave one of them out.")
         return _Answers([*targets, *spread], partial(_averaged, [model, *others], uncertain=options.uncertainty))
     ends = [f"{name}.{end}" for name in targets for end in ("lower", "upper") if options.interval is not None]
     domain = options.domain and model.has_calibration()
     if options.domain and not domain:
-        say(options, f"{options.run} keeps no training molecules, so similarity and domain are not known: fit again")
+        say(
+            options,
+            f"{options.run} stores no training molecules, so similarity and domain cannot be computed: fit again",
+        )
     place = [*_DOMAIN] if domain else []
     if not ends and not domain and not spread:
         return _Answers(targets, model.predict)
@@ -157,6 +160,6 @@ def _refuse_same(folders: list[str], runs: list[Run]) -> None:
         mine, theirs = run.model.state_dict(), further.model.state_dict()
         if mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine):
             raise ConfigError(
-                f"--ensemble: {one} and {other} are the same model, so their spread says nothing. Name runs that "
-                "differ in their seed."
+                f"--ensemble: {one} and {other} are the same model, so their spread means nothing. Name runs with "
+                "different seeds."
             )

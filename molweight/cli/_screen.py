@@ -58,7 +58,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
         written = state.write(options, _STATE, written)
     state.write(options, _STATE)
-    say(options, f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows hold no molecule")
+    say(options, f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows have no valid molecule")
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
         rows, cells = [row for _, _, row, _ in part], [record for _, _, _, record in part]
@@ -89,7 +89,7 @@ def _ranked_by(options: Namespace, run: Run) -> int:
         raise OptionError("top", options.top, "must be at least 1")
     for name in ("rejects", "ensemble"):
         if options[name]:
-            reason = f"does not go with {mention('top', options.top)}"
+            reason = f"cannot be combined with {mention('top', options.top)}"
             raise OptionError(name, options[name], reason, "Leave one of them out.")
     if options.rank is None and len(run.target_names) > 1:
         remedy = f"Name it with {mention('rank', ...)}: {', '.join(map(repr, run.target_names[:10]))}."

@@ -330,9 +330,9 @@ def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampin
     if not points or min(points) < 0:
         raise OptionError("points", list(points), "must be steps of the run: at least one, none negative")
     if not dampings or dampings[0] == "safe" or any(value != "safe" and value < 0 for value in dampings):
-        raise OptionError("dampings", list(dampings), "must be a number, at least 0, then numbers or 'safe'")
+        raise OptionError("dampings", list(dampings), "must be numbers >= 0 or 'safe', and the first one a number")
     if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
-        raise ConfigError("one objective has weight 1 whatever the hypergradient is. Name at least two objectives.")
+        raise ConfigError("the weight of a single objective is always 1. Name at least two objectives.")
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets.")
     rule = None if job.weighting == "none" else weightings.get(job.weighting)

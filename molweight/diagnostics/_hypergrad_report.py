@@ -69,7 +69,7 @@ class CheckedPoint:
     Args:
         step: Steps of adaptive pretraining before it.
         damping: Added to both Hessians in the reference.
-        weights: Objective weights there.
+        weights: Objective weights at this point.
         reference: The reference's ``dF/dlambda`` by objective.
         levels: Facts about each level, the lowest first.
         solvers: One entry per solver.
@@ -92,7 +92,7 @@ class HypergradCheck:
         encoder: Name and options of the encoder.
         gamma: Strength of the proximal term.
         dtype: Floating-point type of the comparison.
-        molecules: Molecules that each loss was taken on.
+        molecules: Number of molecules in each loss.
         seed: Seed of the run.
         points: The results along the run.
     """
@@ -114,7 +114,7 @@ class HypergradCheck:
         return values
 
     def table(self) -> str:
-        """A paragraph per point for a terminal: the weights, the reference with the curvature it met, the solvers."""
+        """A paragraph per point for a terminal: the weights, the reference with the observed curvature, the solvers."""
         batches = ", ".join(f"{count} {role}" for role, count in self.molecules.items())
         head = f"{self.data}, {self.encoder}, {self.dtype}, gamma {self.gamma:g}; molecules per loss: {batches}"
         return "\n\n".join([head, *(_paragraph(point) for point in self.points), self.verdict()])
@@ -155,7 +155,7 @@ def _advice(point: CheckedPoint, best: CheckedSolver) -> str:
     if indefinite:
         return (
             f"But with damping {point.damping:g} the reference is indefinite ({', '.join(indefinite)}), so the cosines "
-            "say little: check again with more damping (--dampings)."
+            "are unreliable: check again with more damping (--dampings)."
         )
     if best.cosine <= _CLOSE:
         return "None is close: raise the damping or the number of iterations."

@@ -26,7 +26,7 @@ class Problem:
         train: Loss of level 2, without the proximal term.
         meta: Outer loss.
         molecules: Number of molecules in each loss.
-        mixed: Losses on the task's own molecules, where the hypergradient has a share of these (``align_on``).
+        mixed: Losses on the task's own molecules, if the hypergradient has a share of these (``align_on``).
     """
 
     objectives: Mapping[str, LossFn]

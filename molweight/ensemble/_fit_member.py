@@ -274,9 +274,7 @@ def _mean(losses: list[Tensor]) -> float:
     """
     value = float(torch.stack(losses).mean())
     if not math.isfinite(value):
-        raise TrainingError(
-            f"the loss of finetuning is {value}. Look for extreme labels, and for extreme columns among the features."
-        )
+        raise TrainingError(f"the loss of finetuning is {value}. Check the labels and features for extreme values.")
     return value
 
 

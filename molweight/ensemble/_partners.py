@@ -43,7 +43,7 @@ def check_partners(names: Sequence[str]) -> None:
         ConfigError: If there is such a name; the message lists the known ones.
     """
     if TABICL in names:
-        raise ConfigError(f"partners: {TABICL!r} needs its weights: {mention('in_context', ...)} adds it.")
+        raise ConfigError(f"partners: {TABICL!r} needs its weights. Add it with {mention('in_context', ...)}.")
     for name in names:
         if name not in PARTNERS or list(names).count(name) > 1:
             reason = "is given twice" if name in PARTNERS else "is unknown"
@@ -205,7 +205,7 @@ def _unpacked(packed: bytes) -> list[str]:
     try:
         text = unpacking.decompress(packed, _LEAST_ROOM + _MOST_PACKED * len(packed))
         if unpacking.unconsumed_tail:
-            raise ValueError("they unpack to more than trees can be")  # noqa: TRY301 - the handler below reports it
+            raise ValueError("they unpack to more data than trees can have")  # noqa: TRY301 - the handler below reports it
         return list(parse_json(text))
     except (zlib.error, ValueError) as error:
         raise DataError(f"the trees of the ensemble are damaged: {error}. Restore the file.") from error
@@ -222,5 +222,5 @@ def _sparse(names: Sequence[str], width: int) -> "BoolArray":
     flags = [not name.startswith(COLUMN_PREFIX) and get(name).sparse for name in names]
     found = np.repeat(flags, sizes).astype(bool)
     if len(found) != width:
-        raise ConfigError(f"{width} feature columns are given for {', '.join(names)}, which have {len(found)}.")
+        raise ConfigError(f"{width} feature columns were given for {', '.join(names)}, which have {len(found)}.")
     return found

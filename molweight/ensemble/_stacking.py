@@ -72,7 +72,7 @@ def _errors(predictions: Sequence[AnyArray], labels: AnyArray) -> AnyArray:
     """
     known = ~np.isnan(labels)
     if not len(predictions) or not known.any():
-        raise ConfigError("weights of models need at least one model and one labelled row.")
+        raise ConfigError("stacking needs at least one model and one labelled row.")
     spread = np.nanstd(np.where(known.any(axis=0), labels, 0.0), axis=0)
     scale = np.where(spread > 0, spread, 1.0)
     return np.stack([((prediction - labels) / scale)[known] for prediction in predictions]).astype(np.float64)

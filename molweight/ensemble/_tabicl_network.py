@@ -176,7 +176,7 @@ def _shapes(config: Mapping[str, Any]) -> dict[str, torch.Size] | str:
         with torch.device("meta"):  # only shapes, so that a configuration cannot allocate memory
             return {name: tensor.shape for name, tensor in TabICL(**config).state_dict().items()}
     except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, AssertionError) as error:
-        return f"has a configuration that TabICL does not take ({error})"
+        return f"has a configuration that TabICL rejects ({error})"
 
 
 def _problem_of_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, torch.Size]) -> str:
@@ -186,7 +186,7 @@ def _problem_of_tensors(tensors: Mapping[str, Tensor], expected: Mapping[str, to
         return f"lacks the tensor {missing[0]}"
     for name, tensor in tensors.items():
         if name not in expected:
-            return f"has a tensor {name}, of which its configuration knows nothing"
+            return f"has a tensor {name}, which does not belong to its configuration"
         if tensor.shape != expected[name]:
             return f"has a {name} of shape {tuple(tensor.shape)} in place of {tuple(expected[name])}"
         if not bool(tensor.isfinite().all()):
@@ -198,7 +198,7 @@ def _problem_of_config(config: Mapping[str, Any], tensors: int) -> str:
     """Like :func:`_problem_of`, for values that are too large or are not plain JSON."""
     for name, value in config.items():
         if not isinstance(value, (int, float, str, type(None))):
-            return f"has a configuration with {name!r}, which is no plain value"
+            return f"has a configuration with {name!r}, which is not a plain value"
         if isinstance(value, (int, float)):
             most = tensors if str(name).endswith("num_blocks") else _BASE if name == "row_rope_base" else _LONGEST
             if not 0 <= value <= most:

@@ -120,7 +120,7 @@ def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
     epochs = int(seconds / max(each, 1e-9))
     if epochs >= planned:
         return planned
-    _LOG.warning("finetuning: %d of %d epochs for each member, because of the time limit", max(1, epochs), planned)
+    _LOG.warning("finetuning: only %d of %d epochs per member, because of the time limit", max(1, epochs), planned)
     return max(1, epochs)
 
 

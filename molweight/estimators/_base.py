@@ -36,15 +36,15 @@ class MoleculeEstimator(BaseEstimator):
 
             * ``corpus``: molecules to pretrain on: the name of an embedded corpus, SMILES, a
               :class:`molweight.graphs.MoleculeDataset`, or ``None`` for the training molecules.
-            * ``corpus_size``: how many of an embedded corpus.
+            * ``corpus_size``: number of molecules of an embedded corpus.
             * ``split``: how the training molecules are divided into roles, ``"random"`` or ``"scaffold"``.
             * ``holdout``: share of them for learning the weights, and share for choosing the checkpoint; at least one
               molecule each. The others are for finetuning.
             * ``members``: ``None`` by default, as on the command line: an ensemble on all training molecules, of 5
               graph members, above 10,000 molecules 3, with boosted trees and a Gaussian process; 1 finetunes a single
               model.
-            * ``on_error``: what to do with a row that holds no molecule: ``"raise"``, or ``"skip"``, which leaves it
-              out of ``fit`` (see ``rejects_``) and answers it with NaN.
+            * ``on_error``: treatment of a row without a valid molecule: ``"raise"``, or ``"skip"``, which leaves it
+              out of ``fit`` (see ``rejects_``) and predicts NaN for it.
 
     Raises:
         ConfigError: If there is no such parameter, with the nearest names.
@@ -150,7 +150,7 @@ class MoleculeEstimator(BaseEstimator):
         if len(data) < least:
             raise DataError(
                 f"{len(data)} samples (molecules) are too few: one each is needed to finetune, to train the weights "
-                "and to pick the checkpoint. Give at least 3."
+                "and to select the checkpoint. Give at least 3."
             )
         share = max(self.holdout, 1 / len(data))
         parts = SPLITTERS.get(self.split)(data, Request("paper", (1 - 2 * share, share, share), seed))
@@ -206,6 +206,6 @@ def check_rejects(rejects: list[Reject], on_error: str) -> None:
         return
     first = rejects[0]
     raise DataError(
-        f"X: {len(rejects)} rows hold no molecule, first row {first.row}: {first.smiles!r} {first.reason}. Correct "
-        "them, or answer them with NaN: on_error='skip'."
+        f"X: {len(rejects)} rows have no valid molecule, first row {first.row}: {first.smiles!r} {first.reason}. "
+        "Correct them, or use on_error='skip' to predict NaN for them."
     )

@@ -45,7 +45,7 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
             X: ``n`` SMILES.
             y: ``n`` labels of two or more classes, or ``n x T`` of two classes each; NaN or ``None`` for a missing
                 label.
-            sample_weight: Weight of each row in the loss, from 0 on; ``None`` for equal ones.
+            sample_weight: Weight of each row in the loss, not negative; ``None`` for equal ones.
 
         Returns:
             The estimator.

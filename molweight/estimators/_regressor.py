@@ -36,7 +36,7 @@ class TapWeightRegressor(RegressorMixin, TapWeightEstimator):
         Args:
             X: ``n`` SMILES.
             y: ``n`` or ``n x T`` numbers, NaN for a missing label.
-            sample_weight: Weight of each row in the loss, from 0 on; ``None`` for equal ones.
+            sample_weight: Weight of each row in the loss, not negative; ``None`` for equal ones.
 
         Returns:
             The estimator.

@@ -15,9 +15,9 @@ __all__ = ["Standardiser"]
 _LARGE: Final = 1e15
 """Values beyond this count as missing: their squares overflow float32."""
 _COLUMNS: Final = 128
-"""Number of columns fitted at a time, and"""
+"""Number of columns fitted at a time; bounds the memory for float64."""
 _ROWS: Final = 4096
-"""of rows scaled at a time; both bound the memory for float64."""
+"""Number of rows scaled at a time, for the same reason."""
 
 
 class Standardiser(nn.Module):
@@ -113,7 +113,7 @@ class Standardiser(nn.Module):
         """
         if values.size(1) != len(self.median):
             raise ConfigError(
-                f"{values.size(1)} feature columns are given and the model was fitted with {len(self.median)}. "
+                f"{values.size(1)} feature columns were given, but the model was fitted with {len(self.median)}. "
                 "Compute the same feature sets, in the same order."
             )
         return torch.where(_known(values), values.double(), self.median)

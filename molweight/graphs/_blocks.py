@@ -68,7 +68,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
     def _table(self, end: int) -> tuple[AnyArray, int]:
         footer = bytes(self._bytes[max(end - _FOOTER, 0) : max(end, 0)])
         if len(footer) != _FOOTER or not footer.endswith(_MAGIC):
-            raise ValueError("has no block checksums: it is truncated, changed, or of an earlier version")
+            raise ValueError("has no block checksums: it is truncated, changed, or written by an earlier version")
         length = int.from_bytes(footer[:8], "little")
         first = end - _FOOTER - _DIGEST * -(-length // BLOCK)
         if first != length or xxhash.xxh3_128(bytes(self._bytes[first : end - 24])).digest() != footer[8:24]:
@@ -114,8 +114,11 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
         try:
             self._path.unlink(missing_ok=True)
         except OSError as error:
-            return DataError(f"{self._path}: {problem}. Remove the file ({error.strerror}), and run the command again.")
-        return DamagedCacheError(f"{self._path}: {problem}. It was removed; run this again to compute it again.")
+            return DataError(
+                f"{self._path}: {problem}. It cannot be removed ({error.strerror}): remove it, and run the command "
+                "again."
+            )
+        return DamagedCacheError(f"{self._path}: {problem}. It was removed; run the command again to recompute it.")
 
     @property
     def whole(self) -> AnyArray:

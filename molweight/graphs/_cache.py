@@ -70,12 +70,12 @@ def find_damage(path: Path) -> str | None:
         return "is missing"
     length = size - _DIGEST - len(_MAGIC)
     if length < 0:
-        return "is cut short"
+        return "is truncated"
     with path.open("rb") as stream:
         stream.seek(length)
         found, magic = stream.read(_DIGEST), stream.read()
     if magic != _MAGIC:
-        return "has no checksum: it is cut short, changed, or of an earlier version"
+        return "has no checksum: it is truncated, changed, or written by an earlier version"
     return None if _digest(path, length) == found else "does not match its checksum"
 
 
@@ -241,7 +241,7 @@ def _open(path: Path, *, lazy: bool) -> AnyArray:
 
 def damaged(path: Path, problem: str) -> None:
     """Log that a file of the cache is damaged, and that its content will be computed again."""
-    _log.warning("%s: %s. It is computed again.", path, problem)
+    _log.warning("%s: %s. Recomputing it.", path, problem)
 
 
 def _load(path: Path) -> AnyArray:

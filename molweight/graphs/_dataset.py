@@ -411,4 +411,4 @@ def check_some(found: int, rejects: Sequence[Reject], name: str) -> None:
     """
     if found == 0:
         first = f", e.g. row {rejects[0].row} {rejects[0].smiles[:60]!r}: {rejects[0].reason}" if rejects else ""
-        raise DataError(f"{name}: none of {len(rejects)} rows holds a usable molecule{first}. Check the SMILES column.")
+        raise DataError(f"{name}: none of {len(rejects)} rows has a usable molecule{first}. Check the SMILES column.")

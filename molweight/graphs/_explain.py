@@ -24,7 +24,7 @@ def explain(smiles: str) -> str | None:
     """
     odd = odd_character(smiles)
     if odd:
-        return f"{odd!a} is {'half of a character' if _HALF.match(odd) else 'not a character of SMILES'}"
+        return f"{odd!a} is {'an incomplete character' if _HALF.match(odd) else 'not a character of SMILES'}"
     if smiles.count(">") >= 2 and "->" not in smiles:  # noqa: PLR2004 - reactants > agents > products
         return "a reaction, not a molecule"
     if smiles.startswith("InChI="):

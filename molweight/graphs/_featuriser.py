@@ -82,7 +82,7 @@ class Featuriser:
             return cls(features="ogb")
         if isinstance(about, int) or version != FEATURISER_VERSION:
             raise ConfigError(
-                f"the features are of version {version!r}; this molweight knows versions 1 to {FEATURISER_VERSION}. "
+                f"the features are of version {version!r}; this molweight supports versions 1 to {FEATURISER_VERSION}. "
                 "Use the version of molweight that wrote the file, or a later one."
             )
         return cls(about["features"], about["stereo"])

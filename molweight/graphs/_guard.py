@@ -33,7 +33,7 @@ _PLAIN_RINGS: Final = 10
 """Longer SMILES, and those with more rings, are processed in a separate process."""
 _STOPPED: Final = {
     "SIGPROF": "takes more than {seconds:g} s of CPU time",
-    "SIGKILL": "takes too long, or more memory than there is",
+    "SIGKILL": "takes too long, or more memory than available",
 }
 _HELD_BACK: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 _SIZE: Final = Path("/proc/self/statm")

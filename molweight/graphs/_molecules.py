@@ -250,7 +250,7 @@ def inconsistency(molecules: Molecules) -> str | None:
         ("smiles_offsets", molecules.smiles_offsets, molecules.smiles_data),
     ):
         if len(offsets) != count + 1 or offsets[0] != 0 or offsets[-1] != len(items) or (np.diff(offsets) < 0).any():
-            return f"{name} do not fit the {len(items)} items that they point to"
+            return f"{name} do not fit the {len(items)} items that they refer to"
     return None if len(molecules.ends) == len(molecules.bonds) else "ends and bonds differ in number"
 
 

@@ -112,7 +112,7 @@ def _in_canonical_order(molecule: "Mol") -> StereoLabels:
     atoms, bonds = _marked(renumbered)
     if not _assign(renumbered, [*atoms, *bonds], _LAST_LIMIT):
         _log.warning(
-            "stereochemistry of %s is left out: its CIP labels need more than %d comparisons.",
+            "stereochemistry of %s is ignored: its CIP labels need more than %d comparisons.",
             Chem.MolToSmiles(molecule)[:80],
             _LAST_LIMIT,
         )

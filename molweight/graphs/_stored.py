@@ -115,7 +115,7 @@ def featurised_again(
     other = np.flatnonzero(np.diff(found.atom_offsets) != np.diff(molecules.atom_offsets))
     if len(other):
         raise DataError(
-            f"{featuriser} of {smiles[int(other[0])][:60]!r} cannot be computed: this RDKit reads another number of "
-            "atoms from its SMILES than the dataset holds."
+            f"{featuriser} of {smiles[int(other[0])][:60]!r} cannot be computed: the installed RDKit finds another "
+            "number of atoms in its SMILES than the dataset has."
         )
     return replace(found, rows=molecules.rows), place

@@ -81,7 +81,7 @@ def build_streamed(
     molecules, rejects = found
     if rejects:
         rows = len(molecules) + len(rejects)
-        _log.info("%s: %d of %d rows cannot be used: they hold no molecule", name, len(rejects), rows)
+        _log.info("%s: %d of %d rows cannot be used: they have no valid molecule", name, len(rejects), rows)
     return MoleculeDataset(molecules, name=name, rejects=rejects, folder=folder, featuriser=featuriser)
 
 

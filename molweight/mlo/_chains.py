@@ -278,7 +278,9 @@ def solve_level(level: str, solver: Solver, operator: Operator, b: Tensor, start
         ConfigError: The solver's error with the level's name in front; or if the start has the wrong shape.
     """
     if start is not None and start.shape != b.shape:
-        raise ConfigError(f"level {level!r}: a warm start of {start.numel()} numbers for {b.numel()} variables.")
+        raise ConfigError(
+            f"level {level!r}: the warm start has {start.numel()} numbers, but there are {b.numel()} variables."
+        )
     if start is not None and start.device != b.device:
         raise ConfigError(
             f"level {level!r}: its warm start is on {start.device} but its variables are on {b.device}. Move it there."
@@ -310,7 +312,9 @@ def solver_per_level(
         raise ConfigError(f"got {len(levels)} levels but variables for {len(variables)}; give one dict per level.")
     names = [level.name for level in levels]
     if len(set(names)) != len(names):
-        raise ConfigError(f"two levels have the same name: {', '.join(names)}. Statistics are kept by name.")
+        raise ConfigError(
+            f"two levels have the same name: {', '.join(names)}. Rename one: statistics are stored by name."
+        )
     solvers = [solver] * len(levels) if isinstance(solver, Solver) else list(solver)
     if len(solvers) != len(levels):
         raise ConfigError(f"got {len(solvers)} solvers for {len(levels)} levels; give one, or one per level.")

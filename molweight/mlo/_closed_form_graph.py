@@ -91,7 +91,9 @@ class ClosedFormGraph(LevelGraph):
             ConfigError: Always: the head has to be solved on the train loss.
         """
         del loss
-        raise ConfigError("a closed-form level has no task loss without the train loss its head is solved on.")
+        raise ConfigError(
+            "a closed-form level cannot compute its task loss without the train loss, on which its head is solved."
+        )
 
     def encoder_direction(self, gradient: Tensor) -> Tensor:
         """The encoder's block, padded with zeros for the objectives' heads."""

@@ -46,9 +46,9 @@ class HeadLoss:
     def __post_init__(self) -> None:
         """Refuse a loss that cannot be solved."""
         if not self.vectors:
-            raise ConfigError("a loss of a linear head needs at least one part of its rows.")
+            raise ConfigError("a loss of a linear head needs the vectors of at least one batch.")
         if self.decay is not None and not self.decay > 0:
-            raise OptionError("decay", self.decay, "must be positive: without it a head need not be unique")
+            raise OptionError("decay", self.decay, "must be positive: otherwise the head may not be unique")
 
     def __call__(self, params: Params) -> Tensor:
         """The loss of the head among the variables, without the ridge."""

@@ -74,7 +74,7 @@ class Loop:
             computed; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
         gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, if these cost
             extra; 0 for none. See :attr:`Record.norms`.
-        mixed_share: Share in the hypergradient of the gradients of ``mixed_objectives``, where :meth:`step` is given
+        mixed_share: Share in the hypergradient of the gradients of ``mixed_objectives``, if :meth:`step` is given
             any; the rest is that of ``objectives``. Level 1 moves along ``objectives`` alone, and its curvature is
             theirs.
 
@@ -199,7 +199,9 @@ class Loop:
         task = None
         if self.wants_train:
             if self.finetune_optimizer is None:
-                raise ConfigError("level 'finetune' has no variables, which the weighting learns from. Pass finetuned.")
+                raise ConfigError(
+                    "level 'finetune' has no variables, but the weighting learns from them. Pass finetuned."
+                )
             task = self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
         solved = _Solved()
         if self.wants_meta:
@@ -465,7 +467,7 @@ def slopes_of(first: Level, at: LoopPoint, adjoint: Adjoint) -> Tensor:
 
     Args:
         first: Level 1 with these losses.
-        at: Where.
+        at: The point.
         adjoint: The solves.
     """
     return first.vjp(first.at(at.variables[0], at.upper), adjoint.direction)["weights"]
@@ -519,8 +521,8 @@ def mixed_signals(
     """The signals with the share that other losses have in the hypergradient, or in the cosines.
 
     Args:
-        loop: Whose variables, and which share.
-        signals: Those of the losses that level 1 moves along.
+        loop: The loop, with its variables and its ``mixed_share``.
+        signals: Signals of the losses that level 1 minimises.
         objectives: The other losses, of some objectives or all.
         direction: As in :func:`read_signals`.
         scales: As in :func:`read_signals`.

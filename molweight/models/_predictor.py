@@ -67,7 +67,7 @@ def label_loss(
         labels: ``G x T``, NaN where missing; 0 and 1 for classes.
         classes: Whether the labels are classes; for a table with classes and numbers, ``T`` booleans.
         bounds: ``G x T``, as for :func:`bounded_square`; not for classes.
-        weights: Weight of each label, ``G x T``, from 0 on; ``None`` for equal ones.
+        weights: Weight of each label, ``G x T``, not negative; ``None`` for equal ones.
 
     Returns:
         0-dim: the weighted sum over known labels, divided by the sum of their weights (by 1 where none is known).
@@ -97,7 +97,7 @@ def class_loss(outputs: Tensor, labels: Tensor, *, weights: Tensor | None = None
     Args:
         outputs: Logits ``G x T`` of the ``T`` classes.
         labels: ``G x T``: 1 for the class of a molecule and 0 for the others; NaN where it is not known.
-        weights: Weight of each molecule, from 0 on, ``G x T`` with equal columns; ``None`` for equal ones.
+        weights: Weight of each molecule, not negative, ``G x T`` with equal columns; ``None`` for equal ones.
 
     Returns:
         0-dim: the weighted sum, divided by the sum of the weights (by 1 where no label is known).

@@ -271,7 +271,7 @@ def build_pretrainer(
     heads = {name: made.objective(name) for name in names}
     if heads and all(head.collapses for head in heads.values()):
         _log.warning(
-            "pretraining with nothing but %s may end with the same vector for all molecules, where its loss is least. "
+            "pretraining with only %s may collapse to the same vector for all molecules, which minimises its loss. "
             "Add another objective, e.g. attribute_masking.",
             ", ".join(heads),
         )

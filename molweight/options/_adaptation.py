@@ -28,24 +28,25 @@ class AdaptationOptions:
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
-        weights_from: Folder of a run whose learned weights are the start, e.g. before a source was added: objectives
-            keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these weights.
+        weights_from: Folder of a run whose learned weights are the initial ones, e.g. before a source was added:
+            objectives keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these
+            weights.
         learn: Options of objectives that are learned with the weights, ``"OBJECTIVE.OPTION"``, e.g.
             ``"graphcl.temperature"``: those that the loss is a differentiable function of.
-        learn_lr: Relative change of such an option per hypergradient, about.
+        learn_lr: Approximate relative change of such an option per hypergradient.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
             supported by the planted objectives of ``experiments/studies/planted.py``.
         solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver.
         task_level: How the task is trained while the weights are learned: ``"proximal"`` finetunes a copy of the
-            encoder and a head, a step at a time; ``"closed_form"`` solves a linear head on all of ``train`` and judges
-            it on all of ``meta`` (up to 2,048 molecules of each) at every hypergradient; best every 10 steps.
+            encoder and a head, a step at a time; ``"closed_form"`` solves a linear head on all of ``train`` and
+            evaluates it on all of ``meta`` (up to 2,048 molecules of each) at every hypergradient; best every 10 steps.
         proximal_strength: Strength of the proximal term that holds the finetuned encoder near the pretrained one while
             the weights are learned: gamma of level 2.
         hypergradient_interval: Steps of adaptive pretraining between hypergradients.
         track_encoder: Move the finetuned encoder along with every step of the pretrained one; see
             :class:`molweight.mlo.Loop`.
-        finetune_ema: Decay of the average of finetuning's iterates that the weights are judged at; 0 for the last
-            iterate.
+        finetune_ema: Decay of the running average of finetuning's iterates, at which the hypergradient is taken; 0 for
+            the last iterate.
         scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
             units can be compared; see :class:`molweight.mlo.Loop`.
         recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
@@ -55,7 +56,7 @@ class AdaptationOptions:
             backward pass per objective; 0 for none.
         steps: Steps of adaptive pretraining.
         stop_when_decided: End adaptive pretraining before its last step, once no verdict on an objective is likely to
-            change: each is decided, or its effect is too small for all steps to show. It saves time; the encoder is
+            change: each is decided, or its effect is too small to be detected. It saves time; the encoder is
             pretrained less. See ``docs/sources.md``.
         solve_batch_size: Molecules of the corpus on which the curvature of level 1 is computed.
         meta_batch_size: Labelled molecules per hypergradient.

@@ -17,7 +17,7 @@ class FinetuningOptions:
         finetune_proximal_strength: Strength of the proximal term that holds the encoder near the pretrained one during
             the finetuning that ends the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
             (``experiments/studies/finetune_gamma.py``, one seed).
-        epochs: Most epochs of finetuning.
+        epochs: Maximum number of epochs of finetuning.
         freeze_epochs: Epochs at the beginning in which the encoder is frozen and only the head is trained, also in
             members; with as many as ``epochs`` the encoder is never trained.
         patience: Epochs without improvement of the metric on ``select`` after which finetuning stops.
@@ -31,7 +31,7 @@ class FinetuningOptions:
         features: Feature sets that the members read in addition to the graph, see :mod:`molweight.features`, and
             numeric columns of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
-        partners: Models without a graph that are weighed with the members: ``"trees"``, boosted trees on the features;
+        partners: Models without a graph that are combined with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, fitted on 6,000 rows at
             most; ``"linear"``, a linear model of the features; ``"forest"``, for classes, randomised trees on both;
             none if empty.
@@ -50,8 +50,8 @@ class FinetuningOptions:
         minutes: Minutes that the job should take on this machine; ``None`` for no limit. If time is short, pretraining
             is stopped early, members are trained for fewer epochs, partners are left out, and this is reported. The
             result then depends on the speed of the machine.
-        select_metric: Metric that chooses the epoch of a single model and the label transforms of an ensemble, and that
-            the run is scored by: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
+        select_metric: Metric for choosing the epoch of a single model or the label transforms of an ensemble, and for
+            scoring the run: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
             ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.
 
     Raises:

@@ -35,7 +35,7 @@ def summary_section(subject: RunSummary) -> Section:
         ["weighting and solver", f"{options['weighting']}, {options['solver']}"],
         ["seed", str(options["seed"])],
         _model_row(tuned, metric_name(subject.metric)),
-        ["duration", f"{lasted}; generic pretraining counts only if it was made for this run"],
+        ["duration", f"{lasted}; generic pretraining is included only if it was done for this run"],
     ]
     return Section("summary", "The run", tables=[Table("Data, model and duration", ["", ""], rows)])
 
@@ -61,20 +61,20 @@ def audit_section(subject: RunSummary) -> Section:
     """Duplicates, leaks and labels of the table."""
     title, audit = "Audit of the data", subject.audit
     if audit is None:
-        missing = "No audit was kept with this run. molweight fit makes one; molweight audit does for any table."
+        missing = "No audit is stored with this run. molweight fit stores one; molweight audit audits any table."
         return Section("audit", title, [missing])
     overlap = audit.overlap
     corpus = (
         []
         if overlap is None
         else [
-            f"Compounds that are in the corpus {overlap.corpus} ({overlap.size} molecules), too: "
+            f"Compounds that are also in the corpus {overlap.corpus} ({overlap.size} molecules): "
             + ", ".join(f"{count} of {role}" for role, count in overlap.compounds.items())
             + "."
         ]
     )
     tables = [_facts(audit), *_leaks(audit), _labels(audit)]
-    return Section("audit", title, corpus, tables=tables, texts=[Text("The audit in full", format_audit(audit))])
+    return Section("audit", title, corpus, tables=tables, texts=[Text("Full audit", format_audit(audit))])
 
 
 def _facts(audit: Audit) -> Table:
@@ -84,8 +84,8 @@ def _facts(audit: Audit) -> Table:
         ["rows without a molecule", str(audit.rejected)],
         *([["rows left out for a label that cannot be read", str(audit.left_out)]] if audit.left_out else []),
         *([["labels that cannot be read, treated as missing", str(audit.unread)]] if audit.unread else []),
-        ["molecules that occur again", f"{twice.extra}; {twice.conflicting} groups with conflicting labels"],
-        ["the same as compounds", f"{compounds.extra}; {compounds.conflicting} groups with conflicting labels"],
+        ["repeated molecules", f"{twice.extra}; {twice.conflicting} groups with conflicting labels"],
+        ["repeated compounds", f"{compounds.extra}; {compounds.conflicting} groups with conflicting labels"],
         ["with an undefined stereocentre", str(audit.undefined_stereo)],
         ["scaffolds", f"{audit.scaffolds}, the largest with {audit.largest_scaffold} molecules"],
         ["without a ring", str(audit.acyclic)],
@@ -115,7 +115,7 @@ def configuration_section(subject: RunSummary) -> Section:
     """Every option."""
     settled = Text("All options, defaults included (JSON)", json.dumps(subject.options, indent=2, default=str))
     if subject.config is None:
-        words = ["This run was not started on the command line, so there is no file of its options."]
+        words = ["This run was not started on the command line, so there is no file with its options."]
         return Section("configuration", "Configuration", words, texts=[settled])
     words = ["To reproduce the run, save the first block as config.yaml: molweight fit --config config.yaml"]
     return Section("configuration", "Configuration", words, texts=[Text("config.yaml", subject.config), settled])

@@ -177,15 +177,15 @@ def format_evidence(records: Sequence[Mapping[str, Any]]) -> str:
         return ""
     width = max(len(item.name) for item in found)
     lines = [f"  {item.name:<{width}}  {item.verdict:<9}  {item.errors:+.1f} s.e." for item in found]
-    head = "evidence of each objective against the average one (positive: more weight lowers the meta loss):"
+    head = "evidence for each objective relative to the average one (positive: more weight lowers the meta loss):"
     undecided = [item for item in found if item.verdict == "undecided"]
-    tail = ["  no objective is better or worse than chance explains: equal weights would do"]
+    tail = ["  no objective differs from the average by more than chance: equal weights would do as well"]
     ended = [f"  adaptive pretraining {text}" for text in [records[-1].get("ended")] if text]
     return "\n".join([head, *lines, *(tail if len(undecided) == len(found) else []), *ended])
 
 
 def format_learned(records: Sequence[Mapping[str, Any]]) -> str:
-    """Where the options that were learned began and ended, one line each; empty where none was.
+    """Initial and final value of each learned option, one line each; empty if there are none.
 
     Args:
         records: One per step, see :attr:`molweight.Run.records`.
@@ -193,7 +193,7 @@ def format_learned(records: Sequence[Mapping[str, Any]]) -> str:
     Example:
         >>> name = "graphcl.temperature"
         >>> print(format_learned([{"learned": {name: 0.1}, "next_learned": {name: 0.12}}]))
-        options that were learned:
+        learned options:
           graphcl.temperature  0.1 to 0.12
     """
     if not (records and records[-1].get("learned")):
@@ -201,4 +201,4 @@ def format_learned(records: Sequence[Mapping[str, Any]]) -> str:
     first, last = records[0]["learned"], records[-1]["next_learned"]
     width = max(map(len, first))
     lines = [f"  {name:<{width}}  {first[name]:.3g} to {last[name]:.3g}" for name in first]
-    return "\n".join(["options that were learned:", *lines])
+    return "\n".join(["learned options:", *lines])

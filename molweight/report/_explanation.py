@@ -57,7 +57,7 @@ def render_explanation(name: str, found: Sequence[Explained], unit: str) -> str:
     cards = [_card(place, item) for place, item in enumerate(found)]
     return page(
         f"{name}: atoms",
-        "Atoms that predictions of a run rest on",
+        "Atoms that the predictions of a run depend on",
         [Section("atoms", "Molecules", words, cards=cards)],
     )
 

@@ -125,7 +125,9 @@ def _ensemble_section(subjects: Sequence[RunSummary]) -> Section:
     first = subjects[0]
     opened = [subject.test_results for subject in subjects if subject.test_results is not None]
     if len(opened) < len(subjects) or not all(_comparable(first, other) for other in subjects[1:]):
-        words = "These runs were not tested on the same molecules with the same labels, so they make no ensemble."
+        words = (
+            "These runs were not tested on the same molecules and labels, so they cannot be combined into an ensemble."
+        )
         return Section("uncertainty", "As an ensemble", [words])
     samples = np.stack([own.predictions[subject.method] for own, subject in zip(opened, subjects, strict=True)])
     mean, deviation = samples.mean(axis=0), samples.std(axis=0, ddof=1)

@@ -29,16 +29,18 @@ def sources_section(subject: RunSummary) -> Section:
     if uses:
         tables.append(Table("Auxiliary tables", list(_COLUMNS.values()), [_row(use) for use in uses]))
         words.append(
-            "Left out: compounds that the task holds out for meta, select or test, in any form. Molecules also in "
-            "train were learned from with their labels in these tables: out-of-fold scores on them may be too good "
-            "where the labels tell those of the task."
+            "Compounds that the task holds out for meta, select or test are left out of these tables, in any form. "
+            "Molecules of train keep their labels in these tables, so their out-of-fold scores may be too optimistic "
+            "if these labels reveal those of the task."
         )
     else:
         words.append("This run learned from no auxiliary table (--aux).")
     found = weigh_evidence(subject.records)
     if found:
         rows = [[item.name, f"{item.errors:+.1f}", item.verdict] for item in found]
-        caption = "Effect of more weight on the meta loss against the average objective; positive: it lowers it"
+        caption = (
+            "Effect of more weight on the meta loss, relative to the average objective; positive: it lowers the loss"
+        )
         tables.append(Table(caption, ["objective", "standard errors", "verdict"], rows))
         if subject.records[-1].get("ended"):
             words.append(f"Adaptive pretraining {subject.records[-1]['ended']} (stop_when_decided).")

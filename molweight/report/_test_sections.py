@@ -57,7 +57,7 @@ def wrong_section(subject: RunSummary) -> Section:
     if opened is None:
         return Section("wrong", title, [NOT_OPENED])
     cards = [_card(subject, opened, *pair) for pair in worst(subject.task, opened, subject.method)]
-    words = "Those with the largest distance between prediction and label"
+    words = "The test molecules with the largest difference between prediction and label"
     several = len(opened.names) > 1 and "regression" in subject.kinds
     scaled = ", for numbers in standard deviations of the labels" if several else ""
     said = [f"{words}{scaled}. Check labels, stereochemistry and salts first."]

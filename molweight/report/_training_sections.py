@@ -70,25 +70,25 @@ def weights_section(subject: RunSummary) -> Section:
 
 
 def _options_figure(subject: RunSummary, series: Mapping[str, Series]) -> Figure:
-    """Options that were learned, as multiples of where they began: one axis for all."""
+    """Learned options as multiples of their initial values, on one axis."""
     relative = {name: (steps, values / values[0]) for name, (steps, values) in series.items()}
     ends = ", ".join(f"{name} {number(float(values[-1]), 3)}" for name, (_, values) in series.items())
     svg = lines(
         "options",
         relative,
-        title="Options that were learned, over adaptive pretraining",
+        title="Learned options over adaptive pretraining",
         description=f"At the last step: {ends}.",
         x=_STEP,
         y="multiple of the first value",
         level=(1.0, "unchanged"),
     )
-    return Figure(svg, f"Options of objectives that were learned with the weights.{_note(subject.records)}")
+    return Figure(svg, f"Options of objectives that are learned together with the weights.{_note(subject.records)}")
 
 
 def _options_table(subject: RunSummary) -> Table:
     first, last = subject.records[0]["learned"], subject.records[-1]["next_learned"]
     rows = [[name, number(first[name], 3), number(last[name], 3)] for name in first]
-    return Table("Options that were learned", ["option", "first", "last"], rows)
+    return Table("Learned options", ["option", "first", "last"], rows)
 
 
 def _constant(line: Series) -> bool:

@@ -107,7 +107,9 @@ def read_model(folder: Path) -> RunParts:
         try:
             results = test_results_from_tensors(read_tensors(folder / TEST)[0], about["test_methods"])
         except (LookupError, TypeError) as error:
-            raise DataError(f"{folder / TEST} is of another run than {MODEL}. Restore it, or remove it.") from error
+            raise DataError(
+                f"{folder / TEST} belongs to another run than {MODEL}. Restore it, or remove it."
+            ) from error
     seen = tensors.pop(_SEEN, None)
     calibration = read_tensors(folder / CALIBRATION)[0] if (folder / CALIBRATION).exists() else {}
     return RunParts(about, tensors, test_results=results, seen=seen, calibration=calibration)
@@ -141,7 +143,9 @@ def read_pretraining(folder: Path) -> tuple[dict[str, Tensor], list[dict[str, An
 def _read_legacy(folder: Path) -> RunParts:
     tensors, about = read_tensors(folder / LEGACY)
     if _HISTORY not in tensors:
-        raise DataError(f"{folder} holds a checkpoint of generic pretraining, no finished run. Start from it: --init.")
+        raise DataError(
+            f"{folder} holds a checkpoint of generic pretraining, not a finished run. To start from it, use --init."
+        )
     states = {owner: _owned(tensors, f"{owner}.") for owner in _OWNERS}
     results = test_results_from_tensors(tensors, about.get("opened", []))
     about = {**about, "test_methods": about.get("opened", [])}

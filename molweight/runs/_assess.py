@@ -44,8 +44,8 @@ def needed(calibration: Calibration | None) -> Calibration:
     """
     if calibration is None:
         raise ConfigError(
-            "this run keeps no training molecules and no errors (calibration.safetensors), so intervals and domain are "
-            "not known: it was made by an earlier version, or its model was copied alone. Fit again, or leave "
+            "this run has no calibration.safetensors, so intervals and domain cannot be computed: it was made by an "
+            "earlier version, or only its model was copied. Fit again, or leave "
             f"{mention('interval')} out."
         )
     return calibration

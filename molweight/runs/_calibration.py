@@ -69,7 +69,7 @@ class Calibration:
             }
             least, most = (float(value) for value in found["limits"])
         except (KeyError, ValueError) as error:
-            raise DataError(f"the file of the calibration has no {error}. Restore it, or fit again.") from error
+            raise DataError(f"the calibration file has no {error}. Restore it, or fit again.") from error
         classes = tuple(bool(value) for value in found["classes"])
         return cls(
             Reference(found["bits"], found["vectors"], least, most), Conformal(classes, found["scores"], found["sizes"])

@@ -65,7 +65,7 @@ def _problem(name: str) -> str | None:
     if not name.strip() or name[0] in ".-" or name != name.strip() or name.endswith("."):
         return "is empty, or begins or ends with a dot, a dash or a blank"
     if _RESERVED.fullmatch(name):
-        return "is kept for devices on Windows"
+        return "is reserved for devices on Windows"
     return f"is longer than {_LONGEST} bytes" if len(name.encode()) > _LONGEST else None
 
 

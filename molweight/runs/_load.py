@@ -49,7 +49,7 @@ def load(folder: str | Path, device: str = "auto") -> Run:
     parts = read_model(place)
     problem = problem_of(parts)
     if problem:
-        raise DataError(f"{place} is not a sound run: {problem}. Restore it, or fit again.")
+        raise DataError(f"{place} is not a valid run: {problem}. Restore it, or fit again.")
     try:
         run = restore(parts, where)
     except UnknownNameError as error:
@@ -57,7 +57,7 @@ def load(folder: str | Path, device: str = "auto") -> Run:
             f"{place}: {error} It was registered by a plug-in. Name it: --plugin MODULE; in Python, import it first."
         ) from error
     except (ConfigError, RuntimeError, LookupError, TypeError) as error:  # its parts are not consistent
-        reason = "does not fit into memory" if out_of_memory(error) else "is not a sound run"
+        reason = "does not fit into memory" if out_of_memory(error) else "is not a valid run"
         raise DataError(f"{place} {reason}: {error}. Restore it, or fit again.") from error
     run.folder = place
     return run

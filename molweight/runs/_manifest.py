@@ -102,8 +102,8 @@ def check_manifest(folder: Path) -> None:
     content = _read(folder)
     if content.get(_UNFINISHED):
         raise DataError(
-            f"{folder}: the run was interrupted while it was being saved, so its files do not belong together. Give "
-            "the command that wrote it again; it resumes from its last state."
+            f"{folder}: the run was interrupted while it was being saved, so its files are inconsistent. Run the "
+            "command that wrote it again; it resumes from its last state."
         )
     for name, recorded in content["files"].items():
         path = folder / name

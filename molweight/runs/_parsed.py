@@ -77,7 +77,7 @@ def parse(smiles: Sequence[str] | ParsedRows, featuriser: Featuriser | None = No
     if isinstance(smiles, ParsedRows):
         return smiles
     if isinstance(smiles, str):
-        raise ConfigError(f"a sequence of SMILES is needed, got the single string {smiles!r}. Use [{smiles!r}].")
+        raise ConfigError(f"expected a sequence of SMILES, got the single string {smiles!r}. Use [{smiles!r}].")
     chosen = featuriser or Featuriser()
     texts = [written(item) for item in smiles]
     molecules, rejects = featurize(texts, featuriser=chosen)

@@ -168,7 +168,9 @@ class Run:
         if role == "test" and self.test_results is not None:
             return self._score(self.test_results.targets, self.test_results.predictions[self.method])
         if self.data is None or self.splits is None or self.data.metric is None:
-            raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
+            raise ConfigError(
+                "this run was loaded without its table. Score run.predict(smiles) against your own labels."
+            )
         if role not in self._scores:
             positions = self.splits.roles()[role]
             predicted = predict_unseen(self.model, self.data, positions, self.device)
@@ -216,7 +218,7 @@ class Run:
         """Predictions for molecules, aligned with the input.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
 
         Returns:
             ``n x T``: probabilities for classification, labels in their own units for regression. A row without a valid
@@ -238,7 +240,7 @@ class Run:
         deviations with the errors on the test set.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
             samples: Dropout masks, at least 2.
             seed: Seed of the masks.
 
@@ -267,7 +269,7 @@ class Run:
         lower; :meth:`domain` identifies these.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
             level: The probability.
 
         Returns:
@@ -284,7 +286,7 @@ class Run:
         """Distance of molecules to the training molecules, aligned with the input.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
 
         Returns:
             Similarity and distance to the nearest training molecules, and whether both are within the limits from the
@@ -299,7 +301,7 @@ class Run:
         """Predictions with deviations, intervals and domain, for which each molecule is encoded once.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
             level: Level of the intervals.
 
         Raises:
@@ -367,10 +369,10 @@ class Run:
         """Vectors of molecules from the finetuned encoder, aligned with the input.
 
         Args:
-            smiles: ``n`` SMILES, or what :meth:`parse` made of them.
+            smiles: ``n`` SMILES, or the result of :meth:`parse`.
 
         Returns:
-            ``n x d``; NaN where a row holds no molecule.
+            ``n x d``; NaN for a row without a valid molecule.
         """
         parsed = self._read(smiles)
         parts = [np.empty((0, self.model.first_encoder().width), dtype=np.float32)]
@@ -479,6 +481,6 @@ class Run:
         parsed = parse(smiles, self.featuriser)
         if parsed.rejects and parsed is not smiles:
             _log.warning(
-                "%d of %d rows hold no molecule; their values are NaN", len(parsed.rejects), len(parsed.smiles)
+                "%d of %d rows have no valid molecule; their values are NaN", len(parsed.rejects), len(parsed.smiles)
             )
         return parsed

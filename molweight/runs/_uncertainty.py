@@ -93,8 +93,8 @@ def dropout_samples(
         raise OptionError("seed", seed, "must be at least 0")
     if not dropout_rate(model) > 0:
         raise ConfigError(
-            "this run is a single model of classes whose encoder has no dropout, so it states no deviations. Ask for "
-            f"sets of classes ({mention('interval', 0.9)}), name runs that differ in their seed (molweight predict "
+            "this run is a single classifier whose encoder has no dropout, so it has no standard deviations. Ask for "
+            f"sets of classes ({mention('interval', 0.9)}), name runs with different seeds (molweight predict "
             "--ensemble), or fit with encoder_options.dropout=0.1 or several members."
         )
     seeds = np.random.default_rng(seed).integers(2**31, size=samples)
@@ -121,7 +121,7 @@ def spread_of(samples: Iterable[Float32Matrix]) -> Uncertainty:
     """
     stack = np.stack(list(samples)).astype(np.float64)
     if len(stack) < 2:  # noqa: PLR2004 - what a deviation needs
-        raise ConfigError("the spread of one prediction is not known. Give two runs or more.")
+        raise ConfigError("a single prediction has no spread. Give at least two runs.")
     deviation = stack.std(axis=0, ddof=1)
     return Uncertainty(stack.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
 

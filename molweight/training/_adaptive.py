@@ -165,7 +165,7 @@ def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: S
         if not model.objective(name).tables and name.partition(":")[2] not in corpus.parts
     ]
     if not names:
-        reason = "finds no objective that could learn from the task's molecules: all have a table of their own"
+        reason = "finds no objective that can learn from the task's molecules: each has a table of its own"
         raise OptionError("align_on", job.align_on, reason, "Leave align_on out.")
     own = attach_targets(data.subset(splits.train), [spec for name in names for spec in model.objective(name).targets])
     # Separate random streams, so that level 1 sees the same molecules and masks for every choice.
@@ -210,7 +210,7 @@ def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, de
         raise OptionError(
             "task_level",
             job.task_level,
-            f"solves one head per target, and the classes of {data.name} share one",
+            f"solves one head per target, but the classes of {data.name} share one",
             "Leave task_level out.",
         )
     sizes = (MOST_SOLVED, MOST_SOLVED) if solved else (job.task_batch_size, job.meta_batch_size)

@@ -98,7 +98,7 @@ def advise(
     job = job or Job()
     init = SHIPPED if job.init == "auto" else job.init
     if init in INITS:
-        raise ConfigError(f"probes need a pretrained encoder, and init={init!r} names none. Leave init out.")
+        raise ConfigError(f"probes need a pretrained encoder, but init={init!r} names none. Leave init out.")
     data, device = with_stereo(job, data), resolve_device(job.device)
     encoder = read_checkpoint(init).build(data.featuriser).to(device).eval()
     rows = _labelled(data, splits)
@@ -221,7 +221,5 @@ def format_advice(found: Sequence[Advice]) -> str:
         for item in found
     ]
     helping = [item.use.name for item in found if item.verdict == "helps"]
-    last = (
-        f"these help a frozen probe: {', '.join(helping)}" if helping else "no table helps a frozen probe for certain"
-    )
+    last = f"these help a frozen probe: {', '.join(helping)}" if helping else "no table certainly helps a frozen probe"
     return "\n".join([*lines, f"{last}; fit --aux learns how much each is worth in training"])

@@ -76,12 +76,12 @@ def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
             rare = int(counts.min()) if len(values) > 1 else 0
             _LOG.warning(
                 "%s, target %r: %d of %d labels are of the rarer class, fewer than the %d folds, so its "
-                "scores mean little: add molecules of that class", data.name, name, rare, counts.sum(), members,
+                "scores are unreliable: add molecules of that class", data.name, name, rare, counts.sum(), members,
             )  # fmt: skip
         elif task == "regression" and len(values) == 2 and counts.sum() > _FEW:  # noqa: PLR2004 - two values
             _LOG.warning(
-                "%s, target %r: all labels are %g or %g; if these are classes, say so with the task 'classification' "
-                "and which of them is positive", data.name, name, *values,
+                "%s, target %r: all labels are %g or %g; if these are classes, set the task 'classification' "
+                "and the positive class", data.name, name, *values,
             )  # fmt: skip
 
 

@@ -78,7 +78,7 @@ def finetune(
     with progress_bar(progress, job.epochs, "epochs", done=tuner.epoch) as bar, stage.interruptible():
         while tuner.epoch < job.epochs and tuner.epoch - tuner.result.best_epoch < job.patience:
             if seconds is not None and tuner.epoch and time.monotonic() - started >= seconds:
-                _LOG.warning("finetuning: %d of %d epochs, because of the time limit", tuner.epoch, job.epochs)
+                _LOG.warning("finetuning: only %d of %d epochs, because of the time limit", tuner.epoch, job.epochs)
                 break
             model.encoder.requires_grad_(tuner.epoch >= job.freeze_epochs)
             for indices in tuner.parts():
@@ -190,7 +190,7 @@ def _judge(
         predicted = predict_positions(model, data, splits.select, device)
     if not np.isfinite(predicted).all():
         raise TrainingError(
-            f"finetuning: after epoch {len(result.curve)} the predictions are not finite any more. Lower the learning "
+            f"finetuning: after epoch {len(result.curve)} the predictions are no longer finite. Lower the learning "
             f"rate: {mention('finetune_lr', 0.001)}."
         )
     value = score(result.metric, exact_labels(data, splits.select), predicted).value

@@ -102,7 +102,7 @@ def _with_roles(
     if test is None:
         return data, splits or split(data, "none", seed=job.seed)
     if splits is not None:
-        raise ConfigError("splits and test both say what the test molecules are. Leave splits out.")
+        raise ConfigError("splits and test both define the test molecules. Leave splits out.")
     return with_test(data, test, job.seed)
 
 

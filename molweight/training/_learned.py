@@ -30,7 +30,7 @@ def check_learned(job: Job) -> None:
         if objective not in job.objectives:
             reason = "names no option of an objective of this job"
         else:
-            reason = f"cannot be learned: the loss of {objective} is no differentiable function of {option!r}"
+            reason = f"cannot be learned: the loss of {objective} is not a differentiable function of {option!r}"
         remedy = f"These can: {', '.join(known)}." if known else "No objective of this job has an option that can."
         raise OptionError("learn", name, reason, remedy)
 

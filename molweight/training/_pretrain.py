@@ -154,7 +154,7 @@ class PretrainingState:
         largest = float(torch.stack(values).max()) if values else 0.0
         if not largest < _DIVERGED:
             raise TrainingError(
-                f"adaptive pretraining: the model of the task diverges, its variables reach {largest:.3g} at step "
+                f"adaptive pretraining: the task model diverges: its variables reach {largest:.3g} at step "
                 f"{self.loop.steps}. Lower the learning rate: {mention('finetune_lr', 0.001)}."
             )
 
@@ -272,11 +272,11 @@ def pretrain(
             bar.update()
     title = progress or "pretraining"
     if end < last and state.decided(decided):
-        text = f"{end} of {last} steps, as no verdict on an objective is likely to change"
+        text = f"{end} of {last} steps, because no verdict on an objective is likely to change"
         state.history[-1]["ended"] = f"ended after {text}"
         _LOG.info("%s: %s", title, text)
     elif end < last:
-        _LOG.warning("%s: %d of %d steps, because of the time limit", title, end, last)
+        _LOG.warning("%s: only %d of %d steps, because of the time limit", title, end, last)
     if stage.session.folder is not None:
         stage.write(state.state())
     return state.history

@@ -167,8 +167,8 @@ def _adopt_encoder(job: Job) -> Job:
     if asked not in (("gin", {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
         raise ConfigError(
             f"{mention('init', job.init)} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, "
-            f"and {job.encoder!r} with {job.encoder_options} is asked for. Leave encoder and encoder_options out, "
-            "but for dropout."
+            f"and {job.encoder!r} with {job.encoder_options} was requested. Leave encoder and encoder_options "
+            "out, except for dropout."
         )
     options = {**checkpoint.encoder_options, **job.encoder_options}
     return replace(job, encoder=checkpoint.encoder, encoder_options=options)
@@ -188,7 +188,7 @@ def _check_weighting(job: Job) -> None:
         raise OptionError(
             "stop_when_decided",
             job.stop_when_decided,
-            f"waits for evidence from hypergradients, and {mention('weighting', job.weighting)} takes none",
+            f"waits for evidence from hypergradients, which {mention('weighting', job.weighting)} does not compute",
             "Leave stop_when_decided out.",
         )
     _check_alignment(job)
@@ -223,13 +223,11 @@ def _check_alignment(job: Job) -> None:
     if job.align_on == "corpus":
         return
     if not _measures(job.weighting, *_WITH_TASK["align_on"]):
-        reason = (
-            f"says where gradients meet that of the task, and {mention('weighting', job.weighting)} looks at no task"
-        )
+        reason = f"compares gradients with the task's, which {mention('weighting', job.weighting)} does not use"
         raise OptionError("align_on", job.align_on, reason, "Leave align_on out.")
     if job.corpus_weights == "part":
         parts = mention("corpus_weights", "part")
-        reason = f"takes all gradients on the same molecules, and {parts} weighs the molecules of each part"
+        reason = f"computes all gradients on the same molecules, but {parts} weights the molecules of each part"
         raise OptionError("align_on", job.align_on, reason, "Leave one of them out.")
 
 
@@ -238,7 +236,7 @@ def _check_learning(job: Job) -> None:
     if not job.learn:
         return
     if not _measures(job.weighting, *_WITH_TASK["learn"]):
-        reason = f"is learned from hypergradients, and {mention('weighting', job.weighting)} takes none"
+        reason = f"is learned from hypergradients, which {mention('weighting', job.weighting)} does not compute"
         raise OptionError("learn", list(job.learn), reason, "Leave learn out.")
     check_learned(job)
 
@@ -324,7 +322,7 @@ def weighting_options(job: Job) -> dict[str, Any]:
     if job.weights_from is None or key is None:  # weightings without initial weights, such as the baseline "equal"
         return dict(job.weighting_options)
     if key in job.weighting_options:
-        reason = f"gives the weights that {mention(f'weighting_options.{key}')} gives as well"
+        reason = f"sets the weights, and so does {mention(f'weighting_options.{key}')}"
         raise OptionError("weights_from", job.weights_from, reason, "Leave one of them out.")
     found = _weights_of(job.weights_from)
     known = [found[name] for name in job.objectives if name in found]
@@ -375,11 +373,13 @@ def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
         reason = f"holds the weights for {kind}, and {data.name} has targets that are {' and '.join(sorted(kinds))}"
         other = "the classifier's" if kind == "numbers" else "the regressor's"
         remedy = (
-            f"Give {other} file." if len(kinds) == 1 else f"Fit classes and numbers apart: {mention('targets', [...])}."
+            f"Give {other} file."
+            if len(kinds) == 1
+            else f"Fit classes and numbers separately: {mention('targets', [...])}."
         )
         raise OptionError("in_context", options.in_context, reason, remedy)
     if len(data.target_names) > MOST_TARGETS and data.task != "multiclass":
-        reason = f"serves at most {MOST_TARGETS} targets, and {data.name} has {len(data.target_names)}"
+        reason = f"supports at most {MOST_TARGETS} targets, and {data.name} has {len(data.target_names)}"
         raise OptionError(
             "in_context",
             options.in_context,

@@ -191,7 +191,7 @@ def _claim(study: "Study", about: Mapping[str, Any], journal: str | Path | None)
         if found is None:
             study.set_user_attr(key, value)
         elif found != value:
-            raise ConfigError(f"{journal}: its trials are of another search ({key} differs). Name another journal.")
+            raise ConfigError(f"{journal}: its trials belong to another search ({key} differs). Name another journal.")
 
 
 def _sampler(method: str, seed: int, number: int) -> "BaseSampler":

@@ -201,8 +201,8 @@ class HeldOut:
         kept = datasets.without(table, self.data, held)
         if len(kept) == 0:
             raise DataError(
-                f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so that none is left "
-                "to learn labels from. Name another table with objective_options."
+                f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so none is left to "
+                "learn labels from. Name another table with objective_options."
             )
         return kept
 
@@ -239,7 +239,7 @@ def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> di
     if name == data.name or shared:
         raise ConfigError(
             f"objective {objective!r}: the table {name!r} has labels of the task ({', '.join(shared) or name}), so "
-            f"those of test molecules would be learned. Name another with objective_options, e.g. {{'{objective}': "
+            f"test labels would be learned. Name another with objective_options, e.g. {{'{objective}': "
             f"{{'table': '{next(choice for choice in _CHOICES if choice != name)}'}}}}."
         )
     found = {**given, "table": name, "labels": len(table.target_names)}
@@ -303,9 +303,9 @@ def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) ->
             seen = len(table) - len(held.without(table))
             if seen:
                 raise ConfigError(
-                    f"{mention('init', init)} has learned labels of {table.name} ({name}), and {seen} of its molecules "
-                    f"are compounds that {held.data.name} holds out: its score would mean little. Leave init out, so "
-                    f"that {name} is learned without them, or name a checkpoint without {name}."
+                    f"{mention('init', init)} was trained on labels of {table.name} ({name}), and {seen} of its "
+                    f"molecules are compounds that {held.data.name} holds out, so the score would be too optimistic. "
+                    f"Leave init out, so that {name} is learned without them, or name a checkpoint without {name}."
                 )
 
 

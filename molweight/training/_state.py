@@ -228,7 +228,7 @@ def _differences(there: Any, here: Any, where: str = "") -> Iterator[str]:
         for key in dict.fromkeys([*there, *here]):
             yield from _differences(there.get(key), here.get(key), f"{where}.{key}" if where else str(key))
     elif there != here:
-        yield f"{where} is {there!r} there and {here!r} here"
+        yield f"{where} was {there!r} and is now {here!r}"
 
 
 @dataclass(frozen=True)

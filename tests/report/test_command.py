@@ -57,7 +57,7 @@ def test_fit_writes_the_report(folder: Path) -> None:
     text = (folder / "report.html").read_text(encoding="utf-8")
     assert "<h1>mine: TapWeight</h1>" in text
     assert "equal weights" in text
-    assert "No audit was kept" not in text
+    assert "No audit is stored" not in text
     assert "has not been opened" not in text
     assert "color-mix" in text  # atoms of the worst molecules
     assert "SHA-256 of model.safetensors" in text
@@ -182,7 +182,7 @@ def test_run_without_the_files_beside_it(copy: Path) -> None:
         (copy / name).unlink()
     assert main(["report", str(copy), "--device", "cpu"]) == 0
     text = (copy / "report.html").read_text(encoding="utf-8")
-    assert "No audit was kept" in text
+    assert "No audit is stored" in text
     assert "not started on the command line" in text
 
 

@@ -180,7 +180,7 @@ def test_no_continued_pretraining_is_said(section: Callable[[RunSummary], Sectio
 
 
 def test_what_was_not_kept_is_said(make: Make) -> None:
-    assert "No audit was kept" in audit_section(make(audit=None)).words[0]
+    assert "No audit is stored" in audit_section(make(audit=None)).words[0]
     assert "not started on the command line" in configuration_section(make(config=None)).words[0]
 
 

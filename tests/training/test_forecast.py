@@ -85,6 +85,6 @@ def test_the_command_says_it_before_it_starts(
     rest = ["--epochs=1", "--members=1", "--corpus_size=64", "--baselines=[]", "--device=cpu"]
     assert main(["fit", "my.csv", "--split=random", *small, *rest]) == 0
     said = capsys.readouterr().err
-    assert said.index("expected time of training: about ") < said.index("my: 60 molecules, 1 target")
+    assert said.index("expected training time: about ") < said.index("my: 60 molecules, 1 target")
     assert main(["fit", "my.csv", "--split=random", *small, *rest, "--quiet", "--overwrite"]) == 0
     assert "expected time" not in capsys.readouterr().err

@@ -19,7 +19,7 @@ def parser() -> Parser:
     add_table_options(made)
     made.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
     made.add_argument("--init", type=str, default="auto", help="checkpoint or run whose encoder is probed")
-    made.add_argument("--seed", type=int, default=0, help="seed of the folds, and of the split where it draws")
+    made.add_argument("--seed", type=int, default=0, help="seed of the folds, and of a random split")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)
     return made

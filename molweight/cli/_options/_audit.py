@@ -12,16 +12,21 @@ def parser() -> Parser:
     """Options of the command: those of the data."""
     made = Parser(
         prog="molweight audit",
-        description="Show how each column of a table is understood and which fit command follows; look for "
+        description="Show how each column of a table is interpreted, and the fit command to run next; check for "
         "duplicates, undefined stereochemistry, unbalanced labels, leakage between roles, and molecules of the table "
         "in the corpus.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made, corpus=None)
     add = made.add_argument
-    add("--test", type=str | None, default=None, help="file of the test set; every row of the table trains")
+    add(
+        "--test",
+        type=str | None,
+        default=None,
+        help="file with the test set; all rows of the table are then used for training",
+    )
     add("--stereo", type=Literal["use", "ignore"], default="use", help="use or ignore stereochemistry")
-    add("--seed", type=int, default=0, help="seed of the split, where it draws")
+    add("--seed", type=int, default=0, help="seed of a random split")
     made.add_argument(
         "--json", action="store_true", help="print JSON, with the rows of duplicates, all labels and all rejects"
     )

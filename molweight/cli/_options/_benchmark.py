@@ -12,14 +12,24 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight benchmark",
-        description="Run tables x methods x seeds; what is finished is kept; a run that fails is a row that says why.",
+        description="Run tables x methods x seeds. Finished runs are kept; a failed run is recorded with its reason.",
     )
     add = made.add_argument
     add("study", type=str, help="YAML file: tables, methods, seeds, and options that all runs share")
-    add("--output", type=str | None, default=None, help="folder of the results; runs/NAME of the file by default")
+    add(
+        "--output",
+        type=str | None,
+        default=None,
+        help="folder for the results; by default runs/ and the name of the file",
+    )
     add("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with one thread")
     add("--executor", type=str, default="processes", help="processes, or ray (pip install 'molweight[scale]')")
-    add("--address", type=str | None, default=None, help="of a Ray cluster that is running; started here by default")
+    add(
+        "--address",
+        type=str | None,
+        default=None,
+        help="address of a running Ray cluster; by default, one is started here",
+    )
     add_safe_csv_option(made)
     add("--quiet", action="store_true", help="no progress bar, no messages but the page")
     return made

@@ -11,6 +11,11 @@ def parser() -> Parser:
     made = Parser(prog="molweight embed", description="Vectors of every molecule of a file, row by row.")
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
-    made.add_argument("--output", type=str | None, default=None, help=".npz, or .csv (.gz or not); stdout: CSV")
+    made.add_argument(
+        "--output",
+        type=str | None,
+        default=None,
+        help="file to write: .npz, .csv or .csv.gz; by default, CSV to stdout",
+    )
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made

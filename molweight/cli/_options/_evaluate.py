@@ -16,11 +16,11 @@ def parser() -> Parser:
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")
     add("table", type=str, help="labelled table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not")
-    add("--smiles", type=str | None, default=None, help="SMILES column of the table; found if left out")
+    add("--smiles", type=str | None, default=None, help="SMILES column of the table; detected by default")
     add_reading_options(made, duplicates="keep")
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of the molecules: salts,charges,tautomers")
-    add("--metric", type=str | None, default=None, help="how to score; as on the run's own table if left out")
+    add("--metric", type=str | None, default=None, help="metric; by default, that of the run's own table")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)
     return made

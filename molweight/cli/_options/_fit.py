@@ -38,7 +38,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
     add_run_options(made, baselines=["mean", "descriptor_trees"])
-    made.add_argument("--preset", type=str, default="auto", help="sizes that are not given: auto, small, full")
+    made.add_argument("--preset", type=str, default="auto", help="defaults of the size options: auto, small, full")
     add_job_options(made)
     made.set_defaults({"members": None})  # set by the size of the table; a job in Python has a single model by default
     return made
@@ -51,9 +51,9 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
         "--test",
         type=str | None,
         default=None,
-        help="file of the test set; every row of the table trains",
+        help="file with the test set; all rows of the table are then used for training",
     )
-    add("--name", type=str | None, default=None, help="name of the run; that of the table by default")
+    add("--name", type=str | None, default=None, help="name of the run; by default, that of the table")
     add("--runs", type=str, default="runs", help="folder of the runs")
     add("--overwrite", action="store_true", help="replace a finished run of the same name")
     add("--resume", type=str | None, default=None, help="folder of an interrupted run to resume: runs/NAME")
@@ -61,7 +61,7 @@ def add_run_options(made: Parser, baselines: list[str]) -> None:
         "--baselines",
         type=names,
         default=baselines,
-        help="mean,descriptor_trees: seconds; scratch,pretrained,equal: as long as the fit",
+        help="mean,descriptor_trees (take seconds); scratch,pretrained,equal (take as long as the fit)",
     )
     add("--tensorboard", action="store_true", help="write event files to runs/NAME/tensorboard")
     add_safe_csv_option(made)

@@ -27,12 +27,17 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
     add = made.add_argument
-    add("--points", type=_texts, default=[], help="after which steps; 0, a quarter and all of --steps if left out")
-    add("--dampings", type=_texts, default=["0.1", "safe"], help="of the reference; safe: makes it positive definite")
-    add("--candidates", type=_texts, default=[], help="solvers: cg:iterations=5,identity; a default list if left out")
+    add("--points", type=_texts, default=[], help="steps to check after; by default 0, a quarter and all of --steps")
+    add(
+        "--dampings",
+        type=_texts,
+        default=["0.1", "safe"],
+        help="dampings of the reference; safe: enough to make it positive definite",
+    )
+    add("--candidates", type=_texts, default=[], help="solvers, e.g. cg:iterations=5,identity; by default, a selection")
     add("--dtype", type=Literal["float64", "float32"], default="float64", help="floating-point type of the comparison")
-    add("--limit", type=int, default=3_000, help="most variables of a level for the dense reference; MINRES beyond")
-    add("--iterations", type=int, default=300, help="most products of the MINRES reference")
+    add("--limit", type=int, default=3_000, help="maximum number of variables for the dense reference; MINRES above")
+    add("--iterations", type=int, default=300, help="maximum number of products of the MINRES reference")
     add("--tolerance", type=float, default=1e-6, help="relative residual at which MINRES stops")
     add("--output", type=str | None, default=None, help="JSON file to write the result to")
     add("--quiet", action="store_true", help="no progress bars")

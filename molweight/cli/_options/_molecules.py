@@ -10,14 +10,18 @@ def add_molecule_options(parser: Parser) -> None:
     """Add the options for the run, the input and its format."""
     add = parser.add_argument
     add("run", type=str, help="folder of a run: runs/NAME")
-    add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF, SMILES, packed or not; - for standard input; or SMILES")
+    add(
+        "input",
+        type=str,
+        help="CSV, TSV, Excel, Parquet, SDF or SMILES file, compressed or not; - for standard input; or SMILES",
+    )
     add("more", nargs="*", type=str, default=[], help="further SMILES")
-    add("--smiles", type=str | None, default=None, help="SMILES column of a table; found if left out")
-    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
-    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
-    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
-    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
+    add("--smiles", type=str | None, default=None, help="SMILES column of a table; detected by default")
+    add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
+    add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
+    add("--header", type=bool | None, default=None, help="whether the first row is a header; detected by default")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
-    add("--chunk_size", type=int, default=10_000, help="rows at a time, at most 500; bounds the memory")
+    add("--chunk_size", type=int, default=10_000, help="rows processed at a time, at most 500; limits memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")

@@ -13,22 +13,31 @@ def parser() -> Parser:
     made = Parser(prog="molweight predict", description="Predict for every molecule of a file, row by row.")
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_molecule_options(made)
-    made.add_argument("--output", type=str | None, default=None, help="CSV file, .gz or not; stdout if left out")
-    made.add_argument("--columns", type=names, default=None, help="columns of the input to keep: a,b; all if left out")
-    made.add_argument("--uncertainty", action="store_true", help="columns with standard deviations")
-    made.add_argument("--interval", type=float | None, default=None, help="ends of ranges that hold the label: 0.9")
     made.add_argument(
-        "--domain", type=bool, default=True, help="columns similarity (to the training molecules), in_domain"
+        "--output", type=str | None, default=None, help="CSV file to write, .gz or not; stdout by default"
+    )
+    made.add_argument("--columns", type=names, default=None, help="columns of the input to keep: a,b; all by default")
+    made.add_argument("--uncertainty", action="store_true", help="add columns with standard deviations")
+    made.add_argument(
+        "--interval", type=float | None, default=None, help="add prediction intervals with this coverage: 0.9"
+    )
+    made.add_argument(
+        "--domain", type=bool, default=True, help="add columns similarity (to the training molecules) and in_domain"
     )
     made.add_argument("--top", type=int | None, default=None, help="only the rows with the best predictions: 1000")
-    made.add_argument("--rank", type=str | None, default=None, help="target that --top ranks by; may be left out")
-    made.add_argument("--lowest", action="store_true", help="the lowest predictions are the best ones")
+    made.add_argument(
+        "--rank", type=str | None, default=None, help="target that --top ranks by; required if there are several"
+    )
+    made.add_argument("--lowest", action="store_true", help="rank the lowest predictions first")
     made.add_argument(
         "--candidates",
         type=int | Literal["auto", "all"],
         default="auto",
-        help="rows that --top scores, chosen by a fast surrogate; auto: all up to 50,000, else 10 for each of the top",
+        help="rows that the model scores for --top, preselected by a fast surrogate; auto: all rows if at most 50,000, "
+        "else 10 x --top",
     )
-    made.add_argument("--ensemble", type=names, default=[], help="further runs of the same targets to average: a,b")
+    made.add_argument(
+        "--ensemble", type=names, default=[], help="further runs with the same targets to average over: a,b"
+    )
     made.add_argument("--quiet", action="store_true", help="no progress bar, no messages")
     return made

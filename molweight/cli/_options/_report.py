@@ -11,8 +11,13 @@ def parser() -> Parser:
     made = Parser(prog="molweight report", description="Write an HTML page that needs no network and no other file.")
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
-    add("runs", type=str, nargs="+", help="folders of runs: runs/NAME; several are put side by side")
-    add("--output", type=str | None, default=None, help="where to; RUN/report.html, for several ./comparison.html")
+    add("runs", type=str, nargs="+", help="folders of runs: runs/NAME; several are compared side by side")
+    add(
+        "--output",
+        type=str | None,
+        default=None,
+        help="file to write; by default RUN/report.html, or ./comparison.html for several runs",
+    )
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)
     return made

@@ -48,12 +48,14 @@ def add_table_options(parser: Parser) -> None:
         help="your own table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not",
     )
     add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
-    add("--smiles", type=str | None, default=None, help="SMILES column of your table; found if left out")
-    add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; found if left out")
-    add("--task", type=str | None, default=None, help="classification, multiclass or regression; found if left out")
+    add("--smiles", type=str | None, default=None, help="SMILES column of your table; detected by default")
+    add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; detected by default")
+    add("--task", type=str | None, default=None, help="classification, multiclass or regression; detected by default")
     add_reading_options(parser)
     add("--sample_weight", type=str | None, default=None, help="column with a weight for each row")
-    add("--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal")
+    add(
+        "--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal by default"
+    )
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
@@ -68,15 +70,15 @@ def add_reading_options(parser: Parser, *, duplicates: str = "mean") -> None:
     """
     add = parser.add_argument_group("Reading the table").add_argument
     add("--positive", type=str | None, default=None, help="word or number that is class 1, e.g. active")
-    add("--decimal", type=str | None, default=None, help="decimal sign, . or ,; found if left out")
-    add("--relation", type=str | None, default=None, help="column of < and >: which labels are bounds; found")
+    add("--decimal", type=str | None, default=None, help="decimal separator, . or ,; detected by default")
+    add("--relation", type=str | None, default=None, help="column of < and > that marks bounds; detected by default")
     add("--duplicates", type=str, default=duplicates, help="a molecule in several rows: mean, median, keep, drop")
-    add("--delimiter", type=str | None, default=None, help="what separates cells; found if left out")
-    add("--encoding", type=str | None, default=None, help="encoding of text, e.g. cp1252; UTF-8 if left out")
-    add("--header", type=bool | None, default=None, help="whether the first row names the columns; found")
-    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first if left out")
-    add("--max_mb", type=float | None, default=None, help="largest size of the table in MB, unpacked: 512")
-    add("--max_rows", type=int | None, default=None, help="most rows of the table: 1000000")
+    add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
+    add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
+    add("--header", type=bool | None, default=None, help="whether the first row is a header; detected by default")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
+    add("--max_mb", type=float | None, default=None, help="size limit of the table in MB, uncompressed; 512 by default")
+    add("--max_rows", type=int | None, default=None, help="row limit of the table; 1000000 by default")
 
 
 def _numbers(value: Any) -> list[float]:
@@ -103,9 +105,13 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
         help=f"molecules to pretrain on: {', '.join(CORPORA)}, own, near, near:FILE, auto (own+near), a file, or "
         "several joined by +",
     )
-    add("--corpus_size", type=int | None, default=10_000, help="how many of them; null for all")
-    add("--near_held_out", action="store_true", help="near may hold compounds of meta, select and test, unlabelled")
-    add("--remove_overlap", type=names, default=[], help="roles whose molecules are taken out of the corpus: test,meta")
+    add("--corpus_size", type=int | None, default=10_000, help="number of these molecules; null for all.")
+    add(
+        "--near_held_out",
+        action="store_true",
+        help="let near include compounds of meta, select and test, without labels",
+    )
+    add("--remove_overlap", type=names, default=[], help="roles whose molecules are removed from the corpus: test,meta")
 
 
 def add_split_options(parser: Parser) -> None:
@@ -137,4 +143,9 @@ def add_job_options(parser: Parser, *groups: type) -> None:
             plain = FinetuningOptions()
             add = parser.add_argument
             add("--features", type=names, default=list(plain.features), help="feature sets and columns: a,b,column:pH")
-            add("--partners", type=names, default=list(plain.partners), help="models without a graph; [] for none")
+            add(
+                "--partners",
+                type=names,
+                default=list(plain.partners),
+                help="models without a graph network; [] for none",
+            )
