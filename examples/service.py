@@ -27,7 +27,7 @@ class Question(BaseModel):
 
 
 class Answer(BaseModel):
-    """One molecule: values by target; none, and the reason, where the text holds no molecule."""
+    """One molecule: values by target; none, and the reason, if the text is not a valid molecule."""
 
     smiles: str
     reason: str | None = None
@@ -98,5 +98,5 @@ def _named(run: mw.Run, values: list[float]) -> dict[str, float]:
 
 
 def _finite(value: float) -> float | None:
-    """JSON has no infinity: an end that is not known is null."""
+    """JSON has no infinity: an unknown end is null."""
     return value if math.isfinite(value) else None

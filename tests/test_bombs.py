@@ -108,7 +108,7 @@ def test_a_split_without_an_end_is_not_read_whole() -> None:
 def test_trees_that_unpack_to_more_than_trees_can_be() -> None:
     packed = zlib.compress(b"[" + b" " * (200 << 20) + b"]")
     assert len(packed) < 1 << 18
-    with _seconds(5), pytest.raises(DataError, match="unpack to more than trees can be"):
+    with _seconds(5), pytest.raises(DataError, match="unpack to more data than trees can have"):
         _unpacked(packed)
     for damaged in (packed[:1000], b"no", zlib.compress(b"[" * 100_000)):
         with pytest.raises(DataError, match="the trees of the ensemble are damaged"):
@@ -129,7 +129,7 @@ def test_files_of_a_run_that_are_deeply_nested(
         for arguments in (["predict", "run", "C"], ["finetune", "--data=freesolv", "--init=made"]):
             assert main(arguments) == 2
             message = capsys.readouterr().err.splitlines()[-1]
-            assert "safetensors is damaged or no file of molweight's" in message
+            assert "safetensors is damaged, or was not written by molweight" in message
     (tmp_path / "run" / "state").mkdir()
     (tmp_path / "run" / "state" / ".molweight").write_text(text)
     with pytest.raises(DataError, match="is damaged: it is nested too deeply"):

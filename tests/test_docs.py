@@ -150,7 +150,7 @@ def test_accuracy_of_solvers_is_that_of_the_results() -> None:
 
 def test_planted_weights_are_those_of_the_results() -> None:
     rows = [json.loads(line) for line in (RESULTS / "planted.jsonl").read_text(encoding="utf-8").splitlines()]
-    shown = _rows("solvers.md", "Which weights come out")
+    shown = _rows("solvers.md", "The resulting weights")
     assert set(shown) == {row["rule"] for row in rows}
     for rule, cells in shown.items():
         for table, cell in zip(("freesolv", "esol", "bbbp"), cells, strict=True):

@@ -13,11 +13,11 @@ from molweight.errors import ConfigError
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seed: 1\nsteps: 3\nseed: 2\n", "line 3: 'seed' is there twice, first in line 1. Keep one"),
-        ("encoder_options:\n  width: 8\n  'width': 9\n", "line 3: 'width' is there twice, first in line 2"),
-        ("a: {x: 1, x: 2}", "line 1: 'x' is there twice"),
+        ("seed: 1\nsteps: 3\nseed: 2\n", "line 3: 'seed' appears twice, first in line 1. Keep one"),
+        ("encoder_options:\n  width: 8\n  'width': 9\n", "line 3: 'width' appears twice, first in line 2"),
+        ("a: {x: 1, x: 2}", "line 1: 'x' appears twice"),
         (f"seed: {'9' * 5000}", "line 1: '9999999999'... has 5000 digits"),
-        ("\npretrain_lr: 1e400", "line 2: '1e400' is too large for a number"),
+        ("\npretrain_lr: 1e400", "line 2: '1e400' is too large for a floating-point number"),
         ("pretrain_lr: -1.0e+400", "line 1: '-1.0e[+]400' is too large"),
         ("seed: !!int abc", "line 1: has the tag !!int. Write the value without it"),
         ("seed: !!timestamp abc", "has the tag !!timestamp"),
@@ -67,9 +67,9 @@ def test_an_option_is_read_as_in_a_file(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("seeds: [1:30]", "seeds: '1:30' is text, and a number is needed"),
+        ("seeds: [1:30]", "seeds: '1:30' is text; a number is expected"),
         ("seeds: [0]\njob: {steps: 1:30}", "job: '1:30' is text"),
-        ("seeds: [0]\nseeds: [1]", "line 4: 'seeds' is there twice, first in line 3"),
+        ("seeds: [0]\nseeds: [1]", "line 4: 'seeds' appears twice, first in line 3"),
         ("seeds: [2020-13-45]", "seeds"),
         ("seeds: [1e400]", "line 3: '1e400' is too large"),
     ],
@@ -86,4 +86,4 @@ def test_an_option_is_not_given_by_its_old_and_its_present_name(
 ) -> None:
     (tmp_path / "mine.yaml").write_text("every: 3\nhypergradient_interval: 5\n")
     assert main(["fit", "my.csv", "--config", str(tmp_path / "mine.yaml")]) == 2
-    assert "every is the old name of hypergradient_interval, and both are there" in capsys.readouterr().err
+    assert "every is the old name of hypergradient_interval, and the file has both" in capsys.readouterr().err

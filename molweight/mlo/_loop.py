@@ -199,9 +199,7 @@ class Loop:
         task = None
         if self.wants_train:
             if self.finetune_optimizer is None:
-                raise ConfigError(
-                    "level 'finetune' has no variables, but the weighting learns from them. Pass finetuned."
-                )
+                raise ConfigError("the weighting needs variables of level 'finetune'. Pass finetuned.")
             task = self.graph.move_task(as_list(train, "train"), self.finetune_optimizer)
         solved = _Solved()
         if self.wants_meta:

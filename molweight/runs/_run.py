@@ -168,9 +168,7 @@ class Run:
         if role == "test" and self.test_results is not None:
             return self._score(self.test_results.targets, self.test_results.predictions[self.method])
         if self.data is None or self.splits is None or self.data.metric is None:
-            raise ConfigError(
-                "this run was loaded without its table. Score run.predict(smiles) against your own labels."
-            )
+            raise ConfigError("this run was loaded without its table. Score run.predict(smiles) against the labels.")
         if role not in self._scores:
             positions = self.splits.roles()[role]
             predicted = predict_unseen(self.model, self.data, positions, self.device)

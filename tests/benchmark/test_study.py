@@ -80,7 +80,7 @@ def study(**changes: Any) -> Study:
             {"variants": {"mine": {"of": "ecfp_rf"}}, "methods": ["tapweight", "mine"]},
             "variants.mine: of='ecfp_rf' has no options",
         ),
-        ({"variants": {"equal": {"proximal_strength": 2.0}}}, "variants='equal' is the name of a method already"),
+        ({"variants": {"equal": {"proximal_strength": 2.0}}}, "variants='equal' is already the name of a method"),
         ({"plugins": ["no_such_module"]}, "plugins: 'no_such_module' cannot be imported"),
     ],
 )
@@ -400,7 +400,7 @@ def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys
     command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers", "1"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "2 runs, 2 to do; equal for every weighting: steps" in shown
+    assert "2 runs, 2 to do; the same for every weighting: steps" in shown
     assert "# quick" in shown
     assert main([*command, "--quiet"]) == 0
     (tmp_path / "quick.yaml").write_text(json.dumps({**content, "job": {**TINY, "batch_size": 0}}))

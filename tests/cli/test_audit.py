@@ -111,7 +111,7 @@ def test_a_molecule_in_two_roles_of_the_tables_own_split_is_said(
     rows = [f"{'C' * (1 + n)},{n}.5,{'test' if n > 24 else 'train'}" for n in range(50)]
     (tmp_path / "my.csv").write_text("\n".join(["smiles,y,split", *rows, "CCC,3.5,test"]))
     assert main(["audit", str(tmp_path / "my.csv"), "--quiet"]) == 0
-    assert "1 of 26 test molecules are in the other roles" in caplog.text
+    assert "1 of 26 test molecules also occur in other roles" in caplog.text
     assert "--duplicates drop" in caplog.text
 
 
@@ -145,7 +145,7 @@ def test_an_audit_with_a_test_file_and_without_stereochemistry(
     text = capsys.readouterr().out
     assert "            test: 2 molecules\n" in text
     assert "test in train: 1 of 2 molecules" in text
-    assert "1 molecules differ from others in stereochemistry only" in text
+    assert "1 molecules differ from others only in stereochemistry" in text
     options = parser().parse_args(proposed(text))
     assert (options.test, options.stereo, options.split) == (str(tmp_path / "new.csv"), "ignore", "auto")
 
@@ -158,7 +158,7 @@ def test_a_split_that_was_asked_for_is_not_exchanged(
     assert main([*command, "--split", "scaffold"]) == 2
     assert "Use --split random" in capsys.readouterr().err
     assert main(command) == 0
-    assert "The audit is of --split random." in caplog.text
+    assert "Auditing with --split random instead." in caplog.text
     assert proposed(capsys.readouterr().out)[1:] == ["--targets", "y", "--split", "random"]
     assert main([*command, "--split", "random", "--seed", "3", "--protocol", "paper"]) == 0
     given = ["--protocol", "paper", "--seed", "3", "--targets", "y", "--split", "random"]

@@ -164,7 +164,7 @@ def test_one_reject_is_said_in_the_singular_and_a_missing_input_with_what_may_be
     place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["predict", str(place / "run"), "CCO", "C1CC"]) == 0
-    assert "1 row holds no molecule and stays empty: name a file" in capsys.readouterr().err
+    assert "1 row has no valid molecule and is left blank; for the reasons, use --rejects" in capsys.readouterr().err
     assert main(["predict", str(place / "run")]) == 2
     assert "arguments are required: input." in capsys.readouterr().err
 
@@ -173,8 +173,8 @@ def test_rejects_of_a_prediction_are_said_once(place: Path, tmp_path: Path, caps
     (tmp_path / "theirs.smi").write_text("CCO a\nC1CC b\nCC c\n?? d\n")
     assert main(["predict", str(place / "run"), str(tmp_path / "theirs.smi"), "--chunk_size=1"]) == 0
     said = capsys.readouterr().err
-    assert said.count("hold no molecule") == 1
-    assert "2 rows hold no molecule and stay empty: name a file for the reasons with --rejects" in said
+    assert said.count("have no valid molecule") == 1
+    assert "2 rows have no valid molecule and are left blank; for the reasons, use --rejects FILE" in said
 
 
 def test_a_list_of_smiles_is_embedded(place: Path) -> None:
@@ -217,7 +217,7 @@ def test_evaluation_reads_tables_as_fit_does(place: Path, tmp_path: Path, capsys
     assert [item["seen"] for item in found] == [found[0]["seen"]] * 3
     assert found[0]["seen"] > 0
     assert main(["evaluate", str(place / "run"), str(place / "my.csv"), "--quiet"]) == 0
-    assert f"{found[0]['seen']} of 40 molecules were used to make the model" in capsys.readouterr().out
+    assert f"{found[0]['seen']} of 40 molecules were used to train or select the model" in capsys.readouterr().out
 
 
 def test_evaluation_says_what_the_top_of_a_list_and_bounds_are_worth(
@@ -305,7 +305,7 @@ def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Pat
         (["evaluate", "{place}/run", "{place}/my.csv", "--metric=rms"], "rms"),
         (["fit", "{place}/my.csv", "--preset=smal"], "did you mean 'small'"),
         (["fit", "{place}/my.csv", "--init=nowhere"], "--init nowhere is unknown"),
-        (["fit", "{place}/my.csv", "--init={place}/general", "--encoder=gcn"], "and 'gcn' with {} is asked for"),
+        (["fit", "{place}/my.csv", "--init={place}/general", "--encoder=gcn"], "and 'gcn' with {} was requested"),
     ],
 )
 def test_error_is_one_paragraph(
@@ -336,8 +336,8 @@ def test_a_small_preset_makes_pretraining_small(capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     "case",
     [
-        ("predict", "my.csv", "is a file that the command reads"),
-        ("predict", "./run/../my.csv", "is a file that the command reads"),
+        ("predict", "my.csv", "is read by the command"),
+        ("predict", "./run/../my.csv", "is read by the command"),
         ("embed", "run/model.safetensors", "is a file of a run or checkpoint"),
         ("explain", "run/manifest.json", "is a file of a run or checkpoint"),
         ("report", "run/config.yaml", "is a file of a run or checkpoint"),
@@ -359,14 +359,20 @@ def test_an_output_replaces_nothing_that_is_needed(
 @pytest.mark.parametrize(
     "case",
     [
-        (["predict", "run", "in.csv", "--rejects=in.csv"], "--rejects in.csv is a file that the command reads"),
-        (["predict", "run", "in.csv", "--rejects=link.csv"], "--rejects link.csv is a file that the command reads"),
-        (["predict", "run", "in.csv", "--output=hard.csv"], "--output hard.csv is a file that the command reads"),
+        (["predict", "run", "in.csv", "--rejects=in.csv"], "--rejects in.csv is read by the command"),
+        (["predict", "run", "in.csv", "--rejects=link.csv"], "--rejects link.csv is read by the command"),
+        (["predict", "run", "in.csv", "--output=hard.csv"], "--output hard.csv is read by the command"),
         (["predict", "run", "in.csv", "--config=my.yaml", "--rejects=my.yaml"], "--rejects my.yaml is a file that"),
-        (["predict", "run", "in.csv", "--output=o.csv", "--rejects=./sub/../o.csv"], "o.csv is the file of --"),
-        (["embed", "run", "in.csv", "--output=o.csv", "--rejects=o.csv"], "--output o.csv is the file of --rejects"),
-        (["explain", "run", "in.csv", "--atoms=in.csv"], "--atoms in.csv is a file that the command reads"),
-        (["explain", "run", "in.csv", "--output=o.html", "--atoms=o.html"], "--output o.html is the file of --atoms"),
+        (["predict", "run", "in.csv", "--output=o.csv", "--rejects=./sub/../o.csv"], "o.csv is also the path of --"),
+        (
+            ["embed", "run", "in.csv", "--output=o.csv", "--rejects=o.csv"],
+            "--output o.csv is also the path of --rejects",
+        ),
+        (["explain", "run", "in.csv", "--atoms=in.csv"], "--atoms in.csv is read by the command"),
+        (
+            ["explain", "run", "in.csv", "--output=o.html", "--atoms=o.html"],
+            "--output o.html is also the path of --atoms",
+        ),
         (["explain", "run", "in.csv", "--output=run/report.html"], "report.html is a file of a run or checkpoint"),
         (["predict", "run", "in.csv", "--rejects=run/test.safetensors"], "is a file of a run or checkpoint"),
         (["predict", "run", "in.csv", "--output=begun/state/generic.safetensors"], "is a file of a run or checkpoint"),

@@ -65,7 +65,9 @@ def test_some_of_the_labels_of_a_published_table() -> None:
 
 @pytest.mark.parametrize("option", ["--smiles=smiles", "--task=regression", "--on_error=nan", "--standardize=salts"])
 def test_what_a_published_table_would_ignore_is_refused(option: str) -> None:
-    with pytest.raises(OptionError, match="is for a table of your own; data='freesolv' is read as it was") as refused:
+    with pytest.raises(
+        OptionError, match="applies to your own table only; data='freesolv' is read as published"
+    ) as refused:
         table("--data", "freesolv", option)
     assert refused.value.option == option.removeprefix("--").partition("=")[0]
 
@@ -95,7 +97,7 @@ def test_how_a_table_is_read_can_be_said(tmp_path: Path) -> None:
     assert table(path, "--decimal", ".").targets[0, 0] == 1100
     with pytest.raises(MolweightError, match=r"larger than 0\.0001 MB"):
         table(path, "--max_mb", "0.0001")
-    with pytest.raises(ConfigError, match="positive='active' is for a table of your own"):
+    with pytest.raises(ConfigError, match="positive='active' applies to your own table only"):
         table("--data", "esol", "--positive", "active")
 
 
@@ -111,7 +113,7 @@ def test_a_column_of_roles_is_the_split_unless_another_is_named(
         splits = split_table(options, data)
     assert (splits.name, splits.test.tolist()) == ("given", list(range(4, 40, 5)))
     assert options.split == "column"
-    assert "the role test has 8 molecules, fewer than 20: too few for a verdict" in caplog.text
+    assert "the test set has only 8 molecules; a verdict on the model needs at least 20" in caplog.text
     options = parser().parse_args([str(path), "--split", "random"])
     assert split_table(options, load_table(options)).name == "random"
 
@@ -122,12 +124,12 @@ def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pyt
     options = parser().parse_args([str(path), "--split", "random", "--duplicates", "keep"])
     with caplog.at_level(logging.WARNING):
         split_table(options, load_table(options))
-    assert "of 12 test molecules are in the other roles, too, so their labels are known in training" in caplog.text
+    assert "of 12 test molecules also occur in other roles, so their labels are known in training" in caplog.text
     caplog.clear()
     options = parser().parse_args([str(path), "--split", "random"])
     with caplog.at_level(logging.WARNING):
         split_table(options, load_table(options))
-    assert "in the other roles, too" not in caplog.text
+    assert "also occur in other roles" not in caplog.text
     assert "120 of 120 rows hold 40 molecules more than once, and their labels are averaged" in caplog.text
 
 
@@ -141,8 +143,8 @@ def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(
     )
     options = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json"), "--duplicates", "keep"])
     split_table(options, load_table(options))
-    assert "1 of 19 test molecules are in the other roles, too" in caplog.text
-    assert "the role test has 19 molecules, fewer than 20" in caplog.text
+    assert "1 of 19 test molecules also occur in other roles" in caplog.text
+    assert "the test set has only 19 molecules" in caplog.text
     merged = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json")])
     with pytest.raises(
         DataError, match=r"rows \d+ and 40 .* hold the same molecule, .* in the roles 'train' and 'test'"
@@ -203,7 +205,7 @@ def test_the_own_molecules_join_the_corpus() -> None:
     assert list(corpus.smiles)[: len(splits.train)] == [data.smiles[int(place)] for place in splits.train]
     options.corpus = "own"
     assert load_corpus(options, data, splits).name == "own"
-    with pytest.raises(ConfigError, match="this command has none"):
+    with pytest.raises(ConfigError, match="this command has no table"):
         load_corpus(options)
 
 
@@ -237,5 +239,5 @@ def test_neighbours_join_the_corpus(tmp_path: Path) -> None:
     assert set(near) < set(path.read_text().split())
     assert not set(near) & set(data.smiles)
     options.corpus = "near"
-    with pytest.raises(ConfigError, match="corpus='near' looks for molecules like the train molecules of a table"):
+    with pytest.raises(ConfigError, match="corpus='near' needs the train molecules of a table"):
         load_corpus(options)

@@ -128,7 +128,7 @@ def test_a_worker_that_is_killed_is_explained(tmp_path: Path, monkeypatch: pytes
     os.kill(max(_of_session(process.pid)), signal.SIGKILL)
     _, message = process.communicate(timeout=120)
     assert process.returncode == 2, message
-    assert "was killed from outside" in message.splitlines()[-1]
+    assert "that computes features was killed" in message.splitlines()[-1]
     assert "Traceback" not in message
     assert _left(process.pid) == []
 
@@ -413,7 +413,7 @@ LIMITED = (
 @pytest.mark.parametrize(
     ("limit", "expected"),
     [
-        (("RLIMIT_AS", "1000000000"), r"may use 953 MB of memory here \(ulimit -v\), and PyTorch and RDKit take"),
+        (("RLIMIT_AS", "1000000000"), r"limited to 953 MB per process \(ulimit -v\), but PyTorch and RDKit need"),
         (("RLIMIT_NOFILE", "5"), "too many files are open. Raise the limit"),
         (("RLIMIT_FSIZE", "2000"), "cache/molecules/[0-9a-f]+: File too large. Free up disk space or choose another"),
         (("RLIMIT_FSIZE", "20000"), "state/generic.safetensors cannot be written: File too large. Free up disk space"),
@@ -510,7 +510,7 @@ def test_odd_bytes_of_a_command_line_are_no_error(
     outputs = [f"--output={odd / 'out.csv'}", f"--rejects={odd / 'rejects.csv'}", "--quiet"]
     assert main(["predict", str(odd / "run"), "CCO", "CC\udcff", *outputs]) == 0
     assert "2,CC\\udcff,,,\n" in (odd / "out.csv").read_text()
-    assert "2,CC\\udcff,'\\udcff' is half of a character\n" in (odd / "rejects.csv").read_text()
+    assert "2,CC\\udcff,'\\udcff' is an incomplete character\n" in (odd / "rejects.csv").read_text()
     for option in ("--name=a\udcff", "--encoding=\udcff", "--targets=\udcff", "--plugin=\udcff"):
         assert main(["fit", str(table), f"--runs={odd}", option, *TINY]) == 2
         assert "\\udcff" in capsys.readouterr().err.splitlines()[-1]
@@ -583,6 +583,6 @@ def test_smiles_are_taken_from_arguments_and_standard_input(
     assert main([*predict, "-"]) == 0
     assert capsys.readouterr().out.startswith("row,smiles,name,y,similarity,in_domain\n1,CCO,ethanol,")
     assert main([*predict, str(tmp_path / "x.smi"), "CCO"]) == 2
-    assert "one file is read at a time" in capsys.readouterr().err
+    assert "only one file can be read at a time" in capsys.readouterr().err
     assert main([*predict, "nowhere.csv"]) == 2
     assert "nowhere.csv" in capsys.readouterr().err

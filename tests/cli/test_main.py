@@ -211,7 +211,7 @@ def test_a_table_without_labels_is_refused_before_the_split_and_the_corpus(
     path = tmp_path / "bare.csv"
     path.write_text("smiles,name\n" + "".join(f"{'C' * n},m{n}\n" for n in range(1, 5)))
     message = _fails(["fit", str(path), "--split", "random", "--corpus", "zink", *SMALL], capsys)
-    assert f"{path}: no column holds labels (text, identifiers" in message
+    assert f"{path}: no column looks like labels (text, identifiers" in message
 
 
 def test_remedies_of_the_split_are_options(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -309,7 +309,7 @@ def test_help_names_the_type_of_lists(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["fit", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "label columns: a,b,c; p(X): -log10 of molar X; found if left out (type: list a,b,c, default: [])" in shown
+    assert "label columns: a,b,c; p(X): -log10 of molar X; detected by default (type: list a,b,c, default: [])" in shown
     assert "Name of the encoder; see molweight list encoders." in shown
 
 

@@ -104,7 +104,7 @@ def test_a_state_of_another_screening_is_not_used(place: Path, best: pd.DataFram
         (["--top=0"], "--top 0 must be at least 1"),
         (["--top=3", "--rank=z"], "--rank z is not a target of the run"),
         (["--top=3", "--candidates=2"], "--candidates 2 must be at least --top 3"),
-        (["--top=3", "--rejects=r.csv"], "--rejects r.csv does not go with --top 3"),
+        (["--top=3", "--rejects=r.csv"], "--rejects r.csv cannot be combined with --top 3"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -121,7 +121,7 @@ def test_candidates_hold_the_best_rows_and_say_what_was_left_out(
     command = ["predict", str(place / "run"), str(place / "library.smi"), "--top=40", f"--output={output}"]
     assert main([*command, "--candidates=400"]) == 0
     said = capsys.readouterr().err
-    assert "1900 rows were ranked by a fast surrogate of the model; only the 400 that it ranks highest are" in said
+    assert "A fast surrogate of the model ranked 1900 rows; the model scores only its top 400." in said
     assert "--candidates all" in said
     found = pd.read_csv(output)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["top.csv"]
@@ -176,7 +176,7 @@ def test_standard_input_is_scored_whole(
     assert main([*command, f"--output={tmp_path / 'top.csv'}"]) == 0
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "top.csv"), best)
     assert main([*command, "--candidates=100"]) == 2
-    assert "standard input cannot be" in capsys.readouterr().err
+    assert "standard input does not allow" in capsys.readouterr().err
 
 
 def test_a_packed_library_is_ranked_by_the_probability_of_a_class(place: Path, tmp_path: Path) -> None:

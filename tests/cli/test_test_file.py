@@ -80,7 +80,7 @@ def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.Capture
 
 def test_a_split_beside_a_test_file_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_fit(place, f"--test={place / 'test.csv'}", "--split=scaffold", "--name=both") == 2
-    assert "--test FILE is the test set, and a split is asked for, too" in capsys.readouterr().err
+    assert "--test FILE already defines the test set, so a split cannot be chosen as well" in capsys.readouterr().err
 
 
 def test_classes_of_a_test_file_may_be_alike(place: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_test_table_in_python() -> None:
     assert run.test_results is not None
     np.testing.assert_array_equal(run.test_results.rows, np.arange(50, 70))
     np.testing.assert_allclose(run.predict(list(test.smiles)), run.test_results.predictions["ensemble"], rtol=1e-4)
-    with pytest.raises(ConfigError, match="splits and test both say"):
+    with pytest.raises(ConfigError, match="splits and test both define"):
         fit(job, train, datasets.split(train, "random"), test=test)
     with pytest.raises(ConfigError, match="has the targets other"):
         fit(job, train, test=datasets.from_smiles(["C", "CC"], [[1.0], [2.0]], target_names=["other"], cache=False))
@@ -151,6 +151,6 @@ def test_columns_of_the_table_are_features(place: Path, capsys: pytest.CaptureFi
     np.testing.assert_allclose(again.predict(parsed)[:, 0], opened, rtol=1e-4)
     capsys.readouterr()
     assert main(["predict", run, str(place / "bare.csv")]) == 2
-    assert "the model reads the column 'level', and the input has 'smiles'" in capsys.readouterr().err
+    assert "the model needs the column 'level', and the input has 'smiles'" in capsys.readouterr().err
     assert main([*names[:2], "--targets=y,level", *names[3:-2], "--name=twice", features, *SIZES]) == 2
     assert "column 'level' is a label and a feature" in capsys.readouterr().err

@@ -241,7 +241,7 @@ def test_columns_of_the_table_are_read_and_needed() -> None:
     labels = np.linspace(0, 1, 30)[:, None]
     data = table(labels, "regression", **{"column:pH": labels * 3})
     found = fit(data, changed(SMALL, features=("column:pH",)))
-    with pytest.raises(ConfigError, match="reads the column 'pH'"):
+    with pytest.raises(ConfigError, match="needs the column 'pH'"):
         found.ensemble.with_features(table(labels, "regression"))
 
 

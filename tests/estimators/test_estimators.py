@@ -132,7 +132,7 @@ def test_regressor_in_the_units_of_the_labels() -> None:
 
 
 def test_rows_without_a_molecule(classifier: TapWeightClassifier) -> None:
-    with pytest.raises(DataError, match="X: 1 rows hold no molecule, first row 1: 'C1CC' ring 1 is not closed"):
+    with pytest.raises(DataError, match="X: 1 rows have no valid molecule, first row 1: 'C1CC' ring 1 is not closed"):
         classifier.predict(["C", "C1CC"])
     with pytest.raises(DataError, match="1 of 31 rows cannot be used"):
         TapWeightClassifier(**SMALL).fit([*SMILES, "C1CC"], [*AMINE, 1])

@@ -127,7 +127,7 @@ def test_the_matrix_joins_sets_and_columns_of_the_table() -> None:
 
 def test_a_missing_column_is_one_paragraph() -> None:
     data = build_dataset(["CCO"], cache=False).with_columns({"column:pH": np.array([7.0])})
-    with pytest.raises(ConfigError, match=r"reads the column 'logD' and the table has 'pH'\. Add the column") as error:
+    with pytest.raises(ConfigError, match=r"needs the column 'logD' and the table has 'pH'\. Add the column") as error:
         features.feature_matrix(data, ["column:logD"])
     assert "\n" not in str(error.value)
 

@@ -59,7 +59,7 @@ def test_counts_are_taken_as_they_are() -> None:
 
 
 def test_other_columns_are_refused() -> None:
-    with pytest.raises(ConfigError, match="2 feature columns are given and the model was fitted with 3"):
+    with pytest.raises(ConfigError, match="2 feature columns were given, but the model was fitted with 3"):
         Standardiser.fit(np.zeros((4, 3)))(torch.zeros(1, 2))
 
 

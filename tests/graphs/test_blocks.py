@@ -83,13 +83,13 @@ def test_damage_is_named_when_its_block_is_read_and_mended_next_time(
     first, last = 0, len(data) - 1
     assert data.graphs([first, last]).x.equal(MoleculeDataset(large).graphs([first, last]).x), "other blocks are sound"
     hit = int(np.searchsorted(large.atom_offsets, (8 * BLOCK + 77 - 128) // 9, side="right")) - 1
-    said = rf"atoms\.npy: its bytes {8 * BLOCK} to {9 * BLOCK - 1} do not match their checksum.*run this again"
+    said = rf"atoms\.npy: its bytes {8 * BLOCK} to {9 * BLOCK - 1} do not match their checksum.*run the command again"
     with pytest.raises(DataError, match=said):
         data.graphs([hit])
     assert not path.exists()
     with caplog.at_level(logging.WARNING):
         assert read_molecules(stored) is None, "computed again"
-    assert f"{path}: is missing. It is computed again." in caplog.text
+    assert f"{path}: is missing. Recomputing it." in caplog.text
     write_molecules(stored, large, [], Featuriser())
     assert opened(stored).graphs([hit]).x.equal(MoleculeDataset(large).graphs([hit]).x)
 
@@ -197,7 +197,7 @@ def test_a_command_that_meets_damage_starts_again(
     shutil.rmtree(tmp_path / "cache" / "pretrained")
     assert main([*command, "--output", str(tmp_path / "mended")]) == 0
     said = [line for line in caplog.messages if "atoms.npy" in line]
-    assert said[0].endswith("do not match their checksum. The command starts again.")
-    assert set(said[1:]) == {f"{path}: is missing. It is computed again."}
+    assert said[0].endswith("do not match their checksum. Restarting the command.")
+    assert set(said[1:]) == {f"{path}: is missing. Recomputing it."}
     sound, mended = (load_file(tmp_path / name / "checkpoint.safetensors") for name in ("sound", "mended"))
     assert all(sound[name].equal(mended[name]) for name in sound)

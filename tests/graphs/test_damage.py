@@ -72,7 +72,7 @@ def test_every_damaged_file_is_written_again(
             assert all(np.array_equal(found[name], expected[name]) for name in found), path
             assert path.read_bytes() == whole, "written again"
             assert f"{path.name}: " in caplog.text
-            assert "It is computed again." in caplog.text
+            assert "Recomputing it." in caplog.text
 
 
 def test_what_objectives_computed_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_a_seal_is_found_and_changes_nothing(tmp_path: Path) -> None:
     assert find_damage(tmp_path / "b.npy") == "is missing"
     empty = tmp_path / "c"
     empty.write_bytes(b"")
-    assert find_damage(empty) == "is cut short"
+    assert find_damage(empty) == "is truncated"
     add_seal(empty)
     assert find_damage(empty) is None
 

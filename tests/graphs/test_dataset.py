@@ -77,7 +77,7 @@ def test_position_outside_is_refused(data: MoleculeDataset, bad: int) -> None:
 
 
 def test_no_usable_molecule_is_refused() -> None:
-    with pytest.raises(DataError, match=r"none of 2 rows holds a usable molecule, e\.g\. row 0 'FAIL'"):
+    with pytest.raises(DataError, match=r"none of 2 rows has a usable molecule, e\.g\. row 0 'FAIL'"):
         build_dataset(["FAIL", ""], name="bad", cache=False)
 
 

@@ -92,7 +92,7 @@ def test_what_was_done_before_an_error_is_kept(smiles: list[str], monkeypatch: p
 
 
 def test_nothing_to_use_is_refused() -> None:
-    with pytest.raises(DataError, match=r"bad: none of 2 rows holds a usable molecule, e\.g\. row 5 'FAIL'"):
+    with pytest.raises(DataError, match=r"bad: none of 2 rows has a usable molecule, e\.g\. row 5 'FAIL'"):
         build_streamed(lambda: [(5, "FAIL"), (6, "")], [b"f"], name="bad")
     with pytest.raises(DataError, match="nothing: none of 0 rows"):
         build_streamed(list, [b"g"], name="nothing")

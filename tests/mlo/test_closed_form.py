@@ -354,6 +354,6 @@ def test_other_losses_are_refused() -> None:
         loop.step(_objectives(), lambda p: p["head.bias"].sum(), _task("numbers", 30))
     with pytest.raises(ConfigError, match=r"decay=0\.0 must be positive"):
         HeadLoss([lambda p: p["x"]], _labels("numbers", 4, 0), decay=0.0)
-    with pytest.raises(ConfigError, match="at least one part"):
+    with pytest.raises(ConfigError, match="at least one batch"):
         HeadLoss([], _labels("numbers", 4, 0))
     assert isinstance(solve_head(_randn(4, 2, seed=0), _labels("numbers", 4, 0), DECAY), SolvedHead)

@@ -341,7 +341,7 @@ def test_mismatched_chains_are_refused() -> None:
         hypergradient([level], [W], DECAY, _outer, [Dense(), Dense()])
     with pytest.raises(ConfigError, match="same name"):
         hypergradient([level, level], [W, W], DECAY, _outer, Dense())
-    with pytest.raises(ConfigError, match="warm start of 3 numbers for 2"):
+    with pytest.raises(ConfigError, match="warm start has 3 numbers, but there are 2"):
         hypergradient([level], [W], DECAY, _outer, ConjugateGradient(), starts={"fit": torch.ones(3)})
     with pytest.raises(ConfigError, match="needs a name"):
         Level("", _ridge)

@@ -135,7 +135,7 @@ def test_explain_draws_and_lists_the_atoms(folder: Path, tmp_path: Path, capsys:
     assert main([*arguments, "--target", "y", "--atoms", str(atoms), "--pairs", "2", "--limit", "3", "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out) == {"page": str(page), "molecules": 2, "rejected": 1}
-    assert "row 3 holds no molecule" in captured.err
+    assert "row 3 has no valid molecule" in captured.err
     assert page.read_text(encoding="utf-8").count("<svg") == 2
     table = pd.read_csv(atoms)
     assert table["atom"].tolist() == [0, 1, 2] * 2
@@ -147,7 +147,7 @@ def test_explain_draws_and_lists_the_atoms(folder: Path, tmp_path: Path, capsys:
     assert "name one target (--target NAME): y, z" in _fails([*arguments, "--quiet"], capsys)
     assert "--limit 0 must be at least 1" in _fails([*arguments, "--limit", "0"], capsys)
     (tmp_path / "new.csv").write_text("smiles\nC1CC\n")
-    assert "none of the first 1 rows holds a molecule" in _fails(
+    assert "none of the first 1 rows has a valid molecule" in _fails(
         [*arguments, "--target", "y", "--smiles", "smiles", "--quiet"], capsys
     )
 
@@ -200,13 +200,13 @@ def test_what_is_no_run_is_one_paragraph(tmp_path: Path, capsys: pytest.CaptureF
     missing = _fails(["report", str(tmp_path / "nowhere")], capsys)
     assert "model.safetensors does not exist. Name the folder of a finished run" in missing
     write_tensors(tmp_path / "weights.safetensors", {}, {"kind": "general"})
-    assert "checkpoint of generic pretraining, no finished run" in _fails(["report", str(tmp_path)], capsys)
+    assert "checkpoint of generic pretraining, not a finished run" in _fails(["report", str(tmp_path)], capsys)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("model.safetensors", b"not tensors", "is damaged or no file of molweight's"),
+        ("model.safetensors", b"not tensors", "is damaged, or was not written by molweight"),
         ("metrics.json", b"{", "metrics.json is damaged"),
         ("metrics.json", b"[1]", "metrics.json is damaged"),
         ("metrics.json", b'{"methods": [{}]}', "metrics.json is damaged"),

@@ -60,7 +60,7 @@ def test_a_model_without_dropout_states_none(data: MoleculeDataset) -> None:
         predict_with_dropout_std(_model(0.3), data, np.arange(3), CPU, samples=1)
     with pytest.raises(ConfigError, match="seed=-1"):
         predict_with_dropout_std(_model(0.3), data, np.arange(3), CPU, seed=-1)
-    with pytest.raises(ConfigError, match="two runs or more"):
+    with pytest.raises(ConfigError, match="at least two runs"):
         spread_of([np.zeros((1, 1), dtype=np.float32)])
 
 
@@ -132,4 +132,4 @@ def test_an_ensemble_is_the_mean_of_its_runs(make: Callable[..., RunSummary]) ->
     assert section.words[0].startswith("RMSE of the mean prediction: 0, 95 % interval 0 to 0.")
     assert section.tables[0].rows[1] == ["labels inside the 50% interval", "100.0%"]
     apart = [made, replace(made, name="closed", test_results=None)]
-    assert "make no ensemble" in _ensemble_section(apart).words[0]
+    assert "cannot be combined into an ensemble" in _ensemble_section(apart).words[0]

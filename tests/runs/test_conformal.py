@@ -121,5 +121,5 @@ def test_a_run_keeps_what_intervals_and_domain_take(run_folder: Path) -> None:
     (run_folder / "calibration.safetensors").unlink()
     alone = load(run_folder)
     np.testing.assert_array_equal(alone.predict(smiles), found.prediction)
-    with pytest.raises(ConfigError, match="keeps no training molecules"):
+    with pytest.raises(ConfigError, match="has no calibration"):
         alone.intervals(smiles)

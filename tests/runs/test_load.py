@@ -185,7 +185,7 @@ def test_a_run_knows_the_molecules_that_it_was_made_with(
     assert main(["evaluate", str(made), str(tmp_path / "new.csv"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seen"] == known
     assert main(["evaluate", str(made), str(made.parent / "my.csv")]) == 0
-    assert "molecules were used to make the model" in capsys.readouterr().out
+    assert "molecules were used to train or select the model" in capsys.readouterr().out
 
 
 def test_members_of_an_ensemble_differ(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

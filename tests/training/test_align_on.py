@@ -58,15 +58,17 @@ def test_the_molecules_are_those_of_train_for_objectives_without_tables(
     assert _setup(replace(small, align_on="corpus"), data, splits, corpus).corpus.own is None
     labels = replace(small, objectives=[*NAMES, "assay_labels"])
     assert _setup(labels, data, splits, corpus).corpus.own.names == NAMES
-    with pytest.raises(OptionError, match="align_on='own' finds no objective that could learn from the task"):
+    with pytest.raises(OptionError, match="align_on='own' finds no objective that can learn from the task"):
         _setup(replace(small, objectives=["assay_labels"]), data, splits, corpus)
 
 
 def test_it_is_refused_where_there_is_nothing_to_align(small: Job) -> None:
     for name in ("equal", "pcgrad"):
-        with pytest.raises(OptionError, match=f"meet that of the task, and weighting='{name}' looks at no task"):
+        with pytest.raises(
+            OptionError, match=f"compares gradients with the task's, which weighting='{name}' does not use"
+        ):
             check_job(replace(small, weighting=name))
         assert variant(small, weighting=name).align_on == "corpus"
-    with pytest.raises(OptionError, match="same molecules, and corpus_weights='part' weighs the molecules of each"):
+    with pytest.raises(OptionError, match="same molecules, but corpus_weights='part' weights the molecules of each"):
         check_job(replace(small, corpus_weights="part"))
     check_job(replace(small, weighting="alignment"))

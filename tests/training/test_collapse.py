@@ -19,4 +19,4 @@ from molweight.models.internal import build_pretrainer
 def test_a_run_that_may_collapse_is_warned_of(names: list[str], warned: bool, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         build_pretrainer("gin", {"layers": 1, "width": 4}, names, {})
-    assert ("may end with the same vector" in caplog.text) is warned
+    assert ("may collapse to the same vector" in caplog.text) is warned

@@ -78,11 +78,12 @@ def test_files_for_other_labels_are_refused_before_features_are_computed(
     pair = np.stack([data.targets[:, 0], data.targets[:, 0] < -3], axis=1)
     mixed = from_smiles(list(data.smiles), pair, task="regression,classification", cache=False)
     with pytest.raises(
-        OptionError, match=r"targets that are classes and numbers. Fit classes and numbers apart: targets=\[\.\.\.\]"
+        OptionError,
+        match=r"targets that are classes and numbers. Fit classes and numbers separately: targets=\[\.\.\.\]",
     ):
         resolve(numbers, mixed)
     wide = from_smiles(list(data.smiles), np.repeat(data.targets, 51, axis=1), task="regression", cache=False)
-    with pytest.raises(OptionError, match=r"serves at most 50 targets, and .* has 51. Leave in_context out"):
+    with pytest.raises(OptionError, match=r"supports at most 50 targets, and .* has 51. Leave in_context out"):
         resolve(numbers, wide)
     with pytest.raises(OptionError, match=r"in_context='none\.ckpt' is not a file"):
         Study(tables=["esol"], methods=["equal"], seeds=[0], reference="equal", job={"in_context": "none.ckpt"})

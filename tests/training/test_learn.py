@@ -40,8 +40,8 @@ def test_the_trajectory_is_recorded_and_reported(
 
 def test_what_cannot_be_learned_is_refused(small: Job) -> None:
     refused = {
-        "functional_groups.left_out": "the loss of functional_groups is no differentiable function of 'left_out'",
-        "graphcl.strength": r"no differentiable function of 'strength'. These can: graphcl.temperature",
+        "functional_groups.left_out": "the loss of functional_groups is not a differentiable function of 'left_out'",
+        "graphcl.strength": r"not a differentiable function of 'strength'. These can: graphcl.temperature",
         "molclr.temperature": "names no option of an objective of this job",
         "temperature": "names no option of an objective of this job",
     }
@@ -51,7 +51,9 @@ def test_what_cannot_be_learned_is_refused(small: Job) -> None:
     with pytest.raises(OptionError, match="No objective of this job has an option that can"):
         check_job(replace(small, objectives=["functional_groups"], learn=["functional_groups.x"]))
     for name in ("equal", "alignment"):
-        with pytest.raises(OptionError, match=f"is learned from hypergradients, and weighting='{name}' takes none"):
+        with pytest.raises(
+            OptionError, match=f"is learned from hypergradients, which weighting='{name}' does not compute"
+        ):
             check_job(replace(small, weighting=name))
         assert variant(small, weighting=name).learn == ()
 

@@ -71,7 +71,7 @@ def test_members_have_fewer_epochs_all_the_same_number(
         run = fit(replace(many, members=3, minutes=SHORT), table, roles, corpus)
     assert isinstance(run.model, Ensemble)
     assert len(run.model.members) == 3
-    assert "finetuning: 1 of 60 epochs for each member, because of the time limit" in caplog.messages
+    assert "finetuning: only 1 of 60 epochs per member, because of the time limit" in caplog.messages
 
 
 def test_a_member_that_was_kept_sets_the_epochs_of_the_others(

@@ -60,7 +60,7 @@ def test_a_run_starts_from_it(folder: Path) -> None:
 
 
 def test_what_cannot_be_reused_is_refused(folder: Path) -> None:
-    with pytest.raises(OptionError, match="gives the weights that"):
+    with pytest.raises(OptionError, match="sets the weights, and so does"):
         weighting_options(replace(SMALL, weights_from=str(folder)))
     job = replace(SMALL, weighting="tapweight", weighting_options={}, weights_from=str(folder))
     with pytest.raises(OptionError, match="is a run with other objectives"):

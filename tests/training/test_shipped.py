@@ -93,7 +93,7 @@ def test_dropout_may_be_switched_on_in_the_encoder_of_a_checkpoint() -> None:
     model, _ = generic_pretraining(job, corpus, CPU)
     assert model.encoder.dropout == 0.1
     assert all(torch.equal(tensor, shipped.state[name]) for name, tensor in model.state_dict().items())
-    with pytest.raises(ConfigError, match="Leave encoder and encoder_options out, but for dropout"):
+    with pytest.raises(ConfigError, match="Leave encoder and encoder_options out, except for dropout"):
         resolve_init(Job(init=SHIPPED, encoder_options={"dropout": 0.1, "layers": 2}))
 
 

@@ -161,7 +161,7 @@ def test_a_run_that_has_learned_held_out_labels_is_refused(
     other = Job(**{**other.options(), "encoder": "gin", "encoder_options": {}})
     fit(Job(**{**other.options(), "objectives": ["attribute_masking"]}), task, splits)
     lipophilicity = datasets.load("lipophilicity").subset(range(300))
-    with pytest.raises(ConfigError, match=r"has learned labels of esol \(source:esol\)"):
+    with pytest.raises(ConfigError, match=r"was trained on labels of esol \(source:esol\)"):
         fit(other, lipophilicity, datasets.split(lipophilicity, "random"))
 
 

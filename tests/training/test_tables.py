@@ -157,7 +157,7 @@ def test_a_checkpoint_that_learned_what_is_held_out_is_refused(copy: MoleculeDat
     model, _ = generic_pretraining(of_renamed(), corpus, device)
     save_checkpoint(tmp_path / "all", of_renamed(), model, corpus)
     job = variant(JOB, objectives=["attribute_masking"], init=str(tmp_path / "all"))
-    with pytest.raises(ConfigError, match=r"has learned labels of renamed \(assay_labels\), and 6 of its molecules"):
+    with pytest.raises(ConfigError, match=r"was trained on labels of renamed \(assay_labels\), and 6 of its molecules"):
         fit(job, copy, ROLES, corpus)
     run = fit(of_renamed(), copy, ROLES, corpus)
     run.save(tmp_path / "run")

@@ -248,7 +248,8 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
         (
             {"weighting": "alignment", "stop_when_decided": True},
             ConfigError,
-            "stop_when_decided=True waits for evidence from hypergradients, and weighting='alignment' takes none",
+            "stop_when_decided=True waits for evidence from hypergradients, which weighting='alignment' does not "
+            "compute",
         ),
         ({"encoder_options": {"layer": 2}}, ConfigError, "did you mean 'layers'"),
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
