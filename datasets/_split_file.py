@@ -109,7 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path}: cannot be read as a split ({error}). Give a JSON file.") from error
     if len(text) > _LONGEST:
-        raise DataError(f"{path}: has more than {_LONGEST} characters, the most that a split may have.")
+        raise DataError(f"{path}: has more than {_LONGEST} characters, the limit for a split file.")
     if not isinstance(stored, dict) or not all("roles" in stored or isinstance(part, list) for part in stored.values()):
         raise DataError(f'{path}: is not a split. Give {{"train": [rows], "valid": [rows], "test": [rows]}}.')
     return stored

@@ -330,7 +330,9 @@ def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampin
     if not points or min(points) < 0:
         raise OptionError("points", list(points), "must be steps of the run: at least one, none negative")
     if not dampings or dampings[0] == "safe" or any(value != "safe" and value < 0 for value in dampings):
-        raise OptionError("dampings", list(dampings), "must be numbers >= 0 or 'safe', and the first one a number")
+        raise OptionError(
+            "dampings", list(dampings), "must be a number >= 0, optionally followed by further numbers or 'safe'"
+        )
     if len(job.objectives) < 2:  # noqa: PLR2004 (a ranking needs two)
         raise ConfigError("the weight of a single objective is always 1. Name at least two objectives.")
     if data.task is None:

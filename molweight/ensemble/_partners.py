@@ -43,7 +43,7 @@ def check_partners(names: Sequence[str]) -> None:
         ConfigError: If there is such a name; the message lists the known ones.
     """
     if TABICL in names:
-        raise ConfigError(f"partners: {TABICL!r} needs its weights. Add it with {mention('in_context', ...)}.")
+        raise ConfigError(f"partners: {TABICL!r} needs its weights; use {mention('in_context', ...)} to add it.")
     for name in names:
         if name not in PARTNERS or list(names).count(name) > 1:
             reason = "is given twice" if name in PARTNERS else "is unknown"

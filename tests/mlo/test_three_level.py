@@ -516,7 +516,7 @@ def test_levels_that_are_not_tied_are_refused() -> None:
         Loop(leaves, {"other": leaves["encoder.0"]}, TapWeight(NAMES))
     with pytest.raises(ConfigError, match="same tensor at both levels"):
         Loop(leaves, dict(leaves), TapWeight(NAMES))
-    with pytest.raises(ConfigError, match="the weighting needs variables of level 'finetune'"):
+    with pytest.raises(ConfigError, match="level 'finetune' has no variables"):
         Loop(leaves, {}, TapWeight(NAMES))
     assert Loop(leaves, {}, Equal(NAMES)).wants_task is False
 

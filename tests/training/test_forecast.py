@@ -87,4 +87,4 @@ def test_the_command_says_it_before_it_starts(
     said = capsys.readouterr().err
     assert said.index("expected training time: about ") < said.index("my: 60 molecules, 1 target")
     assert main(["fit", "my.csv", "--split=random", *small, *rest, "--quiet", "--overwrite"]) == 0
-    assert "expected time" not in capsys.readouterr().err
+    assert "expected training time" not in capsys.readouterr().err

@@ -87,7 +87,7 @@ def test_files_for_other_labels_are_refused_before_features_are_computed(
         resolve(numbers, wide)
     with pytest.raises(OptionError, match=r"in_context='none\.ckpt' is not a file"):
         Study(tables=["esol"], methods=["equal"], seeds=[0], reference="equal", job={"in_context": "none.ckpt"})
-    with pytest.raises(ConfigError, match=r"partners: 'tabicl' needs its weights: in_context=\.\.\."):
+    with pytest.raises(ConfigError, match=r"partners: 'tabicl' needs its weights; use in_context=\.\.\."):
         resolve(replace(several, partners=("tabicl",)), data)
 
 
@@ -104,7 +104,7 @@ def test_an_interrupted_job_goes_on_with_the_same_weights_alone(
     content = torch.load(moved, weights_only=True)
     next(iter(content["state_dict"].values())).add_(0.5)
     torch.save(content, moved)
-    with pytest.raises(ConfigError, match=r"options\.in_context is '[0-9a-f]{64}' there and '[0-9a-f]{64}' here"):
+    with pytest.raises(ConfigError, match=r"options\.in_context was '[0-9a-f]{64}' and is now '[0-9a-f]{64}'"):
         fit(replace(job, in_context=str(moved)), table, roles, resume=tmp_path / "state")
     keys = []
     for path in (tabicl_files["regressor"], moved):

@@ -58,9 +58,9 @@ def test_every_stage_is_cut_and_says_so(
     assert run.finetuning.curve[2:] == []  # the start, and one epoch
     said = [message for message in caplog.messages if "time limit" in message]
     assert said == [
-        "pretraining: 1 of 4 steps, because of the time limit",
-        "pretraining: 1 of 50 steps, because of the time limit",
-        "finetuning: 1 of 60 epochs, because of the time limit",
+        "pretraining: only 1 of 4 steps, because of the time limit",
+        "pretraining: only 1 of 50 steps, because of the time limit",
+        "finetuning: only 1 of 60 epochs, because of the time limit",
     ]
 
 

@@ -132,7 +132,7 @@ def test_states_of_another_job_are_refused(
 ) -> None:
     small = variant(hard, weighting="none", init="scratch", epochs=1)
     fit(small, data, splits, corpus, resume=tmp_path)
-    with pytest.raises(ConfigError, match=r"options.epochs is 1 there and 2 here.*Resume with the settings"):
+    with pytest.raises(ConfigError, match=r"options.epochs was 1 and is now 2.*Resume with the settings"):
         fit(variant(small, epochs=2), data, splits, corpus, resume=tmp_path)
     with pytest.raises(ConfigError, match="corpus"):
         fit(small, data, splits, corpus.subset(range(50)), resume=tmp_path)

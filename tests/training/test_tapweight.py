@@ -235,7 +235,7 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
         ({"proximal_strength": -1.0}, ConfigError, "proximal_strength=-1.0 must not be negative"),
         ({"finetune_proximal_strength": -1.0}, ConfigError, "finetune_proximal_strength=-1.0 must not be negative"),
         ({"finetune_lr": 0.0}, ConfigError, "finetune_lr=0.0 must be positive"),
-        ({"init": "somewhere"}, ConfigError, "init='somewhere' is unknown"),
+        ({"init": "somewhere"}, ConfigError, "init='somewhere' is not a known checkpoint"),
         ({"device": "cuda:99"}, ConfigError, "this machine has"),
         ({"device": "gpu"}, ConfigError, "device='gpu' is unknown"),
         ({"proximal_strength": 0.0}, ConfigError, "proximal_strength=0.0 leaves .* untied .* weighting='tapweight'"),
@@ -248,8 +248,7 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
         (
             {"weighting": "alignment", "stop_when_decided": True},
             ConfigError,
-            "stop_when_decided=True waits for evidence from hypergradients, which weighting='alignment' does not "
-            "compute",
+            "stop_when_decided=True waits for evidence from hypergradients, which weighting='alignment' does not",
         ),
         ({"encoder_options": {"layer": 2}}, ConfigError, "did you mean 'layers'"),
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
