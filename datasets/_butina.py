@@ -53,8 +53,8 @@ def butina_split(data: MoleculeDataset, request: Request, *, cutoff: float = 0.6
         )
     if len(data) > MOST:
         raise ConfigError(
-            f"{data.name}: the split 'butina' compares all pairs, and {len(data)} molecules are more than {MOST}. Use "
-            f"{mention('method', 'scaffold')}."
+            f"{data.name}: the split 'butina' compares all pairs and is limited to {MOST} molecules; this table has "
+            f"{len(data)}. Use {mention('method', 'scaffold')}."
         )
     return from_groups("butina", DEFINITION.format(cutoff=cutoff), _clusters(data, cutoff), request)
 

@@ -195,14 +195,14 @@ def find_smiles(table: TextTable) -> str:
     inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
     if inchi:
         raise DataError(
-            f"{table.source}, column {inchi[0]!r}: holds InChI, and no column holds SMILES. Write them as SMILES, with "
+            f"{table.source}, column {inchi[0]!r}: holds InChI, and no column holds SMILES. Convert them with "
             "RDKit: MolToSmiles(MolFromInchi(text))."
         )
     reactions = [name for name in table.columns if _is_reaction(table, name)]
     if reactions:
         raise DataError(
             f"{table.source}, column {reactions[0]!r}: holds reactions (A.B>>C), and only single molecules can be "
-            "used. Write the molecule that the labels belong to into a column of its own, such as the product."
+            "used. Put the molecule that the labels belong to, e.g. the product, into its own column."
         )
     raise DataError(
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "

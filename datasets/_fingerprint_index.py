@@ -80,7 +80,7 @@ def fingerprint_index(
     if found is None:
         raise DataError(f"{folder}: was removed while it was being read. Try again.")
     if not found.sizes.any():
-        raise DataError(f"{name}: none of its {len(found.sizes)} records holds a molecule.")
+        raise DataError(f"{name}: none of its {len(found.sizes)} records has a valid molecule.")
     return found
 
 

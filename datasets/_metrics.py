@@ -153,7 +153,7 @@ def _check(truth: FloatArray, predicted: FloatArray, names: Sequence[str]) -> No
     if truth.shape != predicted.shape or truth.ndim != 2 or truth.shape[1] != len(names):  # noqa: PLR2004 - n x T
         raise DataError(
             f"labels of shape {truth.shape} and predictions of shape {predicted.shape} for {len(names)} tasks do not "
-            "fit: both must be molecules x tasks."
+            "match: both must be molecules x tasks."
         )
     if len(set(names)) != len(names):
         raise DataError(f"two tasks have the same name: {', '.join(sorted(names))}. Give each its own.")

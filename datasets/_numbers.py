@@ -174,8 +174,8 @@ _WORDS: Final = {
     "decimal comma": "the comma is read as the decimal sign",
     "thousands comma": "commas are read as thousands separators",
     "thousands point": "points are read as thousands separators and the comma as the decimal sign",
-    "thousands blank": "blanks are read as thousands separators",
-    "thousands blank, decimal comma": "blanks are read as thousands separators and the comma as the decimal sign",
+    "thousands blank": "spaces are read as thousands separators",
+    "thousands blank, decimal comma": "spaces are read as thousands separators and the comma as the decimal sign",
     "thousands apostrophe": "apostrophes are read as thousands separators",
 }
 

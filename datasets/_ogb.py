@@ -69,9 +69,7 @@ def ogb_entries() -> Mapping[str, OgbEntry]:
     """The data sets of molecules in the list that is part of ogb, which is read without importing ogb."""
     spec = importlib.util.find_spec("ogb")
     if spec is None or not spec.submodule_search_locations:
-        raise DataError(
-            "the package ogb is not installed, whose list of data sets is needed. Install it: pip install ogb"
-        )
+        raise DataError("the list of data sets is part of the package ogb, which is not installed: pip install ogb")
     path = Path(spec.submodule_search_locations[0]) / "graphproppred" / "master.csv"
     with path.open(encoding="utf-8", newline="") as stream:
         header, *lines = csv.reader(stream)

@@ -82,7 +82,7 @@ def _guarded(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:
             count += 1
             yield record
     if count <= 1:
-        raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
+        raise DataError(f"{path}: the file contains no molecules. Give one SMILES per line.")
 
 
 def _records(path: Path, smiles: str | None, how: Reading) -> Iterator[Record]:

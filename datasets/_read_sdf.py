@@ -110,10 +110,10 @@ def structure(lines: list[str]) -> tuple[str, str]:
         lines: The record without the line that ends it.
     """
     if len(lines) > LONGEST_RECORD:
-        return "", f"a record of {len(lines)} lines: more than the {MAX_ATOMS} atoms that a molecule may have"
+        return "", f"a record of {len(lines)} lines: too long, as a molecule may have at most {MAX_ATOMS} atoms"
     end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)
     if end is None:
-        return "", f"a record without a line {_END!r}: it is truncated, or no mol block"
+        return "", f"no line {_END!r}: the record is truncated or not a mol block"
     return Guarded(_structure, _only, _given_up, "reading it", alone=_is_large)(["\n".join(lines[: end + 1])])
 
 

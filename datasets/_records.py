@@ -126,7 +126,7 @@ def read_records(
         for row, text in _numbered(path, kind, smiles, delimiter, encoding):
             yield row, text
     if row == 0:
-        raise DataError(f"{path}: the file holds no molecules. Give one SMILES per line.")
+        raise DataError(f"{path}: the file contains no molecules. Give one SMILES per line.")
 
 
 def _numbered(
@@ -247,6 +247,6 @@ def delimited(lines: Iterable[str], path: Path, delimiter: str) -> Iterator[tupl
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{path}, row {reader.line_num}: cannot be read as a table ({error}). Close or double the quotes in it, or "
-            "name the right delimiter."
+            f"{path}, row {reader.line_num}: cannot be read as a table ({error}). Check its quotes (double those "
+            "inside cells), or name the right delimiter."
         ) from error

@@ -85,7 +85,7 @@ def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "f
         return split_by_indices(data, stored, protocol, source=str(path))
     missing = [key for key in ("smiles", "sha256", "split", "definition", "protocol") if key not in stored]
     if missing or stored.get("format") != FORMAT or stored["protocol"] not in ("four-role", "paper"):
-        raise DataError(f"{path}: is not a split of format {FORMAT} (lacking: {missing}). Save it again.")
+        raise DataError(f"{path}: is not a split of format {FORMAT} (missing: {missing}). Save it again.")
     if _digest(stored["smiles"], stored["roles"]) != stored["sha256"]:
         raise DataError(f"{path}: is damaged: its SHA-256 is not the one recorded in it. Save it again.")
     letters = _letters(Path(path), data, stored)

@@ -62,8 +62,8 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
         if len(data.target_names) == 1:
             return data.target_names[0]
         raise ConfigError(
-            f"{data.name} has {len(data.target_names)} labels, and 'stratified' keeps the shares of one. Name it "
-            f"in the options of the split: {mention('options.target')}. Labels: {listed}."
+            f"{data.name} has {len(data.target_names)} labels, and 'stratified' needs one of them. Name it: "
+            f"{mention('options.target')}. Labels: {listed}."
         )
     if target not in data.target_names:
         clause = suggest(target, data.target_names)

@@ -390,7 +390,7 @@ def parse_table(
         text, comments = blank_comments(text)
     records = _records(text, source, delimiter or find_delimiter(text))
     table = table_of(records, source, header=header, max_rows=max_rows)
-    said = (f"{comments} line{'s' * (comments > 1)} of comments above the header left out",) if comments else ()
+    said = (f"{comments} line{'s' * (comments > 1)} of comments above the header skipped",) if comments else ()
     return replace(table, notes=(*said, *table.notes))
 
 
@@ -428,7 +428,7 @@ def table_of(
         raise DataError(f"{source}: only row {top.row}, a header, and no molecules. Add one row per molecule.")
     frame = pd.DataFrame(rows, index=pd.Index(lines, name="row"), columns=top.names, dtype=object)
     more = f" ({len(again)} such rows)" if len(again) > 1 else ""
-    said = [f"row {again[0]} repeats the header, and is left out{more}"] if again else []
+    said = [f"row {again[0]} repeats the header and is skipped{more}"] if again else []
     return TextTable(source, frame, notes=(*top.notes, *said))
 
 
@@ -462,7 +462,7 @@ def headed(start: list[Record], *, header: bool | None = None) -> Headed:
     row, first = start[skipped] if start else (1, [])
     rest = start[skipped + 1 :]
     cells = [cells for _, cells in rest]
-    said = (f"{skipped} row{'s' * (skipped > 1)} above the header left out",) if skipped else ()
+    said = (f"{skipped} row{'s' * (skipped > 1)} above the header skipped",) if skipped else ()
     if header is False or (header is None and is_headerless(first, cells)):
         quoted = ", ".join(
             cell if len(cell) <= _SENTENCE else f"{cell[: _SENTENCE - 3]}..." for cell in first[:_QUOTED]
@@ -514,7 +514,7 @@ def _with_row_names(names: list[str], rows: Sequence[Sequence[str]]) -> tuple[li
         return names, []
     if _parsable([row[place] for row in rows[:_LOOKED_AT]]) >= _SHARE:
         return names, []  # the extra cell is at the end
-    return ["", *names], ["rows have one cell more than the header: the first is taken for the name of the row"]
+    return ["", *names], ["rows have one cell more than the header: the first cell is read as a row name"]
 
 
 def lines_of_cells(lines: Iterable[str], delimiter: str) -> Any:
@@ -535,8 +535,8 @@ def _records(text: str, source: str, delimiter: str) -> Iterator[Record]:
             line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{source}, row {line}: cannot be read as a table ({error}). Close or double the quotes in it, or name the "
-            "right delimiter."
+            f"{source}, row {line}: cannot be read as a table ({error}). Check its quotes (double those inside cells), "
+            "or name the right delimiter."
         ) from error
 
 

@@ -99,7 +99,7 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     shared = shared_molecules(data, np.arange(len(train)), places)
     if shared:
         note = Message(
-            f"{shared} of {len(test)} test molecules are in the training table, too, so their labels are known in "
+            f"{shared} of {len(test)} test molecules are also in the training table, so their labels are known in "
             "training: the score on them says little about new molecules"
         )
         data.notes.append(str(note))

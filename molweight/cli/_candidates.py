@@ -180,6 +180,6 @@ def _tell(options: Namespace, state: ScreenState) -> None:
         options,
         f"A fast surrogate of the model ranked {state.done} rows; the model scores only its top {len(state.kept)}. "
         f"{state.rejected} rows have no valid molecule. On {found.rows} random rows that the surrogate was not fitted "
-        f"on, its Spearman correlation with the model is {found.spearman:.2f}, and the part that the model scores "
-        f"contains {found.found} of their best {found.best}. To score all rows: --candidates all",
+        f"on, its Spearman correlation with the model is {found.spearman:.2f}, and {found.found} of the model's best "
+        f"{found.best} are in the part that the model scores. To score all rows: --candidates all",
     )

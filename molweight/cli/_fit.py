@@ -255,7 +255,7 @@ def _choices(options: Namespace, job: Job) -> str:
         sizes = f"encoder of {job.init},"
     return (
         f"preset {options.preset} ({choose(options.preset)}): {sizes} {options.steps} steps, at most "
-        f"{options.epochs} epochs; {options.split} split; another size: --preset full or single options"
+        f"{options.epochs} epochs; {options.split} split; to change the size: --preset full, or single options"
     )
 
 

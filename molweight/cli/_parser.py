@@ -306,7 +306,7 @@ def _kinds(hint: Any) -> list[str]:
         return [str(choice) for choice in get_args(hint)]
     if get_origin(hint) in (Union, UnionType):
         return [word for part in get_args(hint) for word in _kinds(part)]
-    return [_KINDS.get(get_origin(hint) or hint, "names separated by commas, quotes closed")]
+    return [_KINDS.get(get_origin(hint) or hint, "names separated by commas, with closed quotes")]
 
 
 def asks_for_help(arguments: Iterable[str]) -> bool:

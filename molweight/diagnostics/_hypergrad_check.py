@@ -341,5 +341,5 @@ def _check(job: Job, data: MoleculeDataset, points: Sequence[int] | None, dampin
     if rule is None or not rule.graph.proximal or not rule.needs.task:
         raise OptionError("weighting", job.weighting, "trains no finetuning level of its own", "Use 'tapweight'.")
     if job.task_level != "proximal":
-        raise OptionError("task_level", job.task_level, "has one linear system only", "Leave task_level out.")
+        raise OptionError("task_level", job.task_level, "leaves only one linear system", "Leave task_level out.")
     return sorted(set(points))

@@ -20,7 +20,7 @@ __all__ = ["GraphOptions", "LevelGraph", "OffsetAverage", "TaskStep", "ThreeLeve
 
 @dataclass(frozen=True)
 class GraphOptions:
-    """Options that :class:`Loop` passes to its graph; documented there.
+    """Options that :class:`Loop` passes to its graph; see there.
 
     Raises:
         ConfigError: If an option is out of range.

@@ -113,7 +113,7 @@ def class_loss(outputs: Tensor, labels: Tensor, *, weights: Tensor | None = None
 
 
 def _weighted_mean(each: Tensor, weights: Tensor) -> Tensor:
-    """The mean by weights; 0 if all of them are 0."""
+    """The weighted mean; 0 if all weights are 0."""
     total = weights.sum()
     # Divided first: the product of a small weight and an error could be rounded to 0.
     return (each * (weights / total.where(total > 0, total.new_ones(())))).sum()

@@ -70,7 +70,7 @@ def _problem_of_model(parts: RunParts) -> str | None:
         return f"its model has no {missing[0]}"
     names, width = parts.about["target_names"], len(parts.model["mean"])
     if len(names) != width:
-        return f"it names {len(names)} targets and has a model of {width}"
+        return f"it names {len(names)} targets, but its model has {width}"
     broken = _not_finite(parts.model)
     return f"the model's {broken!r} is not finite everywhere" if broken else None
 

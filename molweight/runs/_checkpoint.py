@@ -137,7 +137,7 @@ def find_checkpoint(init: str) -> Path:
         "is not a known checkpoint, and no folder of that name holds one",
         f"Use 'pretrain', 'scratch', {SHIPPED!r} (part of molweight), the folder of a checkpoint (made by "
         "'molweight pretrain') or of a run, or a file of chemprop's message passing."
-        + (f" {init} is a feature set: {mention('features', [init])}." if init in feature_sets() else ""),
+        + (f" {init} is a feature set; use {mention('features', [init])}." if init in feature_sets() else ""),
     )
 
 
@@ -172,7 +172,7 @@ def read_checkpoint(init: str) -> Checkpoint:
         tensors, _, about = read_pretraining(path.parent)
         if not tensors:
             raise OptionError(
-                "init", init, "is a run that kept no pretrained encoder", "Name the checkpoint that it started from."
+                "init", init, "is a run without a pretrained encoder", "Name the checkpoint that it started from."
             )
     else:
         tensors, about = read_tensors(path)

@@ -125,7 +125,7 @@ def format_estimate(finetuning: Finetuning) -> str:
     if about.get("test"):
         at = about["test"]
         interval = f"{at['low']:.4f} to {at['high']:.4f}"
-        lines.append(f"expected on the {at['rows']} test molecules, if they are of the same kind: {metric} {interval}")
+        lines.append(f"expected on the {at['rows']} test molecules, if they resemble the others: {metric} {interval}")
     if about["transform"] != "none":
         lines.append(f"labels transformed by {about['transform']}, chosen out of fold")
     if about.get("balances_tried") or about.get("balance", "none") != "none":

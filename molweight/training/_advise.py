@@ -94,7 +94,7 @@ def advise(
         True
     """
     if not aux:
-        raise ConfigError("name auxiliary tables to judge: --aux a.csv,tox21.")
+        raise ConfigError("name auxiliary tables to test: --aux a.csv,tox21.")
     job = job or Job()
     init = SHIPPED if job.init == "auto" else job.init
     if init in INITS:
@@ -221,5 +221,7 @@ def format_advice(found: Sequence[Advice]) -> str:
         for item in found
     ]
     helping = [item.use.name for item in found if item.verdict == "helps"]
-    last = f"these help a frozen probe: {', '.join(helping)}" if helping else "no table certainly helps a frozen probe"
+    last = (
+        f"these help a frozen probe: {', '.join(helping)}" if helping else "no table helps a frozen probe significantly"
+    )
     return "\n".join([*lines, f"{last}; fit --aux learns how much each is worth in training"])

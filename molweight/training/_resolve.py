@@ -294,8 +294,8 @@ def with_stereo(job: EncoderOptions, data: MoleculeDataset) -> MoleculeDataset:
 @cache
 def _say_once(name: str) -> None:
     _LOG.warning(
-        "%s has OGB's features, in which marks of stereocentres depend on the order of the atoms in the SMILES: the "
-        "same molecule in another order may get another prediction. For features that do not depend on it: "
+        "%s has OGB's features, whose stereo tags depend on the order of the atoms in the SMILES: the same molecule "
+        "written differently may get another prediction. For features that do not depend on it: "
         "data.with_featuriser(Featuriser())",
         name,
     )
@@ -327,7 +327,7 @@ def weighting_options(job: Job) -> dict[str, Any]:
     found = _weights_of(job.weights_from)
     known = [found[name] for name in job.objectives if name in found]
     if not known:
-        reason = f"is a run with other objectives ({', '.join(found) or 'none that was weighted'})"
+        reason = f"is a run with other objectives ({', '.join(found) or 'none weighted'})"
         raise OptionError("weights_from", job.weights_from, reason, "Leave weights_from out.")
     mean = sum(known) / len(known)
     start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in job.objectives}

@@ -177,7 +177,7 @@ def test_rows_of_repeated_molecules_are_said_and_listed(tmp_path: Path, capsys: 
 @pytest.mark.parametrize("text", ['"a', '"a" b'])
 def test_a_list_of_names_with_an_open_quote_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", "my.csv", "--targets", text]) == 2
-    assert f"--targets '{text}' must be names separated by commas, quotes closed" in capsys.readouterr().err
+    assert f"--targets '{text}' must be names separated by commas, with closed quotes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("split", ["random", "scaffold", "auto"])

@@ -115,7 +115,7 @@ def test_text_and_json_say_the_same(table: Load) -> None:
     text = format_audit(found)
     for part in (
         "bbbp: 2039 molecules, 11 rows without a molecule",
-        "64 molecules occur again: 60 groups, 10 with conflicting labels",
+        "64 repeated molecules: 60 groups, 10 with conflicting labels",
         "p_np: 2039 known, 0 missing, mean 0.765, from 0 to 1",
         "test in train: 0 of 204 molecules",
         "zinc: 30 molecules, 0 of them repeated",

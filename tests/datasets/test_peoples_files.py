@@ -465,7 +465,7 @@ def test_tables_that_r_writes_have_a_name_for_each_row(delimiter: str, write: Wr
     rows = [f'"{place}"{delimiter}"{smiles}"{delimiter}{value}' for place, (smiles, value) in enumerate(ROWS)]
     data = read(write("\n".join([f'"smiles"{delimiter}"y"', *rows]), "mine.txt"))
     assert (list(data.smiles), labels(data)) == (list(DRUGS), NUMBERS)
-    assert "rows have one cell more than the header: the first is taken for the name of the row" in said(data)
+    assert "rows have one cell more than the header: the first cell is read as a row name" in said(data)
 
 
 def test_a_decimal_comma_that_is_not_quoted_names_no_rows(write: Write) -> None:
@@ -481,7 +481,7 @@ def test_names_over_several_columns_are_above_the_header(delimiter: str, write: 
     ]
     data = read(write("\n".join([*heads, *rows])))
     assert (list(data.smiles), labels(data), data.target_names) == (list(DRUGS), NUMBERS, ["y"])
-    assert "2 rows above the header left out" in said(data)
+    assert "2 rows above the header skipped" in said(data)
 
 
 def test_a_row_of_types_is_no_header(write: Write) -> None:
@@ -533,7 +533,7 @@ def test_a_header_that_is_repeated_is_left_out_and_said(write: Write) -> None:
     lines = table({"y": NUMBERS}).splitlines()
     data = read(write("\n".join([*lines[:6], lines[0], *lines[6:]])))
     assert (list(data.smiles), labels(data), data.rejects) == (list(DRUGS), NUMBERS, [])
-    assert "row 7 repeats the header, and is left out" in said(data)
+    assert "row 7 repeats the header and is skipped" in said(data)
 
 
 def test_footnotes_below_the_table_are_rejects(write: Write) -> None:
@@ -609,7 +609,7 @@ def test_a_value_that_a_record_holds_twice_is_said(write: Write) -> None:
 
 def test_open_quotes_are_named_and_the_delimiter_is_kept(write: Write) -> None:
     rows = "".join(f'{smiles}\t"unclosed\t{value}\n' for smiles, value in ROWS)
-    with pytest.raises(DataError, match=r"cannot be read as a table.*Close or double the quotes"):
+    with pytest.raises(DataError, match=r"cannot be read as a table.*Check its quotes"):
         read(write(f"smiles\tname\ty\n{rows}", "mine.tsv"))
 
 

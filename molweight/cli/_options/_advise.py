@@ -13,7 +13,7 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight advise",
-        description="Judge auxiliary tables by frozen probes: what their predictions add to a linear model.",
+        description="Test auxiliary tables with frozen probes: how much their predictions improve a linear model.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_table_options(made)

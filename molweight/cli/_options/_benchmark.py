@@ -22,7 +22,7 @@ def parser() -> Parser:
         default=None,
         help="folder for the results; by default runs/ and the name of the file",
     )
-    add("--workers", type=int, default=os.cpu_count() or 1, help="processes, each with one thread")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="number of processes, each with one thread")
     add("--executor", type=str, default="processes", help="processes, or ray (pip install 'molweight[scale]')")
     add(
         "--address",
@@ -31,5 +31,5 @@ def parser() -> Parser:
         help="address of a running Ray cluster; by default, one is started here",
     )
     add_safe_csv_option(made)
-    add("--quiet", action="store_true", help="no progress bar, no messages but the page")
+    add("--quiet", action="store_true", help="print only the page, no progress bar or messages")
     return made

@@ -27,7 +27,12 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
     add = made.add_argument
-    add("--points", type=_texts, default=[], help="steps to check after; by default 0, a quarter and all of --steps")
+    add(
+        "--points",
+        type=_texts,
+        default=[],
+        help="steps after which to check; by default 0, a quarter and all of --steps",
+    )
     add(
         "--dampings",
         type=_texts,

@@ -47,7 +47,7 @@ def add_table_options(parser: Parser) -> None:
         type=str | None,
         help="your own table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not",
     )
-    add("--data", type=str | None, default=None, help="a table of MoleculeNet: molweight list datasets")
+    add("--data", type=str | None, default=None, help="a MoleculeNet table; see molweight list datasets")
     add("--smiles", type=str | None, default=None, help="SMILES column of your table; detected by default")
     add("--targets", type=names, default=[], help="label columns: a,b,c; p(X): -log10 of molar X; detected by default")
     add("--task", type=str | None, default=None, help="classification, multiclass or regression; detected by default")
@@ -121,7 +121,7 @@ def add_split_options(parser: Parser) -> None:
     add("--split_options", type=dict[str, Any], default={}, help="options of the split: --split_options.cutoff 0.5")
     add("--split_column", type=str | None, default=None, help="column of your table with the role of each row")
     add("--split_file", type=str | None, default=None, help="JSON file with a saved split, or with rows by role")
-    add("--protocol", type=str, default="four-role", help="four-role or paper")
+    add("--protocol", type=str, default="four-role", help="roles of the split: four-role or paper")
 
 
 def add_job_options(parser: Parser, *groups: type) -> None:
