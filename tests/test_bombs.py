@@ -179,5 +179,5 @@ def test_a_record_of_a_million_atoms_is_not_parsed(tmp_path: Path) -> None:
     path.write_text(large + f"{small}M  END\n> <y>\n2.5\n\n$$$$\n" * 2, encoding="utf-8")
     data = from_file(path, targets=["y"], task="regression", cache=False, duplicates="keep")
     assert [reject.reason for reject in data.rejects] == [
-        "a record of 1000013 lines: more than the 65535 atoms that a molecule may have"
+        "a record of 1000013 lines: too long, as a molecule may have at most 65535 atoms"
     ]

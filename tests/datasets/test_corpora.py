@@ -76,7 +76,7 @@ def test_parquet_is_read_in_groups_of_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         list(read_records(tmp_path / "broken.parquet"))
     frame.iloc[:0].to_parquet(tmp_path / "empty.parquet")
-    with pytest.raises(DataError, match="holds no molecules"):
+    with pytest.raises(DataError, match="contains no molecules"):
         list(read_records(tmp_path / "empty.parquet"))
 
 
@@ -120,15 +120,15 @@ def test_every_line_of_a_list_is_a_record_or_blank(tmp_path_factory: pytest.Temp
     if expected:
         assert list(read_records(path)) == expected
     else:
-        with pytest.raises(DataError, match="holds no molecules"):
+        with pytest.raises(DataError, match="contains no molecules"):
             list(read_records(path))
 
 
 @pytest.mark.parametrize(
     ("content", "name", "message"),
     [
-        (b"", "mine.smi", "holds no molecules"),
-        (b"", "mine.csv", "holds no molecules"),
+        (b"", "mine.smi", "contains no molecules"),
+        (b"", "mine.csv", "contains no molecules"),
         (b"smiles,y\n", "mine.csv", "none of the columns 'smiles', 'y' holds SMILES"),
         (
             b"CCO\n",

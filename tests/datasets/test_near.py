@@ -89,7 +89,7 @@ def test_an_index_takes_130_bytes_a_molecule(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_file_without_molecules(tmp_path: Path) -> None:
     path = tmp_path / "none.smi"
     path.write_text("?\nC1CC\n")
-    with pytest.raises(DataError, match="none: none of its 2 records holds a molecule"):
+    with pytest.raises(DataError, match="none: none of its 2 records has a valid molecule"):
         open_library(path).index()
 
 

@@ -198,7 +198,7 @@ def corrupt(path: Path) -> None:
             "19 rows of 1 numbers, expected 20 rows",
         ),
         ("raw/num-node-list.csv.gz", lambda path: write_numbers(path, np.full(20, 2)), "expected 40 rows of 9"),
-        ("raw/edge.csv.gz", lambda path: write_numbers(path, np.full((49, 2), 40)), "expected|an atom that its"),
+        ("raw/edge.csv.gz", lambda path: write_numbers(path, np.full((49, 2), 40)), "expected|an atom outside its"),
         ("raw/edge-feat.csv.gz", lambda path: path.write_bytes(gzip.compress(b"x,y,z\n")), "not a table of numbers"),
     ],
 )

@@ -47,7 +47,7 @@ def _tensor(key: str, value: torch.Tensor | None) -> Callable[[dict[str, torch.T
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        (_change("target_names", ["a", "b", "c"]), "names 3 targets and has a model of 1"),
+        (_change("target_names", ["a", "b", "c"]), "names 3 targets, but its model has 1"),
         (_change("target_names", [1]), "its targets are named"),
         (_change("target_names", ["y", "y"]), "its targets are named"),
         (_change("task", "ranking"), "its task is 'ranking'"),

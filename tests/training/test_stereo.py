@@ -51,7 +51,7 @@ def test_a_run_tells_hands_apart_and_not_spellings(tmp_path: Path) -> None:
 
 def test_a_run_on_ogb_features_goes_on_reading_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = run_of(tmp_path, featuriser=Featuriser("ogb"))
-    warning = "OGB's features, in which marks of stereocentres depend on the order of the atoms"
+    warning = "OGB's features, whose stereo tags depend on the order of the atoms"
     assert caplog.text.count(warning) == 1
     caplog.clear()
     assert with_stereo(TINY, build_dataset(["CCO"], featuriser=Featuriser("ogb"), cache=False))
