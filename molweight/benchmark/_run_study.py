@@ -62,7 +62,7 @@ def run_study(
 
 @contextmanager
 def _written(journal: Journal, title: str, *, safe_csv: bool) -> Iterator[None]:
-    """Write the table and the page at the end, also if the study is stopped early."""
+    """Write the table and the page at the end, even if the study is stopped early."""
     try:
         yield
     finally:

@@ -170,7 +170,7 @@ def _paragraph(point: CheckedPoint) -> str:
 
 def _facts(level: LevelFacts) -> str:
     found = level.spectrum
-    doubt = " (not converged: compare with care)" if found.residual > _DOUBTFUL else ""
+    doubt = " (not converged: interpret with care)" if found.residual > _DOUBTFUL else ""
     definite = "indefinite" if found.indefinite else "positive definite"
     return (
         f"  {level.level}: {found.variables} variables, {found.method}, residual {found.residual:.0e}{doubt}, "

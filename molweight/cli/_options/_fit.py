@@ -38,7 +38,7 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_data_options(made)
     add_run_options(made, baselines=["mean", "descriptor_trees"])
-    made.add_argument("--preset", type=str, default="auto", help="defaults of the size options: auto, small, full")
+    made.add_argument("--preset", type=str, default="auto", help="default sizes: auto (by machine), small, full")
     add_job_options(made)
     made.set_defaults({"members": None})  # set by the size of the table; a job in Python has a single model by default
     return made

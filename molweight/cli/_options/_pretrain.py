@@ -18,7 +18,7 @@ def parser() -> Parser:
     add_corpus_options(made)
     made.add_argument("--output", type=str, default="runs/pretrained", help="folder of the checkpoint")
     made.add_argument("--overwrite", action="store_true", help="replace the checkpoint that is in the folder")
-    made.add_argument("--preset", type=str, default="auto", help="defaults of the size options: auto, small, full")
+    made.add_argument("--preset", type=str, default="auto", help="default sizes: auto (by machine), small, full")
     add_output_options(made)
     add_job_options(made, EncoderOptions, PretrainingOptions, RunOptions)
     return made
