@@ -80,7 +80,7 @@ class Rows:
         roles: Index of each row's role in :data:`molweight.datasets.internal.ROLES`, -1 for none; ``None`` if the table
             has no column of roles.
         notes: Notes on how the source was read, if that is not obvious.
-        remarks: Rows that describe the columns: they hold no molecule and do not count as rejects.
+        remarks: Rows that describe the columns: they contain no molecule and do not count as rejects.
         number: Maps the position of a row to its row number in the file.
         task: The task of the labels, if it differs from the requested one.
     """

@@ -153,7 +153,7 @@ def load_corpus(
     Raises:
         UnknownNameError: If there is no such corpus, with the nearest names.
         OptionError: If ``size`` is not between 1 and the size of the corpus, or the seed is negative.
-        DataError: If a file is damaged, cannot be downloaded, or holds no molecule.
+        DataError: If a file is damaged, cannot be downloaded, or contains no molecule.
 
     Example:
         >>> load_corpus("zinc", size=3)

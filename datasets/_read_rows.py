@@ -57,7 +57,7 @@ def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None =
         The columns, and an iterator over the rows.
 
     Raises:
-        DataError: If the file cannot be read, or holds no molecules.
+        DataError: If the file cannot be read, or contains no molecules.
 
     Example:
         >>> import tempfile

@@ -37,7 +37,7 @@ def read_smi(
         The table; its rows are the lines of the file.
 
     Raises:
-        DataError: If the file cannot be read, or holds no molecules.
+        DataError: If the file cannot be read, or contains no molecules.
     """
     text = read_text(path, encoding, max_mb=max_mb)
     check_rows(str(path), text.count("\n"), max_rows)

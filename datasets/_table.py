@@ -260,7 +260,7 @@ class TextTable:
         smiles: The SMILES column, if the format defines it.
         reasons: Reasons for records without a molecule, by position, if the reader knows them.
         notes: Notes on how it was read, if that is not obvious.
-        remarks: Positions of records that describe the columns and hold no molecule.
+        remarks: Positions of records that describe the columns and contain no molecule.
         units: Units of columns, from a record that describes them.
     """
 

@@ -45,7 +45,7 @@ def create_app(folder: str | None = None) -> FastAPI:
         folder: The run's folder; ``None`` for that of the environment variable ``MOLWEIGHT_RUN``.
 
     Raises:
-        DataError: If there is no sound run in the folder.
+        DataError: If there is no valid run in the folder.
     """
     run = mw.load(folder or os.environ["MOLWEIGHT_RUN"])
     app = FastAPI(title="molweight", description=repr(run))

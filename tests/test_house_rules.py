@@ -204,7 +204,11 @@ STIFF = (
     r"\bright to (?:first|second) order\b|\b(?:processor seconds|seconds of the processor)\b",
     r"\bpacked (?:with|text)\b|\b(?:something|anything) else than\b|\bhangs? together\b|\bdealt to\b",
     r"\b(?:what|who) (?:asks|comes out|goes in|was trained|it was given)\b",
-    r"\b(?:bit for bit as|undisturbed twin|teach(?:es)? nothing|cost what it took)\b",
+    r"\b(?:bit for bit as|undisturbed|teach(?:es)? nothing|cost what it took)\b",
+    r"\btaken (?:as missing|for (?:labels?|equal|regression|classification))\b|\bnumbers? from 0 on\b",
+    r"\bholds? no molecules?\b|\bas (?:it|they) stands?\b|\bis there twice\b|\bsound run\b",
+    r"\b(?:found|stdout|all|all of them|the first) if left out\b|\bpredictions? .{0,20}\brests? on\b",
+    r"\b(?:is|are) not \w+ any ?more\b|\bno differentiable function\b",
 )
 """Words that plain technical English does without; see the section on words in CONTRIBUTING.md."""
 KEPT = (

@@ -61,7 +61,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("source", type=Path, help="library of molecules, or table")
     parser.add_argument("--column", help="labels of the table")
     parser.add_argument("--rows", type=int, action="append", required=True)
-    parser.add_argument("--do", choices=COMMANDS, action="append", help="commands; predict needs fit. All if left out")
+    parser.add_argument("--do", choices=COMMANDS, action="append", help="commands; predict needs fit. All by default")
     parser.add_argument("--minutes", type=float, help="time limit that is given to fit")
     parser.add_argument("--seed", type=int, default=0, help="of the rows and of the noise")
     parser.add_argument("--journal", type=Path, help="JSON lines of what was measured, to resume from")

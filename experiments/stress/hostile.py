@@ -62,7 +62,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--count", type=int, default=None, help="molecules, drawn at random; all if left out")
+    parser.add_argument("--count", type=int, default=None, help="molecules, drawn at random; all by default")
     parser.add_argument("--seed", type=int, default=0, help="seed of the draw")
     parser.add_argument("--journal", type=Path, default=None, help="JSON lines of what was measured, to resume from")
     parser.add_argument("--output", type=Path, default=None, help="JSON file for the result")

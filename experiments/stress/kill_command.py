@@ -1,4 +1,4 @@
-"""Kill ``molweight fit`` and its worker processes at chosen moments, resume, and compare with an undisturbed command.
+"""Kill ``molweight fit`` and its worker processes at chosen moments, resume, and compare with an uninterrupted command.
 
     python -m experiments.stress.kill_command [--kills 60] [--journal FILE] [--output FILE]
 
@@ -6,7 +6,7 @@ The default ensemble is fitted to FreeSolv with a tiny encoder, whose members ar
 comes while the pool of workers runs (``worker``: one of them gets SIGKILL; ``parent``: the command gets a signal),
 while files and report are written (``writing``), or at any moment (``random``). The signal is SIGKILL, SIGTERM,
 SIGHUP or SIGINT. After some seconds, no process of its session may remain. The same command must then finish with
-tensors and history that are bit-identical to those of an undisturbed one, and without partial files.
+tensors and history that are bit-identical to those of an uninterrupted one, and without partial files.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""Kill fits with SIGKILL at random moments, resume them, and compare with undisturbed fits, bit by bit.
+"""Kill fits with SIGKILL at random moments, resume them, and compare with uninterrupted fits, bit by bit.
 
 A small job (all three stages, conjugate gradients with warm starts) is fitted once without disturbance. Then the same
 job is started again and again in separate processes, each killed after a random time, until one finishes. All tensors,
-the history and the finetuning curve must equal those of the undisturbed fit. Further jobs with other seeds follow until
-enough processes were killed. States are written after every step, the worst case.
+the history and the finetuning curve must equal those of the uninterrupted fit. Further jobs with other seeds follow
+until enough processes were killed. States are written after every step, the worst case.
 
     python -m experiments.stress.kill_resume --kills 50 [--journal FILE]
 
@@ -71,7 +71,7 @@ def main() -> None:
             if str(jobs) not in journal:
                 journal.add(str(jobs), dict(_trial(Path(name, str(jobs)), jobs, tables, chance, most)))
             hit, jobs = hit + Counter(journal.answers[str(jobs)]), jobs + 1
-            print(f"{hit.total()} killed, {jobs} jobs are bit-identical to undisturbed ones", flush=True)
+            print(f"{hit.total()} killed, {jobs} jobs are bit-identical to uninterrupted ones", flush=True)
     result = {"kills": hit.total(), "jobs": jobs, "stage_when_killed": dict(hit), "identical": True}
     if options.output is not None:
         about = provenance(list(range(jobs)))

@@ -1,4 +1,4 @@
-"""Equal compute: the number of steps of a method if gradients or seconds are matched, not steps."""
+"""Equal compute: the number of steps that a method may take if gradients or seconds are matched."""
 
 import math
 import time

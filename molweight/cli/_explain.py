@@ -24,7 +24,7 @@ def run(options: Namespace) -> None:
 
     Raises:
         OptionError: If the requested number of molecules is less than 1.
-        DataError: If the file holds no molecule.
+        DataError: If the file contains no molecule.
     """
     begin(options)
     if options.limit < 1:

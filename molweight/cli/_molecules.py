@@ -1,4 +1,4 @@
-"""Rows of molecules through a model, a chunk at a time, however many there are."""
+"""Rows of molecules through a model, a chunk at a time, for any number of rows."""
 
 import csv
 import gzip

@@ -120,8 +120,8 @@ class Trunk(Encoder):
         generator = dropout_generator(seed, graphs.x.device) if self.training and self.dropout else None
         topology = Topology.of(graphs)
         # Dropout masks are drawn per atom, so with dropout, equal atoms have different vectors.
-        undisturbed = topology.sortable and generator is None
-        worthwhile = undisturbed and not topology.padding and len(topology.atoms) >= _FEWEST_MERGED
+        mergeable = topology.sortable and generator is None
+        worthwhile = mergeable and not topology.padding and len(topology.atoms) >= _FEWEST_MERGED
         states = self.merged_states(topology) if worthwhile and self.merges else None
         if states is None:
             states = self.states(self.embed(graphs, topology), topology, generator)

@@ -378,7 +378,7 @@ def test_messages_that_cannot_be_written_end_no_work(
     raw = Path("/dev/full").open("wb", buffering=0)  # noqa: SIM115 - the text stream closes it
     with io.TextIOWrapper(raw, write_through=True) as full:
         monkeypatch.setattr(sys, "stderr", full)
-        assert main(["predict", str(trained), str(tmp_path / "x.csv")]) == 0  # says that a row holds no molecule
+        assert main(["predict", str(trained), str(tmp_path / "x.csv")]) == 0  # says that a row has no valid molecule
         assert main(["predict", str(trained), str(tmp_path / "nowhere.csv")]) == 2
         monkeypatch.undo()
     assert capsys.readouterr().out.count("\n") == 3

@@ -1,4 +1,4 @@
-"""Features against OGB's own reader, and what happens to rows that hold no molecule."""
+"""Features against OGB's own reader, and what happens to rows without a molecule."""
 
 from collections.abc import Sequence
 

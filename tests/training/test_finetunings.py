@@ -40,7 +40,7 @@ def several(job: Job) -> Job:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
+def uninterrupted(
     several: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> tuple[Run, dict[str, list[float]]]:
     """The run that nothing interrupts, and its curves."""
@@ -48,8 +48,8 @@ def undisturbed(
     return fit(several, data, splits, corpus, callbacks=[follower]), follower.curves
 
 
-def test_the_best_on_select_is_kept(undisturbed: tuple[Run, dict[str, list[float]]]) -> None:
-    run, curves = undisturbed
+def test_the_best_on_select_is_kept(uninterrupted: tuple[Run, dict[str, list[float]]]) -> None:
+    run, curves = uninterrupted
     assert list(curves) == ["finetune", "finetune-2", "finetune-3"]
     bests = [min(curve) for curve in curves.values()]
     assert run.finetuning.tried == bests
@@ -64,11 +64,11 @@ def test_each_is_the_finetuning_of_a_job_of_its_own(
     data: MoleculeDataset,
     splits: Splits,
     corpus: MoleculeDataset,
-    undisturbed: tuple[Run, dict[str, list[float]]],
+    uninterrupted: tuple[Run, dict[str, list[float]]],
 ) -> None:
     shared = variant(several, finetune_restarts=1, pretrain_seed=several.seed)
     alone = [fit(restart_seed(shared, number), data, splits, corpus).finetuning.curve for number in (1, 2, 3)]
-    assert list(undisturbed[1].values()) == alone
+    assert list(uninterrupted[1].values()) == alone
 
 
 def _same(one: Run, two: Run) -> bool:
@@ -81,7 +81,7 @@ def _same(one: Run, two: Run) -> bool:
 @pytest.mark.parametrize("seconds", [0.0, 60.0])
 def test_an_interruption_changes_nothing(
     work: tuple[Job, MoleculeDataset, Splits, MoleculeDataset],
-    undisturbed: tuple[Run, dict[str, list[float]]],
+    uninterrupted: tuple[Run, dict[str, list[float]]],
     tmp_path: Path,
     at: tuple[str, int],
     seconds: float,
@@ -90,7 +90,7 @@ def test_an_interruption_changes_nothing(
     with pytest.raises(KeyboardInterrupt):
         fit(*work, session=Session(tmp_path, callbacks=[first], seconds=seconds))
     run = fit(*work, session=Session(tmp_path, callbacks=[second], seconds=seconds))
-    assert _same(run, undisturbed[0])
+    assert _same(run, uninterrupted[0])
     done = [name for name in first.curves if name != at[0]]
     assert not set(done) & set(second.curves)  # what was finished is not repeated
     assert [path.name for path in tmp_path.glob("*.safetensors")] == ["finished.safetensors"]

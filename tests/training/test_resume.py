@@ -1,4 +1,4 @@
-"""Interrupted fits end bit-identical to undisturbed ones, in the same process and after SIGKILL."""
+"""Interrupted fits end bit-identical to uninterrupted ones, in the same process and after SIGKILL."""
 
 import os
 import shutil

@@ -24,7 +24,9 @@ def parser() -> Parser:
     made.add_argument(
         "--domain", type=bool, default=True, help="add columns similarity (to the training molecules) and in_domain"
     )
-    made.add_argument("--top", type=int | None, default=None, help="only the rows with the best predictions: 1000")
+    made.add_argument(
+        "--top", type=int | None, default=None, help="keep only this many rows, those with the best predictions: 1000"
+    )
     made.add_argument(
         "--rank", type=str | None, default=None, help="target that --top ranks by; required if there are several"
     )
