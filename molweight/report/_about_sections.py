@@ -50,7 +50,7 @@ def _model_row(tuned: Mapping[str, Any], metric: str) -> list[str]:
 def _protocol(data: Mapping[str, Any]) -> str:
     if data.get("protocol") == "paper":
         return "the weights and the checkpoint are chosen on the same molecules (protocol paper)"
-    return "the weights are learned on meta, the checkpoint is chosen on select, test is opened once"
+    return "the weights are learned on meta, the checkpoint is chosen on select, test is evaluated once"
 
 
 def _inline(options: Mapping[str, Any]) -> str:

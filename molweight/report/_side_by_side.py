@@ -76,7 +76,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     if apart:
         words.append(
             f"{', '.join(apart)}: no comparison with {first.name}, as the test molecules, their labels or the metric "
-            "are not the same, or the test set was not opened."
+            "are not the same, or the test set was not evaluated."
         )
     rows = []
     for subject in subjects:

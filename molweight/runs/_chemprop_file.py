@@ -75,7 +75,7 @@ def _read(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
         reason = str(error).partition("\n")[0].partition(". ")[0]
-        _refuse(path, f"cannot be read ({reason})", "tensors and plain values alone")
+        _refuse(path, f"cannot be read ({reason})", "only tensors and plain values")
     if not isinstance(content, dict):
         _refuse(path, f"holds a {type(content).__name__}", "a dictionary")
     return content
