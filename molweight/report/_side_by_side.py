@@ -81,7 +81,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     rows = []
     for subject in subjects:
         value, gain = found[subject.name], gains.get(subject.name)
-        shown = [number(value.value), spread(value)] if value else ["not opened", "-"]
+        shown = [number(value.value), spread(value)] if value else ["not evaluated", "-"]
         metric = f"{metric_name(subject.metric)} ({direction(subject.metric)})"
         against = "-" if gain is None else f"{number(gain.value, 3)} ({spread(gain)})"
         rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])

@@ -56,7 +56,7 @@ def test_other_molecules_labels_or_metrics_are_not_compared(first: RunSummary, m
     section = _scores_section([first, *others])
     assert section.words[0].startswith("molecules, labels, closed, metric: no comparison with first")
     assert [row[4] for row in section.tables[0].rows] == ["-"] * 5
-    assert section.tables[0].rows[3][2] == "not opened"
+    assert section.tables[0].rows[3][2] == "not evaluated"
 
 
 def _with_option(subject: RunSummary, name: str, **options: Any) -> RunSummary:
