@@ -736,7 +736,7 @@ def test_a_record_of_a_million_atoms_is_rejected_before_it_is_parsed(write: Writ
     path = write(f"{small}> <y>\n0.5\n\n$$$$\nhuge\n\n\n{atoms}\nM  END\n$$$$\n{small}> <y>\n1.5\n\n$$$$\n", "mine.sdf")
     data = read(path, targets="y", duplicates="keep")
     assert (data.rows.tolist(), [item.number for item in data.rejects]) == ([0, 2], [2])
-    assert "more than the 65535 atoms" in data.rejects[0].reason
+    assert "at most 65535 atoms" in data.rejects[0].reason
 
 
 def test_a_panel_of_classes_and_numbers(write: Write) -> None:
