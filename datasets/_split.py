@@ -113,7 +113,7 @@ def split(
     ===================== ====================================================================================
     ``scaffold``          Bemis-Murcko scaffolds with chirality, the largest first: MoleculeNet
     ``scaffold_achiral``  the same without stereochemistry: DeepChem
-    ``scaffold_generic``  the same of skeletons, every atom a carbon, every bond single
+    ``scaffold_generic``  the same for skeletons, every atom a carbon, every bond single
     ``scaffold_balanced`` scaffolds without stereochemistry, the large ones to train: chemprop
     ``random_scaffold``   scaffolds with chirality in random order: Hu et al. 2020
     ``butina``            clusters of similar fingerprints, the largest first
@@ -123,7 +123,7 @@ def split(
     ``none``              no test set: every row trains, and an ensemble is scored out of fold
     ===================== ====================================================================================
 
-    ``splits.definition`` says the same exactly. For a split of your own see
+    ``splits.definition`` is the exact definition. For a split of your own see
     :func:`~molweight.datasets.split_by_roles` (a column), :func:`~molweight.datasets.split_by_indices` (lists of rows)
     and :func:`~molweight.datasets.load_splits` (a file).
 

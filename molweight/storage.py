@@ -90,7 +90,7 @@ def partial_name(path: Path) -> Iterator[Path]:
         yield partial
     except OSError as error:
         if error.errno is None:  # NumPy's error reports how much was written, but not why the write stopped
-            raise OSError(errno.ENOSPC, "cannot be written whole, as on a full disk", str(path)) from error
+            raise OSError(errno.ENOSPC, "incomplete write, as on a full disk", str(path)) from error
         if error.filename is None:  # a full disk is reported without a file name
             error.filename = str(path)
         raise

@@ -170,4 +170,4 @@ def _check(cutoff: float, **sizes: int) -> None:
         if value < least.get(name, 1):
             raise OptionError(name, value, f"must be at least {least.get(name, 1)}", owner="SchNet")
     if not _STEP < cutoff < math.inf:
-        raise OptionError("cutoff", cutoff, f"must be a number of Angstrom above {_STEP}", owner="SchNet")
+        raise OptionError("cutoff", cutoff, f"must be a distance in Angstrom above {_STEP}", owner="SchNet")

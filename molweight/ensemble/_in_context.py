@@ -220,7 +220,7 @@ class InContextModel:
         shape = (len(rows), targets)
         whole = rows.ndim == 2 and rows.shape[1] == standardiser.width and seed.ndim == 0  # noqa: PLR2004 - a matrix
         if not whole or (labels.shape, known.shape, known.dtype) != (shape, shape, torch.bool):
-            raise DataError("the context of TabICL in the ensemble is damaged: its tensors do not fit each other.")
+            raise DataError("the context of TabICL in the ensemble is damaged: its tensors do not match each other.")
         network = Network.from_parts(about, {name: part.cpu() for name, part in _under("network.", state).items()})
         if network.classes != (task != "regression"):
             raise DataError(f"the network of TabICL in the ensemble is not for a table of task {task!r}.")

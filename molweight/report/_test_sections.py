@@ -38,7 +38,7 @@ def map_section(subject: RunSummary) -> Section:
     projection = PCA(n_components=2, svd_solver="full")
     places = projection.fit_transform(vectors[usable].astype(np.float64))
     first, second = (f"{100 * share:.0f} %" for share in projection.explained_variance_ratio_)
-    words = f"The two axes hold {first} and {second} of the variance of {int(usable.sum())} test molecules."
+    words = f"The two axes explain {first} and {second} of the variance of {int(usable.sum())} test molecules."
     name, labels = opened.names[0], opened.targets[usable, 0]
     if np.isnan(labels).all():
         return Section("map", title, [f"No test molecule has a label for {name} to colour the map by."])

@@ -261,7 +261,7 @@ def test_a_full_cache_disk_is_named(
     assert main(["audit", str(tmp_path / "my.csv"), "--split=random"]) == 2
     message = capsys.readouterr().err.splitlines()[-1]
     assert str(small_disk / "cache") in message
-    assert re.search("No space left on device|cannot be written whole, as on a full disk", message)
+    assert re.search("No space left on device|incomplete write, as on a full disk", message)
     assert message.endswith("Free up disk space or choose another path.")
     assert list(small_disk.rglob("*.part")) == []
 

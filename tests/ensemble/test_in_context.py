@@ -192,10 +192,10 @@ def test_the_state_is_the_whole_model(rows: np.ndarray, numbers: Network) -> Non
     [
         (lambda state: state.pop("known"), "lacks known"),
         (lambda state: state.pop("standardiser.median"), "lacks standardiser.median"),
-        (lambda state: state.update(labels=state["labels"][1:]), "do not fit each other"),
-        (lambda state: state.update(rows=state["rows"][:, 1:]), "do not fit each other"),
-        (lambda state: state.update(known=state["known"].float()), "do not fit each other"),
-        (lambda state: state.update(seed=state["seed"][None]), "do not fit each other"),
+        (lambda state: state.update(labels=state["labels"][1:]), "do not match each other"),
+        (lambda state: state.update(rows=state["rows"][:, 1:]), "do not match each other"),
+        (lambda state: state.update(known=state["known"].float()), "do not match each other"),
+        (lambda state: state.update(seed=state["seed"][None]), "do not match each other"),
         (lambda state: state.pop("network.col_embedder.in_linear.weight"), r"it lacks the tensor col_embedder\.in"),
     ],
 )
