@@ -76,7 +76,7 @@ def parse_smi(text: str, source: str) -> TextTable:
         return parse_table(text, source, "\t" if "\t" in lines[-1][1] else " ")
     header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in HEADERS else []
     if not lines:
-        raise DataError(f"{source}: only row 1, a header, and no molecules. Add one SMILES per line.")
+        raise DataError(f"{source}: only a header in row 1, and no molecules. Add one SMILES per line.")
     tabs = any("\t" in line for _, line in lines[:50])
     cells = [split_line(line, tabs) for _, line in lines]
     width = max(len(header), *map(len, cells))

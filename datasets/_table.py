@@ -425,7 +425,7 @@ def table_of(
         rows.append(record if fits else fit_record(record, top.names, f"{source}, row {line}"))
         check_rows(source, len(rows), max_rows)
     if not rows:
-        raise DataError(f"{source}: only row {top.row}, a header, and no molecules. Add one row per molecule.")
+        raise DataError(f"{source}: only a header in row {top.row}, and no molecules. Add one row per molecule.")
     frame = pd.DataFrame(rows, index=pd.Index(lines, name="row"), columns=top.names, dtype=object)
     more = f" ({len(again)} such rows)" if len(again) > 1 else ""
     said = [f"row {again[0]} repeats the header and is skipped{more}"] if again else []

@@ -135,7 +135,7 @@ def test_files_of_smiles_with_headers_and_values(write: Write) -> None:
     assert (data.target_names, data.targets.ravel().tolist()) == (["name"], [0.5, 1.5])
     data = read(write("smiles,y\nCCO,0.5\nCCN,1.5\n", "m.smi"))
     assert data.target_names == ["y"]
-    with pytest.raises(DataError, match="only row 1, a header"):
+    with pytest.raises(DataError, match="only a header in row 1"):
         read(write("smiles name\n", "m.smi"))
 
 

@@ -69,7 +69,7 @@ class _AtLevel(Solver):
         if self.moments is None:
             return self.inner.apply(operator, b, torch.ones_like(b), self.lr)
         if self.moments.shape != b.shape:
-            raise ConfigError(f"second moments of {self.moments.numel()} variables are given for {b.numel()}.")
+            raise ConfigError(f"got second moments of {self.moments.numel()} variables, but the level has {b.numel()}.")
         return self.inner.apply(operator, b, self.inner.scale(self.moments.to(b)), self.lr)
 
 
