@@ -20,7 +20,7 @@ CONTENTS = {
     "only a byte-order mark": (b"\xff\xfe", "the file is empty"),
     "only quotes": (b'""\n', "only a header in row 1, and no molecules"),
     "header only": (b"smiles,y\n", "only a header in row 1, and no molecules"),
-    "header and blank lines": (b"\n\nsmiles,y\n\n\n", "only row 3, a header, and no molecules"),
+    "header and blank lines": (b"\n\nsmiles,y\n\n\n", "only a header in row 3, and no molecules"),
     "NUL bytes": (b"smiles,y\nCCO,1\nC\0N,0\n", "row 3: holds a NUL character.*encoding"),
     "UTF-16 without a mark": ("smiles,y\nCCO,1\n".encode("utf-16-le"), "row 1: holds a NUL character.*utf-16"),
     "another encoding": ("smiles,y\nCCO,1\nCCN,ø\n".encode("cp1252"), r"row 3: byte 0xf8 is not utf-8.*cp1252"),

@@ -82,7 +82,7 @@ def test_impossible_options_are_refused() -> None:
             solvers.create("unrolled", **options)
     with pytest.raises(ConfigError, match="eps"):
         solvers.create("sama", eps=-1.0)
-    with pytest.raises(ConfigError, match="second moments of 2 variables are given for 6"):
+    with pytest.raises(ConfigError, match="second moments of 2 variables, but the level has 6"):
         SecondMoments().adapted(torch.ones(2), 1.0).solve(lambda v: v, _randn(SIZE, seed=1))
 
 
