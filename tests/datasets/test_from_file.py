@@ -91,7 +91,7 @@ def test_a_truncated_sd_file_keeps_its_last_row(write: Write) -> None:
     cut = THREE[: THREE.rindex("M  END")]
     data = read(write(cut, "mine.sdf"), targets=["logS"])
     assert data.rows.tolist() == [0, 1]
-    assert "without a line 'M  END'" in data.rejects[0].reason
+    assert "no line 'M  END'" in data.rejects[0].reason
 
 
 def test_messages_about_sd_files_count_records(write: Write) -> None:
