@@ -218,9 +218,11 @@ class _Work:
         rng = np.random.default_rng([recipe.seed, _STREAMS["members"], number])
         labels = torch.from_numpy(transforms[number].forward(self.labels)).float()
         inputs = self.standardiser(torch.from_numpy(self.features))
-        task, count = self.data.task or "regression", len(self.labels) - len(fold)
+        task = self.data.task or "regression"
         balance = self._balance(fold)
         training = TrainingSet(self.data, inputs, labels, task, self.partners.absolute, balance)
+        # Folds can differ by one row. All members have the same number of epochs, so that their curves can be averaged.
+        count = len(self.labels) * (len(self.folds) - 1) // len(self.folds)
         schedule = schedule_for(count, most=recipe.epochs, frozen=recipe.freeze_epochs)
         with seeded(int(rng.integers(2**31))):
             member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())

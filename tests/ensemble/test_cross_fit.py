@@ -11,6 +11,8 @@ import torch
 from molweight import datasets, encoders
 from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
+from molweight.ensemble._cross_fit import _Work
+from molweight.ensemble._fit_member import epochs_for
 from molweight.ensemble._partners import PARTNERS
 from molweight.ensemble._stacking import convex_weights
 from molweight.ensemble.internal import (
@@ -190,6 +192,18 @@ def test_labels_of_one_or_two_values_in_a_regression(labels: np.ndarray) -> None
 def test_fewer_rows_than_folds() -> None:
     found = fit(table(np.arange(4.0)[:, None], "regression"), changed(SMALL, members=5))
     assert len(found.ensemble.members) == 4
+
+
+@pytest.mark.parametrize("rows", [402, 639])
+def test_members_have_the_same_number_of_epochs_if_folds_differ_in_size(rows: int) -> None:
+    data = datasets.load("freesolv").subset(range(rows))
+    recipe = changed(SMALL, members=5, features=(), partners=(), epochs=100)
+    work = _Work.of(recipe, data, np.arange(rows), CPU)
+    seen = {rows - len(fold) for fold in work.folds}
+    assert len({epochs_for(count) for count in seen}) == 2  # a schedule for each fold would differ
+    transforms = [LabelTransform.fit(work.kind, data.targets)] * 5
+    jobs = [work._job(number, start(), transforms) for number in range(5)]
+    assert len({job.schedule.epochs for job in jobs}) == 1
 
 
 def test_a_single_labelled_row_is_refused() -> None:
