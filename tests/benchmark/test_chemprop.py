@@ -69,10 +69,10 @@ def test_it_trains_on_all_rows_but_the_test_set(substitute: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("smiles,target_0\nC,1.5\n", "chemprop predicted 1 molecules of 2"),
+        ("smiles,target_0\nC,1.5\n", "chemprop predicted 1 of 2 molecules"),
         ("smiles,other\nC,1\nCC,2\n", "KeyError"),
         ("smiles,target_0\nC,1\nCC,Invalid SMILES\n", "could not convert"),
-        ("", "predicted 0 molecules of 2"),
+        ("", "predicted 0 of 2 molecules"),
     ],
 )
 def test_damaged_predictions_are_refused(tmp_path: Path, text: str, message: str) -> None:

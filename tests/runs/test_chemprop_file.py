@@ -130,5 +130,5 @@ def test_damage_and_bombs_are_named(path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_feature_set_is_no_checkpoint() -> None:
-    with pytest.raises(OptionError, match=r"minimol is a feature set: features=\['minimol'\]"):
+    with pytest.raises(OptionError, match=r"minimol is a feature set; use features=\['minimol'\]"):
         read_checkpoint("minimol")
