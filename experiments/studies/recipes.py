@@ -6,8 +6,9 @@
     python -m experiments.studies.recipes table
 
 Rows are those of train, meta and select of the frozen scaffold split, at most 1,500; the five folds keep molecules of
-one scaffold together. Members start from ``gin_zinc`` without adaptive pretraining. Each result is appended to
-``experiments/results/recipes.jsonl`` immediately; existing ones are not repeated.
+one scaffold together. Tables of activities (``chembl251``, ...) need MOLWEIGHT_DATA. Members start from ``gin_zinc``
+without adaptive pretraining. Each result is appended to ``experiments/results/recipes.jsonl`` immediately; existing
+ones are not repeated.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from sklearn.model_selection import GroupKFold
 
 from experiments._journal import finished, go_on
 from experiments._provenance import provenance
+from experiments.studies import activity_tables  # noqa: F401 - registers tables of activities
 from molweight import datasets
 from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, Member
@@ -49,13 +51,21 @@ TREES: Final[dict[str, list[str]]] = {
     "descriptors+groups+ecfp": [*DENSE, "ecfp_counts"],
     "descriptors+groups+ecfp+maccs": [*DENSE, "ecfp_counts", "maccs"],
 }
-FOUR: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear")
+ECFP_PROCESS: Final = "gaussian_process of ECFP"
+FOUR: Final = ("trees", "fingerprint_trees", ECFP_PROCESS, "linear")
+FIVE: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear")
 WEIGHED: Final[dict[str, str | tuple[tuple[str, ...], float]]] = {
-    "gaussian_process, wider grid": "gaussian_process",
+    "trees": "trees",
+    "fingerprint_trees": "fingerprint_trees",
+    "torsion_trees": "torsion_trees",
+    "gaussian_process, wider grid": ECFP_PROCESS,
+    "gaussian_process, three kinds of counts": "gaussian_process",
     "linear": "linear",
     "forest": "forest",
     **{f"four partners, shrinkage {value:g}": (FOUR, value) for value in (0.0, 0.2, 0.5, 1.0)},
     "five partners, shrinkage 0.2": ((*FOUR, "forest"), 0.2),
+    "with torsions, shrinkage 0.2": (FIVE, 0.2),
+    "with torsions and a forest, shrinkage 0.2": ((*FIVE, "forest"), 0.2),
 }
 """The results also contain rows of earlier choices of partners."""
 MEMBERS: Final[dict[str, dict[str, Any]]] = {
@@ -136,7 +146,8 @@ def partners(problem: Problem, weighed: str | tuple[tuple[str, ...], float], fol
 @cache
 def partner(problem: Problem, name: str) -> Array:
     """Out-of-fold predictions of a partner, on all folds."""
-    data, sets = problem.data, partner_features(name, DENSE)
+    data, sets = problem.data, (*DENSE, "ecfp_counts") if name == ECFP_PROCESS else partner_features(name, DENSE)
+    name = "gaussian_process" if name == ECFP_PROCESS else name
     features = {name: feature_matrix(data, sets)}
     labels = data.targets.astype(np.float64)
     found = PartnerData({name: sets}, features, labels, None, str(data.task), absolute=False, seed=0)

@@ -27,10 +27,16 @@ from molweight.storage import parse_json
 
 __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
 
-PARTNERS: Final = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
-"""Boosted trees on the features of the members; boosted trees with substructure counts; a Gaussian process on both; a
-linear model of the features; for classes, a forest on both."""
-_COUNTS: Final = "ecfp_counts"
+PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
+"""Boosted trees on the features of the members, and with two kinds of substructure counts; a Gaussian process on the
+features and three kinds of counts; a linear model of the features; for classes, a forest with counts."""
+_COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "fingerprint_trees": ("ecfp_counts",),
+    "torsion_trees": ("torsion_counts",),
+    "gaussian_process": ("ecfp_counts", "fcfp_counts", "torsion_counts"),
+    "forest": ("ecfp_counts",),
+}
+"""Substructure counts that a partner reads in addition to the features of the members."""
 _MOST_PACKED: Final = 50
 """Maximum number of characters of trees' text per compressed byte; five are usual."""
 _LEAST_ROOM: Final = 1 << 20
@@ -61,7 +67,7 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
-    return tuple(features) if name in ("trees", "linear", TABICL) else tuple(dict.fromkeys([*features, _COUNTS]))
+    return tuple(dict.fromkeys([*features, *_COUNTS.get(name, ())]))
 
 
 @dataclass(frozen=True)

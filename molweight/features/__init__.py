@@ -1,9 +1,9 @@
 """Molecule-level features: numbers that a model reads next to the vector of a molecule's graph.
 
 Feature sets are found by name (``descriptors``, ``fast_descriptors``, ``functional_groups``, ``ecfp_counts``,
-``maccs``, ``minimol``, and those of plugins); a column of the user's table is written ``column:NAME``.
-:func:`feature_matrix` computes them in parallel and caches them next to the dataset; :class:`Standardiser` puts them
-into units that a network can read.
+``fcfp_counts``, ``torsion_counts``, ``maccs``, ``minimol``, and those of plugins); a column of the user's table is
+written ``column:NAME``. :func:`feature_matrix` computes them in parallel and caches them next to the dataset;
+:class:`Standardiser` puts them into units that a network can read.
 """
 
 from typing import TYPE_CHECKING

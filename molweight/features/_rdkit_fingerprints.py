@@ -1,7 +1,7 @@
 """Fingerprints as features; RDKit is imported when they are computed."""
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -12,11 +12,11 @@ from molweight.objectives.internal import parse_smiles
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["ECFP_BITS", "MACCS_KEYS", "ecfp_counts", "maccs_keys"]
+__all__ = ["COUNTS", "MACCS_KEYS", "ecfp_counts", "fcfp_counts", "maccs_keys", "torsion_counts"]
 
 
-ECFP_BITS: Final = 1024
-"""Length of the folded count fingerprint."""
+COUNTS: Final = 1024
+"""Length of the folded count fingerprints."""
 MACCS_KEYS: Final = 166
 """Number of MACCS keys; RDKit's bit 0, which is never set, is left out."""
 
@@ -39,7 +39,52 @@ def ecfp_counts(smiles: Sequence[str]) -> Uint8Array:
         >>> int(ecfp_counts(["CC"])[0].sum())
         3
     """
-    return _table(smiles, ECFP_BITS, _morgan_counts)
+    return _table(smiles, COUNTS, partial(_counts, "ecfp"))
+
+
+def fcfp_counts(smiles: Sequence[str]) -> Uint8Array:
+    """How often each circular pattern of pharmacophoric atom classes of radius 2 occurs, folded to 1,024 columns.
+
+    The classes are donor, acceptor, aromatic, halogen, basic and acidic. Counts are at most 255.
+
+    Source: Rogers & Hahn, *Extended-Connectivity Fingerprints*, J. Chem. Inf. Model. 2010.
+
+    Args:
+        smiles: Molecules that RDKit can parse.
+
+    Returns:
+        Counts, ``n x 1024``.
+
+    Raises:
+        DataError: If a molecule cannot be parsed.
+
+    Example:
+        >>> bool((fcfp_counts(["CCF"]) == fcfp_counts(["CCCl"])).all())  # both are halogens
+        True
+    """
+    return _table(smiles, COUNTS, partial(_counts, "fcfp"))
+
+
+def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
+    """How often each path of four bonded heavy atoms occurs, folded to 1,024 columns; at most 255.
+
+    Source: Nilakantan et al., *Topological Torsion: A New Molecular Descriptor for SAR Applications*, J. Chem. Inf.
+    Comput. Sci. 1987.
+
+    Args:
+        smiles: Molecules that RDKit can parse.
+
+    Returns:
+        Counts, ``n x 1024``.
+
+    Raises:
+        DataError: If a molecule cannot be parsed.
+
+    Example:
+        >>> torsion_counts(["CCC", "CCCC", "CCCCC"]).sum(axis=1).tolist()
+        [0, 1, 2]
+    """
+    return _table(smiles, COUNTS, partial(_counts, "torsion"))
 
 
 def maccs_keys(smiles: Sequence[str]) -> Uint8Array:
@@ -70,8 +115,8 @@ def _table(smiles: Sequence[str], width: int, function: Callable[["Mol"], Any]) 
     return table
 
 
-def _morgan_counts(molecule: "Mol") -> Any:
-    return np.minimum(_generator().GetCountFingerprintAsNumPy(molecule), 255)
+def _counts(kind: str, molecule: "Mol") -> Any:
+    return np.minimum(_generator(kind).GetCountFingerprintAsNumPy(molecule), 255)
 
 
 def _maccs(molecule: "Mol") -> Any:
@@ -84,7 +129,10 @@ def _maccs(molecule: "Mol") -> Any:
 
 
 @cache
-def _generator() -> Any:
-    from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+def _generator(kind: str) -> Any:
+    from rdkit.Chem import rdFingerprintGenerator
 
-    return GetMorganGenerator(radius=2, fpSize=ECFP_BITS)
+    if kind == "torsion":
+        return rdFingerprintGenerator.GetTopologicalTorsionGenerator(fpSize=COUNTS, countSimulation=False)
+    classes = rdFingerprintGenerator.GetMorganFeatureAtomInvGen() if kind == "fcfp" else None
+    return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=COUNTS, atomInvariantsGenerator=classes)

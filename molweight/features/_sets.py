@@ -4,12 +4,19 @@ from typing import Final
 
 from molweight.features._feature_set import FeatureSet, register
 from molweight.features._minimol import MINIMOL_WIDTH, minimol_vectors
-from molweight.features._rdkit_fingerprints import ECFP_BITS, MACCS_KEYS, ecfp_counts, maccs_keys
+from molweight.features._rdkit_fingerprints import (
+    COUNTS,
+    MACCS_KEYS,
+    ecfp_counts,
+    fcfp_counts,
+    maccs_keys,
+    torsion_counts,
+)
 from molweight.graphs import TargetSpec
 from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS, GROUPS
 from molweight.objectives.internal import CHEAP_DESCRIPTORS, FAST_DESCRIPTORS, FAST_VALUES, cheap_descriptors
 
-__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "FAST", "GROUP_COUNTS", "MACCS", "MINIMOL"]
+__all__ = ["DESCRIPTORS", "ECFP_COUNTS", "FAST", "FCFP_COUNTS", "GROUP_COUNTS", "MACCS", "MINIMOL", "TORSION_COUNTS"]
 
 DESCRIPTORS: Final = register("descriptors")(
     FeatureSet(
@@ -36,13 +43,33 @@ GROUP_COUNTS: Final = register("functional_groups")(
 
 ECFP_COUNTS: Final = register("ecfp_counts")(
     FeatureSet(
-        TargetSpec("feature_ecfp_counts", 1, ECFP_BITS, "uint8", ecfp_counts),
-        tuple(f"ecfp{column}" for column in range(ECFP_BITS)),
+        TargetSpec("feature_ecfp_counts", 1, COUNTS, "uint8", ecfp_counts),
+        tuple(f"ecfp{column}" for column in range(COUNTS)),
         "counts of circular substructures of radius 2, folded",
         sparse=True,
     )
 )
 """Counts of circular substructures."""
+
+FCFP_COUNTS: Final = register("fcfp_counts")(
+    FeatureSet(
+        TargetSpec("feature_fcfp_counts", 1, COUNTS, "uint8", fcfp_counts),
+        tuple(f"fcfp{column}" for column in range(COUNTS)),
+        "counts of circular patterns of pharmacophoric atom classes, folded",
+        sparse=True,
+    )
+)
+"""Counts of circular patterns of donors, acceptors, aromatic atoms, halogens, bases and acids."""
+
+TORSION_COUNTS: Final = register("torsion_counts")(
+    FeatureSet(
+        TargetSpec("feature_torsion_counts", 1, COUNTS, "uint8", torsion_counts),
+        tuple(f"torsion{column}" for column in range(COUNTS)),
+        "counts of paths of four bonded atoms, folded",
+        sparse=True,
+    )
+)
+"""Counts of topological torsions."""
 
 MACCS: Final = register("maccs")(
     FeatureSet(

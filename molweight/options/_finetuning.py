@@ -32,9 +32,9 @@ class FinetuningOptions:
             numeric columns of the table, written ``column:pH``; tables to predict need these columns, too.
         readout: Readouts of the members, e.g. ``"mean+scaled_sum"``; empty for the encoder's own.
         partners: Models without a graph that are combined with the members: ``"trees"``, boosted trees on the features;
-            ``"fingerprint_trees"``, the same with ECFP counts; ``"gaussian_process"``, on both, fitted on 6,000 rows at
-            most; ``"linear"``, a linear model of the features; ``"forest"``, for classes, randomised trees on both;
-            none if empty.
+            ``"fingerprint_trees"``, the same with ECFP counts; ``"torsion_trees"``, with topological torsions;
+            ``"gaussian_process"``, on all of these and FCFP counts, fitted on 6,000 rows at most; ``"linear"``, a
+            linear model of the features; ``"forest"``, for classes, randomised trees with ECFP counts; none if empty.
         in_context: File of the weights of TabICL, which is then a further partner: a pretrained network that reads the
             labelled molecules' features (at most 10,000 rows, drawn from larger tables) and needs no fit; for numbers
             the file of the regressor, for classes that of the classifier, for up to 50 targets of one kind. Needs
@@ -66,7 +66,7 @@ class FinetuningOptions:
     members: int | None = option(1, at_least=1)
     features: Sequence[str] = ("descriptors", "functional_groups")
     readout: str = ""
-    partners: Sequence[str] = ("trees", "fingerprint_trees", "gaussian_process", "linear", "forest")
+    partners: Sequence[str] = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
     in_context: str = ""
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"

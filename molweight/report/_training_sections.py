@@ -277,6 +277,7 @@ _PARTS: Final = {
     "graph": "graph members",
     "trees": "boosted trees",
     "fingerprint_trees": "boosted trees with fingerprints",
+    "torsion_trees": "boosted trees with torsions",
     "gaussian_process": "a Gaussian process",
     "linear": "a linear model",
     "forest": "a forest",

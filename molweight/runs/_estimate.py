@@ -18,6 +18,7 @@ _TITLES: Final = {
     "graph": "graph members",
     "trees": "boosted trees",
     "fingerprint_trees": "trees with fingerprints",
+    "torsion_trees": "trees with torsions",
     "gaussian_process": "Gaussian process",
     "linear": "linear model",
     "forest": "forest",

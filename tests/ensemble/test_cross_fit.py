@@ -243,7 +243,7 @@ def test_no_partner_but_the_first_starts_after_the_time_limit(
         found = cross_fit(SMALL, start(), freesolv, np.arange(len(freesolv)), device=CPU, seconds=1e-3)
     assert [partner.spec.name for partner in found.ensemble.partners] == ["trees"]
     assert list(found.out_of_fold) == ["graph", "trees", "ensemble"]
-    left_out = "fingerprint_trees, gaussian_process, linear"
+    left_out = "fingerprint_trees, torsion_trees, gaussian_process, linear"
     assert f"ensemble: without {left_out}, because of the time limit" in caplog.messages
     again = Ensemble.from_state(found.ensemble.spec, found.ensemble.state_dict())
     graphs = again.with_features(freesolv).graphs(range(10))

@@ -80,7 +80,8 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
 
 def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
     found = ensemble.finetuning.cross_fitting
-    assert set(found["scores"]) == {"graph", "trees", "fingerprint_trees", "gaussian_process", "linear", "ensemble"}
+    partners = {"trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear"}
+    assert set(found["scores"]) == {"graph", *partners, "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}
     assert found["best"] == min(values, key=lambda name: values[name])
@@ -100,11 +101,9 @@ def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> N
     ensemble.save(tmp_path)
     page = ensemble.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The ensemble, out of fold" in page
-    assert "2 graph members, boosted trees, boosted trees with fingerprints, a Gaussian process, a linear model" in page
-    assert (
-        "An ensemble of 2 members with trees, fingerprint trees, gaussian process, linear; rmse out of fold"
-        in (tmp_path / "README.md").read_text()
-    )
+    assert "boosted trees with fingerprints, boosted trees with torsions, a Gaussian process, a linear model" in page
+    names = "trees, fingerprint trees, torsion trees, gaussian process, linear"
+    assert f"An ensemble of 2 members with {names}; rmse out of fold" in (tmp_path / "README.md").read_text()
 
 
 class Interrupter:
