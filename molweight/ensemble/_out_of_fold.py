@@ -56,11 +56,8 @@ class PartnerData:
 
     @property
     def names(self) -> list[str]:
-        """The partners for such a table.
-
-        A forest is used only for classes; for regression it gives no gain (``experiments/results/recipes.md``).
-        """
-        left_out = set() if self.task == "classification" else {"forest"}
+        """The partners for such a table: the forest only if all targets are binary classes, or all are numbers."""
+        left_out = set() if self.task in ("classification", "regression") else {"forest"}
         return [name for name in self.matrices if name not in left_out]
 
     def fit(self, name: str, kind: str, rows: Indices | None = None, rounds: int | None = None) -> Partner:

@@ -29,7 +29,7 @@ __all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_feat
 
 PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
 """Boosted trees on the features of the members, and with two kinds of substructure counts; a Gaussian process on the
-features and three kinds of counts; a linear model of the features; for classes, a forest with counts."""
+features and three kinds of counts; a linear model of the features; a forest with ECFP counts."""
 _COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
     "fingerprint_trees": ("ecfp_counts",),
     "torsion_trees": ("torsion_counts",),

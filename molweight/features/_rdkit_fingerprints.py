@@ -12,11 +12,13 @@ from molweight.objectives.internal import parse_smiles
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["COUNTS", "MACCS_KEYS", "ecfp_counts", "fcfp_counts", "maccs_keys", "torsion_counts"]
+__all__ = ["COUNTS", "MACCS_KEYS", "TORSIONS", "ecfp_counts", "fcfp_counts", "maccs_keys", "torsion_counts"]
 
 
 COUNTS: Final = 1024
-"""Length of the folded count fingerprints."""
+"""Length of the folded counts of circular patterns."""
+TORSIONS: Final = 2048
+"""Length of the folded counts of torsions."""
 MACCS_KEYS: Final = 166
 """Number of MACCS keys; RDKit's bit 0, which is never set, is left out."""
 
@@ -66,7 +68,7 @@ def fcfp_counts(smiles: Sequence[str]) -> Uint8Array:
 
 
 def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
-    """How often each path of four bonded heavy atoms occurs, folded to 1,024 columns; at most 255.
+    """How often each path of four bonded heavy atoms occurs, folded to 2,048 columns; at most 255.
 
     Source: Nilakantan et al., *Topological Torsion: A New Molecular Descriptor for SAR Applications*, J. Chem. Inf.
     Comput. Sci. 1987.
@@ -75,7 +77,7 @@ def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
         smiles: Molecules that RDKit can parse.
 
     Returns:
-        Counts, ``n x 1024``.
+        Counts, ``n x 2048``.
 
     Raises:
         DataError: If a molecule cannot be parsed.
@@ -84,7 +86,7 @@ def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
         >>> torsion_counts(["CCC", "CCCC", "CCCCC"]).sum(axis=1).tolist()
         [0, 1, 2]
     """
-    return _table(smiles, COUNTS, partial(_counts, "torsion"))
+    return _table(smiles, TORSIONS, partial(_counts, "torsion"))
 
 
 def maccs_keys(smiles: Sequence[str]) -> Uint8Array:
@@ -133,6 +135,6 @@ def _generator(kind: str) -> Any:
     from rdkit.Chem import rdFingerprintGenerator
 
     if kind == "torsion":
-        return rdFingerprintGenerator.GetTopologicalTorsionGenerator(fpSize=COUNTS, countSimulation=False)
+        return rdFingerprintGenerator.GetTopologicalTorsionGenerator(fpSize=TORSIONS, countSimulation=False)
     classes = rdFingerprintGenerator.GetMorganFeatureAtomInvGen() if kind == "fcfp" else None
     return rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=COUNTS, atomInvariantsGenerator=classes)

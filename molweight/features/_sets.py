@@ -7,6 +7,7 @@ from molweight.features._minimol import MINIMOL_WIDTH, minimol_vectors
 from molweight.features._rdkit_fingerprints import (
     COUNTS,
     MACCS_KEYS,
+    TORSIONS,
     ecfp_counts,
     fcfp_counts,
     maccs_keys,
@@ -63,8 +64,8 @@ FCFP_COUNTS: Final = register("fcfp_counts")(
 
 TORSION_COUNTS: Final = register("torsion_counts")(
     FeatureSet(
-        TargetSpec("feature_torsion_counts", 1, COUNTS, "uint8", torsion_counts),
-        tuple(f"torsion{column}" for column in range(COUNTS)),
+        TargetSpec("feature_torsion_counts", 1, TORSIONS, "uint8", torsion_counts),
+        tuple(f"torsion{column}" for column in range(TORSIONS)),
         "counts of paths of four bonded atoms, folded",
         sparse=True,
     )

@@ -34,7 +34,7 @@ class FinetuningOptions:
         partners: Models without a graph that are combined with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"torsion_trees"``, with topological torsions;
             ``"gaussian_process"``, on all of these and FCFP counts, fitted on 6,000 rows at most; ``"linear"``, a
-            linear model of the features; ``"forest"``, for classes, randomised trees with ECFP counts; none if empty.
+            linear model of the features; ``"forest"``, randomised trees with ECFP counts; none if empty.
         in_context: File of the weights of TabICL, which is then a further partner: a pretrained network that reads the
             labelled molecules' features (at most 10,000 rows, drawn from larger tables) and needs no fit; for numbers
             the file of the regressor, for classes that of the classifier, for up to 50 targets of one kind. Needs

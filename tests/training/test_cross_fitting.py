@@ -80,7 +80,7 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
 
 def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
     found = ensemble.finetuning.cross_fitting
-    partners = {"trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear"}
+    partners = {"trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest"}
     assert set(found["scores"]) == {"graph", *partners, "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}
@@ -101,8 +101,11 @@ def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> N
     ensemble.save(tmp_path)
     page = ensemble.report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert "The ensemble, out of fold" in page
-    assert "boosted trees with fingerprints, boosted trees with torsions, a Gaussian process, a linear model" in page
-    names = "trees, fingerprint trees, torsion trees, gaussian process, linear"
+    assert (
+        "boosted trees with fingerprints, boosted trees with torsions, a Gaussian process, a linear model, a forest"
+        in page
+    )
+    names = "trees, fingerprint trees, torsion trees, gaussian process, linear, forest"
     assert f"An ensemble of 2 members with {names}; rmse out of fold" in (tmp_path / "README.md").read_text()
 
 
