@@ -102,8 +102,8 @@ def test_float32_and_flat_arrays_are_taken() -> None:
 @pytest.mark.parametrize(
     ("truth", "predicted", "names", "words"),
     [
-        (np.zeros((3, 2)), np.zeros((3, 1)), None, "do not fit"),
-        (np.zeros((3, 2)), np.zeros((3, 2)), ["a"], "do not fit"),
+        (np.zeros((3, 2)), np.zeros((3, 1)), None, "do not match"),
+        (np.zeros((3, 2)), np.zeros((3, 2)), ["a"], "do not match"),
         (np.zeros((3, 2)), np.zeros((3, 2)), ["a", "a"], "same name"),
         (np.zeros((3, 1)), np.array([[0.0], [np.nan], [1.0]]), None, "molecule 1, task 'y0': nan"),
         (np.zeros((3, 1)), np.array([[0.0], [1.0], [np.inf]]), None, "molecule 2, task 'y0': inf"),
