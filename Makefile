@@ -27,6 +27,7 @@ test-scatter: $(VENV)-scatter/.installed  ## Run all tests with torch-scatter in
 check: $(VENV)/.installed-dev  ## Run linter, formatter, type checker and the check of the layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/ruff format --check --line-length 80 README.md docs/*.md
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
