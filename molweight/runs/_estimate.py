@@ -52,7 +52,8 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
     sign = 1.0 if higher_is_better(metric) else -1.0
     best = max(intervals, key=lambda name: sign * np.nan_to_num(intervals[name].value, nan=-sign * np.inf))
     whole = intervals["ensemble"]
-    curve = [float(value) for value in np.mean(found.curves, axis=0)]
+    # A member that was stored by an interrupted run may have another number of epochs: the mean ends with the shortest.
+    curve = [float(np.mean(losses)) for losses in zip(*found.curves, strict=False)]
     summary: dict[str, Any] = {
         "scores": {name: {"value": at.value, "low": at.low, "high": at.high} for name, at in intervals.items()},
         "best": best,

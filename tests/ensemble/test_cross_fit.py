@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from molweight.ensemble.internal import (
 )
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, Task
+from molweight.runs._estimate import estimate_of
 from molweight.seeding import seeded
 
 CPU = torch.device("cpu")
@@ -141,6 +143,13 @@ def test_members_that_were_kept_are_not_trained_again(fitted: CrossFitted, frees
     resumed = fit(freesolv, keeper=memory)
     assert memory.written == [0, 1, 1]
     np.testing.assert_array_equal(resumed.out_of_fold["ensemble"], fitted.out_of_fold["ensemble"])
+
+
+def test_members_of_an_interrupted_run_may_have_other_numbers_of_epochs(
+    fitted: CrossFitted, freesolv: MoleculeDataset
+) -> None:
+    stored = replace(fitted, curves=[[3.0, 2.0, 1.0], [5.0, 4.0]])
+    assert estimate_of(stored, freesolv).curve == [4.0, 3.0]
 
 
 def test_forward_is_the_prediction_in_standard_units(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
