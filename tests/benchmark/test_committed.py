@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -16,6 +17,14 @@ ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))
 
 SOURCES = ("planted_signals", "hypergradient_validity")
+PLUGINS = ("experiments.studies.activity_tables",)  # registers tables as it is imported
+
+
+@pytest.fixture(autouse=True)
+def plugins(registries: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Import the plug-ins of a study anew, so that their tables are registered, and forgotten after the test."""
+    for name in PLUGINS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 @pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
