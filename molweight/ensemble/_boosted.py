@@ -12,7 +12,7 @@ from molweight.errors import DataError
 from molweight.graphs import Task
 from molweight.graphs.internal import tasks_of
 
-__all__ = ["BoostedTrees"]
+__all__ = ["BoostedTrees", "default_rounds"]
 
 
 _SETTINGS: Final[dict[str, Any]] = {
@@ -87,7 +87,7 @@ class BoostedTrees:
                 other and take far longer.
         """
         rows, targets = _numbers(features), np.asarray(labels, dtype=np.float64)
-        rounds = rounds or _default_rounds(targets.shape[1])
+        rounds = rounds or default_rounds(targets.shape[1])
         settings = {
             **_SETTINGS,
             "num_iterations": rounds,
@@ -128,7 +128,8 @@ def _numbers(features: AnyArray) -> AnyArray:
     return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float64)
 
 
-def _default_rounds(targets: int) -> int:
+def default_rounds(targets: int) -> int:
+    """Number of trees for a table with this many targets."""
     return next((rounds for most, rounds in _ROUNDS if targets <= most), _LEAST_ROUNDS)
 
 

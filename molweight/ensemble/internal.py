@@ -5,6 +5,7 @@ from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
@@ -25,6 +26,8 @@ __all__ = [
     "cross_folds",
     "member_processes",
     "members_for",
+    "partner_seconds",
+    "probe_seconds",
     "read_network",
     "schedule_for",
 ]

@@ -15,7 +15,14 @@ from molweight import features
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.distributed import alone, team
-from molweight.ensemble.internal import Schedule, member_processes, members_for, schedule_for
+from molweight.ensemble.internal import (
+    Schedule,
+    member_processes,
+    members_for,
+    partner_seconds,
+    probe_seconds,
+    schedule_for,
+)
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_target
@@ -40,7 +47,8 @@ class Forecast:
     Args:
         features: Features of molecules.
         pretraining: Generic and adaptive pretraining.
-        finetuning: Finetuning, at most: a single model may stop early.
+        finetuning: Finetuning, at most: a single model may stop early. Includes the partners of an ensemble, except
+            TabICL.
     """
 
     features: float
@@ -82,7 +90,7 @@ def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
     steps = (job.steps if job.adapts else 0) * passes
     if job.init == "pretrain":
         steps += job.pretrain_steps * len(job.objectives)
-    return Forecast(_features(job, data), steps * job.batch_size * each, _visits(job, splits) * each)
+    return Forecast(_features(job, data), steps * job.batch_size * each, _finetuning(job, data, splits, each))
 
 
 def _schedule(job: Job, splits: Splits) -> Schedule:
@@ -92,15 +100,20 @@ def _schedule(job: Job, splits: Splits) -> Schedule:
     return schedule_for(rows * (members - 1) // members, most=job.epochs)
 
 
-def _visits(job: Job, splits: Splits) -> float:
-    """Number of molecule visits in finetuning, sequentially."""
+def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) -> float:
+    """Seconds of finetuning, at ``each`` per molecule visit."""
     if job.members == 1:
-        return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3)
+        return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3) * each
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
-    members = job.members or members_for(rows)
-    seen, epochs = rows * (members - 1) // members, _schedule(job, splits).epochs
-    processes = member_processes(members, rows, epochs, resolve_device(job.device))
-    return seen * epochs * math.ceil(members / processes)
+    members, device = job.members or members_for(rows), resolve_device(job.device)
+    visits = rows * (members - 1) // members * (epochs := _schedule(job, splits).epochs)
+    processes = member_processes(members, rows, epochs, device)
+    trained: float = math.ceil(members / processes) * visits * each
+    partners: float = partner_seconds(job.partners, rows, data.targets.shape[1], members, probe_seconds())
+    if processes == 1 and device.type == "cpu":  # one after the other
+        return trained + partners
+    # at the same time, on the same cores
+    return max(trained, partners, (trained * processes + partners) / int(cpu_count()))
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:

@@ -9,6 +9,8 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
+from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble.internal import partner_seconds, probe_seconds
 from molweight.graphs import build_dataset
 from molweight.graphs._guard import Guarded
 from molweight.options import Job
@@ -36,12 +38,34 @@ def test_parts_grow_with_what_they_compute() -> None:
 def test_an_ensemble_has_features_and_members() -> None:
     data = datasets.load("freesolv").subset(range(200))
     splits = datasets.split(data, "random")
-    job = Job(init="scratch", encoder_options=SMALL, steps=10, epochs=20, device="cpu", members=2)
+    job = Job(init="scratch", encoder_options=SMALL, steps=10, epochs=20, device="cpu", members=2, partners=())
     two, four = (forecast(replace(job, members=members), data, splits) for members in (2, 4))
     assert two.features > 0
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
     expected = 4 * (rows * 3 // 4) / (2 * (rows // 2))  # 20 epochs of so few rows start no processes
     assert four.finetuning / four.pretraining == pytest.approx(expected * two.finetuning / two.pretraining)
+
+
+def test_partners_take_time_next_to_the_members() -> None:
+    data = datasets.load("freesolv").subset(range(200))
+    splits = datasets.split(data, "random")
+    job = Job(init="scratch", encoder_options=SMALL, steps=0, epochs=1, device="cpu", members=2, partners=())
+    alone, both = forecast(job, data, splits), forecast(replace(job, partners=PARTNERS), data, splits)
+    assert both.finetuning > alone.finetuning + 0.5
+
+
+def test_time_of_partners() -> None:
+    rows, names = 1_000, ["trees", "forest"]
+    both = partner_seconds(names, rows, 1, 5, probe=0.03)
+    assert both == pytest.approx(sum(partner_seconds([name], rows, 1, 5, probe=0.03) for name in names))
+    assert partner_seconds(names, 2 * rows, 1, 5, probe=0.03) < 2 * both  # a part of the time is that of any table
+    assert partner_seconds(names, rows, 1, 5, probe=0.06) == pytest.approx(2 * both)
+    many = [
+        partner_seconds([name], rows, 12, 5, probe=0.03) / partner_seconds([name], rows, 1, 5, probe=0.03)
+        for name in names
+    ]
+    assert many == pytest.approx([12 * 150 / 600, 1])  # a quarter of the trees for each of twelve targets, one forest
+    assert partner_seconds(["tabicl"], rows, 1, 5, probe=0.03) == 0 < probe_seconds() < 5
 
 
 def test_no_molecule_stops_it(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
