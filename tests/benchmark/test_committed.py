@@ -22,7 +22,7 @@ PLUGINS = ("experiments.studies.activity_tables",)  # registers tables as it is 
 
 @pytest.fixture(autouse=True)
 def plugins(registries: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Import the plug-ins of a study anew, so that their tables are registered, and forgotten after the test."""
+    """Import the plug-ins of a study again, so that their tables are registered, and forgotten after the test."""
     for name in PLUGINS:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
