@@ -241,7 +241,7 @@ def _of_duplicates(
     extra = repeated - len(groups)
     majority = "the majority label is used" if all(measured.classes) else ""
     done = {
-        "keep": f"and are kept as they are: {len(data) - extra} different molecules",
+        "keep": f"and are all kept: {len(data) - extra} different molecules",
         "drop": f"and are left out: {len(data) - repeated} molecules remain",
         "mean": f"and {majority or 'their labels are averaged'}: {len(data) - extra} different molecules",
         "median": f"and {majority or 'the median of their labels is used'}: {len(data) - extra} different molecules",
@@ -258,7 +258,7 @@ def _of_duplicates(
         counts = (
             " (the majority is used; ties are treated as missing)" if options.duplicates in ("mean", "median") else ""
         )
-        far = "differ by more than half the deviation of all labels"
+        far = "differ by more than half the standard deviation of all labels"
         limit = f"have both classes{counts}" if all(measured.classes) else far
         usually = "" if all(measured.classes) else f" (usually by {usual:.3g})"
         said.append(f"labels of {len(worst)} of these molecules {limit}{usually}, e.g. rows {'; '.join(shown)}")

@@ -413,5 +413,5 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
     roles = np.array([ROLES.index(role) if role else -1 for role in names], dtype=np.int8)[codes]
     counts = ", ".join(f"{text or 'none'} {int((codes == place).sum())}" for place, text in enumerate(texts))
     return roles, [] if named else [
-        f"column {column!r} states roles ({counts}); {mention('method', 'column')} splits by it"
+        f"column {column!r} states roles ({counts}); to split by it: {mention('method', 'column')}"
     ]

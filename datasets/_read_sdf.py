@@ -110,7 +110,7 @@ def structure(lines: list[str]) -> tuple[str, str]:
         lines: The record without the line that ends it.
     """
     if len(lines) > LONGEST_RECORD:
-        return "", f"a record of {len(lines)} lines: too long, as a molecule may have at most {MAX_ATOMS} atoms"
+        return "", f"a record of {len(lines)} lines is too long: a molecule may have at most {MAX_ATOMS} atoms"
     end = next((place for place, line in enumerate(lines) if line.rstrip() == _END), None)
     if end is None:
         return "", f"no line {_END!r}: the record is truncated or not a mol block"
@@ -154,7 +154,7 @@ def repeated_names(lines: list[str]) -> set[str]:
 
 
 def named_values(lines: list[str]) -> dict[str, str]:
-    """The named values of a record; the lines of a value are joined by blanks."""
+    """The named values of a record; the lines of a value are joined by spaces."""
     values: dict[str, list[str]] = {}
     current: list[str] | None = None
     for line in lines:

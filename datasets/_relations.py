@@ -60,8 +60,8 @@ def find_relations(
         about = about or (columns if len(columns) == 1 else [])
         if not about and values.any():
             raise DataError(
-                f"{table.source}, column {relation!r}: marks {int((values != 0).sum())} values as bounds, but not "
-                f"in which label column. Name one label column, or rename this column so that it is ignored."
+                f"{table.source}, column {relation!r}: marks {int((values != 0).sum())} values as bounds, but it is "
+                f"not clear in which label column. Name one label column, or rename this column so that it is ignored."
             )
         signs |= dict.fromkeys(about, values)
         if about and values.any():

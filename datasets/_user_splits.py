@@ -128,9 +128,9 @@ def _join_merged(roles: list[str], data: MoleculeDataset, source: str) -> None:
     for row, kept in data.merged_rows.items():
         if roles[row] and roles[kept] and roles[row] != roles[kept]:
             raise DataError(
-                f"{source}: rows {kept} and {row} (counted from 0) hold the same molecule, whose labels are averaged, "
-                f"in the roles {roles[kept]!r} and {roles[row]!r}. Put them into one role, or use "
-                f"{mention('duplicates', 'keep')}."
+                f"{source}: rows {kept} and {row} (counted from 0) hold the same molecule, but have the roles "
+                f"{roles[kept]!r} and {roles[row]!r}. The labels of a molecule are averaged, so give both rows one "
+                f"role, or use {mention('duplicates', 'keep')}."
             )
         roles[kept] = roles[kept] or roles[row]
 
@@ -169,9 +169,8 @@ def _splits(data: MoleculeDataset, parts: dict[str, Indices], protocol: Protocol
     check_choice("protocol", protocol, get_args(Protocol))
     if protocol == "paper" and len(parts["select"]):
         raise ConfigError(
-            f"{source}: gives the role 'select', and under {mention('protocol', 'paper')} that is the validation "
-            f"part. Use "
-            f"{mention('protocol', 'four-role')}."
+            f"{source}: contains the role 'select', but {mention('protocol', 'paper')} uses the validation part as "
+            f"'select'. Use {mention('protocol', 'four-role')}."
         )
     definition = f"given by {source}"
     for role in ("meta",) if protocol == "paper" else ("meta", "select"):

@@ -74,7 +74,7 @@ def load_yaml(text: str, source: str) -> Any:
         elif isinstance(event, yaml.AliasEvent) and anchored:
             raise ConfigError(f"{place}: has an alias inside the value of an anchor. Write the values out.")
         if depth > _DEEPEST:
-            raise ConfigError(f"{place}: nests lists and mappings more than {_DEEPEST} deep.")
+            raise ConfigError(f"{place}: nests lists and mappings more than {_DEEPEST} levels deep.")
     return _content(text, source)
 
 

@@ -99,7 +99,7 @@ class AssayLabels(Objective):
             raise DataError(f"objective 'assay_labels': the labels of {name!r} are not classes. Name another table.")
         if len(table.target_names) != outputs:
             raise DataError(
-                f"objective 'assay_labels': {name!r} has {len(table.target_names)} labels, the head {outputs}. "
+                f"objective 'assay_labels': {name!r} has {len(table.target_names)} labels, but the head has {outputs}. "
                 f"Set labels={len(table.target_names)}."
             )
         missing = np.isnan(table.targets).all(axis=0)

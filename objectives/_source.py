@@ -196,7 +196,7 @@ class Source(Objective):
         names = self.columns or table.target_names
         if len(names) != self.head.out_features:
             raise DataError(
-                f"objective 'source': {table.name} has {len(names)} label columns, the head {self.head.out_features}. "
-                f"Set labels={len(names)}."
+                f"objective 'source': {table.name} has {len(names)} label columns, but the head has "
+                f"{self.head.out_features}. Set labels={len(names)}."
             )
         return [table.target_names.index(name) for name in names]

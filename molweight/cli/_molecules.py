@@ -136,7 +136,7 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
     for name in names:
         if name not in table.columns:
             raise ConfigError(
-                f"{options.input}: the model needs the column {name!r}, and the input has "
+                f"{options.input}: the model needs the column {name!r}, but the input has only "
                 f"{', '.join(map(repr, table.columns))}. Add the column; empty cells are imputed."
             )
     return {name: table.columns.index(name) for name in names}

@@ -147,7 +147,7 @@ def _others(options: Namespace, model: Run) -> list[Run]:
     for folder, other in zip(options.ensemble, others, strict=True):
         if (other.target_names, other.model.task) != (model.target_names, model.model.task):
             raise ConfigError(
-                f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), and {options.run} "
+                f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), but {options.run} "
                 f"predicts {', '.join(model.target_names)} ({model.model.task}). Name runs of the same table."
             )
     _refuse_same([options.run, *options.ensemble], [model, *others])

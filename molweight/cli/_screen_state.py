@@ -60,7 +60,7 @@ class ScreenState:
         with suppress(OSError, ValueError):
             found = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or found.get("key") != fresh.key or found.pop("sha256", None) != _digest(found):
-            say(options, f"{path} is of another screening, or damaged: starting at the first row")
+            say(options, f"{path} belongs to another screening, or is damaged: starting at the first row")
             return fresh
         return cls(**{**found, "kept": [(*item,) for item in found["kept"]]})
 

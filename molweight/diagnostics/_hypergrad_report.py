@@ -120,7 +120,7 @@ class HypergradCheck:
         return "\n\n".join([head, *(_paragraph(point) for point in self.points), self.verdict()])
 
     def verdict(self) -> str:
-        """Which solvers point along the reference, and which against it, at the last point that was checked.
+        """The solvers opposed to the reference at the last checked point, the closest solver, and advice.
 
         Example:
             >>> row = {"relative_error": 1.0, "products": {}, "gradients": 0.0, "seconds": 0.0}
@@ -128,14 +128,14 @@ class HypergradCheck:
             >>> solvers = [CheckedSolver("identity", cosine=-0.2, **row), CheckedSolver("cg", cosine=0.97, **row)]
             >>> point = CheckedPoint(10, 14.0, {}, {}, [], solvers)
             >>> print(HypergradCheck("t", "gin", 1.0, "float64", {}, 0, [point]).verdict())
-            verdict after 10 steps: identity points against the reference (cosine -0.20); closest is cg (0.97). Use cg.
+            verdict after 10 steps: identity is opposed to the reference (cosine -0.20); closest is cg (0.97). Use cg.
         """
         if not self.points or not self.points[-1].solvers:
             return "verdict: no solver was checked."
         point = self.points[-1]
         best = max(point.solvers, key=lambda row: row.cosine)
         against = [
-            f"{row.solver} points against the reference (cosine {row.cosine:.2f})"
+            f"{row.solver} is opposed to the reference (cosine {row.cosine:.2f})"
             for row in point.solvers
             if row.cosine < 0
         ]

@@ -214,6 +214,6 @@ def _refuse(path: str, found: str) -> NoReturn:
     """
     remedy = (
         "Expected the weights of TabICL 2, such as tabicl-regressor-v2-*.ckpt or tabicl-classifier-v2-*.ckpt; "
-        "docs/method.md says where they are."
+        "docs/method.md says where to get them."
     )
     raise OptionError("in_context", path, found, remedy)

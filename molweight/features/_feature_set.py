@@ -167,7 +167,7 @@ def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
     if name not in data.columns:
         present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]
         raise ConfigError(
-            f"{data.name}: the model needs the column {name.removeprefix(COLUMN_PREFIX)!r} and the table has "
+            f"{data.name}: the model needs the column {name.removeprefix(COLUMN_PREFIX)!r}, but the table has "
             f"{', '.join(map(repr, present)) or 'no feature columns'}. Add the column; empty cells are imputed."
         )
     column: AnyArray = data.columns[name]

@@ -115,8 +115,8 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
             self._path.unlink(missing_ok=True)
         except OSError as error:
             return DataError(
-                f"{self._path}: {problem}. It cannot be removed ({error.strerror}): remove it, and run the command "
-                "again."
+                f"{self._path}: {problem}. It could not be removed ({error.strerror}). Remove it, and run the "
+                "command again."
             )
         return DamagedCacheError(f"{self._path}: {problem}. It was removed; run the command again to recompute it.")
 

@@ -137,9 +137,9 @@ class RejectCounts:
         """The counts, in words."""
         parts = (
             (self.molecules, "row", "without a molecule"),
-            (self.rows, "row", "left out for a label that cannot be read"),
+            (self.rows, "row", "left out because a label cannot be read"),
             (self.labels, "label", "treated as missing"),
-            (self.repeated, "row", "left out for a molecule that occurs in several"),
+            (self.repeated, "row", "left out because the molecule occurs in several"),
         )
         return [f"{count} {what}{'' if count == 1 else 's'} {why}" for count, what, why in parts if count]
 

@@ -115,7 +115,7 @@ def featurised_again(
     other = np.flatnonzero(np.diff(found.atom_offsets) != np.diff(molecules.atom_offsets))
     if len(other):
         raise DataError(
-            f"{featuriser} of {smiles[int(other[0])][:60]!r} cannot be computed: the installed RDKit finds another "
-            "number of atoms in its SMILES than the dataset has."
+            f"{featuriser} of {smiles[int(other[0])][:60]!r} cannot be computed: the installed RDKit counts "
+            "a different number of atoms in its SMILES than the dataset stores."
         )
     return replace(found, rows=molecules.rows), place

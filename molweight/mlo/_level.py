@@ -92,7 +92,7 @@ class Linearized:
 
     @cached_property
     def curvature(self) -> Curvature:
-        """The solver."""
+        """The curvature that the solver applies."""
         if self._curvature == "hessian":
             # The same object as `hessian`, so that the mixed derivative reuses the graph built by the products.
             return self.hessian
@@ -192,7 +192,7 @@ class ProximalCross(MixedDerivative):
         if not set(level.layout.names) & above.keys():
             raise ConfigError(
                 f"level {level.name!r} shares no variable name with the level above. "
-                "Give the tensors that the proximal term ties the same name at both levels."
+                "The proximal term ties tensors by name: use the same names at both levels."
             )
         # Scaled as one flat vector, and one vector of zeros for all other names: two kernels, not one per tensor.
         scaled = level.layout.unravel(2 * self.strength * direction)

@@ -62,8 +62,8 @@ class Loop:
         warm_start: Whether each solve starts from its last solution, for solvers that can.
         scale_losses: Divide each objective by its size at the first step, so that weights of objectives in different
             units can be compared. Weights and hypergradient then refer to the scaled losses.
-        curvature: ``"hessian"``, or ``"gauss_newton"``: every train loss and objective that is solved with must then be
-            a :class:`Composite`.
+        curvature: ``"hessian"``, or ``"gauss_newton"``: the train loss and the objectives used in the solves must then
+            be :class:`Composite`.
         recompute_graphs: Rebuild each objective's graph for every curvature product of level 1: only one of the K
             graphs is in memory at a time, but products take longer.
         track_encoder: Move ``omega`` along with every step of ``theta``, so that level 2 searches for the offset
@@ -74,9 +74,8 @@ class Loop:
             computed; 0 for the last iterate. See :class:`molweight.mlo._level_graph.OffsetAverage`.
         gradient_norm_interval: Steps between records with the norms of the objectives' whole gradients, if these cost
             extra; 0 for none. See :attr:`Record.norms`.
-        mixed_share: Share in the hypergradient of the gradients of ``mixed_objectives``, if :meth:`step` is given
-            any; the rest is that of ``objectives``. Level 1 moves along ``objectives`` alone, and its curvature is
-            theirs.
+        mixed_share: Share of the gradients of ``mixed_objectives`` in the hypergradient, if :meth:`step` is given any;
+            the rest comes from ``objectives``. The step and the curvature of level 1 use ``objectives`` alone.
 
     Attributes:
         pretrained: Variables of level 1, the shared names first.
@@ -483,7 +482,7 @@ def as_list(given: Losses | None, which: str) -> list[LossFn]:
     """
     losses = [given] if callable(given) else list(given or [])
     if not losses:
-        raise ConfigError(f"the coming step needs the {which} loss (see wants_{which}), and none was given.")
+        raise ConfigError(f"the next step needs the {which} loss (see wants_{which}), but none was given.")
     return losses
 
 
@@ -516,7 +515,7 @@ def read_signals(
 def mixed_signals(
     loop: Loop, signals: Signals, objectives: Mapping[str, LossFn], direction: Tensor, scales: Tensor | None
 ) -> Signals:
-    """The signals with the share that other losses have in the hypergradient, or in the cosines.
+    """The signals, mixed with those of other losses in proportion to the loop's ``mixed_share``.
 
     Args:
         loop: The loop, with its variables and its ``mixed_share``.

@@ -82,7 +82,7 @@ def _facts(audit: Audit) -> Table:
     rows = [
         ["molecules in use", str(audit.molecules)],
         ["rows without a molecule", str(audit.rejected)],
-        *([["rows left out for a label that cannot be read", str(audit.left_out)]] if audit.left_out else []),
+        *([["rows left out because a label cannot be read", str(audit.left_out)]] if audit.left_out else []),
         *([["labels that cannot be read, treated as missing", str(audit.unread)]] if audit.unread else []),
         ["repeated molecules", f"{twice.extra}; {twice.conflicting} groups with conflicting labels"],
         ["repeated compounds", f"{compounds.extra}; {compounds.conflicting} groups with conflicting labels"],

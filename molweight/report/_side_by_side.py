@@ -75,8 +75,8 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
     apart = [name for name, gain in gains.items() if gain is None]
     if apart:
         words.append(
-            f"{', '.join(apart)}: no comparison with {first.name}, as the test molecules, their labels or the metric "
-            "are not the same, or the test set was not evaluated."
+            f"{', '.join(apart)}: no comparison with {first.name}, because the test molecules, their labels or the "
+            "metric are not the same, or the test set was not evaluated."
         )
     rows = []
     for subject in subjects:
@@ -86,7 +86,7 @@ def _scores_section(subjects: Sequence[RunSummary]) -> Section:
         against = "-" if gain is None else f"{number(gain.value, 3)} ({spread(gain)})"
         rows.append([subject.name, metric, *shown, against, number(float(subject.about["finetuning"]["best"]))])
     header = ["run", "metric", "test", "95 % interval", f"gain over {first.name}", "select"]
-    caption = "Scores; a positive gain says that the run is better than the first one, on the same draws of molecules"
+    caption = "Scores; a positive gain means that the run is better than the first one, on the same draws of molecules"
     words.append("Runs that differ only in the seed show how much a score varies by chance.")
     return Section("scores", "Test scores", words, tables=[Table(caption, header, rows)])
 

@@ -42,7 +42,7 @@ def spread_section(subject: RunSummary) -> Section:
         return numbers_section(subject.task, opened.targets, predictions, opened.deviations, words)
     numbers = [place for place, kind in enumerate(subject.kinds) if kind == "regression"]
     targets, deviations = opened.targets[:, numbers], opened.deviations[:, numbers]
-    words = f"{words} Targets that are numbers only."
+    words = f"{words} Only targets that are numbers are included."
     return numbers_section("regression", targets, predictions[:, numbers], deviations, words)
 
 

@@ -59,7 +59,7 @@ def _problem_of_options(recorded: Mapping[str, Any]) -> str | None:
     known = option_names(Job)
     unknown = [name for name in options if name not in known]
     if unknown:
-        return f"this version of molweight has no option {unknown[0]!r}, which it was made with"
+        return f"it was made with the option {unknown[0]!r}, which this version of molweight does not have"
     missing = [name for name in ("encoder", "encoder_options", "weighting", "init") if name not in options]
     return f"its options have no {missing[0]}" if missing else None
 

@@ -313,7 +313,9 @@ def _allowed(name: str, table: MoleculeDataset, held: HeldOut | None) -> Molecul
     """The part of a table that may be learned."""
     if held is None:
         _log.warning(
-            "%s learns all labels of %s; do not evaluate a model that starts from it on them", name, table.name
+            "%s learns all labels of %s: do not use these labels to evaluate a model that starts from this checkpoint",
+            name,
+            table.name,
         )
         return table
     kept = held.without(table)

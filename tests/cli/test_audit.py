@@ -28,7 +28,7 @@ def test_audit_prints_text_or_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("on_error", "said", "counts"),
     [
-        ("skip", "4 rows without a molecule, 1 row left out for a label that cannot be read", (4, 1, 0)),
+        ("skip", "4 rows without a molecule, 1 row left out because a label cannot be read", (4, 1, 0)),
         ("nan", "4 rows without a molecule, 1 label treated as missing", (4, 0, 1)),
     ],
 )
@@ -170,7 +170,7 @@ def test_rows_of_repeated_molecules_are_said_and_listed(tmp_path: Path, capsys: 
     (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows, "OCC,1.5", "CCO,7.5"]))
     assert main(["audit", str(tmp_path / "my.csv"), "--split", "random", "--duplicates", "drop", "--quiet"]) == 0
     text = capsys.readouterr().out
-    assert "0 rows without a molecule, 2 rows left out for a molecule that occurs in several\n" in text
+    assert "0 rows without a molecule, 2 rows left out because the molecule occurs in several\n" in text
     assert "row 30, column 'smiles': 'OCC' the molecule occurs in 2 rows (30, 31), all of which are dropped" in text
 
 

@@ -151,6 +151,6 @@ def test_columns_of_the_table_are_features(place: Path, capsys: pytest.CaptureFi
     np.testing.assert_allclose(again.predict(parsed)[:, 0], opened, rtol=1e-4)
     capsys.readouterr()
     assert main(["predict", run, str(place / "bare.csv")]) == 2
-    assert "the model needs the column 'level', and the input has 'smiles'" in capsys.readouterr().err
+    assert "the model needs the column 'level', but the input has only 'smiles'" in capsys.readouterr().err
     assert main([*names[:2], "--targets=y,level", *names[3:-2], "--name=twice", features, *SIZES]) == 2
     assert "column 'level' is a label and a feature" in capsys.readouterr().err

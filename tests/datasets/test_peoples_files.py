@@ -275,7 +275,7 @@ def test_bounds_in_a_column_of_their_own(name: str, write: Write) -> None:
 
 def test_relations_of_nobody_are_refused(write: Write) -> None:
     path = write(table({"Ki_relation": [">", "="] * 6, "logS": NUMBERS, "logD": NUMBERS[::-1]}))
-    with pytest.raises(DataError, match="marks 6 values as bounds, but not in which label column"):
+    with pytest.raises(DataError, match="marks 6 values as bounds, but it is not clear in which label column"):
         read(path)
     path = write(table({"what": [">", "ca."] * 6, "logS": NUMBERS}))
     with pytest.raises(DataError, match=r"row 3|'ca\.' is not a relation"):

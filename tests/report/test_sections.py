@@ -201,7 +201,7 @@ def test_the_audit_counts_rows_and_labels_apart(make: Make) -> None:
     assert facts["molecules in use"] == "3"
     assert facts["rows without a molecule"] == "1"
     assert facts["labels that cannot be read, treated as missing"] == "1"
-    assert "rows left out for a label that cannot be read" not in facts
+    assert "rows left out because a label cannot be read" not in facts
     assert "3 molecules, 1 row without a molecule, 1 label treated as missing" in section.texts[0].content
 
 

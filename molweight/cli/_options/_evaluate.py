@@ -18,7 +18,7 @@ def parser() -> Parser:
     add("table", type=str, help="labelled table: CSV, TSV, Excel, Parquet, SDF, SMILES; gz or not")
     add("--smiles", type=str | None, default=None, help="SMILES column of the table; detected by default")
     add_reading_options(made, duplicates="keep")
-    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (drop bad labels), raise")
     add("--standardize", type=names, default=[], help="standard form of the molecules: salts,charges,tautomers")
     add("--metric", type=str | None, default=None, help="metric; by default, that of the run's own table")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")

@@ -56,7 +56,7 @@ def add_table_options(parser: Parser) -> None:
     add(
         "--target_weights", type=_numbers, default=[], help="weight of each target in the loss: 1,0.5; equal by default"
     )
-    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (bad labels missing), raise")
+    add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (drop bad labels), raise")
     add("--standardize", type=names, default=[], help="standard form of your molecules: salts,charges,tautomers")
     add_split_options(parser)
 
@@ -109,7 +109,7 @@ def add_corpus_options(parser: Parser, *, corpus: str | None = "zinc") -> None:
     add(
         "--near_held_out",
         action="store_true",
-        help="let near include compounds of meta, select and test, without labels",
+        help="allow compounds of meta, select and test in the corpus near (no labels)",
     )
     add("--remove_overlap", type=names, default=[], help="roles whose molecules are removed from the corpus: test,meta")
 
