@@ -63,7 +63,7 @@ _REGISTRY: Final = 1000
 
 
 def by_name(name: str) -> str:
-    """The meaning, other than a label, that is suggested by the name of a numeric column; empty for none.
+    """Why the name of a numeric column suggests that it does not hold labels; empty if it does not.
 
     Example:
         >>> by_name("Molecular Weight"), by_name("pH"), by_name("logS")
@@ -75,7 +75,7 @@ def by_name(name: str) -> str:
 
 
 def by_content(values: FloatArray) -> str:
-    """The meaning, other than labels, that is suggested by the numbers themselves; empty for none.
+    """Why the values of a column suggest that they are not labels; empty if they do not.
 
     Args:
         values: The numbers of a column, without missing ones.
@@ -107,7 +107,7 @@ def _registry(values: FloatArray) -> str:
 
 
 def few_codes(values: FloatArray) -> str:
-    """The meaning suggested by integers with few distinct values; empty for none.
+    """Why the values of a column look like classes or codes, i.e. few different integers; empty if they do not.
 
     Example:
         >>> few_codes(np.tile(np.arange(5.0), 10)), few_codes(np.tile([0.5, 1.5], 10))

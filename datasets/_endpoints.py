@@ -17,7 +17,7 @@ _CLASSES = ("roc_auc", "prc_auc")
 def format_endpoints(truth: Any, predicted: Any, names: Sequence[str], metric: str = "scaled_rmse") -> str:
     """A table with a line for each target: labels, RMSE over the standard deviation, RMSE and MAE in its units, R2.
 
-    For class targets, ROC-AUC and PRC-AUC.
+    Targets that are classes have ROC-AUC and PRC-AUC instead.
 
     Args:
         truth: Labels, ``n x T``, NaN for missing.

@@ -36,7 +36,7 @@ class FingerprintIndex:
     """Fingerprints of a set of molecules: 130 bytes for each.
 
     Args:
-        columns: Blocks of fingerprints bit by bit, for :func:`molweight.datasets._nearest.nearest`.
+        columns: Blocks of fingerprints, one row per bit, for :func:`molweight.datasets._nearest.nearest`.
         sizes: Number of bits of each molecule; 0 for a record without one.
     """
 

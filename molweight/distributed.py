@@ -194,19 +194,19 @@ def spread_all(whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def each(share: Tensor) -> Tensor:
-    """All processes' tensors of one shape, stacked: whole."""
+    """The tensors of all processes, equal in shape, stacked into a whole tensor."""
     found = team() or Team(0, 1)
     return gather(share[None], (found.rank, found.rank + 1), found.size)
 
 
 def total(share: Tensor) -> Tensor:
-    """The sum of the processes' shares, of equal shape: whole. The gradient reaches each process unchanged."""
+    """The whole sum of the shares of all processes, equal in shape; each process gets the gradient unchanged."""
     found: Tensor = _apply(_Total, share)
     return found
 
 
 def part(whole: Tensor, span: Span) -> Tensor:
-    """Rows of a whole tensor: a share."""
+    """Rows of a whole tensor, as the share of this process."""
     found: Tensor = _apply(_Part, whole, span)
     return found
 

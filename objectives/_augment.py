@@ -266,7 +266,7 @@ def _select_atoms(batch: GraphBatch, keep: Tensor, keep_edges: Tensor | None) ->
 
 
 def take(batch: GraphBatch, keep: Tensor) -> GraphBatch:
-    """A part of the atoms, with the bonds between them, as a batch of the molecules that still have atoms.
+    """A batch of some of the atoms and the bonds between them; molecules without any of these atoms are left out.
 
     Args:
         batch: The molecules; not modified.

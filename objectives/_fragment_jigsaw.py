@@ -37,13 +37,13 @@ class JoinedAgain:
 
 
 def nested_orders(count: int) -> list[tuple[int, ...]]:
-    """The first ``count`` orders of a list that begins, for every ``m``, with the ``m!`` orders of ``m`` things.
+    """The first ``count`` permutations of a list whose first ``m!`` entries permute ``m`` items, for every ``m``.
 
     Args:
         count: Number of orders; order 0 is the identity.
 
     Returns:
-        Permutations of the smallest number of items that has enough of them.
+        Permutations of the smallest number of items with at least ``count`` permutations.
 
     Example:
         >>> nested_orders(4)

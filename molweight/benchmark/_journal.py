@@ -56,7 +56,7 @@ class Journal:
         return tidy([best[job] for job in self.study.cells() if job in best])
 
     def export(self, *, safe_csv: bool = False) -> Path:
-        """Write the table next to the journal, as ``results.parquet`` and ``results.csv``; the path of the latter.
+        """Write the table next to the journal, as ``results.parquet`` and ``results.csv``, and return the latter path.
 
         Args:
             safe_csv: Whether to quote text in the CSV file that a spreadsheet would run as a formula.

@@ -10,7 +10,7 @@ __all__ = ["Footprint", "machine"]
 
 
 class Footprint:
-    """Peak memory from the creation of the object on: of the process, and of its allocations on the GPU.
+    """Peak memory of the process, and of its allocations on the GPU, since the object was created.
 
     Args:
         device: Device of the models.

@@ -19,7 +19,7 @@ class Contrast:
     """Comparison of the reference with another method, paired by table and seed.
 
     Args:
-        method: The other one.
+        method: The other method.
         pairs: Number of pairs.
         wins: Share of pairs in which the reference is better; ties count half.
         tables: Number of tables.
@@ -120,7 +120,7 @@ class Ranks:
     """Ranks of the methods over tables and seeds.
 
     Args:
-        means: Mean rank by method, 1 the best, in this order.
+        means: Mean rank by method, from the best (lowest) to the worst.
         blocks: Number of pairs of table and seed for which every method has a score.
         p: p value of Friedman's test for equal ranks; NaN with fewer than three methods or two blocks.
     """

@@ -57,7 +57,7 @@ class Study:
         variants: Further methods by name: changed options, and optionally ``of`` (the base method, ``"tapweight"`` by
             default), ``title`` and, for a search, ``trials``.
         settings: Settings with which every neural method is run; the best one on ``select`` counts. Models without a
-            graph try as many settings of their own.
+            graph try the same number of their own settings.
         split: Method of the split.
         protocol: ``"four-role"`` or ``"paper"``.
         corpus: Corpus to pretrain on.

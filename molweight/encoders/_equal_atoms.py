@@ -30,7 +30,7 @@ class Round:
         own: Maps the vectors before the round to those of the same atoms, one per distinct atom after it; ``None`` if
             these are the same.
         pairs: Maps the vectors before the round, followed by those of the kinds of bonds, to one sum per distinct
-            message: of the sending atom and of the bond.
+            message: the vector of the sending atom plus that of the bond.
         kinds: The kinds of bonds.
         incoming: Which messages each atom sums.
         after: Which atoms are equal after the round.
@@ -191,7 +191,7 @@ class Edges:
         )
 
     def refined(self, before: Classes) -> Classes:
-        """The partition after a round, by the previous class and by the classes and bonds of the neighbours."""
+        """The partition after a round: equal atoms were equal before it, and so were their neighbours and bonds."""
         message = before.of[self.source] * self.kinds + self.bond
         key, check = (self.totals(mixed(message, salt)) + mixed(before.of, ~salt) for salt in SALTS)
         return Classes.by(key, check)

@@ -41,8 +41,8 @@ class Opposite(NamedTuple):
 
     Args:
         group: A number common to edges between the same atoms in the same direction, ``E`` int64, below ``E``.
-        of: The number of the edges in the other direction, ``E`` int64, if there are any.
-        exists: Whether there are any, ``E`` bool.
+        of: The group of the edges in the other direction, ``E`` int64; arbitrary if there are none.
+        exists: Whether there are edges in the other direction, ``E`` bool.
     """
 
     group: Tensor
@@ -82,8 +82,8 @@ class Topology:
     def of(cls, graphs: GraphLike) -> "Topology":
         """The topology of a batch.
 
-        A :class:`GraphBatch` caches it, for further passes of a step and for the other members of an ensemble: it takes
-        a third of the time for a single molecule.
+        A :class:`GraphBatch` caches it, for further passes of a step and for the other members of an ensemble: for a
+        single molecule, creating it takes a third of the time.
         """
         # Tensors of a transform or of inference mode cannot be used outside of it.
         transformed = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public name

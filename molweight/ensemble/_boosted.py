@@ -47,8 +47,8 @@ class BoostedTrees:
 
     Args:
         task: Task of the table; with several classes, each has a model against all others.
-        models: For each target, LightGBM's text of the model; or the text of a number as constant prediction, if there
-            were too few labels or only one class.
+        models: For each target, the model in LightGBM's text format; or, if there were too few labels or only one
+            class, a number as text, which is the prediction for every row.
 
     Example:
         >>> rows = np.arange(40.0)[:, None]

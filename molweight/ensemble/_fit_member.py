@@ -101,8 +101,8 @@ def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0) -> Schedule:
 def epochs_for(rows: int) -> int:
     """Number of epochs: about 1,000 steps of 32 rows for a small table, and a bounded number of visits for a large one.
 
-    From 3,750 rows on, a member makes 150,000 molecule visits. There are at least 15 epochs as long as these are at
-    most 400,000 visits, and at least 5 up to a million visits; from 500,000 rows on there is one epoch.
+    From 3,750 rows on, a member makes 150,000 molecule visits. This is raised to 15 epochs within a limit of 400,000
+    visits, and to 5 epochs within a limit of a million visits. Above 500,000 rows there is one epoch.
 
     Args:
         rows: Number of training rows.

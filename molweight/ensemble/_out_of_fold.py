@@ -56,7 +56,7 @@ class PartnerData:
 
     @property
     def names(self) -> list[str]:
-        """The partners for such a table: the forest only if all targets are binary classes, or all are numbers."""
+        """Names of the partners to fit; the forest only if all targets are binary classes, or all are numbers."""
         left_out = set() if self.task in ("classification", "regression") else {"forest"}
         return [name for name in self.matrices if name not in left_out]
 

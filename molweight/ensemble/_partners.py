@@ -178,7 +178,7 @@ class Partner:
         return labels / labels.sum(axis=1, keepdims=True) if self.task == "multiclass" else labels
 
     def state(self) -> dict[str, Tensor]:
-        """The state without the specification, as tensors; trees as the bytes of LightGBM's text."""
+        """The state without the specification, as tensors; trees as bytes in LightGBM's text format."""
         if not isinstance(self.model, BoostedTrees):
             return self.model.state()
         packed = zlib.compress(json.dumps(self.model.models).encode())

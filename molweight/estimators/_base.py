@@ -40,9 +40,9 @@ class MoleculeEstimator(BaseEstimator):
             * ``split``: how the training molecules are divided into roles, ``"random"`` or ``"scaffold"``.
             * ``holdout``: share of them for learning the weights, and share for choosing the checkpoint; at least one
               molecule each. The others are for finetuning.
-            * ``members``: ``None`` by default, as on the command line: an ensemble on all training molecules, of 5
-              graph members, above 10,000 molecules 3, with boosted trees and a Gaussian process; 1 finetunes a single
-              model.
+            * ``members``: ``None`` by default, as on the command line: an ensemble on all training molecules, with 5
+              graph members (3 above 10,000 molecules) and models without a graph, such as boosted trees; 1 finetunes a
+              single model.
             * ``on_error``: treatment of a row without a valid molecule: ``"raise"``, or ``"skip"``, which leaves it
               out of ``fit`` (see ``rejects_``) and predicts NaN for it.
 

@@ -246,7 +246,7 @@ class ObjectiveGradients:
         losses: K losses.
         norms: K norms ``|g_k|`` over the leading block; ``None`` if the gradients were not computed individually.
         reach: K norms of the derivatives with respect to shared results, and to the leading block if it is used
-            directly: zero if ``|g_k|`` is zero, but on another scale.
+            directly: zero if ``|g_k|`` is zero, but on a different scale.
         slopes: K inner products ``<g_k, direction>``, or ``None`` without a direction.
         rows: The K gradients, ``K x n``, if requested.
     """

@@ -22,17 +22,17 @@ class AdaptationOptions:
             molecules, or ``"random"``.
         corpus_weights: ``"joint"`` for one weight per objective, ``"part"`` for one per objective and part of a corpus
             such as ``own+near+zinc``: ``graphcl:own``, ``graphcl:near``, ``graphcl:zinc``.
-        align_on: Molecules on which the gradients of the objectives that enter the hypergradient are taken:
-            ``"corpus"`` for those that the step trains on, ``"own"`` for a batch of the task's ``train`` molecules,
-            without their labels, ``"both"`` for the mean of the two. Objectives that learn from tables keep theirs.
+        align_on: Molecules on which the hypergradient takes the gradients of the objectives: ``"corpus"`` for those
+            that the step trains on, ``"own"`` for a batch of the task's ``train`` molecules, without their labels,
+            ``"both"`` for the mean of the two. Objectives that learn from tables keep theirs.
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
         weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
         weights_from: Folder of a run whose learned weights are the initial ones, e.g. before a source was added:
             objectives keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these
             weights.
-        learn: Options of objectives that are learned with the weights, ``"OBJECTIVE.OPTION"``, e.g.
-            ``"graphcl.temperature"``: those that the loss is a differentiable function of.
+        learn: Options of objectives that are learned together with the weights, ``"OBJECTIVE.OPTION"``, e.g.
+            ``"graphcl.temperature"``. The loss must be a differentiable function of the option.
         learn_lr: Approximate relative change of such an option per hypergradient.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
             supported by the planted objectives of ``experiments/studies/planted.py``.

@@ -15,7 +15,7 @@ class FinetuningOptions:
 
     Args:
         finetune_proximal_strength: Strength of the proximal term that holds the encoder near the pretrained one during
-            the finetuning that ends the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
+            finetuning, the last stage of the job; 0 for none. Up to 0.1 it made no difference on FreeSolv, 1 was worse
             (``experiments/studies/finetune_gamma.py``, one seed).
         epochs: Maximum number of epochs of finetuning.
         freeze_epochs: Epochs at the beginning in which the encoder is frozen and only the head is trained, also in
@@ -25,7 +25,7 @@ class FinetuningOptions:
             is best on ``select`` is kept. On small tables two finetunings of one encoder can differ by more than two
             sets of weights do (``experiments/studies/level_with_search.py``).
         members: Number of graph members of an ensemble that is cross-fitted on all rows but the test set; ``None`` for
-            5, above 10,000 rows 3. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
+            5, or 3 above 10,000 rows. With 1 the encoder is finetuned alone on ``train`` and the epoch is chosen on
             ``select``, as comparisons of weights require; ``features``, ``readout``, ``partners``, ``in_context``,
             ``label_transform``, ``class_balance`` and ``hidden`` then have no effect.
         features: Feature sets that the members read in addition to the graph, see :mod:`molweight.features`, and
@@ -42,9 +42,9 @@ class FinetuningOptions:
             none.
         label_transform: ``"none"``, ``"log"``, ``"yeo_johnson"``, or ``"auto"`` for the one with which boosted trees
             score best out of fold, target by target.
-        class_balance: Treatment of a class with less than a tenth of the labels in training: ``"none"``; ``"weights"``,
-            both classes have the same total weight; ``"batches"``, half of each batch has a rare label; ``"focal"``,
-            the focal loss (for members); ``"auto"`` for weights if boosted trees score better with them out of fold.
+        class_balance: How training treats a class with less than a tenth of the labels: ``"none"``; ``"weights"``, both
+            classes have the same total weight; ``"batches"``, half of each batch has a rare label; ``"focal"``, the
+            focal loss (for members); ``"auto"`` for weights if boosted trees score better with them out of fold.
             Predicted odds are corrected for it.
         hidden: Width of the members' hidden layer.
         minutes: Minutes that the job should take on this machine; ``None`` for no limit. If time is short, pretraining

@@ -16,7 +16,7 @@ class RunOptions:
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         precision: Precision of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or
             ``"bf16"`` (on CPUs with bfloat16; on CUDA as ``"tf32"``). Devices without it use float32.
-        pad_batches: Fill the batches of pretraining up to one of a few sizes with atoms that do not count.
+        pad_batches: Pad the batches of pretraining to one of a few sizes, with atoms that do not count.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.

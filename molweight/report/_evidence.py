@@ -53,9 +53,9 @@ def weigh_evidence(records: Sequence[Mapping[str, Any]]) -> list[Evidence]:
 
     Each hypergradient is centred over the objectives, because weights sum to one and only differences matter.
     Consecutive hypergradients are correlated, so standard errors are computed from the means of ``sqrt(n)`` blocks
-    (batch means; Flegal & Jones, Annals of Statistics 38, 2010). The first 20, or a third, are left out. The threshold
-    for a verdict is Student's quantile for the number of blocks at 5 % divided by the number of objectives
-    (Bonferroni).
+    (batch means; Flegal & Jones, Annals of Statistics 38, 2010). The first 20 are left out, or a third if there are
+    fewer than 60. The threshold for a verdict is Student's quantile for the number of blocks at 5 % divided by the
+    number of objectives (Bonferroni).
 
     Args:
         records: One per step, as in :attr:`molweight.Run.records`.
@@ -123,11 +123,11 @@ def _quantile(blocks: int, level: float) -> float:
 def evidence_is_in(records: Sequence[Mapping[str, Any]], steps: int) -> bool:
     """Whether a run may end before its last step, as no verdict of :func:`weigh_evidence` is likely to change.
 
-    This holds if each objective is one of two:
+    This holds if each objective is either
 
     - *decided*: its effect exceeds the threshold of a verdict, at 5 % divided by the number of objectives and of tests,
       because repeated testing inflates the error rate (Bonferroni; Jennison & Turnbull, *Group sequential methods*,
-      2000);
+      2000); or
     - *too small to matter here*: the 90 % interval of its effect lies within the smallest effect that all ``steps``
       steps could detect, i.e. the final threshold of a verdict times the final standard error. The objective would
       remain undecided (stopping for futility; Lan, Simon & Halperin, Sequential Analysis 1, 1982).

@@ -230,8 +230,8 @@ class Run:
         """Predictions with standard deviations, aligned with the input.
 
         Deviations of an ensemble are the disagreement of its members and trees, calibrated out of fold; those of a
-        single model come from dropout. For a single regression model without dropout, they are the size of the errors
-        on ``select`` at the same distance to the training molecules. ``samples`` and ``seed`` apply to dropout only.
+        single model come from dropout. For a single regression model without dropout, they are the typical error on
+        ``select`` at the same distance from the training molecules. ``samples`` and ``seed`` apply to dropout only.
 
         For regression, deviations under dropout are multiplied by the factor that makes them as large as the errors on
         ``select``; it is fitted once, while the table is available, and saved with the run. The report compares the

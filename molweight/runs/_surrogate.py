@@ -86,7 +86,7 @@ class Surrogate:
 
     @property
     def text(self) -> str:
-        """LightGBM's text of the trees."""
+        """The trees in LightGBM's text format."""
         return self.trees.models[0]
 
     def score(self, features: AnyArray) -> AnyArray:

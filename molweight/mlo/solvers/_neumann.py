@@ -25,9 +25,9 @@ class Neumann(Solver):
     """``x = step * sum_j (I - step (A + damping I))^j b``, truncated (Lorraine et al. 2020).
 
     Precondition: ``A + damping I`` is positive definite and ``step < 2 / lambda_max``. The component along an
-    eigenvector of eigenvalue ``a`` has relative error ``(1 - step * a)^iterations``. ``step=None`` takes one over an
-    estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite matrix. If the
-    curvature is zero, the result is the start, or zero, and the statistics report it.
+    eigenvector of eigenvalue ``a`` has relative error ``(1 - step * a)^iterations``. ``step=None`` uses ``1 / bound``,
+    with an estimated upper bound of ``lambda_max`` (see ``probes``), so it converges for every positive definite
+    matrix. If the curvature is zero, the result is the start, or zero, and the statistics report it.
 
     Args:
         iterations: Terms of the series, one product each.

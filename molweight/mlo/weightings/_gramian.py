@@ -85,7 +85,7 @@ class MGDA(GramianWeighting):
     Args:
         names: Names of the objectives.
         seed: Not used: the rule is deterministic.
-        epsilon: Step of the Frank-Wolfe iteration at which it stops.
+        epsilon: The Frank-Wolfe iteration stops when its step is smaller.
         max_iters: Maximum number of iterations.
 
     Raises:
