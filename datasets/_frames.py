@@ -162,7 +162,7 @@ def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTab
     try:
         columns = [[_text(value) for value in frame.iloc[:, place].tolist()] for place in range(frame.shape[1])]
     except ArrowException as error:
-        raise DataError(f"{source}: is damaged, its values cannot be read ({error}). Write the file again.") from error
+        raise DataError(f"{source}: is damaged: its values cannot be read ({error}). Write the file again.") from error
     text = pd.DataFrame(dict(enumerate(columns)), index=pd.RangeIndex(first, first + len(frame)), dtype=object)
     names, renamed = told_apart([str(name) for name in frame.columns])
     text.columns = pd.Index(names, dtype=object)

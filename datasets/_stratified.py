@@ -12,11 +12,11 @@ from molweight.graphs import MoleculeDataset
 __all__ = ["stratified_split"]
 
 DEFINITION: Final = (
-    "random, with the classes of {target!r} (a missing label is a class of its own) in equal shares in every role; "
+    "random, with the classes of {target!r} (missing labels form a separate class) in equal shares in every role; "
     "scikit-learn's train_test_split, test first, then validation, then select, seed {seed}"
 )
 NUMBERS: Final = (
-    "random, with {bins} ranges of {target!r}, equal in number of molecules (missing labels are one of their own), in "
+    "random, with {bins} ranges of {target!r}, equal in number of molecules (missing labels form a separate range), in "
     "equal shares in every role; scikit-learn's train_test_split, test first, then validation, then select, seed {seed}"
 )
 

@@ -279,6 +279,6 @@ def _costs(study: Study, good: pd.DataFrame) -> list[str]:
         shares = reference.loc[both].sum() / spent[name].loc[both].sum()
         lines.append(
             f"{study.method(study.reference).title} took {shares['gradients']:.2f} of the gradient evaluations and "
-            f"{shares['seconds']:.2f} of the seconds of: {study.method(name).title}."
+            f"{shares['seconds']:.2f} of the seconds that this search took: {study.method(name).title}."
         )
     return lines

@@ -48,7 +48,7 @@ class Schedule:
         lr: Peak learning rate.
         weight_decay: Weight decay of the head; the encoder has none.
         warm_up: Share of the steps with a rising learning rate; afterwards it decays as a half cosine.
-        average: Memory of the weight average, as a share of the steps.
+        average: Number of steps over which weights are averaged, as a share of all steps.
         clip: Maximum gradient norm.
         frozen: Epochs at the beginning in which only the head is trained.
     """

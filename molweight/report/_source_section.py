@@ -39,7 +39,7 @@ def sources_section(subject: RunSummary) -> Section:
     if found:
         rows = [[item.name, f"{item.errors:+.1f}", item.verdict] for item in found]
         caption = (
-            "Effect of more weight on the meta loss, relative to the average objective; positive: it lowers the loss"
+            "Effect of more weight on the meta loss, relative to the average objective; positive if it lowers the loss"
         )
         tables.append(Table(caption, ["objective", "standard errors", "verdict"], rows))
         if subject.records[-1].get("ended"):

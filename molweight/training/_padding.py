@@ -35,7 +35,7 @@ def pads(job: Job, encoder: Encoder, corpus: MoleculeDataset, device: torch.devi
     if team() is not None:
         reason = "several processes divide each batch among themselves"
     elif not _same_padded(encoder, corpus, device):
-        reason = f"the encoder {job.encoder!r} gives molecules other vectors in a padded batch"
+        reason = f"the encoder {job.encoder!r} returns different vectors for molecules in a padded batch"
     else:
         return True
     _LOG.warning("batches are not padded: %s.", reason)

@@ -91,7 +91,8 @@ def test_an_encoder_that_padding_would_change_is_not_padded(
     assert not setup.corpus.pad
     assert not setup.task.pad
     assert (
-        "batches are not padded: the encoder 'centred' gives molecules other vectors in a padded batch." in caplog.text
+        "batches are not padded: the encoder 'centred' returns different vectors for molecules in a padded batch."
+        in caplog.text
     )
 
 
