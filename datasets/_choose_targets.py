@@ -208,6 +208,6 @@ def _refuse_empty(table: TextTable, reports: Sequence[ColumnReport]) -> None:
     for report in reports:
         if report.kind == "empty" and (table.unit, report.name) != ("record", "title"):  # of every record of an SD file
             raise DataError(
-                f"{table.source}, column {report.name!r}: no row has a label, and no other column holds labels. Fill in "
-                f"its cells, or name the label columns: {mention('targets', [...])}."
+                f"{table.source}, column {report.name!r}: no row has a label, and no other column holds labels. Fill "
+                f"in the labels, or name the label columns: {mention('targets', [...])}."
             )

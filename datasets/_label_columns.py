@@ -113,7 +113,7 @@ def class_words(cells: Sequence[str]) -> ClassWords:
         cells: The distinct words; inconclusive outcomes are left out.
 
     Returns:
-        The classes: of two, the one with the positive meaning is class 1; others are in alphabetical order.
+        The classes. Of two with a known meaning, the positive one is class 1; otherwise the order is alphabetical.
 
     Example:
         >>> class_words(["Active", "Inactive", "ACTIVE", "Inconclusive"]).words

@@ -33,10 +33,10 @@ class PairedGraphs:
 class Infomax(Objective):
     r"""Distinguish the atoms of a molecule from those of another one by a summary of the molecule.
 
-    The summary is ``s = \sigma(mean h_v)`` over the atoms' vectors, the score of an atom and a summary is the bilinear
-    ``h_v^T W s``. Each atom is paired with the summary of its molecule and with that of another molecule of the batch,
-    chosen by a random shift. The loss is the mean binary cross-entropy of the former plus that of the latter, which is
-    missing for a batch of one molecule.
+    The summary is ``s = \sigma(mean h_v)`` over the atoms' vectors, and the score of an atom and a summary is the
+    bilinear ``h_v^T W s``. Each atom is paired with the summary of its molecule and with that of another molecule of
+    the batch, chosen by a random shift. The loss is the mean binary cross-entropy of the former plus that of the
+    latter, which is missing for a batch of one molecule.
 
     Source: Velickovic et al., *Deep Graph Infomax*, ICLR 2019, in the form for molecules of Hu et al., ICLR 2020.
 

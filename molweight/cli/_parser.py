@@ -236,7 +236,7 @@ class Parser(ArgumentParser):
         self.set_defaults({name: value for name, value in defaults(given, known).items() if name in known})
 
     def remark(self, sizes: Mapping[str, Any], preset: str) -> None:
-        """Add each option's value in a preset to its help; detecting this machine's preset would take seconds.
+        """Add each option's value in the named preset to its help; to detect this machine's preset would take seconds.
 
         Args:
             sizes: Values of options.

@@ -84,8 +84,8 @@ def target_column(
 ) -> Column:
     """One spec's values for every molecule of a dataset.
 
-    They are stored as they are computed in files of ``64 * spec.chunk`` molecules next to the dataset. Each file is
-    written atomically, so interrupted work resumes where it stopped.
+    While they are computed, the values are stored in files of ``64 * spec.chunk`` molecules next to the dataset. Each
+    file is written atomically, so interrupted work resumes where it stopped.
 
     Args:
         dataset: The molecules; if its ``folder`` is ``None``, nothing is stored.
@@ -151,7 +151,7 @@ def _computed(
         if len(values) != rows:
             raise DataError(
                 f"target {spec.name!r} returned {len(values)} rows for the {rows} atoms of molecules {start} to "
-                f"{stop - 1} of {dataset.name}; its compute function must return one row per atom of each."
+                f"{stop - 1} of {dataset.name}; its compute function must return one row per atom of these molecules."
             )
         yield start, values
 

@@ -553,7 +553,9 @@ def restore(level: str, mine: Params, saved: Mapping[str, Tensor]) -> None:
     found = {name: tuple(tensor.shape) for name, tensor in saved.items()}
     if expected != found:
         changed = sorted(set(expected.items()) ^ set(found.items()))
-        raise ConfigError(f"the saved state is for other {level} variables; they differ in {changed[:4]}.")
+        raise ConfigError(
+            f"the saved state belongs to other variables of level {level!r}; different or missing: {changed[:4]}."
+        )
     with torch.no_grad():
         for name, tensor in mine.items():
             tensor.copy_(saved[name])

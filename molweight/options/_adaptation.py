@@ -51,7 +51,8 @@ class AdaptationOptions:
             units can be compared; see :class:`molweight.mlo.Loop`.
         recompute_graphs: Keep one objective's graph at a time while solving: less memory, more time per product.
         warm_start: Start each solve from the last solution, for solvers that can.
-        meta_batches: Meta batches that one hypergradient is averaged over; more give less noise at more time.
+        meta_batches: Meta batches that one hypergradient is averaged over; more batches give less noise and take more
+            time.
         gradient_norm_interval: Steps between records of the objectives' gradient norms, each of which costs one
             backward pass per objective; 0 for none.
         steps: Steps of adaptive pretraining.
