@@ -110,7 +110,7 @@ def train_arguments(folder: Path, method: str, task: str, targets: int, seed: in
 
 
 def predict_arguments(folder: Path, method: str) -> list[str]:
-    """Arguments of ``chemprop`` to predict ``test.csv`` of a folder with the model in it.
+    """Arguments of ``chemprop`` to predict ``test.csv`` in a folder with the model in the same folder.
 
     Args:
         folder: See :func:`train_arguments`.

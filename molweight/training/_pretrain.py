@@ -312,7 +312,7 @@ _NEAR: Final = 1e-4
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
-    """Refuse objectives whose loss is NaN or differs between two evaluations: all randomness belongs into ``draw``.
+    """Refuse objectives whose loss is NaN or differs between two evaluations: all randomness belongs in ``draw``.
 
     Args:
         losses: Loss per objective, as drawn for one step.
