@@ -27,7 +27,7 @@ def run(options: Namespace) -> None:
     folder = Path(options.output or Path("runs") / name)
     if not options.quiet:
         missing = len(Journal(folder, study).missing())
-        show(f"{len(study.cells())} runs, {missing} to do; the same for every weighting: {study.match}")
+        show(f"{len(study.cells())} runs, {missing} to do; every weighting gets the same number of {study.match}")
     journal = run_study(study, folder, executor, title=name, progress=not options.quiet, safe_csv=options.safe_csv)
     show((folder / "README.md").read_text(encoding="utf-8").rstrip("\n"))
     failed = journal.missing()

@@ -46,9 +46,9 @@ class MoleculeEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Molecu
 
     Args:
         **options: ``task``, and those of :class:`molweight.estimators.MoleculeEstimator`. ``init`` is ``None`` by
-            default: the checkpoint ``"gin_zinc"``, which is part of molweight, as long as no option of pretraining
-            (``encoder``, ``encoder_options``, ``objectives``, ``objective_options``, ``pretrain_steps``,
-            ``batch_size``, ``pretrain_lr``, ``corpus``, ``corpus_size``) is set; ``"pretrain"`` if one is.
+            default. It then means the checkpoint ``"gin_zinc"``, which is part of molweight; but it means
+            ``"pretrain"`` if an option of pretraining is set (``encoder``, ``encoder_options``, ``objectives``,
+            ``objective_options``, ``pretrain_steps``, ``batch_size``, ``pretrain_lr``, ``corpus``, ``corpus_size``).
 
     Attributes:
         encoder_: The encoder.

@@ -193,8 +193,8 @@ class Cut:
 def push(function: Callable[[Params], tuple[Tensor, ...]], at: Params, tangents: Params) -> list[Tensor]:
     """Jacobian-vector product of a function of named tensors; detached.
 
-    The values are computed a second time: together with values that are to be differentiated, autograd would record the
-    tangents as well, which takes as much memory again and saves no time.
+    The values are computed a second time. If tangents were computed together with values that are differentiated later,
+    autograd would record them as well, which would double the memory and save no time.
 
     Args:
         function: Maps variables to tensors.

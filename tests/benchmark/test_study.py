@@ -400,7 +400,7 @@ def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys
     command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers", "1"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert "2 runs, 2 to do; the same for every weighting: steps" in shown
+    assert "2 runs, 2 to do; every weighting gets the same number of steps" in shown
     assert "# quick" in shown
     assert main([*command, "--quiet"]) == 0
     (tmp_path / "quick.yaml").write_text(json.dumps({**content, "job": {**TINY, "batch_size": 0}}))
