@@ -201,7 +201,7 @@ def find_smiles(table: TextTable) -> str:
     reactions = [name for name in table.columns if _is_reaction(table, name)]
     if reactions:
         raise DataError(
-            f"{table.source}, column {reactions[0]!r}: holds reactions (A.B>>C), and only single molecules can be "
+            f"{table.source}, column {reactions[0]!r}: holds reactions (A.B>>C), but only single molecules can be "
             "used. Put the molecule that the labels belong to, e.g. the product, into its own column."
         )
     raise DataError(

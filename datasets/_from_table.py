@@ -258,7 +258,7 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
         )
         if not 2 <= len(words) <= _CLASSES:  # noqa: PLR2004 - two classes at least
             raise DataError(
-                f"{table.source}, column {name!r}: holds {len(words)} different labels, and a classifier needs 2 to "
+                f"{table.source}, column {name!r}: holds {len(words)} different labels, but a classifier needs 2 to "
                 f"{_CLASSES} classes. Use {mention('task', 'regression')} for numbers."
             )
         targets += [f"{name}={word}" for word in words]

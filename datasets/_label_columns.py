@@ -455,7 +455,7 @@ def _log_scale(table: TextTable, target: str, column: LabelColumn, options: Labe
     if not any(factors.values()):
         known = ", ".join(sorted(repr(unit) for unit in factors if unit)) or "none"
         raise ConfigError(
-            f"{table.source}: {target!r} is -log10 of a molar concentration, and the unit of {column.name!r} is not "
+            f"{table.source}: {target!r} is -log10 of a molar concentration, but the unit of {column.name!r} is not "
             f"molar (units in the table: {known}). Write the unit into the name of the column, such as 'IC50 (nM)'."
         )
     scale = np.array([factors[unit] or math.nan for unit in rows])

@@ -62,7 +62,7 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
         if len(data.target_names) == 1:
             return data.target_names[0]
         raise ConfigError(
-            f"{data.name} has {len(data.target_names)} labels, and 'stratified' needs one of them. Name it: "
+            f"{data.name} has {len(data.target_names)} labels, but 'stratified' needs one of them. Name it: "
             f"{mention('options.target')}. Labels: {listed}."
         )
     if target not in data.target_names:

@@ -89,7 +89,7 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     """
     if test.target_names != train.target_names:
         raise ConfigError(
-            f"{test.name} has the targets {', '.join(test.target_names) or 'none'}, and {train.name} has "
+            f"{test.name} has the targets {', '.join(test.target_names) or 'none'}, but {train.name} has "
             f"{', '.join(train.target_names)}. Read the test table with targets={train.target_names!r}."
         )
     data = _joined(train, test)

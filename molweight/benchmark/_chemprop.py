@@ -73,7 +73,7 @@ def fit_chemprop(method: str, data: MoleculeDataset, splits: Splits, seed: int) 
     """
     if data.task not in ("classification", "regression"):
         raise DataError(
-            f"{data.name}: {method} supports binary classification and regression, and the task is {data.task!r}."
+            f"{data.name}: {method} supports binary classification and regression, but the task is {data.task!r}."
         )
     command = chemprop_command()
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))

@@ -130,7 +130,7 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
         _remark(data, stored)
         return stored
     if options.split_column is not None and options.table is None:
-        reason = f"names a column of your own table, and {mention('data', options.data)} has none"
+        reason = f"names a column of your own table, but {mention('data', options.data)} has none"
         raise OptionError("split_column", options.split_column, reason, "Use --split.")
     stated = options.split_column is not None or (options.split == "auto" and "given_role" in data.columns)
     if stated or options.split == "auto":

@@ -153,7 +153,7 @@ def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float
     if not len(known) or kind == CLASS:
         return 1.0, 0.0, 1.0, 0.0, 0.0
     if kind == "log" and not (known > 0).all():
-        reason = f"needs positive labels and the smallest is {known.min():g}"
+        reason = f"needs positive labels, but the smallest is {known.min():g}"
         raise OptionError("label_transform", kind, reason, "Use 'yeo_johnson' or 'none'.")
     power = _fit_power(known) if kind == "yeo_johnson" else 1.0
     mapped = _map(kind, known, power)

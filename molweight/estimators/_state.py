@@ -67,7 +67,7 @@ def _dump(tensors: dict[str, torch.Tensor], meta: State) -> State:
 def _load(state: State) -> tuple[dict[str, torch.Tensor], State]:
     if state["format"] != _FORMAT:
         raise DataError(
-            f"this estimator was pickled in format {state['format']}, and this version reads {_FORMAT}. Update "
+            f"this estimator was pickled in format {state['format']}, but this version reads {_FORMAT}. Update "
             "molweight, or fit again."
         )
     try:

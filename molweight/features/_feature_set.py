@@ -58,7 +58,7 @@ class FeatureSet:
         """Refuse a list of names that does not match the values."""
         if len(self.names) != self.spec.dim:
             raise ConfigError(
-                f"feature set {self.spec.name!r} has {self.spec.dim} values per molecule and {len(self.names)} names. "
+                f"feature set {self.spec.name!r} has {self.spec.dim} values per molecule, but {len(self.names)} names. "
                 "Give one name per value."
             )
         if self.spec.per != "molecule":

@@ -72,7 +72,7 @@ class BlockArray(np.lib.mixins.NDArrayOperatorsMixin):
         length = int.from_bytes(footer[:8], "little")
         first = end - _FOOTER - _DIGEST * -(-length // BLOCK)
         if first != length or xxhash.xxh3_128(bytes(self._bytes[first : end - 24])).digest() != footer[8:24]:
-            raise ValueError("does not match the checksum of its table of checksums")
+            raise ValueError("has a damaged table of checksums")
         return self._bytes[first : end - _FOOTER].view(np.ndarray).reshape(-1, _DIGEST), length
 
     def verify(self, rows: AnyArray, counts: AnyArray | int = 1) -> None:

@@ -115,7 +115,7 @@ def head_loss(loss: LossFn, which: str) -> HeadLoss:
     """
     if not isinstance(loss, HeadLoss):
         raise ConfigError(
-            f"the closed-form graph solves a linear head, and the {which} loss is a {type(loss).__name__}. "
+            f"the closed-form graph solves a linear head, but the {which} loss is a {type(loss).__name__}. "
             "Pass a HeadLoss, or use ThreeLevelGraph."
         )
     return loss

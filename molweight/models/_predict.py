@@ -81,7 +81,7 @@ def predict_positions(
         ConfigError: If the model is in training mode, where predictions depend on the batch.
     """
     if model.training:
-        raise ConfigError("predictions need a model in evaluation mode, and this one is in training mode. Call eval().")
+        raise ConfigError("predictions need a model in evaluation mode, but this one is in training mode. Call eval().")
     featured = model.with_features(data)
     with torch.no_grad(), one_mask_for_all_rows():
         parts = [model.predict(featured.graphs(part, device), seed).cpu().numpy() for part in _chunks(indices)]

@@ -54,8 +54,8 @@ def fit(
     Args:
         job: All options.
         data: The labelled table.
-        splits: Its roles; see :func:`molweight.datasets.split`. ``test`` is not used. ``None``: there is no test set
-            except the molecules of ``test``, and an ensemble is trained on every row.
+        splits: Its roles; see :func:`molweight.datasets.split`. Its ``test`` role is not used. ``None``: there is no
+            test set except the molecules of ``test``, and an ensemble is trained on every row.
         corpus: Unlabelled molecules to pretrain on; the training molecules of ``data`` if ``None``.
         test: Test molecules in a separate table with the same targets (``from_file("test.csv",
             targets=data.target_names)``), for ``run.evaluate("test")``; instead of ``splits``.

@@ -88,7 +88,7 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
     parts = [name.removeprefix(PART) for name in corpus.columns if name.startswith(PART)]
     if not parts:
         raise OptionError(
-            "corpus_weights", "part", f"needs a corpus of several parts, and {corpus.name} has one",
+            "corpus_weights", "part", f"needs a corpus of several parts, but {corpus.name} has one",
             "Join corpora: --corpus own+near+zinc",
         )  # fmt: skip
     plain = [name for name in job.objectives if ":" not in name and not get(name).tables]

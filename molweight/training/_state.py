@@ -120,8 +120,8 @@ class Stage:
 
     Args:
         session: The session.
-        name: ``"generic"``, ``"adaptive"``, ``"finetune"``, with several finetunings ``"finetune-2"`` and so on and
-            ``"kept"`` for the best so far, or ``"finished"`` for the result.
+        name: ``"generic"``, ``"adaptive"`` or ``"finetune"``; with several finetunings also ``"finetune-2"`` and so on,
+            and ``"kept"`` for the best so far; ``"finished"`` for the result.
     """
 
     session: Session

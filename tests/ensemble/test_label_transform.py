@@ -62,7 +62,7 @@ def test_constant_and_empty_labels(kind: str) -> None:
 
 
 def test_log_of_negative_labels_is_refused() -> None:
-    with pytest.raises(ConfigError, match="positive labels and the smallest is -1"):
+    with pytest.raises(ConfigError, match="positive labels, but the smallest is -1"):
         LabelTransform.fit("log", np.array([[-1.0], [2.0]]))
 
 

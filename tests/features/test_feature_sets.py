@@ -127,7 +127,7 @@ def test_the_matrix_joins_sets_and_columns_of_the_table() -> None:
 
 def test_a_missing_column_is_one_paragraph() -> None:
     data = build_dataset(["CCO"], cache=False).with_columns({"column:pH": np.array([7.0])})
-    with pytest.raises(ConfigError, match=r"needs the column 'logD' and the table has 'pH'\. Add the column") as error:
+    with pytest.raises(ConfigError, match=r"needs the column 'logD', but the table has 'pH'\. Add the column") as error:
         features.feature_matrix(data, ["column:logD"])
     assert "\n" not in str(error.value)
 
@@ -144,7 +144,7 @@ def test_names_are_checked() -> None:
 
 def test_a_set_needs_a_name_per_value() -> None:
     spec = TargetSpec("two", version=1, dim=2, dtype="float32", compute=lambda smiles: np.zeros((len(smiles), 2)))
-    with pytest.raises(ConfigError, match="2 values per molecule and 1 names"):
+    with pytest.raises(ConfigError, match="2 values per molecule, but 1 names"):
         features.FeatureSet(spec, ("one",), "")
     with pytest.raises(ConfigError, match="must be a FeatureSet"):
         features.register("wrong")(spec)  # type: ignore[arg-type]  # the wrong type is what is tested

@@ -40,7 +40,7 @@ def test_every_objective_has_a_copy_for_each_part(joined: MoleculeDataset) -> No
     assert job.objective_options == {name: {"rate": 0.3} for name in job.objectives[:2]}
     assert with_parts(job, joined).objectives == job.objectives
     assert with_parts(replace(SMALL, corpus_weights="joint"), joined).objectives == SMALL.objectives
-    with pytest.raises(OptionError, match="needs a corpus of several parts, and zinc has one"):
+    with pytest.raises(OptionError, match="needs a corpus of several parts, but zinc has one"):
         with_parts(SMALL, datasets.load_corpus("zinc", size=70))
 
 

@@ -85,7 +85,7 @@ class MGDA(GramianWeighting):
     Args:
         names: Names of the objectives.
         seed: Not used: the rule is deterministic.
-        epsilon: The Frank-Wolfe iteration stops when its step is smaller.
+        epsilon: The Frank-Wolfe iteration stops once its step is smaller than this.
         max_iters: Maximum number of iterations.
 
     Raises:
