@@ -64,7 +64,7 @@ class Leak:
         other: The role used for training.
         molecules: Molecules of ``role`` that also occur in ``other``.
         compounds: The same for compounds.
-        scaffold: Molecules of ``role`` with a ring whose scaffold occurs in ``other``.
+        scaffold: Molecules of ``role`` that have a ring, and whose scaffold occurs in ``other``.
         size: Molecules of ``role``.
     """
 

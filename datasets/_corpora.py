@@ -138,8 +138,8 @@ def load_corpus(
         name: One of :func:`available_corpora`, or a file: a list of SMILES (``.smi``, ``.smiles``, ``.txt``; a name may
             follow it), a table (``.csv``, ``.tsv``) or an SD file (``.sdf``), optionally compressed with gzip, xz or
             bzip2; or a Parquet file (``.parquet``).
-        size: Number of molecules; ``None`` for all. From ``zinc``, whose stored order is random, the first ones with
-            ``seed=0``; from the others a random sample in the order of the file. In both cases a smaller corpus is a
+        size: Number of molecules; ``None`` for all. For ``zinc`` with ``seed=0``, the first ones, because its stored
+            order is random; otherwise a random sample, in the order of the file. In both cases a smaller corpus is a
             subset of a larger one with the same seed. A file with fewer records is used completely.
         seed: Seed of the sample.
         smiles: The SMILES column of a table; ``None`` to find it.

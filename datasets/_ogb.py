@@ -97,11 +97,11 @@ def _entry(name: str, about: Mapping[str, str]) -> OgbEntry:
 def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
     """A data set of the Open Graph Benchmark, with OGB's graphs, labels and metric.
 
-    The folder ``ogbg_molhiv`` is searched in ``root``, or, if ``root`` is not given, in ``ogb/`` of the folder
-    ``MOLWEIGHT_DATA`` and in the cache, into which it is otherwise downloaded. The graphs are read from its files, so
-    that all of OGB's molecules are included, and nothing is unpickled. ``split(data, "ogb")`` is the published split,
-    and ``data.metric`` makes OGB's own ``Evaluator`` score the predictions. Its features depend on how a SMILES is
-    written, see :class:`molweight.graphs.Featuriser`; ``data.with_featuriser(Featuriser())`` replaces them.
+    The folder ``ogbg_molhiv`` is read from ``root`` or, by default, from ``ogb/`` in the folder ``MOLWEIGHT_DATA`` or
+    from the cache. If it is in neither, it is downloaded into the cache. The graphs are read from its files, so that
+    all of OGB's molecules are included, and nothing is unpickled. ``split(data, "ogb")`` is the published split, and
+    ``data.metric`` makes OGB's own ``Evaluator`` score the predictions. Its features depend on how a SMILES is written,
+    see :class:`molweight.graphs.Featuriser`; ``data.with_featuriser(Featuriser())`` replaces them.
 
     Args:
         name: One of :func:`available_ogb`.

@@ -39,8 +39,9 @@ def scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
     """Keep molecules with the same scaffold together; deterministic.
 
     The order of groups is that of the published code (DeepChem, Hu et al. 2020): by size and first position, both
-    descending. The order of ties matters: reversed, the test part of bbbp, a file sorted by class, would have a single
-    class. Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996); Wu et al., Chem. Sci. 9, 513 (2018).
+    descending. The order of ties matters: if it were reversed, the test part of bbbp would have a single class, because
+    the file is sorted by class. Source: Bemis and Murcko, J. Med. Chem. 39, 2887 (1996); Wu et al., Chem. Sci. 9, 513
+    (2018).
 
     Args:
         data: The molecules.

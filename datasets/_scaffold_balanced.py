@@ -23,7 +23,7 @@ def scaffold_balanced_split(data: MoleculeDataset, request: Request) -> Splits:
     """Put large scaffolds into train and the others into any part, so that no part has rare scaffolds only.
 
     Source: the rule of ``scaffold_split(balanced=True)`` of chemprop (Yang et al., J. Chem. Inf. Model. 59, 3370
-    (2019)); the sampled molecules differ, because the generator does.
+    (2019)); the sampled molecules differ, because the random generator differs.
 
     Args:
         data: The molecules.

@@ -25,7 +25,7 @@ def random_scaffold_split(data: MoleculeDataset, request: Request) -> Splits:
     Large scaffolds fall into train or test by chance, so the score is higher than with
     :func:`~molweight.datasets.split`'s ``"scaffold"`` and varies far more with the seed: report several seeds. Source:
     the rule of ``random_scaffold_split`` of Hu et al., ICLR 2020 (arXiv 1905.12265); the sampled molecules differ,
-    because the generator does.
+    because the random generator differs.
 
     Args:
         data: The molecules.

@@ -36,8 +36,8 @@ def data_folder() -> Path | None:
 def read_source(entry: Table) -> bytes:
     """The CSV of a table, verified.
 
-    It is searched as ``moleculenet/<name>.csv.gz`` or ``.csv`` in the folder ``MOLWEIGHT_DATA``, then in the cache, and
-    otherwise downloaded into the cache.
+    It is read from ``moleculenet/<name>.csv.gz`` or ``.csv`` in the folder ``MOLWEIGHT_DATA``, or from the cache. If it
+    is in neither, it is downloaded into the cache.
 
     Args:
         entry: The table.

@@ -117,9 +117,9 @@ def hold_out(groups: Sequence[Indices], most: float) -> tuple[list[Indices], lis
     """Hold out whole groups, evenly spaced in the order, up to ``most`` molecules.
 
     Only groups of at most ``most`` molecules are considered, from the end; a group is held out if the share of held-out
-    molecules among those passed so far stays in proportion. The held-out molecules are thus spread over the file, like
-    the other parts. Taken only from the end of a scaffold split's order, they would be neighbours in the file, with a
-    single class if the file is sorted by class (bbbp, bace).
+    molecules among those considered so far does not exceed the share among all. The held-out molecules are thus spread
+    over the file, like the other parts. Taken only from the end of a scaffold split's order, they would be neighbours
+    in the file, with a single class if the file is sorted by class (bbbp, bace).
 
     Args:
         groups: Groups in order; with two or more, at least the last is held out, so that neither side is empty.

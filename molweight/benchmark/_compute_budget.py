@@ -20,7 +20,7 @@ _ROUNDING: Final = 1e-9
 
 
 def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Job:
-    """The job with as many steps as it can take with the compute of equal weights, at least one.
+    """The job with as many steps as the compute budget of equal weights allows, at least one.
 
     Args:
         study: The study, with the quantity to match: steps, gradients or seconds.

@@ -24,10 +24,10 @@ class Method:
 
     Args:
         title: A short description.
-        kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed
-            by ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn, trained on
-            ``train``; ``"peer"``: the same, vectors of MiniMol, or chemprop, with usual settings, trained on all
-            rows but the test set.
+        kind: ``"fit"``: a job of :class:`molweight.Job` with ``changes``; ``"search"``: fixed weights, proposed by
+            ``search``; ``"classical"``: fingerprints or descriptors with a model of scikit-learn, trained on ``train``;
+            ``"peer"``: such a model, a model of vectors of MiniMol, or chemprop, with usual settings, trained on all
+            rows except the test set.
         changes: Options that differ from the study's.
         search: ``"random"`` or ``"tpe"``.
         equal: Whether all trials of a search together take as many steps as one job, instead of each trial.

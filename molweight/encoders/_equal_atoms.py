@@ -96,7 +96,7 @@ def totals(numbers: Words, starts: Indices) -> Words:
 
 def _numbers(codes: Codes) -> Indices:
     if codes.items is None:
-        raise ValueError("codes on the CPU must give the combination of each item")
+        raise ValueError("codes on the CPU must contain the combination of each item")
     items: Indices = codes.items.numpy()
     return items
 

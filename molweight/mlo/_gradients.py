@@ -100,7 +100,7 @@ class SharedObjectives(Mapping[str, LossFn]):
         return replace(self, heads={name: self.heads[name] for name in names})
 
     def restricted(self, variables: Collection[str]) -> "SharedObjectives":
-        """The same losses as functions of more variables, restricted to the named ones."""
+        """The same losses as functions of a larger set of variables, of which they use only the named ones."""
 
         def own(params: Params) -> Params:
             return {name: params[name] for name in variables}

@@ -152,7 +152,7 @@ _ADVICE = {
     "not_finite": "look for overflow or division by zero in it",
     "exploded": "lower the learning rate of level 1",
     "collapsed": "it is solved and no longer trains the encoder, whatever its weight",
-    "saturated": "set a floor or lower the weighting's lr if the others are to count",
+    "saturated": "set a floor or lower the weighting's lr if the other objectives should count",
 }
 _FAILURES = (Outcome.BUDGET_SPENT, Outcome.NEGATIVE_CURVATURE, Outcome.DIVERGED, Outcome.NON_FINITE)
 

@@ -27,7 +27,7 @@ class EncoderOptions:
         init: ``"gin_zinc"``, the checkpoint that is part of the package; ``"pretrain"`` for generic pretraining on the
             corpus; ``"scratch"`` for a random encoder; the folder of a checkpoint (``molweight pretrain``) or of a run,
             whose encoder is then used; or a file of chemprop's message passing layers, CheMeleon's for example.
-            ``"auto"`` becomes ``"gin_zinc"`` where ``encoder``, ``encoder_options``, ``pretrain_steps`` and
+            ``"auto"`` becomes ``"gin_zinc"`` if ``encoder``, ``encoder_options``, ``pretrain_steps`` and
             ``pretrain_seed`` are left at their defaults, and ``"pretrain"`` otherwise. Dropout may be switched on in
             the encoder of a checkpoint: ``encoder_options={"dropout": 0.1}``.
         stereo: ``"use"``, or ``"ignore"`` to give stereoisomers the same features and so the same prediction. The

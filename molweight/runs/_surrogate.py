@@ -109,7 +109,7 @@ def surrogate_features(smiles: Sequence[str]) -> Float32Matrix:
 
 
 def agreement(features: AnyArray, scores: AnyArray, *, best: float, share: float) -> Agreement:
-    """Rank the rows of a sample by surrogates fitted to the other rows (four folds), and compare with the model.
+    """Rank the rows of a sample by surrogates in four-fold cross-validation, and compare with the model's ranking.
 
     Args:
         features: ``n x F``.

@@ -114,7 +114,7 @@ class Unrolled(AdaptedSolver):
     Source: Shaban, Cheng, Hatch, Boots, *Truncated back-propagation for bilevel optimization*, AISTATS 2019.
 
     Args:
-        eps: As above.
+        eps: See :class:`AdaptedSolver`.
         steps: Number of steps; each after the first costs one product.
         lr: ``r``; the learning rate of the level's optimiser if ``None``.
 
