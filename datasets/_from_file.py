@@ -105,10 +105,10 @@ def from_file(
         sample_weight: Column with a weight for each row; none by default.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
         on_error: Treatment of rows with an unparsable molecule or an unreadable label. ``"raise"`` refuses the table.
-            ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a table in which half of a column
-            is unreadable, or any label of a column that was detected and not named. ``"nan"`` treats such a label as
-            missing, keeps the row, and reports the cell. With both, an unparsable molecule is left out;
-            :func:`molweight.datasets.internal.row_aligned` gives it NaN in later results.
+            ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a table if half of a column is
+            unreadable, or if a column that you did not name has an unreadable label. ``"nan"`` treats such a label as
+            missing, keeps the row, and reports the cell. With ``"skip"`` and ``"nan"``, an unparsable molecule is left
+            out; :func:`molweight.datasets.internal.row_aligned` gives it NaN in later results.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
         max_mb: Maximum uncompressed size of a file in MB; 512 by default.
         max_rows: Maximum number of rows; a million by default.

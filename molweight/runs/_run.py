@@ -185,9 +185,9 @@ class Run:
     def report(self, path: str | Path = "report.html") -> Path:
         """Write one HTML file with everything about the run, which needs no network and no other file.
 
-        Weights, losses, solves, learning rates; test score with intervals against the baselines kept with the run;
-        calibration or parity; a map; the largest errors; audit, configuration, provenance. The test set is not
-        evaluated for it: the results of :meth:`evaluate` are used, and if it was not called, the page says so.
+        It shows weights, losses, solves and learning rates; the test score with intervals against the baselines kept
+        with the run; calibration or parity; a map; the largest errors; audit, configuration, provenance. The test set
+        is not evaluated for it: the results of :meth:`evaluate` are used, and if it was not called, the page says so.
 
         Args:
             path: The HTML file.
@@ -275,7 +275,7 @@ class Run:
             without a molecule.
 
         Raises:
-            ConfigError: If the run keeps no errors, as those of earlier versions do not.
+            ConfigError: If the run was written by an earlier version, which stored no errors.
             OptionError: If the level is not between 0 and 1.
         """
         return self.assess(smiles, level=level).intervals
@@ -291,7 +291,7 @@ class Run:
             table; see :class:`molweight.runs.Domain`.
 
         Raises:
-            ConfigError: If the run keeps no training molecules, as those of earlier versions do not.
+            ConfigError: If the run was written by an earlier version, which stored no training molecules.
         """
         return self.assess(smiles).domain
 
@@ -303,7 +303,7 @@ class Run:
             level: Level of the intervals.
 
         Raises:
-            ConfigError: If the run keeps no errors and no training molecules, as those of earlier versions do not.
+            ConfigError: If the run was written by an earlier version, which stored neither.
             OptionError: If the level is not between 0 and 1.
         """
         return assess(self.model, needed(self._calibrated()), self._read(smiles), self.device, level=level)
