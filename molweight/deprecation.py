@@ -22,7 +22,7 @@ def renamed_options(values: Changed | None = None, /, **renamed: str) -> Callabl
     """Decorate a function or class so that it still accepts keyword arguments under their old names.
 
     Args:
-        values: By new name of an option, old value to new value.
+        values: Old value to new value, for each option by its new name.
         **renamed: Old name to new name.
 
     Returns:
@@ -77,7 +77,7 @@ def new_names(
         options: Values by name.
         renamed: Old name to new name.
         owner: Owner of the options, for the message.
-        values: By new name of an option, old value to new value.
+        values: Old value to new value, for each option by its new name.
         warn: Whether to warn.
         stacklevel: See :func:`warnings.warn`.
 

@@ -74,9 +74,9 @@ class Record:
         """The step as plain numbers for a log or JSON (reads the device).
 
         Returns:
-            ``step``; ``losses``, ``weights``, ``next_weights``, ``reach`` and, where taken, ``norms`` and
-            ``hypergradient``, each by objective name;
-            ``train_loss`` and ``meta_loss`` where present; ``solves`` by level; ``zero_gradient`` where there is any.
+            ``step``; ``losses``, ``weights``, ``next_weights``, ``reach`` and, if they were computed, ``norms`` and
+            ``hypergradient``, each by objective name; ``train_loss`` and ``meta_loss`` if present; ``solves`` by level;
+            ``zero_gradient`` if there is any.
         """
         shown: dict[str, Any] = {"step": self.step}
         for key in _VECTORS:

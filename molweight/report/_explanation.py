@@ -19,7 +19,7 @@ _SHARES: Final = (
 )
 _CARE: Final = (
     "Shares describe this model, not chemistry. In an ensemble only the graph members respond to single atoms, so "
-    "shares are small where their weight is small. Some of the graphs that are evaluated mix atoms of the molecule and "
+    "shares are small if their weight is small. Some of the graphs that are evaluated mix atoms of the molecule and "
     "carbons, and are not valid molecules."
 )
 
