@@ -66,7 +66,7 @@ def available_ogb() -> list[str]:
 
 @cache
 def ogb_entries() -> Mapping[str, OgbEntry]:
-    """The data sets of molecules in the list that is part of ogb, which is read without importing ogb."""
+    """The data sets of molecules, from the list in the package ogb; the package is not imported."""
     spec = importlib.util.find_spec("ogb")
     if spec is None or not spec.submodule_search_locations:
         raise DataError("the list of data sets is part of the package ogb, which is not installed: pip install ogb")

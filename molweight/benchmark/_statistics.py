@@ -190,7 +190,7 @@ def critical_difference(methods: int, blocks: int, level: float = 0.05) -> float
 
 
 def cliques(ranks: Mapping[str, float], difference: float) -> list[tuple[float, float]]:
-    """Maximal groups of methods whose mean ranks lie within the critical difference: lowest and highest rank.
+    """Lowest and highest rank of each maximal group of methods whose mean ranks lie within the critical difference.
 
     Args:
         ranks: Mean ranks by method.

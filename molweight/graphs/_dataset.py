@@ -254,7 +254,7 @@ class MoleculeDataset:
         """The same molecules, labels and columns with another choice of features.
 
         Ignoring stereochemistry needs no computation: it is left out of the batches. Other features are computed from
-        the SMILES, and cached where this dataset is.
+        the SMILES, and cached if this dataset is.
 
         Args:
             featuriser: The choice.

@@ -130,7 +130,7 @@ def test_the_same_molecule_in_train_and_test_is_said(tmp_path: Path, caplog: pyt
     with caplog.at_level(logging.WARNING):
         split_table(options, load_table(options))
     assert "also occur in other roles" not in caplog.text
-    assert "120 of 120 rows hold 40 molecules more than once, and their labels are averaged" in caplog.text
+    assert "40 molecules occur more than once, in 120 of 120 rows, and their labels are averaged" in caplog.text
 
 
 def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(

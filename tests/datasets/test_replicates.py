@@ -25,7 +25,9 @@ def test_measurements_are_averaged_by_default_and_enantiomers_are_two(write: Wri
     data = read(write(f"smiles,y\n{ROWS}"))
     assert data.rows.tolist() == [0, 3, 4, 5, 7]
     assert data.targets.ravel().tolist() == [3, 3, 5, 7.5, 4]
-    assert "5 of 8 rows hold 2 molecules more than once, and their labels are averaged: 5 different" in data.notes[0]
+    assert (
+        "2 molecules occur more than once, in 5 of 8 rows, and their labels are averaged: 5 different" in data.notes[0]
+    )
     assert "labels of 1 of these molecules differ by more than half the standard deviation" in data.notes[1]
     assert "e.g. rows 2, 3, 4" in data.notes[1]
 
