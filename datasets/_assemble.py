@@ -248,8 +248,8 @@ def _of_duplicates(
     }[options.duplicates]
     others = ", ".join(name for name in DUPLICATES if name != options.duplicates)
     first = (
-        f"{len(groups)} molecule{'s occur' if len(groups) > 1 else ' occurs'} more than once, in {repeated} of {len(data)} "
-        f"rows, {done} "
+        f"{len(groups)} molecule{'s occur' if len(groups) > 1 else ' occurs'} more than once, in {repeated} of "
+        f"{len(data)} rows, {done} "
         f"({mention('duplicates', options.duplicates)}; or {others})"
     )
     said = [first]

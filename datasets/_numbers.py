@@ -191,7 +191,7 @@ def is_missing(cell: str) -> bool:
 
 
 def has_no_value(cell: str) -> bool:
-    """Whether a word means that no value was measured, or that it is unknown: ``ND``, ``n.d.``, ``not tested``, ``#DIV/0!``.
+    """Whether a word means that no value was measured or is known: ``ND``, ``n.d.``, ``not tested``, ``#DIV/0!``.
 
     Example:
         >>> [has_no_value(cell) for cell in ("n.d.", "NT", "no data", "-", "inactive")]

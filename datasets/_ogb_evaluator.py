@@ -15,7 +15,7 @@ OGB_METRICS: Final = {"rocauc": "roc_auc", "ap": "ap", "rmse": "rmse"}
 
 
 def ogb_metric(metric: str) -> str | None:
-    """Our name of a metric such as ``"ogbg-molhiv:rocauc"``; ``None`` for other metrics.
+    """The name in this package of a metric such as ``"ogbg-molhiv:rocauc"``; ``None`` for metrics of other data sets.
 
     Example:
         >>> ogb_metric("ogbg-molhiv:rocauc"), ogb_metric("rmse")

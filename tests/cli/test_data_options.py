@@ -147,7 +147,7 @@ def test_the_same_molecule_in_train_and_test_of_a_split_file_is_said(
     assert "the test set has only 19 molecules" in caplog.text
     merged = parser().parse_args([str(path), "--split_file", str(tmp_path / "split.json")])
     with pytest.raises(
-        DataError, match=r"rows \d+ and 40 .* hold the same molecule, .* in the roles 'train' and 'test'"
+        DataError, match=r"rows \d+ and 40 .* hold the same molecule, but have the roles 'train' and 'test'"
     ):
         split_table(merged, load_table(merged))
     at = load_table(merged).merged_rows[40]

@@ -223,7 +223,7 @@ def test_features_are_exchanged_with_labels_rows_and_cache(tmp_path: object, mon
 def test_molecules_that_cannot_be_featurised_again_are_named() -> None:
     molecules, _ = featurize(["CCO"])
     text = np.frombuffer(b"CCN=", dtype=np.uint8)
-    for size, message in ((4, "cannot be computed"), (2, "another number of atoms")):
+    for size, message in ((4, "cannot be computed"), (2, "a different number of atoms")):
         broken = type(molecules)(
             **{**vars(molecules), "smiles_data": text[:size], "smiles_offsets": np.array([0, size])}
         )

@@ -58,7 +58,7 @@ def _tensor(key: str, value: torch.Tensor | None) -> Callable[[dict[str, torch.T
         (_change("featuriser", 99), "is not a valid run"),
         (_option("encoder", "no_such"), "registered by a plug-in"),
         (_option("encoder_options", {"layers": 3, "width": 8}), "is not a valid run"),
-        (_option("mood", 3), "has no option 'mood'"),
+        (_option("mood", 3), "made with the option 'mood'"),
         (_tensor("mean", None), "its model has no mean"),
         (_tensor("head.bias", torch.tensor([math.nan])), "'head.bias' is not finite"),
         (_tensor("head.bias", torch.zeros(7)), "is not a valid run"),
