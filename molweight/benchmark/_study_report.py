@@ -24,7 +24,7 @@ _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
 _EQUAL: Final = {
     "steps": "the number of steps",
     "gradients": "the number of gradient evaluations",
-    "seconds": "the number of seconds (the number of steps is adapted after a measurement)",
+    "seconds": "the number of seconds (estimated from the measured time per step)",
 }
 
 
