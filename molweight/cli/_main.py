@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
@@ -115,6 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _close_output()  # the rest cannot be written either
         return 2
     except KeyboardInterrupt as error:
+        # joblib warns of the tasks that it cancels.
+        warnings.filterwarnings("ignore", r"\d+ tasks? which were still being processed", UserWarning)
         tell(f"\nmolweight: {str(error) or 'interrupted.'}\n")
         return error.status if isinstance(error, Interrupted) else _CTRL_C
 

@@ -69,6 +69,7 @@ class CrossFitted:
         rows: Positions of the rows, ``n``.
         out_of_fold: Predictions of these rows, ``n x T``, under ``"graph"``, the name of each partner, and
             ``"ensemble"``.
+        weights: Weight of each part but the ensemble, in the same order.
         curves: Mean training loss of each epoch, by member.
         transform: Name of the label transform; one per target, separated by commas, if there are several.
         transforms_tried: Out-of-fold score of boosted trees without and with the transforms that were tried.
@@ -81,6 +82,7 @@ class CrossFitted:
     ensemble: Ensemble
     rows: Indices
     out_of_fold: dict[str, AnyArray]
+    weights: list[float]
     curves: list[list[float]]
     transform: str
     transforms_tried: dict[str, float] = field(default_factory=dict)
@@ -142,6 +144,7 @@ def cross_fit(
         ensemble,
         work.rows,
         found,
+        weights,
         curves,
         work.kind,
         work.tried,
@@ -313,8 +316,11 @@ class _Work:
         fitted: _OutOfFold,
         trained: Sequence[TrainedMember],
     ) -> Ensemble:
-        """The ensemble, with partners fitted on all rows."""
-        spec, count = self._spec(transforms, partners, fitted), self.labels.shape[1]
+        """The ensemble, with partners fitted on all rows; those of weight 0 change nothing and are left out."""
+        weights, errors, calibration = fitted
+        partners = [partner for partner, weight in zip(partners, weights[1:], strict=True) if weight > 0]
+        shares = [weights[0], *(weight for weight in weights[1:] if weight > 0)]
+        spec, count = self._spec(transforms, partners, (shares, errors, calibration)), self.labels.shape[1]
         members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
             member.load_state_dict(part.state)

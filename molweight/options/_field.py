@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, get_origin
+from typing import Any, Final, get_args, get_origin
 
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
@@ -73,13 +73,18 @@ def check_fields(group: Any) -> None:
     for item in dataclasses.fields(group):
         value = getattr(group, item.name)
         check_kind("", item.name, value, item.type)
-        if isinstance(value, str) and get_origin(item.type) is Sequence:
+        if isinstance(value, str) and _is_list(item.type):
             raise OptionError(item.name, value, "must be a list", f"Write [{value!r}].")
         bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
         if value is not None and not _inside(value, **bounds):
             raise OptionError(item.name, value, _demand(**bounds))
         if item.metadata.get("choices") is not None:
             check_choice("", item.name, value, item.metadata["choices"])
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether an option is a list, or a list or ``None``."""
+    return Sequence in [get_origin(part) for part in (kind, *get_args(kind))]
 
 
 def _inside(

@@ -34,7 +34,9 @@ class FinetuningOptions:
         partners: Models without a graph that are combined with the members: ``"trees"``, boosted trees on the features;
             ``"fingerprint_trees"``, the same with ECFP counts; ``"torsion_trees"``, with topological torsions;
             ``"gaussian_process"``, on all of these and FCFP counts, fitted on 6,000 rows at most; ``"linear"``, a
-            linear model of the features; ``"forest"``, randomised trees with ECFP counts; none if empty.
+            linear model of the features; ``"forest"``, randomised trees with ECFP counts; ``"minimol"``, a Gaussian
+            process on vectors of MiniMol, a pretrained network (``pip install 'molweight[minimol]'``); none if empty.
+            ``None`` for all of them, with ``"minimol"`` only if it is installed and there are at most 10,000 rows.
         in_context: File of the weights of TabICL, which is then a further partner: a pretrained network that reads the
             labelled molecules' features (at most 10,000 rows, drawn from larger tables) and needs no fit; for numbers
             the file of the regressor, for classes that of the classifier, for up to 50 targets of one kind. Needs
@@ -66,7 +68,7 @@ class FinetuningOptions:
     members: int | None = option(1, at_least=1)
     features: Sequence[str] = ("descriptors", "functional_groups")
     readout: str = ""
-    partners: Sequence[str] = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
+    partners: Sequence[str] | None = None
     in_context: str = ""
     label_transform: Literal["auto", "none", "log", "yeo_johnson"] = "auto"
     class_balance: Literal["auto", "none", "weights", "batches", "focal"] = "auto"

@@ -61,5 +61,5 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
 
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
-        lists = {name: list(getattr(self, name)) for name in ("objectives", "features", "partners", "aux", "learn")}
-        return {**asdict(self), **lists}
+        lists = {name: list(getattr(self, name)) for name in ("objectives", "features", "aux", "learn")}
+        return {**asdict(self), **lists, "partners": None if self.partners is None else list(self.partners)}

@@ -281,6 +281,7 @@ _PARTS: Final = {
     "gaussian_process": "a Gaussian process",
     "linear": "a linear model",
     "forest": "a forest",
+    "minimol": "a Gaussian process with MiniMol",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }

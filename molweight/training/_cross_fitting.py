@@ -91,7 +91,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         encoder_options=job.encoder_options,
         members=job.members or members_for(rows),
         features=tuple(job.features),
-        partners=tuple(job.partners),
+        partners=tuple(job.partners or ()),
         network=read_network(job.in_context) if job.in_context else None,
         readout=job.readout,
         hidden=job.hidden,

@@ -19,6 +19,7 @@ from molweight.ensemble.internal import (
     Schedule,
     member_processes,
     members_for,
+    partner_features,
     partner_seconds,
     probe_seconds,
     schedule_for,
@@ -109,7 +110,7 @@ def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) ->
     visits = rows * (members - 1) // members * (epochs := _schedule(job, splits).epochs)
     processes = member_processes(members, rows, epochs, device)
     trained: float = math.ceil(members / processes) * visits * each
-    partners: float = partner_seconds(job.partners, rows, data.targets.shape[1], members, probe_seconds())
+    partners: float = partner_seconds(job.partners or (), rows, data.targets.shape[1], members, probe_seconds())
     if processes == 1 and device.type == "cpu":  # one after the other
         return trained + partners
     # at the same time, on the same cores
@@ -141,7 +142,8 @@ def _features(job: Job, data: MoleculeDataset) -> float:
     drawn = sorted((data.smiles[row] for row in rows), key=len)
     quarter = len(drawn) // 4  # for a very large molecule the features may exceed their budget
     smiles = drawn[quarter : len(drawn) - quarter][:_SAMPLE]
-    names = [name for name in job.features if not name.startswith(COLUMN_PREFIX)]
+    read = [*job.features, *(name for partner in job.partners or () for name in partner_features(partner, []))]
+    names = [name for name in dict.fromkeys(read) if not name.startswith(COLUMN_PREFIX)]
     computed = [guarded_target(features.get(name).spec) for name in names]  # no molecule takes longer than its budget
     for compute in computed:
         compute(smiles[:1])  # sets everything up

@@ -9,7 +9,7 @@ from typing import Any, Final
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
-from molweight.ensemble.internal import MOST_TARGETS, check_partners, members_for, read_network
+from molweight.ensemble.internal import MOST_TARGETS, check_partners, default_partners, members_for, read_network
 from molweight.errors import ConfigError, DataError, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
@@ -71,7 +71,11 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
     if data.task is None:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
     _check_network(job, data)
-    return job if job.members is not None else replace(job, members=members_for(len(data)))
+    members = members_for(len(data)) if job.members is None else job.members
+    partners = default_partners(len(data)) if job.partners is None and members > 1 else job.partners
+    if (members, partners) == (job.members, job.partners):
+        return job
+    return replace(job, members=members, partners=partners)
 
 
 def check_job(job: Job) -> Job:
@@ -352,7 +356,7 @@ def _check_finetuning(options: FinetuningOptions) -> None:
         UnknownNameError: If there is no such feature set.
     """
     check_features(list(options.features))
-    check_partners(options.partners)
+    check_partners(options.partners or ())
     if options.readout:
         readout_parts(options.readout)
     if options.in_context:

