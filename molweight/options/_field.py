@@ -109,7 +109,7 @@ def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str,
 
     Args:
         options: Values by current or old name.
-        warn: Whether to warn of old names and values; not for a file that an earlier version wrote.
+        warn: Whether to warn of old names and values; false for files of earlier versions.
 
     Raises:
         ConfigError: If an option is given under both names.

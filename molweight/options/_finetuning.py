@@ -53,8 +53,8 @@ class FinetuningOptions:
             is stopped early, members are trained for fewer epochs, partners are left out, and this is reported. The
             result then depends on the speed of the machine.
         select_metric: Metric for choosing the epoch of a single model or the label transforms of an ensemble, and for
-            scoring the run: ``"roc_auc"``, ``"ap"`` (average precision, where positives are rare), ``"prc_auc"``,
-            ``"rmse"``, ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.
+            scoring the run: ``"roc_auc"``, ``"ap"`` (average precision, for rare positives), ``"prc_auc"``, ``"rmse"``,
+            ``"mae"``, ``"r2"``, ``"scaled_rmse"``; empty for that of the table.
 
     Raises:
         ConfigError: If an option is of the wrong kind or out of range.

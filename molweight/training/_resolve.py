@@ -171,7 +171,7 @@ def _adopt_encoder(job: Job) -> Job:
     if asked not in (("gin", {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
         raise ConfigError(
             f"{mention('init', job.init)} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, "
-            f"and {job.encoder!r} with {job.encoder_options} was requested. Leave encoder and encoder_options "
+            f"but {job.encoder!r} with {job.encoder_options} was requested. Leave encoder and encoder_options "
             "out, except for dropout."
         )
     options = {**checkpoint.encoder_options, **job.encoder_options}
@@ -268,7 +268,7 @@ def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDatase
         return data
     wanted = ("classification", "multiclass") if job.select_metric in _OF_CLASSES else ("regression",)
     if data.task not in wanted:
-        reason = f"is for {' or '.join(wanted)}, and {data.name} has targets of task {data.task!r}"
+        reason = f"is for {' or '.join(wanted)}, but {data.name} has targets of task {data.task!r}"
         raise OptionError("select_metric", job.select_metric, reason, "Leave it out, or name another.")
     other = copy.copy(data)
     other.metric = job.select_metric
@@ -374,7 +374,7 @@ def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
     kind = "classes" if read_network(options.in_context).classes else "numbers"
     kinds = {{"regression": "numbers"}.get(task, "classes") for task in tasks_of(data.task, len(data.target_names))}
     if kinds != {kind}:
-        reason = f"holds the weights for {kind}, and {data.name} has targets that are {' and '.join(sorted(kinds))}"
+        reason = f"holds the weights for {kind}, but {data.name} has targets that are {' and '.join(sorted(kinds))}"
         other = "the classifier's" if kind == "numbers" else "the regressor's"
         remedy = (
             f"Give {other} file."
@@ -383,7 +383,7 @@ def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
         )
         raise OptionError("in_context", options.in_context, reason, remedy)
     if len(data.target_names) > MOST_TARGETS and data.task != "multiclass":
-        reason = f"supports at most {MOST_TARGETS} targets, and {data.name} has {len(data.target_names)}"
+        reason = f"supports at most {MOST_TARGETS} targets, but {data.name} has {len(data.target_names)}"
         raise OptionError(
             "in_context",
             options.in_context,

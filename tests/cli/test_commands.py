@@ -305,7 +305,7 @@ def test_a_run_that_never_began_is_gone_on_with_by_the_newest_options(place: Pat
         (["evaluate", "{place}/run", "{place}/my.csv", "--metric=rms"], "rms"),
         (["fit", "{place}/my.csv", "--preset=smal"], "did you mean 'small'"),
         (["fit", "{place}/my.csv", "--init=nowhere"], "--init nowhere is not a known checkpoint"),
-        (["fit", "{place}/my.csv", "--init={place}/general", "--encoder=gcn"], "and 'gcn' with {} was requested"),
+        (["fit", "{place}/my.csv", "--init={place}/general", "--encoder=gcn"], "but 'gcn' with {} was requested"),
     ],
 )
 def test_error_is_one_paragraph(

@@ -200,7 +200,7 @@ def test_the_metric_of_the_job_chooses_and_is_stored(
     assert run.finetuning.metric == "ap"
     run.save(tmp_path)
     assert load(tmp_path).finetuning.metric == "ap"
-    with pytest.raises(ConfigError, match=r"is for regression, and .* has targets of task 'classification'"):
+    with pytest.raises(ConfigError, match=r"is for regression, but .* has targets of task 'classification'"):
         fit(replace(several, select_metric="mae"), classes, split(classes, "random"), corpus)
 
 

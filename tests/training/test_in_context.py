@@ -71,9 +71,9 @@ def test_files_for_other_labels_are_refused_before_features_are_computed(
     several: Job, data: MoleculeDataset, tabicl_files: dict[str, Path], tmp_path: Path
 ) -> None:
     numbers, other = (replace(several, in_context=str(tabicl_files[kind])) for kind in ("regressor", "classifier"))
-    with pytest.raises(OptionError, match=r"holds the weights for classes, and freesolv has .* numbers. Give the regr"):
+    with pytest.raises(OptionError, match=r"holds the weights for classes, but freesolv has .* numbers. Give the regr"):
         resolve(other, data)
-    with pytest.raises(OptionError, match=r"holds the weights for numbers, and .* that are classes. Give the classif"):
+    with pytest.raises(OptionError, match=r"holds the weights for numbers, but .* that are classes. Give the classif"):
         resolve(numbers, classes(data))
     pair = np.stack([data.targets[:, 0], data.targets[:, 0] < -3], axis=1)
     mixed = from_smiles(list(data.smiles), pair, task="regression,classification", cache=False)
@@ -83,7 +83,7 @@ def test_files_for_other_labels_are_refused_before_features_are_computed(
     ):
         resolve(numbers, mixed)
     wide = from_smiles(list(data.smiles), np.repeat(data.targets, 51, axis=1), task="regression", cache=False)
-    with pytest.raises(OptionError, match=r"supports at most 50 targets, and .* has 51. Leave in_context out"):
+    with pytest.raises(OptionError, match=r"supports at most 50 targets, but .* has 51. Leave in_context out"):
         resolve(numbers, wide)
     with pytest.raises(OptionError, match=r"in_context='none\.ckpt' is not a file"):
         Study(tables=["esol"], methods=["equal"], seeds=[0], reference="equal", job={"in_context": "none.ckpt"})
@@ -149,7 +149,7 @@ def test_on_the_command_line(
         ("text.ckpt", "is not a file of torch.save, or is damaged. Expected the weights of TabICL 2"),
         (
             "classifier.ckpt",
-            "holds the weights for classes, and mine has targets that are numbers. Give the regressor's file.",
+            "holds the weights for classes, but mine has targets that are numbers. Give the regressor's file.",
         ),
     ):
         assert main([*command, "--in_context", file]) == 2
