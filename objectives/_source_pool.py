@@ -65,7 +65,7 @@ class SourcePool:
         """The batch of a step: sampled for the first head, and returned to all other heads of the same step.
 
         Args:
-            head: Number of the head; a second call for the same step gives a new sample.
+            head: Number of the head; its second call for the same step gives a new sample.
             batch: Molecules of the corpus of the step, which identify the step and give the size.
             generator: Source of all randomness.
         """

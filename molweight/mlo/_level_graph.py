@@ -251,11 +251,11 @@ class OffsetAverage:
 
     @torch.no_grad()
     def update(self, finetuned: Params, pretrained: Params) -> None:
-        """Add the iterate of level 2 that belongs to ``pretrained``.
+        """Add an iterate of level 2 to the average.
 
         Args:
             finetuned: Variables of level 2.
-            pretrained: Variables of level 1.
+            pretrained: Variables of level 1 in the same step.
         """
         self.count += 1
         # The weight of the newest iterate is chosen so that all weights form a geometric series with sum one.

@@ -41,7 +41,7 @@ def option(
     Args:
         default: Its default.
         factory: Creates the default, if it is mutable.
-        at_least: Minimum value; ``None`` is never out of range.
+        at_least: Minimum value; an option that is ``None`` is always in range.
         above: Exclusive lower bound.
         below: Exclusive upper bound.
         choices: All allowed values, if there are few.

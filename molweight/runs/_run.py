@@ -303,7 +303,7 @@ class Run:
             level: Level of the intervals.
 
         Raises:
-            ConfigError: If the run was written by an earlier version, which stored neither.
+            ConfigError: If an earlier version wrote the run, without the data for intervals and domain.
             OptionError: If the level is not between 0 and 1.
         """
         return assess(self.model, needed(self._calibrated()), self._read(smiles), self.device, level=level)

@@ -101,7 +101,7 @@ class Comparison:
         extend_manifest(folder, ["metrics.json"], ["weights.png"] if self.run.records else [])
 
     def rankings(self) -> dict[str, Ranking]:
-        """Ranking of the rare positives of the test set by the run, by target; empty if there are none."""
+        """How well the run ranks the rare positives of the test set, by target; empty if there are none."""
         found = self.run.test_results
         return {} if found is None else rankings(found.targets, found.predictions[self.run.method], found.names)
 

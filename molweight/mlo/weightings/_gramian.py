@@ -73,7 +73,7 @@ class GramianWeighting(Weighting):
 
 @weightings.register("pcgrad")
 class PCGrad(GramianWeighting):
-    """Projects each gradient off those it conflicts with (Yu et al., NeurIPS 2020); see :class:`GramianWeighting`."""
+    """Removes conflicting components from each gradient (Yu et al., NeurIPS 2020); see :class:`GramianWeighting`."""
 
     rule = "PCGradWeighting"
 
