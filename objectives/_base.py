@@ -96,14 +96,14 @@ class Objective(nn.Module, ABC):
         """Compute statistics of the corpus, once, before training; most objectives need none.
 
         Args:
-            columns: For each of ``targets`` the values of the whole corpus, one row per molecule or atom, by name.
+            columns: Values of each of the class's ``targets`` in the corpus, by name, one row per molecule or atom.
         """
 
     def attach(self, tables: Mapping[str, MoleculeDataset]) -> None:
         """Set the labelled tables of the objective, once, before training; most objectives need none.
 
         Args:
-            tables: For each of ``tables`` the molecules with their labels, by name.
+            tables: Molecules and labels of each of the class's ``tables``, by name.
         """
 
     @abstractmethod

@@ -29,7 +29,7 @@ _FAILURES: Final = (
 
 
 def attempt(work: Callable[[T], Row], item: T) -> Row:
-    """The row, or the reason for its absence; any other exception ends the process and becomes the reason.
+    """The row of a run, or a row with its error; other exceptions end the process, which the study records.
 
     Args:
         work: Function to call.

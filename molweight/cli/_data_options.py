@@ -120,7 +120,7 @@ def split_table(options: Namespace, data: MoleculeDataset) -> Splits:
 
     Raises:
         ConfigError: If two splits are named.
-        OptionError: If a column is named and the table has no further columns.
+        OptionError: If a column is named, but the table has no further columns.
         DataError: If the split cannot be used as given.
     """
     if options.split_column is not None and options.split_file is not None:

@@ -151,7 +151,7 @@ class Handed(Protocol):
     """Protocol of a part of an encoder that distinguishes the hands of a stereocentre."""
 
     def merge_hands(self) -> None:
-        """Treat both hands equally, until training separates them."""
+        """Give both hands of a stereocentre the same vector, until training separates them."""
 
 
 def merge_handedness(model: nn.Module) -> None:

@@ -90,7 +90,7 @@ class Featuriser:
     def cache_key(self) -> bytes:
         """Key of all settings that determine the arrays of molecules, for names of cached folders.
 
-        Ignoring stereochemistry is not part of it, because it is left out only when batches are created.
+        The option to ignore stereochemistry is not part of the key: it takes effect only when batches are created.
         """
         return f"parser {PARSER_VERSION}, featuriser {FEATURISER_VERSION} {self.features}".encode()
 

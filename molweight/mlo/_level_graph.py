@@ -268,7 +268,7 @@ class OffsetAverage:
             self._means[name] = self._means[name].lerp_(value, newest) if name in self._means else value
 
     def point(self, pretrained: Params) -> Params:
-        """Leaves at the averaged point of level 2 that belongs to ``pretrained``.
+        """The average of level 2 at ``pretrained``, as leaves that require gradients.
 
         Args:
             pretrained: Variables of level 1.

@@ -31,7 +31,9 @@ def check_learned(job: Job) -> None:
             reason = "names no option of an objective of this job"
         else:
             reason = f"cannot be learned: the loss of {objective} is not a differentiable function of {option!r}"
-        remedy = f"These can: {', '.join(known)}." if known else "No objective of this job has an option that can."
+        remedy = "No objective of this job has an option that can be learned."
+        if known:
+            remedy = f"Options that can be learned: {', '.join(known)}."
         raise OptionError("learn", name, reason, remedy)
 
 
