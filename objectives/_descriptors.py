@@ -33,7 +33,7 @@ _CLAMP = 6.0
 
 @dataclass(frozen=True)
 class MaskedTargets:
-    """Molecules with normalised targets, with a random part left out.
+    """Molecules with normalised targets, a random part of which is left out.
 
     Args:
         graphs: The molecules.

@@ -63,7 +63,7 @@ class FingerprintClusters(Objective):
 
     The MACCS keys of the corpus are clustered by k-means, once for each granularity (:meth:`prepare`). A molecule
     belongs to the nearest centre, whether or not it is in the corpus. The loss is the sum of the cross-entropies; the
-    heads are linear. Small corpora are divided into fewer clusters, ten molecules each at the finest.
+    heads are linear. Small corpora are divided into fewer clusters, at the finest granularity one per ten molecules.
 
     Source: Zeng et al., *Accurate prediction of molecular properties and drug targets using a self-supervised image
     representation learning framework* (ImageMol), Nature Machine Intelligence 2022: multi-granularity chemical clusters

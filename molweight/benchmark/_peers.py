@@ -40,7 +40,7 @@ def fit_peer(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> d
         seed: Seed of the models.
 
     Returns:
-        The metric on ``test``; that on ``select``, which was trained on, is NaN.
+        The metric on ``test``; the metric on ``select`` is NaN, because these rows were used for training.
     """
     features_name, model_name = _PEERS[method]
     features = np.concatenate([_FEATURES[part](data) for part in features_name], axis=1)

@@ -54,7 +54,7 @@ class Opposite(NamedTuple):
 class Topology:
     """Bonds between atoms, prepared once for all layers of a forward pass.
 
-    Data for only some layers is computed on first use. Nothing here depends on parameters.
+    Data that only some layers need is computed on first use. Nothing here depends on parameters.
 
     Args:
         edge_index: Source and target atom of each edge, ``2 x E``.

@@ -163,7 +163,7 @@ def guarded_list(
         instead: The result for a molecule that was given up.
         doing: Description of the operation, for the message.
         slow: Whether even a small molecule may take seconds.
-        alone: Whether a molecule may take long, if not all may.
+        alone: Tells whether a molecule may take long; not used with ``slow``.
     """
     refused = partial(_instead, instead)
     if slow:

@@ -93,7 +93,7 @@ class Reject:
     number: int | None = None
 
     def stored(self) -> dict[str, Any]:
-        """JSON values for the cache, of a row without a molecule."""
+        """A row without a molecule, as JSON values for the cache."""
         return {"row": self.row, "smiles": self.smiles, "reason": self.reason}
 
     def __str__(self) -> str:

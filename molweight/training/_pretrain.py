@@ -104,11 +104,11 @@ class PretrainingState:
         self._started = time.perf_counter()
 
     def lasted(self, seconds: float | None) -> bool:
-        """Whether it has taken this long, including earlier sessions."""
+        """Whether pretraining has taken this many seconds, including earlier sessions."""
         return seconds is not None and time.perf_counter() - self._started >= seconds
 
     def decided(self, rule: "Decided | None") -> bool:
-        """Whether a rule ends training here; evaluated at the same steps and records despite interruptions."""
+        """Whether a rule ends training here; interruptions do not change when it is evaluated."""
         return rule is not None and self.flush_due and rule(self.history)
 
     @property
