@@ -18,7 +18,7 @@ class TapWeightClassifier(ClassifierMixin, TapWeightEstimator):
     For the parameters see :class:`molweight.estimators.MoleculeEstimator`.
 
     Attributes:
-        classes_: The two classes, sorted; one array per column if ``y`` has several columns.
+        classes_: The classes, sorted; one array per column if ``y`` has several columns.
         run_: The :class:`molweight.Run`: history, learned weights, ``embed``, ``save``.
         weights_: Learned weight per objective.
         rejects_: Rows that ``fit`` left out, with the reason, under ``on_error="skip"``.

@@ -197,7 +197,7 @@ class Predictor(TaskModel):
     def bound_loss(self, graphs: GraphBatch, seed: int | None, *, pad: bool = False) -> Loss:
         """The loss on a labelled batch, which may be padded, as a pure function of the parameters."""
         if graphs.y is None:
-            raise ConfigError("a labelled batch is needed for the task's loss, and this one has no labels.")
+            raise ConfigError("the loss of the task needs a labelled batch, but this one has no labels.")
         labels, bounds, weights = graphs.y, graphs.columns.get("label_bounds"), graphs.columns.get("label_weight")
         batch = pad_batch(graphs) if pad else graphs
 
