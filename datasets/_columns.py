@@ -195,7 +195,7 @@ def find_smiles(table: TextTable) -> str:
     inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
     if inchi:
         raise DataError(
-            f"{table.source}, column {inchi[0]!r}: holds InChI, and no column holds SMILES. Convert them with "
+            f"{table.source}, column {inchi[0]!r}: holds InChI, but no column holds SMILES. Convert them with "
             "RDKit: MolToSmiles(MolFromInchi(text))."
         )
     reactions = [name for name in table.columns if _is_reaction(table, name)]

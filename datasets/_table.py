@@ -554,7 +554,7 @@ def fit_record(record: list[str], header: list[str], where: str) -> list[str]:
         many = len(record) > len(header)
         advice = "Quote cells that hold the delimiter" if many else "Write the delimiters of empty cells, too"
         raise DataError(
-            f"{where}: has {len(record)} cells where the header has {len(header)}. {advice}, or name the right "
+            f"{where}: has {len(record)} cells, but the header has {len(header)}. {advice}, or name the right "
             "delimiter."
         )
     return record

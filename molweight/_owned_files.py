@@ -25,7 +25,7 @@ def refuse_link(path: Path) -> None:
     """
     if path.is_symlink():
         raise ConfigError(
-            f"{path} is a link to {path.readlink()}, and molweight does not write through links. Name a folder."
+            f"{path} is a link to {path.readlink()}, but molweight does not write through links. Name a folder."
         )
 
 

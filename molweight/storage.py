@@ -81,9 +81,7 @@ def partial_name(path: Path) -> Iterator[Path]:
     if not path.name:
         raise DataError(f"{str(path)!r} is a folder. Name a file in it.")
     if _is_special(path):
-        raise DataError(
-            f"{path} is a device or pipe, and a file would replace it. Name a file, or redirect the output."
-        )
+        raise DataError(f"{path} is a device or pipe, which a file would replace. Name a file, or redirect the output.")
     remove_stale_partials(path)
     partial = path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{uuid4().hex[:12]}.part")
     try:

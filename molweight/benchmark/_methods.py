@@ -116,7 +116,7 @@ def variant_of(name: str, settings: Mapping[str, Any]) -> Method:
     changes = {key: value for key, value in settings.items() if key not in OF_VARIANT}
     title, trials = str(settings.get("title", name)), settings.get("trials")
     if trials is not None and of.kind != "search":
-        reason = f"applies to a search only, and {of.title!r} is not one"
+        reason = f"applies to a search only, but {of.title!r} is not one"
         remedy = "Leave it out, or name a search under `of`."
         raise OptionError("trials", trials, reason, remedy, owner=f"variants.{name}")
     if trials is not None and (type(trials) is not int or trials < 1):

@@ -168,7 +168,7 @@ def split_with_test(
         _remark(data, splits)
         return data, splits, None
     _LOG.warning(
-        "%s: no column has labels of %s, so its molecules are predicted and not scored; the estimate is out of fold",
+        "%s: no column has labels of %s, so its molecules are predicted but not scored; the estimate is out of fold",
         options.test, ", ".join(data.target_names),
     )  # fmt: skip
     options.split = "none"

@@ -69,7 +69,7 @@ def _answers(options: Namespace, model: Run) -> _Answers:
     spread = [f"{name}.deviation" for name in targets if options.uncertainty]
     if others:
         if options.interval is not None:
-            raise ConfigError("--interval is for a single run, and --ensemble averages several. Leave one of them out.")
+            raise ConfigError("--interval is for a single run, but --ensemble averages several. Leave one of them out.")
         return _Answers([*targets, *spread], partial(_averaged, [model, *others], uncertain=options.uncertainty))
     ends = [f"{name}.{end}" for name in targets for end in ("lower", "upper") if options.interval is not None]
     domain = options.domain and model.has_calibration()

@@ -73,7 +73,7 @@ class Network:
             raise DataError("the network of TabICL in the ensemble has no configuration. Restore the file.")
         problem = _problem_of(config, tensors)
         if problem == _MISSING:
-            raise DataError(f"the ensemble has the partner 'tabicl', and {_MISSING}: {_INSTALL}.")
+            raise DataError(f"the ensemble has the partner 'tabicl', but {_MISSING}: {_INSTALL}.")
         if problem:
             raise DataError(f"the network of TabICL in the ensemble is damaged: it {problem}. Restore the file.")
         return cls(str(about.get("name", "")), str(about.get("sha256", "")), dict(config), dict(tensors))

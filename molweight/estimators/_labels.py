@@ -52,10 +52,8 @@ def _classes(labels: AnyArray, column: int, *, several: bool) -> AnyArray:
             f"{column} of y has {len(found)} classes: make one column of two classes for each of them."
         )
     if len(found) < 2:  # noqa: PLR2004 - two classes
-        shown = "no label" if len(found) == 0 else f"the class {found[0]!r} only"
-        raise DataError(
-            f"column {column} of y has {shown}, but a classifier needs both classes (1 class is not a task)."
-        )
+        shown = "no classes" if len(found) == 0 else f"only one class ({found[0]!r})"
+        raise DataError(f"column {column} of y has {shown}, but a classifier needs both classes.")
     return found
 
 

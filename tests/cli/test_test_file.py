@@ -57,7 +57,7 @@ def test_the_test_file_is_the_test_set(place: Path, caplog: pytest.LogCaptureFix
 
 def test_a_test_file_without_labels_is_predicted(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert run_fit(place, f"--test={place / 'bare.csv'}", "--name=bare") == 0
-    assert "no column has labels of y, so its molecules are predicted and not scored" in caplog.text
+    assert "no column has labels of y, so its molecules are predicted but not scored" in caplog.text
     found = pd.read_csv(place / "bare" / "test_predictions.csv")
     assert len(found) == 30
     assert np.isfinite(found["ensemble.y"]).all()

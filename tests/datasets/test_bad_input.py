@@ -28,8 +28,8 @@ CONTENTS = {
     "truncated gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-20], "truncated or damaged"),
     "damaged gzip": (gzip.compress(b"smiles,y\nCCO,1\n" * 99)[:-8] + bytes(8), "truncated or damaged"),
     "a spreadsheet": (b"PK\x03\x04" + bytes(99), "a zip archive or a spreadsheet, not text"),
-    "a long row": (b"smiles,y\nCCO,1\nCC,N,0\n", "row 3: has 3 cells where the header has 2.*Quote"),
-    "a short row": (b"smiles,y,z\nCCO,1,0\nCCN,1\n", "row 3: has 2 cells where the header has 3"),
+    "a long row": (b"smiles,y\nCCO,1\nCC,N,0\n", "row 3: has 3 cells, but the header has 2.*Quote"),
+    "a short row": (b"smiles,y,z\nCCO,1,0\nCCN,1\n", "row 3: has 2 cells, but the header has 3"),
     "an open quote": (b'smiles,y\nCCO,1\n"CCN,0\nCCF,1\n', "row 3: cannot be read as a table.*quotes"),
     "a stray quote": (b'smiles,y\nCCO,1\n"CC"N,0\n', "row 3: cannot be read as a table.*quotes"),
     "words for labels": (

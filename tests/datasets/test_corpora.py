@@ -141,7 +141,7 @@ def test_every_line_of_a_list_is_a_record_or_blank(tmp_path_factory: pytest.Temp
         (bz2.compress(b"CCO\n" * 5000)[:-20], "mine.smi.bz2", "truncated or damaged"),
         (b"C" * (1 << 20), "mine.smi", "row 1: has 1048576 characters or more"),
         (b'smiles,y\nCCO,1\n"CC,2\n', "mine.csv", r"cannot be read as a table"),
-        (b"smiles,y\nCCO,1\nCC,2,3\n", "mine.csv", "row 3: has 3 cells where the header has 2"),
+        (b"smiles,y\nCCO,1\nCC,2,3\n", "mine.csv", "row 3: has 3 cells, but the header has 2"),
         (b"smiles,y\nCCO?,CC?\n", "mine.csv", "holds SMILES"),
     ],
     ids=lambda value: value if isinstance(value, str) else f"{len(value)} bytes",

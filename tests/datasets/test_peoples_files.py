@@ -469,7 +469,7 @@ def test_tables_that_r_writes_have_a_name_for_each_row(delimiter: str, write: Wr
 
 
 def test_a_decimal_comma_that_is_not_quoted_names_no_rows(write: Write) -> None:
-    with pytest.raises(DataError, match="row 2: has 3 cells where the header has 2"):
+    with pytest.raises(DataError, match="row 2: has 3 cells, but the header has 2"):
         read(write("\n".join(["smiles,y", *(f"{smiles},1,{place}" for place, smiles in enumerate(DRUGS))])))
 
 
