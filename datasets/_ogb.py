@@ -119,7 +119,10 @@ def load_ogb(name: str, root: str | Path | None = None) -> MoleculeDataset:
     names, smiles = read_mapping(folder)
     if len(names) != entry.num_tasks:
         _LOG.warning(
-            "%s: the mapping names %d tasks, OGB has %d; tasks are numbered instead", name, len(names), entry.num_tasks
+            "%s: the mapping names %d tasks, but OGB has %d; tasks are numbered instead",
+            name,
+            len(names),
+            entry.num_tasks,
         )
         names = [f"y{place}" for place in range(entry.num_tasks)]
     return MoleculeDataset(

@@ -34,7 +34,7 @@ _SHARE: Final = 0.85
 
 
 def member_stages(job: Job) -> list[str]:
-    """Names of the stages for states of members.
+    """Names of the stages that save the states of members.
 
     Args:
         job: The options.

@@ -21,7 +21,7 @@ _Tuned: TypeAlias = tuple[Predictor, Finetuning]
 
 
 def restart_stages(job: Job) -> list[str]:
-    """Names of the stages for states of finetuning.
+    """Names of the stages that save the states of finetunings.
 
     Args:
         job: The options.
