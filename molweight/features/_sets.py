@@ -3,7 +3,7 @@
 from typing import Final
 
 from molweight.features._feature_set import FeatureSet, register
-from molweight.features._minimol import MINIMOL_WIDTH, minimol_vectors
+from molweight.features._minimol import MINIMOL_WIDTH, load_minimol, minimol_vectors
 from molweight.features._rdkit_fingerprints import (
     COUNTS,
     MACCS_KEYS,
@@ -84,7 +84,7 @@ MACCS: Final = register("maccs")(
 
 MINIMOL: Final = register("minimol")(
     FeatureSet(
-        TargetSpec("feature_minimol", 1, MINIMOL_WIDTH, "float32", minimol_vectors),
+        TargetSpec("feature_minimol", 2, MINIMOL_WIDTH, "float32", minimol_vectors, prepare=load_minimol),
         tuple(f"minimol{column}" for column in range(MINIMOL_WIDTH)),
         "vectors of MiniMol, pretrained on 6 million molecules (pip install 'molweight[minimol]')",
     )

@@ -161,8 +161,8 @@ def guarded_target(spec: TargetSpec) -> Guarded[Column]:
     missing = partial(_no_values, spec)
     doing = f"computing {spec.name}"
     if spec.slow:
-        return Guarded(spec, np.concatenate, missing, doing, alone=always, seconds=SLOW_SECONDS)
-    return Guarded(spec, np.concatenate, missing, doing)
+        return Guarded(spec, np.concatenate, missing, doing, alone=always, seconds=SLOW_SECONDS, prepare=spec.prepare)
+    return Guarded(spec, np.concatenate, missing, doing, prepare=spec.prepare)
 
 
 def _no_values(spec: TargetSpec, smiles: str, reason: str) -> Column:

