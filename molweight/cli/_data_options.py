@@ -79,8 +79,8 @@ def load_table(options: Namespace) -> MoleculeDataset:
     if data.task is None:
         raise DataError(
             f"{options.table}: no column looks like labels (text, identifiers and row numbers are not used as labels). "
-            "Name the label columns: --targets a,b. A table without labels can only be used for pretraining: "
-            "--corpus FILE."
+            "Name the label columns: --targets a,b. A table without labels can be predicted (molweight predict RUN "
+            "FILE, or --test FILE), or be pretrained on (--corpus FILE)."
         )
     return _with_features(options, options.table, data)
 

@@ -9,6 +9,7 @@ from jsonargparse import Namespace
 
 from molweight.cli._molecules import format_numbers, open_input, stream, table_writer
 from molweight.cli._output import begin, say
+from molweight.cli._standard_form import with_standard_form
 from molweight.errors import DataError, OptionError
 from molweight.graphs.internal import partial_name
 from molweight.runs import Run, load
@@ -22,6 +23,7 @@ def run(options: Namespace) -> None:
     output = options.output
     if output is not None and not output.endswith((".npz", ".csv", ".csv.gz")):
         raise OptionError("output", output, "is not a file of vectors", "Choose a name in .npz, .csv or .csv.gz.")
+    options = with_standard_form(options)
     model = load(options.run, options.device)
     if output is not None and output.endswith(".npz"):
         _write_npz(options, model, Path(output))

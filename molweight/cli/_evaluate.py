@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 
 from molweight.cli._data_options import sheet_of
 from molweight.cli._output import begin, result
+from molweight.cli._standard_form import with_standard_form
 from molweight.datasets import from_file, score
 from molweight.datasets.internal import (
     class_accuracy,
@@ -33,6 +34,7 @@ _READING: Final = (
 def run(options: Namespace) -> None:
     """Predict, score, print."""
     begin(options)
+    options = with_standard_form(options)
     model = load(options.run, options.device)
     targets, task = model.target_names, model.model.task
     how = {name: options[name] for name in _READING}

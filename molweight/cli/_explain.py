@@ -8,9 +8,10 @@ from typing import Any
 from jsonargparse import Namespace
 
 from molweight._progress import with_progress
-from molweight.cli._molecules import table_writer
+from molweight.cli._molecules import reading_of_input, refuse_other_formats, standard, table_writer
 from molweight.cli._output import begin, result, say
-from molweight.datasets.internal import read_records
+from molweight.cli._standard_form import with_standard_form
+from molweight.datasets.internal import read_rows
 from molweight.errors import DataError, OptionError
 from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
@@ -29,8 +30,13 @@ def run(options: Namespace) -> None:
     begin(options)
     if options.limit < 1:
         raise OptionError("limit", options.limit, "must be at least 1")
+    refuse_other_formats(options, "atoms")
+    options = with_standard_form(options)
     model = load(options.run, options.device)
-    records = list(islice(read_records(options.input, options.smiles), options.limit))
+    table = read_rows(options.input, options.smiles, reading_of_input(options))
+    rows, cells = zip(*islice(table.rows, options.limit), strict=True)
+    smiles = standard([record[table.smiles].strip() for record in cells], options.standardize)
+    records = list(zip(rows, smiles, strict=True))
     found = list(_explained(options, model, records))
     if not found:
         raise DataError(f"{options.input}: none of the first {len(records)} rows has a valid molecule.")

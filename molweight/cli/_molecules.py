@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, Final, NamedTuple, TextIO
 
 import numpy as np
 from jsonargparse import Namespace
@@ -18,6 +18,7 @@ from molweight.arrays import Float32Matrix
 from molweight.cli._data_options import sheet_of
 from molweight.cli._lost_files import is_there
 from molweight.cli._output import say
+from molweight.datasets import standardize
 from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
@@ -31,6 +32,9 @@ __all__ = [
     "feature_places",
     "format_numbers",
     "open_input",
+    "reading_of_input",
+    "refuse_other_formats",
+    "standard",
     "stream",
     "table_writer",
     "with_numbers",
@@ -73,10 +77,18 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
         )
     if typed:
         return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
-    how = Reading(
+    return read_rows(options.input, options.smiles, reading_of_input(options))
+
+
+def reading_of_input(options: Namespace) -> Reading:
+    """How the file of molecules is to be read.
+
+    Args:
+        options: Values of the options that :func:`add_input_options` added.
+    """
+    return Reading(
         delimiter=options.delimiter, encoding=options.encoding, header=options.header, sheet=sheet_of(options)
     )
-    return read_rows(options.input, options.smiles, how)
 
 
 def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool = True) -> Iterator[Chunk]:
@@ -86,7 +98,7 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
         options: Values of the options that :func:`add_molecule_options` added.
         run: The model.
         table: The rows.
-        features: Whether the columns that the model reads as features are needed.
+        features: Whether the model's features are needed: those of molecules, and columns of the table.
 
     Yields:
         Up to ``chunk_size`` rows at a time, and never more than 500.
@@ -94,8 +106,8 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
     rejected, places = 0, feature_places(options, run, table) if features else {}
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = with_progress(table.rows, None if options.quiet else f"rows of {options.input}"[:60], "rows")
-        computed = features_of(run.model, domain=run.has_calibration())
-        parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS))
+        computed = features_of(run.model, domain=run.has_calibration()) if features else []
+        parts = _parts(records, table.smiles, min(options.chunk_size, MOST_ROWS), options.get("standardize"))
         for chunk, parsed in featurised(parts, run.featuriser, computed):
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
@@ -143,12 +155,22 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
 
 
 def _parts(
-    records: Iterable[tuple[int, list[str]]], place: int, size: int
+    records: Iterable[tuple[int, list[str]]], place: int, size: int, steps: Sequence[str] | None
 ) -> Iterator[tuple[list[tuple[int, list[str]]], list[str]]]:
     """The records in chunks, each with its SMILES."""
     pending = iter(records)
     while chunk := list(islice(pending, size)):
-        yield chunk, [record[place].strip() for _, record in chunk]
+        yield chunk, standard([record[place].strip() for _, record in chunk], steps)
+
+
+def standard(smiles: list[str], steps: Sequence[str] | None) -> list[str]:
+    """The standard form of molecules; unchanged without steps.
+
+    Args:
+        smiles: At most :data:`MOST_ROWS` SMILES.
+        steps: Steps of :func:`molweight.datasets.standardize`.
+    """
+    return standardize(smiles, steps) if steps else smiles
 
 
 def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:
@@ -169,6 +191,26 @@ def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:
 
 
 Write = Callable[[Any], None]
+_NOT_CSV: Final = frozenset(
+    [".bz2", ".feather", ".json", ".parquet", ".pq", ".sd", ".sdf", ".tsv", ".xls", ".xlsx", ".xz", ".zip"]
+)
+"""Suffixes that promise something else than comma-separated text, plain or compressed by gzip."""
+
+
+def refuse_other_formats(options: Namespace, *names: str) -> None:
+    """Refuse an output whose suffix promises another format: it would be CSV text in a misnamed file.
+
+    Args:
+        options: Those of the command.
+        names: The options that name a CSV file to write.
+
+    Raises:
+        OptionError: If there is such a file.
+    """
+    for name in names:
+        path = options.get(name)
+        if path is not None and Path(path).suffix.lower() in _NOT_CSV:
+            raise OptionError(name, path, "is written as CSV", "Choose a name in .csv or .csv.gz.")
 
 
 @contextmanager

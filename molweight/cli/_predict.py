@@ -11,9 +11,10 @@ import torch
 from jsonargparse import Namespace
 
 from molweight.arrays import Float32Matrix
-from molweight.cli._molecules import format_numbers, open_input, stream, table_writer
+from molweight.cli._molecules import format_numbers, open_input, refuse_other_formats, stream, table_writer
 from molweight.cli._output import begin, say
 from molweight.cli._screen import finish_screening, screened
+from molweight.cli._standard_form import with_standard_form
 from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load
@@ -32,8 +33,11 @@ def run(options: Namespace) -> None:
 
     Raises:
         ConfigError: If options contradict each other, or the run lacks data that they need.
+        OptionError: If the name of an output promises another format.
     """
     begin(options)
+    refuse_other_formats(options, "output", "rejects")
+    options = with_standard_form(options)
     model = load(options.run, options.device)
     answers = _answers(options, model)
     table = open_input(options, model)

@@ -10,7 +10,7 @@ from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
 from molweight.cli._candidates import CANDIDATES, narrowed
-from molweight.cli._molecules import Chunk, feature_places, stream, with_numbers
+from molweight.cli._molecules import Chunk, feature_places, standard, stream, with_numbers
 from molweight.cli._output import say
 from molweight.cli._screen_state import ScreenState, state_path
 from molweight.datasets.internal import MoleculeRows
@@ -62,7 +62,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
         rows, cells = [row for _, _, row, _ in part], [record for _, _, _, record in part]
-        parsed = run.parse([record[table.smiles].strip() for record in cells])
+        parsed = run.parse(standard([record[table.smiles].strip() for record in cells], options.get("standardize")))
         yield Chunk(rows, cells, with_numbers(parsed, cells, places))
 
 

@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,8 +15,9 @@ import yaml
 
 from molweight import load
 from molweight._owned_files import own
-from molweight.cli import main
+from molweight.cli import _molecules, main
 from molweight.runs import read_checkpoint
+from molweight.runs.internal import featurised
 from molweight.training import Session, TensorBoard
 
 TINY = [
@@ -422,3 +424,61 @@ def test_an_output_of_before_is_replaced(place: Path, tmp_path: Path) -> None:
     for _ in range(2):
         assert main(["predict", str(place / "run"), "CCO", "--output", str(output)]) == 0
     assert main(["report", str(place / "run"), "--output", str(place / "run" / "report.html")]) == 0
+
+
+def test_new_molecules_are_standardised_as_those_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f"{'C' * (1 + n % 9)}{'O' * (n // 9)}N{'.Cl' if n % 2 else ''},{n % 7}.5" for n in range(36)]
+    (tmp_path / "salts.csv").write_text("\n".join(["smiles,y", *rows]))
+    fit = ["finetune", str(tmp_path / "salts.csv"), "--init=scratch", f"--runs={tmp_path}", "--name=run", *ENCODER]
+    sizes = ["--epochs=1", "--split=random", "--members=1", "--device=cpu", "--quiet"]
+    assert main([*fit, *sizes, "--standardize=salts"]) == 0
+    run = str(tmp_path / "run")
+    capsys.readouterr()
+
+    def predicted(*options: str) -> list[str]:
+        assert main(["predict", run, "CCCCN", "CCCCN.Cl", "--device=cpu", "--domain=false", *options]) == 0
+        return [line.split(",")[-1] for line in capsys.readouterr().out.splitlines()[1:]]
+
+    plain, salt = predicted()
+    assert plain == salt
+    assert predicted("--top=2", "--quiet") == [plain, plain]
+    plain, salt = predicted("--standardize=[]", "--quiet")
+    assert plain != salt
+    evaluate = ["evaluate", run, str(tmp_path / "salts.csv"), "--json", "--quiet", "--device=cpu"]
+    assert main(evaluate) == 0
+    standard = json.loads(capsys.readouterr().out)["seen"]
+    assert main([*evaluate, "--standardize=[]"]) == 0
+    assert standard > json.loads(capsys.readouterr().out)["seen"]
+    assert main(["predict", run, "CCCCN.Cl", "--device=cpu"]) == 0
+    assert "molecules are standardised as in training: salts" in capsys.readouterr().err
+
+
+def test_a_spreadsheet_is_explained(place: Path, tmp_path: Path) -> None:
+    pd.DataFrame({"id": ["a", "b"], "smiles": ["CCO", "CCN"]}).to_excel(tmp_path / "new.xlsx", index=False)
+    explain = ["explain", str(place / "run"), str(tmp_path / "new.xlsx"), "--quiet", "--device=cpu", "--pairs=1"]
+    assert main([*explain, f"--output={tmp_path / 'e.html'}", f"--atoms={tmp_path / 'a.csv'}"]) == 0
+    assert pd.read_csv(tmp_path / "a.csv")["row"].unique().tolist() == [2, 3]
+
+
+@pytest.mark.parametrize("name", ["p.xlsx", "p.sdf", "p.tsv", "p.csv.zip"])
+def test_csv_is_not_written_under_the_name_of_another_format(
+    name: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(place / "run"), "CCO", f"--output={tmp_path / name}", "--quiet"]) == 2
+    assert "is written as CSV. Choose a name in .csv or .csv.gz." in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_vectors_need_no_features_of_the_model(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    original = featurised
+
+    def watched(parts: Any, featuriser: Any, features: list[str]) -> Any:
+        asked.append(features)
+        return original(parts, featuriser, features)
+
+    monkeypatch.setattr(_molecules, "featurised", watched)
+    assert main(["embed", str(place / "run"), "CCO", "--quiet", "--device=cpu"]) == 0
+    assert main(["predict", str(place / "run"), "CCO", "--quiet", "--device=cpu"]) == 0
+    assert asked[0] == []
+    assert asked[1] != []

@@ -1,10 +1,11 @@
 """Options of ``molweight evaluate``."""
 
+from molweight.cli._options._molecules import add_standard_form_option
 from molweight.cli._options._table import (
     add_reading_options,
 )
 from molweight.cli._output import add_output_options
-from molweight.cli._parser import Parser, names
+from molweight.cli._parser import Parser
 
 __all__ = ["parser"]
 
@@ -19,7 +20,7 @@ def parser() -> Parser:
     add("--smiles", type=str | None, default=None, help="SMILES column of the table; detected by default")
     add_reading_options(made, duplicates="keep")
     add("--on_error", type=str, default="skip", help="rows that cannot be used: skip, nan (drop bad labels), raise")
-    add("--standardize", type=names, default=[], help="standard form of the molecules: salts,charges,tautomers")
+    add_standard_form_option(made)
     add("--metric", type=str | None, default=None, help="metric; by default, that of the run's own table")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)

@@ -1,5 +1,6 @@
 """Options of ``molweight explain``."""
 
+from molweight.cli._options._molecules import add_input_options
 from molweight.cli._output import add_output_options, add_safe_csv_option
 from molweight.cli._parser import Parser
 
@@ -12,8 +13,8 @@ def parser() -> Parser:
     add = made.add_argument
     add("--config", action="config", help="YAML file with any of these options")
     add("run", type=str, help="folder of a run: runs/NAME")
-    add("input", type=str, help="molecules: .csv, .tsv, .smi, .txt; compressed (gz, xz, bz2) or not")
-    add("--smiles", type=str | None, default=None, help="SMILES column of a table; detected by default")
+    add("input", type=str, help="CSV, TSV, Excel, Parquet, SDF or SMILES file, compressed or not; - for standard input")
+    add_input_options(made)
     add("--target", type=str | None, default=None, help="target to explain; required if there are several")
     add("--limit", type=int, default=50, help="maximum number of molecules, from the start of the file")
     add("--pairs", type=int, default=16, help="number of random atom orders; more give less noise")

@@ -1,9 +1,30 @@
 """Options of commands that read molecules and write a row for each."""
 
 from molweight.cli._output import add_safe_csv_option
-from molweight.cli._parser import Parser
+from molweight.cli._parser import Parser, names
 
-__all__ = ["add_molecule_options"]
+__all__ = ["add_input_options", "add_molecule_options", "add_standard_form_option"]
+
+
+def add_input_options(parser: Parser) -> None:
+    """Add the options that say how a file of molecules is read."""
+    add = parser.add_argument
+    add("--smiles", type=str | None, default=None, help="SMILES column of a table; detected by default")
+    add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
+    add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
+    add("--header", type=bool | None, default=None, help="whether the first row is a header; detected by default")
+    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
+    add_standard_form_option(parser)
+
+
+def add_standard_form_option(parser: Parser) -> None:
+    """Add the option for the standard form of new molecules."""
+    parser.add_argument(
+        "--standardize",
+        type=names,
+        default=None,
+        help="standard form of the molecules: salts,charges,tautomers; [] for none; by default, that of the run",
+    )
 
 
 def add_molecule_options(parser: Parser) -> None:
@@ -16,11 +37,7 @@ def add_molecule_options(parser: Parser) -> None:
         help="CSV, TSV, Excel, Parquet, SDF or SMILES file, compressed or not; - for standard input; or SMILES",
     )
     add("more", nargs="*", type=str, default=[], help="further SMILES")
-    add("--smiles", type=str | None, default=None, help="SMILES column of a table; detected by default")
-    add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
-    add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
-    add("--header", type=bool | None, default=None, help="whether the first row is a header; detected by default")
-    add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
+    add_input_options(parser)
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
     add("--chunk_size", type=int, default=10_000, help="rows processed at a time, at most 500; limits memory")

@@ -1,0 +1,42 @@
+"""The standard form of new molecules: by default that in which the run was trained."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from jsonargparse import Namespace
+
+from molweight._yaml import load_yaml, read_options
+from molweight.cli._output import say
+
+__all__ = ["with_standard_form"]
+
+_CONFIG: Final = "config.yaml"
+
+
+def with_standard_form(options: Namespace) -> Namespace:
+    """The options with the steps of the run, if none are given: a model gets new molecules in the form it has learned.
+
+    Args:
+        options: Those of the command, with ``run`` and ``standardize``.
+    """
+    if options.standardize is not None:
+        return options
+    steps = _trained_with(Path(options.run))
+    if steps:
+        say(
+            options,
+            f"molecules are standardised as in training: {','.join(steps)} (--standardize [] leaves them unchanged)",
+        )
+    found = options.clone()
+    found.standardize = steps
+    return found
+
+
+def _trained_with(run: Path) -> list[str]:
+    """The steps in the options of a run; none for a run that was saved in Python."""
+    path = run / _CONFIG
+    if not path.is_file():
+        return []
+    content: Any = load_yaml(read_options(str(path)), str(path))
+    steps = content.get("standardize") if isinstance(content, dict) else None
+    return [str(step) for step in steps] if isinstance(steps, list) else []
