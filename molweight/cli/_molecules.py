@@ -194,7 +194,7 @@ Write = Callable[[Any], None]
 _NOT_CSV: Final = frozenset(
     [".bz2", ".feather", ".json", ".parquet", ".pq", ".sd", ".sdf", ".tsv", ".xls", ".xlsx", ".xz", ".zip"]
 )
-"""Suffixes that promise something else than comma-separated text, plain or compressed by gzip."""
+"""Suffixes of formats other than comma-separated text, plain or compressed by gzip."""
 
 
 def refuse_other_formats(options: Namespace, *names: str) -> None:
