@@ -23,7 +23,7 @@ from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import Partner, partner_features
+from molweight.ensemble._partners import MINIMOL, Partner, partner_features
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
@@ -195,7 +195,8 @@ class _Work:
 
     @property
     def imputed(self) -> int:
-        return int(self.standardiser.missing(torch.from_numpy(self.features)).sum())
+        vectors = self.partners.matrices.get(MINIMOL, np.empty(0))  # other partners read the same features, or counts
+        return int(self.standardiser.missing(torch.from_numpy(self.features)).sum() + np.isnan(vectors).sum())
 
     def train(
         self, encoder: Encoder, device: torch.device, keeper: Keeper, seconds: float | None

@@ -27,6 +27,7 @@ from molweight.graphs import Task
 from molweight.storage import parse_json
 
 __all__ = [
+    "MINIMOL",
     "PARTNERS",
     "Partner",
     "PartnerSpec",

@@ -1,6 +1,7 @@
 """The partner that reads MiniMol's vectors: in the default fit if its package is installed."""
 
 from dataclasses import replace
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from molweight import datasets, encoders
 from molweight.ensemble import _partners
 from molweight.ensemble._ensemble import Ensemble
 from molweight.ensemble._partners import MINIMOL, PARTNERS, check_partners, default_partners, installation_hint
-from molweight.ensemble.internal import Recipe, cross_fit
+from molweight.ensemble.internal import CrossFitted, Recipe, cross_fit
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
+from molweight.graphs._guard import Guarded
 from molweight.options import Job
 from molweight.seeding import seeded
 from molweight.training import Session, resolve
@@ -29,12 +31,16 @@ def freesolv() -> MoleculeDataset:
     return datasets.load("freesolv").subset(range(60))
 
 
-@pytest.fixture(scope="module")
-def fitted(freesolv: MoleculeDataset) -> Ensemble:
-    recipe = Recipe("gin", SHAPE, 2, ("functional_groups",), (MINIMOL,), epochs=1, hidden=8)
+def fit(data: MoleculeDataset, features: tuple[str, ...] = ("functional_groups",)) -> CrossFitted:
+    recipe = Recipe("gin", SHAPE, 2, features, (MINIMOL,), epochs=1, hidden=8)
     with seeded(0):
         start = encoders.create("gin", **SHAPE)
-    return cross_fit(recipe, start, freesolv, np.arange(60), device=torch.device("cpu")).ensemble
+    return cross_fit(recipe, start, data, np.arange(len(data)), device=torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def fitted(freesolv: MoleculeDataset) -> Ensemble:
+    return fit(freesolv).ensemble
 
 
 def test_it_reads_the_vectors_and_its_state_is_the_whole_model(fitted: Ensemble, freesolv: MoleculeDataset) -> None:
@@ -44,6 +50,15 @@ def test_it_reads_the_vectors_and_its_state_is_the_whole_model(fitted: Ensemble,
     assert torch.equal(again.predict(graphs), fitted.predict(graphs))
     (partner,) = fitted.parts(graphs)[1]
     assert np.corrcoef(partner[:, 0], freesolv.targets[:10, 0])[0, 1] > 0.9
+
+
+def test_vectors_that_cannot_be_computed_are_imputed_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Guarded, "__init__", partialmethod(Guarded.__init__, seconds=0.2))
+    smiles = [*datasets.load("freesolv").smiles[:30], "C" * 400, "C" * 500]
+    data = datasets.from_smiles(smiles, np.linspace(0, 1, 32)[:, None], task="regression", cache=False)
+    found = fit(data, features=())
+    assert found.imputed == 2 * 512
+    assert np.isfinite(found.out_of_fold[MINIMOL]).all()
 
 
 def test_the_spelling_of_a_molecule_does_not_matter(fitted: Ensemble) -> None:
