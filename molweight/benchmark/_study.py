@@ -160,8 +160,11 @@ def _adopt_current_names(study: Study) -> None:
 
 
 def _data(study: Study) -> None:
-    """Refuse an unknown table, split, protocol or corpus."""
+    """Refuse an unknown table, the path of one, an unknown split, protocol or corpus."""
     for table in study.tables:
+        if table not in datasets.available() and Path(table).is_file():
+            remedy = "Register a function that reads it with molweight.datasets.register, in a module named by plugins."
+            raise OptionError("tables", table, "is a file, and a study takes names of tables", remedy)
         if table not in datasets.available():
             raise UnknownNameError("dataset", table, datasets.available())
     if study.split not in datasets.SPLITTERS:

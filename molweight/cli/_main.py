@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 from jsonargparse import Namespace
@@ -67,6 +68,7 @@ _WORKER_DIED: Final = (
     "programs, or set LOKY_MAX_CPU_COUNT=1 to use a single process, and run the same command again."
 )
 _TOO_MANY: Final = (errno.EMFILE, errno.ENFILE)
+_NOT_ALLOWED: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
 _CTRL_C: Final = 130
 _SHOWN: Final = 300
 """Maximum length of a path in a message."""
@@ -128,7 +130,17 @@ def _of_system(error: OSError) -> str:
         where = "" if error.filename is None else f"{_shortened(error.filename)}: "
         return f"{where}too many files are open. Raise the limit, e.g. with 'ulimit -n 4096', or close other programs."
     where = "standard output" if error.filename is None else _shortened(error.filename)
-    return f"{where}: {error.strerror or error}. Free up disk space or choose another path."
+    remedy = "Free up disk space or choose another path."
+    if error.errno in _NOT_ALLOWED and error.filename is not None and _in_cache(str(error.filename)):
+        remedy = "The cache must be writable: set MOLWEIGHT_CACHE to a folder in which you may write."
+    return f"{where}: {error.strerror or error}. {remedy}"
+
+
+def _in_cache(path: str) -> bool:
+    """Whether a path is in the cache of featurised molecules."""
+    from molweight.graphs.internal import cache_root
+
+    return Path(path).absolute().is_relative_to(cache_root().absolute())
 
 
 def _shortened(path: object) -> str:

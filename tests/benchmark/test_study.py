@@ -82,6 +82,7 @@ def study(**changes: Any) -> Study:
         ),
         ({"variants": {"equal": {"proximal_strength": 2.0}}}, "variants='equal' is already the name of a method"),
         ({"plugins": ["no_such_module"]}, "plugins: 'no_such_module' cannot be imported"),
+        ({"tables": [__file__]}, r"is a file, and a study takes names of tables\. Register a function that reads it"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(changes: dict[str, Any], message: str) -> None:

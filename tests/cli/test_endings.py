@@ -1,5 +1,6 @@
 """How a command ends: signals, full disks, what a killed process left, and text that a terminal would obey."""
 
+import errno
 import io
 import os
 import re
@@ -264,6 +265,23 @@ def test_a_full_cache_disk_is_named(
     assert re.search("No space left on device|incomplete write, as on a full disk", message)
     assert message.endswith("Free up disk space or choose another path.")
     assert list(small_disk.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_cache_that_cannot_be_written_is_named(
+    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "my.csv").write_text(MOLECULES)
+
+    def refuse(folder: Path, *_: object) -> None:
+        raise OSError(number, os.strerror(number), str(folder))
+
+    monkeypatch.setattr("molweight.graphs._stored.write_folder", refuse)
+    assert main(["audit", str(tmp_path / "my.csv"), "--split=random"]) == 2
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert os.strerror(number) in message
+    assert message.endswith("The cache must be writable: set MOLWEIGHT_CACHE to a folder in which you may write.")
 
 
 def test_what_a_killed_process_left_is_removed_when_the_file_is_written_again(tmp_path: Path) -> None:
