@@ -70,6 +70,9 @@ def fcfp_counts(smiles: Sequence[str]) -> Uint8Array:
 def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
     """How often each path of four bonded heavy atoms occurs, folded to 2,048 columns; at most 255.
 
+    RDKit also counts a ring of three atoms as a closed path, from an atom that depends on their order. So molecules are
+    first converted to canonical SMILES, and all spellings of a molecule have the same counts.
+
     Source: Nilakantan et al., *Topological Torsion: A New Molecular Descriptor for SAR Applications*, J. Chem. Inf.
     Comput. Sci. 1987.
 
@@ -86,7 +89,7 @@ def torsion_counts(smiles: Sequence[str]) -> Uint8Array:
         >>> torsion_counts(["CCC", "CCCC", "CCCCC"]).sum(axis=1).tolist()
         [0, 1, 2]
     """
-    return _table(smiles, TORSIONS, partial(_counts, "torsion"))
+    return _table(smiles, TORSIONS, _torsions)
 
 
 def maccs_keys(smiles: Sequence[str]) -> Uint8Array:
@@ -119,6 +122,12 @@ def _table(smiles: Sequence[str], width: int, function: Callable[["Mol"], Any]) 
 
 def _counts(kind: str, molecule: "Mol") -> Any:
     return np.minimum(_generator(kind).GetCountFingerprintAsNumPy(molecule), 255)
+
+
+def _torsions(molecule: "Mol") -> Any:
+    from rdkit.Chem import MolToSmiles
+
+    return _counts("torsion", parse_smiles(MolToSmiles(molecule)))
 
 
 def _maccs(molecule: "Mol") -> Any:

@@ -64,7 +64,7 @@ FCFP_COUNTS: Final = register("fcfp_counts")(
 
 TORSION_COUNTS: Final = register("torsion_counts")(
     FeatureSet(
-        TargetSpec("feature_torsion_counts", 1, TORSIONS, "uint8", torsion_counts),
+        TargetSpec("feature_torsion_counts", 2, TORSIONS, "uint8", torsion_counts),
         tuple(f"torsion{column}" for column in range(TORSIONS)),
         "counts of paths of four bonded atoms, folded",
         sparse=True,

