@@ -10,6 +10,7 @@ from multiprocessing import resource_tracker
 from typing import Final, TypeVar
 
 from joblib import Parallel, cpu_count, delayed
+from joblib.externals.loky import process_executor
 from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
 from molweight._progress import progress_bar
@@ -19,6 +20,8 @@ __all__ = ["end_with", "map_chunks", "shielded", "watched_pool"]
 T = TypeVar("T")
 _PAUSE: Final = 0.5
 """Maximum seconds until a worker notices that its parent has ended."""
+_GROWTH: Final = 2 << 30
+"""Bytes by which a worker may grow since its first task."""
 _watched: Final[list[int]] = []
 """The parent process, if it is watched."""
 
@@ -85,6 +88,9 @@ def end_with(parent: int) -> None:
         parent: The parent process.
     """
     if not _watched and parent != os.getpid():
+        # loky ends a worker that has grown by 300 MB since its first task, and warns of a leak. Loading a network
+        # takes more, and is no leak.
+        process_executor._MAX_MEMORY_LEAK_SIZE = _GROWTH  # noqa: SLF001 - there is no public option
         _watched.append(parent)
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
