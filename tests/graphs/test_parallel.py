@@ -22,8 +22,7 @@ def test_large_arrays_of_a_job_can_be_written_in_its_worker_only() -> None:
 
 
 GROWING = """
-import time, warnings
-from molweight.graphs._parallel import map_chunks
+import time
 kept = []
 
 def small(texts):
@@ -34,11 +33,15 @@ def large(texts):
         kept.append(b"x" * 400_000_000)
     time.sleep(0.6)
     return len(texts)
+"""
+RUN = """
+import warnings
+import growing
+from molweight.graphs._parallel import map_chunks
 
-if __name__ == "__main__":
-    warnings.simplefilter("error")
-    for function in (small, large):
-        print(list(map_chunks(function, ["C"] * 8, chunk=1, n_jobs=2, parallel_from=1)))
+warnings.simplefilter("error")
+for function in (growing.small, growing.large):
+    print(list(map_chunks(function, ["C"] * 8, chunk=1, n_jobs=2, parallel_from=1)))
 """
 
 
@@ -46,7 +49,7 @@ def test_workers_that_load_a_network_are_kept(tmp_path: Path) -> None:
     """Without a larger limit loky ends them, warns of a leak, and starts others."""
     (tmp_path / "growing.py").write_text(GROWING)
     done = subprocess.run(
-        [sys.executable, "growing.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", RUN], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout == f"{[1] * 8}\n{[1] * 8}\n", done.stderr
     assert "A worker stopped" not in done.stderr
