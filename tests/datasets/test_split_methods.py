@@ -272,7 +272,7 @@ def test_wrong_indices_are_refused(indices: dict[str, list[int]], message: str, 
 
 
 def test_select_of_ones_own_and_the_protocol_of_the_paper_do_not_go_together(seven: MoleculeDataset) -> None:
-    with pytest.raises(ConfigError, match="under protocol='paper'"):
+    with pytest.raises(ConfigError, match="contains the role 'select', but protocol='paper'"):
         split_by_roles(seven, ROLES, "paper")
 
 

@@ -12,6 +12,7 @@ from rdkit import Chem
 from molweight import datasets, fit
 from molweight.cli import main
 from molweight.ensemble import Ensemble
+from molweight.ensemble._partners import PARTNERS
 from molweight.estimators import MoleculeEmbedder
 from molweight.options import Job
 from molweight.runs import Attribution, Run, load
@@ -27,7 +28,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A run with the shipped encoder, one with an encoder of its own and dropout, and an ensemble with trees."""
     job = Job(steps=2, epochs=2, batch_size=16, device="cpu")
     if request.param == "ensemble":
-        job = replace(job, members=2)
+        job = replace(job, members=2, partners=PARTNERS)  # with MiniMol, the small graph network has weight 0
     if request.param == "pretrain":
         job = replace(
             job, init="pretrain", encoder_options={"layers": 2, "width": 16, "dropout": 0.2}, pretrain_steps=2

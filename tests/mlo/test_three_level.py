@@ -454,7 +454,7 @@ def test_a_state_of_other_variables_is_refused() -> None:
     loop = _loop(TapWeight(NAMES))
     state = copy.deepcopy(loop.state_dict())
     state["pretrained"]["encoder.0"] = torch.zeros(2, 2)
-    with pytest.raises(ConfigError, match=r"other pretrained variables.*encoder\.0"):
+    with pytest.raises(ConfigError, match=r"other variables of level 'pretrained'.*encoder\.0"):
         loop.load_state_dict(state)
 
 
