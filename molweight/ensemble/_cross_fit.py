@@ -1,15 +1,12 @@
 """Cross-fitted ensembles: every labelled row outside the test set is trained on, and also predicted out of fold."""
 
-import logging
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import torch
-from joblib import cpu_count
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
@@ -23,6 +20,7 @@ from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
+from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.ensemble._partners import MINIMOL, Partner, partner_features
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._spec import EnsembleSpec
@@ -34,10 +32,9 @@ from molweight.features import Standardiser, feature_matrix
 from molweight.graphs import MoleculeDataset
 from molweight.seeding import seeded
 
-__all__ = ["CrossFitted", "Keeper", "cross_fit"]
+__all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 
 
-_LOG: Final = logging.getLogger(__name__)
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
@@ -117,24 +114,86 @@ def cross_fit(
     Raises:
         ConfigError: If there are no labels, or fewer than two rows.
     """
+    with prepare(recipe, data, rows, device=device, seconds=seconds) as prepared:
+        return prepared.cross_fit(encoder, keeper=keeper, seconds=seconds)
+
+
+@contextmanager
+def prepare(
+    recipe: Recipe,
+    data: MoleculeDataset,
+    rows: Indices,
+    *,
+    device: torch.device,
+    seconds: float | None = None,
+    progress: bool = False,
+) -> Iterator["Prepared"]:
+    """Compute everything that needs no encoder, partly at the same time as the body of the context.
+
+    Args:
+        recipe: Settings of the ensemble.
+        data: The table.
+        rows: Positions of the rows to use: all except the test set.
+        device: Device to compute on.
+        seconds: Time limit for the partners, from now; see :func:`cross_fit`.
+        progress: Whether to show progress bars on a terminal.
+
+    Yields:
+        An ensemble to be finished with an encoder.
+
+    Raises:
+        ConfigError: If there are no labels, or fewer than two rows.
+    """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
-    started = time.monotonic()
-    work = _Work.of(recipe, data, rows, device)
-    training, transforms = work.train(encoder, device, keeper or Keeper(), seconds)
-    # Partners are fitted in this process while members train in others, with the remaining cores only: linear-algebra
-    # threads that wait for a core cost more time than they save.
-    with threadpool_limits(max(1, cpu_count() - recipe.members)):
-        parts, partners = _fit_partners(work, started, seconds)
-    trained = list(training)
-    parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **parts}
+    work = _Work.of(recipe, data, rows, device, progress=progress)
+    with partners_ahead(work.partners, work.kind, work.folds, seconds=seconds) as fitted:
+        yield Prepared(work, fitted, device)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An ensemble that lacks its encoder; made by :func:`prepare`."""
+
+    _work: "_Work"
+    _partners: Callable[[], FittedPartners]
+    _device: torch.device
+
+    @property
+    def recipe(self) -> Recipe:
+        """Settings of the ensemble."""
+        return self._work.recipe
+
+    def cross_fit(self, encoder: Encoder, *, keeper: Keeper | None = None, seconds: float | None = None) -> CrossFitted:
+        """Train the members and weight all parts; see :func:`cross_fit`.
+
+        Args:
+            encoder: The pretrained encoder that each member starts from.
+            keeper: Storage for members, so that interrupted work can resume.
+            seconds: Time limit for the members.
+        """
+        work = self._work
+        training, transforms = work.train(encoder, self._device, keeper or Keeper(), seconds)
+        fitted = self._partners()  # at the same time, if the members train in other processes
+        return _stacked(work, list(training), transforms, fitted, self._device)
+
+
+def _stacked(
+    work: "_Work",
+    trained: Sequence[TrainedMember],
+    transforms: tuple[LabelTransform, ...],
+    fitted: FittedPartners,
+    device: torch.device,
+) -> CrossFitted:
+    """Weight the parts by their out-of-fold errors, and calibrate the whole."""
+    parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **fitted.out_of_fold}
     predictions = list(parts.values())
     weights = work.weigh(predictions)
     raw = work.combine_unseen(predictions)
     calibration, unseen = work.calibrate(raw)
     whole, gap = calibration(raw), disagreement(predictions, weights)
     errors = ErrorModel.fit(gap, whole - work.truth)
-    ensemble = work.ensemble(transforms, partners, (weights, errors, calibration), trained)
+    ensemble = work.ensemble(transforms, fitted.partners, (weights, errors, calibration), trained)
     deviations = torch.from_numpy(errors.deviation(gap)).float()
     ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float(), deviations)
     ensemble.to(device)
@@ -172,12 +231,14 @@ class _Work:
     balances_tried: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, recipe: Recipe, data: MoleculeDataset, rows: Indices, device: torch.device) -> "_Work":
+    def of(
+        cls, recipe: Recipe, data: MoleculeDataset, rows: Indices, device: torch.device, *, progress: bool = False
+    ) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
-        features = feature_matrix(data, recipe.features)[labelled]
-        partners, truth = _partner_data(recipe, data, labelled, device), _truth(subset)
+        features = feature_matrix(data, recipe.features, progress=progress)[labelled]
+        partners, truth = _partner_data(recipe, data, labelled, device, progress=progress), _truth(subset)
         balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
             chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
@@ -330,20 +391,6 @@ class _Work:
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
 
 
-def _fit_partners(work: _Work, started: float, seconds: float | None) -> tuple[dict[str, AnyArray], list[Partner]]:
-    """Out-of-fold predictions of the partners, by name, and the partners fitted on all rows."""
-    parts: dict[str, AnyArray] = {}
-    partners: list[Partner] = []
-    names = work.partners.names
-    for name in names:
-        if parts and seconds is not None and time.monotonic() - started > seconds:
-            _LOG.warning("ensemble: without %s, because of the time limit", ", ".join(names[len(parts) :]))
-            break
-        parts[name] = work.partners.out_of_fold(name, work.kind, work.folds)
-        partners.append(work.partners.fit(name, work.kind))
-    return parts, partners
-
-
 def _kept_or_trained(
     kept: Sequence[TrainedMember | None], fresh: Iterator[TrainedMember], keeper: Keeper
 ) -> Iterator[TrainedMember]:
@@ -354,12 +401,15 @@ def _kept_or_trained(
         yield member
 
 
-def _partner_data(recipe: Recipe, whole: MoleculeDataset, rows: Indices, device: torch.device) -> PartnerData:
+def _partner_data(
+    recipe: Recipe, whole: MoleculeDataset, rows: Indices, device: torch.device, *, progress: bool = False
+) -> PartnerData:
     """The rows as training data of partners; a bound is used as an exact label."""
     names = [*recipe.partners, *([TABICL] if recipe.network else [])]
     data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     weights = data.columns.get("label_weight")
-    matrices = {own: feature_matrix(whole, own)[rows] for own in dict.fromkeys(sets.values())}  # shared by the partners
+    own_sets = dict.fromkeys(sets.values())  # shared by the partners
+    matrices = {own: feature_matrix(whole, own, progress=progress)[rows] for own in own_sets}
     return PartnerData(
         features=sets,
         matrices={name: matrices[own] for name, own in sets.items()},

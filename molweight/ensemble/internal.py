@@ -1,6 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.ensemble._cross_fit import CrossFitted, Keeper, cross_fit
+from molweight.ensemble._cross_fit import CrossFitted, Keeper, Prepared, cross_fit, prepare
 from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
@@ -18,6 +18,7 @@ __all__ = [
     "EnsembleSpec",
     "Keeper",
     "LabelTransform",
+    "Prepared",
     "Recipe",
     "Schedule",
     "TrainedMember",
@@ -30,6 +31,7 @@ __all__ = [
     "members_for",
     "partner_features",
     "partner_seconds",
+    "prepare",
     "probe_seconds",
     "read_network",
     "schedule_for",

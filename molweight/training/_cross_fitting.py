@@ -1,6 +1,8 @@
 """The ensemble at the end of a job: cross-fitted members, whose states are saved as they finish."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +14,12 @@ from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
 from molweight.ensemble.internal import (
     Keeper,
+    Prepared,
     Recipe,
     TrainedMember,
-    cross_fit,
     installation_hint,
     members_for,
+    prepare,
     read_network,
     schedule_for,
 )
@@ -26,7 +29,7 @@ from molweight.options import Job
 from molweight.runs.internal import Finetuning, estimate_of
 from molweight.training._state import Context, Session
 
-__all__ = ["fit_ensemble", "member_stages"]
+__all__ = ["fit_ensemble", "member_stages", "prepared_ensemble"]
 
 _LOG: Final = logging.getLogger(__name__)
 _FEW: Final = 10
@@ -43,20 +46,35 @@ def member_stages(job: Job) -> list[str]:
     return [_stage_name(number) for number in range(job.members or 0)] if job.members != 1 else []
 
 
-def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble, Finetuning]:
-    """Cross-fit an ensemble on all rows except the test set.
+@contextmanager
+def prepared_ensemble(job: Job, context: Context) -> Iterator[Prepared]:
+    """Prepare an ensemble on all rows except the test set, partly at the same time as the body of the context.
 
     Args:
-        job: The options.
+        job: The options, with more than one member.
+        context: The labelled table and the device.
+
+    Yields:
+        The ensemble without its encoder.
+    """
+    rows, seconds = _rows(context), context.session.seconds_for(_SHARE)
+    recipe, device, progress = _recipe(job, len(rows)), context.device, context.progress
+    with prepare(recipe, context.data, rows, device=device, seconds=seconds, progress=progress) as prepared:
+        yield prepared
+
+
+def fit_ensemble(prepared: Prepared, encoder: Encoder, context: Context) -> tuple[Ensemble, Finetuning]:
+    """Cross-fit an ensemble.
+
+    Args:
+        prepared: Everything that needs no encoder.
         encoder: The pretrained encoder that every member starts from.
         context: The labelled table and the device.
 
     Returns:
         The ensemble and its out-of-fold scores.
     """
-    splits = context.splits
-    rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
-    recipe = _recipe(job, len(rows))
+    rows, recipe = _rows(context), prepared.recipe
     epochs = schedule_for(len(rows) * (recipe.members - 1) // recipe.members, most=recipe.epochs).epochs
     context.announce(
         f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows, {epochs} epochs each"
@@ -66,8 +84,13 @@ def fit_ensemble(job: Job, encoder: Encoder, context: Context) -> tuple[Ensemble
     _remark(context.data, rows, recipe.members)
     with progress_bar(context.title("stage 3 of 3, finetuning"), recipe.members, "members") as bar:
         keeper, seconds = _Stages(context.session, bar), context.session.seconds_for(_SHARE)
-        found = cross_fit(recipe, encoder, context.data, rows, device=context.device, keeper=keeper, seconds=seconds)
-    return found.ensemble, estimate_of(found, context.data, splits.test)
+        found = prepared.cross_fit(encoder, keeper=keeper, seconds=seconds)
+    return found.ensemble, estimate_of(found, context.data, context.splits.test)
+
+
+def _rows(context: Context) -> Indices:
+    splits = context.splits
+    return np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
 
 
 def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:

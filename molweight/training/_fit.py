@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from molweight.runs.internal import RunParts, data_card, molecules_digest, resto
 from molweight.seeding import seeded
 from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
-from molweight.training._cross_fitting import fit_ensemble, member_stages
+from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._resolve import resolve, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
@@ -129,7 +130,8 @@ def _exchange(job: Job, run: Run, context: Context) -> Run:
         encoder = encoders.create(job.encoder, **job.encoder_options).to(context.device)
     state = {name.partition(".")[2]: tensor for name, tensor in run.pretrained.items() if name.startswith("encoder.")}
     encoder.load_state_dict(state)
-    model, result = fit_ensemble(job, encoder, context)
+    with prepared_ensemble(job, context) as prepared:
+        model, result = fit_ensemble(prepared, encoder, context)
     return Run(
         job.options(),
         pretrained=run.pretrained,
@@ -155,12 +157,13 @@ def _train(job: Job, corpus: MoleculeDataset, context: Context) -> Run:
         session=context.session,
         held=HeldOut(context.data, context.splits, context.sources),
     )
-    weights, history = adapt(job, pretrainer, prepared, context)
     model: TaskModel
-    if job.members == 1:
-        model, result = finetune_with_restarts(job, pretrainer, context)
-    else:
-        model, result = fit_ensemble(job, pretrainer.encoder, context)
+    with nullcontext() if job.members == 1 else prepared_ensemble(job, context) as ensemble:
+        weights, history = adapt(job, pretrainer, prepared, context)
+        if ensemble is None:
+            model, result = finetune_with_restarts(job, pretrainer, context)
+        else:
+            model, result = fit_ensemble(ensemble, pretrainer.encoder, context)
     return Run(
         job.options(),
         pretrained=pretrainer.state_dict(),

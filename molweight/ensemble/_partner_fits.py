@@ -1,0 +1,102 @@
+"""Fitting the partners of an ensemble, if possible in another process while this one pretrains the encoder."""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import current_process
+from typing import Final, NamedTuple
+
+from joblib import cpu_count
+from threadpoolctl import threadpool_limits
+
+from molweight.arrays import AnyArray, Indices
+from molweight.ensemble._out_of_fold import PartnerData
+from molweight.ensemble._partners import Partner
+from molweight.graphs.internal import end_with, shielded
+
+__all__ = ["FittedPartners", "partners_ahead"]
+
+_LOG: Final = logging.getLogger(__name__)
+_LEAST_ROWS: Final = 150
+"""With fewer rows, fitting takes less time than starting a process."""
+_MOST_ROWS: Final = 2_000
+"""With more rows, the matrices are large, and are better not copied to another process; nor does the time that is
+saved, which is at most that of pretraining, matter much."""
+
+
+class FittedPartners(NamedTuple):
+    """Partners with their out-of-fold predictions.
+
+    Args:
+        out_of_fold: Predictions, ``n x T``, by name of the partner.
+        partners: The partners fitted on all rows, in the same order.
+        left_out: Names of those that were not fitted because of the time limit.
+    """
+
+    out_of_fold: dict[str, AnyArray]
+    partners: list[Partner]
+    left_out: list[str]
+
+
+@contextmanager
+def partners_ahead(
+    data: PartnerData, kind: str, folds: Sequence[Indices], *, seconds: float | None = None
+) -> Iterator[Callable[[], FittedPartners]]:
+    """Fit partners while the body of the context runs; they do not depend on the encoder.
+
+    Args:
+        data: The rows.
+        kind: Kind of the label transform.
+        folds: Positions of each fold.
+        seconds: Time limit from now; no partner starts after it, except the first.
+
+    Yields:
+        A function that waits for the partners. For small and large tables, on a single core and in a process of a
+        study, it fits them when it is called.
+    """
+    threads = max(1, cpu_count() - len(folds))
+    work = partial(_fit, data, kind, folds, threads, None if seconds is None else time.time() + seconds)
+    if not _in_background(data):
+        yield partial(_warned, work)
+        return
+    from joblib.externals.loky import ProcessPoolExecutor  # a separate executor, not the one that joblib reuses
+
+    limits = {"OMP_NUM_THREADS": str(threads)}
+    executor = ProcessPoolExecutor(max_workers=1, initializer=end_with, initargs=(os.getpid(),), env=limits)
+    with shielded():
+        future = executor.submit(work)
+    try:
+        yield partial(_warned, future.result)
+    finally:
+        executor.shutdown(kill_workers=not future.done())
+
+
+def _in_background(data: PartnerData) -> bool:
+    alone = current_process().daemon or cpu_count() == 1  # a worker of a study must not start processes
+    return not alone and bool(data.names) and _LEAST_ROWS <= len(data.labels) <= _MOST_ROWS and data.network is None
+
+
+def _warned(result: Callable[[], FittedPartners]) -> FittedPartners:
+    fitted = result()
+    if fitted.left_out:
+        _LOG.warning("ensemble: without %s, because of the time limit", ", ".join(fitted.left_out))
+    return fitted
+
+
+def _fit(
+    data: PartnerData, kind: str, folds: Sequence[Indices], threads: int, deadline: float | None
+) -> FittedPartners:
+    parts: dict[str, AnyArray] = {}
+    partners: list[Partner] = []
+    # Members train at the same time. The remaining cores only: linear-algebra threads that wait for a core cost more
+    # time than they save.
+    with threadpool_limits(threads):
+        for name in data.names:
+            if parts and deadline is not None and time.time() > deadline:
+                break
+            parts[name] = data.out_of_fold(name, kind, folds)
+            partners.append(data.fit(name, kind))
+    return FittedPartners(parts, partners, data.names[len(parts) :])
