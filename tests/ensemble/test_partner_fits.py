@@ -24,7 +24,7 @@ def data() -> PartnerData:
     rng = np.random.default_rng(0)
     inputs = rng.normal(size=(160, 5)).astype(np.float32)
     labels = inputs[:, :1].astype(np.float64) + 0.1 * rng.normal(size=(160, 1))
-    names = ("trees", "linear", "gaussian_process")
+    names = ("trees", "linear", "torsion_trees")
     sets = dict.fromkeys(names, ("descriptors",))
     return PartnerData(sets, dict.fromkeys(names, inputs), labels, None, "regression", absolute=False, seed=3)
 
@@ -41,7 +41,7 @@ def test_another_process_fits_the_same(data: PartnerData, monkeypatch: pytest.Mo
     with partners_ahead(data, "none", FOLDS) as result:
         here = result()
         assert _workers() <= before
-    assert list(fitted.out_of_fold) == list(here.out_of_fold) == ["trees", "linear", "gaussian_process"]
+    assert list(fitted.out_of_fold) == list(here.out_of_fold) == ["trees", "linear", "torsion_trees"]
     for name, values in here.out_of_fold.items():
         np.testing.assert_allclose(fitted.out_of_fold[name], values, rtol=1e-9)
     inputs = data.matrices["trees"]
@@ -88,5 +88,5 @@ def test_the_time_limit_leaves_all_out_but_the_first(
     with caplog.at_level(logging.WARNING), partners_ahead(data, "none", FOLDS, seconds=0) as result:
         fitted = result()
     assert list(fitted.out_of_fold) == ["trees"]
-    assert fitted.left_out == ["linear", "gaussian_process"]
-    assert caplog.messages == ["ensemble: without linear, gaussian_process, because of the time limit"]
+    assert fitted.left_out == ["linear", "torsion_trees"]
+    assert caplog.messages == ["ensemble: without linear, torsion_trees, because of the time limit"]
