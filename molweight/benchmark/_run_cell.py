@@ -170,12 +170,19 @@ class _Setting:
 
 
 def _out_of_fold(run: Run) -> dict[str, Any]:
-    """The out-of-fold score of an ensemble with its interval, and the weights of its parts."""
+    """The out-of-fold score of an ensemble with its interval, the weights of its parts, and the expected test score."""
     found = run.finetuning.cross_fitting
     if not found:
         return {}
-    at = found["scores"]["ensemble"]
-    return {"out_of_fold": at["value"], "low": at["low"], "high": at["high"], "parts": json.dumps(found["weights"])}
+    at, test = found["scores"]["ensemble"], found["test"]
+    return {
+        "out_of_fold": at["value"],
+        "low": at["low"],
+        "high": at["high"],
+        "expected_low": test.get("low"),
+        "expected_high": test.get("high"),
+        "parts": json.dumps(found["weights"]),
+    }
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ _ROUNDING: Final = 1e-9
 """Deviations below this fraction of the mean are rounding errors."""
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
 """Costs of a method, with their number of decimals."""
+_INTERVALS: Final = (("low", "high"), ("expected_low", "expected_high"))
 _EQUAL: Final = {
     "steps": "the number of steps",
     "gradients": "the number of gradient evaluations",
@@ -68,6 +69,7 @@ def format_page(study: Study, results: pd.DataFrame, title: str) -> str:
         "means over runs and include all trials and settings.\n\n" + _scores(study, good),
         f"![Test scores of {len(study.methods)} methods, each run a point](scores.svg)",
         *_noise(study, good),
+        *_estimates(study, good),
         *_published(study),
         "## Paired comparisons\n\n" + _paired(study, found),
         "## Ranks\n\n" + _ranks(study, results),
@@ -159,6 +161,29 @@ def _mean_and_spread(mean: float, spread: float) -> str:
         return f"{mean:.3g} ± 0"
     decimals = max(1 - math.floor(math.log10(spread)), 0)
     return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
+
+
+def _estimates(study: Study, good: pd.DataFrame) -> list[str]:
+    """How often the intervals of ensembles contain the test score; empty without ensembles."""
+    if "expected_low" not in good or good["expected_low"].isna().all():
+        return []
+    own = good[good["expected_low"].notna()]
+    over_rows, expected = (own["test"].between(own[low], own[high]) for low, high in _INTERVALS)
+    lines = [
+        "| table | runs | test | out of fold | interval over rows | expected on as many molecules |",
+        "|---" * 6 + "|",
+    ]
+    for table in _tables(study, own):
+        at = own["table"] == table
+        scores = f"{_cell(own['test'][at])} | {_cell(own['out_of_fold'][at])}"
+        lines.append(f"| {table} | {at.sum()} | {scores} | {over_rows[at].sum()} | {expected[at].sum()} |")
+    lines.append(f"| all | {len(own)} | | | {over_rows.sum()} | {expected.sum()} |")
+    about = (
+        "Scores of ensembles on rows that a part has not seen, test molecules excluded, and the number of runs in "
+        "which a 95 % interval contains the test score: the interval over rows, and the one expected for as many "
+        "molecules as are in the test set."
+    )
+    return ["## Estimate out of fold\n\n" + about + "\n\n" + "\n".join(lines)]
 
 
 def _noise(study: Study, good: pd.DataFrame) -> list[str]:

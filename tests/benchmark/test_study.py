@@ -334,6 +334,24 @@ def test_a_page_of_failures_alone_says_so(tmp_path: Path) -> None:
     assert "- freesolv, equal, seed 0: no luck" in page
 
 
+def test_the_page_counts_the_intervals_that_contain_the_test_score() -> None:
+    values = [1.0, 2.0, 3.0, 4.0]  # two tables, two seeds
+    table = results({"ensemble": values, "equal": values})
+    table["table"] = table["table"].replace({"t0": "freesolv", "t1": "esol"})
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    own = table["method"] == "ensemble"
+    for name, shifts in (("low", [-1, 1, 1, 0]), ("high", [1, 2, 2, 0]), ("expected_low", [-3] * 4)):
+        table.loc[own, name] = table["test"][own] + shifts
+    table.loc[own, "expected_high"] = table["test"][own] + [3, 3, 3, -1]
+    table.loc[own, "out_of_fold"] = 2.5
+    plan = study(tables=["freesolv", "esol"], methods=["ensemble", "equal"], reference="ensemble")
+    page = format_page(plan, table, "t")
+    assert "| all | 4 | | | 2 | 3 |" in page
+    plain = table.drop(columns=["low", "high", "expected_low", "expected_high", "out_of_fold"])
+    assert "Estimate out of fold" not in format_page(plan, plain, "t")
+
+
 def test_a_constant_lead_is_better_and_not_worse() -> None:
     values = [float(n) for n in range(8)]
     table = results({"tapweight": values, "equal": [value - 0.5 for value in values], "scratch": values[::-1]})
