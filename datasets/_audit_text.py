@@ -22,8 +22,8 @@ def format_audit(found: Audit) -> str:
         >>> from molweight.datasets import audit, from_smiles
         >>> print(format_audit(audit(from_smiles(["CCO", "OCC", "C"], [0, 1, 1], name="three", cache=False))))
         three: 3 molecules, 0 rows without a molecule
-        duplicates  1 repeated molecules: 1 groups, 1 with conflicting labels
-                    1 as compounds (other salts, charges, tautomers, stereoisomers): 1 groups, 1 with conflicting labels
+        duplicates  1 repeated molecule: 1 group, 1 with conflicting labels
+                    1 as compounds (other salts, charges, tautomers, stereoisomers): 1 group, 1 with conflicting labels
         stereo      0 molecules (0.0 %) with an undefined stereocentre
         scaffolds   0, of which 0 have one molecule and the largest has 0; 3 molecules (100.0 %) without a ring
         labels      y0: 3 known, 0 missing, mean 0.667, from 0 to 1
@@ -60,7 +60,7 @@ def _duplicates(found: Audit) -> list[str]:
     merged = f"{counted} merged with an earlier row of the same molecule; after that:"
     return [
         *([merged] if found.merged else []),
-        f"{molecules.extra} repeated molecules: {_groups(molecules)}",
+        f"{_counted(molecules.extra, 'repeated molecule')}: {_groups(molecules)}",
         f"{compounds.extra} {kinds}: {_groups(compounds)}",
     ]
 
@@ -71,7 +71,11 @@ def _scaffolds(found: Audit) -> str:
 
 
 def _groups(duplicates: Duplicates) -> str:
-    return f"{duplicates.groups} groups, {duplicates.conflicting} with conflicting labels"
+    return f"{_counted(duplicates.groups, 'group')}, {duplicates.conflicting} with conflicting labels"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
 def _share(count: int, total: int) -> str:

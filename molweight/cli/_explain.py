@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from jsonargparse import Namespace
 
@@ -12,12 +12,15 @@ from molweight.cli._molecules import reading_of_input, refuse_other_formats, sta
 from molweight.cli._output import begin, result, say
 from molweight.cli._standard_form import with_standard_form
 from molweight.datasets.internal import read_rows
+from molweight.ensemble import Ensemble
 from molweight.errors import DataError, OptionError
 from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
 from molweight.storage import write_file
 
 __all__ = ["run"]
+
+_SMALL: Final = 0.5
 
 
 def run(options: Namespace) -> None:
@@ -33,6 +36,7 @@ def run(options: Namespace) -> None:
     refuse_other_formats(options, "atoms")
     options = with_standard_form(options)
     model = load(options.run, options.device)
+    _say_of_which_part(options, model)
     table = read_rows(options.input, options.smiles, reading_of_input(options))
     rows, cells = zip(*islice(table.rows, options.limit), strict=True)
     smiles = standard([record[table.smiles].strip() for record in cells], options.standardize)
@@ -49,6 +53,16 @@ def run(options: Namespace) -> None:
         write(line for row, item in found for line in _lines(row, item))
     shown = {"page": options.output, "molecules": len(found), "rejected": len(records) - len(found)}
     result(options, shown, f"{len(found)} of {len(records)} rows drawn and written to {options.output}")
+
+
+def _say_of_which_part(options: Namespace, model: Run) -> None:
+    """For an ensemble, the weight of its graph members: the other parts do not respond to single atoms."""
+    if isinstance(model.model, Ensemble) and (share := model.model.spec.weights[0]) < 1:
+        remedy = " To attribute all of a prediction, explain a run with --members 1." if share < _SMALL else ""
+        say(
+            options,
+            f"attributions are those of the graph members, whose weight in the ensemble is {share:.2f} of 1.{remedy}",
+        )
 
 
 def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -> Iterator[tuple[int, Attribution]]:

@@ -73,6 +73,12 @@ def test_every_row_trains_without_a_test_set(place: Path, capsys: pytest.Capture
     printed = capsys.readouterr().out
     assert "out of fold (60 rows, 2 members" in printed
     assert "nan" not in printed
+    explain = ["explain", str(place / "none"), str(place / "bare.csv"), "--limit=1", "--pairs=1", "--device=cpu"]
+    assert main([*explain, "--output", str(place / "explanation.html")]) == 0
+    about = json.loads((place / "none" / "weights.json").read_text())["finetuning"]["cross_fitting"]
+    share = about["weights"]["graph"]
+    said = f"attributions are those of the graph members, whose weight in the ensemble is {share:.2f} of 1."
+    assert said in capsys.readouterr().err
     metrics = json.loads((place / "none" / "metrics.json").read_text())
     assert metrics["sizes"]["test"] == 0
     assert sum(metrics["sizes"].values()) == 60
