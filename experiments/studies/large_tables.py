@@ -1,11 +1,12 @@
 """Value and cost of partners on tables of thousands of rows; out of fold, without the test sets.
 
     python -m experiments.studies.large_tables --output experiments/results/large_tables.json
-    ... [--table hiv --table tox21] [--rows 15000]
+    ... [--table hiv --table tox21] [--rows 15000] [--scaffold]
 
-Rows are sampled outside the test set of the scaffold split, and divided into three folds as by ``fit``. Each partner is
-fitted on two folds and predicts the third. Mixtures have weights fitted on the other folds, as in ``fit``; there are no
-graph members. Times are CPU seconds of one thread for all three folds.
+Rows are sampled outside the test set of the scaffold split, and divided into three folds as by ``fit``, or with
+``--scaffold`` so that all molecules of a scaffold are in the same fold. Each partner is fitted on two folds and predicts
+the third. Mixtures have weights fitted on the other folds, as in ``fit``; there are no graph members. Times are CPU
+seconds of one thread for all three folds, without those of the features.
 """
 
 import argparse
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from sklearn.model_selection import GroupKFold
 
 from experiments._provenance import provenance, write_result
+from experiments.studies.recipes import scaffold
 from molweight import datasets
 from molweight.arrays import AnyArray, Indices
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import PARTNERS, partner_features
+from molweight.ensemble._partners import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS, partner_features
 from molweight.ensemble._recipe import DEFAULT_FEATURES
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import cross_folds
@@ -36,6 +39,9 @@ MIXTURES: Final = {
     "without a forest": (*PLAIN, "gaussian_process"),
     "without a Gaussian process": (*PLAIN, "forest"),
     "all": PARTNERS,
+    "all, and a Gaussian process on MiniMol's vectors": (*PARTNERS, MINIMOL),
+    "all, and a linear model of MiniMol's vectors": (*PARTNERS, MINIMOL_LINEAR),
+    "all, and both": (*PARTNERS, *OF_VECTORS),
 }
 
 
@@ -44,22 +50,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--table", action="append", help="default: lipophilicity, tox21, hiv")
     parser.add_argument("--rows", type=int, default=15_000, help="rows of each table at most")
+    parser.add_argument("--scaffold", action="store_true", help="no scaffold in more than one fold")
     parser.add_argument("--output", type=Path, help="JSON file of the results")
     options = parser.parse_args()
-    found = {table: measure(table, options.rows) for table in options.table or TABLES}
+    tables = options.table or TABLES
+    found = {table: measure(table, options.rows, scaffold=options.scaffold) for table in tables}
     if options.output is not None:
-        write_result(options.output, {**provenance([0]), "rows_at_most": options.rows, "measured": found})
+        about = {"rows_at_most": options.rows, "folds": "scaffold" if options.scaffold else "random"}
+        write_result(options.output, {**provenance([0]), **about, "measured": found})
 
 
-def measure(table: str, most: int) -> dict[str, Any]:
+def measure(table: str, most: int, *, scaffold: bool = False) -> dict[str, Any]:
     """Each partner alone and the mixtures, by name.
 
     Args:
         table: Name of a table of MoleculeNet.
         most: Maximum number of rows.
+        scaffold: Whether all molecules of a scaffold are in the same fold.
     """
     data = rows_outside_the_test_set(datasets.load(table), most)
-    partners, folds = partner_data(data), cross_folds(data.targets, FOLDS, np.random.default_rng(1))
+    partners = partner_data(data)
+    folds = scaffold_folds(data) if scaffold else cross_folds(data.targets, FOLDS, np.random.default_rng(1))
     found: dict[str, Any] = {"rows": len(data)}
     predictions: dict[str, AnyArray] = {}
     for name in partners.names:
@@ -80,12 +91,19 @@ def rows_outside_the_test_set(data: MoleculeDataset, most: int) -> MoleculeDatas
     return data.subset(np.sort(np.random.default_rng(0).permutation(outside)[:most]))
 
 
+def scaffold_folds(data: MoleculeDataset) -> list[Indices]:
+    """Folds that share no scaffold."""
+    groups = [scaffold(smiles=text) or f"acyclic {at}" for at, text in enumerate(data.smiles)]
+    parts = GroupKFold(FOLDS, shuffle=True, random_state=0).split(np.arange(len(data)), groups=groups)
+    return [fold for _, fold in parts]
+
+
 def partner_data(data: MoleculeDataset) -> PartnerData:
     """The rows as the default fit gives them to its partners, without class weights."""
-    sets = {name: partner_features(name, DEFAULT_FEATURES) for name in PARTNERS}
+    sets = {name: partner_features(name, DEFAULT_FEATURES) for name in (*PARTNERS, *OF_VECTORS)}
     return PartnerData(
         features=sets,
-        matrices={name: feature_matrix(data, own) for name, own in sets.items()},
+        matrices={name: feature_matrix(data, own, progress=True) for name, own in sets.items()},
         labels=data.targets.astype(np.float64),
         weights=None,
         task=data.task or "regression",

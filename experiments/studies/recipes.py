@@ -63,11 +63,13 @@ WEIGHED: Final[dict[str, str | tuple[tuple[str, ...], float]]] = {
     "linear": "linear",
     "forest": "forest",
     "gaussian_process, MiniMol": "minimol",
+    "linear, MiniMol": "minimol_linear",
     **{f"four partners, shrinkage {value:g}": (FOUR, value) for value in (0.0, 0.2, 0.5, 1.0)},
     "five partners, shrinkage 0.2": ((*FOUR, "forest"), 0.2),
     "with torsions, shrinkage 0.2": (FIVE, 0.2),
     "with torsions and a forest, shrinkage 0.2": ((*FIVE, "forest"), 0.2),
     "with MiniMol, shrinkage 0.2": ((*FIVE, "forest", "minimol"), 0.2),
+    "with both models of MiniMol, shrinkage 0.2": ((*FIVE, "forest", "minimol", "minimol_linear"), 0.2),
 }
 """The results also contain rows of earlier choices of partners."""
 MEMBERS: Final[dict[str, dict[str, Any]]] = {

@@ -1,5 +1,6 @@
 """Cross-fitted ensembles: every labelled row outside the test set is trained on, and also predicted out of fold."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
-from molweight.ensemble._partners import MINIMOL, Partner, partner_features
+from molweight.ensemble._partners import MINIMOL, OF_VECTORS, Partner, partner_features
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
@@ -29,13 +30,18 @@ from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
+from molweight.features import get as feature_set
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import column_seconds
 from molweight.seeding import seeded
 
 __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 
 
+_LOG: Final = logging.getLogger(__name__)
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
+_VECTOR_SHARE: Final = 0.3
+"""Maximum share of limited time that is spent on vectors of MiniMol."""
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
 GRAPH: Final = "graph"
@@ -146,6 +152,7 @@ def prepare(
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
+    recipe = _affordable(recipe, data, seconds)
     work = _Work.of(recipe, data, rows, device, progress=progress)
     with partners_ahead(work.partners, work.kind, work.folds, seconds=seconds) as fitted:
         yield Prepared(work, fitted, device)
@@ -256,7 +263,10 @@ class _Work:
 
     @property
     def imputed(self) -> int:
-        vectors = self.partners.matrices.get(MINIMOL, np.empty(0))  # other partners read the same features, or counts
+        # Partners without vectors of MiniMol read the same features, or counts.
+        vectors = next(
+            (self.partners.matrices[name] for name in OF_VECTORS if name in self.partners.matrices), np.empty(0)
+        )
         return int(self.standardiser.missing(torch.from_numpy(self.features)).sum() + np.isnan(vectors).sum())
 
     def train(
@@ -389,6 +399,21 @@ class _Work:
         units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
+
+
+def _affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) -> Recipe:
+    """The recipe without vectors of MiniMol if they would take too much of the time; all other features are cheap."""
+    expensive = [name for name in recipe.partners if name in OF_VECTORS]
+    if seconds is None or not expensive:
+        return recipe
+    needed = column_seconds(data, feature_set(MINIMOL).spec)
+    if needed <= _VECTOR_SHARE * seconds:
+        return recipe
+    _LOG.warning(
+        "ensemble: without %s, because the vectors of MiniMol would take %.2g of %.2g minutes",
+        ", ".join(expensive), needed / 60, seconds / 60,
+    )  # fmt: skip
+    return replace(recipe, partners=tuple(name for name in recipe.partners if name not in OF_VECTORS))
 
 
 def _kept_or_trained(

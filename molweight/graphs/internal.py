@@ -11,7 +11,7 @@ from molweight.graphs._cache import (
     write_array,
     write_meta,
 )
-from molweight.graphs._columns import guarded_target
+from molweight.graphs._columns import column_seconds, guarded_target
 from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
@@ -33,6 +33,7 @@ __all__ = [
     "build_streamed",
     "cache_root",
     "canonical_text",
+    "column_seconds",
     "content_key",
     "end_with",
     "explain",

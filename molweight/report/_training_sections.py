@@ -282,6 +282,7 @@ _PARTS: Final = {
     "linear": "a linear model",
     "forest": "a forest",
     "minimol": "a Gaussian process with MiniMol",
+    "minimol_linear": "a linear model with MiniMol",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }

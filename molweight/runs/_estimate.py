@@ -23,6 +23,7 @@ _TITLES: Final = {
     "linear": "linear model",
     "forest": "forest",
     "minimol": "Gaussian process, MiniMol",
+    "minimol_linear": "linear model, MiniMol",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }
