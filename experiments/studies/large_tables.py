@@ -4,9 +4,9 @@
     ... [--table hiv --table tox21] [--rows 15000] [--scaffold]
 
 Rows are sampled outside the test set of the scaffold split, and divided into three folds as by ``fit``, or with
-``--scaffold`` so that all molecules of a scaffold are in the same fold. Each partner is fitted on two folds and predicts
-the third. Mixtures have weights fitted on the other folds, as in ``fit``; there are no graph members. Times are CPU
-seconds of one thread for all three folds, without those of the features.
+``--scaffold`` so that all molecules of a scaffold are in the same fold. Each partner is fitted on two folds and
+predicts the third. Mixtures have weights fitted on the other folds, as in ``fit``; there are no graph members. Times
+are CPU seconds of one thread for all three folds, without those of the features.
 """
 
 import argparse

@@ -16,7 +16,7 @@ from molweight.encoders import Encoder
 from molweight.ensemble._balance import Balance
 from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
-from molweight.ensemble._fit_member import TrainingSet, schedule_for
+from molweight.ensemble._fit_member import TrainingSet
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
@@ -297,8 +297,7 @@ class _Work:
         balance = self._balance(fold)
         training = TrainingSet(self.data, inputs, labels, task, self.partners.absolute, balance)
         # Folds can differ by one row. All members have the same number of epochs, so that their curves can be averaged.
-        count = len(self.labels) * (len(self.folds) - 1) // len(self.folds)
-        schedule = schedule_for(count, most=recipe.epochs, frozen=recipe.freeze_epochs)
+        schedule = replace(recipe, members=len(self.folds)).schedule(len(self.labels))
         with seeded(int(rng.integers(2**31))):
             member = build_member(self._shape(), self.labels.shape[1], self.standardiser.width, atoms=self._atoms())
         member.encoder.load_state_dict(encoder.state_dict())

@@ -79,7 +79,7 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0) -> Schedule:
+def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0, short: bool = False) -> Schedule:
     """Training schedule for a number of rows: above 2,000, larger batches with a higher learning rate.
 
     Out of fold, large batches are as good as batches of 32 on lipophilicity, and take 0.7 times as long per molecule
@@ -89,16 +89,17 @@ def schedule_for(rows: int, *, most: int = _MOST, frozen: int = 0) -> Schedule:
         rows: Number of training rows.
         most: Maximum number of epochs.
         frozen: Epochs at the beginning in which only the head is trained.
+        short: Whether a large table has fewer epochs; see :func:`epochs_for`.
 
     Example:
         >>> schedule_for(800).batch_size, schedule_for(8_000).batch_size
         (32, 128)
     """
     size, lr = _BATCHES[rows > _SMALL]
-    return Schedule(min(most, epochs_for(rows)), size, lr, frozen=frozen)
+    return Schedule(min(most, epochs_for(rows, short=short)), size, lr, frozen=frozen)
 
 
-def epochs_for(rows: int) -> int:
+def epochs_for(rows: int, *, short: bool = False) -> int:
     """Number of epochs: about 1,000 steps of 32 rows for a small table, and a bounded number of visits for a large one.
 
     From 3,750 rows on, a member makes 150,000 molecule visits. This is raised to 15 epochs within a limit of 400,000
@@ -106,14 +107,18 @@ def epochs_for(rows: int) -> int:
 
     Args:
         rows: Number of training rows.
+        short: Whether to do without the 15 epochs: next to a linear model of a pretrained network's vectors, members
+            add little to the ensemble, and such a table is computed within minutes.
 
     Example:
+        >>> epochs_for(20_000, short=True)
+        7
         >>> [epochs_for(rows) for rows in (100, 800, 2_500, 8_000, 20_000, 80_000, 250_000, 1_500_000)]
         [100, 40, 40, 18, 15, 5, 4, 1]
     """
     rows = max(1, rows)
     epochs = max(_FEWEST, round(_STEPS * _BATCHES[0][0] / rows))
-    least = max(1, *(min(floor, visits // rows) for floor, visits in _LEAST))
+    least = max(1, *(min(floor, visits // rows) for floor, visits in _LEAST[short:]))
     return min(_MOST, max(least, min(epochs, _VISITS // rows)))
 
 

@@ -1,12 +1,14 @@
 """All settings of an ensemble."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble._fit_member import Schedule, schedule_for
+from molweight.ensemble._partners import MINIMOL_LINEAR, PARTNERS
 from molweight.ensemble._tabicl_network import Network
 
-__all__ = ["DEFAULT_FEATURES", "Recipe", "members_for"]
+__all__ = ["DEFAULT_FEATURES", "Recipe", "members_for", "shortened"]
 
 DEFAULT_FEATURES: Final = ("descriptors", "functional_groups")
 """Feature sets in addition to the graph."""
@@ -50,6 +52,24 @@ class Recipe:
     freeze_epochs: int = 0
     seed: int = 0
     network: Network | None = None
+
+    def schedule(self, rows: int) -> Schedule:
+        """Training schedule of every member.
+
+        Args:
+            rows: Number of labelled rows outside the test set.
+        """
+        count = rows * (self.members - 1) // self.members
+        return schedule_for(count, most=self.epochs, frozen=self.freeze_epochs, short=shortened(self.partners))
+
+
+def shortened(partners: Sequence[str]) -> bool:
+    """Whether members of a large table are trained for fewer epochs, because of a partner.
+
+    Args:
+        partners: Names of the partners.
+    """
+    return MINIMOL_LINEAR in partners
 
 
 def members_for(rows: int) -> int:

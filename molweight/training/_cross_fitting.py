@@ -21,7 +21,6 @@ from molweight.ensemble.internal import (
     members_for,
     prepare,
     read_network,
-    schedule_for,
 )
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -75,7 +74,7 @@ def fit_ensemble(prepared: Prepared, encoder: Encoder, context: Context) -> tupl
         The ensemble and its out-of-fold scores.
     """
     rows, recipe = _rows(context), prepared.recipe
-    epochs = schedule_for(len(rows) * (recipe.members - 1) // recipe.members, most=recipe.epochs).epochs
+    epochs = recipe.schedule(len(rows)).epochs
     context.announce(
         f"stage 3 of 3: finetuning {recipe.members} cross-fitted members on {len(rows)} rows, {epochs} epochs each"
     )

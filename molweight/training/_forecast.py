@@ -23,6 +23,7 @@ from molweight.ensemble.internal import (
     partner_seconds,
     probe_seconds,
     schedule_for,
+    shortened,
 )
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
@@ -98,7 +99,8 @@ def _schedule(job: Job, splits: Splits) -> Schedule:
     """The schedule of a member; a single model has the batch size of a small table."""
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
     members = job.members or members_for(rows)
-    return schedule_for(rows * (members - 1) // members, most=job.epochs)
+    short = shortened(job.partners or ())
+    return schedule_for(rows * (members - 1) // members, most=job.epochs, short=short)
 
 
 def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) -> float:
