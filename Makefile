@@ -16,9 +16,10 @@ demo: $(VENV)/.installed  ## Install what is missing and run the main job on Fre
 	$(BIN)/molweight fit $(DEMO_ARGS)
 
 # One thread per test process: the processes share the cores already. Each takes whole stretches of the list of tests, so
-# that what the tests of a file share is made once, and work of the other when it has none left.
+# that what the tests of a file share is made once, and work of the other when it has none left. They and the processes
+# that tests start compile each module once, even if the environment says that Python should not keep what it compiles.
 test: $(VENV)/.installed-dev  ## Run all tests and doctests; PYTEST_ARGS="-k name" selects, WORKERS=8 uses more processes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=15 $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist worksteal --durations=15 $(PYTEST_ARGS)
 
 # What the first environment holds is borrowed by a path file, so that only torch-scatter has to be built, once.
 test-scatter: $(VENV)-scatter/.installed  ## Run all tests with torch-scatter installed, which is built first (minutes), in .venv-scatter

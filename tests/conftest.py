@@ -6,6 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import joblib
 import pytest
 import torch
 from hypothesis import settings
@@ -25,15 +26,19 @@ sys.path[:] = [entry for entry in sys.path if Path(entry).resolve() != ROOT]
 settings.register_profile("molweight", deadline=None)
 settings.load_profile("molweight")
 
-# A shell ignores Ctrl-C for what it starts in the background, and the tests of interruptions send it.
+# A shell ignores Ctrl-C for what it starts in the background, and nohup the end of the terminal: the tests of
+# interruptions send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _CACHE = pytest.StashKey[tempfile.TemporaryDirectory[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the session an empty cache, shared by its processes, and plots that open no window."""
+    """Give the session an empty cache, shared by its processes, one core for each, and plots that open no window."""
     os.environ["MPLBACKEND"] = "agg"
+    os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # processes of a session share the cores; see the fixture `two_cores`
     if not hasattr(config, "workerinput"):
         config.stash[_CACHE] = tempfile.TemporaryDirectory(prefix="molweight-cache-")
         os.environ["MOLWEIGHT_CACHE"] = config.stash[_CACHE].name
@@ -65,6 +70,14 @@ def registries(monkeypatch: pytest.MonkeyPatch) -> None:
     for registry in (LOADERS, datasets.SPLITTERS, _OBJECTIVES, weightings):
         registry.available()  # entry points are read once
         monkeypatch.setattr(registry, "_items", dict(registry._items))
+
+
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let molweight compute in several processes, as it does by default."""
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+    if joblib.cpu_count() == 1:
+        pytest.skip("a single core starts no processes")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
 """Studies: what is refused before any work, runs and their rows, deaths, statistics against hand-computed values."""
 
 import importlib
+import io
 import json
 import multiprocessing
 import re
+from contextlib import redirect_stdout
 from functools import partial
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -217,7 +219,7 @@ def test_idle_processes_end_by_themselves(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "work_of_a_study.py").write_text(WORK)
     monkeypatch.syspath_prepend(str(tmp_path))
     others, own, rows = set(multiprocessing.active_children()), set[BaseProcess](), 0
-    for _ in ProcessPool(2).map(importlib.import_module("work_of_a_study").work, [1, 4]):
+    for _ in ProcessPool(1).map(importlib.import_module("work_of_a_study").work, [1, 4]):
         rows += 1
         own = set(multiprocessing.active_children()) - others
     assert (rows, {process.exitcode for process in own}) == (2, {0})  # a killed one leaves semaphores behind
@@ -406,35 +408,52 @@ def test_holm_is_the_published_procedure() -> None:
     assert holm([]) == []
 
 
-def test_the_command_prints_the_page_and_says_what_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+class Commanded(NamedTuple):
+    """A study of two methods, run by the command with a process of its own."""
+
+    content: dict[str, Any]
+    command: list[str]
+    shown: str
+
+
+@pytest.fixture(scope="module")
+def commanded(tmp_path_factory: pytest.TempPathFactory) -> Commanded:
+    """One of its methods has a name that a spreadsheet would run."""
+    folder = tmp_path_factory.mktemp("commanded")
     content = {
         "tables": ["freesolv"],
-        "methods": ["equal", "scratch"],
+        "methods": ["equal", "=mine"],
+        "variants": {"=mine": {"of": "scratch"}},
         "seeds": [0],
         "reference": "equal",
         "job": TINY,
         "corpus_size": 64,
     }
-    (tmp_path / "quick.yaml").write_text(json.dumps(content))
-    command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers", "1"]
-    assert main(command) == 0
-    shown = capsys.readouterr().out
+    (folder / "quick.yaml").write_text(json.dumps(content))
+    command = ["benchmark", str(folder / "quick.yaml"), "--output", str(folder / "out"), "--workers", "1"]
+    with redirect_stdout(io.StringIO()) as shown:
+        assert main(command) == 0
+    return Commanded(content, command, shown.getvalue())
+
+
+def test_the_command_prints_the_page_and_says_what_failed(
+    commanded: Commanded, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    content, command, shown = commanded
     assert "2 runs, 2 to do; every weighting gets the same number of steps" in shown
     assert "# quick" in shown
     assert main([*command, "--quiet"]) == 0
+    capsys.readouterr()
     (tmp_path / "quick.yaml").write_text(json.dumps({**content, "job": {**TINY, "batch_size": 0}}))
-    assert main(command) == 2
+    assert main([command[0], str(tmp_path / "quick.yaml"), *command[2:]]) == 2
     assert "batch_size=0" in capsys.readouterr().err
 
 
-def test_names_that_a_spreadsheet_would_run_are_quoted_on_request(tmp_path: Path) -> None:
-    content = {"tables": ["freesolv"], "methods": ["=mine"], "seeds": [0], "reference": "=mine", "job": TINY}
-    variants = {"=mine": {"of": "scratch"}}
-    (tmp_path / "quick.yaml").write_text(json.dumps({**content, "variants": variants, "corpus_size": 64}))
-    command = ["benchmark", str(tmp_path / "quick.yaml"), "--output", str(tmp_path / "out"), "--workers=1", "--quiet"]
+def test_names_that_a_spreadsheet_would_run_are_quoted_on_request(commanded: Commanded) -> None:
+    _, command, _ = commanded
     for further, expected in (([], "=mine"), (["--safe_csv"], "'=mine")):
-        assert main([*command, *further]) == 0
-        assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == [expected]
+        assert main([*command, "--quiet", *further]) == 0
+        assert pd.read_csv(Path(command[3]) / "results.csv")["method"].tolist() == ["equal", expected]
 
 
 def test_the_setting_that_is_best_on_select_opens_the_test_set(tmp_path: Path) -> None:
@@ -598,7 +617,7 @@ def test_peers_learn_from_all_rows_but_the_test_set(name: str, task: str) -> Non
     data = datasets.load("freesolv").subset(range(300))
     if task == "classification":
         labels = (data.targets < np.median(data.targets)).astype(float)
-        data = datasets.from_smiles(list(data.smiles), labels, task="classification", cache=False)
+        data = datasets.from_smiles(list(data.smiles), labels, task="classification")  # features are in the cache
     found = fit_peer(name, data, datasets.split(data, "random"), 0)
     spread = float(data.targets.std())
     assert found["test"] > 0.7 if task == "classification" else found["test"] < 0.8 * spread

@@ -183,15 +183,11 @@ def test_audit_of_a_table_that_cannot_be_used_yet_still_shows_its_columns(
     assert "Name the label columns: --targets a,b" in shown.err
 
 
-def test_messages_of_the_library_name_options(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
+def test_messages_of_the_library_name_options(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "mine.csv"
     path.write_text("smiles,y\n" + rows(lambda n: ("active", "inactive")[n % 2]))
-    done = subprocess.run([sys.executable, "-m", "molweight", "audit", str(path), "--quiet"], capture_output=True,
-                          text=True, check=True)  # fmt: skip
-    assert "'active' is class 1 and 'inactive' class 0; --positive inactive swaps them" in done.stderr
+    assert main(["audit", str(path), "--quiet"]) == 0
+    assert "'active' is class 1 and 'inactive' class 0; --positive inactive swaps them" in caplog.text
 
 
 def test_the_own_molecules_join_the_corpus() -> None:

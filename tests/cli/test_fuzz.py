@@ -10,7 +10,7 @@ import pytest
 
 from molweight.cli import main
 
-COUNT = 120
+COUNT = 72
 
 
 @pytest.fixture(scope="module")

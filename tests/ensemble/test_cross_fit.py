@@ -301,6 +301,7 @@ def test_a_molecule_whose_features_fail_is_predicted(fitted: CrossFitted) -> Non
     assert fitted.ensemble.predict(graphs).isfinite().all()
 
 
+@pytest.mark.usefixtures("two_cores")
 def test_processes_agree_with_one_process(freesolv: MoleculeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     torch_threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
@@ -30,7 +29,7 @@ def data() -> PartnerData:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
-@pytest.mark.skipif(joblib.cpu_count() < 2, reason="a single core starts none")
+@pytest.mark.usefixtures("two_cores")
 def test_another_process_fits_the_same(data: PartnerData, monkeypatch: pytest.MonkeyPatch) -> None:
     before = _workers()
     with partners_ahead(data, "none", FOLDS) as result:
@@ -50,7 +49,7 @@ def test_another_process_fits_the_same(data: PartnerData, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="Linux has it")
-@pytest.mark.skipif(joblib.cpu_count() < 2, reason="a single core starts none")
+@pytest.mark.usefixtures("two_cores")
 def test_an_error_ends_the_process_at_once(data: PartnerData) -> None:
     def fails() -> None:
         with partners_ahead(large, "none", FOLDS):
@@ -80,11 +79,11 @@ def _workers() -> set[int]:
     return found
 
 
-@pytest.mark.parametrize("least", [150, 1000])
+@pytest.mark.parametrize("cores", ["1", "2"])
 def test_the_time_limit_leaves_all_out_but_the_first(
-    data: PartnerData, least: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    data: PartnerData, cores: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(_partner_fits, "_LEAST_ROWS", least)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", cores)
     with caplog.at_level(logging.WARNING), partners_ahead(data, "none", FOLDS, seconds=0) as result:
         fitted = result()
     assert list(fitted.out_of_fold) == ["trees"]

@@ -1,7 +1,7 @@
 """The example without molecules, as users run it: ``examples/text.py``."""
 
 import importlib.util
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -49,9 +49,11 @@ def test_the_losses_are_pure(example: ModuleType) -> None:
         check_deterministic(loss, loop.pretrained, name)
 
 
-def test_the_script_prints_the_weights(script: Path) -> None:
-    done = subprocess.run([sys.executable, script, "--steps", "2"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+def test_the_script_prints_the_weights(
+    script: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(script), "--steps", "2"])
+    runpy.run_path(str(script), run_name="__main__")
+    lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:3]] == ["masked_words", "contrast", "random_labels"]
     assert lines[3].startswith("cross-entropy of the similarity task on new sentences: ")

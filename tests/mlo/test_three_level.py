@@ -574,9 +574,9 @@ def test_following_changes_no_minimum() -> None:
     ends = []
     for follow in (True, False):
         loop = _loop(
-            TapWeight(NAMES), track_encoder=follow, hypergradient_interval=10_000, finetune_lr=0.02, pretrain_lr=1e-9
+            TapWeight(NAMES), track_encoder=follow, hypergradient_interval=10_000, finetune_lr=0.05, pretrain_lr=1e-9
         )
-        for _ in range(600):
+        for _ in range(240):
             loop.step(_objectives(), _task(20))
         ends.append(_copy(loop.finetuned))
     for name, tensor in ends[0].items():

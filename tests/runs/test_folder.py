@@ -101,7 +101,7 @@ def test_links_are_not_written_through(
 def test_a_finished_run_is_replaced_only_when_asked_for(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fit = ["fit", str(table), f"--runs={tmp_path}", *TINY]
+    fit = ["fit", str(table), f"--runs={tmp_path}", "--partners=", *TINY]
     assert main(fit) == 0
     folder = tmp_path / "my"
     (folder / "notes.txt").write_text("mine")
