@@ -548,7 +548,8 @@ def test_standard_input_is_read_as_a_file_is(  # noqa: PLR0917 (parameters and f
     content: bytes, encoding: str | None, expected: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever encoding the terminal has."""
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="ascii"))
+    stream = io.BufferedReader(io.BytesIO(content))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream, encoding="ascii"))
     command = ["predict", str(trained), "-", f"--output={tmp_path / 'o.csv'}", "--quiet"]
     assert main([*command, *([f"--encoding={encoding}"] if encoding else [])]) == 0
     assert expected in (tmp_path / "o.csv").read_text(encoding="utf-8")

@@ -15,7 +15,10 @@ from molweight.errors import ConfigError
 from molweight.options import Job
 
 SIZES = ("--corpus_size=32", "--steps=1", "--batch_size=16", "--epochs=1", "--device=cpu", "--quiet", "--members=2")
-ENCODER = ("--encoder_options.layers=1", "--encoder_options.width=8", "--pretrain_steps=1", "--hidden=8")
+ENCODER = (
+    *("--encoder_options.layers=1", "--encoder_options.width=8", "--pretrain_steps=1", "--hidden=8"),
+    "--partners=trees,linear",
+)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +125,7 @@ def test_a_test_table_in_python() -> None:
     whole = datasets.load("freesolv")
     train, test = whole.subset(range(50)), whole.subset(range(50, 70))
     options = {"layers": 1, "width": 8}
-    job = Job(encoder_options=options, init="scratch", weighting="none", members=2, epochs=1, hidden=8)
+    job = Job(encoder_options=options, init="scratch", weighting="none", members=2, epochs=1, hidden=8, partners=())
     run = fit(job, train, test=test)
     assert np.isfinite(run.evaluate("test").value)
     assert run.test_results is not None

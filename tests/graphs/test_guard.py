@@ -143,7 +143,9 @@ def test_threads_may_ask_at_once() -> None:
 
 def test_no_operation_takes_longer_than_its_budget(root: Path) -> None:
     """A few of the molecules of ``experiments/stress/hostile.py``."""
-    command = [sys.executable, "-m", "experiments.stress.hostile", "--count", "1"]
+    code = "import functools; from experiments.stress import hostile as script\n"
+    code += "script.hostile_molecules = functools.cache(script.hostile_molecules); script.main()"  # a second each time
+    command = [sys.executable, "-c", code, "--count", "1"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1].startswith("1 molecules (1 readable), 19 operations")
