@@ -10,7 +10,7 @@ import pytest
 
 from molweight.cli import main
 
-COUNT = 72
+COUNT = 60
 
 
 @pytest.fixture(scope="module")

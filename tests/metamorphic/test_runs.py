@@ -15,7 +15,7 @@ from molweight.ensemble import Ensemble
 from molweight.ensemble._partners import PARTNERS
 from molweight.estimators import MoleculeEmbedder
 from molweight.options import Job
-from molweight.runs import Attribution, Run, _ahead, load
+from molweight.runs import Attribution, Run, load
 
 Written = dict[str, list[Any]]
 """Each molecule with its other spellings, see ``conftest.Spelling``."""
@@ -70,10 +70,9 @@ def test_predict_by_order_and_size_of_the_batch(run: Run, molecules: list[str]) 
 def test_predict_by_processes(run: Run, molecules: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     few = sorted(molecules, key=len)[:5]  # the features of an ensemble take milliseconds for each molecule
     here = run.predict(few)
-    monkeypatch.setattr(_ahead, "_ALONE", 1)  # parts of the list
     for count in ("2",) if isinstance(run.model, Ensemble) else ("1", "2"):
         monkeypatch.setenv("LOKY_MAX_CPU_COUNT", count)
-        many = run.predict(few * 260).reshape(260, len(few), -1)
+        many = run.predict(few * 830).reshape(830, len(few), -1)
         assert np.abs(many - here).max() < CLOSE, count
 
 
