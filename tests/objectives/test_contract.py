@@ -84,6 +84,23 @@ def parameters(joint: Joint) -> Params:
     return {name: value.detach().clone() for name, value in joint.named_parameters()}
 
 
+def flattened(joint: Joint, views: object) -> tuple[Tensor, Callable[[Tensor, Params], Tensor]]:
+    """All parameters in one vector, and the loss as a function of it and of buffers.
+
+    The random direction of gradcheck's fast mode has a share in each parameter, for the cost of one.
+    """
+    params = parameters(joint)
+    sizes = [value.numel() for value in params.values()]
+
+    def of(flat: Tensor, buffers: Params) -> Tensor:
+        parts = zip(params.items(), torch.split(flat, sizes), strict=True)
+        given = {key: part.view_as(value) for (key, value), part in parts}
+        loss: Tensor = functional_call(joint, {**given, **buffers}, (views,))
+        return loss
+
+    return torch.cat([value.flatten() for value in params.values()]).requires_grad_(), of
+
+
 @every_objective
 def test_loss_is_a_finite_scalar(name: str, options: dict[str, Any], corpus: MoleculeDataset) -> None:
     joint = build(name, corpus, **options)
@@ -98,16 +115,9 @@ def test_derivatives_are_right_to_second_order(
     name: str, options: dict[str, Any], corpus: MoleculeDataset, awkward: GraphBatch
 ) -> None:
     joint = double(build(name, corpus, **options, **TRUE_LOSS.get(name, {})))
-    views = joint.objective.draw(awkward, seeded())
-    names = list(parameters(joint))
-
-    def of(*values: Tensor) -> Tensor:
-        loss: Tensor = functional_call(joint, dict(zip(names, values, strict=True)), (views,))
-        return loss
-
-    leaves = tuple(value.requires_grad_() for value in parameters(joint).values())
-    assert torch.autograd.gradcheck(of, leaves, fast_mode=True)
-    assert torch.autograd.gradgradcheck(of, leaves, fast_mode=True)
+    flat, of = flattened(joint, joint.objective.draw(awkward, seeded()))
+    assert torch.autograd.gradcheck(lambda flat: of(flat, {}), flat, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda flat: of(flat, {}), flat, fast_mode=True)
 
 
 @every_objective
@@ -139,8 +149,7 @@ def test_options_that_can_be_learned_are_read_as_tensors(
     """The loss, and its gradient in a direction, are differentiable functions of each."""
     joint = double(build(name, corpus, **options))
     views = joint.objective.draw(corpus.graphs(range(8)), seeded())
-    leaves = tuple(value.requires_grad_() for value in parameters(joint).values())
-    names = list(parameters(joint))
+    flat, loss_of = flattened(joint, views)
     for option, (low, high) in joint.objective.learnable.items():
         start = getattr(joint.objective, option)
         assert low <= start <= high
@@ -148,14 +157,12 @@ def test_options_that_can_be_learned_are_read_as_tensors(
         delattr(joint.objective, option)
         joint.objective.register_buffer(option, value.detach().clone(), persistent=False)
 
-        def of(value: Tensor, *values: Tensor, option: str = option) -> Tensor:
-            given = {**dict(zip(names, values, strict=True)), f"objective.{option}": value}
-            loss: Tensor = functional_call(joint, given, (views,))
-            return loss
+        def of(value: Tensor, flat: Tensor, option: str = option) -> Tensor:
+            return loss_of(flat, {f"objective.{option}": value})
 
-        assert torch.autograd.gradcheck(of, (value, *leaves), fast_mode=True)
-        assert torch.autograd.gradgradcheck(of, (value, *leaves), fast_mode=True)
-        assert float(torch.autograd.grad(of(value, *leaves), value)[0].abs()) > 0
+        assert torch.autograd.gradcheck(of, (value, flat), fast_mode=True)
+        assert torch.autograd.gradgradcheck(of, (value, flat), fast_mode=True)
+        assert float(torch.autograd.grad(of(value, flat), value)[0].abs()) > 0
 
 
 @every_objective
