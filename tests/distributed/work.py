@@ -72,14 +72,14 @@ def task_loss(task: Predictor, batch: GraphBatch) -> LossFn:
 
 
 def steps(corpus: MoleculeDataset, table: MoleculeDataset, solver: str, **settings: float) -> Tensor:
-    """Weights, hypergradients and parameters after three steps of all three levels."""
+    """Weights, hypergradients and parameters after two steps of all three levels."""
     model = pretrainer(FEW, corpus)
     torch.manual_seed(1)
     task = Predictor(copy.deepcopy(model.encoder), "regression", torch.zeros(1), torch.ones(1)).double()
     rule = weightings.create("tapweight", FEW)
     loop = Loop(leaves(model), leaves(task), rule, solver=solvers.create(solver, **settings), optimizer=adam)
     found: list[Tensor] = []
-    for step in range(3):
+    for step in range(2):
         draw = torch.Generator().manual_seed(step)
         losses = model.draw(doubled(corpus.graphs(range(step, step + 8))), draw)
         train, meta = (task_loss(task, labelled(table, start + step)) for start in (0, 20))
