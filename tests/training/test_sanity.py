@@ -68,10 +68,10 @@ def _set_up(data: MoleculeDataset, roles: Splits, objectives: list[str], seed: i
     labels = ((train.targets - train.targets.mean()) / train.targets.std()).astype(np.float32)
     shuffled = np.random.default_rng(seed).permutation(labels)
     job = Job(
-        encoder_options={"layers": 3, "width": 64},
+        encoder_options={"layers": 2, "width": 64},
         objectives=objectives,
         init="scratch",
-        batch_size=128,
+        batch_size=64,
         seed=seed,
         device="cpu",
     )
