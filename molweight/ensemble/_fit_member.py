@@ -27,6 +27,8 @@ _FEWEST: Final = 40
 _MOST: Final = 100
 _VISITS: Final = 150_000
 """Maximum number of molecule visits in training, subject to the minimum number of epochs."""
+_SHORT: Final = 75_000
+"""The same for short training, which has no minimum but one epoch."""
 _LEAST: Final = ((15, 400_000), (5, 1_000_000))
 """Minimum number of epochs, as long as they do not exceed this number of visits; always at least one epoch."""
 _SMALL: Final = 2_000
@@ -107,18 +109,20 @@ def epochs_for(rows: int, *, short: bool = False) -> int:
 
     Args:
         rows: Number of training rows.
-        short: Whether to do without the 15 epochs: next to a linear model of a pretrained network's vectors, members
-            add little to the ensemble, and such a table is computed within minutes.
+        short: Whether to make 75,000 visits at most, in at least one epoch: next to a linear model of a pretrained
+            network's vectors, members of a large table add little to the ensemble.
 
     Example:
         >>> epochs_for(20_000, short=True)
-        7
+        3
         >>> [epochs_for(rows) for rows in (100, 800, 2_500, 8_000, 20_000, 80_000, 250_000, 1_500_000)]
         [100, 40, 40, 18, 15, 5, 4, 1]
     """
     rows = max(1, rows)
     epochs = max(_FEWEST, round(_STEPS * _BATCHES[0][0] / rows))
-    least = max(1, *(min(floor, visits // rows) for floor, visits in _LEAST[short:]))
+    if short:
+        return min(_MOST, max(1, min(epochs, _SHORT // rows)))
+    least = max(1, *(min(floor, visits // rows) for floor, visits in _LEAST))
     return min(_MOST, max(least, min(epochs, _VISITS // rows)))
 
 
