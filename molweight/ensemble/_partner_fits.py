@@ -20,6 +20,7 @@ from molweight.graphs.internal import end_with, shielded
 __all__ = ["FittedPartners", "partners_ahead"]
 
 _LOG: Final = logging.getLogger(__name__)
+_NICENESS: Final = 10
 _LEAST_ROWS: Final = 150
 """With fewer rows, fitting takes less time than starting a process."""
 _MOST_ROWS: Final = 2_000
@@ -65,13 +66,20 @@ def partners_ahead(
     from joblib.externals.loky import ProcessPoolExecutor  # a separate executor, not the one that joblib reuses
 
     limits = {"OMP_NUM_THREADS": str(threads)}
-    executor = ProcessPoolExecutor(max_workers=1, initializer=end_with, initargs=(os.getpid(),), env=limits)
+    executor = ProcessPoolExecutor(max_workers=1, initializer=_start, initargs=(os.getpid(),), env=limits)
     with shielded():
         future = executor.submit(work)
     try:
         yield partial(_warned, future.result)
     finally:
         executor.shutdown(kill_workers=not future.done())
+
+
+def _start(parent: int) -> None:
+    """Set up the process with a low priority: it takes what pretraining and the last member leave of the cores."""
+    end_with(parent)
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
 
 
 def _in_background(data: PartnerData) -> bool:
