@@ -59,7 +59,9 @@ def partners_ahead(
         study, it fits them when it is called.
     """
     threads = max(1, cpu_count() - len(folds))
-    work = partial(_fit, data, kind, folds, threads, None if seconds is None else time.time() + seconds)
+    # Not time.monotonic(), which another process may count from another moment.
+    deadline = None if seconds is None else time.time() + seconds
+    work = partial(_fit, data, kind, folds, threads, deadline)
     if not _in_background(data):
         yield partial(_warned, work)
         return

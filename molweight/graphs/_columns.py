@@ -100,16 +100,14 @@ def target_column(
     Returns:
         An array of type ``spec.dtype`` with ``spec.dim`` columns and one row per molecule, or per atom.
     """
-    starts = range(0, len(dataset), _SHARD * spec.chunk)
-    place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}" if dataset.folder else None
-    paths = {start: place / f"{number:05d}.npy" for number, start in enumerate(starts)} if place else {}
+    starts, paths = _files(dataset, spec)
     stored = {start: _stored(dataset, spec, start, path) for start, path in paths.items()}
     parts = {start: values for start, values in stored.items() if values is not None}
     missing = [start for start in starts if start not in parts]
     title = f"{_plain(spec.name)} of {dataset.name}" if progress else None
     for start, values in _computed(dataset, spec, missing, n_jobs, title):
         parts[start] = values
-        if place:
+        if paths:
             write_array(paths[start], values)
     none = np.empty((0, spec.dim), dtype=spec.dtype)  # for a dataset without molecules
     return np.concatenate([none, *(parts[start] for start in starts)])
@@ -122,23 +120,26 @@ def column_seconds(dataset: MoleculeDataset, spec: TargetSpec) -> float:
         dataset: The molecules.
         spec: The spec.
     """
-    starts = range(0, len(dataset), _SHARD * spec.chunk)
-    place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}" if dataset.folder else None
-    missing = sum(
-        _stop(dataset, spec, start) - start
-        for number, start in enumerate(starts)
-        if place is None or not (place / f"{number:05d}.npy").is_file()
-    )
-    if not missing:
+    starts, paths = _files(dataset, spec)
+    absent = [start for start in starts if start not in paths or not paths[start].is_file()]
+    if not absent:
         return 0.0
-    compute, few = (
-        guarded_target(spec),
-        [dataset.smiles[row] for row in range(0, len(dataset), -(-len(dataset) // _FEW))],
-    )
+    missing = sum(_stop(dataset, spec, start) - start for start in absent)
+    few = [dataset.smiles[row] for row in range(0, len(dataset), -(-len(dataset) // _FEW))]
+    compute = guarded_target(spec)
     compute(few[:1])  # sets everything up
     started = time.perf_counter()
     compute(few)
     return (time.perf_counter() - started) / len(few) * missing / int(cpu_count())
+
+
+def _files(dataset: MoleculeDataset, spec: TargetSpec) -> tuple[Sequence[int], dict[int, Path]]:
+    """The first molecule of each file, and the files by it; no files for a dataset that is not stored."""
+    starts = range(0, len(dataset), _SHARD * spec.chunk)
+    if not dataset.folder:
+        return starts, {}
+    place = dataset.folder / "targets" / f"{spec.name}-v{spec.version}"
+    return starts, {start: place / f"{number:05d}.npy" for number, start in enumerate(starts)}
 
 
 def _stop(dataset: MoleculeDataset, spec: TargetSpec, start: int) -> int:
