@@ -74,7 +74,8 @@ def partners_ahead(
     try:
         yield partial(_warned, future.result)
     finally:
-        executor.shutdown(kill_workers=not future.done())
+        unused = not future.done()
+        executor.shutdown(wait=unused, kill_workers=unused)  # an idle process may take a second to end
 
 
 def _start(parent: int) -> None:
