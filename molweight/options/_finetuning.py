@@ -36,9 +36,11 @@ class FinetuningOptions:
             ``"gaussian_process"``, on all of these and FCFP counts, fitted on 6,000 rows at most; ``"linear"``, a
             linear model of the features; ``"forest"``, randomised trees with ECFP counts; ``"minimol"``, a Gaussian
             process on vectors of MiniMol, a pretrained network (``pip install 'molweight[minimol]'``);
-            ``"minimol_linear"``, a linear model of these vectors; none if empty. ``None`` for all of them, with
-            ``"minimol"`` only if it is installed and there are at most 100,000 rows, and ``"minimol_linear"`` only if
-            there are more than 10,000, too.
+            ``"minimol_linear"``, a linear model of these vectors; ``"profile"``, a Gaussian process on the labels of
+            auxiliary tables as predicted by linear models (Profile-QSAR; Martin et al., J. Chem. Inf. Model. 57, 2077,
+            2017); none if empty. ``None`` for all of them, with ``"minimol"`` only if it is installed and there are at
+            most 100,000 rows, ``"minimol_linear"`` only if there are more than 10,000, too, and ``"profile"`` only if
+            ``aux`` names tables.
         in_context: File of the weights of TabICL, which is then a further partner: a pretrained network that reads the
             labelled molecules' features (at most 10,000 rows, drawn from larger tables) and needs no fit; for numbers
             the file of the regressor, for classes that of the classifier, for up to 50 targets of one kind. Needs

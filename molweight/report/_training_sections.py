@@ -283,6 +283,7 @@ _PARTS: Final = {
     "forest": "a forest",
     "minimol": "a Gaussian process with MiniMol",
     "minimol_linear": "a linear model with MiniMol",
+    "profile": "a Gaussian process with predicted labels of the sources",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }

@@ -24,6 +24,7 @@ _TITLES: Final = {
     "forest": "forest",
     "minimol": "Gaussian process, MiniMol",
     "minimol_linear": "linear model, MiniMol",
+    "profile": "Gaussian process, sources",
     "tabicl": "TabICL",
     "ensemble": "the ensemble",
 }

@@ -57,7 +57,7 @@ def prepared_ensemble(job: Job, context: Context) -> Iterator[Prepared]:
         The ensemble without its encoder.
     """
     rows, seconds = _rows(context), context.session.seconds_for(_SHARE)
-    recipe, device, progress = _recipe(job, len(rows)), context.device, context.progress
+    recipe, device, progress = _recipe(job, context, len(rows)), context.device, context.progress
     with prepare(recipe, context.data, rows, device=device, seconds=seconds, progress=progress) as prepared:
         yield prepared
 
@@ -110,7 +110,7 @@ def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
             )  # fmt: skip
 
 
-def _recipe(job: Job, rows: int) -> Recipe:
+def _recipe(job: Job, context: Context, rows: int) -> Recipe:
     return Recipe(
         encoder=job.encoder,
         encoder_options=job.encoder_options,
@@ -125,6 +125,7 @@ def _recipe(job: Job, rows: int) -> Recipe:
         epochs=job.epochs,
         freeze_epochs=job.freeze_epochs,
         seed=job.seed,
+        sources=context.sources,
     )
 
 

@@ -16,6 +16,7 @@ from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.distributed import alone, team
 from molweight.ensemble.internal import (
+    PROFILE,
     Schedule,
     member_processes,
     members_for,
@@ -145,7 +146,7 @@ def _features(job: Job, data: MoleculeDataset) -> float:
     quarter = len(drawn) // 4  # for a very large molecule the features may exceed their budget
     smiles = drawn[quarter : len(drawn) - quarter][:_SAMPLE]
     read = [*job.features, *(name for partner in job.partners or () for name in partner_features(partner, []))]
-    names = [name for name in dict.fromkeys(read) if not name.startswith(COLUMN_PREFIX)]
+    names = [name for name in dict.fromkeys(read) if name != PROFILE and not name.startswith(COLUMN_PREFIX)]
     computed = [guarded_target(features.get(name).spec) for name in names]  # no molecule takes longer than its budget
     for compute in computed:
         compute(smiles[:1])  # sets everything up

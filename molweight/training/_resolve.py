@@ -9,7 +9,14 @@ from typing import Any, Final
 from molweight import encoders, objectives
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
-from molweight.ensemble.internal import MOST_TARGETS, check_partners, default_partners, members_for, read_network
+from molweight.ensemble.internal import (
+    MOST_TARGETS,
+    PROFILE,
+    check_partners,
+    default_partners,
+    members_for,
+    read_network,
+)
 from molweight.errors import ConfigError, DataError, OptionError, mention
 from molweight.features.internal import check_features
 from molweight.graphs import CHIRALITY, MoleculeDataset
@@ -72,10 +79,23 @@ def resolve(job: Job, data: MoleculeDataset) -> Job:
         raise ConfigError(f"{data.name} has no labels. Load a table with targets, or use it as corpus.")
     _check_network(job, data)
     members = members_for(len(data)) if job.members is None else job.members
-    partners = default_partners(len(data)) if job.partners is None and members > 1 else job.partners
+    partners = job.partners
+    if partners is None and members > 1:
+        partners = default_partners(len(data), sources=_has_sources(job))
+    _check_profile(job)
     if (members, partners) == (job.members, job.partners):
         return job
     return replace(job, members=members, partners=partners)
+
+
+def _has_sources(job: Job) -> bool:
+    return bool(job.aux) or any(name.startswith("source:") for name in job.objectives)
+
+
+def _check_profile(job: Job) -> None:
+    """Refuse the partner that reads predictions of auxiliary tables if there are none."""
+    if PROFILE in (job.partners or ()) and not _has_sources(job):
+        raise OptionError("partners", PROFILE, "reads the labels of auxiliary tables", "Name tables with aux")
 
 
 def check_job(job: Job) -> Job:

@@ -126,7 +126,9 @@ def test_the_default_uses_what_is_installed(freesolv: MoleculeDataset, monkeypat
 def test_names_of_partners_are_checked() -> None:
     with pytest.raises(ConfigError, match="'minimol' is given twice"):
         check_partners([MINIMOL, MINIMOL])
-    with pytest.raises(ConfigError, match=r"'mini' is unknown\. Partners: trees, .*, forest, minimol, minimol_linear;"):
+    with pytest.raises(
+        ConfigError, match=r"'mini' is unknown\. Partners: trees, .*, minimol, minimol_linear, profile;"
+    ):
         check_partners(["mini"])
 
 
