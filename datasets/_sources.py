@@ -251,6 +251,7 @@ def _table(
         task=join_tasks([tasks[place] for place in columns]),
         target_names=[table.target_names[place] for place in columns],
         featuriser=table.featuriser,
+        folder=part.folder,
     )
     bounds = merged.bounds[np.ix_(rows, columns)]
     return data.with_columns({"label_bounds": bounds}) if bounds.any() else data

@@ -48,7 +48,7 @@ def measured(data: MoleculeDataset, seed: int) -> dict[str, dict[str, float]]:
         data: The table.
         seed: Seed of the partners.
     """
-    partners = _partner_data(Recipe("gin", {}, seed=seed), data, np.arange(len(data)), torch.device("cpu"))
+    partners = _partner_data(Recipe("gin", {}, seed=seed), data, np.arange(len(data)), torch.device("cpu"), {})
     found: dict[str, dict[str, float]] = {}
     for name in partners.names:
         probe = statistics.median(probe_seconds() for _ in range(3))
