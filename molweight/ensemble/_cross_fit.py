@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.ensemble._partners import MINIMOL, OF_VECTORS, Partner, partner_features
 from molweight.ensemble._profile import PROFILE, Profile, fit_profile, profile_tables
 from molweight.ensemble._recipe import Recipe
+from molweight.ensemble._source_gains import source_gains
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
 from molweight.ensemble._stacking import combine, convex_weights
@@ -41,7 +42,7 @@ __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 
 
 _LOG: Final = logging.getLogger(__name__)
-_STREAMS: Final = {"folds": 0, "members": 1, "trees": 2}
+_STREAMS: Final = {"folds": 0, "members": 1, "trees": 2, "sources": 3}
 _VECTOR_SHARE: Final = 0.6
 """Maximum share of limited time that is spent on vectors of MiniMol; members gain less from the same time."""
 _SHRINKAGE: Final = 0.2
@@ -82,6 +83,7 @@ class CrossFitted:
         balance: Treatment of rare classes.
         balances_tried: Out-of-fold score of boosted trees with each treatment that was tried.
         calibration: Log-loss over the targets that are calibrated, ``"before"`` and ``"after"``; empty if none is.
+        sources: By auxiliary table, the effect of its predicted labels on the error of a linear model, as JSON values.
     """
 
     ensemble: Ensemble
@@ -95,6 +97,7 @@ class CrossFitted:
     balance: str = "none"
     balances_tried: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, float] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def cross_fit(
@@ -223,6 +226,7 @@ def _stacked(
         work.partners.balance,
         work.balances_tried,
         losses,
+        work.gains(),
     )
 
 
@@ -372,6 +376,16 @@ class _Work:
             return {}
         pairs = {"before": whole, "after": unseen}
         return {name: log_loss(self.truth[:, own], values[:, own]) for name, values in pairs.items()}
+
+    def gains(self) -> dict[str, dict[str, Any]]:
+        """Effect of each auxiliary table on the error of a linear model; empty if there are none."""
+        if self.profile is None:
+            return {}
+        dense = self.standardiser(torch.from_numpy(self.features)).double().numpy()
+        values, units = self.partners.matrices[PROFILE], LabelTransform.fit(self.kind, self.labels)
+        rng = _stream(self.recipe, "sources")
+        found = source_gains(dense, values, self.profile.spec.tables, units.forward(self.labels), rng)
+        return {name: effect.to_json() for name, effect in found.items()}
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
         """Out-of-fold predictions in the labels' own units, ``n x T``, from the outputs of each member."""

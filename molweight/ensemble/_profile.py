@@ -38,20 +38,22 @@ class ProfileSpec:
 
     Args:
         features: Feature sets that its models read.
-        columns: The predicted label columns, as ``table:column``.
+        columns: The predicted label columns.
+        tables: The table of each column.
     """
 
     features: tuple[str, ...]
     columns: tuple[str, ...]
+    tables: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return {"features": list(self.features), "columns": list(self.columns)}
+        return {name: list(values) for name, values in vars(self).items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ProfileSpec":
         """The specification from the values of :meth:`to_json`."""
-        return cls(tuple(values["features"]), tuple(values["columns"]))
+        return cls(*(tuple(values[name]) for name in ("features", "columns", "tables")))
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,8 @@ def fit_profile(
         return None
     coefficients = torch.from_numpy(np.stack([ridge.coefficients for _, ridge in useful], axis=1))
     offset = torch.tensor([ridge.offset for _, ridge in useful], dtype=torch.float64)
-    spec = ProfileSpec(tuple(features), tuple(column.name for column, _ in useful))
+    names, origins = zip(*((column.name, column.table) for column, _ in useful), strict=True)
+    spec = ProfileSpec(tuple(features), names, origins)
     values = np.stack([wanted.predicted(column, ridge) for column, ridge in useful], axis=1)
     return Profile(spec, standardiser, coefficients, offset), values
 
@@ -170,6 +173,7 @@ def fit_profile(
 class _Column(NamedTuple):
     """The known labels of a column: standardised features ``n x D``, labels in standard units, and compounds."""
 
+    table: str
     name: str
     features: Float64Array
     labels: Float64Array
@@ -206,7 +210,7 @@ def _columns(
                 column = labels[known][:, None]
                 units = LabelTransform.fit(kind, column).forward(column)[:, 0]
                 clipped = units.clip(-standardiser.limit, standardiser.limit)
-                yield _Column(f"{data.name}:{name}", features[known], clipped, table.compounds[known])
+                yield _Column(data.name, name, features[known], clipped, table.compounds[known])
 
 
 def _scaled(standardiser: Standardiser, features: AnyArray) -> Float64Array:

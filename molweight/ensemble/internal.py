@@ -9,6 +9,7 @@ from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
 from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._recipe import Recipe, members_for, shortened
+from molweight.ensemble._source_gains import Effect, effect_of, fold_errors, format_gains, repeated_folds
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
 from molweight.ensemble._train_members import TrainedMember, member_processes
@@ -17,6 +18,7 @@ __all__ = [
     "MOST_TARGETS",
     "PROFILE",
     "CrossFitted",
+    "Effect",
     "EnsembleSpec",
     "Keeper",
     "LabelTransform",
@@ -28,6 +30,9 @@ __all__ = [
     "cross_fit",
     "cross_folds",
     "default_partners",
+    "effect_of",
+    "fold_errors",
+    "format_gains",
     "installation_hint",
     "member_processes",
     "members_for",
@@ -36,6 +41,7 @@ __all__ = [
     "prepare",
     "probe_seconds",
     "read_network",
+    "repeated_folds",
     "schedule_for",
     "shortened",
 ]

@@ -258,8 +258,18 @@ def _ensemble_section(subject: RunSummary) -> Section:
         *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
         *_classes_said(found),
     ]
-    table = Table(caption, ["part", name, "95 % interval", "weight"], rows)
-    return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], [table])
+    tables = [Table(caption, ["part", name, "95 % interval", "weight"], rows), *_gains_of_sources(found)]
+    return Section("schedule", "The ensemble, out of fold", said, [Figure(figure, words)], tables)
+
+
+def _gains_of_sources(found: dict[str, Any]) -> list[Table]:
+    """Effect of each auxiliary table, if there are any."""
+    rows = [
+        [name, at["verdict"], f"{100 * at['gain']:+.1f} %", f"{at['errors']:+.1f}"]
+        for name, at in found.get("sources", {}).items()
+    ]
+    caption = "Predicted labels of each auxiliary table, in a linear model with the features and all other tables"
+    return [Table(caption, ["table", "verdict", "squared error saved", "in standard errors"], rows)] if rows else []
 
 
 def _classes_said(found: dict[str, Any]) -> list[str]:

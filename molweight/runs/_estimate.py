@@ -6,7 +6,7 @@ import numpy as np
 
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, higher_is_better
-from molweight.ensemble.internal import CrossFitted
+from molweight.ensemble.internal import CrossFitted, format_gains
 from molweight.graphs import MoleculeDataset
 from molweight.report import bootstrap
 from molweight.report.internal import interval_elsewhere
@@ -45,8 +45,9 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
         With ``cross_fitting``: ``"scores"`` by part with ``value``, ``low`` and ``high`` (95 % bootstrap over rows),
         ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
         ``"transforms_tried"``, ``"imputed"`` feature values, ``"balance"`` with ``"balances_tried"``,
-        ``"calibration"``: log-loss before and after, and ``"test"``: ``"rows"``, the number of test molecules with
-        labels, and ``"low"`` and ``"high"``, between which their score should lie in 95 % of cases.
+        ``"calibration"``: log-loss before and after, ``"sources"``: the effect of each auxiliary table, and
+        ``"test"``: ``"rows"``, the number of test molecules with labels, and ``"low"`` and ``"high"``, between which their
+        score should lie in 95 % of cases.
     """
     metric, truth = str(data.metric), exact_labels(data, found.rows)
     truth = data.targets[found.rows] if np.isnan(truth).all() else truth
@@ -69,6 +70,7 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
         "balance": found.balance,
         "balances_tried": found.balances_tried,
         "calibration": found.calibration,
+        "sources": found.sources,
         "test": _elsewhere(data, truth, predictions["ensemble"], test),
     }
     return Finetuning(metric, best_epoch=len(curve), best=whole.value, curve=curve, cross_fitting=summary)
@@ -138,6 +140,9 @@ def format_estimate(finetuning: Finetuning) -> str:
     if about.get("calibration"):
         before, after = (about["calibration"][name] for name in ("before", "after"))
         lines.append(f"probabilities calibrated out of fold: log-loss {before:.4f} before, {after:.4f} after")
+    if about.get("sources"):
+        lines.append("predicted labels of each auxiliary table, in a linear model with features and all other tables:")
+        lines += [f"  {line}" for line in format_gains(about["sources"])]
     if about["imputed"]:
         lines.append(f"{about['imputed']} feature values that could not be computed were imputed")
     return "\n".join(lines)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder
-from molweight.ensemble.internal import cross_folds
+from molweight.ensemble.internal import effect_of, fold_errors, format_gains, repeated_folds
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -23,17 +23,12 @@ from molweight.training._resolve import with_stereo
 
 __all__ = ["Advice", "advise", "format_advice"]
 
-_FOLDS: Final = 5
-_REPEATS: Final = 5
 _MOST: Final = 5000
 """Maximum number of embedded molecules of a source; larger ones are sampled."""
 _WIDE: Final = 16
 """Maximum number of columns of a source; more columns are reduced to this number of principal components."""
 _PENALTIES: Final = np.logspace(-1, 5, 13)
-_LEVEL: Final = 0.05
 _BATCH: Final = 512
-
-Verdict = Literal["helps", "hurts", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Advice:
     use: SourceUse
     gain: float
     errors: float
-    verdict: Verdict
+    verdict: Literal["helps", "hurts", "undecided"]
 
 
 def advise(
@@ -104,14 +99,14 @@ def advise(
     rows = _labelled(data, splits)
     vectors, labels = _embedded(encoder, data.subset(rows), device), data.targets[rows].astype(np.float64)
     rng = generator_for(job.seed, "advise")
-    folds = [fold for _ in range(_REPEATS) for fold in cross_folds(labels, _FOLDS, rng)]
-    plain = _errors(vectors, None, labels, folds)
+    folds = repeated_folds(labels, rng)
+    plain = fold_errors([vectors], labels, folds)
     sources = read_sources(aux, data)
-    found = [
-        _judge(source.use, plain, _errors(vectors, profile, labels, folds), len(sources))
-        for source in sources
-        for profile in [_profile(source, encoder, vectors, rng, device)]
-    ]
+    found = []
+    for source in sources:
+        joined = fold_errors([vectors, _profile(source, encoder, vectors, rng, device)], labels, folds)
+        effect = effect_of(plain, joined, len(sources))
+        found.append(Advice(source.use, effect.gain, effect.errors, effect.verdict))
     return sorted(found, key=lambda item: -item.errors)
 
 
@@ -143,7 +138,9 @@ def _profile(
         known = ~np.isnan(labels)
         if known.sum() > 1 and np.ptp(labels[known]) > 0:
             columns.append(_ridge(theirs[known], labels[known], vectors))
-    profile = _standard(np.stack(columns, axis=1), slice(None))
+    profile = np.stack(columns, axis=1)
+    scale = profile.std(axis=0)
+    profile = np.asarray((profile - profile.mean(axis=0)) / np.where(scale > 0, scale, 1.0), dtype=np.float64)
     if profile.shape[1] > _WIDE:
         left, sizes, _ = np.linalg.svd(profile, full_matrices=False)
         profile = left[:, :_WIDE] * sizes[:_WIDE]
@@ -160,65 +157,16 @@ def _ridge(known: Float64Array, labels: Float64Array, wanted: Float64Array) -> F
     return np.asarray(fitted.predict((wanted - mean) / scale), dtype=np.float64)
 
 
-def _standard(values: Float64Array, rows: Any) -> Float64Array:
-    """Columns in standard deviations from the mean, both computed over some rows."""
-    scale = values[rows].std(axis=0)
-    return np.asarray((values - values[rows].mean(axis=0)) / np.where(scale > 0, scale, 1.0), dtype=np.float64)
-
-
-def _errors(
-    vectors: Float64Array, profile: Float64Array | None, labels: Float64Array, folds: Sequence[Any]
-) -> Float64Array:
-    """Mean squared error of each fold, in units of the variance of each target."""
-    found = np.empty(len(folds))
-    variance = np.nanvar(labels, axis=0)
-    for number, fold in enumerate(folds):
-        rest = np.setdiff1d(np.arange(len(labels)), fold)
-        features = _standard(vectors, rest)
-        if profile is not None:
-            share = np.sqrt(vectors.shape[1] / profile.shape[1])
-            features = np.concatenate([features, share * _standard(profile, rest)], axis=1)
-        each = [
-            _squares(features, labels[:, target], rest, fold) / variance[target]
-            for target in np.flatnonzero(variance > 0)
-        ]
-        found[number] = np.nanmean(np.concatenate(each))
-    return found
-
-
-def _squares(features: Float64Array, labels: Float64Array, rest: Any, fold: Any) -> Float64Array:
-    """Squared errors of one target on a fold; NaN where the label is missing."""
-    from sklearn.linear_model import RidgeCV
-
-    known = rest[~np.isnan(labels[rest])]
-    fitted = RidgeCV(alphas=_PENALTIES).fit(features[known], labels[known])
-    return np.asarray((fitted.predict(features[fold]) - labels[fold]) ** 2, dtype=np.float64)
-
-
-def _judge(use: SourceUse, plain: Float64Array, joined: Float64Array, tables: int) -> Advice:
-    """The corrected resampled t-test of Nadeau and Bengio."""
-    from scipy.special import stdtrit  # Student's quantile; importing `scipy.stats` would take a second
-
-    saved = (plain - joined) / plain.mean()
-    count = len(saved)
-    error = np.sqrt((1 / count + 1 / (_FOLDS - 1)) * saved.var(ddof=1))
-    errors = float(saved.mean() / error) if error > 0 else 0.0
-    bar = float(stdtrit(count - 1, 1 - _LEVEL / (2 * tables)))
-    verdict: Verdict = "undecided" if abs(errors) <= bar else "helps" if errors > 0 else "hurts"
-    return Advice(use, float(saved.mean()), errors, verdict)
-
-
 def format_advice(found: Sequence[Advice]) -> str:
     """One line per table, and the command line option that follows.
 
     Args:
         found: Result of :func:`advise`.
     """
-    width = max(len(item.use.name) for item in found)
+    gains = {item.use.name: {"gain": item.gain, "errors": item.errors, "verdict": item.verdict} for item in found}
     lines = [
-        f"{item.use.name:<{width}}  {item.verdict:<9}  {100 * item.gain:+6.1f} % of the squared error saved, "
-        f"{item.errors:+.1f} s.e. ({item.use.labels} labels; {item.use.held_out} molecules left out)"
-        for item in found
+        f"{line} ({item.use.labels} labels; {item.use.held_out} molecules left out)"
+        for line, item in zip(format_gains(gains), found, strict=True)
     ]
     helping = [item.use.name for item in found if item.verdict == "helps"]
     last = (

@@ -12,10 +12,12 @@ from molweight import Job, datasets, encoders
 from molweight.datasets.internal import SourceTable, read_sources
 from molweight.ensemble._cross_fit import _Work
 from molweight.ensemble._profile import PROFILE, Profile, ProfileSpec, fit_profile, profile_tables
+from molweight.ensemble._source_gains import source_gains
 from molweight.ensemble.internal import CrossFitted, Recipe, cross_fit, default_partners
 from molweight.errors import ConfigError, DataError
 from molweight.features import feature_matrix
 from molweight.graphs import MoleculeDataset
+from molweight.runs._estimate import format_estimate
 from molweight.seeding import seeded
 
 FEATURES = ["descriptors"]
@@ -67,7 +69,8 @@ def cross_fitted(task: MoleculeDataset, *tables: MoleculeDataset) -> CrossFitted
 
 def test_a_related_table_predicts_the_task(task: MoleculeDataset, related: MoleculeDataset) -> None:
     profile, values = predicted(task, related)
-    assert profile.spec.columns == (f"{related.name}:{related.target_names[0]}",)
+    assert profile.spec.columns == tuple(related.target_names)
+    assert profile.spec.tables == (related.name,)
     assert np.corrcoef(values[:, 0], task.targets[:, 0])[0, 1] > 0.4
     new = feature_matrix(task, FEATURES)[:60]  # no molecule of these is in the table
     np.testing.assert_allclose(profile(new), values[:60], atol=1e-10)
@@ -130,6 +133,19 @@ def test_a_useless_profile_is_not_combined(task: MoleculeDataset, related: Molec
     assert work.helpful({"graph": good, "trees": noise}) == ["graph", "trees"]
 
 
+def test_the_effect_of_each_table_is_measured(task: MoleculeDataset, related: MoleculeDataset) -> None:
+    rng = np.random.default_rng(0)
+    dense, useful, useless = rng.normal(size=(200, 5)), rng.normal(size=(200, 2)), rng.normal(size=(200, 3))
+    labels = dense[:, :1] + useful[:, :1] + rng.normal(0, 0.5, (200, 1))
+    labels[::7] = np.nan
+    found = source_gains(dense, np.concatenate([useful, useless], axis=1), ["a", "a", "b", "b", "b"], labels, rng)
+    assert list(found) == ["a", "b"]
+    assert found["a"].verdict == "helps"
+    assert found["a"].gain > 0.3
+    assert found["b"].verdict != "helps"
+    assert cross_fitted(task, related).sources[related.name]["gain"] > 0
+
+
 def test_a_run_with_sources_is_saved_and_loaded(
     task: MoleculeDataset, related: MoleculeDataset, tmp_path: Path
 ) -> None:
@@ -139,6 +155,7 @@ def test_a_run_with_sources_is_saved_and_loaded(
     )  # fmt: skip
     run = mw.fit(job, task, datasets.split(task, "random"), aux=[related])
     assert "profile" in run.finetuning.cross_fitting["scores"]
+    assert f"{related.name}  " in format_estimate(run.finetuning)
     run.save(tmp_path / "run")
     smiles = ["CCO", "c1ccccc1C(=O)O"]
     np.testing.assert_array_equal(mw.load(tmp_path / "run").predict(smiles), run.predict(smiles))
@@ -158,4 +175,4 @@ def test_a_damaged_profile_is_refused(task: MoleculeDataset, related: MoleculeDa
     profile, _ = predicted(task, related)
     state = {name: tensor for name, tensor in profile.state().items() if name != "offset"}
     with pytest.raises(DataError, match="auxiliary tables lack offset"):
-        Profile.from_state(ProfileSpec(("descriptors",), ("a:b",)), state)
+        Profile.from_state(ProfileSpec(("descriptors",), ("a",), ("b",)), state)
