@@ -46,8 +46,8 @@ def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None 
         ``"best"``: the best part, ``"weights"`` by part, ``"members"``, ``"rows"``, ``"transform"`` with
         ``"transforms_tried"``, ``"imputed"`` feature values, ``"balance"`` with ``"balances_tried"``,
         ``"calibration"``: log-loss before and after, ``"sources"``: the effect of each auxiliary table, and
-        ``"test"``: ``"rows"``, the number of test molecules with labels, and ``"low"`` and ``"high"``, between which their
-        score should lie in 95 % of cases.
+        ``"test"``: ``"rows"``, the number of test molecules with labels, and ``"low"`` and ``"high"``, between which
+        their score should lie in 95 % of cases.
     """
     metric, truth = str(data.metric), exact_labels(data, found.rows)
     truth = data.targets[found.rows] if np.isnan(truth).all() else truth
