@@ -31,6 +31,7 @@ from molweight.datasets.internal import (
     format_rankings,
     row_numbers,
 )
+from molweight.ensemble.internal import PROFILE
 from molweight.errors import ConfigError, Interrupted, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
@@ -62,8 +63,14 @@ def run(options: Namespace) -> None:
     corpus = load_corpus(options, data, splits)
     say(options, f"pretraining on {corpus.name}: {len(corpus)} molecules\n{_choices(options, job)}")
     if not options.quiet:
-        say(options, f"expected training time: {forecast(job, data, splits)}")
+        say(options, f"expected training time: {forecast(job, data, splits)}{_further_time(job)}")
     carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)
+
+
+def _further_time(job: Job) -> str:
+    """What the forecast leaves out: the tables have not been read yet."""
+    profile = job.members != 1 and (job.partners is None or PROFILE in job.partners)
+    return "; in addition, features of the auxiliary tables" if job.aux and profile else ""
 
 
 def carry_out(
