@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 
-__all__ = ["HeldCompounds", "compound_keys", "skeletons"]
+__all__ = ["HeldCompounds", "compound_forms", "skeletons"]
 
 _CHUNK = 256
 
@@ -42,7 +42,7 @@ class HeldCompounds:
         train = np.asarray(roles.get("train", ()), dtype=np.int64)
         parts = [np.asarray(roles.get(name, ()), dtype=np.int64) for name in ("meta", "select", "test")]
         held = np.unique(np.concatenate(parts))
-        compounds = compound_keys(data)
+        compounds = _compound_keys(data)
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
         return cls(data, held, train, compounds, inchi)
 
@@ -90,12 +90,40 @@ class HeldCompounds:
         return count
 
 
-def compound_keys(data: MoleculeDataset) -> Uint64Array:
-    """A 64-bit number per molecule, equal for all forms of a compound; see :func:`identity`.
+def compound_forms(data: MoleculeDataset, table: MoleculeDataset, compounds: Uint64Array) -> list[Int64Array]:
+    """Positions in another table of all forms of each molecule's compound, recognised as by :class:`HeldCompounds`.
 
     Args:
-        data: The molecules.
+        data: The molecules, ``n``.
+        table: The other table.
+        compounds: Compound keys of its molecules.
+
+    Returns:
+        ``n`` arrays of positions.
     """
+    own, other = _composition(data), _composition(table)
+    # An InChIKey takes a millisecond, so it is computed only for molecules with the same atoms.
+    rows, places = np.flatnonzero(np.isin(own, other)).tolist(), np.flatnonzero(np.isin(other, own)).tolist()
+    blocks = dict(zip(rows, skeletons([data.smiles[row] for row in rows]), strict=True))
+    by_key = _places(compounds.tolist(), range(len(compounds)))
+    by_block = _places(skeletons([table.smiles[place] for place in places]), places)
+    found = []
+    for row, key in enumerate(_compound_keys(data).tolist()):
+        block = blocks.get(row, "")
+        forms = {*by_key.get(key, ()), *(by_block.get(block, ()) if block else ())}
+        found.append(np.array(sorted(forms), dtype=np.int64))
+    return found
+
+
+def _places(keys: Sequence[Any], positions: Sequence[int]) -> dict[Any, list[int]]:
+    """The positions of each key."""
+    found: dict[Any, list[int]] = {}
+    for key, position in zip(keys, positions, strict=True):
+        found.setdefault(key, []).append(position)
+    return found
+
+
+def _compound_keys(data: MoleculeDataset) -> Uint64Array:
     keys: Uint64Array = target_column(data, identity())[:, 1].astype(np.uint64)
     return keys
 

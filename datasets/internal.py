@@ -22,7 +22,7 @@ from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import groups_of, shared_molecules
 from molweight.datasets._row_aligned import row_aligned
 from molweight.datasets._row_numbers import row_numbers
-from molweight.datasets._skeletons import compound_keys
+from molweight.datasets._skeletons import compound_forms
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
@@ -45,7 +45,7 @@ __all__ = [
     "SourceUse",
     "bounds_of",
     "class_accuracy",
-    "compound_keys",
+    "compound_forms",
     "exact_labels",
     "format_audit",
     "format_bound_counts",

@@ -4,8 +4,8 @@
     python -m experiments.studies.planted_advice table
 
 The sources are those of ``planted_sources.py``: half of the train molecules of a table become ``oracle`` (their own
-labels), ``negated`` and ``noise`` (labels in another order); ``irrelevant`` is another table. Here no encoder is
-trained: frozen probes on the vectors of the shipped encoder judge each table. The test role is not opened. Each run is
+labels), ``negated`` and ``noise`` (labels in another order); ``irrelevant`` is another table. Here nothing is
+trained: linear probes on descriptors judge each table. The test role is not opened. Each run is
 appended to ``experiments/results/planted_advice.jsonl`` immediately; existing ones are not repeated.
 """
 
@@ -25,7 +25,7 @@ from molweight import datasets
 from molweight.datasets import Splits
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
-from molweight.training import advise
+from molweight.training.internal import advise
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "planted_advice.jsonl"
 USELESS: Final = ("noise", "irrelevant")
@@ -34,8 +34,8 @@ USELESS: Final = ("noise", "irrelevant")
 def without_the_others(data: MoleculeDataset, splits: Splits) -> tuple[MoleculeDataset, Splits]:
     """The molecules that have a role, and their roles: ``advise`` leaves all compounds of its table out of sources."""
     kept = np.sort(np.concatenate(list(splits.roles().values())))
-    roles = {name: np.searchsorted(kept, rows) for name, rows in splits.roles().items()}
-    return data.subset(kept), replace(splits, **roles)
+    train, meta, select, test = (np.searchsorted(kept, rows) for rows in splits.roles().values())
+    return data.subset(kept), replace(splits, train=train, meta=meta, select=select, test=test)
 
 
 def run_one(table: str, seed: int) -> dict[str, Any]:

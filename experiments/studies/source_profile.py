@@ -81,7 +81,7 @@ def run_one(table: str, rows: int, seed: int) -> dict[str, Any]:
     matrices: dict[str, Array] = {name: feature_matrix(data, own) for name, own in sets.items()}
     columns: tuple[str, ...] = ()
     if found is not None:
-        sets[PROFILE], matrices[PROFILE], columns = (PROFILE,), found[1], found[0].spec.columns
+        sets[PROFILE], matrices[PROFILE], columns = (PROFILE,), found.values, found.profile.spec.columns
     truth = data.targets.astype(np.float64)
     models = PartnerData(sets, matrices, truth, None, str(data.task), absolute=False, seed=0)
     kind = models.kind_of("none")

@@ -23,8 +23,8 @@ from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.ensemble._partners import MINIMOL, OF_VECTORS, Partner, partner_features
-from molweight.ensemble._profile import PROFILE, Profile, fit_profile, profile_tables
-from molweight.ensemble._recipe import Recipe
+from molweight.ensemble._profile import PROFILE, ProfileFit, fit_profile, profile_seconds, profile_tables
+from molweight.ensemble._recipe import DEFAULT_FEATURES, Recipe
 from molweight.ensemble._source_gains import source_gains
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
@@ -44,7 +44,8 @@ __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 _LOG: Final = logging.getLogger(__name__)
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2, "sources": 3}
 _VECTOR_SHARE: Final = 0.6
-"""Maximum share of limited time that is spent on vectors of MiniMol; members gain less from the same time."""
+"""Maximum share of limited time that is spent on vectors of MiniMol, and on models of auxiliary tables; members gain
+less from the same time."""
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
 GRAPH: Final = "graph"
@@ -245,7 +246,7 @@ class _Work:
     kind: str = "none"
     tried: dict[str, float] = field(default_factory=dict)
     balances_tried: dict[str, float] = field(default_factory=dict)
-    profile: Profile | None = None
+    profile: ProfileFit | None = None
 
     @classmethod
     def of(
@@ -255,7 +256,8 @@ class _Work:
         subset = data.subset(labelled)
         folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
-        profile, given = _profile(recipe, data, labelled, progress=progress)
+        profile = _profile(recipe, data, labelled, progress=progress)
+        given = {PROFILE: profile.values} if profile else {}
         partners, truth = _partner_data(recipe, data, labelled, device, given, progress=progress), _truth(subset)
         balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
@@ -379,12 +381,12 @@ class _Work:
 
     def gains(self) -> dict[str, dict[str, Any]]:
         """Effect of each auxiliary table on the error of a linear model; empty if there are none."""
-        if self.profile is None:
+        if self.profile is None or not self.profile.tables:
             return {}
         dense = self.standardiser(torch.from_numpy(self.features)).double().numpy()
-        values, units = self.partners.matrices[PROFILE], LabelTransform.fit(self.kind, self.labels)
+        labels = LabelTransform.fit(self.kind, self.labels).forward(self.labels)
         rng = _stream(self.recipe, "sources")
-        found = source_gains(dense, values, self.profile.spec.tables, units.forward(self.labels), rng)
+        found = source_gains(dense, self.profile.independent, self.profile.tables, labels, rng)
         return {name: effect.to_json() for name, effect in found.items()}
 
     def assemble(self, outputs: Sequence[Tensor], transforms: Sequence[LabelTransform]) -> AnyArray:
@@ -418,7 +420,7 @@ class _Work:
             transforms=transforms,
             errors=errors,
             calibration=calibration,
-            profile=self.profile.spec if self.profile and any(part.spec.name == PROFILE for part in partners) else None,
+            profile=self.profile.profile.spec if self.profile and _reads_profile(partners) else None,
         )
 
     def ensemble(
@@ -438,24 +440,32 @@ class _Work:
             member.load_state_dict(part.state)
         units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
-        profile = self.profile if spec.profile else None
+        profile = self.profile.profile if self.profile and spec.profile else None
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale, profile=profile)
 
 
 def _affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) -> Recipe:
-    """The recipe without vectors of MiniMol if they would take too much of the time; all other features are cheap."""
-    expensive = [name for name in recipe.partners if name in OF_VECTORS]
-    if seconds is None or not expensive:
+    """The recipe without partners that would take too much of the time; all others are cheap."""
+    if seconds is None:
         return recipe
-    learned = profile_tables(recipe.sources, data) if PROFILE in recipe.partners else []
-    needed = sum(column_seconds(table, feature_set(MINIMOL).spec) for table in [data, *(part.data for part in learned)])
+    if any(name in OF_VECTORS for name in recipe.partners):
+        needed = column_seconds(data, feature_set(MINIMOL).spec)
+        recipe = _within(recipe, OF_VECTORS, "the vectors of MiniMol", needed, seconds)
+    if PROFILE in recipe.partners:
+        needed = profile_seconds(profile_tables(recipe.sources, data), _profile_features(recipe))
+        recipe = _within(recipe, (PROFILE,), "models of the auxiliary tables", needed, seconds)
+    return recipe
+
+
+def _within(recipe: Recipe, names: Sequence[str], what: str, needed: float, seconds: float) -> Recipe:
+    """The recipe, without some partners if they need too large a share of the time."""
     if needed <= _VECTOR_SHARE * seconds:
         return recipe
     _LOG.warning(
-        "ensemble: without %s, because the vectors of MiniMol would take %.2g of %.2g minutes",
-        ", ".join(expensive), needed / 60, seconds / 60,
+        "ensemble: without %s, because %s would take %.2g of %.2g minutes",
+        ", ".join(name for name in recipe.partners if name in names), what, needed / 60, seconds / 60,
     )  # fmt: skip
-    return replace(recipe, partners=tuple(name for name in recipe.partners if name not in OF_VECTORS))
+    return replace(recipe, partners=tuple(name for name in recipe.partners if name not in names))
 
 
 def _kept_or_trained(
@@ -468,16 +478,22 @@ def _kept_or_trained(
         yield member
 
 
-def _profile(
-    recipe: Recipe, data: MoleculeDataset, rows: Indices, *, progress: bool = False
-) -> tuple[Profile | None, dict[str, AnyArray]]:
+def _profile(recipe: Recipe, data: MoleculeDataset, rows: Indices, *, progress: bool = False) -> ProfileFit | None:
     """Models of the auxiliary tables and their predictions of the rows, if a partner reads them."""
     if PROFILE not in recipe.partners:
-        return None, {}
+        return None
+    return fit_profile(profile_tables(recipe.sources, data), _profile_features(recipe), data, rows, progress=progress)
+
+
+def _profile_features(recipe: Recipe) -> list[str]:
+    """Feature sets of the models of auxiliary tables, which lack the columns of the task's table."""
+    sets = [name for name in recipe.features if not name.startswith(COLUMN_PREFIX)]
     vectors = [MINIMOL] if any(name in OF_VECTORS for name in recipe.partners) else []
-    sets = [name for name in (*recipe.features, *vectors) if not name.startswith(COLUMN_PREFIX)]
-    found = fit_profile(profile_tables(recipe.sources, data), sets, data, rows, progress=progress) if sets else None
-    return (None, {}) if found is None else (found[0], {PROFILE: found[1]})
+    return [*(sets or DEFAULT_FEATURES), *vectors]
+
+
+def _reads_profile(partners: Sequence[Partner]) -> bool:
+    return any(part.spec.name == PROFILE for part in partners)
 
 
 def _partner_data(

@@ -8,13 +8,14 @@ from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
 from molweight.ensemble._profile import PROFILE
-from molweight.ensemble._recipe import Recipe, members_for, shortened
+from molweight.ensemble._recipe import DEFAULT_FEATURES, Recipe, members_for, shortened
 from molweight.ensemble._source_gains import Effect, effect_of, fold_errors, format_gains, repeated_folds
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
 from molweight.ensemble._train_members import TrainedMember, member_processes
 
 __all__ = [
+    "DEFAULT_FEATURES",
     "MOST_TARGETS",
     "PROFILE",
     "CrossFitted",

@@ -1,7 +1,8 @@
 """Advice on auxiliary tables from frozen probes, before any training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -12,11 +13,12 @@ from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
 from molweight.encoders import Encoder
-from molweight.ensemble.internal import effect_of, fold_errors, format_gains, repeated_folds
+from molweight.ensemble.internal import DEFAULT_FEATURES, effect_of, fold_errors, format_gains, repeated_folds
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset
+from molweight.features import Standardiser, feature_matrix
+from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.options import Job
-from molweight.options.internal import INITS, SHIPPED
+from molweight.options.internal import INITS
 from molweight.runs import read_checkpoint
 from molweight.training._batches import generator_for
 from molweight.training._resolve import with_stereo
@@ -54,24 +56,24 @@ def advise(
     aux: Sequence[str | MoleculeDataset],
     job: Job | None = None,
 ) -> list[Advice]:
-    """Evaluate auxiliary tables by the gain from their predictions in a linear model of the task on frozen vectors.
+    """Evaluate auxiliary tables by the gain from their predictions in a linear model of the task.
 
-    For each table, ridge regressions on the vectors of a pretrained encoder are fitted to its columns, without any
-    compound of the task. Their predictions for the task's molecules are features in addition to the vectors, as in
-    Profile-QSAR 2.0 (Martin et al., J. Chem. Inf. Model. 57, 2077, 2017), with both blocks scaled to the same variance.
-    The gain is the relative reduction of the squared error (for classes, the Brier score) in five-fold
-    cross-validation, repeated 5 times, over all roles except ``test``. Standard errors are corrected for the overlap of
-    the folds (Nadeau & Bengio, Machine Learning 52, 2003). The threshold of a verdict is Student's quantile at 5 %
-    divided by the number of tables.
+    For each table, ridge regressions on descriptors and functional groups, or on the vectors of a pretrained encoder,
+    are fitted to its columns, without any compound of the task. Their predictions for the task's molecules are features
+    in addition to these, as in Profile-QSAR 2.0 (Martin et al., J. Chem. Inf. Model. 57, 2077, 2017), with both blocks
+    scaled to the same variance. The gain is the relative reduction of the squared error (for classes, the Brier score)
+    in five-fold cross-validation, repeated 5 times, over all roles except ``test``. Standard errors are corrected for
+    the overlap of the folds (Nadeau & Bengio, Machine Learning 52, 2003). The threshold of a verdict is Student's
+    quantile at 5 % divided by the number of tables.
 
-    A linear probe can use only properties that the encoder already represents, not those that it would learn from a
-    table. "Undecided" is therefore not a verdict against a table.
+    A linear probe cannot use what an encoder would learn from a table. "Undecided" is therefore not a verdict against a
+    table.
 
     Args:
         data: The table of the task.
         splits: Its roles.
         aux: Auxiliary tables, as for :func:`molweight.fit`.
-        job: Checkpoint (``init``), seed and device; the shipped encoder by default.
+        job: Seed, device, and a checkpoint (``init``) whose vectors replace the features.
 
     Returns:
         One entry per table, the best first.
@@ -91,20 +93,17 @@ def advise(
     if not aux:
         raise ConfigError("name auxiliary tables to test: --aux a.csv,tox21.")
     job = job or Job()
-    init = SHIPPED if job.init == "auto" else job.init
-    if init in INITS:
-        raise ConfigError(f"probes need a pretrained encoder, but init={init!r} names none. Leave init out.")
-    data, device = with_stereo(job, data), resolve_device(job.device)
-    encoder = read_checkpoint(init).build(data.featuriser).to(device).eval()
+    data = with_stereo(job, data)
     rows = _labelled(data, splits)
-    vectors, labels = _embedded(encoder, data.subset(rows), device), data.targets[rows].astype(np.float64)
+    represented = _representation(job, data.subset(rows))
+    vectors, labels = represented(data.subset(rows)), data.targets[rows].astype(np.float64)
     rng = generator_for(job.seed, "advise")
     folds = repeated_folds(labels, rng)
     plain = fold_errors([vectors], labels, folds)
     sources = read_sources(aux, data)
     found = []
     for source in sources:
-        joined = fold_errors([vectors, _profile(source, encoder, vectors, rng, device)], labels, folds)
+        joined = fold_errors([vectors, _profile(source, represented, vectors, rng)], labels, folds)
         effect = effect_of(plain, joined, len(sources))
         found.append(Advice(source.use, effect.gain, effect.errors, effect.verdict))
     return sorted(found, key=lambda item: -item.errors)
@@ -116,7 +115,24 @@ def _labelled(data: MoleculeDataset, splits: Splits) -> Int64Array:
     return rows[~np.isnan(data.targets[rows]).all(axis=1)]
 
 
-def _embedded(encoder: Encoder, data: MoleculeDataset, device: torch.device) -> Float64Array:
+def _representation(job: Job, data: MoleculeDataset) -> Callable[[MoleculeDataset], Float64Array]:
+    """How molecules become vectors: by the named checkpoint, else by features in the units of the task's molecules."""
+    if job.init == "auto":
+        standardiser = Standardiser.fit(feature_matrix(data, DEFAULT_FEATURES))
+        return partial(_features, standardiser, data.featuriser)
+    if job.init in INITS:
+        raise ConfigError(f"probes need a pretrained encoder, but init={job.init!r} names none. Leave init out.")
+    device = resolve_device(job.device)
+    encoder = read_checkpoint(job.init).build(data.featuriser).to(device).eval()
+    return partial(_embedded, encoder, device)
+
+
+def _features(standardiser: Standardiser, featuriser: Featuriser, data: MoleculeDataset) -> Float64Array:
+    rows = feature_matrix(data.with_featuriser(featuriser), DEFAULT_FEATURES)
+    return np.asarray(standardiser(torch.from_numpy(rows)), dtype=np.float64)
+
+
+def _embedded(encoder: Encoder, device: torch.device, data: MoleculeDataset) -> Float64Array:
     parts = []
     with torch.no_grad():
         for start in range(0, len(data), _BATCH):
@@ -126,13 +142,16 @@ def _embedded(encoder: Encoder, data: MoleculeDataset, device: torch.device) -> 
 
 
 def _profile(
-    source: SourceTable, encoder: Encoder, vectors: Float64Array, rng: np.random.Generator, device: torch.device
+    source: SourceTable,
+    represented: Callable[[MoleculeDataset], Float64Array],
+    vectors: Float64Array,
+    rng: np.random.Generator,
 ) -> Float64Array:
     """Standardised predictions of a source's columns for the task's molecules; principal components of many columns."""
     table = source.data
     if len(table) > _MOST:
         table = table.subset(np.sort(rng.choice(len(table), _MOST, replace=False)))
-    theirs = _embedded(encoder, table, device)
+    theirs = represented(table)
     columns = []
     for labels in table.targets.T.astype(np.float64):
         known = ~np.isnan(labels)

@@ -13,6 +13,7 @@ from molweight.arrays import Indices
 from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
 from molweight.ensemble.internal import (
+    PROFILE,
     Keeper,
     Prepared,
     Recipe,
@@ -110,13 +111,22 @@ def _remark(data: MoleculeDataset, rows: Indices, members: int) -> None:
             )  # fmt: skip
 
 
+def _partners(job: Job, context: Context) -> tuple[str, ...]:
+    """Names of the partners; ``"profile"`` only if tables are given in ``aux``, not only named by an objective."""
+    names = tuple(job.partners or ())
+    if PROFILE not in names or context.sources:
+        return names
+    _LOG.warning("ensemble: without %s, because no auxiliary table is given in aux", PROFILE)
+    return tuple(name for name in names if name != PROFILE)
+
+
 def _recipe(job: Job, context: Context, rows: int) -> Recipe:
     return Recipe(
         encoder=job.encoder,
         encoder_options=job.encoder_options,
         members=job.members or members_for(rows),
         features=tuple(job.features),
-        partners=tuple(job.partners or ()),
+        partners=_partners(job, context),
         network=read_network(job.in_context) if job.in_context else None,
         readout=job.readout,
         hidden=job.hidden,

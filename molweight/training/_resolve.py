@@ -95,7 +95,9 @@ def _has_sources(job: Job) -> bool:
 def _check_profile(job: Job) -> None:
     """Refuse the partner that reads predictions of auxiliary tables if there are none."""
     if PROFILE in (job.partners or ()) and not _has_sources(job):
-        raise OptionError("partners", PROFILE, "reads the labels of auxiliary tables", "Name tables with aux")
+        raise OptionError(
+            "partners", PROFILE, "reads the labels of auxiliary tables", f"Name some: {mention('aux', ...)}."
+        )
 
 
 def check_job(job: Job) -> Job:

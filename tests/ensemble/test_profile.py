@@ -1,5 +1,6 @@
 """Predicted labels of auxiliary tables: no compound of the task is seen, and they are part of the run."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def sources(task: MoleculeDataset, *tables: MoleculeDataset) -> list[SourceTable
 def predicted(task: MoleculeDataset, *tables: MoleculeDataset) -> tuple[Profile, np.ndarray]:
     found = fit_profile(profile_tables(sources(task, *tables), task), FEATURES, task, np.arange(len(task)))
     assert found is not None
-    return found
+    return found.profile, found.values
 
 
 def unpredictable(task: MoleculeDataset, name: str = "noise") -> MoleculeDataset:
@@ -146,6 +147,63 @@ def test_the_effect_of_each_table_is_measured(task: MoleculeDataset, related: Mo
     assert cross_fitted(task, related).sources[related.name]["gain"] > 0
 
 
+def test_the_labels_of_the_task_are_no_help(task: MoleculeDataset) -> None:
+    """Together with features, a leave-one-out prediction would reveal the label that it leaves out."""
+    same = datasets.from_smiles(list(task.smiles), task.targets, name="same", cache=False)
+    assert cross_fitted(task, same).sources == {}
+    more = datasets.load("lipophilicity").subset(range(180))
+    found = cross_fitted(task, datasets.from_smiles(list(more.smiles), more.targets, name="more", cache=False))
+    (reported,) = found.sources.values()
+    independent = datasets.from_smiles(list(more.smiles)[100:], more.targets[100:], name="more", cache=False)
+    (expected,) = cross_fitted(task, independent).sources.values()
+    np.testing.assert_allclose(reported["gain"], expected["gain"], atol=0.02)
+    assert reported["verdict"] == expected["verdict"]
+
+
+def test_all_forms_of_a_compound_are_left_out(task: MoleculeDataset, related: MoleculeDataset) -> None:
+    """Stereoisomers and salts share a key with the molecule, isotopes only the first block of the InChIKey."""
+    own = list(task.smiles)[70]
+    labels = np.concatenate([related.targets[:, 0], [3.0]])
+    for form in (f"{own}.Cl", own.replace("C", "[13CH3]", 1) if own.startswith("C") else own):
+        others = [text for at, text in enumerate(related.smiles) if at != 10]
+        table = datasets.from_smiles([*others, form], np.delete(labels, 10), name="forms", cache=False)
+        changed = np.delete(labels, 10)
+        changed[-1] = -3.0
+        before, after = (
+            predicted(task, datasets.from_smiles([*others, form], values, name="forms", cache=False))[1][70, 0]
+            for values in (table.targets[:, 0], changed)
+        )
+        assert abs(before - after) < 0.1
+
+
+def test_few_and_many_columns(
+    task: MoleculeDataset, related: MoleculeDataset, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("molweight.ensemble._profile._MOST_COLUMNS", 2)
+    labels = np.repeat(related.targets, 4, axis=1)
+    labels[30:, 0], labels[100:, 1] = np.nan, np.nan
+    wide = datasets.from_smiles(list(related.smiles), labels, target_names=list("abcd"), name="wide", cache=False)
+    with caplog.at_level(logging.INFO, logger="molweight"):
+        profile, _ = predicted(task, wide)
+    assert profile.spec.columns == ("c", "d")
+    assert (
+        "2 of 4 label columns of auxiliary tables are used; left out: 1 with fewer than 50 labels, or equal ones, "
+        "1 beyond the limit of 2" in caplog.text
+    )
+
+
+def test_no_time_for_the_tables(
+    task: MoleculeDataset, related: MoleculeDataset, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("molweight.ensemble._profile._SECONDS_PER_COLUMN", 60.0)
+    with seeded(0):
+        encoder = encoders.create("gin", **ENCODER)
+    rows, recipe = np.arange(len(task)), recipe_with(sources(task, related))
+    found = cross_fit(recipe, encoder, task, rows, device=torch.device("cpu"), seconds=60)
+    assert list(found.out_of_fold) == ["graph", "trees", "ensemble"]
+    assert "without profile, because models of the auxiliary tables would take 1 of 1 minutes" in caplog.text
+
+
 def test_a_run_with_sources_is_saved_and_loaded(
     task: MoleculeDataset, related: MoleculeDataset, tmp_path: Path
 ) -> None:
@@ -165,9 +223,7 @@ def test_the_partner_is_a_default_only_with_sources(task: MoleculeDataset) -> No
     assert PROFILE not in default_partners(100)
     assert default_partners(100, sources=True)[-1] == PROFILE
     job = Job(partners=["profile"], members=2, steps=1, epochs=1)
-    with pytest.raises(
-        ConfigError, match=r"partners='profile' reads the labels of auxiliary tables\. Name tables with aux"
-    ):
+    with pytest.raises(ConfigError, match=r"partners='profile' reads the labels of auxiliary tables\. Name some: aux="):
         mw.fit(job, task, datasets.split(task, "random"))
 
 

@@ -27,9 +27,11 @@ def named(table: MoleculeDataset, name: str, labels: np.ndarray) -> MoleculeData
     )
 
 
-def test_labels_of_the_task_on_other_molecules_help_and_noise_does_not(task: MoleculeDataset, splits: Splits) -> None:
-    others = datasets.load("lipophilicity").subset(range(80, 680))
+def test_labels_of_the_task_on_other_molecules_help_and_noise_does_not() -> None:
+    others = datasets.load("lipophilicity").subset(range(200, 1400))
     noise = np.random.default_rng(0).permutation(others.targets)
+    task = datasets.load("lipophilicity").subset(range(200))
+    splits = datasets.split(task, "random")
     found = advise(task, splits, [named(others, "noise", noise), named(others, "oracle", others.targets)])
     assert [item.use.name for item in found] == ["oracle", "noise"]
     assert found[0].verdict == "helps"
@@ -59,6 +61,12 @@ def test_what_cannot_be_probed_is_refused(task: MoleculeDataset, splits: Splits)
         advise(task, splits, [])
     with pytest.raises(ConfigError, match="probes need a pretrained encoder"):
         advise(task, splits, ["esol"], Job(init="scratch"))
+
+
+def test_vectors_of_a_checkpoint_replace_the_features(task: MoleculeDataset, splits: Splits) -> None:
+    (plain,), (vectors,) = advise(task, splits, ["esol"]), advise(task, splits, ["esol"], Job(init="gin_zinc"))
+    assert plain.use == vectors.use
+    assert plain.gain != vectors.gain
 
 
 def test_the_command_prints_one_line_per_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,12 +13,12 @@ def parser() -> Parser:
     """Options of the command."""
     made = Parser(
         prog="molweight advise",
-        description="Test auxiliary tables with frozen probes: how much their predictions improve a linear model.",
+        description="Test auxiliary tables: how much predicted labels improve a linear model of descriptors.",
     )
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_table_options(made)
     made.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
-    made.add_argument("--init", type=str, default="auto", help="checkpoint or run whose encoder is probed")
+    made.add_argument("--init", type=str, default="auto", help="checkpoint or run whose vectors replace descriptors")
     made.add_argument("--seed", type=int, default=0, help="seed of the folds, and of a random split")
     made.add_argument("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")
     add_output_options(made)

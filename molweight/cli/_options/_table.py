@@ -148,5 +148,6 @@ def add_job_options(parser: Parser, *groups: type) -> None:
                 type=names,
                 default=plain.partners,
                 help="models without a graph network: trees, fingerprint_trees, torsion_trees, gaussian_process, "
-                "linear, forest, minimol; [] for none; by default all, with minimol if its package is installed",
+                "linear, forest, minimol, minimol_linear, profile; [] for none; by default all, with minimol if its "
+                "package is installed, and profile (predicted labels) if --aux names tables",
             )
