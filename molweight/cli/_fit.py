@@ -68,7 +68,7 @@ def run(options: Namespace) -> None:
 
 
 def _further_time(job: Job) -> str:
-    """What the forecast leaves out: the tables have not been read yet."""
+    """The part of the time that the forecast lacks: the tables have not been read yet."""
     profile = job.members != 1 and (job.partners is None or PROFILE in job.partners)
     return "; in addition, features of the auxiliary tables" if job.aux and profile else ""
 

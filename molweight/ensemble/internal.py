@@ -9,7 +9,7 @@ from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
 from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._recipe import DEFAULT_FEATURES, Recipe, members_for, shortened
-from molweight.ensemble._source_gains import Effect, effect_of, fold_errors, format_gains, repeated_folds
+from molweight.ensemble._source_gains import effect_of, fold_errors, format_gains, repeated_folds
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._tabicl_network import read_network
 from molweight.ensemble._train_members import TrainedMember, member_processes
@@ -19,7 +19,6 @@ __all__ = [
     "MOST_TARGETS",
     "PROFILE",
     "CrossFitted",
-    "Effect",
     "EnsembleSpec",
     "Keeper",
     "LabelTransform",
