@@ -13,6 +13,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
+from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
 from molweight.ensemble._calibration import Calibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
@@ -22,9 +23,9 @@ from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
-from molweight.ensemble._partners import MINIMOL, OF_VECTORS, Partner, partner_features
-from molweight.ensemble._profile import PROFILE, ProfileFit, fit_profile, profile_seconds, profile_tables
-from molweight.ensemble._recipe import DEFAULT_FEATURES, Recipe
+from molweight.ensemble._partners import OF_VECTORS, Partner, partner_features
+from molweight.ensemble._profile import PROFILE, ProfileFit, fit_profile, profile_tables
+from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._source_gains import source_gains
 from molweight.ensemble._spec import EnsembleSpec
 from molweight.ensemble._spread import ErrorModel, disagreement
@@ -32,10 +33,7 @@ from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
-from molweight.features import get as feature_set
-from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
-from molweight.graphs.internal import column_seconds
 from molweight.seeding import seeded
 
 __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
@@ -43,9 +41,6 @@ __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 
 _LOG: Final = logging.getLogger(__name__)
 _STREAMS: Final = {"folds": 0, "members": 1, "trees": 2, "sources": 3}
-_VECTOR_SHARE: Final = 0.6
-"""Maximum share of limited time that is spent on vectors of MiniMol, and on models of auxiliary tables; members gain
-less from the same time."""
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
 GRAPH: Final = "graph"
@@ -158,7 +153,7 @@ def prepare(
     """
     if data.metric is None or data.task is None:
         raise ConfigError(f"{data.name} has no labels to finetune on. Load a table with targets.")
-    recipe = _affordable(recipe, data, seconds)
+    recipe = affordable(recipe, data, seconds)
     work = _Work.of(recipe, data, rows, device, progress=progress)
     with partners_ahead(work.partners, work.kind, work.folds, seconds=seconds) as fitted:
         yield Prepared(work, fitted, device)
@@ -444,30 +439,6 @@ class _Work:
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale, profile=profile)
 
 
-def _affordable(recipe: Recipe, data: MoleculeDataset, seconds: float | None) -> Recipe:
-    """The recipe without partners that would take too much of the time; all others are cheap."""
-    if seconds is None:
-        return recipe
-    if any(name in OF_VECTORS for name in recipe.partners):
-        needed = column_seconds(data, feature_set(MINIMOL).spec)
-        recipe = _within(recipe, OF_VECTORS, "the vectors of MiniMol", needed, seconds)
-    if PROFILE in recipe.partners:
-        needed = profile_seconds(profile_tables(recipe.sources, data), _profile_features(recipe))
-        recipe = _within(recipe, (PROFILE,), "models of the auxiliary tables", needed, seconds)
-    return recipe
-
-
-def _within(recipe: Recipe, names: Sequence[str], what: str, needed: float, seconds: float) -> Recipe:
-    """The recipe, without some partners if they need too large a share of the time."""
-    if needed <= _VECTOR_SHARE * seconds:
-        return recipe
-    _LOG.warning(
-        "ensemble: without %s, because %s would take %.2g of %.2g minutes",
-        ", ".join(name for name in recipe.partners if name in names), what, needed / 60, seconds / 60,
-    )  # fmt: skip
-    return replace(recipe, partners=tuple(name for name in recipe.partners if name not in names))
-
-
 def _kept_or_trained(
     kept: Sequence[TrainedMember | None], fresh: Iterator[TrainedMember], keeper: Keeper
 ) -> Iterator[TrainedMember]:
@@ -482,14 +453,7 @@ def _profile(recipe: Recipe, data: MoleculeDataset, rows: Indices, *, progress: 
     """Models of the auxiliary tables and their predictions of the rows, if a partner reads them."""
     if PROFILE not in recipe.partners:
         return None
-    return fit_profile(profile_tables(recipe.sources, data), _profile_features(recipe), data, rows, progress=progress)
-
-
-def _profile_features(recipe: Recipe) -> list[str]:
-    """Feature sets of the models of auxiliary tables, which lack the columns of the task's table."""
-    sets = [name for name in recipe.features if not name.startswith(COLUMN_PREFIX)]
-    vectors = [MINIMOL] if any(name in OF_VECTORS for name in recipe.partners) else []
-    return [*(sets or DEFAULT_FEATURES), *vectors]
+    return fit_profile(profile_tables(recipe.sources, data), recipe.profile_features, data, rows, progress=progress)
 
 
 def _reads_profile(partners: Sequence[Partner]) -> bool:

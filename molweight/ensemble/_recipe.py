@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from molweight.datasets.internal import SourceTable
 from molweight.ensemble._fit_member import Schedule, schedule_for
-from molweight.ensemble._partners import MINIMOL_LINEAR, PARTNERS
+from molweight.ensemble._partners import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS
 from molweight.ensemble._tabicl_network import Network
+from molweight.features.internal import COLUMN_PREFIX
 
 __all__ = ["DEFAULT_FEATURES", "Recipe", "members_for", "shortened"]
 
@@ -55,6 +56,13 @@ class Recipe:
     seed: int = 0
     network: Network | None = None
     sources: tuple[SourceTable, ...] = ()
+
+    @property
+    def profile_features(self) -> list[str]:
+        """Feature sets of the models of auxiliary tables, which lack the columns of the task's table."""
+        sets = [name for name in self.features if not name.startswith(COLUMN_PREFIX)]
+        vectors = [MINIMOL] if any(name in OF_VECTORS for name in self.partners) else []
+        return [*(sets or DEFAULT_FEATURES), *vectors]
 
     def schedule(self, rows: int) -> Schedule:
         """Training schedule of every member.
