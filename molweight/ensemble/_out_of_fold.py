@@ -107,11 +107,31 @@ class PartnerData:
             folds: Positions of each fold.
             rounds: Number of trees; ``None`` for the default.
         """
-        predicted = np.full(self.labels.shape, np.nan)
-        for fold in folds:
-            rest = np.setdiff1d(np.arange(len(self.labels)), fold)
-            predicted[fold] = self.fit(name, kind, rest, rounds).predict(self.matrices[name][fold], self.device)
-        return predicted
+        return self.assemble(folds, [self.predict_fold(name, kind, fold, rounds) for fold in folds])
+
+    def predict_fold(self, name: str, kind: str, fold: Indices, rounds: int | None = None) -> AnyArray:
+        """Predictions of the rows of a fold by a partner that is fitted on all others.
+
+        Args:
+            name: Name of the partner.
+            kind: Kind of the label transform.
+            fold: Positions of the rows to predict.
+            rounds: Number of trees; ``None`` for the default.
+        """
+        rest = np.setdiff1d(np.arange(len(self.labels)), fold)
+        return self.fit(name, kind, rest, rounds).predict(self.matrices[name][fold], self.device)
+
+    def assemble(self, folds: Sequence[Indices], predicted: Sequence[AnyArray]) -> AnyArray:
+        """Predictions of all rows, ``n x T``, from those of each fold.
+
+        Args:
+            folds: Positions of each fold.
+            predicted: Predictions of their rows, in the same order.
+        """
+        whole = np.full(self.labels.shape, np.nan)
+        for fold, values in zip(folds, predicted, strict=True):
+            whole[fold] = values
+        return whole
 
     def kind_of(self, asked: str) -> str:
         """A requested label transform for each target; classes are unchanged.

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import current_process
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from joblib import cpu_count
+from joblib import Parallel, cpu_count, delayed
 from threadpoolctl import threadpool_limits
 
 from molweight.arrays import AnyArray, Indices
@@ -24,8 +24,7 @@ _NICENESS: Final = 10
 _LEAST_ROWS: Final = 150
 """With fewer rows, fitting takes less time than starting a process."""
 _MOST_ROWS: Final = 2_000
-"""With more rows, the matrices are large, and are better not copied to another process; nor does the time that is
-saved, which is at most that of pretraining, matter much."""
+"""With more rows, the matrices are large, and are better not copied to another process; fits then run in threads."""
 
 
 class FittedPartners(NamedTuple):
@@ -56,7 +55,7 @@ def partners_ahead(
 
     Yields:
         A function that waits for the partners. For small and large tables, on a single core and in a process of a
-        study, it fits them when it is called.
+        study, it fits them when it is called; a large table uses all cores.
     """
     threads = max(1, cpu_count() - len(folds))
     # Not time.monotonic(), which another process may count from another moment.
@@ -102,12 +101,27 @@ def _fit(
 ) -> FittedPartners:
     parts: dict[str, AnyArray] = {}
     partners: list[Partner] = []
+    pool = Parallel(_threads(data), backend="threading", batch_size=1)
     # Members train at the same time. The remaining cores only: linear-algebra threads that wait for a core cost more
     # time than they save.
     with threadpool_limits(threads):
         for name in data.names:
             if parts and deadline is not None and time.time() > deadline:
                 break
-            parts[name] = data.out_of_fold(name, kind, folds)
-            partners.append(data.fit(name, kind))
+            steps = [partial(data.fit, name, kind), *(partial(data.predict_fold, name, kind, fold) for fold in folds)]
+            partner, *predicted = pool(delayed(_limited)(threads, step) for step in steps)
+            parts[name] = data.assemble(folds, predicted)
+            partners.append(partner)
     return FittedPartners(parts, partners, data.names[len(parts) :])
+
+
+def _threads(data: PartnerData) -> int:
+    """Number of fits at a time; they share the matrices, and release the interpreter lock for most of the time."""
+    # A worker of a study has one core; the network of a partner uses all cores itself.
+    alone = current_process().daemon or data.network is not None
+    return 1 if alone or len(data.labels) <= _MOST_ROWS else cpu_count()
+
+
+def _limited(threads: int, step: Callable[[], Any]) -> Any:
+    with threadpool_limits(threads):  # OpenMP's limit is per thread
+        return step()

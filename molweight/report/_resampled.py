@@ -64,15 +64,24 @@ def _r2(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatAr
 
 
 def _cumulative(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> tuple[FloatArray, FloatArray]:
-    """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``."""
+    """True and false positives at each threshold, from the highest prediction down, ``draws x (thresholds + 1)``.
+
+    Successive thresholds that add negatives only are one: curves are straight or of width zero between them.
+    """
     order = np.argsort(-predicted, kind="stable")
+    positive = truth[order] == 1
     starts = np.flatnonzero(np.concatenate([[True], np.diff(predicted[order]) != 0]))
-    drawn, ones = counts[:, order], truth[order] == 1
-    found = []
-    for chosen in (ones, ~ones):
-        sums = np.add.reduceat(drawn * chosen, starts, axis=1).cumsum(axis=1)
-        found.append(np.concatenate([np.zeros((len(sums), 1)), sums], axis=1))
-    return found[0], found[1]
+    holds = np.logical_or.reduceat(positive, starts)
+    starts = starts[holds | np.concatenate([[True], holds[:-1]])]
+    places = np.searchsorted(starts, np.flatnonzero(positive), side="right")
+    true = np.zeros((len(counts), len(starts) + 1))
+    if len(places):
+        firsts = np.flatnonzero(np.concatenate([[True], np.diff(places) != 0]))
+        true[:, places[firsts]] = np.add.reduceat(counts[:, order[positive]], firsts, axis=1)
+    total = np.zeros_like(true)
+    total[:, 1:] = np.add.reduceat(np.take(counts, order, axis=1), starts, axis=1)
+    np.cumsum(true, axis=1, out=true)
+    return true, np.cumsum(total, axis=1, out=total) - true
 
 
 def _roc_auc(truth: FloatArray, predicted: FloatArray, counts: Int64Array) -> FloatArray:

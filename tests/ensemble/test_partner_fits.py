@@ -2,10 +2,13 @@
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from molweight.arrays import Indices
 from molweight.ensemble import _partner_fits
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partner_fits import partners_ahead
+from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.errors import ConfigError
 
 FOLDS: list[Indices] = list(np.arange(160).reshape(2, 80))
@@ -41,6 +44,30 @@ def test_another_process_fits_the_same(data: PartnerData, monkeypatch: pytest.Mo
     with partners_ahead(data, "none", FOLDS) as result:
         here = result()
         assert _workers() <= before
+    _assert_same(fitted, here, data)
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_threads_fit_the_same(data: PartnerData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_partner_fits, "_LEAST_ROWS", 1000)
+    seen = set()
+
+    def noted(*args: Any, **options: Any) -> Any:
+        seen.add(threading.get_ident())
+        return PartnerData.fit(*args, **options)
+
+    with partners_ahead(data, "none", FOLDS) as result:
+        alone = result()
+    monkeypatch.setattr(_partner_fits, "_MOST_ROWS", 100)
+    watched = replace(data)
+    object.__setattr__(watched, "fit", partial(noted, watched))
+    with partners_ahead(watched, "none", FOLDS) as result:
+        together = result()
+    assert threading.get_ident() not in seen
+    _assert_same(together, alone, data)
+
+
+def _assert_same(fitted: FittedPartners, here: FittedPartners, data: PartnerData) -> None:
     assert list(fitted.out_of_fold) == list(here.out_of_fold) == ["trees", "linear", "torsion_trees"]
     for name, values in here.out_of_fold.items():
         np.testing.assert_allclose(fitted.out_of_fold[name], values, rtol=1e-9)
