@@ -17,7 +17,7 @@ from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partners import Partner
 from molweight.graphs.internal import end_with, shielded
 
-__all__ = ["FittedPartners", "partners_ahead"]
+__all__ = ["FittedPartners", "fits_at_once", "partners_ahead"]
 
 _LOG: Final = logging.getLogger(__name__)
 _NICENESS: Final = 10
@@ -101,7 +101,9 @@ def _fit(
 ) -> FittedPartners:
     parts: dict[str, AnyArray] = {}
     partners: list[Partner] = []
-    pool = Parallel(_threads(data), backend="threading", batch_size=1)
+    # The network of a partner uses all cores itself.
+    jobs = fits_at_once(len(data.labels)) if data.network is None else 1
+    pool = Parallel(jobs, backend="threading", batch_size=1)
     # Members train at the same time. The remaining cores only: linear-algebra threads that wait for a core cost more
     # time than they save.
     with threadpool_limits(threads):
@@ -115,11 +117,18 @@ def _fit(
     return FittedPartners(parts, partners, data.names[len(parts) :])
 
 
-def _threads(data: PartnerData) -> int:
-    """Number of fits at a time; they share the matrices, and release the interpreter lock for most of the time."""
-    # A worker of a study has one core; the network of a partner uses all cores itself.
-    alone = current_process().daemon or data.network is not None
-    return 1 if alone or len(data.labels) <= _MOST_ROWS else cpu_count()
+def fits_at_once(rows: int) -> int:
+    """Number of partners' fits that run at a time; they share the matrices, and rarely hold the interpreter lock.
+
+    Args:
+        rows: Number of labelled rows.
+
+    Example:
+        >>> fits_at_once(1_000)
+        1
+    """
+    # A worker of a study has one core.
+    return 1 if current_process().daemon or rows <= _MOST_ROWS else cpu_count()
 
 
 def _limited(threads: int, step: Callable[[], Any]) -> Any:

@@ -5,6 +5,7 @@ from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
+from molweight.ensemble._partner_fits import fits_at_once
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
 from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
 from molweight.ensemble._profile import PROFILE
@@ -31,6 +32,7 @@ __all__ = [
     "cross_folds",
     "default_partners",
     "effect_of",
+    "fits_at_once",
     "fold_errors",
     "format_gains",
     "installation_hint",

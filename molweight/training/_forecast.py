@@ -18,6 +18,7 @@ from molweight.distributed import alone, team
 from molweight.ensemble.internal import (
     PROFILE,
     Schedule,
+    fits_at_once,
     member_processes,
     members_for,
     partner_features,
@@ -117,7 +118,7 @@ def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) ->
     if processes == 1 and device.type == "cpu":  # one after the other
         return trained + partners
     # at the same time, on the same cores
-    return max(trained, partners, (trained * processes + partners) / int(cpu_count()))
+    return max(trained, partners / fits_at_once(rows), (trained * processes + partners) / int(cpu_count()))
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:
