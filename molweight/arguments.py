@@ -122,7 +122,8 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     """
     if value not in choices:
         clause = suggest(str(value), choices)
-        raise OptionError(option, value, f"is unknown{clause}", f"Choices: {', '.join(choices)}.", owner=owner)
+        known = ", ".join(choice for choice in choices if choice)
+        raise OptionError(option, value, f"is unknown{clause}", f"Choices: {known}.", owner=owner)
 
 
 def check_seed(seed: object) -> None:

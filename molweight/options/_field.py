@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, get_args, get_origin
+from typing import Any, Final, Literal, get_args, get_origin
 
 from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
@@ -78,8 +78,9 @@ def check_fields(group: Any) -> None:
         bounds = {name: bound for name, bound in item.metadata.get("bounds", {}).items() if bound is not None}
         if value is not None and not _inside(value, **bounds):
             raise OptionError(item.name, value, _demand(**bounds))
-        if item.metadata.get("choices") is not None:
-            check_choice("", item.name, value, item.metadata["choices"])
+        choices = get_args(item.type) if get_origin(item.type) is Literal else item.metadata.get("choices")
+        if choices is not None:
+            check_choice("", item.name, value, choices)
 
 
 def _is_list(kind: Any) -> bool:
