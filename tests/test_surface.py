@@ -66,6 +66,13 @@ def test_the_package_lists_what_it_has() -> None:
     assert mw.benchmark.__name__ == "molweight.benchmark"
 
 
+@pytest.mark.parametrize("name", [*PACKAGES, "errors", "mlo"])
+def test_each_package_is_imported_on_first_use(name: str) -> None:
+    found = mw.__getattr__(name)  # what runs on first use; later the attribute is there
+    assert getattr(found, "__name__", None) == f"molweight.{name}"
+    assert name in dir(mw)
+
+
 def test_no_package_imports_what_is_private_to_another(root: Path) -> None:
     found = []
     for path in sorted((root / "molweight").glob("*/**/*.py")):
