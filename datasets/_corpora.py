@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from molweight.arguments import check_seed
+from molweight.datasets._data_files import VARIABLE, data_folder
 from molweight.datasets._download import download
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
-from molweight.datasets._source import VARIABLE, data_folder
 from molweight.datasets._table_spec import Source
 from molweight.errors import DataError, OptionError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Molecules, build_dataset

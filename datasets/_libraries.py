@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from molweight.datasets._corpora import CORPORA, Corpus, corpus_file
+from molweight.datasets._data_files import data_folder
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._fingerprint_index import FingerprintIndex, fingerprint_index
 from molweight.datasets._records import file_digest, is_molecule_file, read_records
-from molweight.datasets._source import data_folder
 from molweight.errors import UnknownNameError
 from molweight.graphs.internal import Record
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._corpora import CORPORA, Corpus
+from molweight.datasets._data_files import read_source
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._label_columns import parse_labels
 from molweight.datasets._labels import settle
 from molweight.datasets._ogb import OgbEntry, load_ogb, ogb_entries
 from molweight.datasets._registry import LOADERS, load_registered
-from molweight.datasets._source import read_source
 from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._table_spec import Table
 from molweight.errors import ConfigError, UnknownNameError

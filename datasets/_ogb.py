@@ -12,9 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from molweight.datasets._data_files import data_folder
 from molweight.datasets._download import download
 from molweight.datasets._ogb_raw import read_labels, read_mapping, read_molecules
-from molweight.datasets._source import data_folder
 from molweight.datasets._table_spec import Task
 from molweight.errors import ConfigError, DataError, UnknownNameError
 from molweight.graphs import Featuriser, MoleculeDataset

@@ -12,6 +12,7 @@ import pandas as pd
 
 from molweight.arrays import Float32Matrix, Int64Array, Uint64Array
 from molweight.datasets._catalogue import TABLES
+from molweight.datasets._data_files import VARIABLE, data_folder
 from molweight.datasets._from_file import from_file
 from molweight.datasets._labels import bounds_of
 from molweight.datasets._load import load
@@ -19,7 +20,6 @@ from molweight.datasets._rdkit_identity import identity
 from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import Measurements, conflicts, merge
 from molweight.datasets._skeletons import HeldCompounds
-from molweight.datasets._source import VARIABLE, data_folder
 from molweight.datasets._splits import Splits
 from molweight.errors import DataError, UnknownNameError
 from molweight.graphs import MoleculeDataset, build_dataset, target_column

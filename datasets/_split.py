@@ -11,10 +11,10 @@ from typing import Any, Final, get_args
 import numpy as np
 
 from molweight.datasets._catalogue import TABLES
+from molweight.datasets._data_files import source_at_hand
 from molweight.datasets._embedded import read_embedded_split
 from molweight.datasets._labels import check_choice
 from molweight.datasets._load import table_smiles
-from molweight.datasets._source import source_at_hand
 from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset

@@ -20,7 +20,7 @@ from typing import Final
 import pandas as pd
 
 from molweight import datasets
-from molweight.datasets._source import VARIABLE, data_folder
+from molweight.datasets._data_files import VARIABLE, data_folder
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 

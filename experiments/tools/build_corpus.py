@@ -30,12 +30,12 @@ from tqdm import tqdm
 from experiments._provenance import provenance
 from experiments.tools._clean_molecules import MOST_ATOMS, Cleaned, clean, fragments
 from molweight import datasets
+from molweight.datasets._data_files import data_folder
 from molweight.datasets._libraries import open_library
 from molweight.datasets._nearest import BLOCK, bit_columns, nearest
 from molweight.datasets._rdkit_ecfp import packed_ecfp
 from molweight.datasets._rdkit_identity import number_of
 from molweight.datasets._skeletons import skeletons
-from molweight.datasets._source import data_folder
 from molweight.datasets.internal import CORPORA, TABLES
 from molweight.graphs.internal import map_chunks
 from molweight.storage import write_file

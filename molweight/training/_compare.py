@@ -23,9 +23,10 @@ from molweight.storage import escape_controls, write_file
 from molweight.training._callback import Callback
 from molweight.training._fit import describe_job, fit, with_ensemble
 from molweight.training._generic import generic_pretraining
+from molweight.training._held_out import HeldOut
 from molweight.training._plain_baselines import PLAIN_BASELINES, plain_baseline
 from molweight.training._resolve import resolve, variant, with_metric, with_stereo
-from molweight.training._sources import HeldOut, with_parts, with_sources
+from molweight.training._sources import with_parts, with_sources
 from molweight.training._state import Context, Session
 
 __all__ = ["BASELINES", "Comparison", "Row", "compare", "format_findings", "format_table"]

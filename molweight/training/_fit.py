@@ -27,9 +27,10 @@ from molweight.training._adaptive import adapt
 from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
+from molweight.training._held_out import HeldOut
 from molweight.training._resolve import resolve, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
-from molweight.training._sources import HeldOut, with_parts, with_sources
+from molweight.training._sources import with_parts, with_sources
 from molweight.training._state import Context, Session
 
 __all__ = ["describe_job", "fit", "with_ensemble"]

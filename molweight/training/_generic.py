@@ -21,10 +21,11 @@ from molweight.runs import read_checkpoint
 from molweight.seeding import seeded
 from molweight.storage import read_tensors, write_tensors
 from molweight.training._batches import Batches, Corpus, generator_for, part_batches
+from molweight.training._held_out import HeldOut, refuse_leaky_checkpoint
 from molweight.training._padding import pads
 from molweight.training._pretrain import pretrain
 from molweight.training._resolve import resolve_init, with_stereo
-from molweight.training._sources import HeldOut, attach_tables, refuse_leaky_checkpoint
+from molweight.training._sources import attach_tables
 from molweight.training._state import Session, Stage
 
 __all__ = ["generic_pretraining"]

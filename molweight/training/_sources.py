@@ -3,31 +3,29 @@
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
 
-from molweight import datasets, objectives
+from molweight import datasets
 from molweight.arrays import Indices
 from molweight.datasets import Splits
 from molweight.datasets.internal import PART, SourceTable, read_sources
-from molweight.errors import ConfigError, DataError, OptionError, mention
+from molweight.errors import ConfigError, OptionError
 from molweight.graphs import Featuriser, MoleculeDataset, Molecules
 from molweight.models import Pretrainer
 from molweight.objectives import Source, get
 from molweight.objectives.internal import SourcePool
 from molweight.options import Job
-from molweight.runs import Checkpoint
-from molweight.runs.internal import data_card, molecules_digest
+from molweight.runs.internal import molecules_digest
+from molweight.training._held_out import HeldOut, allowed_rows, load_labelled
 from molweight.training._learned import renamed_for_parts
 
 __all__ = [
     "SOURCE",
-    "HeldOut",
     "attach_tables",
     "join_sources",
-    "refuse_leaky_checkpoint",
     "resolve_assay_table",
     "with_parts",
     "with_sources",
@@ -37,6 +35,7 @@ SOURCE: Final = "source"
 """Name of the objective that learns an auxiliary table."""
 _GROUPS: Final = 32
 """Maximum number of weights per table."""
+_LOG: Final = logging.getLogger(__name__)
 
 Aux = str | MoleculeDataset | SourceTable
 
@@ -168,43 +167,6 @@ def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable
 
 _ASSAYS: Final = "assay_labels"
 _CHOICES: Final = ("tox21", "sider")
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A task with held-out compounds: other tables may contribute labels only for its compounds in ``train``.
-
-    Args:
-        data: The labelled table.
-        splits: Its roles.
-        sources: Auxiliary tables without its held-out compounds.
-    """
-
-    data: MoleculeDataset
-    splits: Splits
-    sources: tuple[SourceTable, ...] = ()
-
-    def without(self, table: MoleculeDataset) -> MoleculeDataset:
-        """A labelled table without all forms of the compounds in ``meta``, ``select`` and ``test``.
-
-        Names of labels are ignored, because a table may repeat labels of another one under other names.
-
-        Args:
-            table: The table.
-
-        Raises:
-            DataError: If nothing is left.
-        """
-        roles = self.splits.roles()
-        held = np.concatenate([np.asarray(roles[name], dtype=np.int64) for name in ("meta", "select", "test")])
-        kept = datasets.without(table, self.data, held)
-        if len(kept) == 0:
-            raise DataError(
-                f"every molecule of {table.name} is in meta, select or test of {self.data.name}, so none is left to "
-                "learn labels from. Name another table with objective_options."
-            )
-        return kept
 
 
 def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:
@@ -244,7 +206,7 @@ def _settled(objective: str, given: dict[str, Any], data: MoleculeDataset) -> di
         )
     found = {**given, "table": name, "labels": len(table.target_names)}
     if found != given:
-        _log.info("%s learns the %d labels of %s", objective, found["labels"], name)
+        _LOG.info("%s learns the %d labels of %s", objective, found["labels"], name)
     return found
 
 
@@ -268,7 +230,7 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
             tables = {
                 table: sources[table].data.with_featuriser(featuriser)
                 if table in sources
-                else _allowed(name, _load(table).with_featuriser(featuriser), held)
+                else allowed_rows(name, load_labelled(table).with_featuriser(featuriser), held)
                 for table in objective.tables
             }
             objective.attach(tables)
@@ -277,48 +239,3 @@ def attach_tables(model: Pretrainer, featuriser: Featuriser, held: HeldOut | Non
                 pooled[name] = objective
     join_sources(pooled, list(sources.values()), featuriser)
     return given
-
-
-def _load(table: str) -> MoleculeDataset:
-    """A labelled table by its name, or an auxiliary table by its file."""
-    return datasets.load(table) if table in datasets.available() else read_sources([table])[0].data
-
-
-def refuse_leaky_checkpoint(checkpoint: Checkpoint, init: str, held: HeldOut) -> None:
-    """Refuse a checkpoint that was trained on labels of held-out compounds.
-
-    Args:
-        checkpoint: The checkpoint.
-        init: Its name.
-        held: The task.
-
-    Raises:
-        ConfigError: If it was; names the table and the remedy.
-    """
-    task = {name: value for name, value in (checkpoint.task or {}).items() if name != "sources"}
-    if task and task == data_card(held.data, held.splits):
-        return  # a run on the same table and roles left out the same compounds
-    for name, options in checkpoint.objectives.items():
-        for table in map(_load, objectives.create(name, width=1, **options).tables):
-            seen = len(table) - len(held.without(table))
-            if seen:
-                raise ConfigError(
-                    f"{mention('init', init)} was trained on labels of {table.name} ({name}), and {seen} of its "
-                    f"molecules are compounds that {held.data.name} holds out, so the score would be too optimistic. "
-                    f"Leave init out, so that {name} is learned without them, or name a checkpoint without {name}."
-                )
-
-
-def _allowed(name: str, table: MoleculeDataset, held: HeldOut | None) -> MoleculeDataset:
-    """The part of a table that may be learned."""
-    if held is None:
-        _log.warning(
-            "%s learns all labels of %s: do not use these labels to evaluate a model that starts from this checkpoint",
-            name,
-            table.name,
-        )
-        return table
-    kept = held.without(table)
-    if len(kept) < len(table):
-        _log.info("%s: %d molecules of %s are held out", name, len(table) - len(kept), table.name)
-    return kept

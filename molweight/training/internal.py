@@ -7,8 +7,9 @@ from molweight.training._compare import format_findings
 from molweight.training._deprecated import TapWeight
 from molweight.training._finetune import finetune
 from molweight.training._forecast import Forecast, forecast
+from molweight.training._held_out import HeldOut
 from molweight.training._resolve import SOLVER_DEFAULTS, check_job, create_solver, with_stereo
-from molweight.training._sources import HeldOut, with_sources
+from molweight.training._sources import with_sources
 
 __all__ = [
     "SOLVER_DEFAULTS",
