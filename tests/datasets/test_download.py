@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from molweight import datasets
-from molweight.datasets import _source
+from molweight.datasets import _data_files
 from molweight.datasets._download import download
 from molweight.datasets.internal import TABLES
 from molweight.errors import ConfigError, DataError
@@ -184,7 +184,7 @@ def entry(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> da
 
 
 def test_a_table_is_downloaded_into_the_cache(entry: datasets.Table, tmp_path: Path) -> None:
-    assert _source.read_source(entry) == CONTENT
+    assert _data_files.read_source(entry) == CONTENT
     assert left_in(tmp_path / "cache" / "downloads") == {"qm7.csv"}
 
 
@@ -197,12 +197,12 @@ def test_the_folder_of_the_user_comes_first(
     place.parent.mkdir()
     pack = gzip.compress if name.endswith(".gz") else bytes
     place.write_bytes(pack(CONTENT))
-    assert _source.read_source(entry) == CONTENT
+    assert _data_files.read_source(entry) == CONTENT
     place.write_bytes(pack(CONTENT + b"C,1\n"))
     with pytest.raises(
         DataError, match=rf"{re.escape(str(place))}: differs from the table published by MoleculeNet.*{SHA}"
     ):
-        _source.read_source(entry)
+        _data_files.read_source(entry)
     assert server.asked == []
 
 
@@ -211,14 +211,14 @@ def test_without_a_network_the_message_names_the_file_and_its_place(
 ) -> None:
     offline = replace(entry, url="http://127.0.0.1:9/qm7.csv")  # the port of a service that is not in use
     with pytest.raises(DataError) as raised:
-        _source.read_source(offline)
+        _data_files.read_source(offline)
     message = str(raised.value)
     assert "cannot be downloaded from http://127.0.0.1:9/qm7.csv" in message
     assert message.endswith("and set MOLWEIGHT_DATA=FOLDER.")
     assert "put it at FOLDER/moleculenet/qm7.csv.gz" in message
     monkeypatch.setenv("MOLWEIGHT_DATA", str(tmp_path))
     with pytest.raises(DataError, match=re.escape(f"put it at {tmp_path}/moleculenet/qm7.csv.gz")):
-        _source.read_source(offline)
+        _data_files.read_source(offline)
 
 
 def test_the_folder_must_exist(entry: datasets.Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
