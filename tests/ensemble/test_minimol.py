@@ -126,10 +126,10 @@ def test_the_default_uses_what_is_installed(freesolv: MoleculeDataset, monkeypat
 def test_names_of_partners_are_checked() -> None:
     with pytest.raises(ConfigError, match="'minimol' is given twice"):
         check_partners([MINIMOL, MINIMOL])
-    with pytest.raises(
-        ConfigError, match=r"'mini' is unknown\. Partners: trees, .*, minimol, minimol_linear, profile;"
-    ):
+    with pytest.raises(ConfigError, match=r"'mini' is unknown; did you mean 'minimol'\? Partners: trees, .*, profile;"):
         check_partners(["mini"])
+    with pytest.raises(ConfigError, match=r"'chance' is unknown\. Partners: trees, .*, profile;"):
+        check_partners(["chance"])
 
 
 def test_a_state_with_it_names_the_package_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
