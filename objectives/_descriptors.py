@@ -10,22 +10,17 @@ from torch import Tensor, nn
 
 from molweight.arguments import check_choice
 from molweight.arrays import Column
+from molweight.descriptors.internal import DESCRIPTORS, FAST_VALUES, compute_descriptors
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, check_share, column_of, corpus_column, draw_seed, register
-from molweight.objectives._rdkit_descriptors import DESCRIPTORS, compute_descriptors
-from molweight.objectives._rdkit_fast_descriptors import FAST_DESCRIPTORS, fast_descriptors
 
-__all__ = ["DESCRIPTOR_VALUES", "FAST_VALUES", "Descriptors", "MaskedTargets"]
+__all__ = ["DESCRIPTOR_VALUES", "Descriptors", "MaskedTargets"]
 
 DESCRIPTOR_VALUES: Final = TargetSpec(
     "descriptors", version=1, dim=len(DESCRIPTORS), dtype="float32", compute=compute_descriptors
 )
 """RDKit's two-dimensional descriptors without the ``fr_*`` counts; NaN where undefined."""
-FAST_VALUES: Final = TargetSpec(
-    "fast_descriptors", version=2, dim=len(FAST_DESCRIPTORS), dtype="float32", compute=fast_descriptors
-)
-"""A set that takes a third of the time, with Molecular Quantum Numbers and autocorrelations."""
 
 _KINDS: Final = {"all": DESCRIPTOR_VALUES, "fast": FAST_VALUES}
 _CLAMP = 6.0

@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from molweight.arguments import check_choice
 from molweight.arrays import Uint8Array
+from molweight.descriptors.internal import ecfp_bits, folded_counts, path_bits, unpack
 from molweight.errors import OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed, register
 from molweight.objectives._functional_groups import LabelledGraphs
-from molweight.objectives._rdkit_fingerprints import ecfp_bits, ecfp_counts, path_bits, unpack
 
 __all__ = ["Fingerprint", "fingerprint_spec"]
 
@@ -22,7 +22,7 @@ _Compute = Callable[..., Uint8Array]
 _KINDS: dict[str, _Compute] = {
     "ecfp": ecfp_bits,
     "path": path_bits,
-    "counts": ecfp_counts,
+    "counts": folded_counts,
 }
 
 

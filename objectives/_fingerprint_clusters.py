@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from molweight.arrays import Column
+from molweight.descriptors.internal import MACCS_BITS, maccs_bits, unpack
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, corpus_column, draw_seed, register
 from molweight.objectives._kmeans import cluster_counts, fit_centres
-from molweight.objectives._rdkit_fingerprints import MACCS_BITS, maccs_bits, unpack
 from molweight.objectives._resizable_linear import ResizableLinear
 
 __all__ = ["MACCS_KEYS", "ClusteredGraphs", "FingerprintClusters"]

@@ -1,22 +1,17 @@
 """Functional groups: predict which of RDKit's 85 groups a molecule has."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from molweight.descriptors.internal import FUNCTIONAL_GROUPS
 from molweight.graphs import GraphBatch, TargetSpec
 from molweight.objectives._base import Encode, Objective, column_of, draw_seed, register
-from molweight.objectives._rdkit_groups import GROUPS, count_groups
 
-__all__ = ["FUNCTIONAL_GROUPS", "FunctionalGroups", "LabelledGraphs"]
-
-FUNCTIONAL_GROUPS: Final = TargetSpec(
-    "functional_groups", version=1, dim=len(GROUPS), dtype="uint8", compute=count_groups
-)
-"""Counts of RDKit's ``fr_*`` groups, at most 255 of each."""
+__all__ = ["FunctionalGroups", "LabelledGraphs"]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from molweight.objectives._rdkit_groups import parse
+from molweight.descriptors.internal import parse_smiles
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -24,7 +24,7 @@ def fragments(molecule: "Mol") -> Iterator[tuple[str, list[int]]]:
         RDKit's SMILES of the fragment, with numbered attachment points, and its atoms in ascending order.
 
     Example:
-        >>> [(smiles, atoms) for smiles, atoms in fragments(parse("CCOCCC"))]
+        >>> [(smiles, atoms) for smiles, atoms in fragments(parse_smiles("CCOCCC"))]
         [('[4*]CC', [0, 1]), ('[3*]O[3*]', [2]), ('[4*]CCC', [3, 4, 5])]
     """
     from rdkit import Chem
@@ -62,7 +62,7 @@ def motif_codes(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[n
     """
     codes = []
     for text in smiles:
-        molecule = parse(text)
+        molecule = parse_smiles(text)
         code = np.zeros((molecule.GetNumAtoms(), 1), dtype=np.int32)
         for fragment, atoms in fragments(molecule):
             code[atoms[0]] = fragment_hash(fragment)
@@ -90,7 +90,7 @@ def cut_places(smiles: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np
         >>> cut_places(["CCOCCC"]).tolist()
         [[2, 2], [2, 1], [1, 3], [3, 1], [3, 2], [3, 0]]
     """
-    return np.concatenate([_places(parse(text)) for text in smiles])
+    return np.concatenate([_places(parse_smiles(text)) for text in smiles])
 
 
 def _places(molecule: "Mol") -> np.ndarray[tuple[int, ...], np.dtype[np.int16]]:

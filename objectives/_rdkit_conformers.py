@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from molweight.arrays import Float32Array
-from molweight.objectives._rdkit_groups import parse
+from molweight.descriptors.internal import parse_smiles
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -47,7 +47,7 @@ def conformers(smiles: Sequence[str]) -> Float32Array:
 def _positions(smiles: str) -> Float32Array:
     from rdkit import Chem
 
-    molecule = parse(smiles)
+    molecule = parse_smiles(smiles)
     places: list[tuple[int, ...]] = []
     pieces = Chem.GetMolFrags(molecule, asMols=True, sanitizeFrags=True, fragsMolAtomMapping=places)
     found = np.full((molecule.GetNumAtoms(), 3), np.nan, dtype=np.float32)

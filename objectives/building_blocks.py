@@ -5,6 +5,7 @@ work on segments, ``take`` and ``join`` create new batches from parts, and the a
 :func:`apply`.
 """
 
+from molweight.descriptors.internal import FUNCTIONAL_GROUPS, GROUPS
 from molweight.objectives._augment import (
     AUGMENTATIONS,
     Edit,
@@ -28,11 +29,9 @@ from molweight.objectives._edge_prediction import sample_non_bonds
 from molweight.objectives._fingerprint import fingerprint_spec
 from molweight.objectives._fingerprint_clusters import MACCS_KEYS
 from molweight.objectives._fragment_jigsaw import CUT_PLACES, nested_orders
-from molweight.objectives._functional_groups import FUNCTIONAL_GROUPS
 from molweight.objectives._graph_mae import scaled_cosine_error
 from molweight.objectives._graphmvp_generative import VariationalMap
 from molweight.objectives._masked_consistency import embedding_rank, embedding_spread
-from molweight.objectives._rdkit_groups import GROUPS
 from molweight.objectives._segments import offsets, random_item, random_partner, random_subset, ranks, segment_mean
 
 __all__ = [

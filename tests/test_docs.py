@@ -57,7 +57,7 @@ def test_blocks_are_well_formed_and_none_is_overlooked(page: Path, runner: Modul
 
 def test_the_reference_names_every_package() -> None:
     modules = {path.read_text(encoding="utf-8").split(":::")[1].split()[0] for path in (DOCS / "api").glob("[!i]*.md")}
-    public = {path.parent.name for path in (ROOT / "molweight").glob("*/__init__.py")} - {"cli"}
+    public = {path.parent.name for path in (ROOT / "molweight").glob("*/__init__.py")} - {"cli", "descriptors"}
     public |= {"datasets", "objectives", "errors"}
     assert modules == {f"molweight.{name}" for name in public} | {"molweight.mlo.solvers", "molweight.mlo.weightings"}
 

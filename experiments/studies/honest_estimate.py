@@ -40,7 +40,13 @@ def run_one(table: str, seed: int, epochs: int) -> dict[str, Any]:
     splits = datasets.split(data, "random", seed=seed)
     rows = np.sort(np.concatenate([splits.train, splits.meta, splits.select]))
     checkpoint = read_checkpoint("gin_zinc")
-    recipe = Recipe(checkpoint.encoder, checkpoint.encoder_options, members_for(len(rows)), epochs=epochs, seed=seed)
+    recipe = Recipe(
+        checkpoint.encoder,
+        checkpoint.encoder_options,
+        members=members_for(len(rows)),
+        epochs=epochs,
+        seed=seed,
+    )
     found = cross_fit(recipe, checkpoint.build(data.featuriser), data, rows, device=CPU)
     estimate = estimate_of(found, data, splits.test).cross_fitting
     whole = found.ensemble.with_features(data)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from molweight.errors import OptionError, suggest
-from molweight.options.internal import AUTO, INITS, SHIPPED
+from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 
 __all__ = ["PRESETS", "choose", "preset_defaults"]
 
@@ -19,9 +19,6 @@ PRESETS: Final[dict[str, dict[str, Any]]] = {
     },
 }
 """``full``: the sizes of :class:`molweight.Job`, for a GPU or long runs; ``small``: minutes on two cores."""
-
-_OWN: Final = ("encoder", "pretrain_steps", "pretrain_seed")
-"""Options that request a newly pretrained encoder, as all encoder options but dropout do."""
 
 
 def choose(name: str) -> str:
@@ -63,7 +60,7 @@ def preset_defaults(given: Mapping[str, Any], known: Collection[str] = ("init", 
         {'layers': 3, 'width': 64}
     """
     sizes = dict(PRESETS[choose(given.get("preset") or "auto")])
-    init, own = given.get("init", AUTO), "weighting" not in known or any(name in given for name in _OWN)
+    init, own = given.get("init", AUTO), "weighting" not in known or any(name in given for name in OWN_ENCODER)
     own = own or bool({*given.get("encoder_options", ())} - {"dropout"})
     if init == AUTO and "init" in known:
         init = sizes["init"] = "pretrain" if own else SHIPPED

@@ -1,18 +1,20 @@
 """All settings of an ensemble."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final, Self
 
 from molweight.datasets.internal import SourceTable
 from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._partners import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS
 from molweight.ensemble._tabicl_network import Network
 from molweight.features.internal import COLUMN_PREFIX
+from molweight.options import EnsembleOptions
+from molweight.options.internal import option_names
 
 __all__ = ["DEFAULT_FEATURES", "Recipe", "members_for", "shortened"]
 
-DEFAULT_FEATURES: Final = ("descriptors", "functional_groups")
+DEFAULT_FEATURES: Final = tuple(EnsembleOptions().features)
 """Feature sets in addition to the graph."""
 
 _FOLDS: Final = 5
@@ -20,42 +22,45 @@ _LARGE: Final = 10_000
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The settings of an ensemble.
+class Recipe(EnsembleOptions):
+    """The settings of an ensemble: its options, resolved for a table, and what its members start from.
 
     Args:
         encoder: Name of the encoder.
         encoder_options: Its options.
-        members: Number of graph members, and of folds; at least 2.
-        features: Feature sets that members and partners read.
-        partners: Models without a graph.
-        network: Weights of TabICL, which is then a further partner; ``None`` for none.
-        sources: Auxiliary tables for the partner ``"profile"``, without held-out compounds of the task.
-        readout: Composition of readouts; empty for the encoder's own.
-        hidden: Width of the members' hidden layer.
-        dropout: Dropout of the hidden layer.
-        label_transform: ``"auto"`` or one of :data:`molweight.ensemble.TRANSFORMS`.
-        class_balance: ``"auto"`` or one of :data:`molweight.ensemble._balance.BALANCES`.
         epochs: Maximum number of epochs of a member.
         freeze_epochs: Number of first epochs in which only the head is trained.
+        dropout: Dropout of the hidden layer.
         seed: Seed of all random numbers.
+        network: Weights of TabICL, which is then a further partner; ``None`` for none.
+        sources: Auxiliary tables for the partner ``"profile"``, without held-out compounds of the task.
     """
 
     encoder: str
     encoder_options: dict[str, Any]
+    _: KW_ONLY
     members: int = _FOLDS
     features: tuple[str, ...] = DEFAULT_FEATURES
     partners: tuple[str, ...] = PARTNERS
-    readout: str = ""
-    hidden: int = 256
-    dropout: float = 0.2
-    label_transform: str = "auto"
-    class_balance: str = "auto"
     epochs: int = 100
     freeze_epochs: int = 0
+    dropout: float = 0.2
     seed: int = 0
     network: Network | None = None
     sources: tuple[SourceTable, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check nothing: the options are those of a job, which is checked."""
+
+    @classmethod
+    def of(cls, options: EnsembleOptions, **resolved: Any) -> Self:
+        """The settings with the values of the option group.
+
+        Args:
+            options: The options, or a job that contains them.
+            **resolved: The other settings, and options with other values.
+        """
+        return cls(**{name: getattr(options, name) for name in option_names(EnsembleOptions)} | resolved)
 
     @property
     def profile_features(self) -> list[str]:

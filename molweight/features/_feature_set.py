@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.arrays import AnyArray, Float32Array
+from molweight.descriptors.internal import parse_smiles
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, TargetSpec, target_column
-from molweight.objectives.internal import parse_smiles
 from molweight.registry import Registry
 
 __all__ = [

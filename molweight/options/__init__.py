@@ -6,6 +6,7 @@ encoder, a solver, ...) and checkpoints are looked up by :func:`molweight.traini
 
 from molweight.options._adaptation import AdaptationOptions
 from molweight.options._encoder import EncoderOptions
+from molweight.options._ensemble import EnsembleOptions
 from molweight.options._finetuning import FinetuningOptions
 from molweight.options._job import Job
 from molweight.options._pretraining import PretrainingOptions
@@ -15,6 +16,7 @@ from molweight.options._task import TaskOptions
 __all__ = [
     "AdaptationOptions",
     "EncoderOptions",
+    "EnsembleOptions",
     "FinetuningOptions",
     "Job",
     "PretrainingOptions",

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from molweight.options._field import check_fields, option
 
-__all__ = ["AUTO", "INITS", "SHIPPED", "EncoderOptions"]
+__all__ = ["AUTO", "INITS", "OWN_ENCODER", "SHIPPED", "EncoderOptions"]
 
 AUTO: Final = "auto"
 """Value of ``init`` that is resolved to :data:`SHIPPED` or ``"pretrain"``, depending on the job."""
@@ -15,6 +15,9 @@ INITS: Final = ("pretrain", "scratch")
 
 SHIPPED: Final = "gin_zinc"
 """Name of the checkpoint that is part of the package."""
+
+OWN_ENCODER: Final = ("encoder", "pretrain_steps", "pretrain_seed")
+"""Options that request a newly pretrained encoder, as all encoder options but dropout do."""
 
 
 @dataclass(frozen=True, kw_only=True)

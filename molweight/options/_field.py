@@ -8,7 +8,7 @@ from molweight.arguments import check_choice, check_kind
 from molweight.deprecation import new_names
 from molweight.errors import OptionError
 
-__all__ = ["OLD_NAMES", "OLD_VALUES", "check_fields", "current_names", "option", "option_names"]
+__all__ = ["OLD_NAMES", "OLD_VALUES", "check_fields", "current_names", "list_options", "option", "option_names"]
 
 OLD_NAMES: Final = {
     "average": "finetune_ema",
@@ -59,6 +59,15 @@ def option_names(group: type) -> tuple[str, ...]:
         group: A group or a job.
     """
     return tuple(item.name for item in dataclasses.fields(group))
+
+
+def list_options(group: Any) -> "tuple[dataclasses.Field[Any], ...]":
+    """Fields of a group whose values are lists of names, or ``None``.
+
+    Args:
+        group: A group or a job, as a class or an instance.
+    """
+    return tuple(item for item in dataclasses.fields(group) if _is_list(item.type))
 
 
 def check_fields(group: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any, Final
 from molweight.deprecation import renamed_options
 from molweight.options._adaptation import AdaptationOptions
 from molweight.options._encoder import EncoderOptions
-from molweight.options._field import OLD_NAMES, OLD_VALUES, check_fields
+from molweight.options._ensemble import EnsembleOptions
+from molweight.options._field import OLD_NAMES, OLD_VALUES, check_fields, list_options
 from molweight.options._finetuning import FinetuningOptions
 from molweight.options._pretraining import PretrainingOptions
 from molweight.options._run import RunOptions
@@ -14,18 +15,35 @@ from molweight.options._task import TaskOptions
 
 __all__ = ["GROUPS", "Job"]
 
-GROUPS: Final = (EncoderOptions, PretrainingOptions, AdaptationOptions, TaskOptions, FinetuningOptions, RunOptions)
+GROUPS: Final = (
+    EncoderOptions,
+    PretrainingOptions,
+    AdaptationOptions,
+    TaskOptions,
+    FinetuningOptions,
+    EnsembleOptions,
+    RunOptions,
+)
 """The option groups in the order of the stages; option names are unique across groups."""
 
 
 @renamed_options(OLD_VALUES, **OLD_NAMES)
 @dataclass(frozen=True, kw_only=True)
-class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, PretrainingOptions, EncoderOptions):
+class Job(
+    RunOptions,
+    EnsembleOptions,
+    FinetuningOptions,
+    TaskOptions,
+    AdaptationOptions,
+    PretrainingOptions,
+    EncoderOptions,
+):
     """Pretrain an encoder with several objectives, weighted for a task, and finetune it on that task.
 
     A job is the union of the option groups :class:`EncoderOptions`, :class:`PretrainingOptions`,
-    :class:`AdaptationOptions`, :class:`TaskOptions`, :class:`FinetuningOptions` and :class:`RunOptions`, where each
-    option is described. It is a value: :func:`molweight.fit` runs it, :func:`dataclasses.replace` changes it.
+    :class:`AdaptationOptions`, :class:`TaskOptions`, :class:`FinetuningOptions`, :class:`EnsembleOptions` and
+    :class:`RunOptions`, where each option is described. It is a value: :func:`molweight.fit` runs it,
+    :func:`dataclasses.replace` changes it.
 
     Source: Zhang, Somayajula, Xie, *TapWeight*, TMLR 2025 (arXiv 2410.10006).
 
@@ -61,5 +79,5 @@ class Job(RunOptions, FinetuningOptions, TaskOptions, AdaptationOptions, Pretrai
 
     def options(self) -> dict[str, Any]:
         """All options as JSON values."""
-        lists = {name: list(getattr(self, name)) for name in ("objectives", "features", "aux", "learn")}
-        return {**asdict(self), **lists, "partners": None if self.partners is None else list(self.partners)}
+        values = {item.name: getattr(self, item.name) for item in list_options(self)}
+        return {**asdict(self), **{name: value if value is None else list(value) for name, value in values.items()}}

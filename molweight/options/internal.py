@@ -1,8 +1,17 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.options._encoder import AUTO, INITS, SHIPPED
-from molweight.options._field import OLD_NAMES, current_names, option_names
+from molweight.options._encoder import AUTO, INITS, OWN_ENCODER, SHIPPED
+from molweight.options._field import OLD_NAMES, current_names, list_options, option_names
 from molweight.options._job import GROUPS
-from molweight.options._pretraining import DEFAULT_OBJECTIVES
 
-__all__ = ["AUTO", "DEFAULT_OBJECTIVES", "GROUPS", "INITS", "OLD_NAMES", "SHIPPED", "current_names", "option_names"]
+__all__ = [
+    "AUTO",
+    "GROUPS",
+    "INITS",
+    "OLD_NAMES",
+    "OWN_ENCODER",
+    "SHIPPED",
+    "current_names",
+    "list_options",
+    "option_names",
+]

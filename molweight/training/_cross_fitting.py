@@ -121,20 +121,17 @@ def _partners(job: Job, context: Context) -> tuple[str, ...]:
 
 
 def _recipe(job: Job, context: Context, rows: int) -> Recipe:
-    return Recipe(
+    return Recipe.of(
+        job,
         encoder=job.encoder,
         encoder_options=job.encoder_options,
-        members=job.members or members_for(rows),
         features=tuple(job.features),
+        members=job.members or members_for(rows),
         partners=_partners(job, context),
-        network=read_network(job.in_context) if job.in_context else None,
-        readout=job.readout,
-        hidden=job.hidden,
-        label_transform=job.label_transform,
-        class_balance=job.class_balance,
         epochs=job.epochs,
         freeze_epochs=job.freeze_epochs,
         seed=job.seed,
+        network=read_network(job.in_context) if job.in_context else None,
         sources=context.sources,
     )
 

@@ -24,8 +24,15 @@ from molweight.graphs.internal import tasks_of
 from molweight.mlo import solvers, weightings
 from molweight.mlo.weightings import Needs
 from molweight.models.internal import check_models
-from molweight.options import AdaptationOptions, EncoderOptions, FinetuningOptions, Job, PretrainingOptions
-from molweight.options.internal import AUTO, INITS, SHIPPED
+from molweight.options import (
+    AdaptationOptions,
+    EncoderOptions,
+    EnsembleOptions,
+    FinetuningOptions,
+    Job,
+    PretrainingOptions,
+)
+from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 from molweight.runs import load, read_checkpoint
 from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table
@@ -57,7 +64,6 @@ The Hessians are indefinite, with negative curvature of the order of 10 during a
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
-_DECIDING: Final = ("encoder", "pretrain_steps", "pretrain_seed")
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
@@ -119,7 +125,7 @@ def check_job(job: Job) -> Job:
         raise ConfigError(f"no objective is chosen. Choose among: {', '.join(objectives.available())}.")
     for name in job.objectives:
         objectives.get(name)
-    _check_finetuning(job)
+    _check_ensemble(job)
     create_solver(job)
     _check_weighting(job)
     check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)
@@ -137,7 +143,7 @@ def resolve_init(job: Job) -> Job:
         ConfigError: If there is no such checkpoint, or another encoder than the checkpoint's is requested.
     """
     if job.init == AUTO:
-        plain = all(getattr(job, name) == _PLAIN[name] for name in _DECIDING) and not _shape(job.encoder_options)
+        plain = all(getattr(job, name) == _PLAIN[name] for name in OWN_ENCODER) and not _shape(job.encoder_options)
         job = replace(job, init=SHIPPED if plain else "pretrain")
     return job if job.init in INITS else _adopt_encoder(job)
 
@@ -367,11 +373,11 @@ def _weights_of(folder: str) -> dict[str, float]:
         raise OptionError("weights_from", folder, f"cannot be read: {error}") from error
 
 
-def _check_finetuning(options: FinetuningOptions) -> None:
+def _check_ensemble(options: EnsembleOptions) -> None:
     """Refuse options of the ensemble that would fail later.
 
     Args:
-        options: The options of finetuning.
+        options: The options of the ensemble.
 
     Raises:
         ConfigError: If a feature set is given twice, or a readout or a partner is unknown.
@@ -385,7 +391,7 @@ def _check_finetuning(options: FinetuningOptions) -> None:
         read_network(options.in_context)
 
 
-def _check_network(options: FinetuningOptions, data: MoleculeDataset) -> None:
+def _check_network(options: EnsembleOptions, data: MoleculeDataset) -> None:
     """Refuse weights of TabICL that do not match the table.
 
     Raises:

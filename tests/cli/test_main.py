@@ -17,7 +17,7 @@ from molweight.cli._options._fit import _COMMON
 from molweight.cli._options._fit import parser as fit_parser
 from molweight.objectives._base import _OBJECTIVES
 from molweight.options import Job
-from molweight.options.internal import option_names
+from molweight.options.internal import list_options, option_names
 
 OPTIONS = {
     "encoder_options.layers": 2,
@@ -303,6 +303,12 @@ def test_help_begins_with_an_example_and_keeps_rare_options_for_help_all(capsys:
     known = {action.dest for action in fit_parser()._actions}
     assert set(_COMMON) <= known
     assert [name for name in option_names(Job) if f"--{name}" not in full] == []
+
+
+@pytest.mark.parametrize("option", [item.name for item in list_options(Job)])
+def test_every_list_of_a_job_is_written_with_commas(option: str) -> None:
+    parsed = fit_parser().parse_args(["my.csv", f"--{option}", "one,two"])
+    assert parsed[option] == ["one", "two"]
 
 
 def test_help_names_the_type_of_lists(capsys: pytest.CaptureFixture[str]) -> None:

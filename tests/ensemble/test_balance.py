@@ -117,13 +117,22 @@ def test_balance_is_chosen_out_of_fold_and_only_where_a_class_is_rare() -> None:
 
 
 @pytest.mark.parametrize("kind", ["weights", "batches", "focal"])
-def test_an_ensemble_with_balance_goes_through_its_state(kind: str) -> None:
+def test_an_ensemble_with_balance_goes_through_its_state(kind: Any) -> None:
     smiles = list(datasets.load("freesolv").smiles[:60])
     labels = rare(60, 4)
     data = datasets.from_smiles(smiles, labels, task="classification", cache=False)
     shape: dict[str, Any] = {"layers": 1, "width": 8}
     partners = ("trees",)
-    recipe = Recipe("gin", shape, 2, ("descriptors",), partners, epochs=1, hidden=8, class_balance=kind)
+    recipe = Recipe(
+        "gin",
+        shape,
+        members=2,
+        features=("descriptors",),
+        partners=partners,
+        epochs=1,
+        hidden=8,
+        class_balance=kind,
+    )
     with seeded(0):
         encoder = encoders.create("gin", **shape)
     found = cross_fit(recipe, encoder, data, np.arange(60), device=CPU)

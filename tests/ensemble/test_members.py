@@ -100,7 +100,7 @@ def test_a_large_table_is_seen_a_bounded_number_of_times() -> None:
 
 
 def test_members_next_to_a_linear_model_of_vectors_have_fewer_epochs() -> None:
-    plain, vectors = (Recipe("gin", {}, 3, partners=own) for own in (("trees",), ("trees", "minimol_linear")))
+    plain, vectors = (Recipe("gin", {}, members=3, partners=own) for own in (("trees",), ("trees", "minimol_linear")))
     assert (plain.schedule(36_000).epochs, vectors.schedule(36_000).epochs) == (15, 3)
     assert plain.schedule(900) == vectors.schedule(900)
 

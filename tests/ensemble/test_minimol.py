@@ -46,7 +46,7 @@ def fit(
     partners: tuple[str, ...] = (MINIMOL,),
     seconds: float | None = None,
 ) -> CrossFitted:
-    recipe = Recipe("gin", SHAPE, 2, features, partners, epochs=1, hidden=8)
+    recipe = Recipe("gin", SHAPE, members=2, features=features, partners=partners, epochs=1, hidden=8)
     with seeded(0):
         start = encoders.create("gin", **SHAPE)
     return cross_fit(recipe, start, data, np.arange(len(data)), device=torch.device("cpu"), seconds=seconds)

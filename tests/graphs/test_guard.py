@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from molweight.descriptors._rdkit_descriptors import compute_descriptors
 from molweight.graphs import TargetSpec, build_dataset, featurize, target_column
 from molweight.graphs.internal import guarded_list
 from molweight.objectives._conformers import CONFORMERS
-from molweight.objectives._rdkit_descriptors import compute_descriptors
 
 LONG = "C" * 200
 """Long enough to be computed in a process of its own."""

@@ -10,11 +10,11 @@ from rdkit import Chem
 from rdkit.Chem import BRICS
 
 from molweight import encoders
+from molweight.descriptors._parse import parse_smiles
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import GraphBatch, MoleculeDataset
 from molweight.objectives import BricsMotifs, create
 from molweight.objectives._rdkit_brics import fragment_hash, fragments, motif_codes
-from molweight.objectives._rdkit_groups import parse
 from molweight.objectives.building_blocks import BRICS_CODES
 
 Make = Callable[[Sequence[str]], GraphBatch]
@@ -40,7 +40,9 @@ def test_fragments_are_rdkits(corpus: MoleculeDataset) -> None:
 
 def test_most_fragments_are_those_of_the_recursive_decomposition(corpus: MoleculeDataset) -> None:
     """It numbers attachment points after each cut, and splits double bonds otherwise, so not all are."""
-    same = [{text for text, _ in fragments(parse(smiles))} == decompose(smiles) for smiles in corpus.smiles[:100]]
+    same = [
+        {text for text, _ in fragments(parse_smiles(smiles))} == decompose(smiles) for smiles in corpus.smiles[:100]
+    ]
     assert sum(same) >= 85
 
 

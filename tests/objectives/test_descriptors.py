@@ -10,10 +10,10 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Descriptors as RDKit
 
 from molweight.datasets import load, load_corpus
+from molweight.descriptors._rdkit_descriptors import DESCRIPTORS
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 from molweight.objectives import Descriptors
-from molweight.objectives._rdkit_descriptors import DESCRIPTORS
 from molweight.objectives.building_blocks import DESCRIPTOR_VALUES
 
 AWKWARD = [

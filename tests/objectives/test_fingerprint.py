@@ -6,10 +6,10 @@ import torch
 from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
+from molweight.descriptors._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, attach_targets
 from molweight.objectives import Fingerprint, create
-from molweight.objectives._rdkit_fingerprints import MACCS_BITS, ecfp_bits, maccs_bits, unpack
 from molweight.objectives.building_blocks import fingerprint_spec
 
 SMILES = ["C", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O", "*CC*", "C" * 40, r"C/C=C\C"]

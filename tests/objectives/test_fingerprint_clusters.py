@@ -7,11 +7,11 @@ from sklearn.cluster import MiniBatchKMeans
 from torch.nn import functional
 
 from molweight import encoders
+from molweight.descriptors._rdkit_fingerprints import MACCS_BITS, unpack
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
 from molweight.objectives import FingerprintClusters, create
 from molweight.objectives._kmeans import cluster_counts
-from molweight.objectives._rdkit_fingerprints import MACCS_BITS, unpack
 
 
 @pytest.fixture

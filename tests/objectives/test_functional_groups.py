@@ -7,10 +7,10 @@ from rdkit import Chem
 from rdkit.Chem import Fragments
 
 from molweight.datasets import load, load_corpus
+from molweight.descriptors._rdkit_groups import GROUPS
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.objectives import FunctionalGroups
-from molweight.objectives._rdkit_groups import GROUPS
 from molweight.objectives.building_blocks import FUNCTIONAL_GROUPS
 
 EXTRA = ["C", "[Na+].[Cl-]", "[Fe]", "C" * 300, "*CC(=O)*", "[2H]OC", "O=C(O)" + "CO" * 290, "c1ccccc1" * 12]

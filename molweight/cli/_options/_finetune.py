@@ -5,6 +5,7 @@ from molweight.cli._options._table import add_job_options, add_table_options
 from molweight.cli._parser import Parser
 from molweight.options import (
     EncoderOptions,
+    EnsembleOptions,
     FinetuningOptions,
     RunOptions,
     TaskOptions,
@@ -19,5 +20,5 @@ def parser() -> Parser:
     made.add_argument("--config", action="config", help="YAML file with any of these options")
     add_table_options(made)
     add_run_options(made, baselines=[])
-    add_job_options(made, EncoderOptions, TaskOptions, FinetuningOptions, RunOptions)
+    add_job_options(made, EncoderOptions, TaskOptions, FinetuningOptions, EnsembleOptions, RunOptions)
     return made

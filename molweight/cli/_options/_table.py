@@ -3,9 +3,10 @@
 from argparse import SUPPRESS
 from typing import Any, Final
 
+import docstring_parser
+
 from molweight.cli._parser import Parser, names
-from molweight.options import FinetuningOptions
-from molweight.options.internal import DEFAULT_OBJECTIVES, GROUPS, option_names
+from molweight.options.internal import GROUPS, list_options
 
 __all__ = [
     "CORPORA",
@@ -132,22 +133,15 @@ def add_job_options(parser: Parser, *groups: type) -> None:
         *groups: The option groups that the command takes; all groups of a job if empty.
     """
     for group in groups or GROUPS:
-        parser.add_class_arguments(group, skip={"objectives", "aux", "learn", "features", "partners"})
-        if "aux" in option_names(group):
-            parser.add_argument("--aux", type=names, default=[], help="auxiliary tables: a.csv,tox21,esol:COLUMN")
-            parser.add_argument("--learn", type=names, default=[], help="options to learn: graphcl.temperature")
-        if "objectives" in option_names(group):
-            default = list(DEFAULT_OBJECTIVES)
-            parser.add_argument("--objectives", type=names, default=default, help="objectives: a,b,c")
-        if "features" in option_names(group):
-            plain = FinetuningOptions()
-            add = parser.add_argument
-            add("--features", type=names, default=list(plain.features), help="feature sets and columns: a,b,column:pH")
-            add(
-                "--partners",
-                type=names,
-                default=plain.partners,
-                help="models without a graph network: trees, fingerprint_trees, torsion_trees, gaussian_process, "
-                "linear, forest, minimol, minimol_linear, profile; [] for none; by default all, with minimol if its "
-                "package is installed, and profile (predicted labels) if --aux names tables",
-            )
+        text = docstring_parser.parse(group.__doc__ or "")
+        described = {item.arg_name: item.description for item in text.params}
+        lists: dict[str, Any] = {item.name: item.default for item in list_options(group)}
+        section = parser.add_argument_group(_title(text))
+        section.add_class_arguments(group, as_group=False, skip=set(lists))
+        for name, value in lists.items():
+            default = value if value is None else list(value)
+            section.add_argument(f"--{name}", type=names, default=default, help=described[name])
+
+
+def _title(text: docstring_parser.Docstring) -> str:
+    return (text.short_description or "").rstrip(".")

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import Float32Array
-from molweight.objectives._rdkit_groups import parse
+from molweight.descriptors._parse import parse_smiles
 
 __all__ = ["DESCRIPTORS", "compute_descriptors"]
 
@@ -54,11 +54,11 @@ def compute_descriptors(smiles: Sequence[str]) -> Float32Array:
         >>> round(float(values[0, DESCRIPTORS.index("MolWt")]), 2)
         46.07
     """
-    from molweight.objectives._rdkit_shared import descriptor_values
+    from molweight.descriptors._rdkit_shared import descriptor_values
 
     table = np.full((len(smiles), len(DESCRIPTORS)), np.nan)
     for row, text in enumerate(smiles):
-        for name, value in descriptor_values(parse(text)).items():
+        for name, value in descriptor_values(parse_smiles(text)).items():
             table[row, _COLUMN[name]] = value
     with np.errstate(over="ignore"):
         out = table.astype(np.float32)

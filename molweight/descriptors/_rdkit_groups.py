@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from molweight.arrays import Uint8Array
+from molweight.descriptors._parse import parse_smiles
 from molweight.errors import DataError
-from molweight.graphs.internal import parse_molecule
 
 if TYPE_CHECKING:
-    from rdkit.Chem import Mol
+    from molweight.descriptors._rdkit_screen import Screen
 
-    from molweight.objectives._rdkit_screen import Screen
-
-__all__ = ["GROUPS", "count_groups", "parse"]
+__all__ = ["GROUPS", "count_groups"]
 
 _NAMES: Final = """
 C_O C_O_noCOO Al_OH Ar_OH methoxy oxime ester Al_COO Ar_COO COO COO2 ketone ether phenol aldehyde quatN NH2 NH1 NH0
@@ -55,23 +53,11 @@ def count_groups(smiles: Sequence[str]) -> Uint8Array:
     counts = np.zeros((len(smiles), len(GROUPS)), dtype=np.uint8)
     screen = _screen()
     for row, text in enumerate(smiles):
-        molecule = parse(text)
+        molecule = parse_smiles(text)
         numbers = [molecule.GetAtomWithIdx(index).GetAtomicNum() for index in range(molecule.GetNumAtoms())]
         for column, query in screen.possible(numbers):
             counts[row, column] = min(len(molecule.GetSubstructMatches(query)), 255)
     return counts
-
-
-def parse(smiles: str) -> "Mol":
-    """The molecule of a SMILES, without atom maps.
-
-    Raises:
-        DataError: If RDKit cannot parse it.
-    """
-    molecule = parse_molecule(smiles)
-    if molecule is None:
-        raise DataError(f"RDKit cannot parse {smiles!r}; drop such rows first, as molweight.graphs.build_dataset does.")
-    return molecule
 
 
 @cache
@@ -79,7 +65,7 @@ def _screen() -> "Screen":
     from rdkit import RDConfig
     from rdkit.Chem import MolFromSmarts
 
-    from molweight.objectives._rdkit_screen import Screen
+    from molweight.descriptors._rdkit_screen import Screen
 
     table = Path(RDConfig.RDDataDir) / "FragmentDescriptors.csv"
     rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]

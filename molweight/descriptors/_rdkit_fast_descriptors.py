@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from molweight.arrays import Float32Array, Float64Array
-from molweight.objectives._rdkit_groups import parse
+from molweight.descriptors._parse import parse_smiles
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -141,7 +141,7 @@ def fast_descriptors(smiles: Sequence[str]) -> Float32Array:
 def _values(smiles: Sequence[str], functions: Sequence[tuple[int, _Function]], width: int) -> Float64Array:
     table = np.full((len(smiles), width), np.nan)
     for row, text in enumerate(smiles):
-        molecule, start = parse(text), 0
+        molecule, start = parse_smiles(text), 0
         for count, function in functions:
             with suppress(RuntimeError, ValueError, ArithmeticError):  # raised by RDKit for undefined values
                 table[row, start : start + count] = function(molecule)

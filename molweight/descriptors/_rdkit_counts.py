@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from molweight.arrays import Uint8Array
-from molweight.objectives.internal import parse_smiles
+from molweight.descriptors._parse import parse_smiles
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol

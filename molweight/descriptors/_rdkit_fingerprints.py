@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import Uint8Array
-from molweight.objectives._rdkit_groups import parse
+from molweight.descriptors._parse import parse_smiles
 
-__all__ = ["MACCS_BITS", "ecfp_bits", "ecfp_counts", "maccs_bits", "path_bits", "unpack"]
+__all__ = ["MACCS_BITS", "ecfp_bits", "folded_counts", "maccs_bits", "path_bits", "unpack"]
 
 
 MACCS_BITS: Final = 167
@@ -35,10 +35,10 @@ def ecfp_bits(smiles: Sequence[str], *, bits: int, radius: int = 2) -> Uint8Arra
     from rdkit.Chem import rdFingerprintGenerator
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=radius, fpSize=bits)
-    return _pack([generator.GetFingerprintAsNumPy(parse(text)) for text in smiles], bits)
+    return _pack([generator.GetFingerprintAsNumPy(parse_smiles(text)) for text in smiles], bits)
 
 
-def ecfp_counts(smiles: Sequence[str], *, bits: int) -> Uint8Array:
+def folded_counts(smiles: Sequence[str], *, bits: int) -> Uint8Array:
     """How often each circular substructure of radius 2 occurs, folded.
 
     Args:
@@ -49,13 +49,13 @@ def ecfp_counts(smiles: Sequence[str], *, bits: int) -> Uint8Array:
         Counts of at most 255, ``n x bits``.
 
     Example:
-        >>> int(ecfp_counts(["CC"], bits=64).sum())
+        >>> int(folded_counts(["CC"], bits=64).sum())
         3
     """
     from rdkit.Chem import rdFingerprintGenerator
 
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=bits)
-    rows = [np.minimum(generator.GetCountFingerprintAsNumPy(parse(text)), 255) for text in smiles]
+    rows = [np.minimum(generator.GetCountFingerprintAsNumPy(parse_smiles(text)), 255) for text in smiles]
     return np.array(rows, dtype=np.uint8).reshape(-1, bits)
 
 
@@ -73,7 +73,7 @@ def path_bits(smiles: Sequence[str], *, bits: int, longest: int = 7) -> Uint8Arr
     from rdkit.Chem import rdFingerprintGenerator
 
     generator = rdFingerprintGenerator.GetRDKitFPGenerator(maxPath=longest, fpSize=bits)
-    return _pack([generator.GetFingerprintAsNumPy(parse(text)) for text in smiles], bits)
+    return _pack([generator.GetFingerprintAsNumPy(parse_smiles(text)) for text in smiles], bits)
 
 
 def maccs_bits(smiles: Sequence[str]) -> Uint8Array:
@@ -87,7 +87,7 @@ def maccs_bits(smiles: Sequence[str]) -> Uint8Array:
     """
     from rdkit.Chem import rdMolDescriptors
 
-    keys = [list(rdMolDescriptors.GetMACCSKeysFingerprint(parse(text))) for text in smiles]
+    keys = [list(rdMolDescriptors.GetMACCSKeysFingerprint(parse_smiles(text))) for text in smiles]
     return _pack([np.array(key, dtype=np.uint8) for key in keys], MACCS_BITS)
 
 

@@ -9,8 +9,8 @@ from rdkit import Chem  # noqa: TID253 - this module is itself imported where de
 from rdkit.Chem import QED, Descriptors, rdFingerprintGenerator, rdMolDescriptors  # noqa: TID253 - likewise
 from rdkit.Chem.EState import EState_VSA  # noqa: TID253 - likewise
 
-from molweight.objectives._rdkit_screen import Screen
-from molweight.objectives._rdkit_walk import (
+from molweight.descriptors._rdkit_screen import Screen
+from molweight.descriptors._rdkit_walk import (
     Walk,
     aromatic_rings,
     balaban_j,

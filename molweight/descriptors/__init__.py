@@ -1,0 +1,1 @@
+"""Descriptors, functional groups and fingerprints: what objectives predict and feature sets hold, computed by RDKit."""
