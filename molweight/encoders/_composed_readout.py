@@ -13,11 +13,12 @@ COMPOSABLE = ("mean", "sum", "max", "scaled_sum")
 """Readouts without parameters, which can be combined and chosen on an existing checkpoint."""
 
 
-def readout_parts(composition: str) -> tuple[str, ...]:
+def readout_parts(composition: str, *, owner: str = "encoder") -> tuple[str, ...]:
     """The readouts of a composition such as ``"mean+scaled_sum"``.
 
     Args:
         composition: Names of :data:`COMPOSABLE`, joined by ``+``.
+        owner: Owner of the option ``readout``, for messages; empty for a job.
 
     Raises:
         OptionError: If a name is unknown or given twice.
@@ -28,9 +29,9 @@ def readout_parts(composition: str) -> tuple[str, ...]:
     """
     parts = tuple(part.strip() for part in composition.split("+"))
     for part in parts:
-        check_choice("encoder", "readout", part, COMPOSABLE)
+        check_choice(owner, "readout", part, COMPOSABLE)
         if parts.count(part) > 1:
-            raise OptionError("readout", composition, f"names {part!r} twice", "Name each readout once.")
+            raise OptionError("readout", composition, f"names {part!r} twice", "Name each readout once.", owner=owner)
     return parts
 
 

@@ -1,8 +1,8 @@
 """The training loop: weighted pretraining, the task, and the weights, which minimise the meta loss."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,18 +11,19 @@ from molweight.deprecation import renamed_options
 from molweight.errors import ConfigError, OptionError
 from molweight.mlo._chains import Adjoint, solve_chain
 from molweight.mlo._curvature import CurvatureName
-from molweight.mlo._gradients import ObjectiveGradients, loss_scales, objective_gradients, ordered_objectives
+from molweight.mlo._gradients import loss_scales, objective_gradients, ordered_objectives
 from molweight.mlo._hypergradient import Hypergradient
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep
+from molweight.mlo._level_solvers import adapted, solver_by_level
 from molweight.mlo._loop_point import LoopPoint
-from molweight.mlo._moments import second_moments
 from molweight.mlo._record import Record
+from molweight.mlo._signals import SignalReader
 from molweight.mlo._vectors import LossFn, Params
-from molweight.mlo.solvers import AdaptedSolver, Identity, Solver, Stats
-from molweight.mlo.weightings import Needs, Signals, Weighting
+from molweight.mlo.solvers import Solver, Stats
+from molweight.mlo.weightings import Needs, Weighting
 
-__all__ = ["Loop", "OptimizerFactory", "read_signals"]
+__all__ = ["Loop", "OptimizerFactory"]
 
 
 OptimizerFactory: TypeAlias = Callable[[list[Tensor], float], torch.optim.Optimizer]
@@ -255,7 +256,8 @@ class Loop:
         levels = self.levels(objectives, train)
         solvers = self.solvers if solver is None else solver_by_level(solver)
         loss, gradient = self.graph.meta_gradient(as_list(meta, "meta"), train, here.variables[-1])
-        per_level = [adapted(self, solvers[level.name], level.name, here) for level in levels]
+        optimizers = (self.finetune_optimizer, self.pretrain_optimizer)
+        per_level = [adapted(solvers[level.name], level.name, here, self.graph, optimizers) for level in levels]
         starts = {} if starts is None else starts
         return loss, solve_chain(levels, here.variables, here.upper, gradient, solvers=per_level, starts=starts)[0]
 
@@ -338,9 +340,8 @@ class Loop:
             keep_rows=needs is Needs.GRADIENTS,
             norms=needs in {Needs.NORMS, Needs.ALIGNMENT} or (interval > 0 and self.steps % interval == 0),
         )
-        signals = read_signals(needs, gradients, solved.direction, self._scales)
-        if mixed and solved.direction is not None:
-            signals = mixed_signals(self, signals, mixed, solved.direction, self._scales)
+        reader = SignalReader(self.weighting, self.graph, solved.direction, self._scales)
+        signals = reader.mixed(reader.read(gradients), mixed, self.mixed_share)
         self.weighting.update(signals)
         after, total = self.weighting.weights.clone(), gradients.total
         if gradients.rows is not None:
@@ -409,44 +410,6 @@ class _Solved:
     stats: dict[str, Stats] = field(default_factory=dict)
 
 
-def solver_by_level(solver: Solver | Sequence[Solver] | None) -> dict[str, Solver]:
-    """The solver of each linear system, by level name.
-
-    Args:
-        solver: One solver for all levels, or a pair (finetune, pretrain); the identity if ``None``.
-
-    Raises:
-        ConfigError: If a sequence of another length is given.
-    """
-    pair = (Identity() if solver is None else solver,) * 2 if solver is None or isinstance(solver, Solver) else solver
-    if len(pair) != len(_LEVELS):
-        raise ConfigError(f"give one solver, or a pair (finetune, pretrain); got {len(pair)}.")
-    return dict(zip(_LEVELS, pair, strict=True))
-
-
-_LEVELS: Final = ("finetune", "pretrain")
-
-
-def adapted(loop: Loop, solver: Solver, level: str, at: LoopPoint) -> Solver:
-    """A level's solver, adapted to the level's optimiser if the solver supports it.
-
-    Args:
-        loop: The loop with the optimisers.
-        solver: The solver.
-        level: Name of the level.
-        at: The point; its variables have the loop's names.
-    """
-    if not isinstance(solver, AdaptedSolver):
-        return solver
-    below = level == "finetune"
-    # With two levels, the task's head is a variable of the single level, but has its own optimiser.
-    own = loop.finetuned if below else loop.finetuned | loop.pretrained
-    pair = (loop.finetune_optimizer, loop.pretrain_optimizer)
-    optimizers = [optimizer for optimizer in (pair if below else pair[::-1]) if optimizer is not None]
-    moments = second_moments(optimizers, [own[name] for name in at.variables[-1 if below else 0]])
-    return solver.adapted(moments, optimizers[0].param_groups[0]["lr"])
-
-
 def check_loop_options(hypergradient_interval: int, mixed_share: float) -> None:
     """Refuse options of the loop itself that are out of range.
 
@@ -484,58 +447,6 @@ def as_list(given: Losses | None, which: str) -> list[LossFn]:
     if not losses:
         raise ConfigError(f"the next step needs the {which} loss (see wants_{which}), but none was given.")
     return losses
-
-
-def read_signals(
-    needs: Needs, gradients: ObjectiveGradients, direction: Tensor | None, scales: Tensor | None
-) -> Signals:
-    """Signals for the weighting: ``dF/dw_k = -<g_k, q1>``, or cosines, or inner products of the gradients.
-
-    Args:
-        needs: The measurements that the weighting needs.
-        gradients: The objectives' gradients.
-        direction: ``q1``, or the meta gradient for cosines.
-        scales: K divisors of the losses, or ``None``.
-    """
-    inverse = torch.ones_like(gradients.losses) if scales is None else 1 / scales
-    losses, norms = gradients.losses * inverse, None if gradients.norms is None else gradients.norms * inverse
-    if gradients.rows is not None:
-        return Signals(losses, norms, gramian=gradients.rows @ gradients.rows.T * torch.outer(inverse, inverse))
-    if gradients.slopes is None or direction is None:
-        return Signals(losses, norms)
-    if needs is Needs.ALIGNMENT and gradients.norms is not None:
-        # The norms are over the encoder alone, as is the direction: heads have no counterpart in the task.
-        size = (gradients.norms * direction.norm()).clamp_min(torch.finfo(losses.dtype).tiny)
-        return Signals(losses, norms, alignment=gradients.slopes / size)
-    # Minus: the mixed derivative of the implicit function theorem. Divided by the scale, because a weight multiplies
-    # the scaled loss.
-    return Signals(losses, norms, hypergradient=-gradients.slopes * inverse)
-
-
-def mixed_signals(
-    loop: Loop, signals: Signals, objectives: Mapping[str, LossFn], direction: Tensor, scales: Tensor | None
-) -> Signals:
-    """The signals, mixed with those of other losses in proportion to the loop's ``mixed_share``.
-
-    Args:
-        loop: The loop, with its variables and its ``mixed_share``.
-        signals: Signals of the losses that level 1 minimises.
-        objectives: The other losses, of some objectives or all.
-        direction: As in :func:`read_signals`.
-        scales: As in :func:`read_signals`.
-    """
-    names, needs = loop.weighting.names, loop.weighting.needs
-    given = ordered_objectives(tuple(name for name in names if name in objectives), objectives)
-    places = torch.tensor([names.index(name) for name in given], device=direction.device)
-    none, norms = direction.new_zeros(len(given)), needs is Needs.ALIGNMENT
-    found = objective_gradients(given, loop.pretrained, none, direction, block=loop.graph.block, norms=norms)
-    other = read_signals(needs, found, direction, None if scales is None else scales[places])
-    changed = {}
-    for name in ("hypergradient", "alignment"):
-        mine, theirs = getattr(signals, name), getattr(other, name)
-        if mine is not None and theirs is not None:
-            changed[name] = mine.index_copy(0, places, mine[places].lerp(theirs, loop.mixed_share))
-    return replace(signals, **changed)
 
 
 def restore(level: str, mine: Params, saved: Mapping[str, Tensor]) -> None:

@@ -386,7 +386,7 @@ def _check_ensemble(options: EnsembleOptions) -> None:
     check_features(list(options.features))
     check_partners(options.partners or ())
     if options.readout:
-        readout_parts(options.readout)
+        readout_parts(options.readout, owner="")
     if options.in_context:
         read_network(options.in_context)
 

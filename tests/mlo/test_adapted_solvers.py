@@ -8,7 +8,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Loop, TwoLevelGraph, solvers
-from molweight.mlo._moments import second_moments
+from molweight.mlo._level_solvers import second_moments
 from molweight.mlo.solvers import Identity, Outcome, SecondMoments, Unrolled
 from molweight.mlo.weightings import TapWeight
 
