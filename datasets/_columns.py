@@ -10,10 +10,11 @@ from typing import Final, Literal
 import numpy as np
 
 from molweight.arrays import FloatArray
+from molweight.datasets._header import smiles_rank
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, class_words, known_pair, read_column_labels
 from molweight.datasets._numbers import is_missing, is_number, molar_factor, sign_of
 from molweight.datasets._parse import parsable
-from molweight.datasets._table import TextTable, smiles_rank
+from molweight.datasets._table import TextTable
 from molweight.datasets._user_splits import role_of
 from molweight.errors import DataError, mention
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from molweight.datasets._columns import find_smiles
+from molweight.datasets._header import smiles_rank, told_apart
 from molweight.datasets._parse import parsable
-from molweight.datasets._table import TextTable, smiles_rank, told_apart
+from molweight.datasets._table import TextTable
 from molweight.datasets._text import check_rows, check_size, read_bytes
 from molweight.errors import DataError
 from molweight.graphs.internal import written

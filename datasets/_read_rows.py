@@ -12,10 +12,11 @@ from typing import Final, NamedTuple, TextIO
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
+from molweight.datasets._header import Record, headed, smiles_rank, told_apart
 from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
 from molweight.datasets._read_smi import HEADERS, is_delimited, names_first, names_of, split_line
 from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
-from molweight.datasets._table import blank_comments, find_delimiter, fit_record, headed, smiles_rank, told_apart
+from molweight.datasets._table import blank_comments, find_delimiter, fit_record
 from molweight.datasets._text import open_unpacked, reading
 from molweight.errors import DataError
 
@@ -23,7 +24,6 @@ __all__ = ["MoleculeRows", "read_rows"]
 
 _PROBE: Final = 50
 """Number of lines or records examined to find columns."""
-Record = tuple[int, list[str]]
 
 
 class MoleculeRows(NamedTuple):

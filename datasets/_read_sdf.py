@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from molweight.datasets._header import Record
 from molweight.datasets._table import TextTable
 from molweight.datasets._text import MAX_ATOMS, check_rows, read_text
 from molweight.errors import DataError
@@ -24,8 +25,6 @@ _LARGE: Final = 200
 """Number of lines from which a mol block is read in a separate process."""
 LONGEST_RECORD: Final = 4 * MAX_ATOMS
 """Maximum number of lines of a record that is parsed: atoms, bonds and named values."""
-
-Record = tuple[int, list[str]]
 
 
 def read_sdf(

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 from typing import Final
 
+from molweight.datasets._header import told_apart
 from molweight.datasets._parse import parsable
-from molweight.datasets._table import TextTable, parse_table, told_apart
+from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._text import check_rows, read_text
 from molweight.errors import DataError
 

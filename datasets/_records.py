@@ -11,13 +11,13 @@ from typing import Final, TextIO
 
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_smiles
+from molweight.datasets._header import headed
 from molweight.datasets._read_sdf import LONGEST_RECORD, structure
 from molweight.datasets._table import (
     TextTable,
     blank_comments,
     find_delimiter,
     fit_record,
-    headed,
     lines_of_cells,
 )
 from molweight.datasets._text import open_unpacked, reading

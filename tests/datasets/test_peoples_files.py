@@ -16,10 +16,10 @@ from rdkit import Chem
 from molweight.datasets import from_file, from_frame, from_smiles, load, score, split
 from molweight.datasets._from_file import read_any
 from molweight.datasets._from_table import understand
+from molweight.datasets._header import told_apart
 from molweight.datasets._numbers import read_numbers
 from molweight.datasets._read_rows import read_rows
 from molweight.datasets._records import read_records
-from molweight.datasets._table import told_apart
 from molweight.datasets.internal import format_bound_counts, higher_is_better
 from molweight.errors import ConfigError, DataError
 from molweight.graphs import MoleculeDataset
