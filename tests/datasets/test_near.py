@@ -129,6 +129,7 @@ def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_corpora_of_the_data_folder_are_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("MOLWEIGHT_DATA", raising=False)
     assert [library.name for library in libraries_at_hand()] == ["zinc"]
     (tmp_path / "corpora").mkdir()
     for name in ("one.smi", "two.csv", "README.md"):
