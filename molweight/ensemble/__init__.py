@@ -1,8 +1,8 @@
 """Ensembles for small tables: cross-fitted graph members and partners without a graph, weighted out of fold.
 
-:func:`cross_fit` trains one :class:`Member` per fold on all other folds and partners (boosted trees, a Gaussian
-process) on all rows. It weights them by their out-of-fold errors, and returns an :class:`Ensemble` together with the
-out-of-fold predictions from which its score is estimated.
+Cross-fitting trains one :class:`Member` per fold on all other folds and partners (boosted trees, a Gaussian process) on
+all rows, and weights them by their out-of-fold errors. The result is an :class:`Ensemble` with the out-of-fold
+predictions from which its score is estimated.
 """
 
 from typing import TYPE_CHECKING

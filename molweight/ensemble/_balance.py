@@ -7,10 +7,8 @@ import numpy as np
 
 from molweight.arrays import AnyArray, Indices
 
-__all__ = ["BALANCES", "FOCUS", "Balance", "has_rare_class", "plain_odds"]
+__all__ = ["FOCUS", "Balance", "has_rare_class", "plain_odds"]
 
-BALANCES: Final = ("none", "weights", "batches", "focal")
-"""Treatments of a rare class in training."""
 RARE: Final = 0.1
 """Share of labels below which a class is rare."""
 FOCUS: Final = 2.0
@@ -29,7 +27,7 @@ class Balance:
     correction of the odds); Lin et al., *Focal Loss for Dense Object Detection*, ICCV 2017.
 
     Args:
-        kind: One of :data:`BALANCES`.
+        kind: ``"none"``, ``"weights"``, ``"batches"`` or ``"focal"``.
         positive: Weight of a positive label of each target, ``T``; 1 if no class is rare.
         rare: The rare label of each target, ``T``; NaN if none is rare.
 
@@ -50,7 +48,7 @@ class Balance:
         """The balance for the labels of training rows.
 
         Args:
-            kind: One of :data:`BALANCES`.
+            kind: ``"none"``, ``"weights"``, ``"batches"`` or ``"focal"``.
             labels: ``n x T``, NaN where missing.
             classes: Which targets are classes, ``T`` bool.
         """

@@ -38,7 +38,7 @@ class PartnerData:
         task: Task of the table.
         absolute: Whether regression minimises the absolute error instead of the squared one.
         seed: Seed of the partners.
-        balance: Treatment of rare classes by trees, one of :data:`molweight.ensemble._balance.BALANCES`.
+        balance: Treatment of rare classes by trees, as in :class:`molweight.options.EnsembleOptions`.
         network: Weights of the partner ``"tabicl"``.
         device: Device of that partner.
     """
@@ -144,8 +144,8 @@ class PartnerData:
     def choose_transforms(self, folds: Sequence[Indices], metric: str, truth: AnyArray) -> tuple[str, dict[str, float]]:
         """For each target, the label transform with which small boosted trees score best out of fold.
 
-        A target with unskewed labels is not transformed. If no target is skewed, or there are no features, nothing is
-        tried.
+        Without trees among the partners, the first partner is used instead. A target with unskewed labels is not
+        transformed. If no target is skewed, or there are no features, nothing is tried.
 
         Args:
             folds: Positions of each fold.
@@ -155,12 +155,12 @@ class PartnerData:
         Returns:
             The transforms, and the score with each transform that was tried.
         """
-        plain, trial = self.kind_of("none").split(","), next(iter(self.matrices), None)
+        plain, trial = self.kind_of("none").split(","), next(iter([*self._trials(), *self._readers()]), None)
         other = [
             kind if kind == CLASS else possible_transforms(column)[-1]
             for kind, column in zip(plain, self.labels.T, strict=True)
         ]
-        if trial is None or other == plain or self.matrices[trial].shape[1] == 0:
+        if trial is None or other == plain:
             return ",".join(plain), {}
         predictions = [self.out_of_fold(trial, ",".join(kinds), folds, _TRIAL_ROUNDS) for kinds in (plain, other)]
         chosen = list(plain)
@@ -181,9 +181,10 @@ class PartnerData:
             truth: Labels for scoring, ``n x T``, NaN where missing.
 
         Returns:
-            ``"none"`` or ``"weights"``, and the score with each; ``"none"`` without a trial if no class is rare.
+            ``"none"`` or ``"weights"``, and the score with each; ``"none"`` without a trial if no class is rare, or no
+            partner is a model of boosted trees.
         """
-        trial = next((name for name in self.matrices if self.matrices[name].shape[1]), None)
+        trial = next(iter(self._trials()), None)
         if trial is None or self.task == "multiclass" or not has_rare_class(self.labels, self.classes):
             return "none", {}
         kind, tried = self.kind_of("none"), {}
@@ -193,6 +194,14 @@ class PartnerData:
         sign = 1.0 if higher_is_better(metric) else -1.0
         better = sign * (tried["weights"] - tried["none"]) > _GAIN
         return "weights" if better else "none", tried
+
+    def _readers(self) -> list[str]:
+        """Names of the partners that have features to read."""
+        return [name for name, matrix in self.matrices.items() if matrix.shape[1]]
+
+    def _trials(self) -> list[str]:
+        """Names of the boosted trees among them, which are fast and can be balanced."""
+        return [name for name in self._readers() if name.endswith("trees")]
 
     @property
     def classes(self) -> AnyArray:

@@ -92,7 +92,7 @@ def members_for(rows: int) -> int:
     """Number of members by the size of the table: 5, or 3 above 10,000 rows.
 
     Args:
-        rows: Number of labelled rows outside the test set.
+        rows: Number of rows of the table.
 
     Example:
         >>> members_for(600), members_for(40_000)

@@ -9,11 +9,6 @@ from molweight.graphs._explain import odd_character
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rdkit.Chem import Mol
-
 __all__ = ["as_smiles", "canonical_text", "parse_molecule", "read_smiles", "written"]
 
 

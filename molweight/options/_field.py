@@ -107,11 +107,11 @@ def _inside(
 
 
 def _demand(at_least: float | None = None, above: float | None = None, below: float | None = None) -> str:
-    if above is not None:
-        return "must be positive" if above == 0 else f"must be above {above:g}"
-    if below is not None:
-        return f"must be at least {at_least:g} and below {below:g}"
-    return "must not be negative" if at_least == 0 else f"must be at least {at_least:g}"
+    named = (("at least", at_least), ("above", above), ("below", below))
+    parts = [f"{word} {bound:g}" for word, bound in named if bound is not None]
+    plain = {"at least 0": "must not be negative", "above 0": "must be positive"}
+    whole = " and ".join(parts)
+    return plain.get(whole, f"must be {whole}")
 
 
 def current_names(options: Mapping[str, Any], *, warn: bool = True) -> dict[str, Any]:

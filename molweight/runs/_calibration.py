@@ -26,8 +26,6 @@ _VECTORS: Final = 2000
 """Maximum number of training molecules whose vectors are computed."""
 _ROWS: Final = 5000
 """Maximum number of rows of the calibration."""
-
-
 _PARTS: Final = ("bits", "vectors", "limits", "classes", "scores", "sizes")
 
 
@@ -64,9 +62,7 @@ class Calibration:
             DataError: If a tensor is missing.
         """
         try:
-            found = {
-                name: tensors[name].numpy() for name in ("bits", "vectors", "limits", "classes", "scores", "sizes")
-            }
+            found = {name: tensors[name].numpy() for name in _PARTS}
             least, most = (float(value) for value in found["limits"])
         except (KeyError, ValueError) as error:
             raise DataError(f"the calibration file has no {error}. Restore it, or fit again.") from error

@@ -134,7 +134,8 @@ def format_estimate(finetuning: Finetuning) -> str:
         interval = f"{at['low']:.4f} to {at['high']:.4f}"
         lines.append(f"expected on the {at['rows']} test molecules, if they resemble the others: {metric} {interval}")
     if about["transform"] != "none":
-        lines.append(f"labels transformed by {about['transform']}, chosen out of fold")
+        chosen = ", chosen out of fold" if about.get("transforms_tried") else ""
+        lines.append(f"labels transformed by {about['transform']}{chosen}")
     if about.get("balances_tried") or about.get("balance", "none") != "none":
         lines.append(_balanced(about, metric))
     if about.get("calibration"):

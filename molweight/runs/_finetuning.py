@@ -17,7 +17,7 @@ class Finetuning:
         best: The metric at that epoch.
         curve: Metric on ``select`` after each epoch.
         tried: Metrics of all finetunings of the encoder, if there were several; this is the best one.
-        cross_fitting: Out-of-fold results of an ensemble; see :func:`molweight.runs.estimate_of`. Then ``best`` is the
+        cross_fitting: Out-of-fold results of an ensemble, as ``estimate_of`` computes them. Then ``best`` is the
             out-of-fold metric of the whole ensemble, ``best_epoch`` the number of epochs, and ``curve`` the mean
             training loss of each epoch.
     """

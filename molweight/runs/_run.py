@@ -150,8 +150,8 @@ class Run:
         """Score the model on a role by the metric of the table.
 
         The test set is evaluated once: the first call computes the score and stores it, and the predictions are kept
-        with the run (:attr:`opened`) and saved by :meth:`save`. An ensemble was trained on all other roles, so their
-        rows are scored out of fold.
+        with the run (:attr:`test_results`) and saved by :meth:`save`. An ensemble was trained on all other roles, so
+        their rows are scored out of fold.
 
         Args:
             role: ``"train"``, ``"meta"``, ``"select"`` or ``"test"``.
@@ -246,7 +246,7 @@ class Run:
             Predictions, as from :meth:`predict`, and deviations, both ``n x T``; NaN for a row without a molecule.
 
         Raises:
-            ConfigError: If a single classification model has an encoder without dropout.
+            ConfigError: If a single model has an encoder without dropout, and classifies or has no calibration.
         """
         parsed = self._read(smiles)
         sure = not isinstance(self.model, Ensemble) and not dropout_rate(self.model) > 0
@@ -322,9 +322,7 @@ class Run:
             return Uncertainty(*answer_positions(self.model, data, positions, self.device)[:2])
         if self.factors is None and self.data is not None and self.splits is not None:
             raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
-            numbers = self.model.task == "regression"
-            labels = exact_labels(self.data, self.splits.select)
-            self.factors = calibrate_std(labels, raw) if numbers else [1.0] * labels.shape[1]
+            self.factors = calibrate_std(exact_labels(self.data, self.splits.select), raw, self.model.task)
         factors = self.factors
         return predict_with_dropout_std(
             self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed

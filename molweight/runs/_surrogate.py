@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from molweight.arrays import AnyArray, Float32Matrix
 from molweight.ensemble import BoostedTrees
 from molweight.graphs.internal import Guarded, read_smiles
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Agreement", "Surrogate", "agreement", "surrogate_features"]
 

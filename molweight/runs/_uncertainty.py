@@ -10,6 +10,7 @@ import torch
 from molweight.arrays import Float32Array, Float32Matrix, Indices
 from molweight.errors import ConfigError, OptionError, mention
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 from molweight.models import TaskModel
 from molweight.models.internal import predict_positions, with_dropout
 
@@ -93,9 +94,9 @@ def dropout_samples(
         raise OptionError("seed", seed, "must be at least 0")
     if not dropout_rate(model) > 0:
         raise ConfigError(
-            "this run is a single classifier whose encoder has no dropout, so it has no standard deviations. Ask for "
-            f"sets of classes ({mention('interval', 0.9)}), name runs with different seeds (molweight predict "
-            "--ensemble), or fit with encoder_options.dropout=0.1 or several members."
+            "this run is a single model whose encoder has no dropout, so it has no standard deviations. Ask for "
+            f"intervals or sets of classes ({mention('interval', 0.9)}), name runs with different seeds (molweight "
+            "predict --ensemble), or fit with encoder_options.dropout=0.1 or several members."
         )
     seeds = np.random.default_rng(seed).integers(2**31, size=samples)
     sampler = with_dropout(model)
@@ -126,7 +127,7 @@ def spread_of(samples: Iterable[Float32Matrix]) -> Uncertainty:
     return Uncertainty(stack.mean(axis=0).astype(np.float32), deviation.astype(np.float32))
 
 
-def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty) -> list[float]:
+def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty, task: str = "regression") -> list[float]:
     """The factor per target that scales deviations to the size of the errors.
 
     ``s^2 = mean((y - prediction)^2 / deviation^2)`` over the known labels: the maximum-likelihood factor for normal
@@ -136,6 +137,7 @@ def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty) -> list[floa
     Args:
         labels: ``n x T``, NaN where missing; molecules that the model was not trained on.
         found: Unscaled.
+        task: Task of the targets, or several separated by commas; the factor of a class is 1.
 
     Example:
         >>> one = np.ones((2, 1), dtype=np.float32)
@@ -143,7 +145,10 @@ def calibrate_std(labels: np.ndarray[Any, Any], found: Uncertainty) -> list[floa
         [2.0]
     """
     factors = []
-    for place in range(labels.shape[1]):
+    for place, own in enumerate(tasks_of(task, labels.shape[1])):
+        if own != "regression":
+            factors.append(1.0)
+            continue
         usable = ~np.isnan(labels[:, place]) & (found.deviation[:, place] > 0)
         errors = labels[usable, place].astype(np.float64) - found.prediction[usable, place]
         ratio = errors / found.deviation[usable, place]

@@ -16,7 +16,7 @@ def plot_weights(history: pd.DataFrame, title: str) -> bytes:
     """Trajectories of the objective weights, as a PNG file.
 
     Args:
-        history: :attr:`molweight.training.Run.history`, with at least one step.
+        history: :attr:`molweight.runs.Run.history`, with at least one step.
         title: Title of the plot.
 
     Raises:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from molweight.ensemble.internal import (
     Recipe,
     TrainedMember,
     installation_hint,
-    members_for,
     prepare,
     read_network,
 )
@@ -58,7 +57,7 @@ def prepared_ensemble(job: Job, context: Context) -> Iterator[Prepared]:
         The ensemble without its encoder.
     """
     rows, seconds = _rows(context), context.session.seconds_for(_SHARE)
-    recipe, device, progress = _recipe(job, context, len(rows)), context.device, context.progress
+    recipe, device, progress = _recipe(job, context), context.device, context.progress
     with prepare(recipe, context.data, rows, device=device, seconds=seconds, progress=progress) as prepared:
         yield prepared
 
@@ -120,13 +119,13 @@ def _partners(job: Job, context: Context) -> tuple[str, ...]:
     return tuple(name for name in names if name != PROFILE)
 
 
-def _recipe(job: Job, context: Context, rows: int) -> Recipe:
+def _recipe(job: Job, context: Context) -> Recipe:
     return Recipe.of(
         job,
         encoder=job.encoder,
         encoder_options=job.encoder_options,
         features=tuple(job.features),
-        members=job.members or members_for(rows),
+        members=cast(int, job.members),  # as resolved for the table
         partners=_partners(job, context),
         epochs=job.epochs,
         freeze_epochs=job.freeze_epochs,

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,6 @@ from molweight.ensemble.internal import (
     Schedule,
     fits_at_once,
     member_processes,
-    members_for,
     partner_features,
     partner_seconds,
     probe_seconds,
@@ -100,7 +99,7 @@ def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
 def _schedule(job: Job, splits: Splits) -> Schedule:
     """The schedule of a member; a single model has the batch size of a small table."""
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
-    members = job.members or members_for(rows)
+    members = cast(int, job.members)  # as resolved for the table
     short = shortened(job.partners or ())
     return schedule_for(rows * (members - 1) // members, most=job.epochs, short=short)
 
@@ -110,7 +109,7 @@ def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) ->
     if job.members == 1:
         return job.finetune_restarts * job.epochs * (len(splits.train) + len(splits.select) / 3) * each
     rows = len(splits.train) + len(splits.meta) + len(splits.select)
-    members, device = job.members or members_for(rows), resolve_device(job.device)
+    members, device = cast(int, job.members), resolve_device(job.device)
     visits = rows * (members - 1) // members * (epochs := _schedule(job, splits).epochs)
     processes = member_processes(members, rows, epochs, device)
     trained: float = math.ceil(members / processes) * visits * each

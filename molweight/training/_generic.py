@@ -94,10 +94,9 @@ def _load_or_train(
     about: Mapping[str, Any],
     progress: bool,
 ) -> None:
-    path = _checkpoint(about)
-    if path.exists():
-        tensors, _ = read_tensors(path)
-        model.load_state_dict(tensors)
+    path, early = _checkpoint(about), stage.session.stopped_early
+    if path.stem in early or path.exists():
+        model.load_state_dict(early[path.stem] if path.stem in early else read_tensors(path)[0])
         _log.debug("generic pretraining: read from the cache, %s", path)
         return
     batches = Batches(range(len(corpus)), job.batch_size, generator_for(_seed(job), "general"))
@@ -114,8 +113,10 @@ def _load_or_train(
     with matmul_precision(job.precision):
         seconds = stage.session.seconds_for(_SHARE)
         pretrain(model, source, loop, steps=job.pretrain_steps, progress=title, stage=stage, seconds=seconds)
-    if loop.steps == job.pretrain_steps:  # one that was stopped early is not shared with other jobs
+    if loop.steps == job.pretrain_steps:
         write_tensors(path, model.state_dict(), about)
+    else:  # shared by the methods of this job, not with other jobs
+        early[path.stem] = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     stage.discard()
 
 

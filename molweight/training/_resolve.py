@@ -196,7 +196,7 @@ def _adopt_encoder(job: Job) -> Job:
     """The job with the encoder of its checkpoint; requesting another one, except for dropout, is refused."""
     checkpoint = read_checkpoint(job.init)
     asked = (job.encoder, _shape(job.encoder_options))
-    if asked not in (("gin", {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
+    if asked not in ((_PLAIN["encoder"], {}), (checkpoint.encoder, _shape(checkpoint.encoder_options))):
         raise ConfigError(
             f"{mention('init', job.init)} holds the encoder {checkpoint.encoder!r} with {checkpoint.encoder_options}, "
             f"but {job.encoder!r} with {job.encoder_options} was requested. Leave encoder and encoder_options "
@@ -350,8 +350,8 @@ def weighting_options(job: Job) -> dict[str, Any]:
         OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options set
             the initial weights.
     """
-    key = {"fixed": "weights", "tapweight": "prior", "bilevel": "prior", "alignment": "prior"}.get(job.weighting)
-    if job.weights_from is None or key is None:  # weightings without initial weights, such as the baseline "equal"
+    key = "" if job.weighting == "none" else weightings.get(job.weighting).prior_option
+    if job.weights_from is None or not key:  # weightings without initial weights, such as the baseline "equal"
         return dict(job.weighting_options)
     if key in job.weighting_options:
         reason = f"sets the weights, and so does {mention(f'weighting_options.{key}')}"

@@ -15,7 +15,7 @@ from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
 from molweight.training._fit import fit
-from molweight.training._resolve import check_job, variant
+from molweight.training._resolve import check_job, variant, with_metric
 from molweight.training._sources import with_sources
 
 if TYPE_CHECKING:
@@ -133,6 +133,7 @@ def search_weights(
     """
     _check(method, trials)
     job, _ = with_sources(check_job(job), data, splits)
+    data = with_metric(job, data)
     study = _study(job, data, method, journal)
     runs: dict[int, Run] = {}
     for number in _numbers(len(_finished(study)), trials, progress=progress):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import Tensor
 
 from molweight._owned_files import own, owned_files, refuse_link, remove_owned
 from molweight.datasets import Splits
@@ -58,6 +59,8 @@ class Session:
         deadline: Time at which the work should be finished, on the clock of :func:`time.monotonic`; ``None`` for no
             limit.
         stop: Whether a stop was requested; shared by all stages.
+        stopped_early: Encoders whose generic pretraining ended at a deadline, by name of their checkpoint; shared by
+            all parts of the work.
     """
 
     folder: Path | None = None
@@ -67,6 +70,7 @@ class Session:
     seconds: float = SECONDS
     deadline: float | None = None
     stop: Stop = field(default_factory=Stop, repr=False, compare=False)
+    stopped_early: dict[str, dict[str, Tensor]] = field(default_factory=dict, repr=False, compare=False)
 
     def within(self, minutes: float | None, share: float = 1.0) -> "Session":
         """The same session with a deadline: a share of its remaining time, or of some minutes from now.

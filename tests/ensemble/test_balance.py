@@ -1,5 +1,6 @@
 """Balance of rare classes: what is drawn and weighed, odds corrected, and what is left alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -114,6 +115,17 @@ def test_balance_is_chosen_out_of_fold_and_only_where_a_class_is_rare() -> None:
     assert chosen == ("weights" if tried["weights"] > tried["none"] + 0.005 else "none")
     half = (np.arange(400) % 2).astype(float)[:, None]
     assert partner_data(table, half).choose_balance(folds, "ap", half) == ("none", {})
+
+
+def test_boosted_trees_judge_the_balance_whatever_the_order_of_the_partners() -> None:
+    labels = rare(400, 30)[np.random.default_rng(0).permutation(400)]
+    folds = cross_folds(labels, 4, np.random.default_rng(0))
+    alone = partner_data(datasets.load("freesolv"), labels)
+    matrix, sets = alone.matrices["trees"], ("descriptors",)
+    first = replace(alone, features={"linear": sets, "trees": sets}, matrices={"linear": matrix, "trees": matrix})
+    assert first.choose_balance(folds, "ap", labels) == alone.choose_balance(folds, "ap", labels)
+    none = replace(alone, features={"linear": sets}, matrices={"linear": matrix})
+    assert none.choose_balance(folds, "ap", labels) == ("none", {})
 
 
 @pytest.mark.parametrize("kind", ["weights", "batches", "focal"])

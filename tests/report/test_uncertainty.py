@@ -73,6 +73,9 @@ def test_the_factor_makes_deviations_as_large_as_errors() -> None:
     assert calibrate_std(labels, found) == pytest.approx([3.0], rel=0.02)
     nothing = Uncertainty(np.zeros((1, 1), dtype=np.float32), np.zeros((1, 1), dtype=np.float32))
     assert calibrate_std(np.ones((1, 1)), nothing) == [1.0]
+    both = Uncertainty(*(np.tile(values, 2) for values in (found.prediction, found.deviation)))
+    factors = calibrate_std(np.tile(labels, 2), both, "classification,regression")
+    assert factors == pytest.approx([1.0, 3.0], rel=0.02)
 
 
 def test_coverage_of_normal_errors_is_what_is_stated() -> None:

@@ -107,6 +107,15 @@ def test_methods_of_a_comparison_share_the_time(
     assert len(found.run.records) == 1
 
 
+@pytest.mark.usefixtures("empty_cache")
+def test_generic_pretraining_that_was_stopped_is_shared_by_the_methods(
+    many: Job, table: MoleculeDataset, roles: Splits, corpus: MoleculeDataset, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        compare(replace(many, minutes=SHORT), table, roles, corpus, baselines=["pretrained"])
+    assert caplog.messages.count("pretraining: only 1 of 4 steps, because of the time limit") == 1
+
+
 def test_no_time_at_all_is_refused() -> None:
     with pytest.raises(OptionError, match="minutes"):
         Job(minutes=0)

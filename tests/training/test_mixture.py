@@ -47,6 +47,7 @@ def test_objectives_keep_their_proportions_and_new_ones_have_the_mean(folder: Pa
     expected = {"functional_groups": 0.1 / 1.5, "infomax": 0.5 / 1.5, "attribute_masking": 0.9 / 1.5}
     assert found["prior"] == pytest.approx(expected, rel=1e-5)
     assert weighting_options(replace(job, weighting="equal")) == {"lr": 0.3}
+    assert all(weighting_options(replace(job, weighting=name))["prior"] for name in ("bilevel", "alignment"))
 
 
 def test_a_run_starts_from_it(folder: Path) -> None:

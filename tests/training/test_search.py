@@ -38,6 +38,12 @@ def test_a_trial_is_a_run_with_fixed_weights(
     assert again.finetuning.best == search.best.select
 
 
+def test_the_metric_of_the_job_says_which_trial_is_best(quick: Job, data: MoleculeDataset, splits: Splits) -> None:
+    search = search_weights(variant(quick, select_metric="r2"), data, splits, method="random", trials=3)
+    assert search.best.select == max(trial.select for trial in search.trials)  # the table's metric is an error
+    assert search.run.finetuning.metric == "r2"
+
+
 def test_every_trial_is_counted(quick: Job, data: MoleculeDataset, splits: Splits) -> None:
     search = search_weights(quick, data, splits, method="random", trials=3)
     assert search.steps == 3 * quick.steps

@@ -67,6 +67,8 @@ class Weighting(nn.Module, ABC):
     needs: ClassVar[Needs] = Needs.NOTHING
     graph: ClassVar[type[LevelGraph]] = ThreeLevelGraph
     """Default arrangement of encoder, objectives and task in levels for :class:`molweight.mlo.Loop`."""
+    prior_option: ClassVar[str] = ""
+    """Name of the option that sets the initial weights; empty if there is none."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Store the names."""

@@ -30,6 +30,8 @@ class Fixed(Weighting):
         {'masking': 0.75, 'contrast': 0.25}
     """
 
+    prior_option = "weights"
+
     _weights: Tensor
 
     def __init__(self, names: Sequence[str], weights: Mapping[str, float] | Sequence[float]) -> None:

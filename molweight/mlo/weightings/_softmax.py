@@ -238,6 +238,8 @@ class SoftmaxWeighting(Weighting):
         ConfigError: If an option is out of range, or belongs to the other rule.
     """
 
+    prior_option = "prior"
+
     alpha: Tensor
     _origin: Tensor
 
