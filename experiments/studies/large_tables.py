@@ -23,7 +23,7 @@ from experiments.studies.recipes import scaffold
 from molweight import datasets
 from molweight.arrays import AnyArray, Indices
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS, partner_features
+from molweight.ensemble._partner_kinds import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS, partner_features
 from molweight.ensemble._recipe import DEFAULT_FEATURES
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import cross_folds

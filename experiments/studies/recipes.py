@@ -32,7 +32,7 @@ from molweight.encoders.building_blocks import ComposedReadout
 from molweight.ensemble import BoostedTrees, Member
 from molweight.ensemble._fit_member import TrainingSet, fit_member
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import partner_features
+from molweight.ensemble._partner_kinds import partner_features
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import LabelTransform, Schedule
 from molweight.features import Standardiser, feature_matrix

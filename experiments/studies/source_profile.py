@@ -23,7 +23,7 @@ from experiments.studies import official_tables  # noqa: F401 - registers the AD
 from molweight import datasets
 from molweight.datasets.internal import read_sources
 from molweight.ensemble._out_of_fold import PartnerData
-from molweight.ensemble._partners import partner_features
+from molweight.ensemble._partner_kinds import partner_features
 from molweight.ensemble._profile import PROFILE, fit_profile, profile_tables
 from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble.internal import cross_folds, default_partners

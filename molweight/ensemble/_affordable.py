@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from molweight.ensemble._partners import MINIMOL, OF_VECTORS
+from molweight.ensemble._partner_kinds import MINIMOL, OF_VECTORS
 from molweight.ensemble._profile import PROFILE, profile_seconds, profile_tables
 from molweight.ensemble._recipe import Recipe
 from molweight.features import get as feature_set

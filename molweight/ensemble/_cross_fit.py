@@ -23,7 +23,8 @@ from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._out_of_fold import PartnerData
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
-from molweight.ensemble._partners import OF_VECTORS, Partner, partner_features
+from molweight.ensemble._partner_kinds import OF_VECTORS, partner_features
+from molweight.ensemble._partners import Partner
 from molweight.ensemble._profile import PROFILE, ProfileFit, fit_profile, profile_tables
 from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._source_gains import source_gains

@@ -10,8 +10,8 @@ from molweight.arrays import AnyArray, Indices
 from molweight.datasets import score
 from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
-from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
+from molweight.ensemble._partner_kinds import KINDS
 from molweight.ensemble._partners import Partner, PartnerSpec
 from molweight.ensemble._tabicl_network import Network
 from molweight.graphs import Task
@@ -86,13 +86,13 @@ class PartnerData:
 
     def _about(self, name: str) -> dict[str, Any]:
         """Description of a partner's network; empty for partners without one."""
-        return self.network.about() if self.network is not None and name == TABICL else {}
+        return self.network.about() if self.network is not None and KINDS[name].model == "in_context" else {}
 
     def _balanced(
         self, name: str, labels: AnyArray, weights: AnyArray | None
     ) -> tuple[AnyArray | None, tuple[float, ...]]:
         """Label weights for trees, and their effect on the odds; other partners are not balanced."""
-        if self.balance in ("none", "focal") or not name.endswith("trees") or self.task == "multiclass":
+        if self.balance in ("none", "focal") or KINDS[name].model != "trees" or self.task == "multiclass":
             return weights, ()
         balance = Balance.of(self.balance, labels, self.classes)
         own = balance.label_weights(labels)
@@ -201,7 +201,7 @@ class PartnerData:
 
     def _trials(self) -> list[str]:
         """Names of the boosted trees among them, which are fast and can be balanced."""
-        return [name for name in self._readers() if name.endswith("trees")]
+        return [name for name in self._readers() if KINDS[name].model == "trees"]
 
     @property
     def classes(self) -> AnyArray:

@@ -1,28 +1,16 @@
 """Expected seconds of fitting the partners of an ensemble on this machine."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 from molweight.ensemble._boosted import BoostedTrees, default_rounds
+from molweight.ensemble._partner_kinds import KINDS
 
 __all__ = ["partner_seconds", "probe_seconds"]
 
-_COSTS: Final[Mapping[str, tuple[float, float]]] = {
-    "trees": (3.0, 0.0038),
-    "fingerprint_trees": (7.5, 0.0138),
-    "torsion_trees": (5.0, 0.0135),
-    "gaussian_process": (3.0, 0.03),
-    "minimol": (4.0, 0.01),
-    "minimol_linear": (3.0, 0.0042),
-    "profile": (4.0, 0.01),
-    "linear": (0.8, 0.0006),
-    "forest": (3.0, 0.029),
-}
-"""Time of one fit, as multiples of the probe: for any table, and per row. Measured on 250 to 8,000 rows; see
-``experiments/results/partners_cost.json``."""
 _PROBE_ROWS: Final = 200
 _PROBE_COLUMNS: Final = 400
 _PROBE_ROUNDS: Final = 50
@@ -45,9 +33,9 @@ def partner_seconds(names: Sequence[str], rows: int, targets: int, members: int,
     trees = targets * default_rounds(targets) / default_rounds(1)
     total = 0.0
     for name in names:
-        fixed, each = _COSTS.get(name, (0.0, 0.0))
+        (fixed, each), boosted = KINDS[name].cost, KINDS[name].model == "trees"
         fits = (members + 1) * fixed + members * rows * each  # together the folds leave out all rows once
-        total += fits * (trees if name.endswith("trees") else 1.0)
+        total += fits * (trees if boosted else 1.0)
     return total * probe
 
 

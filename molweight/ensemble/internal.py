@@ -6,8 +6,9 @@ from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import MOST_TARGETS
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partner_fits import fits_at_once
+from molweight.ensemble._partner_kinds import partner_features
 from molweight.ensemble._partner_seconds import partner_seconds, probe_seconds
-from molweight.ensemble._partners import check_partners, default_partners, installation_hint, partner_features
+from molweight.ensemble._partners import check_partners, default_partners, installation_hint
 from molweight.ensemble._profile import PROFILE
 from molweight.ensemble._recipe import DEFAULT_FEATURES, Recipe, members_for, shortened
 from molweight.ensemble._source_gains import effect_of, fold_errors, format_gains, repeated_folds

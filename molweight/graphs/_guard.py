@@ -158,6 +158,7 @@ def guarded_list(
     doing: str,
     *,
     slow: bool = False,
+    alone: Callable[[str], bool] = is_large,
 ) -> Guarded[list[T]]:
     """:class:`Guarded` for a function with one result per molecule; a molecule that is given up is logged.
 
@@ -166,11 +167,12 @@ def guarded_list(
         instead: The result for a molecule that was given up.
         doing: Description of the operation, for the message.
         slow: Whether even a small molecule may take seconds.
+        alone: Tells whether a molecule may take long; not used with ``slow``.
     """
     refused = partial(_instead, instead)
     if slow:
         return Guarded(function, _joined, refused, doing, alone=always, seconds=SLOW_SECONDS)
-    return Guarded(function, _joined, refused, doing)
+    return Guarded(function, _joined, refused, doing, alone=alone)
 
 
 def _joined(parts: list[list[T]]) -> list[T]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from molweight.report._format import metric_name, number
 from molweight.report._line_charts import POINTS, Series, lines, thinned
+from molweight.report._part_titles import PART_TITLES
 from molweight.report._run_summary import RunSummary
 from molweight.report._section import Figure, Section, Table
 
@@ -235,7 +236,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
     found, name = tuned["cross_fitting"], metric_name(subject.metric)
     shares = found["weights"]
     rows = [
-        [_PARTS[part], number(at["value"]), f"{number(at['low'])} to {number(at['high'])}", _share(shares.get(part))]
+        [PART_TITLES[part], number(at["value"]), _interval(at), _share(shares.get(part))]
         for part, at in found["scores"].items()
     ]
     caption = f"{name} out of fold, with 95 % bootstrap intervals over the rows"
@@ -249,12 +250,12 @@ def _ensemble_section(subject: RunSummary) -> Section:
         x="epoch",
         y="loss",
     )
-    others = [_PARTS[name] for name in found["scores"] if name not in ("graph", "ensemble")]
+    others = [PART_TITLES[name] for name in found["scores"] if name not in ("graph", "ensemble")]
     parts = ", ".join([f"{found['members']} graph members", *others])
     made = f"{parts}, cross-fitted on {found['rows']} rows: all but the test set. "
     said = [
         made + "Each row's prediction here comes from models that had not seen it.",
-        f"Best out of fold: {_PARTS[found['best']]}. {_transformed(str(found['transform']))}",
+        f"Best out of fold: {PART_TITLES[found['best']]}. {_transformed(str(found['transform']))}",
         *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
         *_classes_said(found),
     ]
@@ -283,20 +284,8 @@ def _classes_said(found: dict[str, Any]) -> list[str]:
     return said
 
 
-_PARTS: Final = {
-    "graph": "graph members",
-    "trees": "boosted trees",
-    "fingerprint_trees": "boosted trees with fingerprints",
-    "torsion_trees": "boosted trees with torsions",
-    "gaussian_process": "a Gaussian process",
-    "linear": "a linear model",
-    "forest": "a forest",
-    "minimol": "a Gaussian process with MiniMol",
-    "minimol_linear": "a linear model with MiniMol",
-    "profile": "a Gaussian process with predicted labels of the sources",
-    "tabicl": "TabICL",
-    "ensemble": "the ensemble",
-}
+def _interval(at: dict[str, float]) -> str:
+    return f"{number(at['low'])} to {number(at['high'])}"
 
 
 def _share(weight: float | None) -> str:

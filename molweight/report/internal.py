@@ -4,10 +4,12 @@ from molweight.report._bootstrap import interval_elsewhere
 from molweight.report._conclusion import Conclusion, conclude
 from molweight.report._evidence import evidence_is_in, format_evidence, format_learned, weigh_evidence
 from molweight.report._explanation import Explained, render_explanation
+from molweight.report._part_titles import PART_TITLES
 from molweight.report._run_summary import method_title
 from molweight.report._test_sections import worst
 
 __all__ = [
+    "PART_TITLES",
     "Conclusion",
     "Explained",
     "conclude",

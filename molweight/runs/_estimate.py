@@ -1,6 +1,6 @@
 """Out-of-fold scores of an ensemble, with intervals."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -9,25 +9,10 @@ from molweight.datasets.internal import exact_labels, higher_is_better
 from molweight.ensemble.internal import CrossFitted, format_gains
 from molweight.graphs import MoleculeDataset
 from molweight.report import bootstrap
-from molweight.report.internal import interval_elsewhere
+from molweight.report.internal import PART_TITLES, interval_elsewhere
 from molweight.runs._finetuning import Finetuning
 
 __all__ = ["estimate_of", "format_estimate"]
-
-_TITLES: Final = {
-    "graph": "graph members",
-    "trees": "boosted trees",
-    "fingerprint_trees": "trees with fingerprints",
-    "torsion_trees": "trees with torsions",
-    "gaussian_process": "Gaussian process",
-    "linear": "linear model",
-    "forest": "forest",
-    "minimol": "Gaussian process, MiniMol",
-    "minimol_linear": "linear model, MiniMol",
-    "profile": "Gaussian process, sources",
-    "tabicl": "TabICL",
-    "ensemble": "the ensemble",
-}
 
 
 def estimate_of(found: CrossFitted, data: MoleculeDataset, test: Indices | None = None) -> Finetuning:
@@ -116,19 +101,20 @@ def format_estimate(finetuning: Finetuning) -> str:
         >>> found = Finetuning("rmse", cross_fitting={**about, "rows": 100, "transform": "none", "imputed": 0})
         >>> print(format_estimate(found))
         out of fold (100 rows, 5 members; 95 % interval over rows):
-          graph members              rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
-          boosted trees              rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
-          the ensemble               rmse 0.7500 (0.7000 to 0.8000)
+          graph members  rmse 0.8000 (0.7000 to 0.9000)  weight 0.70
+          boosted trees  rmse 1.0000 (0.9000 to 1.1000)  weight 0.30
+          the ensemble   rmse 0.7500 (0.7000 to 0.8000)
         best out of fold: the ensemble
     """
     about = finetuning.cross_fitting
     metric = "skill" if "," in finetuning.metric else finetuning.metric
     lines = [f"out of fold ({about['rows']} rows, {about['members']} members; 95 % interval over rows):"]
+    width = max(len(PART_TITLES[name]) for name in about["scores"])
     for name, at in about["scores"].items():
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
         interval = f"{metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
-        lines.append(f"  {_TITLES[name]:25}  {interval}{weight}")
-    lines.append(f"best out of fold: {_TITLES[about['best']]}")
+        lines.append(f"  {PART_TITLES[name]:{width}}  {interval}{weight}")
+    lines.append(f"best out of fold: {PART_TITLES[about['best']]}")
     if about.get("test"):
         at = about["test"]
         interval = f"{at['low']:.4f} to {at['high']:.4f}"

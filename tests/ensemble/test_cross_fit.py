@@ -14,7 +14,7 @@ from molweight.encoders import Encoder
 from molweight.ensemble import Ensemble
 from molweight.ensemble._cross_fit import _Work
 from molweight.ensemble._fit_member import epochs_for
-from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble._partner_kinds import PARTNERS
 from molweight.ensemble._stacking import convex_weights
 from molweight.ensemble.internal import (
     CrossFitted,

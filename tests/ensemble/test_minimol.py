@@ -11,14 +11,8 @@ import torch
 from molweight import datasets, encoders
 from molweight.ensemble import _partners
 from molweight.ensemble._ensemble import Ensemble
-from molweight.ensemble._partners import (
-    MINIMOL,
-    MINIMOL_LINEAR,
-    PARTNERS,
-    check_partners,
-    default_partners,
-    installation_hint,
-)
+from molweight.ensemble._partner_kinds import MINIMOL, MINIMOL_LINEAR, PARTNERS
+from molweight.ensemble._partners import check_partners, default_partners, installation_hint
 from molweight.ensemble.internal import CrossFitted, Recipe, cross_fit
 from molweight.errors import ConfigError
 from molweight.features import feature_matrix, get

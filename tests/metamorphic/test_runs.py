@@ -12,7 +12,7 @@ from rdkit import Chem
 from molweight import datasets, fit
 from molweight.cli import main
 from molweight.ensemble import Ensemble
-from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble._partner_kinds import PARTNERS
 from molweight.estimators import MoleculeEmbedder
 from molweight.options import Job
 from molweight.runs import Attribution, Run, load

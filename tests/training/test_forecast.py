@@ -9,7 +9,7 @@ import pytest
 
 from molweight import datasets
 from molweight.cli import main
-from molweight.ensemble._partners import PARTNERS
+from molweight.ensemble._partner_kinds import PARTNERS
 from molweight.ensemble.internal import partner_seconds, probe_seconds
 from molweight.graphs import build_dataset
 from molweight.graphs._guard import Guarded
