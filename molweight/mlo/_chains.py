@@ -58,19 +58,6 @@ def three_levels(
         ['pretrain', 'finetune']
     """
 
-    def pretrain_loss(own: Params, upper: Params) -> Tensor:
-        return weighted_sum(objectives, upper["weights"])(own)
-
-    def pretrain_curvature(own: Params, upper: Params) -> Curvature:
-        # Detached, because products are not differentiated with respect to the weights: their derivative has a closed
-        # form.
-        weights = upper["weights"].detach()
-        # One Hessian of the sum costs one backward pass per product where K Hessians cost K: the default where memory
-        # allows. Gauss-Newton has no such form, as the objectives' outputs are different tensors.
-        if curvature == "hessian" and not recompute_graphs:
-            return Hessian(weighted_sum(objectives, weights), own, "level 'pretrain'")
-        return WeightedCurvature(curvature, objectives, weights, own, recompute_graphs=recompute_graphs)
-
     def finetune_loss(own: Params, upper: Params) -> Tensor:
         tied = torch.stack([((own[name] - upper[name]) ** 2).sum() for name in own if name in upper])
         return train(own) + proximal_strength * tied.sum()
@@ -81,9 +68,36 @@ def three_levels(
         return ShiftedCurvature(matrix, own.keys() & upper.keys(), 2 * proximal_strength)
 
     return [
-        Level("pretrain", pretrain_loss, LinearWeightsCross(objectives), pretrain_curvature),
+        pretrain_level(objectives, curvature, recompute_graphs=recompute_graphs),
         Level("finetune", finetune_loss, ProximalCross(proximal_strength), finetune_curvature),
     ]
+
+
+def pretrain_level(
+    objectives: Mapping[str, LossFn], curvature: CurvatureName = "hessian", *, recompute_graphs: bool = False
+) -> Level:
+    """Level 1 of :func:`three_levels`: the weighted sum of the objectives.
+
+    Args:
+        objectives: The K losses.
+        curvature: As in :func:`three_levels`.
+        recompute_graphs: As in :func:`three_levels`.
+    """
+
+    def loss(own: Params, upper: Params) -> Tensor:
+        return weighted_sum(objectives, upper["weights"])(own)
+
+    def curvature_at(own: Params, upper: Params) -> Curvature:
+        # Detached, because products are not differentiated with respect to the weights: their derivative has a closed
+        # form.
+        weights = upper["weights"].detach()
+        # One Hessian of the sum costs one backward pass per product where K Hessians cost K: the default where memory
+        # allows. Gauss-Newton has no such form, as the objectives' outputs are different tensors.
+        if curvature == "hessian" and not recompute_graphs:
+            return Hessian(weighted_sum(objectives, weights), own, "level 'pretrain'")
+        return WeightedCurvature(curvature, objectives, weights, own, recompute_graphs=recompute_graphs)
+
+    return Level("pretrain", loss, LinearWeightsCross(objectives), curvature_at)
 
 
 def two_levels(objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:

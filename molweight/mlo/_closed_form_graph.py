@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo._chains import three_levels
+from molweight.mlo._chains import pretrain_level
 from molweight.mlo._head_loss import HeadLoss
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import LevelGraph, TaskStep, descend
@@ -50,9 +50,8 @@ class ClosedFormGraph(LevelGraph):
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
         """Move level 1, then update the copy."""
         descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
-        with torch.no_grad():
-            for name in self.shared if task else ():
-                self.finetuned[name].copy_(self.pretrained[name])
+        if task:
+            self._copy_encoder()
 
     def variables(self) -> list[Params]:
         """The one level's variables; the head is a function of them."""
@@ -60,11 +59,9 @@ class ClosedFormGraph(LevelGraph):
 
     def levels(self, objectives: Mapping[str, LossFn], train: LossFn) -> list[Level]:
         """Level 1 alone: the head is part of the outer loss."""
+        del train
         options = self.options
-        chain = three_levels(
-            objectives, train, 1.0, curvature=options.curvature, recompute_graphs=options.recompute_graphs
-        )
-        return chain[:1]
+        return [pretrain_level(objectives, options.curvature, recompute_graphs=options.recompute_graphs)]
 
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
         """The meta loss at the solved head, differentiated through the solve."""
@@ -83,21 +80,6 @@ class ClosedFormGraph(LevelGraph):
         parts.append(fit.pull(encoder, fitted))
         gradient = torch.stack([torch.cat([part.flatten() for part in found]) for found in parts]).sum(dim=0)
         return torch.stack(values).mean().to(gradient), self.encoder_direction(gradient)
-
-    def task_loss(self, loss: LossFn) -> LossFn:
-        """Not defined, because it is not a function of level 1's variables alone.
-
-        Raises:
-            ConfigError: Always: the head has to be solved on the train loss.
-        """
-        del loss
-        raise ConfigError(
-            "a closed-form level cannot compute its task loss without the train loss, on which its head is solved."
-        )
-
-    def encoder_direction(self, gradient: Tensor) -> Tensor:
-        """The encoder's block, padded with zeros for the objectives' heads."""
-        return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
 
     def _encoder(self, params: Params) -> Params:
         return {name: params[name] for name in self.shared}

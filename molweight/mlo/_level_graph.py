@@ -119,13 +119,6 @@ class LevelGraph(ABC):
         """
 
     @abstractmethod
-    def task_loss(self, loss: LossFn) -> LossFn:
-        """A task loss as a function of the last level's variables.
-
-        Args:
-            loss: A function of :attr:`finetuned`.
-        """
-
     def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
         """Start of the backward chain: the mean meta loss and its gradient, flat over the last level's variables.
 
@@ -134,16 +127,22 @@ class LevelGraph(ABC):
             train: Task loss, if the meta loss depends on a head that is solved on it.
             at: The last level's variables.
         """
-        del train
-        return mean_gradient([self.task_loss(loss) for loss in meta], at, "level 'meta'")
 
-    @abstractmethod
     def encoder_direction(self, gradient: Tensor) -> Tensor:
         """The encoder's part of a gradient over the last level's variables, as a direction over :attr:`pretrained`.
 
+        The entries of the objectives' heads are zero.
+
         Args:
-            gradient: Flat over the last level's variables.
+            gradient: Flat over the last level's variables, the encoder's first.
         """
+        return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
+
+    @torch.no_grad()
+    def _copy_encoder(self) -> None:
+        """Overwrite the task's copy of the encoder."""
+        for name in self.shared:
+            self.finetuned[name].copy_(self.pretrained[name])
 
 
 class ThreeLevelGraph(LevelGraph):
@@ -210,13 +209,10 @@ class ThreeLevelGraph(LevelGraph):
             recompute_graphs=self.options.recompute_graphs,
         )
 
-    def task_loss(self, loss: LossFn) -> LossFn:
-        """The loss itself, because the last level's variables are the task's."""
-        return loss
-
-    def encoder_direction(self, gradient: Tensor) -> Tensor:
-        """The encoder's block, padded with zeros for the objectives' heads."""
-        return torch.cat([gradient[: self.block], gradient.new_zeros(self.layout.size - self.block)])
+    def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
+        """The mean meta loss and its gradient; the last level's variables are the task's."""
+        del train
+        return mean_gradient(meta, at, "level 'meta'")
 
 
 class OffsetAverage:

@@ -160,11 +160,6 @@ class Loop:
         """Whether the next step computes a hypergradient: the last of every ``hypergradient_interval`` steps."""
         return self.weighting.needs.task and (self.steps + 1) % self.hypergradient_interval == 0
 
-    @property
-    def wants_task(self) -> bool:
-        """Whether the next step needs a loss of the task."""
-        return self.wants_train or self.wants_meta
-
     def step(
         self,
         objectives: Mapping[str, LossFn],

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError
 from molweight.mlo._chains import two_levels
-from molweight.mlo._gradients import SharedObjectives
+from molweight.mlo._gradients import SharedObjectives, mean_gradient
 from molweight.mlo._level import Level
 from molweight.mlo._level_graph import GraphOptions, LevelGraph, TaskStep, descend
 from molweight.mlo._vectors import Layout, LossFn, Params, value_and_gradient
@@ -61,9 +61,7 @@ class TwoLevelGraph(LevelGraph):
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:  # noqa: ARG002 (always)
         """Move level 1, then update the copy."""
         descend(optimizer, list(self.pretrained.values()), self.layout.split(gradient))
-        with torch.no_grad():
-            for name in self.shared:
-                self.finetuned[name].copy_(self.pretrained[name])
+        self._copy_encoder()
 
     def variables(self) -> list[Params]:
         """The variables of the single level: encoder, objectives' heads, task's head."""
@@ -73,11 +71,16 @@ class TwoLevelGraph(LevelGraph):
         """See :func:`two_levels`."""
         names = tuple(self.pretrained)
         if isinstance(objectives, SharedObjectives):
-            return two_levels(objectives.restricted(names), self.task_loss(train))
+            return two_levels(objectives.restricted(names), self._task_loss(train))
         restricted = {name: _restricted(loss, names) for name, loss in objectives.items()}
-        return two_levels(restricted, self.task_loss(train))
+        return two_levels(restricted, self._task_loss(train))
 
-    def task_loss(self, loss: LossFn) -> LossFn:
+    def meta_gradient(self, meta: Sequence[LossFn], train: LossFn, at: Params) -> tuple[Tensor, Tensor]:
+        """The mean meta loss and its gradient over the variables of the single level."""
+        del train
+        return mean_gradient([self._task_loss(loss) for loss in meta], at, "level 'meta'")
+
+    def _task_loss(self, loss: LossFn) -> LossFn:
         """The task loss as a function of the level's variables."""
         return _restricted(loss, tuple(self.finetuned))
 

@@ -307,7 +307,8 @@ class _Frozen(TapWeight):
 @pytest.mark.parametrize("weighting", [Equal(NAMES), Fixed(NAMES, [1, 2, 3])])
 def test_without_hypergradient_levels_two_and_three_are_not_touched(weighting: Weighting) -> None:
     loop = _loop(weighting)
-    assert not loop.wants_task
+    assert not (loop.wants_train)
+    assert not (loop.wants_meta)
     before = _copy(loop.finetuned)
     plain = _leaves(_copy(loop.pretrained))
     optimizer = torch.optim.Adam(list(plain.values()), lr=0.01)
@@ -518,7 +519,7 @@ def test_levels_that_are_not_tied_are_refused() -> None:
         Loop(leaves, dict(leaves), TapWeight(NAMES))
     with pytest.raises(ConfigError, match="level 'finetune' has no variables"):
         Loop(leaves, {}, TapWeight(NAMES))
-    assert Loop(leaves, {}, Equal(NAMES)).wants_task is False
+    assert Loop(leaves, {}, Equal(NAMES)).wants_train is False
 
 
 @pytest.mark.parametrize(
