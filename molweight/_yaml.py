@@ -10,7 +10,7 @@ from yaml.constructor import ConstructorError
 
 from molweight.errors import ConfigError
 
-__all__ = ["load_yaml", "read_options"]
+__all__ = ["NotYamlError", "load_yaml", "read_options"]
 
 _LONGEST: Final = 1 << 20
 """Maximum length of an options file, in characters."""
@@ -29,14 +29,25 @@ _NUMBERS: Final = {
 _REPLACED: Final = {f"{_TAG}{kind}" for kind in ("int", "float", "timestamp")}
 
 
+class NotYamlError(ConfigError):
+    """A text that is not valid YAML."""
+
+
 def read_options(path: str | Path) -> str:
     """Text of an options file; a file that is too long is read only far enough to detect this.
 
     Args:
         path: The file; may be an endless device.
+
+    Raises:
+        ConfigError: If it is not UTF-8 text.
+        OSError: If it cannot be opened.
     """
-    with Path(path).open(encoding="utf-8") as stream:
-        return stream.read(_LONGEST + 1)
+    try:
+        with Path(path).open(encoding="utf-8") as stream:
+            return stream.read(_LONGEST + 1)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text, which an options file must be.") from error
 
 
 def load_yaml(text: str, source: str) -> Any:
@@ -49,7 +60,7 @@ def load_yaml(text: str, source: str) -> Any:
     Raises:
         ConfigError: If it is too long or too deeply nested, or has aliases inside an anchored value (which can expand a
             short text without bound), a duplicate key, a tag, or a number that is too large.
-        yaml.YAMLError: If it is not valid YAML.
+        NotYamlError: If it is not valid YAML.
 
     Example:
         >>> load_yaml("seed: 1", "mine.yaml")
@@ -61,6 +72,19 @@ def load_yaml(text: str, source: str) -> Any:
     """
     if len(text) > _LONGEST:
         raise ConfigError(f"{source}: has more than {_LONGEST} characters, the limit for an options file.")
+    try:
+        _refuse_bombs(text, source)
+        return _content(text, source)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise NotYamlError(f"{source}{line}: is not valid YAML: {error.problem}.") from error
+    except yaml.reader.ReaderError as error:
+        place = f"character {error.position + 1}"
+        raise NotYamlError(f"{source}, {place}: is not valid YAML: {error.reason} ({error.character:#x}).") from error
+
+
+def _refuse_bombs(text: str, source: str) -> None:
+    """Refuse tags, deep nesting, and aliases inside an anchored value."""
     depth, anchored = 0, 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         place = f"{source}, line {event.start_mark.line + 1 if event.start_mark else 1}"
@@ -75,7 +99,6 @@ def load_yaml(text: str, source: str) -> Any:
             raise ConfigError(f"{place}: has an alias inside the value of an anchor. Write the values out.")
         if depth > _DEEPEST:
             raise ConfigError(f"{place}: nests lists and mappings more than {_DEEPEST} levels deep.")
-    return _content(text, source)
 
 
 def _refuse_tag(event: yaml.Event, place: str) -> None:

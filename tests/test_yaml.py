@@ -1,10 +1,11 @@
 """Files of options say one thing, and what they say is what people mean."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from molweight._yaml import load_yaml
+from molweight._yaml import NotYamlError, load_yaml, read_options
 from molweight.benchmark import read_study
 from molweight.cli import main
 from molweight.errors import ConfigError
@@ -87,3 +88,26 @@ def test_an_option_is_not_given_by_its_old_and_its_present_name(
     (tmp_path / "mine.yaml").write_text("every: 3\nhypergradient_interval: 5\n")
     assert main(["fit", "my.csv", "--config", str(tmp_path / "mine.yaml")]) == 2
     assert "every is the old name of hypergradient_interval, and the file has both" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: [1", "mine.yaml, line 1: is not valid YAML: expected ',' or ']'"),
+        ("a: 1\n b: 2", "mine.yaml, line 2: is not valid YAML: mapping values are not allowed here"),
+        ("a: \0", "mine.yaml, character 4: is not valid YAML: special characters are not allowed (0x0)."),
+    ],
+)
+def test_a_text_that_is_no_yaml_is_refused_with_its_place(text: str, expected: str) -> None:
+    with pytest.raises(NotYamlError, match=re.escape(expected)):
+        load_yaml(text, "mine.yaml")
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(b"seed: \xff\xfe")
+    for read in (read_options, read_study):
+        with pytest.raises(ConfigError, match=re.escape(f"{path}: is not UTF-8 text")):
+            read(path)
+    assert main(["audit", "my.csv", "--config", str(path)]) == 2
+    assert capsys.readouterr().err == f"molweight: {path}: is not UTF-8 text, which an options file must be.\n"

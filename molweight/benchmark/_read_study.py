@@ -6,7 +6,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from molweight._yaml import load_yaml, read_options
@@ -56,10 +55,8 @@ def read_study(path: str | Path, *, plugins: Sequence[str] = (), trust: bool = T
 def _content(path: str | Path) -> dict[str, Any]:
     try:
         content = load_yaml(read_options(path), str(path))
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error}). Name the YAML file of a study.") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is not valid YAML ({' '.join(str(error).split())}).") from error
     if not isinstance(content, dict):
         known = ", ".join(item.name for item in fields(Study))
         raise ConfigError(f"{path}: holds no keys. A study has tables, methods and seeds; other keys: {known}.")

@@ -10,8 +10,11 @@ from jsonargparse import Namespace
 
 from molweight import datasets
 from molweight.cli._data_options import load_corpus, load_table, reading_of, split_table, split_with_test
+from molweight.cli._options._audit import parser
+from molweight.cli._options._fit import parser as fit_parser
 from molweight.cli._output import show
-from molweight.cli._parser import as_names
+from molweight.cli._parser import as_words
+from molweight.cli._plugins import add_plugin_option
 from molweight.datasets import Splits
 from molweight.datasets.internal import (
     ColumnReport,
@@ -31,21 +34,8 @@ _LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 20
 """Maximum number of unusable rows and labels that are printed without ``--json``."""
 _READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
-_KEPT: Final = (
-    *("smiles", "positive", "decimal", "relation", "sample_weight", *_READING),
-    *("test", "split_column", "split_file"),
-)
-"""Options that the proposed command keeps."""
-_USUAL: Final = {
-    "duplicates": "mean",
-    "on_error": "skip",
-    "standardize": [],
-    "target_weights": [],
-    "stereo": "use",
-    "protocol": "four-role",
-    "seed": 0,
-}
-"""Defaults of further options, which it keeps if they were changed."""
+_OWN: Final = ("config", "targets", "split", "split_options", "quiet", "json", "trust")
+"""Options of the audit that the proposed command does not repeat as given."""
 _WORDS: Final = {
     "smiles": "SMILES",
     "molecule": "unused",
@@ -119,28 +109,21 @@ def _column_lines(columns: list[ColumnReport]) -> list[str]:
 
 def _proposal(options: Namespace, data: MoleculeDataset, splits: Splits) -> str:
     """The command to train with."""
-    words = ["molweight", "fit", options.table]
-    for name in _KEPT:
-        if options[name] is not None:
-            words += _typed(name, options[name])
-    for name, usual in _USUAL.items():
-        if options[name] != usual:
-            words += _typed(name, options[name])
-    words += _typed("targets", _scaled(data))
-    if options.task is not None:
-        words += ["--task", options.task]
+    words = ["molweight", "fit", options.table, *_given(options), *as_words("targets", _scaled(data))]
     stated = any(options[name] is not None for name in ("test", "split_column", "split_file"))
-    if not stated and splits.name != "scaffold":
-        words += ["--split", "column" if splits.name == "given" else splits.name]
-    for name, value in options.split_options.items():
-        words += _typed(f"split_options.{name}", value)
-    return shlex.join(words)
+    split = {"given": "column"}.get(splits.name, splits.name) if options.split == "auto" else options.split
+    if not stated and (split, options.split) != ("scaffold", "auto"):
+        words += as_words("split", split)
+    return shlex.join([*words, *as_words("split_options", options.split_options)])
 
 
-def _typed(name: str, value: Any) -> list[str]:
-    """An option as typed on the command line, before shell quoting."""
-    text = as_names(map(str, value)) if isinstance(value, list) else str(value)
-    return [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
+def _given(options: Namespace) -> list[str]:
+    """The options that ``fit`` also has and whose value is not the default."""
+    audit, fit = parser(), fit_parser()
+    for made in (audit, fit):
+        add_plugin_option(made)
+    shared = set(fit.option_names()).difference(_OWN)
+    return [word for name, words in audit.changed(options.as_dict()).items() if name in shared for word in words]
 
 
 def _scaled(data: MoleculeDataset) -> list[str]:

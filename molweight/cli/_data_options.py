@@ -46,6 +46,8 @@ _OWN: Final[dict[str, object]] = {
 """Options that apply only to the user's own table, with their defaults."""
 _NEAR_THE_TASK: Final = "own+near"
 """The value of ``--corpus auto``."""
+_TEST_FILE: Final = "test_file"
+"""Name of the split with ``--test``; the options file of a run holds it next to ``test``."""
 _FEW: Final = 20
 """Number of test molecules below which a score is uninformative."""
 
@@ -155,7 +157,8 @@ def split_with_test(
     """
     if options.test is None:
         return data, split_table(options, data), None
-    if options.split not in ("auto", "none") or options.split_column is not None or options.split_file is not None:
+    named = options.split_column is not None or options.split_file is not None
+    if named or options.split not in ("auto", "none", _TEST_FILE):
         raise ConfigError(
             "--test FILE already defines the test set, so a split cannot be chosen as well. Leave out --split, "
             "--split_column and --split_file; the other roles are drawn at random."
@@ -163,7 +166,7 @@ def split_with_test(
     reading = {name: value for name, value in reading_of(options).items() if name not in ("targets", "task")}
     test = _with_features(options, options.test, read_test_file(options.test, data, **reading))
     if test.target_names:
-        options.split = "test_file"
+        options.split = _TEST_FILE
         data, splits = with_test(data, test, options.seed)
         _remark(data, splits)
         return data, splits, None

@@ -7,6 +7,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from molweight.cli._data_options import sheet_of
+from molweight.cli._molecules import column_features, parsed_table
 from molweight.cli._output import begin, result
 from molweight.cli._standard_form import with_standard_form
 from molweight.datasets import from_file, score
@@ -19,8 +20,10 @@ from molweight.datasets.internal import (
     format_score,
     rankings,
     violated_bounds,
+    with_feature_columns,
 )
-from molweight.runs import load
+from molweight.graphs import MoleculeDataset
+from molweight.runs import Run, load
 
 __all__ = ["run"]
 
@@ -37,10 +40,9 @@ def run(options: Namespace) -> None:
     options = with_standard_form(options)
     model = load(options.run, options.device)
     targets, task = model.target_names, model.model.task
-    how = {name: options[name] for name in _READING}
-    data = from_file(options.table, targets=targets, task=task, sheet=sheet_of(options), **how)
+    data = _table(options, model)
     metric = options.metric or model.finetuning.metric
-    predicted = model.predict(list(data.smiles))
+    predicted = model.predict(parsed_table(model, data))
     everything = np.arange(len(data))
     labels = exact_labels(data, everything)
     found = score(metric, labels, predicted, targets)
@@ -61,3 +63,11 @@ def run(options: Namespace) -> None:
     shown = {"data": data.name, "molecules": len(data), "seen": known, **asdict(found), **classes}
     ranking = {name: asdict(item) for name, item in ranked.items()}
     result(options, {**shown, "violated_bounds": bounds, "ranking": ranking}, "\n".join(lines))
+
+
+def _table(options: Namespace, model: Run) -> MoleculeDataset:
+    """The labelled table, with the columns that the model reads as features."""
+    how = {"sheet": sheet_of(options), **{name: options[name] for name in _READING}}
+    data = from_file(options.table, targets=model.target_names, task=model.model.task, **how)
+    names = column_features(model)
+    return with_feature_columns(data, options.table, names, **how) if names else data

@@ -8,12 +8,20 @@ from typing import Any, Final
 from jsonargparse import Namespace
 
 from molweight._progress import with_progress
-from molweight.cli._molecules import reading_of_input, refuse_other_formats, standard, table_writer
+from molweight.cli._molecules import (
+    feature_places,
+    reading_of_input,
+    refuse_other_formats,
+    standard,
+    table_writer,
+    with_numbers,
+)
 from molweight.cli._output import begin, result, say
 from molweight.cli._standard_form import with_standard_form
 from molweight.datasets.internal import read_rows
 from molweight.ensemble import Ensemble
 from molweight.errors import DataError, OptionError
+from molweight.graphs.internal import tasks_of
 from molweight.report.internal import Explained, render_explanation
 from molweight.runs import Attribution, Run, load
 from molweight.storage import write_file
@@ -40,19 +48,25 @@ def run(options: Namespace) -> None:
     table = read_rows(options.input, options.smiles, reading_of_input(options))
     rows, cells = zip(*islice(table.rows, options.limit), strict=True)
     smiles = standard([record[table.smiles].strip() for record in cells], options.standardize)
-    records = list(zip(rows, smiles, strict=True))
-    found = list(_explained(options, model, records))
+    records = list(zip(rows, smiles, cells, strict=True))
+    found = list(_explained(options, model, records, feature_places(options, model, table)))
     if not found:
         raise DataError(f"{options.input}: none of the first {len(records)} rows has a valid molecule.")
     items = [Explained(row, item.smiles, item.target, item.output, item.reference, item.atoms) for row, item in found]
-    unit = "logits" if model.model.task == "classification" else "units of the label"
-    write_file(Path(options.output), render_explanation(Path(options.run).resolve().name, items, unit).encode())
+    page = render_explanation(Path(options.run).resolve().name, items, _unit(model, found[0][1].target))
+    write_file(Path(options.output), page.encode())
     with table_writer(
         options.atoms, ["row", "smiles", "target", "atom", "share", "error"], default=None, safe=options.safe_csv
     ) as write:
         write(line for row, item in found for line in _lines(row, item))
     shown = {"page": options.output, "molecules": len(found), "rejected": len(records) - len(found)}
     result(options, shown, f"{len(found)} of {len(records)} rows drawn and written to {options.output}")
+
+
+def _unit(model: Run, target: str) -> str:
+    """Unit of the shares of a target."""
+    tasks = dict(zip(model.target_names, tasks_of(model.model.task, len(model.target_names)), strict=True))
+    return "logits" if tasks[target] == "classification" else "units of the label"
 
 
 def _say_of_which_part(options: Namespace, model: Run) -> None:
@@ -65,18 +79,20 @@ def _say_of_which_part(options: Namespace, model: Run) -> None:
         )
 
 
-def _explained(options: Namespace, model: Run, records: list[tuple[int, str]]) -> Iterator[tuple[int, Attribution]]:
+def _explained(
+    options: Namespace, model: Run, records: list[tuple[int, str, list[str]]], places: dict[str, int]
+) -> Iterator[tuple[int, Attribution]]:
     """Row and attributions of each molecule; rows without a molecule are reported."""
-    for row, smiles in with_progress(
+    for row, smiles, cells in with_progress(
         records, None if options.quiet else "attributing", "molecules", total=len(records)
     ):
-        rejects = model.parse([smiles]).rejects
-        if not rejects:
-            (found,) = model.attribute([smiles], options.target, pairs=options.pairs, seed=options.seed)
+        parsed = with_numbers(model.parse([smiles]), [cells], places)
+        if not parsed.rejects:
+            (found,) = model.attribute(parsed, options.target, pairs=options.pairs, seed=options.seed)
             if found is not None:
                 yield row, found
         else:
-            say(options, f"row {row} has no valid molecule: {rejects[0].reason}")
+            say(options, f"row {row} has no valid molecule: {parsed.rejects[0].reason}")
 
 
 def _lines(row: int, item: Attribution) -> Iterator[list[Any]]:

@@ -2,7 +2,7 @@
 
 from jsonargparse import Namespace
 
-from molweight.cli._data_options import job_of, load_table, split_table
+from molweight.cli._data_options import job_of, load_table, split_with_test
 from molweight.cli._fit import carry_out, refuse_taken, resumed
 from molweight.cli._options._finetune import parser
 from molweight.cli._output import begin
@@ -26,5 +26,6 @@ def run(options: Namespace) -> None:
             "name a checkpoint to start from: --init FOLDER of 'molweight pretrain' or of a run; or --init scratch."
         )
     job, data = job_of(options, weighting="none", objectives=[]), load_table(options)
-    splits = split_table(options, data)
-    carry_out(options, parser(), job, data, splits=splits, corpus=data.subset(splits.train))
+    data, splits, unlabelled = split_with_test(options, data)
+    corpus = data.subset(splits.train)
+    carry_out(options, parser(), job, data, splits=splits, corpus=corpus, unlabelled=unlabelled)

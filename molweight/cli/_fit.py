@@ -17,6 +17,7 @@ from molweight.cli._data_options import (
     load_table,
     split_with_test,
 )
+from molweight.cli._molecules import parsed_table
 from molweight.cli._options._fit import parser
 from molweight.cli._output import begin, result, say
 from molweight.cli._parser import Parser
@@ -33,7 +34,6 @@ from molweight.datasets.internal import (
 )
 from molweight.ensemble.internal import PROFILE
 from molweight.errors import ConfigError, Interrupted, OptionError
-from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 from molweight.options import Job
@@ -131,11 +131,7 @@ def _further(data: MoleculeDataset, unlabelled: MoleculeDataset | None) -> list[
 
 def _predicted(comparison: Comparison, molecules: MoleculeDataset) -> pd.DataFrame:
     """Predictions of molecules without labels, with the row of each in its file."""
-    own = {name: values[:, 0] for name, values in molecules.columns.items() if name.startswith(COLUMN_PREFIX)}
-    parsed = comparison.run.parse(molecules.smiles)
-    predicted = comparison.run.predict(
-        parsed.with_cells({name.removeprefix(COLUMN_PREFIX): values.tolist() for name, values in own.items()})
-    )
+    predicted = comparison.run.predict(parsed_table(comparison.run, molecules))
     columns = {
         f"{comparison.run.method}.{name}": predicted[:, at] for at, name in enumerate(comparison.run.target_names)
     }

@@ -30,11 +30,12 @@ def run(options: Namespace) -> None:
     ]
     candidates = [_candidate(text) for text in options.candidates] or None
     job, data = job_of(options), load_table(options)
+    splits = split_table(options, data)
     found = hypergrad_check(
         job,
         data,
-        split_table(options, data),
-        load_corpus(options),
+        splits,
+        load_corpus(options, data, splits),
         points=points,
         dampings=dampings,
         candidates=candidates,

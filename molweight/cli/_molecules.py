@@ -22,6 +22,7 @@ from molweight.datasets import standardize
 from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
+from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import partial_name
 from molweight.runs import ParsedRows, Run
 from molweight.runs.internal import MOST_ROWS, features_of, featurised
@@ -29,9 +30,11 @@ from molweight.storage import csv_cell
 
 __all__ = [
     "Chunk",
+    "column_features",
     "feature_places",
     "format_numbers",
     "open_input",
+    "parsed_table",
     "reading_of_input",
     "refuse_other_formats",
     "standard",
@@ -133,6 +136,28 @@ def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, i
     return parsed.with_cells(numbers) if numbers else parsed
 
 
+def column_features(run: Run) -> list[str]:
+    """Names of the columns of the table that the model reads as features.
+
+    Args:
+        run: The model.
+    """
+    return [name.removeprefix(COLUMN_PREFIX) for name in run.model.feature_names() if name.startswith(COLUMN_PREFIX)]
+
+
+def parsed_table(run: Run, data: MoleculeDataset) -> ParsedRows:
+    """The molecules of a table as a run reads them, with the columns of the table that serve as features.
+
+    Args:
+        run: The model.
+        data: The table.
+    """
+    own = {name: values[:, 0] for name, values in data.columns.items() if name.startswith(COLUMN_PREFIX)}
+    return run.parse(data.smiles).with_cells(
+        {name.removeprefix(COLUMN_PREFIX): values.tolist() for name, values in own.items()}
+    )
+
+
 def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
     """Positions of the columns that the model reads as features.
 
@@ -144,7 +169,7 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
     Raises:
         ConfigError: If the table lacks one.
     """
-    names = [name.removeprefix(COLUMN_PREFIX) for name in run.model.feature_names() if name.startswith(COLUMN_PREFIX)]
+    names = column_features(run)
     for name in names:
         if name not in table.columns:
             raise ConfigError(

@@ -45,10 +45,10 @@ def _renamed(argument: str) -> str:
 
 
 def _renamed_file(path: str) -> str:
-    """The path, or the content with current names if the file uses old ones; errors in it are reported later."""
+    """The path, or the content with current names if the file uses old ones; an unreadable path is reported later."""
     try:
         content: Any = load_yaml(read_options(path), path)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+    except OSError:
         return path
     if not isinstance(content, dict) or not OLD_NAMES.keys() & content.keys():
         return path

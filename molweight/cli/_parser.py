@@ -11,14 +11,13 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Final, Literal, NoReturn, Union, get_args, get_origin
 
-import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader
 
-from molweight._yaml import load_yaml, read_options
+from molweight._yaml import NotYamlError, load_yaml, read_options
 from molweight.cli._help import Formatter
 from molweight.errors import ConfigError, OptionError, suggest
 
-__all__ = ["Parser", "as_names", "asks_for_help", "join_options", "names"]
+__all__ = ["Parser", "as_names", "as_words", "asks_for_help", "join_options", "names"]
 
 _KINDS: Final[dict[object, str]] = {
     int: "a whole number",
@@ -246,6 +245,19 @@ class Parser(ArgumentParser):
             if action.dest in sizes:
                 action.help = f"{action.help} With --preset {preset}: {sizes[action.dest]}."
 
+    def changed(self, values: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The options whose value is not the default, each as typed on the command line, before shell quoting.
+
+        Args:
+            values: Values by name.
+        """
+        given = {action.dest: action for action in self._actions if action.option_strings and action.dest in values}
+        return {
+            name: [f"--{name}"] if action.nargs == 0 else as_words(name, values[name])
+            for name, action in given.items()
+            if values[name] != action.default
+        }
+
     def option_names(self) -> list[str]:
         """Names of all options, without the dashes."""
         return [name.lstrip("-") for action in self._actions for name in action.option_strings]
@@ -259,14 +271,8 @@ def _content(path: str) -> dict[object, Any]:
     """The content of an options file; empty if it is not a mapping, which the parser refuses."""
     try:
         content = load_yaml(read_options(path), path)
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise OptionError("config", path, "cannot be read", "Check the path.") from error
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}: is not valid YAML: {error.problem}.") from error
-    except yaml.reader.ReaderError as error:
-        place = f"character {error.position + 1}"
-        raise ConfigError(f"{path}, {place}: is not valid YAML: {error.reason} ({error.character:#x}).") from error
     return content if isinstance(content, dict) else {}
 
 
@@ -364,13 +370,13 @@ def _loaded(text: str) -> Any:
     return text if only_keys and not _WRITTEN_OUT.search(text.strip()) else found
 
 
-set_loader(_MODE, _loaded, exceptions=(yaml.YAMLError, ConfigError))
+set_loader(_MODE, _loaded, exceptions=(ConfigError,))
 
 
 def _value(text: str) -> Any:
     try:
         found = load_yaml(text, "an option")
-    except yaml.YAMLError:
+    except NotYamlError:
         return text
     return found if isinstance(found, bool | int | float | list | dict | None) else text
 
@@ -410,6 +416,26 @@ def names(value: Any) -> list[str]:
     if isinstance(value, Iterable) and all(isinstance(part, str) for part in value):
         return list(value)
     raise ValueError(f"expected names separated by commas, got {value!r}")
+
+
+def as_words(name: str, value: Any) -> list[str]:
+    """An option as typed on the command line, before shell quoting.
+
+    Args:
+        name: Its name.
+        value: Its value.
+
+    Example:
+        >>> as_words("targets", ["-logS", "y"]), as_words("header", True), as_words("split_options", {"cutoff": 0.5})
+        (['--targets=-logS,y'], ['--header', 'true'], ['--split_options.cutoff', '0.5'])
+    """
+    if isinstance(value, dict):
+        return [word for part, own in value.items() for word in as_words(f"{name}.{part}", own)]
+    if isinstance(value, list):
+        text = as_names(map(str, value))
+    else:
+        text = json.dumps(value) if value is None or isinstance(value, bool) else str(value)
+    return [f"--{name}={text}"] if text.startswith("-") else [f"--{name}", text]
 
 
 def as_names(found: Iterable[str]) -> str:

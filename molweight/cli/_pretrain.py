@@ -11,7 +11,8 @@ from molweight.cli._options._pretrain import parser
 from molweight.cli._output import begin, result, say
 from molweight.devices import resolve_device
 from molweight.distributed import own_folder
-from molweight.errors import Interrupted
+from molweight.errors import Interrupted, OptionError
+from molweight.options.internal import AUTO
 from molweight.runs import save_checkpoint
 from molweight.runs.internal import STATE, claim_checkpoint_folder, molecules_digest
 from molweight.storage import write_file
@@ -23,6 +24,7 @@ __all__ = ["run"]
 def run(options: Namespace) -> None:
     """Pretrain, or resume, and write the folder."""
     begin(options)
+    _refuse_start(options)
     folder = own_folder(Path(options.output))
     claim_checkpoint_folder(folder, overwrite=options.overwrite)
     job, corpus = job_of(options, init="pretrain", weighting="none"), load_corpus(options)
@@ -31,16 +33,24 @@ def run(options: Namespace) -> None:
     about = {"molweight": __version__, "options": job.options(), "corpus": molecules_digest(corpus)}
     session = Session(folder / STATE, about)
     try:
-        model, _ = generic_pretraining(
+        model, used = generic_pretraining(
             job, corpus, resolve_device(job.device), progress=not options.quiet, session=session
         )
     except KeyboardInterrupt as error:
         number = error.number if isinstance(error, Interrupted) else signal.SIGINT
         raise Interrupted(number, "interrupted; the same command resumes from here.") from error
-    save_checkpoint(folder, job, model, corpus)
+    save_checkpoint(folder, job, model, used)
     kept = options.clone()
     for name in ("config", "trust", "overwrite"):
         kept.pop(name, None)
     write_file(folder / "config.yaml", parser().dump(kept, skip_validation=True).encode())
     session.clear()
     result(options, {"folder": str(folder), "encoder": job.encoder}, f"written to {folder}")
+
+
+def _refuse_start(options: Namespace) -> None:
+    """Refuse another start than random parameters, which generic pretraining would not use."""
+    if options.init not in (AUTO, "pretrain"):
+        reason = "cannot be used here: this command pretrains an encoder from random parameters"
+        remedy = "Leave it out. 'molweight fit' and 'molweight finetune' start from a checkpoint."
+        raise OptionError("init", options.init, reason, remedy)

@@ -51,7 +51,7 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     table = narrowed(options, run, table, score)
     state = ScreenState.begin(options, _STATE)
     if state.done:
-        say(options, f"resuming at row {state.done + 1} of the input, from {state_path(options, _STATE)}")
+        say(options, f"resuming after {state.done} scored rows, from {state_path(options, _STATE)}")
     rest = MoleculeRows(table.columns, table.smiles, islice(table.rows, state.done, None))
     written = time.monotonic()
     for chunk in stream(options, run, rest):

@@ -13,6 +13,7 @@ import numpy as np
 from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
+from molweight.cli._lost_files import is_there
 from molweight.cli._output import say
 from molweight.storage import parse_json, write_file
 
@@ -120,7 +121,7 @@ def _key(options: Namespace) -> str:
     """Fingerprint of everything that the kept rows depend on."""
     named = {name: value for name, value in sorted(options.as_dict().items()) if name not in _IGNORED}
     files = [Path(options.run, "model.safetensors"), Path(options.input)]
-    stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.exists()]
+    stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files if is_there(path)]
     return hashlib.sha256(json.dumps([named, stats], sort_keys=True, default=str).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 
 from molweight._yaml import load_yaml, read_options
 from molweight.cli._output import say
+from molweight.errors import ConfigError, DataError
 
 __all__ = ["with_standard_form"]
 
@@ -33,10 +34,17 @@ def with_standard_form(options: Namespace) -> Namespace:
 
 
 def _trained_with(run: Path) -> list[str]:
-    """The steps in the options of a run; none for a run that was saved in Python."""
+    """The steps in the options of a run; none for a run that was saved in Python.
+
+    Raises:
+        DataError: If the file of options is damaged.
+    """
     path = run / _CONFIG
     if not path.is_file():
         return []
-    content: Any = load_yaml(read_options(str(path)), str(path))
+    try:
+        content: Any = load_yaml(read_options(path), str(path))
+    except ConfigError as error:
+        raise DataError(f"{error} Restore it, or fit again.") from error
     steps = content.get("standardize") if isinstance(content, dict) else None
     return [str(step) for step in steps] if isinstance(steps, list) else []

@@ -8,7 +8,6 @@ written ``column:NAME``. :func:`feature_matrix` computes them in parallel and ca
 
 from typing import TYPE_CHECKING
 
-import molweight.features._sets  # registers the feature sets of the package
 from molweight.deprecation import moved_names
 from molweight.features import _sets  # noqa: F401 - they register themselves
 from molweight.features._feature_set import FeatureSet, available, feature_matrix, feature_names, get, register
@@ -21,7 +20,6 @@ __all__ = [
     "feature_matrix",
     "feature_names",
     "get",
-    "molweight",
     "register",
 ]
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-import yaml
 
 from molweight._yaml import load_yaml
 from molweight.datasets.internal import higher_is_better
-from molweight.errors import DataError
+from molweight.errors import ConfigError, DataError
 from molweight.report._bootstrap import Interval, bootstrap, interval
 from molweight.report._format import direction, metric_name, number, spread, verdict
 from molweight.report._line_charts import lines
@@ -194,9 +193,9 @@ def _options_section(subjects: Sequence[RunSummary]) -> Section:
 def _typed(subject: RunSummary) -> dict[str, Any]:
     """Further command-line options: for the table, its split, the corpus and the baselines."""
     try:
-        found = load_yaml(subject.config or "", f"config.yaml of {subject.name}")
-    except yaml.YAMLError as error:
-        raise DataError(f"config.yaml of {subject.name} is damaged: {error}. Restore it, or remove it.") from error
+        found = load_yaml(subject.config or "", "options of the run")
+    except ConfigError as error:
+        raise DataError(f"config.yaml of {subject.name} is damaged: {error} Restore it, or remove it.") from error
     options = found if isinstance(found, dict) else {}
     return {str(name): value for name, value in options.items() if name not in _OF_THE_PLACE}
 

@@ -9,7 +9,7 @@ import numpy as np
 from molweight.datasets import Splits
 from molweight.datasets.internal import bounds_of, format_bound_counts, format_score
 from molweight.graphs import Featuriser, MoleculeDataset
-from molweight.graphs.internal import RejectCounts
+from molweight.graphs.internal import RejectCounts, tasks_of
 
 __all__ = ["CARD", "data_card", "model_card", "molecules_digest"]
 
@@ -94,6 +94,21 @@ def _weights_of_others(ensemble: Mapping[str, Any] | None) -> str:
     return "".join(lines)
 
 
+def _kinds(about: Mapping[str, Any]) -> str:
+    """Units of the predictions; with the names of the targets if these differ."""
+    names, classes, numbers = about["target_names"], "Probabilities", "values in the units of the table"
+    tasks = tasks_of(about["task"], len(names))
+    if len(set(tasks)) == 1:
+        return classes if tasks[0] == "classification" else numbers.capitalize()
+    kinds = {task: ", ".join(name for name, own in zip(names, tasks, strict=True) if own == task) for task in tasks}
+    return f"{classes} ({kinds['classification']}) and {numbers} ({kinds['regression']})"
+
+
+def _weighted(weighting: str) -> str:
+    """Clause on adaptive pretraining; empty without it."""
+    return "" if weighting == "none" else f" whose pretraining objectives were weighted by `{weighting}`"
+
+
 def model_card(about: Mapping[str, Any]) -> str:
     """The model card of a run: what it predicts, how it was trained, and how to use it.
 
@@ -101,14 +116,12 @@ def model_card(about: Mapping[str, Any]) -> str:
         about: The return value of :meth:`molweight.Run.describe`.
     """
     options, data, tuned = about["options"], about["data"], about["finetuning"]
-    kind = "Probabilities" if about["task"] == "classification" else "Values in the units of the table"
     sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
     weights = "".join(f"| {name} | {weight:.4f} |\n" for name, weight in about["weights"].items())
     learned = f"\n| objective | weight |\n|---|---|\n{weights}" if weights else ""
     return (
         f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
-        f"{kind} from SMILES, by a `{options['encoder']}` encoder whose pretraining objectives were weighted by "
-        f"`{options['weighting']}`.\n\n"
+        f"{_kinds(about)} from SMILES, by a `{options['encoder']}` encoder{_weighted(options['weighting'])}.\n\n"
         f"- {_estimate(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`{format_bound_counts(data)}\n"

@@ -22,6 +22,7 @@ from molweight.report.internal import worst
 from molweight.runs._archive import LEGACY, MODEL
 from molweight.runs._attribution import Attribution
 from molweight.runs._finetuning import Finetuning
+from molweight.runs._parsed import ParsedRows
 from molweight.storage import parse_json, write_file
 
 __all__ = ["gather", "report_runs"]
@@ -70,7 +71,7 @@ class ReportedRun(Protocol):
         ...
 
     def attribute(
-        self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
+        self, smiles: Sequence[str] | ParsedRows, target: str | None = None, *, pairs: int = 16, seed: int = 0
     ) -> list[Attribution | None]:
         """Contribution of each atom to a prediction."""
         ...

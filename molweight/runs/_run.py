@@ -329,7 +329,7 @@ class Run:
         )
 
     def attribute(
-        self, smiles: Sequence[str], target: str | None = None, *, pairs: int = 16, seed: int = 0
+        self, smiles: Sequence[str] | ParsedRows, target: str | None = None, *, pairs: int = 16, seed: int = 0
     ) -> list[Attribution | None]:
         """Contribution of each atom to a prediction: Shapley values, aligned with the input.
 

@@ -9,6 +9,7 @@ import pytest
 
 from molweight.cli import main
 from molweight.cli._data_options import load_corpus, load_table, split_table
+from molweight.cli._options._audit import parser as audit_parser
 from molweight.cli._options._fit import parser
 from molweight.cli._parser import as_names
 from molweight.errors import ConfigError
@@ -190,3 +191,37 @@ def test_a_seed_that_no_generator_takes_is_refused(
     for given, shown in (("--seed=-1", "-1"), (f"--config={tmp_path / 'mine.yaml'}", "null")):
         assert main([*audit, given]) == 2
         assert capsys.readouterr().err == f"molweight: --seed {shown} must be a whole number, at least 0.\n"
+
+
+def test_the_proposal_repeats_every_option_that_fit_has(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also those that only other audits need; options with their defaults, and those of the output, are left out."""
+    rows = [f"{'C' * n}O,{n}.5" for n in range(1, 46)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *rows]))
+    (tmp_path / "more.smi").write_text("\n".join("N" + "C" * n for n in range(1, 20)))
+    asked = [
+        *("--split=random", f"--corpus={tmp_path / 'more.smi'}", "--corpus_size=null", "--near_held_out"),
+        *("--remove_overlap=test,meta", "--header=true", "--max_rows=1000", "--seed=3", "--duplicates=mean"),
+    ]
+    assert main(["audit", str(tmp_path / "my.csv"), *asked, "--quiet"]) == 0
+    typed = proposed(capsys.readouterr().out)
+    known = {action.dest for action in audit_parser()._actions} - {"quiet", "targets"}
+    expected, found = audit_parser().parse_args([str(tmp_path / "my.csv"), *asked]), parser().parse_args(typed)
+    assert {name: found[name] for name in known if name in found} == {
+        name: expected[name] for name in known if name in found
+    }
+    assert "--duplicates" not in typed
+    assert "--quiet" not in typed
+    (tmp_path / "my.yaml").write_text("remove_overlap: [test]\nsplit: random\n")
+    assert main(["audit", str(tmp_path / "my.csv"), f"--config={tmp_path / 'my.yaml'}", "--quiet"]) == 0
+    given = ["--remove_overlap", "test", "--targets", "y", "--split", "random"]
+    assert proposed(capsys.readouterr().out)[1:] == given
+
+
+def test_a_split_that_was_asked_for_is_proposed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without it, fit would use the column of roles."""
+    rows = [f"C1{'C' * n}C1,{n}.5,{'test' if n > 24 else 'train'}" for n in range(1, 41)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y,split", *rows]))
+    assert main(["audit", str(tmp_path / "my.csv"), "--split=scaffold", "--quiet"]) == 0
+    assert proposed(capsys.readouterr().out)[-2:] == ["--split", "scaffold"]
+    assert main(["audit", str(tmp_path / "my.csv"), "--quiet"]) == 0
+    assert proposed(capsys.readouterr().out)[-2:] == ["--split", "column"]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -482,3 +483,45 @@ def test_vectors_need_no_features_of_the_model(place: Path, monkeypatch: pytest.
     assert main(["predict", str(place / "run"), "CCO", "--quiet", "--device=cpu"]) == 0
     assert asked[0] == []
     assert asked[1] != []
+
+
+@pytest.mark.parametrize("init", ["scratch", "gin_zinc", "{place}/general"])
+def test_pretraining_starts_from_nothing_else_than_random_parameters(
+    init: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Earlier, another start was accepted and had no effect."""
+    start = init.format(place=place)
+    assert main(["pretrain", "--output", str(tmp_path / "new"), "--init", start, *TINY, *ENCODER]) == 2
+    message = capsys.readouterr().err
+    assert f"--init {start} cannot be used here: this command pretrains an encoder from random" in message
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_checkpoint_records_that_stereochemistry_was_ignored(place: Path, tmp_path: Path) -> None:
+    folder = str(tmp_path / "flat")
+    assert main(["pretrain", "--output", folder, "--stereo=ignore", *TINY, *ENCODER]) == 0
+    assert read_checkpoint(folder).featuriser.stereo == "ignore"
+    assert read_checkpoint(str(place / "general")).featuriser.stereo == "use"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"standardize: [salts", "config.yaml, line 1: is not valid YAML: "),
+        (b"seed: 1\nseed: \x00", "config.yaml, character 15: is not valid YAML: special characters"),
+        (b"\xff\xfe", "config.yaml: is not UTF-8 text"),
+        (b"seed: 1\nseed: 2\n", "config.yaml, line 2: 'seed' appears twice"),
+    ],
+)
+def test_a_damaged_file_of_options_in_a_run_is_one_paragraph(
+    content: bytes, expected: str, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(place / "run", tmp_path / "run"))
+    (run / "config.yaml").write_bytes(content)
+    for command in ("predict", "embed", "evaluate", "explain"):
+        assert main([command, str(run), str(place / "my.csv"), "--quiet"]) == 2
+        message = capsys.readouterr().err
+        assert message.startswith("molweight: ")
+        assert message.count("\n") == 1
+        assert expected in message
+        assert message.endswith(" Restore it, or fit again.\n")

@@ -1,11 +1,13 @@
 """``molweight hypergrad-check``: the table, the file, and errors of one paragraph."""
 
 import json
+from collections.abc import Sized
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from molweight.cli import main
+from molweight.cli import _hypergrad_check, main
 
 SMALL = [
     "hypergrad-check",
@@ -85,3 +87,30 @@ def test_error_is_one_paragraph(arguments: list[str], expected: str, capsys: pyt
 def test_the_command_is_in_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "hypergrad-check" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("corpus", "expected"),
+    [
+        (["--corpus=own"], 32),
+        (["--corpus=corpus.smi"], 45),
+        (["--corpus=corpus.smi", "--remove_overlap=test"], 40),
+    ],
+)
+def test_the_corpus_may_depend_on_the_table(
+    corpus: list[str], expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Earlier, own was refused, and no overlap was removed."""
+    monkeypatch.chdir(tmp_path)
+    smiles = [f"{'C' * (1 + n)}{'O' * (n % 3)}{'N' * (n % 2)}C" for n in range(45)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,y", *(f"{text},{n}.5" for n, text in enumerate(smiles))]))
+    (tmp_path / "corpus.smi").write_text("\n".join(smiles))
+    sizes: list[int] = []
+
+    def check(job: object, data: object, splits: object, corpus: Sized, **options: object) -> SimpleNamespace:
+        sizes.append(len(corpus))
+        return SimpleNamespace(table=str)
+
+    monkeypatch.setattr(_hypergrad_check, "hypergrad_check", check)
+    assert main(["hypergrad-check", "my.csv", "--targets=y", "--split=random", "--quiet", *corpus]) == 0
+    assert sizes == [expected]

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,7 +89,7 @@ def test_a_killed_screening_goes_on_where_it_was(
     assert state.exists()
     assert not output.exists()
     assert main([*command[3:], f"--output={output}"]) == 0
-    assert "resuming at row" in capsys.readouterr().err
+    assert re.search(r"resuming after \d+ scored rows, from .*top\.csv\.screening", capsys.readouterr().err)
     pd.testing.assert_frame_equal(pd.read_csv(output), best)
     assert not state.exists()
 
@@ -194,3 +195,22 @@ def test_a_packed_library_is_ranked_by_the_probability_of_a_class(place: Path, t
     assert found["active"].between(0, 1).all()
     assert found.columns.tolist() == ["row", "smiles", "name", "active", "y", "similarity", "in_domain"]
     assert main([*predict, "--top=20"]) == 2
+
+
+def test_a_long_smiles_is_screened_into_a_file(place: Path, tmp_path: Path) -> None:
+    output = tmp_path / "top.csv"
+    assert main(["predict", str(place / "run"), "C" * 300, "CCO", "--top=1", f"--output={output}", "--quiet"]) == 0
+    assert len(pd.read_csv(output)) == 1
+
+
+def test_the_help_states_the_numbers_of_the_code() -> None:
+    from molweight.cli._candidates import _FEW, _FEWEST, _TIMES
+    from molweight.cli._options._predict import parser
+    from molweight.runs.internal import MOST_ROWS
+
+    made = parser()
+    text = " ".join(made.format_help().split())
+    assert f"auto: {_TIMES} x --top, at least {_FEWEST:,}. All rows" in text
+    assert f"with auto at most {_FEW:,}" in text
+    assert f"at most {MOST_ROWS}; limits memory" in text
+    assert made.get_defaults().chunk_size == MOST_ROWS

@@ -163,3 +163,46 @@ def test_columns_of_the_table_are_features(place: Path, capsys: pytest.CaptureFi
     assert "the model needs the column 'level', but the input has only 'smiles'" in capsys.readouterr().err
     assert main([*names[:2], "--targets=y,level", *names[3:-2], "--name=twice", features, *SIZES]) == 2
     assert "column 'level' is a label and a feature" in capsys.readouterr().err
+
+
+def test_finetune_reads_a_test_file_as_fit_does(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Earlier, it ignored the file and split the table; and options with a test file could not be used again."""
+    one = ["--init=scratch", "--epochs=1", "--members=1", "--device=cpu", "--quiet", *ENCODER[:2]]
+    finetune = ["finetune", str(place / "train.csv"), "--targets=y", f"--runs={place}", *one]
+    assert main([*finetune, f"--test={place / 'test.csv'}", "--name=tuned"]) == 0
+    metrics = json.loads((place / "tuned" / "metrics.json").read_text())
+    assert (metrics["sizes"]["test"], sum(metrics["sizes"].values())) == (32, 92)
+    found = pd.read_csv(place / "tuned" / "test_predictions.csv")
+    assert found["smiles"].tolist() == pd.read_csv(place / "test.csv")["smiles"].tolist()
+    assert main(["finetune", f"--config={place / 'tuned' / 'config.yaml'}", "--name=repeated"]) == 0
+    assert json.loads((place / "repeated" / "metrics.json").read_text())["sizes"] == metrics["sizes"]
+    assert main([*finetune, f"--test={place / 'bare.csv'}", "--name=tuned_bare"]) == 0
+    assert "no column has labels of y, so its molecules are predicted but not scored" in caplog.text
+    assert len(pd.read_csv(place / "tuned_bare" / "test_predictions.csv")) == 30
+    assert main([*finetune, f"--test={place / 'test.csv'}", "--split=random", "--name=tuned_both"]) == 2
+
+
+def test_a_run_that_reads_columns_is_evaluated_explained_and_embedded(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = pd.DataFrame({"smiles": list(datasets.load("freesolv").smiles[:60]), "level": [n % 7 for n in range(60)]})
+    frame["y"] = 10.0 * frame["level"]
+    frame.to_csv(place / "read.csv", index=False)
+    fit = ["fit", str(place / "read.csv"), "--targets=y", f"--runs={place}", "--name=read", "--split=random"]
+    assert main([*fit, "--features=descriptors,column:level", "--baselines=", *SIZES, *ENCODER]) == 0
+    run, output = str(place / "read"), place / "out.csv"
+    assert main(["predict", run, str(place / "read.csv"), f"--output={output}", "--quiet"]) == 0
+    error = pd.read_csv(output)["y.predicted"] - frame["y"]
+    capsys.readouterr()
+    assert main(["evaluate", run, str(place / "read.csv"), "--quiet", "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)["value"]
+    assert value == pytest.approx(float(np.sqrt((error**2).mean())), rel=1e-4)
+    page = f"--output={place / 'read.html'}"
+    explain = ["explain", run, str(place / "read.csv"), "--limit=2", "--pairs=1", "--device=cpu", "--quiet", page]
+    assert main([*explain, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["molecules"] == 2
+    assert main(["embed", run, str(place / "bare.csv"), f"--output={place / 'read.npz'}", "--quiet"]) == 0
+    frame[["smiles", "y"]].to_csv(place / "lacking.csv", index=False)
+    for command in (["evaluate", run, str(place / "lacking.csv")], ["explain", run, str(place / "lacking.csv"), page]):
+        assert main(command) == 2
+        assert "'level'" in capsys.readouterr().err.splitlines()[-1]

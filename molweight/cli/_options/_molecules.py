@@ -1,9 +1,14 @@
 """Options of commands that read molecules and write a row for each."""
 
+from typing import Final
+
 from molweight.cli._output import add_safe_csv_option
 from molweight.cli._parser import Parser, names
 
-__all__ = ["add_input_options", "add_molecule_options", "add_standard_form_option"]
+__all__ = ["MOST_ROWS", "add_input_options", "add_molecule_options", "add_standard_form_option"]
+
+MOST_ROWS: Final = 500
+"""Maximum number of rows in a chunk, repeated here because importing :mod:`molweight.runs` takes seconds."""
 
 
 def add_input_options(parser: Parser) -> None:
@@ -40,5 +45,5 @@ def add_molecule_options(parser: Parser) -> None:
     add_input_options(parser)
     add("--rejects", type=str | None, default=None, help="CSV file for rows without a molecule: row,smiles,reason")
     add_safe_csv_option(parser)
-    add("--chunk_size", type=int, default=10_000, help="rows processed at a time, at most 500; limits memory")
+    add("--chunk_size", type=int, default=MOST_ROWS, help="rows processed at a time, at most 500; limits memory")
     add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:1")

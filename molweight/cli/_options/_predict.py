@@ -35,8 +35,8 @@ def parser() -> Parser:
         "--candidates",
         type=int | Literal["auto", "all"],
         default="auto",
-        help="rows that the model scores for --top, preselected by a fast surrogate; auto: all rows if at most 50,000, "
-        "else 10 x --top",
+        help="rows that the model scores for --top, preselected by a fast surrogate; auto: 10 x --top, at least "
+        "10,000. All rows are scored if the input has at most twice as many, or with auto at most 50,000",
     )
     made.add_argument(
         "--ensemble", type=names, default=[], help="further runs with the same targets to average over: a,b"
