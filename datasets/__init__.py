@@ -27,7 +27,7 @@ split is frozen for all 14. Tables that are not in the wheel are read from the f
 ``MOLWEIGHT_DATA``, or downloaded once (``net``) and verified.
 
 The data sets of molecules of the Open Graph Benchmark (``load("ogbg-molhiv")``; :func:`available_ogb` lists them) come
-with OGB's graphs, its published split (``split(data, "ogb")``) and its own evaluator; see :func:`load_ogb`.
+with OGB's graphs, its published split (``split(data, "ogb")``) and its own evaluator.
 
 Corpora (:func:`molweight.datasets.load_corpus`), without labels:
 
@@ -58,13 +58,13 @@ from typing import TYPE_CHECKING
 from molweight.datasets import (  # noqa: F401 - they register themselves
     _butina,
     _column_split,
+    _none_split,
     _ogb_split,
     _random,
     _scaffold,
     _scaffold_balanced,
     _scaffold_random,
     _stratified,
-    _test_file,
 )
 from molweight.datasets._audit import Audit, audit, without
 from molweight.datasets._corpora import Corpus, available_corpora, load_corpus

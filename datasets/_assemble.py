@@ -50,6 +50,8 @@ class Options:
     sample_weight: str | None = None
     target_weights: Sequence[float] = ()
     split_column: str | None = None
+    trains: bool = True
+    """Whether the labels are trained on, so that constant ones are reported."""
 
     def __post_init__(self) -> None:
         """Refuse invalid choices before anything is read."""
@@ -83,6 +85,7 @@ class Rows:
         remarks: Rows that describe the columns: they contain no molecule and do not count as rejects.
         number: Maps the position of a row to its row number in the file.
         task: The task of the labels, if it differs from the requested one.
+        codes: By target, the class of each text of its column, if these are not 0 and 1.
     """
 
     source: str
@@ -101,6 +104,7 @@ class Rows:
     remarks: frozenset[int] = frozenset()
     number: Callable[[int], int] | None = None
     task: Task | None = None
+    codes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def assemble(rows: Rows, options: Options) -> MoleculeDataset:
@@ -138,11 +142,11 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         )
     except DataError as error:
         raise DataError(_no_molecule(rows)) from error
-    notes = [*rows.notes, *([] if labels is None else remarks(labels, rows.columns, task))]
+    notes = [*rows.notes, *([] if labels is None or not options.trains else remarks(labels, rows.columns, task))]
     data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
     messages = [Message(note) for note in (*notes, *said)]
-    data.notes, data.source_rows = [str(message) for message in messages], len(rows.smiles)
+    data.notes, data.source_rows, data.codes = [str(message) for message in messages], len(rows.smiles), rows.codes
     for message in messages:
         _LOG.warning("%s: %s", rows.source, message)
     return data

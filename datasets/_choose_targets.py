@@ -14,6 +14,8 @@ from molweight.errors import DataError, mention
 
 __all__ = ["Choice", "Layout", "choose_targets", "layout_of"]
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -84,9 +86,6 @@ def _pubchem(table: TextTable, names: dict[str, str]) -> Layout | None:
         else ""
     )
     return Layout("PubChem", (outcome,), f"a PubChem table: labels are read from column {outcome!r}.{more}")
-
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 class Choice(NamedTuple):

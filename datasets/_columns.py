@@ -30,7 +30,7 @@ __all__ = [
     "other_splits",
 ]
 
-
+_LOG: Final = logging.getLogger(__name__)
 _NAMES: Final = {
     r"(year|month|day|date|time|timestamp|created|updated|doc(ument)? year|.*[ _]date|.*[ _]year)": "a date",
     r"((total[ _])?mol(ecular)?[ _]?w(eigh)?t|mw|clogs|druglikeness|exact[ _]?mass|monoisotopic.*"
@@ -61,6 +61,32 @@ _FEW: Final = 12
 """Maximum number of distinct integers that count as codes."""
 _REGISTRY: Final = 1000
 """Smallest number that counts as a registry number."""
+_IDENTIFIER: Final = re.compile(
+    r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no\.?|nr\.?|row|cid|sid|cas|rn|casrn|uuid|barcode|batch"
+    r"|lot|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
+)
+_NAMELESS: Final = re.compile(r"(Unnamed: \d+)?")
+_SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
+_SPLIT_ONLY: Final = re.compile(
+    r"(data[ _-]?)?(split|splits|subset|partition|fold)|set|(split|fold)[ _.-].*|(.*[ _.-]|cv)(split|fold)"
+)
+_PROBE: Final = 30
+"""Number of cells parsed to test whether a column holds SMILES."""
+_SHARE: Final = 0.8
+"""Share of them that must parse."""
+_MIXED: Final = 0.5
+"""Share of non-label cells above which a column counts as text."""
+_BEGINS: Final = re.compile(r"[(<>~+\u2212-]?\s?\d+([.,]\d+)?(\s|[^\w\s.,]|$)")
+"""Beginning of a measurement, as opposed to a name or date: a number followed by a blank or a sign."""
+_LONG: Final = 60
+"""Maximum length of a text in messages."""
+_COUNTER: Final = 3
+"""Minimum number of rows for an ascending integer column to count as a counter."""
+
+Kind = Literal[
+    "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
+    "weight", "text", "empty"
+]  # fmt: skip
 
 
 def by_name(name: str) -> str:
@@ -121,36 +147,6 @@ def few_codes(values: FloatArray) -> str:
     return f"looks like classes or codes: only the whole numbers {', '.join(f'{value:g}' for value in different)}"
 
 
-_LOG: Final = logging.getLogger(__name__)
-
-_IDENTIFIER: Final = re.compile(
-    r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no\.?|nr\.?|row|cid|sid|cas|rn|casrn|uuid|barcode|batch"
-    r"|lot|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
-)
-_NAMELESS: Final = re.compile(r"(Unnamed: \d+)?")
-_SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
-_SPLIT_ONLY: Final = re.compile(
-    r"(data[ _-]?)?(split|splits|subset|partition|fold)|set|(split|fold)[ _.-].*|(.*[ _.-]|cv)(split|fold)"
-)
-_PROBE: Final = 30
-"""Number of cells parsed to test whether a column holds SMILES."""
-_SHARE: Final = 0.8
-"""Share of them that must parse."""
-_MIXED: Final = 0.5
-"""Share of non-label cells above which a column counts as text."""
-_BEGINS: Final = re.compile(r"[(<>~+\u2212-]?\s?\d+([.,]\d+)?(\s|[^\w\s.,]|$)")
-"""Beginning of a measurement, as opposed to a name or date: a number followed by a blank or a sign."""
-_LONG: Final = 60
-"""Maximum length of a text in messages."""
-_COUNTER: Final = 3
-"""Minimum number of rows for an ascending integer column to count as a counter."""
-
-Kind = Literal[
-    "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
-    "weight", "text", "empty"
-]  # fmt: skip
-
-
 @dataclass(frozen=True)
 class ColumnReport:
     """The interpretation of a column.
@@ -189,23 +185,30 @@ def find_smiles(table: TextTable) -> str:
         return table.smiles
     ranks = {name: rank for name in table.columns if (rank := smiles_rank(name)) is not None}
     shares = {name: share for name in ranks if (share := _parsable_share(table, name)) > 0}
+    named = sorted(shares, key=lambda name: (ranks[name], -shares[name]))
     by_cells = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
-    for name in sorted(shares, key=lambda name: (ranks[name], -shares[name])) or by_cells:
-        _LOG.info("%s: SMILES are read from column %r", table.source, name)
-        return name
+    found = next(iter(named or by_cells), None)
+    if found is None:
+        raise DataError(_no_smiles(table))
+    _LOG.info("%s: SMILES are read from column %r", table.source, found)
+    return found
+
+
+def _no_smiles(table: TextTable) -> str:
+    """A message about a table without SMILES, with its most likely reason."""
     inchi = [name for name in table.columns if any(cell.startswith("InChI=") for cell in _probe(table, name))]
     if inchi:
-        raise DataError(
+        return (
             f"{table.source}, column {inchi[0]!r}: holds InChI, but no column holds SMILES. Convert them with "
             "RDKit: MolToSmiles(MolFromInchi(text))."
         )
     reactions = [name for name in table.columns if _is_reaction(table, name)]
     if reactions:
-        raise DataError(
+        return (
             f"{table.source}, column {reactions[0]!r}: holds reactions (A.B>>C), but only single molecules can be "
             "used. Put the molecule that the labels belong to, e.g. the product, into its own column."
         )
-    raise DataError(
+    return (
         f"{table.source}: none of the columns {', '.join(repr(name) for name in table.columns[:20])} holds SMILES that "
         f"can be parsed. Name the column ({mention('smiles')}); a file without a header line needs one, e.g. "
         f"'smiles,y'.{_one_column(table)}{''.join(f' {note[0].upper()}{note[1:]}.' for note in table.notes)}"

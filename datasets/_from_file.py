@@ -1,7 +1,7 @@
 """A user's table from a file of any common format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -108,7 +108,7 @@ def from_file(
             ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a table if half of a column is
             unreadable, or if a column that you did not name has an unreadable label. ``"nan"`` treats such a label as
             missing, keeps the row, and reports the cell. With ``"skip"`` and ``"nan"``, an unparsable molecule is left
-            out; :func:`molweight.datasets.internal.row_aligned` gives it NaN in later results.
+            out; ``rows`` of the dataset holds the row of each remaining molecule.
         standardize: Any of ``"salts"``, ``"charges"``, ``"tautomers"``; see :func:`molweight.datasets.standardize`.
         max_mb: Maximum uncompressed size of a file in MB; 512 by default.
         max_rows: Maximum number of rows; a million by default.
@@ -155,6 +155,11 @@ class Reading:
     sheet: str | int = 0
     max_mb: float | None = None
     max_rows: int | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Reading":
+        """The reading options among the arguments of :func:`from_file`."""
+        return cls(**{item.name: options[item.name] for item in fields(cls) if item.name in options})
 
 
 def read_column(path: str | Path, column: str, delimiter: str | None = None, encoding: str | None = None) -> list[str]:

@@ -36,7 +36,7 @@ from molweight.datasets._user_splits import ROLE_NAMES, role_of
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
 
-__all__ = ["from_table", "understand"]
+__all__ = ["from_table", "understand", "without_descriptions"]
 
 _DESCRIPTIONS: Final = 10
 """Number of rows below the header that are searched for descriptions of the columns."""
@@ -78,7 +78,7 @@ def from_table(
     """
     smiles = find_smiles(table) if smiles is None else smiles
     texts = table.cells(smiles)
-    table, described = _without_descriptions(table, smiles)
+    table, described = without_descriptions(table, smiles)
     reading = LabelOptions(options.positive, options.decimal)
     weights = None if options.sample_weight is None else _weights(table, options.sample_weight)
     if targets is None:
@@ -108,6 +108,7 @@ def from_table(
         remarks=table.remarks,
         number=table.row,
         task=_several(table, choice.targets) if options.task == "multiclass" else None,
+        codes={column.name: column.codes for column in labels.columns if column.codes},
     )
     return assemble(rows, options)
 
@@ -153,12 +154,20 @@ def understand(
         The table without rows that describe its columns, and one report per column.
     """
     smiles = find_smiles(table) if smiles is None else smiles
-    table, _ = _without_descriptions(table, smiles)
+    table, _ = without_descriptions(table, smiles)
     return table, describe_columns(table, smiles, options, weight)
 
 
-def _without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
-    """The table without leading rows that describe the columns, i.e. rows with words only and no molecule."""
+def without_descriptions(table: TextTable, smiles: str) -> tuple[TextTable, list[str]]:
+    """The table without leading rows that describe the columns, i.e. rows with words only and no molecule.
+
+    Args:
+        table: The table.
+        smiles: Its SMILES column.
+
+    Returns:
+        The table with such rows blank, and a note about them.
+    """
     found: list[int] = []
     cells = table.cells(smiles)
     for record in range(min(_DESCRIPTIONS, len(cells) - 1)):
@@ -307,7 +316,7 @@ def _is_positive(column: LabelColumn, positive: str) -> bool:
 def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str]]:
     """Two numbers that encode classes, recoded as 0 and 1."""
     said: list[str] = []
-    values = labels.values.copy()
+    values, columns = labels.values.copy(), list(labels.columns)
     for place, column in enumerate(labels.columns):
         known = np.unique(column.known)
         pair = tuple(known.tolist())
@@ -316,12 +325,16 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
         if task == "classification" or (task is None and pair in _CODES and len(column.known) >= _ENOUGH):
             low, high = pair
             values[:, place] = np.where(np.isnan(values[:, place]), np.nan, values[:, place] == np.float32(high))
+            columns[place] = replace(
+                column,
+                codes={np.format_float_positional(low, trim="-"): 0, np.format_float_positional(high, trim="-"): 1},
+            )
             said.append(
                 f"column {column.name!r}: {high:g} is class 1 and {low:g} class 0 "
                 f"({mention('positive', f'{low:g}')} swaps them; "
                 f"for numbers: {mention('task', 'regression')})"
             )
-    return replace(labels, values=values), said
+    return replace(labels, values=values, columns=columns), said
 
 
 def _of_outliers(labels: LabelTable) -> list[str]:

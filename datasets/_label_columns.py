@@ -55,6 +55,11 @@ _INCONCLUSIVE: Final = frozenset(
     {"inconclusive", "unspecified", "ambiguous", "untested", "equivocal", "indeterminate", "probe"}
 )
 """Outcomes that belong to neither of two classes, as in PubChem's tables."""
+_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+_TRUTH: Final = {"true": "1", "false": "0"}
+_LOG_SCALE: Final = re.compile(r"p\((.+)\)")
+_ONE_CLASS: Final = re.compile(r"(.+)=([^=]+)")
+_MOST_CLASSES: Final = 50
 
 
 @dataclass(frozen=True)
@@ -133,13 +138,6 @@ def class_words(cells: Sequence[str]) -> ClassWords:
     return ClassWords(tuple(words), tuple(shown[word] for word in words), known)
 
 
-_INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
-_TRUTH: Final = {"true": "1", "false": "0"}
-_LOG_SCALE: Final = re.compile(r"p\((.+)\)")
-_ONE_CLASS: Final = re.compile(r"(.+)=([^=]+)")
-_MOST_CLASSES: Final = 50
-
-
 @dataclass(frozen=True)
 class LabelOptions:
     """Options for reading the cells of label columns.
@@ -191,6 +189,7 @@ class LabelColumn:
         values: One number per row, NaN where the label is missing, infinity where it cannot be read.
         signs: -1 where the true value is below the number, 1 where it is above, 0 where it is the number.
         classes: The words that stand for class 0, 1, ..., as they are written; empty for numbers.
+        codes: The class of each word or number, if these are not 0 and 1; empty for numbers.
         unit: The unit of the numbers, if given in the cells, in a column of units or in the name.
         cell_units: The unit written in each cell, if there are several; empty otherwise.
         notes: Notes on how the column was read, if that is not obvious.
@@ -201,6 +200,7 @@ class LabelColumn:
     values: Float64Array
     signs: Int8Array
     classes: tuple[str, ...] = ()
+    codes: Mapping[str, int] = field(default_factory=dict)
     unit: str = ""
     cell_units: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -358,7 +358,10 @@ def _numeric(name: str, codes: Int64Array, numbers: Numbers, present: Sequence[s
         reason = _not_numbers(class_words(present).shown)
     cell_units = tuple(numbers.units[code] for code in codes) if len(units) > 1 else ()
     unit = unit or unit_in_name(name)
-    return LabelColumn(name, numbers.values[codes], numbers.signs[codes], (), unit, cell_units, tuple(notes), reason)
+    return LabelColumn(
+        name, numbers.values[codes], numbers.signs[codes],
+        unit=unit, cell_units=cell_units, notes=tuple(notes), reason=reason,
+    )  # fmt: skip
 
 
 def _in_one_unit(column: LabelColumn) -> LabelColumn:
@@ -404,7 +407,8 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
     more = ", ..." if len(others) > 6 else ""  # noqa: PLR2004 - likewise
     note = f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0"
     signs, classes = np.zeros(len(codes), np.int8), (f"{', '.join(others[:6])}{more}", chosen)
-    return LabelColumn(name, np.array(values)[codes], signs, classes, notes=(note,))
+    known = {text: int(value) for text, value in zip(texts, values, strict=True) if not math.isnan(value)}
+    return LabelColumn(name, np.array(values)[codes], signs, classes, known, notes=(note,))
 
 
 def _says_nothing(text: str) -> bool:
@@ -426,7 +430,8 @@ def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
     spelt = sorted({text for text in texts if text.casefold() in place and text not in classes.shown})
     if spelt:
         notes.append(f"case is ignored: {', '.join(map(repr, spelt))}")
-    return LabelColumn(name, np.array(values)[codes], np.zeros(len(codes), np.int8), classes.shown, notes=tuple(notes))
+    known, signs = {low: 0, high: 1}, np.zeros(len(codes), np.int8)
+    return LabelColumn(name, np.array(values)[codes], signs, classes.shown, known, notes=tuple(notes))
 
 
 def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:

@@ -25,6 +25,8 @@ __all__ = [
     "violated_bounds",
 ]
 
+_LOG: Final = logging.getLogger(__name__)
+
 
 def bounds_of(data: MoleculeDataset) -> Int8Array:
     """Which labels are bounds, ``n x T``: -1 where the true value is below the label, 1 where it is above, else 0.
@@ -122,9 +124,6 @@ def format_bound_counts(card: Mapping[str, Any]) -> str:
         '; 3 of 40 labels are bounds (one-sided loss)'
     """
     return f"; {card['bounds']} of {card['labels']} labels are bounds (one-sided loss)" if card.get("bounds") else ""
-
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 def infer_task(labels: Float32Matrix) -> Task:

@@ -72,7 +72,7 @@ def load(
 
     Args:
         name: One of :func:`available`, described in :mod:`molweight.datasets`; or one of :func:`available_ogb`, such as
-            ``"ogbg-molhiv"``, see :func:`load_ogb`.
+            ``"ogbg-molhiv"``, with OGB's graphs, features, labels and metric.
         targets: Some of its label columns; ``None`` for all. ``info(name).scored`` lists those scored by MoleculeNet's
             benchmark, if it omits some, and ``info(name).others`` those of the other task, such as ``"pIC50"`` of bace,
             which are read from the whole published file.

@@ -11,7 +11,17 @@ from molweight.arrays import FloatArray
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError, mention
 
-__all__ = ["METRICS", "Score", "class_accuracy", "format_score", "higher_is_better", "metrics_of", "score", "skill"]
+__all__ = [
+    "METRICS",
+    "OF_CLASSES",
+    "Score",
+    "class_accuracy",
+    "format_score",
+    "higher_is_better",
+    "metrics_of",
+    "score",
+    "skill",
+]
 
 Metric = Callable[[FloatArray, FloatArray], float]
 
@@ -117,7 +127,7 @@ def skill(metric: str, truth: FloatArray, predicted: FloatArray) -> float:
         >>> skill("roc_auc", labels, labels), skill("rmse", labels, np.full(5, 0.4))
         (1.0, 0.0)
     """
-    if metric in _OF_CLASSES:
+    if metric in OF_CLASSES:
         return 2 * _roc_auc(truth, predicted) - 1
     return 1 - _scaled_rmse(truth, predicted)
 
@@ -134,14 +144,14 @@ def format_score(value: float) -> str:
 
 
 def higher_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better: true for ROC-AUC, PRC-AUC and skill, false for errors.
+    """Whether larger values of a metric are better: true for ROC-AUC, PRC-AUC, AP, R2 and skill, false for errors.
 
     Raises:
         UnknownNameError: If there is no such metric.
     """
     metric = ogb_metric(metric) or metric
     found = metrics_of(metric, metric.count(",") + 1)
-    return len(found) > 1 or found[0] in (*_OF_CLASSES, "r2")
+    return len(found) > 1 or found[0] in (*OF_CLASSES, "r2")
 
 
 def _as_table(values: FloatArray) -> FloatArray:
@@ -172,7 +182,7 @@ def _unscorable(metric: str, labels: FloatArray) -> str:
         return "no label"
     if metric in _SCALED and (len(labels) < _FEWEST or (labels == labels[0]).all()):
         return f"fewer than {_FEWEST} labels" if len(labels) < _FEWEST else "all labels are the same"
-    if metric not in _OF_CLASSES:
+    if metric not in OF_CLASSES:
         return ""
     classes = np.unique(labels)
     if not np.isin(classes, (0, 1)).all():
@@ -240,7 +250,7 @@ METRICS: Final[dict[str, Metric]] = {
 }
 """Every metric, for one task without missing labels, by name."""
 
-_OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
+OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
 _SCALED: Final = ("r2", "scaled_rmse")
 
 

@@ -25,6 +25,8 @@ __all__ = [
     "unit_in_name",
 ]
 
+Decimal = Literal[".", ","]
+
 _PREFIXES: Final = {"": 1.0, "m": 1e-3, "u": 1e-6, "\u00b5": 1e-6, "\u03bc": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 _MOLAR: Final[Mapping[str, float]] = MappingProxyType(
     {
@@ -53,37 +55,8 @@ UNITS: Final = (
     *("cm/s", "ml/min/kg", "mL/min/kg", "ul/min/mg", "uL/min/mg", "\u00b5L/min/mg"),
 )
 """Units that may follow a number in a cell."""
-
 _IN_BRACKETS: Final = re.compile(r".*[(\[]\s*([^()\[\]]+?)\s*[)\]]\s*")
 _AT_END: Final = re.compile(r".*[ _.-]([pnu\u00b5\u03bcmf]?M)")
-
-
-def molar_factor(unit: str) -> float | None:
-    """A unit of concentration in mol/l; ``None`` if it is not molar.
-
-    Example:
-        >>> molar_factor("nM"), molar_factor("umol/L"), molar_factor("%")
-        (1e-09, 1e-06, None)
-    """
-    return _MOLAR.get(unit.strip())
-
-
-def unit_in_name(name: str) -> str:
-    """The unit in the name of a column; empty if there is none.
-
-    Example:
-        >>> unit_in_name("IC50 (nM)"), unit_in_name("Ki_uM"), unit_in_name("logS")
-        ('nM', 'uM', '')
-    """
-    found = _IN_BRACKETS.fullmatch(name)
-    if found and found[1] in UNITS:
-        return found[1]
-    end = _AT_END.fullmatch(name)
-    return end[1] if end else ""
-
-
-Decimal = Literal[".", ","]
-
 _MISSING: Final = frozenset({"", "nan", "na", "n/a", "#n/a", "<na>", "null", "none"})
 _NO_VALUE: Final = frozenset(
     {"missing", "not tested", "not measured", "not available", "not applicable", "not determined", "not done"}
@@ -178,6 +151,30 @@ _WORDS: Final = {
     "thousands blank, decimal comma": "spaces are read as thousands separators and the comma as the decimal sign",
     "thousands apostrophe": "apostrophes are read as thousands separators",
 }
+
+
+def molar_factor(unit: str) -> float | None:
+    """A unit of concentration in mol/l; ``None`` if it is not molar.
+
+    Example:
+        >>> molar_factor("nM"), molar_factor("umol/L"), molar_factor("%")
+        (1e-09, 1e-06, None)
+    """
+    return _MOLAR.get(unit.strip())
+
+
+def unit_in_name(name: str) -> str:
+    """The unit in the name of a column; empty if there is none.
+
+    Example:
+        >>> unit_in_name("IC50 (nM)"), unit_in_name("Ki_uM"), unit_in_name("logS")
+        ('nM', 'uM', '')
+    """
+    found = _IN_BRACKETS.fullmatch(name)
+    if found and found[1] in UNITS:
+        return found[1]
+    end = _AT_END.fullmatch(name)
+    return end[1] if end else ""
 
 
 def is_missing(cell: str) -> bool:

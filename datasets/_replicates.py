@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import numpy as np
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["DUPLICATES", "Duplicated", "Measurements", "conflicts", "groups_of", "merge", "shared_molecules"]
 
-DUPLICATES: Final = ("mean", "median", "keep", "drop")
-"""Treatments of molecules in several rows."""
-
 Duplicated = Literal["mean", "median", "keep", "drop"]
+
+DUPLICATES: Final[tuple[Duplicated, ...]] = get_args(Duplicated)
+"""Treatments of molecules in several rows."""
 
 _CHUNK: Final = 512
 _TOLERANCE: Final = 0.5

@@ -21,7 +21,7 @@ from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import Measurements, conflicts, merge
 from molweight.datasets._skeletons import HeldCompounds
 from molweight.datasets._splits import Splits
-from molweight.errors import DataError, UnknownNameError
+from molweight.errors import DataError, UnknownNameError, mention
 from molweight.graphs import MoleculeDataset, build_dataset, target_column
 from molweight.graphs.internal import join_tasks, tasks_of
 
@@ -139,15 +139,20 @@ def read_sources(
 
 
 def _opened(sources: Sequence[str | MoleculeDataset]) -> dict[str, MoleculeDataset]:
-    """The tables by origin; several columns of one table are read together."""
+    """The tables by origin; several columns of one table are read together.
+
+    Raises:
+        DataError: If two different tables have the same name.
+    """
     wanted: dict[str, list[str] | None] = {}
     given: dict[str, MoleculeDataset] = {}
     for source in sources:
-        if isinstance(source, MoleculeDataset):
-            given[source.name] = source
-            wanted.setdefault(source.name, None)
-            continue
-        name, column = _parts(source)
+        name, column = (source.name, "") if isinstance(source, MoleculeDataset) else _parts(source)
+        own = source if isinstance(source, MoleculeDataset) else None
+        if name in wanted and given.get(name) is not own:
+            raise DataError(_two_of(name))
+        if own is not None:
+            given[name] = own
         columns = wanted.setdefault(name, [] if column else None)
         if column and columns is not None:
             columns.append(column)
@@ -157,8 +162,15 @@ def _opened(sources: Sequence[str | MoleculeDataset]) -> dict[str, MoleculeDatas
     names = [table.name for table in tables.values()]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise DataError(f"two auxiliary tables are called {repeated[0]!r}. Rename one of the files.")
+        raise DataError(_two_of(repeated[0]))
     return tables
+
+
+def _two_of(name: str) -> str:
+    return (
+        f"two auxiliary tables are called {name!r}. Rename one of the files, or give each table its own name when you "
+        f"read it: {mention('name', f'{name}2')}."
+    )
 
 
 def _parts(source: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from molweight.arrays import Indices
 from molweight.datasets._splits import SELECT_FRACTION, SPLITTERS, Request, Splits
-from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
+from molweight.errors import DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
 
 __all__ = ["stratified_split"]
@@ -61,13 +61,11 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
     if target is None:
         if len(data.target_names) == 1:
             return data.target_names[0]
-        raise ConfigError(
-            f"{data.name} has {len(data.target_names)} labels, but 'stratified' needs one of them. Name it: "
-            f"{mention('options.target')}. Labels: {listed}."
-        )
+        reason = f"must name a label, as {data.name} has {len(data.target_names)} labels"
+        raise OptionError("target", target, reason, f"Labels: {listed}.", owner="split 'stratified'")
     if target not in data.target_names:
-        clause = suggest(target, data.target_names)
-        raise ConfigError(f"{data.name} has no label {target!r}{clause} Labels: {listed}.")
+        reason = f"is not a label of {data.name}{suggest(target, data.target_names)}"
+        raise OptionError("target", target, reason, f"Labels: {listed}.", owner="split 'stratified'")
     return target
 
 

@@ -9,6 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from molweight.arrays import Int64Array
 from molweight.datasets._header import Record, headed, names_smiles, preamble
 from molweight.datasets._text import check_rows, read_text
@@ -125,8 +127,9 @@ class TextTable:
         import pandas as pd
 
         self._check(column)
-        codes, texts = pd.factorize(self.frame[column])
-        return codes, [text.strip() for text in texts]
+        codes, written = pd.factorize(self.frame[column])
+        of_texts, texts = pd.factorize(np.array([text.strip() for text in written], dtype=object))
+        return of_texts[codes], texts.tolist()
 
     def _check(self, column: str) -> None:
         if column not in self.columns:

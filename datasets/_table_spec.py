@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from molweight.graphs import Task
+from molweight.graphs.internal import OneTask
+
 __all__ = ["Metric", "OneTask", "Source", "Table", "Task"]
 
-OneTask = Literal["classification", "regression"]
-Task = str
-"""``"classification"``, ``"regression"``, or one of these for each target, separated by commas."""
 Metric = Literal["roc_auc", "prc_auc", "ap", "rmse", "mae", "scaled_rmse", "r2"]
 
 

@@ -1,48 +1,38 @@
-"""Tables with test molecules in a separate file, and tables without a test set."""
+"""Tables with test molecules in a separate file."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from molweight.arrays import Column, Float32Matrix
-from molweight.datasets._from_file import Reading, from_file, read_any
+from molweight.datasets._assemble import Options
+from molweight.datasets._columns import find_smiles
+from molweight.datasets._from_file import Reading, read_any, stem
+from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
+from molweight.datasets._none_split import DEFINITION, all_rows_train
+from molweight.datasets._numbers import is_missing
 from molweight.datasets._replicates import shared_molecules
 from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
-from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
+from molweight.datasets._splits import Request, Splits
+from molweight.datasets._table import TextTable
+from molweight.datasets._test_classes import check_test_classes, class_targets, with_train_classes
 from molweight.errors import ConfigError, DataError, Message
 from molweight.graphs import MoleculeDataset, build_dataset
 
-__all__ = ["all_rows_train", "number_of_cell", "read_test_file", "with_feature_columns", "with_test"]
+__all__ = ["read_test_file", "with_test"]
 
-
-_READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
 _LOG: Final = logging.getLogger(__name__)
-_DEFINITION: Final = "test molecules: {}; train, meta and select are drawn by NumPy's default generator from the seed"
-
-
-@SPLITTERS.register("none")
-def all_rows_train(data: MoleculeDataset, request: Request) -> Splits:
-    """A split without test molecules: an ensemble trains on every row and is scored out of fold.
-
-    Args:
-        data: The molecules.
-        request: Protocol and seed; the share of the test set goes to train.
-
-    Returns:
-        The positions by role; ``test`` is empty.
-    """
-    order = np.random.default_rng(request.seed).permutation(len(data)).astype(np.int64)
-    drawn = from_groups("none", _DEFINITION.format("none, every row trains"), list(order[:, None]), request)
-    return replace(drawn, train=np.concatenate([drawn.train, drawn.test]), test=np.empty(0, dtype=np.int64))
 
 
 def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> MoleculeDataset:
     """The molecules of a test file with the labels of a training table, matched by column names.
+
+    Words and numbers that stand for classes have the meaning that they have in the training table.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
@@ -54,15 +44,18 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
         dataset has no targets.
 
     Raises:
-        DataError: If the file cannot be read.
+        DataError: If the file cannot be read, or a label is not a class of ``train``.
     """
-    options = {**reading, "duplicates": "keep", "split_column": None, "target_weights": ()}
-    table = read_any(path, Reading(**{name: options[name] for name in _READING if name in options}))
+    options = _options(path, reading)
+    table = read_any(path, Reading.of(reading))
+    smiles = reading.get("smiles") or find_smiles(table)
+    table, said = without_descriptions(table, smiles)
+    table = replace(table, notes=(*table.notes, *said))
+    table = with_train_classes(table, smiles, train, options.decimal, lenient=options.on_error == "nan")
     names = [name for name in train.target_names if _labelled(table, name)]
+    found = from_table(table, smiles, names, options)
     if not names:
-        return from_file(path, **{**options, "targets": []})
-    words = any(not _numeric(table.cells(source_column(table, name))) for name in names)
-    found = from_file(path, **{**options, "targets": names, "task": None if words else "regression"})
+        return found
     missing = [name for name in train.target_names if name not in names]
     if missing:
         _LOG.warning("%s has no labels of: %s", path, ", ".join(missing))
@@ -86,16 +79,18 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
 
     Raises:
         ConfigError: If the targets differ.
+        DataError: If a label is not a class of ``train``.
     """
     if test.target_names != train.target_names:
         raise ConfigError(
             f"{test.name} has the targets {', '.join(test.target_names) or 'none'}, but {train.name} has "
             f"{', '.join(train.target_names)}. Read the test table with targets={train.target_names!r}."
         )
+    check_test_classes(train, test)
     data = _joined(train, test)
     places = np.arange(len(train), len(data), dtype=np.int64)
     drawn = all_rows_train(train, Request(seed=seed))
-    splits = replace(drawn, test=places, name="test_file", definition=_DEFINITION.format(f"those of {test.name}"))
+    splits = replace(drawn, test=places, name="test_file", definition=DEFINITION.format(f"those of {test.name}"))
     shared = shared_molecules(data, np.arange(len(train)), places)
     if shared:
         note = Message(
@@ -107,64 +102,17 @@ def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> t
     return data, splits
 
 
-def with_feature_columns(
-    data: MoleculeDataset, path: str | Path, names: Sequence[str], **reading: Any
-) -> MoleculeDataset:
-    """The molecules of a file with numeric columns of the same file, for models that read them as features.
-
-    Args:
-        data: The result of :func:`from_file` for the file.
-        path: The file.
-        names: The columns.
-        **reading: Arguments with which the file was read.
-
-    Returns:
-        The dataset with a column ``column:NAME`` for each, NaN if a cell is empty or not a number.
-
-    Raises:
-        DataError: If the file lacks a column.
-        ConfigError: If a column is a label.
-    """
-    labels = [name for name in names if name in data.target_names]
-    if labels:
-        raise ConfigError(
-            f"{path}: column {labels[0]!r} is a label and a feature. Name the labels, e.g. --targets "
-            f"{next((name for name in data.target_names if name not in names), 'y')}."
-        )
-    table = read_any(path, Reading(**{name: reading[name] for name in _READING if name in reading}))
-    columns: dict[str, Column] = {}
-    for name in names:
-        values = np.array([number_of_cell(cell) for cell in table.cells(name)], dtype=np.float32)[data.rows]
-        if np.isnan(values).any():
-            _LOG.warning(
-                "%s, column %r: %d of %d cells are empty or not numbers; they are imputed by the median",
-                path, name, int(np.isnan(values).sum()), len(values),
-            )  # fmt: skip
-        columns[f"column:{name}"] = values[:, None]
-    return data.with_columns(columns)
+def _options(path: str | Path, reading: Mapping[str, Any]) -> Options:
+    """The options for the labels of a test file: every row counts, and classes are numbers, as one may be absent."""
+    known = {item.name: reading[item.name] for item in fields(Options) if item.name in reading}
+    own = {"task": "regression", "metric": None, "positive": None, "duplicates": "keep", "target_weights": ()}
+    return Options(**{"name": stem(path), **known, **own, "split_column": None, "trains": False})
 
 
-def number_of_cell(cell: str) -> float:
-    """The number in a cell; NaN if there is none.
-
-    Example:
-        >>> number_of_cell(" 7.4 "), number_of_cell("high")
-        (7.4, nan)
-    """
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def _labelled(table: Any, name: str) -> bool:
-    """Whether a table has a non-empty column for a target."""
+def _labelled(table: TextTable, name: str) -> bool:
+    """Whether a table has labels in the column for a target."""
     column = source_column(table, name)
-    return column in table.columns and any(cell.strip() for cell in table.cells(column))
-
-
-def _numeric(cells: Sequence[str]) -> bool:
-    return any(character.isdigit() for cell in cells for character in cell)
+    return column in table.columns and not all(map(is_missing, table.distinct(column)[1]))
 
 
 def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset) -> MoleculeDataset:
@@ -184,6 +132,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset)
     if "label_bounds" in data.columns:
         bounds = np.zeros(labels.shape, dtype=np.int8)
         bounds[:, [like.target_names.index(name) for name in data.target_names]] = data.columns["label_bounds"]
+        bounds[:, [like.target_names.index(name) for name in class_targets(like)]] = 0
         own["label_bounds"] = bounds
     return found.with_columns(own) if own else found
 

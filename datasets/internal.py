@@ -7,11 +7,12 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, PART, join_corpora
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
+from molweight.datasets._feature_columns import number_of_cell, with_feature_columns
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
 from molweight.datasets._label_columns import LabelOptions
 from molweight.datasets._labels import bounds_of, exact_labels, format_bound_counts, format_bounds, violated_bounds
-from molweight.datasets._metrics import class_accuracy, format_score, higher_is_better, metrics_of
+from molweight.datasets._metrics import OF_CLASSES, class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
@@ -26,12 +27,13 @@ from molweight.datasets._skeletons import compound_forms
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
-from molweight.datasets._test_file import number_of_cell, read_test_file, with_feature_columns, with_test
+from molweight.datasets._test_file import read_test_file, with_test
 
 __all__ = [
     "CORPORA",
     "EMBEDDED",
     "LOADERS",
+    "OF_CLASSES",
     "PART",
     "ROLES",
     "ROLE_LETTERS",

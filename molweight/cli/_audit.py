@@ -33,7 +33,6 @@ __all__ = ["run"]
 _LOG: Final = logging.getLogger(__name__)
 _MOST: Final = 20
 """Maximum number of unusable rows and labels that are printed without ``--json``."""
-_READING: Final = ("delimiter", "encoding", "header", "sheet", "max_mb", "max_rows")
 _OWN: Final = ("config", "targets", "split", "split_options", "quiet", "json", "trust")
 """Options of the audit that the proposed command does not repeat as given."""
 _WORDS: Final = {
@@ -94,8 +93,7 @@ def _stereoisomers(data: MoleculeDataset) -> str:
 
 
 def _columns(options: Namespace) -> list[ColumnReport]:
-    how = {name: value for name, value in reading_of(options).items() if name in _READING}
-    table = read_any(options.table, Reading(**how))
+    table = read_any(options.table, Reading.of(reading_of(options)))
     reading = LabelOptions(options.positive, options.decimal)
     return understand(table, options.smiles, reading, options.sample_weight)[1]
 

@@ -1,5 +1,6 @@
 """Options that say which molecules to use, shared by the commands that train."""
 
+import inspect
 import logging
 from pathlib import Path
 from typing import Any, Final
@@ -35,15 +36,12 @@ __all__ = [
 ]
 
 _LOG: Final = logging.getLogger(__name__)
-_OWN: Final[dict[str, object]] = {
-    **dict.fromkeys(("smiles", "task", "delimiter", "encoding", "header", "sheet", "positive", "decimal", "relation")),
-    **dict.fromkeys(("sample_weight", "max_mb", "max_rows")),
-    "duplicates": "mean",
-    "target_weights": [],
-    "on_error": "skip",
-    "standardize": [],
+_READ: Final = {
+    name: parameter.default
+    for name, parameter in inspect.signature(datasets.from_file).parameters.items()
+    if name not in ("name", "metric")
 }
-"""Options that apply only to the user's own table, with their defaults."""
+"""Options of a table, with their defaults; a command may use the two excluded names for something else."""
 _NEAR_THE_TASK: Final = "own+near"
 """The value of ``--corpus auto``."""
 _TEST_FILE: Final = "test_file"
@@ -95,12 +93,10 @@ def _with_features(options: Namespace, path: str, data: MoleculeDataset) -> Mole
 
 
 def reading_of(options: Namespace) -> dict[str, Any]:
-    """The arguments of :func:`molweight.datasets.from_file`, from the command line."""
-    same = ("smiles", "task", "positive", "decimal", "relation", "duplicates", "sample_weight", "delimiter", "encoding")
-    found = {name: options[name] for name in (*same, "header", "on_error", "standardize", "max_mb", "max_rows")}
-    found["sheet"] = sheet_of(options)
-    found["target_weights"] = options.target_weights
-    return {**found, "targets": options.targets or None, "split_column": options.split_column}
+    """The arguments of :func:`molweight.datasets.from_file`, from those options that the command has."""
+    found = {name: options[name] for name in _READ if name in options}
+    given = {"sheet": sheet_of(options), "targets": options.get("targets") or None}
+    return {**found, **{name: value for name, value in given.items() if name in found}}
 
 
 def sheet_of(options: Namespace) -> str | int:
@@ -111,8 +107,8 @@ def sheet_of(options: Namespace) -> str | int:
 
 def _refuse_own(options: Namespace) -> None:
     """Refuse options that ``--data`` would ignore."""
-    for name, default in _OWN.items():
-        if options[name] != default:
+    for name, default in _READ.items():
+        if name not in ("targets", "split_column") and options.get(name) not in (None, [], default):
             reason = f"applies to your own table only; {mention('data', options.data)} is read as published"
             raise OptionError(name, options[name], reason, "Leave it out.")
 

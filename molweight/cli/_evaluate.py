@@ -1,12 +1,11 @@
 """``molweight evaluate``: a run against the labels of a table."""
 
 from dataclasses import asdict
-from typing import Final
 
 import numpy as np
 from jsonargparse import Namespace
 
-from molweight.cli._data_options import sheet_of
+from molweight.cli._data_options import reading_of
 from molweight.cli._molecules import column_features, parsed_table
 from molweight.cli._output import begin, result
 from molweight.cli._standard_form import with_standard_form
@@ -26,12 +25,6 @@ from molweight.graphs import MoleculeDataset
 from molweight.runs import Run, load
 
 __all__ = ["run"]
-
-_READING: Final = (
-    *("smiles", "positive", "decimal", "relation", "duplicates", "delimiter", "encoding", "header"),
-    *("on_error", "standardize", "max_mb", "max_rows"),
-)
-"""Options of the command that are passed to :func:`molweight.datasets.from_file` unchanged."""
 
 
 def run(options: Namespace) -> None:
@@ -67,7 +60,7 @@ def run(options: Namespace) -> None:
 
 def _table(options: Namespace, model: Run) -> MoleculeDataset:
     """The labelled table, with the columns that the model reads as features."""
-    how = {"sheet": sheet_of(options), **{name: options[name] for name in _READING}}
-    data = from_file(options.table, targets=model.target_names, task=model.model.task, **how)
+    how = {**reading_of(options), "targets": model.target_names, "task": model.model.task}
+    data = from_file(options.table, **how)
     names = column_features(model)
     return with_feature_columns(data, options.table, names, **how) if names else data

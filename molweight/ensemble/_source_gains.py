@@ -19,6 +19,8 @@ _REPEATS: Final = 5
 _MOST_ROWS: Final = 1_500
 _LEVEL: Final = 0.05
 _PENALTIES: Final = np.logspace(-1, 5, 13)
+_FEWEST: Final = 5
+"""Minimum number of labels outside a fold to fit a target; errors on fewer have no meaning."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Effect:
     """Effect of additional features on the error of a linear model.
 
     Args:
-        gain: Relative reduction of the squared error; negative if it rises.
+        gain: Relative reduction of the squared error; negative if it rises, 0 if fewer than two folds can be scored.
         errors: The same in standard errors.
         verdict: ``"helps"`` or ``"hurts"`` if the effect is significant, else ``"undecided"``.
     """
@@ -83,14 +85,20 @@ def repeated_folds(labels: Float64Array, rng: np.random.Generator) -> list[Indic
 def fold_errors(blocks: Sequence[Float64Array], labels: Float64Array, folds: Sequence[Indices]) -> Float64Array:
     """Mean squared error of ridge regressions on each fold, in units of the variance of each target.
 
+    A target is not scored on a fold without its labels, nor if fewer than five of its labels are outside the fold. A
+    constant target is not scored at all.
+
     Args:
         blocks: Features, each ``n x D_i``; all blocks are scaled to the same variance.
         labels: ``n x T``; NaN where missing.
         folds: Positions of each fold.
+
+    Returns:
+        One error per fold; NaN if no target can be scored.
     """
-    found = np.empty(len(folds))
+    found = np.full(len(folds), np.nan)
     blocks = [block for block in blocks if block.shape[1]]
-    variance = np.nanvar(labels, axis=0)
+    variance = _variance(labels)
     for number, fold in enumerate(folds):
         rest = np.setdiff1d(np.arange(len(labels)), fold)
         scaled = [np.sqrt(blocks[0].shape[1] / block.shape[1]) * _standard(block, rest) for block in blocks]
@@ -98,9 +106,25 @@ def fold_errors(blocks: Sequence[Float64Array], labels: Float64Array, folds: Seq
         each = [
             _squares(features, labels[:, target], rest, fold) / variance[target]
             for target in np.flatnonzero(variance > 0)
+            if _scorable(labels[:, target], rest, fold)
         ]
-        found[number] = np.nanmean(np.concatenate(each))
+        if each:
+            found[number] = np.nanmean(np.concatenate(each))
     return found
+
+
+def _variance(labels: Float64Array) -> Float64Array:
+    """Variance of each target; 0 if it has no label."""
+    found = np.zeros(labels.shape[1])
+    labelled = ~np.isnan(labels).all(axis=0)
+    found[labelled] = np.nanvar(labels[:, labelled], axis=0)
+    return found
+
+
+def _scorable(labels: Float64Array, rest: Indices, fold: Indices) -> bool:
+    """Whether one target can be fitted outside a fold, and has labels in it."""
+    known = ~np.isnan(labels)
+    return bool(known[rest].sum() >= _FEWEST and known[fold].any())
 
 
 def _standard(values: Float64Array, rows: Indices) -> Float64Array:
@@ -122,8 +146,8 @@ def effect_of(plain: Float64Array, joined: Float64Array, comparisons: int) -> Ef
     """The corrected resampled t-test of Nadeau and Bengio (Machine Learning 52, 2003), for overlapping folds.
 
     Args:
-        plain: Error of each fold without the features.
-        joined: Error with them.
+        plain: Error of each fold without the features; NaN for a fold that cannot be scored, and is left out.
+        joined: Error with them, NaN for the same folds.
         comparisons: Number of comparisons, by which the level of 5 % is divided.
 
     Example:
@@ -132,8 +156,11 @@ def effect_of(plain: Float64Array, joined: Float64Array, comparisons: int) -> Ef
     """
     from scipy.special import stdtrit  # Student's quantile; importing `scipy.stats` would take a second
 
-    saved = (plain - joined) / plain.mean()
-    count = len(saved)
+    scored = ~np.isnan(plain) & ~np.isnan(joined)
+    count = np.count_nonzero(scored)
+    if count < 2 or not plain[scored].any():  # noqa: PLR2004 - one difference has no standard error
+        return Effect(0.0, 0.0, "undecided")
+    saved = (plain[scored] - joined[scored]) / plain[scored].mean()
     error = np.sqrt((1 / count + 1 / (_FOLDS - 1)) * saved.var(ddof=1))
     errors = float(saved.mean() / error) if error > 0 else 0.0
     bar = float(stdtrit(count - 1, 1 - _LEVEL / (2 * comparisons)))

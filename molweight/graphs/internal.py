@@ -12,7 +12,7 @@ from molweight.graphs._cache import (
     write_meta,
 )
 from molweight.graphs._columns import column_seconds, guarded_target
-from molweight.graphs._dataset import is_mixed, join_tasks, tasks_of
+from molweight.graphs._dataset import OneTask, is_mixed, join_tasks, tasks_of
 from molweight.graphs._explain import explain
 from molweight.graphs._guard import Guarded, guarded_list
 from molweight.graphs._molecules import RejectCounts, SmilesColumn
@@ -25,6 +25,7 @@ from molweight.graphs._vocabulary import BOND_STEREO
 __all__ = [
     "BOND_STEREO",
     "Guarded",
+    "OneTask",
     "Record",
     "RejectCounts",
     "SmilesColumn",

@@ -8,7 +8,7 @@ from typing import Final, Literal
 import numpy as np
 import torch
 
-from molweight.arrays import Float64Array, Int64Array
+from molweight.arrays import Float32Matrix, Float64Array, Int64Array
 from molweight.datasets import Splits
 from molweight.datasets.internal import SourceTable, SourceUse, read_sources
 from molweight.devices import resolve_device
@@ -27,6 +27,8 @@ __all__ = ["Advice", "advise", "format_advice"]
 
 _MOST: Final = 5000
 """Maximum number of embedded molecules of a source; larger ones are sampled."""
+_RARE: Final = 10
+"""Number of molecules that are added to a sample for each column without two different labels in it."""
 _WIDE: Final = 16
 """Maximum number of columns of a source; more columns are reduced to this number of principal components."""
 _PENALTIES: Final = np.logspace(-1, 5, 13)
@@ -150,7 +152,7 @@ def _profile(
     """Standardised predictions of a source's columns for the task's molecules; principal components of many columns."""
     table = source.data
     if len(table) > _MOST:
-        table = table.subset(np.sort(rng.choice(len(table), _MOST, replace=False)))
+        table = table.subset(_sample(table.targets, rng))
     theirs = represented(table)
     columns = []
     for labels in table.targets.T.astype(np.float64):
@@ -164,6 +166,23 @@ def _profile(
         left, sizes, _ = np.linalg.svd(profile, full_matrices=False)
         profile = left[:, :_WIDE] * sizes[:_WIDE]
     return profile
+
+
+def _sample(labels: Float32Matrix, rng: np.random.Generator) -> Int64Array:
+    """Positions of a random sample in which every column has two different labels.
+
+    A column that misses them in the sample, such as one with few labels or few positives among many molecules, gets
+    further molecules with labels from its lowest to its highest.
+    """
+    chosen = rng.choice(len(labels), _MOST, replace=False)
+    parts = [chosen]
+    for column in labels.T:
+        drawn = column[chosen]
+        if len(np.unique(drawn[~np.isnan(drawn)])) < 2:  # noqa: PLR2004 - one label cannot be learned from
+            known = np.flatnonzero(~np.isnan(column))
+            order = known[np.argsort(column[known], kind="stable")]
+            parts.append(order[np.linspace(0, len(order) - 1, _RARE).round().astype(np.int64)])
+    return np.unique(np.concatenate(parts)).astype(np.int64)
 
 
 def _ridge(known: Float64Array, labels: Float64Array, wanted: Float64Array) -> Float64Array:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from molweight import encoders, objectives
+from molweight.datasets.internal import OF_CLASSES
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
 from molweight.ensemble.internal import (
@@ -273,9 +274,6 @@ def _check_learning(job: Job) -> None:
     check_learned(job)
 
 
-_OF_CLASSES: Final = ("roc_auc", "ap", "prc_auc")
-
-
 def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDataset:
     """The table with the job's metric for selection and scoring.
 
@@ -294,7 +292,7 @@ def with_metric(job: FinetuningOptions, data: MoleculeDataset) -> MoleculeDatase
     """
     if not job.select_metric:
         return data
-    wanted = ("classification", "multiclass") if job.select_metric in _OF_CLASSES else ("regression",)
+    wanted = ("classification", "multiclass") if job.select_metric in OF_CLASSES else ("regression",)
     if data.task not in wanted:
         reason = f"is for {' or '.join(wanted)}, but {data.name} has targets of task {data.task!r}"
         raise OptionError("select_metric", job.select_metric, reason, "Leave it out, or name another.")

@@ -62,7 +62,7 @@ def with_sources(
     sources = ready or read_sources(
         [*job.aux, *(table for table in aux if not isinstance(table, SourceTable))], data, splits
     )
-    options = {name: values for source in sources for name, values in _objectives(source, job.aux_weights).items()}
+    options = _all_objectives(sources, job.aux_weights)
     if not options:
         return job, ()
     names = [*job.objectives, *(name for name in options if name not in job.objectives)]
@@ -103,9 +103,21 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
     return replace(job, objectives=names, objective_options=options, learn=learn)
 
 
-def _objectives(source: SourceTable, weights: str) -> dict[str, dict[str, Any]]:
+def _all_objectives(sources: Sequence[SourceTable], weights: str) -> dict[str, dict[str, Any]]:
+    """Options by name of the objectives that learn some tables; tables are numbered if names would be repeated."""
+    aliases = [_alias(source.data.name) for source in sources]
+    parts = [_objectives(source, alias, weights) for source, alias in zip(sources, aliases, strict=True)]
+    found = {name: values for part in parts for name, values in part.items()}
+    if len(found) == sum(map(len, parts)):
+        return found
+    numbered = [f"{number}-{alias}" for number, alias in enumerate(aliases, start=1)]
+    parts = [_objectives(source, alias, weights) for source, alias in zip(sources, numbered, strict=True)]
+    return {name: values for part in parts for name, values in part.items()}
+
+
+def _objectives(source: SourceTable, alias: str, weights: str) -> dict[str, dict[str, Any]]:
     """Options by name of the objectives that learn a table."""
-    columns, name = source.data.target_names, f"{SOURCE}:{_alias(source.data.name)}"
+    columns, name = source.data.target_names, f"{SOURCE}:{alias}"
     if weights == "table" or len(columns) == 1:
         return {name: {"table": source.origin, "labels": len(columns), "columns": list(columns)}}
     if len(columns) <= _GROUPS:
@@ -116,8 +128,8 @@ def _objectives(source: SourceTable, weights: str) -> dict[str, dict[str, Any]]:
         parts = np.array_split(_by_molecules(source.data), _GROUPS)
         groups = {f"group{number}": [columns[place] for place in part] for number, part in enumerate(parts, start=1)}
     return {
-        f"{name}-{alias}": {"table": source.origin, "labels": len(part), "columns": part}
-        for alias, part in groups.items()
+        f"{name}-{group}": {"table": source.origin, "labels": len(part), "columns": part}
+        for group, part in groups.items()
     }
 
 

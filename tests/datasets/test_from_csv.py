@@ -35,6 +35,12 @@ def test_a_plain_table(write: Write) -> None:
     assert (data.name, data.task, data.metric, data.target_names) == ("mine", "regression", "rmse", ["y"])
 
 
+def test_texts_that_differ_in_blanks_only_are_one() -> None:
+    table = parse_table("smiles,word\nC,b\nN, b\nO,a \nF,b \n", "mine.csv")
+    codes, texts = table.distinct("word")
+    assert (codes.tolist(), texts) == ([0, 0, 1, 0], ["b", "a"])
+
+
 def test_a_blank_line_after_each_row_as_in_hiv_and_muv(write: Write) -> None:
     data = read(write("smiles,activity,HIV_active\nCCO,CI,0\n\nC1CC,CM,1\n\nCCN,CA,1\n\n"), targets="HIV_active")
     assert list(data.smiles) == ["CCO", "CCN"]

@@ -90,6 +90,20 @@ def test_files_are_read_and_two_of_a_name_are_refused(tmp_path: Path) -> None:
         read_sources(["tox12"])
 
 
+def test_two_tables_in_memory_of_a_name_are_refused() -> None:
+    first, second = (
+        from_smiles(ALKANES, np.arange(24.0) / 7, name="frame", target_names=[name], cache=False) for name in "ab"
+    )
+    with pytest.raises(DataError, match=r"two auxiliary tables are called 'frame'.*name='frame2'"):
+        read_sources([first, second])
+    assert [source.data.target_names for source in read_sources([first, first])] == [["a"]]
+    esol = from_smiles(ALKANES, np.arange(24.0) / 7, name="esol", cache=False)
+    pairs: list[list[str | MoleculeDataset]] = [[esol, "esol"], ["esol", esol]]
+    for sources in pairs:
+        with pytest.raises(DataError, match="two auxiliary tables are called 'esol'"):
+            read_sources(sources)
+
+
 def test_the_table_of_the_task_is_a_source_of_its_train_molecules() -> None:
     data = datasets.load("freesolv")
     splits = datasets.split(data)

@@ -28,7 +28,7 @@ from molweight.datasets._scaffold import ScaffoldKind, murcko_scaffold
 from molweight.datasets._scaffold_balanced import _fill_each
 from molweight.datasets._scaffold_random import _fill_train_last
 from molweight.datasets.internal import read_column
-from molweight.errors import ConfigError, DataError
+from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import MoleculeDataset
 
 Load = Callable[[str], MoleculeDataset]
@@ -192,17 +192,18 @@ def test_butina_clusters_are_those_of_rdkit(few: MoleculeDataset) -> None:
         ("butina", {"cutof": 0.5}, "has no option 'cutof'; did you mean 'cutoff'"),
         ("butina", {"cutoff": 1.5}, "must be a Tanimoto distance"),
         ("scaffold", {"cutoff": 0.5}, "split 'scaffold' has no option 'cutoff'"),
-        ("stratified", {"target": "p_n"}, "no label 'p_n'; did you mean 'p_np'"),
+        ("stratified", {"target": "p_n"}, "target='p_n' is not a label of bbbp; did you mean 'p_np'"),
         ("stratified", {"bins": 1}, "bins=1 must be at least 2"),
     ],
 )
 def test_wrong_options_are_refused(method: str, options: dict[str, object], message: str, few: MoleculeDataset) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=message) as refused:
         split(few, method, options=options)
+    assert method != "stratified" or isinstance(refused.value, OptionError)
 
 
 def test_stratified_asks_for_a_label_and_for_enough_molecules(table: Load, few: MoleculeDataset) -> None:
-    with pytest.raises(ConfigError, match=r"clintox has 2 labels.*FDA_APPROVED, CT_TOX"):
+    with pytest.raises(OptionError, match=r"must name a label, as clintox has 2 labels.*FDA_APPROVED, CT_TOX"):
         split(table("clintox"), "stratified")
     with pytest.raises(DataError, match="cannot give every role its share"):
         split(

@@ -38,5 +38,19 @@ def test_missing_labels_are_no_obstacle() -> None:
 
 
 def test_one_row_is_refused() -> None:
-    with pytest.raises(ConfigError, match="1 labelled rows cannot be split"):
+    with pytest.raises(ConfigError, match="1 labelled rows cannot be split into 5 folds"):
         cross_folds(np.zeros((1, 1)), 5, np.random.default_rng(0))
+
+
+def test_units_of_several_targets_do_not_matter() -> None:
+    labels = np.random.default_rng(0).normal(5, 2, size=(60, 3))
+    labels[::4, 1] = np.nan
+    labels[:, 2] = 7.0
+    scaled = labels * [1000.0, 1.0, 1.0] + [0.0, -30.0, 0.0]
+    folds = [cross_folds(values, 5, np.random.default_rng(1)) for values in (labels, scaled)]
+    assert all((one == two).all() for one, two in zip(*folds, strict=True))
+
+
+def test_folds_of_one_numeric_target_are_those_of_earlier_versions() -> None:
+    folds = cross_folds(np.random.default_rng(0).normal(size=(12, 1)), 3, np.random.default_rng(1))
+    assert [fold.tolist() for fold in folds] == [[0, 1, 7, 10], [2, 4, 5, 9], [3, 6, 8, 11]]

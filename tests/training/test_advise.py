@@ -8,6 +8,7 @@ from molweight.cli import main
 from molweight.datasets import Splits
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
+from molweight.training import _advise
 from molweight.training.internal import advise
 
 
@@ -74,3 +75,41 @@ def test_the_command_prints_one_line_per_table(capsys: pytest.CaptureFixture[str
     assert lines[0].startswith("esol ")
     assert "s.e." in lines[0]
     assert len(lines) == 2
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_sparse_and_constant_targets_are_undecided(task: MoleculeDataset, splits: Splits, known: int) -> None:
+    labels = np.full((len(task), 2), np.nan, dtype=np.float32)
+    labels[:, 0], labels[:known, 1] = 4.5, np.arange(known)
+    sparse = MoleculeDataset(
+        task.molecules, labels, name="sparse", task="regression", target_names=["constant", "sparse"]
+    )
+    (found,) = advise(sparse, splits, ["esol"])
+    assert found.verdict == "undecided"
+    assert np.isfinite([found.gain, found.errors]).all()
+
+
+def test_a_sample_of_a_large_table_keeps_its_rare_labels(
+    task: MoleculeDataset, splits: Splits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_advise, "_MOST", 20)
+    table = datasets.load("lipophilicity").subset(range(100, 900))
+    labels = np.full((len(table), 2), np.nan)
+    labels[:, 0], labels[400:412, 1] = 0, np.arange(12)
+    labels[333, 0] = 1
+    rare = MoleculeDataset(
+        table.molecules, labels.astype(np.float32), name="rare", task="regression", target_names=["rare", "few"]
+    )
+    (found,) = advise(task, splits, [rare])
+    assert found.verdict != "helps"
+    rows = _advise._sample(rare.targets, np.random.default_rng(0))
+    assert 333 in rows
+    assert {400, 411} <= set(rows.tolist())
+    assert len(rows) <= 20 + 2 * 10
+
+
+def test_a_sample_with_enough_labels_is_the_one_of_earlier_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_advise, "_MOST", 20)
+    labels = np.arange(100, dtype=np.float32)[:, None]
+    drawn = np.sort(np.random.default_rng(3).choice(100, 20, replace=False))
+    np.testing.assert_array_equal(_advise._sample(labels, np.random.default_rng(3)), drawn)

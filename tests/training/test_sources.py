@@ -261,3 +261,28 @@ def test_one_ridge_serves_many_columns(task: MoleculeDataset, splits: Splits) ->
         loss = source.loss(model.encoder, source.draw(batch, torch.Generator().manual_seed(0)))
         losses[kind] = loss.item()
     assert losses["solved"] < 1 < losses["random"]  # 1 is the loss of the mean label
+
+
+def table_of(name: str, columns: list[str]) -> MoleculeDataset:
+    labels = np.random.default_rng(len(name)).normal(size=(24, len(columns)))
+    return from_smiles(["C" * n for n in range(1, 25)], labels, name=name, target_names=columns, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("weights", "tables", "names"),
+    [
+        ("table", {"a b": ["x"], "a_b": ["y"]}, ["1-a_b", "2-a_b"]),
+        ("table", {"a b": ["x"], "a_b": ["y"], "c": ["z"]}, ["1-a_b", "2-a_b", "3-c"]),
+        ("column", {"a": ["b-c", "d"], "a-b": ["c", "e"]}, ["1-a-b-c", "1-a-d", "2-a-b-c", "2-a-b-e"]),
+        ("column", {"a": ["b", "c"], "d": ["e"]}, ["a-b", "a-c", "d"]),
+    ],
+)
+def test_every_table_has_objectives_of_its_own(
+    task: MoleculeDataset, splits: Splits, weights: str, tables: dict[str, list[str]], names: list[str]
+) -> None:
+    given = [table_of(name, columns) for name, columns in tables.items()]
+    job, used = with_sources(Job(objectives=[], aux_weights=weights), task, splits, given)
+    assert job.objectives == [f"source:{name}" for name in names]
+    learned = [(options["table"], options["columns"]) for options in job.objective_options.values()]
+    assert sorted({table for table, _ in learned}) == sorted(source.origin for source in used) == sorted(tables)
+    assert sum(len(columns) for _, columns in learned) == sum(map(len, tables.values()))

@@ -1,0 +1,131 @@
+"""Labels of a test file as classes of the training table."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from molweight.arrays import Int64Array
+from molweight.datasets._columns import listed
+from molweight.datasets._label_columns import class_words, is_inconclusive, known_pair, source_column
+from molweight.datasets._numbers import Decimal, is_missing, is_number, read_numbers
+from molweight.datasets._row_numbers import row_numbers
+from molweight.datasets._table import TextTable
+from molweight.errors import DataError, mention
+from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
+
+__all__ = ["check_test_classes", "class_targets", "with_train_classes"]
+
+_LOG: Final = logging.getLogger(__name__)
+_PLAIN: Final[Mapping[str, int]] = {"0": 0, "1": 1, "false": 0, "true": 1}
+"""Classes of a training table that is written without words or other numbers."""
+_REMEDY: Final = (
+    "Correct it, leave the cell empty where the label is missing, or treat such labels as missing with "
+    f"{mention('on_error', 'nan')}."
+)
+
+
+def class_targets(data: MoleculeDataset) -> list[str]:
+    """The targets of a table that are classes.
+
+    Example:
+        >>> from molweight.datasets import from_smiles
+        >>> class_targets(from_smiles(["C", "CC"], [[0, 1.5], [1, 2.5]], target_names=["a", "b"], cache=False))
+        ['a']
+    """
+    kinds = zip(data.target_names, tasks_of(data.task, len(data.target_names)), strict=True)
+    return [name for name, kind in kinds if kind == "classification" or name in data.codes]
+
+
+def with_train_classes(
+    table: TextTable, smiles: str, train: MoleculeDataset, decimal: Decimal | None = None, *, lenient: bool = False
+) -> TextTable:
+    """A test table with its classes as 0 and 1, by the words and numbers of the training table.
+
+    Args:
+        table: The test table.
+        smiles: Its SMILES column; labels in rows without a molecule are left out.
+        train: The training table.
+        decimal: The decimal sign of numbers; ``None`` to find it.
+        lenient: Whether labels outside the classes of ``train`` are missing labels instead of being refused.
+
+    Returns:
+        The table with a column of 0, 1 and empty cells for each target of ``train`` that is a class.
+
+    Raises:
+        DataError: If a label is not a class of ``train``; the message names row and column.
+    """
+    frame, filled = table.frame.copy(), np.array([bool(cell) for cell in table.cells(smiles)])
+    for target in class_targets(train):
+        column = source_column(table, target)
+        if column not in table.columns:
+            continue
+        codes, texts = table.distinct(column)
+        classes = _classes(train.codes.get(target), texts)
+        found = _coded(texts, classes, decimal)
+        wrong = np.flatnonzero(np.array([text is None for text in found])[codes] & filled)
+        if len(wrong):
+            message = _complaint(table, train, column, wrong, classes)
+            if not lenient:
+                raise DataError(f"{message}. {_REMEDY}")
+            _LOG.warning("%s; such labels are treated as missing", message)
+        frame[target] = np.array([text or "" for text in found], dtype=object)[codes]
+    return replace(table, frame=frame)
+
+
+def _classes(codes: Mapping[str, int] | None, texts: Sequence[str]) -> Mapping[str, int]:
+    """The class of each text: by the training table or, if that has only 0 and 1, by the meaning of two words."""
+    if codes is not None:
+        return codes
+    words = [text for text in texts if not is_missing(text) and not is_number(text) and text.lower() not in _PLAIN]
+    return {**_PLAIN, **{word: n for n, word in enumerate(class_words(words).words)}} if known_pair(words) else _PLAIN
+
+
+def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | None) -> list[str | None]:
+    """Each text as ``"0"`` or ``"1"``, empty if the label is missing, and ``None`` if it is not a class."""
+    by_word = {word.casefold(): str(code) for word, code in classes.items()}
+    by_number = {float(word): str(code) for word, code in classes.items() if is_number(word)}
+    found: list[str | None] = []
+    for text, number in zip(texts, read_numbers(texts, decimal).values.tolist(), strict=True):
+        word = None if is_missing(text) else by_word.get(text.casefold(), by_number.get(number))
+        empty = np.isnan(number) or is_inconclusive(text)
+        found.append("" if word is None and empty else word)
+    return found
+
+
+def _complaint(
+    table: TextTable, train: MoleculeDataset, column: str, wrong: Int64Array, classes: Mapping[str, int]
+) -> str:
+    """A message about labels that are not classes of the training table."""
+    text = table.cells(column)[int(wrong[0])]
+    known = "0 and 1" if classes.keys() >= _PLAIN.keys() else listed(list(classes))
+    more = f" ({len(wrong)} such cells in this column)" if len(wrong) > 1 else ""
+    return (
+        f"{table.source}, {table.place(int(wrong[0]), column)}: {text[:60]!r} is not one of the classes of "
+        f"{train.name}, which are {known}{more}"
+    )
+
+
+def check_test_classes(train: MoleculeDataset, test: MoleculeDataset) -> None:
+    """Refuse a test table with labels other than 0 and 1 of a target that is a class.
+
+    Args:
+        train: The training table.
+        test: The test table, with the same targets.
+
+    Raises:
+        DataError: If there is such a label; the message names row and column.
+    """
+    for name in class_targets(train):
+        values = test.targets[:, train.target_names.index(name)]
+        wrong = np.flatnonzero(~np.isnan(values) & ~np.isin(values, (0, 1)))
+        if len(wrong):
+            codes = ", ".join(f"{code} for {text!r}" for text, code in train.codes.get(name, {}).items())
+            raise DataError(
+                f"{test.name}, row {row_numbers(test, wrong[:1])[0]}, column {name!r}: the label "
+                f"{values[wrong[0]]:g} is not a class. The classes of {train.name} are 0 and 1"
+                f"{f' ({codes})' if codes else ''}. Write those of {test.name} in the same way."
+            )

@@ -1,0 +1,141 @@
+"""Labels of a test file: words and numbers mean the classes that they mean in the training table."""
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from molweight.datasets import from_file, from_frame, from_smiles
+from molweight.datasets.internal import read_test_file, with_test
+from molweight.errors import DataError
+from molweight.graphs import MoleculeDataset
+
+
+def table(path: Path, cells: list[Any], header: str = "smiles,y", end: str = "O") -> Path:
+    path.write_text("\n".join([header, *(f"{'C' * (n + 1)}{end},{cell}" for n, cell in enumerate(cells))]) + "\n")
+    return path
+
+
+def train_on(folder: Path, cells: list[Any], **options: Any) -> MoleculeDataset:
+    many = [cells[n % len(cells)] for n in range(30)]
+    return from_file(table(folder / "train.csv", many), targets=["y"], cache=False, **options)
+
+
+def read(folder: Path, train: MoleculeDataset, cells: list[Any], **options: Any) -> list[Any]:
+    found = read_test_file(table(folder / "test.csv", cells, end="N"), train, cache=False, **options)
+    return [None if np.isnan(value) else int(value) for value in found.targets[:, 0]]
+
+
+@pytest.mark.parametrize(
+    ("known", "options", "cells", "labels"),
+    [
+        ([-1, 1], {}, ["-1", "1", "1.0", "", "-1.0"], [0, 1, 1, None, 0]),
+        ([-1, 1], {}, ["1", "1"], [1, 1]),
+        ([1, 2], {}, ["1", "1", "2"], [0, 0, 1]),
+        ([1, 2], {}, ["1"], [0]),  # 1 is class 0 of the training table
+        ([0.1, 5.5], {"task": "classification"}, ["5.50", "0.1"], [1, 0]),
+        ([2, 1], {"positive": "1"}, ["1", "2"], [1, 0]),
+        ([0, 1], {}, ["1", "0.0", "true", "N/A"], [1, 0, 1, None]),
+        ([0, 1], {}, ["Active", "inactive"], [1, 0]),  # the words have a meaning without a training table
+        (["active", "inactive"], {}, ["ACTIVE", "active"], [1, 1]),
+        (["active", "inactive"], {}, ["inactive", "inconclusive", "n.d."], [0, None, None]),
+        (["a", "b"], {}, ["a"], [0]),
+        (["a", "b"], {"positive": "a"}, ["a", "b"], [1, 0]),
+        (["a", "b"], {"positive": "a"}, ["b"], [0]),
+        ([True, False], {}, ["False"], [0]),
+    ],
+)
+def test_classes_are_those_of_the_training_table(
+    tmp_path: Path, known: list[Any], options: dict[str, Any], cells: list[Any], labels: list[int | None]
+) -> None:
+    train = train_on(tmp_path, known, **options)
+    assert train.task == "classification"
+    given = {name: value for name, value in options.items() if name == "positive"}
+    assert read(tmp_path, train, cells, **given) == labels
+    assert read(tmp_path, train.subset(range(4)), cells, **given) == labels
+
+
+def test_one_class_of_several_may_be_alone_in_the_test_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = train_on(tmp_path, ["red", "green", "blue"], task="multiclass")
+    path = table(tmp_path / "test.csv", ["Green", "green", "", "green"], end="N")
+    with caplog.at_level(logging.WARNING):
+        caplog.clear()
+        test = read_test_file(path, train, cache=False)
+    assert "nothing to learn" not in caplog.text
+    assert (test.task, test.target_names) == ("multiclass", ["y=blue", "y=green", "y=red"])
+    np.testing.assert_array_equal(test.targets, [[0, 1, 0], [0, 1, 0], [np.nan] * 3, [0, 1, 0]])
+    data, splits = with_test(train, test)
+    assert len(splits.test) == 4
+    assert set(np.unique(data.targets[~np.isnan(data.targets)])) == {0, 1}
+
+
+OUTSIDE: list[tuple[list[Any], dict[str, Any], list[str], str]] = [
+    ([-1, 1], {}, ["1", "0", "0"], r"row 3, column 'y': '0' is not .* of train, which are '-1', '1' \(2 such cells in"),
+    ([0, 1], {}, ["1", "2"], "row 3, column 'y': '2' is not one of the classes of train, which are 0 and 1"),
+    (["active", "inactive"], {}, ["active", "weak"], "row 3, column 'y': 'weak' is not .* 'inactive', 'active'"),
+    (["a", "b", "c"], {"task": "multiclass"}, ["d"], "test.csv, row 2, column 'y': 'd' is not .* 'a', 'b', 'c'"),
+]
+
+
+@pytest.mark.parametrize(("known", "options", "cells", "message"), OUTSIDE)
+def test_labels_outside_the_classes_are_refused(
+    tmp_path: Path, known: list[Any], options: dict[str, Any], cells: list[str], message: str
+) -> None:
+    train = train_on(tmp_path, known, **options)
+    with pytest.raises(DataError, match=message):
+        read(tmp_path, train, cells)
+
+
+@pytest.mark.parametrize(("known", "options", "cells", "message"), OUTSIDE)
+def test_labels_outside_the_classes_may_be_missing_labels(  # noqa: PLR0917 - parameters and two fixtures
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    known: list[Any],
+    options: dict[str, Any],
+    cells: list[str],
+    message: str,
+) -> None:
+    found = read(tmp_path, train_on(tmp_path, known, **options), [*cells, known[0]], on_error="nan")
+    assert found[len(cells) - 1] is None
+    assert found[-1] is not None
+    assert re.search(f"{message}.*; such labels are treated as missing", caplog.text)
+
+
+def test_numbers_and_classes_are_read_from_one_test_file(tmp_path: Path) -> None:
+    rows = [f"{'C' * (n + 1)}O,{n}.5,{n % 2 + 1},=" for n in range(30)]
+    (tmp_path / "train.csv").write_text("\n".join(["smiles,y,kind,y_relation", *rows]))
+    (tmp_path / "test.csv").write_text("smiles,kind,y,y_relation\nCCN,2,4.5,<\n,total,9,\nCCCN,1,,\n")
+    train = from_file(tmp_path / "train.csv", targets=["y", "kind"], cache=False)
+    assert train.task == "regression,classification"
+    assert train.targets[:2, 1].tolist() == [0, 1]
+    test = read_test_file(tmp_path / "test.csv", train, cache=False)
+    np.testing.assert_array_equal(test.targets, [[4.5, 1], [np.nan, 0]])
+    assert test.columns["label_bounds"].tolist() == [[-1, 0], [0, 0]]
+
+
+def test_rows_that_describe_the_columns_are_no_labels(tmp_path: Path) -> None:
+    rows = [f"{'C' * (n + 1)}O,{n}.5,{'high' if n % 2 else 'low'}" for n in range(30)]
+    head = "smiles,y,kind\n,mg/l,category\n"
+    (tmp_path / "train.csv").write_text(head + "\n".join(rows))
+    (tmp_path / "test.csv").write_text(head + "CCN,3.5,high\n" * 12)
+    train = from_file(tmp_path / "train.csv", targets=["kind"], cache=False)
+    test = read_test_file(tmp_path / "test.csv", train, cache=False)
+    assert (test.targets[:, 0].tolist(), test.rejects) == ([1.0] * 12, [])
+
+
+def test_an_unlabelled_test_file_needs_no_positive_word(tmp_path: Path) -> None:
+    train = train_on(tmp_path, ["a", "b"], positive="a")
+    assert read_test_file(table(tmp_path / "bare.csv", [""], end="N"), train, positive="a").target_names == []
+
+
+def test_a_test_table_in_python_has_the_classes_of_the_training_table() -> None:
+    smiles = ["C" * n for n in range(1, 31)]
+    train = from_frame(pd.DataFrame({"smiles": smiles, "y": [-1, 1] * 15}), name="mine", cache=False)
+    assert train.codes == {"y": {"-1": 0, "1": 1}}
+    test = from_smiles(["CO", "CN"], [1.0, -1.0], target_names=["y"], name="new", cache=False)
+    with pytest.raises(DataError, match=r"new, row 1, column 'y': the label -1 is not a class.*0 for '-1', 1 for '1'"):
+        with_test(train, test)
