@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.arrays import AnyArray
+from molweight.ensemble._few_labels import constant
 from molweight.errors import DataError
 from molweight.graphs import Task
 from molweight.graphs.internal import tasks_of
@@ -139,16 +140,9 @@ def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, settings: dict
     known = ~np.isnan(column) & (weights > 0)
     labels = column[known]
     if len(labels) < _LEAST_ROWS or (labels == labels[0]).all():
-        return repr(_constant(labels, smooth=smooth))
+        return repr(constant(labels, classes=smooth))
     inputs = rows if known.all() else rows[known]
     return str(lightgbm.train(settings, lightgbm.Dataset(inputs, labels, weight=weights[known])).model_to_string())
-
-
-def _constant(labels: AnyArray, *, smooth: bool) -> float:
-    """The mean label; for classes with one pseudo-label of each class, so that no probability is 0 or 1."""
-    if smooth:
-        return float((labels.sum() + 1) / (len(labels) + 2))
-    return float(labels.mean()) if len(labels) else 0.0
 
 
 def _read(text: str) -> Any:

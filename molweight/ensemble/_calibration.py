@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.arrays import AnyArray, Indices
+from molweight.ensemble._few_labels import enough
 
 __all__ = ["Calibration", "log_loss"]
 
@@ -70,7 +71,7 @@ class Calibration:
         unseen, kinds, values = np.array(predicted, dtype=np.float64), ["none"] * len(classes), [_START] * len(classes)
         for at in np.flatnonzero(classes):
             known = np.flatnonzero(~np.isnan(labels[:, at]))
-            if _enough(labels[known, at]):
+            if enough(labels[known, at], _LEAST, classes=True):
                 tried = {kind: _on_folds(kind, predicted[:, at], labels[:, at], folds) for kind in _KINDS}
                 kinds[at] = min(_KINDS, key=lambda kind: log_loss(labels[:, at], tried[kind]))
                 values[at], unseen[:, at] = (
@@ -124,10 +125,6 @@ def _on_folds(kind: str, predicted: AnyArray, labels: AnyArray, folds: Sequence[
         if kind != "none":
             mapped[fold] = _map(predicted[fold, None], _fit_map(kind, predicted[rest], labels[rest])[:, None])[:, 0]
     return mapped
-
-
-def _enough(labels: AnyArray) -> bool:
-    return bool(min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST)
 
 
 def _fit_map(kind: str, predicted: AnyArray, labels: AnyArray) -> AnyArray:

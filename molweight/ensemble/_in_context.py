@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray
+from molweight.ensemble._few_labels import constant, enough
 from molweight.ensemble._tabicl_network import Network
 from molweight.errors import DataError
 from molweight.features import Standardiser
@@ -113,8 +114,8 @@ class InContextModel:
     def _of_target(self, at: int, rows: AnyArray, device: str) -> AnyArray:
         """Predictions of one target, ``m``."""
         context, labels = self._context(at)
-        if not self._enough(context, labels):
-            return np.full(len(rows), self._constant(labels))
+        if not (enough(labels, _LEAST, classes=self.network.classes) and _varies(context)):
+            return np.full(len(rows), constant(labels, classes=self.network.classes))
         model = self._model(at, context, labels, device)
         found = model.predict_proba(rows)[:, 1] if self.network.classes else model.predict(rows)
         values: AnyArray = np.asarray(found, dtype=np.float64)
@@ -138,17 +139,6 @@ class InContextModel:
             return self.rows.numpy()[used], self.labels.numpy()[used].argmax(axis=1)
         used = self.known[:, at].numpy()
         return self.rows.numpy()[used], self.labels[:, at].numpy()[used]
-
-    def _enough(self, context: AnyArray, labels: AnyArray) -> bool:
-        if self.network.classes:
-            return bool(min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST) and _varies(context)
-        return len(labels) >= _LEAST and bool((labels != labels[0]).any()) and _varies(context)
-
-    def _constant(self, labels: AnyArray) -> float:
-        """The mean label, or the share of ones after adding one label of each class."""
-        if self.network.classes:
-            return float((labels.sum() + 1) / (len(labels) + 2))
-        return float(labels.mean()) if len(labels) else 0.0
 
     def _model(self, at: int, context: AnyArray, labels: AnyArray, device: str) -> Any:
         """The estimator of one target with its context; the encoded context is cached for the first targets."""

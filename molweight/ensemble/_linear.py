@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, BoolArray
+from molweight.ensemble._few_labels import constant, enough
 from molweight.errors import DataError
 from molweight.features import Standardiser
 
@@ -108,8 +109,9 @@ def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, *, classes: bo
     """Coefficients and offset of one target."""
     known = ~np.isnan(column) & (weights > 0)
     labels, shares = column[known], weights[known]
-    if not _enough(labels, classes=classes) or rows.shape[1] == 0:
-        return np.zeros(rows.shape[1]), _constant(labels, classes=classes)
+    if not enough(labels, _LEAST, classes=classes) or rows.shape[1] == 0:
+        answer = constant(labels, classes=classes)
+        return np.zeros(rows.shape[1]), float(np.log(answer / (1 - answer))) if classes else answer
     model = _model(classes=classes).fit(rows[known], labels, sample_weight=shares)
     return np.asarray(model.coef_, dtype=np.float64).reshape(-1), float(np.reshape(model.intercept_, -1)[0])
 
@@ -122,17 +124,3 @@ def _model(*, classes: bool) -> Any:
     return LogisticRegressionCV(
         Cs=list(_COSTS), cv=_FOLDS, scoring="neg_log_loss", max_iter=300, l1_ratios=(0,), use_legacy_attributes=False
     )
-
-
-def _enough(labels: AnyArray, *, classes: bool) -> bool:
-    if classes:
-        return bool(min((labels == 1).sum(), (labels == 0).sum()) >= _LEAST)
-    return len(labels) >= _LEAST and bool((labels != labels[0]).any())
-
-
-def _constant(labels: AnyArray, *, classes: bool) -> float:
-    """The mean label, or the logit of the share of ones after adding one label of each class."""
-    if classes:
-        share = (labels.sum() + 1) / (len(labels) + 2)
-        return float(np.log(share / (1 - share)))
-    return float(labels.mean()) if len(labels) else 0.0

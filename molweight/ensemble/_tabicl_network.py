@@ -1,8 +1,6 @@
 """The network of TabICL: read from a user's file without running code from it, and checked."""
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from typing import Any, Final, NoReturn
 import torch
 from torch import Tensor
 
+from molweight._torch_file import read_torch_dictionary
 from molweight.errors import DataError, OptionError
 
 __all__ = ["Network", "read_network"]
@@ -138,20 +137,9 @@ def _content(path: str) -> dict[Any, Any]:
         OptionError: If there is none.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            packed = sum(item.file_size for item in archive.infolist()) > Path(path).stat().st_size
-    except (zipfile.BadZipFile, EOFError, OSError):
-        _refuse(path, "is not a file of torch.save, or is damaged")
-    if packed:
-        _refuse(path, "is a compressed archive, which torch.save does not write")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        _refuse(path, f"cannot be read ({reason})")
-    if not isinstance(content, dict):
-        _refuse(path, f"holds a {type(content).__name__} in place of a dictionary")
-    return content
+        return read_torch_dictionary(path)
+    except DataError as error:
+        _refuse(path, str(error))
 
 
 _MISSING: Final = "the package tabicl (2.2 or later) is not installed"

@@ -1,16 +1,14 @@
 """Files with message passing layers written by chemprop 2, including CheMeleon's."""
 
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-import torch
 from torch import Tensor
 
-from molweight.errors import OptionError
+from molweight._torch_file import read_torch_dictionary
+from molweight.errors import DataError, OptionError
 
 __all__ = ["read_chemprop"]
 
@@ -65,20 +63,9 @@ def _read(path: Path) -> dict[str, Any]:
         OptionError: If there is none.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            packed = sum(item.file_size for item in archive.infolist()) > path.stat().st_size
-    except (zipfile.BadZipFile, EOFError):
-        _refuse(path, "is not a file of torch.save, or is damaged", "a dictionary written by it")
-    if packed:
-        _refuse(path, "is a compressed archive", "one as torch.save writes it")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
-        reason = str(error).partition("\n")[0].partition(". ")[0]
-        _refuse(path, f"cannot be read ({reason})", "only tensors and plain values")
-    if not isinstance(content, dict):
-        _refuse(path, f"holds a {type(content).__name__}", "a dictionary")
-    return content
+        return read_torch_dictionary(path)
+    except DataError as error:
+        _refuse(path, str(error), "only tensors and plain values")
 
 
 def _number(path: Path, about: Mapping[str, Any], name: str) -> int:
