@@ -8,9 +8,10 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.arrays import Column, Float32Array, Float32Matrix, Float64Array, Indices, Int8Array
 from molweight.datasets._label_columns import BadCell
-from molweight.datasets._labels import check_choice, remarks, settle
+from molweight.datasets._labels import remarks, settle
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._replicates import DUPLICATES, Duplicated, Measurements, conflicts, groups_of, merge
 from molweight.datasets._row_numbers import ROW_NUMBER
@@ -55,10 +56,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse invalid choices before anything is read."""
-        check_choice("on_error", self.on_error, get_args(OnError))
-        check_choice("duplicates", self.duplicates, DUPLICATES)
+        check_choice("", "on_error", self.on_error, get_args(OnError))
+        check_choice("", "duplicates", self.duplicates, DUPLICATES)
         if self.decimal is not None:
-            check_choice("decimal", self.decimal, get_args(Decimal))
+            check_choice("", "decimal", self.decimal, get_args(Decimal))
         if self.standardize:
             check_steps(self.standardize)
 

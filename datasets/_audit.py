@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.arrays import Float32Array, Indices, Uint64Array
-from molweight.datasets._labels import check_choice
 from molweight.datasets._rdkit_identity import identity, number_of, structure
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
@@ -239,7 +239,7 @@ def without(
         >>> list(without(corpus, table).smiles)
         ['C', 'CC']
     """
-    check_choice("same", same, ("molecule", "compound"))
+    check_choice("", "same", same, ("molecule", "compound"))
     column = ("molecule", "compound").index(same)
     theirs = _identities(corpus, n_jobs, progress=progress)[:, column]
     keys = _identities(data, n_jobs, progress=progress)[:, column]

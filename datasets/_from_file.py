@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
+from molweight.arguments import check_choice
 from molweight.datasets._assemble import OnError, Options
 from molweight.datasets._excel import read_excel
 from molweight.datasets._frames import read_parquet
 from molweight.datasets._from_table import from_table
-from molweight.datasets._labels import check_choice
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._read_sdf import read_sdf
 from molweight.datasets._read_smi import read_smi
@@ -133,7 +133,7 @@ def from_file(
         (<MoleculeDataset mine: 2 molecules, 1 row without a molecule>, 'ring 1 is not closed')
     """
     if file_format is not None:
-        check_choice("file_format", file_format, get_args(FileFormat))
+        check_choice("", "file_format", file_format, get_args(FileFormat))
     options = Options(
         name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress,
         positive, decimal, relation, duplicates, sample_weight,

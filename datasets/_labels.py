@@ -6,15 +6,15 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.arrays import Float32Array, Float32Matrix, Indices, Int8Array
 from molweight.datasets._table_spec import Metric, OneTask, Task
-from molweight.errors import ConfigError, DataError, OptionError, mention, suggest
+from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import join_tasks, tasks_of
 
 __all__ = [
     "bounds_of",
-    "check_choice",
     "check_labels",
     "exact_labels",
     "format_bound_counts",
@@ -170,12 +170,12 @@ def settle(
         _LOG.info("%s: task: %s (inferred: %s)", where, task, reason.get(task, "some columns hold only 0 and 1"))
     tasks = tasks_of(task, labels.shape[1])
     for item in tasks:
-        check_choice("task", item, get_args(OneTask))
+        check_choice("", "task", item, get_args(OneTask))
     if len(tasks) != labels.shape[1]:
         raise ConfigError(f"{where}: {mention('task', task)} names {len(tasks)} tasks for {labels.shape[1]} targets.")
     metric = metric or _metric_of(tasks)
     for item in metric.split(","):
-        check_choice("metric", item, get_args(Metric))
+        check_choice("", "metric", item, get_args(Metric))
     for item in dict.fromkeys(tasks):
         chosen = [place for place, name in enumerate(tasks) if name == item]
         check_labels(labels[:, chosen], [columns[place] for place in chosen], item, where)
@@ -189,19 +189,6 @@ def _metric_of(tasks: Sequence[str]) -> str:
     if tasks[0] == "classification":
         return "roc_auc"
     return "scaled_rmse" if len(tasks) > 1 else "rmse"
-
-
-def check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    """Refuse a value that is not among the choices of an option.
-
-    Raises:
-        OptionError: If it is not; the message suggests the nearest choices.
-    """
-    if value not in choices:
-        listed = ", ".join(repr(choice) for choice in choices)
-        raise OptionError(
-            option, value, f"is not a valid choice{suggest(str(value), choices)}", f"Use one of {listed}."
-        )
 
 
 def check_labels(labels: Float32Matrix, columns: Sequence[str], task: Task, where: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.datasets._catalogue import TABLES
 from molweight.datasets._data_files import source_at_hand
 from molweight.datasets._embedded import read_embedded_split
-from molweight.datasets._labels import check_choice
 from molweight.datasets._load import table_smiles
 from molweight.datasets._splits import SPLITTERS, Protocol, Request, Splits, check_roles
 from molweight.errors import ConfigError, DataError
@@ -150,7 +150,7 @@ def split(
         >>> split(load("freesolv"), protocol="paper")
         <Splits scaffold (paper, frozen): train 513, meta 64, select 64, test 65>
     """
-    check_choice("protocol", protocol, get_args(Protocol))
+    check_choice("", "protocol", protocol, get_args(Protocol))
     request = Request(protocol, _checked(fractions), seed)
     SPLITTERS.get(method)  # refuses an unknown method before searching for stored roles
     published = frozen and not options and data.name in TABLES

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final, Literal
 
-from molweight.datasets._labels import check_choice
+from molweight.arguments import check_choice
 
 __all__ = ["STANDARD_STEPS", "StandardStep", "standardize"]
 
@@ -69,5 +69,5 @@ def check_steps(steps: str | Sequence[str]) -> tuple[str, ...]:
     """
     chosen = (steps,) if isinstance(steps, str) else tuple(steps)
     for step in chosen:
-        check_choice("standardize", step, STANDARD_STEPS)
+        check_choice("", "standardize", step, STANDARD_STEPS)
     return chosen

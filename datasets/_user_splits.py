@@ -7,8 +7,8 @@ from typing import Final, get_args
 
 import numpy as np
 
+from molweight.arguments import check_choice
 from molweight.arrays import Indices
-from molweight.datasets._labels import check_choice
 from molweight.datasets._splits import ROLES, SELECT_FRACTION, Protocol, Splits, check_roles, hold_out
 from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
@@ -166,7 +166,7 @@ def role_of(cell: str) -> str | None:
 
 
 def _splits(data: MoleculeDataset, parts: dict[str, Indices], protocol: Protocol, source: str) -> Splits:
-    check_choice("protocol", protocol, get_args(Protocol))
+    check_choice("", "protocol", protocol, get_args(Protocol))
     if protocol == "paper" and len(parts["select"]):
         raise ConfigError(
             f"{source}: contains the role 'select', but {mention('protocol', 'paper')} uses the validation part as "

@@ -105,7 +105,7 @@ class Study:
         _data(self)
         _methods(self)
         if self.match not in get_args(Match):
-            raise OptionError("match", self.match, "is unknown", f"Use one of {', '.join(get_args(Match))}.")
+            raise OptionError("match", self.match, "is unknown", f"Choices: {', '.join(get_args(Match))}.")
         if self.trials < 1:
             raise OptionError("trials", self.trials, "must be at least 1")
         _options(self)

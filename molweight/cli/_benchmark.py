@@ -43,7 +43,7 @@ def _executor(options: Namespace) -> Executor:
         raise OptionError("workers", options.workers, "must be at least 1")
     if options.executor not in _EXECUTORS:
         clause = suggest(options.executor, _EXECUTORS)
-        choices = f"Use one of {', '.join(_EXECUTORS)}."
+        choices = f"Choices: {', '.join(_EXECUTORS)}."
         raise OptionError("executor", options.executor, f"is unknown{clause}", choices)
     if options.executor == "ray":
         return RayCluster(options.address, options.workers)

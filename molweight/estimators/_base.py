@@ -111,7 +111,7 @@ class MoleculeEstimator(BaseEstimator):
     ) -> MoleculeDataset:
         smiles = self._smiles(X, reset=True)
         if self.on_error not in ("raise", "skip"):
-            raise OptionError("on_error", self.on_error, "is not a valid choice", "Use 'raise' or 'skip'.")
+            raise OptionError("on_error", self.on_error, "is unknown", "Choices: raise, skip.")
         data = from_smiles(
             smiles,
             labels,

@@ -35,7 +35,7 @@ def test_what_to_do_with_what_cannot_be_used(tmp_path: Path) -> None:
     assert np.isnan(kept.targets[:, 0]).tolist() == [False, True, False]
     with pytest.raises(MolweightError, match=r"row 4, column 'y': 'low' is not a number"):
         table(path, "--targets", "y", "--on_error", "raise")
-    with pytest.raises(ConfigError, match="standardize='salt' is not a valid choice; did you mean 'salts'"):
+    with pytest.raises(ConfigError, match="standardize='salt' is unknown; did you mean 'salts'"):
         table(path, "--standardize", "salt")
 
 

@@ -105,7 +105,7 @@ def test_molecules_of_the_table_are_found_in_the_corpus_and_taken_out(table: Loa
     assert list(without(corpus, data, splits.test, n_jobs=1).smiles) == [*others, others[0]]
     assert without(corpus, data, splits.train, n_jobs=1) is corpus
     assert len(without(corpus, data, same="molecule", n_jobs=1)) == 31
-    with pytest.raises(ConfigError, match="same='molecules' is not a valid choice; did you mean 'molecule'"):
+    with pytest.raises(ConfigError, match="same='molecules' is unknown; did you mean 'molecule'"):
         without(corpus, data, same="molecules")  # type: ignore[arg-type]  # what a user may type
 
 

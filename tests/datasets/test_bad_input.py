@@ -112,8 +112,8 @@ def test_labels_that_are_no_classes(write: Write) -> None:
     ("option", "value", "words"),
     [
         ("task", "clasification", "did you mean 'classification'"),
-        ("metric", "auc_roc", "metric='auc_roc' is not a valid choice"),
-        ("on_error", "ignore", "Use one of 'raise', 'skip', 'nan'"),
+        ("metric", "auc_roc", "metric='auc_roc' is unknown"),
+        ("on_error", "ignore", "Choices: raise, skip, nan"),
         ("delimiter", ", ", "delimiter must be one character"),
     ],
 )

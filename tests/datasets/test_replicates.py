@@ -90,5 +90,5 @@ def test_merging_keeps_other_rows_as_they_are() -> None:
 
 
 def test_the_choice_is_checked(write: Write) -> None:
-    with pytest.raises(ConfigError, match="duplicates='average' is not a valid choice"):
+    with pytest.raises(ConfigError, match="duplicates='average' is unknown"):
         read(write(f"smiles,y\n{ROWS}"), duplicates="average")

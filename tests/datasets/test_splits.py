@@ -243,7 +243,7 @@ def test_impossible_fractions_are_refused(fractions: tuple[float, float, float],
 def test_unknown_choices_name_the_nearest(table: Load) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'scaffold'"):
         split(table("freesolv"), "scafold")
-    with pytest.raises(ConfigError, match="protocol='papers' is not a valid choice; did you mean 'paper'"):
+    with pytest.raises(ConfigError, match="protocol='papers' is unknown; did you mean 'paper'"):
         split(table("freesolv"), protocol="papers")  # type: ignore[arg-type]  # what a user may type
 
 

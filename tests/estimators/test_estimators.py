@@ -175,7 +175,7 @@ def test_a_few_molecules_fill_every_role(count: int) -> None:
 
 
 def test_impossible_options_are_refused() -> None:
-    with pytest.raises(ConfigError, match="on_error='ignore' is not a valid choice"):
+    with pytest.raises(ConfigError, match="on_error='ignore' is unknown"):
         TapWeightClassifier(**SMALL, on_error="ignore").fit(SMILES, AMINE)
     with pytest.raises(ConfigError, match=r"holdout=0.5 must lie above 0 and below 0\.5"):
         TapWeightClassifier(**SMALL, holdout=0.5).fit(SMILES, AMINE)
