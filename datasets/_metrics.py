@@ -24,6 +24,10 @@ __all__ = [
 ]
 
 Metric = Callable[[FloatArray, FloatArray], float]
+_FEWEST: Final = 5
+"""Minimum number of labels of a task for scaling errors by their standard deviation."""
+OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
+_SCALED: Final = ("r2", "scaled_rmse")
 
 
 @dataclass(frozen=True)
@@ -225,8 +229,6 @@ def _mae(truth: FloatArray, predicted: FloatArray) -> float:
 
 _SMALLEST, _LARGEST = 0.01, 100.0
 """Between these, four decimals show three to six significant digits."""
-_FEWEST: Final = 5
-"""Minimum number of labels of a task for scaling errors by their standard deviation."""
 
 
 def _scaled_rmse(truth: FloatArray, predicted: FloatArray) -> float:
@@ -249,9 +251,6 @@ METRICS: Final[dict[str, Metric]] = {
     "scaled_rmse": _scaled_rmse,
 }
 """Every metric, for one task without missing labels, by name."""
-
-OF_CLASSES: Final = ("ap", "prc_auc", "roc_auc")
-_SCALED: Final = ("r2", "scaled_rmse")
 
 
 def class_accuracy(truth: FloatArray, predicted: FloatArray) -> dict[str, float]:

@@ -12,6 +12,9 @@ from molweight.graphs.internal import read_smiles
 
 __all__ = ["STEPS", "standardize_chunk"]
 
+STEPS: Final = ("salts", "charges", "tautomers")
+"""The steps, in the order of application."""
+
 
 @cache
 def _step(name: str) -> Callable[[Mol], Mol]:
@@ -22,10 +25,6 @@ def _step(name: str) -> Callable[[Mol], Mol]:
         "tautomers": lambda: rdMolStandardize.TautomerEnumerator().Canonicalize,
     }
     return made[name]()
-
-
-STEPS: Final = ("salts", "charges", "tautomers")
-"""The steps, in the order of application."""
 
 
 def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:

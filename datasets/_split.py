@@ -23,6 +23,7 @@ __all__ = ["ROLE_LETTERS", "frozen_split", "smiles_digest", "split"]
 
 ROLE_LETTERS: Final = {"train": "T", "meta": "M", "select": "S", "test": "E"}
 """Letters for the roles in files, under the four-role protocol."""
+_LOG: Final = logging.getLogger(__name__)
 
 
 def frozen_split(data: MoleculeDataset, method: str, request: Request) -> Splits | None:
@@ -83,9 +84,6 @@ def _published(table: str, method: str) -> tuple[str, dict[str, str]] | None:
             f"{table}: the frozen split {method!r} belongs to another version of the table. Reinstall molweight."
         )
     return stored["definition"], dict(zip(smiles, stored["roles"], strict=True))
-
-
-_LOG: Final = logging.getLogger(__name__)
 
 
 def split(

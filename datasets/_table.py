@@ -39,6 +39,13 @@ _OTHERS: Final = {
 """Initial bytes of files that are not text tables."""
 _LONGEST_CELL: Final = 1 << 24
 """Maximum length of a cell in characters."""
+_DELIMITERS: Final = ",\t;|"
+_PROBE: Final = 50
+"""Number of records examined to find the delimiter."""
+_PROBED: Final = 1 << 22
+"""Number of characters searched for them."""
+_START: Final = 60
+"""Number of characters that say whether a file is JSON, HTML or XML."""
 
 
 def blank_comments(text: str) -> tuple[str, int]:
@@ -68,15 +75,6 @@ def blank_comments(text: str) -> tuple[str, int]:
     if any(names_smiles(cell) for cell in cells):
         lines[last], count = kept, count - 1
     return "".join(lines), count
-
-
-_DELIMITERS: Final = ",\t;|"
-_PROBE: Final = 50
-"""Number of records examined to find the delimiter."""
-_PROBED: Final = 1 << 22
-"""Number of characters searched for them."""
-_START: Final = 60
-"""Number of characters that say whether a file is JSON, HTML or XML."""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,23 @@ _LISTED: Final = 4
 """Maximum number of an archive's files in a message."""
 _BINARY: Final = 4096
 """Number of bytes at the beginning of a file that are searched for non-text bytes."""
+MAX_MB: Final = 512.0
+"""Default maximum uncompressed size, in MB, of a table that is read as a whole."""
+MAX_ROWS: Final = 1_000_000
+"""Default maximum number of rows of a table that is read as a whole."""
+MAX_ATOMS: Final = 65_535
+"""Maximum number of atoms of a molecule."""
+_BLOCK: Final = 1 << 20
+_LONGEST_LINE: Final = 1 << 24
+"""Maximum line length in bytes; a file with a longer line is refused before the rest is read."""
+_MARKS: Final = {
+    b"\xef\xbb\xbf": "utf-8-sig",
+    b"\xff\xfe\x00\x00": "utf-32",
+    b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+"""Encodings by byte-order mark, longest first because one may be a prefix of another."""
 
 
 @contextmanager
@@ -129,14 +146,6 @@ def _nearest(path: Path) -> str:
     return suggest(path.name, [item.name for item in path.parent.iterdir()])
 
 
-MAX_MB: Final = 512.0
-"""Default maximum uncompressed size, in MB, of a table that is read as a whole."""
-MAX_ROWS: Final = 1_000_000
-"""Default maximum number of rows of a table that is read as a whole."""
-MAX_ATOMS: Final = 65_535
-"""Maximum number of atoms of a molecule."""
-
-
 def check_size(source: str, size: int, max_mb: float | None = None) -> None:
     """Refuse a table that is too large, before it is read into memory.
 
@@ -173,20 +182,6 @@ def check_rows(source: str, rows: int, max_rows: int | None = None) -> None:
             f"{source}: has {rows} rows or more, over the limit of {limit}. A labelled table is held in memory; if it "
             f"is meant to be this large, raise the limit, e.g. {mention('max_rows', 4 * max(rows, limit))}."
         )
-
-
-_BLOCK: Final = 1 << 20
-_LONGEST_LINE: Final = 1 << 24
-"""Maximum line length in bytes; a file with a longer line is refused before the rest is read."""
-
-_MARKS: Final = {
-    b"\xef\xbb\xbf": "utf-8-sig",
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-"""Encodings by byte-order mark, longest first because one may be a prefix of another."""
 
 
 def read_text(path: str | Path, encoding: str | None = None, *, max_mb: float | None = None) -> str:

@@ -26,6 +26,7 @@ Writer = Callable[[str, str], str]
 
 _MENTION: Final = re.compile("\x02([^\x02\x03\x1f]*)\x1f([^\x02\x03\x1f]*)\x03")
 """A mention of an option: name and value between control characters, which a repr never contains."""
+_NO_MEMORY = ("can't allocate memory", "out of memory", "storage size calculation overflowed")
 
 
 def mention(name: str, value: Any = ...) -> str:
@@ -220,9 +221,6 @@ def suggest(name: str, choices: Iterable[str]) -> str:
     by_folded = {choice.lower().replace("-", "_"): choice for choice in choices}
     near = difflib.get_close_matches(str(name).lower().replace("-", "_"), by_folded, n=3, cutoff=0.6)
     return f"; did you mean {' or '.join(repr(by_folded[key]) for key in near)}?" if near else "."
-
-
-_NO_MEMORY = ("can't allocate memory", "out of memory", "storage size calculation overflowed")
 
 
 def out_of_memory(error: BaseException) -> bool:

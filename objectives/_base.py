@@ -37,6 +37,9 @@ _REMEDY = (
     "Attach the targets of the objectives to the dataset first: "
     "molweight.graphs.attach_targets(dataset, objective.targets)."
 )
+_SEEDS: Final = 2**62
+_PLACES: Final = 4
+"""Generators of CUDA devices move on by multiples of this."""
 
 
 class Encode(Protocol):
@@ -133,11 +136,6 @@ class Objective(nn.Module, ABC):
     def forward(self, encoder: Encode, views: Any) -> Tensor:
         """The loss; see :meth:`loss`."""
         return self.loss(encoder, views)
-
-
-_SEEDS: Final = 2**62
-_PLACES: Final = 4
-"""Generators of CUDA devices move on by multiples of this."""
 
 
 def draw_seed(generator: torch.Generator) -> int:

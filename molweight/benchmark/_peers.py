@@ -25,6 +25,13 @@ from molweight.graphs.internal import tasks_of
 __all__ = ["fit_peer"]
 
 _FLOAT32_MAX: Final = 1e30
+_PEERS: Final[dict[str, tuple[Sequence[str], str]]] = {
+    "forest_ecfp": (("ecfp",), "forest"),
+    "lightgbm_descriptors": (("descriptors",), "boosting"),
+    "lightgbm_descriptors_ecfp": (("descriptors", "counts"), "boosting"),
+    "minimol_linear": (("minimol",), "linear"),
+    "minimol_mlp": (("minimol",), "mlp"),
+}
 
 
 def fit_peer(method: str, data: MoleculeDataset, splits: Splits, seed: int) -> dict[str, float]:
@@ -117,13 +124,6 @@ _FEATURES: Final[dict[str, Callable[[MoleculeDataset], AnyArray]]] = {
     "descriptors": _descriptors,
     "counts": lambda data: feature_matrix(data, ["ecfp_counts"]),
     "minimol": lambda data: feature_matrix(data, ["minimol"]),
-}
-_PEERS: Final[dict[str, tuple[Sequence[str], str]]] = {
-    "forest_ecfp": (("ecfp",), "forest"),
-    "lightgbm_descriptors": (("descriptors",), "boosting"),
-    "lightgbm_descriptors_ecfp": (("descriptors", "counts"), "boosting"),
-    "minimol_linear": (("minimol",), "linear"),
-    "minimol_mlp": (("minimol",), "mlp"),
 }
 _MODELS: Final[dict[tuple[str, str], Callable[[int], Any]]] = {
     ("forest", "classification"): lambda seed: RandomForestClassifier(500, n_jobs=1, random_state=seed),

@@ -43,6 +43,11 @@ __all__ = [
     "with_numbers",
 ]
 
+_NOT_CSV: Final = frozenset(
+    [".bz2", ".feather", ".json", ".parquet", ".pq", ".sd", ".sdf", ".tsv", ".xls", ".xlsx", ".xz", ".zip"]
+)
+"""Suffixes of formats other than comma-separated text, plain or compressed by gzip."""
+
 
 class Chunk(NamedTuple):
     """Some rows of the input.
@@ -216,10 +221,6 @@ def format_numbers(values: Float32Matrix) -> Iterator[list[str]]:
 
 
 Write = Callable[[Any], None]
-_NOT_CSV: Final = frozenset(
-    [".bz2", ".feather", ".json", ".parquet", ".pq", ".sd", ".sdf", ".tsv", ".xls", ".xlsx", ".xz", ".zip"]
-)
-"""Suffixes of formats other than comma-separated text, plain or compressed by gzip."""
 
 
 def refuse_other_formats(options: Namespace, *names: str) -> None:

@@ -8,6 +8,12 @@ from molweight.mlo.solvers import Spectrum
 
 __all__ = ["CheckedPoint", "CheckedSolver", "HypergradCheck", "LevelFacts"]
 
+_CLOSE: Final = 0.9
+"""Cosine from which a solver counts as close to the reference."""
+_DOUBTFUL: Final = 1e-3
+"""Residual of a reference above which the table warns."""
+_HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
+
 
 @dataclass(frozen=True)
 class CheckedSolver:
@@ -141,13 +147,6 @@ class HypergradCheck:
         ]
         said = "; ".join([*against, f"closest is {best.solver} ({best.cosine:.2f})"])
         return f"verdict after {point.step} steps: {said}. {_advice(point, best)}"
-
-
-_CLOSE: Final = 0.9
-"""Cosine from which a solver counts as close to the reference."""
-_DOUBTFUL: Final = 1e-3
-"""Residual of a reference above which the table warns."""
-_HEADER: Final = ("solver", "cos", "rel.err", "tau", "products", "gradients", "seconds", "outcome")
 
 
 def _advice(point: CheckedPoint, best: CheckedSolver) -> str:

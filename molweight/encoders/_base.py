@@ -28,6 +28,8 @@ __all__ = [
     "share_of",
 ]
 
+_LEVELS = 2**16
+
 
 class Encoding(NamedTuple):
     """The output of an encoder for ``G`` molecules with ``N`` atoms in all.
@@ -81,7 +83,6 @@ class Encoder(nn.Module, ABC):
         return Encoding(encoding.nodes, encoding.graphs[:-padding]) if padding else encoding
 
 
-_LEVELS = 2**16
 _one_mask: ContextVar[bool] = ContextVar("one_mask", default=False)
 
 

@@ -13,6 +13,8 @@ from molweight.graphs.internal import BOND_STEREO
 __all__ = ["Codes", "FeatureEmbedding", "atom_codes", "bond_codes", "merge_handedness"]
 
 _GRID_LIMIT = 1024
+_HANDS = (1, 2)
+"""Values of ``chirality`` of both hands: clockwise and counter-clockwise, or R and S."""
 
 
 class Codes(NamedTuple):
@@ -140,10 +142,6 @@ def _multi_hot(features: Tensor, sizes: tuple[int, ...]) -> Tensor:
     starts = torch.tensor([0, *(size + 1 for size in sizes[:-1])], device=features.device).cumsum(0)
     hot = torch.zeros(len(features), sum(sizes) + len(sizes), device=features.device)
     return hot.scatter_(1, features + starts, 1.0)
-
-
-_HANDS = (1, 2)
-"""Values of ``chirality`` of both hands: clockwise and counter-clockwise, or R and S."""
 
 
 @runtime_checkable

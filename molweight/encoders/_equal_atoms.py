@@ -20,6 +20,7 @@ __all__ = ["Classes", "Edges", "MergingLayer", "Round", "rounds_of"]
 
 _MOST_MERGED: Final = 0.85
 """Share of distinct atoms above which every atom is computed separately, because sorting costs more than it saves."""
+SALTS: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,6 @@ class MergingLayer(nn.Module, ABC):
 
 
 Words = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
-SALTS: Final = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
 
 
 def mixed(numbers: Indices, salt: np.uint64) -> Words:

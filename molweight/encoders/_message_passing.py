@@ -22,6 +22,10 @@ from molweight.typing import GraphLike
 __all__ = ["JUMPS", "CommonOptions", "MessagePassingEncoder", "Trunk", "TrunkOptions", "jump"]
 
 JUMPS = ("last", "sum", "max", "concat")
+_MOST_LAYERS: Final = 1000
+_WIDEST: Final = 65_536
+_FEWEST_MERGED: Final = 700
+"""Minimum number of atoms in a batch for which merging equal ones saves time; measured with GIN 3x128."""
 
 
 def jump(name: str, states: list[Tensor]) -> Tensor:
@@ -41,12 +45,6 @@ def jump(name: str, states: list[Tensor]) -> Tensor:
     if name == "max":
         return torch.stack(states).max(0).values
     return states[-1] if name == "last" else torch.stack(states).sum(0)
-
-
-_MOST_LAYERS: Final = 1000
-_WIDEST: Final = 65_536
-_FEWEST_MERGED: Final = 700
-"""Minimum number of atoms in a batch for which merging equal ones saves time; measured with GIN 3x128."""
 
 
 class CommonOptions(TypedDict, total=False):

@@ -17,6 +17,7 @@ TRANSFORMS: Final = ("none", "log", "yeo_johnson")
 """Names of the transforms."""
 CLASS: Final = "class"
 """Used instead of a transform for a class target: 0 and 1 are unchanged."""
+_VECTORS: Final = ("power", "mean", "scale", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,6 @@ class LabelTransform:
     def from_json(cls, values: Mapping[str, Any]) -> "LabelTransform":
         """The transform from the values of :meth:`to_json`."""
         return cls(values["kind"], **{name: np.array(values[name], dtype=np.float64) for name in _VECTORS})
-
-
-_VECTORS: Final = ("power", "mean", "scale", "low", "high")
 
 
 def possible_transforms(labels: AnyArray) -> list[str]:

@@ -22,6 +22,7 @@ _COSTS: Final = (1e-4, 1e-3, 1e-2, 1e-1)
 _FOLDS: Final = 3
 _LEAST: Final = 10
 """With fewer labelled rows, or fewer labels of the rarer class, the mean label is predicted."""
+_TENSORS: Final = ("coefficients", "offset", "classes")
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,6 @@ class LinearModel:
         standardiser, prefix = Standardiser(len(state["standardiser.median"])), "standardiser."
         standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
         return cls(standardiser, **{name: state[name].cpu() for name in _TENSORS})
-
-
-_TENSORS: Final = ("coefficients", "offset", "classes")
 
 
 def _fit_one(rows: AnyArray, column: AnyArray, weights: AnyArray, *, classes: bool) -> tuple[AnyArray, float]:

@@ -25,6 +25,7 @@ _LONGEST: Final = 10_000
 """Largest number allowed in a configuration, except for the rotary base."""
 _BASE: Final = 1_000_000_000
 """Largest allowed base of the rotary encoding."""
+_MISSING: Final = "the package tabicl (2.2 or later) is not installed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,9 +141,6 @@ def _content(path: str) -> dict[Any, Any]:
         return read_torch_dictionary(path)
     except DataError as error:
         _refuse(path, str(error))
-
-
-_MISSING: Final = "the package tabicl (2.2 or later) is not installed"
 
 
 def _problem_of(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> str:

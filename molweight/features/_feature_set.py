@@ -25,6 +25,9 @@ __all__ = [
     "register",
 ]
 
+COLUMN_PREFIX: Final = "column:"
+"""Prefix of a feature that is a column of the user's table, e.g. ``"column:pH"``."""
+
 
 @dataclass(frozen=True)
 class FeatureSet:
@@ -97,10 +100,6 @@ def get(name: str) -> FeatureSet:
 def available() -> list[str]:
     """Names of all feature sets, those of installed plugins included."""
     return _FEATURES.available()
-
-
-COLUMN_PREFIX: Final = "column:"
-"""Prefix of a feature that is a column of the user's table, e.g. ``"column:pH"``."""
 
 
 def check_features(names: Sequence[str]) -> None:

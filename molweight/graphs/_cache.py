@@ -37,6 +37,7 @@ _MAGIC: Final = b"MWXXH128"
 _DIGEST: Final = 16
 _EAGER: Final = 16 * BLOCK
 """Files up to this size are verified as a whole on opening; larger ones block by block on first access."""
+_META = "meta.json"
 
 
 def add_seal(path: Path) -> None:
@@ -122,7 +123,6 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return xxhash.xxh3_128(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-_META = "meta.json"
 _log = logging.getLogger(__name__)
 
 

@@ -28,6 +28,8 @@ __all__ = [
 
 Read: TypeAlias = Callable[[Hashable], tuple[Tensor, ...]]
 """Maps the key of a shared result to its tensors."""
+_FEW: Final = 2
+"""Up to this number of objectives, separate backward passes cost no more than a joint one plus a forward-mode pass."""
 
 
 class Trunk(Protocol):
@@ -342,10 +344,6 @@ def objective_gradients(
         if name not in passes.found:
             passes.alone(name, objectives[name], weight)
     return passes.gradients(list(objectives))
-
-
-_FEW: Final = 2
-"""Up to this number of objectives, separate backward passes cost no more than a joint one plus a forward-mode pass."""
 
 
 @dataclass

@@ -20,6 +20,21 @@ SATURATED = 0.95
 """A weight above this value is saturated."""
 OFTEN = 0.1
 """Share of the steps above which a problem is reported."""
+_WHAT = {
+    "zero_gradient": "gave the encoder no gradient",
+    "not_finite": "had a loss or gradient that is not finite",
+    "exploded": f"had a loss over {EXPLODED:g} times its first value",
+    "collapsed": f"had a loss under {COLLAPSED:g} times its first value",
+    "saturated": f"held over {SATURATED:.0%} of the weight",
+}
+_ADVICE = {
+    "zero_gradient": "its weight is wasted; drop or repair it",
+    "not_finite": "look for overflow or division by zero in it",
+    "exploded": "lower the learning rate of level 1",
+    "collapsed": "it is solved and no longer trains the encoder, whatever its weight",
+    "saturated": "set a floor or lower the weighting's lr if the other objectives should count",
+}
+_FAILURES = (Outcome.BUDGET_SPENT, Outcome.NEGATIVE_CURVATURE, Outcome.DIVERGED, Outcome.NON_FINITE)
 
 
 @dataclass(frozen=True)
@@ -138,23 +153,6 @@ class Health:
 def _add(sums: dict[str, Tensor], name: str, value: Tensor) -> None:
     # Loaded counts may still be on the device from which they were read.
     sums[name] = sums[name].to(value.device) + value if name in sums else value
-
-
-_WHAT = {
-    "zero_gradient": "gave the encoder no gradient",
-    "not_finite": "had a loss or gradient that is not finite",
-    "exploded": f"had a loss over {EXPLODED:g} times its first value",
-    "collapsed": f"had a loss under {COLLAPSED:g} times its first value",
-    "saturated": f"held over {SATURATED:.0%} of the weight",
-}
-_ADVICE = {
-    "zero_gradient": "its weight is wasted; drop or repair it",
-    "not_finite": "look for overflow or division by zero in it",
-    "exploded": "lower the learning rate of level 1",
-    "collapsed": "it is solved and no longer trains the encoder, whatever its weight",
-    "saturated": "set a floor or lower the weighting's lr if the other objectives should count",
-}
-_FAILURES = (Outcome.BUDGET_SPENT, Outcome.NEGATIVE_CURVATURE, Outcome.DIVERGED, Outcome.NON_FINITE)
 
 
 def _solve_findings(level: str, counts: list[int], residuals: Tensor | None) -> list[Finding]:

@@ -29,6 +29,8 @@ _INTERVALS: Final = (
     f"Intervals: 95 % bootstrap percentiles over {DRAWS} draws of test molecules, the same draws for all methods. They "
     "do not include the variation between training seeds."
 )
+_FURTHER: Final = {"classification": ("ap",), "regression": ("r2", "mae")}
+"""Further metrics listed for each target, by its kind."""
 
 
 def scores_section(subject: RunSummary) -> Section:
@@ -103,10 +105,6 @@ def _tasks_tables(subject: RunSummary, results: TestResults) -> list[Table]:
     header = ["target", "known labels", *(["metric"] if len(set(own)) > 1 else []), *map(method_title, scores)]
     further = list(dict.fromkeys(_FURTHER[kind] for kind in subject.kinds))
     return [Table(f"Scores by target{more}", [*header, *_further_names(further)], rows)]
-
-
-_FURTHER: Final = {"classification": ("ap",), "regression": ("r2", "mae")}
-"""Further metrics listed for each target, by its kind."""
 
 
 def _further_names(kinds: Sequence[tuple[str, ...]]) -> list[str]:

@@ -33,6 +33,15 @@ __all__ = ["AdaptivePretraining", "adapt", "adaptive_pretraining", "new_predicto
 
 _SHARE: Final = 0.3
 """Share of the remaining time, if there is a limit; the rest is for finetuning."""
+_OWN_SHARE: Final = {"corpus": 0.0, "own": 1.0, "both": 0.5}
+"""Share of gradients on the task's own molecules in the hypergradient."""
+_MOST: Final = 4096
+"""Maximum number of molecules for solving the heads, over all tables."""
+_PART: Final = 256
+_FEWEST: Final = 10
+"""With fewer labels in a column, or fewer labels of the rarer class, its head starts at random."""
+_CHOSEN: Final = 8
+"""Number of columns of a table whose ridge is chosen individually; the others get the median."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +162,6 @@ def adaptive_pretraining(
     return AdaptivePretraining(model, loop, source, replace(task, pad=pad))
 
 
-_OWN_SHARE: Final = {"corpus": 0.0, "own": 1.0, "both": 0.5}
-"""Share of gradients on the task's own molecules in the hypergradient."""
-
-
 def _own_molecules(job: Job, model: Pretrainer, data: MoleculeDataset, splits: Splits, corpus: Corpus) -> Corpus:
     """The task's ``train`` molecules as a corpus, for objectives without a table and without a part of a corpus."""
     names = [
@@ -219,15 +224,6 @@ def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, de
     return (SolvedTask if solved else TaskSource)(
         level2, data, train, meta, generator_for(job.seed, "dropout"), device, job.meta_batches
     )
-
-
-_MOST: Final = 4096
-"""Maximum number of molecules for solving the heads, over all tables."""
-_PART: Final = 256
-_FEWEST: Final = 10
-"""With fewer labels in a column, or fewer labels of the rarer class, its head starts at random."""
-_CHOSEN: Final = 8
-"""Number of columns of a table whose ridge is chosen individually; the others get the median."""
 
 
 @torch.no_grad()

@@ -16,6 +16,13 @@ from molweight.models import Predictor, Pretrainer
 
 __all__ = ["Batches", "Corpus", "TaskSource", "generator_for", "part_batches"]
 
+_WHOLE: Final = 2**20
+"""Maximum number of molecules shuffled at once: 8 MiB in memory and in every saved state."""
+_BLOCK: Final = 2**12
+"""Number of consecutive molecules per block: about 2 MiB of a corpus on disk."""
+_WINDOW: Final = 64
+"""Number of blocks shuffled together: a quarter of a million molecules."""
+
 
 def generator_for(seed: int, stream: str) -> np.random.Generator:
     """An independent random stream per purpose, so that the use of one does not affect the others.
@@ -25,14 +32,6 @@ def generator_for(seed: int, stream: str) -> np.random.Generator:
         stream: Name of the stream's purpose.
     """
     return np.random.default_rng([seed, *stream.encode()])
-
-
-_WHOLE: Final = 2**20
-"""Maximum number of molecules shuffled at once: 8 MiB in memory and in every saved state."""
-_BLOCK: Final = 2**12
-"""Number of consecutive molecules per block: about 2 MiB of a corpus on disk."""
-_WINDOW: Final = 64
-"""Number of blocks shuffled together: a quarter of a million molecules."""
 
 
 class Batches:

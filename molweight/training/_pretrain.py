@@ -21,6 +21,12 @@ from molweight.training._state import Session, Stage
 __all__ = ["HealthLogger", "PretrainingState", "check_losses", "check_weights", "pretrain", "take_step"]
 
 _LOG: Final = logging.getLogger(__name__)
+_DIVERGED: Final = 1e6
+"""Variables of a converging network are smaller than this by orders of magnitude."""
+_FLUSH: Final = 20
+"""Steps between reads of the records, the only synchronisation of the loop with the device."""
+_NEAR: Final = 1e-4
+"""Tolerated rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 class HealthLogger:
@@ -71,11 +77,6 @@ class HealthLogger:
 
 Decided: TypeAlias = Callable[[list[dict[str, Any]]], bool]
 """Decides from the records so far whether training may end."""
-
-_DIVERGED: Final = 1e6
-"""Variables of a converging network are smaller than this by orders of magnitude."""
-_FLUSH: Final = 20
-"""Steps between reads of the records, the only synchronisation of the loop with the device."""
 
 
 @dataclass
@@ -305,10 +306,6 @@ def take_step(model: Pretrainer, corpus: Corpus, loop: Loop, task: TaskSource | 
 
 def _weights(row: dict[str, Any]) -> str:
     return " ".join(f"{name} {weight:.2f}" for name, weight in row["weights"].items())
-
-
-_NEAR: Final = 1e-4
-"""Tolerated rounding error of a weight, or of the sum of the weights, in float32."""
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:

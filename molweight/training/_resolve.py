@@ -65,6 +65,14 @@ The Hessians are indefinite, with negative curvature of the order of 10 during a
 
 _PLAIN: Final = {**vars(EncoderOptions()), **vars(PretrainingOptions())}
 """Defaults of the options that determine the source of an encoder."""
+_WITH_TASK: Final = {
+    "stop_when_decided": (Needs.HYPERGRADIENT,),
+    "learn": (Needs.HYPERGRADIENT,),
+    "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
+}
+"""Options that require a weighting with certain measurements of the task."""
+_LEAST_SHARE: Final = 1e-3
+"""Minimum initial weight of an objective, as a fraction of the mean, because a weight of zero could never recover."""
 
 
 def resolve(job: Job, data: MoleculeDataset) -> Job:
@@ -169,14 +177,6 @@ def variant(job: Job, **changes: Any) -> Job:
     asked, plain = changes.get("weighting", job.weighting), vars(AdaptationOptions())
     idle = {name: plain[name] for name, needs in _WITH_TASK.items() if not _measures(asked, *needs)}
     return replace(job, **{**(idle if "weighting" in changes else {}), **changes})
-
-
-_WITH_TASK: Final = {
-    "stop_when_decided": (Needs.HYPERGRADIENT,),
-    "learn": (Needs.HYPERGRADIENT,),
-    "align_on": (Needs.HYPERGRADIENT, Needs.ALIGNMENT),
-}
-"""Options that require a weighting with certain measurements of the task."""
 
 
 def _measures(weighting: str, *needs: Needs) -> bool:
@@ -329,10 +329,6 @@ def _say_once(name: str) -> None:
         "data.with_featuriser(Featuriser())",
         name,
     )
-
-
-_LEAST_SHARE: Final = 1e-3
-"""Minimum initial weight of an objective, as a fraction of the mean, because a weight of zero could never recover."""
 
 
 def weighting_options(job: Job) -> dict[str, Any]:

@@ -38,6 +38,8 @@ _GROUPS: Final = 32
 _LOG: Final = logging.getLogger(__name__)
 
 Aux = str | MoleculeDataset | SourceTable
+_ASSAYS: Final = "assay_labels"
+_CHOICES: Final = ("tox21", "sider")
 
 
 def with_sources(
@@ -175,10 +177,6 @@ def join_sources(objectives: Mapping[str, Source], sources: Sequence[SourceTable
         own = positions[head.tables[0]]
         rows[own] = np.arange(len(own))
         head.join(pool, number, rows)
-
-
-_ASSAYS: Final = "assay_labels"
-_CHOICES: Final = ("tox21", "sider")
 
 
 def resolve_assay_table(job: Job, data: MoleculeDataset) -> Job:

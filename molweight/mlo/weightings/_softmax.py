@@ -13,6 +13,8 @@ from molweight.mlo.weightings._fixed import check_weights
 
 __all__ = ["AdamRule", "EvidenceRule", "LogitRule", "SoftmaxWeighting", "keep_if", "through_softmax"]
 
+_OWN: Final = {"evidence": ("memory", "warmup"), "adam": ("betas", "size", "pull")}
+
 
 class LogitRule(nn.Module, ABC):
     """Moves K logits by gradients of arbitrary scale; its state is in buffers."""
@@ -306,7 +308,6 @@ class SoftmaxWeighting(Weighting):
 
 
 _RULES: Final[dict[str, type[AdamRule | EvidenceRule]]] = {"evidence": EvidenceRule, "adam": AdamRule}
-_OWN: Final = {"evidence": ("memory", "warmup"), "adam": ("betas", "size", "pull")}
 
 
 def _rule(name: str, count: int, options: Mapping[str, object]) -> LogitRule:
