@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 import numpy as np
 
-from molweight.arguments import check_choice
+from molweight.arguments import check_choice, check_kind
 from molweight.arrays import Float32Array, Float32Matrix, Indices, Int8Array
 from molweight.datasets._table_spec import Metric, OneTask, Task
 from molweight.errors import ConfigError, DataError, mention
@@ -168,9 +168,10 @@ def settle(
         task = infer_task(labels)
         reason = {"classification": "all labels are 0 or 1", "regression": "labels are not all 0 or 1"}
         _LOG.info("%s: task: %s (inferred: %s)", where, task, reason.get(task, "some columns hold only 0 and 1"))
+    check_kind("", "task", task, str)
     tasks = tasks_of(task, labels.shape[1])
     for item in tasks:
-        check_choice("", "task", item, get_args(OneTask))
+        check_choice("", "task", item, (*get_args(OneTask), *(() if "," in task else ("multiclass",))))
     if len(tasks) != labels.shape[1]:
         raise ConfigError(f"{where}: {mention('task', task)} names {len(tasks)} tasks for {labels.shape[1]} targets.")
     metric = metric or _metric_of(tasks)

@@ -11,6 +11,7 @@ from molweight.arrays import Int64Array
 from molweight.datasets._columns import listed
 from molweight.datasets._label_columns import class_words, is_inconclusive, known_pair, source_column
 from molweight.datasets._numbers import Decimal, is_missing, is_number, read_numbers
+from molweight.datasets._parse import parsable
 from molweight.datasets._row_numbers import row_numbers
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError, mention
@@ -58,17 +59,20 @@ def with_train_classes(
     Raises:
         DataError: If a label is not a class of ``train``; the message names row and column.
     """
-    frame, filled = table.frame.copy(), np.array([bool(cell) for cell in table.cells(smiles)])
+    frame, cells = table.frame.copy(), table.cells(smiles)
     for target in class_targets(train):
         column = source_column(table, target)
         if column not in table.columns:
             continue
         codes, texts = table.distinct(column)
-        classes = _classes(train.codes.get(target), texts)
-        found = _coded(texts, classes, decimal)
-        wrong = np.flatnonzero(np.array([text is None for text in found])[codes] & filled)
+        # The column of a multiclass table holds words; one that is called like a target holds 0 and 1.
+        stated = None if column == target and train.task == "multiclass" else train.codes.get(target)
+        found = _coded(texts, _classes(stated, texts), decimal)
+        wrong = np.flatnonzero(np.array([text is None for text in found])[codes])
+        wrong = wrong[[cells[record] != "" for record in wrong]]
+        wrong = wrong[parsable([cells[record] for record in wrong])]
         if len(wrong):
-            message = _complaint(table, train, column, wrong, classes)
+            message = _complaint(table, train, column, wrong, stated)
             if not lenient:
                 raise DataError(f"{message}. {_REMEDY}")
             _LOG.warning("%s; such labels are treated as missing", message)
@@ -77,11 +81,18 @@ def with_train_classes(
 
 
 def _classes(codes: Mapping[str, int] | None, texts: Sequence[str]) -> Mapping[str, int]:
-    """The class of each text: by the training table or, if that has only 0 and 1, by the meaning of two words."""
-    if codes is not None:
+    """The class of each text: by the training table or, if that has 0 and 1 or a known pair of words, by meaning."""
+    if codes is not None and {word.casefold(): code for word, code in codes.items()} != _by_meaning(list(codes)):
         return codes
-    words = [text for text in texts if not is_missing(text) and not is_number(text) and text.lower() not in _PLAIN]
-    return {**_PLAIN, **{word: n for n, word in enumerate(class_words(words).words)}} if known_pair(words) else _PLAIN
+    given = {**_PLAIN, **(codes or {})}
+    lower = {word.casefold() for word in given}
+    words = [text for text in texts if not is_missing(text) and not is_number(text) and text.casefold() not in lower]
+    return {**given, **_by_meaning(words)}
+
+
+def _by_meaning(words: Sequence[str]) -> dict[str, int]:
+    """The classes of a known pair of words, such as active and inactive; empty for other words."""
+    return {word: code for code, word in enumerate(class_words(words).words)} if known_pair(words) else {}
 
 
 def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | None) -> list[str | None]:
@@ -97,11 +108,11 @@ def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | 
 
 
 def _complaint(
-    table: TextTable, train: MoleculeDataset, column: str, wrong: Int64Array, classes: Mapping[str, int]
+    table: TextTable, train: MoleculeDataset, column: str, wrong: Int64Array, codes: Mapping[str, int] | None
 ) -> str:
     """A message about labels that are not classes of the training table."""
     text = table.cells(column)[int(wrong[0])]
-    known = "0 and 1" if classes.keys() >= _PLAIN.keys() else listed(list(classes))
+    known = listed(list(codes)) if codes else "0 and 1"
     more = f" ({len(wrong)} such cells in this column)" if len(wrong) > 1 else ""
     return (
         f"{table.source}, {table.place(int(wrong[0]), column)}: {text[:60]!r} is not one of the classes of "

@@ -31,7 +31,8 @@ def read_torch_dictionary(path: str | Path) -> dict[Any, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError) as error:
-        raise DataError(f"cannot be read ({str(error).splitlines()[0].partition('. ')[0]})") from error
+        reason = str(error).partition("\n")[0].partition(". ")[0] or type(error).__name__
+        raise DataError(f"cannot be read ({reason})") from error
     if not isinstance(content, dict):
         raise DataError(f"holds a {type(content).__name__} in place of a dictionary")
     return content

@@ -122,7 +122,8 @@ def check_choice(owner: str, option: str, value: str, choices: tuple[str, ...]) 
     """
     if value not in choices:
         clause = suggest(str(value), choices)
-        known = ", ".join(choice for choice in choices if choice)
+        shown = [choice if any(map(str.isalnum, choice)) else repr(choice) for choice in choices if choice]
+        known = ", ".join(shown)
         raise OptionError(option, value, f"is unknown{clause}", f"Choices: {known}.", owner=owner)
 
 

@@ -117,11 +117,11 @@ def _affordable(job: MemberJob, device: torch.device, seconds: float) -> int:
     started = time.perf_counter()
     fit_member(member, job.training, few, short, seed=job.seed, device=device)
     each = (time.perf_counter() - started) * len(rows) / len(few)
-    epochs = int(seconds / max(each, 1e-9))
+    epochs = max(1, int(seconds / max(each, 1e-9)))
     if epochs >= planned:
         return planned
-    _LOG.warning("finetuning: only %d of %d epochs per member, because of the time limit", max(1, epochs), planned)
-    return max(1, epochs)
+    _LOG.warning("finetuning: only %d of %d epochs per member, because of the time limit", epochs, planned)
+    return epochs
 
 
 def _train(job: MemberJob, device: torch.device) -> TrainedMember:

@@ -113,6 +113,9 @@ def test_labels_that_are_no_classes(write: Write) -> None:
     [
         ("task", "clasification", "did you mean 'classification'"),
         ("metric", "auc_roc", "metric='auc_roc' is unknown"),
+        ("decimal", "x", r"decimal='x' is unknown\. Choices: '\.', ','\."),
+        ("task", "foo", "Choices: classification, regression, multiclass"),
+        ("task", 3, "task=3 "),
         ("on_error", "ignore", "Choices: raise, skip, nan"),
         ("delimiter", ", ", "delimiter must be one character"),
     ],

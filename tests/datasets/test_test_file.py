@@ -47,6 +47,8 @@ def read(folder: Path, train: MoleculeDataset, cells: list[Any], **options: Any)
         (["a", "b"], {"positive": "a"}, ["a", "b"], [1, 0]),
         (["a", "b"], {"positive": "a"}, ["b"], [0]),
         ([True, False], {}, ["False"], [0]),
+        (["Active", "inactive"], {}, ["1", "0"], [1, 0]),  # known words, and numbers of the same meaning
+        (["Yes", "No"], {}, ["True", "False"], [1, 0]),
     ],
 )
 def test_classes_are_those_of_the_training_table(
@@ -139,3 +141,18 @@ def test_a_test_table_in_python_has_the_classes_of_the_training_table() -> None:
     test = from_smiles(["CO", "CN"], [1.0, -1.0], target_names=["y"], name="new", cache=False)
     with pytest.raises(DataError, match=r"new, row 1, column 'y': the label -1 is not a class.*0 for '-1', 1 for '1'"):
         with_test(train, test)
+
+
+def test_a_row_without_a_molecule_is_left_out_whatever_its_label(tmp_path: Path) -> None:
+    path = table(tmp_path / "test.csv", ["Active", "inactive"])
+    path.write_text(f"{path.read_text()}C1CC,7\nTotal,3 compounds\n")
+    found = read_test_file(path, train_on(tmp_path, ["Active", "inactive"]), cache=False)
+    assert found.targets.ravel().tolist() == [1.0, 0.0]
+    assert [reject.row for reject in found.rejects] == [2, 3]
+
+
+def test_a_column_with_the_name_of_one_of_many_classes_holds_0_and_1(tmp_path: Path) -> None:
+    train = train_on(tmp_path, ["low", "mid", "high"], task="multiclass")
+    path = tmp_path / "one_hot.csv"
+    path.write_text(",".join(["smiles", *train.target_names]) + "\nCCO,1,0,0\nCCN,0,0,1\n")
+    assert read_test_file(path, train, cache=False).targets.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]

@@ -121,6 +121,11 @@ def test_damage_and_bombs_are_named(path: Path, capsys: pytest.CaptureFixture[st
         path.write_bytes(damaged)
         with pytest.raises(OptionError, match=r"mp\.pt.*(is not a file of torch\.save|cannot be read)"):
             read_checkpoint(str(path))
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02")
+        archive.writestr("archive/version", b"3\n")
+    with pytest.raises(OptionError, match=r"mp\.pt.*cannot be read \(\w+"):
+        read_checkpoint(str(path))
     assert main(["fit", "freesolv", "--init", str(path), "--quiet"]) == 2
     assert capsys.readouterr().err.startswith(f"molweight: --init {path} "), "as it was typed"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

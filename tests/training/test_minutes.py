@@ -72,6 +72,9 @@ def test_members_have_fewer_epochs_all_the_same_number(
     assert isinstance(run.model, Ensemble)
     assert len(run.model.members) == 3
     assert "finetuning: only 1 of 60 epochs per member, because of the time limit" in caplog.messages
+    caplog.clear()
+    fit(replace(many, members=2, epochs=1, minutes=SHORT), table, roles, corpus)
+    assert not [message for message in caplog.messages if message.startswith("finetuning")]  # all of it was done
 
 
 def test_a_member_that_was_kept_sets_the_epochs_of_the_others(
