@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 STUDIES = sorted(path.parent for path in (ROOT / "experiments" / "results").glob("*/results.jsonl"))
 
 SOURCES = ("planted_signals", "hypergradient_validity")
-PLUGINS = ("experiments.studies.activity_tables",)  # registers tables as it is imported
+PLUGINS = ("experiments.studies.activity_tables", "experiments.studies.official_tables")  # register tables on import
 
 
 @pytest.fixture(autouse=True)
