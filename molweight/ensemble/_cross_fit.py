@@ -41,7 +41,6 @@ __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
 
 
 _LOG: Final = logging.getLogger(__name__)
-_STREAMS: Final = {"folds": 0, "members": 1, "trees": 2, "sources": 3}
 _SHRINKAGE: Final = 0.2
 """Shrinkage of the weights towards equal ones; see ``experiments/results/recipes.md``."""
 GRAPH: Final = "graph"
@@ -250,7 +249,7 @@ class _Work:
     ) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
-        folds = cross_folds(subset.targets, recipe.members, _stream(recipe, "folds"))
+        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"))
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}
@@ -302,7 +301,7 @@ class _Work:
 
     def _job(self, number: int, encoder: Encoder, transforms: Sequence[LabelTransform]) -> MemberJob:
         fold, recipe = self.folds[number], self.recipe
-        rng = np.random.default_rng([recipe.seed, _STREAMS["members"], number])
+        rng = recipe.stream("members", number)
         labels = torch.from_numpy(transforms[number].forward(self.labels)).float()
         inputs = self.standardiser(torch.from_numpy(self.features))
         task = self.data.task or "regression"
@@ -381,7 +380,7 @@ class _Work:
             return {}
         dense = self.standardiser(torch.from_numpy(self.features)).double().numpy()
         labels = LabelTransform.fit(self.kind, self.labels).forward(self.labels)
-        rng = _stream(self.recipe, "sources")
+        rng = self.recipe.stream("sources")
         found = source_gains(dense, self.profile.independent, self.profile.tables, labels, rng)
         return {name: effect.to_json() for name, effect in found.items()}
 
@@ -484,7 +483,7 @@ def _partner_data(
         weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
         task=data.task or "regression",
         absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
-        seed=int(_stream(recipe, "trees").integers(2**31)),
+        seed=int(recipe.stream("trees").integers(2**31)),
         balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
         network=recipe.network,
         device=str(device),
@@ -495,7 +494,3 @@ def _truth(data: MoleculeDataset) -> AnyArray:
     """Labels for scoring: without bounds, unless there are no others."""
     exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
     return data.targets.astype(np.float64) if np.isnan(exact).all() else exact
-
-
-def _stream(recipe: Recipe, name: str) -> np.random.Generator:
-    return np.random.default_rng([recipe.seed, _STREAMS[name]])

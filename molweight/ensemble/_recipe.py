@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Self
 
+import numpy as np
+
 from molweight.datasets.internal import SourceTable
 from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._partner_kinds import MINIMOL, MINIMOL_LINEAR, OF_VECTORS, PARTNERS
@@ -19,6 +21,7 @@ DEFAULT_FEATURES: Final = tuple(EnsembleOptions().features)
 
 _FOLDS: Final = 5
 _LARGE: Final = 10_000
+_STREAMS: Final = {"folds": 0, "members": 1, "trees": 2, "sources": 3}
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,15 @@ class Recipe(EnsembleOptions):
             **resolved: The other settings, and options with other values.
         """
         return cls(**{name: getattr(options, name) for name in option_names(EnsembleOptions)} | resolved)
+
+    def stream(self, name: str, *further: int) -> np.random.Generator:
+        """The random numbers of a part of the work.
+
+        Args:
+            name: The part.
+            *further: Numbers that tell streams of the same part apart.
+        """
+        return np.random.default_rng([self.seed, _STREAMS[name], *further])
 
     @property
     def profile_features(self) -> list[str]:
