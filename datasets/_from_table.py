@@ -35,6 +35,7 @@ from molweight.datasets._table_spec import Task
 from molweight.datasets._user_splits import ROLE_NAMES, role_of
 from molweight.errors import ConfigError, DataError, mention
 from molweight.graphs import MoleculeDataset
+from molweight.graphs.internal import tasks_of
 
 __all__ = ["from_table", "understand", "without_descriptions"]
 
@@ -317,12 +318,13 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
     """Two numbers that encode classes, recoded as 0 and 1."""
     said: list[str] = []
     values, columns = labels.values.copy(), list(labels.columns)
-    for place, column in enumerate(labels.columns):
+    tasks = [None] * len(columns) if task is None else tasks_of(task, len(columns))
+    for place, (column, stated) in enumerate(zip(labels.columns, tasks, strict=True)):
         known = np.unique(column.known)
         pair = tuple(known.tolist())
         if len(pair) != 2 or pair == (0.0, 1.0) or labels.bounds[:, place].any():  # noqa: PLR2004 - two classes
             continue
-        if task == "classification" or (task is None and pair in _CODES and len(column.known) >= _ENOUGH):
+        if stated == "classification" or (stated is None and pair in _CODES and len(column.known) >= _ENOUGH):
             low, high = pair
             values[:, place] = np.where(np.isnan(values[:, place]), np.nan, values[:, place] == np.float32(high))
             columns[place] = replace(

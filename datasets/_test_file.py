@@ -10,7 +10,7 @@ import numpy as np
 
 from molweight.arrays import Column, Float32Matrix
 from molweight.datasets._assemble import Options
-from molweight.datasets._columns import find_smiles
+from molweight.datasets._columns import find_smiles, listed
 from molweight.datasets._from_file import Reading, read_any, stem
 from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
@@ -54,6 +54,11 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
     table = with_train_classes(table, smiles, train, options.decimal, lenient=options.on_error == "nan")
     names = [name for name in train.target_names if _labelled(table, name)]
     found = from_table(table, smiles, names, options)
+    for name in found.codes:
+        raise DataError(
+            f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but the "
+            f"target {name!r} of {train.name} is a number. Write numbers, or leave the cells empty."
+        )
     if not names:
         return found
     missing = [name for name in train.target_names if name not in names]

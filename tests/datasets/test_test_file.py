@@ -111,12 +111,19 @@ def test_numbers_and_classes_are_read_from_one_test_file(tmp_path: Path) -> None
     rows = [f"{'C' * (n + 1)}O,{n}.5,{n % 2 + 1},=" for n in range(30)]
     (tmp_path / "train.csv").write_text("\n".join(["smiles,y,kind,y_relation", *rows]))
     (tmp_path / "test.csv").write_text("smiles,kind,y,y_relation\nCCN,2,4.5,<\n,total,9,\nCCCN,1,,\n")
-    train = from_file(tmp_path / "train.csv", targets=["y", "kind"], cache=False)
-    assert train.task == "regression,classification"
-    assert train.targets[:2, 1].tolist() == [0, 1]
+    for task in (None, "regression,classification"):  # codes 1 and 2 are classes, whether or not the task is stated
+        train = from_file(tmp_path / "train.csv", targets=["y", "kind"], task=task, cache=False)
+        assert train.task == "regression,classification"
+        assert train.targets[:2, 1].tolist() == [0, 1]
     test = read_test_file(tmp_path / "test.csv", train, cache=False)
     np.testing.assert_array_equal(test.targets, [[4.5, 1], [np.nan, 0]])
     assert test.columns["label_bounds"].tolist() == [[-1, 0], [0, 0]]
+
+
+def test_words_are_no_labels_of_a_numeric_target(tmp_path: Path) -> None:
+    train = train_on(tmp_path, [0.5, 1.5, 2.5])
+    with pytest.raises(DataError, match=r"column 'y': holds the words 'inactive', 'active', but the target 'y' .* number"):
+        read(tmp_path, train, ["active", "inactive", "active"])
 
 
 def test_rows_that_describe_the_columns_are_no_labels(tmp_path: Path) -> None:
