@@ -192,8 +192,8 @@ def _read(name: str, columns: list[str] | None) -> MoleculeDataset:
     table = from_file(name, targets=columns, on_error="skip")
     if table.task is None:
         raise DataError(
-            f"{name}: no column holds labels to learn from. Name them: {name}:COLUMN, or {name}:COLUMN=WORD for one class "
-            "of a column of words."
+            f"{name}: no column holds labels to learn from. Name them: {name}:COLUMN, or {name}:COLUMN=WORD for one "
+            "class of a column of words."
         )
     return table
 

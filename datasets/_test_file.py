@@ -56,8 +56,8 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
     found = from_table(table, smiles, names, options)
     for name in found.codes:
         raise DataError(
-            f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but the "
-            f"target {name!r} of {train.name} is a number. Write numbers, or leave the cells empty."
+            f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but "
+            f"the target {name!r} of {train.name} is a number. Write numbers, or leave the cells empty."
         )
     if not names:
         return found

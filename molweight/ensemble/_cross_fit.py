@@ -15,7 +15,7 @@ from molweight.datasets.internal import exact_labels, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
-from molweight.ensemble._calibration import Calibration, log_loss
+from molweight.ensemble._beta_calibration import BetaCalibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
 from molweight.ensemble._fit_member import TrainingSet
 from molweight.ensemble._folds import cross_folds
@@ -47,7 +47,7 @@ GRAPH: Final = "graph"
 WHOLE: Final = "ensemble"
 
 
-_OutOfFold = tuple[Sequence[float], ErrorModel, Calibration | None]
+_OutOfFold = tuple[Sequence[float], ErrorModel, BetaCalibration | None]
 """Everything that is fitted on out-of-fold predictions: weights of the parts, expected errors, and calibration."""
 
 
@@ -360,13 +360,13 @@ class _Work:
             whole[fold] = combine([part[fold] for part in predictions], weights)
         return whole
 
-    def calibrate(self, whole: AnyArray) -> tuple[Calibration, AnyArray]:
+    def calibrate(self, whole: AnyArray) -> tuple[BetaCalibration, AnyArray]:
         """Calibrate binary targets; multiclass targets are unchanged."""
         if self.data.task == "multiclass":
-            return Calibration.identity(self.labels.shape[1]), whole
-        return Calibration.fit(whole, self.truth, self.partners.classes, self.folds)
+            return BetaCalibration.identity(self.labels.shape[1]), whole
+        return BetaCalibration.fit(whole, self.truth, self.partners.classes, self.folds)
 
-    def losses(self, whole: AnyArray, unseen: AnyArray, calibration: Calibration) -> dict[str, float]:
+    def losses(self, whole: AnyArray, unseen: AnyArray, calibration: BetaCalibration) -> dict[str, float]:
         """Log-loss of the calibrated targets, before and after calibration."""
         own = np.array([kind != "none" for kind in calibration.kinds])
         if not own.any():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from molweight.ensemble._calibration import Calibration
+from molweight.ensemble._beta_calibration import BetaCalibration
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._partners import PartnerSpec
 from molweight.ensemble._profile import ProfileSpec
@@ -45,7 +45,7 @@ class EnsembleSpec:
     weights: tuple[float, ...]
     transforms: tuple[LabelTransform, ...]
     errors: ErrorModel
-    calibration: Calibration | None = None
+    calibration: BetaCalibration | None = None
     profile: ProfileSpec | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class EnsembleSpec:
             "weights": tuple(values["weights"]),
             "transforms": tuple(LabelTransform.from_json(part) for part in values["transforms"]),
             "errors": errors,
-            "calibration": Calibration.from_json(values["calibration"]) if values.get("calibration") else None,
+            "calibration": BetaCalibration.from_json(values["calibration"]) if values.get("calibration") else None,
             "profile": ProfileSpec.from_json(values["profile"]) if values.get("profile") else None,
         }
         return cls(**{**values, **own})

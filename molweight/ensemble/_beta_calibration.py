@@ -9,7 +9,7 @@ import numpy as np
 from molweight.arrays import AnyArray, Indices
 from molweight.ensemble._few_labels import enough
 
-__all__ = ["Calibration", "log_loss"]
+__all__ = ["BetaCalibration", "log_loss"]
 
 _LEAST: Final = 10
 """Minimum number of labels of each class for fitting."""
@@ -21,7 +21,7 @@ _START: Final = np.array([1.0, 1.0, 0.0])
 
 
 @dataclass(frozen=True)
-class Calibration:
+class BetaCalibration:
     """``sigmoid(a log p - b log(1 - p) + c)`` for each target, with ``a`` and ``b`` positive.
 
     With ``a = b`` this is Platt scaling of the logit; with ``a = b = 1`` and ``c = 0`` it is the identity. The order of
@@ -36,7 +36,7 @@ class Calibration:
 
     Example:
         >>> halves = np.full((40, 1), 0.001), np.tile([[0.0], [1.0]], (20, 1))
-        >>> fitted, _ = Calibration.fit(*halves, np.array([True]), [np.arange(20), np.arange(20, 40)])
+        >>> fitted, _ = BetaCalibration.fit(*halves, np.array([True]), [np.arange(20), np.arange(20, 40)])
         >>> fitted.kinds, float(fitted(np.array([[0.001]])).round(2).item())
         (('platt',), 0.5)
     """
@@ -45,7 +45,7 @@ class Calibration:
     values: AnyArray
 
     @classmethod
-    def identity(cls, targets: int) -> "Calibration":
+    def identity(cls, targets: int) -> "BetaCalibration":
         """The identity map.
 
         Args:
@@ -56,7 +56,7 @@ class Calibration:
     @classmethod
     def fit(
         cls, predicted: AnyArray, labels: AnyArray, classes: AnyArray, folds: Sequence[Indices]
-    ) -> tuple["Calibration", AnyArray]:
+    ) -> tuple["BetaCalibration", AnyArray]:
         """For each class, the map with the lowest log-loss on held-out folds, refitted on all rows.
 
         Args:
@@ -96,7 +96,7 @@ class Calibration:
         return {"kinds": list(self.kinds), "values": self.values.tolist()}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "Calibration":
+    def from_json(cls, values: Mapping[str, Any]) -> "BetaCalibration":
         """The calibration from the values of :meth:`to_json`."""
         return cls(tuple(values["kinds"]), np.array(values["values"], dtype=np.float64).reshape(-1, 3))
 

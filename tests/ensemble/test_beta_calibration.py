@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from molweight.ensemble._calibration import Calibration, log_loss
+from molweight.ensemble._beta_calibration import BetaCalibration, log_loss
 
 ONE = np.array([True])
 
@@ -24,7 +24,7 @@ def flattened(count: int, rate: float) -> tuple[np.ndarray, np.ndarray, list[np.
 
 def test_calibrated_probabilities_are_met() -> None:
     predicted, labels, folds = flattened(6000, 0.05)
-    fitted, unseen = Calibration.fit(predicted, labels, ONE, folds)
+    fitted, unseen = BetaCalibration.fit(predicted, labels, ONE, folds)
     assert fitted.kinds[0] != "none"
     assert log_loss(labels, unseen) < log_loss(labels, predicted) - 0.01
     mapped = fitted(predicted)
@@ -36,7 +36,7 @@ def test_calibrated_probabilities_are_met() -> None:
 @given(arrays.arrays(np.float64, 60, elements=st.floats(0, 1)))
 def test_the_order_of_predictions_stays(values: np.ndarray) -> None:
     labels = np.tile([[0.0], [1.0], [0.0]], (20, 1))
-    fitted, _ = Calibration.fit(values[:, None], labels, ONE, [np.arange(0, 30), np.arange(30, 60)])
+    fitted, _ = BetaCalibration.fit(values[:, None], labels, ONE, [np.arange(0, 30), np.arange(30, 60)])
     assert (fitted.values[:, :2] > 0).all()  # increasing, but for rounding
     order = np.argsort(values, kind="stable")
     mapped = fitted(values[:, None])[order, 0]
@@ -51,7 +51,7 @@ def test_what_is_calibrated_already_is_hardly_moved() -> None:
     rng = np.random.default_rng(1)
     predicted = rng.random((3000, 1))
     labels = (rng.random((3000, 1)) < predicted).astype(float)
-    fitted, _ = Calibration.fit(predicted, labels, ONE, [np.arange(0, 1500), np.arange(1500, 3000)])
+    fitted, _ = BetaCalibration.fit(predicted, labels, ONE, [np.arange(0, 1500), np.arange(1500, 3000)])
     np.testing.assert_allclose(fitted(predicted), predicted, atol=0.05)
 
 
@@ -59,7 +59,9 @@ def test_numbers_and_few_labels_are_left_as_they_are() -> None:
     predicted = np.array([[0.1, 3.0, 0.2]] * 40)
     labels = np.zeros((40, 3))
     labels[:20, 1], labels[0, 2] = 5.0, 1.0
-    fitted, _ = Calibration.fit(predicted, labels, np.array([True, False, True]), [np.arange(20), np.arange(20, 40)])
+    fitted, _ = BetaCalibration.fit(
+        predicted, labels, np.array([True, False, True]), [np.arange(20), np.arange(20, 40)]
+    )
     assert fitted.kinds == ("none",) * 3
     np.testing.assert_array_equal(fitted(predicted), predicted)
 
@@ -72,14 +74,14 @@ def test_what_is_not_labelled_does_not_count() -> None:
     other[::2] = 0.5
     for rows in (predicted, other):
         assert (
-            Calibration.fit(rows, some, ONE, folds)[0].to_json()
-            == Calibration.fit(other, some, ONE, folds)[0].to_json()
+            BetaCalibration.fit(rows, some, ONE, folds)[0].to_json()
+            == BetaCalibration.fit(other, some, ONE, folds)[0].to_json()
         )
 
 
 def test_it_goes_through_json() -> None:
     predicted, labels, folds = flattened(900, 0.3)
-    fitted, _ = Calibration.fit(predicted, labels, ONE, folds)
-    again = Calibration.from_json(json.loads(json.dumps(fitted.to_json())))
+    fitted, _ = BetaCalibration.fit(predicted, labels, ONE, folds)
+    again = BetaCalibration.from_json(json.loads(json.dumps(fitted.to_json())))
     assert again.kinds == fitted.kinds
     np.testing.assert_array_equal(again(predicted), fitted(predicted))
