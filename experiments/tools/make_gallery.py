@@ -6,16 +6,15 @@ Each fit is the command that ``docs/gallery.md`` shows. ``gallery.json`` names t
 """
 
 import argparse
-import contextlib
 import json
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Final
 
 from experiments._provenance import provenance, write_result
-from molweight.cli import main as molweight
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FITS: Final[dict[str, list[str]]] = {
@@ -41,13 +40,12 @@ def main() -> None:
 
 
 def _fit(name: str, output: Path) -> object:
-    """Fit, copy the report, and return the scores."""
-    target = (output / f"{name}.html").resolve()
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        if molweight(["fit", *FITS[name], "--name", name]) != 0:
-            sys.exit(f"the fit of {name} failed")
-        shutil.copyfile(Path("runs", name, "report.html"), target)
-        return json.loads(Path("runs", name, "metrics.json").read_text(encoding="utf-8"))
+    """Fit in a process of its own, copy the report, and return the scores."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "molweight", "fit", *FITS[name], "--name", name], cwd=folder, check=True)
+        run = Path(folder, "runs", name)
+        shutil.copyfile(run / "report.html", output / f"{name}.html")
+        return json.loads((run / "metrics.json").read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
