@@ -59,6 +59,12 @@ KINDS: Final[dict[str, dict[str, Any]]] = {
         **IDENTITY,
         "hypergradient_interval": 1,
     },
+    "50 sources, identity every 10": {
+        "objectives": ONE,
+        "aux_weights": "column",
+        **IDENTITY,
+        "hypergradient_interval": PERIOD,
+    },
 }
 """Options of each kind of step."""
 COMPARED: Final = [kind for kind in KINDS if not kind.startswith("50 sources")]
@@ -78,6 +84,7 @@ RATIOS: Final = {
         if kind.startswith("eight, ") and kind != "eight, equal"
     },
     "50 sources, identity every step / equal": ("new", "50 sources, identity every step", "new", "50 sources, equal"),
+    "50 sources, identity every 10 / equal": ("new", "50 sources, identity every 10", "new", "50 sources, equal"),
 }
 
 
