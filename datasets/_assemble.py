@@ -124,7 +124,9 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     if rows.bad and _refuses(rows, options):
         raise DataError(rows.complaint)
     dropped = {cell.record for cell in rows.bad} if options.on_error == "skip" else set()
-    labels = rows.labels if rows.labels is None or not dropped else _blanked(rows.labels, dropped)
+    weightless = set() if rows.weights is None else set(np.flatnonzero(rows.weights == 0).tolist())
+    unused = dropped | weightless
+    labels = rows.labels if rows.labels is None or not unused else _blanked(rows.labels, unused)
     task, metric = settle(labels, rows.columns, rows.task or options.task, options.metric, rows.source)
     texts = rows.smiles
     if options.standardize:
@@ -144,6 +146,8 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
     except DataError as error:
         raise DataError(_no_molecule(rows)) from error
     notes = [*rows.notes, *([] if labels is None or not options.trains else remarks(labels, rows.columns, task))]
+    if weightless:
+        notes.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
     data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
     messages = [Message(note) for note in (*notes, *said)]

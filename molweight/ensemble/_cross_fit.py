@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets.internal import exact_labels, ogb_metric
+from molweight.datasets.internal import exact_labels, identity, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
@@ -34,7 +34,7 @@ from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, target_column
 from molweight.seeding import seeded
 
 __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
@@ -249,7 +249,8 @@ class _Work:
     ) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
-        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"))
+        molecules = target_column(data, identity())[labelled, 0]
+        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"), molecules)
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}
@@ -297,7 +298,12 @@ class _Work:
         return _kept_or_trained(kept, fresh, keeper), transforms
 
     def _transform(self, fold: Indices) -> LabelTransform:
-        return LabelTransform.fit(self.kind, np.delete(self.labels, fold, axis=0))
+        return self._units(np.setdiff1d(np.arange(len(self.labels)), fold))
+
+    def _units(self, rows: Indices | slice = slice(None), kind: str | None = None) -> LabelTransform:
+        """A label transform, fitted on some rows."""
+        weights = self.partners.weights
+        return LabelTransform.fit(kind or self.kind, self.labels[rows], None if weights is None else weights[rows])
 
     def _job(self, number: int, encoder: Encoder, transforms: Sequence[LabelTransform]) -> MemberJob:
         fold, recipe = self.folds[number], self.recipe
@@ -346,11 +352,12 @@ class _Work:
         """
         if len(predictions) == 1:
             return [1.0]
-        units, truth = LabelTransform.fit(self.kind, self.labels), self.truth[rows]
+        units, truth, importance = self._units(), self.truth[rows], self.partners.weights
         if np.isnan(truth).all():
             return [1 / len(predictions)] * len(predictions)
         mapped = [units.forward(part[rows]) for part in predictions]
-        return convex_weights(mapped, units.forward(truth), shrinkage=shrinkage)
+        importance = None if importance is None else importance[rows]
+        return convex_weights(mapped, units.forward(truth), shrinkage=shrinkage, importance=importance)
 
     def combine_unseen(self, predictions: Sequence[AnyArray]) -> AnyArray:
         """The combined parts; each fold is combined with weights fitted on the other folds."""
@@ -379,7 +386,7 @@ class _Work:
         if self.profile is None or not self.profile.tables:
             return {}
         dense = self.standardiser(torch.from_numpy(self.features)).double().numpy()
-        labels = LabelTransform.fit(self.kind, self.labels).forward(self.labels)
+        labels = self._units().forward(self.labels)
         rng = self.recipe.stream("sources")
         found = source_gains(dense, self.profile.independent, self.profile.tables, labels, rng)
         return {name: effect.to_json() for name, effect in found.items()}
@@ -433,7 +440,7 @@ class _Work:
         members = [build_member(spec, count, self.standardiser.width) for _ in trained]
         for member, part in zip(members, trained, strict=True):
             member.load_state_dict(part.state)
-        units = LabelTransform.fit(self.partners.kind_of("none"), self.labels)
+        units = self._units(kind=self.partners.kind_of("none"))
         mean, scale = torch.tensor(units.mean).float(), torch.tensor(units.scale).float()
         profile = self.profile.profile if self.profile and spec.profile else None
         return Ensemble(spec, members, self.standardiser, partners, mean=mean, scale=scale, profile=profile)

@@ -14,47 +14,72 @@ _LEAST: Final = 2
 _BINS: Final = 10
 
 
-def cross_folds(labels: AnyArray, count: int, rng: np.random.Generator) -> list[Indices]:
-    """Split rows into folds of nearly equal size with similar labels.
+def cross_folds(
+    labels: AnyArray, count: int, rng: np.random.Generator, molecules: AnyArray | None = None
+) -> list[Indices]:
+    """Split rows into folds of nearly equal size with similar labels; rows of one molecule are in one fold.
 
-    Rows are sorted by the decile of their mean label (for classes, by the number of positive labels), then at random,
-    and cut into blocks of ``count`` neighbours. Labels of several targets are averaged in standard deviations, so that
-    units do not matter. Each block is distributed over the folds in random order, so that every fold has its share of
-    rare positives and of extreme values.
+    Molecules are sorted by the decile of their mean label (for several binary targets, by the number of positive
+    labels; for the classes of one multiclass target, by class), then at random, and cut into blocks of ``count``
+    neighbours. Labels of several targets are averaged in standard deviations, so that units do not matter. Each block
+    is distributed over the folds in random order, so that every fold has its share of rare positives and of extreme
+    values.
 
     Args:
         labels: ``n x T``, NaN where missing.
-        count: Number of folds; fewer if there are fewer rows.
+        count: Number of folds; fewer if there are fewer molecules.
         rng: Random generator.
+        molecules: A number for each row, ``n``, equal for rows of one molecule; ``None`` if all differ. A molecule is
+            sorted by its first row.
 
     Returns:
         Positions of each fold, sorted.
 
     Raises:
-        ConfigError: If there are fewer than two rows or folds.
+        ConfigError: If there are fewer than two molecules or folds.
 
     Example:
         >>> labels = np.array([[1.0], [0.0], [0.0], [1.0], [0.0], [0.0]])
         >>> [int(labels[fold].sum()) for fold in cross_folds(labels, 2, np.random.default_rng(0))]
         [1, 1]
     """
-    if min(count, len(labels)) < _LEAST:
+    first, place = _distinct(np.arange(len(labels)) if molecules is None else molecules)
+    if min(count, len(first)) < _LEAST:
         raise ConfigError(
-            f"{len(labels)} labelled rows cannot be split into {count} folds; at least 2 rows and 2 folds are needed. "
-            "Add labelled rows, or use members=1."
+            f"{len(first)} labelled molecules cannot be split into {count} folds; at least 2 molecules and 2 folds are "
+            "needed. Add labelled molecules, or use members=1."
         )
-    count = min(count, len(labels))
+    fold_of = _dealt(labels[first], min(count, len(first)), rng)[place]
+    return [np.flatnonzero(fold_of == fold) for fold in range(min(count, len(first)))]
+
+
+def _distinct(numbers: AnyArray) -> tuple[Indices, Indices]:
+    """Position of the first row of each molecule, in order, and the molecule of each row."""
+    _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
+    return np.sort(first), np.argsort(np.argsort(first))[place]
+
+
+def _dealt(labels: AnyArray, count: int, rng: np.random.Generator) -> AnyArray:
+    """The fold of each molecule, ``n``."""
     order = np.lexsort((rng.random(len(labels)), _keys(labels)))
-    folds: list[list[int]] = [[] for _ in range(count)]
+    # With the same order in all blocks, no fold gets two of a class's ``count`` molecules, wherever the class begins.
+    same = rng.permutation(count) if _one_hot(labels) else None
+    folds = np.empty(len(labels), dtype=np.int64)
     for start in range(0, len(order), count):
-        run = order[start : start + count]
-        for fold, row in zip(rng.permutation(count), run, strict=False):
-            folds[fold].append(int(row))
-    return [np.sort(np.array(fold, dtype=np.int64)) for fold in folds]
+        block = order[start : start + count]
+        folds[block] = (rng.permutation(count) if same is None else same)[: len(block)]
+    return folds
+
+
+def _one_hot(labels: AnyArray) -> bool:
+    """Whether the columns are the classes of one multiclass target."""
+    return labels.shape[1] > 1 and bool((np.isin(labels, (0, 1)).all(axis=1) & (labels.sum(axis=1) == 1)).all())
 
 
 def _keys(labels: AnyArray) -> AnyArray:
-    """The sort key of rows: number of positives for classes, decile of the mean label for regression."""
+    """The sort key of rows: class, number of positives, or decile of the mean label for regression."""
+    if _one_hot(labels):
+        return np.asarray(labels.argmax(axis=1))
     known = ~np.isnan(labels)
     classes = bool(np.isin(labels[known], (0, 1)).all())
     values = labels if classes or labels.shape[1] == 1 else _standardised(labels, known)

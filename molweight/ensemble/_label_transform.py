@@ -51,19 +51,21 @@ class LabelTransform:
     high: AnyArray
 
     @classmethod
-    def fit(cls, kind: str, labels: AnyArray) -> "LabelTransform":
+    def fit(cls, kind: str, labels: AnyArray, weights: AnyArray | None = None) -> "LabelTransform":
         """Fit on training labels.
 
         Args:
             kind: Kind, as in the class.
             labels: ``n x T``, NaN where missing.
+            weights: Weights of the labels in mean and standard deviation, ``n x T`` or ``n x 1``; ``None`` for equal
+                ones.
 
         Raises:
             OptionError: If the kind is unknown, or ``"log"`` is requested for labels that are not all positive.
         """
-        columns = [
-            _fit_column(own, column) for own, column in zip(_kinds(kind, labels.shape[1]), labels.T, strict=True)
-        ]
+        given = np.ones(labels.shape) if weights is None else np.broadcast_to(weights, labels.shape)
+        kinds = _kinds(kind, labels.shape[1])
+        columns = [_fit_column(*column) for column in zip(kinds, labels.T, given.T, strict=True)]
         power, mean, scale, low, high = np.array(columns).reshape(-1, 5).T
         return cls(kind, power, mean, scale, low, high)
 
@@ -141,13 +143,14 @@ def _skewness(known: AnyArray) -> float:
     return abs(float((((known - known.mean()) / spread) ** 3).mean())) if spread > 0 else 0.0
 
 
-def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float, float]:
+def _fit_column(kind: str, labels: AnyArray, weights: AnyArray) -> tuple[float, float, float, float, float]:
     """Power, mean, standard deviation, and the limits for inversion.
 
     Raises:
         OptionError: If ``"log"`` is requested for labels that are not all positive.
     """
-    known = labels[~np.isnan(labels)].astype(np.float64)
+    used = ~np.isnan(labels) & (weights > 0)
+    known = labels[used].astype(np.float64)
     if not len(known) or kind == CLASS:
         return 1.0, 0.0, 1.0, 0.0, 0.0
     if kind == "log" and not (known > 0).all():
@@ -157,7 +160,9 @@ def _fit_column(kind: str, labels: AnyArray) -> tuple[float, float, float, float
     mapped = _map(kind, known, power)
     margin = (mapped.max() - mapped.min()) / 2
     low, high = float(mapped.min() - margin), float(mapped.max() + margin)
-    return power, float(mapped.mean()), float(mapped.std()) or 1.0, low, high
+    share = weights[used] / weights[used].mean()  # exactly 1 without weights
+    mean = float((share * mapped).mean())
+    return power, mean, float(np.sqrt((share * (mapped - mean) ** 2).mean())) or 1.0, low, high
 
 
 def _fit_power(known: AnyArray) -> float:

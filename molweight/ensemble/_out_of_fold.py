@@ -70,10 +70,11 @@ class PartnerData:
             rounds: Number of trees; ``None`` for the default.
         """
         chosen = np.arange(len(self.labels)) if rows is None else rows
-        labels = self.labels[chosen]
-        weights, odds = self._balanced(name, labels, None if self.weights is None else self.weights[chosen])
+        labels, given = self.labels[chosen], None if self.weights is None else self.weights[chosen]
+        weights, odds = self._balanced(name, labels, given)
+        transform = LabelTransform.fit(kind, labels, given)
         return Partner.fit(
-            PartnerSpec(name, self.features[name], LabelTransform.fit(kind, labels), odds, self._about(name)),
+            PartnerSpec(name, self.features[name], transform, odds, self._about(name)),
             self.task,
             self.matrices[name][chosen],
             labels,

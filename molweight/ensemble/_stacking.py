@@ -11,7 +11,9 @@ from molweight.errors import ConfigError
 __all__ = ["combine", "convex_weights"]
 
 
-def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray, *, shrinkage: float = 0.0) -> list[float]:
+def convex_weights(
+    predictions: Sequence[AnyArray], labels: AnyArray, *, shrinkage: float = 0.0, importance: AnyArray | None = None
+) -> list[float]:
     """The weights ``w >= 0`` with ``sum(w) = 1`` that minimise the squared error (for probabilities, the Brier score).
 
     Errors of each target are divided by the standard deviation of its labels, so that targets in different units count
@@ -25,6 +27,7 @@ def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray, *, shrinka
         labels: ``n x T``, NaN where missing.
         shrinkage: Shrinkage towards equal weights: a penalty on the sum of the squared weights, in units of the models'
             mean squared error. It corresponds to an error component of each model that is independent of the others.
+        importance: Weight of each label's squared error, ``n x T``; ``None`` for equal ones.
 
     Returns:
         One weight per model.
@@ -37,7 +40,7 @@ def convex_weights(predictions: Sequence[AnyArray], labels: AnyArray, *, shrinka
         >>> convex_weights([labels + 1, labels - 1], labels)
         [0.5, 0.5]
     """
-    errors = _errors(predictions, labels)
+    errors = _errors(predictions, labels, importance)
     gram = errors @ errors.T
     gram += shrinkage * np.trace(gram) / len(gram) * np.eye(len(gram))
     best, weights = np.inf, np.zeros(len(predictions))
@@ -64,8 +67,8 @@ def combine(predictions: Sequence[AnyArray], weights: Sequence[float]) -> AnyArr
     return total
 
 
-def _errors(predictions: Sequence[AnyArray], labels: AnyArray) -> AnyArray:
-    """One row of errors in standard units per model.
+def _errors(predictions: Sequence[AnyArray], labels: AnyArray, importance: AnyArray | None) -> AnyArray:
+    """One row of errors in standard units per model, times the roots of their weights.
 
     Raises:
         ConfigError: If there are no models or no labels.
@@ -75,7 +78,8 @@ def _errors(predictions: Sequence[AnyArray], labels: AnyArray) -> AnyArray:
         raise ConfigError("stacking needs at least one model and one labelled row.")
     spread = np.nanstd(np.where(known.any(axis=0), labels, 0.0), axis=0)
     scale = np.where(spread > 0, spread, 1.0)
-    return np.stack([((prediction - labels) / scale)[known] for prediction in predictions]).astype(np.float64)
+    root = 1.0 if importance is None else np.sqrt(np.broadcast_to(importance, labels.shape))[known]
+    return np.stack([((prediction - labels) / scale)[known] * root for prediction in predictions]).astype(np.float64)
 
 
 def _subsets(count: int) -> Iterator[list[int]]:

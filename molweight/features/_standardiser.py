@@ -14,6 +14,8 @@ __all__ = ["Standardiser"]
 
 _LARGE: Final = 1e15
 """Values beyond this count as missing: their squares overflow float32."""
+_ROUNDING: Final = 1e-14
+"""Spread below which a column counts as constant."""
 _COLUMNS: Final = 128
 """Number of columns fitted at a time; bounds the memory for float64."""
 _ROWS: Final = 4096
@@ -86,7 +88,8 @@ class Standardiser(nn.Module):
         filled = torch.where(known, rows, self.median[part])
         mean = filled.mean(dim=0)
         scale = (filled - mean).square().mean(dim=0).sqrt()
-        kept = scale > 1e-8 * mean.abs().clamp(min=1.0)
+        # Relative, so that units do not matter; the floor drops columns that are rounding errors of 0.
+        kept = scale > (1e-8 * filled.abs().amax(dim=0)).clamp(min=_ROUNDING)
         self.mean[part], self.scale[part], self.kept[part] = mean, torch.where(kept, scale, 1.0), kept
 
     @property

@@ -13,6 +13,8 @@ __all__ = ["Conformal", "Intervals"]
 
 _FEWEST: Final = 100
 """Minimum number of labels for modelling errors as dependent on the molecule."""
+_LEAST_SHARE: Final = 1e-6
+"""Least expected squared error, as a share of the mean."""
 _MOST: Final = 5000
 """Maximum number of scores kept per target."""
 
@@ -160,10 +162,12 @@ def _fit_sizes(signals: FloatArray, errors: FloatArray) -> FloatArray:
         return np.array([squares.mean() if len(squares) and squares.any() else 1.0, 0.0, 0.0])
     cut = np.quantile(squares, 0.99)  # otherwise a few large errors would dominate the fit
     found: FloatArray = nnls(signals[known], np.minimum(squares, cut))[0]
+    # A share of the mean, so that units do not matter: no expected size is 0, and no score infinite.
+    found[0] = max(found[0], _LEAST_SHARE * squares.mean())
     return found if found.any() else np.array([1.0, 0.0, 0.0])
 
 
 def _expected(signals: FloatArray, sizes: FloatArray) -> FloatArray:
-    """``n x T``; never 0, so that no score is infinite."""
+    """``n x T``."""
     squares: FloatArray = np.einsum("ntk,tk->nt", signals, sizes)
-    return np.sqrt(np.maximum(squares, 1e-12))
+    return np.sqrt(squares)

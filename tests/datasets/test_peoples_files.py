@@ -681,6 +681,8 @@ def test_further_molecules_and_reactions_are_said(write: Write) -> None:
 
 def test_weights_of_rows(write: Write) -> None:
     data = read(write(table({"logS": NUMBERS, "weight": [1, 2, 0, 0.5] * 3})), sample_weight="weight")
+    assert np.flatnonzero(np.isnan(data.targets[:, 0])).tolist() == [2, 6, 10]
+    assert "the labels of 3 rows of weight 0 are not used" in data.notes
     assert data.columns["label_weight"].ravel().tolist() == [1, 2, 0, 0.5] * 3
     assert data.target_names == ["logS"]
     with pytest.raises(DataError, match=r"row 3, column 'weight': '-2' is not a weight"):

@@ -38,7 +38,7 @@ def test_missing_labels_are_no_obstacle() -> None:
 
 
 def test_one_row_is_refused() -> None:
-    with pytest.raises(ConfigError, match="1 labelled rows cannot be split into 5 folds"):
+    with pytest.raises(ConfigError, match="1 labelled molecules cannot be split into 5 folds"):
         cross_folds(np.zeros((1, 1)), 5, np.random.default_rng(0))
 
 
@@ -54,3 +54,27 @@ def test_units_of_several_targets_do_not_matter() -> None:
 def test_folds_of_one_numeric_target_are_those_of_earlier_versions() -> None:
     folds = cross_folds(np.random.default_rng(0).normal(size=(12, 1)), 3, np.random.default_rng(1))
     assert [fold.tolist() for fold in folds] == [[0, 1, 7, 10], [2, 4, 5, 9], [3, 6, 8, 11]]
+
+
+@given(st.integers(0, 99))
+def test_rows_of_one_molecule_are_in_one_fold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    molecules = rng.integers(0, 12, 40)
+    folds = cross_folds(rng.normal(size=(40, 1)), 4, rng, molecules)
+    assert sorted(np.concatenate(folds).tolist()) == list(range(40))
+    places = [set(molecules[fold].tolist()) for fold in folds]
+    assert sum(map(len, places)) == len(set(molecules.tolist()))
+
+
+def test_molecules_without_repetition_need_no_numbers() -> None:
+    labels = np.random.default_rng(0).normal(size=(30, 2))
+    numbers = np.random.default_rng(1).permutation(1000)[:30]
+    given, none = (cross_folds(labels, 4, np.random.default_rng(2), rows) for rows in (numbers, None))
+    assert [fold.tolist() for fold in given] == [fold.tolist() for fold in none]
+
+
+@given(st.integers(0, 299))
+def test_rows_of_a_small_class_among_several_are_spread(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.eye(3)[rng.permutation([0] * 53 + [1] * 4 + [2] * 43)]
+    assert max(int(labels[fold, 1].sum()) for fold in cross_folds(labels, 5, rng)) == 1

@@ -46,6 +46,20 @@ def test_the_result_is_finite_whatever_comes(train: np.ndarray, rows: np.ndarray
     assert values.abs().max() <= 6 if values.numel() else True
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
+def test_units_do_not_matter(unit: float) -> None:
+    rows = np.random.default_rng(0).uniform(1, 20, size=(50, 2)) * [1.0, unit]
+    rows[:, 0] /= rows[0, 0]
+    fitted = Standardiser.fit(rows)
+    assert fitted.kept.all()
+    np.testing.assert_allclose(fitted(torch.from_numpy(rows)).std(dim=0, correction=0), 1, rtol=1e-5)
+
+
+def test_rounding_errors_of_a_constant_are_constant() -> None:
+    assert not Standardiser.fit(np.array([[1e-17], [0.0], [-3e-17]])).kept.any()
+    assert not Standardiser.fit(np.array([[1e6], [1e6 + 1e-6]])).kept.any()
+
+
 def test_everything_is_in_the_state() -> None:
     rows = np.random.default_rng(0).normal(size=(20, 3))
     fitted, fresh = Standardiser.fit(rows), Standardiser(3)

@@ -72,6 +72,21 @@ def test_real_rows_that_were_held_out_are_covered(name: str) -> None:
     assert (ends.upper - ends.lower).mean() < 0.9 * (np.quantile(labels, 0.95) - np.quantile(labels, 0.05))
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
+def test_intervals_follow_the_unit_of_the_labels(unit: float) -> None:
+    rng = np.random.default_rng(0)
+    deviation, similarity = rng.uniform(0.5, 2, (300, 1)), rng.uniform(size=300)
+    labels, made = rng.normal(size=(300, 1)) * deviation, np.zeros((300, 1))
+    widths = [
+        Conformal.fit(labels * size, made, deviation * size, similarity, [False])
+        .intervals(made, deviation * size, similarity, level=0.9)
+        .upper
+        / size
+        for size in (1.0, unit)
+    ]
+    np.testing.assert_allclose(widths[1], widths[0], rtol=1e-5)
+
+
 def test_levels_that_too_few_rows_support_are_infinite() -> None:
     zeros = np.zeros((9, 1))
     found = Conformal.fit(np.arange(9.0)[:, None], zeros, zeros, zeros[:, 0], [False])
