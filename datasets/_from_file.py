@@ -102,7 +102,7 @@ def from_file(
         duplicates: Treatment of molecules in several rows: ``"mean"`` or ``"median"`` of their labels (for classes, the
             majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
-        sample_weight: Column with a weight for each row; none by default.
+        sample_weight: Column with a weight for each row; none by default. Labels of rows of weight 0 are not used.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.
         on_error: Treatment of rows with an unparsable molecule or an unreadable label. ``"raise"`` refuses the table.
             ``"skip"`` leaves the row out and reports it in ``rejects``, but refuses a table if half of a column is
