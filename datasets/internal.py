@@ -17,7 +17,6 @@ from molweight.datasets._molecule_keys import molecule_keys
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._ranking import Ranking, format_rankings, rankings
-from molweight.datasets._rdkit_identity import identity
 from molweight.datasets._read_rows import MoleculeRows, read_rows
 from molweight.datasets._records import read_records
 from molweight.datasets._registry import LOADERS
@@ -58,7 +57,6 @@ __all__ = [
     "format_score",
     "groups_of",
     "higher_is_better",
-    "identity",
     "join_corpora",
     "metrics_of",
     "molecule_keys",

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets.internal import exact_labels, identity, ogb_metric
+from molweight.datasets.internal import exact_labels, groups_of, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
@@ -34,7 +34,7 @@ from molweight.ensemble._stacking import combine, convex_weights
 from molweight.ensemble._train_members import MemberJob, TrainedMember, train_members
 from molweight.errors import ConfigError
 from molweight.features import Standardiser, feature_matrix
-from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs import MoleculeDataset
 from molweight.seeding import seeded
 
 __all__ = ["CrossFitted", "Keeper", "Prepared", "cross_fit", "prepare"]
@@ -249,8 +249,7 @@ class _Work:
     ) -> "_Work":
         labelled = np.sort(rows[~np.isnan(data.targets[rows]).all(axis=1)])
         subset = data.subset(labelled)
-        molecules = target_column(data, identity())[labelled, 0]
-        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"), molecules)
+        folds = cross_folds(subset.targets, recipe.members, recipe.stream("folds"), groups_of(subset))
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}

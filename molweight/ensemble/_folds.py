@@ -1,5 +1,6 @@
 """Folds for cross-fitting; every labelled row is held out exactly once."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +16,7 @@ _BINS: Final = 10
 
 
 def cross_folds(
-    labels: AnyArray, count: int, rng: np.random.Generator, molecules: AnyArray | None = None
+    labels: AnyArray, count: int, rng: np.random.Generator, repeated: Sequence[Indices] = ()
 ) -> list[Indices]:
     """Split rows into folds of nearly equal size with similar labels; rows of one molecule are in one fold.
 
@@ -29,8 +30,7 @@ def cross_folds(
         labels: ``n x T``, NaN where missing.
         count: Number of folds; fewer if there are fewer molecules.
         rng: Random generator.
-        molecules: A number for each row, ``n``, equal for rows of one molecule; ``None`` if all differ. A molecule is
-            sorted by its first row.
+        repeated: Positions of each molecule that has several rows. It is sorted by its first row.
 
     Returns:
         Positions of each fold, sorted.
@@ -43,7 +43,10 @@ def cross_folds(
         >>> [int(labels[fold].sum()) for fold in cross_folds(labels, 2, np.random.default_rng(0))]
         [1, 1]
     """
-    first, place = _distinct(np.arange(len(labels)) if molecules is None else molecules)
+    numbers = np.arange(len(labels))
+    for rows in repeated:
+        numbers[rows] = rows[0]
+    first, place = np.unique(numbers, return_inverse=True)
     if min(count, len(first)) < _LEAST:
         raise ConfigError(
             f"{len(first)} labelled molecules cannot be split into {count} folds; at least 2 molecules and 2 folds are "
@@ -51,12 +54,6 @@ def cross_folds(
         )
     fold_of = _dealt(labels[first], min(count, len(first)), rng)[place]
     return [np.flatnonzero(fold_of == fold) for fold in range(min(count, len(first)))]
-
-
-def _distinct(numbers: AnyArray) -> tuple[Indices, Indices]:
-    """Position of the first row of each molecule, in order, and the molecule of each row."""
-    _, first, place = np.unique(numbers, return_index=True, return_inverse=True)
-    return np.sort(first), np.argsort(np.argsort(first))[place]
 
 
 def _dealt(labels: AnyArray, count: int, rng: np.random.Generator) -> AnyArray:
