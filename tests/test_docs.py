@@ -102,9 +102,10 @@ def _json(name: str) -> dict[str, Any]:
 
 def test_prices_of_steps_are_those_of_the_results() -> None:
     rows = _rows("solvers.md", "What a step costs")
-    ratios = _json("step_views.json")["gin 3x128"]["ratios"]
-    assert len(rows) == 5
-    assert rows == {title: [f"{ratios[title]['median']:.2f}"] for title in rows}
+    results = _json("step_views.json")
+    ratios = [results[encoder]["ratios"] for encoder in ("gin 3x128", "gin 5x300", "dmpnn 3x300")]
+    assert len(rows) == 6
+    assert rows == {title: [f"{each[title]['median']:.2f}" for each in ratios] for title in rows}
 
 
 def test_prices_on_a_gpu_are_those_of_the_results() -> None:
