@@ -27,7 +27,8 @@ class AdaptationOptions:
             ``"both"`` for the mean of the two. Objectives that learn from tables keep theirs.
         weighting: How the objectives are weighted: ``"tapweight"`` learns the weights, ``"equal"``, ``"fixed"``, ...;
             ``"none"`` skips adaptive pretraining.
-        weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``.
+        weighting_options: Options of the weighting, e.g. ``{"weights": [0.7, 0.1, 0.1, 0.1]}`` for ``"fixed"``. The
+            ``seed`` of a randomised weighting follows from the job's by default.
         weights_from: Folder of a run whose learned weights are the initial ones, e.g. before a source was added:
             objectives keep their proportions, new ones have the mean weight. ``weighting="fixed"`` trains with these
             weights.
@@ -36,7 +37,8 @@ class AdaptationOptions:
         learn_lr: Approximate relative change of such an option per hypergradient.
         solver: How the inverse Hessians are applied: ``"identity"``, ``"cg"``, ``"neumann"``, ... The default is
             supported by the planted objectives of ``experiments/studies/planted.py``.
-        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver.
+        solver_options: Options of the solver, e.g. ``{"iterations": 10}``; defaults depend on the solver. The ``seed``
+            of a randomised solver follows from the job's by default.
         task_level: How the task is trained while the weights are learned: ``"proximal"`` finetunes a copy of the
             encoder and a head, a step at a time; ``"closed_form"`` solves a linear head on all of ``train`` and
             evaluates it on all of ``meta`` (up to 2,048 molecules of each) at every hypergradient; best every 10 steps.

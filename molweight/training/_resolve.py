@@ -2,11 +2,13 @@
 
 import copy
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any, Final
 
 from molweight import encoders, objectives
+from molweight.arguments import accepted_options
 from molweight.datasets.internal import OF_CLASSES
 from molweight.devices import resolve_device
 from molweight.encoders.building_blocks import readout_parts
@@ -35,6 +37,7 @@ from molweight.options import (
 )
 from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 from molweight.runs import load, read_checkpoint
+from molweight.training._batches import generator_for
 from molweight.training._learned import check_learned
 from molweight.training._sources import resolve_assay_table
 
@@ -184,13 +187,26 @@ def _measures(weighting: str, *needs: Needs) -> bool:
     return weighting != "none" and weightings.get(weighting).needs in needs
 
 
-def create_solver(options: AdaptationOptions) -> solvers.Solver:
-    """The solver with its options; given ones override those of :data:`SOLVER_DEFAULTS`.
+def create_solver(job: Job) -> solvers.Solver:
+    """The solver with its options; given ones override those of :data:`SOLVER_DEFAULTS` and the seed of the job.
 
     Args:
-        options: Name and options of the solver.
+        job: Name and options of the solver, and the seed.
+
+    Example:
+        >>> one, other = (create_solver(Job(solver="nystrom", seed=seed)).seed for seed in (0, 1))
+        >>> one == other, create_solver(Job(solver="nystrom", solver_options={"seed": 5})).seed
+        (False, 5)
     """
-    return solvers.create(options.solver, **{**SOLVER_DEFAULTS.get(options.solver, {}), **options.solver_options})
+    given = _with_seed(solvers.get(job.solver), job.solver_options, job.seed, "solver")
+    return solvers.create(job.solver, **{**SOLVER_DEFAULTS.get(job.solver, {}), **given})
+
+
+def _with_seed(made: type, options: dict[str, Any], seed: int, stream: str) -> dict[str, Any]:
+    """The options, with a seed that follows from the job's if the class has one and none is given."""
+    if "seed" in options or "seed" not in accepted_options(made):
+        return dict(options)
+    return {**options, "seed": int(generator_for(seed, stream).integers(2**31))}
 
 
 def _adopt_encoder(job: Job) -> Job:
@@ -332,7 +348,7 @@ def _say_once(name: str) -> None:
 
 
 def weighting_options(job: Job) -> dict[str, Any]:
-    """Options of the job's weighting, with the weights of the run in ``weights_from``.
+    """Options of the job's weighting, with the weights of the run in ``weights_from`` and a seed from the job's.
 
     Objectives keep their proportions; a new objective gets the mean weight, and a removed one is dropped. ``fixed``
     uses these weights; rules that learn start from them; other rules ignore them.
@@ -344,20 +360,27 @@ def weighting_options(job: Job) -> dict[str, Any]:
         OptionError: If there is no such run, none of its objectives is in the job, or the weighting's own options set
             the initial weights.
     """
-    key = "" if job.weighting == "none" else weightings.get(job.weighting).prior_option
+    rule = weightings.get(job.weighting)
+    options = _with_seed(rule, job.weighting_options, job.seed, "weighting")
+    key = rule.prior_option
     if job.weights_from is None or not key:  # weightings without initial weights, such as the baseline "equal"
-        return dict(job.weighting_options)
-    if key in job.weighting_options:
+        return options
+    if key in options:
         reason = f"sets the weights, and so does {mention(f'weighting_options.{key}')}"
         raise OptionError("weights_from", job.weights_from, reason, "Leave one of them out.")
-    found = _weights_of(job.weights_from)
-    known = [found[name] for name in job.objectives if name in found]
+    return {**options, key: _weights_for(job.objectives, job.weights_from)}
+
+
+def _weights_for(objectives: Sequence[str], folder: str) -> dict[str, float]:
+    """Initial weight per objective, from the weights of a run."""
+    found = _weights_of(folder)
+    known = [found[name] for name in objectives if name in found]
     if not known:
         reason = f"is a run with other objectives ({', '.join(found) or 'none weighted'})"
-        raise OptionError("weights_from", job.weights_from, reason, "Leave weights_from out.")
+        raise OptionError("weights_from", folder, reason, "Leave weights_from out.")
     mean = sum(known) / len(known)
-    start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in job.objectives}
-    return {**job.weighting_options, key: {name: weight / sum(start.values()) for name, weight in start.items()}}
+    start = {name: max(found.get(name, mean), _LEAST_SHARE * mean) for name in objectives}
+    return {name: weight / sum(start.values()) for name, weight in start.items()}
 
 
 def _weights_of(folder: str) -> dict[str, float]:

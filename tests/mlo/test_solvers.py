@@ -224,6 +224,20 @@ def test_neumann_names_divergence() -> None:
     assert float(solution.value.norm()) < 1e3
 
 
+@pytest.mark.parametrize(
+    "solver", [Neumann(iterations=400, step=0.2), Neumann(iterations=400), ConjugateGradient(SIZE)]
+)
+@pytest.mark.parametrize("factor", [-1.0, 100.0, math.nan])
+def test_a_start_that_is_worse_than_zero_is_not_used(solver: solvers.Solver, factor: float) -> None:
+    """Otherwise the loop would keep it as the start of every later solve."""
+    matrix, b = _spd(), _vector()
+    bad = solver.solve(_product(matrix), b, factor * _exact(matrix, b))
+    cold = solver.solve(_product(matrix), b)
+    assert bad.stats.converged
+    assert torch.equal(bad.value, cold.value)
+    assert torch.equal(bad.stats.iterations, cold.stats.iterations)
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), high=st.floats(0.6, 1e6), probes=st.integers(2, 6))
 def test_the_measured_step_of_neumann_is_safe(seed: int, high: float, probes: int) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from molweight.errors import ConfigError, OptionError, UnknownNameError
 from molweight.mlo import weightings
-from molweight.mlo.weightings import Fixed, Signals, TapWeight, Weighting, through_softmax
+from molweight.mlo.weightings import Fixed, PCGrad, Random, Signals, TapWeight, Weighting, through_softmax
 
 NAMES = ("masking", "contrast", "motif")
 OPTIONS: dict[str, dict[str, Any]] = {"fixed": {"weights": [1.0, 2.0, 1.0]}}
@@ -289,3 +289,25 @@ def test_conflict_averse_weights_do_not_conflict() -> None:
         weighting = weightings.create(name, NAMES)
         weighting.update(signals)
         assert float((rows @ (weighting.weights @ rows)).min()) > -1e-3
+
+
+def test_seeds_and_steps_have_random_weights_of_their_own() -> None:
+    drawn = []
+    for seed in range(3):
+        weighting = Random(["one", "two", "three"], seed=seed)
+        for step in range(3):
+            drawn.append(tuple(weighting.weights.tolist()))
+            weighting.update(_signals(step))
+    assert len(set(drawn)) == 9
+
+
+def test_the_order_of_pcgrad_follows_from_the_seed() -> None:
+    """With three conflicting gradients the result depends on the order of the projections."""
+    rows = torch.randn(3, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    signals = Signals(torch.ones(3), None, gramian=rows @ rows.T)
+    found = set()
+    for seed in range(8):
+        weighting = PCGrad(["one", "two", "three"], seed=seed)
+        weighting.update(signals)
+        found.add(tuple(weighting.weights.tolist()))
+    assert len(found) > 1

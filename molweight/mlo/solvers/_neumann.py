@@ -14,8 +14,8 @@ __all__ = ["Neumann"]
 _GROWTH = 10.0
 """Residual growth, against the right-hand side, at which the series is called divergent.
 
-An indefinite matrix makes the residual grow by a constant factor per term; an order of magnitude distinguishes this
-from the transient growth of a start that is worse than zero.
+An indefinite matrix makes the residual grow by a constant factor per term; the slower growth of a few terms with a step
+that is slightly too long is tolerated.
 """
 
 
@@ -59,14 +59,13 @@ class Neumann(Solver):
             at_least("neumann", step=(self.step, torch.finfo(torch.float64).tiny))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:
-        """Sum the series for the residual of ``start``, or of zero."""
+        """Sum the series for the residual of ``start``, or of zero if that has a smaller residual."""
 
         def product(vector: Tensor) -> Tensor:
             return operator(vector).add(vector, alpha=self.damping)
 
         # The series is summed for the residual, so that a start only has to be added: x = start + series(b - A start).
-        x = torch.zeros_like(b) if start is None else start
-        r = b if start is None else b - product(start)
+        x, r = (torch.zeros_like(b), b) if start is None else _first(b, b - product(start), start)
         step = self._step(product, r)
         norm, iterations = b.norm(), fill(b, 0)
         code = _judge(r.norm(), norm, self.tolerance)
@@ -96,6 +95,12 @@ class Neumann(Solver):
         bound = largest_eigenvalue_bound(product, r, self.probes)
         # A matrix of zeros has no safe step: zero, so that nothing moves and the outcome says so.
         return torch.where(bound <= torch.finfo(r.dtype).tiny, 0.0, 1.0 / bound)
+
+
+def _first(b: Tensor, r: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    """The start with its residual, or zero unless the start's residual is smaller (chosen on the device)."""
+    better = r.norm() < b.norm()  # false for NaN
+    return torch.where(better, start, 0.0), torch.where(better, r, b)
 
 
 def _judge(residual: Tensor, norm: Tensor, tolerance: float) -> Tensor:

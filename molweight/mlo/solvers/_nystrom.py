@@ -26,7 +26,8 @@ class Nystrom(Solver):
     Args:
         rank: Number of sketched directions, one product each.
         damping: Added to the diagonal; positive.
-        seed: Seed of the Gaussian sketch; the same sketch is drawn in every solve.
+        seed: Seed of the Gaussian sketch; the same sketch is drawn in every solve. A job passes one that follows from
+            its own seed.
         check: Compute the residual, at the cost of one more product.
         tolerance: Relative residual below which the solve counts as converged.
 

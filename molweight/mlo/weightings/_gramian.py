@@ -10,7 +10,7 @@ from torch import Tensor
 from molweight.errors import ConfigError
 from molweight.mlo.weightings._base import Needs, Signals, Weighting
 from molweight.mlo.weightings._registry import weightings
-from molweight.seeding import seeded
+from molweight.seeding import seeded, step_seed
 
 __all__ = ["MGDA", "GramianWeighting", "PCGrad", "UPGrad"]
 
@@ -23,7 +23,8 @@ class GramianWeighting(Weighting):
 
     Args:
         names: Names of the objectives.
-        seed: For randomised rules: seed of the random numbers, together with the number of the step.
+        seed: For randomised rules: seed of the random numbers, together with the number of the step. A job passes one
+            that follows from its own seed.
 
     Raises:
         ConfigError: If TorchJD is not installed.
@@ -57,7 +58,7 @@ class GramianWeighting(Weighting):
             return
         # PCGrad uses a random order of the objectives. It is seeded by the step, so that a resumed run uses the same
         # one.
-        with seeded((self.seed << 32) + self._step):
+        with seeded(step_seed(self.seed, self._step)):
             weights = self._rule(gramian / gramian.diagonal().max()).clamp_min(0.0)
         if bool(weights.sum() > 0):
             self._weights.copy_(weights / weights.sum())

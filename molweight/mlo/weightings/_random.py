@@ -7,6 +7,7 @@ from torch import Tensor
 
 from molweight.mlo.weightings._base import Signals, Weighting
 from molweight.mlo.weightings._registry import weightings
+from molweight.seeding import step_seed
 
 __all__ = ["Random"]
 
@@ -17,7 +18,8 @@ class Random(Weighting):
 
     Args:
         names: Names of the objectives.
-        seed: Seed of the random numbers, together with the number of the step.
+        seed: Seed of the random numbers, together with the number of the step. A job passes one that follows from its
+            own seed.
 
     Example:
         >>> weighting = Random(["one", "two"], seed=1)
@@ -53,5 +55,5 @@ class Random(Weighting):
 
     def _draw(self) -> Tensor:
         # On the CPU, by seed and step: the weights are the same on every device, and only the step must be saved.
-        generator = torch.Generator().manual_seed((self.seed << 32) + self._step)
+        generator = torch.Generator().manual_seed(step_seed(self.seed, self._step))
         return torch.softmax(torch.randn(len(self.names), generator=generator), 0)
