@@ -141,8 +141,7 @@ def gradients_per_step(job: Job) -> float:
     own = float(len(job.objectives))
     if job.weighting == "none":
         return 0.0
-    weighting = weightings.create(job.weighting, list(job.objectives), **job.weighting_options)
-    if not weighting.needs.task:
+    if not weightings.get(job.weighting).needs.task:
         return own
     made = create_solver(job)
     products = 0 if job.solver == "identity" else getattr(made, "iterations", getattr(made, "rank", 0))

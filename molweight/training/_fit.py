@@ -28,7 +28,7 @@ from molweight.training._callback import Callback
 from molweight.training._cross_fitting import fit_ensemble, member_stages, prepared_ensemble
 from molweight.training._generic import generic_pretraining
 from molweight.training._held_out import HeldOut
-from molweight.training._resolve import resolve, with_metric, with_stereo
+from molweight.training._resolve import check_weighting, resolve, with_metric, with_stereo
 from molweight.training._restarts import finetune_with_restarts, restart_stages
 from molweight.training._sources import with_parts, with_sources
 from molweight.training._state import Context, Session
@@ -85,6 +85,8 @@ def fit(
     data = with_metric(job, with_stereo(job, data))
     corpus = data.subset(splits.train) if corpus is None else corpus.with_featuriser(data.featuriser)
     job = with_parts(job, corpus)
+    if job.corpus_weights == "part":  # the number of weights is known only now
+        check_weighting(job)
     session = session or Session(None if resume is None else Path(resume), callbacks=callbacks)
     session = session.within(job.minutes)
     if session.folder is not None:

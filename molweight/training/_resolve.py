@@ -39,11 +39,12 @@ from molweight.options.internal import AUTO, INITS, OWN_ENCODER, SHIPPED
 from molweight.runs import load, read_checkpoint
 from molweight.training._batches import generator_for
 from molweight.training._learned import check_learned
-from molweight.training._sources import resolve_assay_table
+from molweight.training._sources import resolve_assay_table, without_part
 
 __all__ = [
     "SOLVER_DEFAULTS",
     "check_job",
+    "check_weighting",
     "create_solver",
     "resolve",
     "resolve_init",
@@ -139,7 +140,7 @@ def check_job(job: Job) -> Job:
         objectives.get(name)
     _check_ensemble(job)
     create_solver(job)
-    _check_weighting(job)
+    check_weighting(job)
     check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)
     resolve_device(job.device)
     return job
@@ -228,11 +229,23 @@ def _shape(encoder_options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in encoder_options.items() if name != "dropout"}
 
 
-def _check_weighting(job: Job) -> None:
-    """Refuse invalid options of the weighting, and others that are incompatible with it."""
+def check_weighting(job: Job) -> None:
+    """Refuse invalid options of the weighting, and others that are incompatible with it.
+
+    Options that give a number per objective are checked once all objectives are known: call this again with the job
+    from :func:`molweight.training._sources.with_parts`.
+
+    Args:
+        job: The options.
+
+    Raises:
+        OptionError: Naming the option.
+    """
     if job.weighting == "none" or (job.aux and not any(name.startswith("source:") for name in job.objectives)):
         return  # the number of weights is unknown before auxiliary tables are read
-    weighting = weightings.create(job.weighting, job.objectives, **weighting_options(job))
+    rule = weightings.get(job.weighting)
+    if not without_part(job):
+        weightings.create(job.weighting, job.objectives, **weighting_options(job))
     if job.stop_when_decided and not _measures(job.weighting, *_WITH_TASK["stop_when_decided"]):
         raise OptionError(
             "stop_when_decided",
@@ -243,14 +256,14 @@ def _check_weighting(job: Job) -> None:
     _check_alignment(job)
     _check_learning(job)
     solved = job.task_level == "closed_form"
-    if solved and not weighting.graph.proximal:
+    if solved and not rule.graph.proximal:
         raise OptionError(
             "task_level",
             job.task_level,
             f"does not apply to {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave task_level out.",
         )
-    if weighting.needs.task and weighting.graph.proximal and not solved and not job.proximal_strength > 0:
+    if rule.needs.task and rule.graph.proximal and not solved and not job.proximal_strength > 0:
         raise OptionError(
             "proximal_strength",
             job.proximal_strength,
@@ -258,7 +271,7 @@ def _check_weighting(job: Job) -> None:
             f"{mention('weighting', job.weighting)} learns through that tie",
             f"Use a positive strength, e.g. {mention('proximal_strength', 1)}.",
         )
-    if not weighting.graph.proximal and job.recompute_graphs:
+    if not rule.graph.proximal and job.recompute_graphs:
         raise OptionError(
             "recompute_graphs",
             job.recompute_graphs,

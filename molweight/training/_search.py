@@ -1,5 +1,6 @@
 """Search over fixed weights, as a comparison for learned weights; the cost of every trial counts."""
 
+import json
 import math
 import time
 from collections.abc import Iterator, Mapping
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 from molweight._progress import with_progress
 from molweight.datasets import Splits
 from molweight.datasets.internal import higher_is_better
+from molweight.devices import resolve_device
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
 from molweight.runs import Run
-from molweight.training._fit import fit
+from molweight.training._fit import describe_job, fit
 from molweight.training._resolve import check_job, variant, with_metric
-from molweight.training._sources import with_sources
+from molweight.training._sources import with_parts, with_sources
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -98,7 +100,7 @@ def search_weights(
     2011), after two random trials. Generic pretraining is shared by all trials and cached.
 
     Args:
-        job: The job; its weighting is replaced by ``"fixed"``.
+        job: The job; its weighting is replaced by ``"fixed"``, and ``weights_from`` is not used.
         data: The labelled table.
         splits: Its roles; ``test`` is not used.
         corpus: Unlabelled molecules, as in :func:`molweight.fit`.
@@ -113,7 +115,7 @@ def search_weights(
 
     Raises:
         ConfigError: If ``method`` or ``trials`` is out of range, optuna is not installed, or the journal belongs to
-            another search.
+            a search with other options, molecules or roles.
         TrainingError: If a loss stops being finite.
 
     Example:
@@ -132,9 +134,12 @@ def search_weights(
         (2, 4, True)
     """
     _check(method, trials)
-    job, _ = with_sources(check_job(job), data, splits)
+    job, sources = with_sources(check_job(job), data, splits)
     data = with_metric(job, data)
-    study = _study(job, data, method, journal)
+    corpus = data.subset(splits.train) if corpus is None else corpus
+    job = with_parts(job, corpus)
+    about = describe_job(job, data, splits, corpus, resolve_device(job.device), sources=sources)
+    study = _study({"method": method, **about}, data, journal)
     runs: dict[int, Run] = {}
     for number in _numbers(len(_finished(study)), trials, progress=progress):
         study.sampler = _sampler(method, job.seed, number)
@@ -164,8 +169,8 @@ def _numbers(done: int, trials: int, *, progress: bool) -> Iterator[int]:
     return with_progress(range(done, trials), "search for weights" if progress else None, "trials", total=trials - done)
 
 
-def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | None) -> "Study":
-    """A study in memory, or one written to ``journal`` trial by trial."""
+def _study(about: Mapping[str, Any], data: MoleculeDataset, journal: str | Path | None) -> "Study":
+    """A study in memory, or one written to ``journal`` trial by trial, with a description of its inputs."""
     try:
         import optuna
         from optuna.storages.journal import JournalFileBackend
@@ -179,7 +184,7 @@ def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | N
     higher = data.metric is not None and higher_is_better(data.metric)
     direction = StudyDirection.MAXIMIZE if higher else StudyDirection.MINIMIZE
     study = optuna.create_study(storage=backend, study_name="weights", direction=direction, load_if_exists=True)
-    _claim(study, {"method": method, "data": data.name, "job": job.options()}, journal)
+    _claim(study, about, journal)
     for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)  # interrupted trials are repeated
     return study
@@ -187,7 +192,7 @@ def _study(job: Job, data: MoleculeDataset, method: str, journal: str | Path | N
 
 def _claim(study: "Study", about: Mapping[str, Any], journal: str | Path | None) -> None:
     """Mark a new study with a description of its search; refuse a study of another search."""
-    for key, value in about.items():
+    for key, value in json.loads(json.dumps(about)).items():  # as it is read from a journal
         found = study.user_attrs.get(key)
         if found is None:
             study.set_user_attr(key, value)
@@ -204,7 +209,7 @@ def _sampler(method: str, seed: int, number: int) -> "BaseSampler":
 
 
 def _fixed(weights: dict[str, float]) -> dict[str, Any]:
-    return {"weighting": "fixed", "weighting_options": {"weights": list(weights.values())}}
+    return {"weighting": "fixed", "weighting_options": {"weights": list(weights.values())}, "weights_from": None}
 
 
 def _simplex(job: Job, uniform: Mapping[str, float]) -> dict[str, float]:

@@ -29,6 +29,7 @@ __all__ = [
     "resolve_assay_table",
     "with_parts",
     "with_sources",
+    "without_part",
 ]
 
 SOURCE: Final = "source"
@@ -92,7 +93,7 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
             "corpus_weights", "part", f"needs a corpus of several parts, but {corpus.name} has one",
             "Join corpora: --corpus own+near+zinc",
         )  # fmt: skip
-    plain = [name for name in job.objectives if ":" not in name and not get(name).tables]
+    plain = without_part(job)
     copies = {name: [f"{name}:{part}" for part in parts] if name in plain else [name] for name in job.objectives}
     options = {
         copy: job.objective_options[name]
@@ -103,6 +104,17 @@ def with_parts(job: Job, corpus: MoleculeDataset) -> Job:
     names = [copy for own in copies.values() for copy in own]
     learn = renamed_for_parts(job.learn, copies)
     return replace(job, objectives=names, objective_options=options, learn=learn)
+
+
+def without_part(job: Job) -> list[str]:
+    """Objectives that :func:`with_parts` will replace by copies; their number is unknown before the corpus is read.
+
+    Args:
+        job: The options.
+    """
+    if job.corpus_weights == "joint":
+        return []
+    return [name for name in job.objectives if ":" not in name and not get(name).tables]
 
 
 def _all_objectives(sources: Sequence[SourceTable], weights: str) -> dict[str, dict[str, Any]]:

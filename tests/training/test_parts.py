@@ -1,6 +1,9 @@
 """A corpus of several parts, each of which objectives learn from with a weight of their own."""
 
+import sys
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +11,9 @@ import torch
 
 from molweight import Job, datasets, fit
 from molweight.datasets.internal import join_corpora
-from molweight.errors import OptionError
+from molweight.errors import ConfigError, OptionError
 from molweight.graphs import MoleculeDataset
-from molweight.training import generic_pretraining
+from molweight.training import generic_pretraining, search_weights
 from molweight.training._batches import Batches, Corpus, part_batches
 from molweight.training._sources import with_parts
 
@@ -75,3 +78,54 @@ def test_copies_begin_with_the_head_of_the_checkpoint(joined: MoleculeDataset) -
     for part in ("own", "zinc"):
         for name, parameter in model.objective(f"functional_groups:{part}").named_parameters():
             assert torch.equal(parameter, theirs[name])
+
+
+PARTS = [f"{name}:{part}" for name in SMALL.objectives for part in ("own", "zinc")]
+
+
+@pytest.mark.parametrize(
+    ("weighting", "options"),
+    [
+        ("fixed", {"weights": {name: 0.1 * place for place, name in enumerate(PARTS, start=1)}}),
+        ("fixed", {"weights": [0.1, 0.2, 0.3, 0.4]}),
+        ("tapweight", {"prior": {name: 0.1 * place for place, name in enumerate(PARTS, start=1)}}),
+    ],
+)
+def test_weights_may_be_given_for_each(joined: MoleculeDataset, weighting: str, options: dict[str, Any]) -> None:
+    data = datasets.load("freesolv")
+    job = replace(SMALL, weighting=weighting, weighting_options=options, steps=1, members=1)
+    run = fit(job, data, datasets.split(data, "scaffold"), joined)
+    assert run.records[0]["weights"] == pytest.approx(dict(zip(PARTS, [0.1, 0.2, 0.3, 0.4], strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("weighting", "options", "message"),
+    [
+        ("fixed", {"weights": [0.5, 0.5]}, "got 2 weights for 4 objectives"),
+        ("fixed", {"weights": dict.fromkeys(SMALL.objectives, 0.5)}, "a weight is given for 'attribute_masking'"),
+        ("tapweight", {"floor": 0.3}, r"below 1/K = 0\.25"),
+    ],
+)
+def test_weights_for_other_objectives_are_refused_before_training(
+    joined: MoleculeDataset, monkeypatch: pytest.MonkeyPatch, weighting: str, options: dict[str, Any], message: str
+) -> None:
+    def never(*_: Any, **__: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(sys.modules["molweight.training._fit"], "generic_pretraining", never)
+    data = datasets.load("freesolv")
+    job = replace(SMALL, weighting=weighting, weighting_options=options)
+    with pytest.raises(ConfigError, match=message):
+        fit(job, data, datasets.split(data, "scaffold"), joined)
+
+
+def test_the_weights_of_a_run_with_parts_can_be_reused_and_searched(joined: MoleculeDataset, tmp_path: Path) -> None:
+    data = datasets.load("freesolv").subset(range(100))
+    splits, job = datasets.split(data, "random"), replace(SMALL, steps=1, members=1)
+    run = fit(job, data, splits, joined)
+    run.save(tmp_path / "run")
+    job = replace(job, weights_from=str(tmp_path / "run"))
+    assert fit(job, data, splits, joined).records[0]["weights"] == pytest.approx(run.weights)
+    search = search_weights(job, data, splits, joined, method="random", trials=1)
+    assert list(search.best.weights) == PARTS
+    assert search.run.weights == pytest.approx(search.best.weights)

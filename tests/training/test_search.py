@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 import pytest
 
-from molweight.datasets import Splits
+from molweight.datasets import Splits, split
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset
 from molweight.options import Job
@@ -118,3 +118,16 @@ def test_what_cannot_be_searched_is_refused(quick: Job, data: MoleculeDataset, s
     search_weights(quick, data, splits, method="random", trials=1, journal=journal)
     with pytest.raises(ConfigError, match="another search"):
         search_weights(variant(quick, steps=3), data, splits, method="random", trials=1, journal=journal)
+
+
+def test_a_journal_belongs_to_one_split_and_corpus(
+    quick: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset, tmp_path: Path
+) -> None:
+    journal = tmp_path / "trials.log"
+    first = search_weights(quick, data, splits, corpus, method="random", trials=1, journal=journal)
+    with pytest.raises(ConfigError, match=r"another search \(data differs\)"):
+        search_weights(quick, data, split(data, "random", seed=7), corpus, method="random", trials=1, journal=journal)
+    with pytest.raises(ConfigError, match=r"another search \(corpus differs\)"):
+        search_weights(quick, data, splits, corpus.subset(range(64)), method="random", trials=1, journal=journal)
+    again = search_weights(quick, data, splits, corpus, method="random", trials=1, journal=journal)
+    assert again.trials == first.trials
