@@ -27,8 +27,9 @@ class ClosedFormGraph(LevelGraph):
         level 3 weighting    min over w       meta(h*; z(theta*))
 
     Level 2 is ridge or regularised logistic regression (:func:`molweight.mlo._solved_head.solve_head`): it has no
-    optimiser, no lag and no noise, and its derivative with respect to the vectors is exact. Train and meta losses must
-    be of type :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows that of ``pretrained``.
+    optimiser, no lag and no noise, and its derivative with respect to the vectors is exact. The solve is in the record
+    of the step, as that of level ``"finetune"``; for vectors that are not finite, head and losses are NaN. Train and
+    meta losses must be of type :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows that of ``pretrained``.
     ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
 
     Source: Bertinetto et al., *Meta-learning with differentiable closed-form solvers*, ICLR 2019.
@@ -45,7 +46,7 @@ class ClosedFormGraph(LevelGraph):
         with torch.no_grad():
             self.finetuned[loss.weight].copy_(solved.head[:, :-1])
             self.finetuned[loss.bias].copy_(solved.head[:, -1])
-        return TaskStep(solved.loss.to(self.finetuned[loss.bias]))
+        return TaskStep(solved.loss.to(self.finetuned[loss.bias]), solves={"finetune": solved.stats})
 
     def move_encoder(self, gradient: Tensor, optimizer: torch.optim.Optimizer, *, task: bool) -> None:
         """Move level 1, then update the copy."""

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -14,6 +14,7 @@ from molweight.mlo._curvature import CurvatureName, check_curvature
 from molweight.mlo._gradients import mean_gradient
 from molweight.mlo._level import Level
 from molweight.mlo._vectors import Layout, LossFn, Params, check_levels, value_and_gradient
+from molweight.mlo.solvers import Stats
 
 __all__ = ["GraphOptions", "LevelGraph", "OffsetAverage", "TaskStep", "ThreeLevelGraph", "descend"]
 
@@ -46,10 +47,12 @@ class TaskStep:
     Args:
         loss: Task loss before the first step, 0-dim.
         encoder_gradient: The task's contribution to level 1's gradient, flat over its variables; ``None`` for none.
+        solves: Statistics of solves for the task's variables, by level name.
     """
 
     loss: Tensor
     encoder_gradient: Tensor | None = None
+    solves: Mapping[str, Stats] = field(default_factory=dict)
 
 
 class LevelGraph(ABC):

@@ -356,7 +356,7 @@ class Loop:
             None if task is None else task.loss,
             solved.meta_loss,
             signals.hypergradient,
-            solved.stats,
+            solved.stats if task is None else {**task.solves, **solved.stats},
             after,
         )
 

@@ -1,5 +1,6 @@
 """Ridge and regularised logistic regression to convergence, and the derivative through their solution."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from molweight.mlo._head_labels import HeadLabels
+from molweight.mlo.solvers import Outcome, Stats
 
 __all__ = ["SolvedHead", "solve_head"]
 
@@ -29,14 +31,15 @@ class SolvedHead:
         labels: Their labels.
         head: Weights and, last, the bias: ``T x (D + 1)``.
         decay: Ridge strength of each target, ``T``.
-        converged: Whether the minimum was reached for every target.
+        stats: Largest number of Newton steps of a target, and the worst outcome: ``NON_FINITE`` if the vectors are not
+            finite or too large, with a head of NaN; ``BUDGET_SPENT`` if a minimum was not reached.
     """
 
     vectors: Tensor
     labels: HeadLabels
     head: Tensor
     decay: Tensor
-    converged: bool
+    stats: Stats
 
     @property
     def loss(self) -> Tensor:
@@ -102,13 +105,24 @@ def solve_head(vectors: Tensor, labels: HeadLabels, decay: float | None = None) 
     scale = float((vectors.double() - vectors.double().mean(dim=0)).square().mean(dim=0).sum().clamp_min(1e-12))
     strengths = [factor * scale for factor in _GRID] if decay is None else [decay]
     found = [_fit_target(rows, labels.column(target), strengths) for target in range(labels.labels.shape[1])]
-    heads, chosen, converged = zip(*found, strict=True)
-    return SolvedHead(rows, labels, torch.stack(heads), rows.new_tensor(chosen), all(converged))
+    heads, chosen = torch.stack([one.head for one in found]), rows.new_tensor([one.strength for one in found])
+    steps, outcome = max(one.steps for one in found), max(one.outcome for one in found)
+    return SolvedHead(rows, labels, heads, chosen, Stats(torch.tensor(steps), None, torch.tensor(outcome)))
 
 
 def _with_ones(vectors: Tensor) -> Tensor:
     vectors = vectors.detach().double()
     return torch.cat([vectors, vectors.new_ones(len(vectors), 1)], dim=1)
+
+
+@dataclass(frozen=True)
+class _Minimum:
+    """The head of one target, ``D + 1``, with its ridge strength, the Newton steps, and their outcome."""
+
+    head: Tensor
+    strength: float
+    steps: int
+    outcome: Outcome
 
 
 @dataclass(frozen=True)
@@ -119,27 +133,29 @@ class _Fit:
     labels: HeadLabels
     strength: float
 
-    def newton(self, head: Tensor) -> tuple[Tensor, bool]:
-        """The minimum from a start, and whether Newton's method converged."""
-        for _ in range(_NEWTON):
+    def minimum(self, head: Tensor) -> _Minimum:
+        """The minimum by Newton's method from a start."""
+        for number in range(1, _NEWTON + 1):
             gradient = self.rows.T @ self.labels.slope(self._outputs(head))[:, 0] + 2 * self._ridge() * head
             step = torch.cholesky_solve(gradient[:, None], self.factor(head))[:, 0]
-            decrement = gradient @ step  # the Newton decrement: twice the expected decrease
-            if self.labels.quadratic or bool(decrement <= _DECREMENT):
-                return head - step, True
+            decrement = float(gradient @ step)  # the Newton decrement: twice the expected decrease
+            if not math.isfinite(decrement):
+                return _Minimum(torch.full_like(head, math.nan), self.strength, number, Outcome.NON_FINITE)
+            if self.labels.quadratic or decrement <= _DECREMENT:
+                return _Minimum(head - step, self.strength, number, Outcome.CONVERGED)
             head = self._descended(head, step, decrement)
-        return head, False
+        return _Minimum(head, self.strength, _NEWTON, Outcome.BUDGET_SPENT)
 
     def factor(self, head: Tensor) -> Tensor:
-        """Cholesky factor of the Hessian."""
+        """Cholesky factor of the Hessian; NaN if that is not finite."""
         weight = self.labels.curvature(self._outputs(head))
         matrix = self.rows.T @ (self.rows * weight) + torch.diag(2 * self._ridge())
         # Without labels of positive curvature the bias has none: any positive number makes its step zero instead of
         # NaN.
         floor = torch.finfo(matrix.dtype).eps * matrix.diagonal().max().clamp_min(1.0)
         eye = torch.eye(len(matrix), dtype=matrix.dtype, device=matrix.device)
-        factor: Tensor = torch.linalg.cholesky(matrix + floor * eye)
-        return factor
+        factor, failed = torch.linalg.cholesky_ex(matrix + floor * eye)
+        return torch.where(failed == 0, factor, math.nan)
 
     def left_out(self, head: Tensor) -> float:
         """The leave-one-out loss of each row, as a share of the whole loss."""
@@ -148,7 +164,7 @@ class _Fit:
         rest = (1 - self.labels.curvature(outputs) * leverage[:, None]).clamp_min(1e-6)
         return float(self.labels.loss(outputs + self.labels.slope(outputs) * leverage[:, None] / rest))
 
-    def _descended(self, head: Tensor, step: Tensor, decrement: Tensor) -> Tensor:
+    def _descended(self, head: Tensor, step: Tensor, decrement: float) -> Tensor:
         """The head after step halving until Armijo's condition holds."""
         start, size = self._penalised(head), 1.0
         for _ in range(_HALVINGS):
@@ -172,14 +188,15 @@ class _Fit:
         return penalty
 
 
-def _fit_target(rows: Tensor, labels: HeadLabels, strengths: Sequence[float]) -> tuple[Tensor, float, bool]:
-    """The head of one target, its ridge strength, and whether it converged."""
-    head, least = rows.new_zeros(rows.shape[1]), float("inf")
-    best = head, strengths[0], True
-    for strength in strengths:  # from the strongest: each minimum is close to the previous one
+def _fit_target(rows: Tensor, labels: HeadLabels, strengths: Sequence[float]) -> _Minimum:
+    """The minimum of one target at the best ridge strength."""
+    fit = _Fit(rows, labels, strengths[0])
+    found = best = fit.minimum(rows.new_zeros(rows.shape[1]))
+    least = fit.left_out(best.head) if len(strengths) > 1 else 0.0
+    for strength in strengths[1:]:  # from the strongest: each minimum is close to the previous one
         fit = _Fit(rows, labels, strength)
-        head, converged = fit.newton(head)
-        score = fit.left_out(head) if len(strengths) > 1 else 0.0
+        found = fit.minimum(found.head)
+        score = fit.left_out(found.head)
         if score < least:
-            least, best = score, (head, strength, converged)
+            least, best = score, found
     return best

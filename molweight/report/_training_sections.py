@@ -195,7 +195,8 @@ def _outcomes(subject: RunSummary, levels: list[str], solves: Sequence[tuple[int
         ended = ", ".join(f"{outcome} {count}" for outcome, count in counted.most_common())
         iterations = float(np.mean([item["iterations"] for item in own]))
         rows.append([level, str(len(own)), number(iterations, 3), ended])
-    caption = f"Solves by level, with the solver {subject.options['solver']}"
+    head = subject.options.get("task_level") == "closed_form"
+    caption = f"Solves by level, with the solver {subject.options['solver']}" + "; finetune: the head" * head
     return Table(caption, ["level", "solves", "mean iterations", "outcomes"], rows)
 
 

@@ -154,9 +154,10 @@ class PretrainingState:
         values = [tensor.detach().abs().max() for tensor in self.loop.finetuned.values() if tensor.numel()]
         largest = float(torch.stack(values).max()) if values else 0.0
         if not largest < _DIVERGED:
+            rate = mention("finetune_lr" if self.loop.graph.moves_task else "pretrain_lr", 0.001)
             raise TrainingError(
                 f"adaptive pretraining: the task model diverges: its variables reach {largest:.3g} at step "
-                f"{self.loop.steps}. Lower the learning rate: {mention('finetune_lr', 0.001)}."
+                f"{self.loop.steps}. Lower the learning rate: {rate}."
             )
 
     def _check_weights(self, row: dict[str, Any]) -> None:

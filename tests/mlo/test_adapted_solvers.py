@@ -28,10 +28,10 @@ def _randn(*shape: int, seed: int) -> Tensor:
 @pytest.mark.parametrize("steps", [1, 2, 7])
 def test_unrolled_is_the_derivative_of_the_steps(steps: int) -> None:
     """``d <b, x_n> / d t`` where each step descends ``1/2 x A x - t c x`` with a diagonal preconditioner."""
-    matrix, b, c, moments, lr = _matrix(), _randn(SIZE, seed=1), _randn(SIZE, seed=2), _randn(SIZE, seed=3) ** 2, 0.1
+    matrix, b, c, lr = _matrix(), _randn(SIZE, seed=1), _randn(SIZE, seed=2), 0.1
+    moments = _randn(SIZE, seed=3) ** 2 + 0.1
     solver = Unrolled(steps=steps, eps=0.0)
     scale = 1 / moments.sqrt()
-    scale = scale / scale.mean()
     t = torch.zeros((), dtype=torch.float64, requires_grad=True)
     x = torch.zeros(SIZE, dtype=torch.float64)  # the minimum at t = 0
     for _ in range(steps):
@@ -39,6 +39,31 @@ def test_unrolled_is_the_derivative_of_the_steps(steps: int) -> None:
     (expected,) = torch.autograd.grad(b @ x, t)
     found = solver.adapted(moments, lr).solve(lambda v: matrix @ v, b).value
     torch.testing.assert_close(found @ c, expected, rtol=1e-10, atol=1e-14)
+
+
+def _adam_at(x: Tensor, moments: Tensor, lr: float) -> torch.optim.Adam:
+    """An Adam without momentum whose second moments keep their values."""
+    optimiser = torch.optim.Adam([x], lr=lr, betas=(0.0, 1 - 2**-53), eps=0.0)
+    step = torch.tensor(2.0**60)  # no bias correction is left
+    optimiser.state[x] = {"step": step, "exp_avg": torch.zeros_like(x), "exp_avg_sq": moments.clone()}
+    return optimiser
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_unrolled_is_the_derivative_of_steps_of_adam(steps: int, size: float) -> None:
+    """Differences of the last iterate with respect to ``t``, for losses of any size."""
+    matrix, b, c = _matrix() * size, _randn(SIZE, seed=1), _randn(SIZE, seed=2)
+    moments, lr, ends = (_randn(SIZE, seed=3) ** 2 + 0.1) * size**2, 0.1, []
+    for t in (1e-3, -1e-3):
+        x = torch.zeros(SIZE, dtype=torch.float64, requires_grad=True)
+        optimiser = _adam_at(x, moments, lr)
+        for _ in range(steps):
+            x.grad = matrix @ x.detach() - t * c
+            optimiser.step()
+        ends.append(b @ x.detach())
+    found = Unrolled(steps=steps, eps=0.0).adapted(moments, lr).solve(lambda v: matrix @ v, b).value
+    torch.testing.assert_close(found @ c, (ends[0] - ends[1]) / 2e-3, rtol=1e-8, atol=1e-12)
 
 
 def test_many_unrolled_steps_are_the_dense_solve() -> None:
@@ -58,7 +83,29 @@ def test_the_unit_of_the_losses_does_not_matter(factor: float) -> None:
 def test_one_unrolled_step_is_sama_times_the_learning_rate() -> None:
     b, moments = _randn(SIZE, seed=1), _randn(SIZE, seed=3) ** 2
     one = Unrolled(steps=1).adapted(moments, 0.25).solve(lambda v: v, b).value
-    torch.testing.assert_close(one, 0.25 * SecondMoments().adapted(moments, 0.25).solve(lambda v: v, b).value)
+    size = SecondMoments().scale(moments).mean()
+    torch.testing.assert_close(one, 0.25 * size * SecondMoments().adapted(moments, 0.25).solve(lambda v: v, b).value)
+
+
+@pytest.mark.parametrize(("sign", "lr"), [(1.0, 10.0), (-1.0, 1.0)])
+def test_a_series_that_diverges_ends_early_and_says_so(sign: float, lr: float) -> None:
+    """A rate that is too large, or negative curvature: the terms grow by a factor."""
+    matrix, b, moments = sign * _matrix(), _randn(SIZE, seed=1), _randn(SIZE, seed=3) ** 2 + 0.1
+    solution = Unrolled(steps=200).adapted(moments, lr).solve(lambda v: matrix @ v, b)
+    assert solution.stats.outcome is Outcome.DIVERGED
+    assert int(solution.stats.iterations) < 20
+    assert float(solution.value.norm()) < 1e3 * float(b.norm())
+    short = Unrolled(steps=1 + int(solution.stats.iterations)).adapted(moments, lr).solve(lambda v: matrix @ v, b)
+    assert short.stats.outcome is Outcome.UNCHECKED
+    assert torch.equal(short.value, solution.value)
+
+
+def test_slow_growth_of_few_terms_is_kept() -> None:
+    """Slightly negative curvature, as of a network in training, does not end a short series."""
+    b = _randn(SIZE, seed=1)
+    solution = Unrolled(steps=5, lr=0.1).solve(lambda v: -v, b)
+    assert solution.stats.outcome is Outcome.UNCHECKED
+    torch.testing.assert_close(solution.value, 0.1 * sum(1.1**j for j in range(5)) * b)
 
 
 @pytest.mark.parametrize("solver", [SecondMoments(), Unrolled(steps=1)])

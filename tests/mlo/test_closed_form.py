@@ -9,9 +9,18 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo import ClosedFormGraph, HeadLabels, HeadLoss, Loop, SharedObjectives, ThreeLevelGraph
+from molweight.mlo import (
+    ClosedFormGraph,
+    HeadLabels,
+    HeadLoss,
+    Health,
+    Loop,
+    Record,
+    SharedObjectives,
+    ThreeLevelGraph,
+)
 from molweight.mlo._solved_head import SolvedHead, solve_head
-from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Solver
+from molweight.mlo.solvers import ConjugateGradient, Dense, Identity, Neumann, Outcome, Solver
 from molweight.mlo.weightings import Alignment, Equal, TapWeight, Weighting
 
 Params = dict[str, Tensor]
@@ -56,7 +65,7 @@ def test_the_head_is_the_minimum(kind: str) -> None:
     solved = solve_head(vectors, labels, DECAY)
     head = solved.head.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(_fit_loss(head, vectors, labels), head)
-    assert solved.converged
+    assert solved.stats.converged
     assert gradient.abs().max() < 1e-10
 
 
@@ -72,8 +81,34 @@ def test_separable_classes_have_a_head_with_a_weak_ridge() -> None:
     vectors = torch.tensor([[-2.0], [-1.0], [1.0], [2.0]], dtype=torch.float64) * 100
     labels = HeadLabels.of((vectors > 0).double(), torch.tensor([True]))
     solved = solve_head(vectors, labels, 1e-6)
-    assert solved.converged
+    assert solved.stats.converged
     assert solved.loss < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["numbers", "classes"])
+@pytest.mark.parametrize("value", [NAN, float("inf"), 1e200])
+@pytest.mark.parametrize("decay", [DECAY, None])
+def test_vectors_of_a_diverged_encoder_give_a_head_of_nan(kind: str, value: float, decay: float | None) -> None:
+    vectors, labels = _randn(14, 5, seed=1), _labels(kind, 14, seed=2)
+    vectors[3, 2] = value
+    solved = solve_head(vectors, labels, decay)
+    assert solved.stats.outcome is Outcome.NON_FINITE
+    assert solved.head.isnan().any()
+    loss, fitted, direct = solved.outer(vectors, labels)
+    assert loss.isnan()
+    assert fitted.isnan().any()
+    assert direct.isnan().any()
+
+
+def test_a_solve_that_does_not_converge_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("molweight.mlo._solved_head._NEWTON", 1)
+    loop = _loop(TapWeight(NAMES))
+    health = Health(NAMES)
+    record = loop.step(_objectives(), _task("classes", 20), _task("classes", 30, 11))
+    health.observe(record)
+    assert record.solves["finetune"].outcome is Outcome.BUDGET_SPENT
+    assert "budget spent: finetune" in [finding.key for finding in health.findings()]
+    assert Record.of_summary(record.summary()).solves["finetune"].outcome is Outcome.BUDGET_SPENT
 
 
 def test_a_target_without_labels_has_a_head_of_zeros() -> None:

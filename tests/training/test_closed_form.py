@@ -8,7 +8,7 @@ import torch
 
 from molweight import datasets
 from molweight.datasets import Splits, from_smiles
-from molweight.errors import ConfigError, OptionError
+from molweight.errors import ConfigError, OptionError, TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import ClosedFormGraph, HeadLoss
 from molweight.models import Predictor
@@ -43,6 +43,14 @@ def test_it_trains_and_resumes_like_any_run() -> None:
     assert taken == [1, 3]
     assert all(("train_loss" in record) == ("hypergradient" in record) for record in run.records)
     assert np.isfinite(list(run.weights.values())).all()
+
+
+@pytest.mark.parametrize("level", ["closed_form", "proximal"])
+def test_a_diverged_encoder_ends_as_with_a_trained_head(level: str) -> None:
+    data = datasets.load("freesolv").subset(range(80))
+    job = replace(SMALL, task_level=level, pretrain_lr=1e30, hypergradient_interval=1, steps=8)
+    with pytest.raises(TrainingError, match=r"'attribute_masking': its loss is \w+ at step \d\. Lower pretrain_lr"):
+        fit(job, data, datasets.split(data, "random"), datasets.load_corpus("zinc", size=32))
 
 
 def test_all_of_train_and_meta_are_read_each_time() -> None:
