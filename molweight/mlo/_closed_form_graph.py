@@ -29,8 +29,8 @@ class ClosedFormGraph(LevelGraph):
     Level 2 is ridge or regularised logistic regression (:func:`molweight.mlo._solved_head.solve_head`): it has no
     optimiser, no lag and no noise, and its derivative with respect to the vectors is exact. The solve is in the record
     of the step, as that of level ``"finetune"``; for vectors that are not finite, head and losses are NaN. Train and
-    meta losses must be of type :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows that of ``pretrained``.
-    ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
+    meta losses must be of type :class:`HeadLoss`. The encoder of ``finetuned`` is a copy that follows that of
+    ``pretrained``. ``proximal_strength``, ``track_encoder`` and ``finetune_ema`` have no effect.
 
     Source: Bertinetto et al., *Meta-learning with differentiable closed-form solvers*, ICLR 2019.
     """

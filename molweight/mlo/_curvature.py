@@ -211,13 +211,16 @@ class GaussNewton:
         return self.layout.join(pull_back([outputs], list(self.point.values()), weighted)).detach()
 
 
-def pull_back(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor]) -> list[Tensor]:
-    """Vector-Jacobian product ``cotangents^T d outputs / d inputs`` that can be repeated.
+def pull_back(
+    outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Sequence[Tensor], *, again: bool = True
+) -> list[Tensor]:
+    """Vector-Jacobian product ``cotangents^T d outputs / d inputs``.
 
     Args:
         outputs: Differentiable tensors; constant ones are skipped.
         inputs: Tensors to differentiate with respect to; the derivative is zero if nothing depends on one.
         cotangents: One tensor per output, of its shape.
+        again: Whether the graph is kept for further products.
 
     Returns:
         One tensor per input.
@@ -227,8 +230,7 @@ def pull_back(outputs: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: S
     if not pairs:
         return [torch.zeros_like(tensor) for tensor in inputs]
     live, seeds = zip(*pairs, strict=True)
-    # The graph is retained, because every further product of the same solve uses it.
-    return list(torch.autograd.grad(live, list(inputs), seeds, retain_graph=True, materialize_grads=True))
+    return list(torch.autograd.grad(live, list(inputs), seeds, retain_graph=again, materialize_grads=True))
 
 
 def curvature_of(kind: CurvatureName, loss: LossFn, at: Params, name: str) -> Hessian | GaussNewton:

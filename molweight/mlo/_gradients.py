@@ -166,15 +166,17 @@ class Cut:
         direct = {place: part for place, part in zip(places, parts, strict=False) if part is not None}
         return value.detach(), direct, parts[len(places) :]
 
-    def pull(self, cotangents: Sequence[Tensor | None]) -> list[Tensor]:
+    def pull(self, cotangents: Sequence[Tensor | None], *, again: bool = True) -> list[Tensor]:
         """One backward pass through the shared results: one tensor per variable.
 
         Args:
             cotangents: One for each shared tensor in use, in order; missing ones count as zero.
+            again: Whether the graph is kept for further passes.
         """
         outputs = [output for outputs in self._outputs.values() for output in outputs]
         pairs = [(out, seed) for out, seed in zip(outputs, cotangents, strict=False) if seed is not None]
-        return pull_back([out for out, _ in pairs], list(self._params.values()), [seed for _, seed in pairs])
+        outputs, seeds = [out for out, _ in pairs], [seed for _, seed in pairs]
+        return pull_back(outputs, list(self._params.values()), seeds, again=again)
 
     def push(self, along: Params) -> list[Tensor]:
         """Directional derivative of each shared tensor in use, in order.
@@ -397,9 +399,10 @@ class _Passes:
             weighted = [_plus(*pair, weight) for pair in zip_longest(weighted, reads[name])]
             slope = _inner(list(direct.values()), [along[place] for place in direct]) if along and direct else None
             self.found[name] = _Found(value, self._reach(direct, reads[name]), slope=slope)
-        self.total += self.layout.join(cut.pull(weighted))
+        # The graph is freed here, because the tangents below are computed from a forward pass of their own.
+        self.total += self.layout.join(cut.pull(weighted, again=False))
         if self.direction is not None:
-            tangents = cut.push(self.layout.unravel(self.direction))  # after the pull, which frees the graph
+            tangents = cut.push(self.layout.unravel(self.direction))
             for name, read in reads.items():
                 found = self.found[name]
                 found.slope = _inner(read, tangents) + (0 if found.slope is None else found.slope)

@@ -32,6 +32,7 @@ class GraphOptions:
     recompute_graphs: bool = False
     track_encoder: bool = True
     finetune_ema: float = 0.95
+    encoder: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse options out of range."""
@@ -81,12 +82,16 @@ class LevelGraph(ABC):
             raise OptionError("proximal_strength", options.proximal_strength, reason)
         self.options = options
         self.shared = check_levels(pretrained, finetuned, task=task)
-        # Shared names come first, so that the encoder is a leading block of every flat vector at both levels.
-        self.pretrained, self.finetuned = (
-            {name: params[name] for name in self.shared} | params for params in (pretrained, finetuned)
-        )
+        leading = self.shared or options.encoder
+        if unknown := [name for name in leading if name not in pretrained]:
+            raise OptionError(
+                "encoder", list(options.encoder), f"names no variable of level 'pretrain': {unknown[0]!r}"
+            )
+        # The encoder comes first, so that it is a leading block of every flat vector at both levels.
+        self.pretrained = {name: pretrained[name] for name in leading} | pretrained
+        self.finetuned = {name: finetuned[name] for name in self.shared} | finetuned
         self.layout = Layout.of(self.pretrained)
-        self.block = sum(self.pretrained[name].numel() for name in self.shared)
+        self.block = sum(self.pretrained[name].numel() for name in leading)
         self.average = OffsetAverage(options.finetune_ema, self.shared)
 
     @abstractmethod

@@ -77,6 +77,8 @@ class Loop:
             extra; 0 for none. See :attr:`Record.norms`.
         mixed_share: Share of the gradients of ``mixed_objectives`` in the hypergradient, if :meth:`step` is given any;
             the rest comes from ``objectives``. The step and the curvature of level 1 use ``objectives`` alone.
+        encoder: Names of the encoder's variables, over which norms and inner products of gradients are taken; the names
+            that ``finetuned`` shares with ``pretrained``, or all if both are empty.
 
     Attributes:
         pretrained: Variables of level 1, the shared names first.
@@ -132,10 +134,13 @@ class Loop:
         finetune_ema: float = 0.95,
         gradient_norm_interval: int = 100,
         mixed_share: float = 1.0,
+        encoder: Sequence[str] = (),
     ) -> None:
         """Check the variables and build both optimisers."""
         check_loop_options(hypergradient_interval, mixed_share)
-        options = GraphOptions(proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema)
+        options = GraphOptions(
+            proximal_strength, curvature, recompute_graphs, track_encoder, finetune_ema, tuple(encoder)
+        )
         self.graph = (graph or weighting.graph)(pretrained, finetuned, options, task=weighting.needs.task)
         self.pretrained, self.finetuned, self.shared = self.graph.pretrained, self.graph.finetuned, self.graph.shared
         reference = next(iter(pretrained.values()))

@@ -67,7 +67,8 @@ class SignalReader:
         inverse = torch.ones_like(gradients.losses) if scales is None else 1 / scales
         losses, norms = gradients.losses * inverse, None if gradients.norms is None else gradients.norms * inverse
         if gradients.rows is not None:
-            return Signals(losses, norms, gramian=gradients.rows @ gradients.rows.T * torch.outer(inverse, inverse))
+            shared = gradients.rows[:, : self.graph.block or None]
+            return Signals(losses, norms, gramian=shared @ shared.T * torch.outer(inverse, inverse))
         if gradients.slopes is None or self.direction is None:
             return Signals(losses, norms)
         if self.weighting.needs is Needs.ALIGNMENT and gradients.norms is not None:

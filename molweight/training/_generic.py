@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from molweight.devices import matmul_precision
 from molweight.graphs import MoleculeDataset, attach_targets
@@ -103,11 +104,13 @@ def _load_or_train(
     parts = part_batches(corpus, job.objectives, job.batch_size, _seed(job))
     generator, pad = torch.Generator(device).manual_seed(_seed(job)), pads(job, model.encoder, corpus, device)
     source = Corpus(corpus, batches, None, generator, parts, pad)
+    variables: dict[str, Tensor] = dict(model.named_parameters())
     loop = Loop(
-        dict(model.named_parameters()),
+        variables,
         {},
         weightings.create("equal", list(job.objectives)),
         pretrain_lr=job.pretrain_lr,
+        encoder=[name for name in variables if name.startswith("encoder.")],
     )
     title = "stage 1 of 3, generic pretraining" if progress else None
     with matmul_precision(job.precision):

@@ -310,7 +310,7 @@ def _weights(row: dict[str, Any]) -> str:
 
 
 def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
-    """Refuse objectives whose loss is NaN or differs between two evaluations: all randomness belongs in ``draw``.
+    """Refuse objectives whose loss is not finite or differs between two evaluations: randomness belongs in ``draw``.
 
     Args:
         losses: Loss per objective, as drawn for one step.
@@ -326,6 +326,11 @@ def check_losses(losses: Mapping[str, LossFn], model: nn.Module) -> None:
         if not isinstance(value, Tensor) or value.dim() != 0:
             shape = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise ConfigError(f"objective {name!r}: its loss must be a single number as a tensor, got {shape}.")
+        if not value.isfinite():
+            raise ConfigError(
+                f"objective {name!r}: its loss is {float(value)} before the first step. Look for overflow or division "
+                "by zero in it, or leave the objective out."
+            )
         check_deterministic(loss, params, f"objective {name!r}")
 
 

@@ -140,6 +140,7 @@ def check_job(job: Job) -> Job:
         objectives.get(name)
     _check_ensemble(job)
     create_solver(job)
+    _check_interval(job)
     check_weighting(job)
     check_models(job.encoder, job.encoder_options, job.objectives, job.objective_options)
     resolve_device(job.device)
@@ -277,6 +278,18 @@ def check_weighting(job: Job) -> None:
             job.recompute_graphs,
             f"has no effect with {mention('weighting', job.weighting)}, which trains one encoder on everything",
             "Leave recompute_graphs out.",
+        )
+
+
+def _check_interval(job: Job) -> None:
+    """Refuse an interval in which the weights would never be updated."""
+    if job.adapts and weightings.get(job.weighting).needs.task and job.hypergradient_interval > job.steps:
+        reason = f"exceeds the {job.steps} steps of adaptive pretraining, so no weight would be learned"
+        raise OptionError(
+            "hypergradient_interval",
+            job.hypergradient_interval,
+            reason,
+            f"Use at most {job.steps}, or more steps: {mention('steps', job.hypergradient_interval)}.",
         )
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from molweight.errors import ConfigError
 from molweight.mlo import (
     Health,
     Level,
@@ -266,3 +267,35 @@ def _leaves(params: Params) -> Params:
 def _convex(loss: Loss) -> Loss:
     """With a decay towards one that makes the Hessian positive definite, so that the level has a single minimum."""
     return lambda p: loss(p) + 5.0 * torch.stack([((tensor - 1) ** 2).sum() for tensor in p.values()]).sum()
+
+
+@pytest.mark.parametrize("finetuned", [True, False])
+def test_norms_are_over_the_encoder_with_and_without_a_task(finetuned: bool) -> None:
+    loop = _loop(Equal(NAMES))
+    if not finetuned:
+        loop = Loop(dict(loop.pretrained), {}, Equal(NAMES), encoder=["encoder"])
+    objectives = {**OBJECTIVES, "two": lambda p: p["head.two"].square().sum() + 0 * p["encoder"].sum()}
+    expected = [_gradient(loss, loop.pretrained, ["encoder"]).norm() for loss in objectives.values()]
+    record = loop.step(objectives)
+    assert record.norms is not None
+    torch.testing.assert_close(record.norms, torch.stack(expected))
+    assert record.zero_gradient == ("two",)
+
+
+def test_an_encoder_of_unknown_variables_is_refused() -> None:
+    with pytest.raises(ConfigError, match="names no variable of level 'pretrain': 'encodr'"):
+        Loop(dict(_loop(Equal(NAMES)).pretrained), {}, Equal(NAMES), encoder=["encodr"])
+
+
+@pytest.mark.parametrize("name", ["mgda", "pcgrad", "upgrad"])
+def test_heads_do_not_change_the_weights_of_conflicting_gradients(name: str) -> None:
+    """The gradients of the encoder are orthogonal and of equal length; those of the heads differ by a factor of 100."""
+    pretrained = {key: torch.zeros(2, requires_grad=True) for key in ("encoder", "head.one", "head.two")}
+    objectives = {
+        "one": lambda p: p["encoder"][0] + 10 * p["head.one"].sum(),
+        "two": lambda p: p["encoder"][1] + 0.1 * p["head.two"].sum(),
+    }
+    loop = Loop(pretrained, {}, weightings.create(name, NAMES), encoder=["encoder"])
+    record = loop.step(objectives)
+    torch.testing.assert_close(record.weights, torch.tensor([0.5, 0.5]))
+    assert all(bool((tensor != 0).any()) for tensor in pretrained.values())

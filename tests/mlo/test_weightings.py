@@ -11,7 +11,16 @@ from torch import Tensor
 
 from molweight.errors import ConfigError, OptionError, UnknownNameError
 from molweight.mlo import weightings
-from molweight.mlo.weightings import Fixed, PCGrad, Random, Signals, TapWeight, Weighting, through_softmax
+from molweight.mlo.weightings import (
+    DynamicWeightAverage,
+    Fixed,
+    PCGrad,
+    Random,
+    Signals,
+    TapWeight,
+    Weighting,
+    through_softmax,
+)
 
 NAMES = ("masking", "contrast", "motif")
 OPTIONS: dict[str, dict[str, Any]] = {"fixed": {"weights": [1.0, 2.0, 1.0]}}
@@ -289,6 +298,17 @@ def test_conflict_averse_weights_do_not_conflict() -> None:
         weighting = weightings.create(name, NAMES)
         weighting.update(signals)
         assert float((rows @ (weighting.weights @ rows)).min()) > -1e-3
+
+
+def test_a_loss_that_is_not_finite_does_not_count_in_the_mean_of_a_window() -> None:
+    one, other = (DynamicWeightAverage(["a", "b"], window=2, temperature=1.0) for _ in range(2))
+    for first, second in ((4.0, 4.0), (4.0, 4.0), (3.0, 3.0), (3.0, float("nan"))):
+        one.update(Signals(torch.tensor([first, 4.0]), None))
+        other.update(Signals(torch.tensor([second, 4.0]), None))
+    torch.testing.assert_close(one.weights, other.weights)
+    for _ in range(2):  # a window without any finite loss has no ratio
+        other.update(Signals(torch.tensor([float("inf"), 4.0]), None))
+    torch.testing.assert_close(other.weights, torch.tensor([0.5, 0.5]))
 
 
 def test_seeds_and_steps_have_random_weights_of_their_own() -> None:

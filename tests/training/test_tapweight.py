@@ -65,7 +65,7 @@ def test_global_random_state_is_left_alone(
 ) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    fit(variant(job, steps=1, epochs=1), data, splits, corpus)
+    fit(variant(job, steps=2, epochs=1), data, splits, corpus)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -255,6 +255,11 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
         ({"objective_options": {"graphcl": {"strenght": 1}}}, ConfigError, "did you mean 'strength'"),
         ({"objective_options": {"graph_mae": {}}}, ConfigError, "'graph_mae', which is not among"),
+        (
+            {"hypergradient_interval": 7},
+            ConfigError,
+            r"exceeds the 6 steps .* at most 6, or more steps: steps=7",
+        ),
     ],
 )
 def test_impossible_options_are_refused_at_once(
@@ -271,6 +276,12 @@ def test_gamma_may_be_zero_where_nothing_is_learned_through_it(
     assert len(run.records) == 1
     check_job(variant(job, proximal_strength=0.0, weighting="none"))
     check_job(variant(job, proximal_strength=0.0, weighting="bilevel"))
+
+
+def test_the_interval_may_exceed_the_steps_where_no_weight_is_learned_from_the_task(job: Job) -> None:
+    check_job(variant(job, hypergradient_interval=6))
+    check_job(variant(job, hypergradient_interval=100, weighting="equal"))
+    check_job(variant(job, hypergradient_interval=100, steps=0))
 
 
 def test_finetuning_is_held_near_the_pretrained_encoder(

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from molweight.datasets import Splits
-from molweight.errors import TrainingError
+from molweight.errors import ConfigError, TrainingError
 from molweight.graphs import MoleculeDataset
 from molweight.mlo import Record
+from molweight.objectives import FunctionalGroups
 from molweight.options import Job
 from molweight.runs import load as load_run
-from molweight.training import fit, variant
-from molweight.training._pretrain import HealthLogger
+from molweight.training import fit, generic_pretraining, variant
+from molweight.training._pretrain import HealthLogger, check_losses
 
 NAMES = ("one", "two")
 
@@ -38,6 +39,30 @@ def test_a_finding_is_logged_once_when_it_first_shows(caplog: pytest.LogCaptureF
         "pretraining, step 2: objective 'two' gave the encoder no gradient",
         "pretraining, step 4: objective 'one' held over 95% of the weight",
     ]
+
+
+def test_an_objective_that_does_not_reach_the_encoder_is_named_in_generic_pretraining(
+    job: Job,
+    corpus: MoleculeDataset,
+    empty_cache: None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    del empty_cache
+    monkeypatch.setattr(FunctionalGroups, "loss", lambda self, encoder, views: self.head.bias.square().sum())
+    job = variant(job, objectives=["attribute_masking", "functional_groups"], init="pretrain", pretrain_steps=3)
+    with caplog.at_level(logging.WARNING):
+        generic_pretraining(job, corpus, torch.device("cpu"))
+    assert "objective 'functional_groups' gave the encoder no gradient" in caplog.text
+    assert "objective 'attribute_masking' gave" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_loss_that_is_not_finite_is_refused_before_the_first_step(value: float) -> None:
+    model = torch.nn.Linear(2, 1)
+    with pytest.raises(ConfigError, match=f"objective 'bad': its loss is {value} before the first step"):
+        check_losses({"bad": lambda p: p["weight"].sum() * 0 + value}, model)
+    check_losses({"good": lambda p: p["weight"].sum()}, model)
 
 
 @pytest.fixture

@@ -41,7 +41,8 @@ class Signals:
             cannot happen for a weighting that needs ``NORMS``, ``GRADIENTS`` or ``ALIGNMENT``.
         hypergradient: K derivatives of the meta loss with respect to the weights, or ``None`` without a hypergradient.
         alignment: K cosines of each objective's gradient with the meta gradient, over the shared encoder, or ``None``.
-        gramian: ``K x K`` inner products of the objectives' gradients, or ``None`` unless the weighting needs them.
+        gramian: ``K x K`` inner products of the objectives' gradients over the shared encoder, or ``None`` unless the
+            weighting needs them.
     """
 
     losses: Tensor

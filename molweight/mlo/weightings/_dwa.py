@@ -33,6 +33,7 @@ class DynamicWeightAverage(Weighting):
 
     needs = Needs.LOSSES
     _sum: Tensor
+    _known: Tensor
     _windows: Tensor
     _count: Tensor
 
@@ -45,6 +46,7 @@ class DynamicWeightAverage(Weighting):
         )
         self.temperature, self.window = temperature, window
         self.register_buffer("_sum", torch.zeros(len(self.names)))
+        self.register_buffer("_known", torch.zeros(len(self.names)))
         self.register_buffer("_windows", torch.zeros(2, len(self.names)))
         self.register_buffer("_count", torch.zeros(()))
 
@@ -52,18 +54,20 @@ class DynamicWeightAverage(Weighting):
     def weights(self) -> Tensor:
         """The K weights; equal until two windows are full."""
         older, newer = self._windows
-        # A window with a mean of zero has no ratio, and one with NaN no meaning; both count as "neither faster nor
-        # slower than the rest".
+        # A window with a mean of zero has no ratio, and one without finite losses no mean; both count as "neither
+        # faster nor slower than the rest".
         known = (older.abs() > 0) & newer.isfinite() & older.isfinite()
         ratio = torch.where(known, newer / torch.where(known, older, 1.0), 1.0)
         return torch.softmax(ratio / self.temperature, 0)
 
     def update(self, signals: Signals) -> None:
-        """Add the losses to the window, and close it when it is full."""
+        """Add the finite losses to the window, and close it when it is full."""
         self._sum.add_(signals.losses.nan_to_num(0.0, 0.0, 0.0).to(self._sum))
+        self._known.add_(signals.losses.isfinite())
         self._count.add_(1)
         full = self._count == self.window
-        closed = torch.stack([self._windows[1], self._sum / self.window])
+        closed = torch.stack([self._windows[1], self._sum / self._known])
         self._windows.copy_(torch.where(full, closed, self._windows))
         self._sum.mul_(~full)
+        self._known.mul_(~full)
         self._count.mul_(~full)

@@ -18,8 +18,10 @@ __all__ = ["MGDA", "GramianWeighting", "PCGrad", "UPGrad"]
 class GramianWeighting(Weighting):
     """Weights of the current step from its ``K x K`` matrix of gradient inner products, normalised to sum to one.
 
-    The rule is TorchJD's, on the CPU in float64. Reading the matrix synchronises with an accelerator once per step, and
-    the K gradients are in memory at the same time. The normalisation keeps the direction of the combined gradient.
+    The inner products are over the shared encoder, as in the papers: a head is moved by one objective alone, so heads
+    cannot be in conflict. The rule is TorchJD's, on the CPU in float64. Reading the matrix synchronises with an
+    accelerator once per step, and the K gradients are in memory at the same time. The normalisation keeps the direction
+    of the combined gradient.
 
     Args:
         names: Names of the objectives.
