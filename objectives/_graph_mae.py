@@ -39,7 +39,11 @@ def scaled_cosine_error(guess: Tensor, target: Tensor, power: float = 1.0) -> Te
     """
     cosine = (functional.normalize(guess, dim=1) * functional.normalize(target, dim=1)).sum(1)
     # Rounding may make the cosine exceed 1, and the power NaN.
-    return (1 - cosine).clamp(min=0).pow(power).sum() / max(len(guess), 1)
+    error = (1 - cosine).clamp(min=0)
+    # A power between 1 and 2 has no second derivative at zero: an exact guess counts as constant.
+    exact = error == 0
+    scaled = torch.where(exact, error * (power == 1), torch.where(exact, 1.0, error).pow(power))
+    return scaled.sum() / max(len(guess), 1)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Rationality: distinguish molecules from corrupted graphs."""
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from molweight.graphs import GraphBatch
+from molweight.graphs import ATOM_SIZES, BOND_SIZES, GraphBatch
 from molweight.objectives._augment import Edit, apply, join
 from molweight.objectives._base import Encode, Objective, draw_seed, register
 
@@ -21,7 +22,7 @@ class IntactAndCorrupted:
     Args:
         graphs: ``2 G`` graphs in one batch.
         labels: 1 for intact, 0 for corrupted, ``2 G``.
-        weights: 1 if shuffling changed the molecule, else 0, ``2 G``.
+        weights: 1 if shuffling changed the bonded pairs of atoms, else 0, ``2 G``.
         seed: Seed of the encoder's dropout.
     """
 
@@ -37,8 +38,8 @@ class Rationality(Objective):
 
     ImageMol cuts the picture of a molecule into tiles and shuffles them. On graphs, the atoms of each molecule are
     shuffled with all their features, while the bonds remain. The loss is the cross-entropy of the two classes, averaged
-    over intact and corrupted graphs; the head is linear. A molecule that is unchanged by shuffling, such as a single
-    atom, does not count.
+    over intact and corrupted graphs; the head is linear. A molecule in which shuffling joins the same pairs of atoms by
+    the same bonds, such as a single atom or methanol, does not count: it may be the same molecule as before.
 
     Both kinds of graphs are encoded in one call: separate normalisation statistics would make them similar.
 
@@ -71,8 +72,7 @@ class Rationality(Objective):
         keys = torch.rand(batch.num_nodes, dtype=torch.float64, generator=generator, device=batch.device)
         shuffled = batch.x[torch.argsort(batch.batch + keys)]
         intact = apply(batch, Edit())
-        moved = batch.batch[(shuffled != batch.x).any(1)]
-        weights = torch.zeros(batch.num_graphs, device=batch.device).index_fill(0, moved, 1.0).repeat(2)
+        weights = _changed(batch, shuffled).float().repeat(2)
         labels = (torch.arange(2 * batch.num_graphs, device=batch.device) < batch.num_graphs).long()
         return IntactAndCorrupted(join(intact, replace(intact, x=shuffled)), labels, weights, draw_seed(generator))
 
@@ -82,3 +82,29 @@ class Rationality(Objective):
         each = functional.cross_entropy(logits, views.labels, reduction="none")
         total: Tensor = (each * views.weights.to(each.dtype)).sum()
         return total / views.weights.sum().clamp(min=1)
+
+
+def _changed(batch: GraphBatch, x: Tensor) -> Tensor:
+    """Whether the bonded pairs of atoms, as a multiset, differ from those with atom features ``x``; ``G`` bool."""
+    molecule = batch.batch[batch.edge_index[0]]
+    before, after = (_sorted_pairs(batch, features, molecule) for features in (batch.x, x))
+    # Both are sorted by molecule, whose number of edges is the same.
+    differing = torch.zeros(batch.num_graphs, device=batch.device)
+    return differing.index_add(0, molecule.sort().values, (before != after).float()) > 0
+
+
+def _sorted_pairs(batch: GraphBatch, x: Tensor, molecule: Tensor) -> Tensor:
+    """One number per edge, from its bond and both atoms; sorted within each molecule."""
+    atoms, bonds = _mixed_radix(x, ATOM_SIZES), _mixed_radix(batch.edge_attr, BOND_SIZES)
+    sources, targets = atoms[batch.edge_index]
+    # Exact: the largest number is below 2^60.
+    pairs = (sources * prod(ATOM_SIZES) + targets) * prod(BOND_SIZES) + bonds
+    pairs, order = torch.sort(pairs)
+    return pairs[torch.argsort(molecule[order], stable=True)]
+
+
+def _mixed_radix(features: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    code = torch.zeros_like(features[:, 0], dtype=torch.int64)
+    for column, size in enumerate(sizes):
+        code = code * size + features[:, column]
+    return code

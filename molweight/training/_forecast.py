@@ -29,6 +29,7 @@ from molweight.ensemble.internal import (
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_target
+from molweight.mlo import weightings
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.options import Job
 from molweight.training._resolve import resolve
@@ -89,7 +90,8 @@ def forecast(job: Job, data: MoleculeDataset, splits: Splits) -> Forecast:
     """
     job = resolve(job, data)
     each = _seconds_per_molecule(job, data, _schedule(job, splits).batch_size)
-    passes = len(job.objectives) + (_EXTRA_PASSES if job.adapts and job.weighting == "tapweight" else 0)
+    learns = job.adapts and weightings.get(job.weighting).needs.task
+    passes = len(job.objectives) + (_EXTRA_PASSES if learns else 0)
     steps = (job.steps if job.adapts else 0) * passes
     if job.init == "pretrain":
         steps += job.pretrain_steps * len(job.objectives)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from molweight.encoders import Encoding
 from molweight.encoders.building_blocks import bond_codes
@@ -45,6 +46,35 @@ def test_scaled_cosine_error_has_derivatives_and_ends() -> None:
     assert scaled_cosine_error(target, 7 * target, 2.5).item() == pytest.approx(0, abs=1e-12)
     assert scaled_cosine_error(target, -target, 3.0).item() == pytest.approx(8)
     assert scaled_cosine_error(target[:0], target[:0]).item() == 0
+
+
+@pytest.mark.parametrize("power", [1.0, 1.001, 1.5, 2.0, torch.tensor(1.5), torch.tensor(1.0)])
+def test_exact_guesses_have_finite_second_derivatives(power: float) -> None:
+    guess = torch.cat([torch.eye(3), torch.ones(1, 3)]).requires_grad_()
+    loss = scaled_cosine_error(guess, torch.eye(3)[[0, 1, 2, 0]], power)
+    (slope,) = torch.autograd.grad(loss, guess, create_graph=True)
+    direction = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    (product,) = torch.autograd.grad((slope * direction).sum(), guess)
+    assert slope.isfinite().all()
+    assert product.isfinite().all()
+    assert product[3].abs().max() > 0
+    assert (power == 1) == bool(product[:3].abs().max() > 0)
+
+
+def test_power_one_has_the_derivatives_of_the_error_itself() -> None:
+    random = torch.Generator().manual_seed(0)
+    guess, target = (torch.randn(6, 3, generator=random) for _ in range(2))
+    guess[:2], target[:2] = torch.eye(3)[:2], torch.eye(3)[:2]
+    direction, found = torch.randn(6, 3, generator=random), []
+    for power in (1.0, None):
+        leaf = guess.clone().requires_grad_()
+        unit = functional.normalize(leaf, dim=1), functional.normalize(target, dim=1)
+        plain = (1 - (unit[0] * unit[1]).sum(1)).clamp(min=0).sum() / 6
+        loss = plain if power is None else scaled_cosine_error(leaf, target, power)
+        (slope,) = torch.autograd.grad(loss, leaf, create_graph=True)
+        (product,) = torch.autograd.grad((slope * direction).sum(), leaf)
+        found.append((loss.detach(), slope.detach(), product))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
 def test_number_of_masked_atoms(corpus: MoleculeDataset) -> None:

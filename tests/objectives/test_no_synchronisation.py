@@ -69,6 +69,13 @@ def test_no_loss_reads_a_value(corpus: MoleculeDataset) -> None:
     assert step(NAMES, corpus).hypergradient is not None
 
 
+def test_descriptors_draw_without_reading_a_value(corpus: MoleculeDataset) -> None:
+    objective = objectives.create("descriptors", width=8)
+    objective.prepare(dict(corpus.columns))
+    views = objective.to("meta").draw(corpus.graphs(range(9)).to("meta"), torch.Generator())
+    assert views.values.device.type == "meta"
+
+
 @pytest.mark.parametrize("encoder", list(WAITING))
 def test_reading_a_value_would_be_noticed(encoder: str, corpus: MoleculeDataset) -> None:
     with pytest.raises(Exception, match="item"):

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from molweight import encoders
@@ -36,6 +37,27 @@ def test_all_orders_are_equally_likely(make: Make) -> None:
     assert len(seen) == 6
     assert all(abs(count - 200) < 5 * (1200 * 5 / 36) ** 0.5 for count in seen.values())
     assert sum(views.weights.sum().item() == 0 for views in draws) == seen[tuple(batch.x[:, 0].tolist())]
+
+
+def _pairs(x: Tensor, batch: GraphBatch, molecule: int) -> Counter[tuple[int, ...]]:
+    """The bonded pairs of atoms of one molecule, a second time."""
+    own = batch.batch[batch.edge_index[0]] == molecule
+    sources, targets = batch.edge_index[:, own]
+    return Counter(map(tuple, torch.cat([x[sources], batch.edge_attr[own], x[targets]], dim=1).tolist()))
+
+
+def test_a_molecule_counts_if_other_atoms_are_bonded(make: Make) -> None:
+    batch = make(["CO", "CCO", "C=CO", "CC(C)O", "c1ccccc1", "[Na+].CC(=O)[O-]", "C", "CN=O"])
+    counted = Counter[int]()
+    for seed in range(100):
+        views = Rationality(width=8).draw(batch, torch.Generator().manual_seed(seed))
+        x = views.graphs.x[batch.num_nodes :]
+        for molecule in range(batch.num_graphs):
+            changed = _pairs(x, batch, molecule) != _pairs(batch.x, batch, molecule)
+            assert views.weights[molecule] == views.weights[batch.num_graphs + molecule] == changed
+            counted[molecule] += changed
+    assert [counted[molecule] for molecule in (0, 4, 6)] == [0, 0, 0]  # methanol, benzene, methane
+    assert min(counted[molecule] for molecule in (1, 2, 3, 5, 7)) > 20
 
 
 def test_molecules_that_stay_the_same_do_not_count(make: Make) -> None:

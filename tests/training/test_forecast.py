@@ -32,6 +32,9 @@ def test_parts_grow_with_what_they_compute() -> None:
     assert longer.finetuning / longer.pretraining == pytest.approx(2 * found.finetuning / found.pretraining)
     equal = forecast(replace(job, weighting="equal"), data, splits)
     assert equal.pretraining / equal.finetuning == pytest.approx(4 / 6 * found.pretraining / found.finetuning)
+    for name in ("bilevel", "alignment"):
+        task = forecast(replace(job, weighting=name), data, splits)
+        assert task.pretraining / task.finetuning == pytest.approx(found.pretraining / found.finetuning)
     assert forecast(replace(job, weighting="none"), data, splits).pretraining == 0
 
 
