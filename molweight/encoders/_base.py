@@ -137,7 +137,7 @@ def dropout(rows: Tensor, rate: float, generator: torch.Generator | None) -> Ten
         >>> sorted(half.unique().tolist()), bool((half.mean() - 1).abs() < 0.05)
         ([0.0, 2.0], True)
     """
-    dropped = round(rate * _LEVELS)
+    dropped = min(round(rate * _LEVELS), _LEVELS - 1)
     if generator is None or dropped == 0:
         return rows
     shape = (1, *rows.shape[1:]) if _one_mask.get() else rows.shape  # also drawn for no rows: the next mask is the same

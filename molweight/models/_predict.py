@@ -25,7 +25,7 @@ _EVALUATION_BATCH: Final = 512
 
 def calibrate_on(model: Predictor, data: MoleculeDataset, indices: Indices, device: torch.device) -> None:
     """Estimate the statistics of batch normalisation on (at most 2,048 of) the molecules at ``indices``."""
-    chosen = indices[:_CALIBRATION] if len(indices) <= _CALIBRATION else indices[:: -(-len(indices) // _CALIBRATION)]
+    chosen = indices[:: max(1, -(-len(indices) // _CALIBRATION))]
     calibrate(model.encoder, (data.graphs(part, device) for part in _chunks(chosen)))
 
 

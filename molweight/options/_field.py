@@ -108,7 +108,7 @@ def _inside(
 
 def _demand(at_least: float | None = None, above: float | None = None, below: float | None = None) -> str:
     named = (("at least", at_least), ("above", above), ("below", below))
-    parts = [f"{word} {bound:g}" for word, bound in named if bound is not None]
+    parts = [f"{word} {bound:.15g}" for word, bound in named if bound is not None]
     plain = {"at least 0": "must not be negative", "above 0": "must be positive"}
     whole = " and ".join(parts)
     return plain.get(whole, f"must be {whole}")

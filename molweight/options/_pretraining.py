@@ -32,7 +32,7 @@ class PretrainingOptions:
     objectives: Sequence[str] = DEFAULT_OBJECTIVES
     objective_options: dict[str, dict[str, Any]] = option(factory=dict)
     pretrain_steps: int = option(500, at_least=0)
-    pretrain_seed: int | None = option(None, at_least=0)
+    pretrain_seed: int | None = option(None, at_least=0, below=2**32)
     batch_size: int = option(256, at_least=1)
     pretrain_lr: float = option(1e-3, above=0, below=1e36)
 

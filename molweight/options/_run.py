@@ -12,7 +12,7 @@ class RunOptions:
     """Seed, device, precision and sizes of batches.
 
     Args:
-        seed: Seed of all random numbers.
+        seed: Seed of all random numbers, below ``2**32``, which is the limit of the generators in use.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
         precision: Precision of the factors of matrix products in training: ``"float32"``, ``"tf32"`` (on CUDA) or
             ``"bf16"`` (on CPUs with bfloat16; on CUDA as ``"tf32"``). Devices without it use float32.
@@ -22,7 +22,7 @@ class RunOptions:
         ConfigError: If an option is of the wrong kind or out of range.
     """
 
-    seed: int = option(0, at_least=0)
+    seed: int = option(0, at_least=0, below=2**32)
     device: str = "auto"
     precision: str = option("float32", choices=("float32", "tf32", "bf16"))
     pad_batches: bool = False

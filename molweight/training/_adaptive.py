@@ -11,8 +11,9 @@ from molweight.datasets import Splits
 from molweight.devices import matmul_precision
 from molweight.errors import OptionError
 from molweight.graphs import MoleculeDataset, attach_targets
-from molweight.mlo import ClosedFormGraph, HeadLabels, Loop, Record, solve_head, weightings
+from molweight.mlo import ClosedFormGraph, HeadLabels, Loop, Record, solve_head, solvers, weightings
 from molweight.mlo.internal import LearningLoop
+from molweight.mlo.weightings import Needs
 from molweight.models import Predictor, Pretrainer
 from molweight.models.internal import build_predictor, label_statistics
 from molweight.objectives import Source
@@ -206,7 +207,8 @@ def _corpus(job: Job, corpus: MoleculeDataset, device: torch.device, *, pad: boo
     solve = Batches(everything, job.solve_batch_size, generator_for(job.seed, "solve"))
     generator = torch.Generator(device).manual_seed(job.seed)
     parts = part_batches(corpus, job.objectives, job.batch_size, job.seed)
-    return Corpus(corpus, batches, None if job.solver == "identity" else solve, generator, parts, pad)
+    solved = solvers.get(job.solver).uses_products and weightings.get(job.weighting).needs is Needs.HYPERGRADIENT
+    return Corpus(corpus, batches, solve if solved else None, generator, parts, pad)
 
 
 def _task(job: Job, level2: Predictor, data: MoleculeDataset, splits: Splits, device: torch.device) -> TaskSource:

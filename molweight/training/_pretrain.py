@@ -194,24 +194,15 @@ class PretrainingState:
         Args:
             state: The state.
         """
-        device = self.corpus.generator.device
-        state["loop"] |= {key: _placed(state["loop"][key], device) for key in ("starts", "scales")}
         self.loop.load_state_dict(state["loop"])
         self.model.load_state_dict(state["buffers"], strict=False)
         self.corpus.load_state_dict(state["corpus"])
         if self.task is not None:
             self.task.model.load_state_dict(state["task_buffers"], strict=False)
             self.task.load_state_dict(state["task"])
-        self.health.load_state_dict(_placed(state["health"], device))
+        self.health.load_state_dict(state["health"])
         self.history = state["history"]
         self._started = time.perf_counter() - state["seconds"]
-
-
-def _placed(value: Any, device: torch.device) -> Any:
-    """The value with its tensors on the device."""
-    if isinstance(value, dict):
-        return {key: _placed(item, device) for key, item in value.items()}
-    return value.to(device) if isinstance(value, torch.Tensor) else value
 
 
 def pretrain(

@@ -204,7 +204,7 @@ def _sampler(method: str, seed: int, number: int) -> "BaseSampler":
     """A sampler that depends only on the seed and the trial, so that a resumed search proposes the same weights."""
     from optuna.samplers import RandomSampler, TPESampler
 
-    own = 1_000_003 * seed + number
+    own = (1_000_003 * seed + number) % 2**32  # the limit of NumPy's generator
     return RandomSampler(seed=own) if method == "random" else TPESampler(seed=own, n_startup_trials=_STARTUP)
 
 

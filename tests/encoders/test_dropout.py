@@ -14,6 +14,13 @@ def test_rate_and_scale(rate: float) -> None:
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)), rtol=1e-3, atol=0)
 
 
+@pytest.mark.parametrize("rate", [0.999995, 0.9999999])
+def test_a_rate_close_to_one_is_finite(rate: float) -> None:
+    out = dropout(torch.ones(1000, 200), rate, torch.Generator().manual_seed(0))
+    assert out.isfinite().all()
+    assert (out == 0).double().mean() > 0.999
+
+
 def test_entries_are_independent() -> None:
     out = dropout(torch.ones(2000, 64), 0.5, torch.Generator().manual_seed(0))
     correlation = torch.corrcoef(out.T) - torch.eye(64)

@@ -247,6 +247,19 @@ def test_the_measured_step_of_neumann_is_safe(seed: int, high: float, probes: in
     assert _error(solution.value, _exact(matrix, b)) < 1.0
 
 
+@pytest.mark.parametrize("name", solvers.available())
+def test_solvers_say_whether_they_apply_products(name: str) -> None:
+    applied = []
+
+    def product(vector: Tensor) -> Tensor:
+        applied.append(vector)
+        return 2 * vector
+
+    solver = solvers.create(name)
+    solver.solve(product, _vector())
+    assert bool(applied) is solver.uses_products
+
+
 def test_identity_applies_no_product() -> None:
     def never(vector: Tensor) -> Tensor:
         raise AssertionError(vector)
@@ -290,6 +303,11 @@ def test_dense_refuses_large_problems_and_matrices_that_are_not_finite() -> None
         ("dense", {"damping": -0.1}),
         ("nystrom", {"damping": 0.0}),
         ("nystrom", {"rank": 0}),
+        ("nystrom", {"seed": -1}),
+        ("nystrom", {"seed": 2**32}),
+        ("identity", {"scale": 0.0}),
+        ("identity", {"scale": -1.0}),
+        ("identity", {"scale": float("nan")}),
         ("nystrom", {"tolerance": -1.0}),
         ("dense", {"limit": 0}),
     ],

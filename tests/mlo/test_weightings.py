@@ -234,6 +234,8 @@ def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finit
         {"floor": 0.4},
         {"rule": "sgd"},
         {"betas": (0.9, 0.9)},
+        {"betas": (0.9, 0.99, 0.999), "rule": "adam"},
+        {"betas": (), "rule": "adam"},
         {"memory": 0.5, "rule": "adam"},
         {"prior": [1.0, 0.0, 1.0]},
     ],
@@ -241,6 +243,13 @@ def test_tapweight_waits_without_a_hypergradient_and_skips_one_that_is_not_finit
 def test_tapweight_refuses_impossible_options(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError) as caught:
         TapWeight(NAMES, **options)
+    assert caught.value.option == next(iter(options))
+
+
+@pytest.mark.parametrize("options", [{"max_iters": 0}, {"epsilon": 0.0}])
+def test_mgda_refuses_impossible_options(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError) as caught:
+        weightings.create("mgda", NAMES, **options)
     assert caught.value.option == next(iter(options))
 
 

@@ -90,6 +90,13 @@ def test_tpe_looks_at_scores_within_a_short_search() -> None:
     assert third([0.0, 1.0]) != third([1.0, 0.0])
 
 
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_the_largest_seed_of_a_job_can_be_used(method: str) -> None:
+    study = optuna.create_study()
+    study.sampler = _sampler(method, 2**32 - 1, 3)
+    assert 0 < study.ask().suggest_float("x", 0, 1) < 1
+
+
 def test_random_weights_are_uniform_on_the_simplex() -> None:
     import optuna
 

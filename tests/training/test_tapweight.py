@@ -255,6 +255,9 @@ def test_diverging_objective_is_named(job: Job, data: MoleculeDataset, splits: S
         ({"encoder_options": {"norm": "bacth"}}, ConfigError, "did you mean 'batch'"),
         ({"objective_options": {"graphcl": {"strenght": 1}}}, ConfigError, "did you mean 'strength'"),
         ({"objective_options": {"graph_mae": {}}}, ConfigError, "'graph_mae', which is not among"),
+        ({"seed": 2**70}, ConfigError, "seed=1180591620717411303424 must be at least 0 and below 4294967296"),
+        ({"seed": 2**32}, ConfigError, "must be at least 0 and below 4294967296"),
+        ({"pretrain_seed": 2**32}, ConfigError, "pretrain_seed=4294967296 must be"),
         (
             {"hypergradient_interval": 7},
             ConfigError,

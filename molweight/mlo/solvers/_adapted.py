@@ -92,6 +92,8 @@ class SecondMoments(AdaptedSolver):
         [1.5, 0.5]
     """
 
+    uses_products = False
+
     def __post_init__(self) -> None:
         """Reject invalid options."""
         at_least("sama", eps=(self.eps, 0))

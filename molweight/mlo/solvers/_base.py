@@ -98,6 +98,8 @@ class Solver(ABC):
 
     uses_start: ClassVar[bool] = False
     """Whether :meth:`solve` makes use of ``start``."""
+    uses_products: ClassVar[bool] = True
+    """Whether :meth:`solve` applies the operator."""
 
     @abstractmethod
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats, fill
+from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats, at_least, fill
 from molweight.mlo.solvers._registry import solvers
 
 __all__ = ["Identity"]
@@ -19,7 +20,7 @@ class Identity(Solver):
     No precondition; no guarantee either, unless the curvature is close to a multiple of the identity.
 
     Args:
-        scale: Factor on ``b``; an estimate of one over the typical curvature. It scales the answer only.
+        scale: Factor on ``b``, positive; an estimate of one over the typical curvature. It scales the answer only.
 
     Example:
         >>> import torch
@@ -27,7 +28,13 @@ class Identity(Solver):
         [1.0, 2.0]
     """
 
+    uses_products = False
+
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Reject invalid options."""
+        at_least("identity", scale=(self.scale, torch.finfo(torch.float64).tiny))
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (by design)
         """The right-hand side itself, scaled; the operator is never applied."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from molweight.errors import OptionError
 from molweight.mlo.solvers._base import Operator, Outcome, Solution, Solver, Stats, at_least, fill
 from molweight.mlo.solvers._registry import solvers
 
@@ -48,6 +49,8 @@ class Nystrom(Solver):
         """Reject invalid options."""
         smallest = torch.finfo(torch.float32).tiny
         at_least("nystrom", rank=(self.rank, 1), damping=(self.damping, smallest), tolerance=(self.tolerance, 0))
+        if not 0 <= self.seed < 2**32:
+            raise OptionError("seed", self.seed, f"must be at least 0 and below {2**32}", owner="solver 'nystrom'")
 
     def solve(self, operator: Operator, b: Tensor, start: Tensor | None = None) -> Solution:  # noqa: ARG002 (direct)
         """Sketch, factorise and invert."""

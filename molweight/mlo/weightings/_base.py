@@ -1,7 +1,7 @@
 """The base class of weightings."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from molweight.errors import ConfigError, OptionError
 from molweight.mlo._level_graph import LevelGraph, ThreeLevelGraph
 
-__all__ = ["Needs", "Signals", "Weighting", "check_options"]
+__all__ = ["Needs", "Signals", "Weighting", "check_options", "keep_if"]
 
 
 class Needs(StrEnum):
@@ -119,3 +119,14 @@ def check_options(*checks: tuple[bool, str, object, str]) -> None:
     for fits, option, value, reason in checks:
         if not fits:
             raise OptionError(option, value, reason, owner="weighting")
+
+
+def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Overwrite each first tensor by the second if ``finite`` holds, without synchronisation.
+
+    Args:
+        finite: 0-dim, boolean.
+        pairs: Buffers and their new values.
+    """
+    for old, new in pairs:
+        old.copy_(torch.where(finite, new, old))

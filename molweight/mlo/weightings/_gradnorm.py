@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options, keep_if
 from molweight.mlo.weightings._registry import weightings
 
 __all__ = ["GradNorm"]
@@ -71,5 +71,4 @@ class GradNorm(Weighting):
         moved = self._logs - self.lr * torch.sign(sizes - sizes.mean() * rate**self.asymmetry)
         # A common shift does not change the weights; removing it prevents a drift of the logarithms over a long run.
         moved = moved - moved.mean()
-        for old, new in [(self._logs, moved), (self._first, first), (self._updates, self._updates + 1)]:
-            old.copy_(torch.where(finite, new, old))
+        keep_if(finite, [(self._logs, moved), (self._first, first), (self._updates, self._updates + 1)])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from molweight.errors import ConfigError
-from molweight.mlo.weightings._base import Needs, Signals, Weighting
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
 from molweight.mlo.weightings._registry import weightings
 from molweight.seeding import seeded, step_seed
 
@@ -100,6 +100,10 @@ class MGDA(GramianWeighting):
     def __init__(self, names: Sequence[str], *, seed: int = 0, epsilon: float = 0.001, max_iters: int = 100) -> None:
         """Build TorchJD's rule."""
         super().__init__(names, seed=seed)
+        check_options(
+            (epsilon > 0, "epsilon", epsilon, "must be positive"),
+            (max_iters >= 1, "max_iters", max_iters, "must be at least 1"),
+        )
         self._rule = _torchjd(self.rule)(epsilon=epsilon, max_iters=max_iters)
 
 

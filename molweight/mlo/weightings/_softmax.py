@@ -1,18 +1,19 @@
 """Weights as a softmax whose logits follow an estimated gradient."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 
 from molweight.errors import OptionError
-from molweight.mlo.weightings._base import Signals, Weighting, check_options
+from molweight.mlo.weightings._base import Signals, Weighting, check_options, keep_if
 from molweight.mlo.weightings._fixed import check_weights
 
-__all__ = ["AdamRule", "EvidenceRule", "LogitRule", "SoftmaxWeighting", "keep_if", "through_softmax"]
+__all__ = ["AdamRule", "EvidenceRule", "LogitRule", "SoftmaxWeighting", "through_softmax"]
 
+_BETAS: Final = 2
 _OWN: Final = {"evidence": ("memory", "warmup"), "adam": ("betas", "size", "pull")}
 
 
@@ -29,17 +30,6 @@ class LogitRule(nn.Module, ABC):
             estimate: Derivative of the minimised loss with respect to ``softmax(alpha)``, centred, K finite numbers.
             finite: Whether the estimate may be used, 0-dim; if not, the buffers are not changed.
         """
-
-
-def keep_if(finite: Tensor, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Overwrite each first tensor by the second if ``finite`` holds, without synchronisation.
-
-    Args:
-        finite: 0-dim, boolean.
-        pairs: Buffers and their new values.
-    """
-    for old, new in pairs:
-        old.copy_(torch.where(finite, new, old))
 
 
 class EvidenceRule(LogitRule):
@@ -151,6 +141,7 @@ class AdamRule(LogitRule):
         super().__init__()
         check_options(
             (lr > 0, "lr", lr, "must be positive"),
+            (len(betas) == _BETAS, "betas", betas, "must be two numbers"),
             (all(0 <= beta < 1 for beta in betas), "betas", betas, "must be at least 0 and below 1"),
             (size in {"entry", "joint"}, "size", size, "must be 'entry' or 'joint'"),
             (confidence >= 0, "confidence", confidence, "must be at least 0"),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options
+from molweight.mlo.weightings._base import Needs, Signals, Weighting, check_options, keep_if
 from molweight.mlo.weightings._registry import weightings
 
 __all__ = ["Uncertainty"]
@@ -65,5 +65,4 @@ class Uncertainty(Weighting):
         # would oscillate around it.
         size = (square / (1 - self.decay**updates)).sqrt().clamp_min(torch.finfo(square.dtype).eps)
         moved = self._log_variances - self.lr * gradient / size.clamp_min(1.0)
-        for old, new in [(self._log_variances, moved), (self._square, square), (self._updates, updates)]:
-            old.copy_(torch.where(finite, new, old))
+        keep_if(finite, [(self._log_variances, moved), (self._square, square), (self._updates, updates)])
