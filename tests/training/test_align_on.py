@@ -77,12 +77,13 @@ def test_it_is_refused_where_there_is_nothing_to_align(small: Job) -> None:
 def test_molecules_for_products_are_drawn_only_if_there_are_products(
     small: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset
 ) -> None:
-    for drawn, changes in [
+    cases: list[tuple[bool, dict[str, Any]]] = [
         (True, {"solver": "cg"}),
         (True, {"solver": "cg", "weighting": "bilevel"}),
         (False, {"solver": "identity"}),
         (False, {"solver": "sama"}),
         (False, {"solver": "cg", "weighting": "alignment"}),
-    ]:
+    ]
+    for drawn, changes in cases:
         setup = _setup(replace(small, **changes), data, splits, corpus)
         assert (setup.corpus.solve_batches is not None) is drawn
