@@ -9,6 +9,7 @@ from molweight.benchmark._study import Study
 from molweight.datasets import Splits
 from molweight.devices import resolve_device
 from molweight.graphs import MoleculeDataset
+from molweight.mlo import weightings
 from molweight.options import Job
 from molweight.training import generic_pretraining, resolve, variant
 from molweight.training.internal import HeldOut, adaptive_pretraining, with_sources
@@ -20,7 +21,7 @@ _ROUNDING: Final = 1e-9
 
 
 def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> Job:
-    """The job with as many steps as the compute budget of equal weights allows, at least one.
+    """The job with as many steps as the compute budget of equal weights allows, at least up to one hypergradient.
 
     Args:
         study: The study, with the quantity to match: steps, gradients or seconds.
@@ -36,7 +37,8 @@ def matched(study: Study, job: Job, data: MoleculeDataset, splits: Splits, corpu
         share = gradients_per_step(equal) / gradients_per_step(job)
     else:
         share = seconds_per_step(equal, data, splits, corpus) / seconds_per_step(job, data, splits, corpus)
-    return variant(job, steps=max(math.floor(job.steps * share + _ROUNDING), 1))
+    least = job.hypergradient_interval if weightings.get(job.weighting).needs.task else 1
+    return variant(job, steps=max(math.floor(job.steps * share + _ROUNDING), least))
 
 
 def seconds_per_step(job: Job, data: MoleculeDataset, splits: Splits, corpus: MoleculeDataset) -> float:

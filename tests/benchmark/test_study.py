@@ -148,7 +148,7 @@ def test_every_method_can_be_set_up() -> None:
     installed = {
         name: method for name, method in METHODS.items() if not name.startswith("chemprop")
     }  # its own environment
-    base = study(methods=list(installed)).base(0)
+    base = study(methods=list(installed), job={**TINY, "steps": 10}).base(0)
     for method in METHODS.values():
         assert gradients_per_step(variant(base, **method.changes)) >= 0
 
@@ -169,6 +169,8 @@ def test_equal_compute_is_fewer_steps_for_whoever_needs_more() -> None:
     assert (
         matched(equal, variant(equal.base(0), steps=5), *where).steps == 2
     )  # and not three: never more than its share
+    rarely = variant(equal.base(0), steps=12, hypergradient_interval=10, solver="cg")
+    assert matched(equal, rarely, *where).steps == 10
     assert matched(study(job={**TINY, "steps": 300}), equal.base(0), *where).steps == 300
     seconds = study(match="seconds", job={**TINY, "steps": 300})
     costly = matched(seconds, variant(seconds.base(0), meta_batches=8), *where).steps

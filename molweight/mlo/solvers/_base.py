@@ -128,7 +128,11 @@ def at_least(solver: str, **bounds: tuple[float, float]) -> None:
     for name, (value, least) in bounds.items():
         # Negated, so that NaN is refused too.
         if not value >= least:
-            raise OptionError(name, value, f"must be at least {least:g}", owner=f"solver {solver!r}")
+            # The bound of an option that must be positive is the smallest normal number of a type.
+            reason = (
+                "must be positive" if 0 < least <= torch.finfo(torch.float32).tiny else f"must be at least {least:g}"
+            )
+            raise OptionError(name, value, reason, owner=f"solver {solver!r}")
 
 
 def fill(like: Tensor, value: int) -> Tensor:
