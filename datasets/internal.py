@@ -27,7 +27,9 @@ from molweight.datasets._skeletons import compound_forms
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
+from molweight.datasets._test_classes import conflicting_classes
 from molweight.datasets._test_file import read_test_file, with_test
+from molweight.datasets._train_labels import TrainLabels, format_classes
 
 __all__ = [
     "CORPORA",
@@ -45,13 +47,16 @@ __all__ = [
     "Reading",
     "SourceTable",
     "SourceUse",
+    "TrainLabels",
     "bounds_of",
     "class_accuracy",
     "compound_forms",
+    "conflicting_classes",
     "exact_labels",
     "format_audit",
     "format_bound_counts",
     "format_bounds",
+    "format_classes",
     "format_endpoints",
     "format_rankings",
     "format_score",

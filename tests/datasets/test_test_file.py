@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from molweight.datasets import from_file, from_frame, from_smiles
-from molweight.datasets.internal import read_test_file, with_test
+from molweight.datasets.internal import conflicting_classes, read_test_file, with_test
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -111,11 +111,14 @@ def test_numbers_and_classes_are_read_from_one_test_file(tmp_path: Path) -> None
     rows = [f"{'C' * (n + 1)}O,{n}.5,{n % 2 + 1},=" for n in range(30)]
     (tmp_path / "train.csv").write_text("\n".join(["smiles,y,kind,y_relation", *rows]))
     (tmp_path / "test.csv").write_text("smiles,kind,y,y_relation\nCCN,2,4.5,<\n,total,9,\nCCCN,1,,\n")
-    for task in (None, "regression,classification"):  # codes 1 and 2 are classes, whether or not the task is stated
-        train = from_file(tmp_path / "train.csv", targets=["y", "kind"], task=task, cache=False)
+    kinds = "regression,classification"
+    trains = [
+        from_file(tmp_path / "train.csv", targets=["y", "kind"], task=task, cache=False) for task in (None, kinds)
+    ]
+    for train in trains:  # codes 1 and 2 are classes, whether or not the task is stated
         assert train.task == "regression,classification"
         assert train.targets[:2, 1].tolist() == [0, 1]
-    test = read_test_file(tmp_path / "test.csv", train, cache=False)
+    test = read_test_file(tmp_path / "test.csv", trains[0], cache=False)
     np.testing.assert_array_equal(test.targets, [[4.5, 1], [np.nan, 0]])
     assert test.columns["label_bounds"].tolist() == [[-1, 0], [0, 0]]
 
@@ -163,3 +166,28 @@ def test_a_column_with_the_name_of_one_of_many_classes_holds_0_and_1(tmp_path: P
     path = tmp_path / "one_hot.csv"
     path.write_text(",".join(["smiles", *train.target_names]) + "\nCCO,1,0,0\nCCN,0,0,1\n")
     assert read_test_file(path, train, cache=False).targets.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_classes_of_the_training_table_are_kept_with_a_test_file(tmp_path: Path) -> None:
+    train = train_on(tmp_path, ["lean", "fat"], positive="fat")
+    test = read_test_file(table(tmp_path / "test.csv", ["fat", "lean"], end="N"), train, cache=False)
+    assert with_test(train, test)[0].codes == train.codes == {"y": {"lean": 0, "fat": 1}}
+
+
+@pytest.mark.parametrize(
+    ("codes", "others", "expected"),
+    [
+        ({"y": {"lean": 0, "fat": 1}}, {"y": {"LEAN": 0, "FAT": 1}}, None),
+        ({"y": {"lean": 0, "fat": 1}}, {"y": {"lean": 1, "fat": 0}}, "y"),
+        ({"y": {"a": 0, "b": 0, "c": 1}}, {"y": {"a": 0, "c": 1}}, None),
+        ({"y": {"inactive": 0, "active": 1}}, {"y": {"negative": 0, "positive": 1}}, None),
+        ({"y": {"inactive": 1, "active": 0}}, {"y": {"negative": 0, "positive": 1}}, "y"),
+        ({"y": {"1": 0, "2": 1}}, {"y": {"1.0": 0, "2.0": 1}}, None),
+        ({"y": {"0": 1, "1": 0}}, {}, "y"),
+        ({"y": {"lean": 0, "fat": 1}}, {}, None),
+    ],
+)
+def test_classes_conflict_if_class_1_has_another_meaning(
+    codes: dict[str, dict[str, int]], others: dict[str, dict[str, int]], expected: str | None
+) -> None:
+    assert conflicting_classes(codes, others) == conflicting_classes(others, codes) == expected
