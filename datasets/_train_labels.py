@@ -1,4 +1,4 @@
-"""What a table that is read later has to know about the labels that a model was trained on."""
+"""Labels of a training table, as they are stored with a model to read the labels of other tables."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
