@@ -24,6 +24,7 @@ from molweight.datasets import from_smiles, load, load_corpus
 from molweight.encoders.internal import calibrate, merge_handedness
 from molweight.errors import ConfigError, DataError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
+from molweight.estimators._labels import encode_classes
 from molweight.options import Job
 from molweight.runs import read_checkpoint
 
@@ -113,6 +114,15 @@ def test_missing_labels_are_not_learned_from() -> None:
     objects = np.array([None if np.isnan(label) else label for label in labels], dtype=object)
     again = TapWeightClassifier(**SMALL).fit(SMILES, objects)
     assert np.array_equal(model.predict_proba(SMILES), again.predict_proba(SMILES))
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
+@pytest.mark.parametrize("shape", [list, tuple, pd.Series, lambda labels: [[label] for label in labels]])
+def test_a_missing_label_among_words_is_no_class(missing: Any, shape: Any) -> None:
+    labels = ["amine" if kind else "alcohol" for kind in AMINE]
+    codes, classes = encode_classes(shape([missing, *labels[1:]]))
+    assert classes[0].tolist() == ["alcohol", "amine"]
+    assert np.isnan(codes).ravel().tolist() == [True] + [False] * 29
 
 
 def test_regressor_in_the_units_of_the_labels() -> None:
