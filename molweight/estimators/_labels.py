@@ -76,7 +76,7 @@ def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
         probability: Probability of each class, ``n x K``.
         classes: The classes.
     """
-    missing: AnyArray = np.isnan(probability).any(axis=1)
+    missing = np.asarray(np.isnan(probability).any(axis=1))
     decided: AnyArray = classes[np.where(np.isnan(probability), 0.0, probability).argmax(axis=1)]
     return _blanked(decided, missing)
 
@@ -97,7 +97,7 @@ def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
         probability: Probability of the second class, ``n``.
         classes: The two classes.
     """
-    missing: AnyArray = np.isnan(probability)
+    missing = np.isnan(probability)
     decided: AnyArray = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
     return _blanked(decided, missing)
 

@@ -219,11 +219,25 @@ def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> No
     content = pickle.dumps(classifier)
     assert b"torch" not in content.replace(b'"torch": ', b"")  # the version, in the JSON
     state = classifier.__getstate__()["run_"]
-    assert [type(value) for value in state.values()] == [int, bytes, str]
+    assert [type(value) for value in state.values()] == [int, bytes, str, bytes]
     with pytest.raises(DataError, match="format 3"):
         classifier._load({**state, "format": 3})
     with pytest.raises(DataError, match="is damaged"):
         classifier._load({**state, "tensors": state["tensors"][:-3]})
+    with pytest.raises(DataError, match="is damaged"):
+        classifier._load({**state, "kept": state["kept"][:-3]})
+
+
+def test_pickled_estimators_keep_intervals_domain_and_molecules() -> None:
+    model = TapWeightRegressor(**SMALL).fit(SMILES, np.arange(30.0))
+    again = _stored(model, "pickle")
+    found, expected = again.run_.intervals(SMILES), model.run_.intervals(SMILES)
+    np.testing.assert_array_equal(np.hstack([found.lower, found.upper]), np.hstack([expected.lower, expected.upper]))
+    np.testing.assert_array_equal(again.run_.domain(SMILES).similarity, model.run_.domain(SMILES).similarity)
+    assert again.run_.seen([*SMILES, "c1ccccc1"]).tolist() == [True] * 30 + [False]
+    state = model.__getstate__()["run_"]
+    del state["kept"]  # as earlier versions stored it
+    assert not model._load(state).has_calibration()
 
 
 def test_unfitted_estimators_are_cloned_and_pickled() -> None:

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from molweight.runs import Finetuning
-from molweight.runs.internal import format_estimate
+from molweight.runs.internal import Finetuning, format_estimate
 
 
 def test_scores_of_small_labels_are_shown_with_their_digits() -> None:
