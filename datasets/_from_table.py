@@ -319,7 +319,7 @@ def _recoded(labels: LabelTable, task: str | None) -> tuple[LabelTable, list[str
     said: list[str] = []
     values, columns = labels.values.copy(), list(labels.columns)
     tasks = [None] * len(columns) if task is None else tasks_of(task, len(columns))
-    for place, (column, stated) in enumerate(zip(labels.columns, tasks, strict=True)):
+    for place, (column, stated) in enumerate(zip(labels.columns, tasks, strict=False)):  # settle checks their number
         known = np.unique(column.known)
         pair = tuple(known.tolist())
         if len(pair) != 2 or pair == (0.0, 1.0) or labels.bounds[:, place].any():  # noqa: PLR2004 - two classes

@@ -107,18 +107,15 @@ def test_labels_outside_the_classes_may_be_missing_labels(  # noqa: PLR0917 - pa
     assert re.search(f"{message}.*; such labels are treated as missing", caplog.text)
 
 
-def test_numbers_and_classes_are_read_from_one_test_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("task", [None, "regression,classification"])
+def test_numbers_and_classes_are_read_from_one_test_file(tmp_path: Path, task: Any) -> None:
     rows = [f"{'C' * (n + 1)}O,{n}.5,{n % 2 + 1},=" for n in range(30)]
     (tmp_path / "train.csv").write_text("\n".join(["smiles,y,kind,y_relation", *rows]))
     (tmp_path / "test.csv").write_text("smiles,kind,y,y_relation\nCCN,2,4.5,<\n,total,9,\nCCCN,1,,\n")
-    kinds = "regression,classification"
-    trains = [
-        from_file(tmp_path / "train.csv", targets=["y", "kind"], task=task, cache=False) for task in (None, kinds)
-    ]
-    for train in trains:  # codes 1 and 2 are classes, whether or not the task is stated
-        assert train.task == "regression,classification"
-        assert train.targets[:2, 1].tolist() == [0, 1]
-    test = read_test_file(tmp_path / "test.csv", trains[0], cache=False)
+    train = from_file(tmp_path / "train.csv", targets=["y", "kind"], task=task, cache=False)
+    assert train.task == "regression,classification"
+    assert train.targets[:2, 1].tolist() == [0, 1]
+    test = read_test_file(tmp_path / "test.csv", train, cache=False)
     np.testing.assert_array_equal(test.targets, [[4.5, 1], [np.nan, 0]])
     assert test.columns["label_bounds"].tolist() == [[-1, 0], [0, 0]]
 
