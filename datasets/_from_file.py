@@ -135,10 +135,9 @@ def from_file(
     if file_format is not None:
         check_choice("", "file_format", file_format, get_args(FileFormat))
     options = Options(
-        name or stem(path), task, metric, on_error, standardize, cache, n_jobs, progress,
-        positive, decimal, relation, duplicates, sample_weight,
-        target_weights,
-        split_column,
+        name=name or stem(path), task=task, metric=metric, on_error=on_error, standardize=standardize,
+        cache=cache, n_jobs=n_jobs, progress=progress, positive=positive, decimal=decimal, relation=relation,
+        duplicates=duplicates, sample_weight=sample_weight, target_weights=target_weights, split_column=split_column,
     )  # fmt: skip
     how = Reading(file_format, delimiter, encoding, header, sheet, max_mb, max_rows)
     return from_table(read_any(path, how), smiles, targets, options)

@@ -81,9 +81,8 @@ def from_frame(
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"{name}: got {type(frame).__name__}, not a pandas DataFrame. Use from_smiles for sequences.")
     options = Options(
-        name, task, metric, on_error, standardize, cache, n_jobs, progress,
-        positive, decimal, relation, duplicates, sample_weight,
-        target_weights,
-        split_column,
+        name=name, task=task, metric=metric, on_error=on_error, standardize=standardize,
+        cache=cache, n_jobs=n_jobs, progress=progress, positive=positive, decimal=decimal, relation=relation,
+        duplicates=duplicates, sample_weight=sample_weight, target_weights=target_weights, split_column=split_column,
     )  # fmt: skip
     return from_table(text_frame(with_molecules_of_index(frame), name), smiles, targets, options)

@@ -228,6 +228,7 @@ class Numbers:
         units: The unit written in each cell; empty for none.
         notes: Notes on how they were read, if that is not obvious.
         ambiguous: Reason why they are ambiguous; empty if they are not.
+        decimal: The decimal sign of the style in which they were read.
     """
 
     values: Float64Array
@@ -235,6 +236,7 @@ class Numbers:
     units: list[str]
     notes: list[str]
     ambiguous: str = ""
+    decimal: Decimal = "."
 
     @property
     def readable(self) -> BoolArray:
@@ -274,8 +276,8 @@ def read_numbers(cells: Sequence[str], decimal: Decimal | None = None) -> Number
     values = [_value(cell, body, style) for cell, body in zip(cells, bodies, strict=True)]
     signs = [sign_of(part["sign"]) or 0 if part else 0 for part in parts]
     units = [part["unit"] or "" if part else "" for part in parts]
-    notes = _notes(cells, parts, style)
-    return Numbers(np.array(values, dtype=np.float64), np.array(signs, dtype=np.int8), units, notes, ambiguous)
+    notes, sign = _notes(cells, parts, style), _sign_of_style(style)
+    return Numbers(np.array(values, dtype=np.float64), np.array(signs, dtype=np.int8), units, notes, ambiguous, sign)
 
 
 def _grouped(cells: Sequence[str]) -> list[str]:
@@ -315,7 +317,7 @@ def _style(bodies: Sequence[str], decimal: Decimal | None) -> tuple[str, str]:
     allowed = {
         name: sum(pattern.fullmatch(body) is not None for body in bodies)
         for name, (pattern, _) in _STYLES.items()
-        if decimal is None or _fits(name, decimal)
+        if decimal is None or _sign_of_style(name) == decimal
     }
     best = max(allowed, key=lambda name: allowed[name])  # ties go to the first and simplest style
     if decimal is None and best in ("decimal comma", "thousands comma", "thousands point"):
@@ -330,8 +332,8 @@ def _style(bodies: Sequence[str], decimal: Decimal | None) -> tuple[str, str]:
     return best, ""
 
 
-def _fits(style: str, decimal: Decimal) -> bool:
-    return (style in _COMMA_IS_DECIMAL) == (decimal == ",")
+def _sign_of_style(style: str) -> Decimal:
+    return "," if style in _COMMA_IS_DECIMAL else "."
 
 
 def _read(body: str, style: str) -> float | None:

@@ -3,16 +3,18 @@
 import io
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple, TextIO
 
 from molweight.datasets._columns import find_smiles
 from molweight.datasets._frames import parquet_rows
 from molweight.datasets._from_file import Reading, format_of, read_any
 from molweight.datasets._header import Record, headed, smiles_rank, told_apart
+from molweight.datasets._numbers import Decimal
 from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
 from molweight.datasets._read_smi import HEADERS, is_delimited, names_first, names_of, split_line
 from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
@@ -33,11 +35,13 @@ class MoleculeRows(NamedTuple):
         columns: Names of its columns.
         smiles: Position of the SMILES column, from 0.
         rows: Row number as shown by a text editor, and cells, one per column.
+        decimals: Decimal signs of the columns that a model reads as features.
     """
 
     columns: list[str]
     smiles: int
     rows: Iterator[Record]
+    decimals: Mapping[str, Decimal] = MappingProxyType({})
 
 
 def read_rows(path: str | Path, smiles: str | None = None, how: Reading | None = None) -> MoleculeRows:

@@ -14,11 +14,12 @@ from molweight.datasets._numbers import Decimal, is_missing, is_number, read_num
 from molweight.datasets._parse import parsable
 from molweight.datasets._row_numbers import row_numbers
 from molweight.datasets._table import TextTable
+from molweight.datasets._train_labels import Codes, TrainLabels
 from molweight.errors import DataError, mention
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
 
-__all__ = ["check_test_classes", "class_targets", "with_train_classes"]
+__all__ = ["check_test_classes", "class_targets", "conflicting_classes", "with_train_classes"]
 
 _LOG: Final = logging.getLogger(__name__)
 _PLAIN: Final[Mapping[str, int]] = {"0": 0, "1": 1, "false": 0, "true": 1}
@@ -29,7 +30,7 @@ _REMEDY: Final = (
 )
 
 
-def class_targets(data: MoleculeDataset) -> list[str]:
+def class_targets(data: MoleculeDataset | TrainLabels) -> list[str]:
     """The targets of a table that are classes.
 
     Example:
@@ -42,14 +43,19 @@ def class_targets(data: MoleculeDataset) -> list[str]:
 
 
 def with_train_classes(
-    table: TextTable, smiles: str, train: MoleculeDataset, decimal: Decimal | None = None, *, lenient: bool = False
+    table: TextTable,
+    smiles: str,
+    train: MoleculeDataset | TrainLabels,
+    decimal: Decimal | None = None,
+    *,
+    lenient: bool = False,
 ) -> TextTable:
     """A test table with its classes as 0 and 1, by the words and numbers of the training table.
 
     Args:
         table: The test table.
         smiles: Its SMILES column; labels in rows without a molecule are left out.
-        train: The training table.
+        train: The training table, or its labels.
         decimal: The decimal sign of numbers; ``None`` to find it.
         lenient: Whether labels outside the classes of ``train`` are missing labels instead of being refused.
 
@@ -82,7 +88,7 @@ def with_train_classes(
 
 def _classes(codes: Mapping[str, int] | None, texts: Sequence[str]) -> Mapping[str, int]:
     """The class of each text: by the training table or, if that has 0 and 1 or a known pair of words, by meaning."""
-    if codes is not None and {word.casefold(): code for word, code in codes.items()} != _by_meaning(list(codes)):
+    if codes is not None and not _means_itself(codes):
         return codes
     given = {**_PLAIN, **(codes or {})}
     lower = {word.casefold() for word in given}
@@ -93,6 +99,40 @@ def _classes(codes: Mapping[str, int] | None, texts: Sequence[str]) -> Mapping[s
 def _by_meaning(words: Sequence[str]) -> dict[str, int]:
     """The classes of a known pair of words, such as active and inactive; empty for other words."""
     return {word: code for code, word in enumerate(class_words(words).words)} if known_pair(words) else {}
+
+
+def _means_itself(codes: Mapping[str, int]) -> bool:
+    """Whether classes are those of a known pair of words."""
+    return {word.casefold(): code for word, code in codes.items()} == _by_meaning(list(codes))
+
+
+def conflicting_classes(codes: Codes, others: Codes) -> str | None:
+    """The first target whose class 1 has another meaning in another table; ``None`` if there is none.
+
+    Args:
+        codes: Classes of a table, by target; a target without them is written as 0 and 1.
+        others: Those of the other one.
+
+    Example:
+        >>> conflicting_classes({"y": {"lean": 0, "fat": 1}}, {"y": {"Fat": 1, "lean": 0}})
+        >>> conflicting_classes({"y": {"lean": 0, "fat": 1}}, {"y": {"lean": 0, "obese": 1}})
+        'y'
+    """
+    return next((name for name in {**codes, **others} if _conflict(codes.get(name), others.get(name))), None)
+
+
+def _conflict(codes: Mapping[str, int] | None, others: Mapping[str, int] | None) -> bool:
+    """Whether a text has another class, or no text of class 1 is common to both."""
+    one, other = ({_plain(text): code for text, code in (own or _PLAIN).items()} for own in (codes, others))
+    shared = one.keys() & other.keys()
+    apart = codes and others and not any(one[text] == 1 for text in shared)
+    same_meaning = apart and _means_itself(codes or {}) and _means_itself(others or {})
+    return any(one[text] != other[text] for text in shared) or bool(apart and not same_meaning)
+
+
+def _plain(text: str) -> str:
+    """A text for comparisons: case is ignored, as are trailing zeros of numbers."""
+    return f"{float(text):g}" if is_number(text) else text.casefold()
 
 
 def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | None) -> list[str | None]:
@@ -108,7 +148,11 @@ def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | 
 
 
 def _complaint(
-    table: TextTable, train: MoleculeDataset, column: str, wrong: Int64Array, codes: Mapping[str, int] | None
+    table: TextTable,
+    train: MoleculeDataset | TrainLabels,
+    column: str,
+    wrong: Int64Array,
+    codes: Mapping[str, int] | None,
 ) -> str:
     """A message about labels that are not classes of the training table."""
     text = table.cells(column)[int(wrong[0])]

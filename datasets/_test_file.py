@@ -14,30 +14,36 @@ from molweight.datasets._columns import find_smiles, listed
 from molweight.datasets._from_file import Reading, read_any, stem
 from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
+from molweight.datasets._labels import bounds_of
 from molweight.datasets._none_split import DEFINITION, all_rows_train
 from molweight.datasets._numbers import is_missing
-from molweight.datasets._replicates import shared_molecules
+from molweight.datasets._replicates import Duplicated, Measurements, groups_of, merge, shared_molecules
 from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
 from molweight.datasets._splits import Request, Splits
 from molweight.datasets._table import TextTable
 from molweight.datasets._test_classes import check_test_classes, class_targets, with_train_classes
-from molweight.errors import ConfigError, DataError, Message
+from molweight.datasets._train_labels import TrainLabels
+from molweight.errors import ConfigError, DataError, Message, mention
 from molweight.graphs import MoleculeDataset, build_dataset
+from molweight.graphs.internal import tasks_of
 
 __all__ = ["read_test_file", "with_test"]
 
 _LOG: Final = logging.getLogger(__name__)
 
 
-def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> MoleculeDataset:
+def read_test_file(
+    path: str | Path, train: MoleculeDataset | TrainLabels, *, replicates: Duplicated = "keep", **reading: Any
+) -> MoleculeDataset:
     """The molecules of a test file with the labels of a training table, matched by column names.
 
     Words and numbers that stand for classes have the meaning that they have in the training table.
 
     Args:
         path: The file; its columns may be in any order, and cells may be empty.
-        train: The training table.
-        **reading: Arguments of :func:`from_file`; those about targets, task and duplicates are those of ``train``.
+        train: The training table, or its labels.
+        replicates: Treatment of molecules in several rows, as ``duplicates`` of :func:`from_file`.
+        **reading: Arguments of :func:`from_file`; those about targets, task and duplicates have no effect.
 
     Returns:
         The molecules with the targets of ``train``, NaN if a label is missing. If the file has no labels at all, the
@@ -59,6 +65,7 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
             f"{path}, column {source_column(table, name)!r}: holds the words {listed(list(found.codes[name]))}, but "
             f"the target {name!r} of {train.name} is a number. Write numbers, or leave the cells empty."
         )
+    found.decimals = train.decimals
     if not names:
         return found
     missing = [name for name in train.target_names if name not in names]
@@ -66,7 +73,7 @@ def read_test_file(path: str | Path, train: MoleculeDataset, **reading: Any) -> 
         _LOG.warning("%s has no labels of: %s", path, ", ".join(missing))
     labels = np.full((len(found), len(train.target_names)), np.nan, dtype=np.float32)
     labels[:, [train.target_names.index(name) for name in found.target_names]] = found.targets
-    return _labels(found, labels, train)
+    return _merged(_labels(found, labels, train), replicates)
 
 
 def with_test(train: MoleculeDataset, test: MoleculeDataset, seed: int = 0) -> tuple[MoleculeDataset, Splits]:
@@ -120,7 +127,20 @@ def _labelled(table: TextTable, name: str) -> bool:
     return column in table.columns and not all(map(is_missing, table.distinct(column)[1]))
 
 
-def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset) -> MoleculeDataset:
+def _merged(data: MoleculeDataset, how: Duplicated) -> MoleculeDataset:
+    """The dataset with the molecules that occur in several rows merged into one, or left out."""
+    groups = [] if how == "keep" else groups_of(data)
+    if not groups:
+        return data
+    classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
+    merged, stay = merge(Measurements(data.targets, bounds_of(data), classes), groups, how)
+    _LOG.warning("%s: %d molecules remain, one row each (%s)", data.name, len(stay), mention("duplicates", how))
+    part = data.subset(stay)
+    part.targets, part.rejects = merged.labels[stay], data.rejects
+    return part.with_columns({"label_bounds": merged.bounds[stay]} if "label_bounds" in data.columns else {})
+
+
+def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset | TrainLabels) -> MoleculeDataset:
     """The molecules of a dataset with the labels of another table."""
     found = MoleculeDataset(
         data.molecules,
@@ -139,6 +159,7 @@ def _labels(data: MoleculeDataset, labels: Float32Matrix, like: MoleculeDataset)
         bounds[:, [like.target_names.index(name) for name in data.target_names]] = data.columns["label_bounds"]
         bounds[:, [like.target_names.index(name) for name in class_targets(like)]] = 0
         own["label_bounds"] = bounds
+    found.codes, found.decimals = like.codes, like.decimals
     return found.with_columns(own) if own else found
 
 
@@ -162,6 +183,7 @@ def _joined(first: MoleculeDataset, second: MoleculeDataset) -> MoleculeDataset:
         raise DataError(f"{first.name}: {data.rejects[0]} cannot be read again. Leave it out.")
     data = data.with_rows(np.concatenate([first.rows, second.rows]))
     data.rejects, data.notes = [*first.rejects, *second.rejects], list(first.notes)
+    data.codes, data.decimals = first.codes, first.decimals
     columns = {name: _column(name, first, second) for name in {**first.columns, **second.columns} if _kept(name)}
     return data.with_columns(columns) if columns else data
 

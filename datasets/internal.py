@@ -7,13 +7,14 @@ from molweight.datasets._columns import ColumnReport
 from molweight.datasets._corpora import CORPORA, PART, join_corpora
 from molweight.datasets._embedded import EMBEDDED
 from molweight.datasets._endpoints import format_endpoints
-from molweight.datasets._feature_columns import number_of_cell, with_feature_columns
+from molweight.datasets._feature_columns import decimal_signs, numbers_of_cells, with_feature_columns
 from molweight.datasets._from_file import Reading, read_any, read_column
 from molweight.datasets._from_table import understand
 from molweight.datasets._label_columns import LabelOptions
 from molweight.datasets._labels import bounds_of, exact_labels, format_bound_counts, format_bounds, violated_bounds
 from molweight.datasets._metrics import OF_CLASSES, class_accuracy, format_score, higher_is_better, metrics_of
 from molweight.datasets._molecule_keys import molecule_keys
+from molweight.datasets._numbers import Decimal
 from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric
 from molweight.datasets._ranking import Ranking, format_rankings, rankings
@@ -27,7 +28,9 @@ from molweight.datasets._skeletons import compound_forms
 from molweight.datasets._sources import SourceTable, SourceUse, read_sources
 from molweight.datasets._split import ROLE_LETTERS, smiles_digest
 from molweight.datasets._splits import ROLES
+from molweight.datasets._test_classes import conflicting_classes
 from molweight.datasets._test_file import read_test_file, with_test
+from molweight.datasets._train_labels import TrainLabels, format_classes
 
 __all__ = [
     "CORPORA",
@@ -39,19 +42,24 @@ __all__ = [
     "ROLE_LETTERS",
     "TABLES",
     "ColumnReport",
+    "Decimal",
     "LabelOptions",
     "MoleculeRows",
     "Ranking",
     "Reading",
     "SourceTable",
     "SourceUse",
+    "TrainLabels",
     "bounds_of",
     "class_accuracy",
     "compound_forms",
+    "conflicting_classes",
+    "decimal_signs",
     "exact_labels",
     "format_audit",
     "format_bound_counts",
     "format_bounds",
+    "format_classes",
     "format_endpoints",
     "format_rankings",
     "format_score",
@@ -60,7 +68,7 @@ __all__ = [
     "join_corpora",
     "metrics_of",
     "molecule_keys",
-    "number_of_cell",
+    "numbers_of_cells",
     "ogb_entries",
     "ogb_metric",
     "rankings",

@@ -126,11 +126,9 @@ class _Setting:
             peer = fit_chemprop if cell.method in CHEMPROP else fit_peer
             scores, tried = peer(cell.method, self.data, self.splits, cell.seed), 1
         else:
-            scores, tried = self._classical(cell)
+            most = len(self.study.settings)
+            scores, tried = fit_classical(cell.method, self.data, self.splits, cell.seed, most=most)
         return {**scores, "settings": tried, "trials": 0, "steps": 0, "gradients": 0.0, "weights": {}}
-
-    def _classical(self, cell: Cell) -> tuple[dict[str, float], int]:
-        return fit_classical(cell.method, self.data, self.splits, cell.seed, most=len(self.study.settings))
 
     def neural(self, seed: int) -> dict[str, Any]:
         """Every setting of the study; the best one on ``select`` is evaluated on the test set, once."""

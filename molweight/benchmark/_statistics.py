@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,20 @@ from scipy import stats
 from molweight.arrays import Float64Array
 from molweight.datasets.internal import higher_is_better
 
-__all__ = ["Contrast", "Ranks", "cliques", "contrasts", "critical_difference", "holm", "mean_ranks", "spreads"]
+__all__ = [
+    "ROUNDING",
+    "Contrast",
+    "Ranks",
+    "cliques",
+    "contrasts",
+    "critical_difference",
+    "holm",
+    "mean_ranks",
+    "spreads",
+]
+
+ROUNDING: Final = 1e-9
+"""Differences below this fraction of the values are rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +38,8 @@ class Contrast:
         tables: Number of tables.
         ahead: Number of tables on which the mean of the reference is better.
         effect: Mean difference in standard deviations of the differences (Cohen's d_z), positive if the reference is
-            better. Differences are first divided by the standard deviation of their table's scores.
+            better; NaN if all differences are equal. Differences are first divided by the standard deviation of their
+            table's scores.
         low: Lower end of the 95 % bootstrap interval of the mean difference.
         high: Upper end.
         p: p value of the two-sided Wilcoxon signed-rank test, with Holm's correction for the number of methods.
@@ -57,7 +71,7 @@ def contrasts(results: pd.DataFrame, reference: str, level: float = 0.95) -> lis
     found = []
     for method in scores.columns.drop(reference):
         pair = scores[[reference, method]].dropna()
-        differences = pair[reference] - pair[method]
+        differences = (pair[reference] - pair[method]).where(_apart(pair), 0.0)
         if len(differences) > 1:
             found.append((str(method), differences))
     corrected = holm([_wilcoxon(differences.to_numpy(dtype=np.float64)) for _, differences in found])
@@ -75,6 +89,11 @@ def _scores(results: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _apart(pair: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether two scores differ by more than a rounding error."""
+    return (pair.max(axis=1) - pair.min(axis=1)) > ROUNDING * pair.abs().max(axis=1)
+
+
 def _wilcoxon(differences: Float64Array) -> float:
     return 1.0 if not differences.any() else float(stats.wilcoxon(differences).pvalue)
 
@@ -82,13 +101,15 @@ def _wilcoxon(differences: Float64Array) -> float:
 def _contrast(method: str, pairs: "pd.Series[float]", p: float, level: float) -> Contrast:
     differences = np.asarray(pairs, dtype=np.float64)
     spread = float(differences.std(ddof=1))
-    interval = (float(differences.mean()),) * 2
-    if spread > 0:
+    mean = float(differences.mean())
+    varied = spread > ROUNDING * abs(mean)
+    interval = (mean, mean)
+    if varied:
         random = np.random.default_rng(0)
         found = stats.bootstrap((differences,), np.mean, confidence_level=level, rng=random).confidence_interval
         interval = (float(found.low), float(found.high))
     wins = float((differences > 0).mean() + (differences == 0).mean() / 2)
-    effect = float(differences.mean()) / spread if spread > 0 else 0.0
+    effect = mean / spread if varied else float("nan")
     means = pairs.groupby(level="table").mean()
     return Contrast(method, len(differences), wins, len(means), int((means > 0).sum()), effect, *interval, p)
 
@@ -120,7 +141,7 @@ class Ranks:
     """Ranks of the methods over tables and seeds.
 
     Args:
-        means: Mean rank by method, from the best (lowest) to the worst.
+        means: Mean rank by method, from the best (lowest) to the worst; empty without blocks.
         blocks: Number of pairs of table and seed for which every method has a score.
         p: p value of Friedman's test for equal ranks; NaN with fewer than three methods or two blocks.
     """
@@ -137,7 +158,7 @@ def mean_ranks(results: pd.DataFrame) -> Ranks:
         results: Rows of a study; pairs of table and seed without a score of some method are left out.
     """
     complete = _scores(results).dropna()
-    ranks = complete.rank(axis=1, ascending=False).mean().sort_values()
+    ranks = complete.rank(axis=1, ascending=False).mean().dropna().sort_values()  # NaN without a complete pair
     few = complete.shape[1] < 3 or len(complete) < 2  # noqa: PLR2004 - what the test needs
     p: Any = float("nan") if few else stats.friedmanchisquare(*complete.to_numpy().T).pvalue
     return Ranks({str(method): float(rank) for method, rank in ranks.items()}, len(complete), float(p))

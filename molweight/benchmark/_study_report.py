@@ -9,7 +9,7 @@ import pandas as pd
 
 from molweight.benchmark._figures import plot_ranks, plot_scores
 from molweight.benchmark._published import read_published
-from molweight.benchmark._statistics import Contrast, contrasts, critical_difference, mean_ranks, spreads
+from molweight.benchmark._statistics import ROUNDING, Contrast, contrasts, critical_difference, mean_ranks, spreads
 from molweight.benchmark._study import Study
 from molweight.datasets.internal import higher_is_better
 from molweight.storage import escape_controls, write_file
@@ -17,8 +17,6 @@ from molweight.storage import escape_controls, write_file
 __all__ = ["format_page", "write_page"]
 
 _LEVEL: Final = 0.05
-_ROUNDING: Final = 1e-9
-"""Deviations below this fraction of the mean are rounding errors."""
 _SPENT: Final = {"steps": 0, "gradients": 0, "seconds": 1}
 """Costs of a method, with their number of decimals."""
 _INTERVALS: Final = (("low", "high"), ("expected_low", "expected_high"))
@@ -157,7 +155,7 @@ def _mean_and_spread(mean: float, spread: float) -> str:
         >>> _mean_and_spread(0.81234, 0.0123), _mean_and_spread(402.1, 23.4), _mean_and_spread(0.5, 0.0)
         ('0.812 ± 0.012', '402 ± 23', '0.5 ± 0')
     """
-    if not spread > _ROUNDING * abs(mean):
+    if not spread > ROUNDING * abs(mean):
         return f"{mean:.3g} ± 0"
     decimals = max(1 - math.floor(math.log10(spread)), 0)
     return f"{mean:.{decimals}f} ± {spread:.{decimals}f}"
@@ -233,9 +231,10 @@ def _paired(study: Study, found: Sequence[Contrast]) -> str:
     lines = [about, "", head, "|---" * 7 + "|"]
     for item in found:
         interval = f"{item.low:+.2f} to {item.high:+.2f}"
+        effect = "-" if math.isnan(item.effect) else f"{item.effect:+.2f}"
         lines.append(
             f"| {study.method(item.method).title} | {item.pairs} | {item.wins:.0%} | {item.ahead} of {item.tables} "
-            f"| {item.effect:+.2f} | {interval} | {item.p:.2g} |"
+            f"| {effect} | {interval} | {item.p:.2g} |"
         )
     return "\n".join([*lines, *_too_few(found)])
 

@@ -11,10 +11,10 @@ from jsonargparse import Namespace
 
 from molweight._progress import with_progress
 from molweight.arrays import AnyArray
-from molweight.cli._molecules import Chunk, feature_places, open_input, stream
+from molweight.cli._molecules import Chunk, InputColumn, feature_places, open_input, stream
 from molweight.cli._output import say
 from molweight.cli._screen_state import Kept, ScreenState
-from molweight.datasets.internal import MoleculeRows, number_of_cell
+from molweight.datasets.internal import MoleculeRows
 from molweight.errors import ConfigError, OptionError
 from molweight.runs import Run
 from molweight.runs.internal import Agreement, Surrogate, agreement, ahead, surrogate_features
@@ -70,7 +70,7 @@ def narrowed(options: Namespace, run: Run, table: MoleculeRows, score: Score) ->
     _tell(options, state)
     chosen: dict[int, Kept] = {item[2]: item for item in [*map(tuple, state.about["best"]), *state.kept]}
     rows = sorted((row, cells) for _, _, row, cells in chosen.values())
-    return MoleculeRows(table.columns, table.smiles, iter(rows))
+    return table._replace(rows=iter(rows))
 
 
 def _exhaustive(options: Namespace) -> bool:
@@ -94,7 +94,7 @@ def _prepare(options: Namespace, run: Run, table: MoleculeRows, score: Score, st
     sample = _drawn(records, min(most, _SAMPLE))
     if sample.size <= max(2 * most, _FEW if auto else 0):
         return False
-    chunks = stream(options, run, MoleculeRows(table.columns, table.smiles, iter(sample.records)))
+    chunks = stream(options, run, table._replace(rows=iter(sample.records)))
     best, scored = ScreenState(""), []
     for chunk in chunks:
         scored.append(score(chunk))
@@ -142,8 +142,8 @@ def _reader(options: Namespace, run: Run, table: MoleculeRows) -> Callable[[list
     return partial(_features, smiles=table.smiles, places=list(feature_places(options, run, table).values()))
 
 
-def _features(records: list[Record], smiles: int, places: list[int]) -> AnyArray:
-    columns = [[number_of_cell(cells[place]) for _, cells in records] for place in places]
+def _features(records: list[Record], smiles: int, places: list[InputColumn]) -> AnyArray:
+    columns = [place.numbers([cells for _, cells in records]) for place in places]
     numbers = np.array(columns, dtype=np.float32).reshape(len(places), len(records)).T
     return np.concatenate([surrogate_features([cells[smiles].strip() for _, cells in records]), numbers], axis=1)
 

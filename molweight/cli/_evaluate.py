@@ -1,6 +1,8 @@
 """``molweight evaluate``: a run against the labels of a table."""
 
+import logging
 from dataclasses import asdict
+from typing import Final
 
 import numpy as np
 from jsonargparse import Namespace
@@ -11,20 +13,27 @@ from molweight.cli._output import begin, result
 from molweight.cli._standard_form import with_standard_form
 from molweight.datasets import from_file, score
 from molweight.datasets.internal import (
+    TrainLabels,
     class_accuracy,
     exact_labels,
     format_bounds,
+    format_classes,
     format_endpoints,
     format_rankings,
     format_score,
     rankings,
+    read_test_file,
     violated_bounds,
     with_feature_columns,
 )
+from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 from molweight.runs import Run, load
 
 __all__ = ["run"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SHOWN: Final = 10
 
 
 def run(options: Namespace) -> None:
@@ -59,8 +68,41 @@ def run(options: Namespace) -> None:
 
 
 def _table(options: Namespace, model: Run) -> MoleculeDataset:
-    """The labelled table, with the columns that the model reads as features."""
-    how = {**reading_of(options), "targets": model.target_names, "task": model.model.task}
-    data = from_file(options.table, **how)
-    names = column_features(model)
+    """The labelled table, with the columns that the model reads as features.
+
+    Raises:
+        DataError: If the table has no labels of the model's targets.
+    """
+    how = reading_of(options)
+    train, names = _labels(model), column_features(model)
+    if train is None or options.positive is not None:
+        how |= {"targets": model.target_names, "task": model.model.task}
+        data = from_file(options.table, **how)
+        _warn_of_words(options, data)
+    else:
+        data = read_test_file(options.table, train, replicates=options.duplicates, **how)
+    if not data.target_names:
+        raise DataError(
+            f"{options.table}: no column has labels of {', '.join(model.target_names[:_SHOWN])}. Name the columns of "
+            "labels as in the table that the model was fitted on; molweight predict needs no labels."
+        )
     return with_feature_columns(data, options.table, names, **how) if names else data
+
+
+def _labels(model: Run) -> TrainLabels | None:
+    """The labels that a run was trained on; ``None`` for an earlier version, which did not store classes."""
+    about, task = model.trained_on, model.model.task
+    if "codes" not in about:
+        return None
+    name, decimals = str(about.get("name", "the training table")), about.get("decimals", {})
+    return TrainLabels(name, task, model.finetuning.metric, model.target_names, about["codes"], decimals)
+
+
+def _warn_of_words(options: Namespace, data: MoleculeDataset) -> None:
+    """Warn if classes of words are guessed, because the run does not know them."""
+    if options.positive is None and data.codes and data.task != "multiclass":
+        _LOG.warning(
+            "%s was written by an earlier version, which did not store the meaning of words. In this table %s; if the "
+            "model was fitted with the other class as class 1, name it with --positive",
+            options.run, format_classes({"codes": data.codes}),
+        )  # fmt: skip

@@ -9,8 +9,9 @@ from jsonargparse import Namespace
 
 from molweight._progress import with_progress
 from molweight.cli._molecules import (
+    InputColumn,
     feature_places,
-    reading_of_input,
+    read_input,
     refuse_other_formats,
     standard,
     table_writer,
@@ -18,7 +19,6 @@ from molweight.cli._molecules import (
 )
 from molweight.cli._output import begin, result, say
 from molweight.cli._standard_form import with_standard_form
-from molweight.datasets.internal import read_rows
 from molweight.ensemble import Ensemble
 from molweight.errors import DataError, OptionError
 from molweight.graphs.internal import tasks_of
@@ -45,7 +45,7 @@ def run(options: Namespace) -> None:
     options = with_standard_form(options)
     model = load(options.run, options.device)
     _say_of_which_part(options, model)
-    table = read_rows(options.input, options.smiles, reading_of_input(options))
+    table = read_input(options, model)
     rows, cells = zip(*islice(table.rows, options.limit), strict=True)
     smiles = standard([record[table.smiles].strip() for record in cells], options.standardize)
     records = list(zip(rows, smiles, cells, strict=True))
@@ -80,7 +80,7 @@ def _say_of_which_part(options: Namespace, model: Run) -> None:
 
 
 def _explained(
-    options: Namespace, model: Run, records: list[tuple[int, str, list[str]]], places: dict[str, int]
+    options: Namespace, model: Run, records: list[tuple[int, str, list[str]]], places: dict[str, InputColumn]
 ) -> Iterator[tuple[int, Attribution]]:
     """Row and attributions of each molecule; rows without a molecule are reported."""
     for row, smiles, cells in with_progress(

@@ -3,10 +3,10 @@
 import csv
 import gzip
 import io
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TextIO
 
@@ -19,7 +19,7 @@ from molweight.cli._data_options import sheet_of
 from molweight.cli._lost_files import is_there
 from molweight.cli._output import say
 from molweight.datasets import standardize
-from molweight.datasets.internal import MoleculeRows, Reading, number_of_cell, read_rows
+from molweight.datasets.internal import Decimal, MoleculeRows, Reading, decimal_signs, numbers_of_cells, read_rows
 from molweight.errors import ConfigError, DataError, OptionError
 from molweight.features.internal import COLUMN_PREFIX
 from molweight.graphs import MoleculeDataset
@@ -30,13 +30,16 @@ from molweight.storage import csv_cell
 
 __all__ = [
     "Chunk",
+    "InputColumn",
     "column_features",
     "feature_places",
     "format_numbers",
+    "imputed",
     "open_input",
     "parsed_table",
-    "reading_of_input",
+    "read_input",
     "refuse_other_formats",
+    "say_of_imputed",
     "standard",
     "stream",
     "table_writer",
@@ -85,15 +88,32 @@ def open_input(options: Namespace, run: Run) -> MoleculeRows:
         )
     if typed:
         return MoleculeRows(["smiles"], 0, ((row, [text]) for row, text in enumerate([options.input, *more], start=1)))
-    return read_rows(options.input, options.smiles, reading_of_input(options))
+    return read_input(options, run)
 
 
-def reading_of_input(options: Namespace) -> Reading:
-    """How the file of molecules is to be read.
+def read_input(options: Namespace, run: Run) -> MoleculeRows:
+    """The rows of a file or of standard input, with the decimal signs of the columns that the model reads.
 
     Args:
         options: Values of the options that :func:`add_input_options` added.
+        run: The model.
+
+    Raises:
+        DataError: If the file cannot be read.
     """
+    table = read_rows(options.input, options.smiles, _reading(options))
+    names = [name for name in column_features(run) if name in table.columns]
+    if not names:
+        return table
+    head = list(islice(table.rows, MOST_ROWS))
+    cells = {name: [record[table.columns.index(name)] for _, record in head] for name in names}
+    usual = {**dict.fromkeys(names, "."), **run.trained_on.get("decimals", {})}
+    signs = decimal_signs(cells, options.get("decimal"), usual, options.input)
+    return table._replace(rows=chain(head, table.rows), decimals=signs)
+
+
+def _reading(options: Namespace) -> Reading:
+    """How the file of molecules is to be read."""
     return Reading(
         delimiter=options.delimiter, encoding=options.encoding, header=options.header, sheet=sheet_of(options)
     )
@@ -112,6 +132,7 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
         Up to ``chunk_size`` rows at a time, and never more than 500.
     """
     rejected, places = 0, feature_places(options, run, table) if features else {}
+    blank: Counter[str] = Counter()
     with table_writer(options.rejects, ["row", "smiles", "reason"], default=None, safe=options.safe_csv) as write:
         records = with_progress(table.rows, None if options.quiet else f"rows of {options.input}"[:60], "rows")
         computed = features_of(run.model, domain=run.has_calibration()) if features else []
@@ -120,24 +141,67 @@ def stream(options: Namespace, run: Run, table: MoleculeRows, *, features: bool 
             rows, cells = [row for row, _ in chunk], [record for _, record in chunk]
             write([rows[item.row], item.smiles, item.reason] for item in parsed.rejects)
             rejected += len(parsed.rejects)
-            yield Chunk(rows, cells, with_numbers(parsed, cells, places))
-    if rejected and options.get("top") is None:
+            found = with_numbers(parsed, cells, places)
+            blank += imputed(found)
+            yield Chunk(rows, cells, found)
+    if options.get("top") is not None:
+        return
+    say_of_imputed(options, blank)
+    if rejected:
         where = f"see {options.rejects}" if options.rejects else "for the reasons, use --rejects FILE"
-        found = (
-            "1 row has no valid molecule and is" if rejected == 1 else f"{rejected} rows have no valid molecule and are"
+        few = "1 row has no valid molecule and is"
+        say(
+            options,
+            f"{few if rejected == 1 else f'{rejected} rows have no valid molecule and are'} left blank; {where}",
         )
-        say(options, f"{found} left blank; {where}")
 
 
-def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: dict[str, int]) -> ParsedRows:
+def imputed(parsed: ParsedRows) -> Counter[str]:
+    """The number of molecules without a number in each column of the input that the model reads as a feature.
+
+    Args:
+        parsed: The result of :func:`with_numbers`.
+    """
+    own = {name: values for name, values in parsed.data.columns.items() if name.startswith(COLUMN_PREFIX)}
+    return Counter({name.removeprefix(COLUMN_PREFIX): int(np.isnan(values).sum()) for name, values in own.items()})
+
+
+def say_of_imputed(options: Namespace, blank: Counter[str]) -> None:
+    """Report the imputed cells of each column.
+
+    Args:
+        options: Those of the command.
+        blank: Sum of the results of :func:`imputed`.
+    """
+    for name, count in blank.items():
+        say(options, f"column {name!r}: {count} cells are empty or not numbers; they are imputed by the median")
+
+
+class InputColumn(NamedTuple):
+    """A column of the input that the model reads as a feature.
+
+    Args:
+        place: Its position.
+        decimal: Its decimal sign.
+    """
+
+    place: int
+    decimal: Decimal
+
+    def numbers(self, records: Sequence[Sequence[str]]) -> list[float]:
+        """The number in each of some rows, NaN if there is none."""
+        return numbers_of_cells([record[self.place] for record in records], self.decimal)
+
+
+def with_numbers(parsed: ParsedRows, cells: list[list[str]], places: Mapping[str, InputColumn]) -> ParsedRows:
     """Molecules with the columns of the input that the model reads as features.
 
     Args:
         parsed: The molecules.
         cells: The cells of their rows.
-        places: Positions of the columns, from :func:`feature_places`.
+        places: The columns, from :func:`feature_places`.
     """
-    numbers = {name: [number_of_cell(record[place]) for record in cells] for name, place in places.items()}
+    numbers = {name: column.numbers(cells) for name, column in places.items()}
     return parsed.with_cells(numbers) if numbers else parsed
 
 
@@ -163,8 +227,8 @@ def parsed_table(run: Run, data: MoleculeDataset) -> ParsedRows:
     )
 
 
-def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, int]:
-    """Positions of the columns that the model reads as features.
+def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[str, InputColumn]:
+    """Positions and decimal signs of the columns that the model reads as features.
 
     Args:
         options: Values of the options that :func:`add_molecule_options` added.
@@ -181,7 +245,7 @@ def feature_places(options: Namespace, run: Run, table: MoleculeRows) -> dict[st
                 f"{options.input}: the model needs the column {name!r}, but the input has only "
                 f"{', '.join(map(repr, table.columns))}. Add the column; empty cells are imputed."
             )
-    return {name: table.columns.index(name) for name in names}
+    return {name: InputColumn(table.columns.index(name), table.decimals.get(name, ".")) for name in names}
 
 
 def _parts(

@@ -12,7 +12,7 @@ from molweight._streams import tell
 from molweight.cli._parser import Parser
 from molweight.errors import printable
 
-__all__ = ["add_output_options", "add_safe_csv_option", "begin", "printable", "result", "say", "show"]
+__all__ = ["add_output_options", "add_safe_csv_option", "begin", "result", "say", "show"]
 
 
 def add_output_options(parser: Parser) -> None:

@@ -15,7 +15,7 @@ from molweight.cli._molecules import format_numbers, open_input, refuse_other_fo
 from molweight.cli._output import begin, say
 from molweight.cli._screen import finish_screening, screened
 from molweight.cli._standard_form import with_standard_form
-from molweight.datasets.internal import MoleculeRows
+from molweight.datasets.internal import MoleculeRows, conflicting_classes, format_classes
 from molweight.errors import ConfigError, DataError, suggest
 from molweight.runs import ParsedRows, Run, load
 from molweight.runs.internal import ENSEMBLE, spread_of
@@ -154,8 +154,25 @@ def _others(options: Namespace, model: Run) -> list[Run]:
                 f"--ensemble {folder} predicts {', '.join(other.target_names)} ({other.model.task}), but {options.run} "
                 f"predicts {', '.join(model.target_names)} ({model.model.task}). Name runs of the same table."
             )
-    _refuse_same([options.run, *options.ensemble], [model, *others])
+    folders, runs = [options.run, *options.ensemble], [model, *others]
+    for one, another in combinations(zip(folders, runs, strict=True), 2):
+        _refuse_other_classes(one, another)
+    _refuse_same(folders, runs)
     return others
+
+
+def _refuse_other_classes(first: tuple[str, Run], second: tuple[str, Run]) -> None:
+    """Refuse a run whose class 1 means something else; runs of earlier versions do not store it."""
+    cards = [run.trained_on for _, run in (first, second)]
+    if not all("codes" in card for card in cards):
+        return
+    target = conflicting_classes(cards[0]["codes"], cards[1]["codes"])
+    if target is not None:
+        one, other = (format_classes({"codes": {target: card["codes"].get(target, {"1": 1})}}) for card in cards)
+        raise ConfigError(
+            f"--ensemble {second[0]}: {other}, but in {first[0]} {one}, so a mean of their probabilities means "
+            "nothing. Name runs with the same classes, or fit again with --positive."
+        )
 
 
 def _refuse_same(folders: list[str], runs: list[Run]) -> None:

@@ -1,6 +1,7 @@
 """The rows of a library with the best predictions: millions are streamed, few are kept, and the state is saved."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -10,7 +11,7 @@ from jsonargparse import Namespace
 
 from molweight.arrays import AnyArray
 from molweight.cli._candidates import CANDIDATES, narrowed
-from molweight.cli._molecules import Chunk, feature_places, standard, stream, with_numbers
+from molweight.cli._molecules import Chunk, feature_places, imputed, say_of_imputed, standard, stream, with_numbers
 from molweight.cli._output import say
 from molweight.cli._screen_state import ScreenState, state_path
 from molweight.datasets.internal import MoleculeRows
@@ -52,18 +53,22 @@ def screened(options: Namespace, run: Run, table: MoleculeRows) -> Iterator[Chun
     state = ScreenState.begin(options, _STATE)
     if state.done:
         say(options, f"resuming after {state.done} scored rows, from {state_path(options, _STATE)}")
-    rest = MoleculeRows(table.columns, table.smiles, islice(table.rows, state.done, None))
+    rest = table._replace(rows=islice(table.rows, state.done, None))
     written = time.monotonic()
     for chunk in stream(options, run, rest):
         state.add(chunk.rows, chunk.cells, score(chunk), options.top)
         written = state.write(options, _STATE, written)
     state.write(options, _STATE)
     say(options, f"{len(state.kept)} of {state.done} rows kept; {state.rejected} rows have no valid molecule")
+    blank: Counter[str] = Counter()
     for start in range(0, len(state.kept), _PART):
         part = state.kept[start : start + _PART]
         rows, cells = [row for _, _, row, _ in part], [record for _, _, _, record in part]
         parsed = run.parse(standard([record[table.smiles].strip() for record in cells], options.get("standardize")))
-        yield Chunk(rows, cells, with_numbers(parsed, cells, places))
+        found = with_numbers(parsed, cells, places)
+        blank += imputed(found)
+        yield Chunk(rows, cells, found)
+    say_of_imputed(options, blank)
 
 
 def finish_screening(options: Namespace) -> None:

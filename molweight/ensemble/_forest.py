@@ -11,6 +11,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray, Int64Array
 from molweight.errors import DataError
 from molweight.features import Standardiser
+from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
 
 __all__ = ["Forest"]
 
@@ -120,7 +121,7 @@ class Forest:
     def state(self) -> dict[str, Tensor]:
         """The state as tensors."""
         own = {name: getattr(self, name) for name in _TENSORS}
-        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+        return {**own, **scale_state(self.standardiser)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "Forest":
@@ -129,11 +130,10 @@ class Forest:
         Raises:
             DataError: If a tensor is missing, or a node points outside the trees.
         """
-        missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
+        missing = [name for name in (*_TENSORS, SCALE_MEDIAN) if name not in state]
         if missing:
             raise DataError(f"the forest of the ensemble lacks {', '.join(missing)}. Restore the file.")
-        standardiser, prefix = Standardiser(len(state["standardiser.median"])), "standardiser."
-        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        standardiser = scale_from_state(state)
         made = cls(standardiser, **{name: state[name].cpu() for name in _TENSORS})
         if not made._whole():
             raise DataError("the forest of the ensemble is damaged: a node leads outside its trees. Restore the file.")

@@ -15,6 +15,7 @@ from molweight.ensemble._few_labels import constant, enough
 from molweight.ensemble._tabicl_network import Network
 from molweight.errors import DataError
 from molweight.features import Standardiser
+from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
 from molweight.graphs import Task
 
 __all__ = ["MOST_TARGETS", "TABICL", "InContextModel"]
@@ -183,8 +184,8 @@ class InContextModel:
     def state(self) -> dict[str, Tensor]:
         """The state as tensors; the configuration of the network is in the specification."""
         own = {name: getattr(self, name) for name in _TENSORS}
-        scale = {f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}
-        return {**own, **scale, **{f"network.{name}": tensor for name, tensor in self.network.tensors.items()}}
+        network = {f"network.{name}": tensor for name, tensor in self.network.tensors.items()}
+        return {**own, **scale_state(self.standardiser), **network}
 
     @classmethod
     def from_state(
@@ -201,24 +202,20 @@ class InContextModel:
         Raises:
             DataError: If a tensor is missing or of another shape, or the package ``tabicl`` is missing.
         """
-        missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
+        missing = [name for name in (*_TENSORS, SCALE_MEDIAN) if name not in state]
         if missing:
             raise DataError(f"the context of TabICL in the ensemble lacks {', '.join(missing)}. Restore the file.")
-        standardiser = Standardiser(len(state["standardiser.median"]))
-        standardiser.load_state_dict(_under("standardiser.", state))
+        standardiser = scale_from_state(state)
         rows, labels, known, seed = (state[name].cpu() for name in _TENSORS)
         shape = (len(rows), targets)
         whole = rows.ndim == 2 and rows.shape[1] == standardiser.width and seed.ndim == 0  # noqa: PLR2004 - a matrix
         if not whole or (labels.shape, known.shape, known.dtype) != (shape, shape, torch.bool):
             raise DataError("the context of TabICL in the ensemble is damaged: its tensors do not match each other.")
-        network = Network.from_parts(about, {name: part.cpu() for name, part in _under("network.", state).items()})
+        own = {name.removeprefix("network."): state[name].cpu() for name in state if name.startswith("network.")}
+        network = Network.from_parts(about, own)
         if network.classes != (task != "regression"):
             raise DataError(f"the network of TabICL in the ensemble is not for a table of task {task!r}.")
         return cls(network, task, standardiser, rows, labels, known, seed)
-
-
-def _under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def _varies(context: AnyArray) -> bool:

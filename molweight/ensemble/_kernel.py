@@ -12,6 +12,7 @@ from torch import Tensor
 from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.features import Standardiser
+from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
 
 __all__ = ["GaussianProcess"]
 
@@ -145,7 +146,7 @@ class GaussianProcess:
     def state(self) -> dict[str, Tensor]:
         """The state as tensors."""
         own = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "standardiser"}
-        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+        return {**own, **scale_state(self.standardiser)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "GaussianProcess":
@@ -155,13 +156,10 @@ class GaussianProcess:
             DataError: If a tensor is missing.
         """
         missing = [field.name for field in fields(cls) if field.name != "standardiser" and field.name not in state]
-        if missing or "standardiser.median" not in state:
+        if missing or SCALE_MEDIAN not in state:
             raise DataError(f"the Gaussian process lacks {', '.join(missing) or 'its standardiser'}. Restore the file.")
-        standardiser = Standardiser(len(state["standardiser.median"]))
-        prefix = "standardiser."
-        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
         own = {field.name: state[field.name].cpu() for field in fields(cls) if field.name != "standardiser"}
-        return cls(standardiser=standardiser, **own)
+        return cls(standardiser=scale_from_state(state), **own)
 
 
 def _choose(distances: AnyArray, overlap: AnyArray, labels: AnyArray) -> _Kernel:

@@ -12,6 +12,7 @@ from molweight.arrays import AnyArray, BoolArray
 from molweight.ensemble._few_labels import constant, enough
 from molweight.errors import DataError
 from molweight.features import Standardiser
+from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
 
 __all__ = ["LinearModel"]
 
@@ -86,7 +87,7 @@ class LinearModel:
     def state(self) -> dict[str, Tensor]:
         """The state as tensors."""
         own = {name: getattr(self, name) for name in _TENSORS}
-        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+        return {**own, **scale_state(self.standardiser)}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Tensor]) -> "LinearModel":
@@ -95,11 +96,10 @@ class LinearModel:
         Raises:
             DataError: If a tensor is missing.
         """
-        missing = [name for name in (*_TENSORS, "standardiser.median") if name not in state]
+        missing = [name for name in (*_TENSORS, SCALE_MEDIAN) if name not in state]
         if missing:
             raise DataError(f"the linear model of the ensemble lacks {', '.join(missing)}. Restore the file.")
-        standardiser, prefix = Standardiser(len(state["standardiser.median"])), "standardiser."
-        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        standardiser = scale_from_state(state)
         return cls(standardiser, **{name: state[name].cpu() for name in _TENSORS})
 
 

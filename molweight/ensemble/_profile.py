@@ -15,6 +15,7 @@ from molweight.ensemble._label_transform import LabelTransform, possible_transfo
 from molweight.ensemble._ridge import Ridge
 from molweight.errors import DataError
 from molweight.features import Standardiser, feature_matrix, get
+from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import column_seconds, tasks_of
 
@@ -91,7 +92,7 @@ class Profile:
     def state(self) -> dict[str, Tensor]:
         """The state as tensors."""
         own = {"coefficients": self.coefficients, "offset": self.offset}
-        return {**own, **{f"standardiser.{name}": tensor for name, tensor in self.standardiser.state_dict().items()}}
+        return {**own, **scale_state(self.standardiser)}
 
     @classmethod
     def from_state(cls, spec: ProfileSpec, state: Mapping[str, Tensor]) -> "Profile":
@@ -100,11 +101,10 @@ class Profile:
         Raises:
             DataError: If a tensor is missing.
         """
-        missing = [name for name in ("coefficients", "offset", "standardiser.median") if name not in state]
+        missing = [name for name in ("coefficients", "offset", SCALE_MEDIAN) if name not in state]
         if missing:
             raise DataError(f"the models of auxiliary tables lack {', '.join(missing)}. Restore the file.")
-        standardiser, prefix = Standardiser(len(state["standardiser.median"])), "standardiser."
-        standardiser.load_state_dict({n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)})
+        standardiser = scale_from_state(state)
         return cls(spec, standardiser, state["coefficients"].cpu(), state["offset"].cpu())
 
 

@@ -72,10 +72,6 @@ class ErrorModel:
         )
         return values
 
-    def to_json(self) -> dict[str, Sequence[float]]:
-        """The fields as JSON values."""
-        return {"constant": list(self.constant), "slope": list(self.slope)}
-
 
 def _fit_one(signal: AnyArray, squares: AnyArray) -> tuple[float, float]:
     if not len(squares):

@@ -1,5 +1,6 @@
 """The common base of the estimators."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Final, Self
 
@@ -26,7 +27,7 @@ OWN_OPTIONS: Final = {"corpus": "zinc", "corpus_size": 10_000, "split": "random"
 """Parameters that are not options of a job, with their defaults."""
 
 
-class MoleculeEstimator(BaseEstimator):
+class MoleculeEstimator(BaseEstimator, ABC):
     """Parameters, reading of SMILES and pickling, for every estimator.
 
     Args:
@@ -79,11 +80,11 @@ class MoleculeEstimator(BaseEstimator):
         if self._learned in state:
             setattr(self, self._learned, self._load(state[self._learned]))
 
-    def _dump(self) -> dict[str, Any]:
-        raise NotImplementedError
+    @abstractmethod
+    def _dump(self) -> dict[str, Any]: ...
 
-    def _load(self, state: dict[str, Any]) -> Any:
-        raise NotImplementedError
+    @abstractmethod
+    def _load(self, state: dict[str, Any]) -> Any: ...
 
     def job(self) -> Job:
         """The job that the parameters describe.

@@ -76,11 +76,16 @@ def most_probable(probability: AnyArray, classes: AnyArray) -> AnyArray:
         probability: Probability of each class, ``n x K``.
         classes: The classes.
     """
-    missing = np.isnan(probability).any(axis=1)
+    missing = np.asarray(np.isnan(probability).any(axis=1))
     decided: AnyArray = classes[np.where(np.isnan(probability), 0.0, probability).argmax(axis=1)]
+    return _blanked(decided, missing)
+
+
+def _blanked(decided: AnyArray, missing: AnyArray) -> AnyArray:
+    """The classes of some rows, and NaN or ``None`` for the others."""
     if not missing.any():
         return decided
-    decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
+    decided = decided.astype(np.float64 if decided.dtype.kind in "iufb" else object)
     decided[missing] = np.nan if decided.dtype != object else None
     return decided
 
@@ -94,11 +99,7 @@ def decode_classes(probability: AnyArray, classes: AnyArray) -> AnyArray:
     """
     missing = np.isnan(probability)
     decided: AnyArray = classes[(probability >= 0.5).astype(np.int64)]  # noqa: PLR2004 - the middle
-    if not missing.any():
-        return decided
-    decided = decided.astype(np.float64 if classes.dtype.kind in "iufb" else object)
-    decided[missing] = np.nan if decided.dtype != object else None
-    return decided
+    return _blanked(decided, missing)
 
 
 def numbers(y: Any) -> AnyArray:
@@ -118,6 +119,8 @@ def _array(y: Any) -> AnyArray:
     if y is None:
         raise DataError("this estimator requires y to be passed, but the target y is None. Give one label per row.")
     labels: AnyArray = np.asarray(y)
+    if labels.dtype.kind in "US" and not isinstance(y, np.ndarray):
+        labels = np.asarray(y, dtype=object)  # as text, a missing label would be the word 'nan' or 'None'
     if labels.dtype.kind == "c":
         raise DataError("Complex data not supported: y must hold real numbers or classes.")
     if labels.dtype.kind == "f" and np.isinf(labels).any():

@@ -17,13 +17,16 @@ from molweight.runs.internal import RunParts, restore
 __all__ = ["dump_encoder", "dump_run", "load_encoder", "load_run"]
 
 _FORMAT: Final = 2
+_SEEN: Final = "molecules.seen"
 State = dict[str, Any]
 
 
 def dump_run(run: Run) -> State:
-    """The model of a run and its history as bytes and text, without its table."""
-    parts = run.parts()
-    return _dump(dict(parts.model), {"about": parts.about, "records": parts.records})
+    """The model of a run, its history and the data of its intervals as bytes and text, without its table."""
+    parts = run.parts(complete=True)
+    kept = {**parts.calibration, **({} if parts.seen is None else {_SEEN: parts.seen})}
+    state = _dump(dict(parts.model), {"about": parts.about, "records": parts.records})
+    return {**state, "kept": _to_bytes(kept)}
 
 
 def load_run(state: State) -> Run:
@@ -33,7 +36,9 @@ def load_run(state: State) -> Run:
         DataError: If it is damaged or of a newer format.
     """
     tensors, meta = _load(state)
-    parts = RunParts(meta["about"], tensors, records=meta["records"])
+    kept = _from_bytes(state["kept"]) if "kept" in state else {}  # not stored by earlier versions
+    seen = kept.pop(_SEEN, None)
+    parts = RunParts(meta["about"], tensors, records=meta["records"], seen=seen, calibration=kept)
     return restore(parts, _device(meta["about"]["options"]["device"]))
 
 
@@ -60,8 +65,11 @@ def _device(asked: str) -> torch.device:
 
 
 def _dump(tensors: dict[str, torch.Tensor], meta: State) -> State:
-    content = safetensors.torch.save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
-    return {"format": _FORMAT, "tensors": content, "meta": json.dumps(meta)}
+    return {"format": _FORMAT, "tensors": _to_bytes(tensors), "meta": json.dumps(meta)}
+
+
+def _to_bytes(tensors: dict[str, torch.Tensor]) -> bytes:
+    return safetensors.torch.save({key: value.detach().cpu().contiguous() for key, value in tensors.items()})
 
 
 def _load(state: State) -> tuple[dict[str, torch.Tensor], State]:
@@ -72,6 +80,17 @@ def _load(state: State) -> tuple[dict[str, torch.Tensor], State]:
         )
     try:
         meta: State = json.loads(state["meta"])
-        return safetensors.torch.load(state["tensors"]), meta
+    except ValueError as error:
+        raise _damaged(error) from error
+    return _from_bytes(state["tensors"]), meta
+
+
+def _from_bytes(content: bytes) -> dict[str, torch.Tensor]:
+    try:
+        return safetensors.torch.load(content)
     except (SafetensorError, ValueError) as error:
-        raise DataError(f"this pickled estimator is damaged: {error}. Fit again, or restore the file.") from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> DataError:
+    return DataError(f"this pickled estimator is damaged: {error}. Fit again, or restore the file.")

@@ -2,6 +2,7 @@
 
 from molweight.features._feature_set import COLUMN_PREFIX, check_features, feature_columns
 from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL
+from molweight.features._standardiser_state import SCALE_MEDIAN, scale_from_state, scale_state
 
 __all__ = [
     "COLUMN_PREFIX",
@@ -11,6 +12,9 @@ __all__ = [
     "GROUP_COUNTS",
     "MACCS",
     "MINIMOL",
+    "SCALE_MEDIAN",
     "check_features",
     "feature_columns",
+    "scale_from_state",
+    "scale_state",
 ]

@@ -92,6 +92,7 @@ class MoleculeDataset:
         source_rows: Number of rows of the source, including omitted and merged ones; 0 if unknown.
         codes: By target, the class of each text in the source; without targets that are written as 0 and 1, or that are
             numbers.
+        decimals: By column of the source that serves as a feature, its decimal sign.
 
     Raises:
         DataError: If the labels do not match the molecules or their names.
@@ -134,6 +135,7 @@ class MoleculeDataset:
         self.merged_rows: dict[int, int] = {}
         self.source_rows = 0
         self.codes: Mapping[str, Mapping[str, int]] = {}
+        self.decimals: Mapping[str, str] = {}
         self._resident: dict[torch.device, Resident] = {}
         self._tensors: dict[tuple[str, torch.device], Tensor] = {}
         if self.targets.shape != (len(molecules), len(self.target_names)):
@@ -234,7 +236,7 @@ class MoleculeDataset:
             folder=_folder_of(molecules, self.featuriser) if self.folder else None,
             featuriser=self.featuriser,
         )
-        part.codes = self.codes
+        part.codes, part.decimals = self.codes, self.decimals
         atoms = item_positions(self.molecules.atom_offsets, chosen) if self.per_atom else chosen
         rows = {name: atoms if name in self.per_atom else chosen for name in self.columns}
         picked = {name: column[rows[name]] for name, column in self.columns.items()}

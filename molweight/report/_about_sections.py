@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from molweight.datasets import Audit
-from molweight.datasets.internal import format_audit, format_bound_counts
+from molweight.datasets.internal import format_audit, format_bound_counts, format_classes
 from molweight.graphs import Featuriser
 from molweight.report._format import metric_name, number
 from molweight.report._run_summary import RunSummary
@@ -28,6 +28,7 @@ def summary_section(subject: RunSummary) -> Section:
             "data",
             f"{data.get('name', '-')}: {data.get('molecules', '-')} molecules ({sizes}){format_bound_counts(data)}",
         ],
+        *([["classes", classes]] if (classes := format_classes(data)) else []),
         ["split", str(data.get("split_definition", "-"))],
         ["roles", _protocol(data)],
         ["encoder", f"{options['encoder']} {_inline(options['encoder_options'])}"],

@@ -17,9 +17,9 @@ __all__ = ["numbers_section", "spread_section"]
 _LEVELS: Final = (0.5, 0.8, 0.9, 0.95)
 _TITLE: Final = "Uncertainty"
 _NONE: Final = (
-    "This run has no estimate of its uncertainty: its encoder has no dropout, or the test set was not evaluated. Fit "
-    "with encoder_options.dropout 0.1, or compare runs with different seeds (molweight report A B C): their spread is "
-    "an estimate."
+    "This page has no estimate of the uncertainty: the test set was not evaluated, or the run is a single model for "
+    "classes whose encoder has no dropout. Fit with several members or with encoder_options.dropout 0.1, or compare "
+    "runs with different seeds (molweight report A B C): their spread is an estimate."
 )
 
 
@@ -27,6 +27,9 @@ def _how(subject: RunSummary) -> str:
     """The kind of deviations."""
     if subject.method == "ensemble":
         return "Disagreement of the members and partners of the ensemble, calibrated out of fold"
+    about = subject.about
+    if about.get("dropout_factors") is None and not about["options"].get("encoder_options", {}).get("dropout"):
+        return "Typical error on select at the same distance from the training molecules"
     scaled = ", times a factor fitted on select" if subject.task == "regression" else ""
     return f"Standard deviation of predictions under 30 dropout masks (Monte Carlo dropout){scaled}"
 

@@ -1,6 +1,6 @@
 """Checks that the description, options and tensors of a loaded run are consistent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import torch
@@ -51,7 +51,14 @@ def _problem_of_description(about: Mapping[str, Any]) -> str | None:
         return f"its task is {about['task']!r}"
     if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
         return f"its targets are named {names!r}"
-    return None
+    return None if _are_codes(about["data"].get("codes", {}), names) else "its classes have no codes of 0 and 1"
+
+
+def _are_codes(codes: Any, names: Sequence[str]) -> bool:
+    """Whether a value gives a class, 0 or 1, to each text of some targets."""
+    if not isinstance(codes, dict) or not set(codes) <= set(names):
+        return False
+    return all(isinstance(own, dict) and set(own.values()) <= {0, 1} for own in codes.values())
 
 
 def _problem_of_options(recorded: Mapping[str, Any]) -> str | None:

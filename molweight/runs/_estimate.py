@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets.internal import exact_labels, higher_is_better
+from molweight.datasets.internal import exact_labels, format_score, higher_is_better
 from molweight.ensemble.internal import CrossFitted, format_gains
 from molweight.graphs import MoleculeDataset
 from molweight.report import bootstrap
@@ -83,7 +83,7 @@ def _transforms(kinds: str, names: list[str]) -> str:
 def _balanced(about: dict[str, Any], metric: str) -> str:
     """The treatment of rare classes, in words."""
     words = f"rare classes: trained with class_balance={about['balance']}"
-    tried = [f"{metric} {value:.4f} with {name}" for name, value in about["balances_tried"].items()]
+    tried = [f"{metric} {format_score(value)} with {name}" for name, value in about["balances_tried"].items()]
     return f"{words}, chosen out of fold by boosted trees ({', '.join(tried)})" if tried else words
 
 
@@ -112,12 +112,12 @@ def format_estimate(finetuning: Finetuning) -> str:
     width = max(len(PART_TITLES[name]) for name in about["scores"])
     for name, at in about["scores"].items():
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
-        interval = f"{metric} {at['value']:.4f} ({at['low']:.4f} to {at['high']:.4f})"
-        lines.append(f"  {PART_TITLES[name]:{width}}  {interval}{weight}")
+        value, low, high = (format_score(at[end]) for end in ("value", "low", "high"))
+        lines.append(f"  {PART_TITLES[name]:{width}}  {metric} {value} ({low} to {high}){weight}")
     lines.append(f"best out of fold: {PART_TITLES[about['best']]}")
     if about.get("test"):
         at = about["test"]
-        interval = f"{at['low']:.4f} to {at['high']:.4f}"
+        interval = f"{format_score(at['low'])} to {format_score(at['high'])}"
         lines.append(f"expected on the {at['rows']} test molecules, if they resemble the others: {metric} {interval}")
     if about["transform"] != "none":
         chosen = ", chosen out of fold" if about.get("transforms_tried") else ""
@@ -125,8 +125,8 @@ def format_estimate(finetuning: Finetuning) -> str:
     if about.get("balances_tried") or about.get("balance", "none") != "none":
         lines.append(_balanced(about, metric))
     if about.get("calibration"):
-        before, after = (about["calibration"][name] for name in ("before", "after"))
-        lines.append(f"probabilities calibrated out of fold: log-loss {before:.4f} before, {after:.4f} after")
+        before, after = (format_score(about["calibration"][name]) for name in ("before", "after"))
+        lines.append(f"probabilities calibrated out of fold: log-loss {before} before, {after} after")
     if about.get("sources"):
         lines.append("predicted labels of each auxiliary table, in a linear model with features and all other tables:")
         lines += [f"  {line}" for line in format_gains(about["sources"])]

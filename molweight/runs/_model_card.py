@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from molweight.datasets import Splits
-from molweight.datasets.internal import bounds_of, format_bound_counts, format_score
+from molweight.datasets.internal import bounds_of, format_bound_counts, format_classes, format_score
 from molweight.graphs import Featuriser, MoleculeDataset
 from molweight.graphs.internal import RejectCounts, tasks_of
 
@@ -47,6 +47,8 @@ def data_card(data: MoleculeDataset, splits: Splits) -> dict[str, Any]:
         "protocol": splits.protocol,
         "sizes": splits.sizes,
         "split_sha256": roles.hexdigest(),
+        "codes": {name: dict(codes) for name, codes in data.codes.items()},
+        "decimals": dict(data.decimals),
         **_bounds(data),
     }
 
@@ -118,6 +120,7 @@ def model_card(about: Mapping[str, Any]) -> str:
     options, data, tuned = about["options"], about["data"], about["finetuning"]
     sizes = ", ".join(f"{count} {role}" for role, count in data.get("sizes", {}).items())
     weights = "".join(f"| {name} | {weight:.4f} |\n" for name, weight in about["weights"].items())
+    classes = f"- Classes: {found}\n" if (found := format_classes(data)) else ""
     learned = f"\n| objective | weight |\n|---|---|\n{weights}" if weights else ""
     return (
         f"# {data.get('name', 'Molecules')}: {', '.join(about['target_names'])}\n\n"
@@ -125,7 +128,7 @@ def model_card(about: Mapping[str, Any]) -> str:
         f"- {_estimate(tuned)}\n"
         f"- Data: {data.get('name', '-')}, {data.get('molecules', '-')} molecules, "
         f"SHA-256 `{data.get('sha256', '-')}`{format_bound_counts(data)}\n"
-        f"- Split: {data.get('split_definition', '-')} ({sizes})\n"
+        f"{classes}- Split: {data.get('split_definition', '-')} ({sizes})\n"
         f"{_weights_of_others(about.get('ensemble'))}"
         f"- Seed {options['seed']}; written by molweight {about['molweight']} with torch {about['torch']}, "
         f"{Featuriser.from_description(about['featuriser'])}\n{learned}\n"

@@ -30,6 +30,11 @@ class ParsedRows:
     rows: Indices
     rejects: list[Reject]
 
+    @classmethod
+    def of(cls, data: MoleculeDataset) -> "ParsedRows":
+        """The molecules of a dataset, with its columns, as rows without rejects."""
+        return cls(list(data.smiles), data, np.arange(len(data)), [])
+
     def with_cells(self, cells: Mapping[str, Sequence[float]]) -> "ParsedRows":
         """The rows with numeric columns, for a model that reads columns of the table as features.
 

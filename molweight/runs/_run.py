@@ -35,6 +35,7 @@ from molweight.runs._parsed import ParsedRows, parse
 from molweight.runs._predict_ensemble import ENSEMBLE, predict_unseen
 from molweight.runs._reference import Domain
 from molweight.runs._report import gather
+from molweight.runs._seen import trained_keys
 from molweight.runs._test_results import collect_test_results
 from molweight.runs._uncertainty import Uncertainty, calibrate_std, dropout_rate, predict_with_dropout_std
 from molweight.storage import csv_bytes, escape_controls, write_file
@@ -174,8 +175,7 @@ class Run:
             predicted = predict_unseen(self.model, self.data, positions, self.device)
             self._scores[role] = self._score(exact_labels(self.data, positions), predicted)
             if role == "test":
-                known = isinstance(self.model, Ensemble) or dropout_rate(self.model) > 0
-                spread = self._spread(self.data, positions).deviation if known else None
+                spread = self._spread(self.data, positions).deviation if self._states_deviations() else None
                 self.test_results = collect_test_results(self.data, positions, self.method, predicted, spread)
         return self._scores[role]
 
@@ -249,10 +249,6 @@ class Run:
             ConfigError: If a single model has an encoder without dropout, and classifies or has no calibration.
         """
         parsed = self._read(smiles)
-        sure = not isinstance(self.model, Ensemble) and not dropout_rate(self.model) > 0
-        if sure and "regression" in self.model.task and self.has_calibration():
-            assessed = self.assess(parsed)
-            return Uncertainty(assessed.prediction, assessed.deviation)
         found = self._spread(parsed.data, np.arange(len(parsed.data)), samples=samples, seed=seed)
         return Uncertainty(parsed.align(found.prediction), parsed.align(found.deviation))
 
@@ -317,15 +313,23 @@ class Run:
             self.calibration = calibrate(self.model, self.data, self.splits, self.device)
         return self.calibration
 
+    def _states_deviations(self) -> bool:
+        """Whether the model has standard deviations; classes of a single model without dropout have none."""
+        if isinstance(self.model, Ensemble) or dropout_rate(self.model) > 0:
+            return True
+        return "regression" in self.model.task and self.has_calibration()
+
     def _spread(self, data: MoleculeDataset, positions: Indices, *, samples: int = 30, seed: int = 0) -> Uncertainty:
         if isinstance(self.model, Ensemble):
             return Uncertainty(*answer_positions(self.model, data, positions, self.device)[:2])
+        if not dropout_rate(self.model) > 0 and self._states_deviations():
+            found = self.assess(ParsedRows.of(data.subset(positions)))
+            return Uncertainty(found.prediction, found.deviation)
         if self.factors is None and self.data is not None and self.splits is not None:
             raw = predict_with_dropout_std(self.model, self.data, self.splits.select, self.device)
             self.factors = calibrate_std(exact_labels(self.data, self.splits.select), raw, self.model.task)
-        factors = self.factors
         return predict_with_dropout_std(
-            self.model, data, positions, self.device, factors=factors, samples=samples, seed=seed
+            self.model, data, positions, self.device, factors=self.factors, samples=samples, seed=seed
         )
 
     def attribute(
@@ -398,7 +402,8 @@ class Run:
             ConfigError: If the folder holds another run that may not be replaced.
             DataError: If it cannot be written.
         """
-        place, about, parts = Path(folder), self.describe(), self.parts()
+        place, parts = Path(folder), self.parts(complete=True)
+        about = parts.about
         texts = {
             "weights.json": json.dumps(about, indent=2).encode(),
             "history.csv": csv_bytes(self.history, safe=safe_csv),
@@ -406,9 +411,7 @@ class Run:
         if self.test_results is not None:
             texts["test_predictions.csv"] = csv_bytes(self.test_results.frame(), safe=safe_csv)
         begin_manifest(place, self.folder, overwrite=overwrite)
-        kept = self._calibrated()
-        tensors = {} if kept is None else kept.to_tensors()
-        names = write_parts(place, replace(parts, seen=self._keys_of_seen(), calibration=tensors))
+        names = write_parts(place, parts)
         for name, text in texts.items():
             write_file(place / name, text)
         write_file(place / CARD, escape_controls(model_card(about)).encode())
@@ -437,16 +440,21 @@ class Run:
 
     def _keys_of_seen(self) -> Tensor | None:
         if self._seen is None and self.data is not None and self.splits is not None:
-            roles = self.splits.roles()
-            places = np.unique(np.concatenate([roles[role] for role in ROLES if role != "test"]))
-            keys = molecule_keys([self.data.smiles[int(place)] for place in places])
-            self._seen = torch.from_numpy(np.unique(keys))
+            self._seen = trained_keys(self.data, self.splits)
         return self._seen
 
-    def parts(self) -> RunParts:
-        """All stored parts of the run, without its table."""
+    def parts(self, *, complete: bool = False) -> RunParts:
+        """The stored parts of the run, without its table.
+
+        Args:
+            complete: Whether to include the data of :meth:`intervals`, :meth:`domain` and :meth:`seen`.
+        """
         pretrained, records = self._read_pretraining()
-        return RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
+        found = RunParts(self.describe(), self.model.state_dict(), pretrained, records, self.test_results)
+        if not complete:
+            return found
+        kept = self._calibrated()
+        return replace(found, seen=self._keys_of_seen(), calibration=kept.to_tensors() if kept else {})
 
     def describe(self) -> dict[str, Any]:
         """Description of the run, as JSON values."""

@@ -29,7 +29,7 @@ from molweight.benchmark._published import read_published
 from molweight.benchmark._run_cell import RESULTS_VERSION, run_cell
 from molweight.benchmark._statistics import cliques, critical_difference, holm, mean_ranks, spreads
 from molweight.benchmark._study import Cell
-from molweight.benchmark._study_report import format_page
+from molweight.benchmark._study_report import format_page, write_page
 from molweight.benchmark._worker import attempt
 from molweight.benchmark.internal import Journal, gradients_per_step, matched
 from molweight.cli import main
@@ -401,7 +401,37 @@ def test_spreads_of_methods_that_are_alike_are_those_of_seeds() -> None:
 
 def test_equal_results_are_no_difference() -> None:
     same = contrasts(results({"tapweight": [1.0, 2.0, 3.0, 4.0], "equal": [1.0, 2.0, 3.0, 4.0]}), "tapweight")[0]
-    assert (same.wins, same.effect, same.p) == (0.5, 0, 1)
+    assert (same.wins, same.p) == (0.5, 1)
+    assert np.isnan(same.effect)
+
+
+def test_equal_differences_have_no_effect_size() -> None:
+    """The deviation of 0.3 - 0.1 and 0.4 - 0.2 is a rounding error, and no divisor."""
+    values = [0.3, 0.4, 0.7, 0.8]
+    table = results({"tapweight": values, "equal": [value - 0.2 for value in values]})
+    ahead = contrasts(table, "tapweight")[0]
+    assert (ahead.wins, ahead.ahead, ahead.low) == (1, 2, ahead.high)
+    assert np.isnan(ahead.effect)
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    page = format_page(study(tables=["freesolv"], methods=["tapweight", "equal"]), table, "t")
+    assert re.search(r"\| 4 \| 100% \| 2 of 2 \| - \| \+", page)
+    nearly = results({"tapweight": values, "equal": [value * (1 + 1e-12) for value in values]})
+    assert contrasts(nearly, "tapweight")[0].wins == 0.5
+
+
+def test_a_study_without_a_complete_pair_has_a_page(tmp_path: Path) -> None:
+    table = results({"tapweight": [1.0, 2.0], "equal": [2.0, 3.0]})
+    table["table"] = ["freesolv", "esol"] * 2
+    table.loc[[0, 3], "error"] = "out of memory"
+    table["versions.molweight"], table["machine"], table["steps"], table["gradients"] = "1", "m", 1, 4
+    table["seconds"], table["general_seconds"], table["overhead_seconds"] = 3.0, 1.0, 0.1
+    assert mean_ranks(table).means == {}
+    write_page(study(tables=["freesolv", "esol"]), table, tmp_path, "t")
+    assert (
+        "Mean rank over 0 pairs of table and seed (1 is best): no complete row." in (tmp_path / "README.md").read_text()
+    )
+    assert not (tmp_path / "ranks.svg").exists()
 
 
 def test_holm_is_the_published_procedure() -> None:

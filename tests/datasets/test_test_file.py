@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from molweight.datasets import from_file, from_frame, from_smiles
-from molweight.datasets.internal import read_test_file, with_test
+from molweight.datasets.internal import conflicting_classes, read_test_file, with_test
 from molweight.errors import DataError
 from molweight.graphs import MoleculeDataset
 
@@ -163,3 +163,28 @@ def test_a_column_with_the_name_of_one_of_many_classes_holds_0_and_1(tmp_path: P
     path = tmp_path / "one_hot.csv"
     path.write_text(",".join(["smiles", *train.target_names]) + "\nCCO,1,0,0\nCCN,0,0,1\n")
     assert read_test_file(path, train, cache=False).targets.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+
+
+def test_classes_of_the_training_table_are_kept_with_a_test_file(tmp_path: Path) -> None:
+    train = train_on(tmp_path, ["lean", "fat"], positive="fat")
+    test = read_test_file(table(tmp_path / "test.csv", ["fat", "lean"], end="N"), train, cache=False)
+    assert with_test(train, test)[0].codes == train.codes == {"y": {"lean": 0, "fat": 1}}
+
+
+@pytest.mark.parametrize(
+    ("codes", "others", "expected"),
+    [
+        ({"y": {"lean": 0, "fat": 1}}, {"y": {"LEAN": 0, "FAT": 1}}, None),
+        ({"y": {"lean": 0, "fat": 1}}, {"y": {"lean": 1, "fat": 0}}, "y"),
+        ({"y": {"a": 0, "b": 0, "c": 1}}, {"y": {"a": 0, "c": 1}}, None),
+        ({"y": {"inactive": 0, "active": 1}}, {"y": {"negative": 0, "positive": 1}}, None),
+        ({"y": {"inactive": 1, "active": 0}}, {"y": {"negative": 0, "positive": 1}}, "y"),
+        ({"y": {"1": 0, "2": 1}}, {"y": {"1.0": 0, "2.0": 1}}, None),
+        ({"y": {"0": 1, "1": 0}}, {}, "y"),
+        ({"y": {"lean": 0, "fat": 1}}, {}, None),
+    ],
+)
+def test_classes_conflict_if_class_1_has_another_meaning(
+    codes: dict[str, dict[str, int]], others: dict[str, dict[str, int]], expected: str | None
+) -> None:
+    assert conflicting_classes(codes, others) == conflicting_classes(others, codes) == expected

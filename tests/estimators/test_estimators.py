@@ -24,6 +24,7 @@ from molweight.datasets import from_smiles, load, load_corpus
 from molweight.encoders.internal import calibrate, merge_handedness
 from molweight.errors import ConfigError, DataError
 from molweight.estimators import MoleculeEmbedder, TapWeightClassifier, TapWeightRegressor
+from molweight.estimators._labels import encode_classes
 from molweight.options import Job
 from molweight.runs import read_checkpoint
 
@@ -113,6 +114,15 @@ def test_missing_labels_are_not_learned_from() -> None:
     objects = np.array([None if np.isnan(label) else label for label in labels], dtype=object)
     again = TapWeightClassifier(**SMALL).fit(SMILES, objects)
     assert np.array_equal(model.predict_proba(SMILES), again.predict_proba(SMILES))
+
+
+@pytest.mark.parametrize("missing", [np.nan, None, pd.NA])
+@pytest.mark.parametrize("shape", [list, tuple, pd.Series, lambda labels: [[label] for label in labels]])
+def test_a_missing_label_among_words_is_no_class(missing: Any, shape: Any) -> None:
+    labels = ["amine" if kind else "alcohol" for kind in AMINE]
+    codes, classes = encode_classes(shape([missing, *labels[1:]]))
+    assert classes[0].tolist() == ["alcohol", "amine"]
+    assert np.isnan(codes).ravel().tolist() == [True] + [False] * 29
 
 
 def test_regressor_in_the_units_of_the_labels() -> None:
@@ -209,11 +219,25 @@ def test_pickle_holds_bytes_and_text_only(classifier: TapWeightClassifier) -> No
     content = pickle.dumps(classifier)
     assert b"torch" not in content.replace(b'"torch": ', b"")  # the version, in the JSON
     state = classifier.__getstate__()["run_"]
-    assert [type(value) for value in state.values()] == [int, bytes, str]
+    assert [type(value) for value in state.values()] == [int, bytes, str, bytes]
     with pytest.raises(DataError, match="format 3"):
         classifier._load({**state, "format": 3})
     with pytest.raises(DataError, match="is damaged"):
         classifier._load({**state, "tensors": state["tensors"][:-3]})
+    with pytest.raises(DataError, match="is damaged"):
+        classifier._load({**state, "kept": state["kept"][:-3]})
+
+
+def test_pickled_estimators_keep_intervals_domain_and_molecules() -> None:
+    model = TapWeightRegressor(**SMALL).fit(SMILES, np.arange(30.0))
+    again = _stored(model, "pickle")
+    found, expected = again.run_.intervals(SMILES), model.run_.intervals(SMILES)
+    np.testing.assert_array_equal(np.hstack([found.lower, found.upper]), np.hstack([expected.lower, expected.upper]))
+    np.testing.assert_array_equal(again.run_.domain(SMILES).similarity, model.run_.domain(SMILES).similarity)
+    assert again.run_.seen([*SMILES, "c1ccccc1"]).tolist() == [True] * 30 + [False]
+    state = model.__getstate__()["run_"]
+    del state["kept"]  # as earlier versions stored it
+    assert not model._load(state).has_calibration()
 
 
 def test_unfitted_estimators_are_cloned_and_pickled() -> None:

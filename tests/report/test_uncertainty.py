@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from molweight.datasets import from_smiles, split
 from molweight.errors import ConfigError
 from molweight.graphs import MoleculeDataset, featurize
 from molweight.models import Predictor
 from molweight.models.internal import build_predictor, predict_positions
+from molweight.options import Job
 from molweight.report import RunSummary
 from molweight.report._coverage import coverage, rank_correlation, wrong_shares
 from molweight.report._side_by_side import _ensemble_section
@@ -18,6 +21,7 @@ from molweight.report._uncertainty_section import numbers_section, spread_sectio
 from molweight.runs import Uncertainty
 from molweight.runs._uncertainty import calibrate_std, dropout_samples, predict_with_dropout_std
 from molweight.runs.internal import spread_of
+from molweight.training import fit
 
 CPU = torch.device("cpu")
 
@@ -113,13 +117,29 @@ def test_worth_of_deviations() -> None:
 
 
 def test_a_run_without_deviations_says_so(make: Callable[..., RunSummary]) -> None:
-    assert "no estimate of its uncertainty" in spread_section(make()).words[0]
+    assert "no estimate of the uncertainty" in spread_section(make()).words[0]
     made = make()
     assert made.test_results is not None
     opened = replace(made.test_results, deviations=np.ones_like(made.test_results.targets))
-    section = spread_section(replace(made, test_results=opened))
+    section = spread_section(replace(made, test_results=opened, about={**made.about, "dropout_factors": [1.0]}))
     assert "Monte Carlo dropout" in section.words[0]
     assert len(section.figures) == 1
+
+
+def test_a_single_regression_model_without_dropout_states_its_typical_error(tmp_path: Path) -> None:
+    smiles = ["C" * n + end for n in range(1, 21) for end in ("O", "N")]
+    data = from_smiles(smiles, np.arange(40.0), name="mine", cache=False)
+    options = {"layers": 1, "width": 8}
+    job = Job(encoder_options=options, init="scratch", weighting="none", members=1, epochs=2, hidden=8, device="cpu")
+    run = fit(job, data, split(data, "random"))
+    run.evaluate()
+    assert run.test_results is not None
+    assert run.test_results.deviations is not None
+    expected = run.uncertainty(run.test_results.smiles).deviation
+    np.testing.assert_allclose(run.test_results.deviations, expected, rtol=1e-5)
+    assert (expected > 0).all()
+    page = run.report(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Typical error on select at the same distance from the training molecules, against the errors" in page
 
 
 def test_an_ensemble_is_the_mean_of_its_runs(make: Callable[..., RunSummary]) -> None:

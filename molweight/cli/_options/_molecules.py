@@ -18,6 +18,7 @@ def add_input_options(parser: Parser) -> None:
     add("--encoding", type=str | None, default=None, help="text encoding, e.g. cp1252; UTF-8 by default")
     add("--delimiter", type=str | None, default=None, help="cell separator; detected by default")
     add("--header", type=bool | None, default=None, help="whether the first row is a header; detected by default")
+    add("--decimal", type=str | None, default=None, help="decimal separator of feature columns; detected by default")
     add("--sheet", type=str | None, default=None, help="sheet of a spreadsheet; the first by default")
     add_standard_form_option(parser)
 

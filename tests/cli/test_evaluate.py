@@ -1,0 +1,118 @@
+"""Labels of the table that a run is scored on: words and codes mean the classes that they mean to the run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from molweight import load
+from molweight.cli import main
+from molweight.runs._archive import MODEL
+from molweight.runs._manifest import MANIFEST
+from molweight.storage import read_tensors, write_tensors
+
+TINY = ["--init=scratch", "--split=random", "--epochs=1", "--members=1", "--device=cpu", "--quiet", "--hidden=8"]
+ENCODER = ["--encoder_options.layers=1", "--encoder_options.width=8"]
+SMILES = [f"{'C' * (1 + n % 12)}{'O' if n % 2 else 'N'}{'C' * (n // 12)}F" for n in range(48)]
+WORDS = ["fat" if n % 2 else "lean" for n in range(48)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("classes")
+    table(folder / "words.csv", kind=WORDS)
+    finetune(folder, "words.csv", "fat", "--positive=fat")
+    table(folder / "other.csv", kind=[word.replace("fat", "obese") for word in WORDS])
+    finetune(folder, "other.csv", "obese", "--targets=kind")
+    return folder
+
+
+def table(path: Path, **columns: Sequence[object]) -> None:
+    pd.DataFrame({"smiles": SMILES, **columns}).to_csv(path, index=False)
+
+
+def finetune(folder: Path, file: str, name: str, *more: str) -> None:
+    command = ["finetune", str(folder / file), f"--runs={folder}", f"--name={name}", *TINY, *ENCODER, *more]
+    assert main(command) == 0
+
+
+def evaluate(folder: Path, run: str, file: str, *more: str) -> int:
+    return main(["evaluate", str(folder / run), str(folder / file), "--json", "--quiet", "--device=cpu", *more])
+
+
+def test_words_mean_the_classes_of_the_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, predicted = [word == "fat" for word in WORDS], load(place / "fat").predict(SMILES)[:, 0]
+    capsys.readouterr()
+    assert evaluate(place, "fat", "words.csv") == 0
+    expected = roc_auc_score(truth, predicted)
+    assert json.loads(capsys.readouterr().out)["value"] == pytest.approx(expected)
+    assert evaluate(place, "fat", "other.csv") == 2
+    assert "'obese' is not one of the classes of words, which are 'lean', 'fat'" in capsys.readouterr().err
+    pd.DataFrame({"smiles": SMILES * 2, "kind": WORDS * 2}).to_csv(place / "twice.csv", index=False)
+    assert evaluate(place, "fat", "twice.csv", "--duplicates=mean") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["molecules"], found["value"]) == (len(SMILES), pytest.approx(expected))
+
+
+def test_the_card_and_the_report_name_class_1(place: Path) -> None:
+    assert json.loads((place / "fat" / "weights.json").read_text())["data"]["codes"] == {"kind": {"lean": 0, "fat": 1}}
+    assert "\n- Classes: class 1 is 'fat' (kind)\n" in (place / "fat" / "README.md").read_text()
+    assert "class 1 is &#39;fat&#39; (kind)" in (place / "fat" / "report.html").read_text()
+
+
+def test_runs_with_other_classes_are_not_averaged(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(place / "fat"), "CCO", f"--ensemble={place / 'obese'}"]) == 2
+    said = capsys.readouterr().err
+    assert "class 1 is 'obese' (kind), but in" in said
+    assert "class 1 is 'fat' (kind), so a mean of their probabilities means nothing" in said
+    finetune(place, "words.csv", "lean", "--positive=lean")
+    assert main(["predict", str(place / "fat"), "CCO", f"--ensemble={place / 'lean'}"]) == 2
+    finetune(place, "words.csv", "again", "--positive=fat", "--seed=1")
+    assert main(["predict", str(place / "fat"), "CCO", f"--ensemble={place / 'again'}"]) == 0
+
+
+def test_a_run_without_stored_classes_says_how_words_are_read(
+    place: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    finetune(place, "words.csv", "earlier", "--positive=fat", "--seed=2")
+    tensors, about = read_tensors(place / "earlier" / MODEL)
+    del about["data"]["codes"]
+    (place / "earlier" / MANIFEST).unlink()
+    write_tensors(place / "earlier" / MODEL, tensors, about)
+    caplog.clear()
+    capsys.readouterr()
+    assert evaluate(place, "earlier", "words.csv") == 0
+    assert "did not store the meaning of words. In this table class 1 is 'lean' (kind)" in caplog.text
+    inverted = json.loads(capsys.readouterr().out)["value"]
+    assert evaluate(place, "earlier", "words.csv", "--positive=fat") == 0
+    assert json.loads(capsys.readouterr().out)["value"] == pytest.approx(1 - inverted)
+    assert main(["predict", str(place / "earlier"), "CCO", f"--ensemble={place / 'obese'}"]) == 0
+
+
+def test_tables_that_lack_a_class_or_a_target_are_scored(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(place / "three.csv", kind=[("low", "mid", "high")[n % 3] for n in range(48)])
+    finetune(place, "three.csv", "three", "--task=multiclass")
+    table(place / "two_of_three.csv", kind=[("low", "", "high")[n % 3] for n in range(48)])
+    table(place / "both.csv", y=[n / 4 for n in range(48)], z=[n % 7 for n in range(48)])
+    finetune(place, "both.csv", "both", "--targets=y,z")
+    table(place / "one.csv", y=[n / 4 for n in range(48)])
+    table(place / "ones.csv", kind=["fat"] * 48)
+    capsys.readouterr()
+    for run, file in (("three", "two_of_three.csv"), ("both", "one.csv")):
+        assert evaluate(place, run, file) == 0
+        assert json.loads(capsys.readouterr().out)["value"] is not None
+    assert evaluate(place, "fat", "ones.csv") == 0
+    assert json.loads(capsys.readouterr().out)["value"] is None
+    assert evaluate(place, "both", "words.csv") == 2
+    assert "words.csv: no column has labels of y, z." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("codes", [["fat"], {"kind": "fat"}, {"kind": {"fat": 2}}, {"mood": {"fat": 1}}])
+def test_a_run_with_inconsistent_classes_is_refused(place: Path, codes: object, tmp_path: Path) -> None:
+    tensors, about = read_tensors(place / "fat" / MODEL)
+    about["data"]["codes"] = codes
+    write_tensors(tmp_path / MODEL, tensors, about)
+    assert main(["predict", str(tmp_path), "CCO"]) == 2
