@@ -37,7 +37,8 @@ def with_feature_columns(
         The dataset with a column ``column:NAME`` for each, NaN if a cell is empty or not a number.
 
     Raises:
-        DataError: If the file lacks a column, or a column holds no number.
+        DataError: If the file lacks a column, a column holds no number, or its values differ between rows that were
+            merged into one.
         ConfigError: If a column is a label.
     """
     labels = [name for name in names if name in data.target_names]
@@ -49,9 +50,30 @@ def with_feature_columns(
     table = read_any(path, Reading.of(reading))
     cells = {name: [table.cells(name)[row] for row in data.rows.tolist()] for name in names}
     signs = decimal_signs(cells, reading.get("decimal"), data.decimals, str(path))
+    for name in names:
+        _refuse_merged(data, numbers_of_cells(table.cells(name), signs[name]), name, path)
     found = data.with_columns({f"column:{name}": _column(cells[name], signs[name], name, path) for name in names})
     found.decimals = signs
     return found
+
+
+def _refuse_merged(data: MoleculeDataset, values: Sequence[float], name: str, path: str | Path) -> None:
+    """Refuse a feature whose values differ between merged rows: their labels were averaged as if it had no effect.
+
+    Raises:
+        DataError: If there are such rows.
+    """
+    pairs = np.array(list(data.merged_rows.items()), dtype=np.int64).reshape(-1, 2)
+    merged, first = np.array(values, dtype=np.float64)[pairs.T]
+    differ = np.flatnonzero((merged != first) & ~(np.isnan(merged) & np.isnan(first)))
+    if len(differ):
+        place = int(differ[0])
+        smiles = data.smiles[int(np.flatnonzero(data.rows == pairs[place, 1])[0])]
+        raise DataError(
+            f"{path}, column {name!r}: {first[place]:g} and {merged[place]:g} belong to the same molecule ({smiles}), "
+            f"whose rows are merged into one; {len(differ)} rows differ like this. Keep the rows apart with "
+            f"{mention('duplicates', 'keep')}, or leave the column out of the features."
+        )
 
 
 def _column(cells: Sequence[str], decimal: Decimal, name: str, path: str | Path) -> Column:

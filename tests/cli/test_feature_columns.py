@@ -94,3 +94,14 @@ def test_a_column_without_a_number_is_no_feature(place: Path, capsys: pytest.Cap
     assert "Use --decimal , or --decimal . to name the decimal separator" in capsys.readouterr().err
     assert main(["predict", str(place / "point"), str(place / "point.csv"), "--decimal=x", "--quiet"]) == 2
     assert "--decimal x is unknown" in capsys.readouterr().err
+
+
+def test_conditions_are_not_averaged(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    smiles = [text for text in SMILES[:20] for _ in range(2)]
+    table = pd.DataFrame({"smiles": smiles, "y": [1.0, 5.0] * 20, "pH": [2.0, 10.0] * 20})
+    table.to_csv(place / "conditions.csv", index=False)
+    assert finetune(place, "conditions") == 2
+    assert "column 'pH': 2 and 10 belong to the same molecule (CO" in capsys.readouterr().err
+    assert finetune(place, "conditions", "--duplicates=keep") == 0
+    table.assign(pH=np.repeat(np.arange(20.0), 2)).to_csv(place / "same.csv", index=False)
+    assert finetune(place, "same") == 0
