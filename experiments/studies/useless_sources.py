@@ -11,7 +11,8 @@ finetuned three times without molecule-level features, and the test score is tha
 
 Stated before the first run: the metric is the test RMSE divided by the standard deviation of the labels; ``cost`` is
 what useless sources cost equal weights, ``avoided`` the share of it that another weighting avoids, over tables and
-seeds, with ``useful`` (equal weights on the real sources, none on the useless ones) as the reference.
+seeds, with ``useful`` (equal weights on the real sources, none on the useless ones) as the reference. p values are of
+Wilcoxon's signed-rank test against equal weights, over pairs of table and seed.
 
 Each finished run is appended to ``experiments/results/useless_sources.jsonl`` immediately; existing ones are not
 repeated.
@@ -26,6 +27,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from scipy.stats import wilcoxon
 
 import experiments.studies.official_tables  # noqa: F401 - registers the tables
 from experiments._journal import finished, go_on
@@ -163,38 +165,45 @@ def _useless(row: dict[str, Any]) -> float:
 
 
 def summary() -> str:
-    """The study as a Markdown table."""
-    rows = finished(RESULTS)
-    by = {(row["table"], row["seed"], row["method"]): row for row in rows}
-    pairs = [pair for pair in {(row["table"], row["seed"]) for row in rows} if all((*pair, m) in by for m in METHODS)]
-    errors = {m: np.array([by[*pair, m]["nrmse"] for pair in pairs]) for m in METHODS}
-    cost = errors["equal"] - errors["useful"]
-    lines = []
-    for method in METHODS:
-        gain = errors["equal"] - errors[method]
-        some = [by[*pair, method] for pair in pairs]
-        share = np.mean([_useless(row) for row in some]) if some[0]["weights"] else np.nan
-        lines.append(
-            [
-                method,
-                f"{errors[method].mean():.4f}",
-                f"{gain.mean():+.4f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.4f}",
-                f"{(gain > 0).sum()} of {len(gain)}",
-                f"{gain.mean() / cost.mean():.2f}",
-                f"{share:.2f}",
-                f"{np.mean([row['cpu_seconds'] for row in some]):.0f}",
-            ]
-        )
-    header = [
-        "method",
-        "RMSE / SD",
-        "gain over equal (s.e.)",
-        "better in",
-        "avoided",
-        "weight of useless",
-        "CPU seconds",
+    """The study as two Markdown tables: by method, and by task."""
+    by = {(row["table"], row["seed"], row["method"]): row for row in finished(RESULTS)}
+    methods = [method for method in METHODS if any(key[2] == method for key in by)]
+    always = [method for method in methods if method != "alignment"]
+    pairs = sorted({key[:2] for key in by if all((*key[:2], method) in by for method in always)})
+    header = ["method", "runs", "RMSE / SD", "gain over equal (s.e.)", "lower in", "p", "avoided", "useless", "CPU s"]
+    lines = (_line(method, by, [pair for pair in pairs if (*pair, method) in by]) for method in methods)
+    tasks = [task for task in TABLES if any(pair[0] == task for pair in pairs)]
+    rows = (_of_task(task, by, [pair for pair in pairs if pair[0] == task], always) for task in tasks)
+    return f"{markdown(header, lines)}\n\n{markdown(['task', *always, 'largest learned weights'], rows)}"
+
+
+def _line(method: str, by: dict[Any, Any], pairs: list[tuple[str, int]]) -> list[str]:
+    """Scores of a method against equal weights, on the pairs of table and seed that it has."""
+    rows = [by[*pair, method] for pair in pairs]
+    errors, equal, useful = (
+        np.array([by[*pair, name]["nrmse"] for pair in pairs]) for name in (method, "equal", "useful")
+    )
+    gain = equal - errors
+    p = "-" if not gain.any() else f"{wilcoxon(gain).pvalue:.2g}"
+    return [
+        method,
+        str(len(rows)),
+        f"{errors.mean():.4f}",
+        f"{gain.mean():+.4f} ± {gain.std(ddof=1) / len(gain) ** 0.5:.4f}",
+        f"{(gain > 0).sum()} of {len(gain)}",
+        p,
+        f"{gain.mean() / (equal - useful).mean():.2f}",
+        f"{np.mean([_useless(row) for row in rows]):.2f}" if rows[0]["weights"] else "-",
+        f"{np.mean([row['cpu_seconds'] for row in rows]):.0f}",
     ]
-    return markdown(header, lines)
+
+
+def _of_task(task: str, by: dict[Any, Any], pairs: list[tuple[str, int]], methods: list[str]) -> list[str]:
+    """Mean scores of a task, and the largest mean weights."""
+    scores = [f"{np.mean([by[*pair, method]['nrmse'] for pair in pairs]):.3f}" for method in methods]
+    found = [by[*pair, "learned"]["weights"] for pair in pairs]
+    means = sorted(((float(np.mean([row[name] for row in found])), name) for name in found[0]), reverse=True)
+    return [task, *scores, ", ".join(f"{name} {weight:.2f}" for weight, name in means[:2])]
 
 
 def main() -> None:
