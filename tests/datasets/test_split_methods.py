@@ -93,6 +93,18 @@ def test_the_kinds_of_scaffold_are_nested() -> None:
     assert murcko_scaffold(left, "generic") == murcko_scaffold(pyridine, "generic") == "C1CCC(C2CCCC2)CC1"
 
 
+@pytest.mark.parametrize("smiles", ["[Fe]12345678C9C1C2C3C49.C15C6C7C81", "C1CC[Co]23(N1)(NCCN2)NCCN3"])
+def test_an_atom_with_many_neighbours_has_a_skeleton_that_is_the_same_for_all_spellings(smiles: str) -> None:
+    found = murcko_scaffold(smiles, "generic")
+    spellings = Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), 20, randomSeed=1)
+    assert {murcko_scaffold(text, "generic") for text in spellings} == {found}
+    assert set(found) <= set("[C]()0123456789%.")
+
+
+def test_metals_do_not_stop_a_split(table: Load) -> None:
+    assert split(table("clintox"), "scaffold_generic").sizes["test"] > 100
+
+
 Sizes = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 
 
@@ -270,6 +282,14 @@ def test_wrong_roles_are_refused(roles: list[str], message: str, seven: Molecule
 def test_wrong_indices_are_refused(indices: dict[str, list[int]], message: str, seven: MoleculeDataset) -> None:
     with pytest.raises(DataError, match=message):
         split_by_indices(seven, indices)
+
+
+def test_a_molecule_averaged_over_rows_has_one_role() -> None:
+    data = from_smiles(["CCO", "CC", "CCC", "CCCC", "OCC"], [1.0, 2.0, 3.0, 4.0, 9.0], duplicates="mean", cache=False)
+    with pytest.raises(DataError, match="rows 0 and 4 .* have the roles 'train' and 'test'"):
+        split_by_roles(data, ["Training", "train", "valid", "test", "te"])
+    for roles in (["train", "train", "valid", "test", "tr"], ["", "train", "valid", "test", "train"]):
+        assert split_by_roles(data, roles, "paper").train.tolist() == [0, 1]
 
 
 def test_select_of_ones_own_and_the_protocol_of_the_paper_do_not_go_together(seven: MoleculeDataset) -> None:
