@@ -144,7 +144,7 @@ def _skeleton(scaffold: "Mol") -> "Mol":
     from rdkit.Chem.Scaffolds.MurckoScaffold import MakeScaffoldGeneric
 
     try:
-        return MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
+        generic: Mol = MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
     except Chem.MolSanitizeException:  # a metal or a cage has an atom with more neighbours than a carbon may have
         bare = Chem.RWMol()
         for _ in scaffold.GetAtoms():
@@ -152,5 +152,6 @@ def _skeleton(scaffold: "Mol") -> "Mol":
         for bond in scaffold.GetBonds():
             bare.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
         for atom in bare.GetAtoms():
-            atom.SetNoImplicit(True)
+            atom.SetNoImplicit(True)  # noqa: FBT003 - no keyword exists
         return bare
+    return generic

@@ -289,6 +289,13 @@ def test_standard_forms_are_fixed_points(steps: str) -> None:
     assert standardize(once, steps) == once
 
 
+def test_a_molecule_that_the_uncharger_breaks_keeps_its_charges() -> None:
+    salt = "CC[NH+](C)C.F[P-](F)(F)(F)(F)F"
+    assert standardize([salt], "charges") == [salt]
+    assert standardize([salt], ["salts", "charges"]) == ["CCN(C)C"]
+    assert not from_smiles([salt, "CCO"], standardize="charges", cache=False).rejects
+
+
 def test_tables_are_standardised_only_if_asked(write: Write) -> None:
     path = write("smiles,y\n" + "".join(f"{text},{place}.5\n" for place, text in enumerate(SALTS)))
     assert from_csv(path, cache=False).smiles[0] == SALTS[0]

@@ -286,7 +286,7 @@ def test_wrong_indices_are_refused(indices: dict[str, list[int]], message: str, 
 
 def test_a_molecule_averaged_over_rows_has_one_role() -> None:
     data = from_smiles(["CCO", "CC", "CCC", "CCCC", "OCC"], [1.0, 2.0, 3.0, 4.0, 9.0], duplicates="mean", cache=False)
-    with pytest.raises(DataError, match="rows 0 and 4 .* have the roles 'train' and 'test'"):
+    with pytest.raises(DataError, match=r"rows 0 and 4 .* have the roles 'train' and 'test'"):
         split_by_roles(data, ["Training", "train", "valid", "test", "te"])
     for roles in (["train", "train", "valid", "test", "tr"], ["", "train", "valid", "test", "train"]):
         assert split_by_roles(data, roles, "paper").train.tolist() == [0, 1]
