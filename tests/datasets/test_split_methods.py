@@ -175,6 +175,17 @@ def test_stratified_keeps_the_ranges_of_a_number(table: Load) -> None:
     assert "5 ranges of 'expt'" in splits.definition
 
 
+def test_stratified_keeps_the_share_of_each_class_of_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "classes.csv"
+    words = ["cat", "dog", "dog", "ant", "ant"] * 20
+    path.write_text("smiles,animal\n" + "".join(f"{'C' * size},{word}\n" for size, word in enumerate(words, 1)))
+    data = from_csv(path, targets="animal", task="multiclass", cache=False)
+    for options in ({}, {"target": "animal"}):
+        splits = split(data, "stratified", options=options)
+        assert data.targets[splits.test].sum(axis=0).tolist() == [4, 2, 4]
+        assert "the classes of 'animal'" in splits.definition
+
+
 def test_stratified_counts_missing_labels_as_a_class(table: Load) -> None:
     data = table("tox21")
     splits = split(data, "stratified", options={"target": "NR-AR"})
@@ -262,7 +273,7 @@ def test_roles_that_are_not_given_are_held_out_of_train() -> None:
     [
         (ROLES[:5], "roles: 5 roles for 7 rows of seven"),
         (["trian", *ROLES[1:]], "roles, row 0: 'trian' is not a role; did you mean 'train'"),
-        (["train"] * 7, "leaves test without a molecule"),
+        (["train"] * 7, "leaves test without a molecule: the roles are given, and no molecule of the table has this"),
     ],
 )
 def test_wrong_roles_are_refused(roles: list[str], message: str, seven: MoleculeDataset) -> None:
@@ -335,6 +346,12 @@ def test_equal_smiles_in_two_roles_keep_both(tmp_path: Path) -> None:
     assert_same(load_splits(tmp_path / "split.json", data), splits)
 
 
+def saved(roles: object, smiles: object) -> str:
+    """A file of a split that was edited by hand."""
+    about = {"format": 1, "split": "mine", "definition": "", "protocol": "paper", "sha256": ""}
+    return json.dumps({**about, "roles": roles, "smiles": smiles})
+
+
 def test_lists_of_rows_on_disk_are_a_split(seven: MoleculeDataset, tmp_path: Path) -> None:
     path = tmp_path / "split.json"
     path.write_text(json.dumps({"train": [0, 1], "valid": [3], "test": [4]}))
@@ -347,7 +364,10 @@ def test_lists_of_rows_on_disk_are_a_split(seven: MoleculeDataset, tmp_path: Pat
         ("", "cannot be read as a split"),
         ("[1, 2]", "is not a split"),
         ('{"train": 3}', "is not a split"),
-        ('{"roles": "T", "smiles": ["C"]}', "is not a split of format 1"),
+        ('{"roles": "T", "smiles": ["C"]}', r"is not a split of format 1 \(missing: sha256, split"),
+        (saved("T", [1]), r"is not a split of format 1\. Save it again"),
+        (saved(1, ["C"]), r"is not a split of format 1\. Save it again"),
+        (saved("TT", ["C"]), r"is not a split of format 1\. Save it again"),
     ],
 )
 def test_wrong_split_files_are_refused(content: str, message: str, seven: MoleculeDataset, tmp_path: Path) -> None:
