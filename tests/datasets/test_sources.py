@@ -11,7 +11,7 @@ from molweight.datasets import Splits, _rdkit_identity, from_smiles, split_by_ro
 from molweight.datasets._skeletons import skeletons
 from molweight.datasets.internal import read_sources
 from molweight.errors import DataError, UnknownNameError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, target_column
 
 ALKANES = ["C" * length for length in range(1, 25)]
 
@@ -57,10 +57,8 @@ def test_repeated_molecules_are_merged_and_contradictions_counted(task: Molecule
 
 
 def test_molecules_on_which_rdkit_does_not_finish_are_not_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    computed = _rdkit_identity.target_column
-
     def without_three(*args: Any, **options: Any) -> np.ndarray:
-        keys = computed(*args, **options).copy()
+        keys = target_column(*args, **options).copy()
         keys[:3] = 0  # the value of a molecule that was given up
         return keys
 
