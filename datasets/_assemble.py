@@ -8,7 +8,7 @@ from typing import Final, Literal, get_args
 
 import numpy as np
 
-from molweight.arguments import check_choice
+from molweight.arguments import check_choice, check_kind
 from molweight.arrays import Column, Float32Array, Float32Matrix, Float64Array, Indices, Int8Array
 from molweight.datasets._label_columns import BadCell
 from molweight.datasets._labels import remarks, settle
@@ -56,6 +56,8 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuse invalid choices before anything is read."""
+        if self.task is not None:
+            check_kind("", "task", self.task, str)
         check_choice("", "on_error", self.on_error, get_args(OnError))
         check_choice("", "duplicates", self.duplicates, DUPLICATES)
         if self.decimal is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from molweight.arguments import check_choice
 from molweight.arrays import Float32Array, Indices, Uint64Array
-from molweight.datasets._rdkit_identity import identity, number_of, structure
+from molweight.datasets._rdkit_identity import identities, structure
 from molweight.datasets._splits import Splits
 from molweight.graphs import MoleculeDataset, target_column
 from molweight.graphs.internal import RejectCounts
@@ -177,12 +177,12 @@ def audit(
         >>> found.duplicates.extra, found.duplicates.conflicting, found.undefined_stereo, found.acyclic
         (1, 1, 1, 2)
     """
-    keys = _identities(data, n_jobs, progress=progress)
+    keys = identities(data, n_jobs=n_jobs, progress=progress)
     scaffold, centres = target_column(data, structure(), n_jobs=n_jobs, progress=progress).astype(np.uint64).T
     counts = np.unique(scaffold[scaffold != 0], return_counts=True)[1]
     overlap = None
     if corpus is not None:
-        theirs = _identities(corpus, n_jobs, progress=progress)
+        theirs = identities(corpus, n_jobs=n_jobs, progress=progress)
         overlap = _overlap(keys, splits, corpus, theirs)
     unusable = RejectCounts.of(data.rejects)
     return Audit(
@@ -241,18 +241,10 @@ def without(
     """
     check_choice("", "same", same, ("molecule", "compound"))
     column = ("molecule", "compound").index(same)
-    theirs = _identities(corpus, n_jobs, progress=progress)[:, column]
-    keys = _identities(data, n_jobs, progress=progress)[:, column]
+    theirs = identities(corpus, n_jobs=n_jobs, progress=progress)[:, column]
+    keys = identities(data, n_jobs=n_jobs, progress=progress)[:, column]
     kept = ~np.isin(theirs, keys if positions is None else keys[np.asarray(positions, dtype=np.int64)])
     return corpus if kept.all() else corpus.subset(np.flatnonzero(kept))
-
-
-def _identities(data: MoleculeDataset, n_jobs: int | None, *, progress: bool) -> Uint64Array:
-    """Keys of molecules and compounds; the SMILES as written if RDKit does not finish."""
-    keys: Uint64Array = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
-    for place in np.flatnonzero((keys == 0).all(axis=1)):
-        keys[place] = number_of(data.smiles[int(place)])
-    return keys
 
 
 def _duplicates(data: MoleculeDataset, keys: Uint64Array) -> Duplicates:

@@ -13,7 +13,7 @@ from molweight.arguments import check_seed
 from molweight.datasets._data_files import VARIABLE, data_folder
 from molweight.datasets._download import download
 from molweight.datasets._embedded import read_embedded
-from molweight.datasets._records import content_digest, file_digest, is_molecule_file, read_records
+from molweight.datasets._records import content_digest, is_molecule_file, read_records, records_key
 from molweight.datasets._table_spec import Source
 from molweight.errors import DataError, OptionError, UnknownNameError
 from molweight.graphs import MoleculeDataset, Molecules, build_dataset
@@ -234,7 +234,7 @@ def _own(path: Path, size: int | None, seed: int, smiles: str | None, how: _How)
     def read() -> Iterator[Record]:
         return _sample(lambda: _counted(read_records(path, smiles)), size, seed)
 
-    key = [file_digest(path), f"column {smiles}".encode(), _sample_key(size, seed)]
+    key = [records_key(path), f"column {smiles}".encode(), _sample_key(size, seed)]
     return _build(read, key, path.name.split(".")[0] or path.name, size, how)
 
 

@@ -68,10 +68,20 @@ def _retrieve(url: str, path: Path, sha256: str | None, part: Path, remedy: str)
         kept = f" {part.stat().st_size} bytes were downloaded and are kept." if part.exists() else ""
         raise DataError(f"{path.name}: cannot be downloaded from {url} ({_short(error)}).{kept} {remedy}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:
+        if _of_the_disk(error):
+            raise DataError(
+                f"{path}: cannot be written ({getattr(error, 'strerror', error)}). Free up disk space, or make the "
+                "folder writable; the part that was downloaded is kept."
+            ) from error
         raise DataError(
             f"{path.name}: the download from {url} is damaged or not the published file ({_short(error)}); it was "
             f"deleted. Try again. {remedy}"
         ) from error
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """Whether an error is of the disk, such as a full one, and not of the content; gzip raises it without a number."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _short(error: Exception) -> str:
@@ -89,8 +99,11 @@ def _through(part: Path, unpack: bool, url: str, output: str, _: Any) -> None:
                 shutil.copyfileobj(source, target)
         else:
             shutil.copyfile(part, output)
-    finally:
-        part.unlink()
+    except (OSError, EOFError, zlib.error) as error:
+        if not _of_the_disk(error):
+            part.unlink()
+        raise
+    part.unlink()
 
 
 def _complete(url: str, part: Path) -> None:

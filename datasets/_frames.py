@@ -15,6 +15,7 @@ from molweight.graphs.internal import written
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 __all__ = ["parquet_rows", "parquet_smiles", "read_parquet", "text_frame", "with_molecules_of_index"]
 
@@ -53,7 +54,7 @@ def read_parquet(path: str | Path, *, max_mb: float | None = None, max_rows: int
         check_rows(str(path), about.num_rows, max_rows)
         parts = [about.row_group(group).total_byte_size for group in range(about.num_row_groups)]
         check_size(str(path), sum(parts), max_mb)
-        frame = parquet.read_table(io.BytesIO(content)).to_pandas()
+        frame = _pandas(parquet.read_table(io.BytesIO(content)))
     except DataError:
         raise
     except (pa.ArrowException, OSError, *_DAMAGED) as error:
@@ -84,7 +85,7 @@ def parquet_smiles(path: str | Path, smiles: str | None = None) -> Iterator[str]
             first = next(file.iter_batches(batch_size=_PROBE), None)
             if first is None or not len(first):
                 return
-            table = text_frame(_with_stored_index(first.to_pandas()), str(path))
+            table = text_frame(_with_stored_index(_pandas(first)), str(path))
             column = find_smiles(table) if smiles is None else smiles
             table.cells(column)  # raises an error if the column is missing
             stored = column if column in file.schema_arrow.names else _NAMELESS
@@ -120,7 +121,7 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
             for batch in file.iter_batches(batch_size=_BATCH):
                 if not len(batch):
                     continue
-                table = text_frame(_with_stored_index(batch.to_pandas()), str(path))
+                table = text_frame(_with_stored_index(_pandas(batch)), str(path))
                 if done == 0:
                     column = find_smiles(table) if smiles is None else smiles
                     table.cells(column)  # raises an error if the column is missing
@@ -133,6 +134,12 @@ def parquet_rows(path: str | Path, smiles: str | None = None) -> Iterator[tuple[
         raise DataError(
             f"{path}: cannot be read as Parquet ({' '.join(str(error).split())}). Write it again uncompressed."
         ) from error
+
+
+def _pandas(stored: "pa.Table | pa.RecordBatch") -> "pd.DataFrame":
+    """A data frame whose integers stay integers, which floats with missing values are not, and do not round to."""
+    frame: pd.DataFrame = stored.to_pandas(integer_object_nulls=True)
+    return frame
 
 
 def text_frame(frame: "pd.DataFrame", source: str, *, first: int = 0) -> TextTable:

@@ -118,6 +118,11 @@ def _labels(
     with np.errstate(over="ignore"):
         labels: Float32Matrix = given.astype(np.float32)
     names = _names(labels, target_names)
+    if len(names) != labels.shape[1] or len(set(names)) != len(names):
+        raise DataError(
+            f"{name}: target_names {names} for {labels.shape[1]} target{'s' * (labels.shape[1] > 1)}. Give each target "
+            "a name of its own."
+        )
     bad = [BadCell(int(row), names[column], str(given[row, column])) for row, column in np.argwhere(np.isinf(labels))]
     labels[np.isinf(labels)] = np.nan
     return labels, bad
@@ -131,7 +136,10 @@ def _bounds(bounds: Any, labels: Float32Matrix, name: str) -> Int8Array:
 
 
 def _weights(weights: Any, rows: int, name: str) -> Float32Array:
-    given = np.asarray(weights, dtype=np.float32)
+    try:
+        given = np.asarray(weights, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name}: sample_weight is not all numbers ({error}). Give one per SMILES.") from error
     if given.shape != (rows,) or not (np.isfinite(given) & (given >= 0)).all() or not given.any():
         raise DataError(f"{name}: sample_weight must be {rows} numbers >= 0, not all of them zero.")
     return given

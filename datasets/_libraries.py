@@ -8,7 +8,7 @@ from molweight.datasets._corpora import CORPORA, Corpus, corpus_file
 from molweight.datasets._data_files import data_folder
 from molweight.datasets._embedded import read_embedded
 from molweight.datasets._fingerprint_index import FingerprintIndex, fingerprint_index
-from molweight.datasets._records import file_digest, is_molecule_file, read_records
+from molweight.datasets._records import is_molecule_file, read_records, records_key
 from molweight.errors import UnknownNameError
 from molweight.graphs.internal import Record
 
@@ -65,7 +65,7 @@ def open_library(name: str | Path) -> Library:
     if not (isinstance(name, Path) or is_molecule_file(name) or Path(name).is_file()):
         raise UnknownNameError("corpus", name, CORPORA)
     path = Path(name)
-    return Library(path.name.split(".")[0] or path.name, file_digest(path), lambda: read_records(path))
+    return Library(path.name.split(".")[0] or path.name, records_key(path), lambda: read_records(path))
 
 
 def _known(corpus: Corpus) -> Library:

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import FloatArray
+from molweight.datasets._ogb import ogb_entries
 from molweight.datasets._ogb_evaluator import ogb_metric, ogb_value
 from molweight.errors import DataError, UnknownNameError, mention
 
@@ -64,7 +65,8 @@ def score(metric: str, y_true: FloatArray, y_pred: FloatArray, names: Sequence[s
 
     Raises:
         UnknownNameError: If there is no such metric, with the nearest names.
-        DataError: If the shapes differ or a prediction is not finite.
+        DataError: If the shapes differ, a prediction is not finite, a label is infinite, or the metric of an OGB data
+            set is for another number of tasks.
 
     Example:
         >>> labels = np.array([[0, 1], [1, 1], [1, np.nan]])
@@ -75,6 +77,8 @@ def score(metric: str, y_true: FloatArray, y_pred: FloatArray, names: Sequence[s
     truth, predicted = _as_table(y_true), _as_table(y_pred)
     names = [f"y{place}" for place in range(truth.shape[1])] if names is None else names
     _check(truth, predicted, names)
+    if name_of_ogb != metric:
+        _check_ogb(name_of_ogb, len(names))
     per_task: dict[str, float] = {}
     excluded: dict[str, str] = {}
     skills: list[float] = []
@@ -171,6 +175,9 @@ def _check(truth: FloatArray, predicted: FloatArray, names: Sequence[str]) -> No
         )
     if len(set(names)) != len(names):
         raise DataError(f"two tasks have the same name: {', '.join(sorted(names))}. Give each its own.")
+    if np.isinf(truth).any():
+        row, task = np.argwhere(np.isinf(truth))[0]
+        raise DataError(f"molecule {row}, task {names[task]!r}: the label is {truth[row, task]}. Use NaN if missing.")
     wrong = np.argwhere(~np.isfinite(predicted))
     if len(wrong) > 0:
         row, task = wrong[0]
@@ -178,6 +185,15 @@ def _check(truth: FloatArray, predicted: FloatArray, names: Sequence[str]) -> No
             f"{len(wrong)} predictions are not finite, first molecule {row}, task {names[task]!r}: "
             f"{predicted[row, task]}. Did training diverge? Try a smaller learning rate."
         )
+
+
+def _check_ogb(metric: str, tasks: int) -> None:
+    """Refuse what OGB's evaluator would refuse with an error of its own."""
+    known = {entry.metric: entry.num_tasks for entry in ogb_entries().values()}
+    if metric not in known:
+        raise UnknownNameError("metric", metric, known)
+    if known[metric] != tasks:
+        raise DataError(f"{mention('metric', metric)} is for all tasks together, {known[metric]}, but got {tasks}.")
 
 
 def _unscorable(metric: str, labels: FloatArray) -> str:

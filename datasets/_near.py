@@ -10,11 +10,11 @@ import numpy as np
 from molweight.datasets._libraries import Library, libraries_at_hand, open_library
 from molweight.datasets._nearest import nearest
 from molweight.datasets._rdkit_ecfp import packed_ecfp
-from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._rdkit_identity import identities
 from molweight.datasets._skeletons import HeldCompounds
 from molweight.datasets._splits import Splits
 from molweight.errors import DataError, OptionError
-from molweight.graphs import MoleculeDataset, build_dataset, target_column
+from molweight.graphs import MoleculeDataset, build_dataset
 
 __all__ = ["near_corpus"]
 
@@ -81,8 +81,16 @@ def near_corpus(
     if size is not None and size < 1:
         raise OptionError("size", size, "must be at least 1")
     opened = [open_library(name) for name in libraries] or libraries_at_hand()
-    places, searched = _places(_queries(data, splits), opened, size, n_jobs, progress=progress)
-    found = _without(_built(opened, places, n_jobs, progress=progress), data, splits, held_out=held_out)
+    queries = _queries(data, splits)
+    places, searched = _places(queries, opened, n_jobs, progress=progress)
+    wanted = len(places) if size is None else size
+    count = wanted + wanted // 4 + len(queries)  # spares replace omitted ones
+    found = _without(_built(opened, places[:count], n_jobs, progress=progress), data, splits, held_out=held_out)
+    while len(found) < wanted and count < len(places):  # the spares run out if the libraries overlap
+        count *= 2
+        found = _without(_built(opened, places[:count], n_jobs, progress=progress), data, splits, held_out=held_out)
+    if not len(found):
+        raise DataError(f"near: all {len(places)} neighbours are forms of molecules that {data.name} already has.")
     kept = found.subset(range(min(len(found), size or len(found))))
     kept.name = "near"
     _log.info(
@@ -103,9 +111,9 @@ def _queries(data: MoleculeDataset, splits: Splits) -> list[str]:
 
 
 def _places(
-    queries: Sequence[str], libraries: Sequence[Library], size: int | None, n_jobs: int | None, *, progress: bool
+    queries: Sequence[str], libraries: Sequence[Library], n_jobs: int | None, *, progress: bool
 ) -> tuple[list[Place], int]:
-    """Positions of the neighbours in rounds, with spares for omitted ones, and the number of molecules searched."""
+    """Positions of the neighbours in rounds, and the number of molecules searched."""
     packed = packed_ecfp(queries)
     rows, values, owner, searched = [], [], [], 0
     for number, library in enumerate(libraries):
@@ -120,8 +128,7 @@ def _places(
     column = np.arange(len(packed))[None, :]
     pairs = np.stack([owners[column, order], all_rows[column, order]], axis=-1).reshape(-1, 2)
     places = dict.fromkeys((int(number), int(row)) for number, row in pairs[pairs[:, 1] >= 0])
-    wanted = len(places) if size is None else size + size // 4 + len(packed)  # spares replace omitted ones
-    return list(places)[:wanted], searched
+    return list(places), searched
 
 
 def _built(
@@ -136,13 +143,11 @@ def _built(
 
 def _without(found: MoleculeDataset, data: MoleculeDataset, splits: Splits, *, held_out: bool) -> MoleculeDataset:
     """The neighbours without forms of train molecules and of held-out compounds."""
-    compounds = target_column(found, identity())[:, 1].astype(np.uint64)
+    compounds = identities(found)[:, 1]
     task = HeldCompounds.of(data, splits)
     out = task.trained(compounds)
     if not held_out:
         out |= task.covers(found, compounds)
     _, first = np.unique(compounds, return_index=True)
     out |= ~np.isin(np.arange(len(found)), first)
-    if out.all():
-        raise DataError(f"near: all {len(found)} neighbours are forms of molecules that {data.name} already has.")
     return found.subset(np.flatnonzero(~out))

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from molweight.arrays import Uint64Array
 from molweight.datasets._parse import parse
 from molweight.datasets._scaffold import murcko_scaffold
-from molweight.graphs import TargetSpec
+from molweight.graphs import MoleculeDataset, TargetSpec, target_column
 from molweight.graphs.internal import canonical_text
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-__all__ = ["identity", "number_of", "structure"]
+__all__ = ["identities", "number_of", "structure"]
 
 
 @cache
@@ -32,7 +33,7 @@ def identity() -> TargetSpec:
     million different ones, two share a number with a probability of 3e-8. Both depend on the version of RDKit, which is
     part of the name.
     """
-    return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _identities)
+    return TargetSpec(f"identity_rdkit_{_version()}", 3, 2, "uint64", _numbers)
 
 
 @cache
@@ -45,13 +46,29 @@ def _version() -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in version("rdkit"))
 
 
+def identities(data: MoleculeDataset, *, n_jobs: int | None = None, progress: bool = False) -> Uint64Array:
+    """The two numbers of :func:`identity` for each molecule; those of its SMILES as written if RDKit does not finish.
+
+    Args:
+        data: The molecules, ``n``.
+        n_jobs: Processes; ``None`` for all cores.
+        progress: Whether to show a progress bar on a terminal.
+
+    Returns:
+        Keys of molecules and of compounds, ``n x 2``.
+    """
+    keys: Uint64Array = target_column(data, identity(), n_jobs=n_jobs, progress=progress).astype(np.uint64)
+    for place in np.flatnonzero((keys == 0).all(axis=1)):
+        keys[place] = number_of(data.smiles[int(place)])
+    return keys
+
+
 def number_of(text: str) -> int:
     """A 64-bit hash of a text; 0 for an empty one."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") if text else 0
 
 
-def _identities(smiles: Sequence[str]) -> np.ndarray:
-
+def _numbers(smiles: Sequence[str]) -> np.ndarray:
     numbers = np.empty((len(smiles), 2), dtype=np.uint64)
     for row, text in enumerate(smiles):
         molecule = parse(text)

@@ -28,7 +28,9 @@ def _step(name: str) -> Callable[[Mol], Mol]:
 
 
 def standardize_chunk(smiles: Sequence[str], steps: Sequence[str]) -> list[str]:
-    """The standard form of each SMILES, as canonical SMILES; unchanged if it cannot be parsed or standardised.
+    """The standard form of each SMILES, as canonical SMILES; unchanged if it cannot be parsed.
+
+    A step is left out for a molecule if RDKit refuses its result.
 
     Args:
         smiles: The molecules.
@@ -47,5 +49,8 @@ def _standard(text: str, steps: Sequence[str]) -> str:
         return text
     molecule = rdMolStandardize.Cleanup(molecule)
     for step in steps:
-        molecule = _step(step)(molecule)
+        changed = _step(step)(molecule)
+        # An uncharger that moves a proton to hexafluorophosphate makes a phosphorus of valence 7.
+        if step != "charges" or Chem.MolFromSmiles(Chem.MolToSmiles(changed)) is not None:
+            molecule = changed
     return Chem.MolToSmiles(molecule)

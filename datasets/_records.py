@@ -28,9 +28,9 @@ __all__ = [
     "content_digest",
     "decoded",
     "delimited",
-    "file_digest",
     "is_molecule_file",
     "read_records",
+    "records_key",
     "sd_records",
     "smiles_place",
     "text_lines",
@@ -65,14 +65,14 @@ def _kind(path: Path) -> str:
     return Path(path.stem).suffix.lower() if suffix in _PACKINGS else suffix
 
 
-def file_digest(path: str | Path) -> bytes:
-    """SHA-256 of the bytes of a file on disk.
+def records_key(path: str | Path) -> bytes:
+    """A key of the records of a file: its checksum and its kind, because a table has a header and a list has none.
 
     Raises:
         DataError: If it cannot be read.
     """
     with reading(Path(path)), Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+        return _kind(Path(path)).encode() + hashlib.file_digest(stream, "sha256").digest()
 
 
 def content_digest(path: str | Path) -> str:

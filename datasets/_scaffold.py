@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache, partial
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from molweight.datasets._parse import parse
 from molweight.datasets._splits import SPLITTERS, Request, Splits, from_groups
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import guarded_list
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
 
 __all__ = [
     "ScaffoldKind",
@@ -126,10 +129,29 @@ def murcko_scaffold(smiles: str, kind: ScaffoldKind = "chiral") -> str:
         'C1CCCCC1'
     """
     from rdkit import Chem, rdBase
-    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol, MakeScaffoldGeneric
+    from rdkit.Chem.Scaffolds.MurckoScaffold import GetScaffoldForMol
 
     with rdBase.BlockLogs():
         scaffold = GetScaffoldForMol(parse(smiles))  # type: ignore[no-untyped-call]  # untyped in RDKit
         if kind == "generic":
-            scaffold = MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
+            scaffold = _skeleton(scaffold)
         return Chem.MolToSmiles(scaffold, isomericSmiles=kind == "chiral")
+
+
+def _skeleton(scaffold: "Mol") -> "Mol":
+    """A scaffold with every atom a carbon and every bond single."""
+    from rdkit import Chem
+    from rdkit.Chem.Scaffolds.MurckoScaffold import MakeScaffoldGeneric
+
+    try:
+        generic: Mol = MakeScaffoldGeneric(scaffold)  # type: ignore[no-untyped-call]  # untyped in RDKit
+    except Chem.MolSanitizeException:  # a metal or a cage has an atom with more neighbours than a carbon may have
+        bare = Chem.RWMol()
+        for _ in scaffold.GetAtoms():
+            bare.AddAtom(Chem.Atom(6))
+        for bond in scaffold.GetBonds():
+            bare.AddBond(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx(), Chem.BondType.SINGLE)
+        for atom in bare.GetAtoms():
+            atom.SetNoImplicit(True)  # noqa: FBT003 - no keyword exists
+        return bare
+    return generic

@@ -7,9 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from molweight.arrays import BoolArray, Int64Array, Uint64Array
-from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._rdkit_identity import identities
 from molweight.datasets._splits import Splits
-from molweight.graphs import MoleculeDataset, target_column
+from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import map_chunks, parse_molecule, tasks_of
 
 __all__ = ["HeldCompounds", "compound_forms", "skeletons"]
@@ -42,7 +42,7 @@ class HeldCompounds:
         train = np.asarray(roles.get("train", ()), dtype=np.int64)
         parts = [np.asarray(roles.get(name, ()), dtype=np.int64) for name in ("meta", "select", "test")]
         held = np.unique(np.concatenate(parts))
-        compounds = _compound_keys(data)
+        compounds = identities(data)[:, 1]
         inchi = frozenset(skeletons([data.smiles[int(place)] for place in held])) - {""}
         return cls(data, held, train, compounds, inchi)
 
@@ -108,7 +108,7 @@ def compound_forms(data: MoleculeDataset, table: MoleculeDataset, compounds: Uin
     by_key = _places(compounds.tolist(), range(len(compounds)))
     by_block = _places(skeletons([table.smiles[place] for place in places]), places)
     found = []
-    for row, key in enumerate(_compound_keys(data).tolist()):
+    for row, key in enumerate(identities(data)[:, 1].tolist()):
         block = blocks.get(row, "")
         forms = {*by_key.get(key, ()), *(by_block.get(block, ()) if block else ())}
         found.append(np.array(sorted(forms), dtype=np.int64))
@@ -121,11 +121,6 @@ def _places(keys: Sequence[Any], positions: Sequence[int]) -> dict[Any, list[int
     for key, position in zip(keys, positions, strict=True):
         found.setdefault(key, []).append(position)
     return found
-
-
-def _compound_keys(data: MoleculeDataset) -> Uint64Array:
-    keys: Uint64Array = target_column(data, identity())[:, 1].astype(np.uint64)
-    return keys
 
 
 def skeletons(smiles: Sequence[str], *, n_jobs: int | None = None) -> list[str]:

@@ -16,13 +16,13 @@ from molweight.datasets._data_files import VARIABLE, data_folder
 from molweight.datasets._from_file import from_file
 from molweight.datasets._labels import bounds_of
 from molweight.datasets._load import load
-from molweight.datasets._rdkit_identity import identity
+from molweight.datasets._rdkit_identity import identities
 from molweight.datasets._registry import LOADERS
 from molweight.datasets._replicates import Measurements, conflicts, merge
 from molweight.datasets._skeletons import HeldCompounds
 from molweight.datasets._splits import Splits
 from molweight.errors import DataError, UnknownNameError, mention
-from molweight.graphs import MoleculeDataset, build_dataset, target_column
+from molweight.graphs import MoleculeDataset, build_dataset
 from molweight.graphs.internal import join_tasks, tasks_of
 
 __all__ = ["SourceTable", "SourceUse", "read_sources"]
@@ -222,7 +222,7 @@ def _cleaned(origin: str, table: MoleculeDataset, held: HeldCompounds | None) ->
     """A table without held-out compounds, one row per molecule, with its usable columns."""
     if table.task is None:
         raise DataError(f"{table.name} has no labels to learn from. Leave it out of aux, or use it as corpus.")
-    keys = target_column(table, identity()).astype(np.uint64)
+    keys = identities(table)
     out = np.zeros(len(table), dtype=bool) if held is None else held.covers(table, keys[:, 1])
     kept = np.flatnonzero(~out)
     tasks = tasks_of(table.task, len(table.target_names))

@@ -162,9 +162,13 @@ def split(
 
 def _checked(fractions: Sequence[float]) -> tuple[float, float, float]:
     """The fractions, checked to be three positive numbers with sum one."""
-    if len(fractions) != 3 or min(fractions) <= 0 or not math.isclose(sum(fractions), 1.0):  # noqa: PLR2004 - three parts
+    try:
+        parts = [float(share) for share in fractions]
+    except (TypeError, ValueError):
+        parts = []
+    if len(parts) != 3 or min(parts) <= 0 or not math.isclose(sum(parts), 1.0):  # noqa: PLR2004 - three parts
         raise ConfigError(
             f"fractions must be three positive numbers that sum to 1 (train, validation, test), got {fractions!r}."
         )
-    train, valid, test = fractions
+    train, valid, test = parts
     return (train, valid, test)

@@ -84,8 +84,9 @@ def load_splits(path: str | Path, data: MoleculeDataset, protocol: Protocol = "f
     if "roles" not in stored:
         return split_by_indices(data, stored, protocol, source=str(path))
     missing = [key for key in ("smiles", "sha256", "split", "definition", "protocol") if key not in stored]
-    if missing or stored.get("format") != FORMAT or stored["protocol"] not in ("four-role", "paper"):
-        raise DataError(f"{path}: is not a split of format {FORMAT} (missing: {missing}). Save it again.")
+    if missing or stored.get("format") != FORMAT or not _is_consistent(stored):
+        lacks = f" (missing: {', '.join(missing)})" if missing else ""
+        raise DataError(f"{path}: is not a split of format {FORMAT}{lacks}. Save it again.")
     if _digest(stored["smiles"], stored["roles"]) != stored["sha256"]:
         raise DataError(f"{path}: is damaged: its SHA-256 is not the one recorded in it. Save it again.")
     letters = _letters(Path(path), data, stored)
@@ -113,6 +114,13 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(stored, dict) or not all("roles" in stored or isinstance(part, list) for part in stored.values()):
         raise DataError(f'{path}: is not a split. Give {{"train": [rows], "valid": [rows], "test": [rows]}}.')
     return stored
+
+
+def _is_consistent(stored: dict[str, Any]) -> bool:
+    """Whether a file holds one letter for each SMILES, and a known protocol."""
+    smiles, roles = stored["smiles"], stored["roles"]
+    texts = isinstance(roles, str) and isinstance(smiles, list) and all(isinstance(text, str) for text in smiles)
+    return texts and len(roles) == len(smiles) and stored["protocol"] in ("four-role", "paper")
 
 
 def _letters(path: Path, data: MoleculeDataset, stored: dict[str, Any]) -> AnyArray:

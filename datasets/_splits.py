@@ -32,6 +32,8 @@ __all__ = [
 
 SELECT_FRACTION: Final = 0.1
 """Largest share of all molecules that is held out of train for the role ``select``."""
+_ROUNDING: Final = 1e-6
+"""Molecules by which a part may exceed its share: 0.7 + 0.2 is less than 0.9 in floating point."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def fill(groups: Iterable[Indices], total: int, fractions: tuple[float, float, f
         [[7, 1], [2], []]
     """
     filling = Filling([], [], [])
-    train_end, valid_end = fractions[0] * total, (fractions[0] + fractions[1]) * total
+    train_end, valid_end = fractions[0] * total + _ROUNDING, (fractions[0] + fractions[1]) * total + _ROUNDING
     in_train = in_valid = 0
     for group in groups:
         if in_train + len(group) <= train_end:
@@ -105,7 +107,7 @@ def fill_to_capacity(
         [[3], [1], [2, 1]]
     """
     parts: tuple[list[Indices], list[Indices], list[Indices]] = ([], [], [])
-    capacity = [first, second, float("inf")]
+    capacity = [first + _ROUNDING, second + _ROUNDING, float("inf")]
     for group in groups:
         place = next(place for place, free in enumerate(capacity) if len(group) <= free)
         parts[place].append(group)
@@ -305,6 +307,11 @@ def check_roles(data: MoleculeDataset, splits: Splits) -> None:
 
 def _way_out(data: MoleculeDataset, splits: Splits) -> str:
     """Advice about an empty role, most promising first."""
+    if splits.frozen or splits.name == "given":
+        return (
+            "the roles are given, and no molecule of the table has this one. Assign rows to it, or use "
+            f"{mention('method', 'random')}."
+        )
     if len(data) < _ENOUGH:
         return (
             f"{len(data)} molecules are too few. Use {mention('method', 'random')}, "

@@ -38,7 +38,7 @@ def standardize(
 
     Returns:
         Canonical SMILES in the same order. A SMILES that cannot be parsed, or takes more than a few seconds, is
-        unchanged; the latter causes a warning.
+        unchanged; the latter causes a warning. A step that would make an invalid molecule is left out for it.
 
     Raises:
         ConfigError: If there is no such step.

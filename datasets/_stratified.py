@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from molweight.arrays import Indices
+from molweight.arrays import Float32Array, Indices
 from molweight.datasets._splits import SELECT_FRACTION, SPLITTERS, Request, Splits
 from molweight.errors import DataError, OptionError, mention, suggest
 from molweight.graphs import MoleculeDataset
@@ -30,7 +30,8 @@ def stratified_split(data: MoleculeDataset, request: Request, *, target: str | N
     Args:
         data: The molecules.
         request: Protocol, fractions and seed.
-        target: The label to stratify by; required if the table has several.
+        target: The label to stratify by; required if the table has several. The classes of one column are one label,
+            by the name of the column.
         bins: Number of ranges of a number, with equal numbers of molecules.
 
     Returns:
@@ -42,11 +43,12 @@ def stratified_split(data: MoleculeDataset, request: Request, *, target: str | N
     """
     if bins < 2:  # noqa: PLR2004 - one range would be no stratification
         raise OptionError("bins", bins, "must be at least 2", owner="split 'stratified'")
-    name = _target(data, target)
-    strata = _strata(data, name, bins)
-    definition = (DEFINITION if data.task in ("classification", "multiclass") else NUMBERS).format(
-        target=name, bins=bins, seed=request.seed
-    )
+    column = data.target_names[0].rpartition("=")[0] if data.task == "multiclass" else ""
+    name = column if column and target in (None, column) else _target(data, target)
+    labels = _classes(data) if name == column else data.targets[:, data.target_names.index(name)]
+    classes = data.task in ("classification", "multiclass")
+    strata = _strata(labels, 0 if classes else bins)
+    definition = (DEFINITION if classes else NUMBERS).format(target=name, bins=bins, seed=request.seed)
     total = len(data)
     rest, test = _cut(data, np.arange(total), strata, round(request.fractions[2] * total), request.seed)
     train, meta = _cut(data, rest, strata, round(request.fractions[1] * total), request.seed)
@@ -69,12 +71,17 @@ def _target(data: MoleculeDataset, target: str | None) -> str:
     return target
 
 
-def _strata(data: MoleculeDataset, name: str, bins: int) -> Indices:
-    """Class or range of each molecule; -1 if the label is missing."""
-    labels = data.targets[:, data.target_names.index(name)]
+def _classes(data: MoleculeDataset) -> Float32Array:
+    """The class of each molecule of a table with the classes of one column; NaN if it is missing."""
+    known = ~np.isnan(data.targets).any(axis=1)
+    return np.where(known, np.nan_to_num(data.targets).argmax(axis=1), np.nan).astype(np.float32)
+
+
+def _strata(labels: Float32Array, bins: int) -> Indices:
+    """Class of each molecule, or its range of ``bins`` ranges; -1 if the label is missing."""
     known = ~np.isnan(labels)
     strata = np.full(len(labels), -1, dtype=np.int64)
-    if data.task in ("classification", "multiclass"):
+    if bins == 0:
         strata[known] = labels[known].astype(np.int64)
     else:
         ranks = np.argsort(np.argsort(labels[known], kind="stable"), kind="stable")

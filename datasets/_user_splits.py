@@ -45,8 +45,9 @@ def split_by_roles(
 ) -> Splits:
     """A split from a column with one role per row of the source.
 
-    A missing role is held out of train: every n-th molecule, a tenth of all. Rows with an empty cell have no role.
-    Under the protocol ``"paper"``, ``select`` equals ``meta``.
+    A missing role is held out of train: every n-th molecule, a tenth of all. Rows with an empty cell have no role,
+    unless their molecule was averaged with that of a row that has one. Under the protocol ``"paper"``, ``select``
+    equals ``meta``.
 
     Args:
         data: The molecules; ``data.rows`` gives their rows in the source.
@@ -59,7 +60,8 @@ def split_by_roles(
         The positions by role.
 
     Raises:
-        DataError: If there are too few roles, one is unknown, or a role would have no molecule.
+        DataError: If there are too few roles, one is unknown, rows of one averaged molecule have different roles, or a
+            role would have no molecule.
         ConfigError: If the protocol is unknown.
 
     Example:
@@ -72,10 +74,10 @@ def split_by_roles(
     if len(roles) < needed:
         raise DataError(f"{source}: {len(roles)} roles for {needed} rows of {data.name}. Give one role per row.")
     parts: dict[str, list[int]] = {role: [] for role in ROLES}
+    named = _with_merged(roles, data, source)
     for position, row in enumerate(data.rows.tolist()):
-        cell = str(roles[row]).strip()
-        if cell:
-            parts[_role(cell, f"{source}, row {row}")].append(position)
+        if named[row]:
+            parts[named[row]].append(position)
     return _splits(data, {role: np.array(part, dtype=np.int64) for role, part in parts.items()}, protocol, source)
 
 
@@ -115,24 +117,28 @@ def split_by_indices(
         role = _role(str(name), source)
         for row in chosen:
             _place(roles, row, role, source)
-    _join_merged(roles, data, source)
     return split_by_roles(data, roles, protocol, source=source)
 
 
-def _join_merged(roles: list[str], data: MoleculeDataset, source: str) -> None:
-    """Give each merged row the role of its original rows, which must agree.
+def _with_merged(roles: Sequence[str], data: MoleculeDataset, source: str) -> dict[int, str]:
+    """The role of each row of the data; that of a merged row is the role of all its original rows, which must agree.
 
     Raises:
         DataError: If they differ: averaging over train and test would leak test labels into training.
     """
+    rows = [*data.rows.tolist(), *(row for row in data.merged_rows if row < len(roles))]
+    cells = {row: str(roles[row]).strip() for row in rows}
+    named = {row: _role(cell, f"{source}, row {row}") if cell else "" for row, cell in cells.items()}
     for row, kept in data.merged_rows.items():
-        if roles[row] and roles[kept] and roles[row] != roles[kept]:
+        own = named.get(row, "")
+        if own and named[kept] and own != named[kept]:
             raise DataError(
                 f"{source}: rows {kept} and {row} (counted from 0) hold the same molecule, but have the roles "
-                f"{roles[kept]!r} and {roles[row]!r}. The labels of a molecule are averaged, so give both rows one "
+                f"{named[kept]!r} and {own!r}. The labels of a molecule are averaged, so give both rows one "
                 f"role, or use {mention('duplicates', 'keep')}."
             )
-        roles[kept] = roles[kept] or roles[row]
+        named[kept] = named[kept] or own
+    return named
 
 
 def _place(roles: list[str], row: object, role: str, source: str) -> None:

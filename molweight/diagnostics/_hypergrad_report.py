@@ -1,5 +1,6 @@
 """The result of a check of the hypergradient: numbers, a table, JSON values."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
@@ -139,7 +140,10 @@ class HypergradCheck:
         if not self.points or not self.points[-1].solvers:
             return "verdict: no solver was checked."
         point = self.points[-1]
-        best = max(point.solvers, key=lambda row: row.cosine)
+        defined = [row for row in point.solvers if not math.isnan(row.cosine)]
+        if not defined:
+            return f"verdict after {point.step} steps: no solver gave a hypergradient that is finite and not zero."
+        best = max(defined, key=lambda row: row.cosine)
         against = [
             f"{row.solver} is opposed to the reference (cosine {row.cosine:.2f})"
             for row in point.solvers

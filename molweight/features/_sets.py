@@ -36,7 +36,7 @@ FAST: Final = register("fast_descriptors")(
     FeatureSet(
         FAST_VALUES,
         FAST_DESCRIPTORS,
-        "descriptors, Molecular Quantum Numbers and 2D autocorrelations, in half precision",
+        "descriptors, Molecular Quantum Numbers and 2D autocorrelations",
     )
 )
 """The values that the objective ``descriptors`` predicts with ``kind="fast"``, computed and cached once."""

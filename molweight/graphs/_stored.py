@@ -43,8 +43,7 @@ def featurize_cached(
     """
     folder = None
     if cache:
-        key = content_key([featuriser.cache_key(), "\n".join(map(str, smiles)).encode(errors="surrogatepass")])
-        folder = cache_root() / "molecules" / key
+        folder = cache_root() / "molecules" / _key(smiles, featuriser)
     found = read_molecules(folder) if folder else None
     if found is not None:
         return *found, folder
@@ -52,6 +51,15 @@ def featurize_cached(
     if folder:
         write_molecules(folder, molecules, rejects, featuriser)
     return molecules, rejects, folder
+
+
+def _key(smiles: Sequence[str], featuriser: Featuriser) -> str:
+    texts = [str(text) for text in smiles]
+    joined = "\n".join(texts)
+    parts = [featuriser.cache_key(), joined.encode(errors="surrogatepass")]
+    if joined.count("\n") > max(len(texts) - 1, 0):  # cells of several lines: the joined text does not separate them
+        parts.append(" ".join(str(len(text)) for text in texts).encode())
+    return content_key(parts)
 
 
 def read_molecules(folder: Path, *, lazy: bool = True) -> tuple[Molecules, list[Reject]] | None:

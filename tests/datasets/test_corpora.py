@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet, table
 from rdkit import Chem
 
 from molweight import datasets
 from molweight.datasets import _corpora, load_corpus
+from molweight.datasets._frames import parquet_rows, read_parquet
 from molweight.datasets._records import content_digest, read_records
 from molweight.datasets.internal import CORPORA
 from molweight.errors import ConfigError, DataError, UnknownNameError
@@ -78,6 +80,13 @@ def test_parquet_is_read_in_groups_of_rows(tmp_path: Path) -> None:
     frame.iloc[:0].to_parquet(tmp_path / "empty.parquet")
     with pytest.raises(DataError, match="contains no molecules"):
         list(read_records(tmp_path / "empty.parquet"))
+
+
+def test_whole_numbers_of_a_parquet_file_are_whole_next_to_missing_ones(tmp_path: Path) -> None:
+    parquet.write_table(table({"smiles": ["C", "CC", "CCC"], "id": [2**53 + 1, None, 7]}), tmp_path / "mine.parquet")
+    assert read_parquet(tmp_path / "mine.parquet").cells("id") == ["9007199254740993", "", "7"]
+    _, *rows = parquet_rows(tmp_path / "mine.parquet")
+    assert [cells[1] for _, cells in rows] == ["9007199254740993", "", "7"]
 
 
 @pytest.mark.parametrize("packing", PACKINGS)
@@ -185,6 +194,13 @@ def test_samples_are_nested_in_order_and_obey_the_seed(write: Write) -> None:
 def test_a_changed_file_is_read_anew(write: Write) -> None:
     assert list(load_corpus(write("CCO\n", "mine.smi")).smiles) == ["CCO"]
     assert list(load_corpus(write("CCN\n", "mine.smi")).smiles) == ["CCN"]
+
+
+def test_a_list_and_a_table_of_the_same_bytes_are_two_corpora(write: Write) -> None:
+    content = "smiles\tname\n" + "".join(f"{'C' * size}O\tx\n" for size in range(1, 9))
+    corpora = [load_corpus(write(content, name)) for name in ("mine.smi", "mine.tsv")]
+    assert [corpus.rows[0] for corpus in corpora] == [1, 0]  # the header is a record of a list
+    assert [len(corpus.rejects) for corpus in corpora] == [1, 0]
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """Downloads, against a server on this machine: whole, cut off, damaged, resumed, refused."""
 
+import errno
 import gzip
 import hashlib
+import os
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -118,6 +121,21 @@ def test_what_arrived_is_kept_for_the_next_call(fetch: Callable[[], bytes], serv
     server.asked.clear()
     assert fetch() == CONTENT
     assert server.asked == ["bytes=65536-"]
+
+
+def test_a_full_disk_is_named_and_loses_nothing(
+    fetch: Callable[[], bytes], server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", full)
+        with pytest.raises(DataError, match=r"qm7\.csv: cannot be written \(No space left on device\)"):
+            fetch()
+    assert (tmp_path / ".qm7.csv.part").stat().st_size == len(CONTENT)
+    assert fetch() == CONTENT
+    assert server.asked == [None, f"bytes={len(CONTENT)}-"]
 
 
 def test_a_server_without_ranges_starts_again(fetch: Callable[[], bytes], server: Server) -> None:

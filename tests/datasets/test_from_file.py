@@ -289,6 +289,26 @@ def test_standard_forms_are_fixed_points(steps: str) -> None:
     assert standardize(once, steps) == once
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target_names": ["a"]}, r"target_names \['a'\] for 2 targets"),
+        ({"target_names": ["a", "a"]}, r"Give each target a name of its own"),
+        ({"sample_weight": ["heavy", "light"]}, "sample_weight is not all numbers"),
+    ],
+)
+def test_names_and_weights_in_memory_that_do_not_fit_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        from_smiles(["C", "CC"], [[0.5, 1.5], [2.5, 3.5]], cache=False, **options)
+
+
+def test_a_molecule_that_the_uncharger_breaks_keeps_its_charges() -> None:
+    salt = "CC[NH+](C)C.F[P-](F)(F)(F)(F)F"
+    assert standardize([salt], "charges") == [salt]
+    assert standardize([salt], ["salts", "charges"]) == ["CCN(C)C"]
+    assert not from_smiles([salt, "CCO"], standardize="charges", cache=False).rejects
+
+
 def test_tables_are_standardised_only_if_asked(write: Write) -> None:
     path = write("smiles,y\n" + "".join(f"{text},{place}.5\n" for place, text in enumerate(SALTS)))
     assert from_csv(path, cache=False).smiles[0] == SALTS[0]

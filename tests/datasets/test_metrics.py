@@ -116,6 +116,16 @@ def test_what_cannot_be_scored_is_refused(
         score("rmse", truth, predicted, names)
 
 
+def test_infinite_labels_and_strange_metrics_of_ogb_are_refused() -> None:
+    with pytest.raises(DataError, match="molecule 1, task 'y0': the label is inf"):
+        score("rmse", np.array([0.0, np.inf]), np.zeros(2))
+    with pytest.raises(DataError, match="is for all tasks together, 1, but got 2"):
+        score("ogbg-molhiv:rocauc", np.zeros((3, 2)), np.zeros((3, 2)))
+    for metric in ("ogbg-molhive:rocauc", "ogbg-molhiv:ap"):
+        with pytest.raises(UnknownNameError, match="ogbg-molhiv:rocauc"):
+            score(metric, np.zeros((3, 1)), np.zeros((3, 1)))
+
+
 def test_classes_must_be_classes() -> None:
     with pytest.raises(DataError, match=r"labels 0 and 1, got 0\.5"):
         score("roc_auc", np.array([0.0, 0.5, 1.0]), np.zeros(3))

@@ -93,6 +93,7 @@ def test_a_file_without_molecules(tmp_path: Path) -> None:
         open_library(path).index()
 
 
+SALTS = ["Cl", "Br", "I", "F", "O"]
 TASK = ["CC(=O)Oc1ccccc1C(=O)O", "CC(C)Cc1ccc(cc1)C(C)C(=O)O", "CN1C=NC2=C1C(=O)N(C)C(=O)N2C", "OCCc1ccccc1"]
 LARGE = [
     "CC(=O)Oc1ccccc1C(=O)[O-].[Na+]",  # a salt of the first, which is in train
@@ -126,6 +127,30 @@ def test_compounds_of_the_task_are_left_out(tmp_path: Path) -> None:
     path.write_text("\n".join(TASK))
     with pytest.raises(DataError, match=r"near: all .* neighbours are forms of molecules that"):
         near_corpus(data, splits, [path])
+
+
+def test_overlapping_libraries_yield_as_many_molecules_as_asked(tmp_path: Path) -> None:
+    data = datasets.from_smiles(["CCCCO", "CCS", "CCP", "CCCl"])
+    splits = split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]})
+    for place in range(4):
+        (tmp_path / f"{place}.smi").write_text(
+            f"{'#' * place}\n" + "\n".join(f"{'C' * size}O" for size in range(5, 40))
+        )
+    paths = [tmp_path / f"{place}.smi" for place in range(4)]
+    assert len(near_corpus(data, splits, paths, size=6)) == 6
+    # The nearest are forms of the molecule itself, more than there are spares.
+    (tmp_path / "salts.smi").write_text("\n".join(f"CCCCO.{salt}" for salt in SALTS) + "\nCCCCCO\n")
+    assert list(near_corpus(data, splits, [tmp_path / "salts.smi"], size=1).smiles) == ["CCCCCO"]
+
+
+def test_an_index_of_a_list_is_not_used_for_a_table(tmp_path: Path) -> None:
+    data = datasets.from_smiles(["CCCCCCCN", "CCS", "CCP", "CCCl"])
+    splits = split_by_indices(data, {"train": [0], "meta": [1], "select": [2], "test": [3]})
+    content = "smiles\tname\n" + "".join(f"{'C' * size}O\tx\n" for size in range(1, 12))
+    for name in ("mine.smi", "mine.tsv"):
+        (tmp_path / name).write_text(content)
+    first, second = (list(near_corpus(data, splits, [tmp_path / name], 3).smiles) for name in ("mine.smi", "mine.tsv"))
+    assert first == second
 
 
 def test_the_corpora_of_the_data_folder_are_searched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

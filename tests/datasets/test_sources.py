@@ -1,16 +1,17 @@
 """Auxiliary tables: what is read of them, and what is left out because the task holds it out."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from molweight import datasets
-from molweight.datasets import Splits, from_smiles, split_by_roles
+from molweight.datasets import Splits, _rdkit_identity, from_smiles, split_by_roles
 from molweight.datasets._skeletons import skeletons
 from molweight.datasets.internal import read_sources
 from molweight.errors import DataError, UnknownNameError
-from molweight.graphs import MoleculeDataset
+from molweight.graphs import MoleculeDataset, target_column
 
 ALKANES = ["C" * length for length in range(1, 25)]
 
@@ -53,6 +54,18 @@ def test_repeated_molecules_are_merged_and_contradictions_counted(task: Molecule
     assert (len(source.data), source.use.repeated, source.use.conflicting) == (12, 2, 2)
     assert source.data.targets[0].tolist() == [0.0, 2.0]  # the mean of 1 and 3
     assert np.isnan(source.data.targets[1, 0])  # classes that tie are no label
+
+
+def test_molecules_on_which_rdkit_does_not_finish_are_not_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_three(*args: Any, **options: Any) -> np.ndarray:
+        keys = target_column(*args, **options).copy()
+        keys[:3] = 0  # the value of a molecule that was given up
+        return keys
+
+    monkeypatch.setattr(_rdkit_identity, "target_column", without_three)
+    table = from_smiles(ALKANES, np.arange(24.0), name="other", cache=False)
+    (source,) = read_sources([table])
+    assert (len(source.data), source.use.repeated) == (24, 0)
 
 
 def test_labels_that_contradict_the_task_are_counted(task: MoleculeDataset, splits: Splits) -> None:

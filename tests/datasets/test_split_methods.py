@@ -93,6 +93,18 @@ def test_the_kinds_of_scaffold_are_nested() -> None:
     assert murcko_scaffold(left, "generic") == murcko_scaffold(pyridine, "generic") == "C1CCC(C2CCCC2)CC1"
 
 
+@pytest.mark.parametrize("smiles", ["[Fe]12345678C9C1C2C3C49.C15C6C7C81", "C1CC[Co]23(N1)(NCCN2)NCCN3"])
+def test_an_atom_with_many_neighbours_has_a_skeleton_that_is_the_same_for_all_spellings(smiles: str) -> None:
+    found = murcko_scaffold(smiles, "generic")
+    spellings = Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(smiles), 20, randomSeed=1)
+    assert {murcko_scaffold(text, "generic") for text in spellings} == {found}
+    assert set(found) <= set("[C]()0123456789%.")
+
+
+def test_metals_do_not_stop_a_split(table: Load) -> None:
+    assert split(table("clintox"), "scaffold_generic").sizes["test"] > 100
+
+
 Sizes = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 
 
@@ -161,6 +173,17 @@ def test_stratified_keeps_the_ranges_of_a_number(table: Load) -> None:
         counts = np.bincount(ranks[positions], minlength=5)
         assert counts.max() - counts.min() <= 2
     assert "5 ranges of 'expt'" in splits.definition
+
+
+def test_stratified_keeps_the_share_of_each_class_of_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "classes.csv"
+    words = ["cat", "dog", "dog", "ant", "ant"] * 20
+    path.write_text("smiles,animal\n" + "".join(f"{'C' * size},{word}\n" for size, word in enumerate(words, 1)))
+    data = from_csv(path, targets="animal", task="multiclass", cache=False)
+    for options in ({}, {"target": "animal"}):
+        splits = split(data, "stratified", options=options)
+        assert data.targets[splits.test].sum(axis=0).tolist() == [4, 2, 4]
+        assert "the classes of 'animal'" in splits.definition
 
 
 def test_stratified_counts_missing_labels_as_a_class(table: Load) -> None:
@@ -250,7 +273,7 @@ def test_roles_that_are_not_given_are_held_out_of_train() -> None:
     [
         (ROLES[:5], "roles: 5 roles for 7 rows of seven"),
         (["trian", *ROLES[1:]], "roles, row 0: 'trian' is not a role; did you mean 'train'"),
-        (["train"] * 7, "leaves test without a molecule"),
+        (["train"] * 7, "leaves test without a molecule: the roles are given, and no molecule of the table has this"),
     ],
 )
 def test_wrong_roles_are_refused(roles: list[str], message: str, seven: MoleculeDataset) -> None:
@@ -270,6 +293,14 @@ def test_wrong_roles_are_refused(roles: list[str], message: str, seven: Molecule
 def test_wrong_indices_are_refused(indices: dict[str, list[int]], message: str, seven: MoleculeDataset) -> None:
     with pytest.raises(DataError, match=message):
         split_by_indices(seven, indices)
+
+
+def test_a_molecule_averaged_over_rows_has_one_role() -> None:
+    data = from_smiles(["CCO", "CC", "CCC", "CCCC", "OCC"], [1.0, 2.0, 3.0, 4.0, 9.0], duplicates="mean", cache=False)
+    with pytest.raises(DataError, match=r"rows 0 and 4 .* have the roles 'train' and 'test'"):
+        split_by_roles(data, ["Training", "train", "valid", "test", "te"])
+    for roles in (["train", "train", "valid", "test", "tr"], ["", "train", "valid", "test", "train"]):
+        assert split_by_roles(data, roles, "paper").train.tolist() == [0, 1]
 
 
 def test_select_of_ones_own_and_the_protocol_of_the_paper_do_not_go_together(seven: MoleculeDataset) -> None:
@@ -315,6 +346,12 @@ def test_equal_smiles_in_two_roles_keep_both(tmp_path: Path) -> None:
     assert_same(load_splits(tmp_path / "split.json", data), splits)
 
 
+def saved(roles: object, smiles: object) -> str:
+    """A file of a split that was edited by hand."""
+    about = {"format": 1, "split": "mine", "definition": "", "protocol": "paper", "sha256": ""}
+    return json.dumps({**about, "roles": roles, "smiles": smiles})
+
+
 def test_lists_of_rows_on_disk_are_a_split(seven: MoleculeDataset, tmp_path: Path) -> None:
     path = tmp_path / "split.json"
     path.write_text(json.dumps({"train": [0, 1], "valid": [3], "test": [4]}))
@@ -327,7 +364,10 @@ def test_lists_of_rows_on_disk_are_a_split(seven: MoleculeDataset, tmp_path: Pat
         ("", "cannot be read as a split"),
         ("[1, 2]", "is not a split"),
         ('{"train": 3}', "is not a split"),
-        ('{"roles": "T", "smiles": ["C"]}', "is not a split of format 1"),
+        ('{"roles": "T", "smiles": ["C"]}', r"is not a split of format 1 \(missing: sha256, split"),
+        (saved("T", [1]), r"is not a split of format 1\. Save it again"),
+        (saved(1, ["C"]), r"is not a split of format 1\. Save it again"),
+        (saved("TT", ["C"]), r"is not a split of format 1\. Save it again"),
     ],
 )
 def test_wrong_split_files_are_refused(content: str, message: str, seven: MoleculeDataset, tmp_path: Path) -> None:

@@ -165,8 +165,8 @@ def _deepchem(groups: list[np.ndarray], fractions: tuple[float, float, float]) -
     valid: list[int] = []
     test: list[int] = []
     for group in groups:
-        if len(train) + len(group) > fractions[0] * total:
-            full = len(train) + len(valid) + len(group) > (fractions[0] + fractions[1]) * total
+        if len(train) + len(group) > round(fractions[0] * total, 6):
+            full = len(train) + len(valid) + len(group) > round((fractions[0] + fractions[1]) * total, 6)
             (test if full else valid).extend(group.tolist())
         else:
             train.extend(group.tolist())
@@ -186,7 +186,7 @@ def test_filling_keeps_groups_whole_and_within_their_shares(
     groups.sort(key=len, reverse=True)
     total = int(ends[-1])
     filling = fill(groups, total, fractions)
-    assert sum(map(len, filling.train)) <= fractions[0] * total
+    assert sum(map(len, filling.train)) <= round(fractions[0] * total, 6)
     for part, expected in zip((filling.train, filling.valid, filling.test), _deepchem(groups, fractions), strict=True):
         assert np.concatenate([[], *part]).tolist() == expected
     splits = from_groups("synthetic", "", groups, Request(fractions=fractions))
@@ -208,6 +208,13 @@ def test_holding_out_takes_no_more_than_asked(sizes: list[int], most: float) -> 
     assert taken
     assert len(stay) + len(taken) == len(groups)
     assert sum(map(len, taken)) <= most or len(taken) == 1
+
+
+@pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.1), (0.7, 0.1, 0.2), (0.8, 0.1, 0.1), (0.56, 0.15, 0.29)])
+def test_rounding_moves_no_molecule_to_another_part(fractions: tuple[float, float, float]) -> None:
+    data = from_smiles(["C" * size for size in range(1, 101)], cache=False)
+    sizes = split(data, "random", "paper", fractions).sizes
+    assert [sizes[role] for role in ("train", "meta", "test")] == [round(100 * share) for share in fractions]
 
 
 def test_small_tables_work_or_are_refused_in_words() -> None:
@@ -234,7 +241,9 @@ def test_a_role_with_one_class_is_warned_of(caplog: pytest.LogCaptureFixture) ->
     assert any("in role 'test'" in record.message and record.message.endswith(": b") for record in caplog.records)
 
 
-@pytest.mark.parametrize("fractions", [(0.8, 0.1), (0.8, 0.2, 0.0), (0.8, 0.1, 0.2), (1.2, -0.1, -0.1)])
+@pytest.mark.parametrize(
+    "fractions", [(0.8, 0.1), (0.8, 0.2, 0.0), (0.8, 0.1, 0.2), (1.2, -0.1, -0.1), None, (0.8, "x", 0.1)]
+)
 def test_impossible_fractions_are_refused(fractions: tuple[float, float, float], table: Load) -> None:
     with pytest.raises(ConfigError, match="three positive numbers that sum to 1"):
         split(table("freesolv"), fractions=fractions)

@@ -68,6 +68,7 @@ def test_fast_descriptors_are_rdkits() -> None:
     assert np.isnan(values[~known]).all()
     assert FAST.names[:width] == DESCRIPTORS.names
     assert not np.isinf(values).any()
+    assert "half precision" not in FAST.about
 
 
 def test_features_are_known_without_importing_anything_else() -> None:

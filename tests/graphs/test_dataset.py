@@ -100,6 +100,14 @@ def test_cache_returns_the_same_and_is_keyed_by_content(tmp_path: Path, monkeypa
     )
 
 
+def test_cells_of_several_lines_are_not_mistaken_for_several_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
+    for smiles in (["CCO", "C", "CCN"], ["CCO\nC", "CCN"], ["CCO", "C\nCCN"]):
+        assert list(build_dataset(smiles).smiles) == list(build_dataset(smiles, cache=False).smiles)
+
+
 def test_cached_arrays_cannot_be_changed_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOLWEIGHT_CACHE", str(tmp_path))
     build_dataset(SMILES, name="a")

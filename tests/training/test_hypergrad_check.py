@@ -189,6 +189,15 @@ def test_the_result_is_json_and_a_table(along: HypergradCheck) -> None:
     assert "positive definite with the damping" in text
 
 
+def test_the_verdict_names_no_solver_without_a_direction(along: HypergradCheck) -> None:
+    first, second = along.points[-1].solvers[:2]
+    undefined = replace(first, cosine=float("nan"))
+    point = replace(along.points[-1], solvers=[undefined, replace(second, solver="second", cosine=0.5)])
+    assert "closest is second (0.50)" in replace(along, points=[point]).verdict()
+    point = replace(point, solvers=[undefined])
+    assert "no solver gave a hypergradient" in replace(along, points=[point]).verdict()
+
+
 def test_kendall_is_that_of_pandas() -> None:
     generator = torch.Generator().manual_seed(1)
     for size in (2, 3, 7):
