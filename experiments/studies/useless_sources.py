@@ -65,8 +65,8 @@ METHODS: Final[dict[str, dict[str, Any]]] = {
     "learned, closed form": {"task_level": "closed_form"},
     "alignment": {"weighting": "alignment"},
 }
-"""Options of each method. ``useful`` knows which sources are useless; the others do not. Learning the weights costs about
-as much as twice the steps."""
+"""Options of each method. ``useful`` knows which sources are useless; the others do not. Learned weights cost about as
+much as twice the steps."""
 _CPU: Final = torch.device("cpu")
 
 

@@ -302,7 +302,7 @@ def test_a_singular_level_is_named_by_solvers_that_cannot_refuse_it(solver: Solv
 
 def test_nystrom_without_damping_is_refused_at_construction() -> None:
     """So no level is singular for it."""
-    with pytest.raises(ConfigError, match=r"solver 'nystrom': damping=0\.0 must be at least"):
+    with pytest.raises(ConfigError, match=r"solver 'nystrom': damping=0\.0 must be positive"):
         Nystrom(damping=0.0)
 
 
