@@ -79,7 +79,7 @@ def _scores_table(subject: RunSummary, found: Conclusion) -> Table:
     rows = []
     for name, value in found.scores.items():
         gain = f"{number(found.gains[name].value, 3)} ({spread(found.gains[name])})" if name in found.gains else "-"
-        seconds = number(methods[name].seconds, 3) if name in methods else "-"
+        seconds = number(round(methods[name].seconds, 1), 3) if name in methods else "-"
         rows.append([method_title(name), f"{number(value.value)} ({spread(value)})", gain, seconds])
     header = ["method", "score (95 % CI)", f"gain of {method_title(subject.method)}", "time (s)"]
     return Table("Methods on the same test molecules; a positive gain means that the run is better", header, rows)
