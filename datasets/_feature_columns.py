@@ -48,10 +48,11 @@ def with_feature_columns(
             f"{next((name for name in data.target_names if name not in names), 'y')}."
         )
     table = read_any(path, Reading.of(reading))
-    cells = {name: [table.cells(name)[row] for row in data.rows.tolist()] for name in names}
+    whole = {name: table.cells(name) for name in names}
+    cells = {name: [column[row] for row in data.rows.tolist()] for name, column in whole.items()}
     signs = decimal_signs(cells, reading.get("decimal"), data.decimals, str(path))
     for name in names:
-        _refuse_merged(data, numbers_of_cells(table.cells(name), signs[name]), name, path)
+        _refuse_merged(data, numbers_of_cells(whole[name], signs[name]), name, path)
     found = data.with_columns({f"column:{name}": _column(cells[name], signs[name], name, path) for name in names})
     found.decimals = signs
     return found
@@ -105,7 +106,7 @@ def decimal_signs(
         where: Their source, for messages.
 
     Raises:
-        OptionError: If the stated sign is none.
+        OptionError: If the stated sign is unknown.
         DataError: If a column without a usual sign is ambiguous.
 
     Example:
@@ -136,7 +137,7 @@ def _sign(cells: Sequence[str], name: str, usual: Mapping[str, str], where: str)
 
 
 def numbers_of_cells(cells: Sequence[str], decimal: Decimal = ".") -> list[float]:
-    """The number in each cell; NaN if there is none, or if it has a unit.
+    """The number in each cell; NaN for a cell without a number or with a unit.
 
     The numbers do not depend on the other cells. A cell that is a number only with the other decimal sign is read with
     that one.

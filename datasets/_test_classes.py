@@ -107,7 +107,7 @@ def _means_itself(codes: Mapping[str, int]) -> bool:
 
 
 def conflicting_classes(codes: Codes, others: Codes) -> str | None:
-    """The first target whose class 1 has another meaning in another table; ``None`` if there is none.
+    """The first target whose class 1 has another meaning in another table; ``None`` if all agree.
 
     Args:
         codes: Classes of a table, by target; a target without them is written as 0 and 1.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets.internal import exact_labels, groups_of, ogb_metric
+from molweight.datasets.internal import groups_of, ogb_metric
 from molweight.encoders import Encoder
 from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
@@ -21,7 +21,7 @@ from molweight.ensemble._fit_member import TrainingSet
 from molweight.ensemble._folds import cross_folds
 from molweight.ensemble._in_context import TABICL
 from molweight.ensemble._label_transform import LabelTransform
-from molweight.ensemble._out_of_fold import PartnerData
+from molweight.ensemble._out_of_fold import PartnerData, labels_to_score
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
 from molweight.ensemble._partner_kinds import OF_VECTORS, partner_features
 from molweight.ensemble._partners import Partner
@@ -253,7 +253,10 @@ class _Work:
         features = feature_matrix(data, recipe.features, progress=progress)[labelled]
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}
-        partners, truth = _partner_data(recipe, data, labelled, device, given, progress=progress), _truth(subset)
+        partners, truth = (
+            _partner_data(recipe, data, labelled, device, given, progress=progress),
+            labels_to_score(subset),
+        )
         balances: dict[str, float] = {}
         if recipe.class_balance == "auto":
             chosen, balances = partners.choose_balance(folds, subset.metric or "", truth)
@@ -494,9 +497,3 @@ def _partner_data(
         network=recipe.network,
         device=str(device),
     )
-
-
-def _truth(data: MoleculeDataset) -> AnyArray:
-    """Labels for scoring: without bounds, unless there are no others."""
-    exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
-    return data.targets.astype(np.float64) if np.isnan(exact).all() else exact

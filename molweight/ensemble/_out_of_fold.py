@@ -8,16 +8,16 @@ import numpy as np
 
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets import score
-from molweight.datasets.internal import higher_is_better, metrics_of, ogb_metric
+from molweight.datasets.internal import exact_labels, higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
 from molweight.ensemble._partner_kinds import KINDS
 from molweight.ensemble._partners import Partner, PartnerSpec
 from molweight.ensemble._tabicl_network import Network
-from molweight.graphs import Task
+from molweight.graphs import MoleculeDataset, Task
 from molweight.graphs.internal import tasks_of
 
-__all__ = ["PartnerData"]
+__all__ = ["PartnerData", "labels_to_score"]
 
 
 _TRIAL_ROUNDS: Final = 150
@@ -211,3 +211,13 @@ class PartnerData:
 
     def _tasks(self) -> list[str]:
         return tasks_of(self.task, self.labels.shape[1])
+
+
+def labels_to_score(data: MoleculeDataset) -> AnyArray:
+    """Labels with which out-of-fold predictions are compared, ``n x T``: without bounds, unless there are no others.
+
+    Args:
+        data: The table.
+    """
+    exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
+    return data.targets.astype(np.float64) if np.isnan(exact).all() else exact
