@@ -1,23 +1,28 @@
 """Does the default fit rank rare positives at least as well as a forest on ECFP4? The test set, once for each seed.
 
-    MOLWEIGHT_DATA=... python -m experiments.studies.rare_positives [--table hiv --table tox21] [--seeds 0 1 2]
+    MOLWEIGHT_DATA=... python -m experiments.studies.rare_positives [--table hiv --table tox21] [--method fit]
+        [--seeds 0 1 2]
     python -m experiments.studies.rare_positives --show
 
-For each table and seed: ``molweight fit --data TABLE --seed SEED`` with no other option, in a separate process, and a
-forest of 500 trees on ECFP4 bits per target, trained on the same rows: all except the test set of the scaffold split,
-which all seeds share. Rows are appended to ``experiments/results/rare_positives.jsonl``; existing rows are kept.
+For each table and seed: ``molweight fit --data TABLE --seed SEED`` with no other option, in a separate process with an
+empty cache; the same without the partners that read vectors of MiniMol, whose training data may contain labels of a
+public table; and a forest of 500 trees on ECFP4 bits per target, trained on the same rows: all except the test set of
+the scaffold split, which all seeds share. Rows are appended to ``experiments/results/rare_positives.jsonl``; existing
+rows are kept.
 
 CPU seconds and peak memory are those of the process and its workers; wall time is meaningful only on an idle machine.
 """
 
 import argparse
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +35,7 @@ from experiments._provenance import provenance
 from molweight import datasets
 from molweight.arrays import AnyArray
 from molweight.benchmark._classical import ecfp_bits
+from molweight.ensemble._partner_kinds import PARTNERS
 from molweight.graphs import MoleculeDataset
 
 RESULTS: Final = Path(__file__).parents[1] / "results" / "rare_positives.jsonl"
@@ -41,6 +47,7 @@ def main() -> None:
     """Run what is missing, or print the means."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--table", action="append", help="default: hiv and tox21")
+    parser.add_argument("--method", action="append", choices=METHODS, help="default: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--show", action="store_true", help="print the means over seeds")
     options = parser.parse_args()
@@ -48,7 +55,7 @@ def main() -> None:
         show()
         return
     tables = options.table or ["hiv", "tox21"]
-    jobs = [(table, method, seed) for seed in options.seeds for table in tables for method in METHODS]
+    jobs = [(table, method, seed) for seed in options.seeds for table in tables for method in options.method or METHODS]
     for row in go_on(RESULTS, ("table", "method", "seed"), jobs, measure):
         print({name: row[name] for name in ("table", "method", "seed", *METRICS, "seconds", "cpu_seconds")}, flush=True)
 
@@ -69,16 +76,19 @@ def measure(table: str, method: str, seed: int) -> dict[str, Any]:
         "positive": float(np.nanmean(data.targets[test])),
         "seconds": round(seconds, 1),
         "cpu_seconds": round(cpu, 1),
-        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // MEGABYTE if method == "fit" else None,
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // MEGABYTE if method != "forest" else None,
         **provenance([seed]),
     }
 
 
-def fit(data: MoleculeDataset, test: AnyArray, table: str, seed: int) -> AnyArray:
-    """Predictions of the test set by the command, with an empty folder of runs."""
+def fit(
+    data: MoleculeDataset, test: AnyArray, table: str, seed: int, *, further: Sequence[str] = ("--quiet",)
+) -> AnyArray:
+    """Predictions of the test set by the command, with an empty folder of runs and an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "molweight", "fit", "--data", table, "--seed", str(seed), "--name", "run"]
-        subprocess.run([*command, "--quiet"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "MOLWEIGHT_CACHE": str(Path(folder, "cache"))}
+        subprocess.run([*command, *further], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
         written = pd.read_csv(Path(folder, "runs", "run", "test_predictions.csv"))
     if list(written["smiles"]) != [data.smiles[row] for row in test]:
         raise SystemExit(f"{table}: the command had another test set.")
@@ -97,7 +107,11 @@ def forest(data: MoleculeDataset, test: AnyArray, _: str, seed: int) -> AnyArray
     return np.stack(columns, axis=1)
 
 
-METHODS: Final[dict[str, Callable[[MoleculeDataset, AnyArray, str, int], AnyArray]]] = {"fit": fit, "forest": forest}
+METHODS: Final[dict[str, Callable[[MoleculeDataset, AnyArray, str, int], AnyArray]]] = {
+    "fit": fit,
+    "fit_without_minimol": partial(fit, further=("--quiet", "--partners", *PARTNERS)),
+    "forest": forest,
+}
 
 
 def cpu_seconds() -> float:
