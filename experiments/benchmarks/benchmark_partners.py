@@ -17,7 +17,7 @@ import torch
 
 from experiments._provenance import provenance, write_result
 from molweight import datasets
-from molweight.ensemble._cross_fit import _partner_data
+from molweight.ensemble._out_of_fold import partner_data
 from molweight.ensemble._partner_seconds import probe_seconds
 from molweight.ensemble._recipe import Recipe
 from molweight.graphs import MoleculeDataset
@@ -48,7 +48,7 @@ def measured(data: MoleculeDataset, seed: int) -> dict[str, dict[str, float]]:
         data: The table.
         seed: Seed of the partners.
     """
-    partners = _partner_data(Recipe("gin", {}, seed=seed), data, np.arange(len(data)), torch.device("cpu"), {})
+    partners = partner_data(Recipe("gin", {}, seed=seed), data, np.arange(len(data)), torch.device("cpu"), {})
     found: dict[str, dict[str, float]] = {}
     for name in partners.names:
         probe = statistics.median(probe_seconds() for _ in range(3))

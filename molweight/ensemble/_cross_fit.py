@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from molweight.arrays import AnyArray, Indices
-from molweight.datasets.internal import groups_of, ogb_metric
+from molweight.datasets.internal import groups_of
 from molweight.encoders import Encoder
 from molweight.ensemble._affordable import affordable
 from molweight.ensemble._balance import Balance
@@ -19,11 +19,11 @@ from molweight.ensemble._beta_calibration import BetaCalibration, log_loss
 from molweight.ensemble._ensemble import Ensemble, build_member, to_labels
 from molweight.ensemble._fit_member import TrainingSet
 from molweight.ensemble._folds import cross_folds
-from molweight.ensemble._in_context import TABICL
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._label_transform import LabelTransform
-from molweight.ensemble._out_of_fold import PartnerData, labels_to_score
+from molweight.ensemble._out_of_fold import PartnerData, labels_to_score, partner_data
 from molweight.ensemble._partner_fits import FittedPartners, partners_ahead
-from molweight.ensemble._partner_kinds import OF_VECTORS, partner_features
+from molweight.ensemble._partner_kinds import OF_VECTORS
 from molweight.ensemble._partners import Partner
 from molweight.ensemble._profile import PROFILE, ProfileFit, fit_profile, profile_tables
 from molweight.ensemble._recipe import Recipe
@@ -254,7 +254,7 @@ class _Work:
         profile = _profile(recipe, data, labelled, progress=progress)
         given = {PROFILE: profile.values} if profile else {}
         partners, truth = (
-            _partner_data(recipe, data, labelled, device, given, progress=progress),
+            partner_data(recipe, data, labelled, device, given, progress=progress),
             labels_to_score(subset),
         )
         balances: dict[str, float] = {}
@@ -278,10 +278,10 @@ class _Work:
     @property
     def imputed(self) -> int:
         # Partners without vectors of MiniMol read the same features, or counts.
-        vectors = next(
-            (self.partners.matrices[name] for name in OF_VECTORS if name in self.partners.matrices), np.empty(0)
-        )
-        return int(self.standardiser.missing(torch.from_numpy(self.features)).sum() + np.isnan(vectors).sum())
+        matrices = self.partners.matrices
+        read = next((matrices[name] for name in OF_VECTORS if name in matrices), None)
+        vectors = read.missing if isinstance(read, JoinedFeatures) else 0
+        return int(self.standardiser.missing(torch.from_numpy(self.features)).sum()) + vectors
 
     def train(
         self, encoder: Encoder, device: torch.device, keeper: Keeper, seconds: float | None
@@ -467,33 +467,3 @@ def _profile(recipe: Recipe, data: MoleculeDataset, rows: Indices, *, progress: 
 
 def _reads_profile(partners: Sequence[Partner]) -> bool:
     return any(part.spec.name == PROFILE for part in partners)
-
-
-def _partner_data(
-    recipe: Recipe,
-    whole: MoleculeDataset,
-    rows: Indices,
-    device: torch.device,
-    given: Mapping[str, AnyArray],
-    *,
-    progress: bool = False,
-) -> PartnerData:
-    """The rows as training data of partners; a bound is used as an exact label."""
-    names = [*(name for name in recipe.partners if name != PROFILE), *given, *([TABICL] if recipe.network else [])]
-    data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
-    weights = data.columns.get("label_weight")
-    own_sets = [own for own in dict.fromkeys(sets.values()) if own != (PROFILE,)]  # shared by the partners
-    matrices = {own: feature_matrix(whole, own, progress=progress)[rows] for own in own_sets}
-    matrices |= {(name,): values for name, values in given.items()}
-    return PartnerData(
-        features=sets,
-        matrices={name: matrices[own] for name, own in sets.items()},
-        labels=data.targets.astype(np.float64),
-        weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
-        task=data.task or "regression",
-        absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
-        seed=int(recipe.stream("trees").integers(2**31)),
-        balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
-        network=recipe.network,
-        device=str(device),
-    )

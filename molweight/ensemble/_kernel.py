@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from molweight.arrays import AnyArray
 from molweight.errors import DataError
 from molweight.features import Standardiser
 from molweight.features.internal import SCALE_MEDIAN, scale_from_state, scale_state
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 __all__ = ["GaussianProcess"]
 
@@ -29,6 +32,9 @@ _LENGTHS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 _NOISES: Final = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 _LEVELS: Final = 4
 """Counts above this value are treated as equal."""
+_DENSE: Final = 0.05
+"""Share of the rows in which a column must occur to be multiplied as a dense one; sparse products of rarer columns are
+faster."""
 
 
 @dataclass(frozen=True)
@@ -262,33 +268,58 @@ class _Distances:
 class _Overlap:
     """Similarity to some rows: sum of the smaller counts divided by the sum of the larger; 0 if both are empty.
 
+    Counts are coded in unary, a column per level, so that a dot product sums the smaller ones. Few columns occur in
+    many rows: these are multiplied as dense matrices, all others as sparse ones. The sums are of integers and therefore
+    exact, whatever the order.
+
     Args:
-        used: Which levels of which counts occur in the rows, ``4 C`` bool; most do not.
-        levels: The used levels of the rows, one level per array row for fast access, ``L x m`` float32.
+        common: Which columns are dense, ``4 C`` bool.
+        rare: Which are sparse, ``4 C`` bool; the remaining ones do not occur in the rows.
+        dense: The dense columns of the rows, ``L x m`` float32.
+        sparse: The sparse columns of the rows, ``4 C - L - unused x m`` float32.
         sizes: Sums of the counts of the rows, ``m`` float32.
     """
 
-    used: AnyArray
-    levels: AnyArray
+    common: AnyArray
+    rare: AnyArray
+    dense: AnyArray
+    sparse: "csr_array"
     sizes: AnyArray
 
     @classmethod
     def of(cls, counts: AnyArray) -> "_Overlap":
         """Prepare ``m x C`` counts."""
         unary = _unary(counts)
-        used = np.asarray(unary.any(axis=0))
-        return cls(used, np.ascontiguousarray(unary[:, used].T), unary.sum(axis=1))
+        share = unary.mean(axis=0) if len(unary) else np.zeros(unary.shape[1])
+        common, rare = share > _DENSE, (share > 0) & (share <= _DENSE)
+        dense = np.ascontiguousarray(unary[:, common].T, dtype=np.float32)
+        return cls(common, rare, dense, _sparse(unary[:, rare].T), _sizes(unary))
 
     def to(self, counts: AnyArray) -> AnyArray:
-        """Similarities of all pairs, ``n x m`` float64. All sums are over integers, so their order does not matter."""
+        """Similarities of all pairs, ``n x m`` float64."""
         unary = _unary(counts)
-        own = np.asarray(unary.any(axis=0))
-        shared = (unary[:, own & self.used] @ self.levels[own[self.used]]).astype(np.float64)
-        either = unary.sum(axis=1)[:, None] + self.sizes[None] - shared
+        shared = (unary[:, self.common].astype(np.float32) @ self.dense).astype(np.float64)
+        shared += (_sparse(unary[:, self.rare]) @ self.sparse).toarray()
+        either = _sizes(unary)[:, None] + self.sizes[None] - shared
         overlap: AnyArray = shared / np.maximum(either, 1.0)
         return overlap
 
 
 def _unary(counts: AnyArray) -> AnyArray:
-    """Unary coding of counts, a column per level: a dot product then sums the smaller counts, ``n x 4 C`` float32."""
-    return np.concatenate([counts > level for level in range(_LEVELS)], axis=1).astype(np.float32)
+    """Unary coding of counts, a column per level, ``n x 4 C`` bool."""
+    return np.concatenate([counts > level for level in range(_LEVELS)], axis=1)
+
+
+def _sizes(unary: AnyArray) -> AnyArray:
+    sizes: AnyArray = unary.sum(axis=1, dtype=np.float32)
+    return sizes
+
+
+def _sparse(unary: AnyArray) -> "csr_array":
+    from scipy.sparse import csr_array
+
+    rows, columns = np.nonzero(unary)
+    starts = np.searchsorted(rows, np.arange(len(unary) + 1))
+    # 32 bits, to which a product would otherwise convert the indices each time.
+    places = columns.astype(np.int32), starts.astype(np.int32)
+    return csr_array((np.ones(len(rows), np.float32), *places), shape=unary.shape)

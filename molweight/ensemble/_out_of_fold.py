@@ -5,19 +5,25 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import torch
 
 from molweight.arrays import AnyArray, Indices
 from molweight.datasets import score
 from molweight.datasets.internal import exact_labels, higher_is_better, metrics_of, ogb_metric
 from molweight.ensemble._balance import Balance, has_rare_class
+from molweight.ensemble._in_context import TABICL
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._label_transform import CLASS, LabelTransform, possible_transforms
-from molweight.ensemble._partner_kinds import KINDS
+from molweight.ensemble._partner_kinds import KINDS, partner_features
 from molweight.ensemble._partners import Partner, PartnerSpec
+from molweight.ensemble._profile import PROFILE
+from molweight.ensemble._recipe import Recipe
 from molweight.ensemble._tabicl_network import Network
+from molweight.features.internal import feature_values, is_sparse
 from molweight.graphs import MoleculeDataset, Task
 from molweight.graphs.internal import tasks_of
 
-__all__ = ["PartnerData", "labels_to_score"]
+__all__ = ["PartnerData", "labels_to_score", "partner_data"]
 
 
 _TRIAL_ROUNDS: Final = 150
@@ -32,7 +38,7 @@ class PartnerData:
 
     Args:
         features: Names of the feature sets that each partner reads, by name of the partner.
-        matrices: Feature matrices, ``n x F``, by name of the partner.
+        matrices: Features, ``n x F``, by name of the partner; feature sets are shared by the partners.
         labels: ``n x T``, NaN where missing.
         weights: Weight of each label, ``n x T``; ``None`` for equal ones.
         task: Task of the table.
@@ -44,7 +50,7 @@ class PartnerData:
     """
 
     features: Mapping[str, tuple[str, ...]]
-    matrices: Mapping[str, AnyArray]
+    matrices: Mapping[str, AnyArray | JoinedFeatures]
     labels: AnyArray
     weights: AnyArray | None
     task: Task
@@ -221,3 +227,49 @@ def labels_to_score(data: MoleculeDataset) -> AnyArray:
     """
     exact = exact_labels(data, np.arange(len(data))).astype(np.float64)
     return data.targets.astype(np.float64) if np.isnan(exact).all() else exact
+
+
+def partner_data(
+    recipe: Recipe,
+    whole: MoleculeDataset,
+    rows: Indices,
+    device: torch.device,
+    given: Mapping[str, AnyArray],
+    *,
+    progress: bool = False,
+) -> PartnerData:
+    """Rows of a table as training data of partners; a bound is used as an exact label.
+
+    Args:
+        recipe: Settings of the ensemble.
+        whole: The table.
+        rows: Positions of the rows.
+        device: Device of partners that use one.
+        given: Features of partners that read something else, by name of the partner.
+        progress: Whether to show a progress bar on a terminal.
+    """
+    names = [*(name for name in recipe.partners if name != PROFILE), *given, *([TABICL] if recipe.network else [])]
+    data, sets = whole.subset(rows), {name: partner_features(name, recipe.features) for name in names}
+    read = dict.fromkeys(part for name, own in sets.items() if name not in given for part in own)
+    values = {name: feature_values(whole, name, progress=progress)[rows] for name in read}
+    weights = data.columns.get("label_weight")
+    return PartnerData(
+        features=sets,
+        matrices={
+            name: given[name] if name in given else _joined(values, own, len(data)) for name, own in sets.items()
+        },
+        labels=data.targets.astype(np.float64),
+        weights=None if weights is None else np.asarray(weights, dtype=np.float64).reshape(len(data), -1),
+        task=data.task or "regression",
+        absolute=(ogb_metric(data.metric or "") or data.metric) == "mae",
+        seed=int(recipe.stream("trees").integers(2**31)),
+        balance="none" if recipe.class_balance == "auto" else recipe.class_balance,
+        network=recipe.network,
+        device=str(device),
+    )
+
+
+def _joined(values: Mapping[str, AnyArray], names: Sequence[str], rows: int) -> AnyArray | JoinedFeatures:
+    if not names:
+        return np.empty((rows, 0), dtype=np.float32)
+    return JoinedFeatures(tuple(values[name] for name in names), tuple(is_sparse(name) for name in names))

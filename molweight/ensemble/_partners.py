@@ -16,6 +16,7 @@ from molweight.ensemble._balance import plain_odds
 from molweight.ensemble._boosted import BoostedTrees
 from molweight.ensemble._forest import Forest
 from molweight.ensemble._in_context import TABICL, InContextModel
+from molweight.ensemble._joined_features import JoinedFeatures
 from molweight.ensemble._kernel import GaussianProcess
 from molweight.ensemble._label_transform import LabelTransform
 from molweight.ensemble._linear import LinearModel
@@ -154,7 +155,7 @@ class Partner:
         cls,
         spec: PartnerSpec,
         task: Task,
-        features: AnyArray,
+        features: AnyArray | JoinedFeatures,
         labels: AnyArray,
         *,
         seed: int,
@@ -177,22 +178,21 @@ class Partner:
             network: Weights of the partner ``"tabicl"``.
         """
         mapped, kind = spec.transform.forward(labels), KINDS[spec.name].model
+        if kind == "gaussian_process":
+            dense, counts = _split(spec, features)
+            classes = spec.transform.classes
+            return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
+        features = _matrix(features)
         if network is not None and kind == "in_context":
             return cls(spec, task, InContextModel.fit(network, task, features, mapped, seed=seed, weights=weights))
         if kind == "linear":
             return cls(spec, task, LinearModel.fit(features, mapped, _classes(spec, task), weights=weights))
         if kind == "forest":
             return cls(spec, task, Forest.fit(features, mapped, seed=seed, weights=weights))
-        if kind == "trees":
-            trees = BoostedTrees.fit(
-                features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds
-            )
-            return cls(spec, task, trees)
-        sparse, classes = _sparse(spec.features, features.shape[1]), spec.transform.classes
-        dense, counts = features[:, ~sparse], features[:, sparse]
-        return cls(spec, task, GaussianProcess.fit(dense, counts, mapped, classes, seed=seed, weights=weights))
+        trees = BoostedTrees.fit(features, mapped, task, seed=seed, weights=weights, absolute=absolute, rounds=rounds)
+        return cls(spec, task, trees)
 
-    def predict(self, features: AnyArray, device: str = "cpu") -> AnyArray:
+    def predict(self, features: AnyArray | JoinedFeatures, device: str = "cpu") -> AnyArray:
         """Probabilities or labels in their own units, ``n x T`` float64.
 
         Args:
@@ -200,12 +200,11 @@ class Partner:
             device: Device for TabICL; other partners use the CPU.
         """
         if isinstance(self.model, InContextModel):
-            values = self.model.predict(features, device)
-        elif not isinstance(self.model, GaussianProcess):
-            values = self.model.predict(features)
+            values = self.model.predict(_matrix(features), device)
+        elif isinstance(self.model, GaussianProcess):
+            values = self.model.predict(*_split(self.spec, features))
         else:
-            sparse = _sparse(self.spec.features, features.shape[1])
-            values = self.model.predict(features[:, ~sparse], features[:, sparse])
+            values = self.model.predict(_matrix(features))
         labels = self.spec.transform.inverse(values)
         if self.spec.odds:
             labels = plain_odds(labels, np.array(self.spec.odds))
@@ -255,6 +254,18 @@ def _unpacked(packed: bytes) -> list[str]:
 def _classes(spec: PartnerSpec, task: Task) -> BoolArray:
     """Which targets are classes; those of a multiclass target are fitted one against the rest."""
     return np.ones_like(spec.transform.classes) if task == "multiclass" else spec.transform.classes
+
+
+def _matrix(features: AnyArray | JoinedFeatures) -> AnyArray:
+    return features.matrix() if isinstance(features, JoinedFeatures) else features
+
+
+def _split(spec: PartnerSpec, features: AnyArray | JoinedFeatures) -> tuple[AnyArray, AnyArray]:
+    """The columns of numbers, and those of fingerprint counts."""
+    if isinstance(features, JoinedFeatures):
+        return features.split()
+    sparse = _sparse(spec.features, features.shape[1])
+    return features[:, ~sparse], features[:, sparse]
 
 
 def _sparse(names: Sequence[str], width: int) -> "BoolArray":

@@ -1,5 +1,6 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
+from molweight.ensemble._boosted import default_rounds
 from molweight.ensemble._cross_fit import CrossFitted, Keeper, Prepared, cross_fit, prepare
 from molweight.ensemble._fit_member import Schedule, schedule_for
 from molweight.ensemble._folds import cross_folds
@@ -32,6 +33,7 @@ __all__ = [
     "cross_fit",
     "cross_folds",
     "default_partners",
+    "default_rounds",
     "effect_of",
     "fits_at_once",
     "fold_errors",

@@ -21,7 +21,9 @@ __all__ = [
     "feature_columns",
     "feature_matrix",
     "feature_names",
+    "feature_values",
     "get",
+    "is_sparse",
     "register",
 ]
 
@@ -155,14 +157,33 @@ def feature_matrix(data: MoleculeDataset, names: Sequence[str], *, progress: boo
         >>> feature_matrix(data, ["column:pH", "maccs"]).shape
         (2, 167)
     """
-    parts = [_part(data, name, progress=progress) for name in names]
+    parts = [feature_values(data, name, progress=progress).astype(np.float32) for name in names]
     return np.concatenate([np.empty((len(data), 0), dtype=np.float32), *parts], axis=1)
 
 
-def _part(data: MoleculeDataset, name: str, *, progress: bool) -> Float32Array:
+def is_sparse(name: str) -> bool:
+    """Whether a feature set consists of counts of fingerprints.
+
+    Args:
+        name: Name of a feature set, or of a column of the table, which does not.
+    """
+    return not name.startswith(COLUMN_PREFIX) and get(name).sparse
+
+
+def feature_values(data: MoleculeDataset, name: str, *, progress: bool = False) -> AnyArray:
+    """One feature set of every molecule, in the type in which it is stored; see :func:`feature_matrix`.
+
+    Args:
+        data: The molecules.
+        name: Name of a feature set, or a column of the table as ``"column:pH"``.
+        progress: Whether to show a progress bar on a terminal.
+
+    Raises:
+        ConfigError: If the table lacks the column.
+        UnknownNameError: If there is no such feature set.
+    """
     if not name.startswith(COLUMN_PREFIX):
-        computed: Float32Array = target_column(data, _spec(data, name), progress=progress).astype(np.float32)
-        return computed
+        return target_column(data, _spec(data, name), progress=progress)
     if name not in data.columns:
         present = [key.removeprefix(COLUMN_PREFIX) for key in data.columns if key.startswith(COLUMN_PREFIX)]
         raise ConfigError(
@@ -208,7 +229,7 @@ def feature_columns(data: MoleculeDataset, names: Sequence[str], *, progress: bo
     missing: dict[str, AnyArray] = {}
     for name in names:
         if name.startswith(COLUMN_PREFIX):
-            _part(data, name, progress=progress)  # raises an error if the column is missing
+            feature_values(data, name, progress=progress)  # raises an error if the column is missing
         elif get(name).spec.name not in data.columns:
             missing[get(name).spec.name] = target_column(data, _spec(data, name), progress=progress)
     return data.with_columns(missing) if missing else data

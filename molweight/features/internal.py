@@ -1,6 +1,12 @@
 """Names that other packages of molweight use; not public: they change without notice."""
 
-from molweight.features._feature_set import COLUMN_PREFIX, check_features, feature_columns
+from molweight.features._feature_set import (
+    COLUMN_PREFIX,
+    check_features,
+    feature_columns,
+    feature_values,
+    is_sparse,
+)
 from molweight.features._sets import DESCRIPTORS, ECFP_COUNTS, FAST, GROUP_COUNTS, MACCS, MINIMOL
 from molweight.features._standardiser_state import SCALE_MEDIAN, scale_from_state, scale_state
 
@@ -15,6 +21,8 @@ __all__ = [
     "SCALE_MEDIAN",
     "check_features",
     "feature_columns",
+    "feature_values",
+    "is_sparse",
     "scale_from_state",
     "scale_state",
 ]

@@ -163,7 +163,7 @@ def compare(
     generic_pretraining(job, corpus, device, progress=progress, session=shared, held=held)
     pretrain_seconds = time.perf_counter() - started
     asked = [name for name in baselines if name in PLAIN_BASELINES and len(splits.test)]
-    plain = [plain_baseline(name, data, splits, job.seed) for name in asked]
+    plain = [plain_baseline(name, data, splits, job.seed, progress=progress) for name in asked]
     runs = _fit_all(job, Context(data, splits, device, session, progress, sources), corpus, baselines)
     rows = [Row(found.name, found.score, None, {}, found.seconds) for found in plain]
     rows += [_row(name, run) for name, run in runs.items()]

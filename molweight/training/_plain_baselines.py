@@ -11,6 +11,7 @@ from molweight.arrays import AnyArray, Float32Matrix, Indices
 from molweight.datasets import Score, Splits, score
 from molweight.datasets.internal import exact_labels, row_numbers
 from molweight.ensemble import BoostedTrees
+from molweight.ensemble.internal import default_rounds
 from molweight.features import feature_matrix
 from molweight.graphs import MoleculeDataset
 from molweight.graphs.internal import tasks_of
@@ -39,7 +40,9 @@ class PlainBaseline:
     seconds: float
 
 
-def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) -> PlainBaseline:
+def plain_baseline(
+    name: str, data: MoleculeDataset, splits: Splits, seed: int, *, progress: bool = False
+) -> PlainBaseline:
     """Fit a baseline on all rows except the test set, and score it on the test set.
 
     Args:
@@ -47,10 +50,11 @@ def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) 
         data: The labelled table.
         splits: Its roles.
         seed: Seed of the trees.
+        progress: Whether to show a progress bar on a terminal.
     """
     started = time.perf_counter()
     rows = np.unique(np.concatenate([splits.train, splits.meta, splits.select]))
-    values = _PREDICT[name](data, rows, splits.test, seed)
+    values = _PREDICT[name](data, rows, splits.test, seed, progress)
     predicted: Float32Matrix = values.astype(np.float32).reshape(len(splits.test), -1)
     test, labels = splits.test, exact_labels(data, splits.test)
     smiles = [data.smiles[int(place)] for place in test]
@@ -59,24 +63,24 @@ def plain_baseline(name: str, data: MoleculeDataset, splits: Splits, seed: int) 
     return PlainBaseline(name, found, results, time.perf_counter() - started)
 
 
-def _mean(data: MoleculeDataset, rows: Indices, test: Indices, seed: int) -> AnyArray:  # noqa: ARG001 - as the other
+def _mean(data: MoleculeDataset, rows: Indices, test: Indices, *_: object) -> AnyArray:
     labels = data.targets[rows].astype(np.float64)
     known = ~np.isnan(labels)
     mean = np.where(known, labels, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     return np.tile(mean, (len(test), 1))
 
 
-def _descriptor_trees(data: MoleculeDataset, rows: Indices, test: Indices, seed: int) -> AnyArray:
-    features = feature_matrix(data, ["descriptors"])
-    columns = []
+def _descriptor_trees(data: MoleculeDataset, rows: Indices, test: Indices, seed: int, progress: bool) -> AnyArray:
+    features = feature_matrix(data, ["descriptors"], progress=progress)
+    columns, rounds = [], default_rounds(len(data.target_names))
     for place, task in enumerate(tasks_of(data.task, len(data.target_names))):
         labels = data.targets[rows][:, [place]]
-        trees = BoostedTrees.fit(features[rows], labels, task, seed=seed)
+        trees = BoostedTrees.fit(features[rows], labels, task, seed=seed, rounds=rounds)
         columns.append(trees.predict(features[test]))
     return np.concatenate(columns, axis=1)
 
 
-_PREDICT: Final[dict[str, Callable[[MoleculeDataset, Indices, Indices, int], AnyArray]]] = {
+_PREDICT: Final[dict[str, Callable[[MoleculeDataset, Indices, Indices, int, bool], AnyArray]]] = {
     "mean": _mean,
     "descriptor_trees": _descriptor_trees,
 }

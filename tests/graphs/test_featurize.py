@@ -59,8 +59,10 @@ def _assert_equal_to_ogb(smiles: Sequence[str], molecules: Molecules) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_molecule_of_the_table_equals_ogb(name: str) -> None:
-    data = load(name).with_featuriser(OGB)
+def test_molecules_of_the_table_equal_ogb(name: str) -> None:
+    """All of a small table, and at least 1,000 of a larger one: OGB's reader takes a millisecond per molecule."""
+    whole = load(name)
+    data = whole.subset(range(0, len(whole), max(1, len(whole) // 1_000))).with_featuriser(OGB)
     _assert_equal_to_ogb(list(data.smiles), data.molecules)
 
 
