@@ -147,16 +147,26 @@ def assemble(rows: Rows, options: Options) -> MoleculeDataset:
         )
     except DataError as error:
         raise DataError(_no_molecule(rows)) from error
-    notes = [*rows.notes, *([] if labels is None or not options.trains else remarks(labels, rows.columns, task))]
-    if weightless:
-        notes.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
     data = _with_report(rows, options, _with_columns(data, rows, options.target_weights), dropped)
     data, said = _with_duplicates(rows, options, data)
-    messages = [Message(note) for note in (*notes, *said)]
+    learned = [] if labels is None or not options.trains else _learnable(rows, data)
+    if weightless:
+        learned.append(f"the labels of {len(weightless)} row{'s' * (len(weightless) > 1)} of weight 0 are not used")
+    messages = [Message(note) for note in (*rows.notes, *learned, *said)]
     data.notes, data.source_rows, data.codes = [str(message) for message in messages], len(rows.smiles), rows.codes
     for message in messages:
         _LOG.warning("%s: %s", rows.source, message)
     return data
+
+
+def _learnable(rows: Rows, data: MoleculeDataset) -> list[str]:
+    """Notes about the labels that remain without unusable rows, and with one row per molecule if requested.
+
+    Raises:
+        DataError: If nothing can be learned from them.
+    """
+    settle(data.targets, rows.columns, data.task, data.metric, f"{rows.source}, rows that can be used")
+    return remarks(data.targets, rows.columns, data.task)
 
 
 def _target_weights(weights: Sequence[float], data: MoleculeDataset) -> Float64Array:
@@ -201,7 +211,9 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
         return data, []
     bounds = data.columns.get("label_bounds", np.zeros(data.targets.shape, np.int8))
     classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
-    measured = Measurements(data.targets, bounds.astype(np.int8).reshape(data.targets.shape), classes)
+    sides, weights = bounds.astype(np.int8).reshape(data.targets.shape), data.columns.get("label_weight")
+    of_labels = None if weights is None else weights.astype(np.float32)
+    measured = Measurements(data.targets, sides, classes, of_labels)
     said = _of_duplicates(rows, options, data, measured, groups)
     if options.duplicates == "keep":
         return data, said

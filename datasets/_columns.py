@@ -12,7 +12,7 @@ import numpy as np
 from molweight.arrays import FloatArray
 from molweight.datasets._header import smiles_rank
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, class_words, known_pair, read_column_labels
-from molweight.datasets._numbers import is_missing, is_number, molar_factor, sign_of
+from molweight.datasets._numbers import has_no_value, is_missing, is_number, molar_factor, sign_of
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable
 from molweight.datasets._user_splits import role_of
@@ -304,10 +304,11 @@ def _only_remarks(table: TextTable, report: ColumnReport, smiles: str) -> bool:
 
 def _helper(name: str, present: Sequence[str]) -> ColumnReport | None:
     """A column with metadata of another column, or of the row."""
-    if all(sign_of(cell) is not None for cell in present):
-        return ColumnReport(name, "relation", f"relations: {', '.join(sorted(present))}")
-    if _are_roles(present, named=_SPLIT_NAMES.fullmatch(name.lower()) is not None):
-        return ColumnReport(name, "split", f"roles: {', '.join(sorted(present))}")
+    stated = sorted(cell for cell in present if not has_no_value(cell))
+    if stated and all(sign_of(cell) is not None for cell in stated):
+        return ColumnReport(name, "relation", f"relations: {', '.join(stated)}")
+    if _are_roles(stated, named=_SPLIT_NAMES.fullmatch(name.lower()) is not None):
+        return ColumnReport(name, "split", f"roles: {', '.join(stated)}")
     if "unit" in name.lower() and any(molar_factor(cell) is not None for cell in present):
         return ColumnReport(name, "unit", f"units: {', '.join(sorted(present)[:6])}")
     nameless = _NAMELESS.fullmatch(name) is not None and any(map(is_number, present))

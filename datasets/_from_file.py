@@ -100,7 +100,7 @@ def from_file(
         decimal: ``"."`` or ``","``; ``None`` to find it, column by column.
         relation: Column whose ``<`` and ``>`` mark labels that are bounds; ``None`` to find it.
         duplicates: Treatment of molecules in several rows: ``"mean"`` or ``"median"`` of their labels (for classes, the
-            majority), ``"keep"`` all rows, or ``"drop"`` such molecules.
+            majority), weighted by ``sample_weight``; ``"keep"`` all rows, or ``"drop"`` such molecules.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
         sample_weight: Column with a weight for each row; none by default. Labels of rows of weight 0 are not used.
         split_column: Column with the role of each row, for ``split(data, "column")``; ``None`` to find it.

@@ -27,7 +27,15 @@ from molweight.datasets._label_columns import (
     read_labels,
     source_column,
 )
-from molweight.datasets._numbers import UNITS, is_missing, is_number, molar_factor, read_numbers, unit_in_name
+from molweight.datasets._numbers import (
+    UNITS,
+    has_no_value,
+    is_missing,
+    is_number,
+    molar_factor,
+    read_numbers,
+    unit_in_name,
+)
 from molweight.datasets._relations import find_relations, find_units
 from molweight.datasets._splits import ROLES
 from molweight.datasets._table import TextTable
@@ -419,7 +427,7 @@ def _roles(table: TextTable, column: str, *, named: bool) -> tuple[Int8Array, li
     codes, texts = table.distinct(column)
     names = [role_of(text) or "" for text in texts]
     for place, (text, role) in enumerate(zip(texts, names, strict=True)):
-        if text and not role:
+        if not role and not is_missing(text) and not has_no_value(text):
             record = int(np.flatnonzero(codes == place)[0])
             raise DataError(
                 f"{table.source}, {table.place(record, column)}: {text[:60]!r} is not a role. Roles: "

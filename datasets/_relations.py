@@ -9,7 +9,7 @@ import numpy as np
 from molweight.arrays import Int8Array
 from molweight.datasets._columns import ColumnReport
 from molweight.datasets._label_columns import source_column
-from molweight.datasets._numbers import sign_of
+from molweight.datasets._numbers import has_no_value, is_missing, sign_of
 from molweight.datasets._table import TextTable
 from molweight.errors import DataError, mention
 
@@ -71,7 +71,7 @@ def find_relations(
 
 def _signs(table: TextTable, column: str) -> Int8Array:
     codes, texts = table.distinct(column)
-    found = [0 if not text else sign_of(text) for text in texts]
+    found = [0 if is_missing(text) or has_no_value(text) else sign_of(text) for text in texts]
     if None in found:
         raise DataError(
             f"{table.source}, column {column!r}: {texts[found.index(None)]!r} is not a relation. Relations are =, <, "

@@ -22,6 +22,8 @@ DUPLICATES: Final[tuple[Duplicated, ...]] = get_args(Duplicated)
 """Treatments of molecules in several rows."""
 
 _CHUNK: Final = 512
+_ROUNDING: Final = 1e-6
+"""Largest difference of two sums of weights that are equal up to rounding."""
 _TOLERANCE: Final = 0.5
 """Measurements of one molecule are reported if they differ by more than this fraction of the labels' deviation."""
 
@@ -34,11 +36,13 @@ class Measurements:
         labels: ``n x T``, NaN where missing.
         bounds: ``n x T``: -1 where the true value is below the label, 1 where it is above, 0 where it is the label.
         classes: Whether they are classes, for each target.
+        weights: ``n x T`` weights >= 0 of the labels; ``None`` for equal ones.
     """
 
     labels: Float32Matrix
     bounds: Int8Array
     classes: Sequence[bool]
+    weights: Float32Matrix | None = None
 
 
 def groups_of(data: MoleculeDataset, *, stereo: bool = True, n_jobs: int | None = None) -> list[Indices]:
@@ -116,8 +120,8 @@ def canonical_smiles(smiles: Sequence[str], *, stereo: bool = True) -> list[str]
 def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) -> tuple[Measurements, Indices]:
     """Merge rows into one per molecule.
 
-    Exact labels are averaged (for classes, the majority counts, and a tie is a missing label). If a molecule has only
-    bounds, the tightest one counts, and bounds on both sides give no label.
+    Exact labels are averaged with their weights (for classes, the majority of the weight counts, and a tie is a missing
+    label). If a molecule has only bounds, the tightest one counts, and bounds on both sides give no label.
 
     Args:
         measured: The labels.
@@ -136,10 +140,11 @@ def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) ->
     """
     labels, bounds = measured.labels.copy(), measured.bounds.copy()
     away = [place for group in groups for place in group[0 if how == "drop" else 1 :].tolist()]
+    weights = np.ones(labels.shape, np.float32) if measured.weights is None else measured.weights
     if how != "drop":
         for group in groups:
             for target in range(labels.shape[1]):
-                cells = measured.labels[group, target], measured.bounds[group, target]
+                cells = measured.labels[group, target], measured.bounds[group, target], weights[group, target]
                 labels[group[0], target], bounds[group[0], target] = _one(*cells, how, classes=measured.classes[target])
     stay = np.setdiff1d(np.arange(len(labels), dtype=np.int64), np.array(away, dtype=np.int64))
     return Measurements(labels, bounds, measured.classes), stay
@@ -148,21 +153,33 @@ def merge(measured: Measurements, groups: Sequence[Indices], how: Duplicated) ->
 def _one(
     labels: Float32Array,
     bounds: Int8Array,
+    weights: Float32Array,
     how: Duplicated,
     *,
     classes: bool,
 ) -> tuple[float, int]:
     """Combine the labels of one molecule: its label, and whether this is a bound."""
     known = ~np.isnan(labels)
-    exact = labels[known & (bounds == 0)].astype(np.float64)
-    if len(exact):
-        value = float(exact.mean() if how == "mean" or classes else np.median(exact))
-        return (value, 0) if not classes else (float("nan") if value == 0.5 else float(value > 0.5), 0)  # noqa: PLR2004 - half
+    chosen = known & (bounds == 0)
+    if chosen.any():
+        exact, own = labels[chosen].astype(np.float64), weights[chosen].astype(np.float64)
+        own = own if own.any() else np.ones(len(own))  # all are 0 for a target of weight 0
+        value = _median(exact, own) if how == "median" and not classes else float(np.average(exact, weights=own))
+        tie = classes and abs(value - 0.5) < _ROUNDING
+        return (float("nan") if tie else float(value > 0.5) if classes else value, 0)  # noqa: PLR2004 - half
     sides = set(bounds[known].tolist())
     if len(sides) != 1:
         return float("nan"), 0
     side = sides.pop()
     return float(labels[known].max() if side > 0 else labels[known].min()), side
+
+
+def _median(values: Float64Array, weights: Float64Array) -> float:
+    """The weighted median: half of the weight is on either side; the middle of two values if it lies between them."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weights[order]) / weights.sum()
+    low, high = (np.searchsorted(below, 0.5 + shift) for shift in (-_ROUNDING, _ROUNDING))
+    return float(values[order][[low, min(high, len(values) - 1)]].mean())
 
 
 def conflicts(measured: Measurements, groups: Sequence[Indices]) -> tuple[list[int], float]:

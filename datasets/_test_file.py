@@ -16,7 +16,7 @@ from molweight.datasets._from_table import from_table, without_descriptions
 from molweight.datasets._label_columns import source_column
 from molweight.datasets._labels import bounds_of
 from molweight.datasets._none_split import DEFINITION, all_rows_train
-from molweight.datasets._numbers import is_missing
+from molweight.datasets._numbers import Decimal, read_numbers
 from molweight.datasets._replicates import Duplicated, Measurements, groups_of, merge, shared_molecules
 from molweight.datasets._row_numbers import ROW_NUMBER, row_numbers
 from molweight.datasets._splits import Request, Splits
@@ -58,7 +58,7 @@ def read_test_file(
     table, said = without_descriptions(table, smiles)
     table = replace(table, notes=(*table.notes, *said))
     table = with_train_classes(table, smiles, train, options.decimal, lenient=options.on_error == "nan")
-    names = [name for name in train.target_names if _labelled(table, name)]
+    names = [name for name in train.target_names if _labelled(table, name, options.decimal)]
     found = from_table(table, smiles, names, options)
     for name in found.codes:
         raise DataError(
@@ -121,10 +121,10 @@ def _options(path: str | Path, reading: Mapping[str, Any]) -> Options:
     return Options(**{"name": stem(path), **known, **own, "split_column": None, "trains": False})
 
 
-def _labelled(table: TextTable, name: str) -> bool:
-    """Whether a table has labels in the column for a target."""
+def _labelled(table: TextTable, name: str, decimal: Decimal | None) -> bool:
+    """Whether a table, with its classes as 0 and 1, has labels in the column for a target."""
     column = source_column(table, name)
-    return column in table.columns and not all(map(is_missing, table.distinct(column)[1]))
+    return column in table.columns and not np.isnan(read_numbers(table.distinct(column)[1], decimal).values).all()
 
 
 def _merged(data: MoleculeDataset, how: Duplicated) -> MoleculeDataset:

@@ -9,6 +9,7 @@ import numpy as np
 
 from molweight.arguments import check_choice
 from molweight.arrays import Indices
+from molweight.datasets._numbers import is_missing
 from molweight.datasets._splits import ROLES, SELECT_FRACTION, Protocol, Splits, check_roles, hold_out
 from molweight.errors import ConfigError, DataError, mention, suggest
 from molweight.graphs import MoleculeDataset
@@ -51,8 +52,8 @@ def split_by_roles(
 
     Args:
         data: The molecules; ``data.rows`` gives their rows in the source.
-        roles: One of :data:`ROLE_NAMES` for each row of the source, including rejected rows, ignoring case; empty for
-            none.
+        roles: One of :data:`ROLE_NAMES` for each row of the source, including rejected rows, ignoring case; empty or
+            ``NA`` for none.
         protocol: ``"four-role"`` or ``"paper"``.
         source: Origin of the roles, for messages.
 
@@ -128,7 +129,7 @@ def _with_merged(roles: Sequence[str], data: MoleculeDataset, source: str) -> di
     """
     rows = [*data.rows.tolist(), *(row for row in data.merged_rows if row < len(roles))]
     cells = {row: str(roles[row]).strip() for row in rows}
-    named = {row: _role(cell, f"{source}, row {row}") if cell else "" for row, cell in cells.items()}
+    named = {row: "" if is_missing(cell) else _role(cell, f"{source}, row {row}") for row, cell in cells.items()}
     for row, kept in data.merged_rows.items():
         own = named.get(row, "")
         if own and named[kept] and own != named[kept]:

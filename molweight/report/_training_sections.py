@@ -231,6 +231,12 @@ def _transformed(names: str) -> str:
     return "Labels are not transformed." if names == "none" else f"Labels are transformed by: {names}."
 
 
+def _best(found: dict[str, Any]) -> str:
+    """The best part; empty if no score is defined."""
+    undefined = np.isnan(found["scores"][found["best"]]["value"])
+    return "" if undefined else f"Best out of fold: {PART_TITLES[found['best']]}. "
+
+
 def _ensemble_section(subject: RunSummary) -> Section:
     """Out-of-fold scores of the parts of an ensemble, and the loss of its members."""
     tuned = subject.about["finetuning"]
@@ -256,7 +262,7 @@ def _ensemble_section(subject: RunSummary) -> Section:
     made = f"{parts}, cross-fitted on {found['rows']} rows: all but the test set. "
     said = [
         made + "Each row's prediction here comes from models that had not seen it.",
-        f"Best out of fold: {PART_TITLES[found['best']]}. {_transformed(str(found['transform']))}",
+        _best(found) + _transformed(str(found["transform"])),
         *([f"{found['imputed']} feature values could not be computed and were imputed."] if found["imputed"] else []),
         *_classes_said(found),
     ]

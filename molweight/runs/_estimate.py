@@ -90,6 +90,8 @@ def _balanced(about: dict[str, Any], metric: str) -> str:
 def format_estimate(finetuning: Finetuning) -> str:
     """A few lines for a terminal or a page: which part is best out of fold, and the estimate with its interval.
 
+    A metric that is undefined for the rows, as ROC-AUC is for one class, gives no best part and no expected score.
+
     Args:
         finetuning: Result of finetuning an ensemble.
 
@@ -114,9 +116,10 @@ def format_estimate(finetuning: Finetuning) -> str:
         weight = f"  weight {about['weights'][name]:.2f}" if name in about["weights"] else ""
         value, low, high = (format_score(at[end]) for end in ("value", "low", "high"))
         lines.append(f"  {PART_TITLES[name]:{width}}  {metric} {value} ({low} to {high}){weight}")
-    lines.append(f"best out of fold: {PART_TITLES[about['best']]}")
-    if about.get("test"):
-        at = about["test"]
+    if not np.isnan(about["scores"][about["best"]]["value"]):
+        lines.append(f"best out of fold: {PART_TITLES[about['best']]}")
+    at = about.get("test")
+    if at and not np.isnan([at["low"], at["high"]]).any():
         interval = f"{format_score(at['low'])} to {format_score(at['high'])}"
         lines.append(f"expected on the {at['rows']} test molecules, if they resemble the others: {metric} {interval}")
     if about["transform"] != "none":

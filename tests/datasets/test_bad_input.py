@@ -109,6 +109,26 @@ def test_labels_that_are_no_classes(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
+    "rows",
+    [
+        "C1CC,1\nC1CO,1\n",  # neither has a valid molecule
+        "CCO,1\nOCC,0\nNC,1\nCN,0\n",  # replicates without a majority
+    ],
+)
+def test_a_class_that_remains_in_no_usable_row_is_refused(rows: str, write: Write) -> None:
+    zeros = "".join(f"{'C' * size}Cl,0\n" for size in range(1, 31))
+    message = r"mine\.csv, rows that can be used, column 'y': all 30 labels are 0, but a classifier needs both classes"
+    with pytest.raises(DataError, match=message):
+        from_csv(write(f"smiles,y\n{zeros}{rows}"), duplicates="mean", cache=False)
+
+
+def test_labels_that_only_rows_without_a_molecule_have_are_refused(write: Write) -> None:
+    path = write("smiles,y\nCCO,\nCCN,\nC1CC,0.5\n")
+    with pytest.raises(DataError, match=r"rows that can be used, column 'y': has no label at all"):
+        from_csv(path, "smiles", ["y"], cache=False)
+
+
+@pytest.mark.parametrize(
     ("option", "value", "words"),
     [
         ("task", "clasification", "did you mean 'classification'"),

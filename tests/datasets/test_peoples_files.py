@@ -819,6 +819,15 @@ def test_a_mistyped_role_is_refused_where_the_others_are_roles(tmp_path: Path) -
     assert sorted(split(read(path), "column").test.tolist()) == [1, 2, 4, 5, 7, 8, 10]
 
 
+@pytest.mark.parametrize("word", ["", "NA", "n/a", "n.d.", "unknown"])
+def test_a_row_without_a_relation_or_role_may_say_so(word: str, write: Write) -> None:
+    data = read(write(table({"relation": [">", "=", word] * 4, "pIC50": NUMBERS})))
+    assert data.columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
+    data = read(write(table({"split": ["train", "train", "test", word] * 3, "pIC50": NUMBERS})))
+    assert data.columns["given_role"].tolist() == [0, 0, 3, -1] * 3
+    assert len(split(data, "column").test) == 3
+
+
 def test_what_is_read_of_dashes_and_percent_signs_is_said() -> None:
     assert read_numbers(["\u22121.5", "2.5"]).notes == ["a dash is read as a minus sign: \u22121.5 is read as -1.5"]
     (mixed,) = read_numbers(["5.87%", "0.0613", ""]).notes

@@ -63,6 +63,30 @@ def test_weights_of_the_rows_of_a_molecule_add_up(write: Write) -> None:
     assert data.columns["label_weight"].ravel().tolist() == [5, 1]
 
 
+@pytest.mark.parametrize(
+    ("how", "rows", "label"),
+    [
+        ("mean", [(9, 0.01), (5, 1)], (0.01 * 9 + 5) / 1.01),
+        ("median", [(9, 1), (5, 1), (1, 3)], 1),
+        ("median", [(9, 0.1), (5, 0.2), (1, 0.3)], 3),  # half of the weight on either side of 1 to 5
+        ("median", [(9, 2), (5, 2), (1, 2), (2, 2)], 3.5),
+        ("mean", [(1, 3), (0, 1), (0, 1)], 1),
+        ("mean", [(1, 0.3), (0, 0.1), (0, 0.2)], None),
+        ("median", [(1, 0.5), (0, 0.1), (0, 0.2)], 1),
+    ],
+)
+def test_labels_of_a_molecule_are_combined_with_their_weights(
+    how: str, rows: list[tuple[float, float]], label: float | None, write: Write
+) -> None:
+    classes = all(y in (0, 1) for y, _ in rows)
+    others = "CC,0,1\nCCC,1,1\n" if classes else "CC,0.5,1\nCCC,1.5,1\n"
+    text = "".join(f"{'OCC' if place % 2 else 'CCO'},{y},{w}\n" for place, (y, w) in enumerate(rows))
+    data = read(write(f"smiles,y,w\n{text}{others}"), targets="y", sample_weight="w", duplicates=how)
+    found = float(data.targets[0, 0])
+    assert np.isnan(found) if label is None else found == pytest.approx(label)
+    assert data.columns["label_weight"].ravel().tolist() == pytest.approx([sum(w for _, w in rows), 1, 1])
+
+
 def test_every_group_is_found_among_many() -> None:
     from rdkit import Chem
 

@@ -141,6 +141,18 @@ def test_an_unlabelled_test_file_needs_no_positive_word(tmp_path: Path) -> None:
     assert read_test_file(table(tmp_path / "bare.csv", [""], end="N"), train, positive="a").target_names == []
 
 
+@pytest.mark.parametrize("word", ["", "NA", "n.d.", "-", "?", "not tested"])
+@pytest.mark.parametrize("known", [[0.5, 1.5, 2.5], ["active", "inactive"]])
+def test_a_test_file_with_words_for_missing_labels_has_none(word: str, known: list[Any], tmp_path: Path) -> None:
+    train = train_on(tmp_path, known)
+    found = read_test_file(table(tmp_path / "test.csv", [word] * 4, end="N"), train, cache=False)
+    assert (len(found), found.targets.shape[1], found.rejects) == (4, 0, [])
+
+
+def test_a_dash_is_a_label_of_a_test_file_if_it_is_a_class(tmp_path: Path) -> None:
+    assert read(tmp_path, train_on(tmp_path, ["+", "-"]), ["-", "-"]) == [0, 0]
+
+
 def test_a_test_table_in_python_has_the_classes_of_the_training_table() -> None:
     smiles = ["C" * n for n in range(1, 31)]
     train = from_frame(pd.DataFrame({"smiles": smiles, "y": [-1, 1] * 15}), name="mine", cache=False)
