@@ -211,9 +211,9 @@ def _with_duplicates(rows: Rows, options: Options, data: MoleculeDataset) -> tup
         return data, []
     bounds = data.columns.get("label_bounds", np.zeros(data.targets.shape, np.int8))
     classes = [task == "classification" for task in tasks_of(data.task, len(data.target_names))]
-    sides, weights = bounds.astype(np.int8).reshape(data.targets.shape), data.columns.get("label_weight")
-    of_labels = None if weights is None else weights.astype(np.float32)
-    measured = Measurements(data.targets, sides, classes, of_labels)
+    sides = bounds.astype(np.int8).reshape(data.targets.shape)
+    weights = data.columns.get("label_weight", np.ones(data.targets.shape)).astype(np.float32)
+    measured = Measurements(data.targets, sides, classes, weights.reshape(data.targets.shape))
     said = _of_duplicates(rows, options, data, measured, groups)
     if options.duplicates == "keep":
         return data, said

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final, Literal
@@ -10,8 +10,9 @@ from typing import Final, Literal
 import numpy as np
 
 from molweight.arrays import FloatArray
+from molweight.datasets._class_words import class_words, known_pair, present_cells
 from molweight.datasets._header import smiles_rank
-from molweight.datasets._label_columns import LabelColumn, LabelOptions, class_words, known_pair, read_column_labels
+from molweight.datasets._label_columns import LabelColumn, LabelOptions, read_column_labels
 from molweight.datasets._numbers import has_no_value, is_missing, is_number, molar_factor, sign_of
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable
@@ -61,10 +62,17 @@ _FEW: Final = 12
 """Maximum number of distinct integers that count as codes."""
 _REGISTRY: Final = 1000
 """Smallest number that counts as a registry number."""
+_DENSE: Final = 1.25
+"""Maximum ratio of the largest number to the count of different numbers, if these number the molecules."""
 _IDENTIFIER: Final = re.compile(
     r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no\.?|nr\.?|row|cid|sid|cas|rn|casrn|uuid|barcode|batch"
     r"|lot|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
+_NUMBERED: Final = re.compile(
+    r"#|((entry|compound|comp|cmpd|cpd|example|expl?|ex|ligand|molecule|mol|structure|item|sample|analogue?|no\.?|nr\.?)"
+    r"[ _.-]*(#|no\.?|nr\.?|number|num\.?)?)"
+)
+"""Names of columns that number the molecules, if they hold whole numbers."""
 _NAMELESS: Final = re.compile(r"(Unnamed: \d+)?")
 _SPLIT_NAMES: Final = re.compile(r".*(^|[ _.-])(split|splits|set|subset|partition|role|model|fold|usage|data_?set)")
 _SPLIT_ONLY: Final = re.compile(
@@ -115,7 +123,7 @@ def by_content(values: FloatArray) -> str:
         return f"is {values[0]:g} in all rows"
     if len(values) < _ENOUGH or not (values == np.floor(values)).all():
         return ""
-    return _date(values) or _registry(values) or few_codes(values)
+    return _date(values) or _registry(values) or few_codes(values) or _numbering(values)
 
 
 def _date(values: FloatArray) -> str:
@@ -131,6 +139,20 @@ def _registry(values: FloatArray) -> str:
     """Whether the values look like registry numbers: all different, and none small."""
     alike = len(np.unique(values)) < len(values) or values.min() < _REGISTRY
     return "" if alike else "looks like identifiers: whole numbers, all different"
+
+
+def _numbering(values: FloatArray) -> str:
+    """Whether the values look like numbers of the molecules: about 1 to n, all different or in ascending order."""
+    different = len(np.unique(values))
+    dense = values.min() >= 0 and values.max() <= _DENSE * different
+    if dense and different == len(values):
+        return "looks like numbers of the rows: whole numbers, all different, with few gaps"
+    ascending = bool((np.diff(values) >= 0).all())
+    return (
+        "looks like numbers of the molecules: whole numbers in ascending order, with few gaps"
+        if (dense and ascending)
+        else ""
+    )
 
 
 def few_codes(values: FloatArray) -> str:
@@ -170,7 +192,7 @@ class ColumnReport:
 
 
 def find_smiles(table: TextTable) -> str:
-    """The column with the SMILES: by its name, otherwise the one whose first cells RDKit can parse.
+    """The column with the SMILES: by its name, if most of its first cells can be parsed; otherwise by its cells.
 
     Args:
         table: The table.
@@ -186,12 +208,28 @@ def find_smiles(table: TextTable) -> str:
     ranks = {name: rank for name in table.columns if (rank := smiles_rank(name)) is not None}
     shares = {name: share for name in ranks if (share := _parsable_share(table, name)) > 0}
     named = sorted(shares, key=lambda name: (ranks[name], -shares[name]))
-    by_cells = (name for name in table.columns if _parsable_share(table, name) >= _SHARE)
-    found = next(iter(named or by_cells), None)
+    found = next((name for name in named if shares[name] >= _SHARE), None) or _by_share(table, named, shares)
     if found is None:
         raise DataError(_no_smiles(table))
     _LOG.info("%s: SMILES are read from column %r", table.source, found)
     return found
+
+
+def _by_share(table: TextTable, named: Sequence[str], shares: Mapping[str, float]) -> str | None:
+    """The column with the largest share of SMILES, if no column with a name for SMILES holds enough of them.
+
+    A column called "smiles" in which half of the cells can be parsed comes before columns with other names. Symbols
+    such as C and N are SMILES, too, but not in the place of a column with a name for molecules.
+    """
+    half = [name for name in named if "smiles" in name.lower() and shares[name] >= _MIXED]
+    others = () if half else (name for name in table.columns if name not in shares)
+    by_cells = ((name, share) for name in others if (share := _parsable_share(table, name)) >= _SHARE)
+    found = next(by_cells, None)
+    best = max(half or named, key=lambda name: shares[name], default=None)
+    if found is None or best is None:
+        return best if found is None else found[0]
+    symbols = all(len(cell) <= 2 for cell in _probe(table, found[0]))  # noqa: PLR2004 - "C", "Cl"
+    return best if symbols or found[1] <= shares[best] else found[0]
 
 
 def _no_smiles(table: TextTable) -> str:
@@ -261,7 +299,14 @@ def describe_columns(
     """
     reading = options or LabelOptions()
     weights = ColumnReport(weight or "", "weight", "weights of the rows")
-    return [weights if name == weight else _describe(table, name, smiles, reading) for name in table.columns]
+    found = [weights if name == weight else _describe(table, name, smiles, reading) for name in table.columns]
+    if reading.positive is not None and not reading.numeric_classes and not any(map(_is_of_words, found)):
+        return describe_columns(table, smiles, replace(reading, numeric_classes=True), weight)
+    return found
+
+
+def _is_of_words(report: ColumnReport) -> bool:
+    return report.labels is not None and bool(report.labels.classes)
 
 
 def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
@@ -290,7 +335,8 @@ def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -
         return ColumnReport(name, "empty")
     if _is_reaction(table, name):
         return ColumnReport(name, "reaction", "reactions, which are not used")
-    report = _helper(name, present) or _labels_or_text(table, name, present, options)
+    named = present_cells(table.distinct(name)[1])
+    report = _helper(name, present) or _labels_or_text(table, name, named, options)
     return replace(report, mixed=False) if report.mixed and _only_remarks(table, report, smiles) else report
 
 
@@ -360,8 +406,9 @@ def _labels_or_text(table: TextTable, name: str, present: Sequence[str], options
     bad = int(np.isinf(labels.values).sum())
     if bad > _MIXED * (bad + len(labels.known)) or (len(labels.known) == 0 and bad):
         return _text(table, name, present, labels.reason)
-    if _is_counter(table, name):
-        return ColumnReport(name, "identifier", "counts the rows")
+    numbered = _numbers_rows(table, name, labels.known)
+    if numbered:
+        return ColumnReport(name, "identifier", numbered)
     why = by_name(name)
     if not why and set(np.unique(labels.known).tolist()) == {0.0, 1.0}:
         return ColumnReport(name, "classes", _classes(labels), labels, bad > 0)
@@ -403,6 +450,14 @@ def _may_be_labels(present: Sequence[str], options: LabelOptions) -> bool:
     if any(any(letter.isdigit() for letter in cell) or cell.lower() in ("true", "false") for cell in present):
         return True
     return bool(known_pair(present)) or (options.positive or "").casefold() in {cell.casefold() for cell in present}
+
+
+def _numbers_rows(table: TextTable, name: str, values: FloatArray) -> str:
+    """Why a column numbers the rows or molecules; empty if it does not. Two numbers may be classes."""
+    if _is_counter(table, name):
+        return "counts the rows"
+    whole = len(np.unique(values)) > 2 and (values == np.floor(values)).all()  # noqa: PLR2004 - two classes
+    return "by its name" if whole and _NUMBERED.fullmatch(name.lower()) else ""
 
 
 def _is_counter(table: TextTable, name: str) -> bool:

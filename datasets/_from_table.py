@@ -10,6 +10,7 @@ import numpy as np
 from molweight.arrays import Float32Array, Int8Array
 from molweight.datasets._assemble import Options, Rows, assemble
 from molweight.datasets._choose_targets import Choice, choose_targets
+from molweight.datasets._class_words import class_words, present_cells, unused_words
 from molweight.datasets._columns import (
     ColumnReport,
     describe_columns,
@@ -22,7 +23,6 @@ from molweight.datasets._label_columns import (
     LabelColumn,
     LabelOptions,
     LabelTable,
-    class_words,
     complaint,
     read_labels,
     source_column,
@@ -263,11 +263,13 @@ def _class_columns(table: TextTable, reports: Sequence[ColumnReport]) -> list[st
 def _per_class(table: TextTable, choice: Choice) -> Choice:
     """A target for each class of each column: ``X=word``."""
     targets: list[str] = []
+    said: list[str] = []
     for name in choice.targets:
         if name not in table.columns:
             targets.append(name)
             continue
-        present = sorted({cell for cell in table.distinct(name)[1] if not is_missing(cell)})
+        codes, texts = table.distinct(name)
+        present = sorted(present_cells(texts))
         numeric = all(is_number(cell) for cell in present)
         words = (
             [f"{value:g}" for value in sorted({float(cell) for cell in present})]
@@ -280,7 +282,8 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
                 f"{_CLASSES} classes. Use {mention('task', 'regression')} for numbers."
             )
         targets += [f"{name}={word}" for word in words]
-    return Choice(targets, [*choice.said, f"{len(targets)} classes, each with a probability: {listed(targets)}"])
+        said += [f"column {name!r}: {note}" for note in ([] if numeric else unused_words(codes, texts, present))]
+    return Choice(targets, [*choice.said, f"{len(targets)} classes, each with a probability: {listed(targets)}", *said])
 
 
 def _read(
@@ -296,12 +299,12 @@ def _read(
     if "unit" in kinds:
         units, of_units = find_units(table, reports, targets)
         said = said + of_units
-    labels = read_labels(table, targets, replace(reading, relations=relations, units=units))
+    classes = options.task == "classification"
+    labels = read_labels(table, targets, replace(reading, relations=relations, units=units, numeric_classes=classes))
     if options.positive is not None and not any(_is_positive(column, options.positive) for column in labels.columns):
         raise ConfigError(
             f"{table.source}: {mention('positive', options.positive)} does not occur in the label columns "
-            f"{listed(targets)}. Write "
-            "it as in the table."
+            f"{listed(targets)}, or only among more than two numbers. Write it as in the table."
         )
     labels, recoded = _recoded(labels, options.task)
     said = [*said, *labels.notes, *recoded]

@@ -25,10 +25,13 @@ Record = tuple[int, list[str]]
 """A record with its row in the file."""
 
 SMILES_NAMES: Final = (
-    *("smiles", "isomeric_smiles", "canonical_smiles", "smi", "mol", "molecule", "structure", "compound"),
-    *("rdkit_smiles", "std_smiles", "ligand_smiles"),
+    *("smiles", "isomeric_smiles", "canonical_smiles", "smi", "rdkit_smiles", "std_smiles", "ligand_smiles"),
+    *("mol", "molecule", "structure", "compound"),
 )
 """Names of SMILES columns, most likely first."""
+
+_OTHER_SMILES: Final = SMILES_NAMES.index("ligand_smiles") + 1
+"""Rank of other names with the word SMILES: above those that may be columns of compound names."""
 
 _MOST: Final = 10
 """Maximum number of lines above the header."""
@@ -58,12 +61,13 @@ def smiles_rank(name: str) -> int | None:
 
     Example:
         >>> [smiles_rank(name) for name in ("SMILES", "IsomericSMILES", "PUBCHEM_EXT_DATASOURCE_SMILES", "y")]
-        [0, 1, 11, None]
+        [0, 1, 7, None]
     """
     folded = re.sub(r"[ .-]+|(?<=[a-z])(?=SMILES)", "_", name.strip()).lower()
-    if folded in SMILES_NAMES:
-        return SMILES_NAMES.index(folded)
-    return len(SMILES_NAMES) if "smiles" in folded else None
+    if folded not in SMILES_NAMES:
+        return _OTHER_SMILES if "smiles" in folded else None
+    rank = SMILES_NAMES.index(folded)
+    return rank if rank < _OTHER_SMILES else rank + 1
 
 
 def names_smiles(cell: str) -> bool:

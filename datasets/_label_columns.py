@@ -2,140 +2,35 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from molweight.arrays import Float32Matrix, Float64Array, Int8Array, Int64Array
-from molweight.datasets._numbers import (
-    Decimal,
-    Numbers,
-    has_no_value,
-    is_missing,
-    is_number,
-    molar_factor,
-    read_numbers,
-    unit_in_name,
-)
+from molweight.datasets._class_words import class_words, is_inconclusive, known_pair, present_cells, unused_words
+from molweight.datasets._numbers import Decimal, Numbers, is_number, molar_factor, read_numbers, unit_in_name
 from molweight.datasets._table import TextTable
 from molweight.errors import ConfigError, DataError, mention, suggest
 
 __all__ = [
     "BadCell",
-    "ClassWords",
     "LabelColumn",
     "LabelOptions",
     "LabelTable",
-    "class_words",
     "complaint",
-    "is_inconclusive",
-    "known_pair",
     "parse_labels",
-    "positive_of",
     "read_column_labels",
     "read_labels",
     "source_column",
 ]
 
-_POSITIVE: Final = frozenset(
-    {"active", "yes", "y", "true", "t", "positive", "pos", "+", "toxic", "hit", "binder", "binding", "agonist", "on"}
-    | {"antagonist", "inhibitor", "substrate", "blocker", "permeable", "penetrant", "soluble", "stable", "mutagenic"}
-    | {"mutagen", "carcinogenic", "carcinogen", "sensitizer", "sensitiser", "high", "pass", "strong", "present", "1"}
-    | {"bbb+", "bbbp+", "responder", "1.0", "ja", "oui", "si", "s\u00ed", "positiv", "wahr", "vrai"}
-)
-_NEGATIVE: Final = frozenset(
-    {"inactive", "no", "n", "false", "f", "negative", "neg", "-", "nontoxic", "decoy", "low", "fail", "weak", "absent"}
-    | {"off", "bbb-", "bbbp-", "impermeable", "insoluble", "unstable", "nonbinder", "0", "0.0"}
-    | {"nein", "non", "negativ", "falsch", "faux"}
-)
-_PREFIXES: Final = ("in", "im", "un", "non", "non-", "non ", "not ", "not-", "not_", "no ", "no-", "no_", "non_")
-_INCONCLUSIVE: Final = frozenset(
-    {"inconclusive", "unspecified", "ambiguous", "untested", "equivocal", "indeterminate", "probe"}
-)
-"""Outcomes that belong to neither of two classes, as in PubChem's tables."""
 _INFINITE: Final = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 _TRUTH: Final = {"true": "1", "false": "0"}
 _LOG_SCALE: Final = re.compile(r"p\((.+)\)")
 _ONE_CLASS: Final = re.compile(r"(.+)=([^=]+)")
 _MOST_CLASSES: Final = 50
-
-
-@dataclass(frozen=True)
-class ClassWords:
-    """The words of a column, as classes.
-
-    Args:
-        words: One word per class, in lower case: class 0 first.
-        shown: The words as written in the table.
-        known: Whether the meaning of the two words determines class 1.
-    """
-
-    words: tuple[str, ...]
-    shown: tuple[str, ...]
-    known: bool
-
-
-def is_inconclusive(word: str) -> bool:
-    """Whether a word means that a test had no outcome, or was not performed.
-
-    Example:
-        >>> is_inconclusive("Inconclusive"), is_inconclusive("n.d."), is_inconclusive("Inactive")
-        (True, True, False)
-    """
-    return word.casefold() in _INCONCLUSIVE or has_no_value(word)
-
-
-def positive_of(first: str, second: str) -> str | None:
-    """The word, of two in lower case, that is class 1 by its meaning; ``None`` if neither is.
-
-    Example:
-        >>> positive_of("inactive", "active"), positive_of("non-sticky", "sticky"), positive_of("a", "b")
-        ('active', 'sticky', None)
-    """
-    for word, other in ((first, second), (second, first)):
-        if other in {f"{prefix}{word}" for prefix in _PREFIXES} or (word in _POSITIVE and other in _NEGATIVE):
-            return word
-    return None
-
-
-def known_pair(words: Iterable[str]) -> bool:
-    """Whether the words are a known pair of classes, ignoring case and inconclusive outcomes.
-
-    Example:
-        >>> known_pair(["Active", "inactive", "Inconclusive"]), known_pair(["Train", "Test"])
-        (True, False)
-    """
-    found = class_words(list(words))
-    return len(found.words) == 2 and found.known  # noqa: PLR2004 - two classes
-
-
-def class_words(cells: Sequence[str]) -> ClassWords:
-    """The classes of the distinct words of a column, ignoring case.
-
-    Args:
-        cells: The distinct words; inconclusive outcomes are left out.
-
-    Returns:
-        The classes. Of two with a known meaning, the positive one is class 1; otherwise the order is alphabetical.
-
-    Example:
-        >>> class_words(["Active", "Inactive", "ACTIVE", "Inconclusive"]).words
-        ('inactive', 'active')
-    """
-    shown: dict[str, str] = {}
-    for cell in sorted(cells):
-        if not is_inconclusive(cell):
-            shown.setdefault(cell.casefold(), cell)
-    words = sorted(shown)
-    known = False
-    if len(words) == 2:  # noqa: PLR2004 - two classes
-        positive = positive_of(words[0], words[1])
-        known = positive is not None
-        if positive == words[0]:
-            words.reverse()
-    return ClassWords(tuple(words), tuple(shown[word] for word in words), known)
 
 
 @dataclass(frozen=True)
@@ -147,12 +42,15 @@ class LabelOptions:
         decimal: The decimal sign; ``None`` to find it.
         relations: Direction of the true value from the number (-1, 0, 1), one per row, by label column.
         units: Units, one per row, by label column.
+        numeric_classes: Whether ``positive`` also turns a column of more than two numbers into classes; always for the
+            only label column.
     """
 
     positive: str | None = None
     decimal: Decimal | None = None
     relations: Mapping[str, Int8Array] = field(default_factory=dict)
     units: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    numeric_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -290,7 +188,9 @@ def read_labels(table: TextTable, targets: Sequence[str], options: LabelOptions 
     """
     values = np.empty((len(table.frame), len(targets)), dtype=np.float32)
     bounds = np.zeros(values.shape, dtype=np.int8)
-    columns = [read_column_labels(table, target, options or LabelOptions()) for target in targets]
+    reading = options or LabelOptions()
+    reading = replace(reading, numeric_classes=reading.numeric_classes or len(targets) == 1)
+    columns = [read_column_labels(table, target, reading) for target in targets]
     bad: list[BadCell] = []
     for place, column in enumerate(columns):
         wrong = np.isinf(column.values)
@@ -330,9 +230,9 @@ def _read(
     options: LabelOptions,
 ) -> LabelColumn:
     """Read a column as words or as numbers, depending on its content."""
-    present = [text for text in texts if not is_missing(text)]
+    present = present_cells(texts)
     chosen = None if options.positive is None else _positive(present, options.positive)
-    if chosen is not None:
+    if chosen is not None and (options.numeric_classes or _may_be_classes(present)):
         return _chosen_class(name, codes, texts, chosen)
     plain = all(is_number(text) or text.lower() in _TRUTH for text in present)
     if not plain and known_pair(present):
@@ -386,6 +286,12 @@ def _not_numbers(words: Sequence[str]) -> str:
     return f"is not a number: the column holds {len(words)} words ({listed}); for classes use the task 'multiclass'"
 
 
+def _may_be_classes(present: Sequence[str]) -> bool:
+    """Whether a column holds words or at most two numbers."""
+    numbers = read_numbers(present)
+    return len(np.unique(numbers.values[numbers.readable])) <= 2  # noqa: PLR2004 - two classes
+
+
 def _positive(present: Sequence[str], positive: str) -> str | None:
     """The cell that ``positive`` names, if it is in this column."""
     wanted = positive.strip().casefold()
@@ -402,7 +308,8 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
         numeric = is_number(text) and is_number(chosen)
         return text.casefold() == chosen.casefold() or (numeric and float(text) == float(chosen))
 
-    values = [float(same(text)) if same(text) or not _says_nothing(text) else math.nan for text in texts]
+    present = {text for text in present_cells(texts) if not is_inconclusive(text)}
+    values = [float(same(text)) if same(text) or text in present else math.nan for text in texts]
     others = sorted({text for text, value in zip(texts, values, strict=True) if value == 0})
     more = ", ..." if len(others) > 6 else ""  # noqa: PLR2004 - likewise
     note = f"{chosen!r} is class 1, {', '.join(map(repr, others[:6]))}{more} class 0"
@@ -411,22 +318,16 @@ def _chosen_class(name: str, codes: Int64Array, texts: list[str], chosen: str) -
     return LabelColumn(name, np.array(values)[codes], signs, classes, known, notes=(note,))
 
 
-def _says_nothing(text: str) -> bool:
-    return is_missing(text) or is_inconclusive(text)
-
-
 def _words(name: str, codes: Int64Array, texts: list[str]) -> LabelColumn:
     """A column of two words as class 0 and class 1."""
-    classes = class_words([text for text in texts if not is_missing(text)])
+    present = present_cells(texts)
+    classes = class_words(present)
     place = {word: float(number) for number, word in enumerate(classes.words)}
-    values = [math.nan if is_missing(text) else place.get(text.casefold(), math.nan) for text in texts]
+    values = [place.get(text.casefold(), math.nan) for text in texts]
     low, high = classes.shown
     why = "" if classes.known else ", because it comes last in the alphabet"
     notes = [f"{high!r} is class 1 and {low!r} class 0{why}; {mention('positive', low)} swaps them"]
-    none = [text for text in texts if is_inconclusive(text)]
-    if none:
-        rows = int(np.isin(codes, [number for number, text in enumerate(texts) if is_inconclusive(text)]).sum())
-        notes.append(f"{', '.join(map(repr, none))} treated as missing ({rows} rows)")
+    notes += unused_words(codes, texts, present)
     spelt = sorted({text for text in texts if text.casefold() in place and text not in classes.shown})
     if spelt:
         notes.append(f"case is ignored: {', '.join(map(repr, spelt))}")
@@ -439,7 +340,7 @@ def _one_class(table: TextTable, target: str, name: str) -> LabelColumn:
     found = _ONE_CLASS.fullmatch(target)
     codes, texts = table.distinct(name)
     wanted = found[2] if found else ""
-    chosen = _positive([text for text in texts if not is_missing(text)], wanted)
+    chosen = _positive(present_cells(texts), wanted)
     if chosen is None:
         raise DataError(
             f"{table.source}, column {name!r}: no cell holds {wanted!r}{suggest(wanted, texts)} The class of "

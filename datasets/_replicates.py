@@ -178,8 +178,8 @@ def _median(values: Float64Array, weights: Float64Array) -> float:
     """The weighted median: half of the weight is on either side; the middle of two values if it lies between them."""
     order = np.argsort(values, kind="stable")
     below = np.cumsum(weights[order]) / weights.sum()
-    low, high = (np.searchsorted(below, 0.5 + shift) for shift in (-_ROUNDING, _ROUNDING))
-    return float(values[order][[low, min(high, len(values) - 1)]].mean())
+    low, high = (int(np.searchsorted(below, 0.5 + shift)) for shift in (-_ROUNDING, _ROUNDING))
+    return float(values[order[[low, high]]].mean())
 
 
 def conflicts(measured: Measurements, groups: Sequence[Indices]) -> tuple[list[int], float]:

@@ -8,8 +8,9 @@ from typing import Final
 import numpy as np
 
 from molweight.arrays import Int64Array
+from molweight.datasets._class_words import class_words, is_inconclusive, known_pair
 from molweight.datasets._columns import listed
-from molweight.datasets._label_columns import class_words, is_inconclusive, known_pair, source_column
+from molweight.datasets._label_columns import source_column
 from molweight.datasets._numbers import Decimal, is_missing, is_number, read_numbers
 from molweight.datasets._parse import parsable
 from molweight.datasets._row_numbers import row_numbers
@@ -141,7 +142,7 @@ def _coded(texts: Sequence[str], classes: Mapping[str, int], decimal: Decimal | 
     by_number = {float(word): str(code) for word, code in classes.items() if is_number(word)}
     found: list[str | None] = []
     for text, number in zip(texts, read_numbers(texts, decimal).values.tolist(), strict=True):
-        word = None if is_missing(text) else by_word.get(text.casefold(), by_number.get(number))
+        word = by_word.get(text.casefold(), by_number.get(number))  # "none" may be a class of the training table
         empty = np.isnan(number) or is_inconclusive(text)
         found.append("" if word is None and empty else word)
     return found

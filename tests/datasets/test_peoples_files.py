@@ -195,6 +195,44 @@ def test_several_words_are_classes_if_asked(write: Write) -> None:
     assert labels(again)[:3] == [1, 0, 0]
 
 
+def test_a_class_may_be_called_none(write: Write) -> None:
+    column = ["none", "mild", "severe", "n.d.", "NA", ""] * 2
+    path = write(table({"irritation": column}))
+    assert "3 words: mild, none, severe; for classes" in said(read(path))
+    for data in (read(path, task="multiclass"), read(path, targets="irritation", task="multiclass")):
+        assert data.target_names == ["irritation=mild", "irritation=none", "irritation=severe"]
+        assert data.targets[:3].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+        assert np.isnan(data.targets[3:6]).all()
+        assert said(data).count("column 'irritation': 'n.d.', 'NA' treated as missing (4 rows)") == 1
+    two = read(write(table({"irritation": ["None", "severe"] * 6})), targets="irritation")
+    assert (two.task, labels(two)[:2]) == ("classification", [0, 1])
+
+
+def test_none_is_missing_among_numbers_and_known_classes(write: Write) -> None:
+    assert np.isnan(labels(read(write(table({"y": ["None", "null", *NUMBERS[2:]]}))))[:2]).all()
+    data = read(write(table({"outcome": ["active", "inactive", "NULL"] * 4})))
+    assert (data.task, np.isnan(data.targets).sum()) == ("classification", 4)
+    assert "'NULL' treated as missing (4 rows)" in said(data)
+
+
+def test_a_positive_number_makes_no_classes_of_measurements(write: Write) -> None:
+    columns = {"active": [1, 2] * 6, "logD": ["1.00", *NUMBERS[1:]]}
+    path = write(table(columns))
+    data = read(path, targets=["active", "logD"], positive="1")
+    assert (data.task, data.targets[:2].tolist()) == ("classification,regression", [[1, 1], [0, 0.75]])
+    assert read(path, targets="logD", positive="1").targets.ravel().tolist() == [1, 0, 1, *[0] * 9]
+    found = read(write(table({**columns, "grade": [0, 1, 2] * 4})), positive="1", targets=["grade", "active"])
+    assert found.targets[:3].tolist() == [[0, 1], [1, 0], [2, 1]]
+    with pytest.raises(ConfigError, match=r"positive='1' does not occur .*, or only among more than two numbers"):
+        read(write(table({"logD": columns["logD"], "grade": [0, 1, 2] * 4})), positive="1", targets=["grade", "logD"])
+
+
+def test_a_positive_number_of_the_only_column_makes_classes(write: Write) -> None:
+    path = write(table({"grade": [0, 1, 2] * 4}))
+    for options in ({}, {"targets": "grade"}, {"task": "classification"}):
+        assert labels(read(path, positive="2", **options)) == [0, 0, 1] * 4
+
+
 def test_constant_labels_are_a_finding(write: Write, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="molweight.datasets"):
         data = read(write(table({"y": [3.3] * len(DRUGS)})))
@@ -231,6 +269,66 @@ def test_numbers_that_look_like_something_else_are_no_labels(
 def test_columns_called_like_identifiers_are_no_labels(name: str, write: Write) -> None:
     data = read(write(table({name: [7, 3, 9, 1] * 3, "logS": NUMBERS})))
     assert (data.target_names, data.notes) == (["logS"], [])
+
+
+@pytest.mark.parametrize("name", ["Entry", "Compound", "Cpd", "cmpd", "Example", "Ex. No.", "Ligand", "Molecule", "#"])
+@pytest.mark.parametrize("values", [[7, 3, 19, 1, 12, 5, 4, 8, 30, 11, 2, 6], [1, 1, 2, 2, 3, 3] * 2])
+def test_numbers_of_the_molecules_are_no_labels(name: str, values: list[int], write: Write) -> None:
+    data = read(write(table({name: values, "pIC50": NUMBERS})))
+    assert (data.target_names, data.notes) == (["pIC50"], [])
+    assert read(write(table({name: values, "pIC50": NUMBERS})), targets=[name]).target_names == [name]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ([3, 1, 2, 6, 4, 5, 9, 13, 7, 8, 12, 11], "looks like numbers of the rows: whole numbers, all different"),
+        ([1, 1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9], "looks like numbers of the molecules: whole numbers in ascending"),
+    ],
+)
+def test_whole_numbers_that_may_number_the_molecules_are_said(values: list[int], why: str, write: Write) -> None:
+    data = read(write(table({"series": values, "pIC50": NUMBERS})))
+    assert data.target_names == ["pIC50"]
+    assert f"column 'series' {why}" in said(data)
+    alone = read(write(table({"series": values})))
+    assert (alone.target_names, labels(alone)) == (["series"], values)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("ligand", [0, 1, 1] * 4),
+        ("Molecule", [value + 0.5 for value in range(12)]),
+        ("IC50 (nM)", [1, 2, 5, 10, 10, 20, 50, 80, 100, 200, 500, 1000]),
+        ("melting point", [131, 78, 235, 169, 79, 158, 61, 190, 171, 222, 120, 18]),
+        ("hits", [0, 4, 9, 2, 7, 7, 1, 3, 12, 20, 6, 5]),
+    ],
+)
+def test_whole_numbers_that_are_measured_stay_labels(name: str, values: list[float], write: Write) -> None:
+    data = read(write(table({name: values})))
+    assert (data.target_names, labels(data)) == ([name], values)
+    assert "looks like numbers" not in said(data)
+
+
+@pytest.mark.parametrize("name", ["QSAR_READY_SMILES", "smiles_std", "SMILES (neutral)", "col"])
+@pytest.mark.parametrize("other", ["Compound", "Molecule", "structure"])
+def test_names_of_compounds_that_can_be_parsed_are_no_molecules(name: str, other: str, write: Write) -> None:
+    names = ["BPS", "BPF", "PCP", *(f"compound {place}" for place in range(3, len(DRUGS)))]
+    rows = [f"{word},{smiles},{value}" for word, (smiles, value) in zip(names, ROWS, strict=True)]
+    data = read(write("\n".join([f"{other},{name},logK", *rows])))
+    assert (list(data.smiles), data.target_names, data.rejects) == (list(DRUGS), ["logK"], [])
+    table = read_rows(write("\n".join([f"{other},{name},logK", *rows]), "again.csv"))
+    assert [cells[table.smiles] for _, cells in table.rows] == list(DRUGS)
+
+
+@pytest.mark.parametrize("name", ["smiles", "structure"])
+def test_symbols_are_no_molecules_if_some_of_a_column_called_so_are(name: str, write: Write) -> None:
+    cells = [smiles if place % 3 else "unclear" for place, smiles in enumerate(DRUGS)]
+    rows = [
+        f"{'CNO'[place % 3]},{cell},{value}" for place, (cell, value) in enumerate(zip(cells, NUMBERS, strict=True))
+    ]
+    data = read(write("\n".join([f"element,{name},y", *rows])))
+    assert (len(data), len(data.rejects)) == (8, 4)
 
 
 def test_text_that_only_names_is_no_label(write: Write) -> None:

@@ -47,6 +47,8 @@ def read(folder: Path, train: MoleculeDataset, cells: list[Any], **options: Any)
         (["a", "b"], {"positive": "a"}, ["a", "b"], [1, 0]),
         (["a", "b"], {"positive": "a"}, ["b"], [0]),
         ([True, False], {}, ["False"], [0]),
+        (["none", "mild"], {}, ["none", "mild", "NA", ""], [1, 0, None, None]),
+        (["inactive", "active"], {}, ["none", "active"], [None, 1]),
         (["Active", "inactive"], {}, ["1", "0"], [1, 0]),  # known words, and numbers of the same meaning
         (["Yes", "No"], {}, ["True", "False"], [1, 0]),
     ],
