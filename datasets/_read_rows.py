@@ -16,7 +16,7 @@ from molweight.datasets._from_file import Reading, format_of, read_any
 from molweight.datasets._header import Record, headed, smiles_rank, told_apart
 from molweight.datasets._numbers import Decimal
 from molweight.datasets._read_sdf import FIELD, TAKEN, named_values, structure
-from molweight.datasets._read_smi import HEADERS, is_delimited, names_first, names_of, split_line
+from molweight.datasets._read_smi import header_of, is_delimited, names_first, names_of, split_line
 from molweight.datasets._records import decoded, delimited, sd_records, smiles_place, text_lines
 from molweight.datasets._table import blank_comments, find_delimiter, fit_record
 from molweight.datasets._text import open_unpacked, reading
@@ -155,14 +155,15 @@ def _is_table(start: list[str]) -> bool:
 def _list(start: list[str], lines: Iterator[str]) -> Iterator[Record]:
     tabs = any("\t" in line for line in start)
     filled = [(row, line.strip()) for row, line in enumerate(start, start=1) if line.strip()]
-    header = filled.pop(0)[1].split() if filled and filled[0][1].split()[0].strip("\"'").lower() in HEADERS else []
-    width = max([len(header), 1, *(len(split_line(line, tabs)) for _, line in filled)])
+    header = header_of(filled[0][1]) if filled else []
+    filled = filled[1:] if header else filled
+    width = max([len(header), 1, *(len(split_line(line, tabs, len(header))) for _, line in filled)])
     names, _ = told_apart(names_of(header, width))
     yield 0, names
     rest = ((row, line.strip()) for row, line in enumerate(lines, start=len(start) + 1))
     for row, line in chain(filled, rest):
         if line:
-            cells = split_line(line, tabs)
+            cells = split_line(line, tabs, len(header))
             joined = [*cells[: width - 1], " ".join(cells[width - 1 :])] if 1 < width < len(cells) else cells[:width]
             yield row, joined + [""] * (width - len(joined))
 

@@ -10,17 +10,17 @@ from molweight.datasets._table import TextTable, parse_table
 from molweight.datasets._text import check_rows, read_text
 from molweight.errors import DataError
 
-__all__ = ["HEADERS", "is_delimited", "names_first", "names_of", "parse_smi", "read_smi", "split_line"]
+__all__ = ["header_of", "is_delimited", "names_first", "names_of", "parse_smi", "read_smi", "split_line"]
 
 _LINE: Final = re.compile(r"\r\n|\n|\r")
-_EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(?:\s+(.*))?")
+_EXTENSION: Final = re.compile(r"(\S+ \|[^|]*\|)(\s.*)?")
 """A SMILES with a ChemAxon extension between bars, which is part of it."""
 
 _PROBE: Final = 20
 """Number of lines examined to see whether they are delimited."""
 _MOST: Final = 0.8
 """Minimum share of SMILES among texts that count as a list of SMILES."""
-HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
+_HEADERS: Final = ("smiles", "smi", "canonical_smiles", "isomeric_smiles")
 
 
 def read_smi(
@@ -49,8 +49,9 @@ def parse_smi(text: str, source: str) -> TextTable:
     r""":func:`read_smi` for a text in memory.
 
     A line is a SMILES, optionally followed by a blank or tab and a ``name``, or cells separated by tabs. A first line
-    that begins with the word "smiles" names the columns. If it contains a comma or semicolon, or names precede the
-    SMILES, the file is read as a delimited table.
+    that begins with the word "smiles" names the columns; if it is separated by blanks, so are the cells, of which the
+    last one may contain blanks. If it contains a comma or semicolon, or names precede the SMILES, the file is read as a
+    delimited table.
 
     Args:
         text: The text of the file.
@@ -70,16 +71,17 @@ def parse_smi(text: str, source: str) -> TextTable:
     import pandas as pd
 
     lines = [(row, line.strip()) for row, line in enumerate(_LINE.split(text), start=1) if line.strip()]
-    first = re.split(r"[,;\s]", lines[0][1], maxsplit=1)[0].strip("\"'").lower()
-    if re.search("[,;]", lines[0][1]) and (first in HEADERS or is_delimited([line for _, line in lines[:_PROBE]])):
+    start = [line for _, line in lines[:_PROBE]]
+    if re.search("[,;]", start[0]) and (_begins_header(start[0]) or is_delimited(start)):
         return parse_table(text, source)
     if names_first([line for _, line in lines]):
         return parse_table(text, source, "\t" if "\t" in lines[-1][1] else " ")
-    header = re.split(r"\t" if "\t" in lines[0][1] else r"\s+", lines.pop(0)[1]) if first in HEADERS else []
+    header = header_of(start[0])
+    lines = lines[1:] if header else lines
     if not lines:
         raise DataError(f"{source}: only a header in row 1, and no molecules. Add one SMILES per line.")
     tabs = any("\t" in line for _, line in lines[:50])
-    cells = [split_line(line, tabs) for _, line in lines]
+    cells = [split_line(line, tabs, len(header)) for _, line in lines]
     width = max(len(header), *map(len, cells))
     names, renamed = told_apart(names_of(header, width))
     padded = [item + [""] * (width - len(item)) for item in cells]
@@ -120,9 +122,39 @@ def is_delimited(lines: list[str]) -> bool:
     return 2 * split > len(lines) and split > whole
 
 
-def split_line(line: str, tabs: bool) -> list[str]:
-    """The SMILES of a line, and the rest of the line."""
+def header_of(line: str) -> list[str]:
+    r"""The names in a first line that begins with the word "smiles"; none in another line.
+
+    Example:
+        >>> header_of("SMILES id activity"), header_of("SMILES\tcommon name"), header_of("CCO ethanol")
+        (['SMILES', 'id', 'activity'], ['SMILES', 'common name'], [])
+    """
+    return re.split(r"\t" if "\t" in line else r"\s+", line) if _begins_header(line) else []
+
+
+def _begins_header(line: str) -> bool:
+    return re.split(r"[,;\s]", line, maxsplit=1)[0].strip("\"'").lower() in _HEADERS
+
+
+def split_line(line: str, tabs: bool, names: int = 2) -> list[str]:
+    r"""The SMILES of a line, with its extension, and the cells after it.
+
+    Args:
+        line: The line, without surrounding blanks.
+        tabs: Whether tabs separate the cells of the file.
+        names: Number of names in a header separated by blanks: the number of cells in a line, at least two.
+
+    Returns:
+        The cells; the last one may contain blanks.
+
+    Example:
+        >>> split_line("CC |$;_R1$| a radical", tabs=False), split_line("CC |$;_R1$|\tm6\t1.8", tabs=True)
+        (['CC |$;_R1$|', 'a radical'], ['CC |$;_R1$|', 'm6', '1.8'])
+    """
+    most = 1 if tabs else max(names, 2) - 1
     extended = _EXTENSION.fullmatch(line)
-    if extended:
-        return [cell for cell in extended.groups() if cell is not None]
-    return line.split("\t") if tabs and "\t" in line else line.split(maxsplit=1)
+    if extended is None:
+        return line.split("\t") if tabs and "\t" in line else line.split(maxsplit=most)
+    rest = extended[2] or ""
+    cells = rest.removeprefix("\t").split("\t") if tabs and "\t" in rest else rest.split(maxsplit=most - 1)
+    return [extended[1], *(cell.strip() for cell in cells)]

@@ -18,6 +18,7 @@ from rdkit import Chem
 from rdkit.Chem import rdDepictor
 
 from molweight.datasets import audit, from_csv, from_file, from_frame, from_smiles, standardize
+from molweight.datasets._read_rows import read_rows
 from molweight.datasets._read_sdf import parse_sdf
 from molweight.datasets._read_smi import parse_smi
 from molweight.datasets.internal import row_aligned
@@ -137,6 +138,35 @@ def test_files_of_smiles_with_headers_and_values(write: Write) -> None:
     assert data.target_names == ["y"]
     with pytest.raises(DataError, match="only a header in row 1"):
         read(write("smiles name\n", "m.smi"))
+
+
+def test_an_extension_in_a_list_keeps_the_cells_after_it(write: Write) -> None:
+    rows = ["CCN\tm1\t0.5", "C[C@H](N)O |&1:1|\tm2\t1.5", "CC |$;_R1$| m 3\t2.5", "CCCO |w:1.0|\t\t3.5", "CCO |w:1.0|"]
+    path = write("\n".join(["smiles\tname\ty", *rows]), "m.smi")
+    data = read(path, targets="y")
+    assert np.nan_to_num(data.targets.ravel(), nan=-1).tolist() == [0.5, 1.5, 2.5, 3.5, -1]
+    assert data.smiles[1] == "C[C@H](N)O |&1:1|"
+    found = read_rows(write("\n".join([*rows[:2], rows[3]]), "new.smi"))
+    assert [cells[1:] for _, cells in found.rows] == [["m1", "0.5"], ["m2", "1.5"], ["", "3.5"]]
+
+
+@pytest.mark.parametrize("name", ["m.smi", "m.txt", "m.csv"])
+def test_a_header_separated_by_blanks_names_as_many_cells(name: str, write: Write) -> None:
+    path = write("smiles id activity\nCCO m1 0.5\nCCN m2 1.5\nCCF m3 2.5\n", name)
+    data = read(path)
+    assert (data.target_names, data.targets.ravel().tolist()) == (["activity"], [0.5, 1.5, 2.5])
+    found = read_rows(path)
+    assert found.columns == ["smiles", "id", "activity"]
+    assert next(cells for _, cells in found.rows) == ["CCO", "m1", "0.5"]
+
+
+def test_blanks_in_the_last_cell_of_a_list_belong_to_it(write: Write) -> None:
+    path = write("smiles y name\nCCO 0.5 ethyl alcohol\nCC |$;_R1$| 1.5 a radical\n", "m.smi")
+    assert read(path).targets.ravel().tolist() == [0.5, 1.5]
+    assert [cells[2] for _, cells in read_rows(path).rows] == ["ethyl alcohol", "a radical"]
+    path = write("smiles name y\nCCO ethyl alcohol 0.5\nCCN amine 1.5\nCCF x 2.5\n", "m.smi")
+    with pytest.raises(DataError, match=r"row 2, column 'y': 'alcohol 0\.5' is not a number"):
+        read(path, targets="y", on_error="raise")
 
 
 @settings(max_examples=100, deadline=None)
