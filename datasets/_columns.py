@@ -1,4 +1,4 @@
-"""Classification of the columns of an unknown table, including numbers that may not be labels."""
+"""Classification of the columns of an unknown table."""
 
 import logging
 import re
@@ -9,11 +9,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from molweight.arrays import FloatArray
+from molweight.arrays import Float64Array, FloatArray
 from molweight.datasets._class_words import class_words, known_pair, present_cells
+from molweight.datasets._doubtful import by_content, by_name
 from molweight.datasets._header import smiles_rank
 from molweight.datasets._label_columns import LabelColumn, LabelOptions, read_column_labels
-from molweight.datasets._numbers import has_no_value, is_missing, is_number, molar_factor, sign_of
+from molweight.datasets._numbers import has_no_value, is_missing, is_number, molar_factor, read_numbers, sign_of
 from molweight.datasets._parse import parsable
 from molweight.datasets._table import TextTable
 from molweight.datasets._user_splits import role_of
@@ -21,55 +22,24 @@ from molweight.errors import DataError, mention
 
 __all__ = [
     "ColumnReport",
-    "by_content",
-    "by_name",
     "describe_columns",
-    "few_codes",
     "find_smiles",
     "helper_columns",
     "listed",
+    "may_be_measured",
+    "numeric_columns",
     "other_splits",
 ]
 
 _LOG: Final = logging.getLogger(__name__)
-_NAMES: Final = {
-    r"(year|month|day|date|time|timestamp|created|updated|doc(ument)? year|.*[ _]date|.*[ _]year)": "a date",
-    r"((total[ _])?mol(ecular)?[ _]?w(eigh)?t|mw|clogs|druglikeness|exact[ _]?mass|monoisotopic.*"
-    r"|[acx]logp3?|crippen.*|tpsa|psa|polar surface area"
-    r"|hb[ad]|.*h-?(bond )?(donors?|acceptors?).*|.*rotatable.*|#?.*ro5.*|.*lipinski.*|.*num(ber)? of .*|.*ring count.*"
-    r"|.*heavy[ _]?atoms.*|qed.*|minimum degree|np likeness.*|inorganic flag"
-    r"|.*aromatic rings)": "a computed descriptor",
-    r"(ph|temp(erature)?( \(.*\))?"
-    r"|(test[ _])?(temp(erature)?|pressure|dose|conc(entration)?)([ _]*[(\[]?[\w%\u00b0/]{1,6}[)\]]?)?"
-    r"|max phase|wavelength|ionic strength)": "a condition of the measurement",
-    r"(std|sd|sem|stdev|std\.?dev|error|uncertainty|.*[ _](std|sd|sem|stdev|stddev|error|err)|"
-    r"(std|sd|sem|stdev|error|uncertainty)[ _]of[ _].*|p[ _-]?value|(sample[ _])?weight)": (
-        "the error or weight of a measurement"
-    ),
-    r"(is[ _-]?)?(train|test|valid|val|validation|training|testing|holdout)([ _-]?(set|flag|mask|split))?": "a split",
-    r"(n|count|replicates?|.*[ _](count|rank|replicate)|rank|score rank)": "a count",
-    r".*(predicted|prediction|_pred)(?![a-z]).*|.*[ _]calc(ulated|\.)?|calc(ulated|\.)?[ _].*": "a prediction",
-    r"(unit[ _])?(price|cost)([ _(].*)?": "a price",
-    r"(unnamed: \d+)?": "a column without a name",
-    r"(.*[ :_])?(hill([ _]?(slope|coeff?(icient)?))?|nh|r2|r\^2|r\u00b2|r[ _-]?sq(uared?)?|chi2|chi[ _-]squared?)": (
-        "the quality of a fit"
-    ),
-}
-_PATTERNS: Final = {re.compile(pattern): why for pattern, why in _NAMES.items()}
-_ENOUGH: Final = 10
-"""Minimum number of labels for examining the values themselves."""
 _FEW: Final = 12
 """Maximum number of distinct integers that count as codes."""
-_REGISTRY: Final = 1000
-"""Smallest number that counts as a registry number."""
-_DENSE: Final = 1.25
-"""Maximum ratio of the largest number to the count of different numbers, if these number the molecules."""
 _IDENTIFIER: Final = re.compile(
     r"(unnamed: \d+|.*(^|[ _.-])(id|ids|idx|index|num|number|no\.?|nr\.?|row|cid|sid|cas|rn|casrn|uuid|barcode|batch"
     r"|lot|plate|well|key|code|hash|zip|fold|cluster|tag)|.*[a-z](ID|Id|Idx|No|Nr|Key|Code))?",
 )
 _NUMBERED: Final = re.compile(
-    r"#|((entry|compound|comp|cmpd|cpd|example|expl?|ex|ligand|molecule|mol|structure|item|sample|analogue?|no\.?|nr\.?)"
+    r"#|((entry|compound|comp|cmpd|cpd|example|ex|ligand|molecule|mol|structure|item|sample|analogue?)"
     r"[ _.-]*(#|no\.?|nr\.?|number|num\.?)?)"
 )
 """Names of columns that number the molecules, if they hold whole numbers."""
@@ -95,78 +65,6 @@ Kind = Literal[
     "smiles", "molecule", "reaction", "numbers", "classes", "suspicious", "identifier", "split", "relation", "unit",
     "weight", "text", "empty"
 ]  # fmt: skip
-
-
-def by_name(name: str) -> str:
-    """Why the name of a numeric column suggests that it does not hold labels; empty if it does not.
-
-    Example:
-        >>> by_name("Molecular Weight"), by_name("pH"), by_name("logS")
-        ('looks like a computed descriptor', 'looks like a condition of the measurement', '')
-    """
-    folded = name.strip().lower()
-    found = next((why for pattern, why in _PATTERNS.items() if pattern.fullmatch(folded)), "")
-    return f"looks like {found}" if found else ""
-
-
-def by_content(values: FloatArray) -> str:
-    """Why the values of a column suggest that they are not labels; empty if they do not.
-
-    Args:
-        values: The numbers of a column, without missing ones.
-
-    Example:
-        >>> by_content(np.repeat([1998.0, 2003.0, 2011.0], 5)), by_content(np.linspace(-5, 2, 30))
-        ('looks like years', '')
-    """
-    if len(values) > 1 and (values == values[0]).all():
-        return f"is {values[0]:g} in all rows"
-    if len(values) < _ENOUGH or not (values == np.floor(values)).all():
-        return ""
-    return _date(values) or _registry(values) or few_codes(values) or _numbering(values)
-
-
-def _date(values: FloatArray) -> str:
-    low, high = values.min(), values.max()
-    if low >= 1900 and high <= 2100:  # noqa: PLR2004 - years
-        return "looks like years"
-    if low >= 1.9e7 and high < 2.11e7 and ((values // 100 % 100 <= 12) & (values % 100 <= 31)).all():  # noqa: PLR2004 - YYYYMMDD
-        return "looks like dates (YYYYMMDD)"
-    return "looks like timestamps" if low >= 6e8 and high < 2.5e9 else ""  # noqa: PLR2004 - seconds since 1970, 1989 to 2049
-
-
-def _registry(values: FloatArray) -> str:
-    """Whether the values look like registry numbers: all different, and none small."""
-    alike = len(np.unique(values)) < len(values) or values.min() < _REGISTRY
-    return "" if alike else "looks like identifiers: whole numbers, all different"
-
-
-def _numbering(values: FloatArray) -> str:
-    """Whether the values look like numbers of the molecules: about 1 to n, all different or in ascending order."""
-    different = len(np.unique(values))
-    dense = values.min() >= 0 and values.max() <= _DENSE * different
-    if dense and different == len(values):
-        return "looks like numbers of the rows: whole numbers, all different, with few gaps"
-    ascending = bool((np.diff(values) >= 0).all())
-    return (
-        "looks like numbers of the molecules: whole numbers in ascending order, with few gaps"
-        if (dense and ascending)
-        else ""
-    )
-
-
-def few_codes(values: FloatArray) -> str:
-    """Why the values of a column look like classes or codes, i.e. few different integers; empty if they do not.
-
-    Example:
-        >>> few_codes(np.tile(np.arange(5.0), 10)), few_codes(np.tile([0.5, 1.5], 10))
-        ('looks like classes or codes: only the whole numbers 0, 1, 2, 3, 4', '')
-    """
-    different = np.unique(values)
-    whole = (different == np.floor(different)).all()
-    if not whole or len(different) > _FEW or len(values) < max(_ENOUGH, 3 * len(different)):
-        return ""
-    return f"looks like classes or codes: only the whole numbers {', '.join(f'{value:g}' for value in different)}"
 
 
 @dataclass(frozen=True)
@@ -325,6 +223,32 @@ def helper_columns(table: TextTable, smiles: str) -> list[ColumnReport]:
             present = [cell for cell in table.distinct(name)[1] if not is_missing(cell)]
             found.append(_helper(name, present) if present else None)
     return [report for report in found if report is not None and report.kind != "identifier"]
+
+
+def numeric_columns(table: TextTable) -> dict[str, Float64Array]:
+    """The columns that mostly hold numbers, without identifiers.
+
+    Args:
+        table: The table.
+
+    Returns:
+        The number in each row, by column; NaN or infinite if the cell holds none.
+    """
+    found: dict[str, Float64Array] = {}
+    for name in dict.fromkeys(table.columns):
+        codes, texts = table.distinct(name)
+        present = [cell for cell in texts if not is_missing(cell)]
+        if present and _helper(name, present) is None:
+            values = read_numbers(texts).values[codes]
+            if np.isfinite(values).sum() > np.isinf(values).sum():
+                found[name] = values
+    return found
+
+
+def may_be_measured(table: TextTable, name: str, values: Float64Array) -> bool:
+    """Whether the numbers of a column may be measurements, by their name and content."""
+    known = values[np.isfinite(values)]
+    return not (by_name(name) or by_content(known) or _numbers_rows(table, name, known))
 
 
 def _describe(table: TextTable, name: str, smiles: str, options: LabelOptions) -> ColumnReport:

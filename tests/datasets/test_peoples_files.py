@@ -373,11 +373,40 @@ def test_bounds_in_a_column_of_their_own(name: str, write: Write) -> None:
 
 def test_relations_of_nobody_are_refused(write: Write) -> None:
     path = write(table({"Ki_relation": [">", "="] * 6, "logS": NUMBERS, "logD": NUMBERS[::-1]}))
-    with pytest.raises(DataError, match="marks 6 values as bounds, but it is not clear in which label column"):
+    with pytest.raises(DataError, match="marks 6 values as bounds, but it is not clear in which column"):
         read(path)
     path = write(table({"what": [">", "ca."] * 6, "logS": NUMBERS}))
     with pytest.raises(DataError, match=r"row 3|'ca\.' is not a relation"):
         read(path, targets="logS", relation="what")
+
+
+@pytest.mark.parametrize("name", ["relation", "IC50_relation"])
+@pytest.mark.parametrize("factor", [1e9, 1e6, 1])
+def test_bounds_of_a_concentration_change_sides_in_its_logarithm(name: str, factor: float, write: Write) -> None:
+    scaled = [5.0, 6.12, 7.3, 8.0, 4.7, 5.5, 6.6, 9.1, 5.0, 7.7, 4.4, 5.0]
+    signs = [">" if value == 5 else "<" if value == 9.1 else "=" for value in scaled]
+    raw = [f"{factor * 10**-value:.4g}" for value in scaled]
+    path = write(table({name: signs, "IC50": raw, "pIC50": scaled}))
+    data = read(path, targets="pIC50")
+    bounds = [-1 if sign == ">" else 1 if sign == "<" else 0 for sign in signs]
+    assert data.columns["label_bounds"].ravel().tolist() == bounds
+    assert f"{name!r} is read as bounds of 'IC50'; 'pIC50' is its negative logarithm, so < and > are exch" in said(data)
+    opposite = [-side for side in bounds]
+    for options in ({"targets": "IC50"}, {"targets": "pIC50", "relation": name}):
+        assert read(path, **options).columns["label_bounds"].ravel().tolist() == opposite
+
+
+def test_relations_that_may_belong_to_several_columns_are_asked_for(write: Write) -> None:
+    columns = {"relation": [">", "=", "="] * 4, "IC50 (nM)": [10, 30, 25.5, 7] * 3, "pKi": NUMBERS}
+    path = write(table(columns))
+    message = r"not clear in which column \('pKi', 'IC50 \(nM\)'\).*relation='relation'; otherwise rename"
+    with pytest.raises(DataError, match=message):
+        read(path, targets="pKi")
+    assert read(path, targets="pKi", relation="relation").columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
+    path = write(table({**columns, "hit": [0, 1] * 6, "units": ["nM"] * 12, "MW": [180 + n for n in range(12)]}))
+    assert "label_bounds" not in read(path, targets="hit").columns  # classes have no bounds
+    alone = {"relation": columns["relation"], "units": ["nM"] * 12, "MW": [180.5 + n for n in range(12)], "Ki": NUMBERS}
+    assert read(write(table(alone)), targets="Ki").columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
 
 
 CHEMBL = (
