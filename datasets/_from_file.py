@@ -98,8 +98,8 @@ def from_file(
         sheet: Name or number (from 0) of the sheet of a spreadsheet.
         positive: The word or number that is class 1; ``None`` to infer it from the meaning of words such as "active".
         decimal: ``"."`` or ``","``; ``None`` to find it, column by column.
-        relation: Column whose ``<`` and ``>`` mark labels that are bounds; ``None`` to find it. If it belongs to a column
-            of concentrations of which the labels are negative logarithms, only ``None`` exchanges ``<`` and ``>``.
+        relation: Column whose ``<`` and ``>`` mark labels that are bounds; ``None`` to find it. If it belongs to
+            concentrations of which the labels are negative logarithms, only ``None`` exchanges ``<`` and ``>``.
         duplicates: Treatment of molecules in several rows: ``"mean"`` or ``"median"`` of their labels (for classes, the
             majority), weighted by ``sample_weight``; ``"keep"`` all rows, or ``"drop"`` such molecules.
         target_weights: Weight of each target in the loss, in their order; none for equal ones.
