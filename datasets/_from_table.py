@@ -268,8 +268,7 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
         if name not in table.columns:
             targets.append(name)
             continue
-        codes, texts = table.distinct(name)
-        present = sorted(present_cells(texts))
+        present = sorted(present_cells(table.distinct(name)[1]))
         numeric = all(is_number(cell) for cell in present)
         words = (
             [f"{value:g}" for value in sorted({float(cell) for cell in present})]
@@ -282,7 +281,9 @@ def _per_class(table: TextTable, choice: Choice) -> Choice:
                 f"{_CLASSES} classes. Use {mention('task', 'regression')} for numbers."
             )
         targets += [f"{name}={word}" for word in words]
-        said += [f"column {name!r}: {note}" for note in ([] if numeric else unused_words(codes, texts, present))]
+    for name in dict.fromkeys(source_column(table, target) for target in targets):
+        codes, texts = table.distinct(name)
+        said += [f"column {name!r}: {note}" for note in unused_words(codes, texts, present_cells(texts))]
     return Choice(targets, [*choice.said, f"{len(targets)} classes, each with a probability: {listed(targets)}", *said])
 
 

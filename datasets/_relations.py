@@ -100,10 +100,11 @@ def _of_other_column(
             return {label: values}, [f"column {relation!r} says which labels in {label!r} are bounds"]
     if same or all(_are_classes(numeric.get(label)) for label in columns):
         return {}, []  # it belongs to a column that is not a label here
+    one = f"If it marks {columns[0]!r}, use {mention('relation', relation)}; otherwise rename"
+    advice = one if len(columns) == 1 else "Name one label column, or rename"
     raise DataError(
         f"{table.source}, column {relation!r}: marks {int((values != 0).sum())} values as bounds, but it is not clear "
-        f"in which column ({listed([*columns, *others])}). If it marks labels, name one label column and use "
-        f"{mention('relation', relation)}; otherwise rename this column so that it is ignored."
+        f"in which column ({listed([*columns, *others])}). {advice} this column so that it is ignored."
     )
 
 

@@ -199,8 +199,10 @@ def test_a_class_may_be_called_none(write: Write) -> None:
     column = ["none", "mild", "severe", "n.d.", "NA", ""] * 2
     path = write(table({"irritation": column}))
     assert "3 words: mild, none, severe; for classes" in said(read(path))
-    for data in (read(path, task="multiclass"), read(path, targets="irritation", task="multiclass")):
-        assert data.target_names == ["irritation=mild", "irritation=none", "irritation=severe"]
+    each = ["irritation=mild", "irritation=none", "irritation=severe"]
+    for named in (None, "irritation", each):
+        data = read(path, targets=named, task="multiclass")
+        assert data.target_names == each
         assert data.targets[:3].tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
         assert np.isnan(data.targets[3:6]).all()
         assert said(data).count("column 'irritation': 'n.d.', 'NA' treated as missing (4 rows)") == 1
@@ -399,7 +401,9 @@ def test_bounds_of_a_concentration_change_sides_in_its_logarithm(name: str, fact
 def test_relations_that_may_belong_to_several_columns_are_asked_for(write: Write) -> None:
     columns = {"relation": [">", "=", "="] * 4, "IC50 (nM)": [10, 30, 25.5, 7] * 3, "pKi": NUMBERS}
     path = write(table(columns))
-    message = r"not clear in which column \('pKi', 'IC50 \(nM\)'\).*relation='relation'; otherwise rename"
+    message = (
+        r"not clear in which column \('pKi', 'IC50 \(nM\)'\)\. If it marks 'pKi', use relation='relation'; otherwise"
+    )
     with pytest.raises(DataError, match=message):
         read(path, targets="pKi")
     assert read(path, targets="pKi", relation="relation").columns["label_bounds"].ravel().tolist() == [1, 0, 0] * 4
