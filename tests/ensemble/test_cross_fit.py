@@ -27,7 +27,7 @@ from molweight.ensemble.internal import (
     cross_folds,
 )
 from molweight.errors import ConfigError
-from molweight.graphs import MoleculeDataset, Task
+from molweight.graphs import Featuriser, MoleculeDataset, Task
 from molweight.runs._estimate import estimate_of
 from molweight.seeding import seeded
 
@@ -91,6 +91,17 @@ def test_a_label_does_not_reach_the_prediction_of_its_own_fold() -> None:
     for name in set(before.out_of_fold) - {"ensemble"}:
         assert after.out_of_fold[name][7] == before.out_of_fold[name][7]
     assert (after.out_of_fold["graph"] != before.out_of_fold["graph"]).any()
+
+
+def test_enantiomers_are_in_one_fold_if_stereochemistry_is_ignored() -> None:
+    hands = [f"N{centre}({'C' * n})C(=O)O" for n in range(1, 41) for centre in ("[C@H]", "[C@@H]")]
+    labels = np.random.default_rng(0).normal(size=(80, 1))
+    data = datasets.from_smiles(hands, labels, task="regression", cache=False)
+    work = _Work.of(SMALL, data.with_featuriser(Featuriser(stereo="ignore")), np.arange(80), CPU)
+    fold_of = np.empty(80)
+    for number, fold in enumerate(work.folds):
+        fold_of[fold] = number
+    assert (fold_of[::2] == fold_of[1::2]).all()
 
 
 def test_the_state_and_the_specification_are_the_whole_model(fitted: CrossFitted, freesolv: MoleculeDataset) -> None:
