@@ -122,7 +122,11 @@ def _finetuning(job: Job, data: MoleculeDataset, splits: Splits, each: float) ->
     if processes == 1 and device.type == "cpu":  # one after the other
         return trained + partners
     # at the same time, on the same cores
-    return max(trained, partners / fits_at_once(rows), (trained * processes + partners) / int(cpu_count()))
+    return max(
+        trained,
+        partners / fits_at_once(rows, data.targets.shape[1]),
+        (trained * processes + partners) / int(cpu_count()),
+    )
 
 
 def _seconds_per_molecule(job: Job, data: MoleculeDataset, size: int) -> float:
