@@ -109,8 +109,13 @@ def _useless(found: Interval) -> str:
     if not np.isfinite(found.value) or found.low > 0:
         return ""
     interval = f"{number(found.value, 2)}, 95 % CI {spread(found, 2)}"
-    said = "These deviations do not" if found.value <= 0 else "There is no evidence that these deviations"
-    return f" {said} increase with the error (Spearman correlation {interval}): do not rely on them."
+    if found.value > 0:
+        return (
+            f" There is no evidence here that the deviations increase with the error (Spearman correlation {interval})."
+        )
+    return (
+        f" The deviations do not increase with the error here (Spearman correlation {interval}): do not rely on them."
+    )
 
 
 def _figure(labels: FloatArray, answers: FloatArray, spreads: FloatArray) -> Figure:

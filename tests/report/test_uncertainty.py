@@ -135,12 +135,12 @@ def test_scales_of_targets_are_not_a_correlation_of_deviations() -> None:
 
 @pytest.mark.parametrize("targets", [1, 2])
 def test_useless_deviations_are_called_so(targets: int) -> None:
-    said = "There is no evidence that these deviations increase with the error (Spearman correlation "
+    said = "There is no evidence here that the deviations increase with the error (Spearman correlation "
     assert said in _section_of(targets, related=False).words[0]
     assert "increase with the error" not in _section_of(targets, related=True).words[0]
     errors = np.linspace(1, 2, 50)[:, None]
     falling = numbers_section("regression", errors, np.zeros((50, 1)), errors[::-1], "words").words[0]
-    assert "These deviations do not increase with the error (Spearman correlation -1, 95 % CI -1 to -1)" in falling
+    assert "The deviations do not increase with the error here (Spearman correlation -1, 95 % CI -1 to -1)" in falling
 
 
 def test_a_run_without_deviations_says_so(make: Callable[..., RunSummary]) -> None:
